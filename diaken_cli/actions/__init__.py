@@ -1,0 +1,1 @@
+"""The flows: what diaken does, step by step."""

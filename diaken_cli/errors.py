@@ -1,0 +1,180 @@
+"""Everything that can go wrong, as one tree; each error knows its exit status and what to do next.
+
+DiakenError                     1    unexpected
+├── OperationFailed             1    the operation was begun and did not succeed
+│   └── TimedOut                1    … because a time-out passed
+├── UsageError                  2    a missing, malformed or contradictory argument
+│   └── InvalidInput            2    all the mistakes of a call at once (12 when each is "in use")
+├── PartlyFailed                3    some hosts, snapshots or tasks failed
+├── ConfigurationError         10    the config file
+│   ├── DatabaseError          10    the database: unreadable, locked, full, corrupt, too new
+│   ├── SecretError            10    a secret that can't be obtained
+│   └── AccessError            10    a file or account that lacks a permission
+├── NotFound                   11    the thing the command is about does not exist
+├── Conflict                   12    exists already, in use, depended on, inactive or locked
+├── VSphereError               13    vSphere said no, or can't be reached
+│   ├── Unreachable            13    no answer, or a broken connection
+│   ├── CertificateRefused     13    TLS could not be verified
+│   └── LoginRefused           13    wrong user or password
+├── AnsibleNotStarted          14    Ansible did not get as far as starting the playbook
+└── Canceled                  130    Ctrl-C, SIGTERM, SIGHUP or `history cancel`
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class DiakenError(Exception):
+    """An error with a `code` for scripts, a message for people and a hint at what to do next."""
+
+    code = "unexpected"
+    exit_status = 1
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def as_json(self) -> dict[str, Any]:
+        """The `error` object of the JSON contract."""
+        return {"code": self.code, "message": self.message, "hint": self.hint}
+
+
+class OperationFailed(DiakenError):
+    """The operation was begun and did not succeed."""
+
+    code = "failed"
+
+
+class TimedOut(OperationFailed):
+    """A time-out passed; the message says which, and how to set it."""
+
+    code = "timed_out"
+
+
+class UsageError(DiakenError):
+    """A missing, malformed or contradictory argument."""
+
+    code = "usage"
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that is wrong with a call: the option, what was given, and what would be right.
+
+    `in_use` marks a name or an address that something else has already.
+    """
+
+    option: str
+    value: str | None
+    message: str
+    in_use: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """An element of `error.mistakes`."""
+        return {"option": self.option, "value": self.value, "message": self.message}
+
+
+class InvalidInput(UsageError):
+    """All the mistakes of a call; when every one is a name or an address in use, a conflict."""
+
+    code = "invalid"
+
+    def __init__(self, mistakes: list[Mistake], *, hint: str | None = None) -> None:
+        super().__init__("\n".join(f"{m.option}: {m.message}" for m in mistakes), hint=hint)
+        self.mistakes = tuple(mistakes)
+        if all(mistake.in_use for mistake in mistakes):
+            self.code = "in_use"
+            self.exit_status = Conflict.exit_status
+
+    def as_json(self) -> dict[str, Any]:
+        """The `error` object with its `mistakes`."""
+        return super().as_json() | {"mistakes": [m.as_json() for m in self.mistakes]}
+
+
+class PartlyFailed(DiakenError):
+    """Some hosts, snapshots or tasks failed; the others are done."""
+
+    code = "partial"
+    exit_status = 3
+
+
+class ConfigurationError(DiakenError):
+    """The config file, or what it names, can't be used."""
+
+    code = "configuration"
+    exit_status = 10
+
+
+class DatabaseError(ConfigurationError):
+    """The database can't be opened, read or written."""
+
+    code = "database"
+
+
+class SecretError(ConfigurationError):
+    """A secret can't be obtained from where it is said to be."""
+
+    code = "secret"
+
+
+class AccessError(ConfigurationError):
+    """A file or an account lacks a permission."""
+
+    code = "permission"
+
+
+class NotFound(DiakenError):
+    """The thing that the command is about does not exist."""
+
+    code = "not_found"
+    exit_status = 11
+
+
+class Conflict(DiakenError):
+    """It exists already, is in use, depended on, inactive or locked."""
+
+    code = "conflict"
+    exit_status = 12
+
+
+class VSphereError(DiakenError):
+    """vSphere said no."""
+
+    code = "vsphere"
+    exit_status = 13
+
+
+class Unreachable(VSphereError):
+    """vCenter does not answer."""
+
+    code = "unreachable"
+
+
+class CertificateRefused(VSphereError):
+    """vCenter's certificate could not be verified."""
+
+    code = "certificate"
+
+
+class LoginRefused(VSphereError):
+    """vCenter refused the user or the password."""
+
+    code = "login"
+
+
+class AnsibleNotStarted(DiakenError):
+    """The playbook is missing or can't be parsed, or Ansible itself does not work."""
+
+    code = "ansible"
+    exit_status = 14
+
+
+class Canceled(DiakenError):
+    """Someone stopped the operation."""
+
+    code = "canceled"
+    exit_status = 130

@@ -1,0 +1,158 @@
+"""What happened, in the past tense: the facts that travel up to the recorder and the renderers.
+
+`type` and the field names are a contract (`--output jsonl`): fields are only added.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from diaken_cli.words import HostResult, RunKind, RunStatus, SnapshotStatus, StepStatus, TaskResult
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Event:
+    at: datetime = field(default_factory=_now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(_Event):
+    """A run was recorded and holds its locks."""
+
+    type: ClassVar[str] = "run_started"
+    run: int
+    kind: RunKind
+    target: str
+    hosts: tuple[str, ...]
+    playbook: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(_Event):
+    """A step began; `detail` says what it is about to do."""
+
+    type: ClassVar[str] = "step_started"
+    step: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepProgressed(_Event):
+    """A step got on; `percent` is 0-100 where vCenter gives it."""
+
+    type: ClassVar[str] = "step_progressed"
+    step: str
+    percent: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished(_Event):
+    """A step ended, or was undone."""
+
+    type: ClassVar[str] = "step_finished"
+    step: str
+    status: StepStatus
+    detail: str | None = None
+    duration_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayStarted(_Event):
+    """Ansible began a play."""
+
+    type: ClassVar[str] = "play_started"
+    playbook: str
+    play: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskStarted(_Event):
+    """Ansible began a task, for all hosts of the play."""
+
+    type: ClassVar[str] = "task_started"
+    playbook: str
+    play: str
+    task: str
+    action: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFinished(_Event):
+    """Ansible ended a task (or one item of its loop) on one host.
+
+    `text` is what Ansible itself prints of the result, `message` the reason of a failure.
+    """
+
+    type: ClassVar[str] = "task_finished"
+    playbook: str
+    play: str
+    task: str
+    action: str
+    host: str
+    result: TaskResult
+    item: str | None = None
+    duration_seconds: float = 0.0
+    message: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFinished(_Event):
+    """All that a run does on one host is done."""
+
+    type: ClassVar[str] = "host_finished"
+    result: HostResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotFinished(_Event):
+    """A snapshot was taken, kept, removed, or could not be."""
+
+    type: ClassVar[str] = "snapshot_finished"
+    host: str
+    vcenter: str | None
+    name: str
+    status: SnapshotStatus
+    id: str | None = None
+    vm_uuid: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned(_Event):
+    """Something that a person should know, and that stopped nothing."""
+
+    type: ClassVar[str] = "warning"
+    message: str
+    host: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(_Event):
+    """A run ended; its record is complete."""
+
+    type: ClassVar[str] = "run_finished"
+    run: int
+    status: RunStatus
+
+
+Event = (
+    RunStarted
+    | StepStarted
+    | StepProgressed
+    | StepFinished
+    | PlayStarted
+    | TaskStarted
+    | TaskFinished
+    | HostFinished
+    | SnapshotFinished
+    | Warned
+    | RunFinished
+)
+Emit = Callable[[Event], None]

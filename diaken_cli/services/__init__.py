@@ -1,0 +1,1 @@
+"""The outside: vCenter, Ansible, files and secrets. Foreign faults become ours here."""

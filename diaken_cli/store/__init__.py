@@ -1,0 +1,1 @@
+"""All SQL lives here; rows leave detached and are read-only outside."""

@@ -1,0 +1,238 @@
+"""The closed lists of the contract, and the values that travel between rooms."""
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Value = TypeVar("Value", bound="DataclassInstance")
+
+AUTOMATIC_SNAPSHOT_PREFIX = "Before executing"
+
+
+class RunKind(StrEnum):
+    """What a run did."""
+
+    DEPLOY = "deploy"
+    PLAYBOOK = "playbook"
+    SNAPSHOT = "snapshot"
+
+
+class RunStatus(StrEnum):
+    """How a run stands; `interrupted`: its process died."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    INTERRUPTED = "interrupted"
+
+
+class Trigger(StrEnum):
+    """Who started a run."""
+
+    MANUAL = "manual"
+    SCHEDULE = "schedule"
+
+
+class TargetType(StrEnum):
+    """What a run is about."""
+
+    VM = "vm"
+    HOST = "host"
+    GROUP = "group"
+
+
+class StepStatus(StrEnum):
+    """How a step of a run stands."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNDONE = "undone"
+
+
+class HostStatus(StrEnum):
+    """What a run did on one host; `skipped`: the play never reached it."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    SKIPPED = "skipped"
+
+
+class TaskResult(StrEnum):
+    """How one Ansible task ended on one host, in Ansible's own words."""
+
+    OK = "ok"
+    CHANGED = "changed"
+    FAILED = "failed"
+    IGNORED = "ignored"
+    UNREACHABLE = "unreachable"
+    SKIPPED = "skipped"
+
+
+class ScheduleStatus(StrEnum):
+    """How a scheduled task stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    MISSED = "missed"
+
+
+class SnapshotStatus(StrEnum):
+    """What became of a snapshot."""
+
+    SUCCESS = "success"
+    REMOVED = "removed"
+    KEPT = "kept"
+    PLANNED = "planned"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class SecretKind(StrEnum):
+    """Where a vCenter's password comes from."""
+
+    COMMAND = "command"
+    FILE = "file"
+    ENV = "env"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What marks a VM as made by one run of one database, in the VM's `extraConfig`."""
+
+    database: str
+    run: str
+
+    def as_extra_config(self) -> dict[str, str]:
+        """The keys and values as they stand in the VM."""
+        return {"diaken.database": self.database, "diaken.run": self.run}
+
+
+@dataclass(frozen=True)
+class HostCounters:
+    """Ansible's own counters of one host (`playbook_on_stats`)."""
+
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """What one Ansible run did on one host."""
+
+    host: str
+    ip: str
+    status: HostStatus
+    counters: HostCounters = HostCounters()
+    failed_task: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One snapshot in a VM's tree; `depth` is 1 for a root, `id` vSphere's reference."""
+
+    vm_uuid: str
+    vm: str
+    id: str
+    name: str
+    created_at: datetime
+    depth: int
+    parent: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the user said about a playbook run; None or empty means "not said".
+
+    `extra_vars` holds `K=V` and `@FILE` as given: a file is read when it is needed.
+    `timeout` is in seconds.
+    """
+
+    snapshot: bool = False
+    require_snapshot: bool = False
+    check: bool = False
+    diff: bool = False
+    tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
+    limit: str | None = None
+    exclude: tuple[str, ...] = ()
+    extra_vars: tuple[str, ...] = ()
+    forks: int | None = None
+    timeout: int | None = None
+    become: bool | None = None
+    become_password_command: tuple[str, ...] = ()
+    vault_password_file: str | None = None
+
+
+@dataclass(frozen=True)
+class DeployRequest:
+    """A VM to deploy, fully resolved: a resume does not depend on the config file of that day.
+
+    Names are vSphere's; `memory` and `disk` are bytes, time-outs seconds; what is None is taken
+    from the template (hardware, network) or left to vCenter (placement).
+    """
+
+    name: str
+    ip: str
+    prefix: int
+    environment: str
+    vcenter: str
+    template: str
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+    domain: str | None = None
+    group: str | None = None
+    datacenter: str | None = None
+    cluster: str | None = None
+    resource_pool: str | None = None
+    datastore: str | None = None
+    folder: str | None = None
+    network: str | None = None
+    cpus: int | None = None
+    memory: int | None = None
+    disk: int | None = None
+    extra_config: dict[str, str] = field(default_factory=dict)
+    user: str | None = None
+    port: int | None = None
+    key: str | None = None
+    python: str | None = None
+    playbooks: tuple[str, ...] = ()
+    provision: bool = True
+    address_probe: bool = True
+    keep_on_failure: bool = False
+    clone_timeout: int = 1800
+    ip_timeout: int = 600
+    ssh_timeout: int = 300
+
+
+def to_stored(value: "DataclassInstance") -> dict[str, Any]:
+    """A JSON column's form of a value: only what differs from its default, and a version."""
+    stored: dict[str, Any] = {"v": 1}
+    for each in fields(value):
+        given = getattr(value, each.name)
+        if given != each.default and given not in ({}, ()):
+            stored[each.name] = list(given) if isinstance(given, tuple) else given
+    return stored
+
+
+def from_stored(kind: type[Value], stored: dict[str, Any]) -> Value:
+    """The value of that kind that `to_stored` made this of."""
+    return kind(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k != "v"}
+    )
