@@ -1,1 +1,71 @@
-"""The command line: parse, call, render."""
+"""The command line: parse, call, render. A group is imported when one of its commands is used."""
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from diaken_cli import __version__
+
+GROUPS = {
+    "deploy": "Create virtual machines from a template, and undo what fails.",
+    "hosts": "The servers of the inventory, and /etc/hosts.",
+    "groups": "Sets of hosts in an environment.",
+    "environments": "PROD, TEST …: what holds groups and hosts.",
+    "vcenters": "Named connections to vCenter.",
+    "playbooks": "The playbooks that can be run.",
+    "settings": "Global values, passed to every playbook.",
+    "history": "What was done, when, by whom, and how it ended.",
+    "inventory": "The inventory, for other tools.",
+    "config": "The config file.",
+    "database": "The database file.",
+}
+
+
+class LazyGroups(TyperGroup):
+    """A help page or a completion needs names and one line each; only a call imports the group."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of the groups, in the order of the help page."""
+        return list(GROUPS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stub with its name and its line of help."""
+        if cmd_name not in GROUPS:
+            return None
+        return TyperGroup(name=cmd_name, help=GROUPS[cmd_name])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The group itself, imported now."""
+        name, found, rest = super().resolve_command(ctx, args)
+        if name in GROUPS:
+            module = importlib.import_module(f"{__name__}.{name}")
+            found = typer.main.get_command(module.app)
+        return name, found, rest
+
+
+app = typer.Typer(
+    cls=LazyGroups,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"diaken {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def diaken(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Create virtual machines in vSphere and change them with Ansible, safely."""

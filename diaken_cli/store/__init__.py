@@ -1,1 +1,38 @@
-"""All SQL lives here; rows leave detached and are read-only outside."""
+"""All SQL lives here; what leaves it are frozen records, read-only outside."""
+
+from functools import cached_property
+from pathlib import Path
+
+from sqlmodel import select
+
+from diaken_cli.models import Meta
+from diaken_cli.store.claims import Claims
+from diaken_cli.store.engine import Database
+from diaken_cli.store.history import History
+from diaken_cli.store.inventory import Inventory
+from diaken_cli.store.recorder import Recorder
+
+
+class Store:
+    """One open database, by what it knows. Opening creates or migrates the file.
+
+    Raises DatabaseError or AccessError where it can't be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = Database(path)
+        self.inventory = Inventory(self.database)
+        self.history = History(self.database)
+        self.recorder = Recorder(self.database)
+        self.claims = Claims(self.database)
+
+    @cached_property
+    def id(self) -> str:
+        """The database's own identity, which its VMs and its block in /etc/hosts bear."""
+        with self.database.reading() as session:
+            return session.exec(select(Meta.value).where(Meta.key == "database_id")).one()
+
+    def beside(self, suffix: str) -> Path:
+        """A path beside the database file: `<database>.<suffix>`."""
+        return self.path.with_name(f"{self.path.name}.{suffix}")

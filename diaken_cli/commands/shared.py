@@ -1,0 +1,202 @@
+"""What every command takes: the common options, the store at first use, questions and errors.
+
+A command is a function whose first parameter is the `Call`; `command(app)` adds the options of
+every command to its signature. Groups load when they are used: see `commands.LazyGroups`.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from diaken_cli.errors import InvalidInput, Mistake, UsageError
+from diaken_cli.render.output import Format, Output
+
+if TYPE_CHECKING:
+    from diaken_cli.config import Config
+    from diaken_cli.events import Event
+    from diaken_cli.store import Store
+
+EVERY_COMMAND = "Every command"
+
+
+@dataclass(frozen=True)
+class CommonOptions:
+    """The options that every command takes, after its own."""
+
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=EVERY_COMMAND)
+    ] = False
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            metavar="FORMAT",
+            help="text, json, or jsonl (an object a line, as work goes on).",
+            rich_help_panel=EVERY_COMMAND,
+        ),
+    ] = "text"
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="No messages.", rich_help_panel=EVERY_COMMAND),
+    ] = False
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="More messages.", rich_help_panel=EVERY_COMMAND),
+    ] = False
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show tracebacks.", rich_help_panel=EVERY_COMMAND),
+    ] = False
+    no_color: Annotated[
+        bool,
+        typer.Option("--no-color", help="No colour.", rich_help_panel=EVERY_COMMAND),
+    ] = False
+    no_input: Annotated[
+        bool,
+        typer.Option("--no-input", help="Never ask.", rich_help_panel=EVERY_COMMAND),
+    ] = False
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The config file.",
+            rich_help_panel=EVERY_COMMAND,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a command: its options, its output, and what it opens when it needs it."""
+
+    options: CommonOptions
+    output: Output
+
+    @cached_property
+    def config(self) -> "Config":
+        """The configuration, read at first use. Raises ConfigurationError."""
+        from diaken_cli.config import load
+
+        return load(self.options.config, os.environ)
+
+    @cached_property
+    def store(self) -> "Store":
+        """The database, opened at first use; runs whose process died are settled first."""
+        from diaken_cli.actions.recording import reap
+        from diaken_cli.store import Store
+
+        store = Store(self.config.database.path)
+        reap(store)
+        return store
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether a person is there to answer."""
+        return not self.options.no_input and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def emit(self, event: "Event") -> None:
+        """Show a warning of a command that has no live view."""
+        from diaken_cli.events import Warned
+
+        if isinstance(event, Warned):
+            self.output.warn(event.message)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something is lost; off a terminal only `--yes` goes on.
+
+        Raises UsageError where nobody can answer, Abort where the answer is no.
+        """
+        if yes:
+            return
+        if not self.may_ask:
+            raise UsageError(
+                f"{question} Nobody is here to answer.", hint="Say yes beforehand with --yes."
+            )
+        typer.confirm(question, abort=True, err=True)
+
+
+def require(**values: str | None) -> list[Mistake]:
+    """A mistake for each required value that is missing; `NAME` is positional, `ip` is `--ip`."""
+    return [
+        Mistake(option_name(name), None, "is required")
+        for name, value in values.items()
+        if value is None
+    ]
+
+
+def option_name(parameter: str) -> str:
+    """How a parameter is written on the command line."""
+    return parameter if parameter.isupper() else f"--{parameter.replace('_', '-')}"
+
+
+@contextmanager
+def collecting() -> Iterator[list[Mistake]]:
+    """Collect mistakes, and report all of them at once at the end."""
+    mistakes: list[Mistake] = []
+    yield mistakes
+    if mistakes:
+        raise InvalidInput(mistakes)
+
+
+def _common_parameters() -> list[inspect.Parameter]:
+    hints = get_type_hints(CommonOptions, include_extras=True)
+    return [
+        inspect.Parameter(
+            f"common_{name}",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[name],
+        )
+        for name, field in CommonOptions.__dataclass_fields__.items()
+    ]
+
+
+def command(
+    app: typer.Typer, name: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command whose first parameter is the `Call`."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        parameters = [
+            *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own),
+            *_common_parameters(),
+        ]
+
+        def call(**values: Any) -> None:
+            names = CommonOptions.__dataclass_fields__
+            options = CommonOptions(**{n: values.pop(f"common_{n}") for n in names})
+            function(Call(options, _output(options)), **values)
+
+        call.__name__ = function.__name__
+        call.__doc__ = function.__doc__
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        app.command(name)(call)
+        return function
+
+    return register
+
+
+def group(help_text: str) -> typer.Typer:
+    """A command group."""
+    return typer.Typer(no_args_is_help=True, help=help_text, rich_markup_mode="rich")
+
+
+def _output(options: CommonOptions) -> Output:
+    try:
+        chosen = Format.JSON if options.json else Format(options.output)
+    except ValueError:
+        raise InvalidInput(
+            [Mistake("--output", options.output, "must be text, json or jsonl")]
+        ) from None
+    return Output(chosen, options.quiet, options.verbose, options.no_color)

@@ -1,0 +1,336 @@
+"""The tables. No relationship, no method that queries: the store reads and writes them.
+
+All times are aware and in UTC. JSON columns carry `"v": 1` where their shape may change.
+History copies names; ids only help, so that a removed host does not take its past along.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from diaken_cli.words import (
+    HostStatus,
+    RunKind,
+    RunStatus,
+    ScheduleStatus,
+    SecretKind,
+    SnapshotStatus,
+    StepStatus,
+    TargetType,
+    Trigger,
+)
+
+
+def _words(kind: type[StrEnum]) -> Any:
+    # Without values_callable SQLAlchemy stores the *name*, and raw SQL on 'pending' never matches.
+    words = Enum(kind, values_callable=lambda each: [w.value for w in each], native_enum=False)
+    return Field(sa_column=Column(words, nullable=False))
+
+
+def _json() -> Any:
+    return Field(sa_column=Column(JSON, nullable=False))
+
+
+def _json_or_none() -> Any:
+    return Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class Meta(SQLModel, table=True):
+    """What the database knows of itself: `database_id`, `owner`, `paused_until`."""
+
+    __tablename__ = "meta"
+
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class Environment(SQLModel, table=True):
+    """PROD, TEST …; holds groups and hosts."""
+
+    __tablename__ = "environment"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+
+
+class HostGroup(SQLModel, table=True):
+    """A set of hosts in one environment."""
+
+    __tablename__ = "host_group"
+    __table_args__ = (
+        UniqueConstraint("environment_id", "name"),
+        UniqueConstraint("id", "environment_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    environment_id: int = Field(foreign_key="environment.id", ondelete="RESTRICT")
+    name: str
+    vars: dict[str, Any] = _json()
+
+
+class VCenter(SQLModel, table=True):
+    """A named connection; `secret_ref` says where the password is, never what it is."""
+
+    __tablename__ = "vcenter"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    server: str
+    username: str
+    secret_kind: SecretKind = _words(SecretKind)
+    secret_ref: str
+    ca_file: str | None = None
+    insecure: bool = False
+    datacenter: str | None = None
+
+
+class Host(SQLModel, table=True):
+    """A server of the inventory; `vm_uuid` is its VM's instance UUID."""
+
+    __tablename__ = "host"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["group_id", "environment_id"],
+            ["host_group.id", "host_group.environment_id"],
+            ondelete="RESTRICT",
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    ip: str = Field(unique=True)
+    environment_id: int = Field(foreign_key="environment.id", ondelete="RESTRICT")
+    group_id: int | None = None
+    vcenter_id: int | None = Field(default=None, foreign_key="vcenter.id", ondelete="RESTRICT")
+    vm_uuid: str | None = None
+    active: bool = True
+    ssh_user: str | None = None
+    port: int | None = None
+    key: str | None = None
+    python: str | None = None
+    vars: dict[str, Any] = _json()
+    description: str | None = None
+    created_at: datetime
+    deployed_by: int | None = Field(
+        default=None,
+        # use_alter: host, run and scheduled_task refer to each other in a ring
+        sa_column=Column(ForeignKey("run.id", ondelete="SET NULL", use_alter=True)),
+    )
+
+
+class Setting(SQLModel, table=True):
+    """A global key and value; every one is passed to every playbook."""
+
+    __tablename__ = "setting"
+
+    key: str = Field(primary_key=True)
+    value: Any = _json()
+
+
+class Run(SQLModel, table=True):
+    """One recorded operation, with its totals, so that a list never joins.
+
+    `uid` goes to vCenter as the run's identity; `lock` names the lock file of this attempt.
+    """
+
+    __tablename__ = "run"
+    __table_args__ = (
+        UniqueConstraint("scheduled_task_id", "due_at"),
+        Index("ix_run_started_at", "started_at"),
+        Index("ix_run_status_started_at", "status", "started_at"),
+        Index("ix_run_target", "target_type", "target", "started_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    uid: str = Field(unique=True)
+    lock: str | None = None
+    node: str
+    pid: int
+    user: str
+    trigger: Trigger = _words(Trigger)
+    kind: RunKind = _words(RunKind)
+    target_type: TargetType = _words(TargetType)
+    target: str
+    target_id: int | None = None
+    environment: str | None = None
+    playbook: str | None = None
+    scheduled_task_id: int | None = Field(
+        default=None, foreign_key="scheduled_task.id", ondelete="SET NULL"
+    )
+    due_at: datetime | None = None
+    request: dict[str, Any] = _json()
+    status: RunStatus = _words(RunStatus)
+    error: dict[str, Any] | None = _json_or_none()
+    started_at: datetime
+    finished_at: datetime | None = None
+    hosts: int = 0
+    ok_hosts: int = 0
+    failed_hosts: int = 0
+    unreachable_hosts: int = 0
+    skipped_hosts: int = 0
+
+
+class RunStep(SQLModel, table=True):
+    """A step that was begun; `facts` is what undoing and resuming need to know."""
+
+    __tablename__ = "run_step"
+    __table_args__ = (UniqueConstraint("run_id", "name"),)
+
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    position: int = Field(primary_key=True)
+    name: str
+    status: StepStatus = _words(StepStatus)
+    started_at: datetime
+    finished_at: datetime | None = None
+    detail: str | None = None
+    facts: dict[str, Any] = _json()
+
+
+class RunHost(SQLModel, table=True):
+    """What a run did on one host, with Ansible's counters."""
+
+    __tablename__ = "run_host"
+    __table_args__ = (Index("ix_run_host_host", "host", "run_id"),)
+
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    host: str = Field(primary_key=True)
+    ip: str
+    host_id: int | None = None
+    status: HostStatus = _words(HostStatus)
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    skipped: int = 0
+    failed_task: str | None = None
+    message: str | None = None
+
+
+class RunSnapshot(SQLModel, table=True):
+    """A snapshot that a run took, kept, removed or could not; `ref` is vSphere's reference."""
+
+    __tablename__ = "run_snapshot"
+    __table_args__ = (
+        Index("ix_run_snapshot_host", "run_id", "host"),
+        Index("ix_run_snapshot_ref", "vcenter", "ref"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE")
+    host: str
+    vcenter: str | None = None
+    vm_uuid: str | None = None
+    action: str
+    name: str | None = None
+    ref: str | None = None
+    status: SnapshotStatus = _words(SnapshotStatus)
+    error: str | None = None
+    at: datetime
+
+
+class TaskName(SQLModel, table=True):
+    """A task of a play of a playbook, interned: all runs share it."""
+
+    __tablename__ = "task_name"
+    __table_args__ = (UniqueConstraint("playbook", "play", "task", "action"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    playbook: str
+    play: str
+    task: str
+    action: str
+
+
+class RunOutput(SQLModel, table=True):
+    """A chunk of one host's task results and output; `body` is packed by `store.outputs`."""
+
+    __tablename__ = "run_output"
+
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    position: int = Field(primary_key=True)
+    host: str = Field(primary_key=True)
+    chunk: int = Field(primary_key=True)
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class HostLock(SQLModel, table=True):
+    """A host that a run is changing: two operations never change the same one."""
+
+    __tablename__ = "host_lock"
+    __table_args__ = (Index("ix_host_lock_run_id", "run_id"),)
+
+    host_id: int = Field(foreign_key="host.id", ondelete="RESTRICT", primary_key=True)
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE")
+
+
+class ScheduledTask(SQLModel, table=True):
+    """A playbook to run at a moment; `due_at` is the next one, `wall_at` what was asked for."""
+
+    __tablename__ = "scheduled_task"
+    __table_args__ = (
+        Index(
+            "ix_scheduled_task_name",
+            "name",
+            unique=True,
+            sqlite_where=text("status IN ('pending', 'running')"),
+            postgresql_where=text("status IN ('pending', 'running')"),
+        ),
+        Index("ix_scheduled_task_due", "status", "due_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    target_type: TargetType = _words(TargetType)
+    host_id: int | None = Field(default=None, foreign_key="host.id", ondelete="RESTRICT")
+    group_id: int | None = Field(default=None, foreign_key="host_group.id", ondelete="RESTRICT")
+    target: str
+    environment: str
+    playbook: str
+    options: dict[str, Any] = _json()
+    wall_at: str
+    timezone: str
+    fold: int = 0
+    rrule: str | None = None
+    grace_s: int
+    due_at: datetime | None = None
+    status: ScheduleStatus = _words(ScheduleStatus)
+    last_run_id: int | None = None
+    error: str | None = None
+
+
+class Missed(SQLModel, table=True):
+    """A moment of a task that passed without an execution, and why."""
+
+    __tablename__ = "missed"
+
+    scheduled_task_id: int = Field(
+        foreign_key="scheduled_task.id", ondelete="CASCADE", primary_key=True
+    )
+    due_at: datetime = Field(primary_key=True)
+    noticed_at: datetime
+    reason: str
+
+
+class Notice(SQLModel, table=True):
+    """A lasting error that was told: once, then once a day."""
+
+    __tablename__ = "notice"
+
+    key: str = Field(primary_key=True)
+    first_at: datetime
+    told_at: datetime

@@ -1,0 +1,207 @@
+"""Data on standard output, messages on standard error, in the form that was asked for."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any
+
+from diaken_cli.errors import DiakenError, InvalidInput
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+WIDE = 10_000  # columns where no terminal limits them: a pipe never loses data
+Shape = Mapping[str, Any]
+Columns = Mapping[str, str | Callable[[Shape], Any]]
+
+
+class Format(StrEnum):
+    """What standard output carries."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command's words go; how much of them, and whether in colour, is decided once."""
+
+    format: Format = Format.TEXT
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+
+    @cached_property
+    def out(self) -> "Console":
+        """Standard output, for data."""
+        return self._console(sys.stdout)
+
+    @cached_property
+    def err(self) -> "Console":
+        """Standard error, for messages and progress."""
+        return self._console(sys.stderr)
+
+    def _console(self, stream: IO[str]) -> "Console":
+        from rich.console import Console
+
+        plain = (
+            self.no_color
+            or not stream.isatty()
+            or bool(os.environ.get("NO_COLOR"))
+            or os.environ.get("TERM") == "dumb"
+        )
+        return Console(
+            file=stream,
+            no_color=plain,
+            force_terminal=False if plain else None,
+            highlight=False,
+            emoji=False,
+            markup=False,
+            soft_wrap=not stream.isatty(),
+            width=None if stream.isatty() else WIDE,
+        )
+
+    def rows(self, shapes: Sequence[Shape], columns: Columns, *, nothing: str) -> None:
+        """Print a list: an array, an object a line, or a table (`nothing` where it is empty)."""
+        match self.format:
+            case Format.JSON:
+                print_json(list(shapes))
+            case Format.JSONL:
+                for shape in shapes:
+                    print_json_line(shape)
+            case Format.TEXT:
+                if shapes:
+                    self.out.print(table(shapes, columns))
+                else:
+                    self.say(nothing)
+
+    def thing(self, shape: Shape, labels: Mapping[str, str] | None = None) -> None:
+        """Print one thing: an object, or its fields line by line."""
+        match self.format:
+            case Format.JSON:
+                print_json(shape)
+            case Format.JSONL:
+                print_json_line(shape)
+            case Format.TEXT:
+                self.out.print(fields(shape, labels or {}))
+
+    def changed(self, shape: Shape, message: str) -> None:
+        """Print what a change made: the object for scripts, a message for people."""
+        if self.format is Format.TEXT:
+            self.say(message)
+        else:
+            self.thing(shape)
+
+    def say(self, message: str) -> None:
+        """A message for people, on standard error."""
+        if not self.quiet:
+            self.err.print(message)
+
+    def warn(self, message: str) -> None:
+        """Something that a person should know and that stopped nothing; also when quiet."""
+        from rich.text import Text
+
+        self.err.print(Text("warning: ", style="yellow") + Text(message))
+
+    def failure(self, error: DiakenError, *, printed: bool = False) -> None:
+        """Say what went wrong: on standard error, and as JSON unless a run was `printed`."""
+        from rich.text import Text
+
+        text = Text("error: ", style="bold red")
+        if isinstance(error, InvalidInput):
+            lines = [f"{mistake.option}: {mistake.message}" for mistake in error.mistakes]
+            text += Text(lines[0] if len(lines) == 1 else "\n  ".join(["", *lines]).lstrip("\n"))
+        else:
+            text += Text(error.message)
+        if error.hint:
+            text += Text(f"\n{error.hint}", style="dim")
+        self.err.print(text)
+        if not printed:
+            match self.format:
+                case Format.JSON:
+                    print_json({"error": error.as_json()})
+                case Format.JSONL:
+                    at = datetime.now(UTC)
+                    print_json_line({"type": "error", "at": at, "error": error.as_json()})
+                case Format.TEXT:
+                    pass
+
+
+def print_json(document: Any) -> None:
+    """Write the one JSON document of a call."""
+    sys.stdout.write(json.dumps(document, indent=2, default=_plain, ensure_ascii=False) + "\n")
+
+
+def print_json_line(shape: Shape) -> None:
+    """Write one object of `--output jsonl`, at once."""
+    sys.stdout.write(json.dumps(shape, default=_plain, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def utc(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def local(moment: datetime) -> str:
+    """A moment in this machine's zone, for people."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def table(shapes: Iterable[Shape], columns: Columns) -> "RenderableType":
+    """A table without lines; a column that is too wide for the terminal folds, and is not cut."""
+    from rich.table import Table
+
+    view = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for header in columns:
+        view.add_column(header, overflow="fold")
+    for shape in shapes:
+        view.add_row(*(cell(_value(shape, source)) for source in columns.values()))
+    return view
+
+
+def fields(shape: Shape, labels: Mapping[str, str]) -> "RenderableType":
+    """One thing, a line a field."""
+    from rich.table import Table
+
+    view = Table(box=None, pad_edge=False, show_header=False, show_edge=False)
+    view.add_column(style="bold", no_wrap=True)
+    view.add_column(overflow="fold")
+    for key, value in shape.items():
+        view.add_row(labels.get(key, key.replace("_", " ")), cell(value))
+    return view
+
+
+def cell(value: Any) -> Any:
+    """A value as people read it; what Rich can draw stays as it is."""
+    match value:
+        case None | "":
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return local(value)
+        case dict():
+            return ", ".join(f"{key}={cell(each)}" for key, each in value.items()) or "–"
+        case list() | tuple():
+            return ", ".join(str(cell(each)) for each in value) or "–"
+        case int() | float():
+            return str(value)
+        case _:
+            return value
+
+
+def _value(shape: Shape, source: str | Callable[[Shape], Any]) -> Any:
+    return shape[source] if isinstance(source, str) else source(shape)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return utc(value)
+    raise TypeError(f"not JSON: {type(value).__name__}")

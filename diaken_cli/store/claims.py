@@ -1,0 +1,196 @@
+"""Who works on what: runs are begun, taken up again and ended here, with the locks of their hosts.
+
+Each is one write transaction, so that of two processes one wins and nothing is half claimed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from diaken_cli.errors import Conflict
+from diaken_cli.models import Host, HostLock, Run
+from diaken_cli.store.engine import Database
+from diaken_cli.words import RunKind, RunStatus, TargetType, Trigger
+
+UNFINISHED = (RunStatus.FAILED, RunStatus.CANCELED, RunStatus.INTERRUPTED)
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run to begin; `host_ids` are the hosts that it changes, `request` what was asked for."""
+
+    kind: RunKind
+    target_type: TargetType
+    target: str
+    request: dict[str, Any]
+    user: str
+    target_id: int | None = None
+    environment: str | None = None
+    playbook: str | None = None
+    trigger: Trigger = Trigger.MANUAL
+    host_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One process that carries out a run: the name of its lock file, and where it lives."""
+
+    lock: str
+    node: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that this process holds; `uid` is its identity in vCenter."""
+
+    id: int
+    uid: str
+
+
+class Claims:
+    """Begins and ends runs; takes and frees the locks of hosts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, new: NewRun, uid: str, attempt: Attempt, now: datetime) -> Begun:
+        """Record a run and lock all its hosts, or none. Raises Conflict naming the holder."""
+        with self._database.writing() as session:
+            refuse_locked(session, new.host_ids)
+            run = Run(
+                uid=uid,
+                lock=attempt.lock,
+                node=attempt.node,
+                pid=attempt.pid,
+                user=new.user,
+                trigger=new.trigger,
+                kind=new.kind,
+                target_type=new.target_type,
+                target=new.target,
+                target_id=new.target_id,
+                environment=new.environment,
+                playbook=new.playbook,
+                request=new.request,
+                status=RunStatus.RUNNING,
+                started_at=now,
+                hosts=len(new.host_ids),
+            )
+            session.add(run)
+            session.flush()
+            run_id = _id(run)
+            lock_hosts(session, run_id, new.host_ids)
+        return Begun(run_id, uid)
+
+    def take_up(self, run_id: int, attempt: Attempt) -> Begun:
+        """Hold again a run that ended without success. Raises Conflict where another was first.
+
+        The lock of its host, if it has one by now, is taken with it.
+        """
+        taken = (
+            update(Run)
+            .where(col(Run.id) == run_id, col(Run.status).in_(UNFINISHED))
+            .values(
+                status=RunStatus.RUNNING,
+                lock=attempt.lock,
+                node=attempt.node,
+                pid=attempt.pid,
+                error=None,
+                finished_at=None,
+            )
+            .returning(col(Run.uid))
+        )
+        with self._database.writing() as session:
+            uid = session.execute(taken).scalar_one_or_none()
+            if uid is None:
+                raise Conflict(
+                    f"run {run_id} is running or has ended well",
+                    hint=f"See: diaken history show {run_id}",
+                )
+            hosts = session.exec(select(Host.id).where(Host.deployed_by == run_id)).all()
+            host_ids = [each for each in hosts if each is not None]
+            refuse_locked(session, host_ids)
+            lock_hosts(session, run_id, host_ids)
+        return Begun(run_id, uid)
+
+    def finish(
+        self,
+        run_id: int,
+        lock: str,
+        status: RunStatus,
+        error: dict[str, Any] | None,
+        now: datetime,
+    ) -> None:
+        """Write how a run ended and free its hosts; a run that was given up stays as it is."""
+        with self._database.writing() as session:
+            _end(session, run_id, lock, status, error, now)
+
+    def interrupt(self, run_id: int, lock: str, now: datetime) -> None:
+        """Settle a run whose process died. The caller holds its lock file exclusively."""
+        error = {
+            "code": "interrupted",
+            "message": "the process of this run died",
+            "hint": None,
+        }
+        with self._database.writing() as session:
+            _end(session, run_id, lock, RunStatus.INTERRUPTED, error, now)
+
+    def running(self, node: str) -> Sequence[tuple[int, str]]:
+        """Number and lock of each run that is recorded as running on this machine."""
+        query = select(Run.id, Run.lock).where(Run.status == RunStatus.RUNNING, Run.node == node)
+        with self._database.reading() as session:
+            return [(run or 0, lock or "") for run, lock in session.exec(query).all()]
+
+
+def refuse_locked(session: Session, host_ids: Sequence[int]) -> None:
+    """Raise Conflict where a run holds one of the hosts: which, whose, and since when."""
+    query = (
+        select(Host.name, Run.id, Run.user, Run.started_at)
+        .join(HostLock, col(HostLock.host_id) == col(Host.id))
+        .join(Run, col(Run.id) == col(HostLock.run_id))
+        .where(col(Host.id).in_(host_ids))
+        .order_by(Host.name)
+    )
+    holders = session.exec(query).all()
+    if holders:
+        host, run, user, since = holders[0]
+        others = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
+        raise Conflict(
+            f"host {host}{others} is locked by run {run} of {user}"
+            f" since {since.astimezone():%Y-%m-%d %H:%M:%S}",
+            code="locked",
+            hint=f"Wait with --wait 10m, or stop it: diaken history cancel {run}",
+        )
+
+
+def lock_hosts(session: Session, run_id: int, host_ids: Sequence[int]) -> None:
+    """Lock hosts for a run, in the caller's transaction."""
+    session.add_all(HostLock(host_id=each, run_id=run_id) for each in host_ids)
+    session.flush()
+
+
+def _end(
+    session: Session,
+    run_id: int,
+    lock: str,
+    status: RunStatus,
+    error: dict[str, Any] | None,
+    now: datetime,
+) -> None:
+    ended = (
+        update(Run)
+        .where(col(Run.id) == run_id, col(Run.lock) == lock, col(Run.status) == RunStatus.RUNNING)
+        .values(status=status, error=error, finished_at=now, lock=None)
+        .returning(col(Run.id))
+    )
+    if session.execute(ended).scalar_one_or_none() is not None:
+        session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
+
+
+def _id(run: Run) -> int:
+    assert run.id is not None, "a flushed row has its number"  # noqa: S101  # narrows the type
+    return run.id

@@ -1,0 +1,171 @@
+"""The database file: opening it, its transactions, and what SQLite says when it can't.
+
+What is SQLite's own stays here: WAL, `BEGIN IMMEDIATE` for writers (a deferred transaction that
+starts to write gets SQLITE_BUSY at once, whatever the time-out), backup, and file permissions.
+"""
+
+import os
+import pwd
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+from sqlmodel import Session
+
+from diaken_cli.errors import AccessError, DatabaseError
+from diaken_cli.store import migrate
+
+BUSY_SECONDS = 30
+
+
+class Database:
+    """One open database file: short transactions for reading and for writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _prepare_file(path)
+        with faults(path), closing(connect(path)) as connection:
+            migrate.up_to_date(connection, path)
+        self._engine = _engine(path)
+        self._writer = self._engine.execution_options(diaken_writes=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A consistent view; its rows stay readable afterwards."""
+        with faults(self.path), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One write transaction: all of it is stored, or nothing."""
+        with (
+            faults(self.path),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def backup(self, target: Path) -> None:
+        """Copy the live database whole; `target` must not exist yet, and is 0600.
+
+        Raises DatabaseError where the copy can't be written or does not pass its check.
+        """
+        descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        os.close(descriptor)
+        try:
+            with (
+                faults(target),
+                closing(connect(self.path)) as live,
+                closing(sqlite3.connect(target)) as copy,
+            ):
+                live.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+                (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()
+            if verdict != "ok":
+                raise DatabaseError(f"the copy {target} is damaged: {verdict}")
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with this project's settings; transactions are begun by hand."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    return connection
+
+
+def _engine(path: Path) -> Engine:
+    # NullPool: a connection is cheap, and an open one would be carried into child processes.
+    engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool)
+
+    def begin(connection: Any) -> None:
+        writes = connection.get_execution_options().get("diaken_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """What the driver says, as errors that name the file and the way out."""
+    try:
+        yield
+    except DBAPIError as fault:
+        if isinstance(fault.orig, sqlite3.IntegrityError):
+            raise  # the store that made the statement knows which rule refused it
+        raise _explained(path, fault.orig or fault) from fault
+    except sqlite3.Error as fault:
+        raise _explained(path, fault) from fault
+
+
+def _explained(path: Path, fault: BaseException) -> DatabaseError:
+    primary = getattr(fault, "sqlite_errorcode", 0) & 0xFF
+    if primary == sqlite3.SQLITE_FULL:
+        return DatabaseError(
+            f"no room is left on the disk of the database {path}",
+            hint=f"Free some room in {path.parent}; nothing that was stored is lost.",
+        )
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return DatabaseError(
+            f"the database {path} has been locked by another process for {BUSY_SECONDS} s",
+            hint=f"See who holds it with: fuser {path}",
+        )
+    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return DatabaseError(
+            f"the database {path} can't be opened for writing: {fault}",
+            hint=f"Make {path.parent} and the files in it writable for this account.",
+        )
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DatabaseError(
+            f"{path} is damaged or is no SQLite database: {fault}",
+            hint="Put a copy made by `diaken database backup` in its place.",
+        )
+    return DatabaseError(f"the database {path} failed: {fault}")
+
+
+def _prepare_file(path: Path) -> None:
+    """Make the folder 0700 and the file 0600; refuse one that belongs to another account."""
+    owner: int | None = None
+    try:
+        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        owner = path.stat().st_uid
+    except OSError as fault:
+        owner = _owner_of(path)
+        if owner is None or owner == os.geteuid():
+            raise DatabaseError(
+                f"the database {path} can't be opened: {fault.strerror}",
+                hint="Name another one with DIAKEN_DATABASE or `[database] path`.",
+            ) from fault
+    if owner != os.geteuid():
+        raise AccessError(
+            f"the database {path} belongs to the account {_account(owner)}",
+            hint=f"Run it as that account: sudo -u {_account(owner)} diaken …",
+        )
+
+
+def _owner_of(path: Path) -> int | None:
+    """Who owns the file, or else the nearest folder above it that this account may look at."""
+    for each in (path, *path.parents):
+        try:
+            return each.stat().st_uid
+        except OSError:
+            continue
+    return None
+
+
+def _account(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -1,0 +1,210 @@
+"""Writing down a run while it happens, so that a run that dies has said what it did."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlmodel import Session, col, select
+
+from diaken_cli.models import Run, RunHost, RunOutput, RunSnapshot, RunStep, TaskName
+from diaken_cli.store.engine import Database
+from diaken_cli.store.outputs import TaskOutput, pack
+from diaken_cli.store.runs import OutputRow, SnapshotRecord
+from diaken_cli.words import HostResult, HostStatus, StepStatus
+
+
+class Recorder:
+    """Writes steps, hosts, snapshots and output of runs, each in a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._names: dict[tuple[str, str, str, str], int] = {}
+
+    def begin_step(
+        self, run_id: int, position: int, name: str, detail: str | None, now: datetime
+    ) -> None:
+        """Note that a step begins, before its first effect; one that is begun again keeps facts."""
+        begun = insert(RunStep).values(
+            run_id=run_id,
+            position=position,
+            name=name,
+            status=StepStatus.RUNNING,
+            started_at=now,
+            detail=detail,
+            facts={"v": 1},
+        )
+        again = begun.on_conflict_do_update(
+            index_elements=["run_id", "position"],
+            set_={
+                "status": StepStatus.RUNNING,
+                "started_at": now,
+                "finished_at": None,
+                "detail": detail,
+            },
+        )
+        with self._database.writing() as session:
+            session.execute(again)
+
+    def end_step(
+        self, run_id: int, name: str, status: StepStatus, detail: str | None, now: datetime
+    ) -> None:
+        """Note how a step ended."""
+        with self._database.writing() as session:
+            set_step(session, run_id, name, status, now, detail)
+
+    def note_facts(self, run_id: int, name: str, facts: dict[str, Any]) -> None:
+        """Add what undoing and resuming will need to know, as soon as it is known."""
+        with self._database.writing() as session:
+            step = session.exec(
+                select(RunStep).where(RunStep.run_id == run_id, RunStep.name == name)
+            ).one()
+            step.facts = step.facts | facts
+
+    def finish_hosts(self, run_id: int, results: Iterable[tuple[HostResult, int | None]]) -> None:
+        """Store what a run did on its hosts (with their ids), and its totals."""
+        with self._database.writing() as session:
+            for result, host_id in results:
+                session.merge(
+                    RunHost(
+                        run_id=run_id,
+                        host=result.host,
+                        ip=result.ip,
+                        host_id=host_id,
+                        status=result.status,
+                        ok=result.counters.ok,
+                        changed=result.counters.changed,
+                        failed=result.counters.failed,
+                        unreachable=result.counters.unreachable,
+                        skipped=result.counters.skipped,
+                        failed_task=result.failed_task,
+                        message=result.message,
+                    )
+                )
+            session.flush()
+            _count_hosts(session, run_id)
+
+    def add_snapshot(
+        self,
+        run_id: int,
+        snapshot: SnapshotRecord,
+        *,
+        vcenter: str | None,
+        vm_uuid: str | None,
+        now: datetime,
+    ) -> None:
+        """Store what became of a snapshot."""
+        with self._database.writing() as session:
+            session.add(
+                RunSnapshot(
+                    run_id=run_id,
+                    host=snapshot.host,
+                    vcenter=vcenter,
+                    vm_uuid=vm_uuid,
+                    action="create",
+                    name=snapshot.name,
+                    ref=snapshot.id,
+                    status=snapshot.status,
+                    error=snapshot.error,
+                    at=now,
+                )
+            )
+
+    def append_output(self, run_id: int, position: int, rows: Sequence[OutputRow]) -> None:
+        """Store results of the step at `position`, a compressed chunk a host."""
+        names = dict(self._names)
+        with self._database.writing() as session:
+            by_host: dict[str, list[TaskOutput]] = {}
+            for row in rows:
+                if row.name not in names:
+                    names[row.name] = _intern(session, row.name)
+                by_host.setdefault(row.host, []).append(
+                    TaskOutput(
+                        seq=row.seq,
+                        task_name=names[row.name],
+                        item=row.item,
+                        result=row.result,
+                        at=row.at,
+                        milliseconds=round(row.seconds * 1000),
+                        message=row.message,
+                        text=row.text,
+                    )
+                )
+            for host, outputs in by_host.items():
+                session.add(
+                    RunOutput(
+                        run_id=run_id,
+                        position=position,
+                        host=host,
+                        chunk=_next_chunk(session, run_id, position, host),
+                        body=pack(outputs),
+                    )
+                )
+        self._names = names  # only now is it sure that they are stored
+
+
+def set_step(
+    session: Session,
+    run_id: int,
+    name: str,
+    status: StepStatus,
+    now: datetime,
+    detail: str | None = None,
+) -> None:
+    """Note how a step ended, in the caller's transaction."""
+    values: dict[str, Any] = {"status": status, "finished_at": now}
+    if detail is not None:
+        values["detail"] = detail
+    session.execute(
+        update(RunStep)
+        .where(col(RunStep.run_id) == run_id, col(RunStep.name) == name)
+        .values(values)
+    )
+
+
+def _count_hosts(session: Session, run_id: int) -> None:
+    counts = dict(
+        session.exec(
+            select(RunHost.status, func.count())
+            .where(RunHost.run_id == run_id)
+            .group_by(RunHost.status)
+        ).all()
+    )
+    session.execute(
+        update(Run)
+        .where(col(Run.id) == run_id)
+        .values(
+            hosts=sum(counts.values()),
+            ok_hosts=counts.get(HostStatus.SUCCESS, 0),
+            failed_hosts=counts.get(HostStatus.FAILED, 0),
+            unreachable_hosts=counts.get(HostStatus.UNREACHABLE, 0),
+            skipped_hosts=counts.get(HostStatus.SKIPPED, 0),
+        )
+    )
+
+
+def _intern(session: Session, name: tuple[str, str, str, str]) -> int:
+    """The number of a task's name, which all runs share."""
+    playbook, play, task, action = name
+    values = {"playbook": playbook, "play": play, "task": task, "action": action}
+    session.execute(insert(TaskName).values(values).on_conflict_do_nothing())
+    number = session.exec(
+        select(TaskName.id).where(
+            TaskName.playbook == playbook,
+            TaskName.play == play,
+            TaskName.task == task,
+            TaskName.action == action,
+        )
+    ).one()
+    return number or 0
+
+
+def _next_chunk(session: Session, run_id: int, position: int, host: str) -> int:
+    """The chunk after those that are stored, an earlier attempt's included."""
+    last = session.exec(
+        select(func.max(RunOutput.chunk)).where(
+            RunOutput.run_id == run_id, RunOutput.position == position, RunOutput.host == host
+        )
+    ).one()
+    return 0 if last is None else last + 1

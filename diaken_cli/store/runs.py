@@ -1,0 +1,126 @@
+"""The records of runs, as they leave and enter the store."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from diaken_cli.words import (
+    HostResult,
+    RunKind,
+    RunStatus,
+    SnapshotStatus,
+    StepStatus,
+    TargetType,
+    TaskResult,
+    Trigger,
+)
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """A step that was begun."""
+
+    name: str
+    status: StepStatus
+    started_at: datetime
+    finished_at: datetime | None
+    detail: str | None
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SnapshotRecord:
+    """A snapshot that a run took, or could not take."""
+
+    host: str
+    name: str | None
+    status: SnapshotStatus
+    id: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as a list shows it; `task` is the scheduled task that started it."""
+
+    id: int
+    uid: str
+    kind: RunKind
+    target_type: TargetType
+    target: str
+    environment: str | None
+    playbook: str | None
+    status: RunStatus
+    trigger: Trigger
+    task: str | None
+    user: str
+    node: str
+    pid: int
+    lock: str | None
+    request: dict[str, Any]
+    error: dict[str, Any] | None
+    started_at: datetime
+    finished_at: datetime | None
+    hosts: int
+    ok_hosts: int
+    failed_hosts: int
+    unreachable_hosts: int
+    skipped_hosts: int
+    leftovers: tuple[StepRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunDetail:
+    """A run with all that was recorded of it, but for the output."""
+
+    run: RunRecord
+    steps: tuple[StepRecord, ...] = ()
+    hosts: tuple[HostResult, ...] = ()
+    snapshots: tuple[SnapshotRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs to list; None and empty mean "any"."""
+
+    status: RunStatus | None = None
+    kind: RunKind | None = None
+    host: str | None = None
+    group: str | None = None
+    environment: str | None = None
+    playbook: str | None = None
+    task: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True)
+class OutputLine:
+    """One task's result on one host, as `history output` shows it."""
+
+    host: str
+    playbook: str
+    play: str
+    task: str
+    item: str | None
+    result: TaskResult
+    at: datetime
+    seconds: float
+    message: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class OutputRow:
+    """One task's result, on its way into the database; `seq` orders those of one attempt."""
+
+    seq: int
+    host: str
+    name: tuple[str, str, str, str]  # playbook, play, task, action
+    item: str | None
+    result: TaskResult
+    at: datetime
+    seconds: float
+    message: str | None
+    text: str
