@@ -1,0 +1,102 @@
+package main
+
+import "sync"
+
+// injection is what was ordered for the calls of one method; counts go down with each call.
+type injection struct {
+	callDelay   int      // milliseconds before the call is looked at
+	taskDelay   int      // milliseconds a task stays running
+	statusCode  int      // HTTP status instead of an answer …
+	statusCount int      // … for so many calls
+	resetBefore int      // calls whose connection is reset before anything is done
+	resetAfter  int      // calls that are carried out and whose answer is lost
+	soapFault   string   // type of the fault that refuses the call …
+	soapCount   int      // … for so many calls
+	taskFaults  []string // types of the faults that the next tasks end with, in order
+	endless     int      // tasks that run until they are canceled
+}
+
+// plan is what happens to one call.
+type plan struct {
+	callDelay, taskDelay int
+	statusCode           int
+	resetBefore          bool
+	resetAfter           bool
+	soapFault, taskFault string
+	endless              bool
+}
+
+// everyMethod is the name under which something is ordered for all methods.
+const everyMethod = "*"
+
+var injections = struct {
+	sync.Mutex
+	calls    map[string]int
+	byMethod map[string]*injection
+}{calls: map[string]int{}, byMethod: map[string]*injection{}}
+
+// order changes what the next calls of a method get.
+func order(method string, change func(*injection)) {
+	injections.Lock()
+	defer injections.Unlock()
+	if injections.byMethod[method] == nil {
+		injections.byMethod[method] = &injection{}
+	}
+	change(injections.byMethod[method])
+}
+
+// clearInjections takes back all that was ordered.
+func clearInjections() {
+	injections.Lock()
+	defer injections.Unlock()
+	injections.byMethod = map[string]*injection{}
+}
+
+// takeCalls returns how often each method was called since it was last asked.
+func takeCalls() map[string]int {
+	injections.Lock()
+	defer injections.Unlock()
+	calls := injections.calls
+	injections.calls = map[string]int{}
+	return calls
+}
+
+// planCall counts a call and takes what was ordered for it; an order for the method goes before one for all.
+func planCall(method string) plan {
+	injections.Lock()
+	defer injections.Unlock()
+	injections.calls[method]++
+	for _, name := range []string{method, everyMethod} {
+		if ordered := injections.byMethod[name]; ordered != nil {
+			return ordered.take()
+		}
+	}
+	return plan{}
+}
+
+func (i *injection) take() plan {
+	p := plan{callDelay: i.callDelay, taskDelay: i.taskDelay}
+	switch { // one mishap a call
+	case takeOne(&i.statusCount):
+		p.statusCode = i.statusCode
+	case takeOne(&i.resetBefore):
+		p.resetBefore = true
+	case takeOne(&i.soapCount):
+		p.soapFault = i.soapFault
+	default:
+		p.resetAfter = takeOne(&i.resetAfter)
+		p.endless = takeOne(&i.endless)
+		if len(i.taskFaults) > 0 {
+			p.taskFault, i.taskFaults = i.taskFaults[0], i.taskFaults[1:]
+		}
+	}
+	return p
+}
+
+func takeOne(count *int) bool {
+	if *count <= 0 {
+		return false
+	}
+	*count--
+	return true
+}
