@@ -1,0 +1,57 @@
+"""Pure: one place by the name or inventory path that a person gave, or what is wrong with it."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import TypeVar
+
+from diaken_cli.errors import Mistake
+from diaken_cli.services.vsphere.inventory import Place
+
+Chosen = TypeVar("Chosen", bound=Place)
+
+MAX_NAMES = 6
+
+
+def matching(places: Iterable[Chosen], given: str) -> list[Chosen]:
+    """The places with that name, that path (`/DC0/vm/web`), or whose path ends so (`vm/web`)."""
+    places = list(places)
+    if given.startswith("/"):
+        return [each for each in places if each.path == given.rstrip("/")]
+    return [
+        each for each in places if each.name == given or each.path.endswith(f"/{given.rstrip('/')}")
+    ]
+
+
+def choose(places: Sequence[Chosen], given: str | None, option: str, what: str) -> Chosen | Mistake:
+    """The one place that was named, or the only one where none was; else what is wrong."""
+    hits = list(places) if given is None else matching(places, given)
+    if len(hits) == 1:
+        return hits[0]
+    if given is None:
+        if not hits:
+            return Mistake(option, None, f"there is no {what}")
+        names = listed(sorted(each.path for each in hits))
+        return Mistake(option, None, f"there are several, say which {what}: {names}")
+    if hits:
+        paths = listed(sorted(each.path for each in hits))
+        return Mistake(option, given, f"{given!r} is ambiguous, give the path: {paths}")
+    return Mistake(option, given, f"no {what} {given!r}{suggestion(places, given)}")
+
+
+def suggestion(places: Iterable[Place], given: str) -> str:
+    """What may have been meant, or what there is: the end of a sentence."""
+    names = sorted({each.path if "/" in given else each.name for each in places})
+    if not names:
+        return "; there is none"
+    lowered = {name.casefold(): name for name in names}
+    close = get_close_matches(given.casefold(), lowered, n=3)
+    if close:
+        return f"; did you mean {' or '.join(lowered[name] for name in close)}?"
+    return f"; there are: {listed(names)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some of the names, and how many more."""
+    shown = ", ".join(names[:MAX_NAMES])
+    more = len(names) - MAX_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,185 @@
+"""vSphere's faults as our errors: matched by type, named, and with what to do next."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pyVmomi import vim, vmodl
+
+from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
+
+NameOf = Callable[[Any], str]
+"""What a person calls a managed object: its name, or its reference where that can't be read."""
+
+MAX_DETAILS = 3
+
+# The first type that matches speaks, so a subtype stands before its family.
+_FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
+    (
+        vim.fault.NotAuthenticated,
+        "not_authenticated",
+        "vCenter ended the session and did not accept a new one",
+        "try again; if it stays, look at the account in vCenter",
+    ),
+    (
+        vmodl.fault.ManagedObjectNotFound,
+        "gone",
+        "it does not exist any more",
+        "someone may have removed it in vCenter",
+    ),
+    (
+        vim.fault.DuplicateName,
+        "duplicate_name",
+        "the name is taken",
+        "choose another name, or remove what bears it",
+    ),
+    (
+        vim.fault.NoDiskSpace,
+        "no_disk_space",
+        "the datastore is full",
+        "free some room there, or name another one with --datastore",
+    ),
+    (
+        vim.fault.InsufficientResourcesFault,
+        "insufficient_resources",
+        "the cluster has not enough CPU or memory left",
+        "ask for less with --cpus and --memory, or name another --cluster or --resource-pool",
+    ),
+    (
+        vim.fault.CustomizationFault,
+        "customization",
+        "the guest could not be customized",
+        "the template needs open-vm-tools and perl, and a guest OS that vCenter can customize",
+    ),
+    (
+        vmodl.fault.RequestCanceled,
+        "task_canceled",
+        "the vSphere task was canceled",
+        None,
+    ),
+    (
+        vim.fault.FileLocked,
+        "file_locked",
+        "a file of the VM is locked",
+        "a backup or another ESXi host may hold it; try again when it is done",
+    ),
+    (
+        vim.fault.TaskInProgress,
+        "task_in_progress",
+        "another vSphere task is working on it",
+        "wait for it to end (vCenter lists it under recent tasks) and try again",
+    ),
+    (
+        (vim.fault.ApplicationQuiesceFault, vim.fault.FilesystemQuiesceFault),
+        "quiesce",
+        "the guest's file systems could not be brought to rest for the snapshot",
+        "look at the freeze and thaw scripts and VMware Tools in the guest",
+    ),
+    (
+        vim.fault.SnapshotFault,
+        "snapshot",
+        "the snapshot could not be worked on",
+        None,
+    ),
+    (
+        vim.fault.ToolsUnavailable,
+        "tools_unavailable",
+        "VMware Tools do not run in the guest",
+        "install and start open-vm-tools there",
+    ),
+    (
+        vim.fault.InvalidPowerState,
+        "power_state",
+        "the VM's power state does not allow it",
+        None,
+    ),
+    (
+        vim.fault.ConcurrentAccess,
+        "concurrent_access",
+        "something else changed it at the same time",
+        "try again",
+    ),
+    (
+        (
+            vmodl.fault.HostNotConnected,
+            vmodl.fault.HostNotReachable,
+            vmodl.fault.HostCommunication,
+        ),
+        "esxi_host_unreachable",
+        "vCenter can't reach the ESXi host",
+        "look at that ESXi host in vCenter",
+    ),
+    (
+        vim.fault.Timedout,
+        "vsphere_timed_out",
+        "vSphere gave up waiting",
+        "try again; look at the load of the ESXi host and its datastore",
+    ),
+    (
+        (vmodl.fault.NotSupported, vmodl.fault.MethodNotFound, vmodl.fault.NotImplemented),
+        "not_supported",
+        "this vCenter does not support it",
+        None,
+    ),
+)
+
+
+def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
+    """Our error for a fault that vSphere answered a call with, or that ended a task.
+
+    The error's `code` is stable; a fault that has no code of its own gets its type's name in
+    snake case, so `vim.fault.TooManyDevices` is `too_many_devices`.
+    """
+    if isinstance(fault, vim.fault.InvalidLogin):
+        return LoginRefused(
+            f"vCenter refused the user {user!r} or its password",
+            hint="look at --username and at where the password comes from",
+        )
+    if isinstance(fault, vim.fault.NoPermission) and not isinstance(
+        fault, vim.fault.NotAuthenticated
+    ):
+        missing = fault.privilegeId or "a permission"
+        where = f" on {name_of(fault.object)}" if fault.object else ""
+        return VSphereError(
+            f"{user} lacks {missing}{where}",
+            hint="give that user a role with this privilege in vCenter",
+            code="no_permission",
+        )
+    for kind, code, words, hint in _FAMILIES:
+        if isinstance(fault, kind):
+            return VSphereError(_sentence(words, fault, name_of), hint=hint, code=code)
+    if isinstance(fault, vmodl.fault.InvalidArgument):
+        named = f" ({fault.invalidProperty})" if fault.invalidProperty else ""
+        return VSphereError(
+            _sentence(f"vCenter did not accept an argument{named}", fault, name_of),
+            code="invalid_argument",
+        )
+    kind_name = type(fault).__name__.rsplit(".", 1)[-1]
+    return VSphereError(
+        _sentence(f"vCenter answered {kind_name}", fault, name_of), code=_snake_case(kind_name)
+    )
+
+
+def _sentence(words: str, fault: Any, name_of: NameOf) -> str:
+    subject = _subject(fault, name_of)
+    said = [fault.msg or ""]
+    said += [each.message or "" for each in (fault.faultMessage or [])[:MAX_DETAILS]]
+    told = "; ".join(dict.fromkeys(line.strip() for line in said if line.strip()))
+    return f"{subject + ': ' if subject else ''}{words}" + (f" (vCenter: {told})" if told else "")
+
+
+def _subject(fault: Any, name_of: NameOf) -> str | None:
+    """What the fault is about, in a person's words."""
+    if isinstance(fault, vim.fault.DuplicateName):
+        return str(fault.name) if fault.name else None
+    if isinstance(fault, vmodl.fault.ManagedObjectNotFound):
+        return name_of(fault.obj) if fault.obj else None
+    if isinstance(fault, vim.fault.NoDiskSpace):
+        return str(fault.datastore) if fault.datastore else None
+    if isinstance(fault, vim.fault.FileFault):
+        return str(fault.file) if fault.file else None
+    return None
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

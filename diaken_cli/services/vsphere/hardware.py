@@ -1,0 +1,57 @@
+"""The virtual hardware of templates."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pyVmomi import vim
+
+from diaken_cli.services.vsphere.inventory import MEBIBYTE
+from diaken_cli.services.vsphere.properties import read
+from diaken_cli.services.vsphere.session import Session
+
+_PATHS = ("config.hardware", "config.guestFullName")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A VM's virtual hardware: memory and the disks' capacities in bytes, in the VM's order."""
+
+    cpus: int
+    memory: int
+    disks: tuple[int, ...]
+    network_adapters: int
+    guest: str
+
+
+def read_hardware(session: Session, vm_refs: Iterable[str]) -> dict[str, Hardware]:
+    """The hardware of these VMs by reference; one that is gone or not readable is left out."""
+    found = {}
+    for ref, values in read(session, vim.VirtualMachine, vm_refs, _PATHS).items():
+        hardware = values.get("config.hardware")
+        if hardware is not None:
+            found[ref] = Hardware(
+                cpus=int(hardware.numCPU),
+                memory=int(hardware.memoryMB) * MEBIBYTE,
+                disks=tuple(capacity(disk) for disk in disks(hardware.device)),
+                network_adapters=len(network_adapters(hardware.device)),
+                guest=str(values.get("config.guestFullName") or ""),
+            )
+    return found
+
+
+def disks(devices: Iterable[Any]) -> list[Any]:
+    """The disks among the devices, in the order of their controllers and units."""
+    found = [each for each in devices if isinstance(each, vim.vm.device.VirtualDisk)]
+    return sorted(found, key=lambda disk: (disk.controllerKey or 0, disk.unitNumber or 0))
+
+
+def network_adapters(devices: Iterable[Any]) -> list[Any]:
+    """The network adapters among the devices, in the order that the guest numbers them."""
+    found = [each for each in devices if isinstance(each, vim.vm.device.VirtualEthernetCard)]
+    return sorted(found, key=lambda adapter: int(adapter.key))
+
+
+def capacity(disk: Any) -> int:
+    """A disk's size in bytes."""
+    return int(disk.capacityInBytes or disk.capacityInKB * 1024)

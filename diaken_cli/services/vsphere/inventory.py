@@ -1,0 +1,271 @@
+"""Where VMs can go: a vCenter's datacenters, clusters, datastores, networks and folders.
+
+One query reads them all; what is decided on them is decided on plain data.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyVmomi import vim
+
+from diaken_cli.services.vsphere.names import unescape
+from diaken_cli.services.vsphere.properties import Found, collect, reference
+from diaken_cli.services.vsphere.session import Session
+
+MEBIBYTE = 1024 * 1024
+
+_WANTED: dict[Any, Sequence[str]] = {
+    vim.Datacenter: ("name", "parent", "vmFolder"),
+    vim.Folder: ("name", "parent", "childType"),
+    vim.ComputeResource: ("name", "parent", "host", "network", "datastore", "resourcePool"),
+    vim.HostSystem: (
+        "name",
+        "parent",
+        "network",
+        "datastore",
+        "runtime.connectionState",
+        "runtime.inMaintenanceMode",
+        "summary.hardware.numCpuCores",
+        "summary.hardware.numCpuThreads",
+        "summary.hardware.memorySize",
+        "summary.quickStats.overallMemoryUsage",
+    ),
+    vim.ResourcePool: ("name", "parent", "owner"),
+    vim.Datastore: ("name", "parent", "summary"),
+    vim.Network: ("name", "parent"),
+    vim.DistributedVirtualSwitch: ("name", "parent", "config.uplinkPortgroup"),
+    vim.VirtualMachine: ("name", "parent", "config.template", "runtime.host", "datastore"),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Anything with a name and an inventory path; `datacenter` is a reference."""
+
+    ref: str
+    name: str
+    path: str
+    datacenter: str | None
+
+
+@dataclass(frozen=True)
+class Datacenter(Place):
+    """A datacenter and its root folder for VMs."""
+
+    vm_folder: str
+
+
+@dataclass(frozen=True)
+class EsxiHost(Place):
+    """An ESXi server; `usable`: connected and out of maintenance. Memory in bytes."""
+
+    usable: bool
+    cores: int
+    threads: int
+    memory: int
+    free_memory: int
+    networks: frozenset[str]
+    datastores: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Cluster(Place):
+    """A cluster, or an ESXi host that stands alone, with its root resource pool."""
+
+    esxi_hosts: tuple[str, ...]
+    networks: frozenset[str]
+    datastores: frozenset[str]
+    root_pool: str
+
+
+@dataclass(frozen=True)
+class Pool(Place):
+    """A resource pool; `owner` is its cluster."""
+
+    owner: str
+
+
+@dataclass(frozen=True)
+class Datastore(Place):
+    """A datastore; capacity and free room in bytes; `accessible`: and not in maintenance."""
+
+    kind: str
+    capacity: int
+    free: int
+    accessible: bool
+
+
+@dataclass(frozen=True)
+class Network(Place):
+    """A network that a VM can be on; `kind` is standard, distributed or opaque."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Machine(Place):
+    """A VM or a template; `folder`, `esxi_host` and `datastores` are references."""
+
+    template: bool
+    folder: str | None
+    esxi_host: str | None
+    datastores: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All of it, by kind and in the order of the paths."""
+
+    datacenters: tuple[Datacenter, ...]
+    clusters: tuple[Cluster, ...]
+    esxi_hosts: tuple[EsxiHost, ...]
+    pools: tuple[Pool, ...]
+    datastores: tuple[Datastore, ...]
+    networks: tuple[Network, ...]
+    folders: tuple[Place, ...]
+    machines: tuple[Machine, ...]
+
+    def usable_hosts(self, cluster: Cluster) -> tuple[EsxiHost, ...]:
+        """The cluster's ESXi hosts that are connected and out of maintenance."""
+        return tuple(
+            each for each in self.esxi_hosts if each.ref in cluster.esxi_hosts and each.usable
+        )
+
+
+def read_inventory(session: Session) -> Inventory:
+    """The whole inventory, as far as the account may see it, in one query."""
+    tree = _Tree(collect(session, _WANTED))
+    return Inventory(
+        datacenters=tree.rows(vim.Datacenter, _datacenter),
+        clusters=tree.rows(vim.ComputeResource, _cluster),
+        esxi_hosts=tree.rows(vim.HostSystem, _esxi_host),
+        pools=tree.rows(vim.ResourcePool, _pool),
+        datastores=tree.rows(vim.Datastore, _datastore),
+        networks=tree.rows(vim.Network, _network),
+        folders=tree.rows(vim.Folder, _folder),
+        machines=tree.rows(vim.VirtualMachine, _machine),
+    )
+
+
+class _Tree:
+    """The objects that were found, and where each stands."""
+
+    def __init__(self, found: Iterable[Found]) -> None:
+        self.found = {each.reference: each for each in found}
+        self.uplinks = {
+            ref
+            for each in self.found.values()
+            for ref in _refs(each.values.get("config.uplinkPortgroup"))
+        }
+
+    def rows(self, kind: Any, build: Any) -> tuple[Any, ...]:
+        built = (
+            build(each, self) for each in self.found.values() if isinstance(each.managed, kind)
+        )
+        return tuple(sorted((row for row in built if row is not None), key=lambda row: row.path))
+
+    def place(self, found: Found) -> dict[str, Any]:
+        """The fields of a `Place`. Names in the path stay escaped: a slash there is a step."""
+        steps = []
+        datacenter = None
+        here: Found | None = found
+        while here is not None:
+            steps.append(here.values.get("name", "?"))
+            if datacenter is None and isinstance(here.managed, vim.Datacenter):
+                datacenter = here.reference
+            parent = here.values.get("parent")
+            here = self.found.get(reference(parent)) if parent is not None else None
+        return {
+            "ref": found.reference,
+            "name": unescape(found.values.get("name", "?")),
+            "path": "/" + "/".join(reversed(steps)),
+            "datacenter": datacenter,
+        }
+
+
+def _refs(managed: Iterable[Any] | None) -> frozenset[str]:
+    return frozenset(reference(each) for each in managed or ())
+
+
+def _datacenter(found: Found, tree: _Tree) -> Datacenter:
+    return Datacenter(**tree.place(found), vm_folder=reference(found.values["vmFolder"]))
+
+
+def _cluster(found: Found, tree: _Tree) -> Cluster | None:
+    pool = found.values.get("resourcePool")
+    if pool is None:  # not readable: no VM can be put there
+        return None
+    return Cluster(
+        **tree.place(found),
+        esxi_hosts=tuple(sorted(_refs(found.values.get("host")))),
+        networks=_refs(found.values.get("network")),
+        datastores=_refs(found.values.get("datastore")),
+        root_pool=reference(pool),
+    )
+
+
+def _esxi_host(found: Found, tree: _Tree) -> EsxiHost:
+    values = found.values
+    memory = int(values.get("summary.hardware.memorySize") or 0)
+    used = int(values.get("summary.quickStats.overallMemoryUsage") or 0) * MEBIBYTE
+    return EsxiHost(
+        **tree.place(found),
+        usable=str(values.get("runtime.connectionState")) == "connected"
+        and not values.get("runtime.inMaintenanceMode"),
+        cores=int(values.get("summary.hardware.numCpuCores") or 0),
+        threads=int(values.get("summary.hardware.numCpuThreads") or 0),
+        memory=memory,
+        free_memory=memory - used,
+        networks=_refs(values.get("network")),
+        datastores=_refs(values.get("datastore")),
+    )
+
+
+def _pool(found: Found, tree: _Tree) -> Pool | None:
+    owner = found.values.get("owner")
+    if owner is None or isinstance(found.managed, vim.VirtualApp):
+        return None
+    return Pool(**tree.place(found), owner=reference(owner))
+
+
+def _datastore(found: Found, tree: _Tree) -> Datastore | None:
+    summary = found.values.get("summary")
+    if summary is None:
+        return None
+    return Datastore(
+        **tree.place(found),
+        kind=str(summary.type),
+        capacity=int(summary.capacity),
+        free=int(summary.freeSpace),
+        accessible=bool(summary.accessible) and summary.maintenanceMode in (None, "normal"),
+    )
+
+
+def _network(found: Found, tree: _Tree) -> Network | None:
+    if found.reference in tree.uplinks:  # ports of the ESXi hosts' own cards
+        return None
+    kind = "standard"
+    if isinstance(found.managed, vim.dvs.DistributedVirtualPortgroup):
+        kind = "distributed"
+    elif isinstance(found.managed, vim.OpaqueNetwork):
+        kind = "opaque"
+    return Network(**tree.place(found), kind=kind)
+
+
+def _folder(found: Found, tree: _Tree) -> Place | None:
+    if "VirtualMachine" not in (found.values.get("childType") or ()):
+        return None
+    place = Place(**tree.place(found))
+    return place if place.datacenter is not None else None
+
+
+def _machine(found: Found, tree: _Tree) -> Machine:
+    folder, host = found.values.get("parent"), found.values.get("runtime.host")
+    return Machine(
+        **tree.place(found),
+        template=bool(found.values.get("config.template")),
+        folder=reference(folder) if folder is not None else None,
+        esxi_host=reference(host) if host is not None else None,
+        datastores=_refs(found.values.get("datastore")),
+    )

@@ -1,0 +1,330 @@
+"""Where a deploy request's VM goes, with the defaults filled in, or all that is wrong with it.
+
+The defaults are govc's: the only datacenter, the template's folder and datastore, the cluster's
+root resource pool. Deciding is pure; only `resolve_placement` reads from vCenter.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from diaken_cli.errors import Mistake
+from diaken_cli.services.vsphere.choosing import Chosen, choose, matching, suggestion
+from diaken_cli.services.vsphere.hardware import Hardware, read_hardware
+from diaken_cli.services.vsphere.inventory import (
+    MEBIBYTE,
+    Cluster,
+    Datacenter,
+    Datastore,
+    EsxiHost,
+    Inventory,
+    Machine,
+    Network,
+    Place,
+    read_inventory,
+)
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.words import DeployRequest
+
+GIBIBYTE = 1024 * MEBIBYTE
+MEMORY_STEP = 4 * MEBIBYTE
+"""A VM's memory is a multiple of this (VirtualMachineConfigSpec.memoryMB in the API)."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Everything a clone needs: references to use, and names and figures (bytes) to print.
+
+    `esxi_host` is where the VM is registered; DRS, where there is one, places it anew at power-on.
+    `disk` is the size of the first disk, `disks` of all of them at their full size.
+    """
+
+    datacenter: str
+    template: str
+    template_path: str
+    folder: str
+    folder_path: str
+    cluster: str
+    cluster_name: str
+    pool: str
+    pool_path: str
+    esxi_host: str
+    esxi_host_name: str
+    datastore: str
+    datastore_name: str
+    datastore_free: int
+    network: str | None
+    network_name: str | None
+    network_kind: str | None
+    cpus: int
+    memory: int
+    template_disk: int
+    disk: int
+    disks: int
+
+
+def resolve_placement(session: Session, request: DeployRequest) -> Placement | tuple[Mistake, ...]:
+    """The placement of a request, or everything that is wrong with it, each with its option."""
+    inventory = read_inventory(session)
+    templates = [each.ref for each in matching(inventory.machines, request.template)]
+    return decide(inventory, request, read_hardware(session, templates))
+
+
+def decide(
+    inventory: Inventory, request: DeployRequest, hardware: dict[str, Hardware]
+) -> Placement | tuple[Mistake, ...]:
+    """The same from plain data; `hardware` holds that of each VM with the template's name."""
+    decision = _Decision(inventory, request)
+    datacenter = decision.take(
+        choose(inventory.datacenters, request.datacenter, "--datacenter", "datacenter")
+    )
+    template = decision.template(datacenter)
+    if datacenter is None:
+        return tuple(decision.mistakes)
+    decision.name_is_free(datacenter)
+    own = hardware.get(template.ref) if template is not None else None
+    if template is not None:
+        decision.hardware(own)
+    folder = decision.folder(datacenter, template)
+    cluster, pool = decision.cluster_and_pool(datacenter, template)
+    if cluster is None:
+        return tuple(decision.mistakes)
+    network = decision.network(datacenter, cluster)
+    able = decision.able_hosts(cluster, network)
+    if not able:
+        return tuple(decision.mistakes)
+    datastore = decision.datastore(datacenter, cluster, able, template, own)
+    if decision.mistakes or not (template and own and folder and pool and datastore):
+        return tuple(decision.mistakes)
+    host = max(
+        (each for each in able if datastore.ref in each.datastores),
+        key=lambda each: (each.free_memory, each.ref),
+    )
+    return Placement(
+        datacenter=datacenter.name,
+        template=template.ref,
+        template_path=template.path,
+        folder=folder.ref,
+        folder_path=folder.path,
+        cluster=cluster.ref,
+        cluster_name=cluster.name,
+        pool=pool.ref,
+        pool_path=pool.path,
+        esxi_host=host.ref,
+        esxi_host_name=host.name,
+        datastore=datastore.ref,
+        datastore_name=datastore.name,
+        datastore_free=datastore.free,
+        network=network.ref if network else None,
+        network_name=network.name if network else None,
+        network_kind=network.kind if network else None,
+        cpus=request.cpus or own.cpus,
+        memory=request.memory or own.memory,
+        template_disk=own.disks[0],
+        disk=request.disk or own.disks[0],
+        disks=needed_room(own, request),
+    )
+
+
+def needed_room(own: Hardware, request: DeployRequest) -> int:
+    """What the clone's disks take at their full size, in bytes: also thin ones grow to that."""
+    return sum(own.disks) - own.disks[0] + (request.disk or own.disks[0])
+
+
+@dataclass
+class _Decision:
+    """One walk through the request that collects the mistakes as it goes."""
+
+    inventory: Inventory
+    request: DeployRequest
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def wrong(self, option: str, value: object, message: str, *, in_use: bool = False) -> None:
+        given = None if value is None else str(value)
+        self.mistakes.append(Mistake(option, given, message, in_use))
+
+    def take(self, choice: Chosen | Mistake) -> Chosen | None:
+        if isinstance(choice, Mistake):
+            self.mistakes.append(choice)
+            return None
+        return choice
+
+    def template(self, datacenter: Datacenter | None) -> Machine | None:
+        given = self.request.template
+        machines = self.inventory.machines
+        templates = [each for each in machines if each.template]
+        hits = matching(templates, given)
+        near = [each for each in hits if datacenter and each.datacenter == datacenter.ref]
+        if not hits and matching(machines, given):
+            meant = suggestion(templates, given)
+            self.wrong("--template", given, f"{given!r} is a VM, not a template{meant}")
+            return None
+        return self.take(choose(near or templates, given, "--template", "template"))
+
+    def hardware(self, own: Hardware | None) -> None:
+        given = self.request.template
+        if own is None:
+            self.wrong("--template", given, "its hardware can't be read: see its state in vCenter")
+            return
+        if not own.disks:
+            self.wrong("--template", given, f"{given!r} has no disk")
+        elif self.request.disk is not None and self.request.disk < own.disks[0]:
+            size = _size(own.disks[0])
+            message = f"the template's first disk has {size}, and a disk can't be made smaller"
+            self.wrong("--disk", _size(self.request.disk), message)
+        if not own.network_adapters:
+            self.wrong("--template", given, f"{given!r} has no network adapter")
+
+    def name_is_free(self, datacenter: Datacenter) -> None:
+        name = self.request.name
+        for each in _within(self.inventory.machines, datacenter):
+            if each.name.casefold() == name.casefold():
+                self.wrong("NAME", name, f"a VM {each.path} exists already", in_use=True)
+
+    def folder(self, datacenter: Datacenter, template: Machine | None) -> Place | None:
+        folders = _within(self.inventory.folders, datacenter)
+        if self.request.folder is not None:
+            return self.take(choose(folders, self.request.folder, "--folder", "folder"))
+        by_ref = {each.ref: each for each in folders}
+        beside = by_ref.get(template.folder or "") if template is not None else None
+        folder = beside or by_ref.get(datacenter.vm_folder)
+        if folder is None:
+            self.wrong("--folder", None, f"the account sees no folder for VMs in {datacenter.path}")
+        return folder
+
+    def cluster_and_pool(
+        self, datacenter: Datacenter, template: Machine | None
+    ) -> tuple[Cluster | None, Place | None]:
+        clusters = _within(self.inventory.clusters, datacenter)
+        pools = _within(self.inventory.pools, datacenter)
+        given = self.request.resource_pool
+        cluster = None
+        if self.request.cluster is not None:
+            cluster = self.take(choose(clusters, self.request.cluster, "--cluster", "cluster"))
+            if cluster is None:
+                return None, None
+            pools = [each for each in pools if each.owner == cluster.ref]
+        if given is not None:
+            pool = self.take(choose(pools, given, "--resource-pool", "resource pool"))
+            owners = [each for each in clusters if pool is not None and each.ref == pool.owner]
+            return cluster or (owners[0] if owners else None), pool
+        if cluster is None:
+            home = template.esxi_host if template is not None else None
+            beside = [each for each in clusters if home in each.esxi_hosts]
+            only = clusters if len(clusters) == 1 else beside or clusters
+            cluster = self.take(choose(only, None, "--cluster", "cluster"))
+        if cluster is None:
+            return None, None
+        root = [each for each in pools if each.ref == cluster.root_pool]
+        if not root:
+            message = f"the account does not see the root resource pool of {cluster.path}"
+            self.wrong("--resource-pool", None, message)
+        return cluster, root[0] if root else None
+
+    def network(self, datacenter: Datacenter, cluster: Cluster) -> Network | None:
+        given = self.request.network
+        if given is None:
+            return None
+        return self._reachable(
+            _within(self.inventory.networks, datacenter),
+            cluster.networks,
+            given,
+            ("--network", "network", cluster),
+        )
+
+    def _reachable(
+        self,
+        places: list[Chosen],
+        reached: frozenset[str],
+        given: str,
+        about: tuple[str, str, Cluster],
+    ) -> Chosen | None:
+        option, what, cluster = about
+        near = [each for each in places if each.ref in reached]
+        if not matching(near, given) and matching(places, given):
+            there = suggestion(near, given)
+            message = f"no ESXi host of {cluster.path} has the {what} {given!r}{there}"
+            self.wrong(option, given, message)
+            return None
+        return self.take(choose(near, given, option, what))
+
+    def able_hosts(self, cluster: Cluster, network: Network | None) -> list[EsxiHost]:
+        """The ESXi hosts that could run the VM: up, on the network, and large enough."""
+        usable = self.inventory.usable_hosts(cluster)
+        if not usable:
+            message = f"no ESXi host of {cluster.path} is connected and out of maintenance"
+            self.wrong("--cluster", self.request.cluster, message)
+            return []
+        able = [each for each in usable if network is None or network.ref in each.networks]
+        if network is not None and not able:
+            message = f"no usable ESXi host of {cluster.path} has the network {network.path}"
+            self.wrong("--network", self.request.network, message)
+            return []
+        cpus, memory = self.request.cpus, self.request.memory
+        threads = max(each.threads for each in able)
+        largest = max(each.memory for each in able)
+        fits = True
+        if cpus is not None and not 1 <= cpus <= threads:
+            message = f"from 1 to {threads}: the largest ESXi host has {threads} logical CPUs"
+            self.wrong("--cpus", cpus, message)
+            fits = False
+        if memory is not None and memory > largest:
+            self.wrong("--memory", _size(memory), f"the largest ESXi host has {_size(largest)}")
+            fits = False
+        elif memory is not None and (memory < MEMORY_STEP or memory % MEMORY_STEP):
+            self.wrong("--memory", _size(memory), "it must be a multiple of 4M")
+        large = [
+            each
+            for each in able
+            if each.threads >= (cpus or 1) and each.memory >= (memory or MEMORY_STEP)
+        ]
+        if fits and not large:
+            message = f"no ESXi host of {cluster.path} has both these CPUs and {_size(memory or 0)}"
+            self.wrong("--memory", _size(memory or 0), message)
+        return large or able
+
+    def datastore(
+        self,
+        datacenter: Datacenter,
+        cluster: Cluster,
+        able: Iterable[EsxiHost],
+        template: Machine | None,
+        own: Hardware | None,
+    ) -> Datastore | None:
+        everywhere = _within(self.inventory.datastores, datacenter)
+        reached = frozenset(ref for host in able for ref in host.datastores)
+        need = needed_room(own, self.request) if own is not None and own.disks else 0
+        given = self.request.datastore
+        chosen: Datastore | None
+        if given is not None:
+            about = ("--datastore", "datastore", cluster)
+            chosen = self._reachable(everywhere, reached, given, about)
+        else:
+            near = [each for each in everywhere if each.ref in reached and each.accessible]
+            if not near:
+                self.wrong("--datastore", None, f"no datastore is accessible from {cluster.path}")
+                return None
+            home = template.datastores if template is not None else frozenset()
+            roomy = [each for each in near if each.ref in home and each.free >= need]
+            chosen = max(roomy or near, key=lambda each: (each.free, each.ref))
+        if chosen is None:
+            return None
+        if not chosen.accessible:
+            self.wrong("--datastore", given, f"{chosen.path} is inaccessible or in maintenance")
+        elif chosen.free < need:
+            message = (
+                f"{chosen.path} has {_size(chosen.free)} free, and the disks take {_size(need)} "
+                "(their full size: thin ones grow to that)"
+            )
+            self.wrong("--datastore", given, message)
+        return chosen
+
+
+def _within(places: Iterable[Chosen], datacenter: Datacenter) -> list[Chosen]:
+    return [each for each in places if each.datacenter == datacenter.ref]
+
+
+def _size(amount: int) -> str:
+    """Bytes as a person would give them to an option: 60G, 512M."""
+    if amount >= GIBIBYTE:
+        return f"{amount / GIBIBYTE:.1f}".removesuffix(".0") + "G"
+    return f"{amount / MEBIBYTE:.1f}".removesuffix(".0") + "M"

@@ -1,0 +1,155 @@
+"""A session with one vCenter: connect, log in and out, and its clock."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from pyVmomi import vim
+
+from diaken_cli.errors import ConfigurationError, Unreachable, VSphereError
+from diaken_cli.services.vsphere.wire import Endpoint, Wire
+
+__all__ = ["About", "Endpoint", "Session", "connect"]
+
+TIDY_TIMEOUT = 5.0
+"""Seconds that cleaning up may hang: it must not hold up a person who pressed Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class About:
+    """Which vCenter it is; `instance_uuid` stays the same when its name or address changes."""
+
+    name: str
+    version: str
+    build: str
+    instance_uuid: str
+
+
+class Session:
+    """A logged-in session; use it in a `with`, from one thread.
+
+    vCenter ends a session that was idle for long (30 minutes by default): the next call then logs
+    in again by itself. `logins` counts the logins; what belongs to a session in vCenter (views,
+    filters) is gone after one.
+    """
+
+    def __init__(self, endpoint: Endpoint, wire: Wire, content: Any) -> None:
+        self._endpoint = endpoint
+        self.wire = wire
+        self.content = content
+        self.logins = 0
+        about = content.about
+        self.about = About(
+            name=str(about.fullName),
+            version=str(about.version),
+            build=str(about.build),
+            instance_uuid=str(about.instanceUuid),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def server(self) -> str:
+        """The vCenter's name or address, as it was given."""
+        return self._endpoint.server
+
+    @property
+    def username(self) -> str:
+        """The account, as it was given."""
+        return self._endpoint.username
+
+    def log_in(self) -> None:
+        """Begin a session, also in the place of one that has ended. Raises LoginRefused."""
+        self.wire.forget_session()
+        self.content.sessionManager.Login(self._endpoint.username, self._endpoint.password, None)
+        self.logins += 1
+
+    def close(self) -> None:
+        """Log out and close the connections. A vCenter that is gone ends the session itself."""
+        with self.tidying():
+            self.content.sessionManager.Logout()
+        self.wire.close()
+
+    @contextmanager
+    def tidying(self) -> Iterator[None]:
+        """For cleaning up in vCenter: brief, and a failure there is not worth an error."""
+        with suppress(VSphereError), self.wire.hurry(TIDY_TIMEOUT):
+            yield
+
+    def managed(self, kind: Any, reference: str) -> Any:
+        """An object of pyVmomi for a reference ("vm-42"): nothing is sent."""
+        return kind(reference, self.wire)
+
+    def now(self) -> datetime:
+        """The clock of vCenter, in UTC (ServiceInstance.CurrentTime)."""
+        moment: datetime = self.managed(vim.ServiceInstance, "ServiceInstance").CurrentTime()
+        return moment.astimezone(UTC)
+
+
+def connect(endpoint: Endpoint, *, connect_timeout: float = 10.0) -> Session:
+    """Connect and log in; `connect_timeout` is in seconds, for TCP and TLS.
+
+    Raises Unreachable, CertificateRefused, LoginRefused, VSphereError, and ConfigurationError when
+    the CA file can't be read.
+    """
+    wire = Wire(endpoint, _tls(endpoint), connect_timeout)
+    try:
+        content = _service_content(endpoint, wire)
+        session = Session(endpoint, wire, content)
+        session.log_in()
+        wire.stay_logged_in(session.log_in, content.propertyCollector)
+        wire.speak(str(content.about.apiVersion))
+    except BaseException:
+        wire.close()
+        raise
+    return session
+
+
+def _service_content(endpoint: Endpoint, wire: Wire) -> Any:
+    retrieve: Callable[[], Any] = vim.ServiceInstance("ServiceInstance", wire).RetrieveContent
+    content = retrieve()
+    if not isinstance(content, vim.ServiceInstanceContent):
+        raise Unreachable(
+            f"{endpoint.server}:{endpoint.port} answers, but not as a vCenter",
+            hint="see --server",
+        )
+    if content.about.apiType != "VirtualCenter":
+        raise VSphereError(
+            f"{endpoint.server} is {content.about.fullName}, not a vCenter",
+            hint="give the vCenter that manages it: an ESXi host alone can't clone templates",
+            code="not_a_vcenter",
+        )
+    return content
+
+
+def _tls(endpoint: Endpoint) -> ssl.SSLContext:
+    """TLS 1.2 or later, always verified unless the user said otherwise."""
+    try:
+        context = ssl.create_default_context(cafile=endpoint.ca_file)
+    except (OSError, ssl.SSLError) as fault:
+        raise ConfigurationError(
+            f"can't read certificates from {endpoint.ca_file}: {fault}",
+            hint="--ca-file takes certificates in PEM form",
+        ) from fault
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A file with just the vCenter's own certificate pins it. Python 3.13's strict mode would
+    # refuse certificates without an authority key identifier, as many a company's CA issues.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if endpoint.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,164 @@
+"""vSphere tasks: wait for many at once, cancel one, find recent ones."""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pyVmomi import vim, vmodl
+from pyVmomi.VmomiSupport import ManagedObject
+
+from diaken_cli.errors import DiakenError, TimedOut, VSphereError
+from diaken_cli.services.vsphere import faults
+from diaken_cli.services.vsphere.names import unescape
+from diaken_cli.services.vsphere.properties import read, read_one, reference, watch
+from diaken_cli.services.vsphere.session import Session
+
+CANCEL_TIMEOUT = 120.0
+"""Seconds for a canceled vSphere task to end: a clone stops between two chunks of its copy."""
+
+_QUIET_SECONDS = 10
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_ENDED = ("success", "error")
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """A vSphere task (TaskInfo in the API).
+
+    `state` is queued, running, success or error; `percent` is 0-100 where vCenter tells; `result`
+    the reference of what it made; `error` why it failed; `entity` and `entity_name` what it works
+    on (a clone: its source); `operation` like "VirtualMachine.clone". A task that vCenter does not
+    know any more (it forgets them some minutes after their end) is an error with code `gone`.
+    """
+
+    ref: str
+    state: str
+    percent: int | None = None
+    result: str | None = None
+    error: DiakenError | None = None
+    canceled: bool = False
+    entity: str | None = None
+    entity_name: str | None = None
+    operation: str | None = None
+    queued_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in _ENDED
+
+
+def wait(
+    session: Session,
+    task_refs: Iterable[str],
+    *,
+    timeout: float,
+    on_progress: Callable[[TaskState], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> dict[str, TaskState]:
+    """Wait for all of them together, and say how each stands, by reference.
+
+    It returns when all have ended, when `timeout` seconds have passed or when `should_stop` says so
+    (looked at each second): the caller sees by `ended` which have not. A failed task is data. A
+    Ctrl-C leaves the tasks running and the session usable.
+    """
+    deadline = time.monotonic() + timeout
+    states = _read_states(session, task_refs)
+    pending = [ref for ref, state in states.items() if not state.ended]
+    if not pending:
+        return states
+    quiet = 0
+    paths = ("info.state", "info.progress")
+    with closing(watch(session, vim.Task, pending, paths)) as updates:
+        for changes in updates:
+            for ref, values in changes.items():
+                percent = values.get("info.progress", states[ref].percent)
+                state = str(values.get("info.state", states[ref].state))
+                if not states[ref].ended:
+                    states[ref] = replace(states[ref], state=state, percent=percent)
+                    if on_progress is not None:
+                        on_progress(states[ref])
+            quiet = 0 if changes else quiet + 1
+            if quiet >= _QUIET_SECONDS:  # a notice that got lost must not cost the whole time-out
+                quiet = 0
+                states.update(_read_states(session, _running(states)))
+            if not _running(states) or time.monotonic() >= deadline:
+                break
+            if should_stop is not None and should_stop():
+                break
+    # The changes tell that a task has ended; only its whole info tells how.
+    return states | _read_states(session, [ref for ref in pending if states[ref].ended])
+
+
+def cancel(session: Session, task_ref: str, *, timeout: float = CANCEL_TIMEOUT) -> TaskState:
+    """Cancel a task and wait for its end, which may still be success. Raises TimedOut."""
+    try:
+        session.managed(vim.Task, task_ref).CancelTask()
+    except VSphereError as refusal:
+        # Ended already, or of a kind that can't be canceled: its end is what counts.
+        if refusal.code not in ("invalid_state", "not_supported", "gone"):
+            raise
+    state = wait(session, [task_ref], timeout=timeout)[task_ref]
+    if not state.ended:
+        raise TimedOut(
+            f"the vSphere task {task_ref} ({state.operation}) was canceled and has not ended "
+            f"after {timeout:.0f} s",
+            hint="look at it in vCenter under recent tasks",
+            code="task_not_canceled",
+        )
+    return state
+
+
+def recent_tasks(session: Session, entity: str) -> tuple[TaskState, ...]:
+    """The tasks on an entity (its reference or name) that run, or ended some minutes ago.
+
+    For a clone that is its template: vCenter does not tell the new VM's name before the task's
+    `result` exists. Oldest first.
+    """
+    listed = read_one(session, session.content.taskManager, ["recentTask"]).get("recentTask", [])
+    states = _read_states(session, [reference(each) for each in listed])
+    own = (each for each in states.values() if entity in (each.entity, each.entity_name))
+    return tuple(sorted(own, key=lambda state: state.queued_at or _NEVER))
+
+
+def _running(states: dict[str, TaskState]) -> list[str]:
+    return [ref for ref, state in states.items() if not state.ended]
+
+
+def _read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
+    refs = list(dict.fromkeys(refs))
+    rows = read(session, vim.Task, refs, ["info"])
+    states = {}
+    for ref in refs:
+        info = rows.get(ref, {}).get("info")
+        if info is None:
+            error = VSphereError(f"vCenter does not know the task {ref} any more", code="gone")
+            states[ref] = TaskState(ref=ref, state="error", error=error)
+        else:
+            states[ref] = _state(session, ref, info)
+    return states
+
+
+def _state(session: Session, ref: str, info: Any) -> TaskState:
+    error = None
+    if info.state == "error":
+        error = (
+            faults.translate(info.error, session.wire.name_of, session.username)
+            if info.error is not None
+            else VSphereError(f"the vSphere task {ref} failed and does not say why")
+        )
+    return TaskState(
+        ref=ref,
+        state=str(info.state),
+        percent=info.progress,
+        result=reference(info.result) if isinstance(info.result, ManagedObject) else None,
+        error=error,
+        canceled=bool(info.cancelled) or isinstance(info.error, vmodl.fault.RequestCanceled),
+        entity=reference(info.entity) if info.entity is not None else None,
+        entity_name=unescape(info.entityName) if info.entityName else None,
+        operation=info.descriptionId,
+        queued_at=info.queueTime.astimezone(UTC) if info.queueTime else None,
+    )

@@ -1,0 +1,148 @@
+"""The VMs of a vCenter, templates included, as plain data."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any
+
+from pyVmomi import vim
+
+from diaken_cli.services.vsphere.names import unescape
+from diaken_cli.services.vsphere.properties import (
+    Properties,
+    collect,
+    read,
+    read_one,
+    reference,
+)
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.words import Identity
+
+_PATHS = (
+    "name",
+    "parent",
+    "config.instanceUuid",
+    "config.template",
+    "config.createDate",
+    "runtime.powerState",
+    "guest.ipAddress",
+    "guest.net",
+    "guest.toolsRunningStatus",
+)
+_POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
+
+
+@dataclass(frozen=True)
+class VirtualMachine:
+    """A VM; `extra_config` is None where it was not asked for, `instance_uuid` "" when unreadable.
+
+    `addresses` are all IPv4 addresses that its VMware Tools report, the primary one first;
+    `power_state` is on, off or suspended; `created_at` is None before vSphere 6.7.
+    """
+
+    ref: str
+    name: str
+    instance_uuid: str
+    template: bool
+    power_state: str
+    addresses: tuple[str, ...]
+    tools_running: bool
+    folder: str | None = None
+    created_at: datetime | None = None
+    extra_config: dict[str, str] | None = None
+
+    @property
+    def can_quiesce(self) -> bool:
+        """Whether its file systems can be brought to rest for a snapshot."""
+        return self.power_state == "on" and self.tools_running
+
+    @property
+    def identity(self) -> Identity | None:
+        """Which run of which database made it, or the VM it was cloned from."""
+        marks = self.extra_config or {}
+        database, run = marks.get("diaken.database"), marks.get("diaken.run")
+        return Identity(database, run) if database and run else None
+
+
+def find_vms(session: Session, *, extra_config: bool = False) -> tuple[VirtualMachine, ...]:
+    """All VMs that the account may see, templates included, by name, in one query.
+
+    `extra_config` makes the answer several times larger: ask for it only to look for identities.
+    """
+    paths = (*_PATHS, "config.extraConfig") if extra_config else _PATHS
+    found = collect(session, {vim.VirtualMachine: paths})
+    vms = (
+        _virtual_machine(each.reference, each.values, extra_config=extra_config) for each in found
+    )
+    return tuple(sorted(vms, key=lambda vm: (vm.name, vm.ref)))
+
+
+def read_vms(session: Session, refs: Iterable[str]) -> dict[str, VirtualMachine]:
+    """These VMs by reference, with their `extra_config`; one that is gone is left out."""
+    rows = read(session, vim.VirtualMachine, refs, (*_PATHS, "config.extraConfig"))
+    return {ref: _virtual_machine(ref, values, extra_config=True) for ref, values in rows.items()}
+
+
+def facts(session: Session, ref: str) -> VirtualMachine:
+    """One VM with its `extra_config`. Raises VSphereError (`gone`)."""
+    values = read_one(
+        session, session.managed(vim.VirtualMachine, ref), (*_PATHS, "config.extraConfig")
+    )
+    return _virtual_machine(ref, values, extra_config=True)
+
+
+def identity_of(session: Session, ref: str) -> Identity | None:
+    """The identity in a VM's `extraConfig`. Raises VSphereError (`gone`)."""
+    return facts(session, ref).identity
+
+
+def by_uuid(vms: Iterable[VirtualMachine], instance_uuid: str) -> VirtualMachine | None:
+    """The VM with that instance UUID; vCenter keeps them unique."""
+    wanted = instance_uuid.casefold()
+    return next((vm for vm in vms if vm.instance_uuid.casefold() == wanted), None)
+
+
+def by_address(vms: Iterable[VirtualMachine], address: str) -> tuple[VirtualMachine, ...]:
+    """The VMs that report that address. Templates never count; more than one is for the caller."""
+    return tuple(vm for vm in vms if address in vm.addresses and not vm.template)
+
+
+def by_identity(vms: Iterable[VirtualMachine], identity: Identity) -> tuple[VirtualMachine, ...]:
+    """The VMs, found with `extra_config`, that bear that identity: clones inherit it."""
+    return tuple(vm for vm in vms if vm.identity == identity)
+
+
+def reported_addresses(primary: str | None, adapters: Iterable[Any] | None) -> tuple[str, ...]:
+    """The IPv4 addresses in `guest.ipAddress` and `guest.net`, each once."""
+    listed = [primary] if primary else []
+    for adapter in adapters or ():
+        listed += adapter.ipAddress or []
+    return tuple(address for address in dict.fromkeys(listed) if _is_ipv4(address))
+
+
+def _is_ipv4(address: str) -> bool:
+    try:
+        IPv4Address(address)
+    except AddressValueError:
+        return False
+    return True
+
+
+def _virtual_machine(ref: str, values: Properties, *, extra_config: bool) -> VirtualMachine:
+    created: datetime | None = values.get("config.createDate")
+    folder = values.get("parent")
+    options = values.get("config.extraConfig") or ()
+    return VirtualMachine(
+        ref=ref,
+        name=unescape(values.get("name", "")),
+        instance_uuid=values.get("config.instanceUuid") or "",
+        template=bool(values.get("config.template")),
+        power_state=_POWER.get(str(values.get("runtime.powerState")), "off"),
+        addresses=reported_addresses(values.get("guest.ipAddress"), values.get("guest.net")),
+        tools_running=values.get("guest.toolsRunningStatus") == "guestToolsRunning",
+        folder=reference(folder) if folder is not None else None,
+        # A VM older than the property has the beginning of time there.
+        created_at=created.astimezone(UTC) if created and created.year > 1970 else None,
+        extra_config={str(each.key): str(each.value) for each in options} if extra_config else None,
+    )
