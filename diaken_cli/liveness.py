@@ -1,0 +1,177 @@
+"""Is a run alive? Each of its processes holds the run's lock file; the kernel lets go at death.
+
+A process of a run holds the file shared (flock(2)), so who gets it exclusively without waiting
+knows that none of them lives. A process id alone lies: it is used again after its process died.
+A file that does not exist means the same as one that nobody holds.
+"""
+
+import fcntl
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class Held:
+    """A lock file that this process holds; leaving the context removes it and lets go."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    def release(self) -> None:
+        """Remove the file, then let go of it; again is allowed and does nothing."""
+        if self.descriptor < 0:
+            return
+        if _is_at(self.path, self.descriptor):
+            self.path.unlink()
+        os.close(self.descriptor)
+        self.descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def hold(path: Path) -> Held:
+    """Create the lock file of a run (mode 0600, with this process's id) and hold it shared.
+
+    Hold it first, then record the run under its name: so no recorded run looks dead before it is.
+
+    Raises:
+        OSError: the file or its folder can't be made.
+    """
+    held = _take(path, fcntl.LOCK_SH)
+    try:
+        os.ftruncate(held.descriptor, 0)
+        os.write(held.descriptor, f"{os.getpid()}\n".encode())
+    except OSError:
+        held.release()
+        raise
+    return held
+
+
+def seize(path: Path) -> Held | None:
+    """Hold the file exclusively without waiting; None where a process of its run lives.
+
+    As long as it is held no process of that run can start. A missing file is made first: of two
+    that seize it, one is told None.
+
+    Raises:
+        OSError: the file can't be opened or made.
+    """
+    try:
+        return _take(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+
+
+def is_alive(path: Path) -> bool:
+    """Whether a process of the run lives.
+
+    Raises:
+        OSError: the file exists and can't be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def signal_holder(path: Path, signum: signal.Signals) -> bool:
+    """Send a signal to the process that carries out the run; False where no process of it lives.
+
+    Where that one died and others of the run go on (Ansible), each of them gets the signal. A
+    process is signalled by a descriptor (pidfd_open(2)) taken before it was seen to have the file
+    open, so that a process id which was used again meanwhile is never hit.
+
+    Raises:
+        PermissionError: the run belongs to another account.
+    """
+    if not is_alive(path):
+        return False
+    owner = _written_in(path)
+    if owner is not None and _signal(owner, path, signum):
+        return True
+    reached = [_signal(pid, path, signum) for pid in _processes() if pid != os.getpid()]
+    return any(reached)
+
+
+def _take(path: Path, operation: int) -> Held:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, operation)
+            if _is_at(path, descriptor):
+                return Held(path, descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # Who held it before removed it between our opening and locking: take the one there now.
+        os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _written_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None  # gone, or its holder has not got to writing it
+
+
+def _signal(pid: int, path: Path, signum: signal.Signals) -> bool:
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not _has_open(pid, path):
+            return False
+        signal.pidfd_send_signal(process, signum)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(process)
+    return True
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    try:
+        lock = path.stat()
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+    except (FileNotFoundError, PermissionError):
+        return False  # ended meanwhile, or another account's
+    for descriptor in descriptors:
+        try:
+            if os.path.samestat(descriptor.stat(), lock):
+                return True
+        except OSError:  # a descriptor may close, or lead nowhere, at any moment
+            continue
+    return False
+
+
+def _processes() -> Iterator[int]:
+    return (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())

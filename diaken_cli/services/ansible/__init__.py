@@ -1,0 +1,1 @@
+"""Ansible and SSH: run a playbook and say what it did, find playbooks, reach hosts."""

@@ -1,0 +1,64 @@
+# Ends the processes with one of the variables $1 ("A=x|B=x") in their environment, and all their
+# descendants, for sudo drops the variables; never this shell's own ancestors. All are halted
+# first, again and again until none is new, so that none can fork away. Who does not heed SIGTERM
+# within two seconds is killed. $2 is "ask" where sudo's password stands on standard input.
+# Exit status: 0 nothing is left, 3 something is (and printed). Runs on any host: sh, grep, awk.
+
+tree() {
+  marked=$(grep -lszxE "$1" /proc/[0-9]*/environ)
+  cat /proc/[0-9]*/status 2>/dev/null | awk -v self=$$ -v paths="$(echo $marked)" '
+    BEGIN { n = split(paths, path, " "); for (; n; n--) { split(path[n], part, "/"); in_tree[part[3]] } }
+    /^State:/ { state = $2 }
+    /^Pid:/ { pid = $2 }
+    /^PPid:/ && state != "Z" { parent[pid] = $2 }
+    END {
+      for (pid = self; pid in parent; pid = parent[pid]) delete in_tree[pid]
+      do {
+        grew = 0
+        for (pid in parent) if (!(pid in in_tree) && (parent[pid] in in_tree)) { in_tree[pid]; grew = 1 }
+      } while (grew)
+      for (pid in in_tree) if (pid in parent) print pid
+    }'
+}
+
+living() {
+  for pid in $known; do cat "/proc/$pid/status"; done 2>/dev/null |
+    awk '/^Name:/ { name = $2 } /^State:/ { state = $2 } /^Pid:/ && state != "Z" { print name, $2 }'
+}
+
+wait_for_their_end() {
+  tries=$1
+  while [ "$tries" -gt 0 ] && [ "$(living)" ]; do
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+}
+
+if [ "$(id -u)" != 0 ]; then
+  for pid in $(tree "$1"); do
+    [ -O "/proc/$pid" ] && continue
+    sudo -n true 2>/dev/null && exec sudo -n /bin/sh -c "$0" "$0" "$1" never
+    [ "$2" = ask ] && exec sudo -S -p '' /bin/sh -c "$0" "$0" "$1" never
+    break
+  done
+fi
+
+known=" "
+new=yes
+while [ "$new" ]; do
+  new=
+  for pid in $(tree "$1"); do
+    case $known in *" $pid "*) continue ;; esac
+    known="$known$pid " new=yes
+    kill -STOP "$pid" 2>/dev/null
+  done
+done
+
+for signal in TERM CONT; do
+  for pid in $known; do kill -$signal "$pid" 2>/dev/null; done
+done
+wait_for_their_end 20
+for pid in $known; do kill -KILL "$pid" 2>/dev/null; done
+wait_for_their_end 10
+left=$(living)
+[ -z "$left" ] || { echo $left; exit 3; }

@@ -1,0 +1,102 @@
+"""The environment that Ansible runs in: the caller's, without what would change the outcome."""
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from diaken_cli.errors import AnsibleNotStarted
+from diaken_cli.services.ansible import private, ssh
+from diaken_cli.services.ansible.work import SshSettings, Work
+
+MARK = "DIAKEN_RUN_MARK"  # what the processes of a run bear on this machine
+REMOTE_MARKS = (
+    "LC_DIAKEN_RUN",
+    "XMODIFIERS",
+)  # … and on the hosts: Debian's sshd takes LC_*, RHEL's the other
+
+_DROPPED_PREFIXES = ("ANSIBLE_", "DIAKEN_", "AWX_", "RUNNER_", "LC_", "PYTHON")
+_DROPPED = frozenset(
+    [
+        "LANG",
+        "LANGUAGE",
+        "ORIGINAL_STDOUT_CALLBACK",
+        "MAX_EVENT_RES",
+        "JOB_ID",
+        "AD_HOC_COMMAND_ID",
+        "PROJECT_UPDATE_ID",
+    ]
+)
+
+
+def inherited(environ: Mapping[str, str], hidden: frozenset[str] = frozenset()) -> dict[str, str]:
+    """What Ansible gets of the caller's environment: proxies, the SSH agent, PATH and the like.
+
+    Not its settings for Ansible, ansible-runner or Python, nor its locale, nor what is `hidden`.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(_DROPPED_PREFIXES) and name not in _DROPPED and name not in hidden
+    }
+
+
+def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) -> dict[str, str]:
+    """Ansible's settings, all of them; `scratch` is a private folder, for its files.
+
+    An empty ansible.cfg is written there: Ansible reads the first one that it finds, else one of
+    the working folder, the home or /etc.
+    https://docs.ansible.com/ansible-core/2.19/reference_appendices/config.html
+    """
+    marks = (
+        [] if mark is None else ["-o", "SetEnv=" + " ".join(f"{n}={mark}" for n in REMOTE_MARKS)]
+    )
+    connection = [*marks, *ssh.options(ssh_settings)]
+    connection += ["-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"]
+    return {
+        "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", "")),
+        "ANSIBLE_INVENTORY_ENABLED": "yaml",
+        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
+        "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_SSH_ARGS": shlex.join(connection),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch / "ssh"),
+        "ANSIBLE_TIMEOUT": str(ssh_settings.connect_timeout),
+        "ANSIBLE_LOCAL_TEMP": str(scratch / "tmp"),
+        "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
+        "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        "ANSIBLE_DEPRECATION_WARNINGS": "False",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_NOCOWS": "1",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+    } | ({} if mark is None else {MARK: mark})
+
+
+def for_work(work: Work, scratch: Path) -> dict[str, str]:
+    """The whole environment of ansible-playbook for this work, without ansible-runner's part."""
+    return (
+        inherited(os.environ, work.hidden_environment)
+        | settings(work.ssh, scratch, work.mark)
+        | {"ANSIBLE_PIPELINING": str(work.pipelining), "DIAKEN_RUN_LOCK": str(work.lock)}
+    )
+
+
+def ansible_playbook() -> str:
+    """The absolute path of ansible-playbook: the one beside this Python first, then by PATH.
+
+    One that was installed for diaken alone (pipx) is not on PATH.
+
+    Raises:
+        AnsibleNotStarted: there is none.
+    """
+    here = str(Path(sys.executable).parent)
+    for path in (here, os.environ.get("PATH", os.defpath)):
+        if found := shutil.which("ansible-playbook", path=path):
+            return str(Path(found).absolute())
+    raise AnsibleNotStarted(
+        f"ansible-playbook is neither in {here} nor on PATH",
+        hint="install ansible-core into the environment that diaken runs in",
+    )

@@ -1,0 +1,97 @@
+"""What `-e` says, as ansible-playbook understands it, and what it may not say."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# As an extra variable each of these would win over every host's own, and repoint them all.
+REFUSED = frozenset({"ansible_host", "ansible_port", "ansible_connection", "inventory_hostname"})
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_SECOND = re.compile(r"""\s[A-Za-z_][A-Za-z0-9_]*=""")
+_VAULT = "$ANSIBLE_VAULT;"
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads Ansible's YAML for the names in it: what a tag (`!vault`) means is Ansible's affair."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
+def extra_variables(given: Iterable[str], folder: Path) -> tuple[Mapping[str, Any] | Path, ...]:
+    """Each `K=V` as a mapping, each `@FILE` as a path (relative to `folder`), in their order.
+
+    A value is a string, its outer quotes are dropped: `K='a b'`. `{"K": 1}` is taken too, for
+    values of other types. A file is YAML or JSON; it is looked into now and read by Ansible when
+    the playbook starts. What a vault encrypts as a whole can't be looked into.
+
+    Raises:
+        ValueError: not of that form, not readable, or one of the names that are refused.
+    """
+    return tuple(_one(each, folder) for each in given)
+
+
+def check_names(names: Iterable[Any]) -> None:
+    """See that these can be extra variables, or settings.
+
+    Raises:
+        ValueError: one is no name of a variable, or is refused; it says which.
+    """
+    for name in names:
+        if not isinstance(name, str) or not _NAME.match(name):
+            raise ValueError(
+                f"{name!r} is no name of a variable: letters, digits and _, not a digit first"
+            )
+        if name in REFUSED:
+            raise ValueError(
+                f"{name} would repoint every host of the run; set it on the host instead"
+            )
+
+
+def _one(given: str, folder: Path) -> Mapping[str, Any] | Path:
+    if given.startswith("@"):
+        return _file(folder / Path(given[1:]).expanduser())
+    if given.lstrip().startswith("{"):
+        variables = _parsed(given, "what stands in {…}")
+        check_names(variables)
+        return variables
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise ValueError(f"{given!r} is neither K=V nor @FILE")
+    check_names([name])
+    if len(value) > 1 and value[0] in "'\"" and value[-1] == value[0]:
+        return {name: value[1:-1]}
+    if _SECOND.search(value):
+        raise ValueError(
+            f"the value of {name} looks like more variables: give each its own -e, or quote it"
+        )
+    return {name: value}
+
+
+def _file(path: Path) -> Path:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as fault:
+        raise ValueError(f"{path} can't be read: {fault.strerror}") from fault
+    except UnicodeDecodeError as fault:
+        raise ValueError(f"{path} is not UTF-8: {fault.reason}") from fault
+    if not text.startswith(_VAULT):
+        check_names(_parsed(text, str(path)))
+    return path
+
+
+def _parsed(text: str, where: str) -> Mapping[str, Any]:
+    try:
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as fault:
+        # Its own text would quote the file, where secrets may stand.
+        mark = fault.problem_mark
+        place = f" in line {mark.line + 1}" if mark else ""
+        raise ValueError(f"{where} is neither YAML nor JSON: {fault.problem}{place}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{where} holds no variables: a mapping of names to values is expected")
+    return content

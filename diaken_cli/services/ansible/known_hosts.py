@@ -1,0 +1,69 @@
+"""diaken's own known_hosts file: forget the key of a host that is, rightly, another one now."""
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from diaken_cli.errors import AccessError
+
+_SSH_PORT = 22
+_NOT_FOUND = 1  # exit status of `ssh-keygen -F`; it is 255 when the file can't be read
+
+
+def forget(known_hosts: Path, *hosts: str, port: int | None = None) -> bool:
+    """Take the keys of these names and addresses out of the file; whether there were any.
+
+    By ssh-keygen(1), which also finds hashed entries, and keeps the former file as `*.old`. Only
+    for a VM that diaken itself created, destroyed or reverted, or where a person says so.
+
+    Raises:
+        AccessError: the file can't be read or written.
+    """
+    if not known_hosts.exists():
+        return False
+    found = False
+    with _alone(known_hosts):
+        for host in hosts:
+            entry = host if port in (None, _SSH_PORT) else f"[{host}]:{port}"
+            if _keygen(known_hosts, "-F", entry):
+                _keygen(known_hosts, "-R", entry)
+                found = True
+    return found
+
+
+def _keygen(known_hosts: Path, action: str, entry: str) -> bool:
+    done = subprocess.run(
+        ["ssh-keygen", action, entry, "-f", str(known_hosts)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if done.returncode not in (0, _NOT_FOUND):
+        raise AccessError(
+            f"the known hosts in {known_hosts} can't be changed: {done.stderr.strip()}",
+            hint="its owner and mode must let this account read and write it and its folder",
+        )
+    return done.returncode == 0
+
+
+@contextmanager
+def _alone(known_hosts: Path) -> Iterator[None]:
+    """One at a time: ssh-keygen reads the file and puts a new one in its place."""
+    lock = known_hosts.with_name(known_hosts.name + ".lock")
+    try:
+        descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError as fault:
+        raise AccessError(
+            f"{lock} can't be made: {fault.strerror}",
+            hint=f"{known_hosts.parent} must be writable for this account",
+        ) from fault
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

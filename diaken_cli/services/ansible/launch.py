@@ -1,0 +1,223 @@
+"""Run one playbook by ansible-runner, and leave nothing behind: no process, no file, no secret."""
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_runner.exceptions import CallbackError
+from ansible_runner.interface import init_runner
+from ansible_runner.utils import get_callback_dir
+
+from diaken_cli.errors import AnsibleNotStarted
+from diaken_cli.events import Emit, HostFinished, TaskFinished, Warned
+from diaken_cli.services.ansible import arguments, environment, private, processes, stop
+from diaken_cli.services.ansible.results import Tally
+from diaken_cli.services.ansible.translate import Translator
+from diaken_cli.services.ansible.work import Outcome, Work
+
+ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
+_NOT_FOUND = 127
+_GIVEN_UP = 126
+_PACE = 0.5  # seconds from one look at `should_stop` to the next
+_GRACE = 3.0  # seconds that Ansible gets to end its workers by itself
+_CLOSING = 5.0  # seconds that ssh's masters get to close their connections
+
+# Holds the run's lock file shared in Ansible and in its workers, which inherit the descriptor
+# (ansible-runner passes none on). A file that is gone or taken: the run was given up.
+_HOLD = (
+    'exec 9<"$DIAKEN_RUN_LOCK" && flock --shared --nonblock 9 && [ -e "$DIAKEN_RUN_LOCK" ]'
+    f' || exit {_GIVEN_UP}; exec "$@"'
+)
+
+
+class _EmitFailed(RuntimeError):
+    """An OSError of `emit`: as such ansible-runner would swallow it."""
+
+
+def carry_out(work: Work, emit: Emit, should_stop: Callable[[], bool]) -> Outcome:
+    """Run the playbook on all targets; returns when nothing of it is left, here or on the hosts.
+
+    Emits what happens when it happens, then a `HostFinished` for each target. `should_stop` is
+    asked twice a second: once it says True, and once `work.timeout` has passed, Ansible, its
+    children and what it runs on the hosts are ended; the same where an exception comes up. What a
+    host was in the middle of has then failed. That a playbook is missing or can't be parsed is no
+    exception: `started` is False, and `reason` is what Ansible said.
+
+    Raises:
+        OSError: its private folder can't be made.
+        Exception: what `emit` or `should_stop` raised.
+    """
+    attempt = _Attempt(work, emit, should_stop)
+    try:
+        program = environment.ansible_playbook()
+    except AnsibleNotStarted as missing:
+        return attempt.outcome(_NOT_FOUND, f"{missing.message}; {missing.hint}")
+    with private.folder(work.lock) as folder:
+        return_code = attempt.run(program, folder)
+    return attempt.outcome(return_code)
+
+
+class _Attempt:
+    def __init__(self, work: Work, emit: Emit, should_stop: Callable[[], bool]) -> None:
+        self._work = work
+        self._emit = emit
+        self._watch = _Watch(work, should_stop)
+        self._tally = Tally()
+        self._translator = Translator(work.name, (work.become_password or "",))
+        self._secrets: list[Path] = []
+
+    def run(self, program: str, folder: Path) -> int:
+        """Run Ansible to its end, or to ours; its return code."""
+        self._work.ssh.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        argv, self._secrets = arguments.write(self._work, folder)
+        runner = self._runner([program, *argv], folder)
+        nothing_left = False
+        try:
+            runner.run()
+            nothing_left = self._tally.finished or not self._tally.started
+        except (_EmitFailed, CallbackError) as wrapper:
+            raise wrapper.__cause__ or wrapper from None
+        finally:
+            if nothing_left and self._watch.cause is None:
+                _close_connections(folder)
+            else:
+                self._end_everything()
+        return ENDED_FROM_OUTSIDE if runner.rc is None else int(runner.rc)
+
+    def outcome(self, return_code: int, reason: str | None = None) -> Outcome:
+        """Judge, and tell each host's result."""
+        tally, cause = self._tally, self._watch.cause
+        canceled = cause == "canceled" and not tally.finished
+        timed_out = cause == "timed_out" and not tally.finished
+        if canceled:
+            reason = "stopped before the playbook ended"
+        elif timed_out:
+            reason = f"stopped: it took longer than the time-out, {self._work.timeout:g} seconds"
+        elif return_code == _GIVEN_UP:
+            reason = "the run's lock file is gone or taken: the run was given up"
+        elif not tally.finished and reason is None:
+            reason = self._translator.said or f"Ansible ended, with return code {return_code}"
+        results = tally.judge(self._work.targets, reason or "")
+        if tally.started:
+            for result in results:
+                self._emit(HostFinished(result=result))
+        return Outcome(
+            return_code=return_code,
+            started=tally.started,
+            results=results,
+            reason=reason,
+            timed_out=timed_out,
+            canceled=canceled,
+        )
+
+    def _runner(self, command: list[str], folder: Path) -> Any:
+        private.write_json(
+            folder / "env" / "settings", {"pexpect_timeout": _PACE, "suppress_output_file": True}
+        )
+        runner = init_runner(
+            private_data_dir=str(folder),
+            project_dir=str(self._work.playbook.parent),
+            playbook=str(self._work.playbook),
+            ident="run",
+            quiet=True,
+            suppress_env_files=True,
+            event_handler=self._handle,
+            status_handler=_forget_environment,
+            cancel_callback=self._watch,
+        )
+        runner.config.command = ["/bin/sh", "-c", _HOLD, "run", *command]
+        runner.config.env = environment.for_work(self._work, folder) | {
+            "ANSIBLE_CALLBACK_PLUGINS": get_callback_dir(),
+            "ANSIBLE_STDOUT_CALLBACK": "awx_display",
+            "AWX_ISOLATED_DATA_DIR": runner.config.artifact_dir,
+        }
+        return runner
+
+    def _handle(self, raw: Mapping[str, Any]) -> bool:
+        self._tally.note_raw(raw)
+        if self._tally.started:
+            self._forget_secrets()
+        if raw["event"] == "runner_on_start":
+            data = raw["event_data"]
+            self._tally.begin(data["host"], self._translator.task_name(data))
+        for event in self._translator.translate(raw):
+            if isinstance(event, TaskFinished):
+                self._tally.note(event)
+            try:
+                self._emit(event)
+            except OSError as fault:
+                raise _EmitFailed from fault
+        return False  # ansible-runner need not keep it in a file
+
+    def _forget_secrets(self) -> None:
+        """Ansible has read them: should we be killed now, no file with a secret stays behind."""
+        while self._secrets:
+            self._secrets.pop().unlink()
+
+    def _end_everything(self) -> None:
+        left = processes.kill(self._work.mark)
+        reached = tuple(t for t in self._work.targets if t.name in self._tally.reached)
+        for host in stop.end_there(
+            reached, self._work.ssh, self._work.mark, self._work.become_password
+        ):
+            self._emit(
+                Warned(host=host.host, message=f"something of it may go on there: {host.reason}")
+            )
+        if left:
+            self._emit(Warned(message=f"these processes could not be ended: {left}"))
+
+
+class _Watch:
+    """ansible-runner's `cancel_callback`, which never says yes: it ends Ansible in its own way.
+
+    ansible-runner would kill a process group that Ansible's workers are not in.
+    """
+
+    def __init__(self, work: Work, should_stop: Callable[[], bool]) -> None:
+        self.cause: str | None = None
+        self._mark = work.mark
+        self._should_stop = should_stop
+        self._deadline = None if work.timeout is None else time.monotonic() + work.timeout
+        self._patient_until = 0.0
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if self.cause is None:
+            if self._should_stop():
+                self.cause = "canceled"
+            elif self._deadline is not None and now >= self._deadline:
+                self.cause = "timed_out"
+            if self.cause is not None:
+                processes.terminate_child(self._mark)
+                self._patient_until = now + _GRACE
+        elif now >= self._patient_until:
+            processes.kill(self._mark)
+        return False
+
+
+def _forget_environment(status: Mapping[str, Any], runner_config: Any) -> None:
+    """Remove ansible-runner's record of the whole environment, as soon as it has written it."""
+    if status["status"] == "running":
+        (Path(runner_config.artifact_dir) / "command").unlink()
+
+
+def _close_connections(folder: Path) -> None:
+    """Tell ssh's masters, which would stay for a minute, to go."""
+    closing = [
+        subprocess.Popen(
+            ["ssh", "-F", "/dev/null", "-O", "exit", "-o", f"ControlPath={socket}", "master"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for socket in (folder / "ssh").glob("*")
+    ]
+    deadline = time.monotonic() + _CLOSING
+    for each in closing:
+        try:
+            each.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            each.kill()
+            each.wait()

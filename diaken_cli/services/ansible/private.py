@@ -1,0 +1,98 @@
+"""The throw-away folder of one Ansible run: mode 0700, in memory where that is possible."""
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from diaken_cli import liveness
+
+_PREFIX = "diaken-run-"
+_LOCK = "lock"  # a link to the lock file of the run that the folder belongs to
+_BEING_MADE = 600.0  # seconds in which a folder may be without its link
+# A socket's path has at most 107 bytes (unix(7)); ssh needs some 40 below this folder.
+_LONGEST = 60
+
+
+@contextmanager
+def folder(lock: Path) -> Iterator[Path]:
+    """A new private folder, removed when the context is left; folders of dead runs are too.
+
+    A run that was killed can't remove its own: the next one does, by the lock that nobody holds.
+
+    Raises:
+        OSError: no place where a folder can be made.
+    """
+    base = _base()
+    _sweep(base)
+    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+    try:
+        (made / _LOCK).symlink_to(lock.absolute())
+        yield made
+    finally:
+        _remove(made)
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a new file that only this account can read, in a folder that is made for it."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write a new file of JSON that only this account can read."""
+    return write(path, json.dumps(content))
+
+
+def _base() -> Path:
+    candidates = [Path("/dev/shm"), Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 - mkdtemp
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        candidates.insert(1, Path(runtime))
+    for candidate in candidates:
+        if len(os.fsencode(candidate)) <= _LONGEST and os.access(candidate, os.W_OK | os.X_OK):
+            return candidate
+    raise FileNotFoundError(f"no writable folder among {', '.join(map(str, candidates))}")
+
+
+def _sweep(base: Path) -> None:
+    for left in base.glob(_PREFIX + "*"):
+        try:
+            status = left.lstat()
+            ours = status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode)
+            if ours and _is_left(left, status.st_mtime):
+                # What can't be removed now is tried again by the next run.
+                shutil.rmtree(left, ignore_errors=True)
+        except FileNotFoundError:
+            continue  # its own run, or another sweep, was first
+
+
+def _is_left(folder: Path, changed_at: float) -> bool:
+    lock = folder / _LOCK
+    if lock.is_symlink():
+        return not liveness.is_alive(lock)
+    return time.time() - changed_at > _BEING_MADE
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in which the last ssh may still be removing its socket."""
+    for attempt in range(20):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            if not folder.exists():
+                return
+        except OSError:  # a file came in between
+            if attempt == 19:
+                raise
+        else:
+            return
+        time.sleep(0.05)

@@ -1,0 +1,117 @@
+"""Can a host be reached? Waiting for SSH on a new one, probing an address that should be free."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from diaken_cli.services.ansible import ssh
+from diaken_cli.services.ansible.work import SshSettings, Target
+
+_CONNECT = 5  # seconds
+_LOGIN = 20.0  # seconds for one attempt: a host that is booting may accept and then say nothing
+_PAUSE = 1.0
+_PACE = 0.1
+
+
+@dataclass(frozen=True)
+class NotReached:
+    """Why SSH did not log in the last time that it was tried; `message` is one line for people."""
+
+    fault: ssh.Fault
+    message: str
+
+
+def wait_for_ssh(
+    target: Target,
+    ssh_settings: SshSettings,
+    *,
+    timeout: float,
+    should_stop: Callable[[], bool],
+) -> NotReached | None:
+    """Wait until SSH logs in and runs a command; None then, else why it did not the last time.
+
+    Tries once a second for `timeout` seconds; a changed host key ends it at once, for waiting
+    does not change it back. When `should_stop` says True it returns within a second.
+    """
+    ssh_settings.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    deadline = time.monotonic() + timeout
+    while True:
+        failure = _log_in(target, ssh_settings, deadline, should_stop)
+        if failure is None or failure.fault is ssh.Fault.KEY_CHANGED:
+            return failure
+        again_at = time.monotonic() + _PAUSE
+        while time.monotonic() < again_at:
+            if should_stop() or time.monotonic() >= deadline:
+                return failure
+            time.sleep(_PACE)
+
+
+def answers(address: str, port: int, timeout: float) -> Literal["ping", "ssh"] | None:
+    """What answers at an address within `timeout` seconds: its SSH port, or a ping.
+
+    A connection that is refused is an answer too, for some machine refused it. Where there is no
+    ping(8), only the port is tried.
+    """
+    ping = _ping(address, timeout)
+    try:
+        port_is = _knock(address, port, timeout)
+        if port_is == "open":
+            return "ssh"
+        if ping is not None and ping.wait(timeout + 5) == 0:
+            return "ping"
+        return "ssh" if port_is == "refused" else None
+    finally:
+        if ping is not None:
+            ping.kill()
+            ping.wait()
+
+
+def _log_in(
+    target: Target, ssh_settings: SshSettings, deadline: float, should_stop: Callable[[], bool]
+) -> NotReached | None:
+    argv = ssh.command(target, ssh_settings, "true", connect_timeout=_CONNECT)
+    give_up_at = min(deadline, time.monotonic() + _LOGIN)
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        while process.poll() is None:
+            if should_stop() or time.monotonic() >= give_up_at:
+                process.kill()
+                return NotReached(
+                    ssh.Fault.TIMED_OUT, f"{target.address} did not let SSH log in in time"
+                )
+            time.sleep(_PACE)
+        said = process.stderr.read() if process.stderr is not None else ""
+    if process.returncode == 0:
+        return None
+    return NotReached(ssh.fault(said), ssh.explain(target.name, said))
+
+
+def _ping(address: str, timeout: float) -> "subprocess.Popen[bytes] | None":
+    if (program := shutil.which("ping")) is None:
+        return None
+    return subprocess.Popen(
+        [program, "-n", "-c", "1", "-W", str(max(1, round(timeout))), "--", address],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _knock(address: str, port: int, timeout: float) -> Literal["open", "refused"] | None:
+    try:
+        with socket.create_connection((address, port), timeout):
+            return "open"
+    except ConnectionRefusedError:
+        return "refused"
+    except OSError:  # no route, no answer in time
+        return None

@@ -1,0 +1,164 @@
+"""ansible-runner's events -> ours: named fields only, never a whole result of Ansible."""
+
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from diaken_cli.events import Event, PlayStarted, TaskFinished, TaskStarted, Warned
+from diaken_cli.services.ansible import ssh
+from diaken_cli.words import TaskResult
+
+TEXT_LIMIT = 256 * 1024  # characters of one task's output on one host
+MESSAGE_LIMIT = 2000
+_HIDDEN = "********"
+
+_RESULTS = {
+    "runner_on_ok": TaskResult.OK,
+    "runner_on_failed": TaskResult.FAILED,
+    "runner_on_unreachable": TaskResult.UNREACHABLE,
+    "runner_on_skipped": TaskResult.SKIPPED,
+    "runner_item_on_ok": TaskResult.OK,
+    "runner_item_on_failed": TaskResult.FAILED,
+    "runner_item_on_skipped": TaskResult.SKIPPED,
+}
+_AHEAD_OF_RESULT = ("runner_on_file_diff", "runner_retry", "runner_on_async_poll")
+# Ansible puts an "[ERROR]" with lines of the playbook's source in front of the first failure.
+_FAILURE = re.compile(r"^(?:fatal|failed): \[", re.MULTILINE)
+_CHANGED = re.compile(r"^changed: \[", re.MULTILINE)
+_ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
+_SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
+
+
+class Translator:
+    """Translates the events of one playbook, in the order in which they come.
+
+    `playbook` is the playbook's name. Where one of `secrets` would appear it is hidden; what
+    `no_log` hides Ansible has left out already.
+    """
+
+    def __init__(self, playbook: str, secrets: tuple[str, ...] = ()) -> None:
+        self._playbook = playbook
+        self._secrets = tuple(secret for secret in secrets if secret)
+        self._play = ""
+        self._task_names: dict[str, str] = {}
+        self._ahead: defaultdict[str, list[str]] = defaultdict(list)
+        self._item_failures: dict[tuple[str, str], str] = {}
+        self._stray: deque[str] = deque(maxlen=60)
+
+    def translate(self, raw: Mapping[str, Any]) -> Iterator[Event]:
+        """Our events for one of ansible-runner's; none for what only it is interested in."""
+        kind, data = raw["event"], raw.get("event_data") or {}
+        text = self._clean(raw.get("stdout") or "")
+        if kind in _RESULTS:
+            yield self._finished(kind, data, text)
+        elif kind in _AHEAD_OF_RESULT:
+            self._ahead[data["host"]].append(text)
+        elif kind == "playbook_on_task_start":
+            yield self._task_started(data)
+        elif kind == "playbook_on_play_start":
+            self._play = self._hide(str(data.get("name", "")))
+            yield PlayStarted(playbook=self._playbook, play=self._play)
+        elif kind in ("warning", "system_warning", "error") and text:
+            yield Warned(message=" ".join(text.split()).split("]: ", 1)[-1])
+        elif kind == "verbose":
+            self._stray.extend(text.splitlines())
+
+    def task_name(self, data: Mapping[str, Any]) -> str:
+        """The name of an event's task as Ansible prints it."""
+        return self._task_names.get(data.get("task_uuid", ""), str(data.get("task") or ""))
+
+    @property
+    def said(self) -> str:
+        """What Ansible printed outside of any event: its last words where it could not go on."""
+        return complaint("\n".join(self._stray))
+
+    def _task_started(self, data: Mapping[str, Any]) -> TaskStarted:
+        # Only here Ansible gives the name as it prints it, with the role and templates resolved.
+        name = self._hide(str(data.get("name") or data.get("task") or ""))
+        self._task_names[data["task_uuid"]] = name
+        return TaskStarted(
+            playbook=self._playbook, play=self._play, task=name, action=_action(data)
+        )
+
+    def _finished(self, kind: str, data: Mapping[str, Any], text: str) -> TaskFinished:
+        host, task = data["host"], data.get("task_uuid", "")
+        details: Mapping[str, Any] = data.get("res") or {}
+        is_item = kind.startswith("runner_item_")
+        result = _result(kind, data, details, text)
+        message = None
+        if result in (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE):
+            message = self._hide(_reason(host, details))[:MESSAGE_LIMIT]
+            if is_item:
+                self._item_failures.setdefault((host, task), message)
+            else:  # of a loop Ansible says only that items failed: the first one says why
+                message = self._item_failures.pop((host, task), message)
+            if match := _FAILURE.search(text):
+                text = text[match.start() :]
+        return TaskFinished(
+            playbook=self._playbook,
+            play=self._play,
+            task=self.task_name(data),
+            action=_action(data),
+            host=host,
+            result=result,
+            item=self._item(details) if is_item else None,
+            duration_seconds=float(data.get("duration") or 0.0),
+            message=message,
+            text="\n".join(part for part in (*self._ahead.pop(host, ()), text) if part),
+        )
+
+    def _item(self, details: Mapping[str, Any]) -> str:
+        label = details.get("_ansible_item_label", details.get("item"))
+        return _HIDDEN if label is None else self._hide(str(label))[:MESSAGE_LIMIT]
+
+    def _clean(self, text: str) -> str:
+        text = self._hide(text.replace("\r\n", "\n").strip("\n"))
+        if len(text) > TEXT_LIMIT:
+            text = f"{text[:TEXT_LIMIT]}\n[{len(text) - TEXT_LIMIT} more characters left out]"
+        return text
+
+    def _hide(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, _HIDDEN)
+        return text
+
+
+def complaint(printed: str) -> str:
+    """Why Ansible did not start, from what it printed: without warnings and lines of source."""
+    lines = [line for line in printed.splitlines() if line.strip() and not _SOURCE.match(line)]
+    first = next((n for n, line in enumerate(lines) if line.startswith(_ERROR_SIGNS)), 0)
+    said = "\n".join(lines[first:])
+    for sign in _ERROR_SIGNS:
+        said = said.removeprefix(sign)
+    return said.strip()[:MESSAGE_LIMIT]
+
+
+def _action(data: Mapping[str, Any]) -> str:
+    return str(data.get("resolved_action") or data.get("task_action") or "")
+
+
+def _result(
+    kind: str, data: Mapping[str, Any], details: Mapping[str, Any], text: str
+) -> TaskResult:
+    result = _RESULTS[kind]
+    if result is TaskResult.FAILED and data.get("ignore_errors"):
+        return TaskResult.IGNORED
+    if result is TaskResult.OK:
+        # Under no_log the result is hidden, and with it whether it changed anything.
+        changed = _CHANGED.search(text) if "censored" in details else details.get("changed")
+        return TaskResult.CHANGED if changed else TaskResult.OK
+    return result
+
+
+def _reason(host: str, details: Mapping[str, Any]) -> str:
+    if "censored" in details:
+        return str(details["censored"])
+    message = str(details.get("msg") or "no reason given").removeprefix("Task failed: ")
+    if message.startswith("Failed to connect to the host via ssh"):
+        return ssh.explain(host, message)
+    output = details.get("stderr") or details.get("module_stderr") or details.get("stdout")
+    if "rc" in details and output:
+        last = str(output).strip().splitlines()[-1:]
+        message = f"{message} ({details['rc']}): {''.join(last)}"
+    return message

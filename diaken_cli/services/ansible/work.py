@@ -1,0 +1,88 @@
+"""What is asked of Ansible, and what it answered: the values that go in and come out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from diaken_cli.words import HostResult, RunOptions
+
+FORKS = 50  # each fork is a Python process of about 50 MB on this machine
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host to change; None is "as ssh(1) and Ansible have it".
+
+    `variables` are the host's own, with Ansible's templating, as in a host_vars file.
+    """
+
+    name: str
+    address: str
+    user: str | None = None
+    port: int | None = None
+    key: Path | None = None
+    python: str | None = None
+    group: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SshSettings:
+    """How hosts are reached: `connect_timeout` in seconds, `extra_args` as for ssh(1).
+
+    `known_hosts` is diaken's own: a key is accepted when a host is first seen, and has to stay.
+    """
+
+    known_hosts: Path
+    connect_timeout: int = 10
+    extra_args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Work:
+    """One playbook on some hosts.
+
+    `name` is the playbook's, as people call it. Of `options` only `check`, `diff`, `tags` and
+    `skip_tags` are used: what else it says (`--limit`, `--forks`, `--timeout`, become) goes into
+    `targets`, `forks`, `timeout` and `become` together with the config. `group_variables` belong
+    to the targets' group (without a group: to these targets). `settings` and then each of
+    `extra_variables` are Ansible's extra variables; a path is a file of them. `mark` is unique to
+    the run: all that it starts, here and on the hosts, bears it. `lock` is the run's lock file,
+    which the caller holds. `timeout` is in seconds, for the playbook as a whole.
+    `hidden_environment` names variables of diaken's environment that Ansible must not see.
+    """
+
+    name: str
+    playbook: Path
+    targets: tuple[Target, ...]
+    mark: str
+    lock: Path
+    ssh: SshSettings
+    group_variables: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    extra_variables: tuple[Mapping[str, Any] | Path, ...] = ()
+    options: RunOptions = field(default_factory=RunOptions)
+    forks: int = FORKS
+    pipelining: bool = True
+    timeout: float | None = None
+    become: bool = False
+    become_password: str | None = field(default=None, repr=False)
+    vault_password_file: Path | None = None
+    hidden_environment: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went: `results` has each target once, in their order.
+
+    `started` is False when Ansible did not get as far as the playbook; then `reason` is what it
+    said. `return_code` is ansible-playbook's, or 254 when it was ended from outside.
+    """
+
+    return_code: int
+    started: bool
+    results: tuple[HostResult, ...]
+    reason: str | None = None
+    timed_out: bool = False
+    canceled: bool = False
