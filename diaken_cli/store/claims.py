@@ -3,6 +3,7 @@
 Each is one write transaction, so that of two processes one wins and nothing is half claimed.
 """
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,11 @@ from sqlmodel import Session, col, select
 
 from diaken_cli.errors import Conflict
 from diaken_cli.models import Host, HostLock, Run
+from diaken_cli.store import hosts
 from diaken_cli.store.engine import Database
-from diaken_cli.words import RunKind, RunStatus, TargetType, Trigger
+from diaken_cli.store.recorder import set_step
+from diaken_cli.store.records import HostValues
+from diaken_cli.words import RunKind, RunStatus, StepStatus, TargetType, Trigger
 
 UNFINISHED = (RunStatus.FAILED, RunStatus.CANCELED, RunStatus.INTERRUPTED)
 
@@ -58,12 +62,12 @@ class Claims:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, new: NewRun, uid: str, attempt: Attempt, now: datetime) -> Begun:
+    def begin(self, new: NewRun, attempt: Attempt, now: datetime) -> Begun:
         """Record a run and lock all its hosts, or none. Raises Conflict naming the holder."""
         with self._database.writing() as session:
             refuse_locked(session, new.host_ids)
             run = Run(
-                uid=uid,
+                uid=str(uuid.uuid4()),
                 lock=attempt.lock,
                 node=attempt.node,
                 pid=attempt.pid,
@@ -82,9 +86,9 @@ class Claims:
             )
             session.add(run)
             session.flush()
-            run_id = _id(run)
-            lock_hosts(session, run_id, new.host_ids)
-        return Begun(run_id, uid)
+            begun = Begun(_id(run), run.uid)
+            lock_hosts(session, begun.id, new.host_ids)
+        return begun
 
     def take_up(self, run_id: int, attempt: Attempt) -> Begun:
         """Hold again a run that ended without success. Raises Conflict where another was first.
@@ -111,11 +115,45 @@ class Claims:
                     f"run {run_id} is running or has ended well",
                     hint=f"See: diaken history show {run_id}",
                 )
-            hosts = session.exec(select(Host.id).where(Host.deployed_by == run_id)).all()
-            host_ids = [each for each in hosts if each is not None]
+            mine = session.exec(select(Host.id).where(Host.deployed_by == run_id)).all()
+            host_ids = [each for each in mine if each is not None]
             refuse_locked(session, host_ids)
             lock_hosts(session, run_id, host_ids)
         return Begun(run_id, uid)
+
+    def register(self, run_id: int, name: str, values: HostValues, now: datetime) -> int:
+        """Add the host that a deploy makes, not active yet, and lock it: its number.
+
+        Raises InvalidInput where the name or the address is in use.
+        """
+        with self._database.writing() as session:
+            host = hosts.insert_host(session, name, values, now, deployed_by=run_id)
+            lock_hosts(session, run_id, [host.id])
+        return host.id
+
+    def registered(self, run_id: int) -> int | None:
+        """The number of the host that a deploy added and still holds, if there is one."""
+        with self._database.reading() as session:
+            return session.exec(select(Host.id).where(Host.deployed_by == run_id)).first()
+
+    def unregister(self, run_id: int) -> None:
+        """Take back the host that a deploy added; one that is active by now stays."""
+        mine = (col(Host.deployed_by) == run_id, col(Host.active).is_(False))
+        with self._database.writing() as session:
+            session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
+            session.execute(delete(Host).where(*mine))
+
+    def note_vm(self, host_id: int, vm_uuid: str) -> None:
+        """Tie a host to its VM."""
+        with self._database.writing() as session:
+            hosts.set_vm(session, host_id, vm_uuid)
+
+    def activate(self, run_id: int, lock: str, host_id: int, step: str, now: datetime) -> None:
+        """Put a deployed host into use and record the run's success, all at once."""
+        with self._database.writing() as session:
+            hosts.set_active(session, host_id)
+            set_step(session, run_id, step, StepStatus.SUCCESS, now)
+            _end(session, run_id, lock, RunStatus.SUCCESS, None, now)
 
     def finish(
         self,

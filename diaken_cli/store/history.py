@@ -140,7 +140,8 @@ def _records(session: Session, query: Select[Any]) -> list[RunRecord]:
             .order_by(col(RunStep.run_id), col(RunStep.position))
         )
         for step in steps:
-            left.setdefault(step.run_id, []).append(_step(step))
+            if not step.facts.get("undone"):
+                left.setdefault(step.run_id, []).append(_step(step))
     return [_record(run, task, tuple(left.get(run.id, ()))) for run, task in rows]
 
 

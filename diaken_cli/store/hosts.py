@@ -1,0 +1,202 @@
+"""Statements about hosts, in the caller's transaction: a flow joins them with its own.
+
+A name or an address that is in use is refused by the database, so that of two processes one wins.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import delete as delete_from
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col
+
+from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound
+from diaken_cli.models import Environment, Host, HostGroup, Run, ScheduledTask, VCenter
+from diaken_cli.store import places
+from diaken_cli.store.records import HostRecord, HostValues
+
+HostQuery = Select[*tuple[Any, ...]]
+
+
+def select_hosts() -> HostQuery:
+    """The one query for hosts, with the names of what they belong to, by name."""
+    return (
+        select(Host, col(Environment.name), col(HostGroup.name), col(VCenter.name))
+        .join(Environment, col(Environment.id) == col(Host.environment_id))
+        .outerjoin(HostGroup, col(HostGroup.id) == col(Host.group_id))
+        .outerjoin(VCenter, col(VCenter.id) == col(Host.vcenter_id))
+        .order_by(col(Host.name))
+    )
+
+
+def records(session: Session, query: HostQuery) -> list[HostRecord]:
+    """The hosts of a query that began with `select_hosts`."""
+    return [
+        HostRecord(
+            id=host.id,
+            name=host.name,
+            ip=host.ip,
+            environment_id=host.environment_id,
+            environment=environment,
+            group_id=host.group_id,
+            group=group,
+            vcenter_id=host.vcenter_id,
+            vcenter=vcenter,
+            vm_uuid=host.vm_uuid,
+            active=host.active,
+            user=host.ssh_user,
+            port=host.port,
+            key=host.key,
+            python=host.python,
+            vars=host.vars,
+            description=host.description,
+            created_at=host.created_at,
+            deployed_by=host.deployed_by,
+        )
+        for host, environment, group, vcenter in session.execute(query).all()
+    ]
+
+
+def host_by_id(session: Session, host_id: int) -> HostRecord:
+    """A host that must be there. Raises NotFound where another process has removed it."""
+    found = records(session, select_hosts().where(col(Host.id) == host_id))
+    if not found:
+        raise NotFound("the host was removed meanwhile", hint="See: diaken hosts list --all")
+    return found[0]
+
+
+def insert_host(
+    session: Session,
+    name: str,
+    values: HostValues,
+    now: datetime,
+    *,
+    deployed_by: int | None = None,
+) -> HostRecord:
+    """Add a host; `deployed_by` is the run that creates it.
+
+    Raises InvalidInput where its name or address is in use, Conflict where what it belongs to
+    is gone.
+    """
+    row = Host(name=name, created_at=now, deployed_by=deployed_by, **_columns(values))
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError as fault:
+        raise _refusal(session, name, values.ip) from fault
+    return records(session, select_hosts().where(col(Host.id) == row.id))[0]
+
+
+def update_host(session: Session, host: HostRecord, values: HostValues) -> HostRecord:
+    """Store what of a host is to be different; the rest stays as another process may have set it.
+
+    Raises as `insert_host` does, and NotFound where the host is gone.
+    """
+    before = {name: getattr(host, name) for name in vars(values)}
+    changes = {k: v for k, v in vars(values).items() if v != before[k]}
+    if changes:
+        changed = update(Host).where(col(Host.id) == host.id).values(_columns(changes))
+        try:
+            with session.begin_nested():
+                session.execute(changed)
+        except IntegrityError as fault:
+            raise _refusal(session, host.name, values.ip, host.id) from fault
+    return host_by_id(session, host.id)
+
+
+def set_vm(session: Session, host_id: int, vm_uuid: str) -> None:
+    """Note the instance UUID of a host's VM where none is known yet; a known one stays."""
+    session.execute(
+        update(Host)
+        .where(col(Host.id) == host_id, col(Host.vm_uuid).is_(None))
+        .values(vm_uuid=vm_uuid)
+    )
+
+
+def set_active(session: Session, host_id: int) -> None:
+    """Put a deployed host into use; from now on no deploy holds it."""
+    session.execute(
+        update(Host).where(col(Host.id) == host_id).values(active=True, deployed_by=None)
+    )
+
+
+def delete_host(session: Session, host_id: int, name: str) -> None:
+    """Remove a host; its tasks that have ended stay in the record. One that is gone is no fault.
+
+    Raises Conflict where a scheduled task that has not ended, or the lock of a run, refers to it.
+    """
+    task_host = col(ScheduledTask.host_id)
+    places.release_ended_tasks(session, task_host, host_id)
+    places.delete(
+        session,
+        delete_from(Host).where(col(Host.id) == host_id),
+        what=f"host {name}",
+        scheduled_tasks=places.open_tasks(task_host == host_id),
+    )
+
+
+def refuse_deploying(session: Session, host_id: int) -> None:
+    """Raise Conflict where a deploy that has not succeeded holds the host."""
+    query = (
+        select(col(Host.name), col(Run.id), col(Run.status))
+        .join(Run, col(Run.id) == col(Host.deployed_by))
+        .where(col(Host.id) == host_id, ~col(Host.active))
+    )
+    for name, run, status in session.execute(query):
+        raise Conflict(
+            f"host {name} belongs to deploy run {run}, which is {status}",
+            code="in_use",
+            hint=f"Go on with: diaken deploy resume {run}; undo with: diaken deploy abort {run}",
+        )
+
+
+def clashes(
+    session: Session,
+    *,
+    name: str | None = None,
+    ip: str | None = None,
+    vm_uuid: str | None = None,
+    host_id: int | None = None,
+) -> list[Mistake]:
+    """What of a host is in use by another one than `host_id`.
+
+    Names are compared without regard to case, as in DNS (RFC 4343) and /etc/hosts.
+    """
+    query = select_hosts().where(
+        or_(
+            func.lower(Host.name) == (name or "").lower(),
+            col(Host.ip) == (ip or ""),
+            col(Host.vm_uuid) == (vm_uuid or ""),
+        ),
+        col(Host.id) != (host_id or 0),
+    )
+    mistakes = []
+    for other in records(session, query):
+        if name and other.name.lower() == name.lower():
+            message = f"host {other.name} exists already ({other.ip}, {other.environment})"
+            mistakes.append(Mistake("NAME", name, message, in_use=True))
+        for option, mine, theirs in (("--ip", ip, other.ip), ("--vm-uuid", vm_uuid, other.vm_uuid)):
+            if mine and mine == theirs:
+                message = f"{mine} is in use by host {other.name} ({other.environment})"
+                mistakes.append(Mistake(option, mine, message, in_use=True))
+    return mistakes
+
+
+def _columns(values: HostValues | dict[str, Any]) -> dict[str, Any]:
+    named = dict(values if isinstance(values, dict) else vars(values))
+    if "user" in named:
+        named["ssh_user"] = named.pop("user")
+    return named
+
+
+def _refusal(session: Session, name: str, ip: str, host_id: int | None = None) -> DiakenError:
+    """Why the database refused a host."""
+    in_use = clashes(session, name=name, ip=ip, host_id=host_id)
+    if in_use:
+        return InvalidInput(in_use)
+    return Conflict(
+        f"the environment, group or vCenter of host {name} was removed or changed meanwhile",
+        hint="Look again: diaken environments list; diaken groups list; diaken vcenters list",
+    )

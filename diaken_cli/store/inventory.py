@@ -1,0 +1,245 @@
+"""The inventory: environments, groups, hosts, vCenters and settings; a change, a transaction."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, select, update
+from sqlmodel import col
+
+from diaken_cli.errors import Mistake, NotFound
+from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, Setting, VCenter
+from diaken_cli.store import hosts, places
+from diaken_cli.store.claims import refuse_locked
+from diaken_cli.store.engine import Database
+from diaken_cli.store.records import (
+    EnvironmentRecord,
+    GroupRecord,
+    HostRecord,
+    HostValues,
+    VCenterRecord,
+    VCenterValues,
+)
+
+Record = TypeVar("Record")
+
+DEFAULT_SETTINGS: Mapping[str, Any] = MappingProxyType({"snapshot_retention_hours": 24})
+
+
+class Inventory:
+    """Reads and changes the inventory. What can't be found is None; what is refused, an error."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # ── environments ─────────────────────────────────────────────────────────────────────────
+
+    def environments(self) -> list[EnvironmentRecord]:
+        """All environments, by name."""
+        with self._database.reading() as session:
+            return places.environments(session)
+
+    def environment(self, name: str) -> EnvironmentRecord | None:
+        """The environment of that name."""
+        with self._database.reading() as session:
+            return _first(places.environments(session, col(Environment.name) == name))
+
+    def add_environment(self, name: str) -> EnvironmentRecord:
+        """Add an environment. Raises InvalidInput where the name is in use."""
+        with self._database.writing() as session:
+            places.insert(session, Environment(name=name), what=f"environment {name}", name=name)
+            return places.environments(session, col(Environment.name) == name)[0]
+
+    def remove_environment(self, environment: EnvironmentRecord) -> None:
+        """Remove an environment. Raises Conflict where groups or hosts are in it."""
+        with self._database.writing() as session:
+            places.delete(
+                session,
+                delete(Environment).where(col(Environment.id) == environment.id),
+                what=f"environment {environment.name}",
+                groups=places.names(
+                    col(HostGroup.name), col(HostGroup.environment_id) == environment.id
+                ),
+                hosts=places.names(col(Host.name), col(Host.environment_id) == environment.id),
+            )
+
+    # ── groups ───────────────────────────────────────────────────────────────────────────────
+
+    def groups(
+        self, *, name: str | None = None, environment: str | None = None
+    ) -> list[GroupRecord]:
+        """The groups of that name, of that environment, or all; by environment and name."""
+        wanted = []
+        if name is not None:
+            wanted.append(col(HostGroup.name) == name)
+        if environment is not None:
+            wanted.append(col(Environment.name) == environment)
+        with self._database.reading() as session:
+            return places.groups(session, *wanted)
+
+    def add_group(
+        self, name: str, environment: EnvironmentRecord, variables: dict[str, Any]
+    ) -> GroupRecord:
+        """Add a group to an environment. Raises InvalidInput where the name is in use there."""
+        row = HostGroup(name=name, environment_id=environment.id, vars=variables)
+        what = f"group {name} of environment {environment.name}"
+        with self._database.writing() as session:
+            places.insert(session, row, what=what, name=name)
+            return places.groups(session, col(HostGroup.id) == row.id)[0]
+
+    def set_group(self, group: GroupRecord, variables: dict[str, Any]) -> GroupRecord:
+        """Give a group other variables. Raises NotFound where it is gone."""
+        mine = col(HostGroup.id) == group.id
+        with self._database.writing() as session:
+            session.execute(update(HostGroup).where(mine).values(vars=variables))
+            return _still(places.groups(session, mine), f"group {group.name}")
+
+    def remove_group(self, group: GroupRecord) -> None:
+        """Remove a group. Raises Conflict where hosts or scheduled tasks depend on it."""
+        task_group = col(ScheduledTask.group_id)
+        with self._database.writing() as session:
+            places.release_ended_tasks(session, task_group, group.id)
+            places.delete(
+                session,
+                delete(HostGroup).where(col(HostGroup.id) == group.id),
+                what=f"group {group.name} of environment {group.environment}",
+                hosts=places.names(col(Host.name), col(Host.group_id) == group.id),
+                scheduled_tasks=places.open_tasks(task_group == group.id),
+            )
+
+    # ── hosts ────────────────────────────────────────────────────────────────────────────────
+
+    def hosts(
+        self,
+        *,
+        environment_id: int | None = None,
+        group_id: int | None = None,
+        vcenter_id: int | None = None,
+        include_inactive: bool = False,
+    ) -> list[HostRecord]:
+        """The active hosts (or all) of an environment, a group and a vCenter, by name."""
+        query = hosts.select_hosts()
+        for column, value in (
+            (Host.environment_id, environment_id),
+            (Host.group_id, group_id),
+            (Host.vcenter_id, vcenter_id),
+        ):
+            if value is not None:
+                query = query.where(col(column) == value)
+        if not include_inactive:
+            query = query.where(col(Host.active))
+        with self._database.reading() as session:
+            return hosts.records(session, query)
+
+    def hosts_to_sync(self) -> list[HostRecord]:
+        """What /etc/hosts carries: the active hosts, and those that a deploy holds."""
+        wanted = col(Host.active) | col(Host.deployed_by).is_not(None)
+        with self._database.reading() as session:
+            return hosts.records(session, hosts.select_hosts().where(wanted))
+
+    def host(self, name: str) -> HostRecord | None:
+        """The host of that name, active or not."""
+        with self._database.reading() as session:
+            return _first(
+                hosts.records(session, hosts.select_hosts().where(col(Host.name) == name))
+            )
+
+    def host_clashes(
+        self, *, name: str | None = None, ip: str, vm_uuid: str | None, host_id: int | None = None
+    ) -> list[Mistake]:
+        """What of a host another one than `host_id` has, to be told with the other mistakes.
+
+        Only a help for people: it is the database that refuses the duplicate.
+        """
+        with self._database.reading() as session:
+            return hosts.clashes(session, name=name, ip=ip, vm_uuid=vm_uuid, host_id=host_id)
+
+    def add_host(self, name: str, values: HostValues, now: datetime) -> HostRecord:
+        """Add a host. Raises InvalidInput where its name or its address is in use."""
+        with self._database.writing() as session:
+            return hosts.insert_host(session, name, values, now)
+
+    def set_host(self, host: HostRecord, values: HostValues) -> HostRecord:
+        """Give a host other values. Raises InvalidInput or Conflict where that can't be."""
+        with self._database.writing() as session:
+            hosts.refuse_deploying(session, host.id)
+            return hosts.update_host(session, host, values)
+
+    def note_vm(self, host_id: int, vm_uuid: str) -> None:
+        """Keep the instance UUID of a VM that was found by its address."""
+        with self._database.writing() as session:
+            hosts.set_vm(session, host_id, vm_uuid)
+
+    def remove_host(self, host: HostRecord) -> None:
+        """Remove a host. Raises Conflict where a run, a deploy or a scheduled task needs it."""
+        with self._database.writing() as session:
+            refuse_locked(session, (host.id,))
+            hosts.refuse_deploying(session, host.id)
+            hosts.delete_host(session, host.id, host.name)
+
+    # ── vCenters ─────────────────────────────────────────────────────────────────────────────
+
+    def vcenters(self) -> list[VCenterRecord]:
+        """All vCenters, by name."""
+        with self._database.reading() as session:
+            return places.vcenters(session)
+
+    def vcenter(self, name: str) -> VCenterRecord | None:
+        """The vCenter of that name."""
+        with self._database.reading() as session:
+            return _first(places.vcenters(session, col(VCenter.name) == name))
+
+    def add_vcenter(self, name: str, values: VCenterValues) -> VCenterRecord:
+        """Add a vCenter. Raises InvalidInput where the name is in use."""
+        row = VCenter(name=name, **vars(values))
+        with self._database.writing() as session:
+            places.insert(session, row, what=f"vCenter {name}", name=name)
+            return places.vcenters(session, col(VCenter.id) == row.id)[0]
+
+    def set_vcenter(self, vcenter: VCenterRecord, values: VCenterValues) -> VCenterRecord:
+        """Give a vCenter other values. Raises NotFound where it is gone."""
+        mine = col(VCenter.id) == vcenter.id
+        with self._database.writing() as session:
+            session.execute(update(VCenter).where(mine).values(**vars(values)))
+            return _still(places.vcenters(session, mine), f"vCenter {vcenter.name}")
+
+    def remove_vcenter(self, vcenter: VCenterRecord) -> None:
+        """Remove a vCenter. Raises Conflict where hosts depend on it."""
+        with self._database.writing() as session:
+            places.delete(
+                session,
+                delete(VCenter).where(col(VCenter.id) == vcenter.id),
+                what=f"vCenter {vcenter.name}",
+                hosts=places.names(col(Host.name), col(Host.vcenter_id) == vcenter.id),
+            )
+
+    # ── settings ─────────────────────────────────────────────────────────────────────────────
+
+    def settings(self) -> dict[str, Any]:
+        """All settings by key: those that are stored, else their defaults."""
+        with self._database.reading() as session:
+            rows = session.execute(select(col(Setting.key), col(Setting.value))).all()
+        return dict(sorted({**DEFAULT_SETTINGS, **dict(rows)}.items()))
+
+    def set_setting(self, key: str, value: Any) -> None:
+        """Store a setting; `value` is anything that JSON knows."""
+        with self._database.writing() as session:
+            session.merge(Setting(key=key, value=value))
+
+    def unset_setting(self, key: str) -> None:
+        """Forget a setting, so that its default counts again. Raises NotFound where none is set."""
+        with self._database.writing() as session:
+            removed = delete(Setting).where(col(Setting.key) == key).returning(col(Setting.key))
+            if session.execute(removed).scalar_one_or_none() is None:
+                raise NotFound(f"setting {key} is not set", hint="See: diaken settings list")
+
+
+def _first(found: list[Record]) -> Record | None:
+    return found[0] if found else None
+
+
+def _still(found: list[Record], what: str) -> Record:
+    if not found:
+        raise NotFound(f"{what} was removed meanwhile")
+    return found[0]

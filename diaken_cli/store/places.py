@@ -1,0 +1,130 @@
+"""Statements about what hosts belong to: environments, groups and vCenters.
+
+All in the caller's transaction. Duplicates, and the removal of what others depend on, are refused
+by the database; what it was that stood in the way is looked up afterwards.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Delete, ScalarSelect, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, SQLModel, col
+
+from diaken_cli.errors import Conflict, InvalidInput, Mistake
+from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, VCenter
+from diaken_cli.store.records import EnvironmentRecord, GroupRecord, VCenterRecord
+from diaken_cli.words import ScheduleStatus
+
+TASK_HAS_ENDED = col(ScheduledTask.status).not_in((ScheduleStatus.PENDING, ScheduleStatus.RUNNING))
+NAMES_SHOWN = 5
+
+
+def environments(session: Session, *where: ColumnElement[bool]) -> list[EnvironmentRecord]:
+    """The environments that fit, by name, with what is in them."""
+    query = select(
+        Environment,
+        _count(HostGroup, col(HostGroup.environment_id) == col(Environment.id)),
+        _count(Host, col(Host.environment_id) == col(Environment.id)),
+    )
+    rows = session.execute(query.where(*where).order_by(col(Environment.name))).all()
+    return [EnvironmentRecord(row.id or 0, row.name, groups, hosts) for row, groups, hosts in rows]
+
+
+def groups(session: Session, *where: ColumnElement[bool]) -> list[GroupRecord]:
+    """The groups that fit, by environment and name."""
+    query = (
+        select(
+            HostGroup,
+            col(Environment.name),
+            _count(Host, col(Host.group_id) == col(HostGroup.id)),
+        )
+        .join(Environment, col(Environment.id) == col(HostGroup.environment_id))
+        .where(*where)
+        .order_by(col(Environment.name), col(HostGroup.name))
+    )
+    return [
+        GroupRecord(row.id or 0, row.name, row.environment_id, environment, hosts, row.vars)
+        for row, environment, hosts in session.execute(query).all()
+    ]
+
+
+def vcenters(session: Session, *where: ColumnElement[bool]) -> list[VCenterRecord]:
+    """The vCenters that fit, by name, with how many hosts name them."""
+    query = select(VCenter, _count(Host, col(Host.vcenter_id) == col(VCenter.id)))
+    return [
+        VCenterRecord(
+            id=row.id or 0,
+            name=row.name,
+            server=row.server,
+            username=row.username,
+            secret_kind=row.secret_kind,
+            secret_ref=row.secret_ref,
+            ca_file=row.ca_file,
+            insecure=row.insecure,
+            datacenter=row.datacenter,
+            hosts=hosts,
+        )
+        for row, hosts in session.execute(query.where(*where).order_by(col(VCenter.name))).all()
+    ]
+
+
+def insert(session: Session, row: SQLModel, *, what: str, name: str) -> None:
+    """Add an environment, a group or a vCenter.
+
+    Raises InvalidInput where the name is in use, Conflict where a group's environment is gone.
+    """
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError as fault:
+        owner = getattr(row, "environment_id", None)
+        if owner is not None and not environments(session, col(Environment.id) == owner):
+            raise Conflict("the environment was removed meanwhile") from fault
+        in_use = Mistake("NAME", name, f"{what} exists already", in_use=True)
+        raise InvalidInput([in_use]) from fault
+
+
+def delete(session: Session, statement: Delete, *, what: str, **dependents: Any) -> None:
+    """Remove something on which nothing depends.
+
+    `dependents` are queries for names, by what they are names of: Conflict says what they find.
+    """
+    try:
+        with session.begin_nested():
+            session.execute(statement)
+    except IntegrityError as fault:
+        found = {kind: list(session.scalars(query)) for kind, query in dependents.items()}
+        listed = "; ".join(_listed(kind, names) for kind, names in found.items() if names)
+        raise Conflict(
+            f"{what} is in use by {listed}",
+            code="in_use",
+            hint="Remove or change these first.",
+        ) from fault
+
+
+def names(column: Any, *where: ColumnElement[bool]) -> Any:
+    """A query for names in order, for `delete`."""
+    return select(column).where(*where).order_by(column)
+
+
+def open_tasks(where: ColumnElement[bool]) -> Any:
+    """A query for the names of the scheduled tasks that have not ended, for `delete`."""
+    return names(col(ScheduledTask.name), where, ~TASK_HAS_ENDED)
+
+
+def release_ended_tasks(session: Session, column: Any, number: int) -> None:
+    """Let the tasks that have ended no longer refer to a host or a group: they keep its name."""
+    session.execute(
+        update(ScheduledTask).where(column == number, TASK_HAS_ENDED).values({column.key: None})
+    )
+
+
+def _count(table: type[SQLModel], where: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(table).where(where).scalar_subquery()
+
+
+def _listed(kind: str, found: list[str]) -> str:
+    more = len(found) - NAMES_SHOWN
+    shown = ", ".join(found[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return f"{kind.replace('_', ' ')} {shown}"
