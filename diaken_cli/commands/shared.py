@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from diaken_cli.errors import InvalidInput, Mistake, UsageError
+from diaken_cli.errors import DiakenError, InvalidInput, Mistake, UsageError
 from diaken_cli.render.output import Format, Output
 
 if TYPE_CHECKING:
     from diaken_cli.config import Config
-    from diaken_cli.events import Event
+    from diaken_cli.events import Emit, Event
     from diaken_cli.store import Store
 
 EVERY_COMMAND = "Every command"
@@ -103,12 +103,49 @@ class Call:
         """Whether a person is there to answer."""
         return not self.options.no_input and sys.stdin.isatty() and sys.stderr.isatty()
 
+    def run_number(self, given: str | None) -> int:
+        """The number of a run, as it was typed. Raises InvalidInput."""
+        if given is None or not (given.isascii() and given.isdigit()):
+            message = "is required" if given is None else "must be the number of a run"
+            raise InvalidInput([Mistake("RUN", given, message)], hint="See: diaken history list")
+        return int(given)
+
     def emit(self, event: "Event") -> None:
         """Show a warning of a command that has no live view."""
         from diaken_cli.events import Warned
 
         if isinstance(event, Warned):
             self.output.warn(event.message)
+
+    @contextmanager
+    def carrying_out(self) -> "Iterator[Emit]":
+        """Show a run while it goes on, and print its record at the end, however it ended.
+
+        An error before anything was recorded is left to the caller's caller.
+        """
+        from diaken_cli.render.views import watching
+
+        error: DiakenError | None = None
+        with watching(self.output) as view:
+            try:
+                yield view.emit
+            except DiakenError as fault:
+                error = fault
+        if view.run is not None:
+            self.show_run(view.run, view.finish)
+        if error is not None:
+            if view.run is None:
+                raise error
+            self.output.failure(error, printed=True)
+            raise typer.Exit(error.exit_status)
+
+    def show_run(self, run: int, show: "Callable[[dict[str, Any]], None]") -> None:
+        """Show a run as it stands in the database."""
+        from diaken_cli.render.runs import run_as_json
+
+        detail = self.store.history.find(run)
+        if detail is not None:
+            show(run_as_json(detail))
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost; off a terminal only `--yes` goes on.

@@ -1,0 +1,1 @@
+"""Deploy a VM from a template, provision it, put it into the inventory; undo what fails."""

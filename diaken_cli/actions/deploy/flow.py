@@ -1,0 +1,218 @@
+"""Deploy, resume, abort: one list of steps, carried out, taken up again, and taken back."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from diaken_cli.actions import journal
+from diaken_cli.actions.deploy import check
+from diaken_cli.actions.deploy.request import Draft
+from diaken_cli.actions.deploy.steps import STEPS
+from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.recording import account, now, recorded
+from diaken_cli.config import Config
+from diaken_cli.errors import (
+    Canceled,
+    Conflict,
+    DiakenError,
+    InvalidInput,
+    NotFound,
+    OperationFailed,
+)
+from diaken_cli.events import Emit, RunStarted
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.store import Store
+from diaken_cli.store.claims import UNFINISHED, Attempt, Begun, NewRun
+from diaken_cli.store.runs import RunDetail
+from diaken_cli.words import (
+    DeployRequest,
+    RunKind,
+    RunStatus,
+    StepStatus,
+    TargetType,
+    from_stored,
+    to_stored,
+)
+
+Statuses = dict[str, StepStatus]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What every deploy needs: the store, the config, and sessions of vCenters by their names."""
+
+    store: Store
+    config: Config
+    connect: Callable[[str], Session]
+
+
+def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> list[tuple[str, str]]:
+    """Check everything and change nothing: the steps, and what each would do.
+
+    Raises InvalidInput with all the mistakes, or what connecting to the vCenter raises.
+    """
+    request = _checked(draft, outside, warn)
+    return [(step.name, step.says(request)) for step in STEPS]
+
+
+def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], None]) -> None:
+    """Deploy a VM; a failure or a stop undoes what was done, and is raised.
+
+    A request that can't even be understood is refused without a record.
+    """
+    request = draft.request
+    if request is None or draft.mistakes:
+        request = _checked(draft, outside, warn)
+    new = NewRun(
+        kind=RunKind.DEPLOY,
+        target_type=TargetType.VM,
+        target=request.name,
+        environment=request.environment,
+        request=to_stored(request),
+        user=account(),
+    )
+
+    def begin(attempt: Attempt) -> Begun:
+        return outside.store.claims.begin(new, attempt, now())
+
+    with _working(request, outside, begin, show) as world:
+        _go(world, {})
+
+
+def resume(run_id: int, outside: Outside, show: Emit) -> None:
+    """Go on with a deploy from the step that it had reached."""
+    detail, request = _unfinished(outside.store, run_id)
+    with _taken_up(detail, request, outside, show) as world:
+        _go(world, {step.name: step.status for step in detail.steps})
+
+
+def abort(run_id: int, outside: Outside, show: Emit) -> None:
+    """Undo what a deploy has left. Raises OperationFailed where something stays."""
+    detail, request = _unfinished(outside.store, run_id)
+    with _taken_up(detail, request, outside, show) as world:
+        world.undoing = True
+        if not journal.undo(STEPS, world, _statuses(world)):
+            raise OperationFailed("not everything could be undone", hint=_what_next(run_id))
+        world.recording.ends_as(RunStatus.CANCELED, detail.run.error)
+
+
+@contextmanager
+def _working(
+    request: DeployRequest, outside: Outside, begin: Callable[[Attempt], Begun], show: Emit
+) -> Iterator[Deploy]:
+    """A recorded run, and the world that its steps work on."""
+
+    def started(run: int) -> RunStarted:
+        return RunStarted(run=run, kind=RunKind.DEPLOY, target=request.name, hosts=(request.name,))
+
+    with recorded(outside.store, begin, started=started, show=show) as recording:
+        world = Deploy(request, recording, outside.store, outside.config, outside.connect)
+        try:
+            yield world
+        finally:
+            world.close()
+
+
+@contextmanager
+def _taken_up(
+    detail: RunDetail, request: DeployRequest, outside: Outside, show: Emit
+) -> Iterator[Deploy]:
+    """The same for a run that ended before it was done, with all that is known of it."""
+
+    def begin(attempt: Attempt) -> Begun:
+        return outside.store.claims.take_up(detail.run.id, attempt)
+
+    with _working(request, outside, begin, show) as world:
+        world.facts = {step.name: step.facts for step in detail.steps}
+        yield world
+
+
+def _go(world: Deploy, begun: Statuses) -> None:
+    try:
+        journal.carry_out(STEPS, world, begun)
+    except DiakenError as error:
+        raise _ended(world, error) from error
+    except Exception as fault:
+        unexpected = DiakenError(f"unexpected {type(fault).__name__}: {fault}")
+        raise _ended(world, unexpected) from fault
+
+
+def _ended(world: Deploy, error: DiakenError) -> DiakenError:
+    """Undo, and say what stopped the deploy; before the first change its own error says it all."""
+    statuses = _statuses(world)
+    if world.recording.succeeded or "register" not in statuses:
+        return error
+    where = list(statuses)[-1]
+    hint = error.hint
+    if not _taken_back(world, statuses):
+        hint = _what_next(world.recording.id)
+    kind = Canceled if isinstance(error, Canceled) else OperationFailed
+    return kind(f"{where}: {error.message}", code=error.code, hint=hint)
+
+
+def _taken_back(world: Deploy, statuses: Statuses) -> bool:
+    """Undo what was done, unless somebody wants it kept; whether nothing is left."""
+    world.undoing = True
+    if world.recording.stop.insisted():
+        return False
+    if world.request.keep_on_failure:
+        journal.dismiss(STEPS, world, statuses)
+        return False
+    return journal.undo(STEPS, world, statuses)
+
+
+def _checked(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> DeployRequest:
+    """The request, when nothing at all is wrong with it, here and in vCenter."""
+    mistakes = list(draft.mistakes)
+    request = draft.request
+    if request is not None:
+        try:
+            with outside.connect(request.vcenter) as vcenter:
+                _, found = check.placement_and_addresses(
+                    request,
+                    vcenter,
+                    others=_others(outside.store, request.vcenter),
+                    connect=outside.connect,
+                    ssh_port=outside.config.ssh.port,
+                    warn=warn,
+                )
+            mistakes += found
+        except DiakenError:
+            if not mistakes:
+                raise
+    if mistakes or request is None:
+        raise InvalidInput(mistakes)
+    return request
+
+
+def _unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
+    """A deploy that can be taken up. Raises NotFound, or Conflict where there is nothing left."""
+    detail = store.history.find(run_id)
+    if detail is None:
+        raise NotFound(f"there is no run {run_id}", hint="See: diaken history list --kind deploy")
+    run = detail.run
+    if run.kind is not RunKind.DEPLOY:
+        raise Conflict(f"run {run_id} is no deploy but a {run.kind} run")
+    if run.status not in UNFINISHED or not (run.leftovers or run.status is RunStatus.INTERRUPTED):
+        raise Conflict(
+            f"run {run_id} ({run.status}) has left nothing to take up or to undo",
+            hint=f"See: diaken history show {run_id}",
+        )
+    return detail, from_stored(DeployRequest, run.request)
+
+
+def _statuses(world: Deploy) -> Statuses:
+    """How the steps stand in the database, in their order."""
+    detail = world.store.history.find(world.recording.id)
+    return {} if detail is None else {step.name: step.status for step in detail.steps}
+
+
+def _others(store: Store, name: str) -> list[str]:
+    return [each.name for each in store.inventory.vcenters() if each.name != name]
+
+
+def _what_next(run_id: int) -> str:
+    return (
+        f"Go on with it: diaken deploy resume {run_id};"
+        f" undo what is left: diaken deploy abort {run_id}"
+    )

@@ -1,0 +1,237 @@
+"""From the words of the command line and the config file to a request, or to its mistakes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Any, TypeVar
+
+from diaken_cli import units
+from diaken_cli.config import DeployDefaults
+from diaken_cli.errors import Mistake
+from diaken_cli.store import Store
+from diaken_cli.words import DeployRequest
+
+Parsed = TypeVar("Parsed")
+OWN_KEYS = "diaken."  # these extraConfig keys say whose a VM is: nobody else sets them
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says, as it was typed; None and empty mean "not said"."""
+
+    name: str | None = None
+    ip: str | None = None
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+    domain: str | None = None
+    environment: str | None = None
+    group: str | None = None
+    vcenter: str | None = None
+    template: str | None = None
+    datacenter: str | None = None
+    cluster: str | None = None
+    resource_pool: str | None = None
+    datastore: str | None = None
+    folder: str | None = None
+    network: str | None = None
+    cpus: str | None = None
+    memory: str | None = None
+    disk: str | None = None
+    extra_config: tuple[str, ...] = ()
+    user: str | None = None
+    port: str | None = None
+    key: str | None = None
+    python: str | None = None
+    playbooks: tuple[str, ...] = ()
+    provision: bool = True
+    address_probe: bool = True
+    keep_on_failure: bool = False
+    clone_timeout: str | None = None
+    ip_timeout: str | None = None
+    ssh_timeout: str | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A request as far as it could be understood, and the mistakes in the rest.
+
+    With mistakes, what could not be read is left out of `request` (or stands in for it), so that
+    vCenter can be asked about everything else in the same call.
+    """
+
+    request: DeployRequest | None
+    mistakes: tuple[Mistake, ...]
+
+
+class _Reader:
+    """Reads values, and collects what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.mistakes: list[Mistake] = []
+
+    def refuse(self, option: str, value: str | None, message: str) -> None:
+        self.mistakes.append(Mistake(option, value, message))
+
+    def read(
+        self,
+        option: str,
+        value: str | None,
+        parse: Callable[[str], Parsed],
+        default: Parsed | None = None,
+    ) -> Parsed | None:
+        if value is None:
+            return default
+        try:
+            return parse(value)
+        except ValueError as fault:
+            self.refuse(option, value, str(fault))
+            return default
+
+    def required(
+        self, option: str, value: str | None, parse: Callable[[str], Parsed], hint: str = ""
+    ) -> Parsed | None:
+        if value is None:
+            self.refuse(option, None, f"is required{hint}")
+        return self.read(option, value, parse)
+
+
+def understand(
+    asked: Asked,
+    defaults: DeployDefaults,
+    store: Store,
+    find_playbook: Callable[[str], Path | None],
+) -> Draft:
+    """Parse everything and check it against the inventory, without asking anything outside."""
+    read = _Reader()
+    name = read.required("NAME", asked.name, units.check_host_name)
+    interface = read.required("--ip", asked.ip, units.parse_interface, ", e.g. 10.0.4.21/24")
+    gateway = read.read("--gateway", asked.gateway or defaults.gateway, units.check_ipv4)
+    if interface is not None:
+        _check_network(read, interface, gateway)
+    values: dict[str, Any] = {
+        "gateway": gateway,
+        "dns": tuple(
+            each
+            for given in (asked.dns or defaults.dns)
+            if (each := read.read("--dns", given, units.check_ipv4))
+        ),
+        "domain": read.read("--domain", asked.domain or defaults.domain, units.check_domain),
+        "cpus": read.read("--cpus", asked.cpus, _positive, defaults.cpus),
+        "memory": read.read("--memory", asked.memory, units.parse_size, defaults.memory),
+        "disk": read.read("--disk", asked.disk, units.parse_size, defaults.disk),
+        "extra_config": _extra_config(read, asked.extra_config),
+        "port": read.read("--port", asked.port, _port),
+        "playbooks": asked.playbooks,
+    }
+    for timeout in ("clone_timeout", "ip_timeout", "ssh_timeout"):
+        option = f"--{timeout.replace('_', '-')}"
+        given = getattr(asked, timeout)
+        values[timeout] = read.read(option, given, units.parse_duration, getattr(defaults, timeout))
+    for placement in (
+        *("datacenter", "cluster", "resource_pool", "datastore", "folder", "network"),
+    ):
+        values[placement] = getattr(asked, placement) or getattr(defaults, placement)
+    for plain in ("user", "key", "python", "provision", "address_probe", "keep_on_failure"):
+        values[plain] = getattr(asked, plain)
+    if asked.key is not None and not Path(asked.key).is_file():
+        read.refuse("--key", asked.key, "is not a file")
+    for playbook in asked.playbooks:
+        if find_playbook(playbook) is None:
+            read.refuse("--playbook", playbook, "does not exist; see `diaken playbooks list`")
+    values |= _inventory(read, asked, defaults, store, name, interface)
+    template = asked.template or defaults.template
+    if template is None:
+        read.refuse("--template", None, "is required")
+    request = None
+    if template is not None and values["vcenter"] is not None:
+        request = DeployRequest(
+            name=name or "",
+            ip=str(interface.ip) if interface else "",
+            prefix=interface.network.prefixlen if interface else 32,
+            template=template,
+            **values,
+        )
+    return Draft(request, tuple(read.mistakes))
+
+
+def _inventory(
+    read: _Reader,
+    asked: Asked,
+    defaults: DeployDefaults,
+    store: Store,
+    name: str | None,
+    interface: IPv4Interface | None,
+) -> dict[str, Any]:
+    """What has to exist in the inventory, and what must not."""
+    inventory = store.inventory
+    for host in inventory.hosts(include_inactive=True):
+        if host.name == name:
+            said = "is a host of the inventory already"
+            read.mistakes.append(Mistake("NAME", name, said, in_use=True))
+        if interface is not None and host.ip == str(interface.ip):
+            said = f"{host.ip} is the address of host {host.name}"
+            read.mistakes.append(Mistake("--ip", asked.ip, said, in_use=True))
+    environments = [each.name for each in inventory.environments()]
+    environment = asked.environment
+    if environment is None:
+        read.refuse("--environment", None, f"is required: {_choices(environments)}")
+    elif environment not in environments:
+        read.refuse("--environment", environment, f"does not exist; {_choices(environments)}")
+    elif asked.group is not None:
+        groups = [each.name for each in inventory.groups(environment=environment)]
+        if asked.group not in groups:
+            said = f"is not a group of {environment}; {_choices(groups)}"
+            read.refuse("--group", asked.group, said)
+    vcenters = [each.name for each in inventory.vcenters()]
+    vcenter = asked.vcenter or defaults.vcenter or (vcenters[0] if len(vcenters) == 1 else None)
+    if vcenter is None:
+        read.refuse("--vcenter", None, f"is required: {_choices(vcenters)}")
+    elif vcenter not in vcenters:
+        read.refuse("--vcenter", vcenter, f"does not exist; {_choices(vcenters)}")
+        vcenter = None
+    return {"environment": environment or "", "group": asked.group, "vcenter": vcenter}
+
+
+def _check_network(read: _Reader, interface: IPv4Interface, gateway: str | None) -> None:
+    network = interface.network
+    if network.prefixlen < 31 and interface.ip in (
+        network.network_address,
+        network.broadcast_address,
+    ):
+        read.refuse("--ip", str(interface), f"is the network or the broadcast address of {network}")
+    if gateway is None:
+        return
+    if IPv4Address(gateway) not in network:
+        read.refuse("--gateway", gateway, f"must be an address of {network}")
+    elif IPv4Address(gateway) == interface.ip:
+        read.refuse("--gateway", gateway, "must not be the address of the VM itself")
+
+
+def _extra_config(read: _Reader, given: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not equals or not key.strip():
+            read.refuse("--extra-config", each, "must be KEY=VALUE")
+        elif key.strip().lower().startswith(OWN_KEYS):
+            read.refuse("--extra-config", each, f"keys that begin with {OWN_KEYS} are diaken's own")
+        else:
+            pairs[key.strip()] = value
+    return pairs
+
+
+def _positive(value: str) -> int:
+    if not (value.isascii() and value.isdigit()) or int(value) < 1:
+        raise ValueError("must be a whole number, 1 or more")
+    return int(value)
+
+
+def _port(value: str) -> int:
+    if not (value.isascii() and value.isdigit()) or not 1 <= int(value) <= 65535:
+        raise ValueError("must be a port, 1-65535")
+    return int(value)
+
+
+def _choices(names: Sequence[str]) -> str:
+    return f"there is {', '.join(names)}" if names else "there is none yet"

@@ -1,0 +1,74 @@
+"""What the steps of one deploy work on: the request, the run, the vCenter, and what is known."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from diaken_cli.actions.journal import Facts
+from diaken_cli.actions.recording import Recording
+from diaken_cli.config import Config
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.store import Store
+from diaken_cli.words import DeployRequest, Identity
+
+
+@dataclass
+class Deploy:
+    """One deploy, while a process carries it out, takes it up or undoes it.
+
+    `connect` gives a session of the named vCenter; it is made when a step needs it first.
+    """
+
+    request: DeployRequest
+    recording: Recording
+    store: Store
+    config: Config
+    connect: Callable[[str], Session]
+    facts: dict[str, Facts] = field(default_factory=dict)
+    _open: ExitStack = field(default_factory=ExitStack)
+    _session: Session | None = None
+    undoing: bool = False
+
+    @property
+    def vcenter(self) -> Session:
+        """The session of the vCenter that the VM is made in."""
+        if self._session is None:
+            self._session = self._open.enter_context(self.connect(self.request.vcenter))
+        return self._session
+
+    @property
+    def identity(self) -> Identity:
+        """What marks the VM as this run's."""
+        return Identity(database=self.store.id, run=self.recording.uid)
+
+    def other_vcenters(self) -> list[str]:
+        """The names of the vCenters in the inventory besides the one of the request."""
+        names = [each.name for each in self.store.inventory.vcenters()]
+        return [name for name in names if name != self.request.vcenter]
+
+    def should_stop(self) -> bool:
+        """Whether a wait has to end: undoing goes on until somebody insists."""
+        stop = self.recording.stop
+        return stop.insisted() if self.undoing else stop.requested()
+
+    def known(self, step: str) -> dict[str, Any]:
+        """What is known from a step, in this process or from an earlier one."""
+        return self.facts.get(step, {})
+
+    def note(self, step: str, **facts: Any) -> None:
+        """Keep a fact as soon as it is known."""
+        self.facts.setdefault(step, {}).update(facts)
+        self.recording.note(step, facts)
+
+    def close(self) -> None:
+        """Log out."""
+        self._open.close()
+        self._session = None
+
+    @property
+    def hosts_file(self) -> Path | None:
+        """Where the names of hosts are kept, or None where that is turned off."""
+        section = self.config.hosts_file
+        return section.path if section.enabled else None

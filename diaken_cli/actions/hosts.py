@@ -1,0 +1,181 @@
+"""Hosts: what may be said of them, adding, changing and removing them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+
+from diaken_cli import units
+from diaken_cli.actions import validate
+from diaken_cli.actions.inventory import by_name, keep_hosts_file
+from diaken_cli.errors import InvalidInput
+from diaken_cli.events import Emit
+from diaken_cli.store import Store
+from diaken_cli.store.records import (
+    EnvironmentRecord,
+    GroupRecord,
+    HostRecord,
+    HostValues,
+    VCenterRecord,
+)
+
+
+@dataclass(frozen=True)
+class GivenHost:
+    """What the command line says of a host, as it was typed.
+
+    None is "not said"; an empty text empties an optional value.
+    """
+
+    ip: str | None = None
+    environment: str | None = None
+    group: str | None = None
+    vcenter: str | None = None
+    vm_uuid: str | None = None
+    user: str | None = None
+    port: str | None = None
+    key: str | None = None
+    python: str | None = None
+    variables: tuple[str, ...] = ()
+    unset_variables: tuple[str, ...] = ()
+    description: str | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a host can belong to."""
+
+    environments: Sequence[EnvironmentRecord]
+    groups: Sequence[GroupRecord]
+    vcenters: Sequence[VCenterRecord]
+
+
+def add_host(
+    store: Store,
+    *,
+    name: str | None,
+    given: GivenHost,
+    now: datetime,
+    hosts_file: Path | None,
+    emit: Emit,
+) -> HostRecord:
+    """Add a host, and write /etc/hosts. Raises InvalidInput with all that is wrong."""
+    reader = validate.Reader()
+    checked = reader.required("NAME", name, units.check_host_name)
+    values = understand(given, None, places(store), reader)
+    reader.mistakes += store.inventory.host_clashes(
+        name=checked, ip=values.ip, vm_uuid=values.vm_uuid
+    )
+    if checked is None or reader.mistakes:
+        raise InvalidInput(reader.mistakes)
+    added = store.inventory.add_host(checked, values, now)
+    keep_hosts_file(store, hosts_file, emit)
+    return added
+
+
+def set_host(
+    store: Store, host: HostRecord, *, given: GivenHost, hosts_file: Path | None, emit: Emit
+) -> HostRecord:
+    """Change what is said of a host, and write /etc/hosts. Raises InvalidInput, Conflict."""
+    reader = validate.Reader()
+    values = understand(given, host, places(store), reader)
+    reader.mistakes += store.inventory.host_clashes(
+        ip=values.ip, vm_uuid=values.vm_uuid, host_id=host.id
+    )
+    reader.check()
+    changed = store.inventory.set_host(host, values)
+    keep_hosts_file(store, hosts_file, emit)
+    return changed
+
+
+def remove_host(store: Store, host: HostRecord, *, hosts_file: Path | None, emit: Emit) -> None:
+    """Remove a host from the inventory and from /etc/hosts; its VM is not touched.
+
+    Raises Conflict where a run, a deploy or a scheduled task needs it.
+    """
+    store.inventory.remove_host(host)
+    keep_hosts_file(store, hosts_file, emit)
+
+
+def places(store: Store) -> Places:
+    """What hosts can belong to now."""
+    inventory = store.inventory
+    return Places(inventory.environments(), inventory.groups(), inventory.vcenters())
+
+
+def understand(
+    given: GivenHost, current: HostRecord | None, known: Places, reader: validate.Reader
+) -> HostValues:
+    """What a host is to be stored with; `current` is the host as it is, where there is one.
+
+    What is not said stays. What is wrong goes into `reader`, and then the values are good for
+    nothing but looking for more mistakes.
+    """
+    before = _stored(current)
+    ip: str | None = before.ip
+    if current is None or given.ip is not None:
+        ip = reader.required("--ip", given.ip, units.check_ipv4)
+    environment = _environment(given, current, known, reader)
+    group = None if environment is None else _group(given, current, environment, known, reader)
+    vcenters = by_name(known.vcenters)
+    vcenter = reader.choice(
+        "--vcenter", given.vcenter, vcenters, vcenters.get((current and current.vcenter) or "")
+    )
+    vm_uuid = reader.optional("--vm-uuid", given.vm_uuid, validate.vm_uuid, before.vm_uuid)
+    if vm_uuid is not None and vcenter is None and not given.vcenter:
+        told = "needs --vcenter" if given.vm_uuid else "belongs to that vCenter: empty it, too"
+        reader.refuse("--vm-uuid", vm_uuid, told)
+    return HostValues(
+        ip=ip or "",
+        environment_id=environment.id if environment else 0,
+        group_id=group.id if group else None,
+        vcenter_id=vcenter.id if vcenter else None,
+        vm_uuid=vm_uuid,
+        active=before.active if given.active is None else given.active,
+        user=reader.optional("--user", given.user, validate.account, before.user),
+        port=reader.optional("--port", given.port, validate.port, before.port),
+        key=reader.optional("--key", given.key, validate.private_key, before.key),
+        python=reader.optional("--python", given.python, validate.interpreter, before.python),
+        vars=reader.variables(given.variables, given.unset_variables, before.vars),
+        description=reader.optional(
+            "--description", given.description, validate.one_line, before.description
+        ),
+    )
+
+
+def _stored(host: HostRecord | None) -> HostValues:
+    if host is None:
+        return HostValues(ip="", environment_id=0)
+    return HostValues(**{each.name: getattr(host, each.name) for each in fields(HostValues)})
+
+
+def _environment(
+    given: GivenHost, current: HostRecord | None, known: Places, reader: validate.Reader
+) -> EnvironmentRecord | None:
+    environments = by_name(known.environments)
+    if given.environment is None and current is not None:
+        return environments.get(current.environment)
+    return reader.choice("--environment", given.environment, environments, required=True)
+
+
+def _group(
+    given: GivenHost,
+    current: HostRecord | None,
+    environment: EnvironmentRecord,
+    known: Places,
+    reader: validate.Reader,
+) -> GroupRecord | None:
+    groups = by_name(each for each in known.groups if each.environment_id == environment.id)
+    if given.group is None and current is not None and current.group is not None:
+        if current.environment_id != environment.id:
+            message = f"group {current.group} is of {current.environment}; name one of"
+            message += f" {environment.name} ({validate.choices(groups)}), or '' for none"
+            reader.refuse("--group", None, message)
+            return None
+        return groups.get(current.group)
+    if given.group and given.group not in groups:
+        message = f"{given.group!r} is no group of {environment.name}; {validate.choices(groups)}"
+        reader.refuse("--group", given.group, message)
+        return None
+    return groups.get(given.group or "")

@@ -1,0 +1,206 @@
+"""Environments and groups, finding things by their names, and /etc/hosts after every change."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from diaken_cli import units
+from diaken_cli.actions.validate import Reader, choices, setting_value, variable_name
+from diaken_cli.errors import ConfigurationError, Conflict, InvalidInput, Mistake, NotFound
+from diaken_cli.events import Emit, Warned
+from diaken_cli.services import hosts_file
+from diaken_cli.store import Store
+from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
+
+Named = TypeVar("Named", EnvironmentRecord, GroupRecord, VCenterRecord)
+ATTEMPTS = 10
+
+# ── /etc/hosts ───────────────────────────────────────────────────────────────────────────────
+
+
+def keep_hosts_file(store: Store, path: Path | None, emit: Emit) -> None:
+    """Write the block of /etc/hosts anew; `path` None: it is turned off.
+
+    The inventory has changed already, so what goes wrong here is a warning.
+    """
+    if path is None:
+        return
+    try:
+        outcome = write_block(store, path)
+    except (ConfigurationError, Conflict) as error:
+        emit(Warned(message=f"{path} was not changed: {error.message}"))
+        return
+    for warning in outcome.warnings:
+        emit(Warned(message=warning))
+
+
+def write_block(
+    store: Store,
+    path: Path,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    protect_emptying: bool = False,
+) -> hosts_file.Outcome:
+    """Bring the block in line with the inventory, also when another process changes that now.
+
+    Whoever writes looks at the inventory once more afterwards: the last one to write has seen it
+    as it is. Raises Conflict and AccessError as `hosts_file.sync` does.
+    """
+    for _ in range(ATTEMPTS):
+        wanted = entries(store.inventory.hosts_to_sync())
+        outcome = hosts_file.sync(
+            path,
+            wanted,
+            store.id,
+            force=force,
+            dry_run=dry_run,
+            protect_emptying=protect_emptying,
+        )
+        if dry_run or entries(store.inventory.hosts_to_sync()) == wanted:
+            break
+    return outcome
+
+
+def entries(hosts: Iterable[HostRecord]) -> list[hosts_file.Entry]:
+    """The lines that /etc/hosts is to carry."""
+    return [hosts_file.Entry(address=host.ip, name=host.name) for host in hosts]
+
+
+# ── finding by name ──────────────────────────────────────────────────────────────────────────
+
+
+def find_environment(store: Store, name: str) -> EnvironmentRecord:
+    """The environment that a command is about. Raises NotFound."""
+    found = store.inventory.environment(name)
+    if found is None:
+        raise missing("environment", name, [each.name for each in store.inventory.environments()])
+    return found
+
+
+def find_host(store: Store, name: str, *, environment: str | None = None) -> HostRecord:
+    """The host that a command is about; `environment` asserts where it is.
+
+    Raises NotFound, and InvalidInput where it is in another environment.
+    """
+    found = store.inventory.host(name)
+    if found is None:
+        every = store.inventory.hosts(include_inactive=True)
+        raise missing("host", name, [each.name for each in every])
+    if environment is not None and found.environment != environment:
+        known_environment(store, environment)
+        message = f"host {name} is in {found.environment}"
+        raise InvalidInput([Mistake("--environment", environment, message)])
+    return found
+
+
+def find_group(store: Store, name: str, *, environment: str | None) -> GroupRecord:
+    """The group that a command is about.
+
+    Raises NotFound, and InvalidInput where several environments have it and none is named.
+    """
+    if environment is not None:
+        known_environment(store, environment)
+    found = store.inventory.groups(name=name, environment=environment)
+    if not found:
+        known = store.inventory.groups(environment=environment)
+        where = f" in {environment}" if environment else ""
+        raise missing("group", name, [each.name for each in known], where=where)
+    return only_one(found, "--environment")
+
+
+def find_vcenter(store: Store, name: str) -> VCenterRecord:
+    """The vCenter that a command is about. Raises NotFound."""
+    found = store.inventory.vcenter(name)
+    if found is None:
+        raise missing("vCenter", name, [each.name for each in store.inventory.vcenters()])
+    return found
+
+
+def known_environment(store: Store, name: str) -> EnvironmentRecord:
+    """The environment that an option names. Raises InvalidInput with the choices."""
+    reader = Reader()
+    found = reader.choice("--environment", name, by_name(store.inventory.environments()))
+    if found is None:
+        raise InvalidInput(reader.mistakes)
+    return found
+
+
+def only_one(groups: Sequence[GroupRecord], option: str) -> GroupRecord:
+    """The one group among those of a name. Raises InvalidInput with the candidates."""
+    if len(groups) > 1:
+        places = choices(each.environment for each in groups)
+        message = f"group {groups[0].name} is in several environments; {places}"
+        raise InvalidInput([Mistake(option, None, message)])
+    return groups[0]
+
+
+def missing(kind: str, name: str, known: Sequence[str], *, where: str = "") -> NotFound:
+    """What does not exist, with the names that come near."""
+    near = get_close_matches(name, known, n=3)
+    hint = f"Did you mean {', '.join(near)}?" if near else f"See: diaken {kind.lower()}s list"
+    return NotFound(f"{kind} {name} does not exist{where}", hint=hint)
+
+
+# ── environments and groups ──────────────────────────────────────────────────────────────────
+
+
+def add_environment(store: Store, *, name: str | None) -> EnvironmentRecord:
+    """Add an environment. Raises InvalidInput."""
+    reader = Reader()
+    checked = reader.required("NAME", name, units.check_label)
+    if checked is None:
+        raise InvalidInput(reader.mistakes)
+    return store.inventory.add_environment(checked)
+
+
+def add_group(
+    store: Store, *, name: str | None, environment: str | None, variables: Sequence[str]
+) -> GroupRecord:
+    """Add a group to an environment; `variables` are `K=V`. Raises InvalidInput."""
+    reader = Reader()
+    checked = reader.required("NAME", name, units.check_label)
+    places = by_name(store.inventory.environments())
+    place = reader.choice("--environment", environment, places, required=True)
+    if checked and place and store.inventory.groups(name=checked, environment=place.name):
+        message = f"group {checked} of environment {place.name} exists already"
+        reader.refuse("NAME", checked, message, in_use=True)
+    given = reader.variables(variables, (), {})
+    if checked is None or place is None or reader.mistakes:
+        raise InvalidInput(reader.mistakes)
+    return store.inventory.add_group(checked, place, given)
+
+
+def set_group(
+    store: Store, group: GroupRecord, *, variables: Sequence[str], unset: Sequence[str]
+) -> GroupRecord:
+    """Change a group's variables. Raises InvalidInput."""
+    reader = Reader()
+    changed = reader.variables(variables, unset, group.vars)
+    reader.check()
+    return store.inventory.set_group(group, changed)
+
+
+def set_setting(store: Store, *, key: str, text: str) -> Any:
+    """Store a setting, and return its value: JSON where `text` is JSON. Raises InvalidInput."""
+    reader = Reader()
+    checked = reader.required("KEY", key, variable_name)
+    value = reader.required("VALUE", text, lambda given: setting_value(key, given))
+    if checked is None or reader.mistakes:
+        raise InvalidInput(reader.mistakes)
+    store.inventory.set_setting(checked, value)
+    return value
+
+
+def get_setting(store: Store, *, key: str) -> Any:
+    """The value of a setting, or its default. Raises NotFound."""
+    settings = store.inventory.settings()
+    if key not in settings:
+        raise missing("setting", key, list(settings))
+    return settings[key]
+
+
+def by_name(records: Iterable[Named]) -> dict[str, Named]:
+    """Records by their names."""
+    return {each.name: each for each in records}

@@ -1,0 +1,114 @@
+"""Carries out a list of declared steps, takes it up again, and undoes it: from one declaration.
+
+Each step is noted before its first effect, so that whatever dies in between is known afterwards.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from diaken_cli.actions.recording import Recording
+from diaken_cli.errors import Canceled, DiakenError
+from diaken_cli.words import StepStatus
+
+Facts = dict[str, Any]
+
+
+Request = TypeVar("Request")
+RequestOf = TypeVar("RequestOf", covariant=True)
+
+
+class World(Protocol[RequestOf]):
+    """What a step works on: what was asked for, and the run that it belongs to."""
+
+    @property
+    def request(self) -> RequestOf:
+        """What was asked for."""
+
+    @property
+    def recording(self) -> Recording:
+        """The run that the step belongs to."""
+
+
+W = TypeVar("W", bound=World[Any])
+DONE = (StepStatus.SUCCESS, StepStatus.SKIPPED)
+
+
+@dataclass(frozen=True)
+class Step(Generic[W, Request]):
+    """One step: what it says it will do, whether it is done, doing it, and undoing it.
+
+    `do` gives facts to keep, or None where there was nothing to do. `find` looks in the world, by
+    identity, and gives the facts of what is already there. `undo` works on what it finds; nothing
+    there is success. A step without `undo` leaves nothing behind.
+    """
+
+    name: str
+    says: Callable[[Request], str]
+    do: Callable[[W], Facts | None]
+    find: Callable[[W], Facts | None] = lambda _: None
+    undo: Callable[[W], None] | None = None
+
+
+def carry_out(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, StepStatus]) -> None:
+    """Do each step that is not done yet; one that was begun before is looked for first.
+
+    Raises what stopped it; the step that it stopped in is then `failed`, with the reason.
+    """
+    recording = world.recording
+    for position, step in enumerate(steps):
+        if begun.get(step.name) in DONE:
+            continue
+        recording.stop.check()
+        recording.begin(position, step.name, step.says(world.request))
+        try:
+            found = None
+            if step.name in begun:
+                recording.note(step.name, {"undone": False})
+                found = step.find(world)
+            facts = step.do(world) if found is None else found
+        except BaseException as fault:
+            recording.end(step.name, StepStatus.FAILED, str(fault) or type(fault).__name__)
+            raise
+        if facts:
+            recording.note(step.name, facts)
+        recording.end(step.name, StepStatus.SKIPPED if facts is None else StepStatus.SUCCESS)
+
+
+def undo(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, StepStatus]) -> bool:
+    """Undo the steps that were begun, the last one first; False where something is left.
+
+    It stops at the first step that can't be undone: what stands below it still needs the rest
+    (a VM that could not be destroyed keeps its name and its address).
+    """
+    recording = world.recording
+    for step in reversed(steps):
+        status = begun.get(step.name)
+        if step.undo is None or status is None or status is StepStatus.UNDONE:
+            continue
+        try:
+            if recording.stop.insisted():
+                raise Canceled("stopped")
+            step.undo(world)
+        except Canceled:
+            recording.warn(f"undoing {step.name} was stopped")
+            return False
+        except DiakenError as error:
+            recording.warn(f"{step.name} could not be undone: {error.message}")
+            return False
+        if status is StepStatus.FAILED:
+            recording.note(step.name, {"undone": True})  # it goes on saying where the run failed
+        else:
+            recording.end(step.name, StepStatus.UNDONE)
+    return True
+
+
+def dismiss(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, StepStatus]) -> None:
+    """Where nothing is to be undone: a failed step that made nothing leaves nothing either."""
+    for step in steps:
+        if (
+            step.undo is not None
+            and begun.get(step.name) is StepStatus.FAILED
+            and step.find(world) is None
+        ):
+            world.recording.note(step.name, {"undone": True})

@@ -1,0 +1,109 @@
+"""Run one playbook on some hosts: the one way, for a host, a group, a schedule and a deploy."""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from diaken_cli.actions.recording import Recording
+from diaken_cli.config import Config, SshConfig
+from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
+from diaken_cli.services import credentials
+from diaken_cli.services.ansible import catalog, launch
+from diaken_cli.services.ansible.work import FORKS, Outcome, SshSettings, Target, Work
+from diaken_cli.store import Store
+from diaken_cli.store.records import HostRecord
+from diaken_cli.words import RunOptions, SecretKind
+
+
+def carry_out(
+    name: str,
+    hosts: Sequence[HostRecord],
+    options: RunOptions,
+    *,
+    store: Store,
+    config: Config,
+    recording: Recording,
+    extra_variables: Mapping[str, Any],
+) -> Outcome:
+    """Run the playbook once, on all hosts in parallel; opens no run and takes no lock.
+
+    That hosts failed is in the outcome. Raises NotFound, AnsibleNotStarted, SecretError, and
+    Canceled or TimedOut when it had to be stopped; nothing of it goes on then.
+    """
+    found = catalog.find(name, config.playbooks.paths)
+    if found is None:
+        raise NotFound(f"there is no playbook {name}", hint="See: diaken playbooks list")
+    section = config.ansible
+    command = options.become_password_command or section.become_password_command
+    become = section.become if options.become is None else options.become
+    vault = options.vault_password_file or section.vault_password_file
+    work = Work(
+        name=name,
+        playbook=found.path,
+        targets=tuple(target(host, config.ssh) for host in hosts),
+        mark=recording.uid,
+        lock=recording.lock_path,
+        ssh=ssh_settings(store, config.ssh),
+        group_variables=_group_variables(store, hosts),
+        settings=store.inventory.settings(),
+        extra_variables=(extra_variables,),
+        options=options,
+        forks=options.forks or section.forks or FORKS,
+        pipelining=section.pipelining,
+        timeout=options.timeout or section.timeout,
+        become=become,
+        become_password=_become_password(command) if become and command else None,
+        vault_password_file=Path(vault) if vault else None,
+    )
+    outcome = launch.carry_out(work, recording.emit, recording.stop.requested)
+    recording.flush()
+    if outcome.canceled:
+        recording.stop.check()
+        raise Canceled(outcome.reason or "stopped")
+    if outcome.timed_out:
+        raise TimedOut(outcome.reason or "timed out", hint="Allow more with --timeout.")
+    if not outcome.started:
+        raise AnsibleNotStarted(
+            f"Ansible did not start {name}: {outcome.reason}",
+            hint=f"Check it with: diaken playbooks show {name}",
+        )
+    return outcome
+
+
+def target(host: HostRecord, ssh: SshConfig) -> Target:
+    """How Ansible reaches a host: its own values, then those of the config file."""
+    key = host.key or ssh.key
+    return Target(
+        name=host.name,
+        address=host.ip,
+        user=host.user or ssh.user,
+        port=host.port or ssh.port,
+        key=Path(key) if key else None,
+        python=host.python or ssh.python,
+        group=host.group,
+        variables=host.vars,
+    )
+
+
+def ssh_settings(store: Store, ssh: SshConfig) -> SshSettings:
+    """How SSH behaves: host keys are kept beside the database unless the config file says where."""
+    return SshSettings(
+        known_hosts=ssh.known_hosts or store.beside("known_hosts"),
+        connect_timeout=ssh.connect_timeout,
+        extra_args=tuple(ssh.extra_args),
+    )
+
+
+def _group_variables(store: Store, hosts: Sequence[HostRecord]) -> dict[str, Any]:
+    """The group's own variables, and which group and environment it is."""
+    host = hosts[0]
+    groups = store.inventory.groups(name=host.group, environment=host.environment)
+    own = groups[0].vars if host.group and groups else {}
+    return {**own, "group_name": host.group, "target_environment": host.environment}
+
+
+def _become_password(command: Sequence[str]) -> str:
+    secret = credentials.resolve(SecretKind.COMMAND, shlex.join(command), os.environ)
+    return secret.reveal()

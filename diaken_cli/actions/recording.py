@@ -1,0 +1,276 @@
+"""Every operation that is recorded goes through `recorded`: lock, row, events, and how it ended."""
+
+import os
+import pwd
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from diaken_cli import liveness
+from diaken_cli.actions.stopping import Stop
+from diaken_cli.errors import Canceled, DiakenError, PartlyFailed
+from diaken_cli.events import (
+    Emit,
+    Event,
+    HostFinished,
+    RunFinished,
+    RunStarted,
+    SnapshotFinished,
+    StepFinished,
+    StepStarted,
+    TaskFinished,
+    Warned,
+)
+from diaken_cli.store import Store
+from diaken_cli.store.claims import Attempt, Begun
+from diaken_cli.store.runs import OutputRow, SnapshotRecord
+from diaken_cli.words import HostCounters, HostResult, HostStatus, RunStatus, StepStatus
+
+FLUSH_SECONDS = 2.0
+FLUSH_CHARACTERS = 256 * 1024
+WORST_FIRST = (HostStatus.FAILED, HostStatus.UNREACHABLE, HostStatus.SUCCESS, HostStatus.SKIPPED)
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def account() -> str:
+    """Who called: the account behind sudo, where there is one."""
+    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.geteuid()).pw_name
+
+
+def node() -> str:
+    """The name of this machine."""
+    return os.uname().nodename
+
+
+class Recording:
+    """A run that goes on: what happens to it is stored first, then shown.
+
+    A subscriber that fails is told of and dropped: it never ends a run.
+    """
+
+    def __init__(
+        self, store: Store, begun: Begun, attempt: Attempt, stop: Stop, show: Emit
+    ) -> None:
+        self.id = begun.id
+        self.uid = begun.uid
+        self.stop = stop
+        self._store = store
+        self._attempt = attempt
+        self._show: Emit | None = show
+        self._position = 0
+        self._ending: tuple[RunStatus, dict[str, Any] | None] = (RunStatus.SUCCESS, None)
+        self.succeeded = False
+        self._started: dict[str, datetime] = {}
+        self._host_ids: dict[str, int] = {}
+        self._results: dict[str, HostResult] = {}
+        self._rows: list[OutputRow] = []
+        self._seq = 0
+        self._waiting_characters = 0
+        self._flushed_at = time.monotonic()
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock file that every process of this run holds."""
+        return lock_path(self._store, self._attempt.lock)
+
+    def knows_host(self, name: str, host_id: int) -> None:
+        """Tie the results of a host to its row in the inventory."""
+        self._host_ids[name] = host_id
+
+    def emit(self, event: Event) -> None:
+        """Store what an event says, then show it."""
+        match event:
+            case TaskFinished():
+                self._keep_output(event)
+            case HostFinished(result=result):
+                self._keep_result(result)
+            case SnapshotFinished():
+                self._keep_snapshot(event)
+            case _:
+                pass
+        if self._show is None:
+            return
+        try:
+            self._show(event)
+        except Exception as fault:  # noqa: BLE001  # whatever a renderer does, the run goes on
+            self._show = None
+            os.write(2, f"warning: output stopped: {fault}\n".encode())
+
+    def warn(self, message: str, *, host: str | None = None) -> None:
+        """Show a person something that stops nothing."""
+        self.emit(Warned(message=message, host=host))
+
+    # ── steps ────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, position: int, name: str, detail: str) -> None:
+        """Note that a step begins; committed before its first effect."""
+        self.flush()
+        self._position = position
+        self._started[name] = now()
+        self._store.recorder.begin_step(self.id, position, name, detail, self._started[name])
+        self.emit(StepStarted(step=name, detail=detail))
+
+    def note(self, name: str, facts: dict[str, Any]) -> None:
+        """Keep what undoing and resuming will need, as soon as it is known."""
+        self._store.recorder.note_facts(self.id, name, facts)
+
+    def end(self, name: str, status: StepStatus, detail: str | None = None) -> None:
+        """Note how a step ended."""
+        self.flush()
+        at = now()
+        self._store.recorder.end_step(self.id, name, status, detail, at)
+        began = self._started.get(name)
+        seconds = None if began is None else (at - began).total_seconds()
+        self.emit(StepFinished(step=name, status=status, detail=detail, duration_seconds=seconds))
+
+    # ── results ──────────────────────────────────────────────────────────────────────────────
+
+    def flush(self) -> None:
+        """Store the output that has come in since the last time."""
+        rows, self._rows, self._waiting_characters = self._rows, [], 0
+        self._flushed_at = time.monotonic()
+        if rows:
+            self._store.recorder.append_output(self.id, self._position, rows)
+
+    def _keep_output(self, event: TaskFinished) -> None:
+        self._seq += 1
+        self._rows.append(
+            OutputRow(
+                seq=self._seq,
+                host=event.host,
+                name=(event.playbook, event.play, event.task, event.action),
+                item=event.item,
+                result=event.result,
+                at=event.at,
+                seconds=event.duration_seconds,
+                message=event.message,
+                text=event.text,
+            )
+        )
+        self._waiting_characters += len(event.text)
+        if (
+            self._waiting_characters >= FLUSH_CHARACTERS
+            or time.monotonic() - self._flushed_at >= FLUSH_SECONDS
+        ):
+            self.flush()
+
+    def _keep_result(self, result: HostResult) -> None:
+        known = self._results.get(result.host)
+        self._results[result.host] = result if known is None else _together(known, result)
+
+    def _keep_snapshot(self, event: SnapshotFinished) -> None:
+        self._store.recorder.add_snapshot(
+            self.id,
+            SnapshotRecord(event.host, event.name, event.status, event.id, event.error),
+            vcenter=event.vcenter,
+            vm_uuid=event.vm_uuid,
+            now=event.at,
+        )
+
+    def ends_as(self, status: RunStatus, error: dict[str, Any] | None) -> None:
+        """How the run ends where nothing else is raised: an abort that did its work, say."""
+        self._ending = (status, error)
+
+    def activate(self, host_id: int, step: str) -> None:
+        """Put the host of a deploy into use, and with the same stroke make the run a success."""
+        self._keep_results()
+        self._store.claims.activate(self.id, self._attempt.lock, host_id, step, now())
+        self.succeeded = True
+
+    def close(self, status: RunStatus | None = None, error: DiakenError | None = None) -> None:
+        """Complete the record; a run that has been made a success stays one."""
+        self._keep_results()
+        ending, said = self._ending
+        if self.succeeded:
+            ending = RunStatus.SUCCESS
+        elif status is not None:
+            ending, said = status, None if error is None else error.as_json()
+        self._store.claims.finish(self.id, self._attempt.lock, ending, said, now())
+        self.emit(RunFinished(run=self.id, status=ending))
+
+    def _keep_results(self) -> None:
+        self.flush()
+        if self._results:
+            results = [(each, self._host_ids.get(name)) for name, each in self._results.items()]
+            self._store.recorder.finish_hosts(self.id, results)
+
+
+@contextmanager
+def recorded(
+    store: Store,
+    begin: Callable[[Attempt], Begun],
+    *,
+    started: Callable[[int], RunStarted],
+    show: Emit,
+) -> Iterator[Recording]:
+    """A run, from its lock file to how it ended: success, failure, or a signal.
+
+    The lock file is held before the row names it, so that a row without a holder is a dead run.
+    """
+    attempt = Attempt(lock=str(uuid.uuid4()), node=node(), pid=os.getpid())
+    with liveness.hold(lock_path(store, attempt.lock)), Stop().heeded() as stop:
+        begun = begin(attempt)
+        recording = Recording(store, begun, attempt, stop, show)
+        recording.emit(started(begun.id))
+        try:
+            yield recording
+        except DiakenError as error:
+            recording.close(_status(error, stop), error)
+            raise
+        except BaseException as fault:
+            unexpected = DiakenError(f"unexpected {type(fault).__name__}: {fault}")
+            died = not isinstance(fault, Exception)
+            recording.close(RunStatus.INTERRUPTED if died else RunStatus.FAILED, unexpected)
+            raise
+        recording.close()
+
+
+def reap(store: Store) -> None:
+    """Settle the runs of this machine whose processes have died."""
+    for run_id, lock in store.claims.running(node()):
+        dead = liveness.seize(lock_path(store, lock))
+        if dead is not None:
+            with dead:
+                store.claims.interrupt(run_id, lock, now())
+
+
+def lock_path(store: Store, lock: str) -> Path:
+    """Where the lock file of an attempt is: in a folder beside the database."""
+    return store.beside("runs") / lock
+
+
+def _status(error: DiakenError, stop: Stop) -> RunStatus:
+    match error:
+        case Canceled() if stop.insisted():
+            return RunStatus.INTERRUPTED
+        case Canceled():
+            return RunStatus.CANCELED
+        case PartlyFailed():
+            return RunStatus.PARTIAL
+        case _:
+            return RunStatus.FAILED
+
+
+def _together(first: HostResult, second: HostResult) -> HostResult:
+    """What two playbooks of one run did on a host."""
+    one, two = first.counters, second.counters
+    worst = min(first, second, key=lambda each: WORST_FIRST.index(each.status))
+    return replace(
+        worst,
+        counters=HostCounters(
+            ok=one.ok + two.ok,
+            changed=one.changed + two.changed,
+            failed=one.failed + two.failed,
+            unreachable=one.unreachable + two.unreachable,
+            skipped=one.skipped + two.skipped,
+        ),
+    )

@@ -1,0 +1,273 @@
+"""Reading what a person typed: parsers that say what would be right, and all mistakes at once.
+
+A parser returns the value or raises ValueError with a sentence about it, like those in `units`.
+"""
+
+import json
+import keyword
+import re
+import shlex
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from diaken_cli.errors import InvalidInput, Mistake
+
+Value = TypeVar("Value")
+
+# These say which machine Ansible connects to: as extra variables they would repoint every host.
+REPOINTING = (
+    *("ansible_host", "ansible_port", "ansible_connection", "inventory_hostname"),
+    *("ansible_ssh_host", "ansible_ssh_port"),  # their older names, which still work
+)
+PASSWORDS = "ansible_*pass*"
+VCENTER_PORT = 443
+_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
+_DNS_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
+_ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Reader:
+    """Reads values, and collects what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.mistakes: list[Mistake] = []
+
+    def refuse(self, option: str, value: str | None, message: str, *, in_use: bool = False) -> None:
+        """Note a mistake."""
+        shown = None if value is None else value.encode(errors="replace").decode()
+        self.mistakes.append(Mistake(option, shown, message, in_use))
+
+    def required(
+        self, option: str, text: str | None, parse: Callable[[str], Value]
+    ) -> Value | None:
+        """A value that must be given; None where it is missing or wrong."""
+        if text is None:
+            self.refuse(option, None, "is required")
+            return None
+        return self.optional(option, text, parse, None, may_be_empty=False)
+
+    def optional(
+        self,
+        option: str,
+        text: str | None,
+        parse: Callable[[str], Value],
+        current: Value | None,
+        *,
+        may_be_empty: bool = True,
+    ) -> Value | None:
+        """A value that may be given: None is "as it is now", empty is "none any more"."""
+        if text is None:
+            return current
+        if text == "" and may_be_empty:
+            return None
+        try:
+            return parse(_utf8(text))
+        except ValueError as fault:
+            self.refuse(option, text, str(fault))
+            return current
+
+    def choice(
+        self,
+        option: str,
+        name: str | None,
+        known: Mapping[str, Value],
+        current: Value | None = None,
+        *,
+        required: bool = False,
+    ) -> Value | None:
+        """One of what is known, by its name; None is "as it is now", empty is "none any more"."""
+        if name is None and required:
+            self.refuse(option, None, f"is required; {choices(known)}")
+        if name is None:
+            return current
+        if name == "" and not required:
+            return None
+        if name not in known:
+            self.refuse(option, name, f"{name!r} does not exist; {choices(known)}")
+        return known.get(name)
+
+    def variables(
+        self, given: Iterable[str], unset: Iterable[str], current: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The variables of a host or a group after `--var K=V` and `--unset-var K`."""
+        changed = dict(current)
+        for key in unset:
+            if key not in changed:
+                self.refuse("--unset-var", key, f"{key} is not among its variables")
+            changed.pop(key, None)
+        for each in given:
+            pair = self.optional("--var", each, variable, None, may_be_empty=False)
+            if pair is not None:
+                changed[pair[0]] = pair[1]
+        return changed
+
+    def check(self) -> None:
+        """Raise InvalidInput with all the mistakes, if there are any."""
+        if self.mistakes:
+            raise InvalidInput(self.mistakes)
+
+
+def choices(names: Iterable[str]) -> str:
+    """What there is to choose from, for a message."""
+    listed = ", ".join(names)
+    return f"there are: {listed}" if listed else "there is none yet"
+
+
+# ── variables and settings ───────────────────────────────────────────────────────────────────
+
+
+def variable(text: str) -> tuple[str, str]:
+    """`K=V`; the value is a string, as with `ansible-playbook -e K=V`."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError("must be KEY=VALUE")
+    if fnmatchcase(key.lower(), PASSWORDS):
+        raise ValueError(
+            f"{key} would store a password; use --become-password-command or an SSH key"
+        )
+    return variable_name(key), value
+
+
+def variable_name(text: str) -> str:
+    """A name that Ansible takes for a variable, and that points no host elsewhere."""
+    if not (text.isascii() and text.isidentifier()) or keyword.iskeyword(text):
+        raise ValueError(
+            f"{text!r} is not a variable name: letters, digits and _, no digit first, no word of"
+            " Python"
+        )
+    if text in REPOINTING:
+        raise ValueError(f"{text} is set by diaken itself, from the inventory")
+    return text
+
+
+def setting_value(key: str, text: str) -> Any:
+    """The value of a setting: JSON where it is JSON, else the text itself."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):  # also NaN, 1e999 and half a surrogate pair
+        value = _utf8(text)
+    if key == "snapshot_retention_hours" and not (type(value) is int and 1 <= value <= 99):
+        raise ValueError("must be a whole number of hours, 1-99")
+    return value
+
+
+# ── hosts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
+        raise ValueError("must be a port, 1-65535")
+    return int(text)
+
+
+def account(text: str) -> str:
+    """An account to log in with over SSH; nothing that ssh(1) could take for an option."""
+    if not _ACCOUNT.fullmatch(text):
+        raise ValueError("must be the name of an account: letters, digits, and _ . @ \\ -")
+    return text
+
+
+def private_key(text: str) -> str:
+    """The absolute path of a private key file, which must be there."""
+    path = existing_file(text)
+    if path.endswith(".pub"):
+        raise ValueError("is a public key; name the private one")
+    return path
+
+
+def interpreter(text: str) -> str:
+    """The path of Python on the host, or Ansible's `auto` and `auto_silent`."""
+    if text not in ("auto", "auto_silent") and not re.fullmatch(r"/[^\s\x00-\x1f]+", text):
+        raise ValueError("must be an absolute path on the host, or auto")
+    return text
+
+
+def vm_uuid(text: str) -> str:
+    """The instance UUID of a VM, as vSphere writes it."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise ValueError(
+            "must be an instance UUID, like 5029c440-85ee-4a37-8a7c-0f1b5a5e1d4b"
+        ) from None
+
+
+def one_line(text: str) -> str:
+    """A text that a table can show."""
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be one line of printable text")
+    return text
+
+
+# ── vCenters ─────────────────────────────────────────────────────────────────────────────────
+
+
+def server(text: str) -> str:
+    """`HOST[:PORT]` as HOST:PORT; the host is a DNS name or an IPv4 address."""
+    host, colon, number = text.partition(":")
+    if "/" in text or not _is_host(host):
+        raise ValueError("must be HOST[:PORT]: a name or an IPv4 address, without https://")
+    return f"{host}:{port(number) if colon else VCENTER_PORT}"
+
+
+def command_line(text: str) -> str:
+    """A command that prints a password, as one text that is split like a shell's words."""
+    try:
+        words = shlex.split(text)
+    except ValueError as fault:
+        raise ValueError(f"can't be split into words: {str(fault).lower()}") from None
+    if not words:
+        raise ValueError("must be a command and its arguments")
+    return text
+
+
+def environment_variable(text: str) -> str:
+    """The name of an environment variable (POSIX, Base Definitions 8.1)."""
+    if not _ENVIRONMENT_VARIABLE.fullmatch(text):
+        raise ValueError("must be the name of an environment variable, not its value")
+    return text
+
+
+def existing_file(text: str) -> str:
+    """The absolute path of a file that is there; cron has another working folder."""
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
+    return str(path)
+
+
+def certificate_file(text: str) -> str:
+    """The absolute path of a file of certificates in PEM form."""
+    path = existing_file(text)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except OSError as fault:  # ssl.SSLError is one, too
+        raise ValueError(f"{path} can't be read as PEM certificates: {fault.strerror}") from None
+    return path
+
+
+def _is_host(text: str) -> bool:
+    if re.fullmatch(r"[0-9.]+", text):
+        try:
+            IPv4Address(text)
+        except AddressValueError:
+            return False
+        return True
+    return len(text) <= 253 and _DNS_NAME.fullmatch(text) is not None
+
+
+def _utf8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid UTF-8") from None
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text

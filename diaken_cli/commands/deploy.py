@@ -1,0 +1,239 @@
+"""`diaken deploy`: create a VM from a template and put it into the inventory."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from diaken_cli.commands.shared import Call, command, group
+
+if TYPE_CHECKING:
+    from diaken_cli.actions.deploy.flow import Outside
+
+app = group("Create virtual machines from a template, and undo what fails.")
+
+WHERE = "Where it goes (vSphere names or inventory paths)"
+HARDWARE = "Hardware (the template's, where it is not said)"
+ACCESS = "Access and provisioning"
+SAFETY = "Safety"
+
+
+@command(app)
+def vm(
+    call: Call,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The VM's and the host's name.")
+    ] = None,
+    ip: Annotated[
+        str | None, typer.Option("--ip", metavar="ADDRESS/PREFIX", help="E.g. 10.0.4.21/24.")
+    ] = None,
+    gateway: Annotated[str | None, typer.Option("--gateway", metavar="ADDRESS")] = None,
+    dns: Annotated[
+        list[str] | None,
+        typer.Option("--dns", metavar="ADDRESS", help="A DNS server; can be given again."),
+    ] = None,
+    domain: Annotated[str | None, typer.Option("--domain", help="The guest's DNS domain.")] = None,
+    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None,
+    group_name: Annotated[str | None, typer.Option("--group", metavar="G")] = None,
+    template: Annotated[str | None, typer.Option("--template", help="What to clone.")] = None,
+    vcenter: Annotated[
+        str | None, typer.Option("--vcenter", rich_help_panel=WHERE, help="The connection to use.")
+    ] = None,
+    datacenter: Annotated[str | None, typer.Option("--datacenter", rich_help_panel=WHERE)] = None,
+    cluster: Annotated[str | None, typer.Option("--cluster", rich_help_panel=WHERE)] = None,
+    resource_pool: Annotated[
+        str | None, typer.Option("--resource-pool", rich_help_panel=WHERE)
+    ] = None,
+    datastore: Annotated[str | None, typer.Option("--datastore", rich_help_panel=WHERE)] = None,
+    folder: Annotated[str | None, typer.Option("--folder", rich_help_panel=WHERE)] = None,
+    network: Annotated[
+        str | None, typer.Option("--network", rich_help_panel=WHERE, help="The portgroup.")
+    ] = None,
+    cpus: Annotated[str | None, typer.Option("--cpus", rich_help_panel=HARDWARE)] = None,
+    memory: Annotated[
+        str | None, typer.Option("--memory", metavar="SIZE", rich_help_panel=HARDWARE, help="8G")
+    ] = None,
+    disk: Annotated[
+        str | None,
+        typer.Option(
+            "--disk", metavar="SIZE", rich_help_panel=HARDWARE, help="The first disk: 60G"
+        ),
+    ] = None,
+    extra_config: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extra-config",
+            metavar="K=V",
+            rich_help_panel=HARDWARE,
+            help="An advanced setting of the VM; can be given again.",
+        ),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", rich_help_panel=ACCESS, help="The SSH user.")
+    ] = None,
+    port: Annotated[
+        str | None, typer.Option("--port", rich_help_panel=ACCESS, help="The SSH port.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="FILE", rich_help_panel=ACCESS, help="The SSH private key."),
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option("--python", metavar="PATH", rich_help_panel=ACCESS, help="Python there."),
+    ] = None,
+    playbook: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--playbook",
+            rich_help_panel=ACCESS,
+            help="Run it after provisioning; can be given again. A resumed deploy may run it"
+            " a second time: it has to be safe to repeat.",
+        ),
+    ] = None,
+    no_provision: Annotated[
+        bool,
+        typer.Option("--no-provision", rich_help_panel=ACCESS, help="Do not run provision_vm."),
+    ] = False,
+    no_address_probe: Annotated[
+        bool,
+        typer.Option(
+            "--no-address-probe",
+            rich_help_panel=SAFETY,
+            help="Do not ask the network whether something has the address.",
+        ),
+    ] = False,
+    clone_timeout: Annotated[
+        str | None, typer.Option("--clone-timeout", metavar="DURATION", rich_help_panel=SAFETY)
+    ] = None,
+    ip_timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--ip-timeout",
+            metavar="DURATION",
+            rich_help_panel=SAFETY,
+            help="For the VM to report its address.",
+        ),
+    ] = None,
+    ssh_timeout: Annotated[
+        str | None, typer.Option("--ssh-timeout", metavar="DURATION", rich_help_panel=SAFETY)
+    ] = None,
+    keep_on_failure: Annotated[
+        bool,
+        typer.Option(
+            "--keep-on-failure", rich_help_panel=SAFETY, help="Do not undo what was done."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", rich_help_panel=SAFETY, help="Check everything, change nothing."),
+    ] = False,
+) -> None:
+    """Clone a template, power the VM on, provision it and put it into the inventory.
+
+    Everything is checked before anything is changed. A failure, Ctrl-C or SIGTERM at any step
+    undoes what this run did, in reverse. What is not said comes from `[deploy]` in the config
+    file and from `[deploy.environments.NAME]`.
+
+    Example: diaken deploy vm web01 --ip 10.0.4.21/24 --gateway 10.0.4.1 --dns 10.0.0.53
+    --environment PROD --group web --template debian12 --cpus 4 --memory 8G --disk 60G
+    """
+    from diaken_cli.actions.deploy.flow import deploy, plan
+    from diaken_cli.actions.deploy.request import Asked, understand
+    from diaken_cli.services.ansible.catalog import find
+
+    config = call.config
+    asked = Asked(
+        name=name,
+        ip=ip,
+        gateway=gateway,
+        dns=tuple(dns or ()),
+        domain=domain,
+        environment=environment,
+        group=group_name,
+        vcenter=vcenter,
+        template=template,
+        datacenter=datacenter,
+        cluster=cluster,
+        resource_pool=resource_pool,
+        datastore=datastore,
+        folder=folder,
+        network=network,
+        cpus=cpus,
+        memory=memory,
+        disk=disk,
+        extra_config=tuple(extra_config or ()),
+        user=user,
+        port=port,
+        key=key,
+        python=python,
+        playbooks=tuple(playbook or ()),
+        provision=not no_provision,
+        address_probe=not no_address_probe,
+        keep_on_failure=keep_on_failure,
+        clone_timeout=clone_timeout,
+        ip_timeout=ip_timeout,
+        ssh_timeout=ssh_timeout,
+    )
+    defaults = config.deploy.for_environment(environment)
+    draft = understand(asked, defaults, call.store, lambda each: find(each, config.playbooks.paths))
+    if dry_run:
+        steps = plan(draft, _outside(call), call.output.warn)
+        _show_plan(call, steps)
+        return
+    with call.carrying_out() as show:
+        deploy(draft, _outside(call), show, call.output.warn)
+
+
+@command(app)
+def resume(
+    call: Call,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The number of the run.")] = None,
+) -> None:
+    """Go on with an interrupted deploy, or one that left something, from the step it had reached.
+
+    Playbooks of `--playbook` may be run a second time.
+    """
+    from diaken_cli.actions.deploy.flow import resume as go_on
+
+    number = call.run_number(run)
+    with call.carrying_out() as show:
+        go_on(number, _outside(call), show)
+
+
+@command(app)
+def abort(
+    call: Call,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The number of the run.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Undo what an interrupted or failed deploy has left: its VM, its host, its line.
+
+    Only a VM that this run made is destroyed: it has to bear the run's identity and the instance
+    UUID that the clone returned.
+    """
+    from diaken_cli.actions.deploy.flow import abort as take_back
+
+    number = call.run_number(run)
+    call.confirm(f"Destroy what deploy run {number} has made?", yes=yes)
+    with call.carrying_out() as show:
+        take_back(number, _outside(call), show)
+
+
+def _outside(call: Call) -> "Outside":
+    from diaken_cli.actions.deploy.flow import Outside
+    from diaken_cli.actions.vcenters import session_of
+
+    store, config = call.store, call.config
+    return Outside(store, config, lambda name: session_of(store, name))
+
+
+def _show_plan(call: Call, steps: list[tuple[str, str]]) -> None:
+    plan: dict[str, Any] = {
+        "dry_run": True,
+        "steps": [{"name": name, "description": says} for name, says in steps],
+    }
+    if call.output.format == "text":
+        columns = {"STEP": "name", "WHAT IT WOULD DO": "description"}
+        call.output.rows(plan["steps"], columns, nothing="nothing to do")
+    else:
+        call.output.thing(plan)
