@@ -1,0 +1,43 @@
+# make demo    a simulated vCenter, a deploy into it, and ssh to the new host
+# make test    all tests, against the simulator and real SSH hosts
+# make check   ruff, mypy, import-linter
+# Each sets up what it needs; on Debian and Ubuntu, as root, that includes system packages.
+
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+$(VENV)/ready: pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'diaken needs Python 3.11 or newer as python3'; exit 1; }
+	@python3 -c 'import ensurepip' 2>/dev/null || lab/prepare --only python3-venv
+	@echo 'Installing diaken and its tools into $(VENV)'
+	@python3 -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+demo: $(VENV)/ready
+	@lab/prepare
+	@PATH="$(CURDIR)/$(BIN):$$PATH" lab/demo
+
+test: $(VENV)/ready
+	@lab/prepare
+	@$(BIN)/pytest
+
+check: $(VENV)/ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/ready
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) lab/.build .mypy_cache .pytest_cache .ruff_cache .hypothesis
