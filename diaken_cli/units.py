@@ -1,0 +1,141 @@
+"""Durations, sizes, names and addresses as people write them.
+
+What is refused raises ValueError with a sentence that says what would be right.
+"""
+
+import re
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+BYTES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+LONGEST_DURATION = 3650 * SECONDS["d"]
+LARGEST_SIZE = 1024 * BYTES["T"]
+RESERVED_NAMES = ("all", "ungrouped", "localhost")  # these mean something else to Ansible
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
+_AMOUNT = re.compile(r"([0-9]{1,18})([A-Za-z])")
+_LABEL_RULE = "letters, digits and dashes, no dash first or last, at most 63"
+
+
+def check_label(text: str) -> str:
+    """The name of an environment or a group: one RFC 1123 label."""
+    if not _is_label(text):
+        raise ValueError(f"{text!r} is not a name: {_LABEL_RULE}")
+    _check_not_reserved(text)
+    return text
+
+
+def check_host_name(text: str) -> str:
+    """The name of a host: RFC 1123 labels joined by dots, and not an address."""
+    labels = text.split(".")
+    if len(text) > 253 or not all(_is_label(each) for each in labels):
+        raise ValueError(
+            f"{text!r} is not a host name: {_LABEL_RULE}; a domain may follow after a dot, and all"
+            " of it is at most 253"
+        )
+    if "".join(labels).isdigit():
+        raise ValueError(f"{text!r} is not a host name: at least one letter is needed")
+    _check_not_reserved(labels[0])
+    return text
+
+
+def check_domain(text: str) -> str:
+    """A DNS domain, without a dot at its end."""
+    if len(text) > 253 or not all(_is_label(each) for each in text.split(".")):
+        raise ValueError(
+            f"{text!r} is not a domain: labels joined by dots, such as example.com, each of"
+            f" {_LABEL_RULE}"
+        )
+    return text
+
+
+def check_ipv4(text: str) -> str:
+    """The address of one machine, as a dotted quad."""
+    try:
+        address = IPv4Address(text)
+    except AddressValueError:
+        raise ValueError(f"{text!r} is not an IPv4 address, such as 10.0.4.21") from None
+    _check_is_a_machine(address)
+    return str(address)
+
+
+def parse_interface(text: str) -> IPv4Interface:
+    """An address with the length of its network's prefix: `10.0.4.21/24`."""
+    address, slash, prefix = text.partition("/")
+    if not slash:
+        raise ValueError(f"{text!r} needs the length of its prefix, such as {text}/24")
+    if not re.fullmatch(r"[1-9][0-9]?", prefix) or int(prefix) > 32:
+        raise ValueError(
+            f"{text!r} is not an address with a prefix of 1 to 32, such as 10.0.4.21/24"
+        )
+    return IPv4Interface(f"{check_ipv4(address)}/{prefix}")
+
+
+def parse_size(text: str) -> int:
+    """Bytes, of `512M` or `8G`: K, M, G and T are binary."""
+    size = _amount(text, BYTES)
+    if not size:
+        raise ValueError(
+            f"{text!r} is not a size: a whole number and K, M, G or T, such as 512M or 8G"
+        )
+    if size > LARGEST_SIZE:
+        raise ValueError(f"{text!r} is too large: at most {format_size(LARGEST_SIZE)}")
+    return size
+
+
+def format_size(size: int) -> str:
+    """Bytes in the largest unit that says them exactly; `parse_size` reads it again."""
+    return _formatted(size, BYTES) or f"{size} bytes"
+
+
+def parse_duration(text: str) -> int:
+    """Seconds, of `90s`, `30m`, `2h` or `7d`."""
+    seconds = _amount(text, SECONDS)
+    if not seconds:
+        raise ValueError(
+            f"{text!r} is not a duration: a whole number and s, m, h or d, such as 90s, 30m, 2h"
+            " or 7d"
+        )
+    if seconds > LONGEST_DURATION:
+        raise ValueError(f"{text!r} is too long: at most {format_duration(LONGEST_DURATION)}")
+    return seconds
+
+
+def format_duration(seconds: int) -> str:
+    """Seconds in the largest unit that says them exactly; `parse_duration` reads it again."""
+    return _formatted(seconds, SECONDS) or f"{seconds}s"
+
+
+def _is_label(text: str) -> bool:
+    return len(text) <= 63 and _LABEL.fullmatch(text) is not None
+
+
+def _check_not_reserved(label: str) -> None:
+    if label.lower() in RESERVED_NAMES:
+        raise ValueError(f"{label!r} is reserved: any name but {', '.join(RESERVED_NAMES)}")
+
+
+def _check_is_a_machine(address: IPv4Address) -> None:
+    """Refuse what can't be the address of one machine in a network (RFC 6890)."""
+    kinds = {
+        "in 0.0.0.0/8": int(address) >> 24 == 0,
+        "a loopback address": address.is_loopback,
+        "a multicast address": address.is_multicast,
+        "the broadcast address": address == IPv4Address("255.255.255.255"),
+    }
+    for kind, applies in kinds.items():
+        if applies:
+            raise ValueError(f"{address} is {kind}, not the address of one machine")
+
+
+def _amount(text: str, units: dict[str, int]) -> int:
+    """What is written, in the smallest unit; 0 where it can't be read."""
+    found = _AMOUNT.fullmatch(text)
+    return int(found[1]) * units.get(found[2], 0) if found else 0
+
+
+def _formatted(amount: int, units: dict[str, int]) -> str | None:
+    for unit, factor in reversed(units.items()):
+        if amount and amount % factor == 0:
+            return f"{amount // factor}{unit}"
+    return None

@@ -1,0 +1,176 @@
+"""What people write, read and refused."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from diaken_cli import units
+
+
+@pytest.mark.parametrize("text", ["PROD", "web", "a", "0", "web-01", "x" * 63, "2024"])
+def test_labels(text: str) -> None:
+    assert units.check_label(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "-web", "web-", "web_1", "a.b", "a b", "x" * 64, "über", "web\n", "w٣b"),
+        *("all", "ALL", "Ungrouped", "localhost", "LocalHost"),
+    ],
+)
+def test_what_is_not_a_label_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a name: letters|is reserved: any name but"):
+        units.check_label(text)
+
+
+@pytest.mark.parametrize("text", ["web01", "web01.example.com", "3com", "10-0-4-21", "web.all"])
+def test_host_names(text: str) -> None:
+    assert units.check_host_name(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            ".",
+            "web01.",
+            ".web01",
+            "web..x",
+            "web_1",
+            "wéb",
+            "web01\n",
+            f"{'x' * 62}." * 4 + "y" * 9,
+        ),
+        *("10.0.4.21", "1234", "localhost", "ALL", "all.example.com", "localhost.localdomain"),
+    ],
+)
+def test_what_is_not_a_host_name_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a host name: |is reserved: "):
+        units.check_host_name(text)
+
+
+def test_domains() -> None:
+    assert units.check_domain("example.com") == "example.com"
+    assert units.check_domain("lan") == "lan"
+    for text in ("", "example.com.", "exa mple.com", ".com", "-a.com", "a." * 130 + "b"):
+        with pytest.raises(ValueError, match=r"is not a domain: .*example.com"):
+            units.check_domain(text)
+
+
+@pytest.mark.parametrize("text", ["10.0.4.21", "192.0.2.255", "169.254.1.1", "223.255.255.254"])
+def test_addresses(text: str) -> None:
+    assert units.check_ipv4(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is not an IPv4 address, such as"),
+        ("10.0.4", "is not an IPv4 address, such as"),
+        ("10.0.04.21", "is not an IPv4 address, such as"),
+        ("10.0.4.256", "is not an IPv4 address, such as"),
+        (" 10.0.4.21", "is not an IPv4 address, such as"),
+        ("10.0.4.21/24", "is not an IPv4 address, such as"),
+        ("::1", "is not an IPv4 address, such as"),
+        ("١٠.0.4.21", "is not an IPv4 address, such as"),
+        ("0.0.0.0", "is in 0.0.0.0/8"),  # noqa: S104
+        ("0.1.2.3", "is in 0.0.0.0/8"),
+        ("127.0.0.1", "is a loopback address"),
+        ("224.0.0.1", "is a multicast address"),
+        ("255.255.255.255", "is the broadcast address"),
+    ],
+)
+def test_what_is_not_the_address_of_a_machine_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        units.check_ipv4(text)
+
+
+def test_interfaces() -> None:
+    interface = units.parse_interface("10.0.4.21/24")
+    assert (str(interface.ip), str(interface.network)) == ("10.0.4.21", "10.0.4.0/24")
+    assert units.parse_interface("10.0.4.21/32").network.prefixlen == 32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("10.0.4.21", "10.0.4.21/", "10.0.4.21/0", "10.0.4.21/33", "10.0.4.21/024"),
+        *("10.0.4.21/255.255.255.0", "10.0.4/24", "127.0.0.1/8", "10.0.4.21/24/24", "/24"),
+    ],
+)
+def test_what_is_not_an_interface_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"10.0.4.21|127.0.0.1 is a loopback"):
+        units.parse_interface(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1K", 1024), ("512M", 512 * 2**20), ("8G", 8 * 2**30), ("1T", 2**40), ("1024T", 2**50)],
+)
+def test_sizes_are_binary(text: str, size: int) -> None:
+    assert units.parse_size(text) == size
+
+
+def test_sizes_are_said_in_the_largest_unit_that_is_exact() -> None:
+    assert units.format_size(1536 * 2**20) == "1536M"
+    assert units.format_size(2**43) == "8T"
+    assert units.format_size(1000) == "1000 bytes"
+    assert units.format_size(0) == "0 bytes"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604800)]
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert units.parse_duration(text) == seconds
+
+
+def test_durations_are_said_in_the_largest_unit_that_is_exact() -> None:
+    assert units.format_duration(90) == "90s"
+    assert units.format_duration(3600) == "1h"
+    assert units.format_duration(0) == "0s"
+
+
+@pytest.mark.parametrize("parse", [units.parse_size, units.parse_duration])
+@pytest.mark.parametrize(
+    "text",
+    ["", "8", "0", "0G", "0m", "-1G", "-1h", "1.5G", "1.5h", "8 G", "8GB", "8g", "2H", "1w", "٣m"],
+)
+def test_a_bare_number_and_other_units_are_refused(parse: Callable[[str], int], text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a (size|duration): a whole number and "):
+        parse(text)
+
+
+def test_what_nobody_can_mean_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 3650d"):
+        units.parse_duration("999999999999999999d")
+    with pytest.raises(ValueError, match="at most 1024T"):
+        units.parse_size("1025T")
+    with pytest.raises(ValueError, match="is not a size"):
+        units.parse_size("9" * 5000 + "G")
+
+
+@given(some.integers(1, units.LONGEST_DURATION))
+def test_a_duration_is_read_as_it_was_written(seconds: int) -> None:
+    assert units.parse_duration(units.format_duration(seconds)) == seconds
+
+
+@given(some.integers(1, units.LARGEST_SIZE // 1024))
+def test_a_size_is_read_as_it_was_written(kilobytes: int) -> None:
+    assert units.parse_size(units.format_size(kilobytes * 1024)) == kilobytes * 1024
+
+
+@given(some.text(max_size=70))
+def test_nothing_but_a_sentence_is_raised(text: str) -> None:
+    for read in (
+        *(units.check_label, units.check_host_name, units.check_domain, units.check_ipv4),
+        *(units.parse_interface, units.parse_size, units.parse_duration),
+    ):
+        try:
+            read(text)
+        except ValueError as fault:
+            assert len(str(fault)) > 20  # noqa: PT017
