@@ -11,6 +11,7 @@ from diaken_cli.config import Config, SshConfig
 from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
 from diaken_cli.services import credentials
 from diaken_cli.services.ansible import catalog, launch
+from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.services.ansible.work import FORKS, Outcome, SshSettings, Target, Work
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
@@ -25,16 +26,21 @@ def carry_out(
     store: Store,
     config: Config,
     recording: Recording,
-    extra_variables: Mapping[str, Any],
+    variables: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Run the playbook once, on all hosts in parallel; opens no run and takes no lock.
 
-    That hosts failed is in the outcome. Raises NotFound, AnsibleNotStarted, SecretError, and
-    Canceled or TimedOut when it had to be stopped; nothing of it goes on then.
+    `variables` are extra variables beside those of the options. That hosts failed is in the
+    outcome. Raises AnsibleNotStarted, SecretError, and Canceled or TimedOut when it had to be
+    stopped; nothing of it goes on then.
     """
-    found = catalog.find(name, config.playbooks.paths)
-    if found is None:
-        raise NotFound(f"there is no playbook {name}", hint="See: diaken playbooks list")
+    try:
+        found = catalog.find(name, config.playbooks.paths)
+        given = extra_variables(options.extra_vars, Path.cwd())
+    except NotFound as missing:
+        raise AnsibleNotStarted(missing.message, hint=missing.hint) from missing
+    except ValueError as fault:  # a file of variables that is not there any more
+        raise AnsibleNotStarted(f"Ansible did not start {name}: {fault}") from fault
     section = config.ansible
     command = options.become_password_command or section.become_password_command
     become = section.become if options.become is None else options.become
@@ -48,7 +54,7 @@ def carry_out(
         ssh=ssh_settings(store, config.ssh),
         group_variables=_group_variables(store, hosts),
         settings=store.inventory.settings(),
-        extra_variables=(extra_variables,),
+        extra_variables=(*given, *([variables] if variables else [])),
         options=options,
         forks=options.forks or section.forks or FORKS,
         pipelining=section.pipelining,
@@ -56,6 +62,7 @@ def carry_out(
         become=become,
         become_password=_become_password(command) if become and command else None,
         vault_password_file=Path(vault) if vault else None,
+        hidden_environment=_secrets(store),
     )
     outcome = launch.carry_out(work, recording.emit, recording.stop.requested)
     recording.flush()
@@ -102,6 +109,15 @@ def _group_variables(store: Store, hosts: Sequence[HostRecord]) -> dict[str, Any
     groups = store.inventory.groups(name=host.group, environment=host.environment)
     own = groups[0].vars if host.group and groups else {}
     return {**own, "group_name": host.group, "target_environment": host.environment}
+
+
+def _secrets(store: Store) -> frozenset[str]:
+    """The environment variables that hold passwords of vCenters: no playbook is to see them."""
+    return frozenset(
+        vcenter.secret_ref
+        for vcenter in store.inventory.vcenters()
+        if vcenter.secret_kind is SecretKind.ENV
+    )
 
 
 def _become_password(command: Sequence[str]) -> str:

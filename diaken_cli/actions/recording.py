@@ -13,7 +13,7 @@ from typing import Any
 
 from diaken_cli import liveness
 from diaken_cli.actions.stopping import Stop
-from diaken_cli.errors import Canceled, DiakenError, PartlyFailed
+from diaken_cli.errors import Canceled, Conflict, DiakenError, PartlyFailed
 from diaken_cli.events import (
     Emit,
     Event,
@@ -33,6 +33,7 @@ from diaken_cli.words import HostCounters, HostResult, HostStatus, RunStatus, St
 
 FLUSH_SECONDS = 2.0
 FLUSH_CHARACTERS = 256 * 1024
+WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
 WORST_FIRST = (HostStatus.FAILED, HostStatus.UNREACHABLE, HostStatus.SUCCESS, HostStatus.SKIPPED)
 
 
@@ -176,6 +177,15 @@ class Recording:
             now=event.at,
         )
 
+    def has_result(self, host: str) -> bool:
+        """Whether it is known what the run did on a host."""
+        return host in self._results
+
+    @property
+    def ending(self) -> RunStatus:
+        """How the run ends where nothing is raised."""
+        return self._ending[0]
+
     def ends_as(self, status: RunStatus, error: dict[str, Any] | None) -> None:
         """How the run ends where nothing else is raised: an abort that did its work, say."""
         self._ending = (status, error)
@@ -211,14 +221,16 @@ def recorded(
     *,
     started: Callable[[int], RunStarted],
     show: Emit,
+    wait: float = 0,
 ) -> Iterator[Recording]:
     """A run, from its lock file to how it ended: success, failure, or a signal.
 
     The lock file is held before the row names it, so that a row without a holder is a dead run.
+    For `wait` seconds it is tried again to begin while another run holds a host.
     """
     attempt = Attempt(lock=str(uuid.uuid4()), node=node(), pid=os.getpid())
     with liveness.hold(lock_path(store, attempt.lock)), Stop().heeded() as stop:
-        begun = begin(attempt)
+        begun = _begun(store, lambda: begin(attempt), stop, wait)
         recording = Recording(store, begun, attempt, stop, show)
         recording.emit(started(begun.id))
         try:
@@ -232,6 +244,20 @@ def recorded(
             recording.close(RunStatus.INTERRUPTED if died else RunStatus.FAILED, unexpected)
             raise
         recording.close()
+
+
+def _begun(store: Store, begin: Callable[[], Begun], stop: Stop, wait: float) -> Begun:
+    """Begin, as soon as no other run holds one of the hosts."""
+    deadline = time.monotonic() + wait
+    while True:
+        stop.check()
+        try:
+            return begin()
+        except Conflict as conflict:
+            if conflict.code != "locked" or time.monotonic() >= deadline:
+                raise
+        time.sleep(min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
+        reap(store)
 
 
 def reap(store: Store) -> None:

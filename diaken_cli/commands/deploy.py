@@ -1,13 +1,10 @@
 """`diaken deploy`: create a VM from a template and put it into the inventory."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from diaken_cli.commands.shared import Call, command, group
-
-if TYPE_CHECKING:
-    from diaken_cli.actions.deploy.flow import Outside
 
 app = group("Create virtual machines from a template, and undo what fails.")
 
@@ -177,11 +174,10 @@ def vm(
     defaults = config.deploy.for_environment(environment)
     draft = understand(asked, defaults, call.store, lambda each: find(each, config.playbooks.paths))
     if dry_run:
-        steps = plan(draft, _outside(call), call.output.warn)
-        _show_plan(call, steps)
+        call.show_plan(plan(draft, call.outside, call.output.warn))
         return
     with call.carrying_out() as show:
-        deploy(draft, _outside(call), show, call.output.warn)
+        deploy(draft, call.outside, show, call.output.warn)
 
 
 @command(app)
@@ -197,7 +193,7 @@ def resume(
 
     number = call.run_number(run)
     with call.carrying_out() as show:
-        go_on(number, _outside(call), show)
+        go_on(number, call.outside, show)
 
 
 @command(app)
@@ -216,24 +212,4 @@ def abort(
     number = call.run_number(run)
     call.confirm(f"Destroy what deploy run {number} has made?", yes=yes)
     with call.carrying_out() as show:
-        take_back(number, _outside(call), show)
-
-
-def _outside(call: Call) -> "Outside":
-    from diaken_cli.actions.deploy.flow import Outside
-    from diaken_cli.actions.vcenters import session_of
-
-    store, config = call.store, call.config
-    return Outside(store, config, lambda name: session_of(store, name))
-
-
-def _show_plan(call: Call, steps: list[tuple[str, str]]) -> None:
-    plan: dict[str, Any] = {
-        "dry_run": True,
-        "steps": [{"name": name, "description": says} for name, says in steps],
-    }
-    if call.output.format == "text":
-        columns = {"STEP": "name", "WHAT IT WOULD DO": "description"}
-        call.output.rows(plan["steps"], columns, nothing="nothing to do")
-    else:
-        call.output.thing(plan)
+        take_back(number, call.outside, show)

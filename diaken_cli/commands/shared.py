@@ -9,17 +9,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from diaken_cli.errors import DiakenError, InvalidInput, Mistake, UsageError
+from diaken_cli.errors import DiakenError, InvalidInput, Mistake, PartlyFailed, UsageError
 from diaken_cli.render.output import Format, Output
 
 if TYPE_CHECKING:
+    from diaken_cli.actions.outside import Outside
     from diaken_cli.config import Config
     from diaken_cli.events import Emit, Event
     from diaken_cli.store import Store
@@ -131,21 +132,44 @@ class Call:
                 yield view.emit
             except DiakenError as fault:
                 error = fault
-        if view.run is not None:
-            self.show_run(view.run, view.finish)
-        if error is not None:
-            if view.run is None:
+        if view.run is None:
+            if error is not None:
                 raise error
+            return
+        status = self.show_run(view.run, view.finish)
+        if error is not None:
             self.output.failure(error, printed=True)
             raise typer.Exit(error.exit_status)
+        if status == "partial":
+            raise typer.Exit(PartlyFailed.exit_status)
 
-    def show_run(self, run: int, show: "Callable[[dict[str, Any]], None]") -> None:
-        """Show a run as it stands in the database."""
+    def show_run(self, run: int, show: "Callable[[dict[str, Any]], None]") -> str | None:
+        """Show a run as it stands in the database; its status, None where it is not there."""
         from diaken_cli.render.runs import run_as_json
 
         detail = self.store.history.find(run)
-        if detail is not None:
-            show(run_as_json(detail))
+        if detail is None:
+            return None
+        show(run_as_json(detail))
+        return detail.run.status
+
+    @cached_property
+    def outside(self) -> "Outside":
+        """What a flow works with."""
+        from diaken_cli.actions.outside import Outside
+        from diaken_cli.actions.vcenters import session_of
+
+        store = self.store
+        return Outside(store, self.config, lambda name: session_of(store, name))
+
+    def show_plan(self, steps: "list[tuple[str, str]]") -> None:
+        """Show what `--dry-run` found: each step, and what it would do."""
+        rows = [{"name": name, "description": says} for name, says in steps]
+        if self.output.format is Format.TEXT:
+            columns = {"STEP": "name", "WHAT IT WOULD DO": "description"}
+            self.output.rows(rows, columns, nothing="nothing to do")
+        else:
+            self.output.thing({"dry_run": True, "steps": rows})
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost; off a terminal only `--yes` goes on.
@@ -184,35 +208,36 @@ def collecting() -> Iterator[list[Mistake]]:
         raise InvalidInput(mistakes)
 
 
-def _common_parameters() -> list[inspect.Parameter]:
-    hints = get_type_hints(CommonOptions, include_extras=True)
-    return [
-        inspect.Parameter(
-            f"common_{name}",
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[name],
-        )
-        for name, field in CommonOptions.__dataclass_fields__.items()
-    ]
-
-
 def command(
     app: typer.Typer, name: str | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command whose first parameter is the `Call`."""
+    """Register a command whose first parameter is the `Call`.
+
+    A parameter that is a dataclass stands for options, one a field: those that several commands
+    share. The options of every command come last.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        shared: dict[str, Any] = {
+            each.name: each.annotation for each in own if is_dataclass(each.annotation)
+        }
+        shared["common"] = CommonOptions
         parameters = [
-            *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own),
-            *_common_parameters(),
+            each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for each in own
+            if each.name not in shared
         ]
+        for prefix, options in shared.items():
+            parameters += _fields_as_parameters(prefix, options)
 
         def call(**values: Any) -> None:
-            names = CommonOptions.__dataclass_fields__
-            options = CommonOptions(**{n: values.pop(f"common_{n}") for n in names})
-            function(Call(options, _output(options)), **values)
+            built = {
+                prefix: options(**{n: values.pop(f"{prefix}_{n}") for n in _names(options)})
+                for prefix, options in shared.items()
+            }
+            common = built.pop("common")
+            function(Call(common, _output(common)), **values, **built)
 
         call.__name__ = function.__name__
         call.__doc__ = function.__doc__
@@ -222,6 +247,23 @@ def command(
         return function
 
     return register
+
+
+def _fields_as_parameters(prefix: str, options: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(options, include_extras=True)
+    return [
+        inspect.Parameter(
+            f"{prefix}_{each.name}",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=each.default,
+            annotation=hints[each.name],
+        )
+        for each in fields(options)
+    ]
+
+
+def _names(options: Any) -> list[str]:
+    return [each.name for each in fields(options)]
 
 
 def group(help_text: str) -> typer.Typer:

@@ -91,12 +91,16 @@ class Output:
             case Format.TEXT:
                 self.out.print(fields(shape, labels or {}))
 
+    def for_scripts(self, shape: Shape) -> None:
+        """Print one thing where a script reads; people have been told in a message."""
+        if self.format is not Format.TEXT:
+            self.thing(shape)
+
     def changed(self, shape: Shape, message: str) -> None:
         """Print what a change made: the object for scripts, a message for people."""
         if self.format is Format.TEXT:
             self.say(message)
-        else:
-            self.thing(shape)
+        self.for_scripts(shape)
 
     def say(self, message: str) -> None:
         """A message for people, on standard error."""

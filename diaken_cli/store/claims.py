@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from diaken_cli.errors import Conflict
@@ -206,9 +207,12 @@ def refuse_locked(session: Session, host_ids: Sequence[int]) -> None:
 
 
 def lock_hosts(session: Session, run_id: int, host_ids: Sequence[int]) -> None:
-    """Lock hosts for a run, in the caller's transaction."""
+    """Lock hosts for a run, in the caller's transaction. Raises Conflict where one is gone."""
     session.add_all(HostLock(host_id=each, run_id=run_id) for each in host_ids)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as fault:
+        raise Conflict("one of the hosts was removed meanwhile") from fault
 
 
 def _end(

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from diaken_cli.actions import journal
 from diaken_cli.actions.deploy import check
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
 from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import account, now, recorded
-from diaken_cli.config import Config
 from diaken_cli.errors import (
     Canceled,
     Conflict,
@@ -20,7 +19,6 @@ from diaken_cli.errors import (
     OperationFailed,
 )
 from diaken_cli.events import Emit, RunStarted
-from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.store.claims import UNFINISHED, Attempt, Begun, NewRun
 from diaken_cli.store.runs import RunDetail
@@ -35,15 +33,6 @@ from diaken_cli.words import (
 )
 
 Statuses = dict[str, StepStatus]
-
-
-@dataclass(frozen=True)
-class Outside:
-    """What every deploy needs: the store, the config, and sessions of vCenters by their names."""
-
-    store: Store
-    config: Config
-    connect: Callable[[str], Session]
 
 
 def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from diaken_cli import units
 from diaken_cli.config import DeployDefaults
-from diaken_cli.errors import Mistake
+from diaken_cli.errors import Mistake, NotFound
 from diaken_cli.store import Store
 from diaken_cli.words import DeployRequest
 
@@ -100,9 +100,12 @@ def understand(
     asked: Asked,
     defaults: DeployDefaults,
     store: Store,
-    find_playbook: Callable[[str], Path | None],
+    find_playbook: Callable[[str], object],
 ) -> Draft:
-    """Parse everything and check it against the inventory, without asking anything outside."""
+    """Parse everything and check it against the inventory, without asking anything outside.
+
+    `find_playbook` raises NotFound for a playbook that there is not.
+    """
     read = _Reader()
     name = read.required("NAME", asked.name, units.check_host_name)
     interface = read.required("--ip", asked.ip, units.parse_interface, ", e.g. 10.0.4.21/24")
@@ -137,8 +140,10 @@ def understand(
     if asked.key is not None and not Path(asked.key).is_file():
         read.refuse("--key", asked.key, "is not a file")
     for playbook in asked.playbooks:
-        if find_playbook(playbook) is None:
-            read.refuse("--playbook", playbook, "does not exist; see `diaken playbooks list`")
+        try:
+            find_playbook(playbook)
+        except NotFound as missing:
+            read.refuse("--playbook", playbook, missing.message)
     values |= _inventory(read, asked, defaults, store, name, interface)
     template = asked.template or defaults.template
     if template is None:

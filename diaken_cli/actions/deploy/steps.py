@@ -206,17 +206,17 @@ def _provision(d: Deploy) -> Facts | None:
         return None
     host = _host(d)
     d.recording.knows_host(host.name, host.id)
-    reason = reach.wait_for_ssh(
+    failure = reach.wait_for_ssh(
         playbook.target(host, d.config.ssh),
         playbook.ssh_settings(d.store, d.config.ssh),
         timeout=d.request.ssh_timeout,
         should_stop=d.should_stop,
     )
     d.recording.stop.check()
-    if reason is not None:
+    if failure is not None:
         raise TimedOut(
             f"SSH to {host.name} ({host.ip}) did not answer within {d.request.ssh_timeout} s:"
-            f" {reason}",
+            f" {failure.message}",
             code="no_ssh",
             hint="Does the template have the public key of --key, for --user?"
             " Wait longer with --ssh-timeout, look at the VM with --keep-on-failure.",
@@ -229,7 +229,7 @@ def _provision(d: Deploy) -> Facts | None:
             store=d.store,
             config=d.config,
             recording=d.recording,
-            extra_variables=_provision_variables(d),
+            variables=_provision_variables(d),
         )
         _must_have_succeeded(name, outcome)
     return {"playbooks": names}
@@ -344,7 +344,7 @@ def _finish(d: Deploy, task: str, what: str) -> None:
 def _forget_key(d: Deploy) -> None:
     path = playbook.ssh_settings(d.store, d.config.ssh).known_hosts
     port = d.request.port or d.config.ssh.port
-    known_hosts.forget(path, d.request.name, d.request.ip, port)
+    known_hosts.forget(path, d.request.name, d.request.ip, port=port)
 
 
 def _write_hosts_file(d: Deploy) -> None:

@@ -1,0 +1,209 @@
+"""A playbook on a host or on a group: the steps, and what the results on the hosts come to."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from diaken_cli.actions import journal, playbook
+from diaken_cli.actions.journal import Facts, Step
+from diaken_cli.actions.outside import Outside
+from diaken_cli.actions.recording import Recording, account, now, recorded
+from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.snapshots.taking import automatic_name, take
+from diaken_cli.errors import OperationFailed
+from diaken_cli.events import Emit, HostFinished, RunStarted
+from diaken_cli.services.ansible.work import Outcome
+from diaken_cli.store.claims import Attempt, Begun, NewRun
+from diaken_cli.words import (
+    HostResult,
+    HostStatus,
+    RunKind,
+    RunOptions,
+    RunStatus,
+    to_stored,
+)
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A playbook to run on the hosts of a target."""
+
+    target: RunTarget
+    playbook: str
+    options: RunOptions
+
+
+@dataclass(frozen=True)
+class PlaybookRun:
+    """What the steps of one run work on."""
+
+    request: RunRequest
+    recording: Recording
+    outside: Outside
+
+
+def steps(request: RunRequest) -> tuple[Step[PlaybookRun, RunRequest], ...]:
+    """What a run consists of: a snapshot where one is wanted, and the playbook."""
+    return (SNAPSHOT, PLAYBOOK) if request.options.snapshot else (PLAYBOOK,)
+
+
+def plan(request: RunRequest) -> list[tuple[str, str]]:
+    """The steps, and what each would do."""
+    return [(step.name, step.says(request)) for step in steps(request)]
+
+
+def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -> RunStatus:
+    """Run the playbook and record it: `success`, or `partial` where some hosts failed.
+
+    `wait` is for how many seconds hosts that another run holds are waited for. Raises Conflict
+    where they stay locked, and what ended the run where no host succeeded: OperationFailed,
+    TimedOut, AnsibleNotStarted, Canceled.
+    """
+    target = request.target
+    new = NewRun(
+        kind=RunKind.PLAYBOOK,
+        target_type=target.type,
+        target=target.name,
+        target_id=target.id,
+        environment=target.environment,
+        playbook=request.playbook,
+        request=to_stored(request.options),
+        user=account(),
+        host_ids=tuple(host.id for host in target.hosts),
+    )
+
+    def begin(attempt: Attempt) -> Begun:
+        return outside.store.claims.begin(new, attempt, now())
+
+    with carrying_out(request, outside, begin, show, wait=wait) as world:
+        journal.carry_out(steps(request), world, {})
+        return world.recording.ending
+
+
+@contextmanager
+def carrying_out(
+    request: RunRequest,
+    outside: Outside,
+    begin: Callable[[Attempt], Begun],
+    show: Emit,
+    *,
+    wait: float = 0,
+) -> Iterator[PlaybookRun]:
+    """A recorded run; a host that it did not get to is `skipped`, whatever ended it."""
+    target = request.target
+
+    def started(number: int) -> RunStarted:
+        return RunStarted(
+            run=number,
+            kind=RunKind.PLAYBOOK,
+            target=target.name,
+            hosts=tuple(host.name for host in target.hosts),
+            playbook=request.playbook,
+        )
+
+    with recorded(outside.store, begin, started=started, show=show, wait=wait) as recording:
+        for host in target.hosts:
+            recording.knows_host(host.name, host.id)
+        try:
+            yield PlaybookRun(request, recording, outside)
+        finally:
+            for host in target.hosts:
+                if not recording.has_result(host.name):
+                    skipped = HostResult(host.name, host.ip, HostStatus.SKIPPED)
+                    recording.emit(HostFinished(result=skipped))
+
+
+def judge(results: Sequence[HostResult], return_code: int) -> RunStatus:
+    """What the results on the hosts come to, by the contract."""
+    good = [each for each in results if each.status is HostStatus.SUCCESS]
+    if len(good) == len(results):
+        return RunStatus.SUCCESS if return_code == 0 else RunStatus.FAILED
+    return RunStatus.PARTIAL if good else RunStatus.FAILED
+
+
+# ── the steps ────────────────────────────────────────────────────────────────────────────────
+
+
+def _snapshot(world: PlaybookRun) -> Facts:
+    request, recording, outside = world.request, world.recording, world.outside
+    name = automatic_name(request.playbook, now())
+    taken = take(
+        request.target.hosts,
+        name,
+        f"diaken run {recording.id} by {account()}",
+        store=outside.store,
+        connect=outside.connect,
+        emit=recording.emit,
+        should_stop=recording.stop.requested,
+    )
+    recording.stop.check()
+    if taken.without and request.options.require_snapshot:
+        raise OperationFailed(
+            f"no snapshot of {_listed(taken.without)}, and --require-snapshot wants one",
+            code="snapshot_failed",
+            hint=f"See why: diaken history show {recording.id}",
+        )
+    return {"name": name, "made": taken.made}
+
+
+def _playbook(world: PlaybookRun) -> Facts:
+    request, recording, outside = world.request, world.recording, world.outside
+    outcome = playbook.carry_out(
+        request.playbook,
+        request.target.hosts,
+        request.options,
+        store=outside.store,
+        config=outside.config,
+        recording=recording,
+    )
+    status = judge(outcome.results, outcome.return_code)
+    if status is RunStatus.FAILED:
+        raise _failure(request, recording.id, outcome)
+    recording.ends_as(status, None)
+    return {"return_code": outcome.return_code}
+
+
+def _failure(request: RunRequest, run_id: int, outcome: Outcome) -> OperationFailed:
+    hint = f"See: diaken history output {run_id}"
+    if all(each.status is HostStatus.SUCCESS for each in outcome.results):
+        said = f": {outcome.reason}" if outcome.reason else ""
+        return OperationFailed(
+            f"ansible-playbook ended with {outcome.return_code}, though no host failed{said}",
+            code="ansible_failed",
+            hint=hint,
+        )
+    if all(each.status is HostStatus.SKIPPED for each in outcome.results):
+        return OperationFailed(
+            f"{request.playbook} ran on no host: its plays match none of"
+            f" {request.target.name}'s hosts, or had no task for them",
+            code="no_hosts_ran",
+            hint="Look at `hosts:` in the playbook, and at --tags and --limit.",
+        )
+    first = next(each for each in outcome.results if each.status is not HostStatus.SKIPPED)
+    why = f"{first.failed_task}: {first.message}" if first.failed_task else first.message
+    many = len(outcome.results) > 1
+    message = f"{request.playbook} failed on every host; {first.host}: {why}"
+    return OperationFailed(
+        message if many else f"{request.playbook} failed on {first.host}: {why}",
+        code="hosts_failed",
+        hint=hint,
+    )
+
+
+def _says_snapshot(request: RunRequest) -> str:
+    name = f"“Before executing {request.playbook} - …”"
+    return f"take the snapshot {name} of {_listed([h.name for h in request.target.hosts])}"
+
+
+def _says_playbook(request: RunRequest) -> str:
+    how = " in check mode" if request.options.check else ""
+    return f"run {request.playbook} on {_listed([h.name for h in request.target.hosts])}{how}"
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+SNAPSHOT: Step[PlaybookRun, RunRequest] = Step(name="snapshot", says=_says_snapshot, do=_snapshot)
+PLAYBOOK: Step[PlaybookRun, RunRequest] = Step(name="playbook", says=_says_playbook, do=_playbook)

@@ -1,0 +1,106 @@
+"""What was said about a playbook run, as it was typed -> `RunOptions`, with all mistakes."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from diaken_cli import units
+from diaken_cli.actions.validate import Reader, existing_file
+from diaken_cli.services.ansible.extra_variables import extra_variables
+from diaken_cli.words import RunOptions
+
+MOST_FORKS = 500
+
+
+@dataclass(frozen=True)
+class GivenOptions:
+    """The run options of the command line; None and empty mean "not said"."""
+
+    snapshot: bool | None = None
+    require_snapshot: bool = False
+    check: bool = False
+    diff: bool = False
+    tags: Sequence[str] | None = None
+    skip_tags: Sequence[str] | None = None
+    limit: str | None = None
+    exclude: Sequence[str] | None = None
+    extra_vars: Sequence[str] | None = None
+    forks: str | None = None
+    timeout: str | None = None
+    become: bool | None = None
+    become_password_command: str | None = None
+    vault_password_file: str | None = None
+
+
+def understand(given: GivenOptions, reader: Reader, folder: Path) -> RunOptions:
+    """The options; what is wrong goes into `reader`. Paths are relative to `folder`."""
+    if given.require_snapshot and given.snapshot is False:
+        reader.refuse("--require-snapshot", None, "contradicts --no-snapshot")
+    return RunOptions(
+        snapshot=bool(given.snapshot) or given.require_snapshot,
+        require_snapshot=given.require_snapshot,
+        check=given.check,
+        diff=given.diff,
+        tags=_tags("--tags", given.tags or (), reader),
+        skip_tags=_tags("--skip-tags", given.skip_tags or (), reader),
+        limit=given.limit,
+        exclude=tuple(given.exclude or ()),
+        extra_vars=_extra_variables(given.extra_vars or (), reader, folder),
+        forks=reader.optional("--forks", given.forks, _forks, None, may_be_empty=False),
+        timeout=reader.optional(
+            "--timeout", given.timeout, units.parse_duration, None, may_be_empty=False
+        ),
+        become=given.become,
+        become_password_command=reader.optional(
+            "--become-password-command",
+            given.become_password_command,
+            _command,
+            None,
+            may_be_empty=False,
+        )
+        or (),
+        vault_password_file=reader.optional(
+            "--vault-password-file",
+            given.vault_password_file,
+            existing_file,
+            None,
+            may_be_empty=False,
+        ),
+    )
+
+
+def _tags(option: str, given: Sequence[str], reader: Reader) -> tuple[str, ...]:
+    tags = [tag.strip() for each in given for tag in each.split(",")]
+    if not all(tags):
+        reader.refuse(option, ",".join(given), "must be names of tags, separated by commas")
+    return tuple(tags)
+
+
+def _extra_variables(given: Sequence[str], reader: Reader, folder: Path) -> tuple[str, ...]:
+    """As given, but a file by its absolute path: it is read again when the run begins."""
+    kept = []
+    for each in given:
+        try:
+            found = extra_variables([each], folder)[0]
+        except ValueError as fault:
+            reader.refuse("--extra-var", each.partition("=")[0], str(fault))
+        else:
+            kept.append(f"@{found.absolute()}" if isinstance(found, Path) else each)
+    return tuple(kept)
+
+
+def _forks(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MOST_FORKS:
+        raise ValueError(f"must be a whole number, 1-{MOST_FORKS}")
+    return int(text)
+
+
+def _command(text: str) -> tuple[str, ...]:
+    try:
+        words = shlex.split(text)
+    except ValueError as fault:
+        raise ValueError(f"can't be split into words: {str(fault).lower()}") from None
+    if not words:
+        raise ValueError("must be a command and its arguments")
+    return tuple(words)

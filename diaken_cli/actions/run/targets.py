@@ -1,0 +1,86 @@
+"""Which hosts a run is about: a host, or the active hosts of a group, and what narrows them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from diaken_cli.actions.inventory import find_group, find_host
+from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
+from diaken_cli.services.ansible.limit import matching
+from diaken_cli.store import Store
+from diaken_cli.store.records import HostRecord
+from diaken_cli.words import RunOptions, TargetType
+
+
+@dataclass(frozen=True)
+class RunTarget:
+    """A host or a group by its name and number, and its active hosts."""
+
+    type: TargetType
+    id: int
+    name: str
+    environment: str
+    hosts: tuple[HostRecord, ...]
+
+
+def host_target(store: Store, name: str, environment: str | None) -> RunTarget:
+    """One host. Raises NotFound, InvalidInput, and Conflict where it is not active."""
+    host = find_host(store, name, environment=environment)
+    if not host.active:
+        state = "being deployed" if host.deployed_by else "inactive"
+        raise Conflict(
+            f"host {host.name} is {state}",
+            code="inactive",
+            hint=None if host.deployed_by else f"See: diaken hosts set {host.name} --active",
+        )
+    return RunTarget(TargetType.HOST, host.id, host.name, host.environment, (host,))
+
+
+def group_target(store: Store, name: str, environment: str | None) -> RunTarget:
+    """The active hosts of a group. Raises NotFound where it has none, and InvalidInput."""
+    group = find_group(store, name, environment=environment)
+    hosts = store.inventory.hosts(group_id=group.id)
+    if not hosts:
+        raise NotFound(
+            f"group {group.name} of {group.environment} has no active host",
+            code="no_active_host",
+            hint=f"See: diaken hosts list --group {group.name} --all",
+        )
+    return RunTarget(TargetType.GROUP, group.id, group.name, group.environment, tuple(hosts))
+
+
+def narrowed(
+    target: RunTarget, options: RunOptions, only: Collection[str] | None = None
+) -> RunTarget:
+    """The target with the hosts that `--limit`, `--exclude` and `--retry-failed` leave.
+
+    Raises InvalidInput where the options leave none: never does that mean "all". That none has to
+    be retried is no mistake.
+    """
+    mistakes = _exclusions(target, options)
+    hosts = target.hosts
+    if options.limit is not None:
+        try:
+            wanted = matching(options.limit, {host.name: host.group for host in target.hosts})
+        except ValueError as fault:
+            mistakes.append(Mistake("--limit", options.limit, str(fault)))
+        else:
+            hosts = tuple(host for host in hosts if host.name in wanted)
+            if not hosts:
+                said = f"matches no active host of {target.name}"
+                mistakes.append(Mistake("--limit", options.limit, said))
+    left = tuple(host for host in hosts if host.name not in options.exclude)
+    if hosts and not left:
+        said = f"leaves no host of {target.name}"
+        mistakes.append(Mistake("--exclude", ", ".join(options.exclude), said))
+    if mistakes:
+        raise InvalidInput(mistakes)
+    return replace(target, hosts=tuple(h for h in left if only is None or h.name in only))
+
+
+def _exclusions(target: RunTarget, options: RunOptions) -> list[Mistake]:
+    names = {host.name for host in target.hosts}
+    return [
+        Mistake("--exclude", name, f"{name} is no active host of {target.name}")
+        for name in options.exclude
+        if name not in names
+    ]

@@ -1,0 +1,1 @@
+"""Snapshots: taking them before a run, seeing, pruning, reverting and removing them."""

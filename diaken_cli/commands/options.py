@@ -1,0 +1,112 @@
+"""The options of a playbook run, which `run` and `schedule` share."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from diaken_cli.actions.run.options import GivenOptions
+
+SNAPSHOT = "Snapshot before the run"
+ANSIBLE = "As with ansible-playbook"
+SECRETS = "Becoming root, and vaults"
+
+
+@dataclass(frozen=True)
+class PlaybookOptions:
+    """What may be said of every playbook run, as it was typed."""
+
+    snapshot: Annotated[
+        bool | None,
+        typer.Option(
+            "--snapshot/--no-snapshot",
+            rich_help_panel=SNAPSHOT,
+            help="Take a snapshot of each host's VM first, all at the same time.",
+        ),
+    ] = None
+    require_snapshot: Annotated[
+        bool,
+        typer.Option(
+            "--require-snapshot",
+            rich_help_panel=SNAPSHOT,
+            help="The same, and do not begin where one could not be taken.",
+        ),
+    ] = False
+    check: Annotated[
+        bool, typer.Option("--check", rich_help_panel=ANSIBLE, help="Predict, change nothing.")
+    ] = False
+    diff: Annotated[
+        bool, typer.Option("--diff", rich_help_panel=ANSIBLE, help="Show changes in files.")
+    ] = False
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tags", metavar="TAGS", rich_help_panel=ANSIBLE, help="Only these tasks."),
+    ] = None
+    skip_tags: Annotated[
+        list[str] | None,
+        typer.Option("--skip-tags", metavar="TAGS", rich_help_panel=ANSIBLE),
+    ] = None
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            "--limit",
+            metavar="PATTERN",
+            rich_help_panel=ANSIBLE,
+            help="Only hosts of the target that it matches: 'web0*:!web03'.",
+        ),
+    ] = None
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude", metavar="HOST", rich_help_panel=ANSIBLE, help="Can be given again."
+        ),
+    ] = None
+    extra_vars: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extra-var",
+            "-e",
+            metavar="K=V|@FILE",
+            rich_help_panel=ANSIBLE,
+            help="K=V is stored in the history as given; of @FILE only the path, and it is read"
+            " when the run begins: that is the way for secrets. Can be given again.",
+        ),
+    ] = None
+    forks: Annotated[
+        str | None,
+        typer.Option(
+            "--forks", metavar="N", rich_help_panel=ANSIBLE, help="Hosts at the same time."
+        ),
+    ] = None
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout",
+            metavar="DURATION",
+            rich_help_panel=ANSIBLE,
+            help="Stop the playbook after this time: 30m, 2h.",
+        ),
+    ] = None
+    become: Annotated[
+        bool | None, typer.Option("--become/--no-become", rich_help_panel=SECRETS)
+    ] = None
+    become_password_command: Annotated[
+        str | None,
+        typer.Option(
+            "--become-password-command",
+            metavar="COMMAND",
+            rich_help_panel=SECRETS,
+            help="A command that prints the password; no shell.",
+        ),
+    ] = None
+    vault_password_file: Annotated[
+        str | None,
+        typer.Option("--vault-password-file", metavar="FILE", rich_help_panel=SECRETS),
+    ] = None
+
+    def given(self) -> "GivenOptions":
+        """As the flow takes them."""
+        from diaken_cli.actions.run.options import GivenOptions
+
+        return GivenOptions(**vars(self))

@@ -1,0 +1,109 @@
+"""`diaken run`: a playbook on a host, or on all active hosts of a group, in parallel."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from diaken_cli.commands.options import PlaybookOptions
+from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.errors import InvalidInput
+from diaken_cli.words import TargetType
+
+app = group("Run a playbook on a host, or on a group, and record what it did on each host.")
+
+Playbook = Annotated[
+    str | None, typer.Argument(metavar="PLAYBOOK", help="See: diaken playbooks list")
+]
+
+
+@dataclass(frozen=True)
+class RunNow:
+    """What may be said of a run that begins now."""
+
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", metavar="E", help="Where the target has to be."),
+    ] = None
+    retry_failed: Annotated[
+        str | None,
+        typer.Option(
+            "--retry-failed",
+            metavar="RUN",
+            help="With the options of that run, on the hosts on which it did not succeed.",
+        ),
+    ] = None
+    wait: Annotated[
+        str | None,
+        typer.Option("--wait", metavar="DURATION", help="For hosts that another run holds: 10m."),
+    ] = None
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False
+
+
+@command(app)
+def host(
+    call: Call,
+    now: RunNow,
+    options: PlaybookOptions,
+    name: Annotated[str | None, typer.Argument(metavar="HOST")] = None,
+    playbook: Playbook = None,
+) -> None:
+    """Run a playbook on one host.
+
+    Example: diaken run host web01 update --snapshot
+    """
+    if name is None or playbook is None:
+        raise InvalidInput(require(HOST=name, PLAYBOOK=playbook))
+    _run(call, TargetType.HOST, name, playbook, now, options)
+
+
+@command(app, name="group")
+def on_group(
+    call: Call,
+    now: RunNow,
+    options: PlaybookOptions,
+    name: Annotated[str | None, typer.Argument(metavar="GROUP")] = None,
+    playbook: Playbook = None,
+) -> None:
+    """Run a playbook on all active hosts of a group, in parallel.
+
+    Exit status 0: all hosts are good; 3: some are; 1: none is.
+
+    Example: diaken run group web update --environment PROD --snapshot
+    """
+    if name is None or playbook is None:
+        raise InvalidInput(require(GROUP=name, PLAYBOOK=playbook))
+    _run(call, TargetType.GROUP, name, playbook, now, options)
+
+
+def _run(
+    call: Call,
+    target_type: TargetType,
+    name: str,
+    playbook: str,
+    now: RunNow,
+    options: PlaybookOptions,
+) -> None:
+    from diaken_cli.actions.run.flow import plan, run
+    from diaken_cli.actions.run.request import AskedRun, understand_run
+
+    asked = AskedRun(
+        type=target_type,
+        target=name,
+        playbook=playbook,
+        environment=now.environment,
+        options=options.given(),
+        retry_failed=now.retry_failed,
+        wait=now.wait,
+    )
+    found = understand_run(asked, call.store, call.config)
+    if not found.request.target.hosts and found.retried is not None:
+        call.output.say(f"nothing to do: run {found.retried} succeeded on every active host")
+        call.show_run(found.retried, call.output.for_scripts)
+    elif now.dry_run:
+        call.show_plan(plan(found.request))
+    else:
+        with call.carrying_out() as show:
+            run(found.request, call.outside, show, wait=found.wait)
