@@ -44,19 +44,19 @@ def take(session: Session, vm: VirtualMachine, name: str) -> str:
 
 def test_a_second_snapshot_is_a_child_and_survives_its_parent(session: Session) -> None:
     vm = machine(session, "web01")
-    assert snapshot_trees(session, [vm.ref]) == {vm.ref: ()}
+    assert snapshot_trees(session, [vm.ref])[vm.ref].snapshots == ()
     refs = [take(session, vm, f"step {number}") for number in (1, 2, 3)]
-    tree = snapshot_trees(session, [vm.ref])[vm.ref]
+    tree = snapshot_trees(session, [vm.ref])[vm.ref].snapshots
     assert [snapshot.id for snapshot in tree] == refs
     assert [snapshot.depth for snapshot in tree] == [1, 2, 3]
     assert [snapshot.parent for snapshot in tree] == [None, refs[0], refs[1]]
     assert {(snapshot.vm, snapshot.vm_uuid) for snapshot in tree} == {("web01", vm.instance_uuid)}
     assert abs(tree[0].created_at - session.now()) < timedelta(seconds=30)
     finish(session, remove_snapshot(session, refs[1]))
-    tree = snapshot_trees(session, [vm.ref])[vm.ref]
+    tree = snapshot_trees(session, [vm.ref])[vm.ref].snapshots
     assert [(snapshot.id, snapshot.depth) for snapshot in tree] == [(refs[0], 1), (refs[2], 2)]
     finish(session, remove_snapshot(session, refs[0]))
-    tree = snapshot_trees(session, [vm.ref])[vm.ref]
+    tree = snapshot_trees(session, [vm.ref])[vm.ref].snapshots
     assert [(s.id, s.depth, s.parent) for s in tree] == [(refs[2], 1, None)]
 
 
@@ -73,7 +73,7 @@ def test_a_second_snapshot_is_a_child_and_survives_its_parent(session: Session) 
 def test_a_name_comes_back_as_it_was_given(session: Session, name: str) -> None:
     vm = machine(session, "web02")
     ref = take(session, vm, name)
-    assert {s.id: s.name for s in snapshot_trees(session, [vm.ref])[vm.ref]}[ref] == name
+    assert {s.id: s.name for s in snapshot_trees(session, [vm.ref])[vm.ref].snapshots}[ref] == name
 
 
 def test_the_trees_of_many_vms_take_one_query(session: Session, simulator: Simulator) -> None:
@@ -101,7 +101,10 @@ def test_revert_leaves_the_tree_and_the_vm_powered_off(session: Session) -> None
     first = take(session, vm, "first")
     second = take(session, vm, "second")
     finish(session, revert(session, first))
-    assert [s.id for s in snapshot_trees(session, [vm.ref])[vm.ref]][-2:] == [first, second]
+    assert [s.id for s in snapshot_trees(session, [vm.ref])[vm.ref].snapshots][-2:] == [
+        first,
+        second,
+    ]
     assert machine(session, "web04").power_state == "off"
     finish(session, power.power_on(session, vm.ref))
 

@@ -1,6 +1,7 @@
 """Snapshots: the trees of many VMs in one query; create, remove and revert as vSphere tasks."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
@@ -13,20 +14,42 @@ from diaken_cli.services.vsphere.vms import facts
 from diaken_cli.words import Snapshot
 
 
-def snapshot_trees(session: Session, vm_refs: Iterable[str]) -> dict[str, tuple[Snapshot, ...]]:
-    """Every snapshot of these VMs, by VM reference: a parent stands before its children.
+@dataclass(frozen=True)
+class SnapshotTree:
+    """A VM's snapshots, a parent before its children.
 
-    A VM without snapshots has an empty tuple; one that is gone is left out. `created_at` is
-    vCenter's, in UTC: compare it with `session.now()`.
+    `consolidation_needed`: disks of a removed snapshot are still in the chain
+    (VirtualMachineRuntimeInfo). `datastores` are the references of those that the VM is on.
     """
-    paths = ("name", "config.instanceUuid", "snapshot")
+
+    vm: str
+    snapshots: tuple[Snapshot, ...] = ()
+    consolidation_needed: bool = False
+    datastores: tuple[str, ...] = ()
+
+
+def snapshot_trees(session: Session, vm_refs: Iterable[str]) -> dict[str, SnapshotTree]:
+    """Every snapshot of these VMs, by VM reference, in one query; a VM that is gone is left out.
+
+    `created_at` is vCenter's, in UTC: compare it with `session.now()`.
+    """
+    paths = (
+        *("name", "config.instanceUuid", "snapshot"),
+        *("runtime.consolidationNeeded", "datastore"),
+    )
     rows = read(session, vim.VirtualMachine, vm_refs, paths)
     trees = {}
     for ref, values in rows.items():
         info = values.get("snapshot")
         roots = info.rootSnapshotList if info is not None else ()
         uuid = values.get("config.instanceUuid") or ""
-        trees[ref] = tuple(_walk(roots, uuid, unescape(values.get("name", "")), 1, None))
+        name = unescape(values.get("name", ""))
+        trees[ref] = SnapshotTree(
+            vm=name,
+            snapshots=tuple(_walk(roots, uuid, name, 1, None)),
+            consolidation_needed=bool(values.get("runtime.consolidationNeeded")),
+            datastores=tuple(reference(each) for each in values.get("datastore") or ()),
+        )
     return trees
 
 
