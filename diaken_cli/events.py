@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from diaken_cli.words import HostResult, RunKind, RunStatus, SnapshotStatus, StepStatus, TaskResult
+from diaken_cli.words import (
+    HostResult,
+    RunKind,
+    RunStatus,
+    SnapshotAction,
+    SnapshotStatus,
+    StepStatus,
+    TaskResult,
+)
 
 
 def _now() -> datetime:
@@ -112,9 +120,10 @@ class HostFinished(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotFinished(_Event):
-    """A snapshot was taken, kept, removed, or could not be."""
+    """A snapshot was taken, removed, reverted to, or could not be; `action` says what was tried."""
 
     type: ClassVar[str] = "snapshot_finished"
+    action: SnapshotAction = SnapshotAction.CREATE
     host: str
     vcenter: str | None
     name: str

@@ -99,6 +99,15 @@ class SnapshotStatus(StrEnum):
     SKIPPED = "skipped"
 
 
+class SnapshotAction(StrEnum):
+    """What is done with a snapshot."""
+
+    CREATE = "create"
+    REVERT = "revert"
+    REMOVE = "remove"
+    KEEP = "keep"
+
+
 class SecretKind(StrEnum):
     """Where a vCenter's password comes from."""
 

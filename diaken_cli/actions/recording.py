@@ -172,6 +172,7 @@ class Recording:
         self._store.recorder.add_snapshot(
             self.id,
             SnapshotRecord(event.host, event.name, event.status, event.id, event.error),
+            action=event.action,
             vcenter=event.vcenter,
             vm_uuid=event.vm_uuid,
             now=event.at,

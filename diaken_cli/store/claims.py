@@ -5,7 +5,7 @@ Each is one write transaction, so that of two processes one wins and nothing is 
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,8 @@ class NewRun:
     environment: str | None = None
     playbook: str | None = None
     trigger: Trigger = Trigger.MANUAL
+    scheduled_task_id: int | None = None
+    due_at: datetime | None = None
     host_ids: tuple[int, ...] = ()
 
 
@@ -67,29 +69,22 @@ class Claims:
         """Record a run and lock all its hosts, or none. Raises Conflict naming the holder."""
         with self._database.writing() as session:
             refuse_locked(session, new.host_ids)
-            run = Run(
-                uid=str(uuid.uuid4()),
-                lock=attempt.lock,
-                node=attempt.node,
-                pid=attempt.pid,
-                user=new.user,
-                trigger=new.trigger,
-                kind=new.kind,
-                target_type=new.target_type,
-                target=new.target,
-                target_id=new.target_id,
-                environment=new.environment,
-                playbook=new.playbook,
-                request=new.request,
-                status=RunStatus.RUNNING,
-                started_at=now,
-                hosts=len(new.host_ids),
-            )
-            session.add(run)
-            session.flush()
-            begun = Begun(_id(run), run.uid)
-            lock_hosts(session, begun.id, new.host_ids)
-        return begun
+            return begin_run(session, new, attempt, now)
+
+    def begin_with_free(
+        self, new: NewRun, attempt: Attempt, now: datetime
+    ) -> tuple[Begun, dict[int, int]]:
+        """Record a run and lock those of its hosts that are free; the holders of the others."""
+        with self._database.writing() as session:
+            held = {host: run for host, run in _locks(session).items() if host in new.host_ids}
+            free = tuple(each for each in new.host_ids if each not in held)
+            begun = begin_run(session, replace(new, host_ids=free), attempt, now)
+        return begun, held
+
+    def locked(self) -> dict[int, int]:
+        """The run that holds a host, by the host's number."""
+        with self._database.reading() as session:
+            return _locks(session)
 
     def take_up(self, run_id: int, attempt: Attempt) -> Begun:
         """Hold again a run that ended without success. Raises Conflict where another was first.
@@ -185,6 +180,35 @@ class Claims:
             return [(run or 0, lock or "") for run, lock in session.exec(query).all()]
 
 
+def begin_run(session: Session, new: NewRun, attempt: Attempt, now: datetime) -> Begun:
+    """Record a run and lock its hosts, in the caller's transaction."""
+    run = Run(
+        uid=str(uuid.uuid4()),
+        lock=attempt.lock,
+        node=attempt.node,
+        pid=attempt.pid,
+        user=new.user,
+        trigger=new.trigger,
+        kind=new.kind,
+        target_type=new.target_type,
+        target=new.target,
+        target_id=new.target_id,
+        environment=new.environment,
+        playbook=new.playbook,
+        scheduled_task_id=new.scheduled_task_id,
+        due_at=new.due_at,
+        request=new.request,
+        status=RunStatus.RUNNING,
+        started_at=now,
+        hosts=len(new.host_ids),
+    )
+    session.add(run)
+    session.flush()
+    begun = Begun(_id(run), run.uid)
+    lock_hosts(session, begun.id, new.host_ids)
+    return begun
+
+
 def refuse_locked(session: Session, host_ids: Sequence[int]) -> None:
     """Raise Conflict where a run holds one of the hosts: which, whose, and since when."""
     query = (
@@ -213,6 +237,11 @@ def lock_hosts(session: Session, run_id: int, host_ids: Sequence[int]) -> None:
         session.flush()
     except IntegrityError as fault:
         raise Conflict("one of the hosts was removed meanwhile") from fault
+
+
+def _locks(session: Session) -> dict[int, int]:
+    query = select(HostLock.host_id, HostLock.run_id)
+    return dict(session.exec(query).all())
 
 
 def _end(

@@ -12,7 +12,7 @@ from diaken_cli.models import Run, RunHost, RunOutput, RunSnapshot, RunStep, Tas
 from diaken_cli.store.engine import Database
 from diaken_cli.store.outputs import TaskOutput, pack
 from diaken_cli.store.runs import OutputRow, SnapshotRecord
-from diaken_cli.words import HostResult, HostStatus, StepStatus
+from diaken_cli.words import HostResult, HostStatus, SnapshotAction, StepStatus
 
 
 class Recorder:
@@ -90,6 +90,7 @@ class Recorder:
         run_id: int,
         snapshot: SnapshotRecord,
         *,
+        action: SnapshotAction,
         vcenter: str | None,
         vm_uuid: str | None,
         now: datetime,
@@ -102,7 +103,7 @@ class Recorder:
                     host=snapshot.host,
                     vcenter=vcenter,
                     vm_uuid=vm_uuid,
-                    action="create",
+                    action=action,
                     name=snapshot.name,
                     ref=snapshot.id,
                     status=snapshot.status,

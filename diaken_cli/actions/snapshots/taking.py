@@ -1,12 +1,12 @@
 """Snapshots of many hosts at the same time: all issued, then all awaited; a failure is data."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 from diaken_cli.actions.snapshots.machines import Located, locate
+from diaken_cli.actions.snapshots.survey import Connect, members
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, SnapshotFinished, StepProgressed, Warned
 from diaken_cli.services.vsphere import snapshots, tasks, vms
@@ -17,7 +17,6 @@ from diaken_cli.words import AUTOMATIC_SNAPSHOT_PREFIX, SnapshotStatus
 
 LONGEST_NAME = 80  # characters: vCenter's limit for names of snapshots
 TIMEOUT = 1800.0  # seconds for all of them: quiescing a busy guest takes minutes
-Connect = Callable[[str], Session]
 
 
 @dataclass(frozen=True)
@@ -73,27 +72,19 @@ def take(
     made = 0
     with ExitStack() as open_sessions:
         waiting: list[tuple[Session, dict[str, Located]]] = []
-        for vcenter, members in _by_vcenter(hosts):
+        for vcenter, own in members(hosts).items():
             try:
                 session = open_sessions.enter_context(connect(vcenter))
                 known = vms.find_vms(session)
             except DiakenError as error:
-                for host in members:
+                for host in own:
                     fail(host, f"vCenter {vcenter}: {error.message}")
                 continue
-            found = [locate(host, known) for host in members]
+            found = [locate(host, known) for host in own]
             waiting.append((session, _issue(session, found, name, description, store, fail)))
         for session, issued in waiting:
             made += _await(session, issued, name, emit, fail, should_stop)
     return Taken(made, (*(host.name for host in without_vcenter), *failed))
-
-
-def _by_vcenter(hosts: Iterable[HostRecord]) -> list[tuple[str, list[HostRecord]]]:
-    connected = sorted((h for h in hosts if h.vcenter), key=lambda host: host.vcenter or "")
-    return [
-        (vcenter or "", list(members))
-        for vcenter, members in groupby(connected, key=lambda host: host.vcenter)
-    ]
 
 
 def _issue(

@@ -1,0 +1,225 @@
+"""Prune: remove the automatic snapshots that are older than the retention, and nothing else."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from diaken_cli.actions.outside import Outside
+from diaken_cli.actions.recording import Recording, account, now, recorded
+from diaken_cli.actions.snapshots.log import logging
+from diaken_cli.actions.snapshots.removing import Removal, remove_all
+from diaken_cli.actions.snapshots.rows import Row, failures, plan, planned_row
+from diaken_cli.actions.snapshots.survey import Surveyed, at_the_same_time, surveyed
+from diaken_cli.errors import VSphereError
+from diaken_cli.events import Emit, Event, HostFinished, RunStarted, SnapshotFinished
+from diaken_cli.retention import Policy
+from diaken_cli.store.claims import Attempt, Begun, NewRun
+from diaken_cli.store.records import HostRecord
+from diaken_cli.words import (
+    HostResult,
+    HostStatus,
+    RunKind,
+    RunStatus,
+    SnapshotAction,
+    SnapshotStatus,
+    StepStatus,
+    TargetType,
+)
+
+EVERYTHING = "all"  # no group has this name: Ansible keeps it for itself
+STEP = "prune"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The rows of one vCenter, those to remove with what removing needs."""
+
+    answer: Surveyed
+    rows: tuple[Row, ...]
+
+    def removals(self, hosts: frozenset[str]) -> list[Removal]:
+        """What is to be removed on these hosts."""
+        machines = {each.host.name: each for each in self.answer.machines}
+        return [
+            Removal(machines[row.host], row.snapshot)
+            for row in self.rows
+            if row.host in hosts and row.snapshot and row.action is SnapshotAction.REMOVE
+        ]
+
+
+def listed(outside: Outside, hosts: Sequence[HostRecord]) -> list[Row]:
+    """Every snapshot of these hosts' VMs, and what prune would do with it.
+
+    Raises what asking the vCenter raised where none could be asked.
+    """
+    policy = Policy(older_than=retention_of(outside))
+    with surveyed(hosts, outside.connect) as answers:
+        _some_vcenter(answers)
+        return [*_rows(_plans(outside, answers, policy)), *failures(answers)]
+
+
+def prune(
+    outside: Outside,
+    show: Emit,
+    *,
+    older_than: timedelta | None,
+    dry_run: bool,
+    log_file: Path | None,
+) -> list[Row]:
+    """Remove what the rule names, of every active host with a vCenter; the rows of all of it.
+
+    With `dry_run` the same plan, and nothing is done. A run is recorded where something was to be
+    removed. Raises VSphereError where no vCenter could be used, AccessError where the log can't
+    be written, Canceled.
+    """
+    policy = Policy(older_than=older_than or retention_of(outside))
+    hosts = [host for host in outside.store.inventory.hosts() if host.vcenter]
+    with surveyed(hosts, outside.connect) as answers:
+        _some_vcenter(answers)
+        plans = _plans(outside, answers, policy)
+        rows = _rows(plans)
+        wanted = {row.host for row in rows if row.action is SnapshotAction.REMOVE}
+        if dry_run or not wanted:
+            return [*rows, *failures(answers)]
+        owners = {host.name: host for host in hosts if host.name in wanted}
+        done = _carry_out(outside, plans, owners, logging(show, log_file))
+    return [*(done.get(_key(row), row) for row in rows), *failures(answers)]
+
+
+def retention_of(outside: Outside) -> timedelta:
+    """The setting `snapshot_retention_hours`."""
+    return timedelta(hours=outside.store.inventory.settings()["snapshot_retention_hours"])
+
+
+def _carry_out(
+    outside: Outside, plans: Sequence[_Plan], owners: dict[str, HostRecord], show: Emit
+) -> dict[tuple[str, str], Row]:
+    """Remove, on the hosts that no other run holds; the rows that became different."""
+    store = outside.store
+    new = NewRun(
+        kind=RunKind.SNAPSHOT,
+        target_type=TargetType.GROUP,
+        target=EVERYTHING,
+        request={"v": 1, "action": "prune"},
+        user=account(),
+        host_ids=tuple(host.id for host in owners.values()),
+    )
+    locked: dict[int, int] = {}
+
+    def begin(attempt: Attempt) -> Begun:
+        begun, held = store.claims.begin_with_free(new, attempt, now())
+        locked.update(held)
+        return begun
+
+    def started(number: int) -> RunStarted:
+        return RunStarted(run=number, kind=RunKind.SNAPSHOT, target=EVERYTHING, hosts=tuple(owners))
+
+    with recorded(store, begin, started=started, show=show) as recording:
+        free = frozenset(name for name, host in owners.items() if host.id not in locked)
+        recording.begin(0, STEP, f"remove automatic snapshots of {len(free)} hosts")
+        results = _Results(recording, plans, owners)
+
+        def work(each: _Plan) -> None:
+            if each.answer.session is not None:
+                remove_all(
+                    each.answer.session,
+                    each.removals(free),
+                    parallel=outside.config.snapshots.parallel_removals,
+                    done=results.note,
+                    should_stop=recording.stop.requested,
+                )
+
+        at_the_same_time(work, [each for each in plans if each.removals(free)])
+        results.finish(free)
+        recording.end(STEP, StepStatus.FAILED if results.failed else StepStatus.SUCCESS)
+        recording.stop.check()
+        if results.failed:
+            some = RunStatus.PARTIAL if results.removed else RunStatus.FAILED
+            recording.ends_as(some, None)
+    for row in _rows(plans):
+        host = owners.get(row.host or "")
+        if host is not None and host.id in locked and row.action is SnapshotAction.REMOVE:
+            reason = f"host {host.name} is locked by run {locked[host.id]}"
+            kept = replace(
+                row, action=SnapshotAction.KEEP, status=SnapshotStatus.KEPT, reason=reason
+            )
+            results.rows[_key(row)] = kept
+    return results.rows
+
+
+class _Results:
+    """What became of the removals; noted from several threads, told one after another."""
+
+    def __init__(
+        self, recording: Recording, plans: Sequence[_Plan], owners: dict[str, HostRecord]
+    ) -> None:
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.removed = 0
+        self.failed = 0
+        self._recording = recording
+        self._planned = {_key(row): row for row in _rows(plans)}
+        self._owners = owners
+        self._errors: dict[str, str] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def note(self, removal: Removal, error: str | None) -> None:
+        """A snapshot was removed, or could not be."""
+        with self._one_at_a_time:
+            machine, snapshot = removal.machine, removal.snapshot
+            status = SnapshotStatus.REMOVED if error is None else SnapshotStatus.FAILED
+            key = (machine.host.vcenter or "", snapshot.id)
+            self.rows[key] = replace(self._planned[key], status=status, error=error)
+            self.removed += error is None
+            self.failed += error is not None
+            if error is not None:
+                self._errors.setdefault(machine.host.name, error)
+            event: Event = SnapshotFinished(
+                action=SnapshotAction.REMOVE,
+                host=machine.host.name,
+                vcenter=machine.host.vcenter,
+                name=snapshot.name,
+                status=status,
+                id=snapshot.id,
+                vm_uuid=snapshot.vm_uuid,
+                error=error,
+            )
+            self._recording.emit(event)
+
+    def finish(self, hosts: frozenset[str]) -> None:
+        """Tell of each host."""
+        for name in sorted(hosts):
+            host, error = self._owners[name], self._errors.get(name)
+            self._recording.knows_host(name, host.id)
+            status = HostStatus.SUCCESS if error is None else HostStatus.FAILED
+            result = HostResult(name, host.ip, status, message=error)
+            self._recording.emit(HostFinished(result=result))
+
+
+def _plans(outside: Outside, answers: Sequence[Surveyed], policy: Policy) -> list[_Plan]:
+    locked = outside.store.claims.locked()
+    return [
+        _Plan(answer, tuple(planned_row(each, answer.clock) for each in planned))
+        for answer, planned in plan(answers, policy, locked)
+        if answer.clock is not None
+    ]
+
+
+def _rows(plans: Sequence[_Plan]) -> list[Row]:
+    return [row for each in plans for row in each.rows]
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return row.vcenter, row.snapshot.id if row.snapshot else ""
+
+
+def _some_vcenter(answers: Sequence[Surveyed]) -> None:
+    errors = [answer.error for answer in answers if answer.error is not None]
+    if errors and len(errors) == len(answers):
+        if len(errors) == 1:
+            raise errors[0]
+        raise VSphereError(
+            "no vCenter could be used: " + "; ".join(error.message for error in errors),
+            code=errors[0].code,
+        )

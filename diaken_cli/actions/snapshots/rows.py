@@ -1,0 +1,107 @@
+"""What is known of one snapshot, and what was or would be done with it: a row of the lists."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from diaken_cli import retention
+from diaken_cli.actions.snapshots.survey import Surveyed
+from diaken_cli.retention import Planned, Policy, VmSnapshots
+from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
+
+
+@dataclass(frozen=True)
+class Row:
+    """A snapshot; where `snapshot` is None, something that failed for a host or a whole vCenter."""
+
+    host: str | None
+    vcenter: str
+    vm: str | None
+    snapshot: Snapshot | None
+    action: SnapshotAction
+    reason: str
+    status: SnapshotStatus
+    automatic: bool = False
+    age: timedelta | None = None
+    error: str | None = None
+
+
+def plan(
+    answers: Iterable[Surveyed], policy: Policy, locked: Mapping[int, int]
+) -> list[tuple[Surveyed, tuple[Planned, ...]]]:
+    """What the retention rule says of every snapshot, by each vCenter's own clock.
+
+    `locked` has the run that holds a host, by the host's number.
+    """
+    return [
+        (answer, retention.plan(_vms(answer, locked), policy, answer.clock))
+        for answer in answers
+        if answer.clock is not None
+    ]
+
+
+def planned_row(planned: Planned, clock: datetime) -> Row:
+    """The row of a plan, before anything was done."""
+    removes = planned.action == SnapshotAction.REMOVE
+    return Row(
+        host=planned.host,
+        vcenter=planned.vcenter,
+        vm=planned.vm,
+        snapshot=planned.snapshot,
+        action=SnapshotAction.REMOVE if removes else SnapshotAction.KEEP,
+        reason=planned.reason,
+        status=SnapshotStatus.PLANNED if removes else SnapshotStatus.KEPT,
+        automatic=planned.automatic,
+        age=clock - planned.snapshot.created_at,
+    )
+
+
+def failures(answers: Iterable[Surveyed]) -> list[Row]:
+    """A row for each vCenter that could not be asked, and for each host without its VM."""
+    rows = []
+    for answer in answers:
+        if answer.error is not None:
+            rows.append(failure(answer.vcenter, None, answer.error.message))
+        rows += [
+            failure(answer.vcenter, each.host.name, each.reason or "VM not found")
+            for each in answer.unknown
+        ]
+    return rows
+
+
+def failure(vcenter: str, host: str | None, error: str) -> Row:
+    """A row of something that failed for a whole host or vCenter."""
+    return Row(
+        host=host,
+        vcenter=vcenter,
+        vm=None,
+        snapshot=None,
+        action=SnapshotAction.KEEP,
+        reason="nothing was removed",
+        status=SnapshotStatus.FAILED,
+        error=error,
+    )
+
+
+def _vms(answer: Surveyed, locked: Mapping[int, int]) -> Sequence[VmSnapshots]:
+    hosts_of: dict[str, list[str]] = {}
+    for machine in answer.machines:
+        hosts_of.setdefault(machine.vm.ref, []).append(machine.host.name)
+    found = []
+    for machine in answer.machines:
+        owners = hosts_of[machine.vm.ref]
+        excluded = None
+        if len(owners) > 1:
+            excluded = f"the VM belongs to several hosts: {', '.join(owners)}"
+        elif machine.host.id in locked:
+            excluded = f"host {machine.host.name} is locked by run {locked[machine.host.id]}"
+        found.append(
+            VmSnapshots(
+                host=machine.host.name,
+                vcenter=answer.vcenter,
+                vm=machine.tree.vm,
+                snapshots=machine.tree.snapshots,
+                excluded=excluded,
+            )
+        )
+    return found
