@@ -9,6 +9,7 @@ from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import Recording, account, now, recorded
 from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.snapshots.log import logging
 from diaken_cli.actions.snapshots.taking import automatic_name, take
 from diaken_cli.errors import OperationFailed
 from diaken_cli.events import Emit, HostFinished, RunStarted
@@ -133,7 +134,7 @@ def _snapshot(world: PlaybookRun) -> Facts:
         f"diaken run {recording.id} by {account()}",
         store=outside.store,
         connect=outside.connect,
-        emit=recording.emit,
+        emit=logging(recording.emit, outside.config.snapshots.log_file),
         should_stop=recording.stop.requested,
     )
     recording.stop.check()

@@ -1,6 +1,6 @@
 """Which hosts a run is about: a host, or the active hosts of a group, and what narrows them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from diaken_cli.actions.inventory import find_group, find_host
@@ -13,12 +13,12 @@ from diaken_cli.words import RunOptions, TargetType
 
 @dataclass(frozen=True)
 class RunTarget:
-    """A host or a group by its name and number, and its active hosts."""
+    """A host or a group by its name and number, and its active hosts; or several hosts."""
 
     type: TargetType
-    id: int
+    id: int | None
     name: str
-    environment: str
+    environment: str | None
     hosts: tuple[HostRecord, ...]
 
 
@@ -33,6 +33,20 @@ def host_target(store: Store, name: str, environment: str | None) -> RunTarget:
             hint=None if host.deployed_by else f"See: diaken hosts set {host.name} --active",
         )
     return RunTarget(TargetType.HOST, host.id, host.name, host.environment, (host,))
+
+
+def hosts_target(store: Store, names: Sequence[str], environment: str | None) -> RunTarget:
+    """Several hosts, each once. Raises as `host_target` does."""
+    found = {name: host_target(store, name, environment).hosts[0] for name in names}
+    hosts = tuple(found.values())
+    environments = {host.environment for host in hosts}
+    return RunTarget(
+        TargetType.HOST,
+        hosts[0].id if len(hosts) == 1 else None,
+        ", ".join(found),
+        environments.pop() if len(environments) == 1 else None,
+        hosts,
+    )
 
 
 def group_target(store: Store, name: str, environment: str | None) -> RunTarget:

@@ -43,14 +43,14 @@ def remove_all(
             waiting.remove(removal)
             try:
                 running[snapshots.remove_snapshot(session, removal.snapshot.id)] = removal
-            except DiakenError as error:
-                done(removal, error.message)
-        for task, error in _some_ended(session, running, should_stop).items():
+            except DiakenError as refusal:
+                done(removal, refusal.message)
+        for task, reason in _some_ended(session, running, should_stop).items():
             removal = running.pop(task)
-            if error is None:
+            if reason is None:
                 ended.append(removal)
             else:
-                done(removal, error)
+                done(removal, reason)
     for removal in running.values():
         done(removal, "stopped; vCenter goes on with it")
     for removal in waiting:

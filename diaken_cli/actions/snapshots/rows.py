@@ -5,9 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from diaken_cli import retention
+from diaken_cli.actions.inventory import (
+    find_group,
+    find_host,
+    find_vcenter,
+    known_environment,
+)
 from diaken_cli.actions.snapshots.survey import Surveyed
 from diaken_cli.retention import Planned, Policy, VmSnapshots
+from diaken_cli.store import Store
+from diaken_cli.store.records import HostRecord
 from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
+
+OLD = timedelta(hours=72)
+DEEP = 3
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,45 @@ def failure(vcenter: str, host: str | None, error: str) -> Row:
         status=SnapshotStatus.FAILED,
         error=error,
     )
+
+
+def selected_hosts(
+    store: Store,
+    *,
+    names: Sequence[str],
+    group: str | None,
+    environment: str | None,
+    vcenter: str | None,
+) -> list[HostRecord]:
+    """The active hosts with a vCenter that fit; without any word, all of them.
+
+    Raises NotFound and InvalidInput for a name that does not exist.
+    """
+    wanted = {find_host(store, name, environment=environment).id for name in names}
+    group_id = find_group(store, group, environment=environment).id if group else None
+    environment_id = known_environment(store, environment).id if environment else None
+    vcenter_id = find_vcenter(store, vcenter).id if vcenter else None
+    hosts = store.inventory.hosts(
+        environment_id=environment_id, group_id=group_id, vcenter_id=vcenter_id
+    )
+    return [host for host in hosts if host.vcenter and (not wanted or host.id in wanted)]
+
+
+def advice(rows: Iterable[Row]) -> list[str]:
+    """What VMware advises against: a snapshot older than 72 hours, a chain deeper than 3.
+
+    https://knowledge.broadcom.com/external/article/318825
+    """
+    said = []
+    for row in rows:
+        if row.snapshot is None or row.age is None:
+            continue
+        if row.age > OLD:
+            hours = row.age / timedelta(hours=1)
+            said.append(f"{row.host}: {row.snapshot.name!r} is {hours:.0f} h old")
+        if row.snapshot.depth == DEEP + 1:
+            said.append(f"{row.host}: the chain of its snapshots is deeper than {DEEP}")
+    return said
 
 
 def _vms(answer: Surveyed, locked: Mapping[int, int]) -> Sequence[VmSnapshots]:

@@ -1,0 +1,237 @@
+"""Create, revert and remove snapshots of a host or a group, as a recorded run."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from diaken_cli.actions.outside import Outside
+from diaken_cli.actions.recording import Recording, account, now, recorded
+from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.snapshots import reverting
+from diaken_cli.actions.snapshots.choosing import Chosen, choose, refuse_shared
+from diaken_cli.actions.snapshots.log import logging
+from diaken_cli.actions.snapshots.removing import Removal, remove_all
+from diaken_cli.actions.snapshots.survey import surveyed
+from diaken_cli.actions.snapshots.taking import take
+from diaken_cli.errors import InvalidInput, Mistake, OperationFailed
+from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.store.claims import Attempt, Begun, NewRun
+from diaken_cli.words import (
+    AUTOMATIC_SNAPSHOT_PREFIX,
+    HostResult,
+    HostStatus,
+    RunKind,
+    RunStatus,
+    SnapshotAction,
+    SnapshotStatus,
+    StepStatus,
+)
+
+Confirm = Callable[[str], None]
+LONGEST_NAME = 80
+
+
+@dataclass
+class _Work:
+    """A run that works on snapshots, and what failed on which host."""
+
+    recording: Recording
+    target: RunTarget
+    emit: Emit
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, action: SnapshotAction, chosen: Chosen, error: str | None) -> None:
+        """A snapshot was removed or reverted to, or could not be."""
+        if error is not None:
+            self.failed[chosen.host.name] = error
+        done = SnapshotStatus.REMOVED if action is SnapshotAction.REMOVE else SnapshotStatus.SUCCESS
+        self.emit(
+            SnapshotFinished(
+                action=action,
+                host=chosen.host.name,
+                vcenter=chosen.host.vcenter,
+                name=chosen.snapshot.name,
+                status=done if error is None else SnapshotStatus.FAILED,
+                id=chosen.snapshot.id,
+                vm_uuid=chosen.snapshot.vm_uuid,
+                error=error,
+            )
+        )
+
+
+def create(
+    outside: Outside,
+    target: RunTarget,
+    name: str,
+    show: Emit,
+    *,
+    wait: float = 0,
+    log_file: Path | None = None,
+) -> None:
+    """Take a snapshot of that name of each host, all at the same time.
+
+    Raises InvalidInput for a name that prune would take for its own, Conflict where a host is
+    locked, OperationFailed where none could be taken.
+    """
+    check_name(name)
+    with _working(outside, target, "create", name, show, wait, log_file) as work:
+        recording = work.recording
+        taken = take(
+            target.hosts,
+            name,
+            f"diaken run {recording.id} by {account()}",
+            store=outside.store,
+            connect=outside.connect,
+            emit=work.emit,
+            should_stop=recording.stop.requested,
+        )
+        work.failed |= dict.fromkeys(taken.without, "no snapshot was taken")
+
+
+def remove(
+    outside: Outside,
+    target: RunTarget,
+    snapshot: str,
+    show: Emit,
+    confirm: Confirm,
+    *,
+    wait: float = 0,
+    log_file: Path | None = None,
+) -> None:
+    """Remove a snapshot of each host that has it; its children stay.
+
+    Raises as `create` does, and NotFound where no host has it.
+    """
+    with surveyed(target.hosts, outside.connect) as answers:
+        choice = choose(answers, target.hosts, snapshot)
+        refuse_shared(choice.chosen)
+        confirm(f"Remove the snapshot {snapshot!r} of {_hosts(choice.chosen)}?")
+        with _working(outside, target, "remove", snapshot, show, wait, log_file) as work:
+            work.failed |= choice.missing
+            by_ref = {(each.host.name, each.snapshot.id): each for each in choice.chosen}
+
+            def done(removal: Removal, error: str | None) -> None:
+                key = (removal.machine.host.name, removal.snapshot.id)
+                work.tell(SnapshotAction.REMOVE, by_ref[key], error)
+
+            for session, chosen in _by_session(choice.chosen):
+                remove_all(
+                    session,
+                    [Removal(each.machine, each.snapshot) for each in chosen],
+                    parallel=outside.config.snapshots.parallel_removals,
+                    done=done,
+                    should_stop=work.recording.stop.requested,
+                )
+
+
+def revert(
+    outside: Outside,
+    target: RunTarget,
+    snapshot: str,
+    show: Emit,
+    confirm: Confirm,
+    *,
+    wait: float = 0,
+    log_file: Path | None = None,
+) -> None:
+    """Take each host that has the snapshot back to it; its power state is as it was before.
+
+    Raises as `remove` does, and Conflict where a VM reports another address than its host has.
+    """
+    with surveyed(target.hosts, outside.connect) as answers:
+        choice = choose(answers, target.hosts, snapshot)
+        refuse_shared(choice.chosen)
+        reverting.refuse_strangers(choice.chosen)
+        confirm(reverting.question(choice.chosen))
+        with _working(outside, target, "revert", snapshot, show, wait, log_file) as work:
+            work.failed |= choice.missing
+            stop = work.recording.stop.requested
+            for session, chosen in _by_session(choice.chosen):
+                results = reverting.revert_all(session, chosen, outside, work.emit, stop)
+                for each, error in results:
+                    work.tell(SnapshotAction.REVERT, each, error)
+
+
+def check_name(name: str) -> None:
+    """See that a name is good for a snapshot that a person takes. Raises InvalidInput."""
+    said = None
+    if not name.strip() or not name.isprintable():
+        said = "must be one line of printable text"
+    elif name.startswith(AUTOMATIC_SNAPSHOT_PREFIX):
+        said = f"must not begin with “{AUTOMATIC_SNAPSHOT_PREFIX}”: prune would remove it"
+    elif sum(3 if each in "%/\\" else 1 for each in name) > LONGEST_NAME:
+        said = f"must have at most {LONGEST_NAME} characters (%, / and \\ count three)"
+    if said is not None:
+        raise InvalidInput([Mistake("NAME", name, said)])
+
+
+@contextmanager
+def _working(
+    outside: Outside,
+    target: RunTarget,
+    action: str,
+    snapshot: str,
+    show: Emit,
+    wait: float,
+    log_file: Path | None,
+) -> Iterator[_Work]:
+    """A recorded run of one step, and what it comes to on the hosts."""
+    new = NewRun(
+        kind=RunKind.SNAPSHOT,
+        target_type=target.type,
+        target=target.name,
+        target_id=target.id,
+        environment=target.environment,
+        request={"v": 1, "action": action, "snapshot": snapshot},
+        user=account(),
+        host_ids=tuple(host.id for host in target.hosts),
+    )
+
+    def begin(attempt: Attempt) -> Begun:
+        return outside.store.claims.begin(new, attempt, now())
+
+    def started(number: int) -> RunStarted:
+        names = tuple(host.name for host in target.hosts)
+        return RunStarted(run=number, kind=RunKind.SNAPSHOT, target=target.name, hosts=names)
+
+    with recorded(outside.store, begin, started=started, show=show, wait=wait) as recording:
+        recording.begin(0, action, f"{action} the snapshot “{snapshot}”")
+        work = _Work(recording, target, logging(recording.emit, log_file))
+        try:
+            yield work
+        except BaseException as fault:
+            recording.end(action, StepStatus.FAILED, str(fault) or type(fault).__name__)
+            raise
+        _settle(work, action)
+
+
+def _settle(work: _Work, action: str) -> None:
+    """Tell of each host, and say how the run ends."""
+    recording = work.recording
+    for host in work.target.hosts:
+        error = work.failed.get(host.name)
+        recording.knows_host(host.name, host.id)
+        status = HostStatus.SUCCESS if error is None else HostStatus.FAILED
+        recording.emit(HostFinished(result=HostResult(host.name, host.ip, status, message=error)))
+    recording.end(action, StepStatus.FAILED if work.failed else StepStatus.SUCCESS)
+    recording.stop.check()
+    if len(work.failed) == len(work.target.hosts):
+        name, reason = next(iter(work.failed.items()))
+        raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
+    if work.failed:
+        recording.ends_as(RunStatus.PARTIAL, None)
+
+
+def _by_session(chosen: Sequence[Chosen]) -> list[tuple[Session, list[Chosen]]]:
+    sessions = {id(each.session): each.session for each in chosen}
+    return [
+        (session, [each for each in chosen if each.session is session])
+        for session in sessions.values()
+    ]
+
+
+def _hosts(chosen: Sequence[Chosen]) -> str:
+    names = [each.host.name for each in chosen]
+    return ", ".join(names) if len(names) < 6 else f"{len(names)} hosts"

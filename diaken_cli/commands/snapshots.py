@@ -1,0 +1,236 @@
+"""`diaken snapshots`: see them, take, revert, remove, and prune what diaken took and is old."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.errors import InvalidInput, Mistake, PartlyFailed
+
+if TYPE_CHECKING:
+    from diaken_cli.actions.run.targets import RunTarget
+    from diaken_cli.actions.snapshots.rows import Row
+
+app = group("Snapshots of the inventory's VMs: see, take, revert, remove, prune.")
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-file",
+        metavar="FILE",
+        help="Append a line for each that was made, removed or failed.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class On:
+    """Whose snapshots: hosts, or a group."""
+
+    host: Annotated[
+        list[str] | None,
+        typer.Option("--host", metavar="HOST", help="A host; can be given again."),
+    ] = None
+    group: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None
+    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None
+    wait: Annotated[
+        str | None,
+        typer.Option("--wait", metavar="DURATION", help="For hosts that another run holds: 10m."),
+    ] = None
+
+
+@command(app, name="list")
+def list_them(
+    call: Call,
+    host: Annotated[list[str] | None, typer.Option("--host", metavar="HOST")] = None,
+    group_name: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None,
+    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None,
+    vcenter: Annotated[str | None, typer.Option("--vcenter", metavar="V")] = None,
+) -> None:
+    """List every snapshot of the inventory's VMs, and what prune would do with it.
+
+    Warns of what VMware advises against: snapshots older than 72 hours, chains deeper than 3.
+    """
+    from diaken_cli.actions.snapshots.pruning import listed
+    from diaken_cli.actions.snapshots.rows import advice, selected_hosts
+
+    hosts = selected_hosts(
+        call.store, names=host or (), group=group_name, environment=environment, vcenter=vcenter
+    )
+    rows = listed(call.outside, hosts)
+    _show(call, rows)
+    for warning in advice(rows):
+        call.output.warn(warning)
+    _fail(rows)
+
+
+@command(app)
+def prune(
+    call: Call,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than",
+            metavar="DURATION",
+            help="Instead of the setting snapshot_retention_hours, for this call.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan with its reasons, remove nothing.")
+    ] = False,
+    log_file: LogFile = None,
+) -> None:
+    """Remove the automatic snapshots that are older than the retention, and nothing else.
+
+    Of the VMs of every active host with a vCenter: those whose name begins with “Before
+    executing” and whose age, by the vCenter's clock, is over. It never asks, and is made for cron.
+    """
+    from datetime import timedelta
+
+    from diaken_cli import units
+    from diaken_cli.actions.snapshots.pruning import prune as remove_old
+    from diaken_cli.actions.validate import Reader
+    from diaken_cli.render.snapshots import summary
+
+    reader = Reader()
+    seconds = reader.optional(
+        "--older-than", older_than, units.parse_duration, None, may_be_empty=False
+    )
+    reader.check()
+    rows = remove_old(
+        call.outside,
+        call.emit,
+        older_than=None if seconds is None else timedelta(seconds=seconds),
+        dry_run=dry_run,
+        log_file=log_file or call.config.snapshots.log_file,
+    )
+    _show(call, rows, nothing="nothing to prune")
+    call.output.say(summary(rows, dry_run=dry_run))
+    _fail(rows)
+
+
+@command(app)
+def create(
+    call: Call,
+    on: On,
+    name: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
+    log_file: LogFile = None,
+) -> None:
+    """Take a snapshot of a host's VM, or of all active hosts of a group at the same time.
+
+    Prune never removes it: its name is yours.
+
+    Example: diaken snapshots create "before the upgrade" --group web --environment PROD
+    """
+    from diaken_cli.actions.snapshots import acting
+
+    target = _target(call, on, NAME=name)
+    with call.carrying_out() as show:
+        acting.create(
+            call.outside,
+            target,
+            name or "",
+            show,
+            wait=_wait(on),
+            log_file=log_file or call.config.snapshots.log_file,
+        )
+
+
+@command(app)
+def revert(
+    call: Call,
+    on: On,
+    snapshot: Annotated[
+        str | None, typer.Argument(metavar="SNAPSHOT", help="Its name where unique, or its id.")
+    ] = None,
+    yes: Yes = False,
+    log_file: LogFile = None,
+) -> None:
+    """Take a host, or the hosts of a group, back to a snapshot. What came after is lost.
+
+    What was powered on is powered on again, and its SSH key is forgotten.
+
+    Example: diaken snapshots revert "before the upgrade" --host web01
+    """
+    from diaken_cli.actions.snapshots import acting
+
+    target = _target(call, on, SNAPSHOT=snapshot)
+    with call.carrying_out() as show:
+        acting.revert(
+            call.outside,
+            target,
+            snapshot or "",
+            show,
+            lambda question: call.confirm(question, yes=yes),
+            wait=_wait(on),
+            log_file=log_file or call.config.snapshots.log_file,
+        )
+
+
+@command(app)
+def remove(
+    call: Call,
+    on: On,
+    snapshot: Annotated[
+        str | None, typer.Argument(metavar="SNAPSHOT", help="Its name where unique, or its id.")
+    ] = None,
+    yes: Yes = False,
+    log_file: LogFile = None,
+) -> None:
+    """Remove a snapshot of a host, or of the hosts of a group. Its children stay.
+
+    Example: diaken snapshots remove snapshot-41 --host web01
+    """
+    from diaken_cli.actions.snapshots import acting
+
+    target = _target(call, on, SNAPSHOT=snapshot)
+    with call.carrying_out() as show:
+        acting.remove(
+            call.outside,
+            target,
+            snapshot or "",
+            show,
+            lambda question: call.confirm(question, yes=yes),
+            wait=_wait(on),
+            log_file=log_file or call.config.snapshots.log_file,
+        )
+
+
+def _target(call: Call, on: On, **required: str | None) -> "RunTarget":
+    from diaken_cli.actions.run.targets import group_target, hosts_target
+
+    mistakes = require(**required)
+    if bool(on.host) == bool(on.group):
+        mistakes.append(Mistake("--host", None, "either --host or --group is required"))
+    if mistakes:
+        raise InvalidInput(mistakes)
+    if on.group:
+        return group_target(call.store, on.group, on.environment)
+    return hosts_target(call.store, on.host or [], on.environment)
+
+
+def _wait(on: On) -> int:
+    from diaken_cli import units
+    from diaken_cli.actions.validate import Reader
+
+    reader = Reader()
+    wait = reader.optional("--wait", on.wait, units.parse_duration, 0, may_be_empty=False)
+    reader.check()
+    return wait or 0
+
+
+def _show(call: Call, rows: "list[Row]", nothing: str = "no snapshots") -> None:
+    from diaken_cli.render.snapshots import COLUMNS, row_as_json
+
+    call.output.rows([row_as_json(row) for row in rows], COLUMNS, nothing=nothing)
+
+
+def _fail(rows: "list[Row]") -> None:
+    """End with 3 where a row failed."""
+    from diaken_cli.words import SnapshotStatus
+
+    if any(row.status is SnapshotStatus.FAILED for row in rows):
+        raise typer.Exit(PartlyFailed.exit_status)

@@ -1,0 +1,63 @@
+"""Snapshots as rows: the JSON of the contract, and a table."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from diaken_cli.actions.snapshots.rows import Row
+from diaken_cli.words import SnapshotAction, SnapshotStatus
+
+COLUMNS: Mapping[str, Any] = {
+    "HOST": "host",
+    "VCENTER": "vcenter",
+    "SNAPSHOT": lambda shape: shape["name"] or shape["error"],
+    "ID": "id",
+    "AGE": lambda shape: age(shape["age_hours"]),
+    "DEPTH": "depth",
+    "ACTION": "action",
+    "STATUS": "status",
+    "REASON": lambda shape: shape["error"] or shape["reason"],
+}
+MARKS = {
+    SnapshotStatus.REMOVED: "✓ removed",
+    SnapshotStatus.FAILED: "✗ failed",
+    SnapshotStatus.KEPT: "· kept",
+    SnapshotStatus.PLANNED: "→ planned",
+}
+
+
+def row_as_json(row: Row) -> dict[str, Any]:
+    """A row of `snapshots list` and `prune`."""
+    snapshot = row.snapshot
+    return {
+        "host": row.host,
+        "vcenter": row.vcenter,
+        "vm": row.vm,
+        "name": snapshot.name if snapshot else None,
+        "id": snapshot.id if snapshot else None,
+        "created_at": snapshot.created_at if snapshot else None,
+        "age_hours": round(row.age / timedelta(hours=1), 1) if row.age is not None else None,
+        "depth": snapshot.depth if snapshot else None,
+        "automatic": row.automatic,
+        "action": row.action.value,
+        "reason": row.reason,
+        "status": row.status.value,
+        "error": row.error,
+    }
+
+
+def age(hours: float | None) -> str | None:
+    """An age as people read it."""
+    if hours is None:
+        return None
+    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} d"
+
+
+def summary(rows: list[Row], *, dry_run: bool) -> str:
+    """What prune did, in one line."""
+    count = {status: sum(row.status is status for row in rows) for status in MARKS}
+    done = count[SnapshotStatus.PLANNED] if dry_run else count[SnapshotStatus.REMOVED]
+    what = "to remove" if dry_run else "removed"
+    kept = sum(row.action is SnapshotAction.KEEP and row.snapshot is not None for row in rows)
+    failed = f", {count[SnapshotStatus.FAILED]} failed" if count[SnapshotStatus.FAILED] else ""
+    return f"{done} {what}, {kept} kept{failed}"
