@@ -1,5 +1,6 @@
 """`diaken deploy`: create a VM from a template and put it into the inventory."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -14,47 +15,45 @@ ACCESS = "Access and provisioning"
 SAFETY = "Safety"
 
 
-@command(app)
-def vm(
-    call: Call,
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The VM's and the host's name.")
-    ] = None,
+@dataclass(frozen=True)
+class DeployOptions:
+    """What may be said of a VM, as it was typed: see `actions.deploy.request.Asked`."""
+
     ip: Annotated[
         str | None, typer.Option("--ip", metavar="ADDRESS/PREFIX", help="E.g. 10.0.4.21/24.")
-    ] = None,
-    gateway: Annotated[str | None, typer.Option("--gateway", metavar="ADDRESS")] = None,
+    ] = None
+    gateway: Annotated[str | None, typer.Option("--gateway", metavar="ADDRESS")] = None
     dns: Annotated[
         list[str] | None,
         typer.Option("--dns", metavar="ADDRESS", help="A DNS server; can be given again."),
-    ] = None,
-    domain: Annotated[str | None, typer.Option("--domain", help="The guest's DNS domain.")] = None,
-    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None,
-    group_name: Annotated[str | None, typer.Option("--group", metavar="G")] = None,
-    template: Annotated[str | None, typer.Option("--template", help="What to clone.")] = None,
+    ] = None
+    domain: Annotated[str | None, typer.Option("--domain", help="The guest's DNS domain.")] = None
+    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None
+    group: Annotated[str | None, typer.Option("--group", metavar="G")] = None
+    template: Annotated[str | None, typer.Option("--template", help="What to clone.")] = None
     vcenter: Annotated[
         str | None, typer.Option("--vcenter", rich_help_panel=WHERE, help="The connection to use.")
-    ] = None,
-    datacenter: Annotated[str | None, typer.Option("--datacenter", rich_help_panel=WHERE)] = None,
-    cluster: Annotated[str | None, typer.Option("--cluster", rich_help_panel=WHERE)] = None,
-    resource_pool: Annotated[
-        str | None, typer.Option("--resource-pool", rich_help_panel=WHERE)
-    ] = None,
-    datastore: Annotated[str | None, typer.Option("--datastore", rich_help_panel=WHERE)] = None,
-    folder: Annotated[str | None, typer.Option("--folder", rich_help_panel=WHERE)] = None,
+    ] = None
+    datacenter: Annotated[str | None, typer.Option("--datacenter", rich_help_panel=WHERE)] = None
+    cluster: Annotated[str | None, typer.Option("--cluster", rich_help_panel=WHERE)] = None
+    resource_pool: Annotated[str | None, typer.Option("--resource-pool", rich_help_panel=WHERE)] = (
+        None
+    )
+    datastore: Annotated[str | None, typer.Option("--datastore", rich_help_panel=WHERE)] = None
+    folder: Annotated[str | None, typer.Option("--folder", rich_help_panel=WHERE)] = None
     network: Annotated[
         str | None, typer.Option("--network", rich_help_panel=WHERE, help="The portgroup.")
-    ] = None,
-    cpus: Annotated[str | None, typer.Option("--cpus", rich_help_panel=HARDWARE)] = None,
+    ] = None
+    cpus: Annotated[str | None, typer.Option("--cpus", rich_help_panel=HARDWARE)] = None
     memory: Annotated[
         str | None, typer.Option("--memory", metavar="SIZE", rich_help_panel=HARDWARE, help="8G")
-    ] = None,
+    ] = None
     disk: Annotated[
         str | None,
         typer.Option(
             "--disk", metavar="SIZE", rich_help_panel=HARDWARE, help="The first disk: 60G"
         ),
-    ] = None,
+    ] = None
     extra_config: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,22 +62,22 @@ def vm(
             rich_help_panel=HARDWARE,
             help="An advanced setting of the VM; can be given again.",
         ),
-    ] = None,
+    ] = None
     user: Annotated[
         str | None, typer.Option("--user", rich_help_panel=ACCESS, help="The SSH user.")
-    ] = None,
+    ] = None
     port: Annotated[
         str | None, typer.Option("--port", rich_help_panel=ACCESS, help="The SSH port.")
-    ] = None,
+    ] = None
     key: Annotated[
         str | None,
         typer.Option("--key", metavar="FILE", rich_help_panel=ACCESS, help="The SSH private key."),
-    ] = None,
+    ] = None
     python: Annotated[
         str | None,
         typer.Option("--python", metavar="PATH", rich_help_panel=ACCESS, help="Python there."),
-    ] = None,
-    playbook: Annotated[
+    ] = None
+    playbooks: Annotated[
         list[str] | None,
         typer.Option(
             "--playbook",
@@ -86,22 +85,26 @@ def vm(
             help="Run it after provisioning; can be given again. A resumed deploy may run it"
             " a second time: it has to be safe to repeat.",
         ),
-    ] = None,
-    no_provision: Annotated[
-        bool,
-        typer.Option("--no-provision", rich_help_panel=ACCESS, help="Do not run provision_vm."),
-    ] = False,
-    no_address_probe: Annotated[
+    ] = None
+    provision: Annotated[
         bool,
         typer.Option(
-            "--no-address-probe",
-            rich_help_panel=SAFETY,
-            help="Do not ask the network whether something has the address.",
+            "--provision/--no-provision",
+            rich_help_panel=ACCESS,
+            help="Run provision_vm: host name, network, system update, packages.",
         ),
-    ] = False,
+    ] = True
+    address_probe: Annotated[
+        bool,
+        typer.Option(
+            "--address-probe/--no-address-probe",
+            rich_help_panel=SAFETY,
+            help="Ask the network whether something has the address.",
+        ),
+    ] = True
     clone_timeout: Annotated[
         str | None, typer.Option("--clone-timeout", metavar="DURATION", rich_help_panel=SAFETY)
-    ] = None,
+    ] = None
     ip_timeout: Annotated[
         str | None,
         typer.Option(
@@ -110,16 +113,33 @@ def vm(
             rich_help_panel=SAFETY,
             help="For the VM to report its address.",
         ),
-    ] = None,
+    ] = None
     ssh_timeout: Annotated[
         str | None, typer.Option("--ssh-timeout", metavar="DURATION", rich_help_panel=SAFETY)
-    ] = None,
+    ] = None
     keep_on_failure: Annotated[
         bool,
         typer.Option(
             "--keep-on-failure", rich_help_panel=SAFETY, help="Do not undo what was done."
         ),
-    ] = False,
+    ] = False
+    reuse_existing: Annotated[
+        bool,
+        typer.Option(
+            "--reuse-existing",
+            rich_help_panel=SAFETY,
+            help="Succeed where the host and its VM are there already, just as asked.",
+        ),
+    ] = False
+
+
+@command(app)
+def vm(
+    call: Call,
+    options: DeployOptions,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The VM's and the host's name.")
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", rich_help_panel=SAFETY, help="Check everything, change nothing."),
@@ -139,39 +159,8 @@ def vm(
     from diaken_cli.services.ansible.catalog import find
 
     config = call.config
-    asked = Asked(
-        name=name,
-        ip=ip,
-        gateway=gateway,
-        dns=tuple(dns or ()),
-        domain=domain,
-        environment=environment,
-        group=group_name,
-        vcenter=vcenter,
-        template=template,
-        datacenter=datacenter,
-        cluster=cluster,
-        resource_pool=resource_pool,
-        datastore=datastore,
-        folder=folder,
-        network=network,
-        cpus=cpus,
-        memory=memory,
-        disk=disk,
-        extra_config=tuple(extra_config or ()),
-        user=user,
-        port=port,
-        key=key,
-        python=python,
-        playbooks=tuple(playbook or ()),
-        provision=not no_provision,
-        address_probe=not no_address_probe,
-        keep_on_failure=keep_on_failure,
-        clone_timeout=clone_timeout,
-        ip_timeout=ip_timeout,
-        ssh_timeout=ssh_timeout,
-    )
-    defaults = config.deploy.for_environment(environment)
+    asked = Asked.typed(name, **vars(options))
+    defaults = config.deploy.for_environment(options.environment)
     draft = understand(asked, defaults, call.store, lambda each: find(each, config.playbooks.paths))
     if dry_run:
         call.show_plan(plan(draft, call.outside, call.output.warn))

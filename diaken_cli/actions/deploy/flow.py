@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from diaken_cli.actions import journal
-from diaken_cli.actions.deploy import check
+from diaken_cli.actions.deploy import check, reuse
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
 from diaken_cli.actions.deploy.world import Deploy
@@ -21,6 +21,7 @@ from diaken_cli.errors import (
 from diaken_cli.events import Emit, RunStarted
 from diaken_cli.store import Store
 from diaken_cli.store.claims import UNFINISHED, Attempt, Begun, NewRun
+from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import RunDetail
 from diaken_cli.words import (
     DeployRequest,
@@ -52,6 +53,7 @@ def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], Non
     request = draft.request
     if request is None or draft.mistakes:
         request = _checked(draft, outside, warn)
+    existing = draft.existing
     new = NewRun(
         kind=RunKind.DEPLOY,
         target_type=TargetType.VM,
@@ -65,7 +67,10 @@ def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], Non
         return outside.store.claims.begin(new, attempt, now())
 
     with _working(request, outside, begin, show) as world:
-        _go(world, {})
+        if existing is None:
+            _go(world, {})
+        else:
+            _reuse(world, existing)
 
 
 def resume(run_id: int, outside: Outside, show: Emit) -> None:
@@ -116,6 +121,18 @@ def _taken_up(
         yield world
 
 
+def _reuse(world: Deploy, host: HostRecord) -> None:
+    """The first step alone: what was asked for is there, and nothing has to be done."""
+    recording, first = world.recording, STEPS[0]
+    recording.begin(0, first.name, first.says(world.request))
+    try:
+        reuse.check_vm(world.request, host, world.vcenter)
+    except DiakenError as error:
+        recording.end(first.name, StepStatus.FAILED, error.message)
+        raise
+    recording.end(first.name, StepStatus.SUCCESS, "the host and its VM are there, as asked")
+
+
 def _go(world: Deploy, begun: Statuses) -> None:
     try:
         journal.carry_out(STEPS, world, begun)
@@ -154,7 +171,7 @@ def _checked(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> Dep
     """The request, when nothing at all is wrong with it, here and in vCenter."""
     mistakes = list(draft.mistakes)
     request = draft.request
-    if request is not None:
+    if request is not None and draft.existing is None:
         try:
             with outside.connect(request.vcenter) as vcenter:
                 _, found = check.placement_and_addresses(

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from diaken_cli import units
 from diaken_cli.config import DeployDefaults
 from diaken_cli.errors import Mistake, NotFound
 from diaken_cli.store import Store
+from diaken_cli.store.records import HostRecord
 from diaken_cli.words import DeployRequest
 
 Parsed = TypeVar("Parsed")
@@ -47,9 +48,16 @@ class Asked:
     provision: bool = True
     address_probe: bool = True
     keep_on_failure: bool = False
+    reuse_existing: bool = False
     clone_timeout: str | None = None
     ip_timeout: str | None = None
     ssh_timeout: str | None = None
+
+    @classmethod
+    def typed(cls, name: str | None, **options: Any) -> Self:
+        """From options, where one that can be given again is a list, or None."""
+        lists = {key: tuple(options[key] or ()) for key in ("dns", "extra_config", "playbooks")}
+        return cls(name=name, **(options | lists))
 
 
 @dataclass(frozen=True)
@@ -57,11 +65,13 @@ class Draft:
     """A request as far as it could be understood, and the mistakes in the rest.
 
     With mistakes, what could not be read is left out of `request` (or stands in for it), so that
-    vCenter can be asked about everything else in the same call.
+    vCenter can be asked about everything else in the same call. `existing` is the host that is
+    there already, where it may be and is as asked.
     """
 
     request: DeployRequest | None
     mistakes: tuple[Mistake, ...]
+    existing: HostRecord | None = None
 
 
 class _Reader:
@@ -157,7 +167,31 @@ def understand(
             template=template,
             **values,
         )
+    if request is not None and asked.reuse_existing:
+        existing = store.inventory.host(request.name)
+        if existing is not None:
+            mistakes = [each for each in read.mistakes if not each.in_use]
+            return Draft(request, (*mistakes, *differences(request, existing)), existing)
     return Draft(request, tuple(read.mistakes))
+
+
+def differences(request: DeployRequest, host: HostRecord) -> list[Mistake]:
+    """In what a host that exists is not what a request asks for."""
+    wanted = {
+        "--ip": (request.ip, host.ip),
+        "--environment": (request.environment, host.environment),
+        "--group": (request.group, host.group),
+        "--vcenter": (request.vcenter, host.vcenter),
+    }
+    found = [
+        Mistake(option, asked, f"host {host.name} has {has or 'none'}", in_use=True)
+        for option, (asked, has) in wanted.items()
+        if asked != has
+    ]
+    if not host.active:
+        said = f"host {host.name} is not active; see `diaken history list --host {host.name}`"
+        found.append(Mistake("NAME", host.name, said, in_use=True))
+    return found
 
 
 def _inventory(
