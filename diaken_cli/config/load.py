@@ -1,0 +1,190 @@
+"""The config file, `DIAKEN_*` and the defaults -> one `Config`, or all that is wrong with them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from diaken_cli import units
+from diaken_cli.config.kinds import Kind, Place
+from diaken_cli.config.places import asked_file, default_database, home, usual_files
+from diaken_cli.config.sections import SECTIONS, Config, DeployConfig, Source, kinds
+from diaken_cli.errors import AccessError, ConfigurationError
+
+Document = Mapping[str, Any]
+Values = dict[str, dict[str, Any]]
+PREFIX = "DIAKEN_"
+
+
+def load(explicit: Path | None, environ: Mapping[str, str]) -> Config:
+    """Read the config file (`explicit`, or the first of the usual ones) and the environment.
+
+    An empty variable counts as not set. Raises ConfigurationError with all the mistakes of both,
+    AccessError for a file that this account can't read.
+    """
+    path, document = _find(explicit, environ)
+    file = _File(path, Place(home(environ), path.parent if path else None))
+    environment = _Environment(environ, Place(home(environ)))
+    file.read(document)
+    environment.read()
+    mistakes = [*file.mistakes, *environment.mistakes]
+    if mistakes:
+        raise ConfigurationError(
+            "\n".join(mistakes), hint="See all keys with: diaken config init --path FILE"
+        )
+    values = {each: file.values[each] | environment.values[each] for each in SECTIONS}
+    values["database"].setdefault("path", default_database(environ))
+    sections = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
+    # A variable goes before the file, wherever in the file a value stands.
+    overrides = {
+        name: {k: v for k, v in own.items() if k not in environment.values["deploy"]}
+        for name, own in file.environments.items()
+    }
+    sections["deploy"] = DeployConfig(sections["deploy"], overrides)
+    sources = _keys(file.values, Source.FILE) | _keys(environment.values, Source.ENVIRONMENT)
+    return Config(path=path, sources=sources, **sections)
+
+
+def read_document(path: Path) -> Document:
+    """What a config file holds, as TOML. Raises FileNotFoundError, ConfigurationError."""
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
+    except PermissionError as fault:
+        raise AccessError(
+            f"the config file {path} can't be read: {fault.strerror}",
+            hint="Make it readable for this account, or name another one with --config.",
+        ) from fault
+    except OSError as fault:
+        raise ConfigurationError(
+            f"the config file {path} can't be read: {fault.strerror}"
+        ) from fault
+    except UnicodeDecodeError as fault:
+        raise ConfigurationError(f"{path}: must be UTF-8: {fault.reason}") from fault
+    except (ValueError, RecursionError) as fault:  # ValueError also for a number of 5000 digits
+        raise ConfigurationError(f"{path}: is not valid TOML: {fault}") from fault
+
+
+def variable_name(section: str, key: str) -> str:
+    """The environment variable of a key."""
+    return f"{PREFIX}{section}_{key}".upper()
+
+
+def _find(explicit: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, Document]:
+    asked = asked_file(explicit, environ)
+    for path in (asked,) if asked else usual_files(environ):
+        try:
+            return path, read_document(path)
+        except FileNotFoundError:
+            continue
+    if asked:
+        raise ConfigurationError(
+            f"the config file {asked} does not exist",
+            hint=f"Write one with: diaken config init --path {asked}",
+        )
+    return None, {}
+
+
+@dataclass
+class _Reading:
+    """The values of one source, and what is wrong with it."""
+
+    place: Place
+    values: Values = field(default_factory=lambda: {each: {} for each in SECTIONS})
+    mistakes: list[str] = field(default_factory=list)
+
+    def value(self, where: str, kind: Kind, given: Any, into: dict[str, Any], key: str) -> None:
+        try:
+            into[key] = kind.read(given, self.place)
+        except ValueError as fault:
+            self.mistakes.append(f"{where}: {fault}")
+
+
+class _File(_Reading):
+    """What the config file says."""
+
+    def __init__(self, path: Path | None, place: Place) -> None:
+        super().__init__(place)
+        self.path = path
+        self.environments: Values = {}
+
+    def read(self, document: Document) -> None:
+        for name, table in document.items():
+            if name not in SECTIONS:
+                self.refuse(f"there is no section [{name}]{_nearest(name, SECTIONS)}")
+            elif self.is_table(name, table):
+                keys = dict(table)
+                environments = keys.pop("environments", {}) if name == "deploy" else {}
+                self.table(name, name, keys, self.values[name])
+                if self.is_table("deploy.environments", environments):
+                    self.read_environments(environments)
+
+    def read_environments(self, environments: Document) -> None:
+        for name, table in environments.items():
+            where = f"deploy.environments.{name}"
+            try:
+                units.check_label(name)
+            except ValueError as fault:
+                self.refuse(f"[{where}]: {fault}")
+            if self.is_table(where, table):
+                self.table(where, "deploy", table, self.environments.setdefault(name, {}))
+
+    def table(self, where: str, section: str, table: Document, into: dict[str, Any]) -> None:
+        known = kinds(section)
+        for key, given in table.items():
+            if key in known:
+                self.value(f"{self.path}: [{where}] {key}", known[key], given, into, key)
+            else:
+                self.refuse(f"[{where}] has no key {key}{_nearest(key, known)}")
+
+    def is_table(self, where: str, given: Any) -> bool:
+        if not isinstance(given, dict):
+            self.refuse(f"{where} must be a table: [{where}]")
+        return isinstance(given, dict)
+
+    def refuse(self, message: str) -> None:
+        self.mistakes.append(f"{self.path}: {message}")
+
+
+class _Environment(_Reading):
+    """What `DIAKEN_*` say."""
+
+    def __init__(self, environ: Mapping[str, str], place: Place) -> None:
+        super().__init__(place)
+        self.environ = environ
+
+    def read(self) -> None:
+        known = dict(_variables())
+        for name, (section, key, kind) in known.items():
+            if text := self.environ.get(name):
+                try:
+                    given = kind.unpack(text)
+                except ValueError as fault:
+                    self.mistakes.append(f"{name}: {fault}")
+                else:
+                    self.value(name, kind, given, self.values[section], key)
+        for name in self.environ:
+            # Its value is not shown: it may be somebody's password.
+            if name not in known and name.startswith(tuple(variable_name(s, "") for s in SECTIONS)):
+                self.mistakes.append(f"{name}: there is no such key{_nearest(name, known)}")
+
+
+def _variables() -> Iterator[tuple[str, tuple[str, str, Kind]]]:
+    for section in SECTIONS:
+        for key, kind in kinds(section).items():
+            yield variable_name(section, key), (section, key, kind)
+    # The short name comes last, and so goes before DIAKEN_DATABASE_PATH.
+    yield f"{PREFIX}DATABASE", ("database", "path", kinds("database")["path"])
+
+
+def _keys(values: Values, source: Source) -> dict[str, Source]:
+    return {f"{section}.{key}": source for section, own in values.items() for key in own}
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(known)}"

@@ -1,0 +1,39 @@
+"""Where the config file and the database are, when nothing says so."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+SYSTEM_FILE = Path("/etc/diaken/config.toml")
+ROOT_DATABASE = Path("/var/lib/diaken/diaken.db")
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    """The home folder of this account."""
+    given = environ.get("HOME")
+    return Path(given) if given else Path.home()
+
+
+def asked_file(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The config file that `--config` or `DIAKEN_CONFIG` names; it has to exist."""
+    given = explicit or environ.get("DIAKEN_CONFIG")
+    return Path(given).absolute() if given else None
+
+
+def usual_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where a config file is looked for; the first that exists is read, and no other."""
+    own = _base(environ, "XDG_CONFIG_HOME", ".config") / "diaken/config.toml"
+    return own, SYSTEM_FILE
+
+
+def default_database(environ: Mapping[str, str]) -> Path:
+    """The database where neither `DIAKEN_DATABASE` nor a config file names one."""
+    if os.geteuid() == 0 and not environ.get("XDG_DATA_HOME"):
+        return ROOT_DATABASE
+    return _base(environ, "XDG_DATA_HOME", ".local/share") / "diaken/diaken.db"
+
+
+def _base(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
+    """A base folder of the XDG specification, which has a relative one ignored."""
+    given = Path(environ.get(variable, ""))
+    return given if given.is_absolute() else home(environ) / below_home

@@ -1,0 +1,189 @@
+"""The config file's keys, each declared once: its name, its kind and its default."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+from diaken_cli.config.kinds import (
+    ADDRESS,
+    ADDRESSES,
+    DOMAIN,
+    DURATION,
+    FLAG,
+    LINE,
+    PATH,
+    PATHS,
+    PORT,
+    SIZE,
+    TIMEZONE,
+    WORDS,
+    Kind,
+    whole,
+)
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """`[database]`: the SQLite file."""
+
+    path: Annotated[Path, PATH]
+
+
+@dataclass(frozen=True)
+class HostsFileConfig:
+    """`[hosts_file]`: where the names of hosts are kept."""
+
+    path: Annotated[Path, PATH] = Path("/etc/hosts")
+    enabled: Annotated[bool, FLAG] = True
+
+
+@dataclass(frozen=True)
+class PlaybooksConfig:
+    """`[playbooks]`: folders, searched in this order before the playbooks that ship."""
+
+    paths: Annotated[tuple[Path, ...], PATHS] = ()
+
+
+@dataclass(frozen=True)
+class SshConfig:
+    """`[ssh]`: how hosts are reached that say nothing else; `connect_timeout` is in seconds.
+
+    Without `known_hosts`, host keys are kept beside the database.
+    """
+
+    user: Annotated[str | None, LINE] = None
+    key: Annotated[Path | None, PATH] = None
+    port: Annotated[int, PORT] = 22
+    python: Annotated[str | None, LINE] = None
+    known_hosts: Annotated[Path | None, PATH] = None
+    connect_timeout: Annotated[int, DURATION] = 10
+    extra_args: Annotated[tuple[str, ...], WORDS] = ()
+
+
+@dataclass(frozen=True)
+class AnsibleConfig:
+    """`[ansible]`: how playbooks run; `timeout`, in seconds, is for a whole run."""
+
+    forks: Annotated[int | None, whole(1, 500)] = None
+    pipelining: Annotated[bool, FLAG] = True
+    timeout: Annotated[int | None, DURATION] = None
+    become: Annotated[bool, FLAG] = False
+    become_password_command: Annotated[tuple[str, ...], WORDS] = ()
+    vault_password_file: Annotated[Path | None, PATH] = None
+
+
+@dataclass(frozen=True)
+class DeployDefaults:
+    """`[deploy]`: what `deploy vm` takes where its options say nothing.
+
+    `memory` and `disk` are bytes, time-outs seconds.
+    """
+
+    vcenter: Annotated[str | None, LINE] = None
+    template: Annotated[str | None, LINE] = None
+    datacenter: Annotated[str | None, LINE] = None
+    cluster: Annotated[str | None, LINE] = None
+    resource_pool: Annotated[str | None, LINE] = None
+    datastore: Annotated[str | None, LINE] = None
+    folder: Annotated[str | None, LINE] = None
+    network: Annotated[str | None, LINE] = None
+    gateway: Annotated[str | None, ADDRESS] = None
+    dns: Annotated[tuple[str, ...], ADDRESSES] = ()
+    domain: Annotated[str | None, DOMAIN] = None
+    cpus: Annotated[int | None, whole(1)] = None
+    memory: Annotated[int | None, SIZE] = None
+    disk: Annotated[int | None, SIZE] = None
+    clone_timeout: Annotated[int, DURATION] = 1800
+    ip_timeout: Annotated[int, DURATION] = 600
+    ssh_timeout: Annotated[int, DURATION] = 300
+
+
+@dataclass(frozen=True)
+class DeployConfig:
+    """`[deploy]`, and what `[deploy.environments.NAME]` says otherwise, key by key."""
+
+    defaults: DeployDefaults
+    environments: Mapping[str, Mapping[str, Any]]
+
+    def for_environment(self, environment: str | None) -> DeployDefaults:
+        """The defaults for that environment; for one without a section, those for all."""
+        return replace(self.defaults, **self.environments.get(environment or "", {}))
+
+
+@dataclass(frozen=True)
+class SnapshotsConfig:
+    """`[snapshots]`: the log of snapshots, and how many a vCenter removes at the same time."""
+
+    log_file: Annotated[Path | None, PATH] = None
+    parallel_removals: Annotated[int, whole(1, 64)] = 4
+
+
+@dataclass(frozen=True)
+class SchedulerConfig:
+    """`[scheduler]`: `timezone` None is this machine's; `misfire_grace` is in seconds."""
+
+    timezone: Annotated[str | None, TIMEZONE] = None
+    misfire_grace: Annotated[int, DURATION] = 3600
+    max_running: Annotated[int, whole(1, 1000)] = 10
+
+
+SECTIONS: Mapping[str, type] = {
+    "database": DatabaseConfig,
+    "hosts_file": HostsFileConfig,
+    "playbooks": PlaybooksConfig,
+    "ssh": SshConfig,
+    "ansible": AnsibleConfig,
+    "deploy": DeployDefaults,
+    "snapshots": SnapshotsConfig,
+    "scheduler": SchedulerConfig,
+}
+
+
+def kinds(section: str) -> dict[str, Kind]:
+    """The keys of a section with their kinds."""
+    return {
+        name: hint.__metadata__[0]
+        for name, hint in get_type_hints(SECTIONS[section], include_extras=True).items()
+    }
+
+
+class Source(StrEnum):
+    """Where a value comes from."""
+
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that can be configured, validated; `path` is the file that was read, if any.
+
+    `sources` says of each key that is not at its default, such as `ssh.port`, where it was set.
+    """
+
+    path: Path | None
+    database: DatabaseConfig
+    hosts_file: HostsFileConfig
+    playbooks: PlaybooksConfig
+    ssh: SshConfig
+    ansible: AnsibleConfig
+    deploy: DeployConfig
+    snapshots: SnapshotsConfig
+    scheduler: SchedulerConfig
+    sources: Mapping[str, Source]
+
+    def values(self) -> Iterator[tuple[str, Any, Source]]:
+        """Every key with its value as plain data, as the file has it, and its source."""
+        for section in SECTIONS:
+            values = self.deploy.defaults if section == "deploy" else getattr(self, section)
+            for name, kind in kinds(section).items():
+                key, value = f"{section}.{name}", getattr(values, name)
+                shown = None if value is None else kind.show(value)
+                yield key, shown, self.sources.get(key, Source.DEFAULT)
+        for environment, values in self.deploy.environments.items():
+            for name, value in values.items():
+                key = f"deploy.environments.{environment}.{name}"
+                yield key, kinds("deploy")[name].show(value), Source.FILE
