@@ -1,0 +1,174 @@
+"""Passwords, fetched at the moment they are needed from where they are said to be."""
+
+import os
+import shlex
+import signal
+import stat
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from diaken_cli.errors import SecretError
+from diaken_cli.words import SecretKind
+
+COMMAND_SECONDS = 30
+MOST_BYTES = 4096
+
+
+class Secret:
+    """A password that does not show itself: only `reveal` gives it out."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def reveal(self) -> str:
+        """The password itself."""
+        return self._text
+
+
+def resolve(kind: SecretKind, ref: str, environ: Mapping[str, str]) -> Secret:
+    """Fetch a password; `ref` is an argv as one text, the path of a file, or a variable's name.
+
+    Raises SecretError; no message holds anything of a password.
+    """
+    match kind:
+        case SecretKind.COMMAND:
+            return _checked(_of_command(ref, environ), f"the password command {_program(ref)}")
+        case SecretKind.FILE:
+            return _checked(_of_file(ref), f"the password file {ref}")
+        case SecretKind.ENV:
+            return _checked(_of_variable(ref, environ), f"the environment variable {ref}")
+
+
+def _checked(raw: bytes, source: str) -> Secret:
+    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    if not raw:
+        raise SecretError(f"{source} gave no password: it is empty")
+    if len(raw) > MOST_BYTES:
+        raise SecretError(f"{source} gave more than {MOST_BYTES} bytes: that is no password")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise SecretError(f"{source} gave a password that is not UTF-8") from None
+    if "\0" in text:
+        raise SecretError(f"{source} gave a zero byte: that is no password")
+    return Secret(text)
+
+
+# ── from a command ───────────────────────────────────────────────────────────────────────────
+
+
+def _of_command(ref: str, environ: Mapping[str, str]) -> bytes:
+    """What the command prints. It has no terminal, so that it can't wait for a person unseen."""
+    name = _program(ref)
+    try:
+        process = subprocess.Popen(
+            _words(ref),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environ),
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as fault:
+        said = getattr(fault, "strerror", None) or str(fault)
+        raise SecretError(
+            f"the password command {name} can't be started: {said}",
+            hint="It is run without a shell: the first word has to be a program in PATH.",
+        ) from fault
+    with process:
+        try:
+            printed, complaint = process.communicate(timeout=COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            raise SecretError(
+                f"the password command {name} did not end within {COMMAND_SECONDS} s",
+                hint="It can't ask anything: it has no terminal and no input.",
+            ) from None
+        except BaseException:
+            _kill(process)
+            raise
+    if process.returncode != 0:
+        raise SecretError(
+            f"the password command {name} failed with exit status {process.returncode}"
+            f"{_last_line(complaint)}"
+        )
+    return printed
+
+
+def _words(ref: str) -> Sequence[str]:
+    try:
+        words = shlex.split(ref)
+    except ValueError as fault:
+        raise SecretError(f"the password command can't be split into words: {fault}") from None
+    if not words:
+        raise SecretError("the password command is empty")
+    return words
+
+
+def _program(ref: str) -> str:
+    """The name of the program alone: its arguments may be nobody's business."""
+    return _words(ref)[0]
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the command and what it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _last_line(complaint: bytes) -> str:
+    lines = complaint.decode(errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return f": {said[-1][:200]}" if said else ""
+
+
+# ── from a file, from a variable ─────────────────────────────────────────────────────────────
+
+
+def _of_file(ref: str) -> bytes:
+    """What the file holds; what was opened is what is judged, so that nothing slips between."""
+    try:
+        path = Path(ref).expanduser()
+        with open(path, "rb", opener=_never_waiting) as file:
+            _check_closed(path, os.fstat(file.fileno()))
+            return file.read(MOST_BYTES + 3)  # with a line's end, and one more to see what is over
+    except (OSError, ValueError, RuntimeError) as fault:  # RuntimeError: ~somebody who is not there
+        said = getattr(fault, "strerror", None) or str(fault)
+        raise SecretError(f"the password file {ref} can't be read: {said}") from fault
+
+
+def _check_closed(path: Path, facts: os.stat_result) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise SecretError(f"the password file {path} is not a regular file")
+    if facts.st_uid not in (os.geteuid(), 0):
+        raise SecretError(
+            f"the password file {path} belongs to another account",
+            hint=f"Make it yours: chown {os.geteuid()} {path}",
+        )
+    if facts.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SecretError(
+            f"the password file {path} is open to other accounts"
+            f" (mode {stat.S_IMODE(facts.st_mode):04o})",
+            hint=f"Close it: chmod 600 {path}",
+        )
+
+
+def _never_waiting(path: str, flags: int) -> int:
+    """Open a file so that a pipe in its place does not hold us up."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _of_variable(name: str, environ: Mapping[str, str]) -> bytes:
+    if name not in environ:
+        raise SecretError(
+            f"the environment variable {name} is not set: it should hold the password",
+            hint="cron does not pass the environment of your shell on.",
+        )
+    return environ[name].encode(errors="surrogateescape")
