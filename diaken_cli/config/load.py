@@ -8,7 +8,7 @@ from typing import Any
 
 from diaken_cli import units
 from diaken_cli.config.kinds import Kind, Place
-from diaken_cli.config.places import asked_file, default_database, home, usual_files
+from diaken_cli.config.places import asked_file, default_database, home, searched
 from diaken_cli.config.sections import SECTIONS, Config, DeployConfig, Source, kinds
 from diaken_cli.errors import AccessError, ConfigurationError
 
@@ -23,10 +23,10 @@ def load(explicit: Path | None, environ: Mapping[str, str]) -> Config:
     An empty variable counts as not set. Raises ConfigurationError with all the mistakes of both,
     AccessError for a file that this account can't read.
     """
-    path, document = _find(explicit, environ)
+    path = find(explicit, environ)
     file = _File(path, Place(home(environ), path.parent if path else None))
     environment = _Environment(environ, Place(home(environ)))
-    file.read(document)
+    file.read(read_document(path) if path else {})
     environment.read()
     mistakes = [*file.mistakes, *environment.mistakes]
     if mistakes:
@@ -46,47 +46,53 @@ def load(explicit: Path | None, environ: Mapping[str, str]) -> Config:
     return Config(path=path, sources=sources, **sections)
 
 
+def find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The config file that is read, or None where there is none at all.
+
+    Raises ConfigurationError for one that was named and does not exist, AccessError.
+    """
+    for path in searched(explicit, environ):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as fault:
+            raise _unreadable(path, fault) from fault
+        return path
+    asked = asked_file(explicit, environ)
+    if asked is not None:
+        raise ConfigurationError(
+            f"the config file {asked} does not exist",
+            hint=f"Write one with: diaken config init --path {asked}",
+        )
+    return None
+
+
 def read_document(path: Path) -> Document:
-    """What a config file holds, as TOML. Raises FileNotFoundError, ConfigurationError."""
+    """What a config file holds, as TOML. Raises ConfigurationError, AccessError."""
     import tomllib
 
     try:
         return tomllib.loads(path.read_bytes().decode())
-    except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(path) from None
-    except PermissionError as fault:
-        raise AccessError(
-            f"the config file {path} can't be read: {fault.strerror}",
-            hint="Make it readable for this account, or name another one with --config.",
-        ) from fault
     except OSError as fault:
-        raise ConfigurationError(
-            f"the config file {path} can't be read: {fault.strerror}"
-        ) from fault
+        raise _unreadable(path, fault) from fault
     except UnicodeDecodeError as fault:
         raise ConfigurationError(f"{path}: must be UTF-8: {fault.reason}") from fault
     except (ValueError, RecursionError) as fault:  # ValueError also for a number of 5000 digits
         raise ConfigurationError(f"{path}: is not valid TOML: {fault}") from fault
 
 
+def _unreadable(path: Path, fault: OSError) -> ConfigurationError:
+    message = f"the config file {path} can't be read: {fault.strerror}"
+    if isinstance(fault, PermissionError):
+        hint = "Make it readable for this account, or name another one with --config."
+        return AccessError(message, hint=hint)
+    return ConfigurationError(message)
+
+
 def variable_name(section: str, key: str) -> str:
     """The environment variable of a key."""
     return f"{PREFIX}{section}_{key}".upper()
-
-
-def _find(explicit: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, Document]:
-    asked = asked_file(explicit, environ)
-    for path in (asked,) if asked else usual_files(environ):
-        try:
-            return path, read_document(path)
-        except FileNotFoundError:
-            continue
-    if asked:
-        raise ConfigurationError(
-            f"the config file {asked} does not exist",
-            hint=f"Write one with: diaken config init --path {asked}",
-        )
-    return None, {}
 
 
 @dataclass

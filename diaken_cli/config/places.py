@@ -21,9 +21,15 @@ def asked_file(explicit: Path | None, environ: Mapping[str, str]) -> Path | None
 
 
 def usual_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where a config file is looked for; the first that exists is read, and no other."""
+    """Where config files are by convention: this account's, and the system's."""
     own = _base(environ, "XDG_CONFIG_HOME", ".config") / "diaken/config.toml"
     return own, SYSTEM_FILE
+
+
+def searched(explicit: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where a config file is looked for; the first that exists is read, and no other."""
+    asked = asked_file(explicit, environ)
+    return usual_files(environ) if asked is None else (asked,)
 
 
 def default_database(environ: Mapping[str, str]) -> Path:

@@ -1,0 +1,119 @@
+"""A new config file: the commented example, with what was said put in its place."""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from diaken_cli.actions import validate
+from diaken_cli.errors import AccessError, Conflict
+
+_HEADER = re.compile(r"#?\[(.+)\]")
+
+
+@dataclass(frozen=True)
+class GivenConfig:
+    """What was said of the new file, as it was typed; None and empty leave the default."""
+
+    database: str | None = None
+    ssh_user: str | None = None
+    ssh_key: str | None = None
+    playbooks: Sequence[str] = ()
+
+
+def write(path: Path, given: GivenConfig, *, force: bool) -> None:
+    """Write a config file, 0600, at once and whole.
+
+    Raises InvalidInput with all that is wrong with what was given, Conflict where there is a file
+    already (unless `force`), AccessError where it can't be written.
+    """
+    reader = validate.Reader()
+    values = {
+        ("database", "path"): reader.optional("--database", given.database, _path, None),
+        ("ssh", "user"): reader.optional("--ssh-user", given.ssh_user, validate.account, None),
+        ("ssh", "key"): reader.optional("--ssh-key", given.ssh_key, validate.private_key, None),
+        ("playbooks", "paths"): [
+            reader.optional("--playbooks", each, _folder, None) for each in given.playbooks if each
+        ],
+    }
+    reader.check()
+    content = filled(example(), {key: value for key, value in values.items() if value})
+    try:
+        _make_folder(path.parent)
+        _put(path, content, force=force)
+    except FileExistsError as fault:
+        raise _exists(path) from fault
+    except OSError as fault:
+        raise AccessError(f"the config file {path} can't be written: {fault.strerror}") from fault
+
+
+def check_is_free(path: Path) -> None:
+    """Raise Conflict where there is a file already: before a person is asked for anything."""
+    if path.exists():
+        raise _exists(path)
+
+
+def example() -> str:
+    """The commented example: in the package, or beside it in a checkout."""
+    name, package = "config.example.toml", Path(__file__).parents[1]
+    packaged = package / name
+    return (packaged if packaged.is_file() else package.parent / name).read_text()
+
+
+def filled(text: str, values: Mapping[tuple[str, str], Any]) -> str:
+    """The example with the values of some keys, by section and key, put in their lines."""
+    section, lines = "", []
+    for line in text.splitlines(keepends=True):
+        if header := _HEADER.match(line):
+            section = header[1]
+        key = line.lstrip("#").partition(" = ")[0]
+        given = values.get((section, key))
+        lines.append(line if given is None else tomli_w.dumps({key: given}))
+    return "".join(lines)
+
+
+def _exists(path: Path) -> Conflict:
+    return Conflict(f"{path} exists already", hint="Edit it, or write it anew with --force.")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make it and what is missing above it, each 0700 (`mkdir(parents=True)` closes only one)."""
+    for each in reversed((folder, *folder.parents)):
+        if not each.exists():
+            each.mkdir(0o700)
+
+
+def _put(path: Path, content: str, *, force: bool) -> None:
+    descriptor, made = tempfile.mkstemp(prefix=".diaken.", dir=path.parent)
+    temporary = Path(made)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if force:
+            temporary.replace(path)
+        else:
+            path.hardlink_to(temporary)  # unlike a rename, that refuses to replace a file
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _path(text: str) -> str:
+    """An absolute path: what a shell left relative is meant from the working folder."""
+    path = Path(validate.one_line(text)).expanduser().absolute()
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file in it")
+    return str(path)
+
+
+def _folder(text: str) -> str:
+    path = Path(validate.one_line(text)).expanduser().absolute()
+    if not path.is_dir():
+        raise ValueError(f"{path} is not a folder")
+    return str(path)

@@ -1,0 +1,100 @@
+"""`diaken config`: write the config file, and see what is in effect."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diaken_cli.commands.shared import Call, command, group
+from diaken_cli.render.output import Format
+
+app = group("The config file.")
+
+
+@command(app)
+def init(
+    call: Call,
+    path: Annotated[
+        Path | None,
+        typer.Option(
+            "--path",
+            metavar="FILE",
+            help="Where to write it: by default where it is looked for first.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is there already.")
+    ] = False,
+    database: Annotated[
+        str | None, typer.Option("--database", metavar="FILE", help="The database.")
+    ] = None,
+    ssh_user: Annotated[
+        str | None, typer.Option("--ssh-user", metavar="USER", help="Who logs in on the hosts.")
+    ] = None,
+    ssh_key: Annotated[
+        str | None,
+        typer.Option("--ssh-key", metavar="FILE", help="The private key to log in with."),
+    ] = None,
+    playbooks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--playbooks",
+            metavar="FOLDER",
+            help="Where your own playbooks are; can be given again.",
+        ),
+    ] = None,
+) -> None:
+    """Write a config file with every key in it, commented out, but for what is given here.
+
+    On a terminal, what is not given is asked for; an empty answer leaves the default.
+    """
+    from diaken_cli.actions.configuring import GivenConfig, check_is_free, write
+    from diaken_cli.config.places import default_database, searched
+
+    target = path.absolute() if path else searched(call.options.config, os.environ)[0]
+    if not force:
+        check_is_free(target)
+    if call.may_ask:
+        usual = default_database(os.environ)
+        database = database or _ask(f"Database (empty: {usual})")
+        ssh_user = ssh_user or _ask("SSH user (empty: your own)")
+        ssh_key = ssh_key or _ask("SSH private key (empty: ssh's own choice)")
+        playbooks = playbooks or [_ask("Folder of your playbooks (empty: none)")]
+    given = GivenConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
+    write(target, given, force=force)
+    call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
+
+
+@command(app)
+def show(call: Call) -> None:
+    """Show every key, its value, and whether it comes from the environment, the file or default."""
+    config = call.config
+    if call.output.format is Format.TEXT:
+        call.output.say(f"config file: {config.path or 'none'}")
+    rows = [
+        {"key": key, "value": value, "source": source.value}
+        for key, value, source in config.values()
+    ]
+    call.output.rows(rows, {"KEY": "key", "VALUE": "value", "FROM": "source"}, nothing="no keys")
+
+
+@command(app)
+def path(call: Call) -> None:
+    """Print the path of the config file that is read, and say where it is looked for."""
+    from diaken_cli.config.load import find
+    from diaken_cli.config.places import searched
+
+    found = find(call.options.config, os.environ)
+    places = [str(each) for each in searched(call.options.config, os.environ)]
+    if call.output.format is not Format.TEXT:
+        call.output.thing({"path": str(found) if found else None, "searched": places})
+    elif found:
+        typer.echo(str(found))
+    else:
+        call.output.say(f"there is no config file; looked for: {', '.join(places)}")
+
+
+def _ask(question: str) -> str:
+    answer: str = typer.prompt(question, default="", show_default=False, err=True)
+    return answer.strip()

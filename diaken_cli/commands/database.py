@@ -1,0 +1,38 @@
+"""`diaken database`: the database file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diaken_cli.commands.shared import Call, command, group
+
+app = group("The database file.")
+
+
+@command(app)
+def backup(
+    call: Call,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="The copy, which must not exist yet.")
+    ] = None,
+) -> None:
+    """Copy the live database whole; runs may go on meanwhile.
+
+    The copy is a database by itself, checked, and open to this account only.
+    """
+    from diaken_cli.errors import AccessError, Conflict, InvalidInput, Mistake
+    from diaken_cli.units import format_size
+
+    if file is None:
+        raise InvalidInput([Mistake("FILE", None, "is required")])
+    target = file.absolute()
+    try:
+        call.store.database.backup(target)
+    except FileExistsError as fault:
+        raise Conflict(f"{target} exists already", hint="Name a file that is not there.") from fault
+    except OSError as fault:
+        raise AccessError(f"the copy {target} can't be written: {fault.strerror}") from fault
+    size = target.stat().st_size
+    said = f"copied {call.store.path} to {target} ({format_size(size)})"
+    call.output.changed({"path": str(target), "size": size}, said)
