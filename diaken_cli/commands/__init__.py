@@ -43,7 +43,7 @@ class LazyGroups(TyperGroup):
         name, found, rest = super().resolve_command(ctx, args)
         if name in GROUPS:
             module = importlib.import_module(f"{__name__}.{name}")
-            found = typer.main.get_command(module.app)
+            found = typer.main.get_group(module.app)  # also where it has one command only
         return name, found, rest
 
 

@@ -201,7 +201,7 @@ def test_path_prints_the_file_that_is_read(machine: Machine) -> None:
 
 
 def test_a_named_file_that_is_missing_is_an_error(machine: Machine) -> None:
-    for arguments in (("config", "path"), ("config", "show"), ("hosts", "list")):
+    for arguments in (("config", "path"), ("config", "show"), ("database", "backup", "x")):
         error = machine.error(10, *arguments, "--config", "none.toml")
         assert error["message"] == f"the config file {machine.folder}/none.toml does not exist"
 
