@@ -1,0 +1,14 @@
+"""When something is due: a moment in a time zone, and the moments of a rule that repeats it."""
+
+from diaken_cli.timing.moments import Moment, machine_zone, parse_moment
+from diaken_cli.timing.recurrence import misfired, next_instant, parse_rule, upcoming
+
+__all__ = [
+    "Moment",
+    "machine_zone",
+    "misfired",
+    "next_instant",
+    "parse_moment",
+    "parse_rule",
+    "upcoming",
+]

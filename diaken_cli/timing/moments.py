@@ -1,0 +1,179 @@
+"""A moment as people write it, local to a zone -> an instant; what DST skips or repeats is asked.
+
+What is refused raises ValueError with a sentence that says what would be right.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from diaken_cli.units import parse_duration
+
+FARTHEST = timedelta(days=36525)  # a hundred years
+FOLDER_OF_ZONES = "zoneinfo/"
+
+_WRITTEN = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?) ?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment as it was asked for, and the instant that it is.
+
+    `wall` is what a clock in `zone` shows (naive); `fold` says which one where a change of clocks
+    repeats it, or skips it (PEP 495). `instant` is in UTC.
+    """
+
+    wall: datetime
+    zone: str
+    fold: int
+    instant: datetime
+
+
+def parse_moment(text: str, zone: str, now: datetime) -> Moment:
+    """A moment after `now`: `2026-12-01 03:00` in the zone, the same with an offset, or `+2h`."""
+    region = load_zone(zone)
+    if text.startswith("+"):
+        instant = (now + timedelta(seconds=parse_duration(text[1:]))).replace(microsecond=0)
+        there = instant.astimezone(region)
+        return Moment(_naive(there), zone, there.fold, instant.astimezone(UTC))
+    wall, offset = _parse_written(text)
+    if not now - FARTHEST < wall.replace(tzinfo=UTC) < now + FARTHEST:
+        raise ValueError(f"{text!r} is more than a hundred years away")
+    fold = _undisputed(wall, region) if offset is None else _settled(wall, region, offset)
+    instant = as_instant(wall, region, fold)
+    if instant <= now:
+        there = now.astimezone(region)
+        raise ValueError(f"{text!r} is in the past: it is {shown(_naive(there))} in {zone}")
+    return Moment(wall, zone, fold, instant)
+
+
+def load_zone(name: str) -> ZoneInfo:
+    """A time zone of the IANA database, by its name."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
+        raise ValueError(f"{name!r} is not a time zone, such as Europe/Madrid or UTC") from None
+
+
+def machine_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
+    """The name of this machine's time zone: `TZ`, else where /etc/localtime leads to, else UTC."""
+    named = environ.get("TZ", "").removeprefix(":")
+    if not named and localtime.exists():
+        named = str(localtime.resolve()).partition(FOLDER_OF_ZONES)[2]
+    elif not named:
+        named = "UTC"
+    try:
+        load_zone(named)
+    except ValueError:
+        raise ValueError(
+            "this machine's time zone has no name: say one with --timezone, or"
+            " `[scheduler] timezone`"
+        ) from None
+    return named
+
+
+def as_instant(wall: datetime, region: tzinfo, fold: int) -> datetime:
+    """The instant in UTC that a clock of the region shows; `fold` decides where two do, or none."""
+    return wall.replace(tzinfo=region, fold=fold).astimezone(UTC)
+
+
+def first_instant(wall: datetime, region: tzinfo) -> datetime:
+    """The first instant in UTC at which a clock of the region shows `wall`, or is past it.
+
+    So what is repeated counts the first time, and what is skipped the moment the gap ends.
+    """
+    instant = as_instant(wall, region, 0)
+    if not is_skipped(wall, region):
+        return instant
+    before, after = as_instant(wall, region, 1), instant
+    offset = after.astimezone(region).utcoffset()
+    while after - before > timedelta(seconds=1):  # clocks change at a whole second
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if middle.astimezone(region).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
+def is_skipped(wall: datetime, region: tzinfo) -> bool:
+    """Whether no clock of the region ever shows that."""
+    return _naive(as_instant(wall, region, 0).astimezone(region)) != wall
+
+
+def shown(wall: datetime) -> str:
+    """A wall time as it can be typed again; seconds only where there are some."""
+    return f"{wall:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+
+
+def _parse_written(text: str) -> tuple[datetime, timedelta | None]:
+    found = _WRITTEN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(
+            f"{text!r} is not a moment: write it as 2026-12-01 03:00, with an offset as"
+            " 2026-12-01T03:00+01:00, or from now as +2h"
+        )
+    day, time, offset = found.groups()
+    try:
+        wall = datetime.fromisoformat(f"{day} {time}")
+        aware = datetime.fromisoformat(f"{day} {time}{offset}") if offset else wall
+    except ValueError as fault:
+        raise ValueError(f"{text!r} is not a moment: {fault}") from None
+    return wall, aware.utcoffset()
+
+
+def _undisputed(wall: datetime, region: ZoneInfo) -> int:
+    """Fold 0, where exactly one instant is meant."""
+    first, second = _offsets(wall, region)
+    if first == second:
+        return 0
+    one, other = (f"{wall:%Y-%m-%dT%H:%M:%S}{_sign(each)}" for each in (first, second))
+    if not is_skipped(wall, region):
+        raise ValueError(
+            f"{shown(wall)} happens twice in {region}, as its clocks are set back: write {one}"
+            f" for the first time, or {other} for the second"
+        )
+    after = first_instant(wall, region).astimezone(region)
+    before = _naive(after) - (second - first)
+    raise ValueError(
+        f"{shown(wall)} does not exist in {region}: its clocks are set forward from"
+        f" {before:%H:%M} to {after:%H:%M}. Write {shown(_naive(after))}, or settle it by an"
+        f" offset: {other} is {_there(wall, region, 1)}, {one} is {_there(wall, region, 0)}"
+    )
+
+
+def _settled(wall: datetime, region: ZoneInfo, offset: timedelta) -> int:
+    """The fold that the offset means."""
+    offsets = _offsets(wall, region)
+    if offset not in offsets:
+        said = " or ".join(dict.fromkeys(_sign(each) for each in offsets))
+        raise ValueError(
+            f"{region} is not at {_sign(offset)} at {shown(wall)}, but at {said}: write that, or"
+            " no offset, or name another zone"
+        )
+    return offsets.index(offset)
+
+
+def _offsets(wall: datetime, region: ZoneInfo) -> tuple[timedelta, timedelta]:
+    """The offsets from UTC with fold 0 and 1; they differ where DST skips or repeats the moment."""
+    first, second = (wall.replace(tzinfo=region, fold=fold).utcoffset() for fold in (0, 1))
+    return first or timedelta(), second or timedelta()
+
+
+def _there(wall: datetime, region: ZoneInfo, fold: int) -> str:
+    there = as_instant(wall, region, fold).astimezone(region)
+    return f"{shown(_naive(there))} there"
+
+
+def _naive(aware: datetime) -> datetime:
+    return aware.replace(tzinfo=None, fold=0)
+
+
+def _sign(offset: timedelta) -> str:
+    minutes, sign = abs(offset) // timedelta(minutes=1), "-" if offset < timedelta() else "+"
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}"
