@@ -10,7 +10,9 @@ from diaken_cli.store.claims import Claims
 from diaken_cli.store.engine import Database
 from diaken_cli.store.history import History
 from diaken_cli.store.inventory import Inventory
+from diaken_cli.store.notices import Notices
 from diaken_cli.store.recorder import Recorder
+from diaken_cli.store.schedules import Schedules
 
 
 class Store:
@@ -26,6 +28,8 @@ class Store:
         self.history = History(self.database)
         self.recorder = Recorder(self.database)
         self.claims = Claims(self.database)
+        self.schedules = Schedules(self.database)
+        self.notices = Notices(self.database)
 
     @cached_property
     def id(self) -> str:

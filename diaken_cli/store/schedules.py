@@ -1,0 +1,289 @@
+"""Scheduled tasks: each of their moments is claimed once, and every one of them is accounted for.
+
+A task is `pending` with its next moment, or `running` with the one that is being carried out.
+Who claims a moment, gives it up as missed or settles how it ended does so in one transaction that
+asks for the state it expects: of two processes one wins, and the other is told.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlmodel import Session, col
+
+from diaken_cli.errors import Conflict
+from diaken_cli.models import Host, Meta, Missed, Run, ScheduledTask
+from diaken_cli.store import hosts
+from diaken_cli.store.claims import Attempt, Begun, NewRun, begin_run, refuse_locked
+from diaken_cli.store.engine import Database
+from diaken_cli.store.places import TASK_HAS_ENDED
+from diaken_cli.store.records import HostRecord
+from diaken_cli.store.tasks import (
+    TaskRecord,
+    TaskValues,
+    columns,
+    end_moment,
+    insert_task,
+    records,
+    select_tasks,
+    take,
+    task_by_id,
+    update_pending,
+    update_task,
+)
+from diaken_cli.words import RunKind, RunStatus, ScheduleStatus, TargetType, Trigger, to_stored
+
+Choose = Callable[[Sequence[HostRecord]], Sequence[HostRecord]]
+
+PAUSED_UNTIL = "paused_until"
+FOR_GOOD = datetime.max.replace(tzinfo=UTC)
+# As the tables have times, so that what only reads the file compares them alike.
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+ENDS_AS = {
+    RunStatus.SUCCESS: ScheduleStatus.COMPLETED,
+    RunStatus.PARTIAL: ScheduleStatus.FAILED,
+    RunStatus.FAILED: ScheduleStatus.FAILED,
+    RunStatus.INTERRUPTED: ScheduleStatus.FAILED,
+    RunStatus.CANCELED: ScheduleStatus.CANCELED,
+}
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A moment of a task that this process carries out, on the hosts that it has locked."""
+
+    task: TaskRecord
+    run: Begun
+    hosts: tuple[HostRecord, ...]
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A moment that passed without an execution, and why."""
+
+    due_at: datetime
+    noticed_at: datetime
+    reason: str
+
+
+class Schedules:
+    """Keeps scheduled tasks, and hands out their moments."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # ── tasks ────────────────────────────────────────────────────────────────────────────────
+
+    def tasks(self, *, include_ended: bool = True) -> list[TaskRecord]:
+        """The tasks, in the order in which they were added."""
+        return self._records() if include_ended else self._records(~TASK_HAS_ENDED)
+
+    def find(self, name_or_id: str) -> TaskRecord | None:
+        """A task by its number; or by its name: the one that has not ended, else the newest."""
+        if name_or_id.isascii() and name_or_id.isdigit():
+            found = self._records(col(ScheduledTask.id) == int(name_or_id))
+        else:
+            found = self._records(col(ScheduledTask.name) == name_or_id)
+        ended = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
+        return max(found, key=lambda each: (each.status in ended, each.id), default=None)
+
+    def add(self, name: str, values: TaskValues) -> TaskRecord:
+        """Add a task. Raises InvalidInput where a task that has not ended has the name."""
+        with self._database.writing() as session:
+            return insert_task(session, name, values)
+
+    def set(self, task: TaskRecord, values: TaskValues) -> TaskRecord:
+        """Give a task other values. Raises Conflict where it is running or has ended."""
+        with self._database.writing() as session:
+            update_pending(session, task.id, error=None, **columns(values))
+            return task_by_id(session, task.id)
+
+    def cancel(self, task: TaskRecord) -> TaskRecord:
+        """Take a task off the schedule. Raises Conflict where it is running or has ended."""
+        with self._database.writing() as session:
+            update_pending(session, task.id, status=ScheduleStatus.CANCELED, due_at=None)
+            return task_by_id(session, task.id)
+
+    def cancel_after_run(self, task: TaskRecord) -> bool:
+        """Let the run that is going on be the last: it will be settled as `canceled`.
+
+        False where none is going on.
+        """
+        last = (
+            update(ScheduledTask)
+            .where(
+                col(ScheduledTask.id) == task.id,
+                col(ScheduledTask.status) == ScheduleStatus.RUNNING,
+            )
+            .values(due_at=None)
+            .returning(col(ScheduledTask.id))
+        )
+        with self._database.writing() as session:
+            return session.execute(last).scalar_one_or_none() is not None
+
+    def misses(self, task: TaskRecord) -> list[Miss]:
+        """The moments of a task that were missed, the latest first."""
+        query = select(Missed).where(col(Missed.scheduled_task_id) == task.id)
+        with self._database.reading() as session:
+            rows = session.scalars(query.order_by(col(Missed.due_at).desc())).all()
+        return [Miss(each.due_at, each.noticed_at, each.reason) for each in rows]
+
+    # ── moments ──────────────────────────────────────────────────────────────────────────────
+
+    def due(self, now: datetime) -> list[TaskRecord]:
+        """The pending tasks whose moment has come, the longest due first; none while paused."""
+        if self.paused_until(now) is not None:
+            return []
+        found = self._records(
+            col(ScheduledTask.status) == ScheduleStatus.PENDING, col(ScheduledTask.due_at) <= now
+        )
+        return sorted(found, key=lambda each: (each.due_at or now, each.id))
+
+    def claim(
+        self,
+        task: TaskRecord,
+        attempt: Attempt,
+        *,
+        user: str,
+        max_running: int,
+        now: datetime,
+        choose: Choose = tuple,
+    ) -> Claimed | None:
+        """Begin the run of a task's moment; None where another process was first.
+
+        Its hosts are those that are active at this moment; `choose` narrows them. Where there is
+        none the run begins without any. Raises Conflict, and leaves the task pending, where a host
+        is `locked` by another run, or where `max_running` scheduled runs go on (`no_slot`).
+        """
+        with self._database.writing() as session:
+            if not take(session, task):
+                return None
+            task = task_by_id(session, task.id)  # it may have been set to something else meanwhile
+            if _running(session) >= max_running:
+                raise Conflict(
+                    f"{max_running} scheduled runs go on, as many as `[scheduler] max_running` has",
+                    code="no_slot",
+                )
+            chosen = tuple(choose(_active_hosts(session, task)))
+            host_ids = tuple(each.id for each in chosen)
+            refuse_locked(session, host_ids)
+            new = NewRun(
+                kind=RunKind.PLAYBOOK,
+                target_type=task.target_type,
+                target=task.target,
+                target_id=task.target_id,
+                environment=task.environment,
+                playbook=task.playbook,
+                request=to_stored(task.options),
+                user=user,
+                trigger=Trigger.SCHEDULE,
+                scheduled_task_id=task.id,
+                due_at=task.due_at,
+                host_ids=host_ids,
+            )
+            begun = begin_run(session, new, attempt, now)
+            update_task(session, task.id, last_run_id=begun.id, error=None)
+            return Claimed(task_by_id(session, task.id), begun, chosen)
+
+    def settle(
+        self,
+        task_id: int,
+        run_id: int,
+        status: RunStatus,
+        next_due: datetime | None,
+        error: str | None = None,
+    ) -> ScheduleStatus | None:
+        """Write how the run of a task ended: what that is for the task, None if it was settled.
+
+        With a next moment the task is pending again, unless it was to be canceled after the run.
+        """
+        mine = (
+            col(ScheduledTask.id) == task_id,
+            col(ScheduledTask.status) == ScheduleStatus.RUNNING,
+            col(ScheduledTask.last_run_id) == run_id,
+        )
+        outcome = ENDS_AS[status]
+        with self._database.writing() as session:
+            row = session.execute(select(col(ScheduledTask.due_at)).where(*mine)).one_or_none()
+            if row is None:
+                return None
+            if row.due_at is None:
+                outcome, next_due = ScheduleStatus.CANCELED, None
+            end_moment(session, task_id, outcome, next_due, error)
+        return outcome
+
+    def unsettled(self) -> list[TaskRecord]:
+        """The tasks that are running, though their run has ended: its process died in between."""
+        run_goes_on = (
+            select(col(Run.id))
+            .where(
+                col(Run.id) == col(ScheduledTask.last_run_id),
+                col(Run.status) == RunStatus.RUNNING,
+            )
+            .exists()
+        )
+        return self._records(col(ScheduledTask.status) == ScheduleStatus.RUNNING, ~run_goes_on)
+
+    def miss(self, task: TaskRecord, reason: str, next_due: datetime | None, now: datetime) -> bool:
+        """Give up a moment, with the reason; False where another process was first."""
+        with self._database.writing() as session:
+            if task.due_at is None or not take(session, task):
+                return False
+            session.add(
+                Missed(scheduled_task_id=task.id, due_at=task.due_at, noticed_at=now, reason=reason)
+            )
+            end_moment(session, task.id, ScheduleStatus.MISSED, next_due, reason)
+        return True
+
+    def running_count(self) -> int:
+        """How many scheduled runs go on."""
+        with self._database.reading() as session:
+            return _running(session)
+
+    # ── pausing ──────────────────────────────────────────────────────────────────────────────
+
+    def pause(self, until: datetime | None = None) -> None:
+        """Freeze all tasks, until a moment or until `resume`."""
+        value = (until or FOR_GOOD).astimezone(UTC).strftime(TIME_FORMAT)
+        with self._database.writing() as session:
+            session.merge(Meta(key=PAUSED_UNTIL, value=value))
+
+    def resume(self) -> bool:
+        """Let tasks run again; False where they were not paused."""
+        gone = delete(Meta).where(col(Meta.key) == PAUSED_UNTIL).returning(col(Meta.key))
+        with self._database.writing() as session:
+            return session.execute(gone).scalar_one_or_none() is not None
+
+    def paused_until(self, now: datetime) -> datetime | None:
+        """Until when all tasks are frozen: `FOR_GOOD` without an end, None where they are not."""
+        query = select(col(Meta.value)).where(col(Meta.key) == PAUSED_UNTIL)
+        with self._database.reading() as session:
+            value = session.execute(query).scalar_one_or_none()
+        if value is None:
+            return None
+        until = datetime.strptime(value, TIME_FORMAT).replace(tzinfo=UTC)
+        return until if until > now else None
+
+    def _records(self, *where: ColumnElement[bool]) -> list[TaskRecord]:
+        with self._database.reading() as session:
+            return records(session, select_tasks().where(*where))
+
+
+# ── statements ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _running(session: Session) -> int:
+    query = select(func.count()).where(
+        col(Run.status) == RunStatus.RUNNING, col(Run.trigger) == Trigger.SCHEDULE
+    )
+    return int(session.execute(query).scalartask_by_id())
+
+
+def _active_hosts(session: Session, task: TaskRecord) -> list[HostRecord]:
+    if task.target_id is None:  # the group of hosts that are in none has no number either
+        return []
+    column = Host.id if task.target_type is TargetType.HOST else Host.group_id
+    query = hosts.select_hosts().where(col(column) == task.target_id, col(Host.active))
+    return hosts.records(session, query)

@@ -1,0 +1,220 @@
+"""Scheduled tasks as frozen records, and the statements that read and keep them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col
+
+from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound
+from diaken_cli.models import Run, ScheduledTask
+from diaken_cli.store.places import TASK_HAS_ENDED
+from diaken_cli.timing import Moment
+from diaken_cli.timing.moments import as_instant
+from diaken_cli.words import (
+    RunOptions,
+    RunStatus,
+    ScheduleStatus,
+    TargetType,
+    from_stored,
+    to_stored,
+)
+
+TaskQuery = Select[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class TaskValues:
+    """What a task is stored with: a playbook on a host or a group, and when.
+
+    `moment` is the first one, or the only one, `rule` a canonical RRULE, `due_at` the next instant;
+    `grace` is in seconds.
+    """
+
+    target_type: TargetType
+    target_id: int
+    target: str
+    environment: str
+    playbook: str
+    options: RunOptions
+    moment: Moment
+    rule: str | None
+    grace: int
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """A scheduled task. `due_at` is its next moment, or the one that is being carried out.
+
+    `target_id` is None where the target of a task that has ended was removed; `last_status` is
+    how its last run stands; `error` is what went wrong the last time.
+    """
+
+    id: int
+    name: str
+    target_type: TargetType
+    target_id: int | None
+    target: str
+    environment: str
+    playbook: str
+    options: RunOptions
+    moment: Moment
+    rule: str | None
+    grace: int
+    due_at: datetime | None
+    status: ScheduleStatus
+    last_run: int | None
+    last_status: RunStatus | None
+    error: str | None
+
+
+def select_tasks() -> TaskQuery:
+    """The one query for tasks, with how their last run stands, in the order of their numbers."""
+    return (
+        select(ScheduledTask, col(Run.status))
+        .outerjoin(Run, col(Run.id) == col(ScheduledTask.last_run_id))
+        .order_by(col(ScheduledTask.id))
+    )
+
+
+def records(session: Session, query: TaskQuery) -> list[TaskRecord]:
+    """The tasks of a query that began with `select_tasks`."""
+    return [
+        TaskRecord(
+            id=task.id,
+            name=task.name,
+            target_type=task.target_type,
+            target_id=task.host_id if task.target_type is TargetType.HOST else task.group_id,
+            target=task.target,
+            environment=task.environment,
+            playbook=task.playbook,
+            options=from_stored(RunOptions, task.options),
+            moment=_moment(task),
+            rule=task.rrule,
+            grace=task.grace_s,
+            due_at=task.due_at,
+            status=task.status,
+            last_run=task.last_run_id,
+            last_status=last_status,
+            error=task.error,
+        )
+        for task, last_status in session.execute(query).all()
+    ]
+
+
+def columns(values: TaskValues) -> dict[str, Any]:
+    """The values as the table has them."""
+    is_host = values.target_type is TargetType.HOST
+    return {
+        "target_type": values.target_type,
+        "host_id": values.target_id if is_host else None,
+        "group_id": None if is_host else values.target_id,
+        "target": values.target,
+        "environment": values.environment,
+        "playbook": values.playbook,
+        "options": to_stored(values.options),
+        "wall_at": values.moment.wall.isoformat(" "),
+        "timezone": values.moment.zone,
+        "fold": values.moment.fold,
+        "rrule": values.rule,
+        "grace_s": values.grace,
+        "due_at": values.due_at,
+    }
+
+
+def insert_task(session: Session, name: str, values: TaskValues) -> TaskRecord:
+    """Add a task. Raises InvalidInput where its name is in use, Conflict without its target."""
+    row = ScheduledTask(name=name, status=ScheduleStatus.PENDING, **columns(values))
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError as fault:
+        raise _refusal(session, name, values) from fault
+    return records(session, select_tasks().where(col(ScheduledTask.id) == row.id))[0]
+
+
+def task_by_id(session: Session, task_id: int) -> TaskRecord:
+    """A task that must be there. Raises NotFound."""
+    for task in records(session, select_tasks().where(col(ScheduledTask.id) == task_id)):
+        return task
+    raise NotFound("the scheduled task is gone", hint="See: diaken schedule list")
+
+
+def update_task(session: Session, task_id: int, **values: object) -> None:
+    """Store values of a task that this process holds."""
+    session.execute(update(ScheduledTask).where(col(ScheduledTask.id) == task_id).values(**values))
+
+
+def update_pending(session: Session, task_id: int, **values: object) -> None:
+    """Store values of a pending task. Raises Conflict where it is running or has ended."""
+    changed = (
+        update(ScheduledTask)
+        .where(
+            col(ScheduledTask.id) == task_id, col(ScheduledTask.status) == ScheduleStatus.PENDING
+        )
+        .values(**values)
+        .returning(col(ScheduledTask.id))
+    )
+    if session.execute(changed).scalar_one_or_none() is None:
+        raise _not_pending(task_by_id(session, task_id))
+
+
+def take(session: Session, task: TaskRecord) -> bool:
+    """Make the moment of a pending task this process's own; False where another was first."""
+    taken = (
+        update(ScheduledTask)
+        .where(
+            col(ScheduledTask.id) == task.id,
+            col(ScheduledTask.status) == ScheduleStatus.PENDING,
+            col(ScheduledTask.due_at) == task.due_at,
+        )
+        .values(status=ScheduleStatus.RUNNING)
+        .returning(col(ScheduledTask.id))
+    )
+    return session.execute(taken).scalar_one_or_none() is not None
+
+
+def end_moment(
+    session: Session,
+    task_id: int,
+    outcome: ScheduleStatus,
+    next_due: datetime | None,
+    error: str | None,
+) -> None:
+    """Write what became of the moment that this process has taken; the next one, if any, waits."""
+    status = outcome if next_due is None else ScheduleStatus.PENDING
+    update_task(session, task_id, status=status, due_at=next_due, error=error)
+
+
+def _refusal(session: Session, name: str, values: TaskValues) -> DiakenError:
+    """Why the database refused to keep a task."""
+    query = select_tasks().where(col(ScheduledTask.name) == name, ~TASK_HAS_ENDED)
+    for other in records(session, query):
+        message = f"scheduled task {name!r} exists already ({other.id}, {other.status})"
+        return InvalidInput([Mistake("NAME", name, message, in_use=True)])
+    return Conflict(f"{values.target_type} {values.target} was removed meanwhile")
+
+
+def _not_pending(task: TaskRecord) -> Conflict:
+    if task.status is ScheduleStatus.RUNNING:
+        return Conflict(
+            f"scheduled task {task.name!r} is running (run {task.last_run})",
+            code="running",
+            hint=f"Stop it: diaken schedule cancel {task.id} --stop",
+        )
+    return Conflict(
+        f"scheduled task {task.name!r} has ended: it is {task.status}",
+        code="ended",
+        hint="Add a new one: diaken schedule add",
+    )
+
+
+def _moment(task: ScheduledTask) -> Moment:
+    wall = datetime.fromisoformat(task.wall_at)
+    instant = as_instant(wall, ZoneInfo(task.timezone), task.fold)
+    return Moment(wall, task.timezone, task.fold, instant)
