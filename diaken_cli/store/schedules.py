@@ -5,6 +5,7 @@ Who claims a moment, gives it up as missed or settles how it ended does so in on
 asks for the state it expects: of two processes one wins, and the other is told.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,12 +83,12 @@ class Schedules:
 
     def find(self, name_or_id: str) -> TaskRecord | None:
         """A task by its number; or by its name: the one that has not ended, else the newest."""
-        if name_or_id.isascii() and name_or_id.isdigit():
+        if re.fullmatch(r"[0-9]{1,18}", name_or_id):
             found = self._records(col(ScheduledTask.id) == int(name_or_id))
         else:
             found = self._records(col(ScheduledTask.name) == name_or_id)
-        ended = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
-        return max(found, key=lambda each: (each.status in ended, each.id), default=None)
+        going_on = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
+        return max(found, key=lambda each: (each.status in going_on, each.id), default=None)
 
     def add(self, name: str, values: TaskValues) -> TaskRecord:
         """Add a task. Raises InvalidInput where a task that has not ended has the name."""
@@ -215,16 +216,14 @@ class Schedules:
         return outcome
 
     def unsettled(self) -> list[TaskRecord]:
-        """The tasks that are running, though their run has ended: its process died in between."""
-        run_goes_on = (
-            select(col(Run.id))
-            .where(
-                col(Run.id) == col(ScheduledTask.last_run_id),
-                col(Run.status) == RunStatus.RUNNING,
-            )
-            .exists()
+        """The tasks that are running though their run has ended: a process died in between.
+
+        Their `last_status` says how it ended; None where the run itself is gone.
+        """
+        return self._records(
+            col(ScheduledTask.status) == ScheduleStatus.RUNNING,
+            col(Run.status).is_distinct_from(RunStatus.RUNNING),
         )
-        return self._records(col(ScheduledTask.status) == ScheduleStatus.RUNNING, ~run_goes_on)
 
     def miss(self, task: TaskRecord, reason: str, next_due: datetime | None, now: datetime) -> bool:
         """Give up a moment, with the reason; False where another process was first."""
@@ -278,7 +277,7 @@ def _running(session: Session) -> int:
     query = select(func.count()).where(
         col(Run.status) == RunStatus.RUNNING, col(Run.trigger) == Trigger.SCHEDULE
     )
-    return int(session.execute(query).scalartask_by_id())
+    return int(session.execute(query).scalar_one())
 
 
 def _active_hosts(session: Session, task: TaskRecord) -> list[HostRecord]:

@@ -1,0 +1,388 @@
+"""Scheduled tasks in a real database, claimed by real processes."""
+
+import json
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from diaken_cli import timing
+from diaken_cli.errors import Conflict, InvalidInput
+from diaken_cli.store import Store
+from diaken_cli.store.claims import Attempt
+from diaken_cli.store.records import HostValues
+from diaken_cli.store.schedules import FOR_GOOD, Claimed
+from diaken_cli.store.tasks import TaskRecord, TaskValues
+from diaken_cli.words import RunOptions, RunStatus, ScheduleStatus, TargetType
+
+DUE = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
+NEXT = DUE + timedelta(days=1)
+HOSTS = 10
+
+CLAIMER = """
+import json, pathlib, sys, uuid
+from datetime import UTC, datetime
+from diaken_cli.errors import Conflict
+from diaken_cli.store import Store
+from diaken_cli.store.claims import Attempt
+from diaken_cli.words import RunStatus
+
+store = Store(pathlib.Path(sys.argv[1]))
+now = datetime(2026, 12, 1, 2, 0, 30, tzinfo=UTC)
+claimed, most = [], 0
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(2000):
+    due = store.schedules.due(now)
+    if not due:
+        break
+    for task in due:
+        attempt = Attempt(lock=str(uuid.uuid4()), node="here", pid=1)
+        try:
+            claim = store.schedules.claim(task, attempt, user="root", max_running=3, now=now)
+        except Conflict:
+            continue
+        if claim is None:
+            continue
+        most = max(most, store.schedules.running_count())
+        claimed.append(claim.task.id)
+        store.claims.finish(claim.run.id, attempt.lock, RunStatus.SUCCESS, None, now)
+        assert store.schedules.settle(task.id, claim.run.id, RunStatus.SUCCESS, None) is not None
+print(json.dumps({"claimed": claimed, "most": most}))
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "diaken.db")
+    environment = store.inventory.add_environment("PROD")
+    group = store.inventory.add_group("web", environment, {})
+    for number in range(HOSTS):
+        store.inventory.add_host(
+            f"web{number}",
+            HostValues(f"10.0.0.{number + 1}", environment.id, group_id=group.id),
+            DUE,
+        )
+    return store
+
+
+def values(
+    *, host: int | None = None, due_at: datetime = DUE, rule: str | None = None
+) -> TaskValues:
+    return TaskValues(
+        target_type=TargetType.GROUP if host is None else TargetType.HOST,
+        target_id=host or 1,
+        target="web" if host is None else f"web{host - 1}",
+        environment="PROD",
+        playbook="update",
+        options=RunOptions(snapshot=True, tags=("a", "b")),
+        moment=timing.Moment(datetime(2026, 12, 1, 3, 0), "Europe/Madrid", 0, DUE),  # noqa: DTZ001
+        rule=rule,
+        grace=3600,
+        due_at=due_at,
+    )
+
+
+def attempt() -> Attempt:
+    return Attempt(lock=str(uuid.uuid4()), node="here", pid=1)
+
+
+def claim(store: Store, task: TaskRecord, *, max_running: int = 10) -> Claimed | None:
+    return store.schedules.claim(
+        task, attempt(), user="root", max_running=max_running, now=task.due_at or DUE
+    )
+
+
+def claimed(store: Store, task: TaskRecord) -> Claimed:
+    found = claim(store, task)
+    assert found is not None
+    return found
+
+
+def end(store: Store, run_id: int, status: RunStatus) -> None:
+    run = store.history.find(run_id)
+    assert run is not None
+    store.claims.finish(run_id, run.run.lock or "", status, None, DUE)
+
+
+def again(store: Store, task: TaskRecord) -> TaskRecord:
+    found = store.schedules.find(str(task.id))
+    assert found is not None
+    return found
+
+
+# ── tasks ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_task_is_read_back_as_it_was_added(store: Store) -> None:
+    given = values(rule="FREQ=DAILY")
+    task = store.schedules.add("Patch web", given)
+    assert {name: getattr(task, name) for name in vars(given)} == vars(given)
+    assert (task.status, task.last_run, task.last_status) == (ScheduleStatus.PENDING, None, None)
+    assert store.schedules.tasks() == [task]
+    assert store.schedules.find("Patch web") == task
+    assert store.schedules.find("nothing") is None
+    assert store.schedules.find("9" * 30) is None
+
+
+def test_name_is_unique_among_tasks_that_have_not_ended(store: Store) -> None:
+    first = store.schedules.add("Patch web", values())
+    with pytest.raises(InvalidInput) as refused:
+        store.schedules.add("Patch web", values())
+    assert refused.value.exit_status == 12
+    assert f"'Patch web' exists already ({first.id}, pending)" in refused.value.message
+    store.schedules.cancel(first)
+    second = store.schedules.add("Patch web", values())
+    third = store.schedules.find("Patch web")
+    assert third == second
+    assert again(store, first).status is ScheduleStatus.CANCELED
+    assert store.schedules.tasks(include_ended=False) == [second]
+    store.schedules.cancel(second)
+    assert store.schedules.find("Patch web") == again(store, second), "the newest that has ended"
+
+
+def test_task_of_a_target_that_is_gone_is_refused(store: Store) -> None:
+    with pytest.raises(Conflict, match="host web98 was removed meanwhile"):
+        store.schedules.add("Patch", values(host=99))
+
+
+def test_only_a_pending_task_can_be_set_or_canceled(store: Store) -> None:
+    task = store.schedules.add("Patch web", values())
+    later = store.schedules.set(task, values(host=3, due_at=NEXT))
+    assert (later.target, later.target_id, later.due_at) == ("web2", 3, NEXT)
+    run = claimed(store, later).run
+    for change in (
+        lambda: store.schedules.set(task, values()),
+        lambda: store.schedules.cancel(task),
+    ):
+        with pytest.raises(Conflict, match=f"is running \\(run {run.id}\\)") as refused:
+            change()
+        assert refused.value.hint == f"Stop it: diaken schedule cancel {task.id} --stop"
+    end(store, run.id, RunStatus.SUCCESS)
+    store.schedules.settle(task.id, run.id, RunStatus.SUCCESS, None)
+    with pytest.raises(Conflict, match="has ended: it is completed"):
+        store.schedules.cancel(task)
+
+
+# ── claiming ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_due_tasks_in_the_order_of_their_moments(store: Store) -> None:
+    late = store.schedules.add("late", values(host=1))
+    early = store.schedules.add("early", values(host=2, due_at=DUE - timedelta(hours=1)))
+    store.schedules.add("not yet", values(host=3, due_at=NEXT))
+    assert store.schedules.due(DUE) == [early, late]
+    assert store.schedules.due(DUE - timedelta(microseconds=1)) == [early]
+
+
+def test_claim_records_a_run_on_the_hosts_of_that_moment(store: Store) -> None:
+    task = store.schedules.add("Patch web", values())
+    host = store.inventory.host("web3")
+    assert host is not None
+    store.inventory.set_host(host, HostValues(host.ip, host.environment_id, 1, active=False))
+    found = claimed(store, task)
+    assert [each.name for each in found.hosts] == [f"web{n}" for n in range(HOSTS) if n != 3]
+    assert (found.task.status, found.task.last_run) == (ScheduleStatus.RUNNING, found.run.id)
+    run = store.history.find(found.run.id)
+    assert run is not None
+    assert (run.run.task, run.run.trigger, run.run.target) == ("Patch web", "schedule", "web")
+    assert run.run.request == {"v": 1, "snapshot": True, "tags": ["a", "b"]}
+    assert len(store.claims.locked()) == HOSTS - 1
+    assert claim(store, task) is None, "a moment is claimed once"
+    assert store.schedules.due(DUE) == []
+
+
+def test_claim_can_be_narrowed(store: Store) -> None:
+    task = store.schedules.add("Patch web", values())
+    found = store.schedules.claim(
+        task, attempt(), user="root", max_running=9, now=DUE, choose=lambda each: each[:2]
+    )
+    assert found is not None
+    assert [each.name for each in found.hosts] == ["web0", "web1"]
+    assert set(store.claims.locked()) == {1, 2}
+
+
+def test_run_without_any_active_host_begins_without_any(store: Store) -> None:
+    host = store.inventory.host("web3")
+    assert host is not None
+    task = store.schedules.add("Patch", values(host=host.id))
+    store.inventory.set_host(host, HostValues(host.ip, host.environment_id, active=False))
+    assert claimed(store, task).hosts == ()
+
+
+def test_locked_host_leaves_the_task_pending(store: Store) -> None:
+    holder = claimed(store, store.schedules.add("one host", values(host=5)))
+    task = store.schedules.add("Patch web", values())
+    with pytest.raises(Conflict, match=f"web4 is locked by run {holder.run.id} of root") as refused:
+        claim(store, task)
+    assert refused.value.code == "locked"
+    assert again(store, task) == task
+    assert store.schedules.running_count() == 1
+    assert len(store.claims.locked()) == 1
+    end(store, holder.run.id, RunStatus.FAILED)
+    assert claim(store, task) is not None
+
+
+def test_no_more_runs_than_there_are_slots(store: Store) -> None:
+    claimed(store, store.schedules.add("one", values(host=1)))
+    task = store.schedules.add("two", values(host=2))
+    with pytest.raises(Conflict, match="1 scheduled runs go on") as refused:
+        claim(store, task, max_running=1)
+    assert refused.value.code == "no_slot"
+    assert again(store, task).status is ScheduleStatus.PENDING
+    assert claim(store, task, max_running=2) is not None
+
+
+def test_claim_of_a_task_that_was_set_meanwhile(store: Store) -> None:
+    task = store.schedules.add("Patch", values(host=1))
+    store.schedules.set(task, values(host=2))
+    assert [each.name for each in claimed(store, task).hosts] == ["web1"]
+    other = store.schedules.add("Other", values(host=3))
+    store.schedules.set(other, values(host=3, due_at=NEXT))
+    assert claim(store, other) is None, "that moment is no longer one of its"
+
+
+def test_eight_processes_claim_each_moment_once(store: Store) -> None:
+    tasks = [store.schedules.add(f"task {n}", values(host=n % HOSTS + 1)) for n in range(60)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIMER, str(store.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    try:
+        for each in processes:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        for each in processes:
+            assert each.stdin is not None
+            each.stdin.write("\n")
+            each.stdin.flush()
+        said = [each.communicate(timeout=120) for each in processes]
+    finally:
+        for each in processes:
+            each.kill()
+    assert [errors for _, errors in said] == [""] * 8
+    results = [json.loads(out) for out, _ in said]
+    executed = sorted(task for each in results for task in each["claimed"])
+    assert executed == [each.id for each in tasks]
+    assert 1 <= max(each["most"] for each in results) <= 3
+    assert {each.status for each in store.schedules.tasks()} == {ScheduleStatus.COMPLETED}
+    assert store.claims.locked() == {}
+
+
+# ── how a moment ends ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("run_status", "task_status"),
+    [
+        (RunStatus.SUCCESS, ScheduleStatus.COMPLETED),
+        (RunStatus.PARTIAL, ScheduleStatus.FAILED),
+        (RunStatus.FAILED, ScheduleStatus.FAILED),
+        (RunStatus.INTERRUPTED, ScheduleStatus.FAILED),
+        (RunStatus.CANCELED, ScheduleStatus.CANCELED),
+    ],
+)
+def test_how_a_run_ended_is_how_its_task_ended(
+    store: Store, run_status: RunStatus, task_status: ScheduleStatus
+) -> None:
+    once = store.schedules.add("once", values(host=1))
+    daily = store.schedules.add("daily", values(host=2, rule="FREQ=DAILY"))
+    for task, next_due in ((once, None), (daily, NEXT)):
+        run = claimed(store, task).run
+        end(store, run.id, run_status)
+        assert store.schedules.settle(task.id, run.id, run_status, next_due, "why") is task_status
+        assert store.schedules.settle(task.id, run.id, run_status, next_due) is None, "once"
+        settled = again(store, task)
+        assert settled.status is (task_status if next_due is None else ScheduleStatus.PENDING)
+        assert (settled.due_at, settled.last_status) == (next_due, run_status)
+        assert (settled.last_run, settled.error) == (run.id, "why")
+
+
+def test_recurring_task_is_claimed_again_at_its_next_moment(store: Store) -> None:
+    task = store.schedules.add("daily", values(rule="FREQ=DAILY"))
+    first = claimed(store, task)
+    end(store, first.run.id, RunStatus.SUCCESS)
+    store.schedules.settle(task.id, first.run.id, RunStatus.SUCCESS, NEXT)
+    assert store.schedules.due(DUE) == []
+    assert claim(store, task) is None, "the moment that was carried out"
+    second = claimed(store, store.schedules.due(NEXT)[0])
+    assert store.schedules.settle(task.id, first.run.id, RunStatus.FAILED, None) is None
+    assert again(store, task).last_run == second.run.id
+
+
+def test_task_that_is_canceled_while_it_runs_does_not_come_again(store: Store) -> None:
+    task = store.schedules.add("daily", values(rule="FREQ=DAILY"))
+    assert not store.schedules.cancel_after_run(task), "it does not run"
+    run = claimed(store, task).run
+    assert store.schedules.cancel_after_run(task)
+    end(store, run.id, RunStatus.CANCELED)
+    settled = store.schedules.settle(task.id, run.id, RunStatus.CANCELED, NEXT)
+    assert settled is ScheduleStatus.CANCELED
+    assert again(store, task).due_at is None
+
+
+def test_missed_moment_is_kept_with_its_reason(store: Store) -> None:
+    once = store.schedules.add("once", values(host=1))
+    daily = store.schedules.add("daily", values(host=2, rule="FREQ=DAILY"))
+    late = DUE + timedelta(hours=2)
+    assert store.schedules.miss(once, "overdue by 2h", None, late)
+    assert store.schedules.miss(daily, "host web1 is locked by run 7", NEXT, late)
+    assert not store.schedules.miss(daily, "again", NEXT, late), "once"
+    assert claim(store, once) is None
+    assert (again(store, once).status, again(store, once).error) == ("missed", "overdue by 2h")
+    assert (again(store, daily).status, again(store, daily).due_at) == ("pending", NEXT)
+    (miss,) = store.schedules.misses(daily)
+    assert (miss.due_at, miss.noticed_at) == (DUE, late)
+    assert miss.reason == "host web1 is locked by run 7"
+
+
+def test_task_whose_run_died_is_found(store: Store) -> None:
+    task = store.schedules.add("Patch web", values())
+    mine = attempt()
+    found = store.schedules.claim(task, mine, user="root", max_running=9, now=DUE)
+    assert found is not None
+    assert store.schedules.unsettled() == []
+    store.claims.interrupt(found.run.id, mine.lock, DUE)
+    (dead,) = store.schedules.unsettled()
+    assert (dead.id, dead.last_status) == (task.id, RunStatus.INTERRUPTED)
+    store.schedules.settle(task.id, found.run.id, RunStatus.INTERRUPTED, None)
+    assert store.schedules.unsettled() == []
+
+
+# ── pausing, and what people are told ────────────────────────────────────────────────────────
+
+
+def test_nothing_is_due_while_paused(store: Store) -> None:
+    task = store.schedules.add("Patch web", values())
+    store.schedules.pause()
+    assert store.schedules.paused_until(DUE) == FOR_GOOD
+    assert store.schedules.due(DUE) == []
+    store.schedules.pause(DUE + timedelta(minutes=5))
+    assert store.schedules.due(DUE + timedelta(minutes=4)) == []
+    assert store.schedules.due(DUE + timedelta(minutes=5)) == [task]
+    assert store.schedules.resume()
+    assert not store.schedules.resume()
+    assert store.schedules.paused_until(DUE) is None
+    assert store.schedules.due(DUE) == [task]
+
+
+def test_lasting_error_is_told_once_then_once_a_day_and_once_when_it_is_over(store: Store) -> None:
+    hours = [0, 1, 23, 24, 25, 47, 48]
+    told = [store.notices.tell("vcenter:main", DUE + timedelta(hours=each)) for each in hours]
+    assert told == [True, False, False, True, False, False, True]
+    assert store.notices.tell("vcenter:other", DUE)
+    assert store.notices.told() == {"vcenter:main", "vcenter:other"}
+    assert store.notices.over("vcenter:main")
+    assert not store.notices.over("vcenter:main")
+    assert store.notices.tell("vcenter:main", DUE + timedelta(hours=49)), (
+        "a new one is told at once"
+    )
