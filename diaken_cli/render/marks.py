@@ -1,0 +1,69 @@
+"""Marks and colours of what has a status, and text from elsewhere made harmless for a terminal.
+
+Who can't tell colours apart has the mark; red stands against cyan, not against green.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# What moves a terminal's cursor, changes its colours or its direction of writing, or its title.
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A sign, the same in ASCII, and a style of Rich."""
+
+    sign: str
+    ascii: str
+    style: str
+
+
+PENDING = Mark("·", ".", "dim")
+MARKS: Mapping[str, Mark] = {
+    "running": Mark("▸", ">", "bold"),
+    "success": Mark("✓", "+", "cyan"),
+    "ok": Mark("✓", "+", "cyan"),
+    "changed": Mark("●", "*", "yellow"),
+    "partial": Mark("◐", "%", "yellow"),
+    "failed": Mark("✗", "x", "bold red"),
+    "ignored": Mark("✗", "x", "yellow"),
+    "unreachable": Mark("!", "!", "bold magenta"),
+    "interrupted": Mark("!", "!", "bold magenta"),
+    "canceled": Mark("■", "#", "yellow"),
+    "skipped": Mark("»", "-", "dim"),
+    "undone": Mark("↶", "<", "yellow"),
+    "removed": Mark("✓", "+", "cyan"),
+}
+
+
+def mark(status: str) -> Mark:
+    """The mark of a status, of whatever it is."""
+    return MARKS.get(status, PENDING)
+
+
+def sign(status: str, console: "Console") -> str:
+    """The sign of a status, as far as the console's encoding has it."""
+    found = mark(status)
+    return found.sign if console.encoding.startswith("utf") else found.ascii
+
+
+def harmless(text: str) -> str:
+    """Text with its control characters written out: an escape is shown, and does nothing."""
+    return _HARMFUL.sub(_written_out, text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """Text as one harmless line."""
+    return harmless(" ".join(text.split()))
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()

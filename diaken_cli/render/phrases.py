@@ -1,0 +1,34 @@
+"""How durations, counters and runs are said in a few words."""
+
+from collections.abc import Sequence
+
+from diaken_cli.words import HostCounters, RunKind
+
+MOST_NAMES = 3
+
+
+def seconds(duration: float) -> str:
+    """A duration as people read it: 4.1 s, 3 min 05 s, 2 h 10 min."""
+    if duration < 60:
+        return f"{duration:.1f} s"
+    minutes, rest = divmod(round(duration), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def counters(counted: HostCounters) -> str:
+    """Ansible's counters, only those that are not 0."""
+    said = [f"{name} {number}" for name, number in vars(counted).items() if number]
+    return ", ".join(said) or "no task"
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def title(kind: RunKind, target: str, playbook: str | None) -> str:
+    """What a run does: `update on web`, `deploy of web01`."""
+    return f"{playbook} on {target}" if playbook else f"{kind} of {target}"

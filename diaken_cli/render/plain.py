@@ -1,0 +1,113 @@
+"""Events as lines on standard error, each with its time: for logs, pipes and cron."""
+
+from typing import assert_never
+
+from rich.text import Text
+
+from diaken_cli.events import (
+    Event,
+    HostFinished,
+    PlayStarted,
+    RunFinished,
+    RunStarted,
+    SnapshotFinished,
+    StepFinished,
+    StepProgressed,
+    StepStarted,
+    TaskFinished,
+    TaskStarted,
+    Warned,
+)
+from diaken_cli.render.marks import harmless, mark, one_line, sign
+from diaken_cli.render.output import Output
+from diaken_cli.render.phrases import counters, seconds, title
+from diaken_cli.words import StepStatus, TaskResult
+
+PERCENT = 20  # points between two lines about the progress of a step
+BAD = (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE)
+
+
+class PlainLines:
+    """Writes what happens, a line at a time."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._percent = 0
+
+    def show(self, event: Event) -> None:
+        """Write the lines of an event; some have none."""
+        if isinstance(event, Warned):
+            self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
+            return
+        if self._output.quiet:
+            return
+        line = self._line(event)
+        if line is not None:
+            time = Text(f"{event.at.astimezone():%H:%M:%S} ", style="dim")
+            self._output.err.print(time + line)
+        if isinstance(event, TaskFinished) and self._output.verbose and event.text:
+            self._output.err.print(Text(harmless(event.text)))
+
+    def close(self, *, died: bool) -> None:
+        """Nothing is left to be done."""
+
+    def _line(self, event: Event) -> Text | None:
+        match event:
+            case RunStarted():
+                said = title(event.kind, event.target, event.playbook)
+                return Text(one_line(f"run {event.run}: {said}"), style="bold")
+            case StepStarted():
+                self._percent = 0
+                return self._marked("running", event.step, event.detail)
+            case StepProgressed():
+                return self._progress(event)
+            case StepFinished():
+                why = None if event.status is StepStatus.SUCCESS else event.detail
+                return self._marked(event.status, event.step, why, event.duration_seconds)
+            case PlayStarted():
+                return Text(f"play {one_line(event.play)}", style="dim")
+            case TaskStarted():
+                return Text(f"task {one_line(event.task)}", style="dim")
+            case TaskFinished():
+                return self._task(event)
+            case HostFinished(result=result):
+                because = f": {result.message}" if result.message else ""
+                said = f"{result.status}, {counters(result.counters)}{because}"
+                return self._marked(result.status, result.host, said)
+            case SnapshotFinished():
+                said = event.error or f"{event.name} ({event.id})"
+                return self._marked(event.status, event.host, f"{event.action} snapshot: {said}")
+            case RunFinished():
+                return self._marked(event.status, f"run {event.run}", event.status)
+            case Warned():
+                return None
+            case _:
+                assert_never(event)
+
+    def _progress(self, event: StepProgressed) -> Text | None:
+        percent = event.percent or 0
+        if event.detail is None and percent < self._percent + PERCENT:
+            return None
+        self._percent = percent
+        how_far = f"{percent} %" if event.percent is not None else ""
+        said = ", ".join(each for each in (how_far, event.detail) if each)
+        return self._marked("running", event.step, said)
+
+    def _task(self, event: TaskFinished) -> Text | None:
+        bad = event.result in BAD
+        if not bad and not self._output.verbose and (event.item or event.result == "skipped"):
+            return None
+        what = event.task if event.item is None else f"{event.task} ({event.item})"
+        said = f"{what}: {event.message}" if bad and event.message else what
+        return self._marked(event.result, event.host, said, event.duration_seconds or None)
+
+    def _marked(
+        self, status: str, name: str, said: str | None, duration: float | None = None
+    ) -> Text:
+        shown = f"{sign(status, self._output.err)} "
+        line = Text(shown, style=mark(status).style) + Text(one_line(name))
+        if said:
+            line += Text(f": {one_line(said)}")
+        if duration is not None:
+            line += Text(f" ({seconds(duration)})", style="dim")
+        return line

@@ -1,0 +1,110 @@
+"""A run as JSON, from what the store has of it: every command prints a run by this."""
+
+from typing import Any
+
+from diaken_cli.render.output import utc
+from diaken_cli.store.runs import RunDetail, RunRecord, SnapshotRecord, StepRecord
+from diaken_cli.words import HostResult
+
+
+def run_as_row(record: RunRecord) -> dict[str, Any]:
+    """A run as a list has it: all but its steps and its hosts."""
+    return _begin(record) | {"totals": _totals(record)}
+
+
+def run_as_json(detail: RunDetail) -> dict[str, Any]:
+    """A run with its steps and its hosts.
+
+    A host's `snapshot` is null where the run took none and should take none.
+    """
+    snapshots = {each.host: _snapshot(each) for each in detail.snapshots}
+    return _begin(detail.run) | {
+        "steps": [_step(each) for each in detail.steps],
+        "totals": _totals(detail.run),
+        "hosts": [
+            host_as_json(each) | {"snapshot": snapshots.get(each.host)} for each in detail.hosts
+        ],
+    }
+
+
+def host_as_json(result: HostResult) -> dict[str, Any]:
+    """What a run did on one host, with Ansible's counters; without its snapshot."""
+    counters = result.counters
+    return {
+        "host": result.host,
+        "ip": result.ip,
+        "status": result.status.value,
+        "ok": counters.ok,
+        "changed": counters.changed,
+        "failed": counters.failed,
+        "unreachable": counters.unreachable,
+        "skipped": counters.skipped,
+        "failed_task": result.failed_task,
+        "message": result.message,
+    }
+
+
+def _begin(record: RunRecord) -> dict[str, Any]:
+    seconds = None
+    if record.finished_at is not None:
+        seconds = round((record.finished_at - record.started_at).total_seconds(), 1)
+    return {
+        "id": record.id,
+        "kind": record.kind.value,
+        "target_type": record.target_type.value,
+        "target": record.target,
+        "environment": record.environment,
+        "playbook": record.playbook,
+        "status": record.status.value,
+        "trigger": record.trigger.value,
+        "task": record.task,
+        "user": record.user,
+        "error": record.error,
+        "leftovers": [_leftover(record, each) for each in record.leftovers],
+        "started_at": utc(record.started_at),
+        "finished_at": None if record.finished_at is None else utc(record.finished_at),
+        "duration_seconds": seconds,
+    }
+
+
+def _totals(record: RunRecord) -> dict[str, int]:
+    return {
+        "hosts": record.hosts,
+        "success": record.ok_hosts,
+        "failed": record.failed_hosts,
+        "unreachable": record.unreachable_hosts,
+        "skipped": record.skipped_hosts,
+    }
+
+
+def _step(step: StepRecord) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "status": step.status.value,
+        "started_at": utc(step.started_at),
+        "finished_at": None if step.finished_at is None else utc(step.finished_at),
+        "detail": step.detail,
+    }
+
+
+def _snapshot(record: SnapshotRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "status": record.status.value,
+        "id": record.id,
+        "error": record.error,
+    }
+
+
+def _leftover(record: RunRecord, step: StepRecord) -> dict[str, Any]:
+    """What a deploy's step has left; `id` is the VM's instance UUID, null where it died before."""
+    if step.name == "register":
+        left = {"kind": "host", "name": record.target, "vcenter": None, "id": None}
+    else:
+        left = {
+            "kind": "vm",
+            "name": step.facts.get("name", record.target),
+            "vcenter": step.facts.get("vcenter", record.request.get("vcenter")),
+            "id": step.facts.get("vm_uuid"),
+        }
+    return {"step": step.name} | left

@@ -1,0 +1,127 @@
+"""A run that has ended, for people: its steps or its hosts, and what to do next."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from diaken_cli.render.marks import mark, one_line, sign
+from diaken_cli.render.output import Output, Shape, table
+from diaken_cli.render.phrases import seconds, title
+from diaken_cli.words import RunKind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+GOOD = "success"
+
+
+def show_ended(output: Output, run: Shape) -> None:
+    """Print what a run came to: for a deploy its steps, else its hosts; then what to do next.
+
+    When quiet only what did not succeed is told, on standard error.
+    """
+    if output.quiet:
+        for host in run["hosts"]:
+            if host["status"] not in (GOOD, "skipped"):
+                output.warn(
+                    f"{host['host']}: {host['status']}: {said_of(host) or 'no reason given'}"
+                )
+        return
+    if run["kind"] == RunKind.DEPLOY:
+        output.out.print(steps_table(run, output.out))
+    elif run["hosts"]:
+        output.out.print(hosts_table(run, output.out))
+    output.out.print(headline(run, output.out))
+    for line in what_next(run):
+        output.say(line)
+
+
+def headline(run: Shape, console: "Console") -> Text:
+    """One line: how a run ended, on how many hosts, and how long it took."""
+    name = title(RunKind(run["kind"]), run["target"], run["playbook"])
+    line = marked(run["status"], f"run {run['id']}, {name}: {run['status']}", console)
+    totals = run["totals"]
+    counted = [f"{totals[each]} {each}" for each in totals if each != "hosts" and totals[each]]
+    if counted and run["kind"] != RunKind.DEPLOY:
+        line += Text(f" ({', '.join(counted)})")
+    if run["duration_seconds"] is not None:
+        line += Text(f" in {seconds(run['duration_seconds'])}")
+    return line
+
+
+def hosts_table(run: Shape, console: "Console") -> Any:
+    """A row a host, those that need attention first."""
+    columns: dict[str, Any] = {
+        "HOST": "host",
+        "STATUS": lambda host: marked(host["status"], host["status"], console),
+        "OK": "ok",
+        "CHANGED": "changed",
+        "FAILED": "failed",
+        "SKIPPED": "skipped",
+    }
+    if any(host["snapshot"] for host in run["hosts"]):
+        columns["SNAPSHOT"] = _snapshot
+    if any(said_of(host) for host in run["hosts"]):
+        columns["MESSAGE"] = said_of
+    return table(sorted(run["hosts"], key=lambda host: host["status"] == GOOD), columns)
+
+
+def steps_table(run: Shape, console: "Console") -> Any:
+    """A row a step."""
+    columns: dict[str, Any] = {
+        "STEP": "name",
+        "STATUS": lambda step: marked(step["status"], step["status"], console),
+        "DETAIL": lambda step: one_line(step["detail"] or ""),
+    }
+    return table(run["steps"], columns)
+
+
+def what_next(run: Shape) -> Iterator[str]:
+    """The commands that help with a run that did not succeed."""
+    number, bad = run["id"], [host for host in run["hosts"] if host["status"] != GOOD]
+    if run["status"] == "running":
+        yield f"Follow it: diaken history output {number} --follow"
+        return
+    if run["kind"] == RunKind.DEPLOY:
+        for each in run["leftovers"]:
+            where = f" in vCenter {each['vcenter']}" if each["vcenter"] else " of the inventory"
+            yield f"Left behind: {each['kind']} {each['name']}{where}"
+        if run["leftovers"] or run["status"] == "interrupted":
+            yield f"Go on with it: diaken deploy resume {number}"
+            yield f"Undo what is left: diaken deploy abort {number}"
+        return
+    if run["kind"] != RunKind.PLAYBOOK or run["status"] == GOOD:
+        return
+    reached = [host["host"] for host in bad if host["status"] != "skipped"]
+    if reached:
+        alone = f" --host {reached[0]}" if len(run["hosts"]) > 1 else ""
+        yield f"See what Ansible said: diaken history output {number}{alone}"
+    if bad:
+        yield f"Try these again: {_retry(run)}"
+
+
+def said_of(host: Shape) -> str | None:
+    """Why a host did not succeed: the task that failed, and what it said."""
+    if host["failed_task"] and host["message"]:
+        return one_line(f"{host['failed_task']}: {host['message']}")
+    said = host["message"] or host["failed_task"]
+    return one_line(said) if said else None
+
+
+def marked(status: str, text: str, console: "Console") -> Text:
+    """Text with the mark of a status before it."""
+    return Text.assemble((f"{sign(status, console)} ", mark(status).style), one_line(text))
+
+
+def _snapshot(host: Shape) -> str | None:
+    snapshot = host["snapshot"]
+    if snapshot is None:
+        return None
+    return str(snapshot["id"] or snapshot["status"])
+
+
+def _retry(run: Shape) -> str:
+    environment = f" --environment {run['environment']}" if run["environment"] else ""
+    target = f"{run['target_type']} {run['target']} {run['playbook']}"
+    return f"diaken run {target}{environment} --retry-failed {run['id']}"

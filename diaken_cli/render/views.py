@@ -1,0 +1,65 @@
+"""A run while it goes on, in the form that was asked for, and its record at the end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from diaken_cli.events import Event, RunStarted
+from diaken_cli.render.jsonl import JsonLines, finished_as_json
+from diaken_cli.render.output import Format, Output, print_json, print_json_line
+from diaken_cli.render.plain import PlainLines
+
+
+class Screen(Protocol):
+    """Shows events: as JSON lines, as plain lines, or live."""
+
+    def show(self, event: Event) -> None:
+        """Show an event."""
+
+    def close(self, *, died: bool) -> None:
+        """Leave the terminal as it was; what is known stays on it where the run `died`."""
+
+
+class View:
+    """A run as it is watched; `run` is its number, None until it was recorded."""
+
+    def __init__(self, output: Output, screen: Screen) -> None:
+        self.run: int | None = None
+        self._output = output
+        self._screen = screen
+
+    def emit(self, event: Event) -> None:
+        """Show an event."""
+        if isinstance(event, RunStarted):
+            self.run = event.run
+        self._screen.show(event)
+
+    def finish(self, document: dict[str, Any]) -> None:
+        """Print the record of the run, once it has ended and the view is closed."""
+        match self._output.format:
+            case Format.JSON:
+                print_json(document)
+            case Format.JSONL:
+                print_json_line(finished_as_json(document))
+            case Format.TEXT:
+                from diaken_cli.render.summary import show_ended
+
+                show_ended(self._output, document)
+
+
+@contextmanager
+def watching(output: Output) -> Iterator[View]:
+    """Show a run as it goes on; progress goes to standard error, but for JSON lines."""
+    screen = _screen(output)
+    try:
+        yield View(output, screen)
+    except BaseException:
+        screen.close(died=True)
+        raise
+    screen.close(died=False)
+
+
+def _screen(output: Output) -> Screen:
+    if output.format is Format.JSONL:
+        return JsonLines()
+    return PlainLines(output)
