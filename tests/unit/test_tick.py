@@ -1,0 +1,315 @@
+"""What a tick answers without the app: never anything that the app would not have said."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from diaken_cli import config, tick, timing
+from diaken_cli.config import places
+from diaken_cli.store import Store, migrate
+from diaken_cli.store.claims import Attempt
+from diaken_cli.store.records import HostValues
+from diaken_cli.store.tasks import TaskRecord, TaskValues
+from diaken_cli.words import RunOptions, TargetType
+
+TICK = ["scheduler", "tick"]
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without any configuration."""
+    for name in list(os.environ):
+        if name.startswith(("DIAKEN_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(tick, "SYSTEM_FILE", str(tmp_path / "etc/config.toml"))
+    monkeypatch.setattr(places, "SYSTEM_FILE", tmp_path / "etc/config.toml")
+    return tmp_path
+
+
+@pytest.fixture
+def store(home: Path) -> Store:
+    return Store(home / "data/diaken/diaken.db")
+
+
+def schedule(store: Store, due_at: datetime) -> TaskRecord:
+    environment = store.inventory.add_environment("PROD")
+    host = store.inventory.add_host("web01", HostValues("10.0.0.1", environment.id), due_at)
+    return store.schedules.add(
+        "Patch web",
+        TaskValues(
+            target_type=TargetType.HOST,
+            target_id=host.id,
+            target=host.name,
+            environment="PROD",
+            playbook="update",
+            options=RunOptions(),
+            moment=timing.Moment(due_at.replace(tzinfo=None), "UTC", 0, due_at),
+            rule=None,
+            grace=3600,
+            due_at=due_at,
+        ),
+    )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+# ── what is due ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_is_due(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    schedule(store, now() + HOUR)
+    assert tick.main(TICK) == 0
+    assert tick.main([*TICK, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert tick.main([*TICK, "--json"]) == 0
+    assert capsys.readouterr() == ("[]\n", "")
+
+
+def test_that_a_tick_looked_is_noted(store: Store) -> None:
+    mark = store.beside("tick")
+    assert tick.main(TICK) == 0
+    assert mark.stat().st_mode & 0o777 == 0o600
+    os.utime(mark, (0, 0))
+    schedule(store, now() - HOUR)
+    assert tick.main(TICK) is None
+    assert mark.stat().st_mtime > now().timestamp() - 60
+
+
+def test_what_is_due_or_running_is_for_the_app(store: Store) -> None:
+    task = schedule(store, now() - timedelta(seconds=1))
+    assert tick.main(TICK) is None
+    store.schedules.pause(now() + HOUR)
+    assert tick.main(TICK) == 0
+    store.schedules.pause(now() - HOUR)
+    assert tick.main(TICK) is None
+    store.schedules.pause()
+    assert tick.main(TICK) == 0
+    attempt = Attempt(lock="lock", node="here", pid=1)
+    store.schedules.claim(task, attempt, user="root", max_running=9, now=now())
+    assert tick.main(TICK) is None, "it may have died"
+
+
+# ── what is left to the app ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["scheduler"],
+        ["scheduler", "status"],
+        ["--json", "scheduler", "tick"],
+        [*TICK, "--help"],
+        [*TICK, "--output", "json"],
+        [*TICK, "more"],
+        [*TICK, "--config"],
+        [*TICK, "--config="],
+        [*TICK, "--config", "missing.toml"],
+        [*TICK, "--config=/"],
+    ],
+)
+def test_other_calls_are_for_the_app(store: Store, arguments: list[str]) -> None:
+    assert tick.main(TICK) == 0
+    assert tick.main(arguments) is None
+
+
+def break_schema(store: Store) -> None:
+    with store.database.writing() as session:
+        session.connection().exec_driver_sql("PRAGMA user_version = 99")
+
+
+def break_tables(store: Store) -> None:
+    with store.database.writing() as session:
+        session.connection().exec_driver_sql("DROP TABLE missed")
+        session.connection().exec_driver_sql("DROP TABLE scheduled_task")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda store: store.path.unlink(),
+        lambda store: store.path.write_bytes(b"no database at all, but long enough" * 99),
+        break_schema,
+        break_tables,
+        lambda store: (store.path.unlink(), store.path.mkdir()),
+    ],
+)
+def test_database_that_is_not_well_is_for_the_app(
+    store: Store, spoil: Callable[[Store], object]
+) -> None:
+    spoil(store)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{store.path}{suffix}").unlink(missing_ok=True)
+    assert tick.main(TICK) is None
+
+
+def test_mistakes_in_the_config_file_are_for_the_app(
+    store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIAKEN_DATABASE", str(store.path))
+    file = home / ".config/diaken/config.toml"
+    file.parent.mkdir(parents=True)
+    for text in (
+        "[ssh\n",
+        "[database]\npath = 3\n",
+        "database = 3\n",
+        "[ssh]\nport = 1\nport = 2\n",
+    ):
+        file.write_text(text)
+        assert tick.main(TICK) is None, text
+    file.write_bytes(b'[ssh]\nuser = "\xff"\n')
+    assert tick.main(TICK) is None
+    file.write_text("[ssh]\nport = 22\n")
+    assert tick.main(TICK) == 0
+
+
+def test_schema_is_the_one_that_the_store_makes() -> None:
+    assert len(migrate.steps()) == tick.SCHEMA
+
+
+# ── where the database is ────────────────────────────────────────────────────────────────────
+
+PATHS = ["/srv/d b?#%41.db", "~/own.db", "own.db", "../up.db", "a//b.db", "~other/x.db", "dir/", ""]
+
+
+@pytest.mark.parametrize("in_file", [None, *PATHS])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HOME", ""),
+        ("XDG_DATA_HOME", ""),
+        ("XDG_DATA_HOME", "relative"),
+        ("DIAKEN_DATABASE_PATH", "/srv/other.db"),
+        *(("DIAKEN_DATABASE", each) for each in PATHS),
+    ],
+)
+def test_database_is_where_the_config_says(
+    home: Path, monkeypatch: pytest.MonkeyPatch, in_file: str | None, variable: str, value: str
+) -> None:
+    monkeypatch.chdir(home)
+    file = home / "etc/config.toml"
+    file.parent.mkdir()
+    file.write_text("" if in_file is None else f"[database]\npath = '{in_file}'\n")
+    monkeypatch.setenv("DIAKEN_CONFIG", "etc/config.toml")
+    monkeypatch.setenv(variable, value)
+    try:
+        found = tick._database(None, os.environ)
+    except tick.HandOver:
+        return
+    assert Path(found) == config.load(None, os.environ).database.path
+
+
+@pytest.mark.parametrize("present", ["own", "system", "both", "none"])
+def test_config_file_is_the_one_that_the_config_reads(home: Path, present: str) -> None:
+    for name, file in (
+        ("own", home / ".config/diaken/config.toml"),
+        ("system", home / "etc/config.toml"),
+    ):
+        if present in (name, "both"):
+            file.parent.mkdir(parents=True)
+            file.write_text(f'[database]\npath = "/srv/{name}.db"\n')
+    assert Path(tick._database(None, os.environ)) == config.load(None, os.environ).database.path
+
+
+def test_odd_names_reach_the_database(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = home / "a b?c#d%41&mode=memory.db"
+    Store(path)
+    monkeypatch.setenv("DIAKEN_DATABASE", str(path))
+    assert tick.main(TICK) == 0
+    assert sorted(each.name for each in home.iterdir() if each.name.endswith(".db")) == [path.name]
+
+
+# ── the scanner, against tomllib ─────────────────────────────────────────────────────────────
+
+PIECES = some.sampled_from(
+    [
+        *(
+            "[database]",
+            "[ssh]",
+            "[[ssh]]",
+            "[a.b]",
+            "[",
+            "]",
+            "[ssh",
+            "[ database ]",
+            "[database] # why",
+        ),
+        *("path", "path2", "user", '"path"', "database.path", "a-b", "0", "=", " = ", "\t", " "),
+        *("'/srv/a.db'", '"/srv/b.db"', '"a\\tb"', "''", '""', '"""', "'''", '"# no"', "'", '"'),
+        *("1", "007", "-1", "1.5", "1_0", "true", "false", "truth", "2026-12-01", "²"),
+        *("['a', \"b\"]", "[]", "['a',]", "[,]", "[1]", "['a' 'b']", "[['a']]", "{a = 1}"),
+        *("# no", "#", ",", "\\", "\r\n", "\r", "\x0c", "\u2028", "\x85", "\ufeff", "ü", "\0"),
+    ]
+)
+NEW_LINES = some.sampled_from(["\n", "\n\n", "\r\n", "\n\t"])
+KEYS = some.sampled_from(["path", "user", "path2", "database", "a.b"])
+VALUES = some.sampled_from(
+    ["'/srv/a.db'", '"/srv/b.db"', "3", "true", "[]", "['a', 'b']", "'a' # b", '"a\\\\b"', "1 2"]
+)
+LINES = some.one_of(
+    some.builds("{} = {}".format, KEYS, VALUES),
+    some.builds("[{}]".format, some.sampled_from(["database", "ssh", "a", "a.b"])),
+    some.builds("[{}".format, some.sampled_from(["database", "ssh] a", "a]]"])),
+    some.lists(PIECES, max_size=4).map("".join),
+)
+FILES = some.lists(some.tuples(LINES, NEW_LINES).map("".join), max_size=8).map("".join)
+
+
+@settings(deadline=None, max_examples=1500)
+@given(text=FILES | some.text(max_size=30))
+def test_what_the_scanner_answers_is_what_tomllib_says(text: str) -> None:
+    try:
+        found = tick.scan(text)
+    except tick.HandOver:
+        return
+    assert found == tomllib.loads(text).get("database", {}).get("path")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("", None),
+        ("# [database]\n", None),
+        ('[database]\npath = "/srv/a.db"\n', "/srv/a.db"),
+        ("[ssh]\r\nport=22\r\n\r\n[database] # here\r\n\tpath\t=\t'/srv/#a.db' # b", "/srv/#a.db"),
+        ('[playbooks]\npaths = ["/a", "/b",]\n[hosts_file]\nenabled = false\n', None),
+    ],
+)
+def test_plain_files_are_understood(text: str, path: str | None) -> None:
+    assert tick.scan(text) == path
+
+
+def test_example_is_plain() -> None:
+    example = Path(__file__).parents[2] / "config.example.toml"
+    assert tick.scan(example.read_text()) is None
+
+
+# ── what it costs ────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_what_is_quick_is_imported(store: Store) -> None:
+    code = f"import sys; from diaken_cli import tick; print(tick.main({TICK})); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path}; {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    status, modules = done.stdout.splitlines()
+    assert status == "0"
+    slow = {"pathlib", "re", "dataclasses", "enum", "typing", "typer", "sqlmodel", "tomllib"}
+    assert slow.isdisjoint(modules.split())
