@@ -52,7 +52,12 @@ def mark(status: str) -> Mark:
 def sign(status: str, console: "Console") -> str:
     """The sign of a status, as far as the console's encoding has it."""
     found = mark(status)
-    return found.sign if console.encoding.startswith("utf") else found.ascii
+    return found.sign if speaks_unicode(console) else found.ascii
+
+
+def speaks_unicode(console: "Console") -> bool:
+    """Whether the console's encoding has more than ASCII, for sure."""
+    return console.encoding.startswith("utf")
 
 
 def harmless(text: str) -> str:

@@ -1,14 +1,26 @@
-"""What was done: runs with their steps, hosts, snapshots and output, read back."""
+"""What was done: runs with their steps, hosts, snapshots and output, read back and thinned out."""
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement, Select, delete, func, tuple_
 from sqlmodel import Session, col, select
 
-from diaken_cli.models import Run, RunHost, RunOutput, RunSnapshot, RunStep, ScheduledTask, TaskName
+from diaken_cli.models import (
+    Host,
+    HostLock,
+    Run,
+    RunHost,
+    RunOutput,
+    RunSnapshot,
+    RunStep,
+    ScheduledTask,
+    TaskName,
+)
 from diaken_cli.store.engine import Database
 from diaken_cli.store.outputs import unpack
 from diaken_cli.store.runs import (
+    Chunk,
     OutputLine,
     RunDetail,
     RunFilter,
@@ -17,6 +29,10 @@ from diaken_cli.store.runs import (
     StepRecord,
 )
 from diaken_cli.words import HostCounters, HostResult, RunKind, RunStatus, StepStatus, TargetType
+
+LARGEST_NUMBER = 2**63 - 1  # what an INTEGER of SQLite holds
+AT_A_TIME = 500  # runs that one transaction removes, so that others can write in between
+LEFT_BY = ("register", "clone")  # the steps of a deploy that leave something behind
 
 
 class History:
@@ -27,6 +43,8 @@ class History:
 
     def find(self, run_id: int) -> RunDetail | None:
         """A run with its steps, hosts and snapshots, or None."""
+        if run_id > LARGEST_NUMBER:
+            return None
         with self._database.reading() as session:
             runs = _records(session, _runs().where(col(Run.id) == run_id))
             if not runs:
@@ -65,11 +83,7 @@ class History:
             if value is not None:
                 query = query.where(col(column) == value)
         if wanted.host is not None:
-            of_host = select(RunHost.run_id).where(RunHost.host == wanted.host)
-            query = query.where(
-                (col(Run.id).in_(of_host))
-                | ((col(Run.target) == wanted.host) & (col(Run.target_type) != TargetType.GROUP))
-            )
+            query = query.where(_of_host(wanted.host))
         if wanted.group is not None:
             query = query.where(
                 col(Run.target_type) == TargetType.GROUP, col(Run.target) == wanted.group
@@ -82,20 +96,29 @@ class History:
         with self._database.reading() as session:
             return _records(session, query)
 
-    def output(self, run_id: int, host: str | None = None) -> list[OutputLine]:
-        """What Ansible said, in the order in which it said it."""
-        chunks = select(RunOutput.host, RunOutput.body).where(RunOutput.run_id == run_id)
+    def output(
+        self, run_id: int, host: str | None = None, *, seen: frozenset[Chunk] = frozenset()
+    ) -> tuple[list[OutputLine], frozenset[Chunk]]:
+        """What Ansible said, in the order in which it said it, and the chunks that it came in.
+
+        What is in the chunks that were `seen` before is left out: so a run is followed.
+        """
+        key = (col(RunOutput.position), col(RunOutput.host), col(RunOutput.chunk))
+        chunks = select(*key).where(RunOutput.run_id == run_id)
         if host is not None:
             chunks = chunks.where(RunOutput.host == host)
         with self._database.reading() as session:
+            found = frozenset(tuple(each) for each in session.execute(chunks))
+            unseen = found - seen
+            bodies = select(RunOutput.host, RunOutput.body).where(RunOutput.run_id == run_id)
+            if host is not None:
+                bodies = bodies.where(RunOutput.host == host)
+            if seen:
+                bodies = bodies.where(tuple_(*key).in_(unseen))
             said = [
-                (each, name) for name, body in session.exec(chunks).all() for each in unpack(body)
+                (each, name) for name, body in session.exec(bodies).all() for each in unpack(body)
             ]
-            wanted = {each.task_name for each, _ in said}
-            names = {
-                row.id: row
-                for row in session.exec(select(TaskName).where(col(TaskName.id).in_(wanted)))
-            }
+            names = _task_names(session, {each.task_name for each, _ in said})
         said.sort(key=lambda pair: (pair[0].at, pair[0].seq))
         return [
             OutputLine(
@@ -111,13 +134,56 @@ class History:
                 text=each.text,
             )
             for each, name in said
-        ]
+        ], found
+
+    # ── thinning out ─────────────────────────────────────────────────────────────────────────
+
+    def count_old(self, before: datetime) -> tuple[int, int]:
+        """How many runs that began before may be removed, and how many have to stay."""
+        began = col(Run.started_at) < before
+        with self._database.reading() as session:
+            all_of_them = session.execute(select(func.count()).where(began)).scalar_one()
+            removable = select(func.count()).where(began, _ended_before(before), ~_leftover())
+            count = session.execute(removable).scalar_one()
+        return count, all_of_them - count
+
+    def remove_old(self, before: datetime) -> int:
+        """Remove the runs that ended before, with all that belongs to them; how many they were.
+
+        One that goes on, and a deploy that has left something, stays. Each transaction removes a
+        few hundred, so that runs which go on can write in between.
+        """
+        old = (
+            select(Run.id)
+            .where(col(Run.started_at) < before, _ended_before(before), ~_leftover())
+            .order_by(col(Run.started_at))
+            .limit(AT_A_TIME)
+        )
+        removed = 0
+        while True:
+            with self._database.writing() as session:
+                some = session.exec(old).all()
+                session.execute(delete(Run).where(col(Run.id).in_(some)))
+            removed += len(some)
+            if len(some) < AT_A_TIME:
+                return removed
+
+
+# ── statements ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _runs() -> Select[Any]:
     return select(Run, ScheduledTask.name).outerjoin(
         ScheduledTask, col(ScheduledTask.id) == col(Run.scheduled_task_id)
     )  # type: ignore[return-value]  # sqlmodel's own Select is one
+
+
+# A step that failed goes on saying so after it was undone: its facts have it.
+_NOT_UNDONE = (
+    col(RunStep.name).in_(LEFT_BY),
+    col(RunStep.status) != StepStatus.UNDONE,
+    col(RunStep.facts)["undone"].as_boolean().is_not(True),
+)
 
 
 def _records(session: Session, query: Select[Any]) -> list[RunRecord]:
@@ -132,17 +198,37 @@ def _records(session: Session, query: Select[Any]) -> list[RunRecord]:
     if unfinished:
         steps = session.exec(
             select(RunStep)
-            .where(
-                col(RunStep.run_id).in_(unfinished),
-                col(RunStep.name).in_(("register", "clone")),
-                RunStep.status != StepStatus.UNDONE,
-            )
+            .where(col(RunStep.run_id).in_(unfinished), *_NOT_UNDONE)
             .order_by(col(RunStep.run_id), col(RunStep.position))
         )
         for step in steps:
-            if not step.facts.get("undone"):
-                left.setdefault(step.run_id, []).append(_step(step))
+            left.setdefault(step.run_id, []).append(_step(step))
     return [_record(run, task, tuple(left.get(run.id, ()))) for run, task in rows]
+
+
+def _of_host(name: str) -> ColumnElement[bool]:
+    """The runs that are about a host: by their results, their target, or their lock on it."""
+    results = select(RunHost.run_id).where(RunHost.host == name)
+    locks = select(HostLock.run_id).join(Host, col(Host.id) == col(HostLock.host_id))
+    is_target = (col(Run.target) == name) & (col(Run.target_type) != TargetType.GROUP)
+    is_locked = col(Run.id).in_(locks.where(Host.name == name))
+    return col(Run.id).in_(results) | is_target | is_locked
+
+
+def _ended_before(moment: datetime) -> ColumnElement[bool]:
+    return (col(Run.status) != RunStatus.RUNNING) & (col(Run.finished_at) < moment)
+
+
+def _leftover() -> ColumnElement[bool]:
+    """Whether a run is a deploy that has left something."""
+    steps = select(RunStep.run_id).where(RunStep.run_id == Run.id, *_NOT_UNDONE)
+    unsuccessful = (col(Run.kind) == RunKind.DEPLOY) & (col(Run.status) != RunStatus.SUCCESS)
+    return unsuccessful & steps.exists()
+
+
+def _task_names(session: Session, numbers: set[int]) -> dict[int | None, TaskName]:
+    rows = session.exec(select(TaskName).where(col(TaskName.id).in_(numbers)))
+    return {row.id: row for row in rows}
 
 
 def _record(run: Run, task: str | None, leftovers: tuple[StepRecord, ...]) -> RunRecord:

@@ -95,6 +95,9 @@ class RunFilter:
     limit: int = 50
 
 
+Chunk = tuple[int, str, int]  # of a run's output: position of the step, host, number
+
+
 @dataclass(frozen=True)
 class OutputLine:
     """One task's result on one host, as `history output` shows it."""

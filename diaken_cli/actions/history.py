@@ -1,0 +1,150 @@
+"""Looking back: which runs, what they said, stopping one from elsewhere, and thinning them out."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from diaken_cli import liveness, units
+from diaken_cli.actions.recording import lock_path, node, reap
+from diaken_cli.errors import (
+    AccessError,
+    Conflict,
+    InvalidInput,
+    Mistake,
+    NotFound,
+    OperationFailed,
+)
+from diaken_cli.services.ansible import catalog
+from diaken_cli.store import Store
+from diaken_cli.store.runs import Chunk, OutputLine, RunDetail, RunFilter, RunRecord
+from diaken_cli.words import RunStatus
+
+PACE = 0.5  # seconds from one look at a run that goes on to the next
+PATIENCE = 30.0  # seconds that a run gets to stop
+
+
+def find(store: Store, run_id: int) -> RunDetail:
+    """A run that must be there. Raises NotFound."""
+    detail = store.history.find(run_id)
+    if detail is None:
+        raise NotFound(f"there is no run {run_id}", hint="See: diaken history list")
+    return detail
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """A moment in the past: `2h` ago, `7d` ago, or ISO, local where it has no offset."""
+    if text[:1].isdigit() and text[-1:] in units.SECONDS:
+        return now - timedelta(seconds=units.parse_duration(text))
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{text!r} is not a moment: write 2026-11-24, 2026-11-24 03:00, or how long ago: 2h, 7d"
+        ) from None
+
+
+def count(text: str) -> int:
+    """How many, at least one."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
+        raise ValueError("must be a whole number, at least 1")
+    return int(text)
+
+
+def select(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> list[RunRecord]:
+    """The runs that fit, the newest first; `playbooks` are the folders of playbooks.
+
+    Raises InvalidInput for a name that is known nowhere and that no run has.
+    """
+    found = store.history.select(wanted)
+    if not found:
+        _check_names(store, wanted, playbooks)
+    return found
+
+
+def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
+    """What Ansible said so far. Raises NotFound, and InvalidInput for a host it did not run on."""
+    detail = find(store, run_id)
+    said, _ = store.history.output(run_id, host)
+    if host is not None and not said and detail.run.status is not RunStatus.RUNNING:
+        known = [each.host for each in detail.hosts]
+        if host not in known:
+            there = f"its hosts: {', '.join(known)}" if known else "it has no results of hosts"
+            mistake = Mistake("--host", host, f"{host} is not a host of run {run_id}; {there}")
+            raise InvalidInput([mistake])
+    return said
+
+
+def follow(store: Store, run_id: int, host: str | None) -> Iterator[list[OutputLine]]:
+    """What Ansible says, as it comes in, until the run has ended. Raises NotFound."""
+    seen: frozenset[Chunk] = frozenset()
+    while True:
+        goes_on = find(store, run_id).run.status is RunStatus.RUNNING
+        said, seen = store.history.output(run_id, host, seen=seen)
+        yield said
+        if not goes_on:
+            return
+        time.sleep(PACE)
+        reap(store)
+
+
+def cancel(store: Store, run_id: int, *, patience: float = PATIENCE) -> RunDetail:
+    """Ask the process of a run to stop, and wait for its end: the run as it stands then.
+
+    Raises NotFound; Conflict where it does not go on, or does on another machine; AccessError
+    where it belongs to another account; OperationFailed where it has not ended in time.
+    """
+    run = find(store, run_id).run
+    if run.status is not RunStatus.RUNNING or run.lock is None:
+        raise Conflict(f"run {run_id} is not running: {run.status}", code="not_running")
+    if run.node != node():
+        raise Conflict(f"run {run_id} goes on on {run.node}: cancel it there", code="elsewhere")
+    try:
+        liveness.signal_holder(lock_path(store, run.lock), signal.SIGTERM)
+    except PermissionError as fault:
+        raise AccessError(
+            f"run {run_id} belongs to another account", hint=f"It was started by {run.user}."
+        ) from fault
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        reap(store)
+        detail = find(store, run_id)
+        if detail.run.status is not RunStatus.RUNNING:
+            return detail
+        time.sleep(PACE)
+    raise OperationFailed(
+        f"run {run_id} was asked to stop and has not ended within {patience:.0f} s",
+        code="still_running",
+        hint=f"It may be undoing what it did; see: diaken history show {run_id}",
+    )
+
+
+def _check_names(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> None:
+    """Refuse a name that was mistyped."""
+    inventory = store.inventory
+    lookups: dict[str, Callable[[str], object]] = {
+        "host": inventory.host,
+        "group": lambda name: inventory.groups(name=name),
+        "environment": inventory.environment,
+        "playbook": lambda name: _is_playbook(name, playbooks),
+        "task": store.schedules.find,
+    }
+    mistakes = []
+    for field, look_up in lookups.items():
+        name = getattr(wanted, field)
+        if name is None or look_up(name):
+            continue
+        if not store.history.select(RunFilter(limit=1, **{field: name})):
+            message = f"there is no {field} {name!r}, and no run was about one"
+            mistakes.append(Mistake(f"--{field}", name, message))
+    if mistakes:
+        raise InvalidInput(mistakes)
+
+
+def _is_playbook(name: str, folders: Sequence[Path]) -> bool:
+    try:
+        catalog.find(name, folders)
+    except NotFound:
+        return False
+    return True

@@ -1,0 +1,184 @@
+"""`diaken history`: what was done, when, by whom, how it ended, and what was said."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from diaken_cli.commands.shared import Call, command, group
+from diaken_cli.render.output import Format
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from diaken_cli.store.runs import RunFilter
+
+app = group("What was done, when, by whom, and how it ended.")
+
+RunNumber = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="The number of the run: see history list.")
+]
+LIMIT = 50
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which runs, as it was typed."""
+
+    status: Annotated[
+        str | None,
+        typer.Option(
+            "--status", help="running, success, partial, failed, canceled or interrupted."
+        ),
+    ] = None
+    kind: Annotated[str | None, typer.Option("--kind", help="deploy, playbook or snapshot.")] = None
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="HOST", help="Runs that this host was in.")
+    ] = None
+    group: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None
+    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None
+    playbook: Annotated[str | None, typer.Option("--playbook", metavar="PLAYBOOK")] = None
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="NAME", help="Of this scheduled task.")
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="WHEN", help="2026-11-24 03:00, or how long ago: 2h, 7d."),
+    ] = None
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="WHEN", help="Begun before this moment.")
+    ] = None
+    limit: Annotated[
+        str | None, typer.Option("--limit", metavar="N", help=f"The newest N; {LIMIT} if not said.")
+    ] = None
+
+    def understood(self) -> "RunFilter":
+        """As the store takes it. Raises InvalidInput with all the mistakes."""
+        from diaken_cli.actions.history import count, moment
+        from diaken_cli.actions.recording import now
+        from diaken_cli.actions.validate import Reader
+        from diaken_cli.store.runs import RunFilter
+        from diaken_cli.words import RunKind, RunStatus
+
+        reader, at = Reader(), now()
+
+        def when(option: str, text: str | None) -> "datetime | None":
+            return reader.optional(option, text, lambda t: moment(t, at), None, may_be_empty=False)
+
+        wanted = RunFilter(
+            status=reader.choice("--status", self.status, {each.value: each for each in RunStatus}),
+            kind=reader.choice("--kind", self.kind, {each.value: each for each in RunKind}),
+            host=self.host,
+            group=self.group,
+            environment=self.environment,
+            playbook=self.playbook,
+            task=self.task,
+            since=when("--since", self.since),
+            until=when("--until", self.until),
+            limit=reader.optional("--limit", self.limit, count, None, may_be_empty=False) or LIMIT,
+        )
+        reader.check()
+        return wanted
+
+
+@command(app, name="list")
+def list_runs(call: Call, wanted: Filter) -> None:
+    """The runs that fit, the newest first.
+
+    Example: diaken history list --status failed --since 7d --group web
+    """
+    from diaken_cli.actions.history import select
+    from diaken_cli.render.history import columns
+    from diaken_cli.render.runs import run_as_row
+
+    runs = select(call.store, wanted.understood(), call.config.playbooks.paths)
+    rows = [run_as_row(each) for each in runs]
+    call.output.rows(rows, columns(call.output.out), nothing="no runs")
+    if wanted.limit is None and len(runs) == LIMIT:
+        call.output.say(f"These are the newest {LIMIT}; for more: --limit N")
+
+
+@command(app)
+def show(call: Call, run: RunNumber = None) -> None:
+    """One run: its steps on a timeline, its hosts, its snapshots, and what it has left."""
+    from diaken_cli.actions.history import find
+    from diaken_cli.render.history import show_run
+    from diaken_cli.render.runs import run_as_json
+
+    detail = find(call.store, call.run_number(run))
+    if call.output.format is Format.TEXT:
+        show_run(call.output, detail, run_as_json(detail))
+    else:
+        call.output.thing(run_as_json(detail))
+
+
+@command(app)
+def output(
+    call: Call,
+    run: RunNumber = None,
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="HOST", help="Only what it said of this host.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
+) -> None:
+    """What Ansible said, also of a run that goes on.
+
+    Example: diaken history output 12 --host web03
+    """
+    from diaken_cli.actions import history
+    from diaken_cli.render.history import show_followed, show_output
+    from diaken_cli.render.runs import run_as_json
+
+    number = call.run_number(run)
+    if follow:
+        batches = history.follow(call.store, number, host)
+        show_followed(call.output, batches, lambda: run_as_json(history.find(call.store, number)))
+    else:
+        show_output(call.output, history.output(call.store, number, host))
+
+
+@command(app)
+def cancel(call: Call, run: RunNumber = None) -> None:
+    """Stop a run that goes on, as Ctrl-C where it was started would: a deploy undoes what it did.
+
+    Waits until it has ended, for half a minute.
+    """
+    from diaken_cli.actions import history
+    from diaken_cli.render.runs import run_as_json
+
+    detail = history.cancel(call.store, call.run_number(run))
+    message = f"run {detail.run.id} has ended: {detail.run.status}"
+    call.output.changed(run_as_json(detail), message)
+
+
+@command(app)
+def prune(
+    call: Call,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="DURATION", help="Runs from before that: 90d."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove old runs with their output; never one that goes on, or a deploy with leftovers."""
+    from datetime import timedelta
+
+    from diaken_cli import units
+    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.validate import Reader
+
+    reader = Reader()
+    age = reader.required("--older-than", older_than, units.parse_duration) or 0
+    reader.check()
+    before = now() - timedelta(seconds=age)
+    count, kept = call.store.history.count_old(before)
+    if not dry_run:
+        if count or not call.may_ask:
+            call.confirm(f"Remove {count} runs with their output?", yes=yes)
+        count = call.store.history.remove_old(before)
+    said = f"{count} runs {'to remove' if dry_run else 'removed'}, {kept} older ones kept"
+    shape = {"dry_run": dry_run, "before": before, "runs": count, "kept": kept}
+    call.output.changed(shape, said)

@@ -1,0 +1,230 @@
+"""Runs that are looked back at: a list, one with its timeline, and what Ansible said."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from diaken_cli.events import TaskFinished
+from diaken_cli.render.jsonl import finished_as_json
+from diaken_cli.render.marks import harmless, mark, one_line, speaks_unicode
+from diaken_cli.render.output import (
+    Format,
+    Output,
+    Shape,
+    fields,
+    local,
+    print_json,
+    print_json_line,
+    table,
+    utc,
+)
+from diaken_cli.render.phrases import seconds, title
+from diaken_cli.render.summary import headline, hosts_table, marked, what_next
+from diaken_cli.store.runs import OutputLine, RunDetail
+from diaken_cli.words import RunKind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BAR = 32  # columns of the timeline
+
+
+def columns(console: "Console") -> Mapping[str, Any]:
+    """The columns of `history list`."""
+    return {
+        "RUN": "id",
+        "STARTED": lambda run: _local(run["started_at"]),
+        "WHAT": lambda run: run["playbook"] or run["kind"],
+        "TARGET": "target",
+        "ENVIRONMENT": "environment",
+        "STATUS": lambda run: marked(run["status"], run["status"], console),
+        "HOSTS": _counted,
+        "TOOK": _took,
+        "BY": lambda run: f"task {run['task']}" if run["task"] else run["user"],
+    }
+
+
+def show_run(output: Output, detail: RunDetail, run: Shape) -> None:
+    """Print a run with its steps on a timeline, its hosts, its snapshots and what it left."""
+    console = output.out
+    console.print(headline(run, console))
+    console.print(fields(_about(detail, run), {}))
+    if run["steps"]:
+        console.print()
+        console.print(timeline(run, console))
+    if run["hosts"]:
+        console.print()
+        console.print(hosts_table(run, console))
+    if detail.snapshots:
+        console.print()
+        console.print(_snapshots(detail, console))
+    if run["error"]:
+        console.print()
+        console.print(Text.assemble(("error: ", "bold red"), harmless(run["error"]["message"])))
+    for line in what_next(run):
+        output.say(line)
+
+
+def timeline(run: Shape, console: "Console") -> Any:
+    """A row a step, with a bar from its beginning to its end in the time of the whole run."""
+    begin = _moment(run["started_at"])
+    moments = [_moment(step["finished_at"] or step["started_at"]) for step in run["steps"]]
+    end = max([_moment(run["finished_at"]), *moments]) if run["finished_at"] else max(moments)
+    whole = max((end - begin).total_seconds(), 1.0)
+    full, empty = ("━", "─") if speaks_unicode(console) else ("#", ".")
+
+    def bar(step: Shape) -> Text:
+        # A deploy that was taken up again may have steps from long after its first attempt.
+        first = round(BAR * (_moment(step["started_at"]) - begin).total_seconds() / whole)
+        ended = _moment(step["finished_at"]) if step["finished_at"] else end
+        last = round(BAR * (ended - begin).total_seconds() / whole)
+        first = min(first, BAR - 1)
+        last = max(last, first + 1)
+        return Text.assemble(
+            (empty * first, "dim"),
+            (full * (last - first), mark(step["status"]).style),
+            (empty * (BAR - last), "dim"),
+        )
+
+    rows: dict[str, Any] = {
+        "STEP": "name",
+        "STATUS": lambda step: marked(step["status"], step["status"], console),
+        "TIMELINE": bar,
+        "TOOK": _step_took,
+        "DETAIL": lambda step: one_line(step["detail"] or ""),
+    }
+    return table(run["steps"], rows)
+
+
+def line_as_json(line: OutputLine) -> dict[str, Any]:
+    """One task's result on one host, with the field names of a `task_finished` event."""
+    return {
+        "host": line.host,
+        "playbook": line.playbook,
+        "play": line.play,
+        "task": line.task,
+        "item": line.item,
+        "result": line.result.value,
+        "at": utc(line.at),
+        "duration_seconds": line.seconds,
+        "message": line.message,
+        "text": line.text,
+    }
+
+
+def show_output(output: Output, said: list[OutputLine]) -> None:
+    """Print what Ansible said: as it said it, an array, or an object a line."""
+    match output.format:
+        case Format.TEXT:
+            _print_lines(output, Transcript().lines(said))
+            if not said:
+                output.say("Ansible has said nothing in this run")
+        case Format.JSON:
+            print_json([line_as_json(each) for each in said])
+        case Format.JSONL:
+            for each in said:
+                print_json_line(line_as_json(each))
+
+
+def show_followed(
+    output: Output, batches: Iterable[list[OutputLine]], ended: Callable[[], dict[str, Any]]
+) -> None:
+    """The same as it comes in; `ended` gives the run, which JSON lines end with."""
+    transcript = Transcript()
+    everything: list[OutputLine] = []
+    for batch in batches:
+        match output.format:
+            case Format.TEXT:
+                _print_lines(output, transcript.lines(batch))
+            case Format.JSON:
+                everything += batch
+            case Format.JSONL:
+                for each in batch:
+                    print_json_line({"type": TaskFinished.type} | line_as_json(each))
+    match output.format:
+        case Format.TEXT:
+            run = ended()
+            output.say(f"run {run['id']} has ended: {run['status']}")
+        case Format.JSON:
+            show_output(output, everything)
+        case Format.JSONL:
+            print_json_line(finished_as_json(ended()))
+
+
+class Transcript:
+    """What Ansible said, as it said it: a heading where a play or a task begins, then the hosts."""
+
+    def __init__(self) -> None:
+        self._play: tuple[str, str] | None = None
+        self._task: str | None = None
+
+    def lines(self, said: Iterable[OutputLine]) -> Iterator[Text]:
+        """The lines of some results, harmless for a terminal."""
+        for each in said:
+            if self._play != (each.playbook, each.play):
+                self._play, self._task = (each.playbook, each.play), None
+                yield Text(f"PLAY {one_line(each.play)} ({one_line(each.playbook)})", style="bold")
+            if self._task != each.task:
+                self._task = each.task
+                yield Text(f"\nTASK {one_line(each.task)}", style="bold")
+            text = each.text or f"{each.result}: [{each.host}]"
+            yield Text(harmless(text), style=mark(each.result).style)
+
+
+def _print_lines(output: Output, lines: Iterable[Text]) -> None:
+    for line in lines:
+        output.out.print(line)
+
+
+def _about(detail: RunDetail, run: Shape) -> dict[str, Any]:
+    """The fields of a run that people look for; those without a value are left out."""
+    asked = {key: value for key, value in detail.run.request.items() if key != "v"}
+    said = {
+        "what": title(RunKind(run["kind"]), run["target"], run["playbook"]),
+        "environment": run["environment"],
+        "started": _local(run["started_at"]),
+        "finished": _local(run["finished_at"]),
+        "by": f"{run['user']}, {run['trigger']}",
+        "task": run["task"],
+        "asked for": {key.replace("_", "-"): value for key, value in asked.items()},
+    }
+    return {label: value for label, value in said.items() if value}
+
+
+def _snapshots(detail: RunDetail, console: "Console") -> Any:
+    shapes = [vars(each) for each in detail.snapshots]
+    rows: dict[str, Any] = {
+        "SNAPSHOT OF": "host",
+        "STATUS": lambda each: marked(each["status"], each["status"], console),
+        "NAME": "name",
+        "ID": "id",
+        "ERROR": lambda each: one_line(each["error"] or ""),
+    }
+    return table(shapes, rows)
+
+
+def _counted(run: Shape) -> str:
+    totals = run["totals"]
+    said = [f"{totals[each]} {each}" for each in totals if each != "hosts" and totals[each]]
+    return ", ".join(said) or str(totals["hosts"] or "")
+
+
+def _took(run: Shape) -> str | None:
+    return None if run["duration_seconds"] is None else seconds(run["duration_seconds"])
+
+
+def _step_took(step: Shape) -> str | None:
+    if step["finished_at"] is None:
+        return None
+    took = _moment(step["finished_at"]) - _moment(step["started_at"])
+    return seconds(took.total_seconds())
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _local(text: str | None) -> str | None:
+    return None if text is None else local(_moment(text))
