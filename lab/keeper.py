@@ -1,4 +1,4 @@
-"""Process 1 of a lab: sets up its network and disks, runs its vCenters, and is what all the rest dies with."""
+"""Process 1 of a lab: makes its network and disks, runs its vCenters; all the rest dies with it."""
 
 import contextlib
 import ipaddress
@@ -19,7 +19,7 @@ PREFIXES = ("web", "db", "app", "mail")
 
 
 def main() -> None:
-    """Run a lab as asked for in argv[1] (JSON), tell of it in one line of JSON, and stay until it ends."""
+    """Run the lab that argv[1] asks for (JSON), tell of it in a line of JSON, and stay."""
     asked = json.loads(sys.argv[1])
     place = Place(asked["name"])
     set_up_network()
@@ -50,14 +50,13 @@ def set_up_disks(place: Place) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "lab", place.disks], check=True)
     for name in ("template", "hosts", "tmp"):
         (place.disks / name).mkdir()
-    unpack = [
-        "tar",
-        "--xattrs",
-        "--xattrs-include=trusted.overlay.*",
-        "-xf",
-        HERE / ".build/template.tar",
-    ]
-    subprocess.run([*unpack, "-C", place.disks / "template"], check=True)
+    subprocess.run(
+        [
+            *("tar", "--xattrs", "--xattrs-include=trusted.overlay.*"),
+            *("-xf", HERE / ".build/template.tar", "-C", place.disks / "template"),
+        ],
+        check=True,
+    )
 
 
 class Vcenter:
@@ -69,27 +68,17 @@ class Vcenter:
         self.count = asked["vms"]
         self.first = FIRST_VM + (number - 1) * (MOST_VMS // asked["vcenters"])
         self.log = place.directory / "log" / f"vcenter{number}.log"
-        hosts = ["-hook", HERE / "machine"] if asked["hosts"] else []
+        hosts: list[str | Path] = ["-hook", HERE / "machine"] if asked["hosts"] else []
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
                     HERE / ".build/vcsim",
                     *("-instance", str(number), "-listen", f"127.0.0.1:{FIRST_PORT + number - 1}"),
-                    *(
-                        "-certificate",
-                        place.directory / "ca.pem",
-                        "-key",
-                        place.directory / "key.pem",
-                    ),
+                    *("-certificate", place.directory / "ca.pem"),
+                    *("-key", place.directory / "key.pem"),
                     *("-password-file", place.directory / "password"),
-                    *(
-                        "-vms",
-                        str(self.count),
-                        "-vm-prefix",
-                        self.prefix,
-                        "-first-address",
-                        str(self.first),
-                    ),
+                    *("-vms", str(self.count), "-vm-prefix", self.prefix),
+                    *("-first-address", str(self.first)),
                     *("-network", NETWORK, "-gateway", GATEWAY),
                     *(f"-{name}={value}" for name, value in asked["simulator"].items()),
                     *hosts,
@@ -115,7 +104,7 @@ class Vcenter:
 
 
 def wait_for_the_end(vcenters: set[int]) -> None:
-    """Reap what ends; a vCenter that ends by itself ends the lab, as no test could tell why it does not answer."""
+    """Reap what ends; a vCenter that ends by itself ends the lab: else no test could tell why."""
     while True:
         with contextlib.suppress(InterruptedError):
             pid, status = os.wait()

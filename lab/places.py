@@ -1,4 +1,4 @@
-"""Where a lab keeps what it has: its files, the lock that it holds while it lives, and the removal of the dead."""
+"""Where a lab keeps what it has: its files, the lock that it holds, and the removal of the dead."""
 
 import fcntl
 import json
@@ -33,7 +33,7 @@ class Place:
 
     @property
     def lock(self) -> Path:
-        """Locked by flock(2) from before the directory is made until the last process of the lab has ended."""
+        """Locked by flock(2) before the directory is made, until the last process has ended."""
         return ROOT / f"{self.name}.lock"
 
     @property
@@ -61,8 +61,8 @@ class Place:
     def acquire(self) -> int | None:
         """Take the lock and return its descriptor; None where somebody holds it.
 
-        Whoever removes a lab unlinks the lock file while holding it, so a lock on a file that has no name any more
-        is worth nothing and is taken anew.
+        Whoever removes a lab unlinks the lock file while holding it, so a lock on a file that has
+        no name any more is worth nothing and is taken anew.
         """
         while True:
             descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -107,9 +107,9 @@ def sweep() -> None:
 
 
 def end(place: Place, pid: int, seconds: float = 10) -> None:
-    """Kill the process 1 of a lab, and with it, by the kernel, its processes, networks and mounts; remove its files.
+    """Kill process 1 of a lab and remove its files; its processes, networks and mounts go with it.
 
-    LabError when something of it still lives after that many seconds.
+    The kernel sees to that. LabError when something of it still lives after that many seconds.
     """
     with suppress(ProcessLookupError):
         pidfd = os.pidfd_open(pid)

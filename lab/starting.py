@@ -1,4 +1,4 @@
-"""Starts a lab: its secrets, then its process 1 in namespaces of its own, until that says that all is ready."""
+"""Starts a lab: its secrets, then its process 1 in namespaces of its own, until all is ready."""
 
 import argparse
 import json
@@ -18,9 +18,10 @@ USERNAME = "administrator@vsphere.local"
 def start(
     place: Place, lock: int, options: argparse.Namespace
 ) -> tuple[dict[str, Any], "subprocess.Popen[bytes]"]:
-    """Start a lab; return its description and the process that holds it; LabError when it does not come up.
+    """Start a lab; return its description and the process that holds it.
 
-    lock is the descriptor of the place's lock; the lab inherits it.
+    lock is the descriptor of the place's lock; the lab inherits it. LabError when it does not
+    come up.
     """
     place.directory.mkdir(mode=0o755)
     (place.directory / "log").mkdir()
@@ -49,30 +50,12 @@ def write_secrets(place: Place) -> None:
         file.write(secrets.token_urlsafe(16) + "\n")
     for command in (
         [
-            "ssh-keygen",
-            "-q",
-            "-t",
-            "ed25519",
-            "-N",
-            "",
-            "-C",
-            f"lab-{place.name}",
-            "-f",
-            "id_ed25519",
+            *("ssh-keygen", "-q", "-t", "ed25519", "-N", ""),
+            *("-C", f"lab-{place.name}", "-f", "id_ed25519"),
         ],
         [
-            *(
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "30",
-                "-subj",
-                "/CN=vcenter.lab.example",
-            ),
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
+            *("-subj", "/CN=vcenter.lab.example"),
             *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:vcenter.lab.example"),
             *("-keyout", "key.pem", "-out", "ca.pem"),
         ],
@@ -85,7 +68,7 @@ def write_secrets(place: Place) -> None:
 
 
 def launch(place: Place, lock: int, options: argparse.Namespace) -> "subprocess.Popen[bytes]":
-    """Start process 1 of the lab. In the foreground it dies with the caller, whatever kills that."""
+    """Start process 1 of the lab; in the foreground it dies with the caller, however that ends."""
     asked = {
         "name": place.name,
         "vcenters": options.vcenters,
@@ -94,20 +77,18 @@ def launch(place: Place, lock: int, options: argparse.Namespace) -> "subprocess.
         "simulator": {"session-idle": options.session_idle, "tools-delay": options.tools_delay},
     }
     tied = ["setpriv", "--pdeathsig", "KILL", "--"] if options.foreground else []
-    unshare = [
-        "unshare",
-        "--net",
-        "--mount",
-        "--pid",
-        "--ipc",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "--",
-    ]
+    unshare = ["unshare", "--net", "--mount", "--pid", "--ipc", "--fork", "--mount-proc"]
     with (place.directory / "log" / "keeper.log").open("wb") as log:
         return subprocess.Popen(
-            [*tied, *unshare, "python3", HERE / "keeper.py", json.dumps(asked)],
+            [
+                *tied,
+                *unshare,
+                "--kill-child",
+                "--",
+                "python3",
+                HERE / "keeper.py",
+                json.dumps(asked),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -1,4 +1,4 @@
-"""A lab for tests: simulated vCenters whose VMs are SSH hosts, which dies with the test process (see lab/README.md)."""
+"""A lab for tests, which dies with the test process; lab/README.md says what is in it."""
 
 import ctypes
 import json
@@ -38,7 +38,7 @@ class Lab:
 
     @classmethod
     def start(cls, name: str, *options: str) -> "Lab":
-        """Start a lab with the options of `lab up`; it lives until stop(), or as long as this process."""
+        """Start a lab with the options of `lab up`; it lives until stop(), or with this process."""
         process = subprocess.Popen(
             [LAB, "up", "--foreground", "--name", name, *options],
             stdin=subprocess.PIPE,
@@ -60,7 +60,7 @@ class Lab:
     def exec(
         self, argv: Sequence[str | Path], **options: Any
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a command in the lab's network to its end, with its output as text; options of subprocess.run."""
+        """Run a command in the lab's network to its end; options of subprocess.run."""
         settings: dict[str, Any] = {
             "text": True,
             "capture_output": True,
@@ -70,7 +70,7 @@ class Lab:
         return subprocess.run(self._inside(argv), **{**settings, **options})
 
     def popen(self, argv: Sequence[str | Path], **options: Any) -> "subprocess.Popen[str]":
-        """Start a command in the lab's network; its pid is the command's own. Options of subprocess.Popen."""
+        """Start a command in the lab's network, with its own pid; options of subprocess.Popen."""
         return subprocess.Popen(self._inside(argv), **{"text": True, **options})
 
     def _inside(self, argv: Sequence[str | Path]) -> list[str | Path]:
@@ -96,7 +96,7 @@ class Lab:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Put this thread into the lab's network for a while: setns(2) moves a thread, not the process."""
+        """Put this thread into the lab's network for a while: setns(2) moves no other thread."""
         own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         theirs = os.open(self.described["netns"], os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -111,7 +111,7 @@ class Lab:
 
     @contextmanager
     def connect(self, vcenter: int = 0) -> Iterator[Any]:
-        """Log in to a vCenter (0 is the first) and stay in the lab's network; yields pyVmomi's ServiceInstance."""
+        """Log in to a vCenter (0 is the first), in the lab's network; yields a ServiceInstance."""
         host, port = self.described["vcenters"][vcenter]["server"].split(":")
         context = ssl.create_default_context(cafile=str(self.ca_file))
         with self.inside():
@@ -124,7 +124,7 @@ class Lab:
                 Disconnect(service)
 
     def sim(self, request: str, vcenter: int = 0, **parameters: str | int) -> dict[str, Any]:
-        """Ask a simulator's own door, `/_sim/REQUEST?parameters`; a refusal is a urllib.error.HTTPError."""
+        """Ask a simulator's own door, `/_sim/REQUEST?parameters`; refused by an HTTPError."""
         server = self.described["vcenters"][vcenter]["server"]
         url = f"https://{server}/_sim/{request}?{urllib.parse.urlencode(parameters)}"
         context = ssl.create_default_context(cafile=str(self.ca_file))
@@ -141,7 +141,7 @@ def _setns(namespace: int) -> None:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """One lab for all tests of this process; whoever orders faults takes them back with lab.sim("clear")."""
+    """One lab for all tests of this process; who orders faults calls `lab.sim("clear")` after."""
     started = Lab.start(f"test-{os.getpid()}")
     yield started
     started.stop()
