@@ -29,6 +29,7 @@ class Lab:
         self.described = described
         self.name: str = described["name"]
         self.pid: int = described["pid"]
+        self.directory = Path(described["directory"])
         self.server: str = described["server"]
         self.username: str = described["username"]
         self.password_file = Path(described["password_file"])
@@ -75,6 +76,16 @@ class Lab:
 
     def _inside(self, argv: Sequence[str | Path]) -> list[str | Path]:
         return [LAB, "exec", "--name", self.name, "--", *argv]
+
+    def sh(self, vm: str, *argv: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command inside the host of a VM, as root, without SSH."""
+        return subprocess.run(
+            [LAB, "sh", "--name", self.name, vm, *argv],
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
 
     def ssh(
         self, address: str, command: str, user: str = "root"
