@@ -1,5 +1,6 @@
 """Data on standard output, messages on standard error, in the form that was asked for."""
 
+import io
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
 from diaken_cli.errors import DiakenError, InvalidInput
+from diaken_cli.render.marks import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -50,6 +52,8 @@ class Output:
     def _console(self, stream: IO[str]) -> "Console":
         from rich.console import Console
 
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
         plain = (
             self.no_color
             or not stream.isatty()
@@ -105,13 +109,13 @@ class Output:
     def say(self, message: str) -> None:
         """A message for people, on standard error."""
         if not self.quiet:
-            self.err.print(message)
+            self.err.print(harmless(message), soft_wrap=True)  # a command in it can be copied
 
     def warn(self, message: str) -> None:
         """Something that a person should know and that stopped nothing; also when quiet."""
         from rich.text import Text
 
-        self.err.print(Text("warning: ", style="yellow") + Text(message))
+        self.err.print(Text("warning: ", style="yellow") + Text(harmless(message)))
 
     def failure(self, error: DiakenError, *, printed: bool = False) -> None:
         """Say what went wrong: on standard error, and as JSON unless a run was `printed`."""
@@ -120,12 +124,13 @@ class Output:
         text = Text("error: ", style="bold red")
         if isinstance(error, InvalidInput):
             lines = [f"{mistake.option}: {mistake.message}" for mistake in error.mistakes]
-            text += Text(lines[0] if len(lines) == 1 else "\n  ".join(["", *lines]).lstrip("\n"))
+            said = lines[0] if len(lines) == 1 else "\n  ".join(["", *lines]).lstrip("\n")
         else:
-            text += Text(error.message)
+            said = error.message
+        text += Text(harmless(said))
         if error.hint:
-            text += Text(f"\n{error.hint}", style="dim")
-        self.err.print(text)
+            text += Text(f"\n{harmless(error.hint)}", style="dim")
+        self.err.print(text, soft_wrap=True)
         if not printed:
             match self.format:
                 case Format.JSON:
@@ -197,6 +202,8 @@ def cell(value: Any) -> Any:
             return ", ".join(str(cell(each)) for each in value) or "–"
         case int() | float():
             return str(value)
+        case str():
+            return harmless(value)
         case _:
             return value
 

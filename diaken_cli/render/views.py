@@ -62,4 +62,8 @@ def watching(output: Output) -> Iterator[View]:
 def _screen(output: Output) -> Screen:
     if output.format is Format.JSONL:
         return JsonLines()
+    if output.err.is_terminal and not output.quiet:
+        from diaken_cli.render.live import LiveScreen
+
+        return LiveScreen(output)
     return PlainLines(output)

@@ -1,0 +1,214 @@
+"""A run on a terminal, drawn anew a few times a second: its steps, its hosts, Ansible's tasks."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from diaken_cli.events import Event, RunStarted, TaskFinished, Warned
+from diaken_cli.render.marks import harmless, mark, one_line, sign, speaks_unicode
+from diaken_cli.render.output import Format, Output
+from diaken_cli.render.phrases import seconds
+from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
+
+if TYPE_CHECKING:
+    from rich.console import Console, JustifyMethod, RenderableType
+
+PER_SECOND = 5
+BAR = 24  # columns
+FEWEST_ROWS = 3  # of hosts, however low the terminal is
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+SPINNER_ASCII = "|/-\\"
+
+
+class LiveScreen:
+    """Draws a run below what is printed meanwhile; begins when the run does, after all questions.
+
+    Rich draws in a thread of its own: the lock is for what has been gathered, and nothing is
+    printed while it is held.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._progress = Progress()
+        self._lock = threading.Lock()
+        self._live = Live(
+            console=output.err,
+            get_renderable=self._drawn,
+            refresh_per_second=PER_SECOND,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def show(self, event: Event) -> None:
+        """Take an event into the picture; warnings, and texts when verbose, stay above it."""
+        with self._lock:
+            self._progress.note(event)
+        if isinstance(event, RunStarted):
+            self._live.start()
+        elif isinstance(event, Warned):
+            self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
+        elif isinstance(event, TaskFinished) and self._output.verbose and event.text:
+            self._output.err.print(Text(harmless(event.text), style=mark(event.result).style))
+
+    def close(self, *, died: bool) -> None:
+        """Stop drawing; the last picture stays unless the run's record takes its place."""
+        record_follows = self._output.format is Format.TEXT and self._output.out.is_terminal
+        self._live.transient = record_follows and not died
+        self._live.stop()
+
+    def _drawn(self) -> Group:
+        with self._lock:
+            return draw(self._progress, self._output.err, datetime.now(UTC))
+
+
+def draw(progress: Progress, console: "Console", now: datetime) -> Group:
+    """A run as it stands, no higher than the console."""
+    picture = _Picture(console, now)
+    parts: list[RenderableType] = [picture.title(progress), picture.steps(progress.steps.values())]
+    one_host = len(progress.hosts) < 2
+    if progress.task is not None or not one_host:
+        parts.append(picture.play(progress))
+    if one_host:
+        parts += picture.results(progress)
+    else:
+        used = 3 + len(progress.steps)  # with the line of what is left out
+        parts.append(picture.hosts(progress.hosts.values(), console.height - used - 1))
+    return Group(*parts)
+
+
+class _Picture:
+    def __init__(self, console: "Console", now: datetime) -> None:
+        self._console = console
+        self._now = now
+        self._unicode = speaks_unicode(console)
+        frames = SPINNER if self._unicode else SPINNER_ASCII
+        self._spinner = frames[int(now.timestamp() * PER_SECOND) % len(frames)]
+
+    def title(self, progress: Progress) -> Text:
+        ran = self._since(progress.began)
+        return _line(one_line(progress.title), f"  {ran}", style="bold")
+
+    def steps(self, steps: Iterable[StepProgress]) -> Table:
+        """A line a step: its mark, name, time, and how far it has got."""
+        grid = _grid("left", "right")
+        for step in steps:
+            grid.add_row(
+                self._mark(step.status, spinning=step.ended is None),
+                step.name,
+                Text(self._since(step.began, step.ended), style="dim"),
+                self._what(step),
+            )
+        return grid
+
+    def play(self, progress: Progress) -> Text:
+        """The play, its present task, and on how many hosts that has ended."""
+        if progress.task is None:
+            return Text("")
+        said = one_line(f"{progress.play}, task {progress.tasks}: {progress.task}")
+        if len(progress.hosts) < 2:
+            return _line(f"  {said}", "")
+        ended = sum(host.urgency in (Urgency.DONE, Urgency.BAD) for host in progress.hosts.values())
+        bar = self._bar(100 * ended // len(progress.hosts))
+        return Text.assemble(
+            "  ", bar, f" {ended}/{len(progress.hosts)} hosts  ", no_wrap=True, overflow="ellipsis"
+        ).append(said)
+
+    def results(self, progress: Progress) -> Iterator[Table]:
+        """The last few results, and the task that goes on."""
+        grid = _grid("right")
+        for each in progress.recent:
+            task = each.task if each.item is None else f"{each.task} ({each.item})"
+            took = Text(seconds(each.duration_seconds), style="dim")
+            grid.add_row(self._mark(each.result), took, _task(task, each.message))
+        for host in progress.hosts.values():
+            if host.busy and host.task:
+                since = Text(self._since(host.since), style="dim")
+                grid.add_row(self._mark("running", spinning=True), since, _task(host.task, None))
+        yield grid
+
+    def hosts(self, hosts: Iterable[HostProgress], room: int) -> Group:
+        """A line a host, those that need attention first; what there is no room for is counted."""
+        ordered = sorted(hosts, key=lambda host: host.urgency)
+        room = max(room, FEWEST_ROWS)
+        shown = ordered if len(ordered) <= room + 1 else ordered[:room]
+        grid = _grid("left", "right", "right", "right", "right")
+        for host in shown:
+            grid.add_row(
+                self._mark(host.status, spinning=host.busy),
+                host.name,
+                _count("ok", host.ok),
+                _count("changed", host.changed, mark("changed").style),
+                _count("failed", host.failed, mark("failed").style),
+                Text(self._since(host.since, host.ended), style="dim"),
+                _task(host.task or "waiting", host.message, "" if host.busy else "dim"),
+            )
+        return Group(grid, *self._left_out(ordered[len(shown) :]))
+
+    def _left_out(self, hosts: list[HostProgress]) -> Iterator[Text]:
+        if not hosts:
+            return
+        names = {
+            Urgency.BAD: "failed",
+            Urgency.BUSY: "running",
+            Urgency.WAITING: "waiting",
+            Urgency.DONE: "done",
+        }
+        counted = Counter(host.urgency for host in hosts)
+        said = ", ".join(f"{counted[each]} {names[each]}" for each in names if counted[each])
+        dots = "…" if self._unicode else "..."
+        yield _line(f"  {dots} and {len(hosts)} more: {said}", "", style="dim")
+
+    def _what(self, step: StepProgress) -> Text:
+        said = one_line(step.detail or "")
+        if step.ended is not None:
+            return Text(said, style=mark("failed").style if step.status == "failed" else "dim")
+        if step.percent is None:
+            return Text(said)
+        return Text.assemble(self._bar(step.percent), f" {step.percent:3} %  ", said)
+
+    def _bar(self, percent: int) -> Text:
+        full, empty = ("━", "─") if self._unicode else ("#", ".")
+        filled = BAR * min(max(percent, 0), 100) // 100
+        return Text.assemble((full * filled, "cyan"), (empty * (BAR - filled), "dim"))
+
+    def _mark(self, status: str, *, spinning: bool = False) -> Text:
+        if spinning:
+            return Text(self._spinner, style=mark("running").style)
+        return Text(sign(status, self._console), style=mark(status).style)
+
+    def _since(self, began: datetime | None, ended: datetime | None = None) -> str:
+        if began is None:
+            return ""
+        return seconds(max(((ended or self._now) - began).total_seconds(), 0.0))
+
+
+def _grid(*justified: "JustifyMethod") -> Table:
+    """A mark, columns, and one more that takes the rest; cut at the terminal's edge."""
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(width=1)
+    for each in justified:
+        grid.add_column(no_wrap=True, overflow="ellipsis", justify=each)
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    return grid
+
+
+def _task(name: str, message: str | None, style: str = "") -> Text:
+    task = Text(one_line(name), style="" if message else style)
+    if message:
+        task.append(": ").append(one_line(message), style=mark("failed").style)
+    return task
+
+
+def _count(name: str, number: int, style: str = "") -> Text:
+    return Text(f"{name} {number}", style=style if number else "dim")
+
+
+def _line(text: str, dim: str, style: str = "") -> Text:
+    return Text.assemble((text, style), (dim, "dim"), no_wrap=True, overflow="ellipsis")

@@ -1,0 +1,161 @@
+"""How far a run has got, gathered from its events: what a live view draws."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import assert_never
+
+from diaken_cli.events import (
+    Event,
+    HostFinished,
+    PlayStarted,
+    RunFinished,
+    RunStarted,
+    SnapshotFinished,
+    StepFinished,
+    StepProgressed,
+    StepStarted,
+    TaskFinished,
+    TaskStarted,
+    Warned,
+)
+from diaken_cli.render.phrases import title
+from diaken_cli.words import HostStatus, RunStatus, StepStatus, TaskResult
+
+RECENT = 5  # results that are remembered
+BAD = (TaskResult.FAILED, TaskResult.UNREACHABLE)
+
+
+class Urgency(IntEnum):
+    """Which hosts to look at first."""
+
+    BAD = 0
+    BUSY = 1
+    WAITING = 2
+    DONE = 3
+
+
+@dataclass
+class StepProgress:
+    """A step that was begun; `percent` is 0-100 where it is known."""
+
+    name: str
+    began: datetime
+    detail: str | None
+    status: StepStatus = StepStatus.RUNNING
+    percent: int | None = None
+    ended: datetime | None = None
+
+
+@dataclass
+class HostProgress:
+    """A host of the run: its present or last task, and what its tasks came to so far."""
+
+    name: str
+    status: str = "waiting"  # then running, then a HostStatus
+    task: str | None = None
+    busy: bool = False  # the task has not ended here
+    since: datetime | None = None  # when that task began
+    ended: datetime | None = None  # when it did
+    message: str | None = None
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+
+    @property
+    def urgency(self) -> Urgency:
+        """Whether something is wrong with it, or goes on, or not yet, or not any more."""
+        if self.status in (HostStatus.FAILED, HostStatus.UNREACHABLE):
+            return Urgency.BAD
+        if self.status == "waiting":
+            return Urgency.WAITING
+        return Urgency.BUSY if self.busy else Urgency.DONE
+
+
+@dataclass
+class Progress:
+    """A run, as far as its events have told of it."""
+
+    title: str = ""
+    began: datetime | None = None
+    status: RunStatus = RunStatus.RUNNING
+    steps: dict[str, StepProgress] = field(default_factory=dict)
+    hosts: dict[str, HostProgress] = field(default_factory=dict)
+    play: str | None = None
+    task: str | None = None
+    tasks: int = 0
+    recent: deque[TaskFinished] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    def note(self, event: Event) -> None:
+        """Take an event into account."""
+        match event:
+            case RunStarted():
+                said = title(event.kind, event.target, event.playbook)
+                self.title, self.began = f"run {event.run}: {said}", event.at
+                self.hosts = {name: HostProgress(name) for name in event.hosts}
+            case StepStarted():
+                self.steps[event.step] = StepProgress(event.step, event.at, event.detail)
+            case StepProgressed() | StepFinished():
+                self._note_step(event)
+            case PlayStarted():
+                self.play, self.task, self.tasks = event.play, None, 0
+            case TaskStarted():
+                self._begin_task(event)
+            case TaskFinished():
+                self._end_task(event)
+            case HostFinished():
+                self._end_host(event)
+            case SnapshotFinished():
+                self._note_snapshot(event)
+            case RunFinished():
+                self.status = event.status
+            case Warned():
+                pass
+            case _:
+                assert_never(event)
+
+    def _note_step(self, event: StepProgressed | StepFinished) -> None:
+        step = self.steps.setdefault(event.step, StepProgress(event.step, event.at, None))
+        step.detail = event.detail or step.detail
+        if isinstance(event, StepProgressed):
+            step.percent = event.percent if event.percent is not None else step.percent
+        else:
+            step.status = event.status
+            step.ended = step.ended or event.at  # undoing it later is not its own time
+
+    def _begin_task(self, event: TaskStarted) -> None:
+        self.task, self.tasks = event.task, self.tasks + 1
+        for host in self.hosts.values():
+            if host.status in ("waiting", "running"):
+                host.status, host.task, host.busy = "running", event.task, True
+                host.since, host.ended = event.at, None
+
+    def _end_task(self, event: TaskFinished) -> None:
+        self.recent.append(event)
+        host = self.hosts.setdefault(event.host, HostProgress(event.host))
+        if event.item is not None:
+            return
+        host.task, host.busy, host.ended = event.task, False, event.at
+        host.ok += event.result in (TaskResult.OK, TaskResult.CHANGED, TaskResult.IGNORED)
+        host.changed += event.result is TaskResult.CHANGED
+        if event.result in BAD:
+            host.failed += event.result is TaskResult.FAILED
+            host.status = event.result.value
+            host.message = event.message
+        elif host.status == TaskResult.FAILED:  # it was rescued
+            host.failed, host.status, host.message = 0, "running", None
+
+    def _end_host(self, event: HostFinished) -> None:
+        result = event.result
+        host = self.hosts.setdefault(result.host, HostProgress(result.host))
+        host.status, host.busy = result.status, False
+        host.ended = host.ended or event.at
+        host.ok, host.changed = result.counters.ok, result.counters.changed
+        host.failed = result.counters.failed
+        host.task = result.failed_task or host.task
+        host.message = result.message
+
+    def _note_snapshot(self, event: SnapshotFinished) -> None:
+        host = self.hosts.setdefault(event.host, HostProgress(event.host))
+        host.task = f"{event.action} snapshot: {event.error or event.status}"

@@ -1,0 +1,130 @@
+"""What was done is found, read as it grows, and thinned out, in a real database."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from diaken_cli.store import Store
+from diaken_cli.store.claims import Attempt
+from diaken_cli.store.runs import RunFilter
+from diaken_cli.words import (
+    HostStatus,
+    RunKind,
+    RunStatus,
+    StepStatus,
+    TargetType,
+    TaskResult,
+)
+from tests.seeding import MORNING, Seeded, add_hosts, begin, result
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "diaken.db")
+
+
+def numbers(store: Store, wanted: RunFilter) -> list[int]:
+    return [each.id for each in store.history.select(wanted)]
+
+
+def failed_deploy(store: Store, name: str, **clone: object) -> Seeded:
+    run = begin(store, RunKind.DEPLOY, name, target_type=TargetType.VM, playbook=None)
+    run.step(0, "validate")
+    run.step(1, "register", host_id=1)
+    run.step(2, "clone", StepStatus.FAILED, **clone)
+    run.end(RunStatus.FAILED)
+    return run
+
+
+def test_runs_are_found_by_every_filter(store: Store) -> None:
+    web01, web02 = add_hosts(store, ["web01", "web02"])
+    update = begin(store)
+    update.store.recorder.finish_hosts(update.id, [(result("web01", HostStatus.SUCCESS), web01.id)])
+    update.end(RunStatus.SUCCESS)
+    reboot = begin(
+        store,
+        target="web02",
+        target_type=TargetType.HOST,
+        playbook="reboot",
+        at=MORNING + timedelta(hours=1),
+        hosts=[web02],
+    )
+    deploy = failed_deploy(store, "web09")
+    for wanted, expected in (
+        (RunFilter(), [reboot.id, deploy.id, update.id]),
+        (RunFilter(limit=1), [reboot.id]),
+        (RunFilter(status=RunStatus.RUNNING), [reboot.id]),
+        (RunFilter(kind=RunKind.DEPLOY), [deploy.id]),
+        (RunFilter(host="web01"), [update.id]),  # by its result
+        (RunFilter(host="web02"), [reboot.id]),  # by its lock, and as the target
+        (RunFilter(host="web"), []),  # that is a group
+        (RunFilter(group="web"), [update.id]),
+        (RunFilter(playbook="reboot"), [reboot.id]),
+        (RunFilter(environment="TEST"), []),
+        (RunFilter(since=MORNING + timedelta(minutes=1)), [reboot.id]),
+        (RunFilter(until=MORNING + timedelta(minutes=1)), [deploy.id, update.id]),
+    ):
+        assert numbers(store, wanted) == expected, wanted
+
+
+def test_a_number_that_no_database_has_is_no_run(store: Store) -> None:
+    assert store.history.find(10**30) is None
+
+
+def test_output_is_read_as_it_grows(store: Store) -> None:
+    run = begin(store)
+    run.say("web01", "Update", TaskResult.OK, "one")
+    run.say("web02", "Update", TaskResult.OK, "two")
+    said, seen = store.history.output(run.id)
+    assert [each.text for each in said] == ["one", "two"]
+    run.say("web01", "Restart", TaskResult.CHANGED, "three")
+    more, seen = store.history.output(run.id, seen=seen)
+    assert [(each.host, each.task, each.text) for each in more] == [("web01", "Restart", "three")]
+    assert store.history.output(run.id, seen=seen)[0] == []
+    of_host, _ = store.history.output(run.id, "web01")
+    assert [each.text for each in of_host] == ["one", "three"]
+
+
+def test_what_a_failed_deploy_left_is_what_was_not_undone(store: Store) -> None:
+    kept = failed_deploy(store, "web01", vm_uuid="5029")
+    undone = failed_deploy(store, "web02", undone=True)
+    store.recorder.end_step(undone.id, "register", StepStatus.UNDONE, None, undone.at)
+    left = {each.id: each.leftovers for each in store.history.select(RunFilter())}
+    assert [step.name for step in left[kept.id]] == ["register", "clone"]
+    assert left[undone.id] == ()
+
+
+def test_old_runs_go_and_what_may_be_needed_stays(store: Store) -> None:
+    """Removed with all that belongs to them: ended runs, and deploys that left nothing."""
+    old = begin(store)
+    old.say("web01", "Update", TaskResult.OK, "one")
+    old.end(RunStatus.FAILED)
+    undone = failed_deploy(store, "web02", undone=True)
+    store.recorder.end_step(undone.id, "register", StepStatus.UNDONE, None, undone.at)
+    goes_on = begin(store)
+    kept = failed_deploy(store, "web01")
+    young = begin(store, at=MORNING + timedelta(days=2))
+    young.end(RunStatus.SUCCESS)
+    before = MORNING + timedelta(days=1)
+    assert store.history.count_old(before) == (2, 2)
+    assert store.history.remove_old(before) == 2
+    assert numbers(store, RunFilter()) == [young.id, kept.id, goes_on.id]
+    assert store.history.output(old.id) == ([], frozenset())
+    assert store.history.count_old(before) == (0, 2)
+
+
+def test_a_run_that_was_taken_up_again_is_as_old_as_its_end(store: Store) -> None:
+    run = failed_deploy(store, "web01")
+    attempt = Attempt("second", "here", 1)
+    store.claims.take_up(run.id, attempt)
+    store.claims.finish(run.id, "second", RunStatus.SUCCESS, None, MORNING + timedelta(days=3))
+    assert store.history.remove_old(MORNING + timedelta(days=1)) == 0
+    assert store.history.remove_old(MORNING + timedelta(days=4)) == 1
+
+
+def test_more_than_one_transaction_removes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(5):
+        begin(store).end(RunStatus.SUCCESS)
+    monkeypatch.setattr("diaken_cli.store.history.AT_A_TIME", 2)
+    assert store.history.remove_old(MORNING + timedelta(days=1)) == 5
