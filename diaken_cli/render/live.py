@@ -18,7 +18,7 @@ from diaken_cli.render.phrases import seconds
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
 
 if TYPE_CHECKING:
-    from rich.console import Console, JustifyMethod, RenderableType
+    from rich.console import Console, JustifyMethod, OverflowMethod, RenderableType
 
 PER_SECOND = 5
 BAR = 24  # columns
@@ -88,16 +88,17 @@ class _Picture:
         self._console = console
         self._now = now
         self._unicode = speaks_unicode(console)
+        self._cut: OverflowMethod = "ellipsis" if self._unicode else "crop"
         frames = SPINNER if self._unicode else SPINNER_ASCII
         self._spinner = frames[int(now.timestamp() * PER_SECOND) % len(frames)]
 
     def title(self, progress: Progress) -> Text:
         ran = self._since(progress.began)
-        return _line(one_line(progress.title), f"  {ran}", style="bold")
+        return self._line((one_line(progress.title), "bold"), (f"  {ran}", "dim"))
 
     def steps(self, steps: Iterable[StepProgress]) -> Table:
         """A line a step: its mark, name, time, and how far it has got."""
-        grid = _grid("left", "right")
+        grid = self._grid("left", "right")
         for step in steps:
             grid.add_row(
                 self._mark(step.status, spinning=step.ended is None),
@@ -113,16 +114,14 @@ class _Picture:
             return Text("")
         said = one_line(f"{progress.play}, task {progress.tasks}: {progress.task}")
         if len(progress.hosts) < 2:
-            return _line(f"  {said}", "")
+            return self._line(f"  {said}")
         ended = sum(host.urgency in (Urgency.DONE, Urgency.BAD) for host in progress.hosts.values())
         bar = self._bar(100 * ended // len(progress.hosts))
-        return Text.assemble(
-            "  ", bar, f" {ended}/{len(progress.hosts)} hosts  ", no_wrap=True, overflow="ellipsis"
-        ).append(said)
+        return self._line("  ", bar, f" {ended}/{len(progress.hosts)} hosts  {said}")
 
     def results(self, progress: Progress) -> Iterator[Table]:
         """The last few results, and the task that goes on."""
-        grid = _grid("right")
+        grid = self._grid("right")
         for each in progress.recent:
             task = each.task if each.item is None else f"{each.task} ({each.item})"
             took = Text(seconds(each.duration_seconds), style="dim")
@@ -138,10 +137,10 @@ class _Picture:
         ordered = sorted(hosts, key=lambda host: host.urgency)
         room = max(room, FEWEST_ROWS)
         shown = ordered if len(ordered) <= room + 1 else ordered[:room]
-        grid = _grid("left", "right", "right", "right", "right")
+        grid = self._grid("left", "right", "right", "right", "right")
         for host in shown:
             grid.add_row(
-                self._mark(host.status, spinning=host.busy),
+                self._mark(host.last or host.status, spinning=host.busy),
                 host.name,
                 _count("ok", host.ok),
                 _count("changed", host.changed, mark("changed").style),
@@ -163,7 +162,7 @@ class _Picture:
         counted = Counter(host.urgency for host in hosts)
         said = ", ".join(f"{counted[each]} {names[each]}" for each in names if counted[each])
         dots = "…" if self._unicode else "..."
-        yield _line(f"  {dots} and {len(hosts)} more: {said}", "", style="dim")
+        yield self._line((f"  {dots} and {len(hosts)} more: {said}", "dim"))
 
     def _what(self, step: StepProgress) -> Text:
         said = one_line(step.detail or "")
@@ -183,20 +182,22 @@ class _Picture:
             return Text(self._spinner, style=mark("running").style)
         return Text(sign(status, self._console), style=mark(status).style)
 
+    def _grid(self, *justified: "JustifyMethod") -> Table:
+        """A mark, columns, and one more that takes the rest; cut at the terminal's edge."""
+        grid = Table.grid(padding=(0, 1), expand=True)
+        grid.add_column(width=1)
+        for each in justified:
+            grid.add_column(no_wrap=True, overflow=self._cut, justify=each)
+        grid.add_column(no_wrap=True, overflow=self._cut, ratio=1)
+        return grid
+
+    def _line(self, *parts: "str | Text | tuple[str, str]") -> Text:
+        return Text.assemble(*parts, no_wrap=True, overflow=self._cut)
+
     def _since(self, began: datetime | None, ended: datetime | None = None) -> str:
         if began is None:
             return ""
         return seconds(max(((ended or self._now) - began).total_seconds(), 0.0))
-
-
-def _grid(*justified: "JustifyMethod") -> Table:
-    """A mark, columns, and one more that takes the rest; cut at the terminal's edge."""
-    grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(width=1)
-    for each in justified:
-        grid.add_column(no_wrap=True, overflow="ellipsis", justify=each)
-    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    return grid
 
 
 def _task(name: str, message: str | None, style: str = "") -> Text:
@@ -208,7 +209,3 @@ def _task(name: str, message: str | None, style: str = "") -> Text:
 
 def _count(name: str, number: int, style: str = "") -> Text:
     return Text(f"{name} {number}", style=style if number else "dim")
-
-
-def _line(text: str, dim: str, style: str = "") -> Text:
-    return Text.assemble((text, style), (dim, "dim"), no_wrap=True, overflow="ellipsis")

@@ -55,6 +55,7 @@ class HostProgress:
     name: str
     status: str = "waiting"  # then running, then a HostStatus
     task: str | None = None
+    last: str | None = None  # how its last task ended, until it is known what all came to
     busy: bool = False  # the task has not ended here
     since: datetime | None = None  # when that task began
     ended: datetime | None = None  # when it did
@@ -137,6 +138,7 @@ class Progress:
         if event.item is not None:
             return
         host.task, host.busy, host.ended = event.task, False, event.at
+        host.last = event.result.value
         host.ok += event.result in (TaskResult.OK, TaskResult.CHANGED, TaskResult.IGNORED)
         host.changed += event.result is TaskResult.CHANGED
         if event.result in BAD:
@@ -149,7 +151,7 @@ class Progress:
     def _end_host(self, event: HostFinished) -> None:
         result = event.result
         host = self.hosts.setdefault(result.host, HostProgress(result.host))
-        host.status, host.busy = result.status, False
+        host.status, host.last, host.busy = result.status.value, None, False
         host.ended = host.ended or event.at
         host.ok, host.changed = result.counters.ok, result.counters.changed
         host.failed = result.counters.failed

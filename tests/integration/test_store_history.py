@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def numbers(store: Store, wanted: RunFilter) -> list[int]:
     return [each.id for each in store.history.select(wanted)]
 
 
-def failed_deploy(store: Store, name: str, **clone: object) -> Seeded:
+def failed_deploy(store: Store, name: str, **clone: Any) -> Seeded:
     run = begin(store, RunKind.DEPLOY, name, target_type=TargetType.VM, playbook=None)
     run.step(0, "validate")
     run.step(1, "register", host_id=1)

@@ -1,0 +1,275 @@
+"""The live view: what it gathers from events, and that it fits every terminal."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console
+
+from diaken_cli.events import (
+    Event,
+    HostFinished,
+    PlayStarted,
+    RunFinished,
+    RunStarted,
+    SnapshotFinished,
+    StepFinished,
+    StepProgressed,
+    StepStarted,
+    TaskFinished,
+    TaskStarted,
+    Warned,
+)
+from diaken_cli.render.live import LiveScreen, draw
+from diaken_cli.render.output import Output
+from diaken_cli.render.progress import Progress, Urgency
+from diaken_cli.words import (
+    HostCounters,
+    HostResult,
+    HostStatus,
+    RunKind,
+    RunStatus,
+    SnapshotStatus,
+    StepStatus,
+    TaskResult,
+)
+
+AT = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+LONG = "Upgrade all packages of the machine, one after the other, however many they are"
+
+
+def screen(width: int = 80, height: int = 24, encoding: str = "utf-8") -> Console:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    return Console(file=stream, width=width, height=height, force_terminal=True, color_system=None)
+
+
+def gathered(*events: Event) -> Progress:
+    progress = Progress()
+    for event in events:
+        progress.note(event)
+    return progress
+
+
+def drawn(progress: Progress, console: Console, after: float = 3) -> list[str]:
+    with console.capture() as captured:
+        console.print(draw(progress, console, AT + timedelta(seconds=after)))
+    return captured.get().splitlines()
+
+
+def started(hosts: int, kind: RunKind = RunKind.PLAYBOOK) -> RunStarted:
+    names = tuple(f"web{number:02}" for number in range(1, hosts + 1))
+    is_playbook = kind is RunKind.PLAYBOOK
+    return RunStarted(
+        at=AT,
+        run=12,
+        kind=kind,
+        target="web" if is_playbook else "web01",
+        hosts=names,
+        playbook="update" if is_playbook else None,
+    )
+
+
+def task(name: str) -> TaskStarted:
+    return TaskStarted(at=AT, playbook="update", play="Update", task=name, action="x")
+
+
+def ended(
+    host: str, name: str, result: TaskResult = TaskResult.OK, message: str | None = None
+) -> TaskFinished:
+    return TaskFinished(
+        at=AT + timedelta(seconds=1),
+        playbook="update",
+        play="Update",
+        task=name,
+        action="x",
+        host=host,
+        result=result,
+        duration_seconds=1.0,
+        message=message,
+    )
+
+
+def group_run(hosts: int) -> list[Event]:
+    """A task has ended on all but three hosts; one of those failed, one was never reached."""
+    names = started(hosts).hosts
+    return [
+        started(hosts),
+        StepStarted(at=AT, step="playbook", detail=f"run update on {', '.join(names)}"),
+        PlayStarted(at=AT, playbook="update", play="Update"),
+        task("Gather"),
+        ended(names[1], "Gather", TaskResult.UNREACHABLE, "No route to host"),
+        *(ended(name, "Gather") for name in names if name != names[1]),
+        task(LONG),
+        ended(names[2], LONG, TaskResult.FAILED, "no\nspace left"),
+        *(ended(name, LONG, TaskResult.CHANGED) for name in names[5:]),
+    ]
+
+
+# ── what is gathered ─────────────────────────────────────────────────────────────────────────
+
+
+def test_hosts_stand_as_their_tasks_left_them() -> None:
+    hosts = gathered(*group_run(10)).hosts
+    assert [hosts[name].urgency for name in ("web01", "web02", "web03", "web10")] == [
+        *(Urgency.BUSY, Urgency.BAD, Urgency.BAD, Urgency.DONE),
+    ]
+    assert (hosts["web03"].ok, hosts["web03"].failed) == (1, 1)
+    assert (hosts["web10"].ok, hosts["web10"].changed) == (2, 1)
+    assert hosts["web02"].task == "Gather"  # it is in no task any more
+
+
+def test_a_rescued_host_is_good_again() -> None:
+    failed = ended("web01", "Try", TaskResult.FAILED, "no")
+    host = gathered(started(2), task("Try"), failed).hosts["web01"]
+    assert host.urgency is Urgency.BAD
+    rescued: list[Event] = [
+        started(2),
+        task("Try"),
+        failed,
+        task("Rescue"),
+        ended("web01", "Rescue"),
+    ]
+    host = gathered(*rescued).hosts["web01"]
+    assert (host.urgency, host.message) == (Urgency.DONE, None)
+
+
+def test_ansibles_own_counters_have_the_last_word() -> None:
+    result = HostResult(
+        "web01", "10.0.4.21", HostStatus.FAILED, HostCounters(ok=7, failed=1), "Try", "no"
+    )
+    host = gathered(started(2), task("Try"), HostFinished(result=result)).hosts["web01"]
+    assert (host.status, host.ok, host.failed, host.message) == ("failed", 7, 1, "no")
+    assert host.urgency is Urgency.BAD
+
+
+def test_an_undone_step_keeps_its_own_time() -> None:
+    progress = gathered(
+        started(1, RunKind.DEPLOY),
+        StepStarted(at=AT, step="clone", detail="clone it"),
+        StepProgressed(at=AT, step="clone", percent=40),
+        StepFinished(at=AT + timedelta(seconds=5), step="clone", status=StepStatus.SUCCESS),
+        StepFinished(at=AT + timedelta(seconds=99), step="clone", status=StepStatus.UNDONE),
+    )
+    clone = progress.steps["clone"]
+    assert (clone.status, clone.detail) == (StepStatus.UNDONE, "clone it")
+    assert clone.ended == AT + timedelta(seconds=5)
+
+
+# ── what is drawn ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("hosts", [1, 10, 50])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50), (40, 10)])
+def test_it_fits_the_terminal(hosts: int, width: int, height: int) -> None:
+    one_host: list[Event] = [started(1), task(LONG), ended("web01", LONG)]
+    events = group_run(hosts) if hosts > 1 else one_host
+    lines = drawn(gathered(*events), screen(width, height))
+    assert len(lines) < height
+    assert max(map(len, lines)) <= width
+
+
+def test_hosts_that_need_attention_come_first_and_the_others_are_counted() -> None:
+    lines = drawn(gathered(*group_run(50)), screen(height=14))
+    at = next(number for number, line in enumerate(lines) if line[2:7] == "web02")
+    assert [line[2:7] for line in lines[at : at + 6]] == [
+        *("web02", "web03", "web01", "web04", "web05", "web06"),
+    ]
+    assert lines[-1].strip() == "… and 41 more: 41 done"
+    assert "47/50 hosts" in lines[at - 1]
+
+
+def test_a_failure_is_a_sign_and_a_reason_in_one_line() -> None:
+    lines = drawn(gathered(*group_run(10)), screen(200))
+    assert next(line for line in lines if line[2:7] == "web03").startswith("✗ web03")
+    assert any("no space left" in line for line in lines)
+
+
+def test_a_deploy_shows_its_steps_the_clone_and_the_tasks() -> None:
+    lines = drawn(
+        gathered(
+            started(1, RunKind.DEPLOY),
+            StepStarted(at=AT, step="validate"),
+            StepFinished(at=AT, step="validate", status=StepStatus.SUCCESS),
+            StepStarted(at=AT, step="clone", detail="clone debian12 as web01"),
+            StepProgressed(at=AT, step="clone", percent=50),
+            PlayStarted(at=AT, playbook="provision_vm", play="Provision"),
+            task("Set the host name"),
+            ended("web01", "Set the host name", TaskResult.CHANGED),
+            task("Update"),
+        ),
+        screen(),
+    )
+    assert lines[0].strip() == "run 12: deploy of web01  3.0 s"
+    assert lines[1].startswith("✓ validate")
+    assert "━━━━━━━━━━━━────────────  50 %  clone debian12 as web01" in lines[2]
+    assert lines[4].strip() == "● 1.0 s Set the host name"
+    assert lines[5].strip().endswith("3.0 s Update")
+
+
+def test_where_the_terminal_has_no_unicode_signs_are_ascii() -> None:
+    lines = drawn(gathered(*group_run(50)), screen(encoding="iso-8859-1", height=14))
+    assert "\n".join(lines).isascii()
+    assert lines[-1].strip().startswith("... and")
+    assert any(line.startswith("x web03") for line in lines)
+
+
+def test_what_comes_from_hosts_is_harmless() -> None:
+    evil = "\x1b[2J\x07\u202e"
+    result = HostResult("web02", "10.0.4.22", HostStatus.FAILED, message=evil)
+    events: list[Event] = [
+        started(2),
+        StepStarted(at=AT, step="playbook", detail=evil),
+        PlayStarted(at=AT, playbook=evil, play=evil),
+        task(evil),
+        ended("web01", evil, TaskResult.FAILED, evil),
+        HostFinished(result=result),
+        SnapshotFinished(
+            host="web01", vcenter=None, name=evil, status=SnapshotStatus.FAILED, error=evil
+        ),
+    ]
+    said = "\n".join(drawn(gathered(*events), screen(200)))
+    assert not set(said) & set("\x1b\x07\u202e")
+
+
+# ── the screen ───────────────────────────────────────────────────────────────────────────────
+
+
+def watched(*, died: bool, records: bool) -> str:
+    """All that was written to a terminal; `records`: the run's record goes there, too."""
+    output = Output()
+    terminal = screen(200)
+    output.__dict__["err"] = terminal  # where the real one would be a console of stderr
+    output.__dict__["out"] = terminal if records else Console(file=io.StringIO())
+    live = LiveScreen(output)
+    for event in (
+        *group_run(3),
+        Warned(message="mind this"),
+        RunFinished(run=12, status=RunStatus.PARTIAL),
+    ):
+        live.show(event)
+    live.close(died=died)
+    terminal.file.flush()
+    stream = terminal.file
+    assert isinstance(stream, io.TextIOWrapper)
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode()
+
+
+def test_the_cursor_comes_back_and_the_record_takes_the_place_of_the_picture() -> None:
+    said = watched(died=False, records=True)
+    assert "warning: mind this" in said
+    assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == 1
+    assert said.rstrip().endswith("\x1b[2K")  # the picture is wiped away
+
+
+@pytest.mark.parametrize(("died", "records"), [(True, True), (False, False)])
+def test_the_last_picture_stays_where_nothing_follows(*, died: bool, records: bool) -> None:
+    said = watched(died=died, records=records)
+    assert said.count("\x1b[?25h") == 1
+    assert "no space left" in said.rsplit("\x1b[2K", 1)[-1]
+
+
+def test_before_a_run_is_recorded_nothing_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    live = LiveScreen(Output())
+    live.close(died=False)
+    assert capsys.readouterr() == ("", "")
