@@ -23,7 +23,7 @@ from diaken_cli.words import (
     TaskResult,
 )
 
-MORNING = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+MORNING = datetime(2024, 11, 24, 3, 0, tzinfo=UTC)
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Seeded:
         *,
         seconds: float = 60,
         detail: str = "",
-        **facts: Any,
+        facts: dict[str, Any] | None = None,
     ) -> None:
         """A step of some seconds; status None: it goes on."""
         recorder = self.store.recorder

@@ -32,8 +32,8 @@ def numbers(store: Store, wanted: RunFilter) -> list[int]:
 def failed_deploy(store: Store, name: str, **clone: Any) -> Seeded:
     run = begin(store, RunKind.DEPLOY, name, target_type=TargetType.VM, playbook=None)
     run.step(0, "validate")
-    run.step(1, "register", host_id=1)
-    run.step(2, "clone", StepStatus.FAILED, **clone)
+    run.step(1, "register", facts={"host_id": 1})
+    run.step(2, "clone", StepStatus.FAILED, facts=clone)
     run.end(RunStatus.FAILED)
     return run
 

@@ -1,0 +1,179 @@
+"""A run as JSON is the contract's, word for word; for people it says what to do next."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diaken_cli.render.output import Format, Output
+from diaken_cli.render.runs import run_as_json, run_as_row
+from diaken_cli.render.summary import show_ended, what_next
+from diaken_cli.store import Store
+from diaken_cli.store.runs import SnapshotRecord
+from diaken_cli.words import (
+    HostStatus,
+    RunKind,
+    RunStatus,
+    SnapshotAction,
+    SnapshotStatus,
+    StepStatus,
+    TargetType,
+)
+from tests.seeding import begin, result
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "diaken.db")
+
+
+def stored(store: Store, number: int) -> dict[str, Any]:
+    detail = store.history.find(number)
+    assert detail is not None
+    return run_as_json(detail)
+
+
+def partial_run(store: Store) -> dict[str, Any]:
+    run = begin(store)
+    run.step(0, "snapshot", detail="take snapshots")
+    run.step(1, "playbook", detail="run update", seconds=190.1)
+    store.recorder.add_snapshot(
+        run.id,
+        SnapshotRecord("web02", "Before executing update", SnapshotStatus.SUCCESS, "snap-41", None),
+        action=SnapshotAction.CREATE,
+        vcenter="main",
+        vm_uuid=None,
+        now=run.at,
+    )
+    store.recorder.finish_hosts(
+        run.id,
+        [
+            (result("web01", HostStatus.SUCCESS), None),
+            (result("web02", HostStatus.FAILED, "Restart nginx", "no such unit"), None),
+            (result("web03", HostStatus.SKIPPED), None),
+        ],
+    )
+    run.end(RunStatus.PARTIAL)
+    return stored(store, run.id)
+
+
+def test_a_playbook_run_is_as_in_the_contract(store: Store) -> None:
+    document = partial_run(store)
+    assert list(document) == [
+        *("id", "kind", "target_type", "target", "environment", "playbook", "status", "trigger"),
+        *("task", "user", "error", "leftovers", "started_at", "finished_at", "duration_seconds"),
+        *("steps", "totals", "hosts"),
+    ]
+    assert document["duration_seconds"] == 250.1
+    assert document["started_at"] == "2024-11-24T03:00:00Z"
+    assert document["steps"][0] == {
+        "name": "snapshot",
+        "status": "success",
+        "started_at": "2024-11-24T03:00:00Z",
+        "finished_at": "2024-11-24T03:01:00Z",
+        "detail": "take snapshots",
+    }
+    assert document["totals"] == {
+        "hosts": 3,
+        "success": 1,
+        "failed": 1,
+        "unreachable": 0,
+        "skipped": 1,
+    }
+    assert document["hosts"][1] == {
+        "host": "web02",
+        "ip": "10.0.4.22",
+        "status": "failed",
+        "ok": 3,
+        "changed": 1,
+        "failed": 1,
+        "unreachable": 0,
+        "skipped": 0,
+        "failed_task": "Restart nginx",
+        "message": "no such unit",
+        "snapshot": {
+            "name": "Before executing update",
+            "status": "success",
+            "id": "snap-41",
+            "error": None,
+        },
+    }
+    assert document["hosts"][0]["snapshot"] is None
+
+
+def test_a_list_has_the_same_without_hosts_and_steps(store: Store) -> None:
+    document = partial_run(store)
+    detail = store.history.find(document["id"])
+    assert detail is not None
+    without = {key: value for key, value in document.items() if key not in ("hosts", "steps")}
+    assert run_as_row(detail.run) == without
+
+
+def test_what_goes_on_has_no_end(store: Store) -> None:
+    run = begin(store)
+    run.step(0, "playbook", None)
+    document = stored(store, run.id)
+    assert (document["finished_at"], document["duration_seconds"]) == (None, None)
+    assert document["steps"][0]["finished_at"] is None
+
+
+@pytest.mark.parametrize("died_before_it_knew", [True, False])
+def test_leftovers_name_the_host_and_the_vm(store: Store, *, died_before_it_knew: bool) -> None:
+    run = begin(
+        store,
+        RunKind.DEPLOY,
+        "web01",
+        target_type=TargetType.VM,
+        playbook=None,
+        request={"vcenter": "main"},
+    )
+    run.step(0, "register", facts={"host_id": 1})
+    facts = {} if died_before_it_knew else {"vm_uuid": "5029", "name": "web01", "vcenter": "main"}
+    run.step(1, "clone", StepStatus.FAILED, facts=facts)
+    run.end(RunStatus.INTERRUPTED)
+    document = stored(store, run.id)
+    uuid = None if died_before_it_knew else "5029"
+    assert document["leftovers"] == [
+        {"step": "register", "kind": "host", "name": "web01", "vcenter": None, "id": None},
+        {"step": "clone", "kind": "vm", "name": "web01", "vcenter": "main", "id": uuid},
+    ]
+    assert list(what_next(document)) == [
+        "Left behind: host web01 of the inventory",
+        "Left behind: vm web01 in vCenter main",
+        f"Go on with it: diaken deploy resume {run.id}",
+        f"Undo what is left: diaken deploy abort {run.id}",
+    ]
+
+
+# ── for people ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_summary_says_what_failed_and_what_to_do(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_ended(Output(Format.TEXT), partial_run(store))
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].split()[:3] == ["web02", "✗", "failed"]  # before those that are good
+    assert "Restart nginx: no such unit" in out
+    assert "update on web: partial (1 success, 1 failed, 1 skipped) in 4 min 10 s" in out
+    assert err.splitlines() == [
+        "See what Ansible said: diaken history output 1 --host web02",
+        "Try these again: diaken run group web update --environment PROD --retry-failed 1",
+    ]
+
+
+def test_quiet_tells_of_failures_only(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    show_ended(Output(Format.TEXT, quiet=True), partial_run(store))
+    said = "warning: web02: failed: Restart nginx: no such unit\n"
+    assert capsys.readouterr() == ("", said)
+
+
+def test_what_went_well_needs_no_advice(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    run = begin(store, at=begin(store).at + timedelta(hours=1))
+    store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
+    run.end(RunStatus.SUCCESS)
+    show_ended(Output(Format.TEXT), stored(store, run.id))
+    out, err = capsys.readouterr()
+    assert "✓ run 2, update on web: success (1 success)" in out
+    assert err == ""
