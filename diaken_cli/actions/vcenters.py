@@ -1,0 +1,192 @@
+"""vCenters: connections by name, with a password that is fetched only when it is needed."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from diaken_cli import units
+from diaken_cli.actions import validate
+from diaken_cli.actions.inventory import find_vcenter
+from diaken_cli.errors import InvalidInput, NotFound
+from diaken_cli.services import credentials
+from diaken_cli.services.vsphere.browse import Kind, Row, browse
+from diaken_cli.services.vsphere.privileges import missing_privileges
+from diaken_cli.services.vsphere.session import Endpoint, Session, connect
+from diaken_cli.store import Store
+from diaken_cli.store.records import VCenterRecord, VCenterValues
+from diaken_cli.words import SecretKind
+
+KINDS: tuple[Kind, ...] = ("templates", "networks", "datastores", "clusters", "folders")
+
+
+@dataclass(frozen=True)
+class GivenVCenter:
+    """What the command line says of a vCenter, as it was typed; None is "not said"."""
+
+    server: str | None = None
+    username: str | None = None
+    password_command: str | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+    ca_file: str | None = None
+    insecure: bool | None = None
+    datacenter: str | None = None
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a connection showed: which vCenter it is, and what may be in the way.
+
+    `clock_difference` is vCenter's clock minus ours, in seconds; `missing_privileges` is None
+    where vCenter does not tell.
+    """
+
+    name: str
+    server: str
+    product: str
+    version: str
+    username: str
+    clock_difference: float
+    missing_privileges: tuple[str, ...] | None
+
+
+def session_of(store: Store, name: str) -> Session:
+    """Log in to the vCenter of that name. Raises NotFound, SecretError, and as `connect` does."""
+    return session(find_vcenter(store, name))
+
+
+def session(vcenter: VCenterRecord) -> Session:
+    """Log in to a vCenter. Raises SecretError, Unreachable, LoginRefused, CertificateRefused."""
+    host, _, port = vcenter.server.rpartition(":")
+    secret = credentials.resolve(vcenter.secret_kind, vcenter.secret_ref, os.environ)
+    return connect(
+        Endpoint(
+            server=host,
+            port=int(port),
+            username=vcenter.username,
+            password=secret.reveal(),
+            ca_file=vcenter.ca_file,
+            insecure=vcenter.insecure,
+        )
+    )
+
+
+def add_vcenter(store: Store, *, name: str | None, given: GivenVCenter) -> VCenterRecord:
+    """Add a vCenter; it is not connected to. Raises InvalidInput with all that is wrong."""
+    reader = validate.Reader()
+    checked = reader.required("NAME", name, units.check_label)
+    values = understand(given, None, reader)
+    if checked is None or values is None or reader.mistakes:
+        raise InvalidInput(reader.mistakes)
+    return store.inventory.add_vcenter(checked, values)
+
+
+def set_vcenter(store: Store, vcenter: VCenterRecord, *, given: GivenVCenter) -> VCenterRecord:
+    """Change what is said of a vCenter. Raises InvalidInput with all that is wrong."""
+    reader = validate.Reader()
+    values = understand(given, vcenter, reader)
+    if values is None or reader.mistakes:
+        raise InvalidInput(reader.mistakes)
+    return store.inventory.set_vcenter(vcenter, values)
+
+
+def understand(
+    given: GivenVCenter, current: VCenterRecord | None, reader: validate.Reader
+) -> VCenterValues | None:
+    """What a vCenter is to be stored with; what is wrong goes into `reader`."""
+    server = _value(
+        "--server", given.server, validate.server, current.server if current else None, reader
+    )
+    username = _value(
+        "--username",
+        given.username,
+        validate.one_line,
+        current.username if current else None,
+        reader,
+    )
+    secret = _secret(given, current, reader)
+    ca_file = reader.optional(
+        "--ca-file", given.ca_file, validate.certificate_file, current.ca_file if current else None
+    )
+    insecure = given.insecure
+    if insecure is None:
+        insecure = current is not None and current.insecure and not given.ca_file
+    if insecure and given.insecure and given.ca_file:
+        reader.refuse("--insecure", None, "contradicts --ca-file")
+    datacenter = reader.optional(
+        "--datacenter", given.datacenter, validate.one_line, current.datacenter if current else None
+    )
+    if server is None or username is None or secret is None:
+        return None
+    return VCenterValues(
+        server=server,
+        username=username,
+        secret_kind=secret[0],
+        secret_ref=secret[1],
+        ca_file=None if insecure else ca_file,
+        insecure=insecure,
+        datacenter=datacenter,
+    )
+
+
+def test(vcenter: VCenterRecord) -> Tested:
+    """Connect, and see what is there. Raises as `session` does, NotFound for its datacenter."""
+    with session(vcenter) as opened:
+        difference = (opened.now() - datetime.now(UTC)).total_seconds()
+        if vcenter.datacenter is not None:
+            browse(opened, "folders", vcenter.datacenter)
+        return Tested(
+            name=vcenter.name,
+            server=vcenter.server,
+            product=opened.about.name,
+            version=opened.about.version,
+            username=vcenter.username,
+            clock_difference=round(difference, 1),
+            missing_privileges=missing_privileges(opened),
+        )
+
+
+def look(vcenter: VCenterRecord, kind: str, datacenter: str | None) -> tuple[Row, ...]:
+    """What a vCenter has of a kind. Raises NotFound for the kind and the datacenter."""
+    for known in KINDS:
+        if kind == known:
+            with session(vcenter) as opened:
+                return browse(opened, known, datacenter or vcenter.datacenter)
+    raise NotFound(f"{kind!r} can't be browsed", hint=f"There are: {', '.join(KINDS)}")
+
+
+def _value(
+    option: str,
+    given: str | None,
+    parse: Callable[[str], str],
+    current: str | None,
+    reader: validate.Reader,
+) -> str | None:
+    """A value that must be there: said now, or before."""
+    if given is None and current is not None:
+        return current
+    return reader.required(option, given, parse)
+
+
+def _secret(
+    given: GivenVCenter, current: VCenterRecord | None, reader: validate.Reader
+) -> tuple[SecretKind, str] | None:
+    """Where the password comes from: exactly one place."""
+    ways = (
+        (SecretKind.COMMAND, "--password-command", given.password_command, validate.command_line),
+        (SecretKind.FILE, "--password-file", given.password_file, validate.existing_file),
+        (SecretKind.ENV, "--password-env", given.password_env, validate.environment_variable),
+    )
+    said = [each for each in ways if each[2] is not None]
+    options = ", ".join(each[1] for each in ways)
+    if not said and current is not None:
+        return current.secret_kind, current.secret_ref
+    if len(said) != 1:
+        what = "is required" if not said else "contradicts the others"
+        named: Sequence[str] = [each[1] for each in said] or [ways[0][1]]
+        reader.refuse(named[0], None, f"{what}: exactly one of {options}")
+        return None
+    kind, option, text, parse = said[0]
+    ref = reader.required(option, text, parse)
+    return None if ref is None else (kind, ref)
