@@ -42,13 +42,13 @@ class Place:
         return self.directory / "disks"
 
     def read(self) -> dict[str, Any]:
-        """Return what `lab up` printed; LabError where no such lab is up."""
+        """Return what `lab up` printed; LabError where no such lab is up, or not yet."""
+        if not self.is_up():
+            raise LabError(f"no lab {self.name!r} is up; start it with: lab up --name {self.name}")
         try:
             described: dict[str, Any] = json.loads((self.directory / "lab.json").read_text())
         except FileNotFoundError:
-            described = {}
-        if not described or not self.is_up():
-            raise LabError(f"no lab {self.name!r} is up; start it with: lab up --name {self.name}")
+            raise LabError(f"lab {self.name!r} is just starting, or ending") from None
         return described
 
     def is_up(self) -> bool:

@@ -27,11 +27,19 @@ def start(
     (place.directory / "log").mkdir()
     write_secrets(place)
     holder = launch(place, lock, options)
+    try:
+        return await_readiness(place, holder), holder
+    except BaseException:  # a signal, too: nobody else would end it
+        holder.kill()
+        holder.wait()
+        raise
+
+
+def await_readiness(place: Place, holder: "subprocess.Popen[bytes]") -> dict[str, Any]:
+    """Wait until a lab says that it is ready; return its description, which is kept, too."""
     assert holder.stdout is not None  # noqa: S101 (for the type checker: it is a pipe)
     line = holder.stdout.readline()
     if not line:
-        holder.kill()
-        holder.wait()
         said = (place.directory / "log" / "keeper.log").read_text()[-2000:].strip()
         raise LabError(f"lab {place.name!r} did not start: {said}")
     # The holder waits for its only child, which is process 1 of the lab.
@@ -40,7 +48,7 @@ def start(
     part = place.directory / "lab.json.part"
     part.write_text(json.dumps(described))
     part.rename(place.directory / "lab.json")
-    return described, holder
+    return described
 
 
 def write_secrets(place: Place) -> None:

@@ -229,3 +229,29 @@ def test_a_lab_without_hosts_is_large_and_quick() -> None:
         assert time.monotonic() - started < 20
     finally:
         lab.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_lab_that_is_stopped_while_it_starts_leaves_nothing(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [LAB, "up", "--name", f"{NAME}-many", "--vms", "100"], stdout=subprocess.PIPE, text=True
+    )
+    log = ROOT / f"{NAME}-many" / "log" / "keeper.log"
+    until(log.exists, "its process 1 is about to be started")
+    refused = ran("down", "--name", f"{NAME}-many")
+    assert (refused.returncode, "just starting" in refused.stderr) == (1, True)
+    process.send_signal(number)
+    assert process.communicate(timeout=20)[0] == ""
+    assert process.returncode == 128 + number
+    assert left(f"{NAME}-many", set()) == []
+    until(lambda: processes_of(f"{NAME}-many") == [], "its processes end")
+
+
+def processes_of(name: str) -> list[str]:
+    """The processes that have the lab's name in their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if name.encode() in path.read_bytes():
+                found.append(path.parent.name)
+    return found
