@@ -1,7 +1,7 @@
 """Runs that are looked back at: a list, one with its timeline, and what Ansible said."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -28,22 +28,23 @@ from diaken_cli.words import RunKind
 if TYPE_CHECKING:
     from rich.console import Console
 
-BAR = 32  # columns of the timeline
+BAR, BAR_WHERE_NARROW, NARROW = 32, 16, 120  # columns of the timeline, and of a terminal
 
 
 def columns(console: "Console") -> Mapping[str, Any]:
-    """The columns of `history list`."""
-    return {
+    """The columns of `history list`, as many as the terminal has room for."""
+    found = {
         "RUN": "id",
-        "STARTED": lambda run: _local(run["started_at"]),
+        "STARTED": lambda run: f"{_moment(run['started_at']).astimezone():%Y-%m-%d %H:%M}",
         "WHAT": lambda run: run["playbook"] or run["kind"],
         "TARGET": "target",
-        "ENVIRONMENT": "environment",
+        "ENV": "environment",
         "STATUS": lambda run: marked(run["status"], run["status"], console),
-        "HOSTS": _counted,
+        "OK/HOSTS": _counted,
         "TOOK": _took,
-        "BY": lambda run: f"task {run['task']}" if run["task"] else run["user"],
     }
+    by = {"BY": lambda run: f"task {run['task']}" if run["task"] else run["user"]}
+    return found if console.width < NARROW else found | by
 
 
 def show_run(output: Output, detail: RunDetail, run: Shape) -> None:
@@ -73,19 +74,20 @@ def timeline(run: Shape, console: "Console") -> Any:
     moments = [_moment(step["finished_at"] or step["started_at"]) for step in run["steps"]]
     end = max([_moment(run["finished_at"]), *moments]) if run["finished_at"] else max(moments)
     whole = max((end - begin).total_seconds(), 1.0)
+    width = BAR_WHERE_NARROW if console.width < NARROW else BAR
     full, empty = ("━", "─") if speaks_unicode(console) else ("#", ".")
 
     def bar(step: Shape) -> Text:
         # A deploy that was taken up again may have steps from long after its first attempt.
-        first = round(BAR * (_moment(step["started_at"]) - begin).total_seconds() / whole)
+        first = round(width * (_moment(step["started_at"]) - begin).total_seconds() / whole)
         ended = _moment(step["finished_at"]) if step["finished_at"] else end
-        last = round(BAR * (ended - begin).total_seconds() / whole)
-        first = min(first, BAR - 1)
+        last = round(width * (ended - begin).total_seconds() / whole)
+        first = min(first, width - 1)
         last = max(last, first + 1)
         return Text.assemble(
             (empty * first, "dim"),
             (full * (last - first), mark(step["status"]).style),
-            (empty * (BAR - last), "dim"),
+            (empty * (width - last), "dim"),
         )
 
     rows: dict[str, Any] = {
@@ -95,7 +97,7 @@ def timeline(run: Shape, console: "Console") -> Any:
         "TOOK": _step_took,
         "DETAIL": lambda step: one_line(step["detail"] or ""),
     }
-    return table(run["steps"], rows)
+    return table(run["steps"], rows, whole=("STATUS", "TIMELINE", "TOOK"))
 
 
 def line_as_json(line: OutputLine) -> dict[str, Any]:
@@ -205,14 +207,16 @@ def _snapshots(detail: RunDetail, console: "Console") -> Any:
     return table(shapes, rows)
 
 
-def _counted(run: Shape) -> str:
+def _counted(run: Shape) -> str | None:
     totals = run["totals"]
-    said = [f"{totals[each]} {each}" for each in totals if each != "hosts" and totals[each]]
-    return ", ".join(said) or str(totals["hosts"] or "")
+    return f"{totals['success']}/{totals['hosts']}" if totals["hosts"] else None
 
 
 def _took(run: Shape) -> str | None:
-    return None if run["duration_seconds"] is None else seconds(run["duration_seconds"])
+    """Hours, minutes and seconds, for a narrow column."""
+    if run["duration_seconds"] is None:
+        return None
+    return str(timedelta(seconds=round(run["duration_seconds"])))
 
 
 def _step_took(step: Shape) -> str | None:

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -163,13 +163,18 @@ def local(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def table(shapes: Iterable[Shape], columns: Columns) -> "RenderableType":
-    """A table without lines; a column that is too wide for the terminal folds, and is not cut."""
+def table(
+    shapes: Iterable[Shape], columns: Columns, *, whole: Collection[str] = ()
+) -> "RenderableType":
+    """A table without lines; a column that is too wide for the terminal folds, and is not cut.
+
+    The columns in `whole` never fold.
+    """
     from rich.table import Table
 
     view = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for header in columns:
-        view.add_column(header, overflow="fold")
+        view.add_column(header, overflow="fold", no_wrap=header in whole)
     for shape in shapes:
         view.add_row(*(cell(_value(shape, source)) for source in columns.values()))
     return view

@@ -178,7 +178,7 @@ def test_the_list_is_filtered_and_the_newest_comes_first(machine: Machine) -> No
     assert machine.json("list", "--until", "2024-11-24T03:00:00+00:00") == []
     text = machine.run("list").stdout.splitlines()
     assert text[0].split()[:4] == ["RUN", "STARTED", "WHAT", "TARGET"]
-    assert "2024-11-24 03:00:00  update  web" in text[2]
+    assert "2024-11-24 03:00  update  web" in text[2]
     lines = machine.run("list", "--output", "jsonl").stdout.splitlines()
     assert [json.loads(line)["id"] for line in lines] == [2, 1]
 
@@ -198,7 +198,13 @@ def test_all_that_is_wrong_with_a_filter_is_said_at_once(machine: Machine) -> No
 def test_a_name_that_nothing_has_is_a_mistake(machine: Machine) -> None:
     add_hosts(machine.store, ["web01"])
     assert machine.json("list", "--host", "web01", "--group", "web") == []
-    assert machine.json("list", "--playbook", "provision_vm") == []
+    config = machine.folder / "config/diaken/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[playbooks]\npaths = ["plays"]\n')
+    plays = config.parent / "plays"
+    plays.mkdir()
+    (plays / "own.yml").write_text("- hosts: all\n")
+    assert machine.json("list", "--playbook", "own", "--config", str(config)) == []
     error = machine.error(2, "list", "--host", "wbe01", "--environment", "PORD", "--task", "x")
     assert [each["value"] for each in error["mistakes"]] == ["wbe01", "PORD", "x"]
 
