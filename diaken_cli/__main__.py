@@ -1,14 +1,13 @@
 """The entry point, and the one place where an error becomes an exit status."""
 
-import os
-import signal
 import sys
-from types import FrameType
-from typing import TYPE_CHECKING
 
-from diaken_cli.errors import Canceled, DiakenError, UsageError
-
+# Most calls are ticks of cron with nothing due: what costs time is imported where it is used.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
+
+    from diaken_cli.errors import DiakenError, UsageError
     from diaken_cli.render.output import Output
 
 
@@ -20,14 +19,21 @@ def main() -> None:
 
         sys.stdout.write(f"diaken {__version__}\n")
         return
-    sys.exit(run(arguments))
+    from diaken_cli import tick
+
+    status = tick.main(arguments)
+    sys.exit(run(arguments) if status is None else status)
 
 
 def run(arguments: list[str]) -> int:
     """Carry out one call; whatever goes wrong is said once, and gives the exit status."""
+    import os
+    import signal
+
     import typer
 
     from diaken_cli.commands import app
+    from diaken_cli.errors import Canceled, DiakenError
 
     for each in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, _interrupt)
@@ -53,11 +59,11 @@ def run(arguments: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(_signal: int, _frame: "FrameType | None") -> None:
     raise KeyboardInterrupt
 
 
-def _failed(error: DiakenError, arguments: list[str]) -> int:
+def _failed(error: "DiakenError", arguments: list[str]) -> int:
     if "--debug" in arguments:
         import traceback
 
@@ -66,14 +72,18 @@ def _failed(error: DiakenError, arguments: list[str]) -> int:
     return error.exit_status
 
 
-def _usage(fault: Exception) -> UsageError:
+def _usage(fault: Exception) -> "UsageError":
+    from diaken_cli.errors import UsageError
+
     message = getattr(fault, "format_message", fault.__str__)()
     context = getattr(fault, "ctx", None)
     path = context.command_path if context is not None else "diaken"
     return UsageError(message, hint=f"See: {path} --help")
 
 
-def _unexpected(fault: Exception) -> DiakenError:
+def _unexpected(fault: Exception) -> "DiakenError":
+    from diaken_cli.errors import DiakenError
+
     return DiakenError(
         f"unexpected {type(fault).__name__}: {fault}",
         hint="This is a defect of diaken; --debug shows where.",
