@@ -14,6 +14,7 @@ from collections.abc import Mapping
 SCHEMA = 1  # the schema, by `PRAGMA user_version`, that the question below is put to
 SYSTEM_FILE = "/etc/diaken/config.toml"
 ROOT_DATABASE = "/var/lib/diaken/diaken.db"
+TOLD = "told.json"  # see actions/lasting.py
 
 ANYTHING_TO_DO = """
 SELECT EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'running')
@@ -30,6 +31,8 @@ def main(arguments: list[str]) -> int | None:
     """Answer `scheduler tick` where nothing is to be done: its exit status; None is for the app."""
     try:
         as_json, config = _options(arguments)
+        if os.path.exists(os.path.join(os.path.dirname(_usual_database(os.environ)), TOLD)):
+            return None  # what was told is over, and that is to be told, too
         if _anything_to_do(_database(config, os.environ)):
             return None
     except HandOver:
@@ -101,8 +104,10 @@ def _database(config: str | None, environ: Mapping[str, str]) -> str:
     named = environ.get("DIAKEN_DATABASE") or environ.get("DIAKEN_DATABASE_PATH")
     if named:
         return _placed(named, os.getcwd(), environ)
-    if configured is not None:
-        return configured
+    return _usual_database(environ) if configured is None else configured
+
+
+def _usual_database(environ: Mapping[str, str]) -> str:
     if os.geteuid() == 0 and not environ.get("XDG_DATA_HOME"):
         return ROOT_DATABASE
     return os.path.join(_base(environ, "XDG_DATA_HOME", ".local/share"), "diaken/diaken.db")

@@ -11,6 +11,8 @@ from diaken_cli import __version__
 GROUPS = {
     "deploy": "Create virtual machines from a template, and undo what fails.",
     "run": "Run a playbook on a host or on a group.",
+    "schedule": "Playbooks to run at a moment.",
+    "scheduler": "What cron calls each minute.",
     "snapshots": "Snapshots: see, take, revert, remove, prune.",
     "hosts": "The servers of the inventory, and /etc/hosts.",
     "groups": "Sets of hosts in an environment.",

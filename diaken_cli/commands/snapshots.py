@@ -1,5 +1,6 @@
 """`diaken snapshots`: see them, take, revert, remove, and prune what diaken took and is old."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from diaken_cli.commands.shared import Call, command, group, require
-from diaken_cli.errors import InvalidInput, Mistake, PartlyFailed
+from diaken_cli.errors import InvalidInput, Mistake, PartlyFailed, VSphereError
 
 if TYPE_CHECKING:
     from diaken_cli.actions.run.targets import RunTarget
@@ -91,6 +92,8 @@ def prune(
     from datetime import timedelta
 
     from diaken_cli import units
+    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.snapshots import reporting
     from diaken_cli.actions.snapshots.pruning import prune as remove_old
     from diaken_cli.actions.validate import Reader
     from diaken_cli.render.snapshots import summary
@@ -100,15 +103,24 @@ def prune(
         "--older-than", older_than, units.parse_duration, None, may_be_empty=False
     )
     reader.check()
-    rows = remove_old(
-        call.outside,
-        call.emit,
-        older_than=None if seconds is None else timedelta(seconds=seconds),
-        dry_run=dry_run,
-        log_file=log_file or call.config.snapshots.log_file,
-    )
+    a_person_reads = sys.stderr.isatty()
+    try:
+        rows = remove_old(
+            call.outside,
+            call.emit,
+            older_than=None if seconds is None else timedelta(seconds=seconds),
+            dry_run=dry_run,
+            log_file=log_file or call.config.snapshots.log_file,
+        )
+    except VSphereError as error:
+        if call.store.notices.tell(reporting.NO_VCENTER, now()) or a_person_reads:
+            raise
+        raise typer.Exit(error.exit_status) from error
     _show(call, rows, nothing="nothing to prune")
-    call.output.say(summary(rows, dry_run=dry_run))
+    for line in reporting.lines_to_tell(call.store, rows, now(), always=a_person_reads):
+        call.output.warn(line)
+    if a_person_reads:
+        call.output.say(summary(rows, dry_run=dry_run))
     _fail(rows)
 
 

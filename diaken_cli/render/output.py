@@ -100,6 +100,10 @@ class Output:
         if self.format is not Format.TEXT:
             self.thing(shape)
 
+    def text(self, content: str) -> None:
+        """Print a text as it is, for people and for files."""
+        sys.stdout.write(content)
+
     def changed(self, shape: Shape, message: str) -> None:
         """Print what a change made: the object for scripts, a message for people."""
         if self.format is Format.TEXT:

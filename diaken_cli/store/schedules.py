@@ -188,6 +188,20 @@ class Schedules:
             update_task(session, task.id, last_run_id=begun.id, error=None)
             return Claimed(task_by_id(session, task.id), begun, chosen)
 
+    def note_obstacle(self, task: TaskRecord, reason: str) -> None:
+        """Keep why a pending task could not begin, until it does."""
+        kept = (
+            update(ScheduledTask)
+            .where(
+                col(ScheduledTask.id) == task.id,
+                col(ScheduledTask.status) == ScheduleStatus.PENDING,
+                col(ScheduledTask.due_at) == task.due_at,
+            )
+            .values(error=reason)
+        )
+        with self._database.writing() as session:
+            session.execute(kept)
+
     def settle(
         self,
         task_id: int,

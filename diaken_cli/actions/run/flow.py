@@ -73,42 +73,52 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
         host_ids=tuple(host.id for host in target.hosts),
     )
 
-    def begin(attempt: Attempt) -> Begun:
-        return outside.store.claims.begin(new, attempt, now())
+    def begin(attempt: Attempt) -> tuple[Begun, RunRequest]:
+        return outside.store.claims.begin(new, attempt, now()), request
 
-    with carrying_out(request, outside, begin, show, wait=wait) as world:
+    with carrying_out(outside, begin, show, wait=wait) as world:
         journal.carry_out(steps(request), world, {})
         return world.recording.ending
 
 
 @contextmanager
 def carrying_out(
-    request: RunRequest,
     outside: Outside,
-    begin: Callable[[Attempt], Begun],
+    begin: Callable[[Attempt], tuple[Begun, RunRequest]],
     show: Emit,
     *,
     wait: float = 0,
 ) -> Iterator[PlaybookRun]:
-    """A recorded run; a host that it did not get to is `skipped`, whatever ended it."""
-    target = request.target
+    """A recorded run; a host that it did not get to is `skipped`, whatever ended it.
+
+    `begin` also says what is to be done: the hosts of a scheduled group are known only when they
+    are locked.
+    """
+    begun: list[RunRequest] = []
+
+    def note(attempt: Attempt) -> Begun:
+        run, request = begin(attempt)
+        begun.append(request)
+        return run
 
     def started(number: int) -> RunStarted:
+        target = begun[0].target
         return RunStarted(
             run=number,
             kind=RunKind.PLAYBOOK,
             target=target.name,
             hosts=tuple(host.name for host in target.hosts),
-            playbook=request.playbook,
+            playbook=begun[0].playbook,
         )
 
-    with recorded(outside.store, begin, started=started, show=show, wait=wait) as recording:
-        for host in target.hosts:
+    with recorded(outside.store, note, started=started, show=show, wait=wait) as recording:
+        hosts = begun[0].target.hosts
+        for host in hosts:
             recording.knows_host(host.name, host.id)
         try:
-            yield PlaybookRun(request, recording, outside)
+            yield PlaybookRun(begun[0], recording, outside)
         finally:
-            for host in target.hosts:
+            for host in hosts:
                 if not recording.has_result(host.name):
                     skipped = HostResult(host.name, host.ip, HostStatus.SKIPPED)
                     recording.emit(HostFinished(result=skipped))

@@ -63,14 +63,18 @@ def group_target(store: Store, name: str, environment: str | None) -> RunTarget:
 
 
 def narrowed(
-    target: RunTarget, options: RunOptions, only: Collection[str] | None = None
+    target: RunTarget,
+    options: RunOptions,
+    only: Collection[str] | None = None,
+    *,
+    strict: bool = True,
 ) -> RunTarget:
     """The target with the hosts that `--limit`, `--exclude` and `--retry-failed` leave.
 
     Raises InvalidInput where the options leave none: never does that mean "all". That none has to
-    be retried is no mistake.
+    be retried is no mistake; nor, where it is not `strict`, that an excluded host is not there.
     """
-    mistakes = _exclusions(target, options)
+    mistakes = _exclusions(target, options) if strict else []
     hosts = target.hosts
     if options.limit is not None:
         try:

@@ -28,5 +28,5 @@ def matching(pattern: str, hosts: Mapping[str, str | None]) -> frozenset[str]:
     try:
         inventory.subset(pattern)
         return frozenset(host.name for host in inventory.get_hosts("all"))
-    except Exception as fault:  # noqa: BLE001  # a bad regex or a bad range: many types, all the user's
+    except Exception as fault:  # a bad regex or a bad range: many types, all the user's
         raise ValueError(f"{ANSIBLE_ITSELF} ({fault})") from fault

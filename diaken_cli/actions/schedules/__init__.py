@@ -1,0 +1,1 @@
+"""Scheduled tasks: adding them, and carrying each moment out once."""

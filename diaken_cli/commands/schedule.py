@@ -1,0 +1,214 @@
+"""`diaken schedule`: a playbook for a local moment, once or again and again."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from diaken_cli.commands.options import PlaybookOptions
+from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from diaken_cli.actions.schedules.adding import GivenTask
+    from diaken_cli.store.tasks import TaskRecord
+
+app = group("Playbooks to run at a moment; `scheduler tick` carries them out.")
+
+Task = Annotated[str | None, typer.Argument(metavar="TASK", help="The task's name, or its number.")]
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """What may be said of a task, as it was typed."""
+
+    host: Annotated[str | None, typer.Option("--host", metavar="HOST")] = None
+    group: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None
+    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None
+    playbook: Annotated[str | None, typer.Option("--playbook", metavar="PLAYBOOK")] = None
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="MOMENT", help="2026-12-01 03:00, local to the zone; or +2h."),
+    ] = None
+    timezone: Annotated[
+        str | None,
+        typer.Option("--timezone", metavar="ZONE", help="Europe/Madrid; else this machine's."),
+    ] = None
+    every: Annotated[
+        str | None,
+        typer.Option(
+            "--every", metavar="RULE", help="daily, weekly, monthly, or an RRULE of RFC 5545."
+        ),
+    ] = None
+    misfire_grace: Annotated[
+        str | None,
+        typer.Option(
+            "--misfire-grace",
+            metavar="DURATION",
+            help="How late it may begin; later it is missed, and never run in silence.",
+        ),
+    ] = None
+
+    def given(self) -> "GivenTask":
+        """As the flow takes them."""
+        from diaken_cli.actions.schedules.adding import GivenTask
+
+        return GivenTask(**vars(self))
+
+
+@command(app)
+def add(
+    call: Call,
+    task: TaskOptions,
+    options: PlaybookOptions,
+    name: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
+) -> None:
+    """Schedule a playbook on a host or a group. Everything is checked now.
+
+    Example: diaken schedule add "Patch web" --group web --environment PROD --playbook update
+    --at "2026-12-01 03:00" --timezone Europe/Madrid --snapshot
+    """
+    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.schedules.adding import add_task
+
+    added = add_task(
+        call.store,
+        call.config,
+        name=name,
+        given=task.given(),
+        options=options.given(),
+        now=now(),
+        environ=os.environ,
+    )
+    _scheduled(call, added)
+
+
+@command(app, name="set")
+def set_it(
+    call: Call,
+    task: TaskOptions,
+    options: PlaybookOptions,
+    name: Task = None,
+) -> None:
+    """Change a task that is pending; what is not said stays as it is."""
+    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.schedules.adding import set_task
+
+    changed = set_task(
+        call.store,
+        call.config,
+        _find(call, name),
+        given=task.given(),
+        options=options.given(),
+        now=now(),
+        environ=os.environ,
+    )
+    _scheduled(call, changed)
+
+
+@command(app, name="list")
+def list_them(
+    call: Call,
+    every: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
+) -> None:
+    """List the tasks that are pending or running."""
+    from diaken_cli.actions.recording import now
+    from diaken_cli.render.schedules import columns, task_as_json
+
+    tasks = call.store.schedules.tasks(include_ended=every)
+    call.output.rows(
+        [task_as_json(task) for task in tasks], columns(now()), nothing="no scheduled tasks"
+    )
+
+
+@command(app)
+def show(call: Call, task: Task = None) -> None:
+    """Show a task, and the moments of it that were missed."""
+    from diaken_cli.render.output import local
+    from diaken_cli.render.schedules import task_as_json
+
+    found = _find(call, task)
+    call.output.thing(task_as_json(found))
+    for miss in call.store.schedules.misses(found):
+        call.output.say(f"missed {local(miss.due_at)}: {miss.reason}")
+
+
+@command(app)
+def cancel(
+    call: Call,
+    task: Task = None,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Where it is running, stop that run, too.")
+    ] = False,
+) -> None:
+    """Take a task off the schedule. One that is running needs --stop."""
+    from diaken_cli.actions.history import cancel as cancel_run
+    from diaken_cli.render.schedules import task_as_json
+
+    found, schedules = _find(call, task), call.store.schedules
+    if stop and schedules.cancel_after_run(found) and found.last_run is not None:
+        cancel_run(call.store, found.last_run)
+        canceled = schedules.find(str(found.id)) or found
+    else:
+        canceled = schedules.cancel(found)
+    call.output.changed(task_as_json(canceled), f"canceled {found.name} (task {found.id})")
+
+
+@command(app)
+def upcoming(
+    call: Call,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, max=1000, help="How many moments.")
+    ] = 10,
+) -> None:
+    """List the next moments of all tasks, in their order, on the clocks of their zones."""
+    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.schedules.moments import next_moments
+    from diaken_cli.render.schedules import distance, when
+
+    at = now()
+    tasks = call.store.schedules.tasks(include_ended=False)
+    moments = sorted(
+        (
+            {
+                "at": moment,
+                "task": task.name,
+                "id": task.id,
+                "target": task.target,
+                "playbook": task.playbook,
+                "timezone": task.moment.zone,
+            }
+            for task in tasks
+            for moment in next_moments(task, count)
+        ),
+        key=lambda shape: (shape["at"], shape["id"]),
+    )
+    columns: dict[str, Any] = {
+        "AT": lambda shape: when(shape["at"], shape["timezone"]),
+        "ZONE": "timezone",
+        "IN": lambda shape: distance(shape["at"], at),
+        "TASK": "task",
+        "TARGET": "target",
+        "PLAYBOOK": "playbook",
+    }
+    call.output.rows(moments[:count], columns, nothing="nothing is scheduled")
+
+
+def _find(call: Call, task: str | None) -> "TaskRecord":
+    if task is None:
+        raise InvalidInput(require(TASK=task))
+    found = call.store.schedules.find(task)
+    if found is None:
+        raise NotFound(f"there is no scheduled task {task!r}", hint="See: diaken schedule list")
+    return found
+
+
+def _scheduled(call: Call, task: "TaskRecord") -> None:
+    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.schedules.adding import warnings
+    from diaken_cli.render.schedules import confirmation, task_as_json
+
+    call.output.changed(task_as_json(task), confirmation(task, now()))
+    for warning in warnings(call.store, call.config, task):
+        call.output.warn(warning)

@@ -1,0 +1,82 @@
+"""Scheduled tasks: the JSON of the contract, tables, and moments as people read them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from diaken_cli.store.tasks import TaskRecord
+from diaken_cli.words import ScheduleStatus, to_stored
+
+OPEN = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
+
+
+def task_as_json(task: TaskRecord) -> dict[str, Any]:
+    """A task; `next_at` is null once it has ended, `options` has what was said beside snapshot."""
+    options = to_stored(task.options)
+    return {
+        "id": task.id,
+        "name": task.name,
+        "target_type": task.target_type.value,
+        "target": task.target,
+        "environment": task.environment,
+        "playbook": task.playbook,
+        "status": task.status.value,
+        "at": task.moment.instant,
+        "timezone": task.moment.zone,
+        "every": task.rule,
+        "next_at": task.due_at if task.status in OPEN else None,
+        "last_run": task.last_run,
+        "last_status": task.last_status.value if task.last_status else None,
+        "snapshot": task.options.snapshot,
+        "options": {key: v for key, v in options.items() if key not in ("v", "snapshot")},
+        "error": task.error,
+    }
+
+
+def columns(now: datetime) -> Mapping[str, Any]:
+    """The columns of a list of tasks."""
+    return {
+        "ID": "id",
+        "NAME": "name",
+        "TARGET": lambda shape: f"{shape['target_type']} {shape['target']}",
+        "PLAYBOOK": "playbook",
+        "STATUS": "status",
+        "NEXT": lambda shape: when(shape["next_at"], shape["timezone"]),
+        "IN": lambda shape: distance(shape["next_at"], now),
+        "EVERY": "every",
+        "LAST RUN": "last_run",
+    }
+
+
+def when(instant: datetime | None, zone: str) -> str | None:
+    """A moment on the clocks of a zone, with its offset, so that a DST change shows."""
+    if instant is None:
+        return None
+    there = instant.astimezone(ZoneInfo(zone))
+    return f"{there:%a %Y-%m-%d %H:%M:%S %z}".replace(":00 ", " ")
+
+
+def distance(instant: datetime | None, now: datetime) -> str | None:
+    """How far away a moment is: `3 d 4 h`; what has passed is `due`."""
+    if instant is None:
+        return None
+    span = instant - now
+    if span <= timedelta(0):
+        return "due"
+    minutes = int(span.total_seconds() + 59) // 60
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def confirmation(task: TaskRecord, now: datetime) -> str:
+    """What was scheduled: the local time, UTC, and how long from now."""
+    due = task.due_at or task.moment.instant
+    return (
+        f"{task.name} (task {task.id}): {task.playbook} on {task.target_type} {task.target},"
+        f" {when(due, task.moment.zone)} {task.moment.zone}"
+        f" ({due.astimezone(UTC):%Y-%m-%d %H:%M} UTC), in {distance(due, now)}"
+        + (f", then {task.rule}" if task.rule else "")
+    )
