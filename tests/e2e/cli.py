@@ -1,0 +1,149 @@
+"""The command as scripts and people call it, in a world of its own: nothing real is touched."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diaken_cli.store import Store
+from tests.lab_fixture import Lab
+
+DIAKEN = (sys.executable, "-m", "diaken_cli")
+PATIENCE = 60.0
+"""Seconds for one call."""
+
+HOSTS = "127.0.0.1\tlocalhost\n"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a call ended, and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Cli:
+    """Runs the command with a config file, a database and a hosts file below `folder`.
+
+    With a `lab`, it runs in that lab's network. `config` is the text of more sections of the
+    config file.
+    """
+
+    def __init__(self, folder: Path, *, lab: Lab | None = None, config: str = "") -> None:
+        self.folder = folder
+        self.database = folder / "diaken.db"
+        self.hosts_file = folder / "hosts"
+        self.config_file = folder / "config.toml"
+        self._lab = lab
+        self.hosts_file.write_text(HOSTS)
+        self.configure(config)
+
+    def configure(self, more: str = "", *, hosts_file: str = "") -> None:
+        """Write the config file anew; `hosts_file` is more of that section."""
+        self.config_file.write_text(
+            f'[database]\npath = "{self.database}"\n'
+            f'[hosts_file]\npath = "{self.hosts_file}"\n{hosts_file}\n{more}\n'
+        )
+
+    @property
+    def store(self) -> Store:
+        """The database, opened anew."""
+        return Store(self.database)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that a call sees of the environment."""
+        return {
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "HOME": str(self.folder / "home"),
+            "XDG_CONFIG_HOME": str(self.folder / "xdg-config"),
+            "XDG_DATA_HOME": str(self.folder / "xdg-data"),
+            "DIAKEN_CONFIG": str(self.config_file),
+        }
+
+    def run(
+        self,
+        *arguments: str,
+        input: str | None = None,  # noqa: A002  as in subprocess.run
+        env: Mapping[str, str] | None = None,
+    ) -> Done:
+        """Run the command off a terminal, to its end; `env` is added to the environment."""
+        options: dict[str, Any] = {
+            "cwd": self.folder,
+            "env": self.environment | dict(env or {}),
+            "capture_output": True,
+            "text": True,
+            "timeout": PATIENCE,
+            "check": False,
+        }
+        options |= {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
+        argv = [*DIAKEN, *arguments]
+        done = self._lab.exec(argv, **options) if self._lab else subprocess.run(argv, **options)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *arguments: str, status: int = 0, **options: Any) -> Any:
+        """The one JSON document of a call that ends with that status."""
+        done = self.run(*arguments, "--json", **options)
+        assert done.status == status, f"{done.status}: {done.out}{done.err}"
+        return json.loads(done.out)
+
+    def error(self, status: int, *arguments: str, **options: Any) -> Any:
+        """The `error` of a call that fails with that status, and has told people so."""
+        done = self.run(*arguments, "--json", **options)
+        assert done.status == status, f"{done.status}: {done.out}{done.err}"
+        assert "error: " in done.err
+        return json.loads(done.out)["error"]
+
+    def mistakes(self, status: int, *arguments: str, **options: Any) -> list[str]:
+        """The options that a call is refused for, in their order."""
+        return [each["option"] for each in self.error(status, *arguments, **options)["mistakes"]]
+
+    def at_a_terminal(self, *arguments: str, answers: Sequence[tuple[str, str]] = ()) -> Done:
+        """Run the command on a terminal; `answers` are what is asked, in part, and what is said.
+
+        That is outside the lab: a question needs no vCenter. All that is on the screen is in `out`.
+        """
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*DIAKEN, *arguments],
+            cwd=self.folder,
+            env=self.environment | {"TERM": "xterm", "COLUMNS": "200"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        try:
+            said = _converse(ours, list(answers))
+            return Done(process.wait(5), said, "")
+        finally:
+            process.kill()
+            process.wait(5)
+            os.close(ours)
+
+
+def _converse(terminal: int, answers: list[tuple[str, str]]) -> str:
+    """Answer each question once it is asked; what was on the screen, until the other end closed."""
+    said, seen, deadline = "", 0, time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.1)[0]:
+            try:
+                said += os.read(terminal, 4096).decode(errors="replace")
+            except OSError:  # the last one at the other end is gone
+                break
+        if answers and answers[0][0] in said[seen:] and said.rstrip().endswith((":", "]")):
+            seen = len(said)
+            os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
+    assert not answers, f"never asked: {answers}; said: {said}"
+    return said
