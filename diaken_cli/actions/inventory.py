@@ -106,7 +106,7 @@ def find_group(store: Store, name: str, *, environment: str | None) -> GroupReco
     if not found:
         known = store.inventory.groups(environment=environment)
         where = f" in {environment}" if environment else ""
-        raise missing("group", name, [each.name for each in known], where=where)
+        raise missing("group", name, list({each.name: each for each in known}), where=where)
     return only_one(found, "--environment")
 
 
@@ -182,11 +182,11 @@ def set_group(
     return store.inventory.set_group(group, changed)
 
 
-def set_setting(store: Store, *, key: str, text: str) -> Any:
+def set_setting(store: Store, *, key: str | None, text: str | None) -> Any:
     """Store a setting, and return its value: JSON where `text` is JSON. Raises InvalidInput."""
     reader = Reader()
     checked = reader.required("KEY", key, variable_name)
-    value = reader.required("VALUE", text, lambda given: setting_value(key, given))
+    value = reader.required("VALUE", text, lambda given: setting_value(key or "", given))
     if checked is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     store.inventory.set_setting(checked, value)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import find_vcenter
-from diaken_cli.errors import InvalidInput, NotFound
+from diaken_cli.errors import InvalidInput, Mistake, NotFound, VSphereError
 from diaken_cli.services import credentials
 from diaken_cli.services.vsphere.browse import Kind, Row, browse
+from diaken_cli.services.vsphere.inventory import read_inventory
 from diaken_cli.services.vsphere.privileges import missing_privileges
 from diaken_cli.services.vsphere.session import Endpoint, Session, connect
 from diaken_cli.store import Store
@@ -38,8 +39,9 @@ class GivenVCenter:
 class Tested:
     """What a connection showed: which vCenter it is, and what may be in the way.
 
-    `clock_difference` is vCenter's clock minus ours, in seconds; `missing_privileges` is None
-    where vCenter does not tell.
+    `datacenter` is the inventory path of the stored one, `datacenters` those of all;
+    `clock_difference` is vCenter's clock minus ours, in seconds; `missing_privileges`, on that
+    datacenter or on all, is None where vCenter does not tell.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Tested:
     product: str
     version: str
     username: str
+    datacenter: str | None
+    datacenters: tuple[str, ...]
     clock_difference: float
     missing_privileges: tuple[str, ...] | None
 
@@ -76,6 +80,8 @@ def add_vcenter(store: Store, *, name: str | None, given: GivenVCenter) -> VCent
     """Add a vCenter; it is not connected to. Raises InvalidInput with all that is wrong."""
     reader = validate.Reader()
     checked = reader.required("NAME", name, units.check_label)
+    if checked and store.inventory.vcenter(checked):
+        reader.refuse("NAME", checked, f"vCenter {checked} exists already", in_use=True)
     values = understand(given, None, reader)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
@@ -131,29 +137,57 @@ def understand(
 
 
 def test(vcenter: VCenterRecord) -> Tested:
-    """Connect, and see what is there. Raises as `session` does, NotFound for its datacenter."""
+    """Connect, and see what is there.
+
+    Raises as `session` does, and VSphereError where the stored datacenter is not there.
+    """
     with session(vcenter) as opened:
         difference = (opened.now() - datetime.now(UTC)).total_seconds()
-        if vcenter.datacenter is not None:
-            browse(opened, "folders", vcenter.datacenter)
+        datacenters = read_inventory(opened).datacenters
+        named = [each for each in datacenters if vcenter.datacenter in (each.name, each.path)]
+        paths = tuple(each.path for each in datacenters)
+        if vcenter.datacenter is not None and not named:
+            said = f"no datacenter {vcenter.datacenter!r}; there are: {', '.join(paths) or 'none'}"
+            raise _lost_datacenter(vcenter, said)
+        ref = named[0].ref if named else None
         return Tested(
             name=vcenter.name,
             server=vcenter.server,
             product=opened.about.name,
             version=opened.about.version,
             username=vcenter.username,
+            datacenter=named[0].path if named else None,
+            datacenters=paths,
             clock_difference=round(difference, 1),
-            missing_privileges=missing_privileges(opened),
+            missing_privileges=missing_privileges(opened, datacenter=ref),
         )
 
 
-def look(vcenter: VCenterRecord, kind: str, datacenter: str | None) -> tuple[Row, ...]:
-    """What a vCenter has of a kind. Raises NotFound for the kind and the datacenter."""
-    for known in KINDS:
-        if kind == known:
-            with session(vcenter) as opened:
-                return browse(opened, known, datacenter or vcenter.datacenter)
-    raise NotFound(f"{kind!r} can't be browsed", hint=f"There are: {', '.join(KINDS)}")
+def look(vcenter: VCenterRecord, what: str | None, datacenter: str | None) -> tuple[Row, ...]:
+    """What a vCenter has of a kind, in a datacenter (else the stored one, else all).
+
+    Raises InvalidInput for the kind and the datacenter, and as `test` does.
+    """
+    reader = validate.Reader()
+    kind = reader.choice("WHAT", what, {each: each for each in KINDS}, required=True)
+    if kind is None:
+        raise InvalidInput(reader.mistakes)
+    with session(vcenter) as opened:
+        try:
+            return browse(opened, kind, datacenter or vcenter.datacenter)
+        except NotFound as missing:
+            if datacenter:
+                mistake = Mistake("--datacenter", datacenter, missing.message)
+                raise InvalidInput([mistake]) from missing
+            raise _lost_datacenter(vcenter, missing.message) from missing
+
+
+def _lost_datacenter(vcenter: VCenterRecord, said: str) -> VSphereError:
+    return VSphereError(
+        f"vCenter {vcenter.name} has {said}",
+        code="no_datacenter",
+        hint=f"Name another one: diaken vcenters set {vcenter.name} --datacenter D",
+    )
 
 
 def _value(

@@ -1,0 +1,131 @@
+"""`diaken groups`: sets of hosts in an environment."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from diaken_cli.store.records import GroupRecord
+
+app = group("Sets of hosts in an environment.")
+
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The group.")]
+Environment = Annotated[
+    str | None,
+    typer.Option(
+        "--environment", metavar="E", help="Which one, where several have a group of that name."
+    ),
+]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--var",
+        metavar="K=V",
+        help="A variable of all its hosts; can be given again. No passwords.",
+    ),
+]
+
+
+@command(app, name="list")
+def list_them(
+    call: Call,
+    environment: Annotated[
+        str | None, typer.Option("--environment", metavar="E", help="Only those of this one.")
+    ] = None,
+) -> None:
+    """List the groups, with how many hosts are in them."""
+    from diaken_cli.actions.inventory import known_environment
+    from diaken_cli.render.inventory import GROUP_COLUMNS, group_as_json
+
+    if environment is not None:
+        known_environment(call.store, environment)
+    groups = call.store.inventory.groups(environment=environment)
+    rows = [group_as_json(each) for each in groups]
+    call.output.rows(rows, GROUP_COLUMNS, nothing="no groups")
+
+
+@command(app)
+def add(
+    call: Call,
+    name: Name = None,
+    environment: Annotated[
+        str | None, typer.Option("--environment", metavar="E", help="Where it belongs.")
+    ] = None,
+    variables: Variables = None,
+) -> None:
+    """Add a group to an environment.
+
+    Example: diaken groups add web --environment PROD --var http_port=8080
+    """
+    from diaken_cli import units
+    from diaken_cli.actions.inventory import add_group
+    from diaken_cli.render.inventory import group_as_json
+
+    inventory = call.store.inventory
+    with asking(call) as ask:
+        added = add_group(
+            call.store,
+            name=ask.text("NAME", name, "Group", units.check_label),
+            environment=ask.choice(
+                "--environment",
+                environment,
+                "Environment",
+                lambda: (each.name for each in inventory.environments()),
+            ),
+            variables=variables or (),
+        )
+        said = f"added group {added.name} to environment {added.environment}"
+        call.output.changed(group_as_json(added), said)
+
+
+@command(app, name="set")
+def set_it(
+    call: Call,
+    name: Name = None,
+    environment: Environment = None,
+    variables: Variables = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option("--unset-var", metavar="K", help="Take a variable away; can be given again."),
+    ] = None,
+) -> None:
+    """Change the variables of a group; those that are not named stay."""
+    from diaken_cli.actions.inventory import set_group
+    from diaken_cli.render.inventory import group_as_json
+
+    with asking(call) as ask:
+        found = _find(call, ask, name, environment)
+        changed = set_group(call.store, found, variables=variables or (), unset=unset or ())
+        call.output.changed(group_as_json(changed), f"changed group {changed.name}")
+
+
+@command(app)
+def remove(
+    call: Call,
+    name: Name = None,
+    environment: Environment = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a group in which no host is."""
+    from diaken_cli.render.inventory import group_as_json
+
+    with asking(call) as ask:
+        found = _find(call, ask, name, environment)
+        what = f"group {found.name} of environment {found.environment}"
+        call.confirm(f"Remove {what}?", yes=yes)
+        call.store.inventory.remove_group(found)
+        call.output.changed(group_as_json(found), f"removed {what}")
+
+
+def _find(call: Call, ask: Questions, name: str | None, environment: str | None) -> "GroupRecord":
+    from diaken_cli.actions.inventory import find_group
+
+    inventory = call.store.inventory
+    name = ask.choice("NAME", name, "Group", lambda: (each.name for each in inventory.groups()))
+    if name is None:
+        raise InvalidInput(require(NAME=name))
+    return find_group(call.store, name, environment=ask.environment_of(name, environment))

@@ -1,0 +1,106 @@
+"""Asking a person for what is missing, with the choices that fit; never off a terminal."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from diaken_cli.commands.shared import Call
+
+ATTEMPTS = 5
+SHOWN = 20
+
+
+class Questions:
+    """The questions of one call. What can't be asked for stays None, and the flow refuses it."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._answers: list[str] = []
+
+    @property
+    def asked(self) -> bool:
+        """Whether a person is answering: then what is optional may be asked for, too."""
+        return bool(self._answers)
+
+    def text(
+        self, option: str, given: str | None, label: str, parse: Callable[[str], Any] | None = None
+    ) -> str | None:
+        """A value that is required; asked for again where `parse` raises ValueError."""
+        if given is not None or not self._call.may_ask:
+            return given
+        return self._noted(option, self._ask(label, parse))
+
+    def choice(
+        self,
+        option: str,
+        given: str | None,
+        label: str,
+        known: Callable[[], Iterable[str]],
+        *,
+        required: bool = True,
+    ) -> str | None:
+        """One of the names that there are, or none where it is not required.
+
+        `known` is called only where somebody is asked; where it gives nothing, nobody is.
+        """
+        if given is not None or not self._call.may_ask:
+            return given
+        names = list(dict.fromkeys(known()))
+        if not names:
+            return None
+
+        def check(answer: str) -> None:
+            if answer not in names and (required or answer):
+                raise ValueError(f"there is no {answer!r}")
+
+        shown = ", ".join(names[:SHOWN])
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        none = "" if required else "; empty: none"
+        answer = self._ask(f"{label} ({shown}{more}{none})", check, required=required)
+        return self._noted(option, answer) if answer else None
+
+    def environment_of(self, group: str, given: str | None) -> str | None:
+        """Which environment is meant, where several have a group of that name."""
+        places = [each.environment for each in self._call.store.inventory.groups(name=group)]
+        if len(places) < 2:
+            return given
+        return self.choice("--environment", given, f"Environment of group {group}", lambda: places)
+
+    def tell(self) -> None:
+        """Say the command line that would have needed no question."""
+        if self._answers:
+            words = sys.argv[1:]
+            end = words.index("--") if "--" in words else len(words)
+            same = shlex.join(["diaken", *words[:end], *self._answers, *words[end:]])
+            self._call.output.say(f"The same without questions: {same}")
+
+    def _ask(self, label: str, parse: Callable[[str], Any] | None, *, required: bool = True) -> str:
+        answer = ""
+        for _ in range(ATTEMPTS):
+            answer = typer.prompt(
+                label, default=None if required else "", show_default=False, err=True
+            ).strip()
+            try:
+                if parse is not None:
+                    parse(answer)
+            except ValueError as fault:
+                self._call.output.say(str(fault))
+            else:
+                break
+        return answer  # the flow says once more what is wrong with it
+
+    def _noted(self, option: str, answer: str) -> str:
+        self._answers += [answer] if option.isupper() else [option, answer]
+        return answer
+
+
+@contextmanager
+def asking(call: Call) -> Iterator[Questions]:
+    """Questions of a call; once it has succeeded, it is told how it could do without them."""
+    questions = Questions(call)
+    yield questions
+    questions.tell()

@@ -1,0 +1,88 @@
+"""`diaken settings`: global values, which every playbook gets as extra variables."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.errors import InvalidInput
+from diaken_cli.render.output import Format
+
+app = group("Global values, passed to every playbook as extra variables.")
+
+Key = Annotated[str | None, typer.Argument(metavar="KEY", help="See: diaken settings list")]
+
+
+@command(app, name="list")
+def list_them(call: Call) -> None:
+    """List the settings: those that are set, and the defaults of diaken's own."""
+    rows = [_shape(key, value) for key, value in call.store.inventory.settings().items()]
+    columns: dict[str, Any] = {"KEY": "key", "VALUE": lambda shape: _text(shape["value"])}
+    call.output.rows(rows, columns, nothing="no settings")
+
+
+@command(app)
+def get(call: Call, key: Key = None) -> None:
+    """Print the value of a setting."""
+    from diaken_cli.actions.inventory import get_setting
+
+    with asking(call) as ask:
+        key = _known(call, ask, key)
+        value = get_setting(call.store, key=key)
+        if call.output.format is Format.TEXT:
+            call.output.text(f"{_text(value)}\n")
+        else:
+            call.output.thing(_shape(key, value))
+
+
+@command(app, name="set")
+def set_it(
+    call: Call,
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="The name of an Ansible variable.")
+    ] = None,
+    value: Annotated[
+        str | None, typer.Argument(metavar="VALUE", help="JSON, or else a text as it is.")
+    ] = None,
+) -> None:
+    """Set a value. What is JSON is stored as that: 24, true, ["a", "b"]; all else is a text.
+
+    Example: diaken settings set snapshot_retention_hours 48
+    """
+    from diaken_cli.actions.inventory import set_setting
+    from diaken_cli.actions.validate import variable_name
+
+    with asking(call) as ask:
+        key = ask.text("KEY", key, "Setting", variable_name)
+        value = ask.text("VALUE", value, "Value")
+        stored = set_setting(call.store, key=key, text=value)
+        call.output.changed(_shape(key, stored), f"{key} is {_text(stored)}")
+
+
+@command(app)
+def unset(call: Call, key: Key = None) -> None:
+    """Forget a setting; where it has a default, that counts again."""
+    with asking(call) as ask:
+        key = _known(call, ask, key)
+        call.store.inventory.unset_setting(key)
+        value = call.store.inventory.settings().get(key)
+        said = f"{key} is unset" if value is None else f"{key} is {_text(value)}, the default"
+        call.output.changed(_shape(key, value), said)
+
+
+def _known(call: Call, ask: Questions, key: str | None) -> str:
+    key = ask.choice("KEY", key, "Setting", call.store.inventory.settings)
+    if key is None:
+        raise InvalidInput(require(KEY=key))
+    return key
+
+
+def _shape(key: str | None, value: Any) -> dict[str, Any]:
+    return {"key": key, "value": value}
+
+
+def _text(value: Any) -> str:
+    """A text as it is, so that a shell can use it; all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,132 @@
+"""The inventory: the JSON of the contract, and the columns of its tables."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from diaken_cli.actions.vcenters import Tested
+from diaken_cli.services.vsphere.browse import Row
+from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
+
+HOST_COLUMNS: Mapping[str, Any] = {
+    "NAME": "name",
+    "ADDRESS": "ip",
+    "ENVIRONMENT": "environment",
+    "GROUP": "group",
+    "VCENTER": "vcenter",
+    "ACTIVE": "active",
+    "DESCRIPTION": "description",
+}
+GROUP_COLUMNS: Mapping[str, Any] = {
+    "NAME": "name",
+    "ENVIRONMENT": "environment",
+    "HOSTS": "hosts",
+    "VARIABLES": "vars",
+}
+ENVIRONMENT_COLUMNS: Mapping[str, Any] = {"NAME": "name", "GROUPS": "groups", "HOSTS": "hosts"}
+VCENTER_COLUMNS: Mapping[str, Any] = {
+    "NAME": "name",
+    "SERVER": "server",
+    "USERNAME": "username",
+    "PASSWORD FROM": "secret",
+    "TLS": "tls",
+    "DATACENTER": "datacenter",
+    "HOSTS": "hosts",
+}
+PLAYBOOK_COLUMNS: Mapping[str, Any] = {
+    "NAME": "name",
+    "DESCRIPTION": "description",
+    "PATH": "path",
+}
+VARIABLE_COLUMNS: Mapping[str, Any] = {
+    "VARIABLE": "name",
+    "DEFAULT": lambda shape: "(required)" if shape["default"] is None else shape["default"],
+    "DESCRIPTION": "description",
+}
+BYTES = ("memory", "disk", "capacity", "free")
+
+
+def host_as_json(host: HostRecord) -> dict[str, Any]:
+    """A host."""
+    return {
+        "name": host.name,
+        "ip": host.ip,
+        "environment": host.environment,
+        "group": host.group,
+        "active": host.active,
+        "vcenter": host.vcenter,
+        "vm_uuid": host.vm_uuid,
+        "user": host.user,
+        "port": host.port,
+        "key": host.key,
+        "python": host.python,
+        "vars": host.vars,
+        "description": host.description,
+        "created_at": host.created_at,
+    }
+
+
+def group_as_json(group: GroupRecord) -> dict[str, Any]:
+    """A group."""
+    return {
+        "name": group.name,
+        "environment": group.environment,
+        "hosts": group.hosts,
+        "vars": group.vars,
+    }
+
+
+def environment_as_json(environment: EnvironmentRecord) -> dict[str, Any]:
+    """An environment."""
+    return {
+        "name": environment.name,
+        "groups": environment.groups,
+        "hosts": environment.hosts,
+    }
+
+
+def vcenter_as_json(vcenter: VCenterRecord) -> dict[str, Any]:
+    """A vCenter; of its password only the sort of place where it is."""
+    tls = "ca-file" if vcenter.ca_file else "verify"
+    return {
+        "name": vcenter.name,
+        "server": vcenter.server,
+        "username": vcenter.username,
+        "secret": vcenter.secret_kind.value,
+        "tls": "insecure" if vcenter.insecure else tls,
+        "datacenter": vcenter.datacenter,
+        "hosts": vcenter.hosts,
+    }
+
+
+def tested_as_json(tested: Tested) -> dict[str, Any]:
+    """What a connection showed."""
+    return {
+        "name": tested.name,
+        "server": tested.server,
+        "product": tested.product,
+        "version": tested.version,
+        "username": tested.username,
+        "datacenter": tested.datacenter,
+        "datacenters": list(tested.datacenters),
+        "clock_difference_seconds": tested.clock_difference,
+        "missing_privileges": (
+            None if tested.missing_privileges is None else list(tested.missing_privileges)
+        ),
+    }
+
+
+def row_as_json(row: Row) -> dict[str, Any]:
+    """Something that a vCenter has; sizes in bytes."""
+    return asdict(row)
+
+
+def row_columns(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a table of such things: one a field, sizes in GiB."""
+    return {
+        key.replace("_", " ").upper(): _gibibytes(key) if key in BYTES else key for key in shape
+    }
+
+
+def _gibibytes(key: str) -> Any:
+    return lambda shape: f"{shape[key] / 2**30:.1f} GiB".replace(".0 ", " ")
