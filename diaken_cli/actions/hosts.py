@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diaken_cli import units
 from diaken_cli.actions import validate
-from diaken_cli.actions.inventory import by_name, keep_hosts_file
+from diaken_cli.actions.inventory import by_name, keep_hosts_file, only_one
 from diaken_cli.errors import InvalidInput
 from diaken_cli.events import Emit
 from diaken_cli.store import Store
@@ -49,6 +49,32 @@ class Places:
     environments: Sequence[EnvironmentRecord]
     groups: Sequence[GroupRecord]
     vcenters: Sequence[VCenterRecord]
+
+
+def select_hosts(
+    store: Store,
+    *,
+    environment: str | None,
+    group: str | None,
+    vcenter: str | None,
+    include_inactive: bool,
+) -> list[HostRecord]:
+    """The hosts that fit; without any word, all. Raises InvalidInput for names that are unknown."""
+    known, reader = places(store), validate.Reader()
+    place = reader.choice("--environment", environment, by_name(known.environments))
+    connection = reader.choice("--vcenter", vcenter, by_name(known.vcenters))
+    groups = [each for each in known.groups if place is None or each.environment_id == place.id]
+    named = [each for each in groups if each.name == group]
+    if group and not named:
+        reader.choice("--group", group, by_name(groups))
+    reader.check()
+    chosen = only_one(named, "--environment") if named else None
+    return store.inventory.hosts(
+        environment_id=place.id if place else None,
+        group_id=chosen.id if chosen else None,
+        vcenter_id=connection.id if connection else None,
+        include_inactive=include_inactive,
+    )
 
 
 def add_host(

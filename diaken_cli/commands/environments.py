@@ -48,14 +48,16 @@ def remove(
     from diaken_cli.actions.inventory import find_environment
     from diaken_cli.render.inventory import environment_as_json
 
-    inventory = call.store.inventory
     with asking(call) as ask:
         name = ask.choice(
-            "NAME", name, "Environment", lambda: (each.name for each in inventory.environments())
+            "NAME",
+            name,
+            "Environment",
+            lambda: (each.name for each in call.store.inventory.environments()),
         )
         if name is None:
             raise InvalidInput(require(NAME=name))
         found = find_environment(call.store, name)
         call.confirm(f"Remove environment {found.name}?", yes=yes)
-        inventory.remove_environment(found)
+        call.store.inventory.remove_environment(found)
         call.output.changed(environment_as_json(found), f"removed environment {found.name}")

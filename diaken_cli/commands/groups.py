@@ -65,7 +65,6 @@ def add(
     from diaken_cli.actions.inventory import add_group
     from diaken_cli.render.inventory import group_as_json
 
-    inventory = call.store.inventory
     with asking(call) as ask:
         added = add_group(
             call.store,
@@ -74,7 +73,7 @@ def add(
                 "--environment",
                 environment,
                 "Environment",
-                lambda: (each.name for each in inventory.environments()),
+                lambda: (each.name for each in call.store.inventory.environments()),
             ),
             variables=variables or (),
         )
@@ -124,8 +123,9 @@ def remove(
 def _find(call: Call, ask: Questions, name: str | None, environment: str | None) -> "GroupRecord":
     from diaken_cli.actions.inventory import find_group
 
-    inventory = call.store.inventory
-    name = ask.choice("NAME", name, "Group", lambda: (each.name for each in inventory.groups()))
+    name = ask.choice(
+        "NAME", name, "Group", lambda: (each.name for each in call.store.inventory.groups())
+    )
     if name is None:
         raise InvalidInput(require(NAME=name))
     return find_group(call.store, name, environment=ask.environment_of(name, environment))

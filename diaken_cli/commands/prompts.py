@@ -36,7 +36,7 @@ class Questions:
 
     def choice(
         self,
-        option: str,
+        option: str | None,
         given: str | None,
         label: str,
         known: Callable[[], Iterable[str]],
@@ -45,7 +45,8 @@ class Questions:
     ) -> str | None:
         """One of the names that there are, or none where it is not required.
 
-        `known` is called only where somebody is asked; where it gives nothing, nobody is.
+        `known` is called only where somebody is asked; where it gives nothing, nobody is. Without
+        an `option` the answer only leads to another question.
         """
         if given is not None or not self._call.may_ask:
             return given
@@ -93,8 +94,9 @@ class Questions:
                 break
         return answer  # the flow says once more what is wrong with it
 
-    def _noted(self, option: str, answer: str) -> str:
-        self._answers += [answer] if option.isupper() else [option, answer]
+    def _noted(self, option: str | None, answer: str) -> str:
+        if option is not None:
+            self._answers += [answer] if option.isupper() else [option, answer]
         return answer
 
 

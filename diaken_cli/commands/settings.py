@@ -73,7 +73,7 @@ def unset(call: Call, key: Key = None) -> None:
 
 
 def _known(call: Call, ask: Questions, key: str | None) -> str:
-    key = ask.choice("KEY", key, "Setting", call.store.inventory.settings)
+    key = ask.choice("KEY", key, "Setting", lambda: call.store.inventory.settings())
     if key is None:
         raise InvalidInput(require(KEY=key))
     return key

@@ -1,0 +1,325 @@
+"""`diaken hosts`: the servers of the inventory, and the file that says their names."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.errors import InvalidInput
+from diaken_cli.render.output import Format
+
+if TYPE_CHECKING:
+    from diaken_cli.actions.hosts import GivenHost
+    from diaken_cli.store.records import HostRecord
+
+app = group("The servers of the inventory, and /etc/hosts.")
+
+PLACE = "Where it belongs"
+ACCESS = "How Ansible reaches it (else the config file says)"
+
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The host.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """What may be said of a host, as it was typed; an empty text empties an optional value."""
+
+    ip: Annotated[str | None, typer.Option("--ip", metavar="ADDRESS", help="Its IPv4 address.")] = (
+        None
+    )
+    environment: Annotated[
+        str | None, typer.Option("--environment", metavar="E", rich_help_panel=PLACE)
+    ] = None
+    group: Annotated[
+        str | None,
+        typer.Option("--group", metavar="G", rich_help_panel=PLACE, help="Of that environment."),
+    ] = None
+    vcenter: Annotated[
+        str | None,
+        typer.Option("--vcenter", metavar="V", rich_help_panel=PLACE, help="Which has its VM."),
+    ] = None
+    vm_uuid: Annotated[
+        str | None,
+        typer.Option(
+            "--vm-uuid",
+            metavar="UUID",
+            rich_help_panel=PLACE,
+            help="Its VM's instance UUID; else the VM is found by the address.",
+        ),
+    ] = None
+    user: Annotated[
+        str | None, typer.Option("--user", rich_help_panel=ACCESS, help="The SSH user.")
+    ] = None
+    port: Annotated[
+        str | None,
+        typer.Option("--port", metavar="N", rich_help_panel=ACCESS, help="The SSH port."),
+    ] = None
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="FILE", rich_help_panel=ACCESS, help="The SSH private key."),
+    ] = None
+    python: Annotated[
+        str | None,
+        typer.Option("--python", metavar="PATH", rich_help_panel=ACCESS, help="Python there."),
+    ] = None
+    variables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--var",
+            metavar="K=V",
+            help="A variable for playbooks; can be given again. No passwords.",
+        ),
+    ] = None
+    description: Annotated[str | None, typer.Option("--description", metavar="TEXT")] = None
+
+    def given(self, *, unset: list[str] | None = None, active: bool | None = None) -> "GivenHost":
+        """As the flow takes them."""
+        from diaken_cli.actions.hosts import GivenHost
+
+        said = vars(self) | {"variables": tuple(self.variables or ())}
+        return GivenHost(**said, unset_variables=tuple(unset or ()), active=active)
+
+
+@command(app, name="list")
+def list_them(
+    call: Call,
+    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None,
+    group_name: Annotated[str | None, typer.Option("--group", metavar="G")] = None,
+    vcenter: Annotated[str | None, typer.Option("--vcenter", metavar="V")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that are inactive.")] = False,
+) -> None:
+    """List the active hosts.
+
+    Example: diaken hosts list --environment PROD --group web --all
+    """
+    from diaken_cli.actions.hosts import select_hosts
+    from diaken_cli.render.inventory import HOST_COLUMNS, host_as_json
+
+    with asking(call) as ask:
+        if group_name:
+            environment = ask.environment_of(group_name, environment)
+        hosts = select_hosts(
+            call.store,
+            environment=environment,
+            group=group_name,
+            vcenter=vcenter,
+            include_inactive=every,
+        )
+        call.output.rows([host_as_json(each) for each in hosts], HOST_COLUMNS, nothing="no hosts")
+
+
+@command(app)
+def add(
+    call: Call,
+    options: HostOptions,
+    name: Name = None,
+    inactive: Annotated[
+        bool, typer.Option("--inactive", help="No run, no snapshot, not in /etc/hosts.")
+    ] = False,
+) -> None:
+    """Add a server that is there already; `deploy vm` makes a new one.
+
+    Example: diaken hosts add web01 --ip 10.0.4.21 --environment PROD --group web --vcenter main
+    """
+    from diaken_cli.actions.hosts import add_host
+    from diaken_cli.actions.recording import now
+    from diaken_cli.render.inventory import host_as_json
+
+    with asking(call) as ask:
+        name, options = _asked(call, ask, name, options)
+        added = add_host(
+            call.store,
+            name=name,
+            given=options.given(active=not inactive),
+            now=now(),
+            hosts_file=_hosts_file(call),
+            emit=call.emit,
+        )
+        said = f"added host {added.name} ({added.ip}) to environment {added.environment}"
+        call.output.changed(host_as_json(added), said)
+
+
+@command(app)
+def show(call: Call, name: Name = None) -> None:
+    """Show all that is known of a host."""
+    from diaken_cli.render.inventory import host_as_json
+
+    with asking(call) as ask:
+        call.output.thing(host_as_json(_find(call, ask, name)))
+
+
+@command(app, name="set")
+def set_it(
+    call: Call,
+    options: HostOptions,
+    name: Name = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option("--unset-var", metavar="K", help="Take a variable away; can be given again."),
+    ] = None,
+    active: Annotated[
+        bool | None,
+        typer.Option("--active/--inactive", help="Whether runs, snapshots and /etc/hosts have it."),
+    ] = None,
+) -> None:
+    """Change what is said of a host; what is not said stays, and '' empties an optional value.
+
+    Neither that nor --inactive touches its VM.
+
+    Example: diaken hosts set web01 --group db --var role=primary --user ''
+    """
+    from diaken_cli.actions.hosts import set_host
+    from diaken_cli.render.inventory import host_as_json
+
+    with asking(call) as ask:
+        found = _find(call, ask, name)
+        changed = set_host(
+            call.store,
+            found,
+            given=options.given(unset=unset, active=active),
+            hosts_file=_hosts_file(call),
+            emit=call.emit,
+        )
+        leaves = found.active and not changed.active
+        said = "; it is inactive now, and its VM was not touched" if leaves else ""
+        call.output.changed(host_as_json(changed), f"changed host {changed.name}{said}")
+        if leaves:
+            _tell_remaining(call, changed)
+
+
+@command(app)
+def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
+    """Remove a host from the inventory and from /etc/hosts. Its VM is not touched."""
+    from diaken_cli.actions.hosts import remove_host
+    from diaken_cli.render.inventory import host_as_json
+
+    with asking(call) as ask:
+        found = _find(call, ask, name)
+        call.confirm(f"Remove host {found.name} ({found.ip})? Its VM is not touched.", yes=yes)
+        remove_host(call.store, found, hosts_file=_hosts_file(call), emit=call.emit)
+        said = f"removed host {found.name} ({found.ip}); its VM was not touched"
+        call.output.changed(host_as_json(found), said)
+        _tell_remaining(call, found)
+
+
+@command(app)
+def sync(
+    call: Call,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the difference, change nothing.")
+    ] = False,
+    path: Annotated[
+        Path | None,
+        typer.Option("--path", metavar="FILE", help="Another file than `[hosts_file] path`."),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Also take over another database's block, or empty one with hosts."
+        ),
+    ] = False,
+) -> None:
+    """Bring the block in /etc/hosts in step with the inventory; no other byte is touched.
+
+    It is done on every change of the inventory, too.
+    """
+    from diaken_cli.actions.inventory import write_block
+
+    target = path.absolute() if path else _hosts_file(call)
+    if target is None:
+        off = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
+        call.output.changed(off, "nothing to do: `[hosts_file] enabled` is false")
+        return
+    done = write_block(call.store, target, force=yes, dry_run=dry_run, protect_emptying=True)
+    for warning in done.warnings:
+        call.output.warn(warning)
+    shape = {
+        "dry_run": dry_run,
+        "changed": done.changed,
+        "diff": done.diff,
+        "path": str(done.path),
+        "hosts": done.hosts,
+    }
+    if dry_run and call.output.format is Format.TEXT:
+        call.output.text(done.diff)
+    would = "would be changed" if dry_run else "was changed"
+    count = "1 host" if done.hosts == 1 else f"{done.hosts} hosts"
+    state = f"{would}: {count}" if done.changed else "is in step with the inventory"
+    call.output.changed(shape, f"{done.path} {state}")
+
+
+@command(app, name="forget-key")
+def forget_key(call: Call, name: Name = None) -> None:
+    """Forget a host's SSH key, because it rightly has another one: it was installed anew.
+
+    The next run takes the key that it then finds there.
+    """
+    from diaken_cli.actions.playbook import ssh_settings
+    from diaken_cli.services.ansible import known_hosts
+
+    with asking(call) as ask:
+        found = _find(call, ask, name)
+        ssh = call.config.ssh
+        path = ssh_settings(call.store, ssh).known_hosts
+        forgotten = known_hosts.forget(path, found.name, found.ip, port=found.port or ssh.port)
+        state = "is forgotten" if forgotten else "was not known"
+        shape = {"host": found.name, "known_hosts": str(path), "forgotten": forgotten}
+        call.output.changed(shape, f"the key of host {found.name} {state}")
+
+
+def _find(call: Call, ask: Questions, name: str | None) -> "HostRecord":
+    from diaken_cli.actions.inventory import find_host
+
+    name = ask.choice(
+        "NAME",
+        name,
+        "Host",
+        lambda: (each.name for each in call.store.inventory.hosts(include_inactive=True)),
+    )
+    if name is None:
+        raise InvalidInput(require(NAME=name))
+    return find_host(call.store, name)
+
+
+def _asked(
+    call: Call, ask: Questions, name: str | None, options: HostOptions
+) -> tuple[str | None, HostOptions]:
+    """With what a person answers; once somebody does, the group is asked for, too."""
+    from diaken_cli import units
+
+    name = ask.text("NAME", name, "Host name", units.check_host_name)
+    ip = ask.text("--ip", options.ip, "IPv4 address", units.check_ipv4)
+    environment = ask.choice(
+        "--environment",
+        options.environment,
+        "Environment",
+        lambda: (each.name for each in call.store.inventory.environments()),
+    )
+    group_name = options.group
+    if ask.asked:
+        group_name = ask.choice(
+            "--group",
+            group_name,
+            "Group",
+            lambda: (each.name for each in call.store.inventory.groups(environment=environment)),
+            required=False,
+        )
+    return name, replace(options, ip=ip, environment=environment, group=group_name)
+
+
+def _hosts_file(call: Call) -> Path | None:
+    section = call.config.hosts_file
+    return section.path if section.enabled else None
+
+
+def _tell_remaining(call: Call, host: "HostRecord") -> None:
+    if host.vcenter is None:
+        return
+    from diaken_cli.actions.snapshots.remaining import remaining
+
+    for sentence in remaining(host, call.outside.connect):
+        call.output.warn(sentence)

@@ -1,0 +1,242 @@
+"""`diaken vcenters`: named connections; where a password is, is stored, and never what it is."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.shared import Call, command, group, option_name, require
+from diaken_cli.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from diaken_cli.actions.vcenters import GivenVCenter
+    from diaken_cli.store.records import VCenterRecord
+
+app = group("Named connections to vCenter.")
+
+PASSWORD = "Where its password is (exactly one of them)"  # noqa: S105  a heading
+TLS = "How its certificate is verified (else by what this machine trusts)"
+CLOCK_TOLERANCE = 60.0
+"""Seconds that two clocks may differ before a person is told."""
+
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The vCenter's name here.")]
+
+
+@dataclass(frozen=True)
+class VCenterOptions:
+    """What may be said of a vCenter, as it was typed."""
+
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="HOST[:PORT]", help="Its name or IPv4 address."),
+    ] = None
+    username: Annotated[
+        str | None,
+        typer.Option("--username", metavar="U", help="E.g. diaken@vsphere.local."),
+    ] = None
+    password_command: Annotated[
+        str | None,
+        typer.Option(
+            "--password-command",
+            metavar="ARGV",
+            rich_help_panel=PASSWORD,
+            help="A command that prints it, with its arguments: 'pass show vcenter'. No shell.",
+        ),
+    ] = None
+    password_file: Annotated[
+        str | None,
+        typer.Option(
+            "--password-file",
+            metavar="FILE",
+            rich_help_panel=PASSWORD,
+            help="A file that nobody else can read.",
+        ),
+    ] = None
+    password_env: Annotated[
+        str | None,
+        typer.Option(
+            "--password-env",
+            metavar="VAR",
+            rich_help_panel=PASSWORD,
+            help="The name of an environment variable; cron has to set it, too.",
+        ),
+    ] = None
+    ca_file: Annotated[
+        str | None,
+        typer.Option(
+            "--ca-file", metavar="FILE", rich_help_panel=TLS, help="Certificates in PEM form."
+        ),
+    ] = None
+    insecure: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure/--no-insecure",
+            rich_help_panel=TLS,
+            help="Not at all: whoever is in between can read the password.",
+        ),
+    ] = None
+    datacenter: Annotated[
+        str | None,
+        typer.Option("--datacenter", metavar="D", help="The only one that is meant."),
+    ] = None
+
+    def given(self) -> "GivenVCenter":
+        """As the flow takes them."""
+        from diaken_cli.actions.vcenters import GivenVCenter
+
+        return GivenVCenter(**vars(self))
+
+
+@command(app, name="list")
+def list_them(call: Call) -> None:
+    """List the vCenters, with how many hosts have their VM there."""
+    from diaken_cli.render.inventory import VCENTER_COLUMNS, vcenter_as_json
+
+    rows = [vcenter_as_json(each) for each in call.store.inventory.vcenters()]
+    call.output.rows(rows, VCENTER_COLUMNS, nothing="no vCenters")
+
+
+@command(app)
+def add(call: Call, options: VCenterOptions, name: Name = None) -> None:
+    """Add a vCenter. It is not connected to: see `diaken vcenters test`.
+
+    Example: diaken vcenters add main --server vc.example.com --username diaken@vsphere.local
+    --password-command 'pass show vcenter'
+    """
+    from diaken_cli.actions.vcenters import add_vcenter
+    from diaken_cli.render.inventory import vcenter_as_json
+
+    with asking(call) as ask:
+        name, options = _asked(ask, name, options)
+        added = add_vcenter(call.store, name=name, given=options.given())
+        said = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
+        call.output.changed(vcenter_as_json(added), said)
+
+
+@command(app)
+def show(call: Call, name: Name = None) -> None:
+    """Show a vCenter; of its password only the sort of place where it is."""
+    from diaken_cli.render.inventory import vcenter_as_json
+
+    with asking(call) as ask:
+        call.output.thing(vcenter_as_json(_find(call, ask, name)))
+
+
+@command(app, name="set")
+def set_it(call: Call, options: VCenterOptions, name: Name = None) -> None:
+    """Change what is said of a vCenter; what is not said stays.
+
+    Example: diaken vcenters set main --password-file /etc/diaken/vcenter --ca-file /etc/ssl/ca.pem
+    """
+    from diaken_cli.actions.vcenters import set_vcenter
+    from diaken_cli.render.inventory import vcenter_as_json
+
+    with asking(call) as ask:
+        changed = set_vcenter(call.store, _find(call, ask, name), given=options.given())
+        call.output.changed(vcenter_as_json(changed), f"changed vCenter {changed.name}")
+
+
+@command(app)
+def remove(
+    call: Call,
+    name: Name = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a vCenter that no host names. Nothing is changed in it."""
+    from diaken_cli.render.inventory import vcenter_as_json
+
+    with asking(call) as ask:
+        found = _find(call, ask, name)
+        call.confirm(f"Remove vCenter {found.name} ({found.server})?", yes=yes)
+        call.store.inventory.remove_vcenter(found)
+        call.output.changed(vcenter_as_json(found), f"removed vCenter {found.name}")
+
+
+@command(app, name="test")
+def try_it(call: Call, name: Name = None) -> None:
+    """Log in, and show what is there and what may be in the way.
+
+    Exit status 13: it can't be reached, or refuses; 10: its password can't be obtained.
+    """
+    from diaken_cli.actions.vcenters import test as connect
+    from diaken_cli.render.inventory import tested_as_json
+
+    with asking(call) as ask:
+        tested = connect(_find(call, ask, name))
+        call.output.thing(tested_as_json(tested))
+        if tested.missing_privileges:
+            lacking = ", ".join(tested.missing_privileges)
+            call.output.warn(f"{tested.username} may lack privileges: {lacking}")
+        if abs(tested.clock_difference) > CLOCK_TOLERANCE:
+            call.output.warn("its clock and ours differ: retention goes by vCenter's")
+
+
+@command(app)
+def browse(
+    call: Call,
+    name: Name = None,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="WHAT", help="templates, networks, datastores, clusters or folders."
+        ),
+    ] = None,
+    datacenter: Annotated[
+        str | None,
+        typer.Option("--datacenter", metavar="D", help="Only of this one; a name or a path."),
+    ] = None,
+) -> None:
+    """List what a vCenter offers for a deploy.
+
+    Example: diaken vcenters browse main templates
+    """
+    from diaken_cli.actions.vcenters import KINDS, look
+    from diaken_cli.render.inventory import row_as_json, row_columns
+
+    with asking(call) as ask:
+        found = _find(call, ask, name)
+        what = ask.choice("WHAT", what, "What", lambda: KINDS)
+        rows = [row_as_json(each) for each in look(found, what, datacenter)]
+        columns = row_columns(rows[0]) if rows else {}
+        call.output.rows(rows, columns, nothing=f"no {what}")
+
+
+def _find(call: Call, ask: Questions, name: str | None) -> "VCenterRecord":
+    from diaken_cli.actions.inventory import find_vcenter
+
+    name = ask.choice(
+        "NAME",
+        name,
+        "vCenter",
+        lambda: (each.name for each in call.store.inventory.vcenters()),
+    )
+    if name is None:
+        raise InvalidInput(require(NAME=name))
+    return find_vcenter(call.store, name)
+
+
+def _asked(
+    ask: Questions, name: str | None, options: VCenterOptions
+) -> tuple[str | None, VCenterOptions]:
+    """With what a person answers; a password itself is never asked for."""
+    from diaken_cli import units
+    from diaken_cli.actions import validate
+
+    name = ask.text("NAME", name, "Name of the vCenter here", units.check_label)
+    server = ask.text("--server", options.server, "Server, HOST[:PORT]", validate.server)
+    username = ask.text("--username", options.username, "Username", validate.one_line)
+    answers: dict[str, Any] = {"server": server, "username": username}
+    ways: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
+        "command": ("password_command", "Command that prints it", validate.command_line),
+        "file": ("password_file", "File that it is in", validate.existing_file),
+        "variable": ("password_env", "Variable's name", validate.environment_variable),
+    }
+    if all(getattr(options, each) is None for each, _, _ in ways.values()):
+        way = ask.choice(None, None, "Where is the password?", lambda: ways)
+        if way is not None:
+            place, label, parse = ways[way]
+            answers[place] = ask.text(option_name(place), None, label, parse)
+    return name, replace(options, **answers)
