@@ -30,7 +30,8 @@ def document(work: Work) -> dict[str, Any]:
     return {"all": {"hosts": ungrouped, "children": groups}}
 
 
-def _variables(target: Target) -> dict[str, Any]:
+def connection(target: Target) -> dict[str, Any]:
+    """How Ansible reaches a host, as its variables; what is not said is left to Ansible."""
     ours = {
         "ansible_host": target.address,
         "ansible_user": target.user,
@@ -38,7 +39,11 @@ def _variables(target: Target) -> dict[str, Any]:
         "ansible_ssh_private_key_file": None if target.key is None else str(target.key),
         "ansible_python_interpreter": target.python,
     }
-    said = {name: _unsafe(value) for name, value in ours.items() if value is not None}
+    return {name: value for name, value in ours.items() if value is not None}
+
+
+def _variables(target: Target) -> dict[str, Any]:
+    said = {name: _unsafe(value) for name, value in connection(target).items()}
     return dict(target.variables) | said
 
 

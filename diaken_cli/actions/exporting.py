@@ -1,0 +1,81 @@
+"""The inventory in Ansible's dynamic-inventory protocol, for `ansible -i` and other tools.
+
+https://docs.ansible.com/ansible/latest/dev_guide/developing_inventory.html
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from diaken_cli.actions.inventory import find_host
+from diaken_cli.actions.playbook import target
+from diaken_cli.config import SshConfig
+from diaken_cli.errors import Conflict
+from diaken_cli.services.ansible.inventory import connection
+from diaken_cli.store import Store
+from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord
+
+
+def export_list(store: Store, ssh: SshConfig) -> dict[str, Any]:
+    """The answer to `--list`: all active hosts in their groups, these in their environments."""
+    inventory = store.inventory
+    return document(inventory.environments(), inventory.groups(), inventory.hosts(), ssh)
+
+
+def export_host(store: Store, ssh: SshConfig, name: str) -> dict[str, Any]:
+    """The answer to `--host`: its variables. Raises NotFound, and Conflict where it is inactive."""
+    host = find_host(store, name)
+    if not host.active:
+        raise Conflict(f"host {name} is inactive, and no part of the export", code="inactive")
+    return host_variables(host, ssh)
+
+
+def document(
+    environments: Sequence[EnvironmentRecord],
+    groups: Sequence[GroupRecord],
+    hosts: Sequence[HostRecord],
+    ssh: SshConfig,
+) -> dict[str, Any]:
+    """All of it; a host without a group is in its environment."""
+    names = group_names(environments, groups)
+    exported: dict[str, Any] = {
+        "_meta": {"hostvars": {host.name: host_variables(host, ssh) for host in hosts}},
+        "all": {"children": [each.name for each in environments]},
+    }
+    for environment in environments:
+        exported[environment.name] = {
+            "children": [names[g.id] for g in groups if g.environment_id == environment.id],
+            "hosts": [
+                host.name
+                for host in hosts
+                if host.environment_id == environment.id and host.group_id is None
+            ],
+            "vars": {"group_name": None, "target_environment": environment.name},
+        }
+    for group in groups:
+        own = {"group_name": group.name, "target_environment": group.environment}
+        exported[names[group.id]] = {
+            "hosts": [host.name for host in hosts if host.group_id == group.id],
+            "vars": {**group.vars, **own},
+        }
+    return exported
+
+
+def group_names(
+    environments: Sequence[EnvironmentRecord], groups: Sequence[GroupRecord]
+) -> Mapping[int, str]:
+    """What each group is called, by its number: its name, or `ENVIRONMENT_name` if that is taken.
+
+    No name has an underscore of its own (RFC 1123), so that no two of these are the same.
+    """
+    used = Counter(each.name for each in environments) + Counter(each.name for each in groups)
+    return {
+        group.id: group.name if used[group.name] == 1 else f"{group.environment}_{group.name}"
+        for group in groups
+    }
+
+
+def host_variables(host: HostRecord, ssh: SshConfig) -> dict[str, Any]:
+    """A host's own variables, and how Ansible reaches it."""
+    reached = target(host, ssh)
+    return {**reached.variables, **connection(reached)}

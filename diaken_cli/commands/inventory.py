@@ -1,0 +1,38 @@
+"""`diaken inventory`: the inventory, for other tools."""
+
+from typing import Annotated
+
+import typer
+
+from diaken_cli.commands.shared import Call, command, group
+from diaken_cli.errors import InvalidInput, Mistake
+
+app = group("The inventory, for other tools.")
+
+
+@command(app)
+def export(
+    call: Call,
+    every: Annotated[
+        bool, typer.Option("--list", help="All active hosts, their groups and variables.")
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="NAME", help="The variables of one host.")
+    ] = None,
+) -> None:
+    """Speak Ansible's dynamic-inventory protocol: JSON on standard output, always.
+
+    A shell script of one line, `exec diaken inventory export "$@"`, is an inventory for Ansible.
+    Groups of one name in several environments are called ENVIRONMENT_name.
+
+    Example: diaken inventory export --list
+    """
+    from diaken_cli.actions.exporting import export_host, export_list
+    from diaken_cli.render.output import print_json
+
+    if every == (host is not None):
+        raise InvalidInput([Mistake("--list", None, "either --list or --host NAME is required")])
+    if host is None:
+        print_json(export_list(call.store, call.config.ssh))
+    else:
+        print_json(export_host(call.store, call.config.ssh, host))
