@@ -1,0 +1,169 @@
+"""What the tests of services/ansible share: ten hosts, and a bench that carries out playbooks."""
+
+import os
+import textwrap
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diaken_cli import liveness
+from diaken_cli.events import Emit, Event, HostFinished, TaskFinished, Warned
+from diaken_cli.services.ansible import launch
+from diaken_cli.services.ansible.work import Outcome, SshSettings, Target, Work
+from diaken_cli.words import HostResult, HostStatus
+from tests.lab_fixture import Lab
+
+VMS = 10
+PATIENCE = 30.0
+"""Seconds for what takes the lab a second when the machine is idle."""
+
+
+@pytest.fixture(scope="session")
+def ansible_lab() -> Iterator[Lab]:
+    """A lab with web01 to web10, for all tests of Ansible of this process."""
+    started = Lab.start(f"test-ansible-{os.getpid()}", "--vms", str(VMS))
+    yield started
+    started.stop()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of one playbook: the outcome, the events in their order, and its mark."""
+
+    outcome: Outcome
+    events: tuple[Event, ...]
+    mark: str
+
+    @property
+    def statuses(self) -> dict[str, HostStatus]:
+        """The status of each host, by its name."""
+        return {result.host: result.status for result in self.outcome.results}
+
+    @property
+    def finished(self) -> tuple[TaskFinished, ...]:
+        """Each end of a task on a host."""
+        return tuple(event for event in self.events if isinstance(event, TaskFinished))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know."""
+        return tuple(event.message for event in self.events if isinstance(event, Warned))
+
+    @property
+    def told(self) -> tuple[HostResult, ...]:
+        """The results that were emitted."""
+        return tuple(event.result for event in self.events if isinstance(event, HostFinished))
+
+
+@dataclass
+class Bench:
+    """Carries out playbooks in the lab's network, with files of its own in `folder`."""
+
+    lab: Lab
+    folder: Path
+    lock: Path = field(init=False)
+    ssh: SshSettings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lock = self.folder / "run.lock"
+        self.ssh = SshSettings(self.folder / "state" / "known_hosts")
+
+    def target(self, number: int, **settings: Any) -> Target:
+        """One of the lab's ready hosts, from 1 on; root is who logs in where not said otherwise."""
+        said = {"user": "root", "key": self.lab.ssh_private_key, "group": "web", **settings}
+        return Target(f"web{number:02}", f"10.77.0.{100 + number}", **said)
+
+    def targets(self, *numbers: int, **settings: Any) -> tuple[Target, ...]:
+        """Several of them."""
+        return tuple(self.target(number, **settings) for number in numbers)
+
+    def playbook(self, text: str, name: str = "site.yml") -> Path:
+        """Write a playbook."""
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def work(self, playbook: Path, targets: tuple[Target, ...], **settings: Any) -> Work:
+        """The work with a mark of its own; settings of Work."""
+        said = {"mark": uuid.uuid4().hex, "lock": self.lock, "ssh": self.ssh, **settings}
+        return Work(name=playbook.stem, playbook=playbook, targets=targets, **said)
+
+    def carry_out(
+        self,
+        playbook: Path,
+        targets: tuple[Target, ...],
+        *,
+        emit: Emit = lambda event: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        **settings: Any,
+    ) -> Ran:
+        """Carry it out, as the process that holds the run's lock does."""
+        work = self.work(playbook, targets, **settings)
+        events: list[Event] = []
+
+        def both(event: Event) -> None:
+            events.append(event)
+            emit(event)
+
+        with liveness.hold(self.lock), self.lab.inside():
+            outcome = launch.carry_out(work, both, should_stop)
+        return Ran(outcome, tuple(events), work.mark)
+
+
+@pytest.fixture
+def bench(ansible_lab: Lab, tmp_path: Path) -> Bench:
+    """A bench with a folder of its own."""
+    return Bench(ansible_lab, tmp_path)
+
+
+def processes_with(sign: str) -> list[int]:
+    """Who has this text in its arguments or environment, on this machine and on the lab's hosts.
+
+    A host's processes are in a pid namespace below this machine's, so they are seen here.
+    """
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            try:
+                said = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            except OSError:  # ended meanwhile
+                continue
+            if sign.encode() in said:
+                found.append(int(process.name))
+    return found
+
+
+def files_with(text: str, *folders: Path) -> list[Path]:
+    """The files below these folders in which the text stands."""
+    found = []
+    for folder in folders:
+        for path in folder.rglob("*"):
+            try:
+                if path.is_file() and not path.is_symlink() and text.encode() in path.read_bytes():
+                    found.append(path)
+            except OSError:  # removed meanwhile
+                continue
+    return found
+
+
+def private_folders() -> set[Path]:
+    """The private folders of all runs on this machine, wherever they may be."""
+    return {
+        path
+        for base in ("/dev/shm", "/tmp", os.environ.get("XDG_RUNTIME_DIR", "/run"))
+        for path in Path(base).glob("diaken-*")
+    }
+
+
+def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    """Wait until something holds; AssertionError when it does not in good time."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not after {patience} seconds"
+        time.sleep(0.05)
