@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from diaken_cli.actions.vcenters import Tested
-from diaken_cli.services.vsphere.browse import Row
-from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
+if TYPE_CHECKING:
+    from diaken_cli.actions.vcenters import Tested
+    from diaken_cli.services.vsphere.browse import Row
+    from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
 
 HOST_COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
@@ -46,7 +47,7 @@ VARIABLE_COLUMNS: Mapping[str, Any] = {
 BYTES = ("memory", "disk", "capacity", "free")
 
 
-def host_as_json(host: HostRecord) -> dict[str, Any]:
+def host_as_json(host: "HostRecord") -> dict[str, Any]:
     """A host."""
     return {
         "name": host.name,
@@ -66,7 +67,7 @@ def host_as_json(host: HostRecord) -> dict[str, Any]:
     }
 
 
-def group_as_json(group: GroupRecord) -> dict[str, Any]:
+def group_as_json(group: "GroupRecord") -> dict[str, Any]:
     """A group."""
     return {
         "name": group.name,
@@ -76,7 +77,7 @@ def group_as_json(group: GroupRecord) -> dict[str, Any]:
     }
 
 
-def environment_as_json(environment: EnvironmentRecord) -> dict[str, Any]:
+def environment_as_json(environment: "EnvironmentRecord") -> dict[str, Any]:
     """An environment."""
     return {
         "name": environment.name,
@@ -85,7 +86,7 @@ def environment_as_json(environment: EnvironmentRecord) -> dict[str, Any]:
     }
 
 
-def vcenter_as_json(vcenter: VCenterRecord) -> dict[str, Any]:
+def vcenter_as_json(vcenter: "VCenterRecord") -> dict[str, Any]:
     """A vCenter; of its password only the sort of place where it is."""
     tls = "ca-file" if vcenter.ca_file else "verify"
     return {
@@ -99,7 +100,7 @@ def vcenter_as_json(vcenter: VCenterRecord) -> dict[str, Any]:
     }
 
 
-def tested_as_json(tested: Tested) -> dict[str, Any]:
+def tested_as_json(tested: "Tested") -> dict[str, Any]:
     """What a connection showed."""
     return {
         "name": tested.name,
@@ -116,7 +117,7 @@ def tested_as_json(tested: Tested) -> dict[str, Any]:
     }
 
 
-def row_as_json(row: Row) -> dict[str, Any]:
+def row_as_json(row: "Row") -> dict[str, Any]:
     """Something that a vCenter has; sizes in bytes."""
     return asdict(row)
 
