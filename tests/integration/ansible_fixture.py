@@ -115,6 +115,12 @@ class Bench:
             outcome = launch.carry_out(work, both, should_stop)
         return Ran(outcome, tuple(events), work.mark)
 
+    def private_folders(self) -> list[Path]:
+        """The private folders of this bench's runs, wherever they are on this machine."""
+        bases = ("/dev/shm", "/tmp", os.environ.get("XDG_RUNTIME_DIR", "/run"))
+        links = [link for base in bases for link in Path(base).glob("diaken-run-*/lock")]
+        return [link.parent for link in links if _leads_to(link, self.lock)]
+
 
 @pytest.fixture
 def bench(ansible_lab: Lab, tmp_path: Path) -> Bench:
@@ -152,13 +158,11 @@ def files_with(text: str, *folders: Path) -> list[Path]:
     return found
 
 
-def private_folders() -> set[Path]:
-    """The private folders of all runs on this machine, wherever they may be."""
-    return {
-        path
-        for base in ("/dev/shm", "/tmp", os.environ.get("XDG_RUNTIME_DIR", "/run"))
-        for path in Path(base).glob("diaken-*")
-    }
+def _leads_to(link: Path, lock: Path) -> bool:
+    try:
+        return link.readlink() == lock
+    except OSError:  # removed meanwhile, with its folder
+        return False
 
 
 def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:

@@ -25,9 +25,10 @@ _GRACE = 3.0  # seconds that Ansible gets to end its workers by itself
 _CLOSING = 5.0  # seconds that ssh's masters get to close their connections
 
 # Holds the run's lock file shared in Ansible and in its workers, which inherit the descriptor
-# (ansible-runner passes none on). A file that is gone or taken: the run was given up.
+# (ansible-runner passes none on). A file that is gone or taken: the run was given up. `command`,
+# for where the file is gone a bare `exec` would end the shell at once, with a status of its own.
 _HOLD = (
-    'exec 9<"$DIAKEN_RUN_LOCK" && flock --shared --nonblock 9 && [ -e "$DIAKEN_RUN_LOCK" ]'
+    'command exec 9<"$DIAKEN_RUN_LOCK" && flock --shared --nonblock 9 && [ -e "$DIAKEN_RUN_LOCK" ]'
     f' || exit {_GIVEN_UP}; exec "$@"'
 )
 
