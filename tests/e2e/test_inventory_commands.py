@@ -466,3 +466,24 @@ def test_where_a_password_is_is_asked_for(cli: Cli) -> None:
     assert done.status == 0, done.out
     assert "--username u --password-command 'pass show vcenter'" in done.out
     assert cli.json("vcenters", "show", "main")["secret"] == "command"
+
+
+# ── help ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_help_loads_nothing_heavy(cli: Cli) -> None:
+    program = """
+import importlib, sys
+from diaken_cli.commands import GROUPS
+for each in sys.argv[1:]:
+    importlib.import_module(f"diaken_cli.commands.{each}")
+heavy = {"sqlmodel", "sqlalchemy", "pyVmomi", "ansible_runner"}
+print(*sorted(heavy & set(sys.modules)), *sorted(set(sys.argv[1:]) - set(GROUPS)))
+"""
+    groups = ("environments", "groups", "hosts", "vcenters", "playbooks", "settings", "inventory")
+    loaded = subprocess.run(
+        [sys.executable, "-c", program, *groups], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout == "\n"
+    for each in groups:
+        assert cli.run(each, "--help").status == 0
