@@ -4,7 +4,7 @@ Only the standard library is used, and of it only what is quick to import: pathl
 dataclasses would cost more than the answer may. What is out of the ordinary, mistakes included, is
 left to the app, which says it well.
 """
-# ruff: noqa: PTH100, PTH109, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH100, PTH109, PTH110, PTH116, PTH118, PTH120, PTH123
 
 import os
 import sys
