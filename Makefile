@@ -1,7 +1,7 @@
 # make demo    a simulated vCenter, a deploy into it, and ssh to the new host
 # make test    all tests, against the simulator and real SSH hosts
 # make check   ruff, mypy, import-linter
-# Each sets up what it needs; on Debian and Ubuntu, as root, that includes system packages.
+# Each sets up what it needs; on Debian and Ubuntu that includes system packages. The first two need root.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,7 +27,7 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	@lab/prepare
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/ready
 	@$(BIN)/ruff check .
