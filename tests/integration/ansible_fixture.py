@@ -115,6 +115,14 @@ class Bench:
             outcome = launch.carry_out(work, both, should_stop)
         return Ran(outcome, tuple(events), work.mark)
 
+    def let_sudo_ask(self, number: int, password: str) -> None:
+        """Have sudo ask `deploy` for this password on a host, from now on."""
+        script = f"""
+            echo 'deploy:{password}' | chpasswd
+            echo 'deploy ALL=(ALL) ALL' >/etc/sudoers.d/deploy
+        """
+        assert self.lab.sh(f"web{number:02}", "sh", "-ec", script).returncode == 0
+
     def private_folders(self) -> list[Path]:
         """The private folders of this bench's runs, wherever they are on this machine."""
         bases = ("/dev/shm", "/tmp", os.environ.get("XDG_RUNTIME_DIR", "/run"))

@@ -11,11 +11,9 @@ from pyVmomi import vim
 from diaken_cli.events import HostFinished, PlayStarted, TaskFinished, TaskStarted
 from diaken_cli.services.ansible.syntax import syntax_check
 from diaken_cli.words import HostCounters, HostStatus, RunOptions, TaskResult
-from tests.integration.ansible_fixture import Bench, ansible_lab, bench
+from tests.integration.ansible_fixture import Bench
 from tests.integration.lab_machines import find, finish
 from tests.lab_fixture import Lab
-
-__all__ = ["ansible_lab", "bench"]
 
 SUCCESS, FAILED = HostStatus.SUCCESS, HostStatus.FAILED
 SKIPPED, UNREACHABLE = HostStatus.SKIPPED, HostStatus.UNREACHABLE
@@ -122,7 +120,10 @@ def test_a_host_that_is_off_is_unreachable_and_holds_nobody_up(bench: Bench) -> 
     off = ran.outcome.results[1]
     assert off.failed_task == "Ask for the name"
     assert off.message is not None
-    assert "10.77.0.110 port 22: No route to host" in off.message
+    # Whether the kernel still knew its network card decides which of the two.
+    assert re.search(
+        r"10\.77\.0\.110 port 22: (No route to host|Connection timed out)", off.message
+    )
     assert off.counters == HostCounters(unreachable=1)
 
 
