@@ -191,7 +191,11 @@ def test_exec_passes_signals_on(lab: Lab) -> None:
 
 def test_exec_changes_the_network_and_nothing_else(lab: Lab, tmp_path: Path) -> None:
     """Folder, user, environment, standard input, files and the signals that are ignored."""
-    shell = ["sh", "-c", "pwd; id; echo $LAB_TEST; cat; ls -l /; grep SigIgn /proc/self/status"]
+    shell = [
+        "sh",
+        "-c",
+        "pwd; id; echo $LAB_TEST; cat; ls -id / /run /tmp; grep SigIgn /proc/self/status",
+    ]
     settings: dict[str, Any] = {
         "cwd": tmp_path,
         "env": {**os.environ, "LAB_TEST": "kept"},
