@@ -108,7 +108,7 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder):
         folders[:] = [each for each in folders if each not in _PARTS and not each.startswith(".")]
         # "x.yaml" after "x.yml": `find` takes the latter.
-        for file in sorted(files, key=lambda name: (Path(name).stem, -len(Path(name).suffix))):
+        for file in sorted(files, key=lambda name: (Path(name).stem, len(Path(name).suffix))):
             if file.endswith(_SUFFIXES) and not file.startswith("."):
                 yield Path(where) / file
 

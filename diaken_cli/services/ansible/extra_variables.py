@@ -13,6 +13,7 @@ REFUSED = frozenset({"ansible_host", "ansible_port", "ansible_connection", "inve
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECOND = re.compile(r"""\s[A-Za-z_][A-Za-z0-9_]*=""")
 _VAULT = "$ANSIBLE_VAULT;"
+_QUOTED = re.compile(r"'.*'", re.DOTALL)
 
 
 class _Loader(yaml.SafeLoader):
@@ -88,10 +89,18 @@ def _parsed(text: str, where: str) -> Mapping[str, Any]:
     try:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as fault:
-        # Its own text would quote the file, where secrets may stand.
+        # Its own text, and what stands in quotes in its reason, may be the secret of a variable.
+        reason = _QUOTED.sub("'…'", fault.problem or "it can't be read")
         mark = fault.problem_mark
         place = f" in line {mark.line + 1}" if mark else ""
-        raise ValueError(f"{where} is neither YAML nor JSON: {fault.problem}{place}") from None
+        raise ValueError(f"{where} is neither YAML nor JSON: {reason}{place}") from None
+    except yaml.reader.ReaderError as fault:
+        line = text.count("\n", 0, fault.position) + 1
+        raise ValueError(
+            f"{where} is neither YAML nor JSON: a character that may not stand there in line {line}"
+        ) from None
+    except (ValueError, RecursionError):  # a date such as 2026-13-45; brackets without an end
+        raise ValueError(f"{where} holds a value that can't be read as YAML") from None
     if not isinstance(content, dict):
         raise ValueError(f"{where} holds no variables: a mapping of names to values is expected")
     return content

@@ -1,0 +1,192 @@
+"""Which files are playbooks, which of several is taken, and what their headers say."""
+
+from pathlib import Path
+
+import pytest
+
+from diaken_cli.errors import NotFound
+from diaken_cli.services.ansible.catalog import Playbook, Variable, find, list_playbooks, shipped
+
+PLAY = "- hosts: all\n  tasks: []\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "books"
+
+
+def write(folder: Path, name: str, text: str = PLAY) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def names(*folders: Path) -> list[str]:
+    """The playbooks that do not ship."""
+    ours = shipped()
+    return [each.name for each in list_playbooks(folders) if not each.path.is_relative_to(ours)]
+
+
+def described(folder: Path, text: str) -> Playbook:
+    write(folder, "one.yml", text + PLAY)
+    return find("one", [folder])
+
+
+def test_a_name_is_the_path_without_the_suffix(folder: Path) -> None:
+    for name in ("site.yml", "web/restart.yaml", "web/deep/er.yml", "with blank.yml"):
+        write(folder, name)
+
+    assert names(folder) == ["site", "web/deep/er", "web/restart", "with blank"]
+    assert find("web/restart", [folder]).path == folder / "web" / "restart.yaml"
+
+
+def test_what_playbooks_are_made_of_is_left_out(folder: Path) -> None:
+    for name in (
+        *("roles/x/tasks/main.yml", "tasks/part.yml", "group_vars/all.yml", "handlers/main.yml"),
+        *(".git/site.yml", ".hidden.yml", "notes.txt", "README", "README.md", "site.yml~"),
+        *("web/vars/more.yml", "collections/requirements.yml", "molecule/x/converge.yml"),
+    ):
+        write(folder, name)
+    write(folder, "site.yml")
+
+    assert names(folder) == ["site"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAY,
+        "---\n" + PLAY,
+        "# a comment\n\n---\n# another\n" + PLAY,
+        "- name: First\n  become: true\n  hosts: web\n",
+        "  - name: Indented\n    hosts: web\n",
+        "-   name: Far\n    hosts: web\n",
+        "- import_playbook: other.yml\n",
+        "- name: By its full name\n  ansible.builtin.import_playbook: other.yml\n",
+        "- hosts : all\n",
+    ],
+)
+def test_a_list_of_plays_is_a_playbook(folder: Path, text: str) -> None:
+    write(folder, "one.yml", text)
+
+    assert names(folder) == ["one"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# hosts: all\n",
+        "hosts: all\n",
+        "all:\n  hosts:\n    web01:\n",
+        "- name: A task\n  ansible.builtin.debug:\n    hosts: all\n",
+        "- name: A task\n  ansible.builtin.command: 'hosts: x'\n",
+        "[]\n",
+        "just text\n",
+        "\x00\xff\n",
+    ],
+)
+def test_other_yaml_is_not(folder: Path, text: str) -> None:
+    write(folder, "one.yml", text)
+
+    assert names(folder) == []
+
+
+def test_of_several_the_first_folder_wins_and_the_shipped_ones_come_last(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    mine = write(first, "update.yml")
+    write(second, "update.yml")
+    other = write(second, "only.yml")
+
+    found = {each.name: each.path for each in list_playbooks([first, second])}
+
+    assert found["update"] == find("update", [first, second]).path == mine
+    assert found["only"] == find("only", [first, second]).path == other
+    assert found["provision_vm"] == find("provision_vm", [first]).path
+    assert found["provision_vm"].parent == shipped()
+
+
+def test_a_yml_is_taken_before_a_yaml_by_both(folder: Path) -> None:
+    write(folder, "one.yaml")
+    yml = write(folder, "one.yml")
+
+    assert find("one", [folder]).path == yml
+    assert [each.path for each in list_playbooks([folder]) if each.name == "one"] == [yml]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../outside", "web/../../outside", "/etc/site", "absent", ".", "web"]
+)
+def test_what_is_not_below_a_folder_is_not_found(folder: Path, name: str) -> None:
+    write(folder.parent, "outside.yml")
+    write(folder, "web/site.yml")
+
+    with pytest.raises(NotFound):
+        find(name, [folder])
+
+
+def test_a_name_that_is_not_there_says_where_it_was_looked_for_and_what_is_alike(
+    folder: Path, tmp_path: Path
+) -> None:
+    write(folder, "restart_web.yml")
+    absent = tmp_path / "absent"
+
+    with pytest.raises(NotFound) as raised:
+        find("restart_wbe.yml", [folder, absent])
+
+    assert raised.value.exit_status == 11
+    assert f"{folder}, {absent} (does not exist), {shipped()}" in raised.value.message
+    assert raised.value.hint == "did you mean restart_web?"
+
+
+def test_a_header_is_read(folder: Path) -> None:
+    header = """\
+#!/usr/bin/env ansible-playbook
+---
+# Installs the backup,
+# and starts it once.
+#
+# This paragraph is not part of the description.
+#
+# Variables:
+#   backup_target: where it goes: rsync://host/path
+#   backup_hour (default: 2): the hour of the day,
+#     local to the host
+#   backup_flags (default: (none)): more
+# This line is no variable.
+"""
+    found = described(folder, header.partition("\n")[2])
+
+    assert found.description == "Installs the backup, and starts it once."
+    assert found.variables == (
+        Variable("backup_target", None, "where it goes: rsync://host/path"),
+        Variable("backup_hour", "2", "the hour of the day, local to the host"),
+        Variable("backup_flags", "(none)", "more"),
+    )
+    assert found.as_json()["variables"] == [variable.as_json() for variable in found.variables]
+
+
+@pytest.mark.parametrize(
+    ("header", "description"),
+    [
+        ("", None),
+        ("---\n", None),
+        ("# One line\n", "One line"),
+        ("#No blank\n", "No blank"),
+        ("---\n\n# After the marker\n", "After the marker"),
+        ("# Variables:\n#   a: b\n", None),
+    ],
+)
+def test_a_header_may_be_short_or_missing(
+    folder: Path, header: str, description: str | None
+) -> None:
+    assert described(folder, header).description == description
+
+
+def test_a_file_that_cannot_be_read_ends_nothing(folder: Path) -> None:
+    write(folder, "good.yml")
+    (folder / "dangling.yml").symlink_to("nowhere.yml")
+    (folder / "folder.yml").mkdir()
+
+    assert names(folder) == ["good"]
