@@ -1,5 +1,6 @@
 """ansible-runner's events -> ours: named fields only, never a whole result of Ansible."""
 
+import json
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ class Translator:
 
     def __init__(self, playbook: str, secrets: tuple[str, ...] = ()) -> None:
         self._playbook = playbook
-        self._secrets = tuple(secret for secret in secrets if secret)
+        self._secrets = tuple(form for secret in secrets if secret for form in _forms(secret))
         self._play = ""
         self._task_names: dict[str, str] = {}
         self._ahead: defaultdict[str, list[str]] = defaultdict(list)
@@ -132,6 +133,12 @@ def complaint(printed: str) -> str:
     for sign in _ERROR_SIGNS:
         said = said.removeprefix(sign)
     return said.strip()[:MESSAGE_LIMIT]
+
+
+def _forms(secret: str) -> list[str]:
+    """As it is and as it stands in the JSON that Ansible prints; the longest first."""
+    escaped = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    return sorted({secret, *escaped}, key=len, reverse=True)
 
 
 def _action(data: Mapping[str, Any]) -> str:
