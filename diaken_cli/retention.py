@@ -68,4 +68,4 @@ def _planned(vm: VmSnapshots, snapshot: Snapshot, policy: Policy, now: datetime)
 
 
 def _hours(span: timedelta) -> str:
-    return f"{span / timedelta(hours=1):.1f} h".replace(".0 h", " h")
+    return f"{max(span / timedelta(hours=1), 0):.1f} h".replace(".0 h", " h")

@@ -1,13 +1,22 @@
 """/etc/hosts: one block in step with the inventory; no other byte is touched. See hosts(5)."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
 from diaken_cli.errors import Conflict
-from diaken_cli.services.hosts_file.block import Block, Entry, duplicates, find, render, replaced
-from diaken_cli.services.hosts_file.file import alone, read, replace
+from diaken_cli.services.hosts_file.block import (
+    Block,
+    Entry,
+    arranged,
+    duplicates,
+    find,
+    render,
+    replaced,
+)
+from diaken_cli.services.hosts_file.file import alone, locate, read, replace
 
 __all__ = ["Entry", "Outcome", "sync"]
 
@@ -37,40 +46,48 @@ def sync(
 ) -> Outcome:
     """Bring the block in line with the entries, in one atomic step, one process at a time.
 
-    A block that is not there yet is put at the end, once there is an entry for it. With
+    A block that is not there yet is put at the end, once there is an entry for it; without
+    entries it stays, empty. A file that is in line already is not written. With
     `protect_emptying` a block that has hosts is not emptied, unless by `force`; `force` also
-    takes over the block of another database. A symbolic link is followed.
+    takes over the block of another database. A symbolic link is followed, and stays.
 
     Raises Conflict where the block is another database's, would be emptied, or its markers don't
-    match; AccessError where the file can't be read or written.
+    match, and where another process holds the file or died while it wrote in place; AccessError
+    where the file can't be read or written.
     """
+    target = locate(path)
+
+    def planned() -> tuple[Outcome, bytes]:
+        before = read(target)
+        block = find(before, path)
+        if block is not None and not force:
+            _refuse(path, block, entries, database_id, protect_emptying)
+        return _plan(path, before, block, entries, database_id)
+
     if dry_run:
-        return _outcome(path, entries, database_id, force, protect_emptying)[0]
-    with alone(path):
-        outcome, wanted = _outcome(path, entries, database_id, force, protect_emptying)
+        return planned()[0]
+    with alone(target) as refused:
+        outcome, wanted = planned()
         if not outcome.changed:
             return outcome
-        said = replace(path, wanted)
-    return outcome if said is None else _also(outcome, said)
+        if refused is not None:
+            raise refused
+        warning = replace(target, wanted)
+    if warning is None:
+        return outcome
+    return dataclasses.replace(outcome, warnings=(*outcome.warnings, warning))
 
 
-def _outcome(
-    path: Path,
-    entries: Sequence[Entry],
-    database_id: str,
-    force: bool,
-    protect_emptying: bool,
+def _plan(
+    path: Path, before: bytes, block: Block | None, entries: Sequence[Entry], database_id: str
 ) -> tuple[Outcome, bytes]:
-    before = read(path)
-    block = find(before, path)
-    if block is not None and not force:
-        _refuse(path, block, entries, database_id, protect_emptying)
-    lines, warnings = render(entries, database_id)
-    wanted = before if block is None and not entries else replaced(before, block, lines)
-    warnings += duplicates(before, block, entries)
-    changed = wanted != before
-    diff = _diff(path, before, wanted) if changed else ""
-    return Outcome(path, changed, len(entries), diff, tuple(warnings)), wanted
+    lines, warnings = arranged(entries)
+    wanted = before
+    if block is not None or entries:
+        wanted = replaced(before, block, render(lines, database_id))
+    warnings += duplicates(before, block, lines)
+    diff = _diff(path, before, wanted)
+    return Outcome(path, wanted != before, len(entries), diff, tuple(warnings)), wanted
 
 
 def _refuse(
@@ -87,26 +104,21 @@ def _refuse(
             hint="Take it over with: diaken hosts sync --yes",
         )
     if protect_emptying and block.hosts and not entries:
+        count = "1 host" if block.hosts == 1 else f"{block.hosts} hosts"
         raise Conflict(
-            f"the block in {path} has {block.hosts} hosts, and the inventory has none",
+            f"the block in {path} has {count}, and the inventory has none that is active",
             code="would_empty",
             hint="Is it the right database? Empty it with: diaken hosts sync --yes",
         )
 
 
-def _also(outcome: Outcome, warning: str) -> Outcome:
-    return Outcome(
-        outcome.path,
-        outcome.changed,
-        outcome.hosts,
-        outcome.diff,
-        (*outcome.warnings, warning),
-    )
-
-
 def _diff(path: Path, before: bytes, after: bytes) -> str:
-    old, new = (
-        each.decode("utf-8", "backslashreplace").splitlines(keepends=True)
-        for each in (before, after)
-    )
-    return "".join(unified_diff(old, new, str(path), f"{path} (wanted)"))
+    """A diff as diff(1) and patch(1) have it; nothing where both are the same."""
+    old, new = (_lines(content) for content in (before, after))
+    diff = unified_diff(old, new, f"{path}", f"{path} (wanted)", lineterm="")
+    return "".join(f"{line}\n" for line in diff)
+
+
+def _lines(content: bytes) -> list[str]:
+    *lines, last = content.decode("utf-8", "backslashreplace").split("\n")
+    return [*lines, f"{last}\n\\ No newline at end of file"] if last else lines

@@ -1,7 +1,11 @@
-"""The block in the bytes of a hosts file: found, rendered, replaced. Pure."""
+"""The block in the bytes of a hosts file: found, rendered, replaced. Pure.
+
+A line ends at a line feed and nowhere else, as glibc's resolver reads it.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -21,6 +25,14 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Line:
+    """What the block says of one host: its address, its name, and perhaps its short name."""
+
+    address: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Block:
     """Where the block is, its markers included; whose it is, and how many hosts it has."""
 
@@ -36,7 +48,7 @@ def find(content: bytes, path: Path) -> Block | None:
     begins: list[tuple[int, int]] = []
     ends: list[tuple[int, int]] = []
     offset = 0
-    lines = content.splitlines(keepends=True)
+    lines = BytesIO(content).readlines()
     for number, line in enumerate(lines, start=1):
         if line.strip() == BEGIN:
             begins.append((number, offset))
@@ -46,11 +58,12 @@ def find(content: bytes, path: Path) -> Block | None:
     if not begins and not ends:
         return None
     if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
-        where = ", ".join(str(number) for number, _ in sorted(begins + ends))
+        numbers = [str(number) for number, _ in sorted(begins + ends)]
+        where = f"line {numbers[0]}" if len(numbers) == 1 else f"lines {', '.join(numbers)}"
         raise Conflict(
-            f"the markers of diaken's block in {path} don't match (lines {where})",
+            f"the markers of diaken's block in {path} don't match ({where})",
             code="unbalanced_markers",
-            hint=f"Leave one pair of {BEGIN.decode()} and {END.decode()}, or take all away.",
+            hint=f"Leave one {BEGIN.decode()} with one {END.decode()} below it, or neither.",
         )
     first, last = begins[0][0], ends[0][0]
     inside = lines[first : last - 1]
@@ -64,61 +77,74 @@ def find(content: bytes, path: Path) -> Block | None:
     )
 
 
-def render(entries: Iterable[Entry], database_id: str) -> tuple[list[bytes], list[str]]:
-    """The lines of the block without their ends, sorted by address; and what is odd about them.
+def arranged(entries: Sequence[Entry]) -> tuple[list[Line], list[str]]:
+    """A line for each host, sorted by address; and a warning for each short name left out.
 
-    A host with a domain also gets its short name, unless one before it has that already.
+    A host with a domain also gets its short name, unless another host's name or short name before
+    it is the same.
     """
-    lines = [BEGIN, _DATABASE + database_id.encode() + b"; written by diaken, changes are lost"]
+    lines: list[Line] = []
     warnings: list[str] = []
-    taken = {entry.name: entry.name for entry in entries if "." not in entry.name}
+    taken = {entry.name.casefold(): entry.name for entry in entries}
     for entry in sorted(entries, key=lambda each: IPv4Address(each.address)):
-        names = [entry.name]
+        names: tuple[str, ...] = (entry.name,)
         short, dot, _ = entry.name.partition(".")
         if dot:
-            if short in taken:
-                said = f"{entry.name} gets no short name: {short} is {taken[short]}"
-                warnings.append(said)
+            owner = taken.setdefault(short.casefold(), entry.name)
+            if owner == entry.name:
+                names += (short,)
             else:
-                taken[short] = entry.name
-                names.append(short)
-        lines.append(f"{entry.address}\t{' '.join(names)}".encode())
-    return [*lines, END], warnings
+                warnings.append(f"{entry.name} gets no short name: {short} stands for {owner}")
+        lines.append(Line(entry.address, names))
+    return lines, warnings
+
+
+def render(lines: Iterable[Line], database_id: str) -> list[bytes]:
+    """The lines of the block, markers and the name of its database first, without line ends."""
+    return [
+        BEGIN,
+        _DATABASE + database_id.encode() + b"; written by diaken, changes in here are lost",
+        *(f"{line.address}\t{' '.join(line.names)}".encode() for line in lines),
+        END,
+    ]
 
 
 def replaced(content: bytes, block: Block | None, lines: Sequence[bytes]) -> bytes:
     """The content with these lines as its block; all other bytes are the same.
 
     Without a block it comes last, on a line of its own: where the file does not end with a line
-    end, that is added.
+    end, one is added before the block, and stays.
     """
     if block is not None:
-        new = b"".join(line + block.newline for line in lines)
-        if not content[: block.end].endswith(b"\n"):  # the last line has no end: it stays so
-            new = new.removesuffix(block.newline)
+        new = block.newline.join(lines)
+        # Where the file ends with the marker itself, it goes on doing so.
+        if content[: block.end].endswith(b"\n"):
+            new += block.newline
         return content[: block.start] + new + content[block.end :]
     newline = b"\r\n" if b"\r\n" in content else b"\n"
     gap = b"" if not content or content.endswith(b"\n") else newline
-    return content + gap + b"".join(line + newline for line in lines)
+    return content + gap + newline.join(lines) + newline
 
 
-def duplicates(content: bytes, block: Block | None, entries: Iterable[Entry]) -> list[str]:
-    """A warning for each name that also stands outside the block, with another address.
+def duplicates(content: bytes, block: Block | None, lines: Iterable[Line]) -> list[str]:
+    """A warning for each name that also stands outside the block, with another IPv4 address.
 
-    The resolver takes the first line that has the name.
+    The resolver takes the line that comes first. A name's IPv6 address beside it is no mistake;
+    but for `::1`, which stands for 127.0.0.1 too. See hosts(5).
     """
-    outside = content if block is None else content[: block.start] + content[block.end :]
-    wanted = {entry.name.casefold(): entry.address for entry in entries}
-    found = []
-    for line in outside.splitlines():
-        words = line.partition(b"#")[0].decode("utf-8", "replace").split()
+    outside = [content] if block is None else [content[: block.start], content[block.end :]]
+    wanted = {name.casefold(): line.address for line in lines for name in line.names}
+    found: dict[str, None] = {}
+    for line in BytesIO(b"".join(outside)).readlines():
+        words = line.partition(b"#")[0].decode("utf-8", "backslashreplace").split()
         for name in words[1:]:
             address = wanted.get(name.casefold())
-            if address not in (None, words[0]):
-                said = f"{name} also stands outside diaken's block, as {words[0]} (here {address})"
-                found.append(f"{said}: the resolver takes the first of the two")
-    return found
+            if address in (None, words[0]) or (":" in words[0] and words[0] != "::1"):
+                continue
+            said = f"{name} also stands outside diaken's block, as {words[0]} (in it: {address})"
+            found[f"{said}; the resolver takes the line that comes first"] = None
+    return list(found)
 
 
 def _id(line: bytes) -> str:
-    return line[len(_DATABASE) :].partition(b";")[0].decode("utf-8", "replace").strip()
+    return line[len(_DATABASE) :].partition(b";")[0].decode("utf-8", "backslashreplace").strip()

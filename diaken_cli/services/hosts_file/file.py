@@ -5,63 +5,88 @@ import fcntl
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from diaken_cli.errors import AccessError
+from diaken_cli.errors import AccessError, Conflict
 
-_BEING_WRITTEN = ".diaken-part-"
+PATIENCE = 30.0
+"""Seconds to wait for another process that writes the same file."""
+
 _NOT_SUPPORTED = (errno.ENOTSUP, errno.EPERM, errno.ENODATA)
 
 
-def read(path: Path) -> bytes:
+def locate(path: Path) -> Path:
+    """The file that is meant, where links lead to; it need not exist, but its folder has to.
+
+    Raises AccessError; also where it is no regular file: a device must not be replaced by one.
+    """
+    try:
+        target = path.resolve()
+        if not target.parent.is_dir():
+            raise AccessError(f"{path} can't be written: the folder {target.parent} is missing")
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return target
+    except (OSError, RuntimeError) as fault:  # a loop of links is a RuntimeError until 3.13
+        raise AccessError(f"{path} can't be read: {getattr(fault, 'strerror', fault)}") from fault
+    if not stat.S_ISREG(mode):
+        raise AccessError(f"{path} is not a regular file", hint="Name one in [hosts_file] path.")
+    return target
+
+
+def read(target: Path) -> bytes:
     """The bytes of the file; none where there is no file. Raises AccessError."""
     try:
-        return path.read_bytes()
+        return target.read_bytes()
     except FileNotFoundError:
         return b""
     except OSError as fault:
-        raise AccessError(f"{path} can't be read: {fault.strerror}") from fault
+        raise AccessError(f"{target} can't be read: {fault.strerror}") from fault
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def alone(target: Path) -> Iterator[AccessError | None]:
     """Hold the lock beside the file; what a killed writer left there is removed.
 
-    Raises AccessError where the folder can't be written.
+    Gives the reason why nothing can be written, where the lock can't be had for lack of a
+    permission: a file that is as it should be needs none. Raises Conflict where another process
+    holds it for `PATIENCE`, or where one died while it wrote in place.
     """
-    target = path.resolve()
-    lock = target.with_name(f".{target.name}.diaken-lock")
+    refused = None
+    descriptor = -1
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _lock(target)
     except OSError as fault:
-        raise _refused(target, fault) from fault
+        refused = _refused(target, fault)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for left in target.parent.glob(f"{_BEING_WRITTEN}{target.name}-*"):
-            left.unlink(missing_ok=True)
-        yield
+        if refused is None:
+            _clean(target)
+        yield refused
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
-def replace(path: Path, content: bytes) -> str | None:
+def replace(target: Path, content: bytes) -> str | None:
     """Put the content in the place of the file's, whole; a warning where it was not that simple.
 
     Mode, owner and extended attributes stay. A new file gets mode 0644. A file that something is
     mounted on (a container's) can't be replaced: then, and only then, it is written in place,
-    after a copy of it was made. Raises AccessError.
+    after a copy of it was made. Raises AccessError; the file is then as it was.
     """
-    target = path.resolve()
     try:
+        _check_writable(target)
         part = _written(target, content)
         try:
             part.replace(target)
         except OSError as fault:
-            if fault.errno not in (errno.EBUSY, errno.EXDEV):
+            if fault.errno != errno.EBUSY:
                 raise
-            return _in_place(target, content)
+            _write_in_place(target, content)
+            return f"{target} is a mount point: it was written in place, which is not atomic"
         finally:
             part.unlink(missing_ok=True)
         _flush(target.parent)
@@ -70,10 +95,65 @@ def replace(path: Path, content: bytes) -> str | None:
     return None
 
 
+def _lock(target: Path) -> int:
+    """The descriptor of the lock file, held exclusively."""
+    lock = target.with_name(f".{target.name}.diaken.lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not _taken(descriptor):
+            if time.monotonic() >= deadline:
+                raise Conflict(
+                    f"another process has been writing {target} for {PATIENCE:.0f} s",
+                    code="locked",
+                    hint=f"See which one: fuser {lock}",
+                )
+            time.sleep(0.02)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _clean(target: Path) -> None:
+    backup = _backup_of(target)
+    try:
+        for each in target.parent.iterdir():
+            if each.name.startswith(_part_of(target)):
+                each.unlink(missing_ok=True)
+        if not backup.exists():
+            return
+        if backup.read_bytes() == read(target):
+            backup.unlink()
+            return
+    except OSError as fault:
+        raise _refused(target, fault) from fault
+    raise Conflict(
+        f"a write of {target} was cut short: {backup} is what it was before",
+        code="cut_short",
+        hint=f"Put it right (cp {backup} {target}), or remove {backup} if it is right.",
+    )
+
+
+def _check_writable(target: Path) -> None:
+    """Raise OSError for a file that is read-only: renaming asks for the folder's leave alone."""
+    try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return
+
+
 def _written(target: Path, content: bytes) -> Path:
     """A complete file beside the target, on the disk, with the target's attributes."""
-    prefix = f"{_BEING_WRITTEN}{target.name}-"
-    descriptor, name = tempfile.mkstemp(prefix=prefix, dir=target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=_part_of(target), dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -92,48 +172,69 @@ def _copy_attributes(target: Path, descriptor: int) -> None:
     except FileNotFoundError:
         os.fchmod(descriptor, 0o644)
         return
-    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+    made = os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) != (made.st_uid, made.st_gid):
         os.fchown(descriptor, status.st_uid, status.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-    for name in _attributes(target):
-        try:
-            os.setxattr(descriptor, name, os.getxattr(target, name))
-        except OSError as fault:
-            if fault.errno not in _NOT_SUPPORTED:
-                raise
+    wanted = _attributes(target)
+    for name, value in wanted.items():
+        with _where_supported():
+            os.setxattr(descriptor, name, value)
+    for name in _attributes(descriptor).keys() - wanted.keys():  # the folder's default ACL
+        with _where_supported():
+            os.removexattr(descriptor, name)
 
 
-def _attributes(target: Path) -> list[str]:
+def _attributes(file: Path | int) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    with _where_supported():
+        for name in os.listxattr(file):
+            with _where_supported():
+                found[name] = os.getxattr(file, name)
+    return found
+
+
+@contextmanager
+def _where_supported() -> Iterator[None]:
     try:
-        return os.listxattr(target)
+        yield
     except OSError as fault:
         if fault.errno not in _NOT_SUPPORTED:
             raise
-        return []
 
 
-def _in_place(target: Path, content: bytes) -> str:
-    """Write the file where it is: longer first, then cut, so that it is never empty."""
-    copy, name = tempfile.mkstemp(prefix=f"diaken-{target.name}-before-")
-    with os.fdopen(copy, "wb") as file:
-        file.write(target.read_bytes())
-        file.flush()
-        os.fsync(file.fileno())
+def _write_in_place(target: Path, content: bytes) -> None:
+    """Write over the old bytes, then cut: it is never empty. Until it is whole there is a backup.
+
+    The backup is renamed to its name when it is complete: so a backup that is there can be used.
+    """
+    backup = _backup_of(target)
     with target.open("r+b") as file:
+        _written(target, file.read()).replace(backup)
+        _flush(target.parent)
+        file.seek(0)
         file.write(content)
         file.truncate()
         file.flush()
         os.fsync(file.fileno())
-    Path(name).unlink()
-    return f"{target} is a mount point: it was written in place, which is not atomic"
+    backup.unlink()
 
 
 def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _part_of(target: Path) -> str:
+    """How the names of files begin that are being written to take the target's place."""
+    return f".{target.name}.diaken-part-"
+
+
+def _backup_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.diaken-backup")
 
 
 def _refused(target: Path, fault: OSError) -> AccessError:
