@@ -1,7 +1,6 @@
 """The block among the bytes of a hosts file: no other byte changes, and what is odd is said."""
 
 import re
-import subprocess
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -224,17 +223,27 @@ def test_a_block_with_hosts_is_emptied_where_that_is_not_protected(tmp_path: Pat
 # ── the difference ───────────────────────────────────────────────────────────────────────────
 
 
+def sides(diff: str) -> tuple[bytes, bytes]:
+    """What a diff of one hunk says that the file was and is to be, as diff(1) writes it."""
+    sides = {" -": "", " +": ""}
+    begun = ""
+    for line in diff.split("\n")[3:-1]:
+        for side, text in sides.items():
+            if line[0] in side:
+                sides[side] = text + line[1:] + "\n"
+            elif line == r"\ No newline at end of file" and begun in side:
+                sides[side] = text.removesuffix("\n")
+        begun = line[0]
+    return sides[" -"].encode(), sides[" +"].encode()
+
+
 @pytest.mark.parametrize("before", ["", "127.0.0.1 localhost", "127.0.0.1 localhost\n", "é\r\n"])
-def test_the_difference_is_one_that_patch_understands(tmp_path: Path, before: str) -> None:
+def test_the_difference_is_the_whole_of_what_is_written(tmp_path: Path, before: str) -> None:
     path = tmp_path / "hosts"
     path.write_bytes(before.encode())
     would = sync(path, [WEB, DB], OURS, dry_run=True)
     assert (would.changed, would.hosts, path.read_bytes()) == (True, 2, before.encode())
+    assert would.diff.startswith(f"--- {path}\n+++ {path} (wanted)\n@@ ")
     assert sync(path, [WEB, DB], OURS).diff == would.diff
-    patched = tmp_path / "patched"
-    patched.write_bytes(before.encode())
-    subprocess.run(
-        ["patch", "--binary", "--quiet", patched], input=would.diff.encode(), check=True, timeout=10
-    )
-    assert patched.read_bytes() == path.read_bytes()
+    assert sides(would.diff) == (before.encode(), path.read_bytes())
     assert sync(path, [WEB, DB], OURS).diff == ""
