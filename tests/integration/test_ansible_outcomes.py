@@ -11,9 +11,8 @@ from pyVmomi import vim
 from diaken_cli.events import HostFinished, PlayStarted, TaskFinished, TaskStarted
 from diaken_cli.services.ansible.syntax import syntax_check
 from diaken_cli.words import HostCounters, HostStatus, RunOptions, TaskResult
-from tests.integration.ansible_fixture import Bench
+from tests.integration.ansible_fixture import Bench, until
 from tests.integration.lab_machines import find, finish
-from tests.lab_fixture import Lab
 
 SUCCESS, FAILED = HostStatus.SUCCESS, HostStatus.FAILED
 SKIPPED, UNREACHABLE = HostStatus.SKIPPED, HostStatus.UNREACHABLE
@@ -48,15 +47,17 @@ FAILING = """\
 
 
 @contextmanager
-def powered_off(lab: Lab, name: str) -> Iterator[None]:
-    """Have a VM off for a while."""
-    with lab.connect() as service:
-        vm = find(service, vim.VirtualMachine, name)
+def powered_off(bench: Bench, number: int) -> Iterator[None]:
+    """Have a host off for a while."""
+    target = bench.target(number)
+    with bench.lab.connect() as service:
+        vm = find(service, vim.VirtualMachine, target.name)
         finish(vm.PowerOffVM_Task())
         try:
             yield
         finally:
             finish(vm.PowerOnVM_Task())
+            until(lambda: bench.lab.ssh(target.address, "true").returncode == 0, "it is back")
 
 
 def test_a_good_host_is_told_from_its_first_task_to_its_counters(bench: Bench) -> None:
@@ -113,7 +114,7 @@ def test_what_was_ignored_or_rescued_did_not_fail(bench: Bench) -> None:
 
 
 def test_a_host_that_is_off_is_unreachable_and_holds_nobody_up(bench: Bench) -> None:
-    with powered_off(bench.lab, "web10"):
+    with powered_off(bench, 10):
         ran = bench.carry_out(bench.playbook(GREETING), bench.targets(1, 10))
 
     assert ran.statuses == {"web01": SUCCESS, "web10": UNREACHABLE}

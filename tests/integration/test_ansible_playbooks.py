@@ -277,7 +277,7 @@ def test_remove_old_kernels_keeps_the_newest_and_the_running_one(bench: Bench) -
 
 
 def test_remove_old_kernels_removes_none_that_something_needs(bench: Bench) -> None:
-    on(bench, 10, PACKAGES + "make linux-image-5.10.0-3-amd64")
+    on(bench, 10, PACKAGES + KERNELS + "make linux-image-5.10.0-3-amd64")
     on(bench, 10, PACKAGES + "make backup-agent linux-image-5.10.0-3-amd64")
 
     result = failed(shipped(bench, "remove_old_kernels", 10))
