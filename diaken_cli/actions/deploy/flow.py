@@ -152,6 +152,8 @@ def _ended(world: Deploy, error: DiakenError) -> DiakenError:
     hint = error.hint
     if not _taken_back(world, statuses):
         hint = _what_next(world.recording.id)
+    elif where == "register" and isinstance(error, InvalidInput):
+        return error  # another run was first with the name or the address: nothing was changed
     kind = Canceled if isinstance(error, Canceled) else OperationFailed
     return kind(f"{where}: {error.message}", code=error.code, hint=hint)
 

@@ -1,0 +1,274 @@
+"""Deploys by the command into a lab: what is ordered, what is there afterwards, how it is ended."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyVim.task import WaitForTask
+from pyVmomi import vim
+
+from diaken_cli.actions.inventory import add_environment, add_group
+from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from tests.e2e.cli import DIAKEN, PATIENCE, Cli
+from tests.lab_fixture import Lab
+
+STEPS = ("validate", "register", "clone", "power_on", "wait_address", "provision", "activate")
+NAME, IP = "web01", "10.77.0.21"
+PACE = 0.02
+"""Seconds between two looks at what a process has done so far."""
+
+GOOD_PLAYBOOK = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Say hello
+      ansible.builtin.raw: echo hello
+"""
+BAD_PLAYBOOK = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Start nginx
+      ansible.builtin.fail:
+        msg: port 80 is taken
+"""
+SLOW_PLAYBOOK = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Take long
+      ansible.builtin.raw: sleep 30
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A VM as plain pyvmomi shows it; memory in MiB, the disk in GiB."""
+
+    name: str
+    uuid: str
+    on: bool
+    cpus: int
+    memory: int
+    disk: int
+    network: str
+    address: str | None
+    extra_config: dict[str, str]
+
+
+@dataclass(frozen=True)
+class World:
+    """All that a deploy can leave something in."""
+
+    machines: frozenset[str]
+    hosts: tuple[str, ...]
+    hosts_file: bytes
+
+
+class Deploying(Cli):
+    """The command in a lab's network, with an environment DEMO, its group web and a vCenter."""
+
+    def __init__(self, folder: Path, lab: Lab) -> None:
+        super().__init__(folder, lab=lab, config=f'[playbooks]\npaths = ["{folder / "playbooks"}"]')
+        self.lab = lab
+        store = self.store
+        add_environment(store, name="DEMO")
+        add_group(store, name="web", environment="DEMO", variables=())
+        add_vcenter(store, name="lab", given=self.given())
+        playbooks = folder / "playbooks"
+        playbooks.mkdir()
+        for name, text in (("good", GOOD_PLAYBOOK), ("bad", BAD_PLAYBOOK), ("slow", SLOW_PLAYBOOK)):
+            (playbooks / f"{name}.yml").write_text(text)
+
+    def given(self, **other: Any) -> GivenVCenter:
+        """How the lab's vCenter is reached, but for what is said otherwise."""
+        lab = self.lab
+        values = {
+            "server": lab.server,
+            "username": lab.username,
+            "password_file": str(lab.password_file),
+            "ca_file": str(lab.ca_file),
+        }
+        return GivenVCenter(**{**values, **other})
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────
+
+    def words(self, *more: str, name: str = NAME, ip: str = IP) -> list[str]:
+        """A whole `deploy vm`; what `more` says again counts. Nothing is probed or provisioned."""
+        return [
+            *("deploy", "vm", name, "--ip", f"{ip}/24", "--gateway", self.lab.gateway),
+            *("--environment", "DEMO", "--group", "web", "--template", "debian12"),
+            *("--user", "root", "--key", str(self.lab.ssh_private_key)),
+            *("--no-address-probe", "--no-provision", *more),
+        ]
+
+    def deploy(self, *more: str, status: int = 0, **where: str) -> Any:
+        """A deploy to its end: its run."""
+        return self.json(*self.words(*more, **where), status=status)
+
+    @contextmanager
+    def going_on(self, *words: str) -> Iterator["Going"]:
+        """A call that goes on; it is killed at the end, where it still does."""
+        process = self.lab.popen(
+            [*DIAKEN, *words, "--json"],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            yield Going(self, process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate(timeout=PATIENCE)
+
+    # ── the world ────────────────────────────────────────────────────────────────────────────
+
+    def step_rows(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Name, status and facts of the steps of the last run, as they stand in the database."""
+        query = (
+            "SELECT name, status, facts FROM run_step"
+            " WHERE run_id = (SELECT max(id) FROM run) ORDER BY position"
+        )
+        with closing(sqlite3.connect(self.database, timeout=PATIENCE)) as database:
+            rows = database.execute(query).fetchall()
+        return [(name, status, json.loads(facts)) for name, status, facts in rows]
+
+    def machines(self) -> dict[str, Machine]:
+        """The VMs of vCenter that are no templates, by name."""
+        with self.lab.connect() as service:
+            return {each.name: each for each in map(_machine, _no_templates(service))}
+
+    def world(self) -> World:
+        """What is there now."""
+        hosts = self.store.inventory.hosts(include_inactive=True)
+        return World(
+            frozenset(self.machines()),
+            tuple(host.name for host in hosts),
+            self.hosts_file.read_bytes(),
+        )
+
+    def tasks(self, operation: str) -> list[Any]:
+        """The recent vSphere tasks of an operation, as `VirtualMachine.clone`: their info."""
+        with self.lab.connect() as service:
+            infos = [task.info for task in service.content.taskManager.recentTask]
+        return [info for info in infos if info.descriptionId == operation]
+
+    def running_tasks(self) -> list[str]:
+        """The vSphere tasks that have not ended."""
+        with self.lab.connect() as service:
+            infos = [task.info for task in service.content.taskManager.recentTask]
+        return [info.descriptionId for info in infos if info.state in ("queued", "running")]
+
+    def clone_by_hand(self, source: str, name: str) -> str:
+        """Clone a VM by plain pyvmomi, as somebody else would: its instance UUID."""
+        with self.lab.connect() as service:
+            vm = next(each for each in _no_templates(service) if each.name == source)
+            location = vim.vm.RelocateSpec(pool=vm.resourcePool)
+            spec = vim.vm.CloneSpec(location=location, powerOn=False, template=False)
+            task = vm.CloneVM_Task(folder=vm.parent, name=name, spec=spec)
+            WaitForTask(task)
+            return str(task.info.result.config.instanceUuid)
+
+    def remove_machines(self) -> None:
+        """Destroy every VM that is no template, and take back every order to the simulator."""
+        self.lab.sim("clear")
+        with self.lab.connect() as service:
+            for vm in _no_templates(service):
+                if vm.runtime.powerState != "poweredOff":
+                    WaitForTask(vm.PowerOffVM_Task())
+                WaitForTask(vm.Destroy_Task())
+
+
+class Going:
+    """A call that goes on: where it is, how it is stopped, and how it ended."""
+
+    def __init__(self, deploying: Deploying, process: "subprocess.Popen[str]") -> None:
+        self._deploying = deploying
+        self._process = process
+
+    def until(self, reached: Callable[[], bool]) -> None:
+        """Wait for that to be so, while the call goes on."""
+        deadline = time.monotonic() + PATIENCE
+        while not reached():
+            assert self._process.poll() is None, "".join(self._process.communicate())
+            assert time.monotonic() < deadline, self._deploying.step_rows()
+            time.sleep(PACE)
+
+    def until_in(self, step: str) -> None:
+        """Wait until the last run is in that step."""
+        self.until(lambda: self._deploying.step_rows()[-1:] != [] and self._is_in(step))
+
+    def _is_in(self, step: str) -> bool:
+        name, status, _ = self._deploying.step_rows()[-1]
+        return name == step and status == "running"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def ended(self) -> tuple[int, Any]:
+        """The exit status and the JSON document, null where it died without."""
+        out, _ = self._process.communicate(timeout=PATIENCE)
+        return self._process.returncode, json.loads(out) if out else None
+
+
+def statuses(run: Any) -> dict[str, str]:
+    """How the steps of a run stand."""
+    return {each["name"]: each["status"] for each in run["steps"]}
+
+
+def left(run: Any) -> list[tuple[str, str]]:
+    """What a run has left, as kind and name."""
+    return [(each["kind"], each["name"]) for each in run["leftovers"]]
+
+
+def _no_templates(service: Any) -> list[Any]:
+    content = service.content
+    view = content.viewManager.CreateContainerView(
+        container=content.rootFolder, type=[vim.VirtualMachine], recursive=True
+    )
+    return [vm for vm in view.view if not vm.config.template]
+
+
+def _machine(vm: Any) -> Machine:
+    devices: Sequence[Any] = vm.config.hardware.device
+    disk = next(each for each in devices if isinstance(each, vim.vm.device.VirtualDisk))
+    return Machine(
+        name=vm.name,
+        uuid=vm.config.instanceUuid,
+        on=vm.runtime.powerState == "poweredOn",
+        cpus=vm.config.hardware.numCPU,
+        memory=vm.config.hardware.memoryMB,
+        disk=disk.capacityInKB // 1024**2,
+        network=vm.network[0].name,
+        address=vm.guest.ipAddress or None,
+        extra_config={each.key: each.value for each in vm.config.extraConfig},
+    )
+
+
+@pytest.fixture(scope="module")
+def deploy_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """One lab for all deploys of a test file."""
+    started = Lab.start(f"{request.module.__name__.rsplit('_', 1)[-1]}-{os.getpid()}")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def deploying(tmp_path: Path, deploy_lab: Lab) -> Iterator[Deploying]:
+    """A database of its own, and a vCenter with nothing but its templates."""
+    deploying = Deploying(tmp_path, deploy_lab)
+    yield deploying
+    deploying.remove_machines()
