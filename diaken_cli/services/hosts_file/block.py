@@ -113,7 +113,7 @@ def replaced(content: bytes, block: Block | None, lines: Sequence[bytes]) -> byt
     """The content with these lines as its block; all other bytes are the same.
 
     Without a block it comes last, on a line of its own: where the file does not end with a line
-    end, one is added before the block, and stays.
+    end, one is added before the block, and stays. It is CRLF where all of the file's are.
     """
     if block is not None:
         new = block.newline.join(lines)
@@ -121,7 +121,7 @@ def replaced(content: bytes, block: Block | None, lines: Sequence[bytes]) -> byt
         if content[: block.end].endswith(b"\n"):
             new += block.newline
         return content[: block.start] + new + content[block.end :]
-    newline = b"\r\n" if b"\r\n" in content else b"\n"
+    newline = b"\r\n" if 0 < content.count(b"\n") == content.count(b"\r\n") else b"\n"
     gap = b"" if not content or content.endswith(b"\n") else newline
     return content + gap + newline.join(lines) + newline
 
