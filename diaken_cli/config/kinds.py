@@ -52,7 +52,7 @@ def _path(value: Any, place: Place) -> Path:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise _wrong(value, "a path, as a text")
     path = Path(value)
-    if path.parts[0] == "~":
+    if path.parts[:1] == ("~",):  # "." has no parts
         path = place.home.joinpath(*path.parts[1:])
     elif value.startswith("~"):
         raise ValueError(f"{value!r}: only ~/ is understood; write the whole path")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import example as also_with
 from hypothesis import strategies as some
 
 from diaken_cli.actions.configuring import example, filled
@@ -342,6 +343,7 @@ anything = some.recursive(
 
 
 @given(value=anything, text=some.text(min_size=1, max_size=30))
+@also_with(value=None, text=".")
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_value_gets_past_with_anything_but_a_sentence(value: Any, text: str) -> None:
     place = Place(HOME)
