@@ -172,10 +172,10 @@ class Deploying(Cli):
         return [info.descriptionId for info in infos if info.state in ("queued", "running")]
 
     def clone_by_hand(self, source: str, name: str) -> str:
-        """Clone a VM by plain pyvmomi, as somebody else would: its instance UUID."""
+        """Clone a VM or a template by plain pyvmomi, as somebody else would: its instance UUID."""
         with self.lab.connect() as service:
-            vm = next(each for each in _no_templates(service) if each.name == source)
-            location = vim.vm.RelocateSpec(pool=vm.resourcePool)
+            vm = next(each for each in _all_of(service, vim.VirtualMachine) if each.name == source)
+            location = vim.vm.RelocateSpec(pool=_all_of(service, vim.ResourcePool)[0])
             spec = vim.vm.CloneSpec(location=location, powerOn=False, template=False)
             task = vm.CloneVM_Task(folder=vm.parent, name=name, spec=spec)
             WaitForTask(task)
@@ -234,12 +234,16 @@ def left(run: Any) -> list[tuple[str, str]]:
     return [(each["kind"], each["name"]) for each in run["leftovers"]]
 
 
-def _no_templates(service: Any) -> list[Any]:
+def _all_of(service: Any, kind: Any) -> list[Any]:
     content = service.content
     view = content.viewManager.CreateContainerView(
-        container=content.rootFolder, type=[vim.VirtualMachine], recursive=True
+        container=content.rootFolder, type=[kind], recursive=True
     )
-    return [vm for vm in view.view if not vm.config.template]
+    return list(view.view)
+
+
+def _no_templates(service: Any) -> list[Any]:
+    return [vm for vm in _all_of(service, vim.VirtualMachine) if not vm.config.template]
 
 
 def _machine(vm: Any) -> Machine:

@@ -1,0 +1,188 @@
+"""A deploy that must not begin: what is wrong is said, and nothing is left anywhere."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from diaken_cli.actions.hosts import GivenHost, add_host
+from diaken_cli.actions.vcenters import add_vcenter
+from tests.e2e.deploying import IP, NAME, Deploying, deploy_lab, deploying
+from tests.lab_fixture import LAB
+from tests.seeding import MORNING
+
+__all__ = ["deploy_lab", "deploying"]
+
+WRONG_FILE = "a file with a wrong password"
+
+
+def nothing(_: Deploying) -> None:
+    """The world as it is."""
+
+
+def host(name: str, ip: str) -> Callable[[Deploying], None]:
+    """A host of the inventory."""
+
+    def given(deploying: Deploying) -> None:
+        add_host(
+            deploying.store,
+            name=name,
+            given=GivenHost(ip=ip, environment="DEMO"),
+            now=MORNING,
+            hosts_file=deploying.hosts_file,
+            emit=lambda _: None,
+        )
+
+    return given
+
+
+def machine(name: str, ip: str) -> Callable[[Deploying], None]:
+    """A VM that somebody else made, and the address that it reports."""
+
+    def given(deploying: Deploying) -> None:
+        deploying.clone_by_hand("debian12", name)
+        deploying.lab.sim("guest", vm=name, ip=ip)
+
+    return given
+
+
+def answering(how: str, ip: str) -> Callable[[Deploying], None]:
+    """A machine that no vCenter knows."""
+
+    def given(deploying: Deploying) -> None:
+        subprocess.run([LAB, how, "--name", deploying.lab.name, ip], check=True, timeout=30)
+
+    return given
+
+
+def vcenter(**other: str | None) -> Callable[[Deploying], None]:
+    """A vCenter `other`, which is the lab's but for something."""
+
+    def given(deploying: Deploying) -> None:
+        wrong = deploying.folder / "wrong"
+        wrong.write_text("wrong\n")
+        wrong.chmod(0o600)
+        values = {key: str(wrong) if value == WRONG_FILE else value for key, value in other.items()}
+        add_vcenter(deploying.store, name="other", given=deploying.given(**values))
+
+    return given
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What is asked for in which world, the exit status, the options it is for, and the words."""
+
+    label: str
+    asked: tuple[str, ...]
+    status: int
+    options: tuple[str, ...]
+    said: str
+    given: Callable[[Deploying], None] = nothing
+
+
+CASES = (
+    Refused("template", ("--template", "nosuch"), 2, ("--template",), "nosuch"),
+    Refused("network", ("--network", "DMZ"), 2, ("--network",), "DMZ"),
+    Refused("datastore", ("--datastore", "SSD"), 2, ("--datastore",), "LocalDS_0"),
+    Refused("cluster", ("--cluster", "C9"), 2, ("--cluster",), "DC0_C0"),
+    Refused("folder", ("--folder", "Nowhere"), 2, ("--folder",), "Nowhere"),
+    Refused("small disk", ("--disk", "5G"), 2, ("--disk",), "10G"),
+    Refused("no room", ("--disk", "9000G"), 2, ("--datastore",), "9000G"),
+    Refused("too many CPUs", ("--cpus", "500"), 2, ("--cpus",), "32"),
+    Refused("too much memory", ("--memory", "900G"), 2, ("--memory",), "64G"),
+    Refused("bare number", ("--memory", "2048"), 2, ("--memory",), "2048"),
+    Refused("own key", ("--extra-config", "diaken.run=x"), 2, ("--extra-config",), "diaken"),
+    Refused("environment", ("--environment", "QA"), 2, ("--environment",), "DEMO"),
+    Refused("group", ("--group", "db"), 2, ("--group",), "web"),
+    Refused("vCenter", ("--vcenter", "nosuch"), 2, ("--vcenter",), "lab"),
+    Refused("playbook", ("--playbook", "nosuch"), 2, ("--playbook",), "nosuch"),
+    Refused("gateway", ("--gateway", "10.88.0.1"), 2, ("--gateway",), "10.77.0.0/24"),
+    Refused("address of a host", (), 12, ("--ip",), "db01", host("db01", IP)),
+    Refused("address of a VM", (), 12, ("--ip",), "stranger", machine("stranger", IP)),
+    Refused("name of a host", (), 12, ("NAME",), "already", host(NAME, "10.77.0.80")),
+    Refused("name of a VM", (), 12, ("NAME",), NAME, machine(NAME, "10.77.0.80")),
+    Refused(
+        "an SSH host answers",
+        asked=("--ip", "10.77.0.91/24", "--address-probe"),
+        status=12,
+        options=("--ip",),
+        said="ssh",
+        given=answering("host", "10.77.0.91"),
+    ),
+    Refused(
+        "something answers ping",
+        asked=("--ip", "10.77.0.92/24", "--address-probe"),
+        status=12,
+        options=("--ip",),
+        said="something answers",
+        given=answering("silent", "10.77.0.92"),
+    ),
+    Refused(
+        "all mistakes at once",
+        asked=("--template", "nosuch", "--cpus", "none", "--group", "db"),
+        status=2,
+        options=("--cpus", "--group", "--ip", "--template"),
+        said="db01",
+        given=host("db01", IP),
+    ),
+    Refused(
+        "wrong password",
+        asked=("--vcenter", "other"),
+        status=13,
+        options=(),
+        said="administrator@vsphere.local",
+        given=vcenter(password_file=WRONG_FILE),
+    ),
+    Refused(
+        "vCenter is down",
+        asked=("--vcenter", "other"),
+        status=13,
+        options=(),
+        said="127.0.0.1:9",
+        given=vcenter(server="127.0.0.1:9"),
+    ),
+    Refused(
+        "another authority",
+        asked=("--vcenter", "other"),
+        status=13,
+        options=(),
+        said="certificate",
+        given=vcenter(ca_file="/etc/ssl/certs/ca-certificates.crt"),
+    ),
+    Refused(
+        "no secret",
+        asked=("--vcenter", "other"),
+        status=10,
+        options=(),
+        said="NO_SUCH_VARIABLE",
+        given=vcenter(password_file=None, password_env="NO_SUCH_VARIABLE"),
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+def test_it_is_refused_and_nothing_is_left(deploying: Deploying, case: Refused) -> None:
+    case.given(deploying)
+    before = deploying.world()
+
+    error = deploying.error(case.status, *deploying.words(*case.asked))
+
+    assert case.said in error["message"]
+    options = {each["option"] for each in error.get("mistakes", ())}
+    assert options == set(case.options), error
+    assert deploying.world() == before
+
+
+def test_who_takes_the_risk_may_have_an_address_that_answers(deploying: Deploying) -> None:
+    answering("silent", "10.77.0.93")(deploying)
+
+    plan = deploying.deploy("--dry-run", ip="10.77.0.93")
+
+    assert plan["dry_run"]
+
+
+def test_a_dry_run_refuses_as_the_deploy_would(deploying: Deploying) -> None:
+    words = deploying.words("--dry-run", "--template", "nosuch", "--disk", "1G")
+
+    assert set(deploying.mistakes(2, *words)) == {"--template"}
