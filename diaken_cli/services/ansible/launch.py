@@ -74,9 +74,10 @@ class _Attempt:
         self._work.ssh.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv, self._secrets = arguments.write(self._work, folder)
         runner = self._runner([program, *argv], folder)
-        nothing_left = False
+        nothing_left = heard_all = False
         try:
             runner.run()
+            heard_all = True
             nothing_left = self._tally.finished or not self._tally.started
         except (_EmitFailed, CallbackError) as wrapper:
             raise wrapper.__cause__ or wrapper from None
@@ -84,7 +85,7 @@ class _Attempt:
             if nothing_left and self._watch.cause is None:
                 _close_connections(folder)
             else:
-                self._end_everything()
+                self._end_everything(heard_all)
         return ENDED_FROM_OUTSIDE if runner.rc is None else int(runner.rc)
 
     def outcome(self, return_code: int, reason: str | None = None) -> Outcome:
@@ -157,9 +158,14 @@ class _Attempt:
         while self._secrets:
             self._secrets.pop().unlink()
 
-    def _end_everything(self) -> None:
+    def _end_everything(self, heard_all: bool) -> None:
         left = processes.kill(self._work.mark)
-        reached = tuple(t for t in self._work.targets if t.name in self._tally.reached)
+        # Where an exception cut Ansible short, it may have begun on hosts that it was not heard of.
+        reached = tuple(
+            target
+            for target in self._work.targets
+            if target.name in self._tally.reached or not heard_all
+        )
         for host in stop.end_there(
             reached, self._work.ssh, self._work.mark, self._work.become_password
         ):
