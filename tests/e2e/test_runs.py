@@ -1,0 +1,251 @@
+"""Runs, schedules and snapshots by the command, on four real hosts of a lab."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from diaken_cli.actions.inventory import add_environment, add_group
+from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from tests.e2e.cli import DIAKEN, Cli
+from tests.lab_fixture import Lab
+
+PLAYBOOKS = {
+    "say": """\
+# Say hello, and fail where it is asked for.
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Say
+      ansible.builtin.raw: echo hello
+    - name: Fail here
+      ansible.builtin.raw: "false"
+      when: inventory_hostname in (fail_on | default('')).split(',')
+""",
+    "nowhere": "- hosts: another_group\n  tasks: []\n",
+    "broken": "- hosts: all\n  tasks:\n    - no_such_thing_at_all:\n",
+    "slow": """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Sleep
+      ansible.builtin.raw: sleep 60
+""",
+    "append": """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Append a line
+      ansible.builtin.raw: echo {{ line }} >> /root/lines
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    started = Lab.start(f"runs-{os.getpid()}", "--vms", "4")
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def cli(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    folder = tmp_path_factory.mktemp("runs")
+    playbooks = folder / "playbooks"
+    playbooks.mkdir()
+    for name, text in PLAYBOOKS.items():
+        (playbooks / f"{name}.yml").write_text(text)
+    cli = Cli(folder, lab=lab, config=f'[playbooks]\npaths = ["{playbooks}"]\n')
+    store = cli.store
+    given = GivenVCenter(
+        server=lab.server,
+        username=lab.username,
+        password_file=str(lab.password_file),
+        ca_file=str(lab.ca_file),
+    )
+    add_vcenter(store, name="lab", given=given)
+    add_environment(store, name="TEST")
+    add_group(store, name="web", environment="TEST", variables=[])
+    for number in range(1, 5):
+        place = ("--environment", "TEST", "--group", "web", "--vcenter", "lab")
+        access = ("--key", str(lab.ssh_private_key), "--user", "root")
+        address = ("--ip", f"10.77.0.10{number}")
+        assert cli.run("hosts", "add", f"web0{number}", *address, *place, *access).status == 0
+    return cli
+
+
+def statuses(run: dict[str, Any]) -> dict[str, str]:
+    return {each["host"]: each["status"] for each in run["hosts"]}
+
+
+def test_all_good_with_a_snapshot_of_each_before(cli: Cli) -> None:
+    run = cli.json("run", "group", "web", "say", "--snapshot")
+    assert (run["status"], run["error"]) == ("success", None)
+    assert [step["name"] for step in run["steps"]] == ["snapshot", "playbook"]
+    assert set(statuses(run).values()) == {"success"}
+    for host in run["hosts"]:
+        assert host["snapshot"]["status"] == "success"
+        assert host["snapshot"]["name"].startswith("Before executing say - ")
+    assert cli.json("history", "show", str(run["id"])) == run
+    listed = cli.json("snapshots", "list")
+    assert {row["host"] for row in listed if row["automatic"]} == set(statuses(run))
+    assert cli.json("hosts", "show", "web01")["vm_uuid"]
+
+
+def test_partial_then_only_what_failed_again(cli: Cli) -> None:
+    run = cli.json("run", "group", "web", "say", "-e", "fail_on=web02", status=3)
+    assert run["status"] == "partial"
+    assert run["error"] is None
+    assert run["totals"] == {
+        "hosts": 4,
+        "success": 3,
+        "failed": 1,
+        "unreachable": 0,
+        "skipped": 0,
+    }
+    (bad,) = [each for each in run["hosts"] if each["status"] == "failed"]
+    assert (bad["host"], bad["failed_task"]) == ("web02", "Fail here")
+    number = str(run["id"])
+    again = cli.json("run", "group", "web", "say", "--retry-failed", number, status=1)
+    assert statuses(again) == {"web02": "failed"}
+    assert again["error"]["code"] == "hosts_failed"
+
+
+def test_a_play_for_no_host_is_a_failure(cli: Cli) -> None:
+    run = cli.json("run", "host", "web01", "nowhere", status=1)
+    assert run["error"]["code"] == "no_hosts_ran"
+    assert statuses(run) == {"web01": "skipped"}
+
+
+def test_a_playbook_that_ansible_does_not_start(cli: Cli) -> None:
+    run = cli.json("run", "host", "web01", "broken", status=14)
+    assert (run["status"], run["error"]["code"]) == ("failed", "ansible")
+    assert cli.error(11, "run", "host", "web01", "no-such-playbook")["code"] == "not_found"
+
+
+def test_limit_and_exclude_never_mean_all(cli: Cli) -> None:
+    run = cli.json("run", "group", "web", "say", "--limit", "web01:web02", "--exclude", "web02")
+    assert statuses(run) == {"web01": "success"}
+    assert cli.mistakes(2, "run", "group", "web", "say", "--limit", "db*") == ["--limit"]
+    assert cli.mistakes(2, "run", "group", "web", "say", "-e", "ansible_host=10.0.0.1")
+
+
+def test_a_failed_snapshot_is_noted_and_with_require_snapshot_nothing_begins(
+    cli: Cli, lab: Lab
+) -> None:
+    fault = {"method": "CreateSnapshot_Task", "fault": "ApplicationQuiesceFault"}
+    lab.sim("taskfault", **fault)
+    try:
+        run = cli.json("run", "group", "web", "say", "--snapshot")
+        assert [each["snapshot"]["status"] for each in run["hosts"]].count("failed") == 1
+        lab.sim("taskfault", **fault)
+        refused = cli.json("run", "group", "web", "say", "--require-snapshot", status=1)
+    finally:
+        lab.sim("clear")
+    assert refused["error"]["code"] == "snapshot_failed"
+    assert [step["name"] for step in refused["steps"]] == ["snapshot"]
+    assert set(statuses(refused).values()) == {"skipped"}
+
+
+def test_stopped_in_the_middle_nothing_is_left_here_or_there(cli: Cli, lab: Lab) -> None:
+    process = lab.popen(
+        [*DIAKEN, "run", "group", "web", "slow", "--json"],
+        env=cli.environment,
+        cwd=cli.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        wait_for(lambda: "sleep 60" in processes(lab, "web01"))
+        locked = cli.error(12, "run", "host", "web01", "say")
+        assert locked["code"] == "locked"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert cli.json("history", "list", "--limit", "1")[0]["status"] == "canceled"
+    for host in ("web01", "web02", "web03", "web04"):
+        assert "sleep 60" not in processes(lab, host)
+
+
+def test_a_killed_run_is_interrupted_and_frees_its_hosts(cli: Cli, lab: Lab) -> None:
+    process = lab.popen(
+        [*DIAKEN, "run", "host", "web01", "slow"],
+        env=cli.environment,
+        cwd=cli.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: "sleep 60" in processes(lab, "web01"))
+    process.kill()
+    process.wait()
+    number = str(cli.json("history", "list", "--limit", "1")[0]["id"])
+    cli.run("history", "cancel", number)  # ends what of it still lives
+    wait_for(lambda: cli.json("history", "show", number)["status"] == "interrupted")
+    assert cli.json("run", "host", "web01", "say")["status"] == "success"
+
+
+def test_a_task_runs_once_however_many_ticks_there_are(cli: Cli, lab: Lab) -> None:
+    add = ("schedule", "add", "once", "--host", "web04", "--playbook", "append", "--at", "+1s")
+    task = cli.json(*add, "-e", "line=tick")
+    assert task["status"] == "pending"
+    assert cli.error(12, *add)["code"] == "in_use"
+    time.sleep(2)
+    ticks = [
+        lab.popen(
+            [*DIAKEN, "scheduler", "tick", "--json"],
+            env=cli.environment,
+            cwd=cli.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    assert [each.wait(60) for each in ticks] == [0, 0, 0, 0]
+    assert lab.ssh("10.77.0.104", "cat /root/lines").stdout == "tick\n"
+    ended = cli.json("schedule", "show", "once")
+    assert (ended["status"], ended["last_status"]) == ("completed", "success")
+    idle = cli.run("scheduler", "tick")
+    assert (idle.status, idle.out, idle.err) == (0, "", "")
+
+
+def test_prune_removes_what_is_old_and_automatic_only(cli: Cli, lab: Lab) -> None:
+    cli.json("snapshots", "create", "mine", "--host", "web01")
+    lab.sim("backdate", vm="web01", prefix="", by="36h")
+    before = cli.json("snapshots", "list", "--host", "web01")
+    old = {row["id"] for row in before if row["automatic"]}
+    assert old
+    planned = cli.json("snapshots", "prune", "--dry-run")
+    assert {row["id"] for row in planned if row["action"] == "remove"} == old
+    rows = cli.json("snapshots", "prune")
+    assert {row["id"] for row in rows if row["status"] == "removed"} == old
+    left = cli.json("snapshots", "list", "--host", "web01")
+    assert [row["name"] for row in left] == ["mine"]
+    assert not [row for row in cli.json("snapshots", "prune") if row["status"] == "removed"]
+
+
+def test_revert_takes_the_host_back(cli: Cli, lab: Lab) -> None:
+    lab.ssh("10.77.0.103", "echo old > /root/file")
+    cli.json("snapshots", "create", "before", "--host", "web03")
+    lab.ssh("10.77.0.103", "echo new > /root/file")
+    assert cli.error(2, "snapshots", "revert", "before", "--host", "web03")
+    assert cli.json("snapshots", "revert", "before", "--host", "web03", "--yes")
+    wait_for(lambda: lab.ssh("10.77.0.103", "cat /root/file").stdout == "old\n")
+    assert cli.json("run", "host", "web03", "say")["status"] == "success"
+
+
+def processes(lab: Lab, host: str) -> str:
+    return lab.ssh(f"10.77.0.10{host[-1]}", "ps -eo args").stdout
+
+
+def wait_for(condition: "Any", seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.2)
