@@ -137,7 +137,10 @@ def test_limit_and_exclude_never_mean_all(cli: Cli) -> None:
 def test_a_failed_snapshot_is_noted_and_with_require_snapshot_nothing_begins(
     cli: Cli, lab: Lab
 ) -> None:
-    fault = {"method": "CreateSnapshot_Task", "fault": "ApplicationQuiesceFault"}
+    fault: dict[str, Any] = {
+        "method": "CreateSnapshot_Task",
+        "fault": "ApplicationQuiesceFault",
+    }
     lab.sim("taskfault", **fault)
     try:
         run = cli.json("run", "group", "web", "say", "--snapshot")
