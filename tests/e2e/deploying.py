@@ -67,11 +67,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class World:
-    """All that a deploy can leave something in."""
+    """All that a deploy can leave something in; `lines` are those of the hosts file with a name."""
 
     machines: frozenset[str]
     hosts: tuple[str, ...]
-    hosts_file: bytes
+    lines: tuple[str, ...]
 
 
 class Deploying(Cli):
@@ -153,10 +153,11 @@ class Deploying(Cli):
     def world(self) -> World:
         """What is there now."""
         hosts = self.store.inventory.hosts(include_inactive=True)
+        lines = self.hosts_file.read_text().splitlines()
         return World(
             frozenset(self.machines()),
             tuple(host.name for host in hosts),
-            self.hosts_file.read_bytes(),
+            tuple(line for line in lines if line and not line.startswith("#")),
         )
 
     def tasks(self, operation: str) -> list[Any]:
@@ -208,11 +209,12 @@ class Going:
 
     def until_in(self, step: str) -> None:
         """Wait until the last run is in that step."""
-        self.until(lambda: self._deploying.step_rows()[-1:] != [] and self._is_in(step))
-
-    def _is_in(self, step: str) -> bool:
-        name, status, _ = self._deploying.step_rows()[-1]
-        return name == step and status == "running"
+        self.until(
+            lambda: any(
+                (name, status) == (step, "running")
+                for name, status, _ in self._deploying.step_rows()
+            )
+        )
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""

@@ -1,6 +1,6 @@
 """The seven steps of a deploy, each with how it is looked for, done and undone."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -272,12 +272,16 @@ def _activate(d: Deploy) -> Facts:
 
 def own_vm(d: Deploy) -> vms.VirtualMachine | None:
     """The VM of this run, if it is there. Raises Conflict where that can't be told for sure."""
-    known = d.known("clone")
+    vm_uuid = d.known("clone").get("vm_uuid")
+    found = vms.find_vms(d.vcenter, extra_config=True)
+    if vm_uuid is None:  # its age decides
+        bearers = vms.by_identity(found, d.identity)
+        found = tuple(replace(vm, created_at=vms.came_at(d.vcenter, vm)) for vm in bearers)
     return ownership.choose(
-        vms.find_vms(d.vcenter, extra_config=True),
+        found,
         identity=d.identity,
         name=d.request.name,
-        vm_uuid=known.get("vm_uuid"),
+        vm_uuid=vm_uuid,
         run_began=_run_began(d),
     )
 

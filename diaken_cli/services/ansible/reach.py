@@ -39,10 +39,14 @@ def wait_for_ssh(
     """
     ssh_settings.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout
+    last: NotReached | None = None
     while True:
         failure = _log_in(target, ssh_settings, deadline, should_stop)
         if failure is None or failure.fault is ssh.Fault.KEY_CHANGED:
             return failure
+        if last is not None and failure.fault is ssh.Fault.TIMED_OUT:
+            failure = last  # a try that was cut short says less than the one before
+        last = failure
         again_at = time.monotonic() + _PAUSE
         while time.monotonic() < again_at:
             if should_stop() or time.monotonic() >= deadline:

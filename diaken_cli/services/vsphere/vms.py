@@ -30,6 +30,7 @@ _PATHS = (
     "guest.net",
     "guest.toolsRunningStatus",
 )
+_BIRTHS = ("VmCreatedEvent", "VmClonedEvent", "VmDeployedEvent", "VmRegisteredEvent")
 _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 
 
@@ -38,7 +39,7 @@ class VirtualMachine:
     """A VM; `extra_config` is None where it was not asked for, `instance_uuid` "" when unreadable.
 
     `addresses` are all IPv4 addresses that its VMware Tools report, the primary one first;
-    `power_state` is on, off or suspended; `created_at` is None before vSphere 6.7.
+    `power_state` is on, off or suspended; `created_at` is None before vSphere 6.7 (see `came_at`).
     """
 
     ref: str
@@ -95,6 +96,22 @@ def facts(session: Session, ref: str) -> VirtualMachine:
 def identity_of(session: Session, ref: str) -> Identity | None:
     """The identity in a VM's `extraConfig`. Raises VSphereError (`gone`)."""
     return facts(session, ref).identity
+
+
+def came_at(session: Session, vm: VirtualMachine) -> datetime | None:
+    """When a VM came into being, by vCenter's clock: before vSphere 6.7 its events tell.
+
+    None where vCenter keeps no event of it any more (thirty days, unless it is set otherwise).
+    https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/vim.event.EventManager.html
+    """
+    if vm.created_at is not None:
+        return vm.created_at
+    entity = vim.event.EventFilterSpec.ByEntity(
+        entity=session.managed(vim.VirtualMachine, vm.ref), recursion="self"
+    )
+    wanted = vim.event.EventFilterSpec(entity=entity, eventTypeId=list(_BIRTHS))
+    events = session.content.eventManager.QueryEvents(wanted)
+    return min((each.createdTime.astimezone(UTC) for each in events), default=None)
 
 
 def by_uuid(vms: Iterable[VirtualMachine], instance_uuid: str) -> VirtualMachine | None:

@@ -43,6 +43,7 @@ _REPEATABLE = frozenset(
         "HasPrivilegeOnEntities",
         "Login",
         "Logout",
+        "QueryEvents",
         "RetrievePropertiesEx",
         "RetrieveServiceContent",
         "WaitForUpdatesEx",
