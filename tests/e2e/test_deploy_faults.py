@@ -296,7 +296,7 @@ def test_it_is_named_and_undone(
         assert_reserved_until_aborted(deploying, run)
     if case.code is not None:
         assert deploying.world() == before
-    page[case.what] = line(case, status, run)
+    page[case.what] = line(case, status, run, deploying.folder)
     if not os.environ.get("DIAKEN_WRITE_FAULTS"):
         assert page[case.what] == written()[case.what]
 
@@ -312,10 +312,11 @@ def assert_reserved_until_aborted(deploying: Deploying, run: Any) -> None:
     assert aborted["error"] == run["error"]
 
 
-def line(case: Fault, status: int, run: Any) -> str:
+def line(case: Fault, status: int, run: Any, folder: Path) -> str:
     """The line of the page; what differs from one run to the next is left out."""
     error = run["error"] or {"code": "", "message": ""}
-    said = re.sub(r"in \d+\.\d s", "in … s", error["message"].replace("\n", " "))
+    said = error["message"].replace("\n", " ").replace(f"{folder}/", "")
+    said = re.sub(r"\(\w+, (\d) tries in \d+\.\d s\)", r"(\1 tries)", said)
     said = re.sub(r"\b(vm|task|host|group|session)-\d+\b", r"\1-…", said).replace("|", r"\|")
     code = f"`{error['code']}`" if error["code"] else ""
     what_is_left = ", ".join(f"{kind} {name}" for kind, name in left(run)) or "nothing"
