@@ -23,6 +23,7 @@ from tests.lab_fixture import Lab
 
 STEPS = ("validate", "register", "clone", "power_on", "wait_address", "provision", "activate")
 NAME, IP = "web01", "10.77.0.21"
+StepRows = list[tuple[str, str, dict[str, Any]]]
 PACE = 0.02
 """Seconds between two looks at what a process has done so far."""
 
@@ -135,15 +136,10 @@ class Deploying(Cli):
 
     # ── the world ────────────────────────────────────────────────────────────────────────────
 
-    def step_rows(self) -> list[tuple[str, str, dict[str, Any]]]:
+    def step_rows(self) -> "StepRows":
         """Name, status and facts of the steps of the last run, as they stand in the database."""
-        query = (
-            "SELECT name, status, facts FROM run_step"
-            " WHERE run_id = (SELECT max(id) FROM run) ORDER BY position"
-        )
         with closing(sqlite3.connect(self.database, timeout=PATIENCE)) as database:
-            rows = database.execute(query).fetchall()
-        return [(name, status, json.loads(facts)) for name, status, facts in rows]
+            return _step_rows(database)
 
     def machines(self) -> dict[str, Machine]:
         """The VMs of vCenter that are no templates, by name."""
@@ -182,6 +178,13 @@ class Deploying(Cli):
             WaitForTask(task)
             return str(task.info.result.config.instanceUuid)
 
+    def destroy(self, name: str) -> None:
+        """Destroy a VM that is powered off, as somebody else would."""
+        with self.lab.connect() as service:
+            for vm in _no_templates(service):
+                if vm.name == name:
+                    WaitForTask(vm.Destroy_Task())
+
     def remove_machines(self) -> None:
         """Destroy every VM that is no template, and take back every order to the simulator."""
         self.lab.sim("clear")
@@ -190,6 +193,14 @@ class Deploying(Cli):
                 if vm.runtime.powerState != "poweredOff":
                     WaitForTask(vm.PowerOffVM_Task())
                 WaitForTask(vm.Destroy_Task())
+
+
+def _step_rows(database: sqlite3.Connection) -> "StepRows":
+    rows = database.execute(
+        "SELECT name, status, facts FROM run_step"
+        " WHERE run_id = (SELECT max(id) FROM run) ORDER BY position"
+    )
+    return [(name, status, json.loads(facts)) for name, status, facts in rows.fetchall()]
 
 
 class Going:
@@ -215,6 +226,28 @@ class Going:
                 for name, status, _ in self._deploying.step_rows()
             )
         )
+
+    def kill_before_effect(self, step: str) -> None:
+        """Kill it when the step is noted and has written nothing yet.
+
+        The database is open to its writes for a moment at a time: from one of them to the next it
+        takes longer than that.
+        """
+        options: dict[str, Any] = {"timeout": PATIENCE, "isolation_level": None}
+        with closing(sqlite3.connect(self._deploying.database, **options)) as database:
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline:
+                database.execute("BEGIN IMMEDIATE")
+                rows = _step_rows(database)
+                if rows and rows[-1][:2] == (step, "running"):
+                    self._process.kill()
+                    self._process.wait(PATIENCE)
+                time.sleep(0.01)
+                database.execute("ROLLBACK")
+                if self._process.poll() is not None:
+                    return
+                time.sleep(0.001)
+        raise AssertionError(step)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
