@@ -75,8 +75,10 @@ def carry_out(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, S
         recording.end(step.name, StepStatus.SKIPPED if facts is None else StepStatus.SUCCESS)
 
 
-def undo(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, StepStatus]) -> bool:
-    """Undo the steps that were begun, the last one first; False where something is left.
+def undo(
+    steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, StepStatus]
+) -> DiakenError | None:
+    """Undo the steps that were begun, the last one first; why something is left, or None.
 
     It stops at the first step that can't be undone: what stands below it still needs the rest
     (a VM that could not be destroyed keeps its name and its address).
@@ -90,17 +92,17 @@ def undo(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, StepSt
             if recording.stop.insisted():
                 raise Canceled("stopped")
             step.undo(world)
-        except Canceled:
+        except Canceled as stopped:
             recording.warn(f"undoing {step.name} was stopped")
-            return False
+            return stopped
         except DiakenError as error:
             recording.warn(f"{step.name} could not be undone: {error.message}")
-            return False
+            return error
         if status is StepStatus.FAILED:
             recording.note(step.name, {"undone": True})  # it goes on saying where the run failed
         else:
             recording.end(step.name, StepStatus.UNDONE)
-    return True
+    return None
 
 
 def dismiss(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, StepStatus]) -> None:

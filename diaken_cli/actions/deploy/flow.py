@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from diaken_cli.actions import journal
-from diaken_cli.actions.deploy import check, reuse
+from diaken_cli.actions.deploy import check, ownership, reuse
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
 from diaken_cli.actions.deploy.world import Deploy
@@ -81,12 +81,14 @@ def resume(run_id: int, outside: Outside, show: Emit) -> None:
 
 
 def abort(run_id: int, outside: Outside, show: Emit) -> None:
-    """Undo what a deploy has left. Raises OperationFailed where something stays."""
+    """Undo what a deploy has left. Raises OperationFailed, or Conflict, where something stays."""
     detail, request = _unfinished(outside.store, run_id)
     with _taken_up(detail, request, outside, show) as world:
         world.undoing = True
-        if not journal.undo(STEPS, world, _statuses(world)):
-            raise OperationFailed("not everything could be undone", hint=_what_next(run_id))
+        stuck = journal.undo(STEPS, world, _statuses(world))
+        if stuck is not None:
+            said = f"not everything could be undone: {stuck.message}"
+            raise _kind(stuck)(said, code=stuck.code, hint=stuck.hint or _what_next(run_id))
         world.recording.ends_as(RunStatus.CANCELED, detail.run.error)
 
 
@@ -154,8 +156,14 @@ def _ended(world: Deploy, error: DiakenError) -> DiakenError:
         hint = _what_next(world.recording.id)
     elif where == "register" and isinstance(error, InvalidInput):
         return error  # another run was first with the name or the address: nothing was changed
-    kind = Canceled if isinstance(error, Canceled) else OperationFailed
-    return kind(f"{where}: {error.message}", code=error.code, hint=hint)
+    return _kind(error)(f"{where}: {error.message}", code=error.code, hint=hint)
+
+
+def _kind(error: DiakenError) -> type[DiakenError]:
+    """What an error of a step is for the deploy as a whole."""
+    if isinstance(error, Canceled):
+        return Canceled
+    return Conflict if error.code == ownership.AMBIGUOUS else OperationFailed
 
 
 def _taken_back(world: Deploy, statuses: Statuses) -> bool:
@@ -166,7 +174,7 @@ def _taken_back(world: Deploy, statuses: Statuses) -> bool:
     if world.request.keep_on_failure:
         journal.dismiss(STEPS, world, statuses)
         return False
-    return journal.undo(STEPS, world, statuses)
+    return journal.undo(STEPS, world, statuses) is None
 
 
 def _checked(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> DeployRequest:

@@ -13,6 +13,9 @@ from diaken_cli.errors import Conflict
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.words import Identity
 
+AMBIGUOUS = "ambiguous_vm"
+"""The code of the error that says that the rule does not single one VM out."""
+
 
 def choose(
     vms: Sequence[VirtualMachine],
@@ -57,6 +60,6 @@ def _untouched(what: str, vms: Sequence[VirtualMachine]) -> Conflict:
     named = ", ".join(f"{vm.name} ({vm.ref}, instance UUID {vm.instance_uuid})" for vm in vms)
     return Conflict(
         f"{what}: {named}; none was touched",
-        code="ambiguous_vm",
+        code=AMBIGUOUS,
         hint="Look at them in vCenter; what is not needed has to be removed there by hand.",
     )
