@@ -179,3 +179,13 @@ def test_nothing_is_written_where_the_hosts_file_is_turned_off(deploying: Deploy
     deploying.deploy()
 
     assert deploying.hosts_file.read_text() == HOSTS
+
+
+def test_the_host_is_provisioned_where_nothing_else_is_said(deploying: Deploying) -> None:
+    run = deploying.deploy("--provision", "--domain", "example.com", "--dns", "10.77.0.254")
+
+    assert statuses(run) == dict.fromkeys(STEPS, "success")
+    assert run["totals"]["success"] == 1
+    assert run["hosts"][0]["ok"] > 0
+    answer = deploying.lab.ssh(IP, "hostname; getent hosts web01.example.com")
+    assert answer.stdout.splitlines()[0].split(".")[0] == NAME, answer.stderr
