@@ -1,5 +1,6 @@
 """A deploy that is stopped or dies at any step: undone, taken up again, or taken back."""
 
+import fcntl
 import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -123,6 +124,25 @@ def test_a_signal_undoes_it(deploying: Deploying, moment: Moment, number: signal
     assert (status, run["status"], run["leftovers"]) == (130, "canceled", [])
     assert deploying.world() == before
     assert deploying.running_tasks() == []
+
+
+@pytest.mark.parametrize("command", ["resume", "abort"])
+def test_a_host_whose_line_was_not_written_yet(deploying: Deploying, command: str) -> None:
+    before = deploying.world()
+    lock = deploying.hosts_file.with_name(f".{deploying.hosts_file.name}.diaken.lock")
+    with lock.open("w") as held, deploying.going_on(*deploying.words()) as call:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        call.until(lambda: bool(deploying.store.inventory.hosts(include_inactive=True)))
+        call.signal(signal.SIGKILL)
+        call.ended()
+
+    run = deploying.json("deploy", command, "1", *(["--yes"] if command == "abort" else []))
+
+    assert run["leftovers"] == []
+    if command == "resume":
+        assert_deployed(deploying)
+    else:
+        assert deploying.world() == before
 
 
 def test_from_its_success_on_nothing_is_undone(deploying: Deploying) -> None:
