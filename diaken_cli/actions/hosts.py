@@ -65,7 +65,7 @@ def select_hosts(
     connection = reader.choice("--vcenter", vcenter, by_name(known.vcenters))
     groups = [each for each in known.groups if place is None or each.environment_id == place.id]
     named = [each for each in groups if each.name == group]
-    if group and not named:
+    if group is not None and not named:
         reader.choice("--group", group, by_name(groups))
     reader.check()
     chosen = only_one(named, "--environment") if named else None
@@ -146,7 +146,11 @@ def understand(
     group = None if environment is None else _group(given, current, environment, known, reader)
     vcenters = by_name(known.vcenters)
     vcenter = reader.choice(
-        "--vcenter", given.vcenter, vcenters, vcenters.get((current and current.vcenter) or "")
+        "--vcenter",
+        given.vcenter,
+        vcenters,
+        vcenters.get((current and current.vcenter) or ""),
+        may_be_empty=True,
     )
     vm_uuid = reader.optional("--vm-uuid", given.vm_uuid, validate.vm_uuid, before.vm_uuid)
     if vm_uuid is not None and vcenter is None and not given.vcenter:

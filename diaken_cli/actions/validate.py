@@ -79,13 +79,18 @@ class Reader:
         current: Value | None = None,
         *,
         required: bool = False,
+        may_be_empty: bool = False,
     ) -> Value | None:
-        """One of what is known, by its name; None is "as it is now", empty is "none any more"."""
+        """One of what is known, by its name; None is "as it is now".
+
+        Empty is "none any more" where that may be, and else a mistake: a script's unset variable
+        must not widen what it asked for.
+        """
         if name is None and required:
             self.refuse(option, None, f"is required; {choices(known)}")
         if name is None:
             return current
-        if name == "" and not required:
+        if name == "" and may_be_empty:
             return None
         if name not in known:
             self.refuse(option, name, f"{name!r} does not exist; {choices(known)}")

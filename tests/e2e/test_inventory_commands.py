@@ -195,6 +195,28 @@ def test_the_list_is_filtered(places: Cli) -> None:
     assert places.mistakes(2, *listed, *wrong) == ["--environment", "--vcenter", "--group"]
 
 
+def test_an_empty_name_is_refused_and_never_means_all(places: Cli) -> None:
+    """As a script's `--environment "$UNSET"` gives it."""
+    add(places, "web01", "10.0.4.21", group="web")
+    for option in ("--environment", "--group", "--vcenter"):
+        error = places.error(2, "hosts", "list", option, "")
+        assert [each["option"] for each in error["mistakes"]] == [option]
+        assert "'' does not exist; there are: " in error["message"]
+    for call in (
+        ("groups", "list"),
+        ("groups", "set", "web"),
+        ("groups", "remove", "web", "--yes"),
+        ("groups", "add", "app"),
+        ("run", "group", "web", "update"),
+        ("run", "host", "web01", "update"),
+        ("hosts", "set", "web01"),
+    ):
+        assert places.mistakes(2, *call, "--environment", "") == ["--environment"]
+    assert places.mistakes(2, "history", "list", "--status", "", "--kind", "") == [
+        *("--status", "--kind")
+    ]
+
+
 def test_set_changes_what_is_said_and_nothing_else(places: Cli) -> None:
     add(places, "web01", "10.0.4.21", group="web", user="ops", variables=("a=1", "b=2"))
     before = places.json("hosts", "show", "web01")
