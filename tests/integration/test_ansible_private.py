@@ -55,7 +55,12 @@ def test_a_secret_is_in_no_file_argument_or_environment_during_and_after(bench: 
 
     def look(event: Event) -> None:
         if isinstance(event, TaskStarted):
-            seen[event.task] = leaks(state)
+            seen[event.task] = {each for each in leaks(state) if not told(event.task, each)}
+
+    def told(task: str, leak: str) -> bool:
+        """Whether it is what this task itself prints, on its way through the run's folder."""
+        printed = leak.startswith(f"{SUDO_PASSWORD} in /dev/shm/") and "/job_events/" in leak
+        return task == "Tell too much" and printed
 
     bench.let_sudo_ask(4, SUDO_PASSWORD)
     ran = bench.carry_out(
