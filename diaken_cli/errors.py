@@ -84,6 +84,8 @@ class InvalidInput(UsageError):
     code = "invalid"
 
     def __init__(self, mistakes: list[Mistake], *, hint: str | None = None) -> None:
+        if not mistakes:
+            raise ValueError("an invalid input has a mistake: without one nothing was refused")
         super().__init__("\n".join(f"{m.option}: {m.message}" for m in mistakes), hint=hint)
         self.mistakes = tuple(mistakes)
         if all(mistake.in_use for mistake in mistakes):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from diaken_cli.errors import InvalidInput, Mistake
+from diaken_cli.errors import InvalidInput, Mistake, NotFound
 
 Value = TypeVar("Value")
 
@@ -96,6 +96,22 @@ class Reader:
             self.refuse(option, name, f"{name!r} does not exist; {choices(known)}")
         return known.get(name)
 
+    def named(self, option: str, name: str, find: Callable[[], Value]) -> Value | None:
+        """What an option names; that it does not exist is a mistake, as in every option.
+
+        A group that exists and has no active host is no mistake but NotFound, which is raised.
+        """
+        try:
+            return find()
+        except InvalidInput as fault:
+            self.mistakes += fault.mistakes
+        except NotFound as missing:
+            if missing.code != NotFound.code:
+                raise
+            hint = f". {missing.hint}" if missing.hint else ""
+            self.refuse(option, name, f"{missing.message}{hint}")
+        return None
+
     def variables(
         self, given: Iterable[str], unset: Iterable[str], current: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -148,6 +164,15 @@ def variable_name(text: str) -> str:
     if text in REPOINTING:
         raise ValueError(f"{text} is set by diaken itself, from the inventory")
     return text
+
+
+def setting_name(text: str) -> str:
+    """The key of a setting: a variable that may be stored, which a password may not."""
+    if fnmatchcase(text.lower(), PASSWORDS):
+        raise ValueError(
+            f"{text} would store a password; use --become-password-command or an SSH key"
+        )
+    return variable_name(text)
 
 
 def setting_value(key: str, text: str) -> Any:

@@ -148,8 +148,8 @@ def vm(
     """Clone a template, power the VM on, provision it and put it into the inventory.
 
     Everything is checked before anything is changed. A failure, Ctrl-C or SIGTERM at any step
-    undoes what this run did, in reverse. What is not said comes from `[deploy]` in the config
-    file and from `[deploy.environments.NAME]`.
+    undoes what this run did, in reverse. What is not said comes from the section `deploy` of the
+    config file, and before that from `deploy.environments.NAME`.
 
     Example: diaken deploy vm web01 --ip 10.0.4.21/24 --gateway 10.0.4.1 --dns 10.0.0.53
     --environment PROD --group web --template debian12 --cpus 4 --memory 8G --disk 60G

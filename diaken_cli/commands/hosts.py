@@ -214,7 +214,7 @@ def sync(
     ] = False,
     path: Annotated[
         Path | None,
-        typer.Option("--path", metavar="FILE", help="Another file than `[hosts_file] path`."),
+        typer.Option("--path", metavar="FILE", help="Another file than the config file names."),
     ] = None,
     yes: Annotated[
         bool,

@@ -14,7 +14,7 @@ app = group("The playbooks that can be run: your own, and those that ship.")
 
 @command(app, name="list")
 def list_them(call: Call) -> None:
-    """List the playbooks of `[playbooks] paths`, and those that ship."""
+    """List the playbooks of `playbooks.paths` in the config file, and those that ship."""
     from diaken_cli.render.inventory import PLAYBOOK_COLUMNS
     from diaken_cli.services.ansible.catalog import list_playbooks
 

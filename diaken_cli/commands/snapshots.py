@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from diaken_cli.commands.shared import Call, command, group, require
-from diaken_cli.errors import InvalidInput, Mistake, PartlyFailed, VSphereError
+from diaken_cli.errors import InvalidInput, PartlyFailed, VSphereError
 
 if TYPE_CHECKING:
     from diaken_cli.actions.run.targets import RunTarget
@@ -213,15 +213,24 @@ def remove(
 
 def _target(call: Call, on: On, **required: str | None) -> "RunTarget":
     from diaken_cli.actions.run.targets import group_target, hosts_target
+    from diaken_cli.actions.validate import Reader
 
-    mistakes = require(**required)
-    if bool(on.host) == bool(on.group):
-        mistakes.append(Mistake("--host", None, "either --host or --group is required"))
-    if mistakes:
-        raise InvalidInput(mistakes)
-    if on.group:
-        return group_target(call.store, on.group, on.environment)
-    return hosts_target(call.store, on.host or [], on.environment)
+    reader = Reader()
+    reader.mistakes += require(**required)
+    hosts, name, environment = on.host or [], on.group, on.environment
+    if bool(hosts) == (name is not None):
+        reader.refuse("--host", None, "either --host or --group is required, and not both")
+        raise InvalidInput(reader.mistakes)
+    if name is not None:
+        target = reader.named("--group", name, lambda: group_target(call.store, name, environment))
+    else:
+        listed = ", ".join(hosts)
+        target = reader.named(
+            "--host", listed, lambda: hosts_target(call.store, hosts, environment)
+        )
+    if target is None or reader.mistakes:
+        raise InvalidInput(reader.mistakes)
+    return target
 
 
 def _wait(on: On) -> int:

@@ -252,3 +252,23 @@ def wait_for(condition: "Any", seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.2)
+
+
+@pytest.mark.parametrize("option", ["--host", "--group", "--vcenter", "--environment"])
+@pytest.mark.parametrize("name", ["nope", ""])
+def test_a_name_that_there_is_not_is_a_mistake_of_its_option(
+    cli: Cli, option: str, name: str
+) -> None:
+    assert cli.mistakes(2, "snapshots", "list", option, name) == [option]
+    if option in ("--host", "--group"):
+        assert cli.mistakes(2, "snapshots", "create", "mine", option, name) == [option]
+
+
+def test_no_password_is_stored_as_a_setting(cli: Cli) -> None:
+    assert cli.mistakes(2, "settings", "set", "ansible_become_password", "x") == ["KEY"]
+    assert "ansible_become_password" not in cli.run("settings", "list", "--json").out
+
+
+def test_help_shows_the_section_of_the_config_file(cli: Cli) -> None:
+    said = " ".join(cli.run("deploy", "vm", "--help").out.split())
+    assert "section `deploy` of the config file" in said

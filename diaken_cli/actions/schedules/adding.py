@@ -1,10 +1,9 @@
 """`schedule add` and `set`: everything is checked now, not at three in the morning."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 from diaken_cli import units
 from diaken_cli.actions import validate
@@ -12,7 +11,7 @@ from diaken_cli.actions.run.options import GivenOptions, understand
 from diaken_cli.actions.run.retry import repeated
 from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrowed
 from diaken_cli.config import Config
-from diaken_cli.errors import AnsibleNotStarted, InvalidInput, Mistake, NotFound
+from diaken_cli.errors import AnsibleNotStarted, InvalidInput, Mistake
 from diaken_cli.services.ansible import catalog
 from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.services.ansible.syntax import syntax_check
@@ -21,8 +20,6 @@ from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.timing import Moment, machine_zone, next_instant, parse_moment, parse_rule
 from diaken_cli.words import RunOptions, SecretKind, TargetType
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -146,28 +143,14 @@ def _target(
     if host is None and group is None and current is not None:
         is_host = current.target_type is TargetType.HOST
         host, group = (current.target, None) if is_host else (None, current.target)
-        environment = environment or current.environment
+        environment = current.environment if environment is None else environment
     if (host is None) == (group is None):
         reader.refuse("--host", None, "either --host or --group is required, and not both")
         return None
     if host is not None:
-        return _named(reader, "--host", host, lambda: host_target(store, host, environment))
+        return reader.named("--host", host, lambda: host_target(store, host, environment))
     wanted = group or ""
-    return _named(reader, "--group", wanted, lambda: group_target(store, wanted, environment))
-
-
-def _named(
-    reader: validate.Reader, option: str, name: str, find: Callable[[], Found]
-) -> Found | None:
-    """What an option names; a name that does not exist is a mistake, as in every option."""
-    try:
-        return find()
-    except InvalidInput as fault:
-        reader.mistakes += fault.mistakes
-    except NotFound as missing:
-        hint = f". {missing.hint}" if missing.hint else ""
-        reader.refuse(option, name, f"{missing.message}{hint}")
-    return None
+    return reader.named("--group", wanted, lambda: group_target(store, wanted, environment))
 
 
 def _playbook(
@@ -181,7 +164,7 @@ def _playbook(
     if name is None:
         reader.refuse("--playbook", None, "is required; see `diaken playbooks list`")
         return None
-    found = _named(reader, "--playbook", name, lambda: catalog.find(name, config.playbooks.paths))
+    found = reader.named("--playbook", name, lambda: catalog.find(name, config.playbooks.paths))
     if found is None or reader.mistakes:
         return None
     vault = options.vault_password_file or config.ansible.vault_password_file

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from diaken_cli import retention
 from diaken_cli.actions.inventory import (
+    by_name,
     find_group,
     find_host,
     find_vcenter,
-    known_environment,
 )
 from diaken_cli.actions.snapshots.survey import Surveyed
+from diaken_cli.actions.validate import Reader
 from diaken_cli.retention import Planned, Policy, VmSnapshots
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
@@ -104,16 +106,29 @@ def selected_hosts(
 ) -> list[HostRecord]:
     """The active hosts with a vCenter that fit; without any word, all of them.
 
-    Raises NotFound and InvalidInput for a name that does not exist.
+    Raises InvalidInput with every name that does not exist.
     """
-    wanted = {find_host(store, name, environment=environment).id for name in names}
-    group_id = find_group(store, group, environment=environment).id if group else None
-    environment_id = known_environment(store, environment).id if environment else None
-    vcenter_id = find_vcenter(store, vcenter).id if vcenter else None
+    reader = Reader()
+    wanted = [
+        reader.named("--host", name, partial(find_host, store, name, environment=environment))
+        for name in names
+    ]
+    of_group = of_vcenter = None
+    if group is not None:
+        of_group = reader.named(
+            "--group", group, lambda: find_group(store, group, environment=environment)
+        )
+    if vcenter is not None:
+        of_vcenter = reader.named("--vcenter", vcenter, lambda: find_vcenter(store, vcenter))
+    within = reader.choice("--environment", environment, by_name(store.inventory.environments()))
+    reader.check()
+    ids = {host.id for host in wanted if host is not None}
     hosts = store.inventory.hosts(
-        environment_id=environment_id, group_id=group_id, vcenter_id=vcenter_id
+        environment_id=within.id if within else None,
+        group_id=of_group.id if of_group else None,
+        vcenter_id=of_vcenter.id if of_vcenter else None,
     )
-    return [host for host in hosts if host.vcenter and (not wanted or host.id in wanted)]
+    return [host for host in hosts if host.vcenter and (not ids or host.id in ids)]
 
 
 def advice(rows: Iterable[Row]) -> list[str]:
