@@ -71,6 +71,13 @@ def parse_interface(text: str) -> IPv4Interface:
     return IPv4Interface(f"{check_ipv4(address)}/{prefix}")
 
 
+def parse_count(text: str) -> int:
+    """How many of something: a whole number of 1 or more, of at most nine digits."""
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text, re.ASCII):
+        raise ValueError("must be a whole number, 1 or more")
+    return int(text)
+
+
 def parse_size(text: str) -> int:
     """Bytes, of `512M` or `8G`: K, M, G and T are binary."""
     size = _amount(text, BYTES)

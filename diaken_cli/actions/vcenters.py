@@ -182,6 +182,18 @@ def look(vcenter: VCenterRecord, what: str | None, datacenter: str | None) -> tu
             raise _lost_datacenter(vcenter, missing.message) from missing
 
 
+def names(
+    vcenter: VCenterRecord, kinds: Sequence[Kind], datacenter: str | None
+) -> dict[Kind, tuple[str, ...]]:
+    """What can be named of each kind, in one connection. Raises as `look` does."""
+    with session(vcenter) as opened:
+        within = datacenter or vcenter.datacenter
+        return {
+            kind: tuple(dict.fromkeys(row.name for row in browse(opened, kind, within)))
+            for kind in kinds
+        }
+
+
 def _lost_datacenter(vcenter: VCenterRecord, said: str) -> VSphereError:
     return VSphereError(
         f"vCenter {vcenter.name} has {said}",

@@ -1,10 +1,11 @@
 """`diaken deploy`: create a VM from a template and put it into the inventory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
 
+from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group
 
 app = group("Create virtual machines from a template, and undo what fails.")
@@ -159,14 +160,18 @@ def vm(
     from diaken_cli.services.ansible.catalog import find
 
     config = call.config
-    asked = Asked.typed(name, **vars(options))
-    defaults = config.deploy.for_environment(options.environment)
-    draft = understand(asked, defaults, call.store, lambda each: find(each, config.playbooks.paths))
-    if dry_run:
-        call.show_plan(plan(draft, call.outside, call.output.warn))
-        return
-    with call.carrying_out() as show:
-        deploy(draft, call.outside, show, call.output.warn)
+    with asking(call) as ask:
+        name, options = _asked(call, ask, name, options)
+        asked = Asked.typed(name, **vars(options))
+        defaults = config.deploy.for_environment(options.environment)
+        draft = understand(
+            asked, defaults, call.store, lambda each: find(each, config.playbooks.paths)
+        )
+        if dry_run:
+            call.show_plan(plan(draft, call.outside, call.output.warn))
+            return
+        with call.carrying_out() as show:
+            deploy(draft, call.outside, show, call.output.warn)
 
 
 @command(app)
@@ -202,3 +207,72 @@ def abort(
     call.confirm(f"Destroy what deploy run {number} has made?", yes=yes)
     with call.carrying_out() as show:
         take_back(number, call.outside, show)
+
+
+def _asked(
+    call: Call, ask: Questions, name: str | None, options: DeployOptions
+) -> tuple[str | None, DeployOptions]:
+    """With what a person answers: what is required, and without a NAME, what is usual too."""
+    if not call.may_ask:
+        return name, options
+    from diaken_cli import units
+
+    everything = name is None
+    inventory = call.store.inventory
+    name = ask.text("NAME", name, "Name of the VM", units.check_host_name)
+    ip = ask.text("--ip", options.ip, "Address (10.0.4.21/24)", units.parse_interface)
+    environments = [each.name for each in inventory.environments()]
+    environment = ask.choice(
+        "--environment", options.environment, "Environment", lambda: environments
+    )
+    answers = replace(options, ip=ip, environment=environment)
+    if everything:
+        groups = [each.name for each in inventory.groups(environment=environment)]
+        group_name = ask.choice("--group", options.group, "Group", lambda: groups, required=False)
+        gateway = ask.optional("--gateway", options.gateway, "Gateway", units.check_ipv4)
+        answers = replace(answers, group=group_name, gateway=gateway)
+    return name, _asked_of_vcenter(call, ask, answers, everything=everything)
+
+
+def _asked_of_vcenter(
+    call: Call, ask: Questions, options: DeployOptions, *, everything: bool
+) -> DeployOptions:
+    """What to clone, where and how large; the config file says what an empty answer means."""
+    from diaken_cli import units
+    from diaken_cli.actions.vcenters import names
+
+    usual = call.config.deploy.for_environment(options.environment)
+    known = [each.name for each in call.store.inventory.vcenters()]
+    vcenter = options.vcenter or usual.vcenter
+    if vcenter is None and len(known) > 1:
+        vcenter = ask.choice("--vcenter", None, "vCenter", lambda: known)
+        options = replace(options, vcenter=vcenter)
+    found = call.store.inventory.vcenter(vcenter or (known[0] if known else ""))
+    if found is None or not (everything or (options.template or usual.template) is None):
+        return options
+    offers = names(found, ("templates", "networks"), options.datacenter or usual.datacenter)
+    template = ask.choice(
+        "--template",
+        options.template,
+        "Template",
+        lambda: offers["templates"],
+        default=usual.template,
+    )
+    options = replace(options, template=template)
+    if not everything:
+        return options
+    size = "as the template has it"
+    return replace(
+        options,
+        network=ask.choice(
+            "--network",
+            options.network,
+            "Network",
+            lambda: offers["networks"],
+            required=False,
+            default=usual.network,
+        ),
+        cpus=ask.optional("--cpus", options.cpus, "CPUs", units.parse_count, empty=size),
+        memory=ask.optional("--memory", options.memory, "Memory", units.parse_size, empty=size),
+        disk=ask.optional("--disk", options.disk, "Disk", units.parse_size, empty=size),
+    )

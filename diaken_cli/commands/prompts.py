@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from diaken_cli.commands.shared import Call
+from diaken_cli.errors import DiakenError
 
 ATTEMPTS = 5
 SHOWN = 20
@@ -34,6 +35,26 @@ class Questions:
             return given
         return self._noted(option, self._ask(label, parse))
 
+    def optional(
+        self,
+        option: str,
+        given: str | None,
+        label: str,
+        parse: Callable[[str], Any],
+        *,
+        empty: str = "none",
+    ) -> str | None:
+        """A value that may be left out; `empty` says what an empty answer means."""
+        if given is not None or not self._call.may_ask:
+            return given
+
+        def check(answer: str) -> None:
+            if answer:
+                parse(answer)
+
+        answer = self._ask(f"{label} (empty: {empty})", check, "")
+        return self._noted(option, answer) if answer else None
+
     def choice(
         self,
         option: str | None,
@@ -42,11 +63,13 @@ class Questions:
         known: Callable[[], Iterable[str]],
         *,
         required: bool = True,
+        default: str | None = None,
     ) -> str | None:
         """One of the names that there are, or none where it is not required.
 
         `known` is called only where somebody is asked; where it gives nothing, nobody is. Without
-        an `option` the answer only leads to another question.
+        an `option` the answer only leads to another question. An empty answer means `default`, or
+        the only name that there is.
         """
         if given is not None or not self._call.may_ask:
             return given
@@ -61,7 +84,11 @@ class Questions:
         shown = ", ".join(names[:SHOWN])
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         none = "" if required else "; empty: none"
-        answer = self._ask(f"{label} ({shown}{more}{none})", check, required=required)
+        if required and default not in names:
+            default = names[0] if len(names) == 1 else None
+        answer = self._ask(
+            f"{label} ({shown}{more}{none})", check, default if required else default or ""
+        )
         return self._noted(option, answer) if answer else None
 
     def environment_of(self, group: str, given: str | None) -> str | None:
@@ -79,11 +106,13 @@ class Questions:
             same = shlex.join(["diaken", *words[:end], *self._answers, *words[end:]])
             self._call.output.say(f"The same without questions: {same}")
 
-    def _ask(self, label: str, parse: Callable[[str], Any] | None, *, required: bool = True) -> str:
+    def _ask(
+        self, label: str, parse: Callable[[str], Any] | None, default: str | None = None
+    ) -> str:
         answer = ""
         for _ in range(ATTEMPTS):
             answer = typer.prompt(
-                label, default=None if required else "", show_default=False, err=True
+                label, default=default, show_default=bool(default), err=True
             ).strip()
             try:
                 if parse is not None:
@@ -102,7 +131,14 @@ class Questions:
 
 @contextmanager
 def asking(call: Call) -> Iterator[Questions]:
-    """Questions of a call; once it has succeeded, it is told how it could do without them."""
+    """Questions of a call; at its end it is told how it could do without them, also if it failed.
+
+    Who stops answering is told nothing.
+    """
     questions = Questions(call)
-    yield questions
+    try:
+        yield questions
+    except (DiakenError, typer.Exit):
+        questions.tell()
+        raise
     questions.tell()

@@ -1,12 +1,14 @@
 """`diaken run`: a playbook on a host, or on all active hosts of a group, in parallel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
 
 from diaken_cli.commands.options import PlaybookOptions
+from diaken_cli.commands.prompts import asking
 from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.commands.targets import ask_group, ask_host, ask_playbook
 from diaken_cli.errors import InvalidInput
 from diaken_cli.words import TargetType
 
@@ -54,9 +56,12 @@ def host(
 
     Example: diaken run host web01 update --snapshot
     """
-    if name is None or playbook is None:
-        raise InvalidInput(require(HOST=name, PLAYBOOK=playbook))
-    _run(call, TargetType.HOST, name, playbook, now, options)
+    with asking(call) as ask:
+        name = ask_host(call, ask, "HOST", name, now.environment)
+        playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
+        if name is None or playbook is None:
+            raise InvalidInput(require(HOST=name, PLAYBOOK=playbook))
+        _run(call, TargetType.HOST, name, playbook, now, options)
 
 
 @command(app, name="group")
@@ -73,9 +78,13 @@ def on_group(
 
     Example: diaken run group web update --environment PROD --snapshot
     """
-    if name is None or playbook is None:
-        raise InvalidInput(require(GROUP=name, PLAYBOOK=playbook))
-    _run(call, TargetType.GROUP, name, playbook, now, options)
+    with asking(call) as ask:
+        name, environment = ask_group(call, ask, "GROUP", name, now.environment)
+        playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
+        if name is None or playbook is None:
+            raise InvalidInput(require(GROUP=name, PLAYBOOK=playbook))
+        now = replace(now, environment=environment)
+        _run(call, TargetType.GROUP, name, playbook, now, options)
 
 
 def _run(

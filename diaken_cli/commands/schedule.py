@@ -1,13 +1,15 @@
 """`diaken schedule`: a playbook for a local moment, once or again and again."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diaken_cli.commands.options import PlaybookOptions
+from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.commands.targets import ask_playbook, ask_target
 from diaken_cli.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -72,16 +74,18 @@ def add(
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.adding import add_task
 
-    added = add_task(
-        call.store,
-        call.config,
-        name=name,
-        given=task.given(),
-        options=options.given(),
-        now=now(),
-        environ=os.environ,
-    )
-    _scheduled(call, added)
+    with asking(call) as ask:
+        name, task = _asked(call, ask, name, task)
+        added = add_task(
+            call.store,
+            call.config,
+            name=name,
+            given=task.given(),
+            options=options.given(),
+            now=now(),
+            environ=os.environ,
+        )
+        _scheduled(call, added)
 
 
 @command(app, name="set")
@@ -193,6 +197,19 @@ def upcoming(
         "PLAYBOOK": "playbook",
     }
     call.output.rows(moments[:count], columns, nothing="nothing is scheduled")
+
+
+def _asked(
+    call: Call, ask: Questions, name: str | None, task: TaskOptions
+) -> tuple[str | None, TaskOptions]:
+    """With what a person answers."""
+    name = ask.text("NAME", name, "Name of the task")
+    host, group_name, environment = ask_target(call, ask, task.host, task.group, task.environment)
+    playbook = ask_playbook(call, ask, "--playbook", task.playbook)
+    at = ask.text("--at", task.at, "When (2026-12-01 03:00, or +2h)")
+    return name, replace(
+        task, host=host, group=group_name, environment=environment, playbook=playbook, at=at
+    )
 
 
 def _find(call: Call, task: str | None) -> "TaskRecord":

@@ -1,13 +1,16 @@
 """`diaken snapshots`: see them, take, revert, remove, and prune what diaken took and is old."""
 
 import sys
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.commands.targets import ask_target
 from diaken_cli.errors import InvalidInput, PartlyFailed, VSphereError
 
 if TYPE_CHECKING:
@@ -139,16 +142,19 @@ def create(
     """
     from diaken_cli.actions.snapshots import acting
 
-    target = _target(call, on, NAME=name)
-    with call.carrying_out() as show:
-        acting.create(
-            call.outside,
-            target,
-            name or "",
-            show,
-            wait=_wait(on),
-            log_file=log_file or call.config.snapshots.log_file,
-        )
+    with asking(call) as ask:
+        on = _asked(call, ask, on)
+        name = ask.text("NAME", name, "Name of the snapshot")
+        target = _target(call, on, NAME=name)
+        with call.carrying_out() as show:
+            acting.create(
+                call.outside,
+                target,
+                name or "",
+                show,
+                wait=_wait(on),
+                log_file=log_file or call.config.snapshots.log_file,
+            )
 
 
 @command(app)
@@ -169,17 +175,20 @@ def revert(
     """
     from diaken_cli.actions.snapshots import acting
 
-    target = _target(call, on, SNAPSHOT=snapshot)
-    with call.carrying_out() as show:
-        acting.revert(
-            call.outside,
-            target,
-            snapshot or "",
-            show,
-            lambda question: call.confirm(question, yes=yes),
-            wait=_wait(on),
-            log_file=log_file or call.config.snapshots.log_file,
-        )
+    with asking(call) as ask:
+        on = _asked(call, ask, on)
+        snapshot = ask.choice("SNAPSHOT", snapshot, "Snapshot", lambda: _names(call, on))
+        target = _target(call, on, SNAPSHOT=snapshot)
+        with call.carrying_out() as show:
+            acting.revert(
+                call.outside,
+                target,
+                snapshot or "",
+                show,
+                lambda question: call.confirm(question, yes=yes),
+                wait=_wait(on),
+                log_file=log_file or call.config.snapshots.log_file,
+            )
 
 
 @command(app)
@@ -198,17 +207,40 @@ def remove(
     """
     from diaken_cli.actions.snapshots import acting
 
-    target = _target(call, on, SNAPSHOT=snapshot)
-    with call.carrying_out() as show:
-        acting.remove(
-            call.outside,
-            target,
-            snapshot or "",
-            show,
-            lambda question: call.confirm(question, yes=yes),
-            wait=_wait(on),
-            log_file=log_file or call.config.snapshots.log_file,
-        )
+    with asking(call) as ask:
+        on = _asked(call, ask, on)
+        snapshot = ask.choice("SNAPSHOT", snapshot, "Snapshot", lambda: _names(call, on))
+        target = _target(call, on, SNAPSHOT=snapshot)
+        with call.carrying_out() as show:
+            acting.remove(
+                call.outside,
+                target,
+                snapshot or "",
+                show,
+                lambda question: call.confirm(question, yes=yes),
+                wait=_wait(on),
+                log_file=log_file or call.config.snapshots.log_file,
+            )
+
+
+def _asked(call: Call, ask: Questions, on: On) -> On:
+    """With what a person answers: one host, or a group."""
+    if on.host:
+        return on
+    host, name, environment = ask_target(call, ask, None, on.group, on.environment)
+    return replace(on, host=[host] if host else None, group=name, environment=environment)
+
+
+def _names(call: Call, on: On) -> list[str]:
+    """The snapshots that can be meant: by name, or by id where several have that name."""
+    from diaken_cli.actions.snapshots.pruning import listed
+
+    rows = listed(call.outside, _target(call, on).hosts)
+    found = [row.snapshot for row in rows if row.snapshot is not None]
+    names = Counter(each.name for each in found)
+    if on.group is not None:
+        return list(names)
+    return [each.name if names[each.name] == 1 else each.id for each in found]
 
 
 def _target(call: Call, on: On, **required: str | None) -> "RunTarget":

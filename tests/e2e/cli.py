@@ -112,10 +112,11 @@ class Cli:
     def at_a_terminal(self, *arguments: str, answers: Sequence[tuple[str, str]] = ()) -> Done:
         """Run the command on a terminal; `answers` are what is asked, in part, and what is said.
 
-        That is outside the lab: a question needs no vCenter. All that is on the screen is in `out`.
+        All that was on the screen is in `out`.
         """
         ours, theirs = pty.openpty()
-        process = subprocess.Popen(
+        start = self._lab.popen if self._lab else subprocess.Popen
+        process = start(
             [*DIAKEN, *arguments],
             cwd=self.folder,
             env=self.environment | {"TERM": "xterm", "COLUMNS": "200"},

@@ -130,7 +130,7 @@ def understand(
             if (each := read.read("--dns", given, units.check_ipv4))
         ),
         "domain": read.read("--domain", asked.domain or defaults.domain, units.check_domain),
-        "cpus": read.read("--cpus", asked.cpus, _positive, defaults.cpus),
+        "cpus": read.read("--cpus", asked.cpus, units.parse_count, defaults.cpus),
         "memory": read.read("--memory", asked.memory, units.parse_size, defaults.memory),
         "disk": read.read("--disk", asked.disk, units.parse_size, defaults.disk),
         "extra_config": _extra_config(read, asked.extra_config),
@@ -258,12 +258,6 @@ def _extra_config(read: _Reader, given: Sequence[str]) -> dict[str, str]:
         else:
             pairs[key.strip()] = value
     return pairs
-
-
-def _positive(value: str) -> int:
-    if not (value.isascii() and value.isdigit()) or int(value) < 1:
-        raise ValueError("must be a whole number, 1 or more")
-    return int(value)
 
 
 def _port(value: str) -> int:

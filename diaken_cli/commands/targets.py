@@ -1,0 +1,73 @@
+"""Asking what a run or task is about: an environment, its groups, their hosts, a playbook."""
+
+from collections.abc import Iterator
+
+from diaken_cli.commands.prompts import Questions
+from diaken_cli.commands.shared import Call
+
+
+def ask_host(
+    call: Call, ask: Questions, option: str, given: str | None, environment: str | None = None
+) -> str | None:
+    """An active host; of many, the environment and the group lead to it."""
+    if given is not None or not call.may_ask:
+        return given
+    hosts = call.store.inventory.hosts()
+    if environment is None:
+        places = sorted({each.environment for each in hosts})
+        environment = _leading(ask, "Environment", places)
+    hosts = [each for each in hosts if environment in (None, each.environment)]
+    groups = sorted({each.group for each in hosts if each.group})
+    group = _leading(ask, "Group", groups, required=False)
+    names = [each.name for each in hosts if group in (None, each.group)]
+    return ask.choice(option, None, "Host", lambda: names)
+
+
+def ask_group(
+    call: Call, ask: Questions, option: str, given: str | None, environment: str | None
+) -> tuple[str | None, str | None]:
+    """A group that has an active host, and the environment, where that has to be said."""
+    if not call.may_ask:
+        return given, environment
+    if given is not None:
+        return given, ask.environment_of(given, environment)
+    grouped = [each for each in call.store.inventory.hosts() if each.group]
+    places = sorted({each.environment for each in grouped})
+    environment = ask.choice("--environment", environment, "Environment", lambda: places)
+    names = [each.group or "" for each in grouped if each.environment == environment]
+    return ask.choice(option, None, "Group", lambda: sorted(set(names))), environment
+
+
+def ask_target(
+    call: Call, ask: Questions, host: str | None, group: str | None, environment: str | None
+) -> tuple[str | None, str | None, str | None]:
+    """`--host` or `--group`, and `--environment`: one host, or a whole group."""
+    if host is not None or not call.may_ask:
+        return host, group, environment
+    hosts = call.store.inventory.hosts()
+    if group is None and hosts:
+        whole = ask.choice(
+            None, None, "On a host, or on a group", lambda: ["host", "group"], default="host"
+        )
+        if whole == "host":
+            return ask_host(call, ask, "--host", None, environment), None, environment
+    group, environment = ask_group(call, ask, "--group", group, environment)
+    return None, group, environment
+
+
+def ask_playbook(call: Call, ask: Questions, option: str, given: str | None) -> str | None:
+    """A playbook of the configured folders, or one that ships."""
+
+    def names() -> Iterator[str]:
+        from diaken_cli.services.ansible.catalog import list_playbooks
+
+        return (each.name for each in list_playbooks(call.config.playbooks.paths))
+
+    return ask.choice(option, given, "Playbook", names)
+
+
+def _leading(ask: Questions, label: str, names: list[str], *, required: bool = True) -> str | None:
+    """A choice that only leads to the next one, and is none where there is only one way."""
+    if len(names) < 2:
+        return None
+    return ask.choice(None, None, label, lambda: names, required=required)

@@ -1,0 +1,161 @@
+"""What is missing is asked for on a terminal, with the choices that fit, and how to do without."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.deploying import Deploying
+from tests.lab_fixture import Lab
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    started = Lab.start(f"prompts-{os.getpid()}", "--vms", "1")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def cli(lab: Lab, tmp_path: Path) -> Iterator[Deploying]:
+    cli = Deploying(tmp_path, lab)
+    cli.configure(
+        f'[playbooks]\npaths = ["{tmp_path / "playbooks"}"]\n'
+        f'[ssh]\nuser = "root"\nkey = "{lab.ssh_private_key}"\n'
+    )
+    yield cli
+    cli.lab.sim("clear")
+
+
+@pytest.fixture
+def inventory(cli: Deploying) -> Deploying:
+    """Two environments with a group web each, and a host in each that is on the lab's VM or not."""
+    for words in (
+        ("environments", "add", "PROD"),
+        ("groups", "add", "web", "--environment", "PROD"),
+        ("groups", "add", "db", "--environment", "DEMO"),
+    ):
+        assert cli.run(*words).status == 0
+    for name, ip, environment, group in (
+        ("front", "10.77.0.101", "DEMO", "web"),
+        ("store", "10.77.0.102", "DEMO", "db"),
+        ("public", "10.77.0.103", "PROD", "web"),
+    ):
+        place = ("--environment", environment, "--group", group, "--vcenter", "lab")
+        assert cli.run("hosts", "add", name, "--ip", ip, *place).status == 0
+    return cli
+
+
+NAME, IP = "new01", "10.77.0.31"
+
+
+def same(screen: str) -> list[str]:
+    """The words of the command that would have asked nothing."""
+    line = next(each for each in screen.splitlines() if "The same without questions: " in each)
+    return shlex.split(line.partition("questions: diaken ")[2])
+
+
+def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(cli: Deploying) -> None:
+    answers = [
+        ("Name of the VM: ", NAME),
+        ("Address (10.0.4.21/24): ", IP),
+        ("needs the length of its prefix", f"{IP}/24"),
+        ("Environment (DEMO) [DEMO]: ", ""),
+        ("Group (web; empty: none): ", "web"),
+        ("Gateway (empty: none): ", cli.lab.gateway),
+        ("Template (debian12", "debian12"),
+        ("Network (", ""),
+        ("CPUs (empty: as the template has it): ", "0"),
+        ("must be a whole number", "2"),
+        ("Memory (empty: as the template has it): ", "1G"),
+        ("Disk (empty: as the template has it): ", ""),
+    ]
+    words = ("deploy", "vm", "--no-provision", "--no-address-probe")
+    done = cli.at_a_terminal(*words, "--dry-run", answers=answers)
+    assert done.status == 0, done.out
+    again = same(done.out)
+    assert again == [
+        *(*words, "--dry-run", NAME, "--ip", f"{IP}/24", "--environment", "DEMO", "--group", "web"),
+        *("--gateway", cli.lab.gateway, "--template", "debian12", "--cpus", "2", "--memory", "1G"),
+    ]
+    assert cli.json(*again)["dry_run"]
+
+
+def test_a_deploy_that_says_nearly_everything_is_asked_only_what_it_lacks(cli: Deploying) -> None:
+    given = ("--ip", f"{IP}/24", "--environment", "DEMO", "--dry-run", "--no-address-probe")
+    done = cli.at_a_terminal("deploy", "vm", NAME, *given, answers=[("Template (", "debian12")])
+    assert done.status == 0, done.out
+    assert same(done.out)[-2:] == ["--template", "debian12"]
+
+
+def test_a_host_is_found_by_environment_and_group(inventory: Deploying) -> None:
+    answers = [
+        ("Environment (DEMO, PROD): ", "DEMO"),
+        ("Group (db, web; empty: none): ", "web"),
+        ("Host (front) [front]: ", ""),
+        ("Playbook (", "good"),
+    ]
+    done = inventory.at_a_terminal("run", "host", answers=answers)
+    assert done.status == 0, done.out
+    assert same(done.out) == ["run", "host", "front", "good"]
+
+
+def test_a_run_that_fails_says_too_how_to_repeat_it(inventory: Deploying) -> None:
+    answers = [("Environment (DEMO, PROD): ", "DEMO"), ("Group (db, web): ", "web")]
+    done = inventory.at_a_terminal("run", "group", answers=[*answers, ("Playbook (", "bad")])
+    assert done.status == 1, done.out
+    assert same(done.out) == ["run", "group", "--environment", "DEMO", "web", "bad"]
+
+
+def test_only_an_ambiguous_group_asks_for_its_environment(inventory: Deploying) -> None:
+    which = ("Environment of group web (DEMO, PROD): ", "DEMO")
+    done = inventory.at_a_terminal("run", "group", "web", "good", "--dry-run", answers=[which])
+    assert done.status == 0, done.out
+    done = inventory.at_a_terminal("run", "group", "db", "good", "--dry-run")
+    assert (done.status, "without questions" in done.out) == (0, False)
+
+
+def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) -> None:
+    answers = [
+        ("Name of the task: ", "Say it"),
+        ("On a host, or on a group (host, group) [host]: ", "group"),
+        ("Environment (DEMO, PROD): ", "PROD"),
+        ("Group (web) [web]: ", ""),
+        ("Playbook (", "good"),
+        ("When (", "+2h"),
+    ]
+    done = inventory.at_a_terminal("schedule", "add", answers=answers)
+    assert done.status == 0, done.out
+    assert same(done.out) == [
+        *("schedule", "add", "Say it", "--environment", "PROD", "--group", "web"),
+        *("--playbook", "good", "--at", "+2h"),
+    ]
+    assert inventory.json("schedule", "list")[0]["target"] == "web"
+
+
+def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
+    host = [
+        ("On a host, or on a group (host, group) [host]: ", ""),
+        ("Environment (DEMO, PROD): ", "DEMO"),
+        ("Group (db, web; empty: none): ", "web"),
+        ("Host (front) [front]: ", ""),
+    ]
+    asked = [*host, ("Name of the snapshot: ", "before it")]
+    done = inventory.at_a_terminal("snapshots", "create", answers=asked)
+    assert done.status == 0, done.out
+    assert same(done.out) == ["snapshots", "create", "--host", "front", "before it"]
+    asked = [*host, ("Snapshot (before it) [before it]: ", ""), ("[y/N]: ", "y")]
+    done = inventory.at_a_terminal("snapshots", "remove", answers=asked)
+    assert done.status == 0, done.out
+    assert inventory.json("snapshots", "list", "--host", "front") == []
+
+
+def test_off_a_terminal_what_is_missing_is_a_usage_error(inventory: Deploying) -> None:
+    assert inventory.mistakes(2, "run", "host") == ["HOST", "PLAYBOOK"]
+    assert inventory.mistakes(2, "run", "group", "db") == ["PLAYBOOK"]
+    assert "NAME" in inventory.mistakes(2, "schedule", "add")
+    assert "--template" in inventory.mistakes(2, "deploy", "vm")
+    done = inventory.at_a_terminal("run", "host", "--no-input")
+    assert done.status == 2
