@@ -26,7 +26,7 @@ demo: $(VENV)/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" lab/demo
 
 test: $(VENV)/ready
-	@lab/prepare
+	@lab/prepare --tests
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/ready

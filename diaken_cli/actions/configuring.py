@@ -1,8 +1,6 @@
 """A new config file: the commented example, with what was said put in its place."""
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import tomli_w
 
 from diaken_cli.actions import validate
+from diaken_cli.actions.writing import put
 from diaken_cli.errors import AccessError, Conflict
 
 _HEADER = re.compile(r"#?\[(.+)\]")
@@ -45,7 +44,7 @@ def write(path: Path, given: GivenConfig, *, force: bool) -> None:
     content = filled(example(), {key: value for key, value in values.items() if value})
     try:
         _make_folder(path.parent)
-        _put(path, content, force=force)
+        put(path, content, replace=force)
     except FileExistsError as fault:
         raise _exists(path) from fault
     except OSError as fault:
@@ -86,22 +85,6 @@ def _make_folder(folder: Path) -> None:
     for each in reversed((folder, *folder.parents)):
         if not each.exists():
             each.mkdir(0o700)
-
-
-def _put(path: Path, content: str, *, force: bool) -> None:
-    descriptor, made = tempfile.mkstemp(prefix=".diaken.", dir=path.parent)
-    temporary = Path(made)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if force:
-            temporary.replace(path)
-        else:
-            path.hardlink_to(temporary)  # unlike a rename, that refuses to replace a file
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _path(text: str) -> str:

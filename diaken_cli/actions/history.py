@@ -8,6 +8,7 @@ from pathlib import Path
 
 from diaken_cli import liveness, units
 from diaken_cli.actions.recording import lock_path, node, reap
+from diaken_cli.actions.writing import put
 from diaken_cli.errors import (
     AccessError,
     Conflict,
@@ -31,6 +32,18 @@ def find(store: Store, run_id: int) -> RunDetail:
     if detail is None:
         raise NotFound(f"there is no run {run_id}", hint="See: diaken history list")
     return detail
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a report where it was asked for; a file that is there is replaced.
+
+    Raises AccessError.
+    """
+    try:
+        put(path, text, replace=True)
+    except OSError as fault:
+        said = f"the report {path} can't be written: {fault.strerror}"
+        raise AccessError(said, hint="Name another file with --html.") from fault
 
 
 def moment(text: str, now: datetime) -> datetime:

@@ -1,11 +1,13 @@
 """`diaken history`: what was done, when, by whom, how it ended, and what was said."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.shared import Call, command, group
+from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
 
 if TYPE_CHECKING:
@@ -101,13 +103,15 @@ def list_runs(call: Call, wanted: Filter) -> None:
 @command(app)
 def show(call: Call, run: RunNumber = None) -> None:
     """One run: its steps on a timeline, its hosts, its snapshots, and what it has left."""
-    from diaken_cli.actions.history import find
+    from diaken_cli.actions import history
     from diaken_cli.render.history import show_run
     from diaken_cli.render.runs import run_as_json
 
-    detail = find(call.store, call.run_number(run))
+    number = call.run_number(run)
+    detail = history.find(call.store, number)
     if call.output.format is Format.TEXT:
-        show_run(call.output, detail, run_as_json(detail))
+        said = history.output(call.store, number, None)
+        show_run(call.output, detail, run_as_json(detail), said)
     else:
         call.output.thing(run_as_json(detail))
 
@@ -137,6 +141,36 @@ def output(
         show_followed(call.output, batches, lambda: run_as_json(history.find(call.store, number)))
     else:
         show_output(call.output, history.output(call.store, number, host))
+
+
+@command(app)
+def report(
+    call: Call,
+    run: RunNumber = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Where to write it; - is standard output."),
+    ] = None,
+) -> None:
+    """Write a run as one HTML page: its steps, hosts, tasks and a timeline. It needs no script.
+
+    Example: diaken history report 12 --html run-12.html
+    """
+    from diaken_cli.actions import history
+    from diaken_cli.actions.recording import now
+    from diaken_cli.render.report import page
+    from diaken_cli.render.runs import run_as_json
+
+    number = call.run_number(run)
+    if html is None:
+        raise InvalidInput(require(html=None))
+    detail = history.find(call.store, number)
+    text = page(run_as_json(detail), history.output(call.store, number, None), now())
+    if str(html) == "-":
+        call.output.text(text)
+        return
+    history.write_report(html, text)
+    call.output.changed({"run": number, "path": str(html.absolute())}, f"wrote {html}")
 
 
 @command(app)

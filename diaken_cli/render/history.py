@@ -1,6 +1,6 @@
 """Runs that are looked back at: a list, one with its timeline, and what Ansible said."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,7 @@ from rich.text import Text
 
 from diaken_cli.events import TaskFinished
 from diaken_cli.render.jsonl import finished_as_json
+from diaken_cli.render.lanes import Lane, chart
 from diaken_cli.render.marks import harmless, mark, one_line, speaks_unicode
 from diaken_cli.render.output import (
     Format,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BAR, BAR_WHERE_NARROW, NARROW = 32, 16, 120  # columns of the timeline, and of a terminal
+MOST_HOSTS = 20  # with a row in the timeline
 
 
 def columns(console: "Console") -> Mapping[str, Any]:
@@ -47,14 +49,14 @@ def columns(console: "Console") -> Mapping[str, Any]:
     return found if console.width < NARROW else found | by
 
 
-def show_run(output: Output, detail: RunDetail, run: Shape) -> None:
+def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[OutputLine]) -> None:
     """Print a run with its steps on a timeline, its hosts, its snapshots and what it left."""
     console = output.out
     console.print(headline(run, console))
     console.print(fields(_about(detail, run), {}))
     if run["steps"]:
         console.print()
-        console.print(timeline(run, console))
+        console.print(timeline(run, said, console))
     if run["hosts"]:
         console.print()
         console.print(hosts_table(run, console))
@@ -68,36 +70,42 @@ def show_run(output: Output, detail: RunDetail, run: Shape) -> None:
         output.say(line)
 
 
-def timeline(run: Shape, console: "Console") -> Any:
-    """A row a step, with a bar from its beginning to its end in the time of the whole run."""
-    begin = _moment(run["started_at"])
-    moments = [_moment(step["finished_at"] or step["started_at"]) for step in run["steps"]]
-    end = max([_moment(run["finished_at"]), *moments]) if run["finished_at"] else max(moments)
-    whole = max((end - begin).total_seconds(), 1.0)
+def timeline(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:
+    """A row a step, then a row a host, with bars of when something went on in the whole time.
+
+    Of many hosts the first are shown, those that did not succeed before the others.
+    """
+    lanes = chart(run, said)
     width = BAR_WHERE_NARROW if console.width < NARROW else BAR
-    full, empty = ("━", "─") if speaks_unicode(console) else ("#", ".")
-
-    def bar(step: Shape) -> Text:
-        # A deploy that was taken up again may have steps from long after its first attempt.
-        first = round(width * (_moment(step["started_at"]) - begin).total_seconds() / whole)
-        ended = _moment(step["finished_at"]) if step["finished_at"] else end
-        last = round(width * (ended - begin).total_seconds() / whole)
-        first = min(first, width - 1)
-        last = max(last, first + 1)
-        return Text.assemble(
-            (empty * first, "dim"),
-            (full * (last - first), mark(step["status"]).style),
-            (empty * (width - last), "dim"),
-        )
-
-    rows: dict[str, Any] = {
-        "STEP": "name",
-        "STATUS": lambda step: marked(step["status"], step["status"], console),
-        "TIMELINE": bar,
-        "TOOK": _step_took,
-        "DETAIL": lambda step: one_line(step["detail"] or ""),
+    details = {step["name"]: step["detail"] for step in run["steps"]}
+    rows = [
+        {
+            "name": one_line(lane.name),
+            "status": lane.status,
+            "bar": _bar(lane, lanes.whole, width, console),
+            "took": None if lane.took is None else seconds(lane.took),
+            "detail": one_line(details.get(lane.name) or ""),
+        }
+        for lane in (*lanes.steps, *lanes.hosts[:MOST_HOSTS])
+    ]
+    columns: dict[str, Any] = {
+        "STEP, HOST" if lanes.hosts else "STEP": "name",
+        "STATUS": lambda row: marked(row["status"], row["status"], console),
+        "TIMELINE": "bar",
+        "TOOK": "took",
+        "DETAIL": "detail",
     }
-    return table(run["steps"], rows, whole=("STATUS", "TIMELINE", "TOOK"))
+    return table(rows, columns, whole=("STATUS", "TIMELINE", "TOOK"))
+
+
+def _bar(lane: Lane, whole: float, width: int, console: "Console") -> Text:
+    full, empty = ("━", "─") if speaks_unicode(console) else ("#", ".")
+    styles: list[str | None] = [None] * width
+    for bar in lane.bars:
+        first = min(int(width * bar.begin / whole), width - 1)
+        last = max(round(width * bar.end / whole), first + 1)
+        styles[first:last] = [mark(bar.status).style] * (min(last, width) - first)
+    return Text.assemble(*((full, each) if each else (empty, "dim") for each in styles))
 
 
 def line_as_json(line: OutputLine) -> dict[str, Any]:
@@ -217,13 +225,6 @@ def _took(run: Shape) -> str | None:
     if run["duration_seconds"] is None:
         return None
     return str(timedelta(seconds=round(run["duration_seconds"])))
-
-
-def _step_took(step: Shape) -> str | None:
-    if step["finished_at"] is None:
-        return None
-    took = _moment(step["finished_at"]) - _moment(step["started_at"])
-    return seconds(took.total_seconds())
 
 
 def _moment(text: str) -> datetime:

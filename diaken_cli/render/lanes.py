@@ -1,0 +1,99 @@
+"""Pure: when each step and each task of a run was going on, as lanes of a chart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from diaken_cli.render.phrases import seconds
+from diaken_cli.store.runs import OutputLine
+
+MOST_HOSTS = 100  # lanes that a page can show well
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
+MOST_TICKS = 8
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Something that went on from `begin` to `end`, in seconds since the run began."""
+
+    begin: float
+    end: float
+    status: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The bars of one step or one host, in their order."""
+
+    name: str
+    status: str
+    bars: tuple[Bar, ...]
+
+    @property
+    def took(self) -> float | None:
+        """From the first beginning to the last end; None for a lane without bars."""
+        if not self.bars:
+            return None
+        return max(bar.end for bar in self.bars) - min(bar.begin for bar in self.bars)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lanes over the time of a run: `whole` seconds. `hosts_left_out` hosts have no lane."""
+
+    whole: float
+    steps: tuple[Lane, ...]
+    hosts: tuple[Lane, ...]
+    hosts_left_out: int
+
+    def ticks(self) -> list[float]:
+        """Round moments, in seconds, few enough to be labelled."""
+        every = next((each for each in TICKS if self.whole / each <= MOST_TICKS), self.whole)
+        return [every * number for number in range(int(self.whole / every) + 1)]
+
+
+def chart(run: Mapping[str, Any], said: Sequence[OutputLine]) -> Chart:
+    """The chart of a run as JSON has it, and of what Ansible said in it.
+
+    Hosts that did not succeed come first. A run that goes on ends with the last that is known.
+    """
+    begin = datetime.fromisoformat(run["started_at"])
+    known = [each.at for each in said] + [
+        datetime.fromisoformat(moment)
+        for moment in (run["finished_at"], *(step["finished_at"] for step in run["steps"]))
+        if moment
+    ]
+    end = max([begin, *known])
+
+    def since(moment: datetime) -> float:
+        return max(0.0, (moment - begin).total_seconds())
+
+    tasks: dict[str, list[Bar]] = {}
+    for line in said:
+        if line.item is None:
+            took = timedelta(seconds=line.seconds)
+            says = f"{line.task}: {line.result}, {seconds(line.seconds)}"
+            bar = Bar(since(line.at - took), since(line.at), line.result.value, says)
+            tasks.setdefault(line.host, []).append(bar)
+    status = {host["host"]: host["status"] for host in run["hosts"]}
+    names = sorted(status | tasks, key=lambda name: (status.get(name) == "success", name))
+    return Chart(
+        whole=max(since(end), 0.1),
+        steps=tuple(_step_lane(step, begin, end) for step in run["steps"]),
+        hosts=tuple(
+            Lane(name, status.get(name, run["status"]), tuple(tasks.get(name, ())))
+            for name in names[:MOST_HOSTS]
+        ),
+        hosts_left_out=max(0, len(names) - MOST_HOSTS),
+    )
+
+
+def _step_lane(step: Mapping[str, Any], begin: datetime, end: datetime) -> Lane:
+    started = datetime.fromisoformat(step["started_at"])
+    finished = datetime.fromisoformat(step["finished_at"]) if step["finished_at"] else end
+    says = f"{step['name']}: {step['status']}, {seconds((finished - started).total_seconds())}"
+    first, last = ((moment - begin).total_seconds() for moment in (started, finished))
+    bar = Bar(max(0.0, first), max(0.0, last), step["status"], says)
+    return Lane(step["name"], step["status"], (bar,))

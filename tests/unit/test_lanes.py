@@ -1,0 +1,71 @@
+"""When the steps and the hosts of a run were busy, as lanes of a chart."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from diaken_cli.render.lanes import MOST_HOSTS, MOST_TICKS, Bar, Chart, chart
+from diaken_cli.store.runs import OutputLine
+from diaken_cli.words import TaskResult
+
+BEGIN = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+
+
+def run(hosts: dict[str, str], *, seconds: float | None = 60) -> dict[str, Any]:
+    end = None if seconds is None else (BEGIN + timedelta(seconds=seconds)).isoformat()
+    step = {"name": "playbook", "status": "success", "started_at": BEGIN.isoformat()}
+    return {
+        "started_at": BEGIN.isoformat(),
+        "finished_at": end,
+        "status": "partial" if end else "running",
+        "steps": [step | {"finished_at": end}],
+        "hosts": [{"host": name, "status": status} for name, status in hosts.items()],
+    }
+
+
+def line(
+    host: str, at: float, took: float, result: TaskResult, item: str | None = None
+) -> OutputLine:
+    moment = BEGIN + timedelta(seconds=at)
+    return OutputLine(host, "update", "Play", "Task", item, result, moment, took, None, "")
+
+
+def test_a_task_goes_on_until_its_result_and_loops_are_drawn_once() -> None:
+    said = [
+        line("web01", 10, 4, TaskResult.OK),
+        line("web01", 19, 1, TaskResult.OK, item="a"),
+        line("web01", 20, 8, TaskResult.CHANGED),
+    ]
+    drawn = chart(run({"web01": "success"}), said)
+    assert drawn.whole == 60
+    assert drawn.steps[0].bars == (Bar(0, 60, "success", "playbook: success, 1 min 00 s"),)
+    assert drawn.hosts[0].bars == (
+        Bar(6, 10, "ok", "Task: ok, 4.0 s"),
+        Bar(12, 20, "changed", "Task: changed, 8.0 s"),
+    )
+    assert drawn.hosts[0].took == 14
+
+
+def test_who_did_not_succeed_comes_first_and_of_many_hosts_some_have_a_lane() -> None:
+    hosts = {f"web{number:03}": "success" for number in range(MOST_HOSTS + 7)} | {"zzz": "failed"}
+    drawn = chart(run(hosts), [])
+    assert (drawn.hosts[0].name, drawn.hosts[1].name) == ("zzz", "web000")
+    assert (len(drawn.hosts), drawn.hosts_left_out) == (MOST_HOSTS, 8)
+    assert drawn.hosts[0].took is None
+
+
+def test_a_run_that_goes_on_ends_with_the_last_that_is_known() -> None:
+    drawn = chart(run({}, seconds=None), [line("web01", 12, 2, TaskResult.OK)])
+    assert drawn.whole == 12
+    assert drawn.steps[0].bars[0].end == 12
+    assert drawn.hosts[0].status == "running"
+
+
+@given(some.floats(min_value=0.1, max_value=30 * 86400))
+def test_the_axis_has_few_round_ticks_within_the_run(whole: float) -> None:
+    ticks = Chart(whole, (), (), 0).ticks()
+    assert ticks[0] == 0
+    assert ticks[-1] <= whole
+    assert len(ticks) <= max(MOST_TICKS, int(whole / 86400)) + 1
