@@ -1,12 +1,13 @@
 # make demo    a simulated vCenter, a deploy into it, and ssh to the new host
 # make test    all tests, against the simulator and real SSH hosts
 # make check   ruff, mypy, import-linter
+# make docs    docs/reference and the man pages, from the code
 # Each sets up what it needs; on Debian and Ubuntu that includes system packages. The first two need root.
 
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check docs format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -34,6 +35,9 @@ check: $(VENV)/ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/ready
+	@$(BIN)/python -m docs.generate
 
 format: $(VENV)/ready
 	@$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""What docs/reference and docs/man say, taken from the code: `python -m docs.generate`."""

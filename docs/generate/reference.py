@@ -1,0 +1,169 @@
+"""The pages of docs/reference that the code itself can say, as Markdown."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, get_type_hints
+
+from diaken_cli import errors, events
+from diaken_cli.actions.configuring import example
+from diaken_cli.config.sections import SECTIONS, kinds
+from docs.generate import tree
+
+MADE = "<!-- Made from the code by `python -m docs.generate`: edit the code. -->"
+CONFIG = """\
+An option of a command goes before an environment variable, that before the config file, that
+before the default. `diaken config show` says what is in effect, and why. A key that is not in this
+list, or a value of another kind, is an error (exit status 10). `[deploy.environments.NAME]` takes
+the keys of `[deploy]`, for one environment."""
+ERRORS = """\
+An error is printed as `{"error": {"code", "message", "hint"}}`, with `mistakes` where arguments are
+wrong. A code may be more special than the ones below: vSphere's faults go by their own names
+(`no_permission`, `duplicate_name`)."""
+EVENTS = """\
+One JSON object a line, while work goes on; each has `type` and `at` (ISO 8601, UTC). The last one
+is `run_finished`, with the whole run as `--json` prints it, or `error`. Fields are only ever
+added."""
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    lines = [MADE, "# Commands", "", "Every command takes these options, after its own:", ""]
+    lines += _parameters(tree.options_of_every_command())
+    for group in tree.groups():
+        lines += [f"## diaken {group.name}", "", group.help, ""]
+        for command in group.commands:
+            lines += _command(command)
+    return _page(lines)
+
+
+def _command(command: tree.Command) -> Iterator[str]:
+    yield from (f"### {command.path}", "", f"    {command.usage}", "", command.summary, "")
+    for detail in command.details:
+        yield from (detail, "")
+    if any(each.help for each in command.arguments):
+        yield from _parameters(command.arguments)
+    for heading, options in command.options.items():
+        if heading != tree.OWN:
+            yield from (f"*{heading}*", "")
+        yield from _parameters(options)
+    if command.example:
+        yield from ("Example:", "", f"    {command.example}", "")
+
+
+def _parameters(parameters: tuple[tree.Parameter, ...]) -> list[str]:
+    rows = ["| | |", "|---|---|"]
+    rows += [f"| `{_cell(each.written)}` | {_cell(each.help)} |" for each in parameters]
+    return [*rows, ""]
+
+
+def config() -> str:
+    """Every key of the config file."""
+    lines = [MADE, "# The config file", ""]
+    lines += [CONFIG, ""]
+    comments = _comments()
+    for section, shape in SECTIONS.items():
+        lines += [f"## [{section}]", ""]
+        lines += ["| key | environment variable | default | |", "|---|---|---|---|"]
+        defaults = {each.name: each.default for each in fields(shape)}
+        for key, kind in kinds(section).items():
+            default = defaults[key]
+            unset = default is None or default is MISSING or default == ()
+            shown = "" if unset else f"`{_toml(kind.show(default))}`"
+            variable = f"DIAKEN_{section}_{key}".upper()
+            said = comments.get((section, key), "")
+            lines.append(f"| `{key}` | `{variable}` | {shown} | {_cell(said)} |")
+        lines.append("")
+    return _page(lines)
+
+
+def _comments() -> dict[tuple[str, str], str]:
+    """What the commented example says above a key, or above the keys that begin with it."""
+    found: dict[tuple[str, str], str] = {}
+    section, said = "", ""
+    for line in example().splitlines():
+        if line.startswith("["):
+            section, said = line.strip("[]"), ""
+        elif line.startswith("# "):
+            said = f"{said} {line[2:]}".strip()
+        elif line.startswith("#") and " = " in line:
+            found[section, line[1:].partition(" = ")[0]] = said
+            said = ""
+    return found
+
+
+def exit_statuses() -> str:
+    """Every error with its code."""
+    lines = [MADE, "# Exit statuses and error codes", ""]
+    lines += [
+        ERRORS,
+        "",
+        "| exit status | code | what it means |",
+        "|---|---|---|",
+        "| 0 | | Done, or nothing to do. |",
+    ]
+    kinds_of_error = [
+        each
+        for each in vars(errors).values()
+        if inspect.isclass(each) and issubclass(each, errors.DiakenError)
+    ]
+    for each in sorted(kinds_of_error, key=lambda kind: kind.exit_status):
+        said = _first_paragraph(each)
+        lines.append(f"| {each.exit_status} | `{each.code}` | {_cell(said)} |")
+    return _page(lines)
+
+
+def json_lines() -> str:
+    """Every event of `--output jsonl`."""
+    lines = [MADE, "# Events of --output jsonl", ""]
+    lines += [EVENTS, ""]
+    for each in vars(events).values():
+        name = getattr(each, "type", None)
+        if not (is_dataclass(each) and isinstance(name, str)):
+            continue
+        lines += [f"## {name}", "", _first_paragraph(each), ""]
+        hints = get_type_hints(each)
+        own = [one for one in fields(each) if one.name not in ("at", "type")]
+        lines += [f"- `{one.name}`: {_kind(hints[one.name])}" for one in own]
+        lines.append("")
+    return _page(lines)
+
+
+def _kind(hint: Any) -> str:
+    """A type, as who reads JSON knows it."""
+    from enum import Enum
+    from types import NoneType, UnionType
+    from typing import get_args, get_origin
+
+    arguments = get_args(hint)
+    if get_origin(hint) is UnionType:
+        return " or ".join(_kind(each) for each in arguments)
+    if get_origin(hint) is tuple:
+        return f"an array, each {_kind(arguments[0])}"
+    if inspect.isclass(hint) and issubclass(hint, Enum):
+        return ", ".join(f"`{each.value}`" for each in hint)
+    names = {str: "a string", int: "a number", float: "a number", bool: "true or false"}
+    names |= {NoneType: "null"}
+    return names.get(hint, "an object")
+
+
+def _first_paragraph(described: Any) -> str:
+    return " ".join((inspect.getdoc(described) or "").split("\n\n")[0].split())
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case _:
+            return str(value)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _page(lines: list[str]) -> str:
+    return "\n".join(lines).rstrip() + "\n"

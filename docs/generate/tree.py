@@ -1,0 +1,111 @@
+"""The commands, their arguments and their options as plain data."""
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from diaken_cli.commands import GROUPS, app
+from diaken_cli.commands.shared import EVERY_COMMAND
+
+OWN = "Options"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument or an option: how it is written, and what it means."""
+
+    written: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command; `options` by the heading that they stand under."""
+
+    path: str
+    summary: str
+    details: tuple[str, ...]
+    example: str | None
+    arguments: tuple[Parameter, ...]
+    options: dict[str, tuple[Parameter, ...]]
+
+    @property
+    def usage(self) -> str:
+        """Its first line of help."""
+        words = [self.path, *(each.written for each in self.arguments), "[OPTIONS]"]
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The commands of a group; one that stands for itself is a group with one command."""
+
+    name: str
+    help: str
+    commands: tuple[Command, ...]
+
+
+def groups() -> Iterator[Group]:
+    """All groups, in the order of the help page."""
+    for name in GROUPS:
+        module = importlib.import_module(f"diaken_cli.commands.{name}")
+        group = typer.main.get_group(module.app)
+        commands: dict[str, Any] = dict(group.commands)
+        yield Group(
+            name,
+            _text(group.help or GROUPS[name]),
+            tuple(_command(f"diaken {name} {each}", found) for each, found in commands.items()),
+        )
+
+
+def options_of_every_command() -> tuple[Parameter, ...]:
+    """The options that every command takes."""
+    from diaken_cli.commands.config import app as any_app
+
+    command = next(iter(typer.main.get_group(any_app).commands.values()))
+    return tuple(
+        _option(each)
+        for each in command.params
+        if getattr(each, "rich_help_panel", None) == EVERY_COMMAND
+    )
+
+
+def description() -> str:
+    """What diaken is."""
+    return _text(typer.main.get_command(app).help or "")
+
+
+def _command(path: str, found: Any) -> Command:
+    text = _text(found.help or "")
+    body, _, example = text.partition("Example: ")
+    summary, *details = [" ".join(each.split()) for each in body.strip().split("\n\n")]
+    options: dict[str, list[Parameter]] = {}
+    arguments = []
+    for each in found.params:
+        heading = getattr(each, "rich_help_panel", None) or OWN
+        if each.param_type_name == "argument":
+            arguments.append(Parameter(each.metavar, _text(each.help or "")))
+        elif heading != EVERY_COMMAND:
+            options.setdefault(heading, []).append(_option(each))
+    return Command(
+        path=path,
+        summary=summary,
+        details=tuple(details),
+        example=" ".join(example.split()) or None,
+        arguments=tuple(arguments),
+        options={heading: tuple(found) for heading, found in options.items()},
+    )
+
+
+def _option(found: Any) -> Parameter:
+    names = [*found.opts, *found.secondary_opts]
+    metavar = "" if found.is_flag else f" {found.metavar or found.name.split('_')[-1].upper()}"
+    return Parameter(f"{', '.join(names)}{metavar}", _text(found.help or ""))
+
+
+def _text(text: str) -> str:
+    return re.sub(r"\f.*", "", text, flags=re.DOTALL).strip()
