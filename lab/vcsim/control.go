@@ -22,7 +22,7 @@ type answers map[string]interface{}
 
 var controls = map[string]func(url.Values) (answers, error){
 	"calls": func(url.Values) (answers, error) { return answers{"calls": takeCalls()}, nil },
-	"clear": func(url.Values) (answers, error) { clearInjections(); return answers{}, nil },
+	"clear": func(url.Values) (answers, error) { clearInjections(); clearAccount(); return answers{}, nil },
 	"delay": func(q url.Values) (answers, error) {
 		return orderNumber(q, "ms", func(i *injection, ms int) { i.callDelay = ms })
 	},
@@ -39,6 +39,8 @@ var controls = map[string]func(url.Values) (answers, error){
 	"expire":    func(url.Values) (answers, error) { return expireSessions() },
 	"backdate":  controlBackdate,
 	"guest":     controlGuest,
+	"lack":      controlLack,
+	"clock":     controlClock,
 }
 
 func control(w http.ResponseWriter, r *http.Request) {

@@ -32,6 +32,10 @@ func findOperation(method *simulator.Method) operation {
 		return answerCancelTask
 	case method.Name == "ShutdownGuest":
 		return answerShutdownGuest
+	case method.Name == "CurrentTime":
+		return answerCurrentTime
+	case method.Name == "HasPrivilegeOnEntities":
+		return answerHasPrivilege
 	case strings.HasSuffix(method.Name, "_Task") && simulator.Map.Get(method.This) != nil:
 		return answerTask
 	}
