@@ -19,6 +19,8 @@ from diaken_cli.store.records import VCenterRecord, VCenterValues
 from diaken_cli.words import SecretKind
 
 KINDS: tuple[Kind, ...] = ("templates", "networks", "datastores", "clusters", "folders")
+CLOCK_TOLERANCE = 60.0
+"""Seconds that vCenter's clock and ours may differ: retention goes by vCenter's."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import importlib
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from diaken_cli import __version__
 
@@ -25,6 +25,7 @@ GROUPS = {
     "config": "The config file.",
     "database": "The database file.",
 }
+COMMANDS = {"doctor": "Check everything that diaken needs, and say how to mend it."}
 
 
 class LazyGroups(TyperGroup):
@@ -32,10 +33,12 @@ class LazyGroups(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the groups, in the order of the help page."""
-        return list(GROUPS)
+        return [*GROUPS, *COMMANDS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A stub with its name and its line of help."""
+        if cmd_name in COMMANDS:
+            return TyperCommand(name=cmd_name, help=COMMANDS[cmd_name])
         if cmd_name not in GROUPS:
             return None
         return TyperGroup(name=cmd_name, help=GROUPS[cmd_name])
@@ -43,9 +46,11 @@ class LazyGroups(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The group itself, imported now."""
         name, found, rest = super().resolve_command(ctx, args)
-        if name in GROUPS:
+        if name in GROUPS or name in COMMANDS:
             module = importlib.import_module(f"{__name__}.{name}")
-            found = typer.main.get_group(module.app)  # also where it has one command only
+            # A group stays one also where it has one command only.
+            make = typer.main.get_group if name in GROUPS else typer.main.get_command
+            found = make(module.app)
         return name, found, rest
 
 

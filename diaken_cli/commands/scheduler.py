@@ -106,7 +106,9 @@ def install(
         call.output.changed({"path": str(path), "installed": False, "changed": done}, said)
         return
     is_root = os.geteuid() == 0
-    content = cron.lines(cron.program(), _environment(call), user="root" if is_root else None)
+    content = cron.lines(
+        cron.program(), cron.environment(call.config, os.environ), user="root" if is_root else None
+    )
     if yes and not is_root:
         said = "only root can write /etc/cron.d: put the lines into `crontab -e` yourself"
         raise InvalidInput([Mistake("--yes", None, said)])
@@ -166,13 +168,3 @@ def resume(call: Call) -> None:
     was = call.store.schedules.resume()
     shape = {"paused": False, "paused_until": None}
     call.output.changed(shape, "tasks run again" if was else "it was not paused")
-
-
-def _environment(call: Call) -> dict[str, str]:
-    """What both commands need to find the same config file and database."""
-    needed = {}
-    if call.config.path is not None:
-        needed["DIAKEN_CONFIG"] = str(call.config.path.absolute())
-    if os.environ.get("DIAKEN_DATABASE"):
-        needed["DIAKEN_DATABASE"] = str(call.config.database.path.absolute())
-    return needed

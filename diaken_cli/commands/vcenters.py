@@ -19,7 +19,6 @@ app = group("Named connections to vCenter.")
 
 PASSWORD = "Where its password is (exactly one of them)"  # noqa: S105  a heading
 TLS = "How its certificate is verified (else by what this machine trusts)"
-CLOCK_TOLERANCE = 60.0
 """Seconds that two clocks may differ before a person is told."""
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The vCenter's name here.")]
@@ -161,6 +160,7 @@ def try_it(call: Call, name: Name = None) -> None:
 
     Exit status 13: it can't be reached, or refuses; 10: its password can't be obtained.
     """
+    from diaken_cli.actions.vcenters import CLOCK_TOLERANCE
     from diaken_cli.actions.vcenters import test as connect
     from diaken_cli.render.inventory import tested_as_json
 

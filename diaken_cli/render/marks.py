@@ -40,6 +40,8 @@ MARKS: Mapping[str, Mark] = {
     "canceled": Mark("■", "#", "yellow"),
     "skipped": Mark("»", "-", "dim"),
     "undone": Mark("↶", "<", "yellow"),
+    "warning": Mark("!", "!", "yellow"),
+    "problem": Mark("✗", "x", "bold red"),
     "removed": Mark("✓", "+", "cyan"),
 }
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from diaken_cli.config import Config
 from diaken_cli.errors import AccessError, ConfigurationError, Conflict
 
 CRON_D = Path("/etc/cron.d/diaken")
@@ -40,6 +41,16 @@ def lines(program: Path, environment: Mapping[str, str], *, user: str | None) ->
             "",
         ]
     )
+
+
+def environment(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """What both commands need to find the same config file and database."""
+    needed = {}
+    if config.path is not None:
+        needed["DIAKEN_CONFIG"] = str(config.path.absolute())
+    if environ.get("DIAKEN_DATABASE"):
+        needed["DIAKEN_DATABASE"] = str(config.database.path.absolute())
+    return needed
 
 
 def escaped(command: str) -> str:

@@ -8,7 +8,17 @@ _ENCRYPTED = "incorrect passphrase"
 
 def needs_passphrase(key: Path) -> bool:
     """Whether a private key is encrypted; False also where it can't be read."""
-    done = subprocess.run(
+    done = _public_part(key)
+    return done.returncode != 0 and _ENCRYPTED in done.stderr
+
+
+def is_private_key(key: Path) -> bool:
+    """Whether it is a private key that can be used without a passphrase."""
+    return _public_part(key).returncode == 0
+
+
+def _public_part(key: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         ["ssh-keygen", "-y", "-P", "", "-f", str(key)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -17,4 +27,3 @@ def needs_passphrase(key: Path) -> bool:
         timeout=30,
         check=False,
     )
-    return done.returncode != 0 and _ENCRYPTED in done.stderr

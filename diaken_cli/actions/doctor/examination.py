@@ -1,0 +1,138 @@
+"""All checks, in the order in which they are told; what depends on something broken says so."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from diaken_cli.actions.doctor import (
+    ansible,
+    configuration,
+    cron,
+    database,
+    history,
+    hosts_file,
+    playbooks,
+    snapshots,
+    ssh,
+    vcenters,
+)
+from diaken_cli.actions.doctor.findings import About, Check, Finding, carry_out
+from diaken_cli.actions.playbook import ssh_settings
+from diaken_cli.actions.recording import reap
+from diaken_cli.config import Config
+from diaken_cli.store import Store
+
+SECONDS = 60.0
+"""All checks look at the same time, for at most this long; the database is looked at before."""
+
+
+def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) -> list[Finding]:
+    """Look at everything; `explicit` is the config file of `--config`. Never raises."""
+    config, found = configuration.read(explicit, environ)
+    if config is None:
+        skipped = ("database", "runs", "playbooks", "ssh_key", "known_hosts", "vcenter")
+        found += [_not_checked(each, "the config file") for each in skipped]
+        found += carry_out([Check(About("ansible", "ansible-playbook"), ansible.check)], SECONDS)
+        return found + [
+            _not_checked(each, "the config file") for each in ("cron", "hosts_file", "snapshots")
+        ]
+    path = config.database.path
+    about = About("database", str(path))
+    found += carry_out([Check(about, partial(database.check, path))], SECONDS)
+    store = _opened(path) if database.usable(found, path) else None
+    if isinstance(store, Finding):
+        found.append(store)
+        store = None
+    return found + carry_out(list(_checks(config, store, environ, now)), SECONDS)
+
+
+def _opened(path: Path) -> Store | Finding:
+    """The database, as every command opens it; or what stands in the way."""
+    opened: list[Store] = []
+
+    def look() -> Iterable[Finding]:
+        store = Store(path)
+        reap(store)
+        opened.append(store)
+        return ()
+
+    found = carry_out([Check(About("database", str(path)), look)], SECONDS)
+    return found[0] if found else opened[0]
+
+
+def _checks(
+    config: Config, store: Store | None, environ: Mapping[str, str], now: datetime
+) -> Iterable[Check]:
+    needs_store = partial(_with_store, store)  # SQLite is asked by each thread on its own
+    folders = config.playbooks.paths
+    yield needs_store("runs", "history", lambda given: history.check(given, now))
+    yield Check(About("playbooks", "all"), partial(playbooks.check, folders))
+    yield needs_store("playbooks", "tasks", lambda given: playbooks.check_tasks(given, folders))
+    yield from _ssh(config, store, environ)
+    yield Check(About("ansible", "ansible-playbook"), ansible.check)
+    yield from _vcenters(store)
+    yield Check(About("cron", "lines"), partial(_cron_lines, config, store, environ))
+    yield needs_store(
+        "cron", "ticks", lambda given: cron.check_ticks(given, now, installed=cron.is_installed())
+    )
+    yield needs_store(
+        "hosts_file",
+        str(config.hosts_file.path),
+        lambda given: hosts_file.check(given, config.hosts_file),
+    )
+    yield needs_store(
+        "snapshots", "settings", lambda given: snapshots.check(given, config.snapshots.log_file)
+    )
+
+
+def _with_store(
+    store: Store | None, check: str, subject: str, look: Callable[[Store], Iterable[Finding]]
+) -> Check:
+    """A check that asks the database; without one it says that it could not."""
+    if store is None:
+        return Check(About(check, subject), lambda: [_not_checked(check, "the database")])
+    return Check(About(check, subject), partial(look, store))
+
+
+def _ssh(config: Config, store: Store | None, environ: Mapping[str, str]) -> Iterable[Check]:
+    yield Check(About("ssh_key", "ssh"), ssh.check_programs)
+    hosts = store.inventory.hosts() if store else []
+    named = [config.ssh.key, *(Path(host.key) for host in hosts if host.key)]
+    keys = dict.fromkeys(key for key in named if key is not None)
+    has_agent = bool(environ.get("SSH_AUTH_SOCK"))
+    for key in keys:
+        look = partial(ssh.check_key, key.expanduser(), has_agent=has_agent)
+        yield Check(About("ssh_key", str(key)), look)
+    if not keys:
+        about = About("ssh_key", "none")
+        yield Check(about, lambda: [about.ok("no key is named: ssh chooses among its own")])
+    yield _with_store(
+        store,
+        "known_hosts",
+        "file",
+        lambda given: ssh.check_known_hosts(ssh_settings(given, config.ssh).known_hosts),
+    )
+
+
+def _vcenters(store: Store | None) -> Iterable[Check]:
+    if store is None:
+        yield Check(About("vcenter", "all"), lambda: [_not_checked("vcenter", "the database")])
+        return
+    found = store.inventory.vcenters()
+    for each in found:
+        yield Check(About("vcenter", each.name), partial(vcenters.check, each))
+    if not found:
+        about = About("vcenter", "none")
+        yield Check(about, lambda: [about.ok("there is none: diaken vcenters add")])
+
+
+def _cron_lines(
+    config: Config, store: Store | None, environ: Mapping[str, str]
+) -> Iterable[Finding]:
+    needed = store is not None and cron.has_tasks(store)
+    return cron.check_lines(config, environ, needed=needed)
+
+
+def _not_checked(check: str, for_lack_of: str) -> Finding:
+    return About(check, "all").warning(f"not checked: {for_lack_of} can't be used")

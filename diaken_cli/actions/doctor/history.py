@@ -1,0 +1,48 @@
+"""Whether a person has to take something up: runs that died, and what they left."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from diaken_cli.actions.doctor.findings import About, Finding
+from diaken_cli.store import Store
+from diaken_cli.store.runs import RunFilter, RunRecord
+from diaken_cli.words import RunKind, RunStatus
+
+RECENT = timedelta(days=7)
+ENDINGS = (RunStatus.INTERRUPTED, RunStatus.FAILED, RunStatus.CANCELED)
+MOST = 200  # of each ending
+SHOWN = 5
+
+
+def check(store: Store, now: datetime) -> Iterable[Finding]:
+    """The deploys that left something, and the runs whose process died these days."""
+    runs = [
+        run
+        for status in ENDINGS
+        for run in store.history.select(RunFilter(status=status, limit=MOST))
+    ]
+    deploys = [run for run in runs if run.kind is RunKind.DEPLOY and _is_open(run)]
+    for run in sorted(deploys, key=lambda each: each.id):
+        left = ", ".join(each.name for each in run.leftovers) or "perhaps nothing"
+        yield About("runs", f"run {run.id}").warning(
+            f"the deploy of {run.target} is {run.status}, and has left: {left}",
+            f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}",
+        )
+    died = [
+        run
+        for run in runs
+        if run.status is RunStatus.INTERRUPTED
+        and run.kind is not RunKind.DEPLOY
+        and run.started_at > now - RECENT
+    ]
+    for run in died[:SHOWN]:
+        yield About("runs", f"run {run.id}").warning(
+            f"its process died: {run.playbook or run.kind} on {run.target_type} {run.target}",
+            f"see how far it got: diaken history show {run.id}",
+        )
+    if not deploys and not died:
+        yield About("runs", "history").ok("nothing is left to take up")
+
+
+def _is_open(run: RunRecord) -> bool:
+    return bool(run.leftovers) or run.status is RunStatus.INTERRUPTED

@@ -1,0 +1,32 @@
+"""`diaken doctor`: whether all is there that diaken needs, and what mends what is not."""
+
+import os
+
+import typer
+
+from diaken_cli.commands.shared import Call, command, group
+
+app = group("Check everything that diaken needs, and say how to mend it.")
+
+
+@command(app)
+def doctor(call: Call) -> None:
+    """Check everything that diaken needs, and say how to mend what is wrong.
+
+    The config file, the database, playbooks, SSH keys, Ansible, each vCenter, cron and the hosts
+    file. Nothing is changed. Exit status: 0 without a problem (a warning is none), else 1.
+    """
+    from diaken_cli.actions.doctor.examination import examine
+    from diaken_cli.actions.doctor.findings import Health
+    from diaken_cli.actions.recording import now
+    from diaken_cli.render.doctor import finding_as_json, show, summary
+    from diaken_cli.render.output import Format
+
+    found = examine(call.options.config, os.environ, now())
+    if call.output.format is Format.TEXT:
+        show(found, call.output.out)
+        call.output.say(summary(found))
+    else:
+        call.output.rows([finding_as_json(each) for each in found], {}, nothing="")
+    if any(each.status is Health.PROBLEM for each in found):
+        raise typer.Exit(1)

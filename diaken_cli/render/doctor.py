@@ -1,0 +1,52 @@
+"""What the doctor found: a line a check, what mends it below, and the JSON of it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from diaken_cli.actions.doctor.findings import Finding, Health
+from diaken_cli.render.marks import harmless, mark, one_line, sign
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MEND = "mend:"
+
+
+def finding_as_json(finding: Finding) -> dict[str, Any]:
+    """An element of what `doctor` prints."""
+    return {
+        "check": finding.check,
+        "subject": finding.subject,
+        "status": finding.status.value,
+        "finding": finding.finding,
+        "mend": finding.mend,
+    }
+
+
+def show(findings: Sequence[Finding], console: "Console") -> None:
+    """Print the report for people; lines are not cut, so that a command in it can be copied."""
+    from rich.text import Text
+
+    width = max((len(each.check) for each in findings), default=0)
+    for each in findings:
+        style = mark(each.status).style
+        line = Text(f"{sign(each.status, console)} ", style=style)
+        line += Text(f"{each.check:{width}}  ", style="bold")
+        line += Text(one_line(f"{each.subject}: {each.finding}"))
+        console.print(line, soft_wrap=True)
+        if each.mend:
+            told = Text(f"  {'':{width}}  {MEND} ", style="dim") + Text(harmless(each.mend))
+            console.print(told, soft_wrap=True)
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """How many problems and warnings there are."""
+    counts = {
+        kind: sum(each.status is kind for each in findings)
+        for kind in (Health.PROBLEM, Health.WARNING)
+    }
+    if not any(counts.values()):
+        return "all is well"
+    return ", ".join(
+        f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items() if count
+    )

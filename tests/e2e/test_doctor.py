@@ -1,0 +1,284 @@
+"""`diaken doctor`: what it finds where all is well, and where each of the things it checks is not.
+
+Each call has an /etc/cron.d of its own, mounted over the machine's in a namespace of the call.
+"""
+
+import json
+import os
+import shlex
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diaken_cli.actions.hosts import GivenHost, add_host
+from diaken_cli.actions.inventory import add_environment
+from diaken_cli.actions.recording import now
+from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.services import cron
+from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done
+from tests.lab_fixture import Lab
+
+CHECKS = (
+    *("config", "database", "runs", "playbooks", "ssh_key", "known_hosts", "ansible", "vcenter"),
+    *("cron", "hosts_file", "snapshots"),
+)
+FIELDS = ["check", "subject", "status", "finding", "mend"]
+DENIED = "VirtualMachine.State.CreateSnapshot"
+PLAY = "- hosts: all\n  tasks: []\n"
+Rows = list[dict[str, Any]]
+
+
+class Patient(Cli):
+    """A world to be examined: a host, a playbook folder, a key; `crontab` is /etc/cron.d/diaken."""
+
+    def __init__(self, folder: Path, lab: Lab | None = None) -> None:
+        self.key = folder / "id_ed25519"
+        self.playbooks = folder / "playbooks"
+        self.usual = f'[ssh]\nkey = "{self.key}"\n[playbooks]\npaths = ["{self.playbooks}"]\n'
+        super().__init__(folder, lab=lab, config=self.usual)
+        self.crontab: str | None = None
+        self.playbooks.mkdir()
+        (self.playbooks / "mine.yml").write_text(PLAY)
+        self.make_key("")
+        add_environment(self.store, name="PROD")
+        add_host(
+            self.store,
+            name="web01",
+            given=GivenHost(ip="10.77.0.9", environment="PROD"),
+            now=now(),
+            hosts_file=self.hosts_file,
+            emit=lambda event: None,
+        )
+
+    def make_key(self, passphrase: str) -> None:
+        self.key.unlink(missing_ok=True)
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(self.key)]
+        subprocess.run(keygen, check=True, timeout=30)
+
+    def wanted_crontab(self) -> str:
+        environment = {"DIAKEN_CONFIG": str(self.config_file)}
+        return cron.lines(cron.program(), environment, user="root")
+
+    def ticked(self, minutes_ago: float = 0.0) -> None:
+        tick = self.database.with_name("diaken.db.tick")
+        tick.touch()
+        then = tick.stat().st_mtime - minutes_ago * 60
+        os.utime(tick, (then, then))
+
+    def examine(self, *options: str, env: dict[str, str] | None = None) -> Done:
+        here = self.folder / "cron.d"
+        here.mkdir(exist_ok=True)
+        (here / "diaken").unlink(missing_ok=True)
+        if self.crontab is not None:
+            (here / "diaken").write_text(self.crontab)
+        script = f'mount --bind {shlex.quote(str(here))} /etc/cron.d && exec "$@"'
+        argv = ["unshare", "--mount", "sh", "-c", script, "sh", *DIAKEN, "doctor", *options]
+        settings: dict[str, Any] = {
+            "cwd": self.folder,
+            "env": self.environment | (env or {}),
+            "stdin": subprocess.DEVNULL,
+            "capture_output": True,
+            "text": True,
+            "timeout": PATIENCE * 2,
+            "check": False,
+        }
+        run = self._lab.exec if self._lab else subprocess.run
+        done = run(argv, **settings)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def rows(self, *, status: int, env: dict[str, str] | None = None) -> Rows:
+        done = self.examine("--json", env=env)
+        assert done.status == status, f"{done.status}: {done.out}{done.err}"
+        rows: Rows = json.loads(done.out)
+        assert all(list(each) == FIELDS for each in rows)
+        assert {each["check"] for each in rows} == set(CHECKS)
+        has_problem = any(each["status"] == "problem" for each in rows)
+        assert has_problem == (status == 1)
+        assert all(each["mend"] for each in rows if each["status"] == "problem"), rows
+        return rows
+
+
+def of(rows: Rows, check: str) -> Rows:
+    return [each for each in rows if each["check"] == check]
+
+
+def bad(rows: Rows) -> dict[str, str]:
+    """What is not ok, by check: the status and what is said, with what mends it."""
+    return {
+        each["check"]: f"{each['status']}: {each['finding']} | {each['mend']}"
+        for each in rows
+        if each["status"] != "ok"
+    }
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Patient:
+    return Patient(tmp_path)
+
+
+@pytest.fixture
+def in_lab(tmp_path: Path, lab: Lab) -> Iterator[Patient]:
+    lab.sim("clear")
+    yield Patient(tmp_path, lab)
+    lab.sim("clear")
+
+
+def vcenter(patient: Patient, lab: Lab, name: str = "main", **other: Any) -> None:
+    usual = {
+        "server": lab.server,
+        "username": lab.username,
+        "password_file": str(lab.password_file),
+        "ca_file": str(lab.ca_file),
+    }
+    given = {key: value for key, value in {**usual, **other}.items() if value is not None}
+    add_vcenter(patient.store, name=name, given=GivenVCenter(**given))
+
+
+# ── all is well ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_all_is_well(in_lab: Patient, lab: Lab) -> None:
+    vcenter(in_lab, lab)
+    in_lab.crontab = in_lab.wanted_crontab()
+    in_lab.ticked()
+    rows = in_lab.rows(status=0)
+    assert bad(rows) == {}
+    assert "as administrator@vsphere.local" in of(rows, "vcenter")[0]["finding"]
+    assert of(rows, "ansible")[0]["finding"].startswith("ansible-core 2.")
+
+    text = in_lab.examine()
+    assert text.status == 0
+    assert len(text.out.splitlines()) == len(rows)
+    assert all(line.startswith("✓ ") for line in text.out.splitlines())
+    assert text.err == "all is well\n"
+
+
+# ── what is broken ───────────────────────────────────────────────────────────────────────────
+
+
+def test_a_config_file_that_does_not_parse(patient: Patient) -> None:
+    patient.config_file.write_text("[database\n")
+    rows = patient.rows(status=1)
+    (found,) = of(rows, "config")
+    assert found["subject"] == str(patient.config_file)
+    assert "is not valid TOML" in found["finding"]
+    assert "not checked" in bad(rows)["database"]
+    assert of(rows, "ansible")[0]["status"] == "ok"  # what needs no config is looked at
+
+
+def test_a_missing_database_is_not_made(patient: Patient) -> None:
+    for each in patient.folder.glob("diaken.db*"):
+        each.unlink()
+    rows = patient.rows(status=0)
+    assert "the first command that needs it makes it" in bad(rows)["database"]
+    assert "not checked" in bad(rows)["hosts_file"]
+    assert not patient.database.exists()
+
+
+def test_many_things_are_broken_at_once(patient: Patient) -> None:
+    (patient.playbooks / "mine.yml").write_text(PLAY + "  vars: {a: [}\n")
+    patient.hosts_file.write_text(patient.hosts_file.read_text().replace("web01", "web02"))
+    patient.configure(f'{patient.usual}[snapshots]\nlog_file = "/nowhere/log"\n')
+    patient.make_key("a passphrase")
+    patient.crontab = patient.wanted_crontab().replace(str(cron.program()), "/opt/old/diaken")
+    patient.ticked(minutes_ago=30)
+    rows = patient.rows(status=1)
+    found = bad(rows)
+    assert "in line 3" in found["playbooks"]
+    assert "| diaken hosts sync" in found["hosts_file"]
+    assert "mkdir -p /nowhere" in found["snapshots"]
+    assert f"ssh-keygen -p -f {patient.key}" in found["ssh_key"]
+    lines, ticks = of(rows, "cron")
+    assert "it lacks" in lines["finding"]
+    assert lines["mend"] == "diaken scheduler install --yes"
+    assert "the last one was 30 minutes ago" in ticks["finding"]
+
+
+def test_runs_that_died_are_told_with_what_takes_them_up(patient: Patient) -> None:
+    with closing(sqlite3.connect(patient.database, isolation_level=None)) as database:
+        for kind, target in (("deploy", "db07"), ("playbook", "web01")):
+            database.execute(
+                "INSERT INTO run (uid, lock, node, pid, user, trigger, kind, target_type, target,"
+                " playbook, request, status, started_at, hosts, ok_hosts, failed_hosts,"
+                " unreachable_hosts, skipped_hosts) VALUES (?, ?, ?, 1, 'root', 'manual', ?, ?, ?,"
+                " 'update', '{}', 'running', datetime('now'), 0, 0, 0, 0, 0)",
+                (target, target, os.uname().nodename, kind, "host", target),
+            )
+    done = patient.examine("--output", "jsonl")
+    assert done.status == 0
+    deploy, playbook = of([json.loads(line) for line in done.out.splitlines()], "runs")
+    assert "diaken deploy resume 1, or diaken deploy abort 1" in deploy["mend"]
+    assert "its process died: update on host web01" in playbook["finding"]
+
+
+# ── vCenters ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_vcenters_that_can_not_be_used(in_lab: Patient, lab: Lab) -> None:
+    in_lab.ticked()
+    password = in_lab.folder / "password"
+    password.write_text("wrong\n")
+    password.chmod(0o600)
+    readable = in_lab.folder / "readable"
+    readable.write_text("secret\n")
+    readable.chmod(0o644)
+    vcenter(in_lab, lab, "wrong-password", password_file=str(password))
+    vcenter(in_lab, lab, "open-password", password_file=str(readable))
+    vcenter(in_lab, lab, "no-password", password_file=None, password_env="NOT_SET")
+    vcenter(in_lab, lab, "no-certificate", ca_file=None)
+    vcenter(in_lab, lab, "down", server="127.0.0.1:9")
+    vcenter(in_lab, lab, "no-datacenter", datacenter="DC9")
+    vcenter(in_lab, lab, "trusting", ca_file=None, insecure=True)
+    rows = {each["subject"]: each for each in of(in_lab.rows(status=1), "vcenter")}
+    problems = {
+        "wrong-password": "diaken vcenters set wrong-password --username U --password-file FILE",
+        "open-password": "chmod 600",
+        "no-password": "diaken vcenters set no-password --password-file FILE",
+        "no-certificate": "diaken vcenters set no-certificate --ca-file FILE",
+        "down": "diaken vcenters set down --server HOST:PORT",
+        "no-datacenter": "diaken vcenters set no-datacenter --datacenter D",
+    }
+    for name, mend in problems.items():
+        assert rows[name]["status"] == "problem"
+        assert mend in rows[name]["mend"]
+    assert rows["trusting"]["status"] == "warning"
+
+    text = in_lab.examine()
+    told = text.out.splitlines()
+    line = next(number for number, each in enumerate(told) if "wrong-password: " in each)
+    assert told[line].startswith("✗ vcenter ")
+    assert told[line + 1].strip().startswith("mend: ")
+    assert "6 problems" in text.err
+
+
+def test_what_a_vcenter_tells_of_privileges_and_of_its_clock(in_lab: Patient, lab: Lab) -> None:
+    vcenter(in_lab, lab, datacenter="DC0")
+    lab.sim("lack", privilege=DENIED)
+    lab.sim("clock", by="-10m")
+    rows = of(in_lab.rows(status=0), "vcenter")
+    connection, privileges, clock = (each["finding"] for each in rows)
+    assert "vCenter" in connection
+    assert privileges.endswith(f"may lack privileges on /DC0: {DENIED}")
+    assert clock.startswith("its clock is ")
+    assert "behind this machine's" in clock
+
+
+def test_vcenters_are_asked_at_the_same_time_and_need_not_tell_all(
+    in_lab: Patient, lab: Lab
+) -> None:
+    """Six, of which each takes five seconds, take no thirty."""
+    for number in range(6):
+        vcenter(in_lab, lab, f"slow{number}")
+    lab.sim("delay", method="Login", ms=5000)
+    lab.sim("soapfault", method="HasPrivilegeOnEntities", fault="NotSupported", count=6)
+    began = time.monotonic()
+    rows = of(in_lab.rows(status=0), "vcenter")
+    assert time.monotonic() - began < 28
+    assert [each["status"] for each in rows] == ["ok", "warning"] * 6
+    assert "does not tell" in rows[1]["finding"]
