@@ -1,0 +1,98 @@
+"""Clone the template, find a clone that an earlier process began, destroy it."""
+
+from datetime import datetime
+
+from diaken_cli.actions.deploy.steps.own import forget_key, own_vm, run_began
+from diaken_cli.actions.deploy.steps.waiting import finish, finished
+from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.journal import Facts, Step
+from diaken_cli.errors import DiakenError, OperationFailed
+from diaken_cli.services.vsphere import clone, power, tasks, vms
+from diaken_cli.services.vsphere.placement import Placement
+from diaken_cli.units import format_size
+from diaken_cli.words import DeployRequest
+
+
+def _says_clone(request: DeployRequest) -> str:
+    sizes = [
+        f"{request.cpus} CPUs" if request.cpus else "",
+        f"{format_size(request.memory)} memory" if request.memory else "",
+        f"{format_size(request.disk)} disk" if request.disk else "",
+        f"network {request.network}" if request.network else "",
+    ]
+    what = ", ".join(each for each in sizes if each)
+    return f"clone {request.template} as {request.name}" + (f" with {what}" if what else "")
+
+
+def _find_vm(d: Deploy) -> Facts | None:
+    _settle_clone(d, stop=False)
+    vm = own_vm(d)
+    return None if vm is None else _cloned(d, vm.ref)
+
+
+def _clone(d: Deploy) -> Facts:
+    placement = Placement(**d.known("validate")["placement"])
+    task = clone.start_clone(d.vcenter, placement, d.request, d.identity)
+    d.note("clone", task=task)
+    try:
+        state = finished(d, task, d.request.clone_timeout, "cloning", "--clone-timeout", "clone")
+    except DiakenError:
+        # Canceled too late, a clone is there all the same: undoing has to know which it is.
+        made = tasks.wait(d.vcenter, [task], timeout=0)[task].result
+        if made is not None:
+            _cloned(d, made)
+        raise
+    if state.result is None:
+        raise OperationFailed("vCenter says that the clone succeeded, but not which VM it made")
+    return _cloned(d, state.result)
+
+
+def _cloned(d: Deploy, ref: str) -> Facts:
+    vm = vms.facts(d.vcenter, ref)
+    facts = {"vm": ref, "vm_uuid": vm.instance_uuid, "name": vm.name, "vcenter": d.request.vcenter}
+    d.note("clone", **facts)
+    host_id = d.store.claims.registered(d.recording.id)
+    if host_id is not None:
+        d.store.claims.note_vm(host_id, vm.instance_uuid)
+    return facts
+
+
+def _settle_clone(d: Deploy, *, stop: bool) -> None:
+    """Let a clone that an earlier process began come to its end, or cancel it."""
+    task = d.known("clone").get("task")
+    template = d.known("validate")["placement"]["template"]
+    began = run_began(d)
+    begun = [
+        each.ref
+        for each in tasks.recent_tasks(d.vcenter, template)
+        if not each.ended and (each.ref == task or (task is None and _since(each.queued_at, began)))
+    ]
+    if stop and task is not None:
+        for each in begun:
+            tasks.cancel(d.vcenter, each)
+    elif begun:
+        # Without its reference it can't be told from other clones of the template: wait for all.
+        tasks.wait(d.vcenter, begun, timeout=d.request.clone_timeout, should_stop=d.should_stop)
+
+
+def _since(moment: datetime | None, began: datetime | None) -> bool:
+    return moment is None or began is None or moment >= began
+
+
+def _destroy(d: Deploy) -> None:
+    _settle_clone(d, stop=True)
+    vm = own_vm(d)
+    if vm is not None:
+        if vm.power_state != "off":
+            finish(d, power.power_off(d.vcenter, vm.ref), "powering off")
+        finish(d, power.destroy(d.vcenter, vm.ref), "destroying")
+    forget_key(d)
+
+
+CLONE = Step[Deploy, DeployRequest](
+    name="clone",
+    says=_says_clone,
+    find=_find_vm,
+    do=_clone,
+    undo=_destroy,
+)

@@ -1,0 +1,59 @@
+"""Power the VM on, and wait until it reports the address that it was given."""
+
+from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, own_vm
+from diaken_cli.actions.deploy.steps.waiting import finish, finished
+from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.journal import Facts, Step
+from diaken_cli.errors import TimedOut
+from diaken_cli.services.vsphere import guest, power
+from diaken_cli.words import DeployRequest
+
+
+def _find_power(d: Deploy) -> Facts | None:
+    vm = must_own_vm(d)
+    return {"power_state": "on"} if vm.power_state == "on" else None
+
+
+def _power_on(d: Deploy) -> Facts:
+    forget_key(d)  # whoever had this address before, this is a new machine
+    task = power.power_on(d.vcenter, d.known("clone")["vm"])
+    d.note("power_on", task=task)
+    finished(d, task, d.request.ip_timeout, "powering on", "--ip-timeout", "power_on")
+    return {"power_state": "on"}
+
+
+def _power_off(d: Deploy) -> None:
+    vm = own_vm(d)
+    if vm is not None and vm.power_state != "off":
+        finish(d, power.power_off(d.vcenter, vm.ref), "powering off")
+
+
+def _wait_address(d: Deploy) -> Facts:
+    wanted, timeout = d.request.ip, d.request.ip_timeout
+    reported = guest.wait_for_address(
+        d.vcenter, d.known("clone")["vm"], wanted, timeout=timeout, should_stop=d.should_stop
+    )
+    d.recording.stop.check()
+    if wanted not in reported:
+        said = f"it reported {', '.join(reported)}" if reported else "it reported none"
+        raise TimedOut(
+            f"the VM did not report the address {wanted} within {timeout} s; {said}",
+            code="no_address",
+            hint="Does the template have VMware Tools and perl, and the network reach the VM?"
+            " Wait longer with --ip-timeout, look at the VM with --keep-on-failure.",
+        )
+    return {"addresses": list(reported)}
+
+
+POWER_ON = Step[Deploy, DeployRequest](
+    name="power_on",
+    says=lambda r: f"power on {r.name}",
+    find=_find_power,
+    do=_power_on,
+    undo=_power_off,
+)
+WAIT_ADDRESS = Step[Deploy, DeployRequest](
+    name="wait_address",
+    says=lambda r: f"wait until the VM reports {r.ip}",
+    do=_wait_address,
+)

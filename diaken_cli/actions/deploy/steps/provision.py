@@ -1,0 +1,88 @@
+"""Wait for SSH, then run the playbooks."""
+
+from typing import Any
+
+from diaken_cli.actions import playbook
+from diaken_cli.actions.deploy.steps.own import own_host
+from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.journal import Facts, Step
+from diaken_cli.errors import OperationFailed, TimedOut
+from diaken_cli.services.ansible import reach
+from diaken_cli.services.ansible.work import Outcome
+from diaken_cli.words import DeployRequest, RunOptions
+
+SHIPPED = "provision_vm"
+
+
+def _playbooks(request: DeployRequest) -> list[str]:
+    """The playbooks of the provisioning, in their order."""
+    return [*([SHIPPED] if request.provision else []), *request.playbooks]
+
+
+def _says_provision(request: DeployRequest) -> str:
+    names = _playbooks(request)
+    return f"run {', '.join(names)}" if names else "nothing to run"
+
+
+def _provision(d: Deploy) -> Facts | None:
+    names = _playbooks(d.request)
+    if not names:
+        return None
+    host = own_host(d)
+    d.recording.knows_host(host.name, host.id)
+    failure = reach.wait_for_ssh(
+        playbook.target(host, d.config.ssh),
+        playbook.ssh_settings(d.store, d.config.ssh),
+        timeout=d.request.ssh_timeout,
+        should_stop=d.should_stop,
+    )
+    d.recording.stop.check()
+    if failure is not None:
+        raise TimedOut(
+            f"SSH to {host.name} ({host.ip}) did not answer within {d.request.ssh_timeout} s:"
+            f" {failure.message}",
+            code="no_ssh",
+            hint="Does the template have the public key of --key, for --user?"
+            " Wait longer with --ssh-timeout, look at the VM with --keep-on-failure.",
+        )
+    for name in names:
+        outcome = playbook.carry_out(
+            name,
+            [host],
+            RunOptions(),
+            store=d.store,
+            config=d.config,
+            recording=d.recording,
+            variables=_provision_variables(d),
+        )
+        _must_have_succeeded(name, outcome)
+    return {"playbooks": names}
+
+
+def _must_have_succeeded(name: str, outcome: Outcome) -> None:
+    if outcome.return_code == 0:
+        return
+    result = outcome.results[0]
+    why = f"{result.failed_task}: {result.message}" if result.failed_task else result.message
+    raise OperationFailed(
+        f"{name} failed on {result.host}: {why or outcome.reason}", code="provision_failed"
+    )
+
+
+def _provision_variables(d: Deploy) -> dict[str, Any]:
+    request = d.request
+    return {
+        "target_hostname": request.name,
+        "target_ip": request.ip,
+        "target_prefix": request.prefix,
+        "target_gateway": request.gateway or "",
+        "target_dns": list(request.dns),
+        "target_domain": request.domain or "",
+    }
+
+
+PROVISION = Step[Deploy, DeployRequest](
+    name="provision",
+    says=_says_provision,
+    do=_provision,
+)

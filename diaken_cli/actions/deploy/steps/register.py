@@ -1,0 +1,61 @@
+"""Reserve the name and the address: a host that is not active yet, and its line."""
+
+from diaken_cli.actions.deploy.steps.own import write_hosts_file
+from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.journal import Facts, Step
+from diaken_cli.actions.recording import now
+from diaken_cli.errors import OperationFailed
+from diaken_cli.store.records import HostValues
+from diaken_cli.words import DeployRequest
+
+
+def _find_host(d: Deploy) -> Facts | None:
+    host_id = d.store.claims.registered(d.recording.id)
+    return None if host_id is None else _registered(d, host_id)
+
+
+def _register(d: Deploy) -> Facts:
+    request = d.request
+    inventory = d.store.inventory
+    environment = inventory.environment(request.environment)
+    groups = inventory.groups(name=request.group, environment=request.environment)
+    vcenter = inventory.vcenter(request.vcenter)
+    if environment is None or vcenter is None or (request.group and not groups):
+        raise OperationFailed(
+            f"environment {request.environment}, its group or vCenter {request.vcenter}"
+            " was removed meanwhile"
+        )
+    values = HostValues(
+        ip=request.ip,
+        environment_id=environment.id,
+        group_id=groups[0].id if request.group else None,
+        vcenter_id=vcenter.id,
+        active=False,
+        user=request.user,
+        port=request.port,
+        key=request.key,
+        python=request.python,
+    )
+    host_id = d.store.claims.register(d.recording.id, request.name, values, now())
+    return _registered(d, host_id)
+
+
+def _registered(d: Deploy, host_id: int) -> Facts:
+    write_hosts_file(d)
+    facts = {"host_id": host_id}
+    d.facts["register"] = facts
+    return facts
+
+
+def _unregister(d: Deploy) -> None:
+    d.store.claims.unregister(d.recording.id)
+    write_hosts_file(d)
+
+
+REGISTER = Step[Deploy, DeployRequest](
+    name="register",
+    says=lambda r: f"add host {r.name} ({r.ip}) to {r.environment}",
+    find=_find_host,
+    do=_register,
+    undo=_unregister,
+)

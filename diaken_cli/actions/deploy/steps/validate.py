@@ -1,0 +1,33 @@
+"""Check everything, before anything is changed."""
+
+from dataclasses import asdict
+
+from diaken_cli.actions.deploy import check
+from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.journal import Facts, Step
+from diaken_cli.errors import InvalidInput
+from diaken_cli.words import DeployRequest
+
+
+def _validate(d: Deploy) -> Facts:
+    began = d.vcenter.now()
+    placement, mistakes = check.placement_and_addresses(
+        d.request,
+        d.vcenter,
+        others=d.other_vcenters(),
+        connect=d.connect,
+        ssh_port=d.config.ssh.port,
+        warn=d.recording.warn,
+    )
+    if mistakes or placement is None:
+        raise InvalidInput(list(mistakes))
+    facts: Facts = {"placement": asdict(placement), "vcenter_time": began.isoformat()}
+    d.facts["validate"] = facts
+    return facts
+
+
+VALIDATE = Step[Deploy, DeployRequest](
+    name="validate",
+    says=lambda r: f"check {r.name}, {r.ip} and vCenter {r.vcenter}",
+    do=_validate,
+)

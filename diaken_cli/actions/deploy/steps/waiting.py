@@ -1,0 +1,40 @@
+"""Waiting for the vSphere tasks of a deploy, and of its undoing."""
+
+from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.errors import OperationFailed, TimedOut
+from diaken_cli.events import StepProgressed
+from diaken_cli.services.vsphere import tasks
+
+
+def finished(
+    d: Deploy, task: str, timeout: int, what: str, option: str, step: str
+) -> tasks.TaskState:
+    """Wait for a vSphere task; a time-out or a stop cancels it, and waits for its end."""
+
+    def progress(state: tasks.TaskState) -> None:
+        d.recording.emit(StepProgressed(step=step, percent=state.percent))
+
+    state = tasks.wait(
+        d.vcenter, [task], timeout=timeout, on_progress=progress, should_stop=d.should_stop
+    )[task]
+    if not state.ended:
+        tasks.cancel(d.vcenter, task)
+        d.recording.stop.check()
+        raise TimedOut(
+            f"{what} took longer than {timeout} s and was canceled",
+            hint=f"Allow more with {option}.",
+        )
+    if state.error is not None:
+        raise state.error
+    return state
+
+
+def finish(d: Deploy, task: str, what: str) -> None:
+    """Wait for a vSphere task of the undoing, which nothing but insisting ends early."""
+    timeout = d.request.clone_timeout
+    state = tasks.wait(d.vcenter, [task], timeout=timeout, should_stop=d.recording.stop.insisted)
+    if not state[task].ended:
+        raise TimedOut(f"{what} {d.request.name} has not ended; see task {task} in vCenter")
+    error = state[task].error
+    if error is not None and error.code != "gone":
+        raise OperationFailed(f"{what} {d.request.name}: {error.message}", code=error.code)
