@@ -3,12 +3,13 @@
 Each step is noted before its first effect, so that whatever dies in between is known afterwards.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from diaken_cli.actions.recording import Recording
 from diaken_cli.errors import Canceled, DiakenError
+from diaken_cli.store.runs import StepRecord
 from diaken_cli.words import StepStatus
 
 Facts = dict[str, Any]
@@ -64,11 +65,12 @@ def carry_out(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, S
         try:
             found = None
             if step.name in begun:
-                recording.note(step.name, {"undone": False})
+                recording.note(step.name, {"undone": False, "undoing": False})
                 found = step.find(world)
             facts = step.do(world) if found is None else found
         except BaseException as fault:
-            recording.end(step.name, StepStatus.FAILED, str(fault) or type(fault).__name__)
+            if not recording.succeeded:  # by this step: it says so already
+                recording.end(step.name, StepStatus.FAILED, str(fault) or type(fault).__name__)
             raise
         if facts:
             recording.note(step.name, facts)
@@ -91,6 +93,7 @@ def undo(
         try:
             if recording.stop.insisted():
                 raise Canceled("stopped")
+            recording.note(step.name, {"undoing": True})
             step.undo(world)
         except Canceled as stopped:
             recording.warn(f"undoing {step.name} was stopped")
@@ -103,6 +106,14 @@ def undo(
         else:
             recording.end(step.name, StepStatus.UNDONE)
     return None
+
+
+def reached(steps: Iterable[StepRecord]) -> dict[str, StepStatus]:
+    """How far a run had got: a step whose undoing was begun has to be looked for again."""
+    return {
+        step.name: StepStatus.RUNNING if step.facts.get("undoing") else step.status
+        for step in steps
+    }
 
 
 def dismiss(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, StepStatus]) -> None:

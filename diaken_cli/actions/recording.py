@@ -5,7 +5,7 @@ import pwd
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,7 +104,8 @@ class Recording:
             self._show(event)
         except Exception as fault:  # noqa: BLE001  # whatever a renderer does, the run goes on
             self._show = None
-            os.write(2, f"warning: output stopped: {fault}\n".encode())
+            with suppress(OSError):  # a terminal that is gone takes nothing
+                os.write(2, f"warning: output stopped: {fault}\n".encode())
 
     def warn(self, message: str, *, host: str | None = None) -> None:
         """Show a person something that stops nothing."""
@@ -192,9 +193,14 @@ class Recording:
         self._ending = (status, error)
 
     def activate(self, host_id: int, step: str) -> None:
-        """Put the host of a deploy into use, and with the same stroke make the run a success."""
+        """Put the host of a deploy into use, and with the same stroke make the run a success.
+
+        Raises Canceled where a stop was asked for before.
+        """
         self._keep_results()
-        self._store.claims.activate(self.id, self._attempt.lock, host_id, step, now())
+        self._store.claims.activate(
+            self.id, self._attempt.lock, host_id, step, now(), last_look=self.stop.check
+        )
         self.succeeded = True
 
     def close(self, status: RunStatus | None = None, error: DiakenError | None = None) -> None:
@@ -230,7 +236,8 @@ def recorded(
     For `wait` seconds it is tried again to begin while another run holds a host.
     """
     attempt = Attempt(lock=str(uuid.uuid4()), node=node(), pid=os.getpid())
-    with liveness.hold(lock_path(store, attempt.lock)), Stop().heeded() as stop:
+    with liveness.hold(lock_path(store, attempt.lock)):
+        stop = Stop().heed()
         begun = _begun(store, lambda: begin(attempt), stop, wait)
         recording = Recording(store, begun, attempt, stop, show)
         recording.emit(started(begun.id))
@@ -240,9 +247,8 @@ def recorded(
             recording.close(_status(error, stop), error)
             raise
         except BaseException as fault:
-            unexpected = DiakenError(f"unexpected {type(fault).__name__}: {fault}")
             died = not isinstance(fault, Exception)
-            recording.close(RunStatus.INTERRUPTED if died else RunStatus.FAILED, unexpected)
+            recording.close(RunStatus.INTERRUPTED if died else RunStatus.FAILED, _meant(fault))
             raise
         recording.close()
 
@@ -273,6 +279,12 @@ def reap(store: Store) -> None:
 def lock_path(store: Store, lock: str) -> Path:
     """Where the lock file of an attempt is: in a folder beside the database."""
     return store.beside("runs") / lock
+
+
+def _meant(fault: BaseException) -> DiakenError:
+    if isinstance(fault, KeyboardInterrupt):
+        return Canceled(str(fault) or "stopped")
+    return DiakenError(f"unexpected {type(fault).__name__}: {fault}")
 
 
 def _status(error: DiakenError, stop: Stop) -> RunStatus:

@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and SIGHUP while a run goes on: noted at once, acted upon where it is safe."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -8,17 +9,22 @@ from types import FrameType
 from diaken_cli.errors import Canceled
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SAME_SECONDS = 0.5
+"""A signal that follows another one so closely is that one again: shells, sudo(8) and timeout(1)
+pass on what the terminal has sent to the whole process group already."""
 
 
 class Stop:
     """What was asked of this process so far.
 
     The first signal asks it to stop, and to undo where there is something to undo; the second to
-    leave everything as it is. A third one ends it where it stands.
+    leave everything as it is. A third one ends it where it stands. A hangup is no second one: it
+    comes from the kernel and from the shell, and nobody is there who could insist.
     """
 
     def __init__(self) -> None:
         self._received: list[signal.Signals] = []
+        self._last_at = 0.0
 
     def requested(self) -> bool:
         """Whether to stop working."""
@@ -33,17 +39,31 @@ class Stop:
         if self.requested():
             raise Canceled(f"stopped by {self._received[0].name}")
 
+    def heed(self) -> "Stop":
+        """Note these signals from now on, for as long as this process lives.
+
+        How a run ended stands before it has been told: a signal that comes in between must not
+        make another exit status of it.
+        """
+        for each in SIGNALS:
+            signal.signal(each, self._note)
+        return self
+
     @contextmanager
     def heeded(self) -> Iterator["Stop"]:
-        """Note these signals instead of dying of them."""
-        before = {each: signal.signal(each, self._note) for each in SIGNALS}
+        """Note these signals for a while, instead of dying of them."""
+        before = {each: signal.getsignal(each) for each in SIGNALS}
         try:
-            yield self
+            yield self.heed()
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
+        last_at, self._last_at = self._last_at, time.monotonic()
+        again = number == signal.SIGHUP or self._last_at - last_at < SAME_SECONDS
+        if self._received and again:
+            return
         self._received.append(signal.Signals(number))
         if len(self._received) >= 3:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(f"stopped by {self._received[-1].name}")

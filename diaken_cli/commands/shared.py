@@ -16,8 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from diaken_cli.errors import DiakenError, InvalidInput, Mistake, PartlyFailed, UsageError
-from diaken_cli.render.output import Format, Output
+from diaken_cli.errors import (
+    Canceled,
+    DiakenError,
+    InvalidInput,
+    Mistake,
+    PartlyFailed,
+    UsageError,
+)
+from diaken_cli.render.output import Format, Output, perhaps_unheard
 
 if TYPE_CHECKING:
     from diaken_cli.actions.outside import Outside
@@ -132,13 +139,16 @@ class Call:
                 yield view.emit
             except DiakenError as fault:
                 error = fault
+            except KeyboardInterrupt as fault:
+                error = Canceled(str(fault) or "stopped")
         if view.run is None:
             if error is not None:
                 raise error
             return
         status = self.show_run(view.run, view.finish)
         if error is not None:
-            self.output.failure(error, printed=True)
+            with perhaps_unheard(sys.stderr):
+                self.output.failure(error, printed=True)
             raise typer.Exit(error.exit_status)
         if status == "partial":
             raise typer.Exit(PartlyFailed.exit_status)
@@ -150,7 +160,8 @@ class Call:
         detail = self.store.history.find(run)
         if detail is None:
             return None
-        show(run_as_json(detail))
+        with perhaps_unheard(sys.stdout):
+            show(run_as_json(detail))
         return detail.run.status
 
     @cached_property

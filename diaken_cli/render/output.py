@@ -1,10 +1,12 @@
 """Data on standard output, messages on standard error, in the form that was asked for."""
 
+import errno
 import io
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -52,6 +54,12 @@ class Output:
     def _console(self, stream: IO[str]) -> "Console":
         from rich.console import Console
 
+        class Piped(Console):
+            """Leaves it to the caller what becomes of a call whose reader went away."""
+
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
         plain = (
@@ -60,7 +68,7 @@ class Output:
             or bool(os.environ.get("NO_COLOR"))
             or os.environ.get("TERM") == "dumb"
         )
-        return Console(
+        return Piped(
             file=stream,
             no_color=plain,
             force_terminal=False if plain else None,
@@ -225,3 +233,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return utc(value)
     raise TypeError(f"not JSON: {type(value).__name__}")
+
+
+@contextmanager
+def perhaps_unheard(stream: IO[str]) -> Iterator[None]:
+    """Say how something ended where the reader or the terminal may be gone by now.
+
+    What nobody hears is dropped, with all that would follow: the exit status still tells it.
+    """
+    try:
+        yield
+        stream.flush()
+    except OSError as fault:
+        if fault.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -1,12 +1,19 @@
 """A run while it goes on, in the form that was asked for, and its record at the end."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from diaken_cli.events import Event, RunStarted
 from diaken_cli.render.jsonl import JsonLines, finished_as_json
-from diaken_cli.render.output import Format, Output, print_json, print_json_line
+from diaken_cli.render.output import (
+    Format,
+    Output,
+    perhaps_unheard,
+    print_json,
+    print_json_line,
+)
 from diaken_cli.render.plain import PlainLines
 
 
@@ -54,9 +61,11 @@ def watching(output: Output) -> Iterator[View]:
     try:
         yield View(output, screen)
     except BaseException:
-        screen.close(died=True)
+        with perhaps_unheard(sys.stderr):
+            screen.close(died=True)
         raise
-    screen.close(died=False)
+    with perhaps_unheard(sys.stderr):
+        screen.close(died=False)
 
 
 def _screen(output: Output) -> Screen:

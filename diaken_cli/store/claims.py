@@ -4,7 +4,7 @@ Each is one write transaction, so that of two processes one wins and nothing is 
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -144,9 +144,22 @@ class Claims:
         with self._database.writing() as session:
             hosts.set_vm(session, host_id, vm_uuid)
 
-    def activate(self, run_id: int, lock: str, host_id: int, step: str, now: datetime) -> None:
-        """Put a deployed host into use and record the run's success, all at once."""
+    def activate(
+        self,
+        run_id: int,
+        lock: str,
+        host_id: int,
+        step: str,
+        now: datetime,
+        *,
+        last_look: Callable[[], None],
+    ) -> None:
+        """Put a deployed host into use and record the run's success, all at once.
+
+        What `last_look` raises leaves all as it was: it may have had to wait for other writers.
+        """
         with self._database.writing() as session:
+            last_look()
             hosts.set_active(session, host_id)
             set_step(session, run_id, step, StepStatus.SUCCESS, now)
             _end(session, run_id, lock, RunStatus.SUCCESS, None, now)

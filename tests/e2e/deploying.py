@@ -227,27 +227,32 @@ class Going:
             )
         )
 
-    def kill_before_effect(self, step: str) -> None:
-        """Kill it when the step is noted and has written nothing yet.
+    @contextmanager
+    def held(self, step: str, status: str) -> Iterator[None]:
+        """Hold it as soon as its last step is this one with that status: it can't write within.
 
         The database is open to its writes for a moment at a time: from one of them to the next it
-        takes longer than that.
+        takes longer than that. That slows it down, so it begins two steps earlier.
         """
+        near = STEPS[: max(0, STEPS.index(step) - 1)]
+        self.until(lambda: {name for name, _, _ in self._deploying.step_rows()} >= set(near))
         options: dict[str, Any] = {"timeout": PATIENCE, "isolation_level": None}
         with closing(sqlite3.connect(self._deploying.database, **options)) as database:
             deadline = time.monotonic() + PATIENCE
-            while time.monotonic() < deadline:
-                database.execute("BEGIN IMMEDIATE")
-                rows = _step_rows(database)
-                if rows and rows[-1][:2] == (step, "running"):
-                    self._process.kill()
-                    self._process.wait(PATIENCE)
+            database.execute("BEGIN IMMEDIATE")
+            while [row[:2] for row in _step_rows(database)[-1:]] != [(step, status)]:
+                assert self._process.poll() is None, "".join(self._process.communicate())
+                assert time.monotonic() < deadline, _step_rows(database)
                 time.sleep(0.01)
                 database.execute("ROLLBACK")
-                if self._process.poll() is not None:
-                    return
                 time.sleep(0.001)
-        raise AssertionError(step)
+                database.execute("BEGIN IMMEDIATE")
+            yield
+
+    def kill(self) -> None:
+        """Kill it, and wait until it is gone."""
+        self._process.kill()
+        self._process.wait(PATIENCE)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""

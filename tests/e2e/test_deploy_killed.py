@@ -1,56 +1,27 @@
-"""A deploy that is stopped or dies at any step: undone, taken up again, or taken back."""
+"""A deploy that dies at any step: taken up again, or taken back."""
 
 import fcntl
 import signal
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from tests.e2e.deploying import IP, NAME, Deploying, deploy_lab, deploying, left
+from tests.e2e.deploying import NAME, Deploying, deploy_lab, deploying, left
+from tests.e2e.moments import (
+    A_STEP,
+    CLONING,
+    NOT_ASKED_YET,
+    PROVISIONING,
+    SLOW,
+    TAKING_OFF,
+    Moment,
+    assert_deployed,
+    stopped,
+)
 
 __all__ = ["deploy_lab", "deploying"]
 
-SLOW = ("--playbook", "slow")
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A moment in a deploy: what makes it last, and whether that is between entry and effect.
-
-    `sim` is an order to the simulator and a method that takes longer by it; without it and `more`
-    the step has no effect outside the database yet. `noted` is a fact of the step that is there.
-    """
-
-    label: str
-    step: str
-    sim: tuple[str, str] | None = None
-    noted: str | None = None
-    more: tuple[str, ...] = ()
-
-    def reached(self, deploying: Deploying) -> bool:
-        """Whether the last run is there."""
-        wanted = "success" if self == TAKING_OFF else "running"
-        return any(
-            (name, status) == (self.step, wanted) and (self.noted is None or self.noted in facts)
-            for name, status, facts in deploying.step_rows()
-        )
-
-
-MOMENTS = (
-    Moment("validate", "validate", ("delay", "RetrievePropertiesEx")),
-    Moment("clone, not asked for yet", "clone", ("delay", "CloneVM_Task")),
-    Moment("clone, going on", "clone", ("taskdelay", "CloneVM_Task"), "task"),
-    Moment("power_on, not asked for yet", "power_on", ("delay", "PowerOnVM_Task")),
-    Moment("power_on, going on", "power_on", ("taskdelay", "PowerOnVM_Task"), "task"),
-    Moment("wait_address", "wait_address", ("delay", "WaitForUpdatesEx")),
-    Moment("provision", "provision", more=SLOW),
-    Moment("register, noted only", "register"),
-    Moment("activate, noted only", "activate"),
-)
-CLONING, PROVISIONING = MOMENTS[2], MOMENTS[6]
-TAKING_OFF = Moment("the identity is being taken off", "activate", ("delay", "ReconfigVM_Task"))
+MOMENTS = (*A_STEP, *NOT_ASKED_YET)
 
 
 def after_sigkill(deploying: Deploying, moment: Moment) -> str:
@@ -62,33 +33,6 @@ def after_sigkill(deploying: Deploying, moment: Moment) -> str:
     if moment.more == SLOW:
         (deploying.folder / "playbooks" / "slow.yml").write_text("- hosts: all\n  tasks: []\n")
     return str(run["id"])
-
-
-def stopped(deploying: Deploying, moment: Moment, *signals: signal.Signals) -> tuple[int, Any]:
-    """A deploy that got these signals at that moment: its exit status and its run."""
-    if moment.sim is not None:
-        request, method = moment.sim
-        deploying.lab.sim(request, method=method, ms=1500)
-    with deploying.going_on(*deploying.words(*moment.more)) as call:
-        if moment.sim is None and not moment.more:
-            call.kill_before_effect(moment.step)
-            return call.ended()
-        call.until(lambda: moment.reached(deploying))
-        for each in signals:
-            call.signal(each)
-        return call.ended()
-
-
-def assert_deployed(deploying: Deploying) -> None:
-    """One VM and one host, as if nothing had happened."""
-    machine = deploying.machines()[NAME]
-    assert len(deploying.machines()) == 1
-    assert (machine.on, machine.address) == (True, IP)
-    assert not [key for key in machine.extra_config if key.startswith("diaken.")]
-    (host,) = deploying.store.inventory.hosts(include_inactive=True)
-    assert (host.active, host.ip, host.vm_uuid) == (True, IP, machine.uuid)
-    assert deploying.world().lines[1:] == (f"{IP}\t{NAME}",)
-    assert deploying.running_tasks() == []
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.label)
@@ -114,18 +58,6 @@ def test_it_is_taken_back_without_a_trace(deploying: Deploying, moment: Moment) 
     assert deploying.running_tasks() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
-@pytest.mark.parametrize("moment", MOMENTS[:-2], ids=lambda moment: moment.label)
-def test_a_signal_undoes_it(deploying: Deploying, moment: Moment, number: signal.Signals) -> None:
-    before = deploying.world()
-
-    status, run = stopped(deploying, moment, number)
-
-    assert (status, run["status"], run["leftovers"]) == (130, "canceled", [])
-    assert deploying.world() == before
-    assert deploying.running_tasks() == []
-
-
 @pytest.mark.parametrize("command", ["resume", "abort"])
 def test_a_host_whose_line_was_not_written_yet(deploying: Deploying, command: str) -> None:
     before = deploying.world()
@@ -145,13 +77,6 @@ def test_a_host_whose_line_was_not_written_yet(deploying: Deploying, command: st
         assert deploying.world() == before
 
 
-def test_from_its_success_on_nothing_is_undone(deploying: Deploying) -> None:
-    status, run = stopped(deploying, TAKING_OFF, signal.SIGINT)
-
-    assert (status, run["status"]) == (0, "success")
-    assert_deployed(deploying)
-
-
 def test_what_died_after_its_success_is_a_success(deploying: Deploying) -> None:
     stopped(deploying, TAKING_OFF, signal.SIGKILL)
     deploying.lab.sim("clear")
@@ -163,24 +88,6 @@ def test_what_died_after_its_success_is_a_success(deploying: Deploying) -> None:
     assert deploying.error(12, "deploy", "resume", number)
     assert deploying.error(12, "deploy", "abort", number, "--yes")
     assert deploying.machines()[NAME].on
-
-
-def test_who_insists_leaves_it_as_it_is(deploying: Deploying) -> None:
-    before = deploying.world()
-    deploying.lab.sim("taskdelay", method="PowerOffVM_Task", ms=5000)
-    with deploying.going_on(*deploying.words(*SLOW)) as call:
-        call.until_in("provision")
-        call.signal(signal.SIGINT)
-        call.until(lambda: "VirtualMachine.powerOff" in deploying.running_tasks())
-        call.signal(signal.SIGINT)
-        status, run = call.ended()
-
-    assert (status, run["status"]) == (130, "interrupted")
-    assert sorted(left(run)) == [("host", NAME), ("vm", NAME)]
-    deploying.lab.sim("clear")
-    aborted = deploying.json("deploy", "abort", str(run["id"]), "--yes")
-    assert (aborted["status"], aborted["leftovers"]) == ("canceled", [])
-    assert deploying.world() == before
 
 
 def test_of_two_that_take_it_up_one_wins(deploying: Deploying) -> None:

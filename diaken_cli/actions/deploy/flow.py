@@ -77,7 +77,7 @@ def resume(run_id: int, outside: Outside, show: Emit) -> None:
     """Go on with a deploy from the step that it had reached."""
     detail, request = _unfinished(outside.store, run_id)
     with _taken_up(detail, request, outside, show) as world:
-        _go(world, {step.name: step.status for step in detail.steps})
+        _go(world, journal.reached(detail.steps))
 
 
 def abort(run_id: int, outside: Outside, show: Emit) -> None:
@@ -146,11 +146,15 @@ def _go(world: Deploy, begun: Statuses) -> None:
 
 
 def _ended(world: Deploy, error: DiakenError) -> DiakenError:
-    """Undo, and say what stopped the deploy; before the first change its own error says it all."""
+    """Undo, and say in which step what stopped the deploy; mistakes name their options."""
     statuses = _statuses(world)
-    if world.recording.succeeded or "register" not in statuses:
+    if world.recording.succeeded:
         return error
-    where = list(statuses)[-1]
+    where = next(reversed(statuses), STEPS[0].name)
+    if "register" not in statuses:  # nothing was changed
+        if isinstance(error, InvalidInput):
+            return error
+        return type(error)(f"{where}: {error.message}", code=error.code, hint=error.hint)
     hint = error.hint
     if not _taken_back(world, statuses):
         hint = _what_next(world.recording.id)

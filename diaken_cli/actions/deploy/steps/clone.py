@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from diaken_cli.actions.deploy.steps.own import forget_key, own_vm, run_began
+from diaken_cli.actions.deploy.steps.own import forget_key, run_began, settled_vm
 from diaken_cli.actions.deploy.steps.waiting import finish, finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
@@ -26,7 +26,7 @@ def _says_clone(request: DeployRequest) -> str:
 
 def _find_vm(d: Deploy) -> Facts | None:
     _settle_clone(d, stop=False)
-    vm = own_vm(d)
+    vm = settled_vm(d)
     return None if vm is None else _cloned(d, vm.ref)
 
 
@@ -81,7 +81,7 @@ def _since(moment: datetime | None, began: datetime | None) -> bool:
 
 def _destroy(d: Deploy) -> None:
     _settle_clone(d, stop=True)
-    vm = own_vm(d)
+    vm = settled_vm(d)
     if vm is not None:
         if vm.power_state != "off":
             finish(d, power.power_off(d.vcenter, vm.ref), "powering off")

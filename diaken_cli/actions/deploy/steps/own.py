@@ -5,6 +5,7 @@ from datetime import datetime
 
 from diaken_cli.actions import playbook
 from diaken_cli.actions.deploy import ownership
+from diaken_cli.actions.deploy.steps.waiting import settle
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.inventory import keep_hosts_file
 from diaken_cli.errors import OperationFailed
@@ -29,9 +30,17 @@ def own_vm(d: Deploy) -> vms.VirtualMachine | None:
     )
 
 
-def must_own_vm(d: Deploy) -> vms.VirtualMachine:
-    """The VM of this run. Raises OperationFailed where it is gone."""
+def settled_vm(d: Deploy) -> vms.VirtualMachine | None:
+    """The same, once nothing is being done to it any more."""
     vm = own_vm(d)
+    if vm is not None and settle(d, vm.ref):
+        return own_vm(d)
+    return vm
+
+
+def must_own_vm(d: Deploy) -> vms.VirtualMachine:
+    """The same, where it has to be there. Raises OperationFailed where it is gone."""
+    vm = settled_vm(d)
     if vm is None:
         raise OperationFailed(
             f"the VM {d.request.name} of this run is not in vCenter any more", code="gone"

@@ -1,6 +1,6 @@
 """Power the VM on, and wait until it reports the address that it was given."""
 
-from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, own_vm
+from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, settled_vm
 from diaken_cli.actions.deploy.steps.waiting import finish, finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
@@ -23,7 +23,7 @@ def _power_on(d: Deploy) -> Facts:
 
 
 def _power_off(d: Deploy) -> None:
-    vm = own_vm(d)
+    vm = settled_vm(d)
     if vm is not None and vm.power_state != "off":
         finish(d, power.power_off(d.vcenter, vm.ref), "powering off")
 

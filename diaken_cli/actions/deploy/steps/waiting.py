@@ -38,3 +38,14 @@ def finish(d: Deploy, task: str, what: str) -> None:
     error = state[task].error
     if error is not None and error.code != "gone":
         raise OperationFailed(f"{what} {d.request.name}: {error.message}", code=error.code)
+
+
+def settle(d: Deploy, vm: str) -> bool:
+    """Let the vSphere tasks end that an earlier process, or somebody else, began on a VM.
+
+    Whether there were any.
+    """
+    begun = [each.ref for each in tasks.recent_tasks(d.vcenter, vm) if not each.ended]
+    if begun:
+        tasks.wait(d.vcenter, begun, timeout=d.request.clone_timeout, should_stop=d.should_stop)
+    return bool(begun)
