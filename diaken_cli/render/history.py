@@ -68,6 +68,8 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
         console.print(Text.assemble(("error: ", "bold red"), harmless(run["error"]["message"])))
     for line in what_next(run):
         output.say(line)
+    if detail.still_marked:
+        output.say(f"Its VM still bears the run's identity: diaken deploy resume {detail.run.id}")
 
 
 def timeline(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:

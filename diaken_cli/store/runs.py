@@ -78,6 +78,13 @@ class RunDetail:
     hosts: tuple[HostResult, ...] = ()
     snapshots: tuple[SnapshotRecord, ...] = ()
 
+    @property
+    def still_marked(self) -> bool:
+        """Whether the VM of a deploy that is a success may still bear the run's identity."""
+        return self.run.status is RunStatus.SUCCESS and any(
+            step.name == "activate" and not step.facts.get("unmarked") for step in self.steps
+        )
+
 
 @dataclass(frozen=True)
 class RunFilter:

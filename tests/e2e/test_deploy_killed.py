@@ -78,16 +78,48 @@ def test_a_host_whose_line_was_not_written_yet(deploying: Deploying, command: st
 
 
 def test_what_died_after_its_success_is_a_success(deploying: Deploying) -> None:
+    # refused in the end: what vCenter has taken up goes on without who asked for it
+    deploying.lab.sim("soapfault", method="ReconfigVM_Task", fault="NoPermission")
     stopped(deploying, TAKING_OFF, signal.SIGKILL)
     deploying.lab.sim("clear")
+    copy = deploying.clone_by_hand(NAME, "copy")
 
     (run,) = deploying.json("history", "list")
     number = str(run["id"])
     assert (run["status"], run["leftovers"]) == ("success", [])
     assert deploying.json("hosts", "show", NAME)["active"]
-    assert deploying.error(12, "deploy", "resume", number)
+    assert f"diaken deploy resume {number}" in deploying.run("history", "show", number).err
     assert deploying.error(12, "deploy", "abort", number, "--yes")
-    assert deploying.machines()[NAME].on
+    assert marks(deploying, NAME) == ["diaken.database", "diaken.run"]
+
+    resumed = deploying.run("deploy", "resume", number)
+
+    assert resumed.status == 0, resumed.err
+    assert "take the identity of this run off the VM web01" in resumed.err
+    assert marks(deploying, NAME) == []
+    assert deploying.machines()["copy"].uuid == copy
+    assert marks(deploying, "copy") == ["diaken.database", "diaken.run"]
+    assert deploying.error(12, "deploy", "resume", number)
+
+
+def test_what_could_not_take_the_identity_off_does_so_later(deploying: Deploying) -> None:
+    deploying.lab.sim("taskfault", method="ReconfigVM_Task", fault="FileLocked")
+    done = deploying.run(*deploying.words())
+    assert (done.status, "take it off with: diaken deploy resume 1" in done.err) == (0, True)
+
+    deploying.lab.sim("soapfault", method="ReconfigVM_Task", fault="NoPermission")
+    refused = deploying.json("deploy", "resume", "1", status=13)
+    assert (refused["status"], marks(deploying, NAME) != []) == ("success", True)
+    resumed = deploying.json("deploy", "resume", "1")
+
+    assert (resumed["status"], resumed["error"]) == ("success", None)
+    assert_deployed(deploying)
+
+
+def marks(deploying: Deploying, name: str) -> list[str]:
+    """The keys of the identity that a VM bears."""
+    extra_config = deploying.machines()[name].extra_config
+    return sorted(key for key in extra_config if key.startswith("diaken."))
 
 
 def test_of_two_that_take_it_up_one_wins(deploying: Deploying) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from diaken_cli.actions import journal
-from diaken_cli.actions.deploy import check, ownership, reuse
+from diaken_cli.actions.deploy import check, identity, ownership, reuse
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
 from diaken_cli.actions.deploy.world import Deploy
@@ -74,7 +74,14 @@ def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], Non
 
 
 def resume(run_id: int, outside: Outside, show: Emit) -> None:
-    """Go on with a deploy from the step that it had reached."""
+    """Go on with a deploy from the step that it had reached.
+
+    Of one that is a success, all that may be left is to take its identity off the VM.
+    """
+    known = outside.store.history.find(run_id)
+    if known is not None and known.still_marked:
+        identity.take_off(known, outside, show)
+        return
     detail, request = _unfinished(outside.store, run_id)
     with _taken_up(detail, request, outside, show) as world:
         _go(world, journal.reached(detail.steps))

@@ -7,6 +7,6 @@ from diaken_cli.actions.deploy.steps.provision import PROVISION
 from diaken_cli.actions.deploy.steps.register import REGISTER
 from diaken_cli.actions.deploy.steps.validate import VALIDATE
 
-__all__ = ["STEPS"]
+__all__ = ["ACTIVATE", "STEPS"]
 
 STEPS = (VALIDATE, REGISTER, CLONE, POWER_ON, WAIT_ADDRESS, PROVISION, ACTIVATE)

@@ -13,8 +13,12 @@ def _activate(d: Deploy) -> Facts:
     d.recording.activate(own_host(d).id, "activate")
     try:  # from here on the run is a success, and nothing of it may be undone
         finish(d, power.remove_identity(d.vcenter, d.known("clone")["vm"]), "reconfiguring")
+        d.note("activate", unmarked=True)
     except DiakenError as error:
-        d.recording.warn(f"the VM still bears the identity of this run: {error.message}")
+        d.recording.warn(
+            f"the VM still bears the identity of this run: {error.message};"
+            f" take it off with: diaken deploy resume {d.recording.id}"
+        )
     write_hosts_file(d)
     return {}
 
