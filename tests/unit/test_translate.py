@@ -18,6 +18,8 @@ from diaken_cli.words import HostCounters, HostResult, HostStatus, TaskResult
 
 SECRET = "hunter2!"
 
+CLOSED = "Shared connection to 10.0.4.21 closed.\r\n"  # raw has a terminal: ssh says so
+
 
 def raw(event: str, text: str = "", **data: Any) -> dict[str, Any]:
     """An event as ansible-runner 2.4 gives it, as far as it is looked at."""
@@ -95,6 +97,11 @@ def test_each_end_has_its_result(event: str, data: dict[str, Any], result: TaskR
         ({"msg": "non-zero return code", "rc": 3, "stderr": "a\nlast\n"}, "… (3): last"),
         ({"msg": "non-zero return code", "rc": 3, "stdout": "said\n", "stderr": ""}, "… (3): said"),
         ({"msg": "non-zero return code", "rc": 3, "stdout": "", "stderr": ""}, "…"),
+        (
+            {"msg": "non-zero return code", "rc": 3, "stdout": "said\r\n", "stderr": CLOSED},
+            "… (3): said",
+        ),
+        ({"reason": "Could not find x.yml"}, "Could not find x.yml"),
         (
             {"msg": "MODULE FAILURE", "rc": 1, "module_stderr": "sh: not found\n"},
             "MODULE FAILURE (1): sh: not found",

@@ -17,6 +17,8 @@ REMOTE_MARKS = (
     "XMODIFIERS",
 )  # … and on the hosts: Debian's sshd takes LC_*, RHEL's the other
 
+_THEIRS = "~/.ansible"  # where ansible-galaxy installs, and people put their plugins
+
 _DROPPED_PREFIXES = ("ANSIBLE_", "DIAKEN_", "AWX_", "RUNNER_", "LC_", "PYTHON")
 _DROPPED = frozenset(
     [
@@ -57,6 +59,9 @@ def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) 
     connection += ["-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"]
     return {
         "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", "")),
+        "ANSIBLE_HOME": str(_home(scratch / "home")),
+        "ANSIBLE_ROLES_PATH": f"{_THEIRS}/roles:/usr/share/ansible/roles:/etc/ansible/roles",
+        "ANSIBLE_COLLECTIONS_PATH": f"{_THEIRS}/collections:/usr/share/ansible/collections",
         "ANSIBLE_INVENTORY_ENABLED": "yaml",
         "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
         "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
@@ -73,6 +78,15 @@ def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) 
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
     } | ({} if mark is None else {MARK: mark})
+
+
+def _home(made: Path) -> Path:
+    """A home for Ansible, so that it makes none in the account's; plugins there are still found."""
+    made.mkdir(mode=0o700)
+    plugins = Path(_THEIRS).expanduser() / "plugins"
+    if plugins.is_dir():
+        (made / "plugins").symlink_to(plugins)
+    return made
 
 
 def for_work(work: Work, scratch: Path) -> dict[str, str]:

@@ -27,9 +27,10 @@ _CLOSING = 5.0  # seconds that ssh's masters get to close their connections
 # Holds the run's lock file shared in Ansible and in its workers, which inherit the descriptor
 # (ansible-runner passes none on). A file that is gone or taken: the run was given up. `command`,
 # for where the file is gone a bare `exec` would end the shell at once, with a status of its own.
+# Nobody is at its terminal: what would ask there (vars_prompt, pause) goes on, as it does off one.
 _HOLD = (
     'command exec 9<"$DIAKEN_RUN_LOCK" && flock --shared --nonblock 9 && [ -e "$DIAKEN_RUN_LOCK" ]'
-    f' || exit {_GIVEN_UP}; exec "$@"'
+    f' || exit {_GIVEN_UP}; exec "$@" </dev/null'
 )
 
 

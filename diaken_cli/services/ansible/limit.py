@@ -1,7 +1,14 @@
 """Which of the targets a `--limit` means, by Ansible's own matching of patterns."""
 
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from diaken_cli.services.ansible import private
 
 ANSIBLE_ITSELF = "must be a pattern of host and group names, like web0*:!web03"
 
@@ -16,10 +23,7 @@ def matching(pattern: str, hosts: Mapping[str, str | None]) -> frozenset[str]:
     """
     if not pattern.strip() or pattern.lstrip().startswith("@"):
         raise ValueError(ANSIBLE_ITSELF)
-    # By name: ansible is imported only when somebody limits a run, and is not typed.
-    loader = import_module("ansible.parsing.dataloader").DataLoader()
-    manager = import_module("ansible.inventory.manager")
-    inventory = manager.InventoryManager(loader=loader, sources=None, parse=False)
+    inventory = _empty_inventory()
     for group in {group for group in hosts.values() if group}:
         inventory.add_group(group)
         inventory.groups["all"].add_child_group(inventory.groups[group])
@@ -30,3 +34,32 @@ def matching(pattern: str, hosts: Mapping[str, str | None]) -> frozenset[str]:
         return frozenset(host.name for host in inventory.get_hosts("all"))
     except Exception as fault:  # a bad regex or a bad range: many types, all the user's
         raise ValueError(f"{ANSIBLE_ITSELF} ({fault})") from fault
+
+
+def _empty_inventory() -> Any:
+    # By name: ansible is imported only when somebody limits a run, and is not typed.
+    with _own_settings():
+        loader = import_module("ansible.parsing.dataloader").DataLoader()
+        manager = import_module("ansible.inventory.manager")
+        return manager.InventoryManager(loader=loader, sources=None, parse=False)
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """While Ansible is imported it reads its settings, and makes its folders: not the caller's."""
+    theirs = {name: value for name, value in os.environ.items() if name.startswith("ANSIBLE_")}
+    with tempfile.TemporaryDirectory(prefix="diaken-") as made:
+        scratch = Path(made)
+        for name in theirs:
+            del os.environ[name]
+        os.environ |= {
+            "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", "")),
+            "ANSIBLE_HOME": made,
+            "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),
+        }
+        try:
+            yield
+        finally:
+            for name in ("ANSIBLE_CONFIG", "ANSIBLE_HOME", "ANSIBLE_LOCAL_TEMP"):
+                del os.environ[name]
+            os.environ |= theirs

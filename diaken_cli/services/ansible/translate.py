@@ -27,6 +27,8 @@ _AHEAD_OF_RESULT = ("runner_on_file_diff", "runner_retry", "runner_on_async_poll
 # Ansible puts an "[ERROR]" with lines of the playbook's source in front of the first failure.
 _FAILURE = re.compile(r"^(?:fatal|failed): \[", re.MULTILINE)
 _CHANGED = re.compile(r"^changed: \[", re.MULTILINE)
+# By ssh itself, on a terminal of its own, as `raw` has one.
+_CLOSED = re.compile(r"(?:Shared c|C)onnection to \S+ closed\.")
 _ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
 _SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
 
@@ -161,11 +163,21 @@ def _result(
 def _reason(host: str, details: Mapping[str, Any]) -> str:
     if "censored" in details:
         return str(details["censored"])
-    message = str(details.get("msg") or "no reason given").removeprefix("Task failed: ")
+    message = str(details.get("msg") or details.get("reason") or "no reason given").removeprefix(
+        "Task failed: "
+    )
     if message.startswith("Failed to connect to the host via ssh"):
         return ssh.explain(host, message)
-    output = details.get("stderr") or details.get("module_stderr") or details.get("stdout")
-    if "rc" in details and output:
-        last = str(output).strip().splitlines()[-1:]
-        message = f"{message} ({details['rc']}): {''.join(last)}"
+    if "rc" in details and (last := _last_line(details)):
+        message = f"{message} ({details['rc']}): {last}"
     return message
+
+
+def _last_line(details: Mapping[str, Any]) -> str | None:
+    """The last that a program said, on standard error where it said something there."""
+    for stream in ("stderr", "module_stderr", "stdout"):
+        lines = str(details.get(stream) or "").splitlines()
+        said = [line.strip() for line in lines if line.strip() and not _CLOSED.match(line)]
+        if said:
+            return said[-1]
+    return None

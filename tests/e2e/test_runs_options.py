@@ -1,0 +1,219 @@
+"""What is said of a run by its options, on real hosts: which hosts, which tasks, and how."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.cli import DIAKEN
+from tests.e2e.running import Running, counters, ready, statuses
+from tests.integration.ansible_fixture import until
+from tests.lab_fixture import Lab
+
+FOUR = ready(1, 4)
+TAGGED = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: One, ansible.builtin.raw: "true", tags: [one]}
+    - {name: Two, ansible.builtin.raw: "true", tags: [two]}
+"""
+EDIT = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Edit
+      ansible.builtin.copy: {content: "new\\n", dest: /root/edited}
+"""
+NEVER_STARTED = {
+    "yaml": ("- hosts: all\n  tasks: [\n", "YAML parsing failed"),
+    "module": ("- hosts: all\n  tasks: [no_such_thing_at_all: ]\n", "no_such_thing_at_all"),
+    "role": ("- hosts: all\n  roles: [no_such_role]\n", "'no_such_role' was not found"),
+}
+NO_ACCESS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
+"""Root like any account: what its owner may not read it can't read."""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    started = Lab.start(f"options-{os.getpid()}", "--vms", "4")
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def cli(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    cli = Running(tmp_path_factory.mktemp("options"), lab)
+    cli.group("four", FOUR)
+    return cli
+
+
+def runs(cli: Running) -> list[int]:
+    return [each["id"] for each in cli.json("history", "list")]
+
+
+def test_hosts_and_tags_that_match_nothing_are_a_run_on_no_host(cli: Running) -> None:
+    cli.playbook("nowhere", TAGGED.replace("all", "another_group", 1))
+    cli.playbook("tagged", TAGGED)
+    for words in (("nowhere",), ("tagged", "--tags", "nope")):
+        run = cli.json("run", "group", "four", *words, status=1)
+        assert (run["status"], run["error"]["code"]) == ("failed", "no_hosts_ran")
+        assert set(statuses(run).values()) == {"skipped"}
+        assert run["totals"]["skipped"] == 4
+
+
+def test_tags_choose_tasks(cli: Running) -> None:
+    run = cli.json("run", "host", "web01", "tagged", "--tags", "one,two", "--skip-tags", "two")
+    assert cli.said(run["id"], "web01") == [("One", "changed")]
+
+
+def test_limit_and_exclude_never_mean_all(cli: Running) -> None:
+    before = runs(cli)
+    for words, option in (
+        (("--limit", "db*"), "--limit"),
+        (("--limit", ""), "--limit"),
+        ([word for host in FOUR for word in ("--exclude", host)], "--exclude"),
+        (("--limit", "web01", "--exclude", "web01"), "--exclude"),
+    ):
+        assert cli.mistakes(2, "run", "group", "four", "work", *words) == [option]
+    assert runs(cli) == before
+
+    narrow = ("--limit", "web*:!web02", "--exclude", "web03", "--exclude", "web04")
+    assert statuses(cli.json("run", "group", "four", "work", *narrow)) == {"web01": "success"}
+
+
+def test_limit_reads_no_settings_of_the_caller(cli: Running) -> None:
+    """Ansible itself matches the pattern: it is to read no more of the caller's than a run does."""
+    broken = cli.folder / "ansible.cfg"
+    broken.write_text("[defaults]\nforks = nonsense\n")
+    try:
+        words = ("run", "group", "four", "work", "--limit", "web01", "--dry-run")
+        assert cli.run(*words, env={"ANSIBLE_FORKS": "nonsense"}).status == 0
+    finally:
+        broken.unlink()
+    assert not (cli.folder / "home" / ".ansible").exists()
+
+
+def test_check_changes_nothing_and_diff_shows_what_it_would(cli: Running, lab: Lab) -> None:
+    cli.playbook("edit", EDIT)
+    lab.ssh("10.77.0.101", "echo old > /root/edited")
+
+    checked = cli.json("run", "host", "web01", "edit", "--check", "--diff")
+    assert counters(checked, "web01") == (1, 1, 0, 0, 0)
+    assert lab.ssh("10.77.0.101", "cat /root/edited").stdout == "old\n"
+    said = cli.run("history", "output", str(checked["id"])).out
+    assert "-old\n+new\n" in said
+
+    cli.json("run", "host", "web01", "edit")
+    assert lab.ssh("10.77.0.101", "cat /root/edited").stdout == "new\n"
+
+
+@pytest.mark.parametrize("name", NEVER_STARTED)
+def test_a_playbook_that_ansible_does_not_start(cli: Running, name: str) -> None:
+    text, reason = NEVER_STARTED[name]
+    cli.playbook(f"broken/{name}", text)
+
+    run = cli.json("run", "host", "web01", f"broken/{name}", status=14)
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "ansible")
+    assert reason in run["error"]["message"]
+    assert statuses(run) == {"web01": "skipped"}
+    assert [step["status"] for step in run["steps"]] == ["failed"]
+
+
+def test_a_playbook_that_is_missing_or_cannot_be_read(cli: Running, lab: Lab) -> None:
+    before = runs(cli)
+    assert cli.error(11, "run", "host", "web01", "wrk")["hint"] == "did you mean work?"
+    assert runs(cli) == before
+    path = cli.playbook("unreadable", TAGGED)
+    path.chmod(0)
+
+    done = lab.exec(
+        [*NO_ACCESS, *DIAKEN, "run", "host", "web01", "unreadable", "--json"],
+        env=cli.environment,
+        cwd=cli.folder,
+    )
+
+    assert done.returncode == 14, done.stdout + done.stderr
+    assert "Permission denied" in done.stdout
+
+
+def test_retry_failed_is_for_the_hosts_that_did_not_succeed(cli: Running) -> None:
+    words = ("run", "group", "four", "work")
+    first = cli.json(*words, "-e", "fail_on=web02,web04", status=3)
+
+    mended = cli.json(*words, "--retry-failed", str(first["id"]), "-e", "fail_on=web04", status=3)
+    assert statuses(mended) == {"web02": "success", "web04": "failed"}
+    last = cli.json(*words, "--retry-failed", str(mended["id"]), "-e", "fail_on=")
+    assert statuses(last) == {"web04": "success"}
+
+    nothing = cli.json(*words, "--retry-failed", str(last["id"]))
+    assert nothing == last, "there is nothing to do, and no new run"
+    assert cli.mistakes(2, *words, "--retry-failed", "999") == ["--retry-failed"]
+    other = ("run", "host", "web01", "work", "--retry-failed", str(first["id"]))
+    assert cli.mistakes(2, *other) == ["--retry-failed"]
+
+
+def test_a_run_that_died_without_results_can_not_be_retried(cli: Running, lab: Lab) -> None:
+    cli.playbook("slow", TAGGED.replace('"true"', "sleep 60", 1))
+    words = ("run", "group", "four", "slow")
+    process = lab.popen(
+        [*DIAKEN, *words],
+        env=cli.environment,
+        cwd=cli.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: "sleep 60" in lab.ssh("10.77.0.101", "ps -eo args").stdout, "it sleeps", 60)
+    finally:
+        process.kill()
+        process.wait()
+    number = cli.last()
+    lab.ssh("10.77.0.101", "pkill -x sleep")
+    cli.run("history", "cancel", number)  # what of it still lives is ended
+    until(
+        lambda: cli.json("history", "show", number)["status"] == "interrupted", "it is settled", 60
+    )
+
+    error = cli.error(12, *words, "--retry-failed", number)
+    assert error["code"] == "no_results"
+    assert "has no results of hosts" in error["message"]
+
+
+def test_history_of_real_runs_is_filtered_and_thinned_out(cli: Running) -> None:
+    every = cli.json("history", "list")
+    assert [each["id"] for each in every] == sorted((e["id"] for e in every), reverse=True)
+    assert all("hosts" not in each and "steps" not in each for each in every)
+
+    def listed(*words: str) -> set[int]:
+        return {each["id"] for each in cli.json("history", "list", *words)}
+
+    def those(**wanted: str) -> set[int]:
+        return {e["id"] for e in every if all(e[key] == value for key, value in wanted.items())}
+
+    for status in ("partial", "interrupted"):
+        assert listed("--status", status) == those(status=status) != set()
+    place = ("--environment", "TEST", "--kind", "playbook")
+    assert listed("--group", "four", *place) == those(target_type="group")
+    assert listed("--playbook", "tagged", *place) == those(playbook="tagged") != set()
+    with_it = {number for number in those() if was_in(cli, "web04", number)}
+    assert listed("--host", "web04") == with_it
+    assert with_it < those()
+    first, last = every[-2]["started_at"], every[2]["started_at"]
+    between = {each["id"] for each in every if first <= each["started_at"] < last}
+    assert listed("--since", first, "--until", last) == between
+    assert listed("--limit", "2") == {each["id"] for each in every[:2]}
+
+    assert cli.json("history", "prune", "--older-than", "1h", "--yes")["runs"] == 0
+    assert cli.json("history", "prune", "--older-than", "1s", "--yes")["runs"] == len(every)
+    assert runs(cli) == []
+    assert cli.error(11, "history", "output", str(every[0]["id"]))
+    assert cli.json("run", "host", "web01", "tagged")["id"] > every[0]["id"]
+
+
+def was_in(cli: Running, host: str, number: int) -> bool:
+    detail = cli.store.history.find(number)
+    assert detail is not None
+    return host in {each.host for each in detail.hosts}
