@@ -126,7 +126,7 @@ class Bench:
     def private_folders(self) -> list[Path]:
         """The private folders of this bench's runs, wherever they are on this machine."""
         bases = ("/dev/shm", "/tmp", os.environ.get("XDG_RUNTIME_DIR", "/run"))
-        links = [link for base in bases for link in Path(base).glob("diaken-run-*/lock")]
+        links = [link for base in bases for link in Path(base).glob("diaken-run-*/run")]
         return [link.parent for link in links if _leads_to(link, self.lock)]
 
 

@@ -1,12 +1,14 @@
 """What Ansible gets to see and what it leaves: no secret, nothing of the caller's, no file."""
 
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from diaken_cli.events import Event, TaskStarted
-from diaken_cli.services.ansible import environment, known_hosts
+from diaken_cli.services.ansible import environment, known_hosts, private
 from diaken_cli.services.ansible.work import SshSettings
 from diaken_cli.words import HostStatus
 from tests.integration.ansible_fixture import (
@@ -114,6 +116,27 @@ def test_nothing_is_left_when_it_is_over(bench: Bench) -> None:
     assert processes_with(ran.mark) == []
     assert {path.name for path in bench.folder.iterdir()} == {"site.yml", "state"}
     assert sorted(bench.lab.sh("web01", *find).stdout.split()) == sorted(killed)
+
+
+def test_a_folder_that_somebody_works_in_stays_even_where_its_run_cannot_be_seen(
+    tmp_path: Path,
+) -> None:
+    """As from a container that has /dev/shm in common with it, and not the database's folder."""
+    unseen = tmp_path / "elsewhere" / "run.lock"
+    long_ago = time.time() - 3600
+    with private.folder(unseen) as working:
+        os.utime(working, (long_ago, long_ago))
+        killed, new = (working.with_name(f"{working.name}-{each}") for each in ("killed", "new"))
+        for each in (killed, new):
+            each.mkdir(0o700)
+            private.lock_of(each).touch()
+        os.utime(killed, (long_ago, long_ago))
+        with private.folder(unseen):
+            pass
+        assert (working.is_dir(), killed.exists(), new.is_dir()) == (True, False, True)
+    private.lock_of(new).unlink()
+    new.rmdir()
+    assert not working.exists()
 
 
 def test_settings_of_the_caller_are_not_inherited(

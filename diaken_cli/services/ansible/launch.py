@@ -24,12 +24,14 @@ _PACE = 0.5  # seconds from one look at `should_stop` to the next
 _GRACE = 3.0  # seconds that Ansible gets to end its workers by itself
 _CLOSING = 5.0  # seconds that ssh's masters get to close their connections
 
-# Holds the run's lock file shared in Ansible and in its workers, which inherit the descriptor
-# (ansible-runner passes none on). A file that is gone or taken: the run was given up. `command`,
-# for where the file is gone a bare `exec` would end the shell at once, with a status of its own.
-# Nobody is at its terminal: what would ask there (vars_prompt, pause) goes on, as it does off one.
+# Holds the run's lock file and that of its folder shared in Ansible and in its workers, which
+# inherit the descriptors (ansible-runner passes none on). A file that is gone or taken: the run was
+# given up. `command`, for where the file is gone a bare `exec` would end the shell at once, with a
+# status of its own. Nobody is at its terminal: what would ask there (vars_prompt, pause) goes on,
+# as it does off one.
 _HOLD = (
-    'command exec 9<"$DIAKEN_RUN_LOCK" && flock --shared --nonblock 9 && [ -e "$DIAKEN_RUN_LOCK" ]'
+    'command exec 8<"$DIAKEN_FOLDER_LOCK" 9<"$DIAKEN_RUN_LOCK"'
+    ' && flock --shared --nonblock 8 && flock --shared --nonblock 9 && [ -e "$DIAKEN_RUN_LOCK" ]'
     f' || exit {_GIVEN_UP}; exec "$@" </dev/null'
 )
 
@@ -135,6 +137,7 @@ class _Attempt:
             "ANSIBLE_CALLBACK_PLUGINS": get_callback_dir(),
             "ANSIBLE_STDOUT_CALLBACK": "awx_display",
             "AWX_ISOLATED_DATA_DIR": runner.config.artifact_dir,
+            "DIAKEN_FOLDER_LOCK": str(private.lock_of(folder)),
         }
         return runner
 

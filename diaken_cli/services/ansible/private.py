@@ -14,17 +14,21 @@ from typing import Any
 from diaken_cli import liveness
 
 _PREFIX = "diaken-run-"
-_LOCK = "lock"  # a link to the lock file of the run that the folder belongs to
-_BEING_MADE = 600.0  # seconds in which a folder may be without its link
+_LOCK = "lock"  # held by every process that works in the folder
+_WHOSE = "run"  # a link to the run's own lock file, for who looks
+_BEING_MADE = 600.0  # seconds in which a folder may be without it
+_BEING_LOCKED = 2.0  # seconds in which it may not be held yet
 # A socket's path has at most 107 bytes (unix(7)); ssh needs some 40 below this folder.
 _LONGEST = 60
 
 
 @contextmanager
-def folder(lock: Path) -> Iterator[Path]:
+def folder(run_lock: Path) -> Iterator[Path]:
     """A new private folder, removed when the context is left; folders of dead runs are too.
 
-    A run that was killed can't remove its own: the next one does, by the lock that nobody holds.
+    A run that was killed can't remove its own: the next one does, by the lock in the folder that
+    nobody holds. The run's own lock file would not do: another mount namespace (a container, a
+    service with a private /var) may share this place and not see that file.
 
     Raises:
         OSError: no place where a folder can be made.
@@ -33,8 +37,9 @@ def folder(lock: Path) -> Iterator[Path]:
     _sweep(base)
     made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     try:
-        (made / _LOCK).symlink_to(lock.absolute())
-        yield made
+        with liveness.hold(lock_of(made)):
+            (made / _WHOSE).symlink_to(run_lock.absolute())
+            yield made
     finally:
         _remove(made)
 
@@ -75,11 +80,16 @@ def _sweep(base: Path) -> None:
             continue  # its own run, or another sweep, was first
 
 
+def lock_of(folder: Path) -> Path:
+    """The file that a process which works in the folder has to hold, shared."""
+    return folder / _LOCK
+
+
 def _is_left(folder: Path, changed_at: float) -> bool:
-    lock = folder / _LOCK
-    if lock.is_symlink():
-        return not liveness.is_alive(lock)
-    return time.time() - changed_at > _BEING_MADE
+    age = time.time() - changed_at
+    if lock_of(folder).exists():
+        return age > _BEING_LOCKED and not liveness.is_alive(lock_of(folder))
+    return age > _BEING_MADE
 
 
 def _remove(folder: Path) -> None:
