@@ -64,7 +64,10 @@ def write_secrets(place: Place) -> None:
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"),
             *("-subj", "/CN=vcenter.lab.example"),
-            *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:vcenter.lab.example"),
+            *(
+                "-addext",
+                "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:vcenter.lab.example,DNS:vc.example.com",
+            ),
             *("-keyout", "key.pem", "-out", "ca.pem"),
         ],
     ):

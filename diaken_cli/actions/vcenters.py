@@ -160,7 +160,7 @@ def test(vcenter: VCenterRecord) -> Tested:
             username=vcenter.username,
             datacenter=named[0].path if named else None,
             datacenters=paths,
-            clock_difference=round(difference, 1),
+            clock_difference=round(difference, 1) + 0.0,  # never -0.0
             missing_privileges=missing_privileges(opened, datacenter=ref),
         )
 
