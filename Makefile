@@ -1,7 +1,7 @@
 # make demo    a simulated vCenter, a deploy into it, and ssh to the new host
 # make test    all tests, against the simulator and real SSH hosts
 # make check   ruff, mypy, import-linter
-# make docs    docs/reference and the man pages, from the code
+# make docs    docs/reference, the man pages and the table of shell completion, from the code
 # Each sets up what it needs; on Debian and Ubuntu that includes system packages. The first two need root.
 
 VENV := .venv

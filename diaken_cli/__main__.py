@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line and exit with the status of the contract."""
+    import os
+
     arguments = sys.argv[1:]
+    if shell := os.environ.get("_DIAKEN_COMPLETE"):  # see `completion`
+        from diaken_cli.completion import answering
+
+        sys.exit(answering.main(shell, arguments))
     if arguments == ["--version"]:  # typer would cost five times as much
         from diaken_cli import __version__
 

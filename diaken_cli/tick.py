@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int | None:
         as_json, config = _options(arguments)
         if os.path.exists(os.path.join(os.path.dirname(_usual_database(os.environ)), TOLD)):
             return None  # what was told is over, and that is to be told, too
-        if _anything_to_do(_database(config, os.environ)):
+        if _anything_to_do(database_path(config, os.environ)):
             return None
     except HandOver:
         return None
@@ -95,7 +95,8 @@ def _touch(path: str) -> None:
 # ── where the database is: as `config` finds it, or not at all ───────────────────────────────
 
 
-def _database(config: str | None, environ: Mapping[str, str]) -> str:
+def database_path(config: str | None, environ: Mapping[str, str]) -> str:
+    """Where the database is; `config` is the config file of `--config`. Raises HandOver."""
     file, text = _config_file(config, environ)
     # It is read even where a variable goes before it: a mistake in it has to be told.
     configured = _path_in(text)

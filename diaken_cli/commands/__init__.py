@@ -1,6 +1,7 @@
 """The command line: parse, call, render. A group is imported when one of its commands is used."""
 
 import importlib
+import os
 from typing import Annotated, Any
 
 import typer
@@ -58,6 +59,7 @@ app = typer.Typer(
     cls=LazyGroups,
     no_args_is_help=True,
     rich_markup_mode="rich",
+    add_completion=False,  # ours is quicker, and knows names: see `completion`
     pretty_exceptions_enable=False,
 )
 
@@ -65,6 +67,33 @@ app = typer.Typer(
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"diaken {__version__}")
+        raise typer.Exit
+
+
+def _shell(given: str) -> str:
+    from diaken_cli.commands.completion import SHELLS
+
+    if given not in SHELLS:
+        raise typer.BadParameter(f"must be one of {', '.join(SHELLS)}")
+    return given
+
+
+def _show_completion(shell: str | None) -> None:
+    if shell is not None:
+        from diaken_cli.commands.completion import script
+
+        typer.echo(script(_shell(shell)), nl=False)
+        raise typer.Exit
+
+
+def _install_completion(shell: str | None) -> None:
+    if shell is not None:
+        from diaken_cli.commands.completion import install
+
+        path, more = install(_shell(shell), os.environ)
+        typer.echo(f"Wrote {path}; a new shell reads it.", err=True)
+        if more:
+            typer.echo(more, err=True)
         raise typer.Exit
 
 
@@ -76,5 +105,25 @@ def diaken(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="SHELL",
+            callback=_show_completion,
+            is_eager=True,
+            help="Print the completion script for bash, zsh or fish.",
+        ),
+    ] = None,
+    install_completion: Annotated[
+        str | None,
+        typer.Option(
+            "--install-completion",
+            metavar="SHELL",
+            callback=_install_completion,
+            is_eager=True,
+            help="Put that script where the shell of this account looks for it.",
+        ),
+    ] = None,
 ) -> None:
     """Create virtual machines in vSphere and change them with Ansible, safely."""

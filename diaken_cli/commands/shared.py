@@ -279,7 +279,9 @@ def _names(options: Any) -> list[str]:
 
 def group(help_text: str) -> typer.Typer:
     """A command group."""
-    return typer.Typer(no_args_is_help=True, help=help_text, rich_markup_mode="rich")
+    return typer.Typer(
+        no_args_is_help=True, help=help_text, rich_markup_mode="rich", add_completion=False
+    )
 
 
 def _output(options: CommonOptions) -> Output:

@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
-from docs.generate import man, reference
+from docs.generate import completion, man, reference
 
 DOCS = Path(__file__).parents[1]
+TABLE = DOCS.parent / "diaken_cli" / "completion" / "table.json"
 
 
 def pages() -> dict[Path, str]:
@@ -15,6 +16,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "config.md": reference.config(),
         DOCS / "reference" / "exit-statuses.md": reference.exit_statuses(),
         DOCS / "reference" / "events.md": reference.json_lines(),
+        TABLE: completion.table(),
     }
     return found | {DOCS / "man" / name: text for name, text in man.pages().items()}
 
@@ -26,12 +28,12 @@ def main() -> int:
     ]
     if "--check" in sys.argv[1:]:
         for path in different:
-            print(f"{path.relative_to(DOCS)} is not as the code is: run make docs")
+            print(f"{path.relative_to(DOCS.parent)} is not as the code is: run make docs")
         return bool(different)
     for path in different:
         path.parent.mkdir(exist_ok=True)
         path.write_text(pages()[path])
-        print(f"wrote {path.relative_to(DOCS)}")
+        print(f"wrote {path.relative_to(DOCS.parent)}")
     return 0
 
 

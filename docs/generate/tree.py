@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from diaken_cli.commands import GROUPS, app
+from diaken_cli.commands import COMMANDS, GROUPS, app
 from diaken_cli.commands.shared import EVERY_COMMAND
 
 OWN = "Options"
@@ -60,6 +60,10 @@ def groups() -> Iterator[Group]:
             _text(group.help or GROUPS[name]),
             tuple(_command(f"diaken {name} {each}", found) for each, found in commands.items()),
         )
+    for name, help_text in COMMANDS.items():
+        module = importlib.import_module(f"diaken_cli.commands.{name}")
+        command = _command(f"diaken {name}", typer.main.get_command(module.app))
+        yield Group(name, help_text, (command,))
 
 
 def options_of_every_command() -> tuple[Parameter, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.commands import GROUPS
+from diaken_cli.commands import COMMANDS, GROUPS
 from docs.generate import man
 from docs.generate.__main__ import DOCS, pages
 
@@ -21,7 +21,7 @@ def test_a_generated_page_is_as_the_code_is(path: Path) -> None:
 
 def test_there_is_no_page_of_what_is_gone() -> None:
     kept = {path.name for path in (DOCS / "man").iterdir()}
-    assert kept == {"diaken.1"} | {f"diaken-{group}.1" for group in GROUPS}
+    assert kept == {"diaken.1"} | {f"diaken-{group}.1" for group in [*GROUPS, *COMMANDS]}
 
 
 def test_every_command_has_its_options() -> None:

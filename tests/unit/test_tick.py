@@ -206,7 +206,7 @@ def test_database_is_where_the_config_says(
     monkeypatch.setenv("DIAKEN_CONFIG", "etc/config.toml")
     monkeypatch.setenv(variable, value)
     try:
-        found = tick._database(None, os.environ)
+        found = tick.database_path(None, os.environ)
     except tick.HandOver:
         return
     assert Path(found) == config.load(None, os.environ).database.path
@@ -221,7 +221,7 @@ def test_config_file_is_the_one_that_the_config_reads(home: Path, present: str) 
         if present in (name, "both"):
             file.parent.mkdir(parents=True)
             file.write_text(f'[database]\npath = "/srv/{name}.db"\n')
-    assert Path(tick._database(None, os.environ)) == config.load(None, os.environ).database.path
+    assert Path(tick.database_path(None, os.environ)) == config.load(None, os.environ).database.path
 
 
 def test_odd_names_reach_the_database(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,96 @@
+"""Names for completion, from the database and the playbook folders, by the standard library."""
+
+import os
+
+from diaken_cli.completion.reading import Wanted
+
+MOST = 1000
+IN_PLACE = """
+    (:environment IS NULL OR environment.name = :environment)
+    AND (:group IS NULL OR host_group.name = :group)
+"""
+HOSTS = """
+    SELECT host.name, environment.name || coalesce('/' || host_group.name, '') || ' ' || host.ip
+    FROM host JOIN environment ON environment.id = host.environment_id
+    LEFT JOIN host_group ON host_group.id = host.group_id
+"""
+RUNS = """
+    SELECT id, coalesce(playbook, kind) || ' on ' || target || ', ' || status || ', '
+        || substr(started_at, 1, 16)
+    FROM run
+"""
+TASKS = """
+    SELECT name, playbook || ' on ' || target || coalesce(', ' || substr(due_at, 1, 16), '')
+    FROM scheduled_task
+"""
+LAST = "ORDER BY id DESC"
+
+QUERIES = {
+    "host": f"{HOSTS} WHERE {IN_PLACE} ORDER BY host.name",
+    "active_host": f"{HOSTS} WHERE host.active AND {IN_PLACE} ORDER BY host.name",
+    "any_host": f"{HOSTS} ORDER BY host.name",
+    "group": """
+        SELECT host_group.name, group_concat(environment.name, ', ')
+        FROM host_group JOIN environment ON environment.id = host_group.environment_id
+        WHERE :environment IS NULL OR environment.name = :environment
+        GROUP BY host_group.name ORDER BY host_group.name
+    """,
+    "environment": "SELECT name, '' FROM environment ORDER BY name",
+    "vcenter": "SELECT name, server FROM vcenter ORDER BY name",
+    "setting": "SELECT key, value FROM setting ORDER BY key",
+    "task": f"{TASKS} GROUP BY name ORDER BY max(id) DESC",
+    "open_task": f"{TASKS} WHERE status IN ('pending', 'running') ORDER BY name",
+    "run": f"{RUNS} {LAST}",
+    "running_run": f"{RUNS} WHERE status = 'running' {LAST}",
+    "failed_run": f"""
+        {RUNS} WHERE kind = 'playbook' AND status IN ('partial', 'failed', 'canceled',
+        'interrupted') {LAST}
+    """,
+    "open_deploy": f"""
+        {RUNS} WHERE kind = 'deploy' AND status IN ('failed', 'canceled', 'interrupted') {LAST}
+    """,
+}
+
+
+def names(wanted: Wanted) -> list[tuple[str, str]]:
+    """The names of that kind, with what they are; none where they can't be had at once."""
+    kind = wanted.kind or ""
+    found = _playbooks(wanted) if kind == "playbook" else _stored(QUERIES.get(kind), wanted)
+    known = {name for name, _ in found}
+    return found + [(each, "") for each in wanted.defaults.get(kind, ()) if each not in known]
+
+
+def _stored(query: str | None, wanted: Wanted) -> list[tuple[str, str]]:
+    import sqlite3
+
+    from diaken_cli import tick
+
+    if query is None:
+        return []
+    values = {"environment": wanted.values.get("environment"), "group": wanted.values.get("group")}
+    try:
+        path = tick.database_path(wanted.config, os.environ)
+        quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        connection = sqlite3.connect(f"file:{quoted}?mode=ro", uri=True, timeout=0)
+        try:
+            rows = connection.execute(f"{query} LIMIT {MOST}", values).fetchall()
+        finally:
+            connection.close()
+    except (OSError, sqlite3.Error, tick.HandOver):
+        return []
+    return [(str(name), "" if meaning is None else str(meaning)) for name, meaning in rows]
+
+
+def _playbooks(wanted: Wanted) -> list[tuple[str, str]]:
+    from pathlib import Path
+
+    from diaken_cli.config import load
+    from diaken_cli.errors import ConfigurationError
+    from diaken_cli.services.ansible.catalog import list_playbooks
+
+    try:
+        config = load(Path(wanted.config) if wanted.config else None, os.environ)
+        found = list_playbooks(config.playbooks.paths)
+    except (OSError, ConfigurationError):
+        return []
+    return [(each.name, each.description or "") for each in found]

@@ -1,0 +1,112 @@
+"""What is to be completed: the words before the cursor, read by the table. Pure."""
+
+from typing import Any
+
+FLAG = "flag"
+
+
+class Wanted:
+    """What may come: names of a `kind`, or one of the `choices` with what they mean.
+
+    `prefix` stands before it in the same word (`--group=`), `values` are the options and arguments
+    that were given already, by kind, and `config` is the config file of `--config`.
+    """
+
+    def __init__(self, incomplete: str) -> None:
+        self.incomplete = incomplete
+        self.prefix = ""
+        self.kind: str | None = None
+        self.choices: dict[str, str] = {}
+        self.values: dict[str, str] = {}
+        self.config: str | None = None
+        self.defaults: dict[str, list[str]] = {}
+
+    def takes(self, kind: Any) -> "Wanted":
+        """A value of that kind: names, one of a list, or anything."""
+        if isinstance(kind, list):
+            self.choices = dict.fromkeys(kind, "")
+        elif kind is not None:
+            self.kind = kind
+        return self
+
+
+def read(words: list[str], table: dict[str, Any]) -> Wanted:
+    """What may stand in the place of the last word."""
+    *before, incomplete = words or [""]
+    wanted = Wanted(incomplete)
+    wanted.defaults = table["names"]
+    command, rest = _command(before, table)
+    if command is None:
+        wanted.choices = _commands(before, table)
+        if incomplete.startswith("-"):
+            wanted.choices = {name: help_text for name, (_, help_text) in table["root"].items()}
+        return wanted
+    options: dict[str, Any] = {**command["options"], **table["common"]}
+    pending, position, only_arguments = _walk(rest, options, command["arguments"], wanted)
+    if pending is not None:
+        return wanted.takes(pending[0])
+    if incomplete.startswith("-") and not only_arguments:
+        name, equals, value = incomplete.partition("=")
+        if equals:
+            wanted.prefix, wanted.incomplete = name + equals, value
+            return wanted.takes(options.get(name, [None])[0])
+        wanted.choices = {each: help_text for each, (_, help_text) in options.items()}
+        return wanted
+    arguments = command["arguments"]
+    return wanted.takes(arguments[position] if position < len(arguments) else None)
+
+
+def _command(before: list[str], table: dict[str, Any]) -> tuple[Any, list[str]]:
+    """The command that was typed, and the words after it."""
+    for length in (2, 1):
+        name = " ".join(before[:length])
+        if len(before) >= length and name in table["commands"]:
+            return table["commands"][name], before[length:]
+    return None, []
+
+
+def _commands(before: list[str], table: dict[str, Any]) -> dict[str, str]:
+    """The groups, or the commands of a group."""
+    if not before:
+        return dict(table["groups"])
+    start = f"{before[0]} "
+    return {
+        name.removeprefix(start): command["help"]
+        for name, command in table["commands"].items()
+        if len(before) == 1 and name.startswith(start)
+    }
+
+
+def _walk(
+    rest: list[str], options: dict[str, Any], arguments: list[Any], wanted: Wanted
+) -> tuple[Any, int, bool]:
+    """Read the words of a command: the option that still lacks its value, and how far it got."""
+    pending, position, only_arguments = None, 0, False
+    for word in rest:
+        if pending is not None:
+            _keep(pending, word, wanted)
+            pending = None
+        elif word == "--" and not only_arguments:
+            only_arguments = True
+        elif word.startswith("-") and word != "-" and not only_arguments:
+            name, equals, value = word.partition("=")
+            option = options.get(name)
+            if option is None or option[0] == FLAG:
+                continue
+            pending = (option[0], name)
+            if equals:
+                _keep(pending, value, wanted)
+                pending = None
+        else:
+            if position < len(arguments) and isinstance(arguments[position], str):
+                wanted.values.setdefault(arguments[position], word)
+            position += 1
+    return pending, position, only_arguments
+
+
+def _keep(option: tuple[Any, str], value: str, wanted: Wanted) -> None:
+    kind, name = option
+    if name == "--config":
+        wanted.config = value
+    elif isinstance(kind, str):
+        wanted.values[kind] = value

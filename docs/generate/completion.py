@@ -1,0 +1,132 @@
+"""The table that shell completion reads: the commands, and what each option and argument takes."""
+
+import json
+from typing import Any
+
+import typer
+
+from diaken_cli.actions.vcenters import KINDS
+from diaken_cli.commands import COMMANDS, GROUPS, app
+from diaken_cli.commands.completion import SHELLS
+from diaken_cli.commands.shared import EVERY_COMMAND
+from diaken_cli.store.inventory import DEFAULT_SETTINGS
+from diaken_cli.words import RunKind, RunStatus
+
+BY_OPTION: dict[str, Any] = {
+    "--environment": "environment",
+    "--group": "group",
+    "--host": "host",
+    "--exclude": "host",
+    "--vcenter": "vcenter",
+    "--playbook": "playbook",
+    "--task": "task",
+    "--retry-failed": "failed_run",
+    "--output": ["text", "json", "jsonl"],
+    "--every": ["daily", "weekly", "monthly"],
+}
+BY_METAVAR: dict[str, Any] = {
+    "FILE": "file",
+    "FOLDER": "file",
+    "PATTERN": "host",
+    "HOST": "active_host",
+    "GROUP": "group",
+    "PLAYBOOK": "playbook",
+    "TASK": "open_task",
+    "RUN": "run",
+    "KEY": "setting",
+}
+NAMES = {  # what NAME is the name of; where it is a new one, nothing is to be completed
+    "hosts": "any_host",
+    "groups": "group",
+    "environments": "environment",
+    "vcenters": "vcenter",
+    "playbooks": "playbook",
+}
+MAKES = ("add", "create", "vm")
+EXACTLY: dict[tuple[str, str], Any] = {
+    ("deploy resume", "RUN"): "open_deploy",
+    ("deploy abort", "RUN"): "open_deploy",
+    ("history cancel", "RUN"): "running_run",
+    ("schedule show", "TASK"): "task",
+    ("inventory export", "--host"): "any_host",
+    ("database backup", "FILE"): "file",
+}
+
+
+def generate() -> dict[str, Any]:
+    """The table: groups, commands with their options and arguments, and names that always are."""
+    root = typer.main.get_command(app)
+    context = typer.Context(root, info_name="diaken")
+    commands: dict[str, Any] = {}
+    common: dict[str, Any] = {}
+    for name in [*GROUPS, *COMMANDS]:
+        _, found, _ = root.resolve_command(context, [name])  # type: ignore[attr-defined]
+        for own, command in getattr(found, "commands", {"": found}).items():
+            full = f"{name} {own}".strip()
+            commands[full] = _command(full, command, common)
+    return {
+        "groups": {**GROUPS, **COMMANDS},
+        "root": dict(_options("", root.params)),
+        "common": common,
+        "names": {"setting": sorted(DEFAULT_SETTINGS)},
+        "commands": commands,
+    }
+
+
+def table() -> str:
+    """The table as it is stored: a line a command, so that a change is a change of few lines."""
+    found = generate()
+    commands = found.pop("commands")
+    head = [f"  {json.dumps(key)}: {_compact(value)}" for key, value in found.items()]
+    lines = [f"    {json.dumps(name)}: {_compact(value)}" for name, value in commands.items()]
+    body = ",\n".join(lines)
+    return "{\n" + ",\n".join([*head, f'  "commands": {{\n{body}\n  }}']) + "\n}\n"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _command(full: str, command: Any, common: dict[str, Any]) -> dict[str, Any]:
+    options = [each for each in command.params if each.param_type_name == "option"]
+    shared = [each for each in options if each.rich_help_panel == EVERY_COMMAND]
+    common.update(_options("", shared))
+    own = [each for each in options if each not in shared and not each.name.endswith("_completion")]
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    return {
+        "help": _line(command.help),
+        "options": dict(_options(full, own)),
+        "arguments": [_argument(full, each.metavar) for each in arguments],
+    }
+
+
+def _options(full: str, parameters: list[Any]) -> Any:
+    for each in parameters:
+        for name in (*each.opts, *each.secondary_opts):
+            yield name, [_kind(full, name, each), _line(each.help)]
+
+
+def _kind(full: str, name: str, option: Any) -> Any:
+    if option.is_flag:
+        return "flag"
+    if full == "history list" and name in ("--status", "--kind"):
+        return [each.value for each in (RunStatus if name == "--status" else RunKind)]
+    if name.endswith("-completion"):
+        return list(SHELLS)
+    usual = BY_OPTION.get(name, BY_METAVAR.get(option.metavar or ""))
+    return EXACTLY.get((full, name), usual)
+
+
+def _argument(full: str, metavar: str | None) -> Any:
+    group, _, own = full.partition(" ")
+    if metavar == "NAME":
+        return None if own in MAKES else NAMES.get(group)
+    if metavar == "WHAT":
+        return list(KINDS)
+    return EXACTLY.get((full, metavar or ""), BY_METAVAR.get(metavar or ""))
+
+
+def _line(text: str | None) -> str:
+    """The first sentence of a help text."""
+    first = " ".join((text or "").split("\n\n")[0].split())
+    return first.rstrip(".")
