@@ -1,0 +1,95 @@
+"""Moments: what DST skips and repeats is settled or refused."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from diaken_cli import timing
+from tests.unit.moments import moment, utc
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "instant"),
+    [
+        ("2026-12-01 03:00", "Europe/Madrid", "2026-12-01 02:00"),
+        ("2026-12-01T03:00", "Europe/Madrid", "2026-12-01 02:00"),
+        ("2026-12-01 03:00:07", "America/Bogota", "2026-12-01 08:00:07"),
+        ("2026-07-01 03:00", "Asia/Kolkata", "2026-06-30 21:30"),
+        ("2026-07-01T03:00+05:30", "Asia/Kolkata", "2026-06-30 21:30"),
+        ("2026-07-01T03:00+0200", "Europe/Berlin", "2026-07-01 01:00"),
+        ("2026-07-01T03:00+02", "Europe/Berlin", "2026-07-01 01:00"),
+        ("2026-07-01T03:00Z", "UTC", "2026-07-01 03:00"),
+        ("2026-10-25T02:30+02:00", "Europe/Berlin", "2026-10-25 00:30"),
+        ("2026-10-25T02:30+01:00", "Europe/Berlin", "2026-10-25 01:30"),
+        ("2026-03-29T02:30+01:00", "Europe/Berlin", "2026-03-29 01:30"),
+        ("2026-03-29T02:30+02:00", "Europe/Berlin", "2026-03-29 00:30"),
+        ("2026-04-05T01:45+11:00", "Australia/Lord_Howe", "2026-04-04 14:45"),
+        ("2026-04-05T01:45+10:30", "Australia/Lord_Howe", "2026-04-04 15:15"),
+    ],
+)
+def test_moment_is_local_to_its_zone(text: str, zone: str, instant: str) -> None:
+    found = moment(text, zone)
+    assert found.instant == utc(instant)
+    assert found.zone == zone
+    again = found.wall.replace(tzinfo=ZoneInfo(zone), fold=found.fold)
+    assert again.astimezone(UTC) == found.instant, "what is stored is the same moment"
+
+
+def test_moment_from_now() -> None:
+    found = moment("+2h")
+    assert found.instant == utc("2026-01-15 14:00:30")
+    assert found.wall == datetime(2026, 1, 15, 15, 0, 30)  # noqa: DTZ001  # a wall has no zone
+    fallen_back = moment("+90m", now=utc("2026-10-25 00:15"))
+    assert (fallen_back.wall.hour, fallen_back.wall.minute, fallen_back.fold) == (2, 45, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "says"),
+    [
+        ("2026-03-29 02:30", "Europe/Berlin", "set forward from 02:00 to 03:00. Write 2026-03-29"),
+        ("2026-03-29 02:30", "Europe/Berlin", "2026-03-29T02:30:00+01:00 is 2026-03-29 03:30 the"),
+        ("2026-10-25 02:30", "Europe/Berlin", "write 2026-10-25T02:30:00+02:00 for the first"),
+        ("2026-10-25 02:30", "Europe/Berlin", "2026-10-25T02:30:00+01:00 for the second"),
+        ("2026-10-04 02:15", "Australia/Lord_Howe", "set forward from 02:00 to 02:30"),
+        ("2026-04-05 01:45", "Australia/Lord_Howe", "2026-04-05T01:45:00+10:30 for the second"),
+        ("2026-12-01T03:00+05:00", "Europe/Berlin", "not at +05:00 at 2026-12-01 03:00, but at +0"),
+        ("2026-10-25T02:30+03:00", "Europe/Berlin", "but at +02:00 or +01:00"),
+        ("2026-07-01T03:00-04:30", "America/Bogota", "not at -04:30 at 2026-07-01 03:00, but at"),
+        ("2026-01-15 13:00", "Europe/Berlin", "in the past: it is 2026-01-15 13:00:30 in Europe"),
+        ("2026-02-30 13:00", "Europe/Berlin", "day is out of range"),
+        ("2026-02-03 24:30", "Europe/Berlin", "hour must be in"),
+        ("2026-12-01", "Europe/Berlin", "write it as 2026-12-01 03:00"),
+        ("tomorrow", "Europe/Berlin", "write it as 2026-12-01 03:00"),
+        ("2026-12-01 ٣3:00", "Europe/Berlin", "write it as"),
+        ("", "Europe/Berlin", "write it as"),
+        ("9999-12-31 23:59", "America/Bogota", "a hundred years"),
+        ("0001-01-01 00:00", "Asia/Kolkata", "a hundred years"),
+        ("+2", "Europe/Berlin", "is not a duration"),
+        ("+0h", "Europe/Berlin", "is not a duration"),
+        ("+2h", "Europe/Nowhere", "not a time zone, such as"),
+        ("+2h", "Europe", "not a time zone"),
+        ("+2h", "../../etc/passwd", "not a time zone"),
+        ("+2h", "", "not a time zone"),
+    ],
+)
+def test_what_is_no_moment_is_refused(text: str, zone: str, says: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        moment(text, zone)
+    assert says in str(refused.value)
+
+
+def test_zone_of_the_machine(tmp_path: Path) -> None:
+    zones = tmp_path / "zoneinfo"
+    (zones / "Asia").mkdir(parents=True)
+    (zones / "Asia/Kolkata").touch()
+    link, unnamed = tmp_path / "localtime", tmp_path / "copy"
+    link.symlink_to(zones / "Asia/Kolkata")
+    unnamed.touch()
+    assert timing.machine_zone({}, link) == "Asia/Kolkata"
+    assert timing.machine_zone({"TZ": ":America/Bogota"}, link) == "America/Bogota"
+    assert timing.machine_zone({}, tmp_path / "missing") == "UTC"
+    for environ, localtime in (({"TZ": "CET-1CEST"}, link), ({}, unnamed)):
+        with pytest.raises(ValueError, match="say one with --timezone"):
+            timing.machine_zone(environ, localtime)

@@ -1,0 +1,112 @@
+"""Rules: their one form, and what is refused."""
+
+import time
+
+import pytest
+
+from diaken_cli import timing
+from tests.unit.moments import moment, utc
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("daily", "FREQ=DAILY"),
+        ("Weekly", "FREQ=WEEKLY"),
+        ("monthly", "FREQ=MONTHLY"),
+        ("RRULE:FREQ=DAILY;INTERVAL=1", "FREQ=DAILY"),
+        ("byday=th,mo;freq=weekly", "FREQ=WEEKLY;BYDAY=MO,TH"),
+        ("FREQ=MONTHLY;BYDAY=2TU,-1FR;WKST=MO", "FREQ=MONTHLY;BYDAY=2TU,-1FR"),
+        ("FREQ=DAILY;COUNT=3", "FREQ=DAILY;COUNT=3"),
+        ("FREQ=DAILY;UNTIL=20260301", "FREQ=DAILY;UNTIL=20260301T225959Z"),
+        ("FREQ=DAILY;UNTIL=20260301T000000", "FREQ=DAILY;UNTIL=20260228T230000Z"),
+        ("FREQ=DAILY;UNTIL=20260301T000000Z", "FREQ=DAILY;UNTIL=20260301T000000Z"),
+        ("FREQ=DAILY;BYHOUR=3;BYMINUTE=0;BYSECOND=0", "FREQ=DAILY;BYHOUR=3;BYMINUTE=0;BYSECOND=0"),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"),
+        ("FREQ=MINUTELY;INTERVAL=15", "FREQ=MINUTELY;INTERVAL=15"),
+    ],
+)
+def test_rule_has_one_form(text: str, canonical: str) -> None:
+    start = moment("2026-02-01 03:00", "Europe/Lisbon" if "Lisbon" in text else "Europe/Berlin")
+    assert timing.parse_rule(text, start) == canonical
+    assert timing.parse_rule(canonical, start) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("hourly", "daily, weekly, monthly, or NAME=VALUE"),
+        ("", "daily, weekly, monthly, or NAME=VALUE"),
+        ("INTERVAL=2", "daily, weekly, monthly, or as RFC 5545"),
+        ("FREQ=DAILY;", "NAME=VALUE"),
+        ("FREQ=FORTNIGHTLY", "must be one of MINUTELY"),
+        ("FREQ=SECONDLY;INTERVAL=60", "finer than a minute"),
+        ("FREQ=MINUTELY;BYSECOND=0,30", "finer than a minute"),
+        ("FREQ=DAILY;INTERVAL=0", "INTERVAL=0: must be a whole number, 1 to"),
+        ("FREQ=DAILY;INTERVAL=-1", "INTERVAL=-1: must be a whole number"),
+        ("FREQ=DAILY;COUNT=1000000", "COUNT=1000000: must be a whole number, 1 to 10000"),
+        ("FREQ=DAILY;COUNT=2;UNTIL=20270101", "can't both be given"),
+        ("FREQ=DAILY;UNTIL=20260131", "has ended before its first moment"),
+        ("FREQ=DAILY;UNTIL=20261399", "UNTIL=20261399 is not a moment"),
+        ("FREQ=DAILY;UNTIL=tomorrow", "written as 20261231 or"),
+        ("FREQ=DAILY;FREQ=DAILY", "FREQ is given twice"),
+        ("FREQ=DAILY;BYHOUR=24", "BYHOUR=24: must be whole numbers, 0 to 23"),
+        ("FREQ=DAILY;BYHOUR=٣", "BYHOUR=٣: must be whole numbers"),
+        ("FREQ=MONTHLY;BYMONTHDAY=0", "1 to 31, or from the end"),
+        ("FREQ=WEEKLY;BYDAY=XX", "must be of MO, TU"),
+        ("FREQ=MONTHLY;BYDAY=0MO", "must be of MO, TU"),
+        ("FREQ=WEEKLY;BYDAY=1MO", "can only be said with FREQ=MONTHLY"),
+        ("FREQ=DAILY;WKST=1", "WKST=1: must be one of MO"),
+        ("FREQ=DAILY;BYSETPOS=1", "BYSETPOS needs another BY"),
+        ("FREQ=HOURLY;BYMINUTE=1,2;BYSETPOS=1", "BYSETPOS has no meaning with FREQ=HOURLY"),
+        ("FREQ=MONTHLY;BYWEEKNO=3", "BYWEEKNO has no meaning with FREQ=MONTHLY"),
+        ("FREQ=DAILY;EASTER=1", "EASTER is no part of a rule"),
+        ("FREQ=DAILY;BYEASTER=1", "BYEASTER is no part of a rule"),
+        ("DTSTART:20260101T000000\nRRULE:FREQ=DAILY", "one rule on one line"),
+        ("DTSTART=20260101;FREQ=DAILY", "one rule on one line"),
+        ("FREQ=DAILY\nEXDATE:20260101T000000", "one rule on one line"),
+    ],
+)
+def test_what_is_no_rule_is_refused(text: str, says: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        timing.parse_rule(text, moment("2026-02-01 03:00"))
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=YEARLY;BYWEEKNO=2;BYMONTH=12",
+        "FREQ=YEARLY;INTERVAL=100000;BYMONTH=1;BYMONTHDAY=1",
+        "FREQ=MONTHLY;INTERVAL=100000;BYMONTHDAY=-31",
+        "FREQ=YEARLY;INTERVAL=4;BYMONTH=2;BYMONTHDAY=29",
+        "FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=MINUTELY;BYMONTH=4;BYMONTHDAY=31;BYHOUR=3",
+        "FREQ=HOURLY;INTERVAL=24;BYMINUTE=5;BYHOUR=7",
+        "FREQ=HOURLY;INTERVAL=100000;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=MINUTELY;INTERVAL=2;BYMINUTE=1",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6",
+        "FREQ=DAILY;BYHOUR=3;BYSETPOS=2",
+    ],
+)
+def test_rule_that_never_comes_is_refused_soon(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ValueError, match="never comes"):
+        timing.parse_rule(text, moment("2026-02-01 03:00", "Asia/Kolkata"))
+    assert time.process_time() - began < 3
+
+
+def test_end_that_no_calendar_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="UNTIL=99991231T235959 is not a moment"):
+        timing.parse_rule(
+            "FREQ=DAILY;UNTIL=99991231T235959", moment("2026-02-01 03:00", "America/Bogota")
+        )
+
+
+def test_rule_that_comes_every_eighth_year_is_not_refused() -> None:
+    start = moment("2096-03-01 03:00", "UTC")
+    rule = timing.parse_rule("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", start)
+    found = timing.next_instant(rule, start.wall, "UTC", 0, start.instant)
+    assert found == utc("2104-02-29 03:00")
