@@ -5,12 +5,12 @@ itself. The note is a file in the folder of the default database.
 """
 
 import json
-import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 TOLD = "told.json"  # tick.py looks for it
-AGAIN_AFTER = 24 * 3600.0  # seconds
+AGAIN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -18,20 +18,19 @@ class Lasting:
     """A file that remembers what was told; where it can't be written, everything is told."""
 
     path: Path
-    quiet: bool
 
     @classmethod
-    def beside(cls, database: Path, *, quiet: bool) -> "Lasting":
-        """For the default database's folder; not `quiet`, on a terminal, everything is told."""
-        return cls(database.with_name(TOLD), quiet)
+    def beside(cls, database: Path) -> "Lasting":
+        """For the folder of the default database, which is known even where no config is."""
+        return cls(database.with_name(TOLD))
 
-    def tell(self, key: str, message: str) -> bool:
+    def tell(self, message: str, now: datetime) -> bool:
         """Whether an error is to be told now."""
         told = self._read()
-        before = told.get(key)
-        if before is not None and time.time() - before[0] < AGAIN_AFTER:
-            return not self.quiet
-        self._write(told | {key: (time.time(), message)})
+        before = told.get(message)
+        if before is not None and now - before < AGAIN_AFTER:
+            return False
+        self._write(told | {message: now})
         return True
 
     def over(self) -> list[str]:
@@ -39,20 +38,20 @@ class Lasting:
         told = self._read()
         if told:
             self.path.unlink(missing_ok=True)
-        return [message for _, message in told.values()]
+        return list(told)
 
-    def _read(self) -> dict[str, tuple[float, str]]:
+    def _read(self) -> dict[str, datetime]:
         try:
             kept = json.loads(self.path.read_text())
-            return {key: (float(at), str(message)) for key, (at, message) in kept.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            return {str(key): datetime.fromtimestamp(at, UTC) for key, at in kept.items()}
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
             return {}
 
-    def _write(self, told: dict[str, tuple[float, str]]) -> None:
+    def _write(self, told: dict[str, datetime]) -> None:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             part = self.path.with_name(f"{TOLD}.part")
-            part.write_text(json.dumps(told))
+            part.write_text(json.dumps({key: at.timestamp() for key, at in told.items()}))
             part.chmod(0o600)
             part.replace(self.path)
         except OSError:

@@ -147,15 +147,11 @@ def cancel(
     ] = False,
 ) -> None:
     """Take a task off the schedule. One that is running needs --stop."""
-    from diaken_cli.actions.history import cancel as cancel_run
+    from diaken_cli.actions.schedules.canceling import cancel_task
     from diaken_cli.render.schedules import task_as_json
 
-    found, schedules = _find(call, task), call.store.schedules
-    if stop and schedules.cancel_after_run(found) and found.last_run is not None:
-        cancel_run(call.store, found.last_run)
-        canceled = schedules.find(str(found.id)) or found
-    else:
-        canceled = schedules.cancel(found)
+    found = _find(call, task)
+    canceled = cancel_task(call.store, found, stop=stop)
     call.output.changed(task_as_json(canceled), f"canceled {found.name} (task {found.id})")
 
 
@@ -168,26 +164,22 @@ def upcoming(
 ) -> None:
     """List the next moments of all tasks, in their order, on the clocks of their zones."""
     from diaken_cli.actions.recording import now
-    from diaken_cli.actions.schedules.moments import next_moments
+    from diaken_cli.actions.schedules.moments import agenda
     from diaken_cli.render.schedules import distance, when
 
     at = now()
     tasks = call.store.schedules.tasks(include_ended=False)
-    moments = sorted(
-        (
-            {
-                "at": moment,
-                "task": task.name,
-                "id": task.id,
-                "target": task.target,
-                "playbook": task.playbook,
-                "timezone": task.moment.zone,
-            }
-            for task in tasks
-            for moment in next_moments(task, count)
-        ),
-        key=lambda shape: (shape["at"], shape["id"]),
-    )
+    moments = [
+        {
+            "at": moment,
+            "task": task.name,
+            "id": task.id,
+            "target": task.target,
+            "playbook": task.playbook,
+            "timezone": task.moment.zone,
+        }
+        for moment, task in agenda(tasks, count, at)
+    ]
     columns: dict[str, Any] = {
         "AT": lambda shape: when(shape["at"], shape["timezone"]),
         "ZONE": "timezone",
@@ -196,7 +188,7 @@ def upcoming(
         "TARGET": "target",
         "PLAYBOOK": "playbook",
     }
-    call.output.rows(moments[:count], columns, nothing="nothing is scheduled")
+    call.output.rows(moments, columns, nothing="nothing is scheduled")
 
 
 def _asked(

@@ -1,13 +1,12 @@
 """`diaken scheduler`: what cron calls each minute, and how to have it called."""
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diaken_cli.commands.shared import Call, command, group
-from diaken_cli.errors import ConfigurationError, InvalidInput, Mistake, PartlyFailed
+from diaken_cli.errors import InvalidInput, Mistake, PartlyFailed
 
 if TYPE_CHECKING:
     from diaken_cli.actions.schedules.ticking import Ticked
@@ -22,29 +21,17 @@ def tick(call: Call) -> None:
     Nothing due: no output. What goes wrong is one line on standard error; a lasting error is said
     once, then once a day, and once when it is over. Exit status 3: a task failed or was missed.
     """
-    from diaken_cli.actions.lasting import Lasting
-    from diaken_cli.config.places import default_database
+    from diaken_cli.actions.schedules.ticking import tick as carry_out
+    from diaken_cli.commands.cron import remembering
 
-    lasting = Lasting.beside(default_database(os.environ), quiet=not sys.stderr.isatty())
-    try:
+    with remembering(call) as lasting:
         call.store.beside("tick").touch(mode=0o600)
-    except ConfigurationError as error:
-        if lasting.tell(error.code, error.message):
-            raise
-        raise typer.Exit(error.exit_status) from error
+        ticked = carry_out(call.outside)
+        _show(call, ticked)
     for over in lasting.over():
         call.output.warn(f"over: {over}")
-    _carry_out(call)
-
-
-def _carry_out(call: Call) -> None:
-    from diaken_cli.actions.schedules.ticking import describe
-    from diaken_cli.actions.schedules.ticking import tick as carry_out
-
-    ticked = carry_out(call.outside)
-    _show(call, ticked)
-    for line in describe(ticked.bad):
-        call.output.warn(line)
+    for each in ticked.bad:
+        call.output.warn(each.line)
     if ticked.bad:
         raise typer.Exit(PartlyFailed.exit_status)
 

@@ -1,6 +1,5 @@
 """`diaken snapshots`: see them, take, revert, remove, and prune what diaken took and is old."""
 
-import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_target
-from diaken_cli.errors import InvalidInput, PartlyFailed, VSphereError
+from diaken_cli.errors import ConfigurationError, InvalidInput, PartlyFailed, VSphereError
 
 if TYPE_CHECKING:
     from diaken_cli.actions.run.targets import RunTarget
@@ -99,6 +98,7 @@ def prune(
     from diaken_cli.actions.snapshots import reporting
     from diaken_cli.actions.snapshots.pruning import prune as remove_old
     from diaken_cli.actions.validate import Reader
+    from diaken_cli.commands.cron import a_person_reads, end_with, remembering
     from diaken_cli.render.snapshots import summary
 
     reader = Reader()
@@ -106,23 +106,23 @@ def prune(
         "--older-than", older_than, units.parse_duration, None, may_be_empty=False
     )
     reader.check()
-    a_person_reads = sys.stderr.isatty()
+    with remembering(call):
+        outside = call.outside
     try:
         rows = remove_old(
-            call.outside,
+            outside,
             call.emit,
             older_than=None if seconds is None else timedelta(seconds=seconds),
             dry_run=dry_run,
             log_file=log_file or call.config.snapshots.log_file,
         )
-    except VSphereError as error:
-        if call.store.notices.tell(reporting.NO_VCENTER, now()) or a_person_reads:
-            raise
-        raise typer.Exit(error.exit_status) from error
+    except (VSphereError, ConfigurationError) as error:
+        end_with(call, error, told_now=reporting.tell_whole(call.store, error, now()))
+        raise
     _show(call, rows, nothing="nothing to prune")
-    for line in reporting.lines_to_tell(call.store, rows, now(), always=a_person_reads):
+    for line in reporting.lines_to_tell(call.store, rows, now(), always=a_person_reads()):
         call.output.warn(line)
-    if a_person_reads:
+    if a_person_reads():
         call.output.say(summary(rows, dry_run=dry_run))
     _fail(rows)
 

@@ -144,14 +144,18 @@ class Output:
             text += Text(f"\n{harmless(error.hint)}", style="dim")
         self.err.print(text, soft_wrap=True)
         if not printed:
-            match self.format:
-                case Format.JSON:
-                    print_json({"error": error.as_json()})
-                case Format.JSONL:
-                    at = datetime.now(UTC)
-                    print_json_line({"type": "error", "at": at, "error": error.as_json()})
-                case Format.TEXT:
-                    pass
+            self.failure_as_data(error)
+
+    def failure_as_data(self, error: DiakenError) -> None:
+        """The JSON of an error, for scripts alone."""
+        match self.format:
+            case Format.JSON:
+                print_json({"error": error.as_json()})
+            case Format.JSONL:
+                at = datetime.now(UTC)
+                print_json_line({"type": "error", "at": at, "error": error.as_json()})
+            case Format.TEXT:
+                pass
 
 
 def print_json(document: Any) -> None:

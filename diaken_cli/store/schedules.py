@@ -96,8 +96,15 @@ class Schedules:
             return insert_task(session, name, values)
 
     def set(self, task: TaskRecord, values: TaskValues) -> TaskRecord:
-        """Give a task other values. Raises Conflict where it is running or has ended."""
+        """Give a task other values. Raises Conflict where it is not pending as it was."""
         with self._database.writing() as session:
+            current = task_by_id(session, task.id)
+            if current.status is ScheduleStatus.PENDING and current.due_at != task.due_at:
+                raise Conflict(
+                    f"scheduled task {task.name!r} was carried out or changed just now",
+                    code="changed",
+                    hint=f"Look at it, and try again: diaken schedule show {task.id}",
+                )
             update_pending(session, task.id, error=None, **columns(values))
             return task_by_id(session, task.id)
 
@@ -107,10 +114,10 @@ class Schedules:
             update_pending(session, task.id, status=ScheduleStatus.CANCELED, due_at=None)
             return task_by_id(session, task.id)
 
-    def cancel_after_run(self, task: TaskRecord) -> bool:
-        """Let the run that is going on be the last: it will be settled as `canceled`.
+    def cancel_after_run(self, task: TaskRecord) -> int | None:
+        """Let the run that is going on be the last: its number; it is settled as `canceled`.
 
-        False where none is going on.
+        None where none is going on.
         """
         last = (
             update(ScheduledTask)
@@ -119,10 +126,10 @@ class Schedules:
                 col(ScheduledTask.status) == ScheduleStatus.RUNNING,
             )
             .values(due_at=None)
-            .returning(col(ScheduledTask.id))
+            .returning(col(ScheduledTask.last_run_id))
         )
         with self._database.writing() as session:
-            return session.execute(last).scalar_one_or_none() is not None
+            return session.execute(last).scalar_one_or_none()
 
     def misses(self, task: TaskRecord) -> list[Miss]:
         """The moments of a task that were missed, the latest first."""
@@ -209,10 +216,12 @@ class Schedules:
         status: RunStatus,
         next_due: datetime | None,
         error: str | None = None,
+        passed: Miss | None = None,
     ) -> ScheduleStatus | None:
         """Write how the run of a task ended: what that is for the task, None if it was settled.
 
         With a next moment the task is pending again, unless it was to be canceled after the run.
+        `passed` are moments before that one which passed meanwhile.
         """
         mine = (
             col(ScheduledTask.id) == task_id,
@@ -227,6 +236,8 @@ class Schedules:
             if row.due_at is None:
                 outcome, next_due = ScheduleStatus.CANCELED, None
             end_moment(session, task_id, outcome, next_due, error)
+            if next_due is not None:
+                _note(session, task_id, passed)
         return outcome
 
     def unsettled(self) -> list[TaskRecord]:
@@ -239,14 +250,23 @@ class Schedules:
             col(Run.status).is_distinct_from(RunStatus.RUNNING),
         )
 
-    def miss(self, task: TaskRecord, reason: str, next_due: datetime | None, now: datetime) -> bool:
-        """Give up a moment, with the reason; False where another process was first."""
+    def miss(
+        self,
+        task: TaskRecord,
+        reason: str,
+        next_due: datetime | None,
+        now: datetime,
+        passed: Miss | None = None,
+    ) -> bool:
+        """Give up a moment, with the reason; False where another process was first.
+
+        `passed` are moments after it that are not made up for.
+        """
         with self._database.writing() as session:
             if task.due_at is None or not take(session, task):
                 return False
-            session.add(
-                Missed(scheduled_task_id=task.id, due_at=task.due_at, noticed_at=now, reason=reason)
-            )
+            _note(session, task.id, Miss(task.due_at, now, reason))
+            _note(session, task.id, passed)
             end_moment(session, task.id, ScheduleStatus.MISSED, next_due, reason)
         return True
 
@@ -292,6 +312,19 @@ def _running(session: Session) -> int:
         col(Run.status) == RunStatus.RUNNING, col(Run.trigger) == Trigger.SCHEDULE
     )
     return int(session.execute(query).scalar_one())
+
+
+def _note(session: Session, task_id: int, miss: Miss | None) -> None:
+    """Keep that a moment passed without an execution."""
+    if miss is not None:
+        session.merge(
+            Missed(
+                scheduled_task_id=task_id,
+                due_at=miss.due_at,
+                noticed_at=miss.noticed_at,
+                reason=miss.reason,
+            )
+        )
 
 
 def _active_hosts(session: Session, task: TaskRecord) -> list[HostRecord]:

@@ -1,10 +1,17 @@
 """When something is due: a moment in a time zone, and the moments of a rule that repeats it."""
 
 from diaken_cli.timing.moments import Moment, machine_zone, parse_moment
-from diaken_cli.timing.recurrence import misfired, next_instant, parse_rule, upcoming
+from diaken_cli.timing.recurrence import (
+    latest_instant,
+    misfired,
+    next_instant,
+    parse_rule,
+    upcoming,
+)
 
 __all__ = [
     "Moment",
+    "latest_instant",
     "machine_zone",
     "misfired",
     "next_instant",

@@ -61,6 +61,29 @@ def upcoming(
     return list(islice(_instants(read, Moment(wall_at, zone, fold, start), after), count))
 
 
+def latest_instant(
+    rule: str, wall_at: datetime, zone: str, fold: int, after: datetime, until: datetime
+) -> datetime | None:
+    """The last instant of the rule that is later than `after` and not later than `until`.
+
+    It is looked for backwards, in spans that double: a frequent rule is never walked through.
+    """
+    region = load_zone(zone)
+    start = Moment(wall_at, zone, fold, as_instant(wall_at, region, fold))
+    read = read_rule(rule, lambda wall: first_instant(wall, region))
+    span = MINUTE
+    while True:
+        since = max(after, until - span)
+        found = None
+        for instant in _instants(read, start, since):
+            if instant > until:
+                break
+            found = instant
+        if found is not None or since == after:
+            return found
+        span *= 2
+
+
 def misfired(due_at: datetime, grace: int, now: datetime) -> bool:
     """Whether what was due is overdue by more than its grace, in seconds."""
     return now - due_at > timedelta(seconds=grace)

@@ -48,7 +48,7 @@ def add_task(
 ) -> TaskRecord:
     """Add a task. Raises InvalidInput with all that is wrong, NotFound, AnsibleNotStarted."""
     reader = validate.Reader()
-    checked = reader.required("NAME", name, validate.one_line)
+    checked = reader.required("NAME", name, _name)
     values = _values(store, config, given, options, None, reader, now, environ)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
@@ -132,8 +132,14 @@ def _values(
         moment=moment,
         rule=rule,
         grace=grace or config.scheduler.misfire_grace,
-        due_at=_first(moment, rule, now),
+        due_at=_due(given, current, moment, rule, now),
     )
+
+
+def _name(text: str) -> str:
+    if text.isascii() and text.isdigit():
+        raise ValueError("can't be a number: tasks have numbers of their own, and go by them, too")
+    return validate.one_line(text)
 
 
 def _target(
@@ -212,6 +218,22 @@ def _rule(
     if moment is None:
         return before
     return reader.optional("--every", given.every, lambda text: parse_rule(text, moment), before)
+
+
+def _due(
+    given: GivenTask,
+    current: TaskRecord | None,
+    moment: Moment,
+    rule: str | None,
+    now: datetime,
+) -> datetime:
+    """The next moment; a task that is set to something else keeps the one that it has."""
+    untouched = given.at is None and given.timezone is None and given.every is None
+    if current is not None and current.due_at is not None and untouched:
+        return current.due_at
+    if rule is None and moment.instant <= now:
+        raise InvalidInput([Mistake("--at", None, "is required: its first moment has passed")])
+    return _first(moment, rule, now)
 
 
 def _first(moment: Moment, rule: str | None, now: datetime) -> datetime:

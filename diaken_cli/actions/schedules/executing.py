@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from diaken_cli.actions import journal
 from diaken_cli.actions.outside import Outside
@@ -9,12 +10,16 @@ from diaken_cli.actions.recording import account, now
 from diaken_cli.actions.run.flow import RunRequest, carrying_out, steps
 from diaken_cli.actions.run.targets import RunTarget, narrowed
 from diaken_cli.actions.schedules.moments import following
-from diaken_cli.errors import DiakenError, InvalidInput, NotFound
+from diaken_cli.errors import InvalidInput, NotFound
 from diaken_cli.events import Emit
+from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.words import RunStatus, ScheduleStatus
+
+if TYPE_CHECKING:
+    from diaken_cli.store.schedules import Claimed
 
 
 class TakenByAnother(Exception):
@@ -22,22 +27,25 @@ class TakenByAnother(Exception):
 
 
 @dataclass(frozen=True)
-class Executed:
+class Settled:
     """How a moment ended: its run, and what that is for the task."""
 
     run: int
-    outcome: ScheduleStatus | None
-    error: str | None = None
+    outcome: ScheduleStatus
+    error: str | None
 
 
-def execute(task: TaskRecord, outside: Outside, show: Emit, check: Callable[[], None]) -> Executed:
+def execute(
+    task: TaskRecord, outside: Outside, show: Emit, check: Callable[[], None]
+) -> Settled | None:
     """Claim the moment and carry it out, on the hosts that its target has now.
 
-    `check` raises Canceled where a stop was asked for before this run could hear of it. Raises
-    TakenByAnother; Conflict (`locked`, `no_slot`), and then nothing was begun.
+    None where another process has settled it, and told of it. `check` raises Canceled where a stop
+    was asked for before this run could hear of it. Raises TakenByAnother; Conflict (`locked`,
+    `no_slot`), or whatever else it was because of which nothing was begun.
     """
     store = outside.store
-    begun: list[int] = []
+    begun: list[Claimed] = []
 
     def begin(attempt: Attempt) -> tuple[Begun, RunRequest]:
         check()
@@ -47,14 +55,13 @@ def execute(task: TaskRecord, outside: Outside, show: Emit, check: Callable[[], 
             user=account(),
             max_running=outside.config.scheduler.max_running,
             now=now(),
-            choose=lambda hosts: _left(task, hosts),
+            choose=lambda hosts: chosen(task, hosts),
         )
         if claimed is None:
             raise TakenByAnother
-        begun.append(claimed.run.id)
+        begun.append(claimed)
         return claimed.run, _request(claimed.task, claimed.hosts)
 
-    error: str | None = None
     try:
         with carrying_out(outside, begin, show) as world:
             if not world.request.target.hosts:
@@ -63,37 +70,31 @@ def execute(task: TaskRecord, outside: Outside, show: Emit, check: Callable[[], 
                     code="no_active_host",
                 )
             journal.carry_out(steps(world.request), world, {})
-    except DiakenError as fault:
+    except Exception:
         if not begun:
-            raise
-        error = fault.message
-    finally:
-        outcome = _settle(task, outside, begun, error)
-    return Executed(begun[0], outcome, error)
+            raise  # what happens later is recorded in the run, and read back from it
+    return settle(store, begun[0].task, begun[0].run.id)
 
 
-def _settle(
-    task: TaskRecord, outside: Outside, begun: Sequence[int], error: str | None
-) -> ScheduleStatus | None:
-    """Write how it ended; a process that is torn away leaves that to the next tick."""
-    if not begun:
-        return None
-    detail = outside.store.history.find(begun[0])
+def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
+    """Write how the run of a task ended, as the run itself says; None where that was done.
+
+    Who carries it out does so, or where that process died the next tick.
+    """
+    detail = store.history.find(run_id)
     status = RunStatus.INTERRUPTED if detail is None else detail.run.status
     if status is RunStatus.RUNNING:
         return None
-    said = error if status is not RunStatus.SUCCESS else None
-    if status is RunStatus.PARTIAL:
-        said = "some hosts failed"
-    return outside.store.schedules.settle(task.id, begun[0], status, following(task, now()), said)
+    error = "some hosts failed" if status is RunStatus.PARTIAL else None
+    if detail is not None and detail.run.error is not None:
+        error = str(detail.run.error["message"])
+    at = now()
+    then = following(task, at)
+    outcome = store.schedules.settle(task.id, run_id, status, then.due_at, error, then.passed)
+    return None if outcome is None else Settled(run_id, outcome, error)
 
 
-def _request(task: TaskRecord, hosts: tuple[HostRecord, ...]) -> RunRequest:
-    target = RunTarget(task.target_type, task.target_id, task.target, task.environment, hosts)
-    return RunRequest(target, task.playbook, task.options)
-
-
-def _left(task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
+def chosen(task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
     """The hosts that `--limit` and `--exclude` leave; an excluded one may be gone by now."""
     target = RunTarget(
         task.target_type, task.target_id, task.target, task.environment, tuple(hosts)
@@ -102,3 +103,8 @@ def _left(task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]
         return narrowed(target, task.options, strict=False).hosts
     except InvalidInput:
         return ()
+
+
+def _request(task: TaskRecord, hosts: tuple[HostRecord, ...]) -> RunRequest:
+    target = RunTarget(task.target_type, task.target_id, task.target, task.environment, hosts)
+    return RunRequest(target, task.playbook, task.options)

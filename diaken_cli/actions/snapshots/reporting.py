@@ -4,11 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from diaken_cli.actions.snapshots.rows import Row
+from diaken_cli.errors import DiakenError
 from diaken_cli.store import Store
 from diaken_cli.words import SnapshotStatus
 
 KEYS = "prune:"
-NO_VCENTER = "prune"  # none could be used
+WHOLE = "prune failed: "  # and why, by its code: nothing could be done
+
+
+def tell_whole(store: Store, error: DiakenError, now: datetime) -> bool:
+    """Whether it is to be told now that nothing could be done."""
+    return store.notices.tell(WHOLE + error.code, now)
 
 
 def lines_to_tell(store: Store, rows: Sequence[Row], now: datetime, *, always: bool) -> list[str]:
@@ -19,8 +25,7 @@ def lines_to_tell(store: Store, rows: Sequence[Row], now: datetime, *, always: b
     failing = {_key(row): _line(row) for row in rows if row.status is SnapshotStatus.FAILED}
     lines = [line for key, line in failing.items() if store.notices.tell(key, now) or always]
     over = [key for key in store.notices.told() if key.startswith(KEYS) and key not in failing]
-    if NO_VCENTER in store.notices.told():
-        over.append(NO_VCENTER)
+    over += [key for key in store.notices.told() if key.startswith(WHOLE)]
     ended = [key for key in over if store.notices.over(key)]
     return [*lines, *(f"over: {key.removeprefix(KEYS)}" for key in ended)]
 

@@ -1,0 +1,149 @@
+"""A process for each moment: it tells the tick how it went, and goes on where the tick dies."""
+
+import os
+import select
+import sys
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from diaken_cli.actions.outside import Outside
+from diaken_cli.actions.schedules.executing import TakenByAnother, execute
+from diaken_cli.actions.stopping import Stop
+from diaken_cli.errors import Canceled, Conflict, DiakenError
+from diaken_cli.events import Event
+from diaken_cli.store.tasks import TaskRecord
+from diaken_cli.words import ScheduleStatus
+
+BAD = (ScheduleStatus.FAILED, ScheduleStatus.MISSED)
+PACE = 0.5  # seconds at most until it is seen that a stop was asked for
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What became of one moment of a task; `run` is None where none was begun."""
+
+    task: str
+    run: int | None
+    outcome: ScheduleStatus
+    error: str | None
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it failed or was missed."""
+        return self.outcome in BAD
+
+    @property
+    def line(self) -> str:
+        """One line, for cron's mail."""
+        run = f" (run {self.run})" if self.run else ""
+        error = " ".join((self.error or "").split())
+        return f"{self.task}: {self.outcome}{run}" + (f": {error}" if error else "")
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """The moment can't begin yet; nothing was changed."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """It could not even be tried: the database, or the folder beside it, does not work."""
+
+    reason: str
+
+
+Answer = Happened | Blocked | Broken | None  # None: it was another's, or its process died
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process that carries out one moment; what it has to say comes through `answer`."""
+
+    task: TaskRecord
+    pid: int
+    answer: int
+
+
+def start(outside: Outside, task: TaskRecord, stop: Stop, others: Collection[Child]) -> Child:
+    """A child of this process: the app is loaded already, and no connection is open."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return Child(task, pid, reading)
+    status = 1
+    try:
+        # Only the tick itself may hold the reading ends: so a child hears when it has died.
+        for each in (reading, *(other.answer for other in others)):
+            os.close(each)
+        os.setpgrp()  # a Ctrl-C reaches the tick, which stops each of its children once
+        _tell(writing, *_carry_out(outside, task, stop))
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def wait(children: Collection[Child], stop: Stop, seconds: float) -> list[Child]:
+    """Wait until a child ends, or for so long: those that have ended or are about to."""
+    poll = select.poll()
+    for child in children:
+        poll.register(child.answer, select.POLLIN)
+    deadline = time.monotonic() + seconds
+    while not stop.requested() and (left := deadline - time.monotonic()) > 0:
+        ready = {descriptor for descriptor, _ in poll.poll(min(left, PACE) * 1000)}
+        if ready:
+            return [child for child in children if child.answer in ready]
+    return []
+
+
+def hear(child: Child) -> Answer:
+    """What a child says; it is waited for."""
+    with os.fdopen(child.answer, encoding="utf-8", errors="replace") as answer:
+        word, _, rest = answer.read().partition(" ")
+    os.waitpid(child.pid, 0)
+    match word:
+        case "blocked":
+            return Blocked(rest)
+        case "broken":
+            return Broken(rest)
+        case "done":
+            run, outcome, error = rest.split(" ", 2)
+            return Happened(child.task.name, int(run), ScheduleStatus(outcome), error or None)
+        case _:
+            return None
+
+
+def _carry_out(outside: Outside, task: TaskRecord, stop: Stop) -> tuple[str, Happened | None]:
+    """What a child says: a word, and what belongs to it; and what it was, where it was begun."""
+    try:
+        settled = execute(task, outside, _silent, stop.check)
+    except (TakenByAnother, Canceled):
+        return "taken", None
+    except Conflict as conflict:
+        return f"blocked {conflict.message}", None
+    except DiakenError as error:
+        return f"broken {error.message}", None
+    except Exception as fault:  # noqa: BLE001  # one line reaches cron's mail, and no traceback
+        return f"broken unexpected {type(fault).__name__}: {fault}", None
+    if settled is None:
+        return "taken", None
+    happened = Happened(task.name, settled.run, settled.outcome, settled.error)
+    return f"done {settled.run} {settled.outcome} {settled.error or ''}", happened
+
+
+def _tell(writing: int, said: str, happened: Happened | None) -> None:
+    """Tell the tick; where it has died, cron's mail is told what went wrong by the child itself."""
+    try:
+        os.write(writing, said.encode())
+    except BrokenPipeError:
+        if happened is not None and happened.is_bad:
+            os.write(2, f"warning: {happened.line}\n".encode())
+
+
+def _silent(_event: Event) -> None:
+    """Nobody watches a scheduled run; it is recorded."""

@@ -1,0 +1,47 @@
+"""What cron calls again and again: an error that lasts is not told each time.
+
+It is told once, then once a day, and once when it is over. Who reads at a terminal is told always,
+and a script has its JSON each time.
+"""
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from diaken_cli.commands.shared import Call
+from diaken_cli.errors import ConfigurationError, DiakenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from diaken_cli.actions.lasting import Lasting
+
+
+def a_person_reads() -> bool:
+    """Whether messages go to a terminal."""
+    return sys.stderr.isatty()
+
+
+@contextmanager
+def remembering(call: Call) -> "Iterator[Lasting]":
+    """What is wrong with the config or the database is remembered beside the default one."""
+    from diaken_cli.actions.lasting import Lasting
+    from diaken_cli.actions.recording import now
+    from diaken_cli.config.places import default_database
+
+    lasting = Lasting.beside(default_database(os.environ))
+    try:
+        yield lasting
+    except ConfigurationError as error:
+        end_with(call, error, told_now=lasting.tell(error.message, now()))
+
+
+def end_with(call: Call, error: DiakenError, *, told_now: bool) -> None:
+    """End the call with this error, in silence where people have been told of it."""
+    if told_now or a_person_reads():
+        raise error
+    call.output.failure_as_data(error)
+    raise typer.Exit(error.exit_status) from error
