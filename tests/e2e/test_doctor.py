@@ -258,11 +258,12 @@ def test_vcenters_that_can_not_be_used(in_lab: Patient, lab: Lab) -> None:
 
 
 def test_what_a_vcenter_tells_of_privileges_and_of_its_clock(in_lab: Patient, lab: Lab) -> None:
-    vcenter(in_lab, lab, datacenter="DC0")
     lab.sim("lack", privilege=DENIED)
     lab.sim("clock", by="-10m")
-    rows = of(in_lab.rows(status=0), "vcenter")
-    connection, privileges, clock = (each["finding"] for each in rows)
+    vcenter(in_lab, lab, password_file=None, password_env="VC_PASSWORD", datacenter="DC0")
+    rows = of(in_lab.rows(status=0, env={"VC_PASSWORD": lab.password}), "vcenter")
+    connection, variable_is, privileges, clock = (each["finding"] for each in rows)
+    assert "cron does not have the variable VC_PASSWORD" in variable_is
     assert "vCenter" in connection
     assert privileges.endswith(f"may lack privileges on /DC0: {DENIED}")
     assert clock.startswith("its clock is ")

@@ -131,6 +131,14 @@ def test_a_damaged_database(store: Store) -> None:
     assert "diaken database backup" in found
 
 
+def test_a_database_that_takes_long_to_check_is_a_warning(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "INTEGRITY_SECONDS", 0.0)
+    monkeypatch.setattr(database, "STEPS", 10)
+    assert told(database.check(store.path)).startswith("warning: it is too large to be checked")
+
+
 def test_rows_that_refer_to_nothing(store: Store) -> None:
     with closing(sqlite3.connect(store.path, isolation_level=None)) as connection:
         connection.execute("UPDATE host SET environment_id = 99")

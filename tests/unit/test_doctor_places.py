@@ -14,6 +14,7 @@ MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 34 22 0:43 / /twice rw - ext4 /dev/sdc1 rw
 35 34 0:44 / /twice rw - tmpfs tmpfs rw
 36 22 7:1 / /mnt/ntfs rw - fuseblk /dev/sdd1 rw
+37 22 0:45 / /container rw - fuse.fuse-overlayfs fuse-overlayfs rw
 a line that is none
 """
 
@@ -29,6 +30,7 @@ a line that is none
         ("/mnt/with blank/x", "/mnt/with blank", "cifs", True),
         ("/home/ann/remote/x", "/home/ann/remote", "fuse.sshfs", True),
         ("/mnt/ntfs/x", "/mnt/ntfs", "fuseblk", False),
+        ("/container/x", "/container", "fuse.fuse-overlayfs", False),
     ],
 )
 def test_the_innermost_mount_counts(path: str, point: str, kind: str, remote: bool) -> None:

@@ -16,12 +16,12 @@ SHOWN = 5
 
 def check(store: Store, now: datetime) -> Iterable[Finding]:
     """The deploys that left something, and the runs whose process died these days."""
-    runs = [
+    deploys = [
         run
         for status in ENDINGS
-        for run in store.history.select(RunFilter(status=status, limit=MOST))
+        for run in store.history.select(RunFilter(status=status, kind=RunKind.DEPLOY, limit=MOST))
+        if _is_open(run)
     ]
-    deploys = [run for run in runs if run.kind is RunKind.DEPLOY and _is_open(run)]
     for run in sorted(deploys, key=lambda each: each.id):
         left = ", ".join(each.name for each in run.leftovers) or "perhaps nothing"
         yield About("runs", f"run {run.id}").warning(
@@ -30,10 +30,10 @@ def check(store: Store, now: datetime) -> Iterable[Finding]:
         )
     died = [
         run
-        for run in runs
-        if run.status is RunStatus.INTERRUPTED
-        and run.kind is not RunKind.DEPLOY
-        and run.started_at > now - RECENT
+        for run in store.history.select(
+            RunFilter(status=RunStatus.INTERRUPTED, since=now - RECENT, limit=MOST)
+        )
+        if run.kind is not RunKind.DEPLOY
     ]
     for run in died[:SHOWN]:
         yield About("runs", f"run {run.id}").warning(

@@ -11,9 +11,10 @@ MOUNTS = Path("/proc/self/mountinfo")
 REMOTE = frozenset(
     [
         *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs"),
-        *("glusterfs", "ocfs2", "gfs2", "coda", "ncpfs", "vboxsf", "prl_fs", "virtiofs"),
+        *("glusterfs", "ocfs2", "gfs2", "coda", "ncpfs", "vboxsf", "prl_fs"),
     ]
 )
+LOCAL_FUSE = frozenset(["fuse.fuse-overlayfs"])  # a container's own file system
 VOLATILE = frozenset(["tmpfs", "ramfs"])
 
 
@@ -27,7 +28,8 @@ class Mount:
     @property
     def is_remote(self) -> bool:
         """Whether its locks may not be those of this machine: the network's, and FUSE's."""
-        return self.type in REMOTE or self.type == "fuse" or self.type.startswith("fuse.")
+        is_fuse = self.type == "fuse" or self.type.startswith("fuse.")
+        return self.type in REMOTE or (is_fuse and self.type not in LOCAL_FUSE)
 
     @property
     def is_volatile(self) -> bool:

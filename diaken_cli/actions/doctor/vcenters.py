@@ -12,6 +12,7 @@ from diaken_cli.errors import (
     Unreachable,
 )
 from diaken_cli.store.records import VCenterRecord
+from diaken_cli.words import SecretKind
 
 PRIVILEGES = "docs/how-to/vcenter-account.md"
 CHANGES = (
@@ -35,6 +36,12 @@ def check(vcenter: VCenterRecord) -> Iterable[Finding]:
         yield about.warning(
             "its certificate is not verified: the password may go to somebody else",
             f"diaken vcenters set {vcenter.name} --ca-file FILE",
+        )
+    if vcenter.secret_kind is SecretKind.ENV:
+        yield about.warning(
+            f"cron does not have the variable {vcenter.secret_ref}: scheduled snapshots and prune"
+            " can't log in",
+            f"diaken vcenters set {vcenter.name} --password-file FILE",
         )
     missing = tested.missing_privileges
     where = f"on {tested.datacenter or 'its root folder'}"
