@@ -20,6 +20,8 @@ def main() -> None:
         from diaken_cli.completion import answering
 
         sys.exit(answering.main(shell, arguments))
+    if sys.stdout is None or sys.stderr is None:  # they were closed: `>&-`
+        _open_what_is_closed()
     if arguments == ["--version"]:  # typer would cost five times as much
         from diaken_cli import __version__
 
@@ -28,26 +30,36 @@ def main() -> None:
     from diaken_cli import tick
 
     status = tick.main(arguments)
-    sys.exit(run(arguments) if status is None else status)
+    sys.exit(_flushed(run(arguments)) if status is None else status)
 
 
 def run(arguments: list[str]) -> int:
     """Carry out one call; whatever goes wrong is said once, and gives the exit status."""
+    import io
     import os
     import signal
 
+    from diaken_cli.errors import Canceled, DiakenError
+    from diaken_cli.render.output import is_plain, perhaps_unheard
+
+    if is_plain(sys.stdout, no_color="--no-color" in arguments):
+        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"  # for the help; typer reads it once
     import typer
 
     from diaken_cli.commands import app
-    from diaken_cli.errors import Canceled, DiakenError
 
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1)
+        signal.signal(signal.SIGHUP, _interrupt)
     try:
         status = typer.main.get_command(app).main(
             arguments, prog_name="diaken", standalone_mode=False
         )
-        sys.stdout.flush()
+        with perhaps_unheard(sys.stdout):
+            pass  # what was printed is flushed
     except typer.Abort:
         return _failed(Canceled("nothing was done"), arguments)
     except typer.TyperException as fault:
@@ -57,9 +69,7 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return _failed(Canceled("stopped"), arguments)
     except BrokenPipeError:
-        # The reader went away (`diaken … | head`): nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0  # the reader went away (`diaken … | head`): nothing more can be said to it
     except Exception as fault:  # noqa: BLE001  # the last resort: no traceback reaches a script
         return _failed(_unexpected(fault), arguments)
     return status if isinstance(status, int) else 0
@@ -70,12 +80,36 @@ def _interrupt(_signal: int, _frame: "FrameType | None") -> None:
 
 
 def _failed(error: "DiakenError", arguments: list[str]) -> int:
+    from contextlib import suppress
+
     if "--debug" in arguments:
         import traceback
 
         traceback.print_exc()
-    _output(arguments).failure(error)
+    with suppress(OSError):  # nobody can be told
+        _output(arguments).failure(error)
     return error.exit_status
+
+
+def _flushed(status: int) -> int:
+    """The exit status, when all is written or can't be: the interpreter would make it 120."""
+    import os
+    from contextlib import suppress
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return status
+
+
+def _open_what_is_closed() -> None:
+    import os
+
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
 def _usage(fault: Exception) -> "UsageError":

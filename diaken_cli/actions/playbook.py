@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def carry_out(
         vault_password_file=Path(vault) if vault else None,
         hidden_environment=_secrets(store),
     )
-    outcome = launch.carry_out(work, recording.emit, recording.stop.requested)
+    outcome = launch.carry_out(work, recording.emit, _telling(recording))
     recording.flush()
     if outcome.canceled:
         recording.stop.check()
@@ -77,6 +77,20 @@ def carry_out(
             hint=f"Check it with: diaken playbooks show {name}",
         )
     return outcome
+
+
+def _telling(recording: Recording) -> Callable[[], bool]:
+    """Whether a stop was asked for; who asked sees that it was heard, for it takes its seconds."""
+    told = False
+
+    def should_stop() -> bool:
+        nonlocal told
+        if recording.stop.requested() and not told:
+            told = True
+            recording.warn("stopping: Ansible, and what it runs on the hosts, is being ended")
+        return told
+
+    return should_stop
 
 
 def target(host: HostRecord, ssh: SshConfig) -> Target:

@@ -29,7 +29,7 @@ from diaken_cli.events import (
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun
 from diaken_cli.store.runs import OutputRow, SnapshotRecord
-from diaken_cli.words import HostCounters, HostResult, HostStatus, RunStatus, StepStatus
+from diaken_cli.words import HostCounters, HostResult, HostStatus, RunKind, RunStatus, StepStatus
 
 FLUSH_SECONDS = 2.0
 FLUSH_CHARACTERS = 256 * 1024
@@ -240,11 +240,13 @@ def recorded(
         stop = Stop().heed()
         begun = _begun(store, lambda: begin(attempt), stop, wait)
         recording = Recording(store, begun, attempt, stop, show)
-        recording.emit(started(begun.id))
+        first = started(begun.id)
+        recording.emit(first)
         try:
             yield recording
         except DiakenError as error:
-            recording.close(_status(error, stop), error)
+            left = first.kind is RunKind.DEPLOY and stop.insisted()
+            recording.close(_status(error, left_as_it_is=left), error)
             raise
         except BaseException as fault:
             died = not isinstance(fault, Exception)
@@ -287,9 +289,10 @@ def _meant(fault: BaseException) -> DiakenError:
     return DiakenError(f"unexpected {type(fault).__name__}: {fault}")
 
 
-def _status(error: DiakenError, stop: Stop) -> RunStatus:
+def _status(error: DiakenError, *, left_as_it_is: bool) -> RunStatus:
+    """What an error makes of a run; only a deploy has something that is left, or undone."""
     match error:
-        case Canceled() if stop.insisted():
+        case Canceled() if left_as_it_is:
             return RunStatus.INTERRUPTED
         case Canceled():
             return RunStatus.CANCELED

@@ -43,10 +43,11 @@ class Stop:
         """Note these signals from now on, for as long as this process lives.
 
         How a run ended stands before it has been told: a signal that comes in between must not
-        make another exit status of it.
+        make another exit status of it. Under nohup(1) a hangup stays ignored.
         """
         for each in SIGNALS:
-            signal.signal(each, self._note)
+            if each is not signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN:
+                signal.signal(each, self._note)
         return self
 
     @contextmanager

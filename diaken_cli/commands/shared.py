@@ -53,7 +53,12 @@ class CommonOptions:
     ] = "text"
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", "-q", help="No messages.", rich_help_panel=EVERY_COMMAND),
+        typer.Option(
+            "--quiet",
+            "-q",
+            help="Only data, warnings and errors; of a run in text, only what did not succeed.",
+            rich_help_panel=EVERY_COMMAND,
+        ),
     ] = False
     verbose: Annotated[
         bool,

@@ -2,11 +2,12 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Group
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 PER_SECOND = 5
 BAR = 24  # columns
 FEWEST_ROWS = 3  # of hosts, however low the terminal is
+ROOM_FOR_KEYS = 4  # columns: the terminal's `^C` after the last line must not begin another one
+ROOM_FOR_COUNTERS = 70  # columns: what a host is doing matters more than what it has done
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+WORDY = "Failed to connect to the host via ssh: "  # Ansible's, before the reason
 SPINNER_ASCII = "|/-\\"
 
 
@@ -63,9 +67,10 @@ class LiveScreen:
         self._live.transient = record_follows and not died
         self._live.stop()
 
-    def _drawn(self) -> Group:
+    def _drawn(self) -> Constrain:
         with self._lock:
-            return draw(self._progress, self._output.err, datetime.now(UTC))
+            picture = draw(self._progress, self._output.err, datetime.now(UTC))
+        return Constrain(picture, self._output.err.width - ROOM_FOR_KEYS)
 
 
 def draw(progress: Progress, console: "Console", now: datetime) -> Group:
@@ -81,6 +86,26 @@ def draw(progress: Progress, console: "Console", now: datetime) -> Group:
         used = 3 + len(progress.steps)  # with the line of what is left out
         parts.append(picture.hosts(progress.hosts.values(), console.height - used - 1))
     return Group(*parts)
+
+
+def fitting(
+    hosts: Sequence[HostProgress], room: int
+) -> tuple[Sequence[HostProgress], Sequence[HostProgress]]:
+    """The hosts to show in so many lines, and those to count.
+
+    Where all fit they stay in their order. Else those with a problem come first, but half of the
+    lines are for those that are in the middle of a task.
+    """
+    if len(hosts) <= room + 1:
+        return hosts, ()
+    by_urgency: dict[Urgency, list[HostProgress]] = {each: [] for each in Urgency}
+    for host in hosts:
+        by_urgency[host.urgency].append(host)
+    bad, busy = by_urgency[Urgency.BAD], by_urgency[Urgency.BUSY]
+    first = bad[: max(room // 2, room - len(busy))]
+    rest = [*busy, *by_urgency[Urgency.WAITING], *by_urgency[Urgency.DONE], *bad[len(first) :]]
+    after = room - len(first)
+    return [*first, *rest[:after]], rest[after:]
 
 
 class _Picture:
@@ -112,7 +137,7 @@ class _Picture:
         """The play, its present task, and on how many hosts that has ended."""
         if progress.task is None:
             return Text("")
-        said = one_line(f"{progress.play}, task {progress.tasks}: {progress.task}")
+        said = one_line(f"task {progress.tasks}: {progress.task} ({progress.play})")
         if len(progress.hosts) < 2:
             return self._line(f"  {said}")
         ended = sum(host.urgency in (Urgency.DONE, Urgency.BAD) for host in progress.hosts.values())
@@ -133,24 +158,33 @@ class _Picture:
         yield grid
 
     def hosts(self, hosts: Iterable[HostProgress], room: int) -> Group:
-        """A line a host, those that need attention first; what there is no room for is counted."""
-        ordered = sorted(hosts, key=lambda host: host.urgency)
-        room = max(room, FEWEST_ROWS)
-        shown = ordered if len(ordered) <= room + 1 else ordered[:room]
-        grid = self._grid("left", "right", "right", "right", "right")
+        """A line a host, in their order; where there is no room for all, those to look at first.
+
+        The rest is counted.
+        """
+        known = list(hosts)
+        shown, left_out = fitting(known, max(room, FEWEST_ROWS))
+        width = self._console.width
+        counted = width >= ROOM_FOR_COUNTERS
+        counters_too: tuple[JustifyMethod, ...] = ("right",) * 3 if counted else ()
+        grid = self._grid("left", *counters_too, "right")
+        grid.columns[1].max_width = width // 3
         for host in shown:
-            grid.add_row(
-                self._mark(host.last or host.status, spinning=host.busy),
-                host.name,
+            counters = (
                 _count("ok", host.ok),
                 _count("changed", host.changed, mark("changed").style),
                 _count("failed", host.failed, mark("failed").style),
+            )
+            grid.add_row(
+                self._mark(host.last or host.status, spinning=host.busy),
+                host.name,
+                *(counters if counted else ()),
                 Text(self._since(host.since, host.ended), style="dim"),
                 _task(host.task or "waiting", host.message, "" if host.busy else "dim"),
             )
-        return Group(grid, *self._left_out(ordered[len(shown) :]))
+        return Group(grid, *self._left_out(left_out))
 
-    def _left_out(self, hosts: list[HostProgress]) -> Iterator[Text]:
+    def _left_out(self, hosts: Collection[HostProgress]) -> Iterator[Text]:
         if not hosts:
             return
         names = {
@@ -203,7 +237,8 @@ class _Picture:
 def _task(name: str, message: str | None, style: str = "") -> Text:
     task = Text(one_line(name), style="" if message else style)
     if message:
-        task.append(": ").append(one_line(message), style=mark("failed").style)
+        said = one_line(message).removeprefix(WORDY)
+        task.append(": ").append(said, style=mark("failed").style)
     return task
 
 

@@ -1,7 +1,6 @@
 """Data on standard output, messages on standard error, in the form that was asked for."""
 
 import errno
-import io
 import json
 import os
 import sys
@@ -60,14 +59,7 @@ class Output:
             def on_broken_pipe(self) -> None:
                 raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
-        plain = (
-            self.no_color
-            or not stream.isatty()
-            or bool(os.environ.get("NO_COLOR"))
-            or os.environ.get("TERM") == "dumb"
-        )
+        plain = is_plain(stream, no_color=self.no_color)
         return Piped(
             file=stream,
             no_color=plain,
@@ -160,13 +152,29 @@ class Output:
 
 def print_json(document: Any) -> None:
     """Write the one JSON document of a call."""
-    sys.stdout.write(json.dumps(document, indent=2, default=_plain, ensure_ascii=False) + "\n")
+    sys.stdout.write(_json(document, indent=2) + "\n")
 
 
 def print_json_line(shape: Shape) -> None:
     """Write one object of `--output jsonl`, at once."""
-    sys.stdout.write(json.dumps(shape, default=_plain, ensure_ascii=False) + "\n")
+    sys.stdout.write(_json(shape) + "\n")
     sys.stdout.flush()
+
+
+def _json(document: Any, *, indent: int | None = None) -> str:
+    """JSON as standard output can take it: what its encoding lacks is escaped, never lost."""
+    text = json.dumps(document, indent=indent, default=_plain, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=indent, default=_plain)
+    return text
+
+
+def is_plain(stream: IO[str], *, no_color: bool) -> bool:
+    """Whether no escape code may go there: no terminal, or nobody wants any."""
+    unwanted = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return unwanted or not stream.isatty()
 
 
 def utc(moment: datetime) -> str:

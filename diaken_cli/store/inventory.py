@@ -26,6 +26,8 @@ Record = TypeVar("Record")
 
 DEFAULT_SETTINGS: Mapping[str, Any] = MappingProxyType({"snapshot_retention_hours": 24})
 
+KEPT_WHILE_LOCKED = ("active", "ip", "vcenter_id", "vm_uuid")
+
 
 class Inventory:
     """Reads and changes the inventory. What can't be found is None; what is refused, an error."""
@@ -161,9 +163,14 @@ class Inventory:
             return hosts.insert_host(session, name, values, now)
 
     def set_host(self, host: HostRecord, values: HostValues) -> HostRecord:
-        """Give a host other values. Raises InvalidInput or Conflict where that can't be."""
+        """Give a host other values. Raises InvalidInput or Conflict where that can't be.
+
+        While a run holds the host, it stays the machine that it is, and in use.
+        """
         with self._database.writing() as session:
             hosts.refuse_deploying(session, host.id)
+            if any(getattr(values, name) != getattr(host, name) for name in KEPT_WHILE_LOCKED):
+                refuse_locked(session, (host.id,))
             return hosts.update_host(session, host, values)
 
     def note_vm(self, host_id: int, vm_uuid: str) -> None:

@@ -20,7 +20,7 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
-from diaken_cli.render.live import LiveScreen, draw
+from diaken_cli.render.live import SPINNER, WORDY, LiveScreen, draw
 from diaken_cli.render.output import Output
 from diaken_cli.render.progress import Progress, Urgency
 from diaken_cli.words import (
@@ -176,6 +176,36 @@ def test_hosts_that_need_attention_come_first_and_the_others_are_counted() -> No
     ]
     assert lines[-1].strip() == "… and 41 more: 41 done"
     assert "47/50 hosts" in lines[at - 1]
+
+
+def test_where_all_hosts_fit_each_keeps_its_line() -> None:
+    lines = drawn(gathered(*group_run(10)), screen())
+    assert [line[2:7] for line in lines[-10:]] == [f"web{number:02}" for number in range(1, 11)]
+
+
+def test_many_failures_leave_room_for_what_goes_on() -> None:
+    failed = [ended(f"web{n:02}", LONG, TaskResult.FAILED, "no") for n in range(1, 41)]
+    lines = drawn(gathered(started(50), task(LONG), *failed), screen(height=15))
+    assert [line[2:7] for line in lines[2:-1]] == [
+        *("web01", "web02", "web03", "web04", "web05"),
+        *("web41", "web42", "web43", "web44", "web45", "web46"),
+    ]
+    assert lines[-1].strip() == "… and 39 more: 35 failed, 4 running"
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_long_name_leaves_room_for_the_rest(width: int) -> None:
+    name = "a-host-of-the-accounting-department-with-a-long-name.internal.example.com"
+    events: list[Event] = [
+        RunStarted(at=AT, run=12, kind=RunKind.PLAYBOOK, target="web", hosts=(name, "web01")),
+        task("Restart"),
+        ended(name, "Restart", TaskResult.FAILED, f"{WORDY}No route to host"),
+    ]
+    long, other = drawn(gathered(*events), screen(width))[-2:]
+    assert long.startswith("✗ a-host-of-th")
+    assert "Restart: N" in long
+    assert other.startswith(tuple(f"{each} web01" for each in SPINNER))
+    assert ("ok 0" in other) == (width >= 80)
 
 
 def test_a_failure_is_a_sign_and_a_reason_in_one_line() -> None:

@@ -222,6 +222,7 @@ def _close_connections(folder: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         for socket in (folder / "ssh").glob("*")
     ]

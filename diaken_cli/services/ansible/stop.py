@@ -58,6 +58,7 @@ def _end(
             errors="replace",
             timeout=_PATIENCE,
             check=False,
+            start_new_session=True,  # a second Ctrl-C at the terminal must not end the ending
         )
     except subprocess.TimeoutExpired:
         return NotStopped(target.name, f"no answer within {_PATIENCE} seconds")
