@@ -68,13 +68,14 @@ class Lab:
             "timeout": 120,
             "check": False,
         }
-        return subprocess.run(self._inside(argv), **{**settings, **options})
+        return subprocess.run(self.inside_argv(argv), **{**settings, **options})
 
     def popen(self, argv: Sequence[str | Path], **options: Any) -> "subprocess.Popen[str]":
         """Start a command in the lab's network, with its own pid; options of subprocess.Popen."""
-        return subprocess.Popen(self._inside(argv), **{"text": True, **options})
+        return subprocess.Popen(self.inside_argv(argv), **{"text": True, **options})
 
-    def _inside(self, argv: Sequence[str | Path]) -> list[str | Path]:
+    def inside_argv(self, argv: Sequence[str | Path]) -> list[str | Path]:
+        """The argv that becomes this one in the lab's network."""
         return [LAB, "exec", "--name", self.name, "--", *argv]
 
     def sh(self, vm: str, *argv: str) -> "subprocess.CompletedProcess[str]":
