@@ -13,7 +13,7 @@ from typing import Any
 
 from diaken_cli import liveness
 from diaken_cli.actions.stopping import Stop
-from diaken_cli.errors import Canceled, Conflict, DiakenError, PartlyFailed
+from diaken_cli.errors import Canceled, Conflict, DatabaseError, DiakenError, PartlyFailed
 from diaken_cli.events import (
     Emit,
     Event,
@@ -112,6 +112,11 @@ class Recording:
         self.emit(Warned(message=message, host=host))
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def last_step(self) -> str | None:
+        """The step that was begun last in this process."""
+        return next(reversed(self._started), None)
 
     def begin(self, position: int, name: str, detail: str) -> None:
         """Note that a step begins; committed before its first effect."""
@@ -246,7 +251,10 @@ def recorded(
             yield recording
         except DiakenError as error:
             left = first.kind is RunKind.DEPLOY and stop.insisted()
-            recording.close(_status(error, left_as_it_is=left), error)
+            try:
+                recording.close(_status(error, left_as_it_is=left), error)
+            except DatabaseError as unwritten:  # the next command finds it as interrupted
+                recording.warn(f"how it ended could not be recorded: {unwritten.message}")
             raise
         except BaseException as fault:
             died = not isinstance(fault, Exception)

@@ -18,6 +18,7 @@ import typer
 
 from diaken_cli.errors import (
     Canceled,
+    DatabaseError,
     DiakenError,
     InvalidInput,
     Mistake,
@@ -150,7 +151,10 @@ class Call:
             if error is not None:
                 raise error
             return
-        status = self.show_run(view.run, view.finish)
+        try:
+            status = self.show_run(view.run, view.finish)
+        except DatabaseError as unreadable:  # what stopped the run says more
+            raise error or unreadable from None
         if error is not None:
             with perhaps_unheard(sys.stderr):
                 self.output.failure(error, printed=True)

@@ -21,6 +21,8 @@ from diaken_cli.errors import AccessError, DatabaseError
 from diaken_cli.store import migrate
 
 BUSY_SECONDS = 30
+LEAST_ROOM = 64 * 1024
+"""Bytes below which a disk counts as full: the index of SQLite's log alone takes half of it."""
 
 
 class Database:
@@ -110,7 +112,8 @@ def faults(path: Path) -> Iterator[None]:
 
 def _explained(path: Path, fault: BaseException) -> DatabaseError:
     primary = getattr(fault, "sqlite_errorcode", 0) & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
+    # Where even the index of the log beside it finds no room, SQLite speaks of an I/O error.
+    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _no_room(path)):
         return DatabaseError(
             f"no room is left on the disk of the database {path}",
             hint=f"Free some room in {path.parent}; nothing that was stored is lost.",
@@ -131,6 +134,14 @@ def _explained(path: Path, fault: BaseException) -> DatabaseError:
             hint="Put a copy made by `diaken database backup` in its place.",
         )
     return DatabaseError(f"the database {path} failed: {fault}")
+
+
+def _no_room(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < LEAST_ROOM
 
 
 def _prepare_file(path: Path) -> None:

@@ -5,14 +5,16 @@ docs/reference/faults.md is made of what these tests observe; DIAKEN_WRITE_FAULT
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.deploying import IP, NAME, Deploying, deploy_lab, deploying, left, statuses
+from tests.e2e.faults import BAD, BOTH, CASES, SLOW_CLONE, Fault, order
 from tests.lab_fixture import Lab
 
 __all__ = ["deploy_lab", "deploying"]
@@ -30,216 +32,20 @@ the inventory, no line in the hosts file. What is left keeps its name and its ad
 | what happens | run | exit | code | what is said | left |
 |---|---|---|---|---|---|
 """
-BOTH = (("host", NAME), ("vm", NAME))
-
-Order = Callable[[Lab], object]
 
 
-def order(request: str, method: str, **parameters: Any) -> Order:
-    """An order to the simulator."""
-    return lambda lab: lab.sim(request, method=method, **parameters)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What happens, and what has to become of it.
-
-    `orders` are given before the deploy, `then` as soon as it is in the step `during`. With
-    `late_tools` VMware Tools report nothing by themselves before it is too late.
-    """
-
-    what: str
-    orders: tuple[Order, ...] = ()
-    more: tuple[str, ...] = ()
-    during: str = ""
-    then: Order = lambda _: None
-    step: str = "clone"
-    code: str | None = None
-    said: str = ""
-    left: tuple[tuple[str, str], ...] = ()
-    late_tools: bool = False
-
-    @property
-    def status(self) -> int:
-        """The exit status: a fault that is survived has no code."""
-        return 0 if self.code is None else 1
-
-
-def clone_fault(fault: str, what: str, code: str, said: str = "") -> Fault:
-    """The vSphere task of the clone ends with a fault."""
-    ordered = order("taskfault", "CloneVM_Task", fault=fault)
-    return Fault(f"{what} (`{fault}`)", (ordered,), code=code, said=said)
-
-
-SLOW_CLONE = order("taskdelay", "CloneVM_Task", ms=1500)
-NO_DESTROY = order("soapfault", "Destroy_Task", fault="NoPermission")
-BAD = ("--playbook", "bad")
-
-CASES = (
-    clone_fault("GenericVmConfigFault", "The clone fails", "generic_vm_config_fault"),
-    clone_fault("DuplicateName", "Somebody else takes the name", "duplicate_name", "taken"),
-    clone_fault("NoDiskSpace", "The datastore fills up", "no_disk_space", "full"),
-    clone_fault("InsufficientResourcesFault", "The cluster is full", "insufficient_resources"),
-    clone_fault("CustomizationFault", "The guest can't be customized", "customization"),
-    Fault(
-        "The account may not clone (`NoPermission`)",
-        (order("soapfault", "CloneVM_Task", fault="NoPermission"),),
-        code="no_permission",
-        said="administrator@vsphere.local",
-    ),
-    Fault(
-        "The clone never ends",
-        (order("endless", "CloneVM_Task"),),
-        ("--clone-timeout", "2s"),
-        code="timed_out",
-        said="--clone-timeout",
-    ),
-    Fault(
-        "HTTP 503 in answer to the clone",
-        (order("http", "CloneVM_Task", status=503),),
-        code="outcome_unknown",
-        said="503",
-    ),
-    Fault(
-        "The connection breaks before vCenter takes up the clone",
-        (order("reset", "CloneVM_Task", when="before"),),
-        code="outcome_unknown",
-        said="CloneVM_Task",
-    ),
-    Fault(
-        "The connection breaks after vCenter took up the clone",
-        (order("reset", "CloneVM_Task", when="after"), SLOW_CLONE),
-        code="outcome_unknown",
-        said="CloneVM_Task",
-    ),
-    Fault(
-        "The connection breaks after the clone was begun and is over",
-        (order("reset", "CloneVM_Task", when="after"),),
-        code="outcome_unknown",
-        said="CloneVM_Task",
-    ),
-    Fault(
-        "HTTP 503 for as long as the deploy tries",
-        (SLOW_CLONE,),
-        during="clone",
-        then=order("http", "*", status=503, count=500),
-        code="unreachable",
-        said="503",
-        left=BOTH,
-    ),
-    Fault(
-        "HTTP 503 once, while it waits",
-        (SLOW_CLONE,),
-        during="clone",
-        then=order("http", "*", status=503),
-    ),
-    Fault(
-        "The connection breaks once, while it waits",
-        (SLOW_CLONE,),
-        during="clone",
-        then=order("reset", "WaitForUpdatesEx"),
-    ),
-    Fault(
-        "vCenter ends the session",
-        (SLOW_CLONE,),
-        during="clone",
-        then=lambda lab: lab.sim("expire"),
-    ),
-    Fault(
-        "The VM can't be powered on (`InsufficientResourcesFault`)",
-        (order("taskfault", "PowerOnVM_Task", fault="InsufficientResourcesFault"),),
-        step="power_on",
-        code="insufficient_resources",
-    ),
-    Fault(
-        "The account may not power on (`NoPermission`)",
-        (order("soapfault", "PowerOnVM_Task", fault="NoPermission"),),
-        step="power_on",
-        code="no_permission",
-    ),
-    Fault(
-        "Powering on never ends",
-        (order("endless", "PowerOnVM_Task"),),
-        ("--ip-timeout", "2s"),
-        step="power_on",
-        code="timed_out",
-        said="--ip-timeout",
-    ),
-    Fault(
-        "The VM reports no address",
-        more=("--ip-timeout", "3s"),
-        late_tools=True,
-        step="wait_address",
-        code="no_address",
-        said="it reported none",
-    ),
-    Fault(
-        "The VM reports another address",
-        more=("--ip-timeout", "3s"),
-        late_tools=True,
-        during="wait_address",
-        then=lambda lab: lab.sim("guest", vm=NAME, ip="10.77.0.99"),
-        step="wait_address",
-        code="no_address",
-        said="it reported 10.77.0.99",
-    ),
-    Fault(
-        "SSH does not answer",
-        more=("--playbook", "good", "--port", "2222", "--ssh-timeout", "2s"),
-        step="provision",
-        code="no_ssh",
-        said="within 2 s",
-    ),
-    Fault(
-        "SSH refuses the user",
-        more=("--playbook", "good", "--user", "nobody", "--ssh-timeout", "6s"),
-        step="provision",
-        code="no_ssh",
-        said="nobody",
-    ),
-    Fault(
-        "A task of a playbook fails",
-        more=BAD,
-        step="provision",
-        code="provision_failed",
-        said="Start nginx: port 80 is taken",
-    ),
-    Fault(
-        "A playbook can't be parsed",
-        more=("--playbook", "broken"),
-        step="provision",
-        code="ansible",
-        said="broken",
-    ),
-    Fault(
-        "Undoing may not destroy the VM (`NoPermission`)",
-        (NO_DESTROY,),
-        BAD,
-        step="provision",
-        code="provision_failed",
-        left=BOTH,
-    ),
-    Fault(
-        "Undoing can't destroy the VM: its vSphere task fails",
-        (order("taskfault", "Destroy_Task", fault="FileLocked"),),
-        BAD,
-        step="provision",
-        code="provision_failed",
-        left=BOTH,
-    ),
-    Fault(
-        "Undoing can't power the VM off",
-        (order("soapfault", "PowerOffVM_Task", fault="NoPermission"),),
-        BAD,
-        step="provision",
-        code="provision_failed",
-        left=BOTH,
-    ),
-    Fault(
-        "The identity can't be taken off the VM",
-        (order("taskfault", "ReconfigVM_Task", fault="FileLocked"),),
-    ),
-)
+@pytest.fixture
+def small_disk(tmp_path: Path, deploy_lab: Lab) -> Iterator[Deploying]:
+    """A database on a small disk of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M", "small", folder], check=True)
+    try:
+        deploying = Deploying(folder, deploy_lab)
+        yield deploying
+        deploying.remove_machines()
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture
@@ -250,14 +56,13 @@ def late_tools(tmp_path: Path) -> Iterator[Deploying]:
     lab.stop()
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[dict[str, str]]:
-    """The line of each fault as it was observed; the page is made of them where that is asked."""
-    observed: dict[str, str] = {}
-    yield observed
+def observe(case: Fault, seen: str) -> None:
+    """Hold the line of a fault against the page, or write it there where that is asked."""
+    known = written()
     if os.environ.get("DIAKEN_WRITE_FAULTS"):
-        known = written() | observed
-        PAGE.write_text(HEAD + "".join(known[case.what] for case in CASES if case.what in known))
+        known[case.what] = seen
+        PAGE.write_text(HEAD + "".join(known[each.what] for each in CASES if each.what in known))
+    assert seen == known[case.what]
 
 
 def written() -> dict[str, str]:
@@ -267,18 +72,16 @@ def written() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
-def test_it_is_named_and_undone(
-    request: pytest.FixtureRequest, page: dict[str, str], case: Fault
-) -> None:
-    deploying = request.getfixturevalue("late_tools" if case.late_tools else "deploying")
+def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> None:
+    deploying = request.getfixturevalue(case.world)
     (deploying.folder / "playbooks" / "broken.yml").write_text("- hosts: all\n  tasks: nothing\n")
     before = deploying.world()
     for each in case.orders:
-        each(deploying.lab)
+        each(deploying)
     with deploying.going_on(*deploying.words(*case.more)) as call:
         if case.during:
             call.until_in(case.during)
-            case.then(deploying.lab)
+            case.then(deploying)
         status, run = call.ended()
 
     assert status == case.status, run
@@ -296,9 +99,7 @@ def test_it_is_named_and_undone(
         assert_reserved_until_aborted(deploying, run)
     if case.code is not None:
         assert deploying.world() == before
-    page[case.what] = line(case, status, run, deploying.folder)
-    if not os.environ.get("DIAKEN_WRITE_FAULTS"):
-        assert page[case.what] == written()[case.what]
+    observe(case, line(case, status, run, deploying.folder))
 
 
 def assert_reserved_until_aborted(deploying: Deploying, run: Any) -> None:
@@ -325,6 +126,45 @@ def line(case: Fault, status: int, run: Any, folder: Path) -> str:
     return f"| {case.what} | {run['status']} | {status} | {code} | {said} | {what_is_left} |\n"
 
 
+def fill_disk(deploying: Deploying) -> None:
+    """Leave no room beside the database."""
+    filler = deploying.folder / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        for size in (65536, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b" " * size)
+
+
+def test_a_full_disk_stops_it_and_is_told(small_disk: Deploying) -> None:
+    before = small_disk.world()
+    SLOW_CLONE(small_disk)
+    with small_disk.going_on(*small_disk.words()) as call:
+        call.until_in("clone")
+        fill_disk(small_disk)
+        status, printed = call.ended()
+
+    assert status == 1, printed
+    assert printed["error"]["message"].startswith("clone: no room is left on the disk")
+    assert "diaken deploy abort 1" in printed["error"]["hint"]
+    (small_disk.folder / "filler").unlink()
+    (run,) = small_disk.json("history", "list")
+    assert (run["status"], ("host", NAME) in left(run)) == ("interrupted", True)
+    small_disk.json("deploy", "abort", "1", "--yes")
+    assert small_disk.world() == before
+
+
+def test_nothing_is_begun_on_a_full_disk(small_disk: Deploying) -> None:
+    before = small_disk.world()
+    fill_disk(small_disk)
+
+    error = small_disk.error(10, *small_disk.words())
+
+    assert "no room is left on the disk" in error["message"]
+    (small_disk.folder / "filler").unlink()
+    assert small_disk.world() == before
+
+
 def test_the_page_has_just_these_faults() -> None:
     assert list(written()) == [case.what for case in CASES]
 
@@ -347,7 +187,7 @@ def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:
 
 def test_keeping_keeps_nothing_where_nothing_was_made(deploying: Deploying) -> None:
     before = deploying.world()
-    order("taskfault", "CloneVM_Task", fault="NoDiskSpace")(deploying.lab)
+    order("taskfault", "CloneVM_Task", fault="NoDiskSpace")(deploying)
 
     run = deploying.deploy("--keep-on-failure", status=1)
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.e2e.deploying import NAME, Deploying, deploy_lab, deploying, left
+from tests.e2e.deploying import NAME, STEPS, Deploying, deploy_lab, deploying, left
 from tests.e2e.moments import (
     A_STEP,
     CLONING,
@@ -43,6 +43,32 @@ def test_it_is_taken_up_as_if_nothing_had_happened(deploying: Deploying, moment:
 
     assert (run["status"], run["error"], run["leftovers"]) == ("success", None, [])
     assert_deployed(deploying)
+
+
+def test_killed_before_every_entry_it_is_taken_up_every_time(deploying: Deploying) -> None:
+    known = {task.key for task in deploying.tasks("VirtualMachine.clone")}
+    words = deploying.words()
+    for step in STEPS[1:]:
+        deploying.kill_before_entry(step, *words)
+        words = ["deploy", "resume", "1"]
+
+    run = deploying.json(*words)
+
+    assert (run["status"], run["error"], run["leftovers"]) == ("success", None, [])
+    assert len({task.key for task in deploying.tasks("VirtualMachine.clone")} - known) == 1
+    assert_deployed(deploying)
+
+
+@pytest.mark.parametrize("step", STEPS[1:])
+def test_killed_before_an_entry_it_is_taken_back(deploying: Deploying, step: str) -> None:
+    before = deploying.world()
+    deploying.kill_before_entry(step, *deploying.words())
+
+    run = deploying.json("deploy", "abort", "1", "--yes")
+
+    assert (run["status"], run["leftovers"]) == ("canceled", [])
+    assert run["error"]["code"] == "interrupted"
+    assert deploying.world() == before
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.label)

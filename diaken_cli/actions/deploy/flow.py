@@ -13,6 +13,7 @@ from diaken_cli.actions.recording import account, now, recorded
 from diaken_cli.errors import (
     Canceled,
     Conflict,
+    DatabaseError,
     DiakenError,
     InvalidInput,
     NotFound,
@@ -154,9 +155,14 @@ def _go(world: Deploy, begun: Statuses) -> None:
 
 def _ended(world: Deploy, error: DiakenError) -> DiakenError:
     """Undo, and say in which step what stopped the deploy; mistakes name their options."""
-    statuses = _statuses(world)
     if world.recording.succeeded:
         return error
+    try:
+        statuses = _statuses(world)
+    except DatabaseError as unreadable:  # it stays, to be taken up when that is mended
+        said = f"{world.recording.last_step or STEPS[0].name}: {unreadable.message}"
+        way_out = f"{unreadable.hint} Then: {_what_next(world.recording.id)}"
+        return OperationFailed(said, code=unreadable.code, hint=way_out)
     where = next(reversed(statuses), STEPS[0].name)
     if "register" not in statuses:  # nothing was changed
         if isinstance(error, InvalidInput):
