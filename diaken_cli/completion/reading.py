@@ -1,6 +1,10 @@
 """What is to be completed: the words before the cursor, read by the table. Pure."""
 
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing costs as much as the rest of the answer
+    from typing import Any
 
 FLAG = "flag"
 
@@ -21,7 +25,7 @@ class Wanted:
         self.config: str | None = None
         self.defaults: dict[str, list[str]] = {}
 
-    def takes(self, kind: Any) -> "Wanted":
+    def takes(self, kind: Any) -> Wanted:
         """A value of that kind: names, one of a list, or anything."""
         if isinstance(kind, list):
             self.choices = dict.fromkeys(kind, "")

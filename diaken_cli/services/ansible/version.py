@@ -1,5 +1,6 @@
 """Which Ansible runs the playbooks, asked of the program itself."""
 
+import atexit
 import os
 import re
 import subprocess
@@ -35,27 +36,34 @@ def installed() -> Installed:
     with tempfile.TemporaryDirectory(prefix="diaken-") as scratch:
         settings = environment.settings(SshSettings(Path(os.devnull)), Path(scratch))
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [program, "--version"],
                 env=environment.inherited(os.environ) | settings,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                timeout=_PATIENCE,
-                check=False,
             )
         except OSError as fault:
             raise AnsibleNotStarted(f"{program} can't be started: {fault.strerror}") from fault
+        # Where the caller is stopped meanwhile, nothing goes on that would write into `scratch`.
+        atexit.register(process.kill)
+        try:
+            printed, complaint = process.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
             raise AnsibleNotStarted(
                 f"{program} --version did not end within {_PATIENCE} s"
             ) from None
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        said = lines[-1].strip() if lines else f"exit status {done.returncode}"
+        finally:
+            process.kill()
+            process.wait()
+            atexit.unregister(process.kill)
+    if process.returncode != 0:
+        lines = [line for line in complaint.splitlines() if line.strip()]
+        said = lines[-1].strip() if lines else f"exit status {process.returncode}"
         raise AnsibleNotStarted(f"{program} does not run: {said}")
-    first = done.stdout.partition("\n")[0].strip()
+    first = printed.partition("\n")[0].strip()
     found = _VERSION.search(first)
     if found is None:
         return Installed(program, None, "", first)
