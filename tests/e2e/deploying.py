@@ -282,9 +282,9 @@ class Going:
         """Send a signal."""
         self._process.send_signal(number)
 
-    def ended(self) -> tuple[int, Any]:
+    def ended(self, patience: float = PATIENCE) -> tuple[int, Any]:
         """The exit status and the JSON document, null where it died without."""
-        out, _ = self._process.communicate(timeout=PATIENCE)
+        out, _ = self._process.communicate(timeout=patience)
         return self._process.returncode, json.loads(out) if out else None
 
 

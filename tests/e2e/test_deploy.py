@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cli import HOSTS
+from tests.e2e.cli import HOSTS, PATIENCE
 from tests.e2e.deploying import IP, NAME, STEPS, Deploying, deploy_lab, deploying, statuses
 
 __all__ = ["deploy_lab", "deploying"]
@@ -153,7 +153,7 @@ def test_ten_deploys_at_once_do_not_meet(deploying: Deploying) -> None:
             )
             for number, name in enumerate(names, 31)
         ]
-        ended = [call.ended() for call in calls]
+        ended = [call.ended(10 * PATIENCE) for call in calls]
 
     assert [status for status, _ in ended] == [0] * 10, ended
     assert set(deploying.machines()) == set(names)
