@@ -16,7 +16,7 @@ from diaken_cli.store import Store
 from tests.lab_fixture import Lab
 
 DIAKEN = (sys.executable, "-m", "diaken_cli")
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds for one call."""
 
 HOSTS = "127.0.0.1\tlocalhost\n"

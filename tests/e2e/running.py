@@ -63,7 +63,10 @@ class Running(Cli):
 
     def playbook(self, name: str, text: str) -> Path:
         """Write a playbook."""
-        path = self.playbooks / f"{name}.yml"
+        return self.write(self.playbooks / f"{name}.yml", text)
+
+    def write(self, path: Path, text: str) -> Path:
+        """Write a file and the folders that it is in; what all lines begin with is taken off."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
         return path
