@@ -257,7 +257,10 @@ def command(
                 for prefix, options in shared.items()
             }
             common = built.pop("common")
-            function(Call(common, _output(common)), **values, **built)
+            try:
+                function(Call(common, _output(common)), **values, **built)
+            except KeyboardInterrupt as fault:  # typer would end with 130, and not a word
+                raise Canceled(str(fault) or "stopped") from None
 
         call.__name__ = function.__name__
         call.__doc__ = function.__doc__

@@ -117,10 +117,13 @@ class Fleet(Cli):
 
 
 class Sleep:
-    """A command of a minute that no other test has: its processes can be told from all others."""
+    """A command of a minute that no other test has: its processes can be told from all others.
 
-    def __init__(self) -> None:
-        self.argument = f"60.{os.getpid()}{next(_numbers):03}"
+    `seconds` where it has to be there while many calls are made.
+    """
+
+    def __init__(self, seconds: int = 60) -> None:
+        self.argument = f"{seconds}.{os.getpid()}{next(_numbers):03}"
 
     def sleepers(self) -> list[int]:
         """The processes that sleep, on all hosts."""
@@ -156,7 +159,7 @@ def nothing_left(sleep: "Sleep", uid: str, seconds: float) -> None:
         time.sleep(PACE)
 
 
-def until(holds: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
+def until(holds: Callable[[], Any], what: str, seconds: float = 3 * PATIENCE) -> None:
     """Wait until that is so."""
     deadline = time.monotonic() + seconds
     while not holds():
