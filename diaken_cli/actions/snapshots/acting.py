@@ -12,11 +12,10 @@ from diaken_cli.actions.snapshots import reverting
 from diaken_cli.actions.snapshots.choosing import Chosen, choose, refuse_shared
 from diaken_cli.actions.snapshots.log import logging
 from diaken_cli.actions.snapshots.removing import Removal, remove_all
-from diaken_cli.actions.snapshots.survey import surveyed
+from diaken_cli.actions.snapshots.survey import at_the_same_time, one_at_a_time, surveyed
 from diaken_cli.actions.snapshots.taking import take
 from diaken_cli.errors import InvalidInput, Mistake, OperationFailed
 from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
-from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store.claims import Attempt, Begun, NewRun
 from diaken_cli.words import (
     AUTOMATIC_SNAPSHOT_PREFIX,
@@ -106,7 +105,7 @@ def remove(
     """
     with surveyed(target.hosts, outside.connect) as answers:
         choice = choose(answers, target.hosts, snapshot)
-        refuse_shared(choice.chosen)
+        refuse_shared(choice.chosen, answers, outside.store.inventory.hosts(include_inactive=True))
         confirm(f"Remove the snapshot {snapshot!r} of {_hosts(choice.chosen)}?")
         with _working(outside, target, "remove", snapshot, show, wait, log_file) as work:
             work.failed |= choice.missing
@@ -116,14 +115,16 @@ def remove(
                 key = (removal.machine.host.name, removal.snapshot.id)
                 work.tell(SnapshotAction.REMOVE, by_ref[key], error)
 
-            for session, chosen in _by_session(choice.chosen):
+            def of_one_vcenter(chosen: Sequence[Chosen]) -> None:
                 remove_all(
-                    session,
+                    chosen[0].session,
                     [Removal(each.machine, each.snapshot) for each in chosen],
                     parallel=outside.config.snapshots.parallel_removals,
                     done=done,
                     should_stop=work.recording.stop.requested,
                 )
+
+            at_the_same_time(of_one_vcenter, _by_vcenter(choice.chosen))
 
 
 def revert(
@@ -142,16 +143,19 @@ def revert(
     """
     with surveyed(target.hosts, outside.connect) as answers:
         choice = choose(answers, target.hosts, snapshot)
-        refuse_shared(choice.chosen)
+        refuse_shared(choice.chosen, answers, outside.store.inventory.hosts(include_inactive=True))
         reverting.refuse_strangers(choice.chosen)
         confirm(reverting.question(choice.chosen))
         with _working(outside, target, "revert", snapshot, show, wait, log_file) as work:
             work.failed |= choice.missing
             stop = work.recording.stop.requested
-            for session, chosen in _by_session(choice.chosen):
-                results = reverting.revert_all(session, chosen, outside, work.emit, stop)
-                for each, error in results:
+
+            def of_one_vcenter(chosen: Sequence[Chosen]) -> None:
+                session = chosen[0].session
+                for each, error in reverting.revert_all(session, chosen, outside, work.emit, stop):
                     work.tell(SnapshotAction.REVERT, each, error)
+
+            at_the_same_time(of_one_vcenter, _by_vcenter(choice.chosen))
 
 
 def check_name(name: str) -> None:
@@ -198,7 +202,7 @@ def _working(
 
     with recorded(outside.store, begin, started=started, show=show, wait=wait) as recording:
         recording.begin(0, action, f"{action} the snapshot “{snapshot}”")
-        work = _Work(recording, target, logging(recording.emit, log_file))
+        work = _Work(recording, target, one_at_a_time(logging(recording.emit, log_file)))
         try:
             yield work
         except BaseException as fault:
@@ -224,12 +228,9 @@ def _settle(work: _Work, action: str) -> None:
         recording.ends_as(RunStatus.PARTIAL, None)
 
 
-def _by_session(chosen: Sequence[Chosen]) -> list[tuple[Session, list[Chosen]]]:
-    sessions = {id(each.session): each.session for each in chosen}
-    return [
-        (session, [each for each in chosen if each.session is session])
-        for session in sessions.values()
-    ]
+def _by_vcenter(chosen: Sequence[Chosen]) -> list[list[Chosen]]:
+    names = dict.fromkeys(each.host.vcenter for each in chosen)
+    return [[each for each in chosen if each.host.vcenter == name] for name in names]
 
 
 def _hosts(chosen: Sequence[Chosen]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from diaken_cli.actions.snapshots.owners import key_of, owners
 from diaken_cli.actions.snapshots.survey import Machine, Surveyed
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.services.vsphere.session import Session
@@ -75,14 +76,23 @@ def choose(answers: Sequence[Surveyed], hosts: Sequence[HostRecord], wanted: str
     return Choice(tuple(chosen), missing)
 
 
-def refuse_shared(chosen: Iterable[Chosen]) -> None:
-    """Raise Conflict where two hosts are said to have one VM."""
-    seen: dict[str, str] = {}
+def refuse_shared(
+    chosen: Iterable[Chosen], answers: Sequence[Surveyed], inventory: Iterable[HostRecord]
+) -> None:
+    """Raise Conflict where another host, even an inactive one, is said to have the same VM.
+
+    `inventory` are all hosts: whoever works on a VM holds the lock of its one host.
+    """
+    names = owners(answers, inventory)
+    answer_of = {answer.vcenter: answer for answer in answers}
     for each in chosen:
-        ref = f"{each.host.vcenter}/{each.machine.vm.ref}"
-        if ref in seen:
-            raise Conflict(f"hosts {seen[ref]} and {each.host.name} have one and the same VM")
-        seen[ref] = each.host.name
+        of_it = names.get(key_of(answer_of[each.host.vcenter or ""], each.machine.vm.ref), ())
+        if len(of_it) > 1:
+            raise Conflict(
+                f"hosts {' and '.join(of_it)} have one and the same VM",
+                code="shared_vm",
+                hint="Correct it with: diaken hosts set … --vm-uuid … or --ip …",
+            )
 
 
 def _matching(snapshots: Sequence[Snapshot], wanted: str) -> list[Snapshot]:

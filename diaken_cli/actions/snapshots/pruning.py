@@ -55,7 +55,7 @@ def listed(outside: Outside, hosts: Sequence[HostRecord]) -> list[Row]:
     Raises what asking the vCenter raised where none could be asked.
     """
     policy = Policy(older_than=retention_of(outside))
-    with surveyed(hosts, outside.connect) as answers:
+    with surveyed(hosts, outside.connect, sizes=True) as answers:
         _some_vcenter(answers)
         return [*_rows(_plans(outside, answers, policy)), *failures(answers)]
 
@@ -199,9 +199,10 @@ class _Results:
 
 def _plans(outside: Outside, answers: Sequence[Surveyed], policy: Policy) -> list[_Plan]:
     locked = outside.store.claims.locked()
+    everyone = outside.store.inventory.hosts(include_inactive=True)
     return [
         _Plan(answer, tuple(planned_row(each, answer.clock) for each in planned))
-        for answer, planned in plan(answers, policy, locked)
+        for answer, planned in plan(answers, policy, locked, everyone)
         if answer.clock is not None
     ]
 

@@ -1,16 +1,20 @@
 """Removes many snapshots of one vCenter: some at the same time, never two of one VM."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from diaken_cli.actions.snapshots.survey import Machine
-from diaken_cli.errors import DiakenError
-from diaken_cli.services.vsphere import snapshots, tasks
+from diaken_cli.errors import DiakenError, LoginRefused, Unreachable
+from diaken_cli.services.vsphere import snapshots
+from diaken_cli.services.vsphere.following import Following
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.words import Snapshot
 
 TIMEOUT = 4 * 3600.0  # seconds without one that ends: consolidating a large disk takes hours
+LOOK_AGAIN = 30.0  # seconds after which it is told of those that have ended so far
 
 
 @dataclass(frozen=True)
@@ -21,107 +25,135 @@ class Removal:
     snapshot: Snapshot
 
 
+Done = Callable[[Removal, str | None], None]
+
+
 def remove_all(
     session: Session,
     removals: Sequence[Removal],
     *,
     parallel: int,
-    done: Callable[[Removal, str | None], None],
+    done: Done,
     should_stop: Callable[[], bool],
 ) -> None:
     """Remove them, at most `parallel` at the same time and half of that on one datastore.
 
-    Children stay, disks are consolidated. `done` is told of each, with the reason of a failure;
-    afterwards the trees are read again, and what is still there has failed. Once `should_stop`
-    says so no more are begun; those that run are vCenter's to finish, and are said to be so.
+    Children stay, disks are consolidated. Afterwards the trees are read again: `done` is told of
+    each, and what is still there, or needs consolidation, has failed. Once `should_stop` says so no
+    more are begun; those that run are vCenter's to finish, and are said to be so. Nor are more
+    begun once vCenter is lost.
     """
-    waiting = list(removals)
-    running: dict[str, Removal] = {}
-    ended: list[Removal] = []
-    while (waiting or running) and not should_stop():
-        for removal in _next(waiting, running, parallel):
-            waiting.remove(removal)
-            try:
-                running[snapshots.remove_snapshot(session, removal.snapshot.id)] = removal
-            except DiakenError as refusal:
-                done(removal, refusal.message)
-        for task, reason in _some_ended(session, running, should_stop).items():
-            removal = running.pop(task)
-            if reason is None:
-                ended.append(removal)
-            else:
-                done(removal, reason)
-    for removal in running.values():
+    work = _Work(session, list(removals), parallel, done)
+    looked_at = time.monotonic()
+    with Following(session) as following:
+        while (work.waiting or work.running) and not should_stop():
+            following.follow(work.begin())
+            work.settle(following, should_stop)
+            if time.monotonic() - looked_at > LOOK_AGAIN:
+                work.verify()
+                looked_at = time.monotonic()
+    work.verify()
+    for removal in work.running.values():
         done(removal, "stopped; vCenter goes on with it")
-    for removal in waiting:
+    for removal in work.waiting:
         done(removal, "stopped before it was begun")
-    _verify(session, ended, done)
 
 
-def _next(waiting: Sequence[Removal], running: dict[str, Removal], parallel: int) -> list[Removal]:
-    """What can be begun now."""
-    busy = {each.machine.vm.ref for each in running.values()}
-    on = Counter(store for each in running.values() for store in each.machine.tree.datastores)
-    most_on_one = max(1, parallel // 2)
-    chosen: list[Removal] = []
-    for removal in waiting:
-        stores = removal.machine.tree.datastores
-        if len(running) + len(chosen) >= parallel:
-            break
-        if removal.machine.vm.ref in busy or any(on[store] >= most_on_one for store in stores):
-            continue
-        chosen.append(removal)
-        busy.add(removal.machine.vm.ref)
-        on.update(stores)
-    return chosen
+class _Work:
+    """Removals that wait, that run (by task), and that have ended but were not looked at yet."""
 
+    def __init__(self, session: Session, waiting: list[Removal], parallel: int, done: Done) -> None:
+        self.waiting = waiting
+        self.running: dict[str, Removal] = {}
+        self._ended: list[tuple[Removal, str | None]] = []
+        self._session = session
+        self._parallel = parallel
+        self._done = done
 
-def _some_ended(
-    session: Session, running: dict[str, Removal], should_stop: Callable[[], bool]
-) -> dict[str, str | None]:
-    """Wait until one of them has ended: the reason of each that failed, None where it is done."""
-    if not running:
-        return {}
-    any_ended = False
+    def begin(self) -> list[str]:
+        """Begin what can be begun now; the tasks."""
+        begun = []
+        for removal in self._next():
+            self.waiting.remove(removal)
+            try:
+                task = snapshots.remove_snapshot(self._session, removal.snapshot.id)
+            except DiakenError as fault:
+                self._ended.append((removal, fault.message))
+                if _is_lost(fault):
+                    self._ended += [(each, fault.message) for each in self.waiting]
+                    self.waiting.clear()
+                    break
+            else:
+                begun.append(task)
+                self.running[task] = removal
+        return begun
 
-    def note(state: tasks.TaskState) -> None:
-        nonlocal any_ended
-        any_ended = any_ended or state.ended
-
-    try:
-        states = tasks.wait(
-            session,
-            running,
-            timeout=TIMEOUT,
-            on_progress=note,
-            should_stop=lambda: any_ended or should_stop(),
+    def _next(self) -> list[Removal]:
+        busy = {each.machine.vm.ref for each in self.running.values()}
+        on = Counter(
+            store for each in self.running.values() for store in each.machine.tree.datastores
         )
-    except DiakenError as error:
-        return dict.fromkeys(running, error.message)
-    if not should_stop() and not any(state.ended for state in states.values()):
-        return dict.fromkeys(running, f"not ended after {TIMEOUT / 3600:.0f} h; see vCenter")
-    return {
-        task: None if state.error is None else state.error.message
-        for task, state in states.items()
-        if state.ended
-    }
+        most_on_one = max(1, self._parallel // 2)
+        chosen: list[Removal] = []
+        for removal in self.waiting:
+            stores = removal.machine.tree.datastores
+            if len(self.running) + len(chosen) >= self._parallel:
+                break
+            if removal.machine.vm.ref in busy or any(on[each] >= most_on_one for each in stores):
+                continue
+            chosen.append(removal)
+            busy.add(removal.machine.vm.ref)
+            on.update(stores)
+        return chosen
+
+    def settle(self, following: Following, should_stop: Callable[[], bool]) -> None:
+        """Wait until one has ended, and note how."""
+        if not self.running:
+            return
+        try:
+            states = following.ended(timeout=TIMEOUT, should_stop=should_stop)
+        except DiakenError as fault:
+            self._lose(fault.message)
+            return
+        if not states and not should_stop():
+            self._lose(f"not ended after {TIMEOUT / 3600:.0f} h; see vCenter")
+        for task, state in states.items():
+            reason = None if state.error is None else state.error.message
+            self._ended.append((self.running.pop(task), reason))
+
+    def _lose(self, reason: str) -> None:
+        self._ended += [(removal, reason) for removal in self.running.values()]
+        self.running.clear()
+
+    def verify(self) -> None:
+        """Read the trees again, and tell of what has ended.
+
+        What counts is the tree, also where a task is said to have failed or was lost sight of.
+        """
+        ended, self._ended = self._ended, []
+        refs = {removal.machine.vm.ref for removal, _ in ended}
+        try:
+            trees = snapshots.snapshot_trees(self._session, refs)
+        except DiakenError as error:
+            unread = f"removed, but the result could not be read: {error.message}"
+            for removal, reason in ended:
+                self._done(removal, reason or unread)
+            return
+        for removal, reason in ended:
+            self._done(removal, _fault(removal, reason, trees.get(removal.machine.vm.ref)))
 
 
-def _verify(
-    session: Session, ended: Sequence[Removal], done: Callable[[Removal, str | None], None]
-) -> None:
-    """A removal is done when the snapshot is gone and no disk is left to consolidate."""
-    try:
-        trees = snapshots.snapshot_trees(session, {each.machine.vm.ref for each in ended})
-    except DiakenError as error:
-        for removal in ended:
-            done(removal, f"removed, but the result could not be read: {error.message}")
-        return
-    for removal in ended:
-        tree = trees.get(removal.machine.vm.ref)
-        if tree is not None and any(each.id == removal.snapshot.id for each in tree.snapshots):
-            done(removal, "vCenter says that it was removed, but it is still there")
-        elif tree is not None and tree.consolidation_needed:
-            done(removal, "removed, but the disks of the VM need consolidation: do it in vCenter")
-        else:
-            done(removal, None)
+def _is_lost(fault: DiakenError) -> bool:
+    """Whether no other call can be expected to succeed."""
+    unreachable = isinstance(fault, Unreachable) and fault.code != "outcome_unknown"
+    return unreachable or isinstance(fault, LoginRefused)
+
+
+def _fault(removal: Removal, reason: str | None, tree: SnapshotTree | None) -> str | None:
+    if tree is None:
+        return reason
+    if any(each.id == removal.snapshot.id for each in tree.snapshots):
+        return reason or "vCenter says that it was removed, but it is still there"
+    if tree.consolidation_needed:
+        return "removed, but the disks of the VM need consolidation: do it in vCenter"
+    return None

@@ -59,7 +59,7 @@ def revert_all(
     the disk, or another one), and its address is waited for.
     """
     results: dict[str, str | None] = {}
-    tasks_of = _begin(chosen, results, lambda each: snapshots.revert(session, each.snapshot.id))
+    tasks_of = _begin(chosen, results, lambda each: _revert(session, each))
     _wait(session, tasks_of, results, emit, should_stop)
     reverted = [each for each in chosen if results[each.host.name] is None]
     for each in reverted:
@@ -89,6 +89,12 @@ def _begin(
             if task is not None:
                 tasks_of[task] = each
     return tasks_of
+
+
+def _revert(session: Session, each: Chosen) -> str:
+    """Off stays off, also where the snapshot has memory and the VM could go on with it."""
+    was_on = each.machine.vm.power_state == "on"
+    return snapshots.revert(session, each.snapshot.id, stay_off=not was_on)
 
 
 def _power_on(session: Session, each: Chosen) -> str | None:

@@ -12,6 +12,7 @@ from diaken_cli.actions.inventory import (
     find_host,
     find_vcenter,
 )
+from diaken_cli.actions.snapshots.owners import Key, key_of, owners
 from diaken_cli.actions.snapshots.survey import Surveyed
 from diaken_cli.actions.validate import Reader
 from diaken_cli.retention import Planned, Policy, VmSnapshots
@@ -40,14 +41,19 @@ class Row:
 
 
 def plan(
-    answers: Iterable[Surveyed], policy: Policy, locked: Mapping[int, int]
+    answers: Sequence[Surveyed],
+    policy: Policy,
+    locked: Mapping[int, int],
+    inventory: Iterable[HostRecord],
 ) -> list[tuple[Surveyed, tuple[Planned, ...]]]:
     """What the retention rule says of every snapshot, by each vCenter's own clock.
 
-    `locked` has the run that holds a host, by the host's number.
+    `locked` has the run that holds a host, by the host's number; `inventory` are all its hosts,
+    inactive ones too.
     """
+    names = owners(answers, inventory)
     return [
-        (answer, retention.plan(_vms(answer, locked), policy, answer.clock))
+        (answer, retention.plan(_vms(answer, locked, names), policy, answer.clock))
         for answer in answers
         if answer.clock is not None
     ]
@@ -148,16 +154,15 @@ def advice(rows: Iterable[Row]) -> list[str]:
     return said
 
 
-def _vms(answer: Surveyed, locked: Mapping[int, int]) -> Sequence[VmSnapshots]:
-    hosts_of: dict[str, list[str]] = {}
-    for machine in answer.machines:
-        hosts_of.setdefault(machine.vm.ref, []).append(machine.host.name)
+def _vms(
+    answer: Surveyed, locked: Mapping[int, int], names: Mapping[Key, tuple[str, ...]]
+) -> Sequence[VmSnapshots]:
     found = []
     for machine in answer.machines:
-        owners = hosts_of[machine.vm.ref]
+        of_it = names.get(key_of(answer, machine.vm.ref), ())
         excluded = None
-        if len(owners) > 1:
-            excluded = f"the VM belongs to several hosts: {', '.join(owners)}"
+        if len(of_it) > 1:
+            excluded = f"the VM belongs to several hosts: {', '.join(of_it)}"
         elif machine.host.id in locked:
             excluded = f"host {machine.host.name} is locked by run {locked[machine.host.id]}"
         found.append(

@@ -1,18 +1,19 @@
 """What snapshots there are: every vCenter asked at the same time, with a few queries each."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import TypeVar
 
 from diaken_cli.actions.snapshots.machines import Located, locate
 from diaken_cli.errors import DiakenError
-from diaken_cli.services.vsphere import vms
+from diaken_cli.events import Emit, Event
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.snapshots import SnapshotTree, snapshot_trees
+from diaken_cli.services.vsphere.snapshots import SnapshotTree, find_snapshots, snapshot_sizes
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
 
@@ -35,7 +36,8 @@ class Surveyed:
     """One vCenter: its hosts' VMs, those that could not be told, and its own clock.
 
     `session` is open as long as the survey is; None where the vCenter could not be asked, and
-    then `error` says why.
+    then `error` says why. `vms` are all that the account may see; `instance_uuid` is the vCenter's
+    own, under whatever name it is known.
     """
 
     vcenter: str
@@ -44,18 +46,23 @@ class Surveyed:
     machines: tuple[Machine, ...] = ()
     unknown: tuple[Located, ...] = ()
     error: DiakenError | None = None
+    vms: tuple[VirtualMachine, ...] = ()
+    instance_uuid: str = ""
 
 
 @contextmanager
-def surveyed(hosts: Sequence[HostRecord], connect: Connect) -> Iterator[tuple[Surveyed, ...]]:
+def surveyed(
+    hosts: Sequence[HostRecord], connect: Connect, *, sizes: bool = False
+) -> Iterator[tuple[Surveyed, ...]]:
     """Ask the vCenters of these hosts; the sessions are closed when the context is left.
 
-    A vCenter that is down, or refuses the login, does not hold up the others.
+    A vCenter that is down, or refuses the login, does not hold up the others. With `sizes` the
+    snapshots know what they take up, for one more query.
     """
     by_vcenter = members(hosts)
 
     def ask(vcenter: str) -> Surveyed:
-        return _survey(vcenter, by_vcenter[vcenter], connect)
+        return _survey(vcenter, by_vcenter[vcenter], connect, sizes=sizes)
 
     with ExitStack() as sessions:
         answers = at_the_same_time(ask, list(by_vcenter))
@@ -82,24 +89,69 @@ def at_the_same_time(work: Callable[[Item], Answer], items: Sequence[Item]) -> l
         return list(pool.map(work, items))
 
 
-def _survey(vcenter: str, hosts: Sequence[HostRecord], connect: Connect) -> Surveyed:
+def one_at_a_time(emit: Emit) -> Emit:
+    """`emit` for several threads."""
+    alone = threading.Lock()
+
+    def told(event: Event) -> None:
+        with alone:
+            emit(event)
+
+    return told
+
+
+def matched(
+    hosts: Iterable[HostRecord], found: Sequence[tuple[VirtualMachine, SnapshotTree]]
+) -> tuple[tuple[Machine, ...], tuple[Located, ...]]:
+    """The hosts with their VMs and trees, and those whose VM can't be told. Pure."""
+    vms = [vm for vm, _ in found]
+    tree_of = {vm.ref: tree for vm, tree in found}
+    located = [locate(host, vms) for host in hosts]
+    machines = [
+        Machine(each.host, each.vm, tree_of[each.vm.ref]) for each in located if each.vm is not None
+    ]
+    return tuple(machines), tuple(each for each in located if each.vm is None)
+
+
+def _survey(
+    vcenter: str, hosts: Sequence[HostRecord], connect: Connect, *, sizes: bool
+) -> Surveyed:
     try:
         session = connect(vcenter)
     except DiakenError as error:
         return Surveyed(vcenter, None, None, error=error)
     try:
-        known = vms.find_vms(session)
-        found = [locate(host, known) for host in hosts]
-        refs = [each.vm.ref for each in found if each.vm is not None]
-        trees = snapshot_trees(session, refs)
+        found = find_snapshots(session)
+        machines, unknown = matched(hosts, found)
+        if sizes:
+            machines = _sized(session, machines)
         clock = session.now()
     except DiakenError as error:
         session.close()
         return Surveyed(vcenter, None, None, error=error)
-    machines = [
-        Machine(each.host, each.vm, trees[each.vm.ref])
-        for each in found
-        if each.vm is not None and each.vm.ref in trees
-    ]
-    unknown = tuple(each for each in found if each.vm is None)
-    return Surveyed(vcenter, session, clock, tuple(machines), unknown)
+    return Surveyed(
+        vcenter,
+        session,
+        clock,
+        machines,
+        unknown,
+        vms=tuple(vm for vm, _ in found),
+        instance_uuid=session.about.instance_uuid,
+    )
+
+
+def _sized(session: Session, machines: Iterable[Machine]) -> tuple[Machine, ...]:
+    refs = [each.vm.ref for each in machines if each.tree.snapshots]
+    size_of = snapshot_sizes(session, refs)
+    return tuple(
+        replace(
+            machine,
+            tree=replace(
+                machine.tree,
+                snapshots=tuple(
+                    replace(each, size=size_of.get(each.id)) for each in machine.tree.snapshots
+                ),
+            ),
+        )
+        for machine in machines
+    )

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from diaken_cli.actions.snapshots.machines import Located, locate
-from diaken_cli.actions.snapshots.survey import Connect, members
+from diaken_cli.actions.snapshots.survey import (
+    Connect,
+    at_the_same_time,
+    members,
+    one_at_a_time,
+)
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, SnapshotFinished, StepProgressed, Warned
 from diaken_cli.services.vsphere import snapshots, tasks, vms
@@ -60,30 +65,32 @@ def take(
     what has not ended is canceled.
     """
     failed: list[str] = []
+    tell = one_at_a_time(emit)
 
     def fail(host: HostRecord, reason: str) -> None:
         failed.append(host.name)
-        emit(_event(host, name, SnapshotStatus.FAILED, error=reason))
+        tell(_event(host, name, SnapshotStatus.FAILED, error=reason))
 
     without_vcenter = [host for host in hosts if host.vcenter is None]
     for host in without_vcenter:
-        emit(Warned(message="no snapshot: the host has no vCenter", host=host.name))
-        emit(_event(host, name, SnapshotStatus.SKIPPED, error="the host has no vCenter"))
-    made = 0
-    with ExitStack() as open_sessions:
-        waiting: list[tuple[Session, dict[str, Located]]] = []
-        for vcenter, own in members(hosts).items():
+        tell(Warned(message="no snapshot: the host has no vCenter", host=host.name))
+        tell(_event(host, name, SnapshotStatus.SKIPPED, error="the host has no vCenter"))
+
+    def of_one_vcenter(members_of: tuple[str, list[HostRecord]]) -> int:
+        vcenter, own = members_of
+        with ExitStack() as opened:
             try:
-                session = open_sessions.enter_context(connect(vcenter))
+                session = opened.enter_context(connect(vcenter))
                 known = vms.find_vms(session)
             except DiakenError as error:
                 for host in own:
                     fail(host, f"vCenter {vcenter}: {error.message}")
-                continue
+                return 0
             found = [locate(host, known) for host in own]
-            waiting.append((session, _issue(session, found, name, description, store, fail)))
-        for session, issued in waiting:
-            made += _await(session, issued, name, emit, fail, should_stop)
+            issued = _issue(session, found, name, description, store, fail)
+            return _await(session, issued, name, tell, fail, should_stop)
+
+    made = sum(at_the_same_time(of_one_vcenter, list(members(hosts).items())))
     return Taken(made, (*(host.name for host in without_vcenter), *failed))
 
 

@@ -134,7 +134,7 @@ def watch(
         logins = session.logins
         try:
             with _filter(session, kind, references, paths) as collector:
-                yield from _updates(collector)
+                yield from updates(collector)
         except VSphereError:
             if session.logins == logins:
                 raise
@@ -147,19 +147,27 @@ def _filter(
 ) -> Iterator[Any]:
     collector = session.content.propertyCollector.CreatePropertyCollector()
     try:
-        spec = _query.FilterSpec(
-            objectSet=[_query.ObjectSpec(obj=session.managed(kind, each)) for each in references],
-            propSet=[_query.PropertySpec(type=kind, pathSet=list(paths))],
-        )
-        # A changed part of a list would come under a path of its own: guest.net[4000].ipAddress.
-        collector.CreateFilter(spec, partialUpdates=False)
+        add_filter(session, collector, kind, references, paths)
         yield collector
     finally:
         with session.tidying():
             collector.DestroyPropertyCollector()
 
 
-def _updates(collector: Any) -> Iterator[dict[str, Properties]]:
+def add_filter(
+    session: Session, collector: Any, kind: Any, references: Iterable[str], paths: Sequence[str]
+) -> None:
+    """Have a collector tell of these objects, too."""
+    spec = _query.FilterSpec(
+        objectSet=[_query.ObjectSpec(obj=session.managed(kind, each)) for each in references],
+        propSet=[_query.PropertySpec(type=kind, pathSet=list(paths))],
+    )
+    # A changed part of a list would come under a path of its own: guest.net[4000].ipAddress.
+    collector.CreateFilter(spec, partialUpdates=False)
+
+
+def updates(collector: Any) -> Iterator[dict[str, Properties]]:
+    """What a collector tells, as `watch` gives it. Raises VSphereError (`gone`)."""
     version = ""
     options = _query.WaitOptions(maxWaitSeconds=WAIT_SECONDS)
     while True:

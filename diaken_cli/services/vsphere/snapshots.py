@@ -7,11 +7,15 @@ from typing import Any
 
 from pyVmomi import vim
 
+from diaken_cli.services.vsphere import vms
 from diaken_cli.services.vsphere.names import unescape
-from diaken_cli.services.vsphere.properties import read, reference
+from diaken_cli.services.vsphere.properties import Properties, collect, read, reference
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.vms import facts
+from diaken_cli.services.vsphere.snapshot_sizes import sizes_in
+from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.words import Snapshot
+
+_PATHS = ("snapshot", "runtime.consolidationNeeded", "datastore")
 
 
 @dataclass(frozen=True)
@@ -28,29 +32,33 @@ class SnapshotTree:
     datastores: tuple[str, ...] = ()
 
 
+def find_snapshots(session: Session) -> tuple[tuple[VirtualMachine, SnapshotTree], ...]:
+    """All VMs that the account may see with their snapshots, by name, in one query."""
+    found = collect(session, {vim.VirtualMachine: (*vms.PATHS, *_PATHS)})
+    both = (
+        (vms.virtual_machine(each.reference, each.values), _tree(each.values)) for each in found
+    )
+    return tuple(sorted(both, key=lambda each: (each[0].name, each[0].ref)))
+
+
 def snapshot_trees(session: Session, vm_refs: Iterable[str]) -> dict[str, SnapshotTree]:
     """Every snapshot of these VMs, by VM reference, in one query; a VM that is gone is left out.
 
     `created_at` is vCenter's, in UTC: compare it with `session.now()`.
     """
-    paths = (
-        *("name", "config.instanceUuid", "snapshot"),
-        *("runtime.consolidationNeeded", "datastore"),
-    )
-    rows = read(session, vim.VirtualMachine, vm_refs, paths)
-    trees = {}
-    for ref, values in rows.items():
-        info = values.get("snapshot")
-        roots = info.rootSnapshotList if info is not None else ()
-        uuid = values.get("config.instanceUuid") or ""
-        name = unescape(values.get("name", ""))
-        trees[ref] = SnapshotTree(
-            vm=name,
-            snapshots=tuple(_walk(roots, uuid, name, 1, None)),
-            consolidation_needed=bool(values.get("runtime.consolidationNeeded")),
-            datastores=tuple(reference(each) for each in values.get("datastore") or ()),
-        )
-    return trees
+    rows = read(session, vim.VirtualMachine, vm_refs, ("name", "config.instanceUuid", *_PATHS))
+    return {ref: _tree(values) for ref, values in rows.items()}
+
+
+def snapshot_sizes(session: Session, vm_refs: Iterable[str]) -> dict[str, int]:
+    """What the snapshots of these VMs take up, in bytes, by snapshot, as far as vCenter tells."""
+    rows = read(session, vim.VirtualMachine, vm_refs, ("snapshot", "layoutEx"))
+    return {
+        snapshot: size
+        for values in rows.values()
+        if "snapshot" in values and "layoutEx" in values
+        for snapshot, size in sizes_in(values["snapshot"], values["layoutEx"]).items()
+    }
 
 
 def create_snapshot(
@@ -61,7 +69,7 @@ def create_snapshot(
     `quiesce` None: when the VM is powered on and its VMware Tools run.
     """
     if quiesce is None:
-        quiesce = facts(session, vm_ref).can_quiesce
+        quiesce = vms.facts(session, vm_ref).can_quiesce
     vm = session.managed(vim.VirtualMachine, vm_ref)
     return reference(vm.CreateSnapshot_Task(name, description, memory=False, quiesce=quiesce))
 
@@ -72,9 +80,26 @@ def remove_snapshot(session: Session, snapshot_ref: str) -> str:
     return reference(snapshot.RemoveSnapshot_Task(removeChildren=False, consolidate=True))
 
 
-def revert(session: Session, snapshot_ref: str) -> str:
-    """RevertToSnapshot_Task; after one without memory the VM is powered off."""
-    return reference(session.managed(vim.vm.Snapshot, snapshot_ref).RevertToSnapshot_Task())
+def revert(session: Session, snapshot_ref: str, *, stay_off: bool = False) -> str:
+    """RevertToSnapshot_Task; after one without memory the VM is powered off.
+
+    `stay_off`: after one with memory, too.
+    """
+    snapshot = session.managed(vim.vm.Snapshot, snapshot_ref)
+    return reference(snapshot.RevertToSnapshot_Task(suppressPowerOn=stay_off))
+
+
+def _tree(values: Properties) -> SnapshotTree:
+    info = values.get("snapshot")
+    roots = info.rootSnapshotList if info is not None else ()
+    uuid = values.get("config.instanceUuid") or ""
+    name = unescape(values.get("name", ""))
+    return SnapshotTree(
+        vm=name,
+        snapshots=tuple(_walk(roots, uuid, name, 1, None)),
+        consolidation_needed=bool(values.get("runtime.consolidationNeeded")),
+        datastores=tuple(reference(each) for each in values.get("datastore") or ()),
+    )
 
 
 def _walk(

@@ -19,7 +19,9 @@ from diaken_cli.services.vsphere.session import Session
 CANCEL_TIMEOUT = 120.0
 """Seconds for a canceled vSphere task to end: a clone stops between two chunks of its copy."""
 
-_QUIET_SECONDS = 10
+QUIET_SECONDS = 10
+"""After so many without a notice the tasks are looked at: one that got lost must not cost more."""
+
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _ENDED = ("success", "error")
 
@@ -66,7 +68,7 @@ def wait(
     Ctrl-C leaves the tasks running and the session usable.
     """
     deadline = time.monotonic() + timeout
-    states = _read_states(session, task_refs)
+    states = read_states(session, task_refs)
     pending = [ref for ref, state in states.items() if not state.ended]
     if not pending:
         return states
@@ -82,15 +84,15 @@ def wait(
                     if on_progress is not None:
                         on_progress(states[ref])
             quiet = 0 if changes else quiet + 1
-            if quiet >= _QUIET_SECONDS:  # a notice that got lost must not cost the whole time-out
+            if quiet >= QUIET_SECONDS:
                 quiet = 0
-                states.update(_read_states(session, _running(states)))
+                states.update(read_states(session, _running(states)))
             if not _running(states) or time.monotonic() >= deadline:
                 break
             if should_stop is not None and should_stop():
                 break
     # The changes tell that a task has ended; only its whole info tells how.
-    return states | _read_states(session, [ref for ref in pending if states[ref].ended])
+    return states | read_states(session, [ref for ref in pending if states[ref].ended])
 
 
 def cancel(session: Session, task_ref: str, *, timeout: float = CANCEL_TIMEOUT) -> TaskState:
@@ -119,7 +121,7 @@ def recent_tasks(session: Session, entity: str) -> tuple[TaskState, ...]:
     `result` exists. Oldest first.
     """
     listed = read_one(session, session.content.taskManager, ["recentTask"]).get("recentTask", [])
-    states = _read_states(session, [reference(each) for each in listed])
+    states = read_states(session, [reference(each) for each in listed])
     own = (each for each in states.values() if entity in (each.entity, each.entity_name))
     return tuple(sorted(own, key=lambda state: state.queued_at or _NEVER))
 
@@ -128,7 +130,8 @@ def _running(states: dict[str, TaskState]) -> list[str]:
     return [ref for ref, state in states.items() if not state.ended]
 
 
-def _read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
+def read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
+    """How each of these tasks stands, in one query."""
     refs = list(dict.fromkeys(refs))
     rows = read(session, vim.Task, refs, ["info"])
     states = {}

@@ -19,7 +19,7 @@ from diaken_cli.services.vsphere.properties import (
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.words import Identity
 
-_PATHS = (
+PATHS = (
     "name",
     "parent",
     "config.instanceUuid",
@@ -30,6 +30,8 @@ _PATHS = (
     "guest.net",
     "guest.toolsRunningStatus",
 )
+"""What `virtual_machine` makes a VM of."""
+
 _BIRTHS = ("VmCreatedEvent", "VmClonedEvent", "VmDeployedEvent", "VmRegisteredEvent")
 _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 
@@ -71,26 +73,26 @@ def find_vms(session: Session, *, extra_config: bool = False) -> tuple[VirtualMa
 
     `extra_config` makes the answer several times larger: ask for it only to look for identities.
     """
-    paths = (*_PATHS, "config.extraConfig") if extra_config else _PATHS
+    paths = (*PATHS, "config.extraConfig") if extra_config else PATHS
     found = collect(session, {vim.VirtualMachine: paths})
     vms = (
-        _virtual_machine(each.reference, each.values, extra_config=extra_config) for each in found
+        virtual_machine(each.reference, each.values, extra_config=extra_config) for each in found
     )
     return tuple(sorted(vms, key=lambda vm: (vm.name, vm.ref)))
 
 
 def read_vms(session: Session, refs: Iterable[str]) -> dict[str, VirtualMachine]:
     """These VMs by reference, with their `extra_config`; one that is gone is left out."""
-    rows = read(session, vim.VirtualMachine, refs, (*_PATHS, "config.extraConfig"))
-    return {ref: _virtual_machine(ref, values, extra_config=True) for ref, values in rows.items()}
+    rows = read(session, vim.VirtualMachine, refs, (*PATHS, "config.extraConfig"))
+    return {ref: virtual_machine(ref, values, extra_config=True) for ref, values in rows.items()}
 
 
 def facts(session: Session, ref: str) -> VirtualMachine:
     """One VM with its `extra_config`. Raises VSphereError (`gone`)."""
     values = read_one(
-        session, session.managed(vim.VirtualMachine, ref), (*_PATHS, "config.extraConfig")
+        session, session.managed(vim.VirtualMachine, ref), (*PATHS, "config.extraConfig")
     )
-    return _virtual_machine(ref, values, extra_config=True)
+    return virtual_machine(ref, values, extra_config=True)
 
 
 def identity_of(session: Session, ref: str) -> Identity | None:
@@ -146,7 +148,8 @@ def _is_ipv4(address: str) -> bool:
     return True
 
 
-def _virtual_machine(ref: str, values: Properties, *, extra_config: bool) -> VirtualMachine:
+def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False) -> VirtualMachine:
+    """A VM of its properties."""
     created: datetime | None = values.get("config.createDate")
     folder = values.get("parent")
     options = values.get("config.extraConfig") or ()

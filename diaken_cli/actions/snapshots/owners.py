@@ -1,0 +1,32 @@
+"""Which hosts of the inventory a VM belongs to: one that has several is nobody's to change."""
+
+from collections.abc import Iterable, Mapping
+
+from diaken_cli.actions.snapshots.machines import locate
+from diaken_cli.actions.snapshots.survey import Surveyed
+from diaken_cli.store.records import HostRecord
+
+Key = tuple[str, str]
+"""A vCenter's instance UUID, and the reference of a VM there."""
+
+
+def key_of(answer: Surveyed, vm_ref: str) -> Key:
+    """Which VM that is, also where one vCenter is known under two names."""
+    return answer.instance_uuid or answer.vcenter, vm_ref
+
+
+def owners(
+    answers: Iterable[Surveyed], inventory: Iterable[HostRecord]
+) -> Mapping[Key, tuple[str, ...]]:
+    """The names of all hosts, inactive ones too, whose VM it is said to be."""
+    everyone = list(inventory)
+    found: dict[Key, tuple[str, ...]] = {}
+    for answer in answers:
+        for host in everyone:
+            if host.vcenter != answer.vcenter:
+                continue
+            vm = locate(host, answer.vms).vm
+            if vm is not None:
+                key = key_of(answer, vm.ref)
+                found[key] = (*found.get(key, ()), host.name)
+    return found

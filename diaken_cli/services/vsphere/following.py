@@ -1,0 +1,102 @@
+"""Follow vSphere tasks that come and go: one call tells of all that have ended meanwhile."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from pyVmomi import vim
+
+from diaken_cli.errors import VSphereError
+from diaken_cli.services.vsphere.properties import Properties, add_filter, updates
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.services.vsphere.tasks import QUIET_SECONDS, TaskState, read_states
+
+_PATHS = ("info.state",)
+
+
+class Following:
+    """Tasks of one session that are waited for, a few more of them now and then.
+
+    `tasks.wait` is for a number of tasks that stays the same. Use it in a `with`.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._pending: list[str] = []
+        self._collector: Any = None
+        self._updates: Iterator[dict[str, Properties]] = iter(())
+        self._logins = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._forget()
+
+    def follow(self, task_refs: Iterable[str]) -> None:
+        """Wait for these, too."""
+        new = list(task_refs)
+        self._pending += new
+        if new and self._collector is not None:
+            try:
+                add_filter(self._session, self._collector, vim.Task, new, _PATHS)
+            except VSphereError:
+                self._forget()  # `ended` begins anew, and raises where it can't
+
+    def ended(self, *, timeout: float, should_stop: Callable[[], bool]) -> dict[str, TaskState]:
+        """Those that have ended since, at least one of them; how they ended is in their state.
+
+        None where `timeout` seconds have passed, `should_stop` says so (it is looked at each
+        second), or nothing is waited for. A failed task is data.
+        """
+        deadline = time.monotonic() + timeout
+        quiet = 0
+        while self._pending and time.monotonic() < deadline and not should_stop():
+            ended = self._look()
+            quiet = 0 if ended else quiet + 1
+            if quiet >= QUIET_SECONDS:
+                quiet = 0
+                ended = set(self._pending)
+            states = read_states(self._session, ended)
+            over = {ref: state for ref, state in states.items() if state.ended}
+            self._pending = [ref for ref in self._pending if ref not in over]
+            if over:
+                return over
+        return {}
+
+    def _look(self) -> set[str]:
+        """What may have ended, by what vCenter tells within a second."""
+        try:
+            if self._collector is None:
+                self._begin()
+            changes = next(self._updates)
+        except VSphereError as fault:
+            lost = self._session.logins != self._logins
+            self._forget()
+            if not lost and fault.code != "gone":
+                raise
+            # A new session has no collector, and a task that is gone is told of no more.
+            return set(self._pending)
+        return {
+            ref
+            for ref, values in changes.items()
+            if ref in self._pending and values.get("info.state") in ("success", "error")
+        }
+
+    def _begin(self) -> None:
+        self._logins = self._session.logins
+        self._collector = self._session.content.propertyCollector.CreatePropertyCollector()
+        add_filter(self._session, self._collector, vim.Task, self._pending, _PATHS)
+        self._updates = updates(self._collector)
+
+    def _forget(self) -> None:
+        collector, self._collector, self._updates = self._collector, None, iter(())
+        if collector is not None:
+            with self._session.tidying():
+                collector.DestroyPropertyCollector()
