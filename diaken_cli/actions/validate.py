@@ -31,6 +31,13 @@ _DNS_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}
 _ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def parse_file(text: str) -> Path:
+    """The path of a file. Raises ValueError for an empty one: an unset variable names nothing."""
+    if not text:
+        raise ValueError("must name a file")
+    return Path(text)
+
+
 class Reader:
     """Reads values, and collects what is wrong with them."""
 

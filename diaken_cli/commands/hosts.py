@@ -213,7 +213,7 @@ def sync(
         bool, typer.Option("--dry-run", help="Show the difference, change nothing.")
     ] = False,
     path: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--path", metavar="FILE", help="Another file than the config file names."),
     ] = None,
     yes: Annotated[
@@ -228,8 +228,12 @@ def sync(
     It is done on every change of the inventory, too.
     """
     from diaken_cli.actions.inventory import write_block
+    from diaken_cli.actions.validate import Reader, parse_file
 
-    target = path.absolute() if path else _hosts_file(call)
+    reader = Reader()
+    given = reader.optional("--path", path, parse_file, None, may_be_empty=False)
+    reader.check()
+    target = given.absolute() if given else _hosts_file(call)
     if target is None:
         off = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
         call.output.changed(off, "nothing to do: `[hosts_file] enabled` is false")

@@ -15,12 +15,13 @@ from diaken_cli.errors import ConfigurationError, InvalidInput, PartlyFailed, VS
 if TYPE_CHECKING:
     from diaken_cli.actions.run.targets import RunTarget
     from diaken_cli.actions.snapshots.rows import Row
+    from diaken_cli.render.output import Columns
 
 app = group("Snapshots of the inventory's VMs: see, take, revert, remove, prune.")
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 LogFile = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--log-file",
         metavar="FILE",
@@ -59,12 +60,13 @@ def list_them(
     """
     from diaken_cli.actions.snapshots.pruning import listed
     from diaken_cli.actions.snapshots.rows import advice, selected_hosts
+    from diaken_cli.render.snapshots import LISTED
 
     hosts = selected_hosts(
         call.store, names=host or (), group=group_name, environment=environment, vcenter=vcenter
     )
     rows = listed(call.outside, hosts)
-    _show(call, rows)
+    _show(call, rows, LISTED, "no snapshots")
     for warning in advice(rows):
         call.output.warn(warning)
     _fail(rows)
@@ -99,7 +101,7 @@ def prune(
     from diaken_cli.actions.snapshots.pruning import prune as remove_old
     from diaken_cli.actions.validate import Reader
     from diaken_cli.commands.cron import a_person_reads, end_with, remembering
-    from diaken_cli.render.snapshots import summary
+    from diaken_cli.render.snapshots import PRUNED, summary
 
     reader = Reader()
     seconds = reader.optional(
@@ -114,12 +116,12 @@ def prune(
             call.emit,
             older_than=None if seconds is None else timedelta(seconds=seconds),
             dry_run=dry_run,
-            log_file=log_file or call.config.snapshots.log_file,
+            log_file=_log_file(call, log_file),
         )
     except (VSphereError, ConfigurationError) as error:
         end_with(call, error, told_now=reporting.tell_whole(call.store, error, now()))
         raise
-    _show(call, rows, nothing="nothing to prune")
+    _show(call, rows, PRUNED, "nothing to prune")
     for line in reporting.lines_to_tell(call.store, rows, now(), always=a_person_reads()):
         call.output.warn(line)
     if a_person_reads():
@@ -153,7 +155,7 @@ def create(
                 name or "",
                 show,
                 wait=_wait(on),
-                log_file=log_file or call.config.snapshots.log_file,
+                log_file=_log_file(call, log_file),
             )
 
 
@@ -187,7 +189,7 @@ def revert(
                 show,
                 lambda question: call.confirm(question, yes=yes),
                 wait=_wait(on),
-                log_file=log_file or call.config.snapshots.log_file,
+                log_file=_log_file(call, log_file),
             )
 
 
@@ -219,7 +221,7 @@ def remove(
                 show,
                 lambda question: call.confirm(question, yes=yes),
                 wait=_wait(on),
-                log_file=log_file or call.config.snapshots.log_file,
+                log_file=_log_file(call, log_file),
             )
 
 
@@ -265,6 +267,15 @@ def _target(call: Call, on: On, **required: str | None) -> "RunTarget":
     return target
 
 
+def _log_file(call: Call, given: str | None) -> Path | None:
+    from diaken_cli.actions.validate import Reader, parse_file
+
+    reader = Reader()
+    said = reader.optional("--log-file", given, parse_file, None, may_be_empty=False)
+    reader.check()
+    return said or call.config.snapshots.log_file
+
+
 def _wait(on: On) -> int:
     from diaken_cli import units
     from diaken_cli.actions.validate import Reader
@@ -275,10 +286,10 @@ def _wait(on: On) -> int:
     return wait or 0
 
 
-def _show(call: Call, rows: "list[Row]", nothing: str = "no snapshots") -> None:
-    from diaken_cli.render.snapshots import COLUMNS, row_as_json
+def _show(call: Call, rows: "list[Row]", columns: "Columns", nothing: str) -> None:
+    from diaken_cli.render.snapshots import row_as_json
 
-    call.output.rows([row_as_json(row) for row in rows], COLUMNS, nothing=nothing)
+    call.output.rows([row_as_json(row) for row in rows], columns, nothing=nothing)
 
 
 def _fail(rows: "list[Row]") -> None:

@@ -7,13 +7,23 @@ from typing import Any
 from diaken_cli.actions.snapshots.rows import Row
 from diaken_cli.words import SnapshotAction, SnapshotStatus
 
-COLUMNS: Mapping[str, Any] = {
+_WHICH: Mapping[str, Any] = {
     "HOST": "host",
     "VCENTER": "vcenter",
+    "VM": "vm",
     "SNAPSHOT": lambda shape: shape["name"] or shape["error"],
     "ID": "id",
     "AGE": lambda shape: age(shape["age_hours"]),
     "DEPTH": "depth",
+}
+LISTED: Mapping[str, Any] = {
+    **_WHICH,
+    "SIZE": lambda shape: size(shape["size_bytes"]),
+    "AUTOMATIC": lambda shape: "yes" if shape["automatic"] else "no" if shape["name"] else None,
+    "PRUNE WOULD": lambda shape: f"{shape['action']}: {shape['reason']}" if shape["name"] else None,
+}
+PRUNED: Mapping[str, Any] = {
+    **_WHICH,
     "ACTION": "action",
     "STATUS": "status",
     "REASON": lambda shape: shape["error"] or shape["reason"],
@@ -43,6 +53,7 @@ def row_as_json(row: Row) -> dict[str, Any]:
         "reason": row.reason,
         "status": row.status.value,
         "error": row.error,
+        "size_bytes": snapshot.size if snapshot else None,
     }
 
 
@@ -51,6 +62,16 @@ def age(hours: float | None) -> str | None:
     if hours is None:
         return None
     return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} d"
+
+
+def size(count: int | None) -> str | None:
+    """Bytes as people read them, in the binary units of the command line."""
+    if count is None:
+        return None
+    for unit, one in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if count >= one:
+            return f"{count / one:.1f}{unit}"
+    return f"{count}B"
 
 
 def summary(rows: list[Row], *, dry_run: bool) -> str:

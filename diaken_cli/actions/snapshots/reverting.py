@@ -18,15 +18,20 @@ Result = tuple[Chosen, str | None]
 
 def question(chosen: Sequence[Chosen]) -> str:
     """What a person has to know before saying yes."""
-    first = chosen[0]
-    hours = (first.clock - first.snapshot.created_at).total_seconds() / 3600
     names = [each.host.name for each in chosen]
     which = ", ".join(names) if len(names) < 6 else f"{len(names)} hosts"
+    ages = sorted((each.clock - each.snapshot.created_at).total_seconds() / 3600 for each in chosen)
+    old = " to ".join(dict.fromkeys(f"{age:.1f}" for age in (ages[0], ages[-1])))
+    running = sum(each.machine.vm.power_state == "on" for each in chosen)
+    stopped = f" {running} of them run and are cut off, then powered on again." if running else ""
+    if len(chosen) == 1 and running:
+        stopped = " It runs and is cut off, then powered on again."
     newer = sum(len(each.newer) for each in chosen)
-    kept = f" ({newer} newer snapshots stay)" if newer else ""
+    kept = f" Newer snapshots ({newer}) stay." if newer else ""
     return (
-        f"Take {which} back to {first.snapshot.name!r}, which is {hours:.1f} h old?"
-        f" Everything that was written since then is lost{kept}."
+        f"Take {which} back to {chosen[0].snapshot.name!r}, which is {old} h old?"
+        " Everything that was written or set there since then is lost,"
+        f" unless a newer snapshot has it.{stopped}{kept}"
     )
 
 
