@@ -32,15 +32,19 @@ var controls = map[string]func(url.Values) (answers, error){
 	"endless": func(q url.Values) (answers, error) {
 		return orderNumber(q, "count", func(i *injection, count int) { i.endless = count })
 	},
-	"http":      controlHTTP,
-	"reset":     controlReset,
-	"soapfault": controlSOAPFault,
-	"taskfault": controlTaskFault,
-	"expire":    func(url.Values) (answers, error) { return expireSessions() },
-	"backdate":  controlBackdate,
-	"guest":     controlGuest,
-	"lack":      controlLack,
-	"clock":     controlClock,
+	"pretend": func(q url.Values) (answers, error) {
+		return orderNumber(q, "count", func(i *injection, count int) { i.pretend = count })
+	},
+	"consolidation": controlConsolidation,
+	"http":          controlHTTP,
+	"reset":         controlReset,
+	"soapfault":     controlSOAPFault,
+	"taskfault":     controlTaskFault,
+	"expire":        func(url.Values) (answers, error) { return expireSessions() },
+	"backdate":      controlBackdate,
+	"guest":         controlGuest,
+	"lack":          controlLack,
+	"clock":         controlClock,
 }
 
 func control(w http.ResponseWriter, r *http.Request) {
@@ -162,6 +166,18 @@ func controlGuest(q url.Values) (answers, error) {
 		return nil, err
 	}
 	simulator.Map.WithLock(vm, func() { report(vm, q.Get("ip")) })
+	return answers{}, nil
+}
+
+func controlConsolidation(q url.Values) (answers, error) {
+	vm, err := namedVM(q)
+	if err != nil {
+		return nil, err
+	}
+	needed := q.Get("needed") != "no"
+	simulator.Map.WithLock(vm, func() {
+		simulator.Map.Update(vm, []types.PropertyChange{{Name: "runtime.consolidationNeeded", Val: needed}})
+	})
 	return answers{}, nil
 }
 

@@ -14,6 +14,7 @@ type injection struct {
 	soapCount   int      // … for so many calls
 	taskFaults  []string // types of the faults that the next tasks end with, in order
 	endless     int      // tasks that run until they are canceled
+	pretend     int      // tasks that end well and have done nothing
 }
 
 // plan is what happens to one call.
@@ -23,7 +24,7 @@ type plan struct {
 	resetBefore          bool
 	resetAfter           bool
 	soapFault, taskFault string
-	endless              bool
+	endless, pretend     bool
 }
 
 // everyMethod is the name under which something is ordered for all methods.
@@ -86,6 +87,7 @@ func (i *injection) take() plan {
 	default:
 		p.resetAfter = takeOne(&i.resetAfter)
 		p.endless = takeOne(&i.endless)
+		p.pretend = takeOne(&i.pretend)
 		if len(i.taskFaults) > 0 {
 			p.taskFault, i.taskFaults = i.taskFaults[0], i.taskFaults[1:]
 		}

@@ -123,6 +123,9 @@ func (t *runningTask) carryOut(p plan, w work) (result types.AnyType, fault type
 		}
 		return nil, fault
 	}
+	if p.pretend {
+		return nil, nil
+	}
 	return w.do()
 }
 

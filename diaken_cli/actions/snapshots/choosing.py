@@ -86,7 +86,7 @@ def refuse_shared(
     names = owners(answers, inventory)
     answer_of = {answer.vcenter: answer for answer in answers}
     for each in chosen:
-        of_it = names.get(key_of(answer_of[each.host.vcenter or ""], each.machine.vm.ref), ())
+        of_it = names.get(key_of(answer_of[each.host.vcenter or ""], each.machine.vm), ())
         if len(of_it) > 1:
             raise Conflict(
                 f"hosts {' and '.join(of_it)} have one and the same VM",

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping
 
 from diaken_cli.actions.snapshots.machines import locate
 from diaken_cli.actions.snapshots.survey import Surveyed
+from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
 
-Key = tuple[str, str]
-"""A vCenter's instance UUID, and the reference of a VM there."""
+Key = tuple[str, str, str]
+"""The instance UUID of a vCenter, and the reference and instance UUID of a VM there."""
 
 
-def key_of(answer: Surveyed, vm_ref: str) -> Key:
+def key_of(answer: Surveyed, vm: VirtualMachine) -> Key:
     """Which VM that is, also where one vCenter is known under two names."""
-    return answer.instance_uuid or answer.vcenter, vm_ref
+    return answer.instance_uuid, vm.ref, vm.instance_uuid
 
 
 def owners(
@@ -27,6 +28,6 @@ def owners(
                 continue
             vm = locate(host, answer.vms).vm
             if vm is not None:
-                key = key_of(answer, vm.ref)
+                key = key_of(answer, vm)
                 found[key] = (*found.get(key, ()), host.name)
     return found

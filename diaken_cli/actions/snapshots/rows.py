@@ -159,7 +159,7 @@ def _vms(
 ) -> Sequence[VmSnapshots]:
     found = []
     for machine in answer.machines:
-        of_it = names.get(key_of(answer, machine.vm.ref), ())
+        of_it = names.get(key_of(answer, machine.vm), ())
         excluded = None
         if len(of_it) > 1:
             excluded = f"the VM belongs to several hosts: {', '.join(of_it)}"

@@ -10,7 +10,7 @@ from pyVmomi import vim
 from diaken_cli.errors import VSphereError
 from diaken_cli.services.vsphere.properties import Properties, add_filter, updates
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.tasks import QUIET_SECONDS, TaskState, read_states
+from diaken_cli.services.vsphere.tasks import ENDED, QUIET_SECONDS, TaskState, read_states
 
 _PATHS = ("info.state",)
 
@@ -50,28 +50,30 @@ class Following:
                 self._forget()  # `ended` begins anew, and raises where it can't
 
     def ended(self, *, timeout: float, should_stop: Callable[[], bool]) -> dict[str, TaskState]:
-        """Those that have ended since, at least one of them; how they ended is in their state.
+        """Those that have ended since, at least one of them.
 
-        None where `timeout` seconds have passed, `should_stop` says so (it is looked at each
-        second), or nothing is waited for. A failed task is data.
+        A failed one has its error; what a good one made (`result`) is not asked for. Nothing
+        where `timeout` seconds have passed, `should_stop` says so (it is looked at each second),
+        or nothing is waited for.
         """
         deadline = time.monotonic() + timeout
         quiet = 0
         while self._pending and time.monotonic() < deadline and not should_stop():
-            ended = self._look()
-            quiet = 0 if ended else quiet + 1
+            good, unsure = self._look()
+            quiet = 0 if good or unsure else quiet + 1
             if quiet >= QUIET_SECONDS:
                 quiet = 0
-                ended = set(self._pending)
-            states = read_states(self._session, ended)
-            over = {ref: state for ref, state in states.items() if state.ended}
+                unsure = set(self._pending)
+            over = {ref: TaskState(ref, "success") for ref in good}
+            read = read_states(self._session, unsure)
+            over |= {ref: state for ref, state in read.items() if state.ended}
             self._pending = [ref for ref in self._pending if ref not in over]
             if over:
                 return over
         return {}
 
-    def _look(self) -> set[str]:
-        """What may have ended, by what vCenter tells within a second."""
+    def _look(self) -> tuple[set[str], set[str]]:
+        """Within a second: what has ended well, and of what only its info tells."""
         try:
             if self._collector is None:
                 self._begin()
@@ -82,12 +84,10 @@ class Following:
             if not lost and fault.code != "gone":
                 raise
             # A new session has no collector, and a task that is gone is told of no more.
-            return set(self._pending)
-        return {
-            ref
-            for ref, values in changes.items()
-            if ref in self._pending and values.get("info.state") in ("success", "error")
-        }
+            return set(), set(self._pending)
+        state = {ref: values.get("info.state") for ref, values in changes.items()}
+        of = {each: {ref for ref in self._pending if state.get(ref) == each} for each in ENDED}
+        return of["success"], of["error"]
 
     def _begin(self) -> None:
         self._logins = self._session.logins

@@ -23,7 +23,7 @@ QUIET_SECONDS = 10
 """After so many without a notice the tasks are looked at: one that got lost must not cost more."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-_ENDED = ("success", "error")
+ENDED = ("success", "error")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TaskState:
     @property
     def ended(self) -> bool:
         """Whether nothing will change any more."""
-        return self.state in _ENDED
+        return self.state in ENDED
 
 
 def wait(
