@@ -18,7 +18,7 @@ from tests.integration.hosts_file_fixture import ended, forked, mount, with_own_
 from tests.seeding import MORNING
 
 OUTSIDE = b"127.0.0.1\tlocalhost\r\n# caf\xe9 \xff\x00\r\n10.0.0.1 printer\n\n  \n"
-KILLS = 200
+KILLS, ROUND = 200, 20
 LOOSE = "is a mount point: it was written in place, which is not atomic"
 
 
@@ -63,9 +63,7 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(cli: Cli) -> None:
         "hosts": 1,
     }
     assert cli.json("hosts", "sync")["changed"]
-    assert (
-        cli.hosts_file.read_text() == patched.read_text() == HOSTS + block(cli, "10.0.4.21\tweb01")
-    )
+    assert cli.hosts_file.read_text() == HOSTS + block(cli, "10.0.4.21\tweb01")
     again = cli.run("hosts", "sync", "--dry-run")
     assert (again.out, again.err) == ("", f"{cli.hosts_file} is in step with the inventory\n")
 
@@ -222,18 +220,20 @@ def test_killed_at_any_moment_the_file_is_the_old_or_the_new_one(cli: Cli) -> No
         values = HostValues(f"10.0.5.{number}", environment.id)
         inventory.add_host(f"db{number}", values, MORNING)
     old = cli.hosts_file.read_bytes()
-    span = max(_taken(lambda: _sync(cli)) for _ in range(3))
+    span = _taken(lambda: _sync(cli))
     new = cli.hosts_file.read_bytes()
     assert new.count(b"\n") == 1 + 3 + 120
     seen = []
     for number in range(KILLS):
         cli.hosts_file.write_bytes(old)
         writer = forked(lambda: _sync(cli))
-        time.sleep(1.2 * span * number / KILLS)
+        time.sleep(span * (number % ROUND) / ROUND)
         os.kill(writer, signal.SIGKILL)
         assert ended(writer) in (0, -signal.SIGKILL)
         seen.append(cli.hosts_file.read_bytes())
         assert seen[-1] in (old, new)
+        if number % ROUND == ROUND - 1 and seen[-1] == old:
+            span *= 1.5  # the machine has become slower
     assert {*seen} == {old, new}
     cli.json("hosts", "sync")
     assert cli.hosts_file.read_bytes() == new

@@ -1,0 +1,100 @@
+"""`snapshots list`, `create` and `revert`: what is said, warned of and refused."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from diaken_cli.services.vsphere.session import Session
+from tests.e2e.snapshotting import AUTOMATIC, Snapshotting, log_lines, machines, take
+from tests.integration.vsphere_fixture import Simulator
+
+FIELDS = [
+    *("host", "vcenter", "vm", "name", "id", "created_at", "age_hours", "depth", "automatic"),
+    *("action", "reason", "status", "error", "size_bytes"),
+]
+
+
+@pytest.fixture
+def simulator(tmp_path: Path) -> Iterator[Simulator]:
+    with Simulator(tmp_path, vms=3) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def session(simulator: Simulator) -> Iterator[Session]:
+    with simulator.connect() as session:
+        yield session
+
+
+@pytest.fixture
+def cli(tmp_path: Path, simulator: Simulator, session: Session) -> Snapshotting:
+    cli = Snapshotting(tmp_path, {"main": simulator})
+    cli.add_hosts("main", session)
+    return cli
+
+
+def test_a_list_says_what_prune_would_do_and_warns_of_what_is_old_or_deep(
+    cli: Snapshotting, simulator: Simulator, session: Session
+) -> None:
+    first, second, third = machines(session)
+    names = ["one/two", AUTOMATIC, "three", "four"]
+    chain = [take(session, first, name) for name in names]
+    simulator.order("backdate", vm=first.ref, prefix="", by="80h")
+    mine = take(session, second, "mine")
+    shared = take(session, third, AUTOMATIC)
+    simulator.order("backdate", vm=third.ref, prefix="", by="30h")
+    cli.add_host("main", "main-twin", "10.77.0.250", third.instance_uuid, active=False)
+
+    rows = {row["id"]: row for row in cli.json("snapshots", "list")}
+    assert [list(row) for row in rows.values()] == [FIELDS] * 6
+    assert [rows[each]["name"] for each in chain] == names
+    assert [rows[each]["depth"] for each in chain] == [1, 2, 3, 4]
+    assert [rows[each]["action"] for each in chain] == ["keep", "remove", "keep", "keep"]
+    assert {rows[each]["age_hours"] for each in chain} <= {80.0, 80.1}
+    assert all(isinstance(row["size_bytes"], int) for row in rows.values())
+    assert (rows[mine]["automatic"], rows[mine]["reason"]) == (False, "not automatic")
+    twins = "the VM belongs to several hosts: main-twin, main-web03"
+    assert (rows[shared]["action"], rows[shared]["reason"]) == ("keep", twins)
+
+    done = cli.run("snapshots", "list", "--host", "main-web01", "--host", "main-web03")
+    assert done.status == 0
+    heads = ("HOST", "VM", "SNAPSHOT", "AGE", "DEPTH", "SIZE", "AUTOMATIC", "PRUNE WOULD")
+    assert all(head in done.out.splitlines()[0] for head in heads)
+    assert "remove: 80 h old, over 24 h" in done.out
+    assert f"keep: {twins}" in done.out
+    assert "mine" not in done.out
+    warnings = done.err.splitlines()
+    assert len(warnings) == 5
+    assert "warning: main-web01: 'one/two' is 80 h old" in warnings
+    assert "warning: main-web01: the chain of its snapshots is deeper than 3" in warnings
+
+    # The VM has two hosts: neither may change it, as one's lock is not the other's.
+    for act in ("revert", "remove"):
+        error = cli.error(12, "snapshots", act, shared, "--host", "main-web03", "--yes")
+        assert error["code"] == "shared_vm"
+
+
+def test_create_on_a_group_and_a_revert_that_says_what_is_lost(
+    cli: Snapshotting, simulator: Simulator, session: Session
+) -> None:
+    log = cli.folder / "snapshots.log"
+    said = ("before", "--group", "web", "--environment", "PROD", "--log-file", str(log))
+    run = cli.json("snapshots", "create", *said)
+    assert (run["status"], run["totals"]["success"]) == ("success", 3)
+    assert [line.split()[1:3] for line in log_lines(log)] == [["create", "done"]] * 3
+    for vm in machines(session)[:2]:
+        simulator.order("backdate", vm=vm.ref, prefix="before", by="30h")
+        take(session, vm, "newer")
+    done = cli.at_a_terminal(
+        "snapshots", "revert", "before", "--group", "web", answers=[("[y/N]", "n")]
+    )
+    assert done.status == 130
+    question = " ".join(done.out.split())
+    assert "back to 'before', which is 0.0 to 30.0 h old?" in question
+    assert "Everything that was written or set there since then is lost" in question
+    assert "3 of them run and are cut off, then powered on again." in question
+    assert "Newer snapshots (2) stay." in question
+    assert "RevertToSnapshot_Task" not in simulator.calls()
+    refused = cli.error(2, "snapshots", "create", AUTOMATIC, "--host", "main-web01")
+    assert "prune would remove it" in refused["message"]
