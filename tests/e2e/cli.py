@@ -77,14 +77,18 @@ class Cli:
         *arguments: str,
         input: str | None = None,  # noqa: A002  as in subprocess.run
         env: Mapping[str, str] | None = None,
+        patience: float = PATIENCE,
     ) -> Done:
-        """Run the command off a terminal, to its end; `env` is added to the environment."""
+        """Run the command off a terminal, to its end; `env` is added to the environment.
+
+        `patience` is for calls that do much: the seconds after which it is given up.
+        """
         options: dict[str, Any] = {
             "cwd": self.folder,
             "env": self.environment | dict(env or {}),
             "capture_output": True,
             "text": True,
-            "timeout": PATIENCE,
+            "timeout": patience,
             "check": False,
         }
         options |= {"stdin": subprocess.DEVNULL} if input is None else {"input": input}

@@ -107,7 +107,7 @@ def test_exactly_what_the_rule_names_goes(tmp_path: Path, simulators: dict[str, 
         for simulator in simulators.values():
             simulator.order("delay", method="*", ms=5)
             simulator.calls()
-        rows = cli.json("snapshots", "prune", "--log-file", str(log))
+        rows = cli.json("snapshots", "prune", "--log-file", str(log), patience=300)
         for simulator in simulators.values():
             assert other_calls(simulator) <= MOST_CALLS
         of = {name: [row for row in rows if row["vcenter"] == name] for name in worlds}
