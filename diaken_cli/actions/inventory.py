@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from diaken_cli import units
-from diaken_cli.actions.validate import Reader, choices, setting_name, setting_value
+from diaken_cli.actions.validate import Reader, choices, setting_value, stored_name
 from diaken_cli.errors import ConfigurationError, Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit, Warned
 from diaken_cli.services import hosts_file
@@ -185,7 +185,7 @@ def set_group(
 def set_setting(store: Store, *, key: str | None, text: str | None) -> Any:
     """Store a setting, and return its value: JSON where `text` is JSON. Raises InvalidInput."""
     reader = Reader()
-    checked = reader.required("KEY", key, setting_name)
+    checked = reader.required("KEY", key, stored_name)
     value = reader.required("VALUE", text, lambda given: setting_value(key or "", given))
     if checked is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)

@@ -154,11 +154,7 @@ def variable(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
         raise ValueError("must be KEY=VALUE")
-    if fnmatchcase(key.lower(), PASSWORDS):
-        raise ValueError(
-            f"{key} would store a password; use --become-password-command or an SSH key"
-        )
-    return variable_name(key), value
+    return stored_name(key), value
 
 
 def variable_name(text: str) -> str:
@@ -173,8 +169,8 @@ def variable_name(text: str) -> str:
     return text
 
 
-def setting_name(text: str) -> str:
-    """The key of a setting: a variable that may be stored, which a password may not."""
+def stored_name(text: str) -> str:
+    """The name of a variable or a setting that may be stored, which a password may not."""
     if fnmatchcase(text.lower(), PASSWORDS):
         raise ValueError(
             f"{text} would store a password; use --become-password-command or an SSH key"
@@ -182,12 +178,20 @@ def setting_name(text: str) -> str:
     return variable_name(text)
 
 
+def stored_value(value: Any) -> Any:
+    """A value that JSON and UTF-8 can hold: no NaN, no 1e999, no half of a surrogate pair."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError("must be a value that JSON can hold") from None
+    return value
+
+
 def setting_value(key: str, text: str) -> Any:
     """The value of a setting: JSON where it is JSON, else the text itself."""
     try:
-        value = json.loads(text)
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):  # also NaN, 1e999 and half a surrogate pair
+        value = stored_value(json.loads(text))
+    except (ValueError, RecursionError):
         value = _utf8(text)
     if key == "snapshot_retention_hours" and not (type(value) is int and 1 <= value <= 99):
         raise ValueError("must be a whole number of hours, 1-99")
@@ -221,7 +225,8 @@ def private_key(text: str) -> str:
 
 def interpreter(text: str) -> str:
     """The path of Python on the host, or Ansible's `auto` and `auto_silent`."""
-    if text not in ("auto", "auto_silent") and not re.fullmatch(r"/[^\s\x00-\x1f]+", text):
+    # No braces: where the inventory is exported, Ansible would take them for a template.
+    if text not in ("auto", "auto_silent") and not re.fullmatch(r"/[^\s\x00-\x1f{}]+", text):
         raise ValueError("must be an absolute path on the host, or auto")
     return text
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diaken_cli.commands.hosts_import import import_them
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.commands.shared import Call, command, group, hosts_file, require
 from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
 
@@ -136,7 +137,7 @@ def add(
             name=name,
             given=options.given(active=not inactive),
             now=now(),
-            hosts_file=_hosts_file(call),
+            hosts_file=hosts_file(call),
             emit=call.emit,
         )
         said = f"added host {added.name} ({added.ip}) to environment {added.environment}"
@@ -181,7 +182,7 @@ def set_it(
             call.store,
             found,
             given=options.given(unset=unset, active=active),
-            hosts_file=_hosts_file(call),
+            hosts_file=hosts_file(call),
             emit=call.emit,
         )
         leaves = found.active and not changed.active
@@ -200,7 +201,7 @@ def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
     with asking(call) as ask:
         found = _find(call, ask, name)
         call.confirm(f"Remove host {found.name} ({found.ip})? Its VM is not touched.", yes=yes)
-        remove_host(call.store, found, hosts_file=_hosts_file(call), emit=call.emit)
+        remove_host(call.store, found, hosts_file=hosts_file(call), emit=call.emit)
         said = f"removed host {found.name} ({found.ip}); its VM was not touched"
         call.output.changed(host_as_json(found), said)
         _tell_remaining(call, found)
@@ -233,7 +234,7 @@ def sync(
     reader = Reader()
     given = reader.optional("--path", path, parse_file, None, may_be_empty=False)
     reader.check()
-    target = given.absolute() if given else _hosts_file(call)
+    target = given.absolute() if given else hosts_file(call)
     if target is None:
         off = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
         call.output.changed(off, "nothing to do: `[hosts_file] enabled` is false")
@@ -254,6 +255,9 @@ def sync(
     count = "1 host" if done.hosts == 1 else f"{done.hosts} hosts"
     state = f"{would}: {count}" if done.changed else "is in step with the inventory"
     call.output.changed(shape, f"{done.path} {state}")
+
+
+command(app, name="import")(import_them)
 
 
 @command(app, name="forget-key")
@@ -313,11 +317,6 @@ def _asked(
             required=False,
         )
     return name, replace(options, ip=ip, environment=environment, group=group_name)
-
-
-def _hosts_file(call: Call) -> Path | None:
-    section = call.config.hosts_file
-    return section.path if section.enabled else None
 
 
 def _tell_remaining(call: Call, host: "HostRecord") -> None:

@@ -205,6 +205,12 @@ class Call:
         typer.confirm(question, abort=True, err=True)
 
 
+def hosts_file(call: Call) -> Path | None:
+    """The hosts file that follows the inventory; None where that is turned off."""
+    section = call.config.hosts_file
+    return section.path if section.enabled else None
+
+
 def require(**values: str | None) -> list[Mistake]:
     """A mistake for each required value that is missing; `NAME` is positional, `ip` is `--ip`."""
     return [

@@ -79,7 +79,7 @@ def insert_host(
     Raises InvalidInput where its name or address is in use, Conflict where what it belongs to
     is gone.
     """
-    row = Host(name=name, created_at=now, deployed_by=deployed_by, **_columns(values))
+    row = Host(name=name, created_at=now, deployed_by=deployed_by, **columns(values))
     try:
         with session.begin_nested():
             session.add(row)
@@ -97,7 +97,7 @@ def update_host(session: Session, host: HostRecord, values: HostValues) -> HostR
     before = {name: getattr(host, name) for name in vars(values)}
     changes = {k: v for k, v in vars(values).items() if v != before[k]}
     if changes:
-        changed = update(Host).where(col(Host.id) == host.id).values(_columns(changes))
+        changed = update(Host).where(col(Host.id) == host.id).values(columns(changes))
         try:
             with session.begin_nested():
                 session.execute(changed)
@@ -184,7 +184,8 @@ def clashes(
     return mistakes
 
 
-def _columns(values: HostValues | dict[str, Any]) -> dict[str, Any]:
+def columns(values: HostValues | dict[str, Any]) -> dict[str, Any]:
+    """Values of a host by the names of their columns."""
     named = dict(values if isinstance(values, dict) else vars(values))
     if "user" in named:
         named["ssh_user"] = named.pop("user")

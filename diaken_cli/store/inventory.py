@@ -1,6 +1,6 @@
 """The inventory: environments, groups, hosts, vCenters and settings; a change, a transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from diaken_cli.errors import Mistake, NotFound
 from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, Setting, VCenter
-from diaken_cli.store import hosts, places
+from diaken_cli.store import hosts, importing, places
 from diaken_cli.store.claims import refuse_locked
 from diaken_cli.store.engine import Database
 from diaken_cli.store.records import (
@@ -172,6 +172,17 @@ class Inventory:
             if any(getattr(values, name) != getattr(host, name) for name in KEPT_WHILE_LOCKED):
                 refuse_locked(session, (host.id,))
             return hosts.update_host(session, host, values)
+
+    def import_hosts(
+        self,
+        groups: Sequence[importing.NewGroup],
+        new: Sequence[importing.NewHost],
+        found: Sequence[importing.FoundVM],
+        now: datetime,
+    ) -> None:
+        """Add groups and hosts and note VMs, all or nothing. Raises Conflict."""
+        with self._database.writing() as session:
+            importing.apply(session, groups, new, found, now)
 
     def note_vm(self, host_id: int, vm_uuid: str) -> None:
         """Keep the instance UUID of a VM that was found by its address."""

@@ -135,7 +135,7 @@ class Inventory:
 
 def read_inventory(session: Session) -> Inventory:
     """The whole inventory, as far as the account may see it, in one query."""
-    tree = _Tree(collect(session, _WANTED))
+    tree = Tree(collect(session, _WANTED))
     return Inventory(
         datacenters=tree.rows(vim.Datacenter, _datacenter),
         clusters=tree.rows(vim.ComputeResource, _cluster),
@@ -148,7 +148,7 @@ def read_inventory(session: Session) -> Inventory:
     )
 
 
-class _Tree:
+class Tree:
     """The objects that were found, and where each stands."""
 
     def __init__(self, found: Iterable[Found]) -> None:
@@ -160,6 +160,7 @@ class _Tree:
         }
 
     def rows(self, kind: Any, build: Any) -> tuple[Any, ...]:
+        """What `build` makes of each object of a kind, in the order of the paths."""
         built = (
             build(each, self) for each in self.found.values() if isinstance(each.managed, kind)
         )
@@ -188,11 +189,11 @@ def _refs(managed: Iterable[Any] | None) -> frozenset[str]:
     return frozenset(reference(each) for each in managed or ())
 
 
-def _datacenter(found: Found, tree: _Tree) -> Datacenter:
+def _datacenter(found: Found, tree: Tree) -> Datacenter:
     return Datacenter(**tree.place(found), vm_folder=reference(found.values["vmFolder"]))
 
 
-def _cluster(found: Found, tree: _Tree) -> Cluster | None:
+def _cluster(found: Found, tree: Tree) -> Cluster | None:
     pool = found.values.get("resourcePool")
     if pool is None:  # not readable: no VM can be put there
         return None
@@ -205,7 +206,7 @@ def _cluster(found: Found, tree: _Tree) -> Cluster | None:
     )
 
 
-def _esxi_host(found: Found, tree: _Tree) -> EsxiHost:
+def _esxi_host(found: Found, tree: Tree) -> EsxiHost:
     values = found.values
     memory = int(values.get("summary.hardware.memorySize") or 0)
     used = int(values.get("summary.quickStats.overallMemoryUsage") or 0) * MEBIBYTE
@@ -222,14 +223,14 @@ def _esxi_host(found: Found, tree: _Tree) -> EsxiHost:
     )
 
 
-def _pool(found: Found, tree: _Tree) -> Pool | None:
+def _pool(found: Found, tree: Tree) -> Pool | None:
     owner = found.values.get("owner")
     if owner is None or isinstance(found.managed, vim.VirtualApp):
         return None
     return Pool(**tree.place(found), owner=reference(owner))
 
 
-def _datastore(found: Found, tree: _Tree) -> Datastore | None:
+def _datastore(found: Found, tree: Tree) -> Datastore | None:
     summary = found.values.get("summary")
     if summary is None:
         return None
@@ -242,7 +243,7 @@ def _datastore(found: Found, tree: _Tree) -> Datastore | None:
     )
 
 
-def _network(found: Found, tree: _Tree) -> Network | None:
+def _network(found: Found, tree: Tree) -> Network | None:
     if found.reference in tree.uplinks:  # ports of the ESXi hosts' own cards
         return None
     kind = "standard"
@@ -253,14 +254,14 @@ def _network(found: Found, tree: _Tree) -> Network | None:
     return Network(**tree.place(found), kind=kind)
 
 
-def _folder(found: Found, tree: _Tree) -> Place | None:
+def _folder(found: Found, tree: Tree) -> Place | None:
     if "VirtualMachine" not in (found.values.get("childType") or ()):
         return None
     place = Place(**tree.place(found))
     return place if place.datacenter is not None else None
 
 
-def _machine(found: Found, tree: _Tree) -> Machine:
+def _machine(found: Found, tree: Tree) -> Machine:
     folder, host = found.values.get("parent"), found.values.get("runtime.host")
     return Machine(
         **tree.place(found),

@@ -149,7 +149,7 @@ def _is_ipv4(address: str) -> bool:
 
 
 def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False) -> VirtualMachine:
-    """A VM of its properties."""
+    """A VM of its properties `PATHS`."""
     created: datetime | None = values.get("config.createDate")
     folder = values.get("parent")
     options = values.get("config.extraConfig") or ()

@@ -1,0 +1,1 @@
+"""`hosts import`: a source is read into candidates, these become one plan, the plan is applied."""

@@ -1,0 +1,65 @@
+"""What a source says of servers, in the form that all sources share."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from diaken_cli import units
+from diaken_cli.actions.hosts import GivenHost
+
+LONGEST_LABEL = 63
+NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A server that may become a host.
+
+    `origin` says where it stands in the source. `given` is what is said of it, as if it had been
+    typed, but for its variables: these have their types. `addresses` are others that it has too.
+    `unfit` is a reason why it is no host now and nobody's mistake; `mistakes` are sentences, and
+    `group_mistake` is one where no group is named for all.
+    """
+
+    origin: str
+    name: str | None
+    given: GivenHost
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    addresses: tuple[str, ...] = ()
+    unfit: str | None = None
+    mistakes: tuple[str, ...] = ()
+    group_mistake: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """All that a source says.
+
+    `labels` is what it calls a value, by the name of our option (`NAME`, `--ip`). `guesses`: the
+    names and groups of the candidates only stand for what nobody has said. `group_variables` are
+    those of a group, should it have to be made.
+    """
+
+    candidates: tuple[Candidate, ...]
+    labels: Mapping[str, str]
+    guesses: bool = False
+    group_variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def as_label(text: str) -> str | None:
+    """The name of a group that comes near: `Web Servers_1` is `Web-Servers-1`; None for none."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    label = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:LONGEST_LABEL].strip("-")
+    try:
+        return units.check_label(label)
+    except ValueError:
+        return None
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some of the names, and how many more."""
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

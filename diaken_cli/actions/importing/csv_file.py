@@ -1,0 +1,130 @@
+"""A table with a header row, as spreadsheets save it: commas, semicolons or tabs; UTF-8."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from diaken_cli.actions import validate
+from diaken_cli.actions.hosts import GivenHost
+from diaken_cli.actions.importing.candidates import Candidate, Source
+from diaken_cli.errors import InvalidInput, Mistake
+
+COLUMNS = (
+    *("name", "ip", "environment", "group", "user", "port", "key", "python", "description"),
+    *("vcenter", "vm_uuid", "active"),
+)
+REQUIRED = ("name", "ip")
+VARIABLE = "var."
+OPTION = "--csv"
+LABELS = {f"--{each.replace('_', '-')}": f"column {each}" for each in COLUMNS} | {
+    "NAME": "column name"
+}
+TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+def read_csv(path: Path) -> Source:
+    """The hosts of a file. Raises InvalidInput where it is no table that can be read."""
+    return parse(_text(path), str(path))
+
+
+def parse(text: str, path: str) -> Source:
+    """The hosts of a table: a row that has a mistake is a candidate with it."""
+    lines = _lines(text, path)
+    try:
+        number, header = next(lines)
+    except StopIteration:
+        raise _refused(path, "is empty: a header row with at least name and ip is needed") from None
+    columns = _columns(header, path, number)
+    candidates = tuple(_candidate(number, columns, cells) for number, cells in lines)
+    return Source(candidates, LABELS)
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as fault:
+        raise _refused(str(path), f"can't be read: {fault.strerror}") from fault
+    except UnicodeDecodeError as fault:
+        line = content[: fault.start].count(b"\n") + 1
+        raise _refused(str(path), f"line {line} is not UTF-8; save it as CSV UTF-8") from fault
+
+
+def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row that is not empty, with the number of the line on which it begins."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(",;\t", key=first.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    before = 0
+    while True:
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as fault:
+            raise _refused(path, f"line {before + 1} is no row of a table: {fault}") from fault
+        if any(cell.strip() for cell in cells):
+            yield before + 1, [cell.strip() for cell in cells]
+        before = rows.line_num
+
+
+def _columns(header: Sequence[str], path: str, number: int) -> list[str]:
+    """The names of the columns. Raises InvalidInput with all that is wrong with them."""
+    names = [
+        f"{VARIABLE}{each[len(VARIABLE) :]}" if each.lower().startswith(VARIABLE) else each.lower()
+        for each in header
+    ]
+    wrong = [f"column {each} is missing" for each in REQUIRED if each not in names]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            wrong.append(f"column {name!r} is there {names.count(name)} times")
+        if name.startswith(VARIABLE):
+            try:
+                validate.stored_name(name[len(VARIABLE) :])
+            except ValueError as fault:
+                wrong.append(f"column {name!r}: {fault}")
+        elif name not in COLUMNS:
+            known = ", ".join(COLUMNS)
+            wrong.append(f"column {name!r} is unknown; there are: {known}, {VARIABLE}NAME")
+    if wrong:
+        raise InvalidInput([Mistake(OPTION, path, f"line {number}: {each}") for each in wrong])
+    return names
+
+
+def _candidate(number: int, columns: Sequence[str], cells: Sequence[str]) -> Candidate:
+    origin = f"line {number}"
+    if len(cells) != len(columns):
+        told = f"{origin}: has {len(cells)} columns where the header has {len(columns)}"
+        name = cells[columns.index("name")] if columns.index("name") < len(cells) else None
+        return Candidate(origin, name, GivenHost(), mistakes=(told,))
+    said = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
+    mistakes = []
+    active = TRUTH.get(said.get("active", "yes").lower())
+    if active is None:
+        mistakes.append(f"{origin}, column active: must be yes or no")
+    for name, cell in said.items():
+        if name.startswith(VARIABLE) and ("{{" in cell or "{%" in cell):
+            mistakes.append(
+                f"{origin}, column {name}: is a template, which Ansible would carry out;"
+                " set it with: diaken hosts set --var"
+            )
+    return Candidate(
+        origin,
+        said.get("name"),
+        _given(said, active),
+        {n[len(VARIABLE) :]: cell for n, cell in said.items() if n.startswith(VARIABLE)},
+        mistakes=tuple(mistakes),
+    )
+
+
+def _given(said: Mapping[str, str], active: bool | None) -> GivenHost:
+    texts: dict[str, Any] = {
+        name: said.get(name) for name in COLUMNS if name not in ("name", "active")
+    }
+    return GivenHost(**texts, active=active if "active" in said else None)
+
+
+def _refused(path: str, message: str) -> InvalidInput:
+    return InvalidInput([Mistake(OPTION, path, message)])

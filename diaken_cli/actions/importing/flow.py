@@ -1,0 +1,107 @@
+"""An import: read one source, plan, and apply the plan in one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from diaken_cli.actions import validate
+from diaken_cli.actions.hosts import Places, places
+from diaken_cli.actions.importing.candidates import Source
+from diaken_cli.actions.importing.plan import plan
+from diaken_cli.actions.importing.rows import Action, Plan
+from diaken_cli.actions.inventory import by_name, keep_hosts_file
+from diaken_cli.errors import InvalidInput
+from diaken_cli.events import Emit
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.store import Store
+from diaken_cli.store.importing import FoundVM, NewHost
+
+Connect = Callable[[str], Session]
+SOURCES = ("--vcenter", "--inventory", "--csv")
+
+
+@dataclass(frozen=True)
+class GivenImport:
+    """What the command line says of an import, as it was typed; None is "not said"."""
+
+    vcenter: str | None = None
+    inventory: str | None = None
+    csv: str | None = None
+    environment: str | None = None
+    group: str | None = None
+
+
+def plan_import(store: Store, given: GivenImport, connect: Connect) -> Plan:
+    """What an import would do.
+
+    Raises InvalidInput for the call and for a file that can't be read, and as `session` does.
+    """
+    known = places(store)
+    read = _understand(given, known, connect)
+    existing = store.inventory.hosts(include_inactive=True)
+    return plan(read(), known, existing, environment=given.environment, group=given.group)
+
+
+def apply_plan(
+    store: Store, planned: Plan, *, now: datetime, hosts_file: Path | None, emit: Emit
+) -> None:
+    """Do it, all or nothing, and write /etc/hosts. Raises Conflict where the world has moved."""
+    new = [
+        NewHost(row.name or "", row.values, row.group if row.new_group else None)
+        for row in planned.rows
+        if row.action is Action.CREATE and row.values is not None
+    ]
+    found = [
+        FoundVM(row.host.id, row.values.vcenter_id or 0, row.vm_uuid)
+        for row in planned.rows
+        if row.action is Action.UPDATE and row.host is not None and row.values is not None
+    ]
+    if not new and not found:
+        return
+    store.inventory.import_hosts(planned.groups, new, found, now)
+    keep_hosts_file(store, hosts_file, emit)
+
+
+def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable[[], Source]:
+    """How to read the one source. Raises InvalidInput with all that is wrong with the call."""
+    reader = validate.Reader()
+    named = {
+        option: value
+        for option, value in zip(SOURCES, (given.vcenter, given.inventory, given.csv), strict=True)
+        if value is not None
+    }
+    if len(named) != 1:
+        what = "is required" if not named else "contradicts the others"
+        reader.refuse(next(iter(named), SOURCES[0]), None, f"{what}: one of {', '.join(SOURCES)}")
+    environments = by_name(known.environments)
+    # A table can name an environment in each row.
+    required = given.csv is None and bool(named)
+    place = reader.choice("--environment", given.environment, environments, required=required)
+    if given.group is not None and (place is not None or given.environment is None):
+        mine = [each for each in known.groups if place is None or each.environment_id == place.id]
+        reader.choice("--group", given.group, by_name(mine))
+    vcenter = reader.choice("--vcenter", given.vcenter, by_name(known.vcenters))
+    paths = {
+        option: reader.required(option, value, validate.existing_file)
+        for option, value in named.items()
+        if option != "--vcenter"
+    }
+    if reader.mistakes:
+        raise InvalidInput(reader.mistakes)
+
+    def read() -> Source:
+        if vcenter is not None:
+            from diaken_cli.actions.importing.vcenter import read_vcenter
+
+            with connect(vcenter.name) as session:
+                return read_vcenter(session, vcenter.name, vcenter.datacenter)
+        if inventory := paths.get("--inventory"):
+            from diaken_cli.actions.importing.ansible import read_ansible
+
+            return read_ansible(Path(inventory))
+        from diaken_cli.actions.importing.csv_file import read_csv
+
+        return read_csv(Path(paths["--csv"] or ""))
+
+    return read

@@ -1,0 +1,178 @@
+"""Pure: what an import does with each server that a source names, and why.
+
+A host that is there already is never changed by it, but for one thing: where neither its vCenter
+nor its VM was known, they are noted.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from diaken_cli import units
+from diaken_cli.actions import validate
+from diaken_cli.actions.hosts import Places, understand
+from diaken_cli.actions.importing.candidates import Candidate, Source, listed
+from diaken_cli.actions.importing.present import Hosts, there
+from diaken_cli.actions.importing.rows import Action, Plan, Read, Row, same, source_row
+from diaken_cli.store.importing import NewGroup
+from diaken_cli.store.records import GroupRecord, HostRecord
+
+UNIQUE: Mapping[str, Callable[[Read], str | None]] = {
+    "name": lambda each: (each.name or "").casefold(),
+    "address": lambda each: each.values.ip,
+    "instance UUID": lambda each: each.values.vm_uuid,
+}
+
+
+def plan(
+    source: Source,
+    known: Places,
+    existing: Iterable[HostRecord],
+    *,
+    environment: str | None,
+    group: str | None,
+) -> Plan:
+    """The plan for all that a source says; `environment` and `group` win over what it says."""
+    hosts = Hosts()
+    for host in existing:
+        hosts.by_name[host.name.casefold()] = host
+        hosts.by_ip[host.ip] = host
+        if host.vm_uuid:
+            hosts.by_uuid[host.vm_uuid] = host
+    read = [_read(each, source, known, environment, group) for each in source.candidates]
+    twice = _twice(read)
+    groups = {(each.environment_id, each.name): each for each in known.groups}
+    new: dict[tuple[int, str], NewGroup] = {}
+    rows = []
+    for number, each in enumerate(read):
+        refused = _refused(each, twice.get(number))
+        row = there(each, hosts, groups, source, sound=refused is None) or refused
+        rows.append(row or _created(each, groups, new, source, said_for_all=group is not None))
+    rows = _one_vm_each(rows)
+    return Plan(tuple(rows), tuple(new.values()), (*source.warnings, *_kept(source, groups, rows)))
+
+
+def _read(
+    candidate: Candidate,
+    source: Source,
+    known: Places,
+    environment: str | None,
+    group: str | None,
+) -> Read:
+    reader = validate.Reader()
+    given = candidate.given
+    given = replace(given, environment=environment or given.environment, group=group or given.group)
+    name = reader.required("NAME", candidate.name, units.check_host_name)
+    values = understand(replace(given, group=None), None, known, reader)
+    place = next((e for e in known.environments if e.id == values.environment_id), None)
+    chosen = reader.optional("--group", given.group, units.check_label, None)
+    if group is not None and place is not None:
+        there = {each.name: each for each in known.groups if each.environment_id == place.id}
+        reader.choice("--group", group, there)
+    variables = {}
+    for key, value in candidate.variables.items():
+        try:
+            variables[validate.stored_name(key)] = validate.stored_value(value)
+        except ValueError as fault:
+            reader.refuse("--var", key, str(fault))
+    mistakes = list(candidate.mistakes)
+    if candidate.group_mistake is not None and group is None:
+        mistakes.append(candidate.group_mistake)
+    mistakes += [
+        f"{candidate.origin}, {source.labels.get(each.option, each.option)}: {each.message}"
+        for each in reader.mistakes
+    ]
+    values = replace(values, vars=variables)
+    return Read(candidate, given, name, values, place, chosen, tuple(mistakes))
+
+
+def _twice(read: Sequence[Read]) -> dict[int, str]:
+    """By its place in the source: why a server can't be told from another one of the source."""
+    reasons: dict[int, str] = {}
+    for what, key in UNIQUE.items():
+        numbers_of: dict[str, list[int]] = {}
+        for number, each in enumerate(read):
+            value = key(each)
+            if value and not each.mistakes and each.candidate.unfit is None:
+                numbers_of.setdefault(value, []).append(number)
+        for numbers in numbers_of.values():
+            if len(numbers) > 1:
+                origins = listed([read[number].candidate.origin for number in numbers])
+                for number in numbers:
+                    reasons.setdefault(number, f"{origins} have the same {what}")
+    return reasons
+
+
+def _refused(each: Read, twice: str | None) -> Row | None:
+    if each.candidate.unfit is not None:
+        return source_row(each, Action.SKIPPED, each.candidate.unfit)
+    if each.mistakes:
+        return replace(source_row(each, Action.SKIPPED, "; ".join(each.mistakes)), mistake=True)
+    if twice is not None:
+        return replace(source_row(each, Action.SKIPPED, twice), mistake=True)
+    return None
+
+
+def _one_vm_each(rows: Sequence[Row]) -> list[Row]:
+    """Without the updates by which a host would get several VMs."""
+    vms: dict[int, list[str]] = {}
+    for row in rows:
+        if row.action is Action.UPDATE and row.host is not None:
+            vms.setdefault(row.host.id, []).append(row.origin)
+
+    def settled(row: Row) -> Row:
+        origins = vms.get(row.host.id, []) if row.host is not None else []
+        if len(origins) < 2:
+            return row
+        reason = f"{listed(origins)} could each be host {row.name}"
+        return replace(row, action=Action.SKIPPED, reason=reason, mistake=True)
+
+    return [settled(row) for row in rows]
+
+
+def _created(
+    each: Read,
+    groups: Mapping[tuple[int, str], GroupRecord],
+    new: dict[tuple[int, str], NewGroup],
+    source: Source,
+    *,
+    said_for_all: bool,
+) -> Row:
+    values = each.values
+    has: Mapping[str, Any] = {}
+    if each.group is not None:
+        key = (values.environment_id, each.group)
+        if key in groups:
+            values, has = replace(values, group_id=groups[key].id), groups[key].vars
+        elif key not in new:
+            variables = {} if said_for_all else source.group_variables.get(each.group, {})
+            new[key] = NewGroup(each.group, values.environment_id, dict(variables))
+        if key in new:
+            has = new[key].vars
+    own = {k: v for k, v in values.vars.items() if k not in has or not same(has[k], v)}
+    return replace(
+        source_row(each, Action.CREATE, None),
+        values=replace(values, vars=own),
+        new_group=each.group is not None and values.group_id is None,
+    )
+
+
+def _kept(
+    source: Source, groups: Mapping[tuple[int, str], GroupRecord], rows: Sequence[Row]
+) -> list[str]:
+    """A sentence for each group that was there and whose variables the source has otherwise."""
+    told: dict[str, None] = {}
+    for row in rows:
+        if row.values is None or row.group is None or row.action is not Action.CREATE:
+            continue
+        group = groups.get((row.values.environment_id, row.group))
+        said = source.group_variables.get(row.group, {})
+        if group is None:
+            continue
+        others = [k for k, v in said.items() if not same(group.vars.get(k), v)]
+        if others:
+            told[
+                f"group {row.group} of {row.environment} stays as it is; its hosts get as their"
+                f" own what it has otherwise: {listed(others)}"
+            ] = None
+    return list(told)

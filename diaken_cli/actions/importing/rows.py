@@ -1,0 +1,101 @@
+"""The rows of a plan: what becomes of each server that a source names."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from diaken_cli.actions.hosts import GivenHost
+from diaken_cli.actions.importing.candidates import Candidate
+from diaken_cli.store.importing import NewGroup
+from diaken_cli.store.records import EnvironmentRecord, HostRecord, HostValues
+
+
+class Action(StrEnum):
+    """What becomes of a server."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server: what is done with it, and why where that is not plain.
+
+    `values` is what a new host is stored with, `host` the one that is there already; `new_group`:
+    its group is made, too. `mistake`: it is skipped because something is wrong with it.
+    """
+
+    origin: str
+    action: Action
+    name: str | None
+    ip: str | None
+    environment: str | None
+    group: str | None
+    vcenter: str | None
+    vm_uuid: str | None
+    reason: str | None = None
+    mistake: bool = False
+    new_group: bool = False
+    values: HostValues | None = None
+    host: HostRecord | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All rows in the order of the source, and the groups that are made for them."""
+
+    rows: tuple[Row, ...]
+    groups: tuple[NewGroup, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """A candidate that has been read: what it would be stored with, or what is wrong with it."""
+
+    candidate: Candidate
+    given: GivenHost
+    name: str | None
+    values: HostValues
+    environment: EnvironmentRecord | None
+    group: str | None
+    mistakes: tuple[str, ...]
+
+
+def source_row(each: Read, action: Action, reason: str | None) -> Row:
+    """A row that shows what the source says."""
+    return Row(
+        origin=each.candidate.origin,
+        action=action,
+        name=each.name or each.candidate.name,
+        ip=each.values.ip or each.given.ip,
+        environment=each.given.environment,
+        group=each.group or each.given.group,
+        vcenter=each.given.vcenter,
+        vm_uuid=each.values.vm_uuid,
+        reason=reason,
+    )
+
+
+def host_row(host: HostRecord, each: Read, action: Action, reason: str | None) -> Row:
+    """A row that shows a host that is there."""
+    return Row(
+        origin=each.candidate.origin,
+        action=action,
+        name=host.name,
+        ip=host.ip,
+        environment=host.environment,
+        group=host.group,
+        vcenter=host.vcenter,
+        vm_uuid=host.vm_uuid,
+        reason=reason,
+        host=host,
+    )
+
+
+def same(mine: Any, theirs: Any) -> bool:
+    """Whether two values are one to Ansible: `True` is not `1`."""
+    return json.dumps(mine, sort_keys=True) == json.dumps(theirs, sort_keys=True)

@@ -1,0 +1,95 @@
+"""`diaken hosts import`: many hosts at once, of a vCenter or a file."""
+
+from typing import Annotated
+
+import typer
+
+from diaken_cli.commands.prompts import asking
+from diaken_cli.commands.shared import Call, hosts_file
+from diaken_cli.errors import PartlyFailed
+
+SOURCE = "From where (one of them)"
+
+
+def import_them(
+    call: Call,
+    vcenter: Annotated[
+        str | None,
+        typer.Option(
+            "--vcenter",
+            metavar="V",
+            rich_help_panel=SOURCE,
+            help="The running VMs of a vCenter (of its datacenter, where one is stored), never its"
+            " templates: by the VM's name, or the guest's where a host can't be called that; each"
+            " in the group of its folder's name. Tags are not looked at.",
+        ),
+    ] = None,
+    inventory: Annotated[
+        str | None,
+        typer.Option(
+            "--inventory",
+            metavar="FILE",
+            rich_help_panel=SOURCE,
+            help="An Ansible inventory in INI, YAML or JSON, with group_vars and host_vars beside"
+            " it; a program is refused. Each host in its most specific group; passwords are left"
+            " out.",
+        ),
+    ] = None,
+    csv: Annotated[
+        str | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE",
+            rich_help_panel=SOURCE,
+            help="A table with a header: name, ip, and any of environment, group, user, port, key,"
+            " python, description, vcenter, vm_uuid, active, var.NAME.",
+        ),
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", metavar="E", help="Of all hosts; a table may say it itself."),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="G",
+            help="Of all hosts, whatever the source says; without it, groups that are not there"
+            " are created.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan, change nothing.")
+    ] = False,
+) -> None:
+    """Import hosts from a vCenter, an Ansible inventory or a table; all at once.
+
+    A host that is there already (by name, address or instance UUID) stays as it is: only where no
+    vCenter and no VM was known for it they are noted. What can't be imported is skipped, with the
+    reason; 3 when that is a mistake in the source.
+
+    Example: diaken hosts import --vcenter main --environment PROD --dry-run
+    """
+    from diaken_cli.actions.importing.flow import GivenImport, apply_plan, plan_import
+    from diaken_cli.actions.recording import now
+    from diaken_cli.render.importing import COLUMNS, row_as_json, summary
+
+    with asking(call) as ask:
+        if vcenter is not None or inventory is not None:
+            environment = ask.choice(
+                "--environment",
+                environment,
+                "Environment",
+                lambda: (each.name for each in call.store.inventory.environments()),
+            )
+        given = GivenImport(vcenter, inventory, csv, environment, group)
+        planned = plan_import(call.store, given, call.outside.connect)
+        for warning in planned.warnings:
+            call.output.warn(warning)
+        if not dry_run:
+            apply_plan(call.store, planned, now=now(), hosts_file=hosts_file(call), emit=call.emit)
+        rows = [row_as_json(each, dry_run=dry_run) for each in planned.rows]
+        call.output.rows(rows, COLUMNS, nothing="no hosts")
+        call.output.say(summary(planned, dry_run=dry_run))
+    if any(row.mistake for row in planned.rows):
+        raise typer.Exit(PartlyFailed.exit_status)

@@ -1,0 +1,63 @@
+"""The plan of an import as rows: JSON, and a table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from diaken_cli.actions.importing.rows import Action, Plan, Row
+
+COLUMNS: Mapping[str, Any] = {
+    "NAME": "name",
+    "ADDRESS": "ip",
+    "ENVIRONMENT": "environment",
+    "GROUP": lambda shape: f"{shape['group']} (new)" if shape["new_group"] else shape["group"],
+    "ACTION": "action",
+    "REASON": "reason",
+}
+DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.UNCHANGED: "unchanged",
+    Action.SKIPPED: "skipped",
+}
+
+
+def row_as_json(row: Row, *, dry_run: bool) -> dict[str, Any]:
+    """A row; its `status` is `failed` where it is skipped for a mistake."""
+    if row.mistake:
+        status = "failed"
+    elif dry_run and row.action in (Action.CREATE, Action.UPDATE):
+        status = "planned"
+    else:
+        status = DONE[row.action]
+    return {
+        "name": row.name,
+        "ip": row.ip,
+        "environment": row.environment,
+        "group": row.group,
+        "new_group": row.new_group,
+        "vcenter": row.vcenter,
+        "vm_uuid": row.vm_uuid,
+        "action": row.action.value,
+        "status": status,
+        "reason": row.reason,
+        "source": row.origin,
+    }
+
+
+def summary(plan: Plan, *, dry_run: bool) -> str:
+    """What was done, in one line."""
+    rows: Sequence[Row] = plan.rows
+    count = {action: sum(row.action is action for row in rows) for action in Action}
+    new, changed = ("to create", "to update") if dry_run else ("created", "updated")
+    said = [
+        f"{count[Action.CREATE]} {new}",
+        f"{count[Action.UPDATE]} {changed}",
+        f"{count[Action.UNCHANGED]} unchanged",
+        f"{count[Action.SKIPPED]} skipped",
+    ]
+    wrong = sum(row.mistake for row in rows)
+    said += [f"{wrong} of them for a mistake"] if wrong else []
+    if plan.groups:
+        groups = ", ".join(dict.fromkeys(each.name for each in plan.groups))
+        said.append(f"{'groups to create' if dry_run else 'groups created'}: {groups}")
+    return ", ".join(said)
