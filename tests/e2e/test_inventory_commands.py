@@ -1,22 +1,13 @@
-"""The inventory's commands, as a script and a person call them; vCenters have their own file."""
+"""Environments, groups, hosts and the hosts file, as a script calls for them."""
 
 import json
-import os
 import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
-import pytest
 
 from diaken_cli import liveness
-from diaken_cli.actions.hosts import GivenHost, add_host
-from diaken_cli.actions.inventory import add_environment, add_group, set_setting
 from diaken_cli.actions.recording import lock_path
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
-from diaken_cli.errors import InvalidInput
 from tests.e2e.cli import HOSTS, Cli
-from tests.seeding import MORNING, begin
+from tests.e2e.inventory import add, names
+from tests.seeding import begin
 
 FULL = {
     "name": "web01",
@@ -33,40 +24,6 @@ FULL = {
     "vars": {"role": "front", "empty": ""},
     "description": "the first one",
 }
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    return Cli(tmp_path)
-
-
-@pytest.fixture
-def places(cli: Cli) -> Cli:
-    """PROD with web and db, TEST with web, and a vCenter."""
-    store = cli.store
-    for environment in ("PROD", "TEST"):
-        add_environment(store, name=environment)
-    for name, environment in (("web", "PROD"), ("db", "PROD"), ("web", "TEST")):
-        add_group(store, name=name, environment=environment, variables=())
-    connection = GivenVCenter(server="127.0.0.1:1", username="u", password_env="VC_PASSWORD")
-    add_vcenter(store, name="main", given=connection)
-    return cli
-
-
-def add(cli: Cli, name: str, address: str, environment: str = "PROD", **given: Any) -> None:
-    """Add a host by the flow itself: a process of its own takes most of a second."""
-    add_host(
-        cli.store,
-        name=name,
-        given=GivenHost(ip=address, environment=environment, **given),
-        now=MORNING,
-        hosts_file=cli.hosts_file,
-        emit=lambda event: None,
-    )
-
-
-def names(rows: list[dict[str, Any]]) -> list[str]:
-    return [row["name"] for row in rows]
 
 
 # ── environments and groups ──────────────────────────────────────────────────────────────────
@@ -335,177 +292,3 @@ def test_a_key_is_forgotten_by_address_and_port(places: Cli) -> None:
     assert known.read_text() == f"10.0.4.21 {public}\n"
     assert places.json("hosts", "forget-key", "web01")["forgotten"] is False
     places.error(11, "hosts", "forget-key", "web02")
-
-
-# ── settings, playbooks ──────────────────────────────────────────────────────────────────────
-
-
-def test_settings_are_json_or_text(cli: Cli) -> None:
-    key = "snapshot_retention_hours"
-    assert cli.json("settings", "list") == [{"key": key, "value": 24}]
-    for name, text, value in ((key, "48", 48), ("own", "a b", "a b"), ("own", "[1, 2]", [1, 2])):
-        assert cli.json("settings", "set", name, text) == {"key": name, "value": value}
-    assert cli.json("settings", "get", "own") == {"key": "own", "value": [1, 2]}
-    assert cli.run("settings", "get", key).out == "48\n"
-    assert cli.json("settings", "unset", key) == {"key": key, "value": 24}
-    for wrong in ("0", "100", "1.5", "true", "x"):
-        with pytest.raises(InvalidInput, match="1-99"):
-            set_setting(cli.store, key=key, text=wrong)
-    assert cli.mistakes(2, "settings", "set", key, "100") == ["VALUE"]
-    assert cli.mistakes(2, "settings", "set", "ansible_host", "x") == ["KEY"]
-    assert cli.mistakes(2, "settings", "set") == ["KEY", "VALUE"]
-    cli.error(11, "settings", "get", "none")
-    cli.error(11, "settings", "unset", key)
-
-
-def test_playbooks_are_listed_shown_and_checked(cli: Cli) -> None:
-    folder = cli.folder / "plays"
-    folder.mkdir()
-    cli.configure(f'[playbooks]\npaths = ["{folder}"]')
-    good = folder / "greet.yml"
-    good.write_text(
-        "# Says hello.\n#\n# Variables:\n#   whom (default: world): who is greeted\n"
-        "- hosts: all\n  tasks:\n    - ansible.builtin.debug:\n        msg: hello\n"
-    )
-    (folder / "broken.yml").write_text("- hosts: all\n  taskz: []\n")
-    shown = cli.json("playbooks", "show", "greet")
-    assert shown == {
-        "name": "greet",
-        "path": str(good),
-        "description": "Says hello.",
-        "variables": [{"name": "whom", "default": "world", "description": "who is greeted"}],
-    }
-    assert shown in cli.json("playbooks", "list")
-    text = cli.run("playbooks", "show", "greet")
-    assert "who is greeted" in text.out
-    assert "taskz" in cli.error(14, "playbooks", "show", "broken")["message"]
-    assert "greet" in cli.error(11, "playbooks", "show", "great")["hint"]
-
-
-# ── inventory export ─────────────────────────────────────────────────────────────────────────
-
-
-def test_ansible_reads_the_export(places: Cli) -> None:
-    places.json("groups", "set", "web", "--environment", "PROD", "--var", "tier=front")
-    add(places, "web01", "10.0.4.21", group="web", user="ops", variables=("a={{ tier }}",))
-    add(places, "db01", "10.0.4.22", group="db")
-    add(places, "lone", "10.0.4.23", "TEST")
-    add(places, "old", "10.0.4.24", group="db", active=False)
-    exported = json.loads(places.run("inventory", "export", "--list").out)
-    assert exported["PROD"]["children"] == ["db", "PROD_web"]
-    assert exported["TEST"]["children"] == ["TEST_web"]
-    assert sorted(exported["_meta"]["hostvars"]) == ["db01", "lone", "web01"]
-    one = json.loads(places.run("inventory", "export", "--host", "web01").out)
-    assert one == exported["_meta"]["hostvars"]["web01"]
-    script = places.folder / "inventory"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m diaken_cli inventory export "$@"\n')
-    script.chmod(0o755)
-    ansible = subprocess.run(
-        [Path(sys.executable).with_name("ansible-inventory"), "-i", script, "--list", "--export"],
-        env=places.environment | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    read = json.loads(ansible.stdout)
-    assert read["PROD_web"]["hosts"] == ["web01"]
-    assert read["PROD_web"]["vars"] == {
-        "tier": "front",
-        "group_name": "web",
-        "target_environment": "PROD",
-    }
-    assert read["_meta"]["hostvars"]["web01"]["ansible_user"] == "ops"
-    assert read["_meta"]["hostvars"]["db01"]["ansible_host"] == "10.0.4.22"
-
-
-def test_the_export_needs_to_know_what(places: Cli) -> None:
-    assert places.mistakes(2, "inventory", "export") == ["--list"]
-    assert places.mistakes(2, "inventory", "export", "--list", "--host", "x") == ["--list"]
-    places.error(11, "inventory", "export", "--host", "none")
-    add(places, "old", "10.0.4.24", active=False)
-    places.error(12, "inventory", "export", "--host", "old")
-
-
-# ── on a terminal ────────────────────────────────────────────────────────────────────────────
-
-
-def test_what_a_host_lacks_is_asked_for(places: Cli) -> None:
-    answers = [
-        ("Host name: ", "a host"),
-        ("Host name: ", "web01"),
-        ("IPv4 address: ", "10.0.4.21"),
-        ("Environment (PROD, TEST): ", "PRD"),
-        ("Environment (PROD, TEST): ", "PROD"),
-        ("Group (db, web; empty: none): ", "web"),
-    ]
-    done = places.at_a_terminal("hosts", "add", "--description", "a b", answers=answers)
-    assert done.status == 0, done.out
-    assert "'a host' is not a host name" in done.out
-    assert "there is no 'PRD'" in done.out
-    same = (
-        "diaken hosts add --description 'a b' web01 --ip 10.0.4.21 --environment PROD --group web"
-    )
-    assert same in done.out
-    assert places.json("hosts", "show", "web01")["group"] == "web"
-
-
-def test_nothing_is_asked_where_nothing_is_missing_or_nobody_may_ask(places: Cli) -> None:
-    whole = ("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
-    done = places.at_a_terminal(*whole)
-    assert (done.status, "without questions" in done.out) == (0, False)
-    done = places.at_a_terminal("hosts", "add", "--no-input")
-    assert done.status == 2
-    assert "--environment: is required" in done.out
-
-
-def test_an_ambiguous_group_and_a_removal_are_asked_about(places: Cli) -> None:
-    which = ("Environment of group web (PROD, TEST): ", "TEST")
-    done = places.at_a_terminal(
-        "groups", "remove", "web", answers=[which, ("Remove group web of environment TEST?", "n")]
-    )
-    assert done.status == 130
-    assert len(places.json("groups", "list")) == 3
-    done = places.at_a_terminal(
-        "groups", "remove", "web", answers=[which, ("Remove group web of environment TEST?", "y")]
-    )
-    assert done.status == 0, done.out
-    assert "diaken groups remove web --environment TEST" in done.out
-    assert len(places.json("groups", "list")) == 2
-
-
-def test_where_a_password_is_is_asked_for(cli: Cli) -> None:
-    done = cli.at_a_terminal(
-        *("vcenters", "add", "main"),
-        answers=[
-            ("Server, HOST[:PORT]: ", "https://vc"),
-            ("Server, HOST[:PORT]: ", "vc.example.com"),
-            ("Username: ", "u"),
-            ("(command, file, variable): ", "command"),
-            ("Command that prints it: ", "pass show vcenter"),
-        ],
-    )
-    assert done.status == 0, done.out
-    assert "--username u --password-command 'pass show vcenter'" in done.out
-    assert cli.json("vcenters", "show", "main")["secret"] == "command"
-
-
-# ── help ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_help_loads_nothing_heavy(cli: Cli) -> None:
-    program = """
-import importlib, sys
-from diaken_cli.commands import GROUPS
-for each in sys.argv[1:]:
-    importlib.import_module(f"diaken_cli.commands.{each}")
-heavy = {"sqlmodel", "sqlalchemy", "pyVmomi", "ansible_runner"}
-print(*sorted(heavy & set(sys.modules)), *sorted(set(sys.argv[1:]) - set(GROUPS)))
-"""
-    groups = ("environments", "groups", "hosts", "vcenters", "playbooks", "settings", "inventory")
-    loaded = subprocess.run(
-        [sys.executable, "-c", program, *groups], capture_output=True, text=True, check=True
-    )
-    assert loaded.stdout == "\n"
-    for each in groups:
-        assert cli.run(each, "--help").status == 0

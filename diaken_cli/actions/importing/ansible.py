@@ -46,7 +46,8 @@ def read_ansible(path: Path, resolve: Resolve = addresses_of) -> Source:
         message = f"can't be read: {fault.strerror}"
         raise InvalidInput([Mistake("--inventory", str(path), message)]) from fault
     except ValueError as fault:
-        raise InvalidInput([Mistake("--inventory", str(path), str(fault))]) from fault
+        hint = f"See: ansible-inventory -i {path} --list"
+        raise InvalidInput([Mistake("--inventory", str(path), str(fault))], hint=hint) from fault
     return source(inventory, resolve)
 
 

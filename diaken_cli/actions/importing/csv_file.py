@@ -56,7 +56,8 @@ def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not empty, with the number of the line on which it begins."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t", key=first.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = io.StringIO(text, newline="")
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     before = 0
     while True:
         try:

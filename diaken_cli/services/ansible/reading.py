@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from diaken_cli.services.ansible.work import SshSettings
 
 _PATIENCE = 120  # seconds
 _YAML = (".yml", ".yaml", ".json")
+# What Ansible says of each plugin that it tried is a warning; its error is only that none is left.
+_REASON = re.compile(r"ailed to parse .* with '?\w+'? plugin: (.+)")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,6 @@ def _ask(path: Path, scratch: Path, *more: str) -> "subprocess.Popen[str]":
     folder = Path(tempfile.mkdtemp(dir=scratch))
     settings = environment.settings(SshSettings(Path(os.devnull)), folder) | {
         "ANSIBLE_INVENTORY_ENABLED": "yaml" if path.suffix in _YAML else "ini",
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
     }
     return subprocess.Popen(
         [_program(), "-i", str(path), "--list", *more],
@@ -99,7 +101,8 @@ def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         raise ValueError(f"could not be read within {_PATIENCE} seconds") from None
     if process.returncode != 0:
-        raise ValueError(f"can't be read by Ansible: {complaint(said) or 'it does not say why'}")
+        reason = _REASON.search(said)
+        raise ValueError(f"can't be read by Ansible: {reason[1] if reason else complaint(said)}")
     answer: dict[str, Any] = json.loads(printed)
     return answer
 

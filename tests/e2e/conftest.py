@@ -1,0 +1,5 @@
+"""Fixtures for the tests of the command; a module that has a lab defines its own `cli`."""
+
+from tests.e2e.inventory import cli, places
+
+__all__ = ["cli", "places"]

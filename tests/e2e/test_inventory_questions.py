@@ -1,0 +1,63 @@
+"""The inventory's commands on a terminal: what is missing is asked for."""
+
+from tests.e2e.cli import Cli
+
+
+def test_what_a_host_lacks_is_asked_for(places: Cli) -> None:
+    answers = [
+        ("Host name: ", "a host"),
+        ("Host name: ", "web01"),
+        ("IPv4 address: ", "10.0.4.21"),
+        ("Environment (PROD, TEST): ", "PRD"),
+        ("Environment (PROD, TEST): ", "PROD"),
+        ("Group (db, web; empty: none): ", "web"),
+    ]
+    done = places.at_a_terminal("hosts", "add", "--description", "a b", answers=answers)
+    assert done.status == 0, done.out
+    assert "'a host' is not a host name" in done.out
+    assert "there is no 'PRD'" in done.out
+    same = (
+        "diaken hosts add --description 'a b' web01 --ip 10.0.4.21 --environment PROD --group web"
+    )
+    assert same in done.out
+    assert places.json("hosts", "show", "web01")["group"] == "web"
+
+
+def test_nothing_is_asked_where_nothing_is_missing_or_nobody_may_ask(places: Cli) -> None:
+    whole = ("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
+    done = places.at_a_terminal(*whole)
+    assert (done.status, "without questions" in done.out) == (0, False)
+    done = places.at_a_terminal("hosts", "add", "--no-input")
+    assert done.status == 2
+    assert "--environment: is required" in done.out
+
+
+def test_an_ambiguous_group_and_a_removal_are_asked_about(places: Cli) -> None:
+    which = ("Environment of group web (PROD, TEST): ", "TEST")
+    done = places.at_a_terminal(
+        "groups", "remove", "web", answers=[which, ("Remove group web of environment TEST?", "n")]
+    )
+    assert done.status == 130
+    assert len(places.json("groups", "list")) == 3
+    done = places.at_a_terminal(
+        "groups", "remove", "web", answers=[which, ("Remove group web of environment TEST?", "y")]
+    )
+    assert done.status == 0, done.out
+    assert "diaken groups remove web --environment TEST" in done.out
+    assert len(places.json("groups", "list")) == 2
+
+
+def test_where_a_password_is_is_asked_for(cli: Cli) -> None:
+    done = cli.at_a_terminal(
+        *("vcenters", "add", "main"),
+        answers=[
+            ("Server, HOST[:PORT]: ", "https://vc"),
+            ("Server, HOST[:PORT]: ", "vc.example.com"),
+            ("Username: ", "u"),
+            ("(command, file, variable): ", "command"),
+            ("Command that prints it: ", "pass show vcenter"),
+        ],
+    )
+    assert done.status == 0, done.out
+    assert "--username u --password-command 'pass show vcenter'" in done.out
+    assert cli.json("vcenters", "show", "main")["secret"] == "command"

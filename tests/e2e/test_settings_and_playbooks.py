@@ -1,0 +1,70 @@
+"""Settings, playbooks, and the help of what the inventory is made of."""
+
+import subprocess
+import sys
+
+import pytest
+
+from diaken_cli.actions.inventory import set_setting
+from diaken_cli.errors import InvalidInput
+from tests.e2e.cli import Cli
+
+
+def test_settings_are_json_or_text(cli: Cli) -> None:
+    key = "snapshot_retention_hours"
+    assert cli.json("settings", "list") == [{"key": key, "value": 24}]
+    for name, text, value in ((key, "48", 48), ("own", "a b", "a b"), ("own", "[1, 2]", [1, 2])):
+        assert cli.json("settings", "set", name, text) == {"key": name, "value": value}
+    assert cli.json("settings", "get", "own") == {"key": "own", "value": [1, 2]}
+    assert cli.run("settings", "get", key).out == "48\n"
+    assert cli.json("settings", "unset", key) == {"key": key, "value": 24}
+    for wrong in ("0", "100", "1.5", "true", "x"):
+        with pytest.raises(InvalidInput, match="1-99"):
+            set_setting(cli.store, key=key, text=wrong)
+    assert cli.mistakes(2, "settings", "set", key, "100") == ["VALUE"]
+    assert cli.mistakes(2, "settings", "set", "ansible_host", "x") == ["KEY"]
+    assert cli.mistakes(2, "settings", "set") == ["KEY", "VALUE"]
+    cli.error(11, "settings", "get", "none")
+    cli.error(11, "settings", "unset", key)
+
+
+def test_playbooks_are_listed_shown_and_checked(cli: Cli) -> None:
+    folder = cli.folder / "plays"
+    folder.mkdir()
+    cli.configure(f'[playbooks]\npaths = ["{folder}"]')
+    good = folder / "greet.yml"
+    good.write_text(
+        "# Says hello.\n#\n# Variables:\n#   whom (default: world): who is greeted\n"
+        "- hosts: all\n  tasks:\n    - ansible.builtin.debug:\n        msg: hello\n"
+    )
+    (folder / "broken.yml").write_text("- hosts: all\n  taskz: []\n")
+    shown = cli.json("playbooks", "show", "greet")
+    assert shown == {
+        "name": "greet",
+        "path": str(good),
+        "description": "Says hello.",
+        "variables": [{"name": "whom", "default": "world", "description": "who is greeted"}],
+    }
+    assert shown in cli.json("playbooks", "list")
+    text = cli.run("playbooks", "show", "greet")
+    assert "who is greeted" in text.out
+    assert "taskz" in cli.error(14, "playbooks", "show", "broken")["message"]
+    assert "greet" in cli.error(11, "playbooks", "show", "great")["hint"]
+
+
+def test_help_loads_nothing_heavy(cli: Cli) -> None:
+    program = """
+import importlib, sys
+from diaken_cli.commands import GROUPS
+for each in sys.argv[1:]:
+    importlib.import_module(f"diaken_cli.commands.{each}")
+heavy = {"sqlmodel", "sqlalchemy", "pyVmomi", "ansible_runner"}
+print(*sorted(heavy & set(sys.modules)), *sorted(set(sys.argv[1:]) - set(GROUPS)))
+"""
+    groups = ("environments", "groups", "hosts", "vcenters", "playbooks", "settings", "inventory")
+    loaded = subprocess.run(
+        [sys.executable, "-c", program, *groups], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout == "\n"
+    for each in groups:
+        assert cli.run(each, "--help").status == 0

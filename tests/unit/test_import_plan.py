@@ -1,0 +1,312 @@
+"""What an import does with what is there already, with what there is twice, and with groups."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diaken_cli.actions.hosts import GivenHost
+from diaken_cli.actions.importing import vcenter
+from diaken_cli.actions.importing.ansible import source as from_ansible
+from diaken_cli.actions.importing.candidates import Source, as_label
+from diaken_cli.actions.importing.csv_file import parse
+from diaken_cli.actions.importing.plan import plan
+from diaken_cli.actions.importing.rows import Action, Plan
+from diaken_cli.services.ansible.reading import AnsibleInventory, Group
+from diaken_cli.services.vsphere.servers import Server
+from diaken_cli.services.vsphere.vms import VirtualMachine
+from diaken_cli.store.records import HostRecord
+from diaken_cli.units import check_label
+from tests.unit.importing import PLACES, UUID, host
+
+OTHER = "5029c440-85ee-4a37-8a7c-0f1b5a5e1d4c"
+
+
+def planned(source: Source, *existing: HostRecord, group: str | None = None) -> Plan:
+    return plan(source, PLACES, existing, environment="PROD", group=group)
+
+
+def done(source: Source, *existing: HostRecord) -> list[tuple[str, str | None]]:
+    return [(row.action.value, row.reason) for row in planned(source, *existing).rows]
+
+
+def table(text: str) -> Source:
+    return parse(text.replace(" ", "\n"), "t")
+
+
+def server(name: str, *addresses: str, uuid: str = UUID, **more: Any) -> Server:
+    """A running VM in no folder."""
+    power = more.pop("power", "on")
+    folder = more.pop("folder", None)
+    path = more.pop("path", f"/DC0/vm/{name}")
+    vm = VirtualMachine(
+        "vm-1",
+        name,
+        uuid,
+        template=False,
+        power_state=power,
+        addresses=addresses,
+        tools_running=True,
+    )
+    return Server(vm, path, "DC0", more.pop("guest_name", None), folder)
+
+
+def vms(*servers: Server) -> Source:
+    return vcenter.source(servers, "main", None)
+
+
+# ── what is there already ────────────────────────────────────────────────────────────────────
+
+
+def test_a_host_that_is_as_said_is_unchanged() -> None:
+    there = host("web01", "10.0.4.21", user="ops", group="web", group_id=10, vars={"a": "1"})
+    same = table("name,ip,group,user,var.a,var.tier web01,10.0.4.21,web,ops,1,front")
+    assert done(same, there) == [("unchanged", None)]
+    assert done(table("name,ip web01,10.0.4.21"), there) == [("unchanged", None)]
+
+
+def test_a_host_that_differs_is_left_and_each_difference_told() -> None:
+    there = host("web01", "10.0.4.21", port=22)
+    text = "name,ip,group,user,port,active,var.a web01,10.0.4.22,web,ops,23,no,1"
+    ((action, reason),) = done(table(text), there)
+    assert action == "skipped"
+    assert reason == (
+        "host web01 is there already, and its address is 10.0.4.21; its group is none; its user is"
+        " not set; its port is 22; its active is yes; it has other variables: a"
+    )
+    assert not planned(table(text), there).rows[0].mistake
+    ((_, reason),) = done(table("name,ip WEB02,10.0.4.21"), there)
+    assert reason == "host web01 is there already, and its name is web01"
+    two = table("name,ip web01,10.0.4.22")
+    ((_, reason),) = done(two, there, host("db01", "10.0.4.22"))
+    assert reason == "its name is host web01's, its address is host db01's"
+
+
+def test_a_host_of_which_no_vm_was_known_gets_it() -> None:
+    known = host("web01.example.com", "10.0.4.21")
+    plan = planned(vms(server("web01", "10.0.4.21", folder="Web")), known)
+    (row,) = plan.rows
+    assert (row.action, row.name, row.vcenter, row.vm_uuid) == (
+        *(Action.UPDATE, "web01.example.com"),
+        *("main", UUID),
+    )
+    assert plan.groups == ()
+    after = host("web01.example.com", "10.0.4.21", vcenter="main", vcenter_id=20, vm_uuid=UUID)
+    assert done(vms(server("renamed!", "10.0.4.21")), after) == [("unchanged", None)]
+    off = vms(server("web01", power="off"))
+    assert done(off, after) == [("unchanged", "the VM is powered off")]
+    moved = done(vms(server("web01", "10.0.4.99")), after)
+    assert moved == [
+        ("skipped", "host web01.example.com is there already, and its address is 10.0.4.21")
+    ]
+    # Another VM that has taken its name and its address is not its VM.
+    taken = done(vms(server("web01.example.com", "10.0.4.21", uuid=OTHER)), after)
+    assert taken == [
+        ("skipped", "host web01.example.com is there already, and its VM is another one")
+    ]
+
+
+def test_a_host_gets_one_vm_only() -> None:
+    known = host("web01", "10.0.4.21")
+    both = vms(server("web01", "10.0.4.21"), server("old", "10.0.4.77", "10.0.4.21", uuid=OTHER))
+    assert {action for action, _ in done(both, known)} == {"skipped"}
+    assert all(
+        row.mistake and "could each be host web01" in (row.reason or "")
+        for row in planned(both, known).rows
+    )
+    twice = vms(server("web01", "10.0.4.21"), server("copy", "10.0.4.21", uuid=OTHER))
+    reason = "VM /DC0/vm/web01, VM /DC0/vm/copy have the same address"
+    assert done(twice, known) == [("skipped", reason)] * 2
+
+
+def test_what_a_deploy_holds_is_left_to_it() -> None:
+    held = host("web01", "10.0.4.21", active=False, deployed_by=7)
+    assert done(table("name,ip web01,10.0.4.21"), held) == [
+        ("skipped", "host web01 belongs to deploy run 7")
+    ]
+
+
+# ── VMs ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_vm_is_called_by_its_name_else_by_its_guests() -> None:
+    found = vms(
+        server("web01", "10.0.4.1", uuid=UUID[:-1] + "1", guest_name="other"),
+        server("Web 2 (new)", "10.0.4.2", uuid=UUID[:-1] + "2", guest_name="web02.example.com"),
+        server("Web 3", "10.0.4.3", uuid=UUID[:-1] + "3", guest_name="localhost"),
+    )
+    first, second, third = planned(found).rows
+    assert (first.name, second.name, third.name) == ("web01", "web02.example.com", "Web 3")
+    assert third.mistake
+    assert "'Web 3' is not a host name" in (third.reason or "")
+
+
+def test_vms_that_can_be_no_host_now_are_skipped_and_nobodys_mistake() -> None:
+    found = vms(
+        server("a", "10.0.4.1", power="off"),
+        server("b", power="suspended"),
+        server("c", "169.254.7.7"),
+        server("d", "10.0.4.4", uuid=""),
+    )
+    rows = planned(found).rows
+    assert [row.reason for row in rows] == [
+        "the VM is powered off",
+        "the VM is suspended",
+        "the VM reports no IPv4 address",
+        "the VM's instance UUID can't be read",
+    ]
+    assert not any(row.mistake for row in rows)
+    assert planned(found).groups == ()
+
+
+def test_a_datacenter_is_named_by_its_name_or_its_path() -> None:
+    one = server("a", "10.0.4.1")
+    assert len(vcenter.source([one], "main", "DC0").candidates) == 1
+    assert len(vcenter.source([one], "main", "/DC0").candidates) == 1
+    assert len(vcenter.source([one], "main", "/DC").candidates) == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [
+        ("web", "web"),
+        ("Web Servers_1", "Web-Servers-1"),
+        ("Büro/Süd", "Buro-Sud"),
+        ("all", None),
+        ("日本", None),
+        ("--", None),
+        ("a" * 70, "a" * 63),
+    ],
+)
+def test_the_name_of_a_group_comes_near_the_folders(folder: str, label: str | None) -> None:
+    assert as_label(folder) == label
+
+
+@given(st.text())
+def test_what_is_called_a_group_can_be_one(text: str) -> None:
+    label = as_label(text)
+    assert label is None or check_label(label) == label
+
+
+# ── groups and variables ─────────────────────────────────────────────────────────────────────
+
+
+def ansible(
+    hosts: dict[str, dict[str, Any]], groups: dict[str, Group], **addresses: tuple[str, ...]
+) -> Source:
+    return from_ansible(AnsibleInventory(hosts, groups), lambda names: addresses)
+
+
+def test_a_host_is_in_its_most_specific_group() -> None:
+    groups = {
+        "prod": Group(("a", "b"), ("web_servers",), {"zone": "eu", "level": 1}),
+        "web_servers": Group(("a", "c"), (), {"level": 2, "ansible_port": 22}),
+        "db": Group(("c",), (), {}),
+        "ungrouped": Group(("d",), (), {}),
+    }
+    hosts = {name: {"ansible_host": f"10.0.4.{n}"} for n, name in enumerate("abcd", 1)}
+    hosts["a"] |= {"zone": "eu", "level": 2, "own": True, "ansible_port": 22}  # type: ignore[dict-item]
+    plan = planned(ansible(hosts, groups))
+    a, b, c, d = plan.rows
+    assert (a.group, b.group, c.group, d.group) == ("web-servers", "prod", None, None)
+    assert c.reason == (
+        "host c, group: is in web_servers, db, none of them part of another; say which with --group"
+    )
+    assert c.mistake
+    assert [(each.name, each.vars) for each in plan.groups] == [
+        ("web-servers", {"zone": "eu", "level": 2}),
+        ("prod", {"zone": "eu", "level": 1}),
+    ]
+    assert a.values is not None
+    assert (a.values.vars, a.values.port) == ({"own": True}, 22)
+    (warning,) = plan.warnings
+    assert warning.startswith("group web_servers is called web-servers here")
+    forced = planned(ansible(hosts, groups), group="web")
+    assert [row.action for row in forced.rows] == [Action.CREATE] * 4
+    assert forced.groups == ()
+    assert forced.rows[0].values is not None
+    assert forced.rows[0].values.vars == {"zone": "eu", "level": 2, "own": True}
+
+
+def test_a_group_that_is_there_keeps_its_variables() -> None:
+    groups = {"web": Group(("a",), (), {"tier": "back", "new": 1})}
+    said = ansible({"a": {"ansible_host": "10.0.4.1", "tier": "back", "new": 1}}, groups)
+    plan = planned(said)
+    assert plan.groups == ()
+    assert plan.rows[0].values is not None
+    assert plan.rows[0].values.vars == {"tier": "back", "new": 1}
+    assert "stays as it is" in plan.warnings[0]
+    assert "tier, new" in plan.warnings[0]
+
+
+def test_what_can_not_be_stored_is_left_out_and_told_once() -> None:
+    said = {"ansible_become_password": "s3cret", "my-var": 1, "odd": float("nan"), "ok": [1]}
+    hosts = {n: {"ansible_host": f"10.0.4.{i}", **said} for i, n in enumerate("abcdefg", 1)}
+    plan = planned(ansible(hosts, {"g": Group(tuple(hosts), (), said)}))
+    assert [each.vars for each in plan.groups] == [{"ok": [1]}]
+    assert all(row.values is not None and row.values.vars == {} for row in plan.rows)
+    assert len(plan.warnings) == 3
+    assert "ansible_become_password is left out" in plan.warnings[0]
+    assert plan.warnings[0].endswith("(a, b, c, d, e and 2 more)")
+    assert "s3cret" not in repr(plan)
+
+
+def test_addresses_are_looked_up_where_a_name_stands_for_them() -> None:
+    hosts: dict[str, dict[str, Any]] = {
+        "a": {},
+        "b": {"ansible_host": "many"},
+        "c": {"ansible_host": "none"},
+        "d": {"ansible_connection": "winrm"},
+    }
+    found = ansible(
+        hosts,
+        {"ungrouped": Group(tuple(hosts), (), {})},
+        a=("10.0.4.1",),
+        many=("10.0.4.2", "10.0.4.3"),
+    )
+    a, b, c, d = planned(found).rows
+    assert (a.action, a.ip) == (Action.CREATE, "10.0.4.1")
+    assert "many has several addresses (10.0.4.2, 10.0.4.3)" in (b.reason or "")
+    assert "'none' is not an IPv4 address" in (c.reason or "")
+    assert (d.mistake, "winrm" in (d.reason or "")) == (False, True)
+
+
+NAMES = st.one_of(st.text(max_size=12), st.from_regex(r"[a-z]{2,6}", fullmatch=True))
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["10.0.4.1", "10.0.4.2", "{{ x }}", "ops", "auto"]),
+    st.lists(st.text(max_size=3), max_size=2),
+)
+ACCESS = st.sampled_from(
+    [
+        "ansible_host",
+        "ansible_user",
+        "ansible_port",
+        "ansible_python_interpreter",
+        "ansible_ssh_pass",
+    ]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(NAMES, st.dictionaries(st.one_of(ACCESS, NAMES), VALUES), max_size=5))
+def test_no_inventory_makes_a_host_that_could_not_be_added(hosts: dict[str, Any]) -> None:
+    plan = planned(ansible(hosts, {"g": Group(tuple(hosts), (), {})}))
+    assert len(plan.rows) == len(hosts)
+    for row in plan.rows:
+        assert (row.values is not None) == (row.action is Action.CREATE)
+        if row.values is not None:
+            assert "{" not in f"{row.name}{row.ip}{row.values.user}{row.values.python}"
+            assert not any(
+                "pass" in each and each.startswith("ansible") for each in row.values.vars
+            )
+
+
+def test_nothing_is_said_of_a_given_host_but_what_a_source_says() -> None:
+    (candidate,) = table("name,ip web01,10.0.4.21").candidates
+    assert candidate.given == GivenHost(ip="10.0.4.21")
