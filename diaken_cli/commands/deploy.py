@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from diaken_cli.commands.options import Python, SshKey, SshPort, SshUser
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group
 
@@ -12,7 +13,7 @@ app = group("Create virtual machines from a template, and undo what fails.")
 
 WHERE = "Where it goes (vSphere names or inventory paths)"
 HARDWARE = "Hardware (the template's, where it is not said)"
-ACCESS = "Access and provisioning"
+PROVISIONING = "Provisioning"
 SAFETY = "Safety"
 
 
@@ -64,25 +65,15 @@ class DeployOptions:
             help="An advanced setting of the VM; can be given again.",
         ),
     ] = None
-    user: Annotated[
-        str | None, typer.Option("--user", rich_help_panel=ACCESS, help="The SSH user.")
-    ] = None
-    port: Annotated[
-        str | None, typer.Option("--port", rich_help_panel=ACCESS, help="The SSH port.")
-    ] = None
-    key: Annotated[
-        str | None,
-        typer.Option("--key", metavar="FILE", rich_help_panel=ACCESS, help="The SSH private key."),
-    ] = None
-    python: Annotated[
-        str | None,
-        typer.Option("--python", metavar="PATH", rich_help_panel=ACCESS, help="Python there."),
-    ] = None
+    user: SshUser = None
+    port: SshPort = None
+    key: SshKey = None
+    python: Python = None
     playbooks: Annotated[
         list[str] | None,
         typer.Option(
             "--playbook",
-            rich_help_panel=ACCESS,
+            rich_help_panel=PROVISIONING,
             help="Run it after provisioning; can be given again. A resumed deploy may run it"
             " a second time: it has to be safe to repeat.",
         ),
@@ -91,7 +82,7 @@ class DeployOptions:
         bool,
         typer.Option(
             "--provision/--no-provision",
-            rich_help_panel=ACCESS,
+            rich_help_panel=PROVISIONING,
             help="Run provision_vm: host name, network, system update, packages.",
         ),
     ] = True

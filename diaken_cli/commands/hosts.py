@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from diaken_cli.commands.hosts_import import import_them
+from diaken_cli.commands.options import Python, SshKey, SshPort, SshUser
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, hosts_file, require
 from diaken_cli.errors import InvalidInput
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 app = group("The servers of the inventory, and /etc/hosts.")
 
 PLACE = "Where it belongs"
-ACCESS = "How Ansible reaches it (else the config file says)"
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The host.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -52,21 +52,10 @@ class HostOptions:
             help="Its VM's instance UUID; else the VM is found by the address.",
         ),
     ] = None
-    user: Annotated[
-        str | None, typer.Option("--user", rich_help_panel=ACCESS, help="The SSH user.")
-    ] = None
-    port: Annotated[
-        str | None,
-        typer.Option("--port", metavar="N", rich_help_panel=ACCESS, help="The SSH port."),
-    ] = None
-    key: Annotated[
-        str | None,
-        typer.Option("--key", metavar="FILE", rich_help_panel=ACCESS, help="The SSH private key."),
-    ] = None
-    python: Annotated[
-        str | None,
-        typer.Option("--python", metavar="PATH", rich_help_panel=ACCESS, help="Python there."),
-    ] = None
+    user: SshUser = None
+    port: SshPort = None
+    key: SshKey = None
+    python: Python = None
     variables: Annotated[
         list[str] | None,
         typer.Option(

@@ -206,6 +206,7 @@ def test_a_host_is_in_its_most_specific_group() -> None:
         "ungrouped": Group(("d",), (), {}),
     }
     hosts = {name: {"ansible_host": f"10.0.4.{n}"} for n, name in enumerate("abcd", 1)}
+    hosts["b"] |= {"zone": "eu", "level": 1}  # type: ignore[dict-item]
     hosts["a"] |= {"zone": "eu", "level": 2, "own": True, "ansible_port": 22}  # type: ignore[dict-item]
     plan = planned(ansible(hosts, groups))
     a, b, c, d = plan.rows
@@ -220,6 +221,8 @@ def test_a_host_is_in_its_most_specific_group() -> None:
     ]
     assert a.values is not None
     assert (a.values.vars, a.values.port) == ({"own": True}, 22)
+    assert b.values is not None
+    assert b.values.vars == {}
     (warning,) = plan.warnings
     assert warning.startswith("group web_servers is called web-servers here")
     forced = planned(ansible(hosts, groups), group="web")

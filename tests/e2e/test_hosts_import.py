@@ -1,0 +1,326 @@
+"""`hosts import` from a vCenter, an Ansible inventory and a table, on real hosts of a lab."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyVmomi import vim
+
+from diaken_cli.actions.inventory import add_environment, add_group
+from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from tests.e2e.cli import DIAKEN, HOSTS, Cli
+from tests.lab_fixture import Lab
+
+BESIDE_PYTHON = Path(sys.executable).parent
+SAY = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Say
+      ansible.builtin.debug:
+        msg: "{{ greeting }} from {{ zone }}: {{ hidden }}, {{ role | default('none') }}"
+"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    started = Lab.start(f"import-{os.getpid()}", "--vms", "5")
+    with started.connect() as service:
+        _arrange(service)
+    started.sim("guest", vm="web05", ip="10.77.0.101")
+    yield started
+    started.stop()
+
+
+def _arrange(service: Any) -> None:
+    """web02 with a name that no host can have, web03 in a folder, web04 off."""
+    content = service.RetrieveContent()
+    kinds = [vim.VirtualMachine, vim.Folder]
+    view = content.viewManager.CreateContainerView(content.rootFolder, kinds, recursive=True)
+    named = {each.name: each for each in view.view}
+    tasks = [
+        named["web02"].Rename_Task("Web 02 (old)"),
+        named["Servers"].MoveIntoFolder_Task([named["web03"]]),
+        named["web04"].PowerOffVM_Task(),
+    ]
+    deadline = time.monotonic() + 60
+    while any(task.info.state in ("queued", "running") for task in tasks):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert [task.info.state for task in tasks] == ["success"] * 3
+
+
+@pytest.fixture
+def cli(lab: Lab, tmp_path: Path) -> Cli:
+    """The lab's vCenter, and TEST with no group in it."""
+    plays = tmp_path / "plays"
+    plays.mkdir()
+    (plays / "say.yml").write_text(SAY)
+    sections = f'[playbooks]\npaths = ["{plays}"]\n'
+    sections += f'[ssh]\nuser = "root"\nkey = "{lab.ssh_private_key}"\n'
+    cli = Cli(tmp_path, lab=lab, config=sections)
+    given = GivenVCenter(
+        server=lab.server,
+        username=lab.username,
+        password_file=str(lab.password_file),
+        ca_file=str(lab.ca_file),
+    )
+    add_vcenter(cli.store, name="lab", given=given)
+    add_environment(cli.store, name="TEST")
+    return cli
+
+
+def brief(rows: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    return {row["source"]: (row["name"], row["status"]) for row in rows}
+
+
+# ── from a vCenter ───────────────────────────────────────────────────────────────────────────
+
+
+def test_the_vms_of_a_vcenter_become_hosts(cli: Cli, lab: Lab) -> None:
+    call = ("hosts", "import", "--vcenter", "lab", "--environment", "TEST")
+    lab.sim("calls")
+    plan = cli.json(*call, "--dry-run", status=3)
+    calls = lab.sim("calls")["calls"]
+    assert (calls["CreateContainerView"], calls["RetrievePropertiesEx"]) == (1, 1)
+    assert brief(plan) == {
+        "VM /DC0/vm/Servers/web03": ("web03", "planned"),
+        "VM /DC0/vm/Web 02 (old)": ("web02", "planned"),
+        "VM /DC0/vm/web01": ("web01", "failed"),
+        "VM /DC0/vm/web04": ("web04", "skipped"),
+        "VM /DC0/vm/web05": ("web05", "failed"),
+    }
+    twice = "VM /DC0/vm/web01, VM /DC0/vm/web05 have the same address"
+    assert [row["reason"] for row in plan] == [None, None, twice, "the VM is powered off", twice]
+    assert cli.store.inventory.hosts() == []
+    assert cli.hosts_file.read_text() == HOSTS
+
+    done = cli.run(*call, "--json")
+    assert done.status == 3
+    assert "2 created, 0 updated, 0 unchanged, 3 skipped" in done.err
+    assert "groups created: Servers" in done.err
+    rows = json.loads(done.out)
+    assert [row["status"] for row in rows if row["action"] == "create"] == ["created"] * 2
+    web03 = cli.json("hosts", "show", "web03")
+    assert (web03["ip"], web03["group"], web03["vcenter"]) == ("10.77.0.103", "Servers", "lab")
+    assert cli.json("hosts", "show", "web02")["group"] is None
+    assert "\n10.77.0.102\tweb02\n10.77.0.103\tweb03\n" in cli.hosts_file.read_text()
+    again = cli.json(*call, status=3)
+    assert sorted(row["action"] for row in again) == ["skipped"] * 3 + ["unchanged"] * 2
+
+    # The stored UUID finds the VM: a snapshot of it can be taken.
+    created = cli.json("snapshots", "create", "imported", "--host", "web03")
+    assert created["status"] == "success"
+
+
+def test_a_host_that_is_there_gets_its_vm_and_nothing_else(cli: Cli) -> None:
+    place = ("--environment", "TEST", "--user", "ops")
+    before = cli.json("hosts", "add", "three.example.com", "--ip", "10.77.0.103", *place)
+    rows = cli.json("hosts", "import", "--vcenter", "lab", "--environment", "TEST", status=3)
+    (row,) = [each for each in rows if each["action"] == "update"]
+    assert (row["name"], row["status"]) == ("three.example.com", "updated")
+    after = cli.json("hosts", "show", "three.example.com")
+    assert after == before | {"vcenter": "lab", "vm_uuid": row["vm_uuid"]}
+    assert row["vm_uuid"] is not None
+    assert cli.json("groups", "list") == []
+
+
+# ── from Ansible ─────────────────────────────────────────────────────────────────────────────
+
+
+def ansible(cli: Cli, lab: Lab, program: str, *arguments: str | Path) -> str:
+    """Run a program of Ansible's, as a sysadmin does who has an inventory script, in the lab."""
+    path = f"{BESIDE_PYTHON}:{os.environ['PATH']}"
+    done = lab.exec(
+        [BESIDE_PYTHON / program, *arguments],
+        env=cli.environment | {"PATH": path, "ANSIBLE_HOST_KEY_CHECKING": "False"},
+        cwd=cli.folder,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_an_ansible_inventory_becomes_hosts_and_one_again(cli: Cli, lab: Lab) -> None:
+    vault = cli.folder / "vault"
+    vault.write_text("v4ult")
+    hidden = ansible(
+        cli,
+        lab,
+        "ansible-vault",
+        *("encrypt_string", "--vault-password-file", vault, "--name", "hidden", "s3same"),
+    )
+    folder = cli.folder / "ansible"
+    (folder / "group_vars").mkdir(parents=True)
+    (folder / "group_vars" / "web_servers.yml").write_text(f"greeting: hello\n{hidden}\n")
+    source = folder / "hosts"
+    source.write_text(
+        "[web_servers]\n"
+        "app01 ansible_host=10.77.0.102 role=front\n"
+        "app02 ansible_host=10.77.0.103 zone=us\n"
+        "[db]\napp02\ndb_1 ansible_host=10.77.0.1\n"
+        "[eu:children]\nweb_servers\ndb\n"
+        "[eu:vars]\nzone=eu\nansible_user=root\nansible_become_password=t0psecret\n"
+    )
+    call = ("hosts", "import", "--inventory", str(source), "--environment", "TEST")
+    done = cli.run(*call, "--json")
+    assert done.status == 3, done.err
+    assert "ansible_become_password is left out" in done.err
+    assert "group web_servers is called web-servers here" in done.err
+    assert brief(json.loads(done.out)) == {
+        "host app01": ("app01", "created"),
+        "host app02": ("app02", "failed"),
+        "host db_1": ("db_1", "failed"),
+    }
+    assert b"t0psecret" not in cli.database.read_bytes()
+    source.write_text(source.read_text().replace("[db]\napp02\n", "[db]\n"))
+    again = {row["name"]: row["status"] for row in cli.json(*call, status=3)}
+    assert again == {"app01": "unchanged", "app02": "created", "db_1": "failed"}
+    (group,) = cli.json("groups", "list")
+    assert (group["name"], group["vars"]["greeting"], group["vars"]["zone"]) == (
+        *("web-servers", "hello", "eu"),
+    )
+    assert cli.json("hosts", "show", "app02")["vars"] == {"zone": "us"}
+
+    run = cli.json("run", "group", "web-servers", "say", "--vault-password-file", str(vault))
+    output = cli.run("history", "output", str(run["id"])).out
+    assert "hello from eu: s3same, front" in output
+    assert "hello from us: s3same, none" in output
+
+    script = cli.folder / "inventory"
+    script.write_text(f'#!/bin/sh\nexec {" ".join(DIAKEN)} inventory export "$@"\n')
+    script.chmod(0o755)
+    graph = ansible(cli, lab, "ansible-inventory", "-i", script, "--graph")
+    assert [line.strip("| -") for line in graph.splitlines()] == [
+        *("@all:", "@ungrouped:", "@TEST:", "@web-servers:", "app01", "app02")
+    ]
+    pinged = ansible(cli, lab, "ansible", "all", "-i", script, "-m", "ansible.builtin.ping")
+    assert pinged.count("SUCCESS") == 2
+    said = "msg={{ greeting }} {{ hidden }} {{ group_name }}"
+    shown = ansible(
+        cli,
+        lab,
+        *("ansible", "app01", "-i", script, "--vault-password-file", vault),
+        *("-m", "ansible.builtin.debug", "-a", said),
+    )
+    assert "hello s3same web-servers" in shown
+
+
+def test_what_ansible_can_not_read_is_refused_and_nothing_of_it_is_run(cli: Cli) -> None:
+    ran = cli.folder / "ran"
+    program = f"#!/bin/sh\ntouch {ran}\necho '{{}}'\n"
+    for name, text, told in (
+        ("broken.yml", "all: [\n", "YAML parsing failed"),
+        ("broken.ini", "[web\nx y z\n", "can't be read by Ansible"),
+        ("plugin.yml", "plugin: ansible.builtin.constructed\n", "configuration YAML file"),
+        ("program", program, "is a program, and diaken runs none"),
+    ):
+        path = cli.folder / name
+        path.write_text(text)
+        path.chmod(0o755)
+        call = ("hosts", "import", "--inventory", name, "--environment", "TEST")
+        error = cli.error(2, *call)
+        assert [each["option"] for each in error["mistakes"]] == ["--inventory"], name
+        assert told in error["message"]
+    assert not ran.exists()
+
+
+# ── from a table ─────────────────────────────────────────────────────────────────────────────
+
+
+def write_table(cli: Cli, *lines: str) -> str:
+    path = cli.folder / "hosts.csv"
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
+def test_a_table_is_planned_then_imported(cli: Cli) -> None:
+    add_group(cli.store, name="web", environment="TEST", variables=())
+    path = write_table(
+        cli,
+        "name;ip;group;port;var.role",
+        "web01;10.0.4.21;web;2222;front",
+        "web02;10.0.4.999;web;;",
+        "db01;10.0.4.23;db;;",
+    )
+    call = ("hosts", "import", "--csv", path, "--environment", "TEST")
+    plan = cli.run(*call, "--dry-run")
+    assert plan.status == 3
+    assert "db (new)" in plan.out
+    assert "line 3, column ip: '10.0.4.999' is not an IPv4 address" in plan.out
+    assert "2 to create" in plan.err
+    assert [each["status"] for each in cli.json(*call, status=3)] == [
+        "created",
+        "failed",
+        "created",
+    ]
+    web01 = cli.json("hosts", "show", "web01")
+    assert (web01["port"], web01["vars"]) == (2222, {"role": "front"})
+    write_table(cli, "name,ip,group", "web01,10.0.4.21,web", "db01,10.0.4.24,db")
+    lines = [json.loads(line) for line in cli.run(*call, "--output", "jsonl").out.splitlines()]
+    assert [line["action"] for line in lines] == ["unchanged", "skipped"]
+    assert cli.run(*call).status == 0  # what is there already is no mistake
+    assert cli.json("hosts", "show", "db01")["ip"] == "10.0.4.23"
+
+
+def test_the_mistakes_of_the_call_are_told_at_once(cli: Cli) -> None:
+    call = ("hosts", "import")
+    assert cli.mistakes(2, *call) == ["--vcenter"]
+    assert cli.mistakes(2, *call, "--vcenter", "lab") == ["--environment"]
+    assert cli.mistakes(2, *call, "--csv", "none", "--vcenter", "no", "--environment", "NO") == [
+        *("--vcenter", "--environment", "--vcenter", "--csv")
+    ]
+    assert cli.mistakes(2, *call, "--csv", str(cli.config_file), "--group", "typo") == ["--group"]
+    assert cli.mistakes(2, *call, "--csv", str(cli.config_file), "--environment", "") == [
+        "--environment"
+    ]
+    cli.hosts_file.chmod(0o644)
+    assert cli.mistakes(2, *call, "--csv", str(cli.hosts_file)) == ["--csv"] * 3
+
+
+def test_of_two_imports_at_the_same_time_each_host_comes_once(cli: Cli) -> None:
+    path = write_table(cli, "name,ip,group", *(f"h{n},10.0.5.{n},g{n % 5}" for n in range(1, 200)))
+    argv = [*DIAKEN, "hosts", "import", "--csv", path, "--environment", "TEST", "--json"]
+    both = [
+        subprocess.Popen(
+            argv, env=cli.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    ends = [(each.communicate(timeout=120)[1].decode(), each.returncode) for each in both]
+    assert min(status for _, status in ends) == 0, ends
+    assert {status for _, status in ends} <= {0, 12}, ends
+    assert len(cli.store.inventory.hosts()) == 199
+    assert cli.hosts_file.read_text().count("\t") == 200  # and localhost
+
+
+def test_a_thousand_hosts_take_a_moment(cli: Cli) -> None:
+    """Measured in CPU time, which a busy machine does not stretch much."""
+    lines = [f"h{n},10.1.{n // 250}.{n % 250 + 1},g{n % 40},front" for n in range(1000)]
+    path = write_table(cli, "name,ip,group,var.role", *lines)
+
+    def cpu(*arguments: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert cli.run(*arguments).status == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    start_up = cpu("hosts", "list", "--json")
+    assert cpu("hosts", "import", "--csv", path, "--environment", "TEST", "--json") - start_up < 3
+    assert len(cli.store.inventory.hosts()) == 1000
+    assert cpu("hosts", "import", "--csv", path, "--environment", "TEST", "--json") - start_up < 4
+
+
+def test_the_environment_is_asked_for(cli: Cli) -> None:
+    source = cli.folder / "hosts.yml"
+    source.write_text("all: {hosts: {web01: {ansible_host: 10.0.4.21}}}\n")
+    answers = [("Environment (TEST): ", "TEST")]
+    done = cli.at_a_terminal("hosts", "import", "--inventory", str(source), answers=answers)
+    assert done.status == 0, done.out
+    assert f"diaken hosts import --inventory {source} --environment TEST" in done.out
