@@ -150,7 +150,7 @@ def test(vcenter: VCenterRecord) -> Tested:
         paths = tuple(each.path for each in datacenters)
         if vcenter.datacenter is not None and not named:
             said = f"no datacenter {vcenter.datacenter!r}; there are: {', '.join(paths) or 'none'}"
-            raise _lost_datacenter(vcenter, said)
+            raise lost_datacenter(vcenter, said)
         ref = named[0].ref if named else None
         return Tested(
             name=vcenter.name,
@@ -181,7 +181,7 @@ def look(vcenter: VCenterRecord, what: str | None, datacenter: str | None) -> tu
             if datacenter:
                 mistake = Mistake("--datacenter", datacenter, missing.message)
                 raise InvalidInput([mistake]) from missing
-            raise _lost_datacenter(vcenter, missing.message) from missing
+            raise lost_datacenter(vcenter, missing.message) from missing
 
 
 def names(
@@ -196,7 +196,8 @@ def names(
         }
 
 
-def _lost_datacenter(vcenter: VCenterRecord, said: str) -> VSphereError:
+def lost_datacenter(vcenter: VCenterRecord, said: str) -> VSphereError:
+    """What is wrong where the stored datacenter of a vCenter is not there."""
     return VSphereError(
         f"vCenter {vcenter.name} has {said}",
         code="no_datacenter",

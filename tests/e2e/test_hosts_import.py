@@ -220,6 +220,7 @@ def test_what_ansible_can_not_read_is_refused_and_nothing_of_it_is_run(cli: Cli)
         ("broken.ini", "[web\nx y z\n", "can't be read by Ansible"),
         ("plugin.yml", "plugin: ansible.builtin.constructed\n", "configuration YAML file"),
         ("program", program, "is a program, and diaken runs none"),
+        ("sealed.yml", "$ANSIBLE_VAULT;1.1;AES256\n3132\n", "no vault secrets"),
     ):
         path = cli.folder / name
         path.write_text(text)
@@ -228,6 +229,14 @@ def test_what_ansible_can_not_read_is_refused_and_nothing_of_it_is_run(cli: Cli)
         error = cli.error(2, *call)
         assert [each["option"] for each in error["mistakes"]] == ["--inventory"], name
         assert told in error["message"]
+    lookup = f"{{{{ lookup('pipe', 'touch {ran}') }}}}"
+    path = cli.folder / "templates.ini"
+    path.write_text(
+        f'web01 ansible_host=10.0.4.21 x="{lookup}"\nweb02 ansible_host="{lookup}"\n'
+        f'web03 ansible_host=10.0.4.23 ansible_user="{lookup}"\n'
+    )
+    rows = cli.json("hosts", "import", "--inventory", str(path), "--environment", "TEST", status=3)
+    assert [row["status"] for row in rows] == ["created", "failed", "failed"]
     assert not ran.exists()
 
 
@@ -282,6 +291,9 @@ def test_the_mistakes_of_the_call_are_told_at_once(cli: Cli) -> None:
     ]
     cli.hosts_file.chmod(0o644)
     assert cli.mistakes(2, *call, "--csv", str(cli.hosts_file)) == ["--csv"] * 3
+    cli.json("vcenters", "set", "lab", "--datacenter", "DC9")
+    lost = cli.error(13, *call, "--vcenter", "lab", "--environment", "TEST")
+    assert (lost["code"], "/DC0" in lost["message"]) == ("no_datacenter", True)
 
 
 def test_of_two_imports_at_the_same_time_each_host_comes_once(cli: Cli) -> None:

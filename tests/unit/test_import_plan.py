@@ -49,11 +49,11 @@ def server(name: str, *addresses: str, uuid: str = UUID, **more: Any) -> Server:
         addresses=addresses,
         tools_running=True,
     )
-    return Server(vm, path, "DC0", more.pop("guest_name", None), folder)
+    return Server(vm, path, more.pop("guest_name", None), folder)
 
 
 def vms(*servers: Server) -> Source:
-    return vcenter.source(servers, "main", None)
+    return vcenter.source(servers, "main")
 
 
 # ── what is there already ────────────────────────────────────────────────────────────────────
@@ -158,13 +158,6 @@ def test_vms_that_can_be_no_host_now_are_skipped_and_nobodys_mistake() -> None:
     ]
     assert not any(row.mistake for row in rows)
     assert planned(found).groups == ()
-
-
-def test_a_datacenter_is_named_by_its_name_or_its_path() -> None:
-    one = server("a", "10.0.4.1")
-    assert len(vcenter.source([one], "main", "DC0").candidates) == 1
-    assert len(vcenter.source([one], "main", "/DC0").candidates) == 1
-    assert len(vcenter.source([one], "main", "/DC").candidates) == 0
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from diaken_cli.actions.importing.candidates import Source
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.actions.importing.rows import Action, Plan
 from diaken_cli.actions.inventory import by_name, keep_hosts_file
-from diaken_cli.errors import InvalidInput
+from diaken_cli.errors import InvalidInput, NotFound
 from diaken_cli.events import Emit
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.store.importing import FoundVM, NewHost
+from diaken_cli.store.records import VCenterRecord
 
 Connect = Callable[[str], Session]
 SOURCES = ("--vcenter", "--inventory", "--csv")
@@ -92,10 +93,7 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
 
     def read() -> Source:
         if vcenter is not None:
-            from diaken_cli.actions.importing.vcenter import read_vcenter
-
-            with connect(vcenter.name) as session:
-                return read_vcenter(session, vcenter.name, vcenter.datacenter)
+            return _read_vcenter(vcenter, connect)
         if inventory := paths.get("--inventory"):
             from diaken_cli.actions.importing.ansible import read_ansible
 
@@ -105,3 +103,16 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
         return read_csv(Path(paths["--csv"] or ""))
 
     return read
+
+
+def _read_vcenter(vcenter: VCenterRecord, connect: Connect) -> Source:
+    from diaken_cli.actions.importing.vcenter import source
+    from diaken_cli.actions.vcenters import lost_datacenter
+    from diaken_cli.services.vsphere.servers import read_servers
+
+    with connect(vcenter.name) as session:
+        try:
+            servers = read_servers(session, vcenter.datacenter)
+        except NotFound as missing:
+            raise lost_datacenter(vcenter, missing.message) from missing
+    return source(servers, vcenter.name)

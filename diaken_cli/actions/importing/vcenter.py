@@ -5,29 +5,15 @@ from collections.abc import Sequence
 from diaken_cli import units
 from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.candidates import Candidate, Source, as_label
-from diaken_cli.services.vsphere.servers import Server, read_servers
-from diaken_cli.services.vsphere.session import Session
+from diaken_cli.services.vsphere.servers import Server
 
 LABELS = {"NAME": "name", "--ip": "address", "--vm-uuid": "instance UUID", "--group": "folder"}
 LINK_LOCAL = "169.254."  # RFC 3927: what a machine gives itself where nobody gives it one
 
 
-def read_vcenter(session: Session, vcenter: str, datacenter: str | None) -> Source:
-    """The VMs of a vCenter, or of one datacenter of it, by its name or path."""
-    return source(read_servers(session), vcenter, datacenter)
-
-
-def source(servers: Sequence[Server], vcenter: str, datacenter: str | None) -> Source:
-    """The candidates among these VMs."""
-    return Source(
-        tuple(
-            _candidate(each, vcenter)
-            for each in servers
-            if datacenter in (None, each.datacenter) or each.path.startswith(f"{datacenter}/")
-        ),
-        LABELS,
-        guesses=True,
-    )
+def source(servers: Sequence[Server], vcenter: str) -> Source:
+    """The candidates among these VMs of a vCenter."""
+    return Source(tuple(_candidate(each, vcenter) for each in servers), LABELS, guesses=True)
 
 
 def _candidate(server: Server, vcenter: str) -> Candidate:

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from diaken_cli.errors import NotFound
 from diaken_cli.services.vsphere.hardware import read_hardware
-from diaken_cli.services.vsphere.inventory import Inventory, Place, read_inventory
+from diaken_cli.services.vsphere.inventory import (
+    Inventory,
+    Place,
+    chosen_datacenters,
+    read_inventory,
+)
 from diaken_cli.services.vsphere.session import Session
 
 Kind = Literal["templates", "networks", "datastores", "clusters", "folders"]
@@ -75,7 +79,7 @@ def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple
     Raises NotFound for the datacenter.
     """
     inventory = read_inventory(session)
-    within = _within(inventory, datacenter)
+    within = chosen_datacenters(inventory.datacenters, datacenter)
 
     def has(place: Place) -> bool:
         return within is None or place.datacenter in within
@@ -95,16 +99,6 @@ def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple
             return _clusters(inventory, within)
         case "folders":
             return tuple(FolderRow(f.name, f.path) for f in inventory.folders if has(f))
-
-
-def _within(inventory: Inventory, datacenter: str | None) -> set[str] | None:
-    if datacenter is None:
-        return None
-    found = {each.ref for each in inventory.datacenters if datacenter in (each.name, each.path)}
-    if not found:
-        names = ", ".join(each.path for each in inventory.datacenters) or "none"
-        raise NotFound(f"no datacenter {datacenter!r}; there are: {names}")
-    return found
 
 
 def _templates(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pyVmomi import vim
 
+from diaken_cli.errors import NotFound
 from diaken_cli.services.vsphere.names import unescape
 from diaken_cli.services.vsphere.properties import Found, collect, reference
 from diaken_cli.services.vsphere.session import Session
@@ -137,7 +138,7 @@ def read_inventory(session: Session) -> Inventory:
     """The whole inventory, as far as the account may see it, in one query."""
     tree = Tree(collect(session, _WANTED))
     return Inventory(
-        datacenters=tree.rows(vim.Datacenter, _datacenter),
+        datacenters=tree.rows(vim.Datacenter, as_datacenter),
         clusters=tree.rows(vim.ComputeResource, _cluster),
         esxi_hosts=tree.rows(vim.HostSystem, _esxi_host),
         pools=tree.rows(vim.ResourcePool, _pool),
@@ -146,6 +147,18 @@ def read_inventory(session: Session) -> Inventory:
         folders=tree.rows(vim.Folder, _folder),
         machines=tree.rows(vim.VirtualMachine, _machine),
     )
+
+
+def chosen_datacenters(datacenters: Iterable[Datacenter], wanted: str | None) -> set[str] | None:
+    """The references of the datacenters of that name or path; None is all. Raises NotFound."""
+    if wanted is None:
+        return None
+    listed = list(datacenters)
+    found = {each.ref for each in listed if wanted in (each.name, each.path)}
+    if not found:
+        names = ", ".join(each.path for each in listed) or "none"
+        raise NotFound(f"no datacenter {wanted!r}; there are: {names}")
+    return found
 
 
 class Tree:
@@ -189,7 +202,8 @@ def _refs(managed: Iterable[Any] | None) -> frozenset[str]:
     return frozenset(reference(each) for each in managed or ())
 
 
-def _datacenter(found: Found, tree: Tree) -> Datacenter:
+def as_datacenter(found: Found, tree: Tree) -> Datacenter:
+    """A datacenter, of its name, parent and vmFolder."""
     return Datacenter(**tree.place(found), vm_folder=reference(found.values["vmFolder"]))
 
 
