@@ -44,7 +44,11 @@ class FoundVM:
 
 _NOTE = (
     update(Host.__table__)  # type: ignore[attr-defined]
-    .where(col(Host.id) == bindparam("host_id"), col(Host.vm_uuid).is_(None))
+    .where(
+        col(Host.id) == bindparam("host_id"),
+        col(Host.vm_uuid).is_(None),
+        col(Host.vcenter_id).is_(None) | (col(Host.vcenter_id) == bindparam("vcenter")),
+    )
     .values(vcenter_id=bindparam("vcenter"), vm_uuid=bindparam("uuid"))
 )
 

@@ -202,7 +202,7 @@ def test_an_ansible_inventory_becomes_hosts_and_one_again(cli: Cli, lab: Lab) ->
     ]
     pinged = ansible(cli, lab, "ansible", "all", "-i", script, "-m", "ansible.builtin.ping")
     assert pinged.count("SUCCESS") == 2
-    said = "msg={{ greeting }} {{ hidden }} {{ group_name }}"
+    said = "msg='{{ greeting }} {{ hidden }} {{ group_name }}'"
     shown = ansible(
         cli,
         lab,
@@ -290,7 +290,7 @@ def test_the_mistakes_of_the_call_are_told_at_once(cli: Cli) -> None:
         "--environment"
     ]
     cli.hosts_file.chmod(0o644)
-    assert cli.mistakes(2, *call, "--csv", str(cli.hosts_file)) == ["--csv"] * 3
+    assert cli.mistakes(2, *call, "--csv", str(cli.hosts_file)) == ["--csv"] * 4
     cli.json("vcenters", "set", "lab", "--datacenter", "DC9")
     lost = cli.error(13, *call, "--vcenter", "lab", "--environment", "TEST")
     assert (lost["code"], "/DC0" in lost["message"]) == ("no_datacenter", True)
