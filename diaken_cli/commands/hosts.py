@@ -1,7 +1,6 @@
 """`diaken hosts`: the servers of the inventory, and the file that says their names."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
