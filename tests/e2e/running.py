@@ -113,9 +113,9 @@ def counters(run: dict[str, Any], host: str) -> tuple[int, ...]:
 
 
 def row(done: Done, host: str) -> list[str]:
-    """The words of the line of a host in the table that people get."""
-    (found,) = [line.split() for line in done.out.splitlines() if line.startswith(f"{host} ")]
-    return found
+    """The words of the line of a host in the table of hosts; that of the timeline comes before."""
+    lines = [line.split() for line in done.out.splitlines() if line.startswith(f"{host} ")]
+    return lines[-1]
 
 
 @contextmanager
