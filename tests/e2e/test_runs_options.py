@@ -180,3 +180,40 @@ def test_a_run_that_died_without_results_can_not_be_retried(cli: Running, lab: L
     error = cli.error(12, *words, "--retry-failed", number)
     assert error["code"] == "no_results"
     assert "has no results of hosts" in error["message"]
+
+
+def test_history_of_real_runs_is_filtered_and_thinned_out(cli: Running) -> None:
+    every = cli.json("history", "list")
+    assert [each["id"] for each in every] == sorted((e["id"] for e in every), reverse=True)
+    assert all("hosts" not in each and "steps" not in each for each in every)
+
+    def listed(*words: str) -> set[int]:
+        return {each["id"] for each in cli.json("history", "list", *words)}
+
+    def those(**wanted: str) -> set[int]:
+        return {e["id"] for e in every if all(e[key] == value for key, value in wanted.items())}
+
+    for status in ("partial", "interrupted"):
+        assert listed("--status", status) == those(status=status) != set()
+    place = ("--environment", "TEST", "--kind", "playbook")
+    assert listed("--group", "four", *place) == those(target_type="group")
+    assert listed("--playbook", "tagged", *place) == those(playbook="tagged") != set()
+    with_it = {number for number in those() if was_in(cli, "web04", number)}
+    assert listed("--host", "web04") == with_it
+    assert with_it < those()
+    first, last = every[-2]["started_at"], every[2]["started_at"]
+    between = {each["id"] for each in every if first <= each["started_at"] < last}
+    assert listed("--since", first, "--until", last) == between
+    assert listed("--limit", "2") == {each["id"] for each in every[:2]}
+
+    assert cli.json("history", "prune", "--older-than", "1h", "--yes")["runs"] == 0
+    assert cli.json("history", "prune", "--older-than", "1s", "--yes")["runs"] == len(every)
+    assert runs(cli) == []
+    assert cli.error(11, "history", "output", str(every[0]["id"]))
+    assert cli.json("run", "host", "web01", "tagged")["id"] > every[0]["id"]
+
+
+def was_in(cli: Running, host: str, number: int) -> bool:
+    detail = cli.store.history.find(number)
+    assert detail is not None
+    return host in {each.host for each in detail.hosts}
