@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from diaken_cli.errors import AccessError, DatabaseError
 from diaken_cli.store import migrate
+from diaken_cli.store.copying import copy_whole
 
 BUSY_SECONDS = 30
 LEAST_ROOM = 64 * 1024
@@ -55,24 +56,11 @@ class Database:
     def backup(self, target: Path) -> None:
         """Copy the live database whole; `target` must not exist yet, and is 0600.
 
-        Raises DatabaseError where the copy can't be written or does not pass its check.
+        Raises OSError where it can't be made, DatabaseError where it can't be written or does not
+        pass its check.
         """
-        descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        os.close(descriptor)
-        try:
-            with (
-                faults(target),
-                closing(connect(self.path)) as live,
-                closing(sqlite3.connect(target)) as copy,
-            ):
-                live.backup(copy)
-                copy.execute("PRAGMA journal_mode=DELETE")
-                (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()
-            if verdict != "ok":
-                raise DatabaseError(f"the copy {target} is damaged: {verdict}")
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
+        with faults(target), closing(connect(self.path)) as live:
+            copy_whole(live, target)
 
 
 def connect(path: Path) -> sqlite3.Connection:
