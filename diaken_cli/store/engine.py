@@ -136,7 +136,9 @@ def _prepare_file(path: Path) -> None:
     """Make the folder 0700 and the file 0600; refuse one that belongs to another account."""
     owner: int | None = None
     try:
-        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        for each in reversed(path.parents):  # mkdir(parents=True) closes only the last one
+            if not each.exists():
+                each.mkdir(0o700, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         owner = path.stat().st_uid
     except OSError as fault:

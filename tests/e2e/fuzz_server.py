@@ -22,6 +22,22 @@ from typing import Any, NoReturn
 
 PATIENCE = 60.0
 """Seconds for one call; one that takes longer is killed, and its status is -1."""
+IMPORTED_LATE = (
+    "tomllib",
+    "importlib.readers",
+    "tomli_w",
+    "rich.console",
+    "rich.table",
+    "rich.text",
+    "encodings.idna",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+    "zoneinfo",
+    "difflib",
+    "traceback",
+    "yaml",
+    "shlex",
+)
+"""What functions import."""
 KEPT_WRITABLE = ("proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "devtmpfs")
 
 
@@ -67,7 +83,8 @@ def load() -> None:
     for each in pkgutil.walk_packages(diaken_cli.__path__, "diaken_cli."):
         if not each.name.endswith("__main__"):
             importlib.import_module(each.name)
-    importlib.import_module("diaken_cli.__main__")
+    for name in ("diaken_cli.__main__", *IMPORTED_LATE):
+        importlib.import_module(name)
 
 
 def _carry_out(folder: Path, request: dict[str, Any]) -> dict[str, Any]:

@@ -50,9 +50,9 @@ def fill(folder: Path, *, leave: int = 0) -> Path:
     """Write until the disk is full, then give back so many bytes."""
     ballast = folder / "ballast"
     with ballast.open("ab", buffering=0) as file:
+        block = b"x" * 4096
         with pytest.raises(OSError, match="No space left on device"):
-            for _ in range(100_000):
-                file.write(b"x" * 4096)
+            file.writelines(block for _ in range(100_000))
         file.truncate(max(0, file.tell() - leave))
     return ballast
 

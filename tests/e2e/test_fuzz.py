@@ -87,7 +87,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 }
 
 
-@fuzz(400)
+@fuzz(250)
 @given(**STRATEGIES["test_arguments"])
 def test_arguments(world: World, words: list[str], as_json: bool) -> None:
     words = [*words[:2], "--json", *words[2:]] if as_json else words
@@ -102,7 +102,7 @@ def test_arguments(world: World, words: list[str], as_json: bool) -> None:
 READING = (["config", "show", "--json"], ["hosts", "list", "--json"])
 
 
-@fuzz(150)
+@fuzz(60)
 @given(**STRATEGIES["test_config_files"])
 def test_config_files(world: World, content: bytes) -> None:
     for words in READING:
@@ -115,7 +115,7 @@ def test_config_files(world: World, content: bytes) -> None:
     assert (tick.status == 0) == (done.status == 0), (content, tick, done)
 
 
-@fuzz(150)
+@fuzz(60)
 @given(**STRATEGIES["test_variables"])
 def test_variables(world: World, environ: dict[str, str]) -> None:
     for words in READING:
