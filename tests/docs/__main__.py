@@ -6,13 +6,14 @@ python -m tests.docs docs/tutorial.md …
 import sys
 from pathlib import Path
 
-from tests.docs.console import blocks
+from tests.docs.console import agrees, blocks
 from tests.docs.world import Shell, shell
 from tests.lab_fixture import Lab
 
 
 def rewritten(page: str, opened: Shell) -> str:
     """The page with what its commands print now; a command that shows nothing goes on so."""
+    opened.begin(page)
     parts, at = [], 0
     for block in blocks(page):
         lines = []
@@ -21,7 +22,9 @@ def rewritten(page: str, opened: Shell) -> str:
             if status != command.status:
                 print(f"line {command.line}: exit status {status}: {command.text}\n{printed}")
             lines.append("$ " + command.text.replace("\n", "\n> "))
-            if command.printed:
+            if agrees(command.printed, printed):
+                lines += command.printed.split("\n") if command.printed else []
+            elif command.printed:
                 lines += [line.rstrip() for line in printed.rstrip("\n").split("\n")]
         parts += [page[at : block.begin], "\n".join(lines)]
         at = block.end
@@ -29,16 +32,15 @@ def rewritten(page: str, opened: Shell) -> str:
 
 
 def main() -> None:
-    """Each page in a world of its own."""
-    lab = Lab.start("docs-writing", "--vms", "3")
-    try:
-        for name in sys.argv[1:]:
-            path = Path(name)
+    """Each page in a lab of its own."""
+    for name in sys.argv[1:]:
+        path, lab = Path(name), Lab.start("docs-writing", "--vms", "3")
+        try:
             with shell(lab) as opened:
                 path.write_text(rewritten(path.read_text(), opened))
-            print(f"wrote {path}")
-    finally:
-        lab.stop()
+        finally:
+            lab.stop()
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ PAGES = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def lab() -> Iterator[Lab]:
     started = Lab.start(f"docs-{os.getpid()}", "--vms", "3")
     yield started
@@ -27,10 +27,10 @@ def lab() -> Iterator[Lab]:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(TOP)))
 def test_a_page_shows_what_its_commands_print(path: Path, lab: Lab) -> None:
-    lab.sim("clear")
-    wrong = []
+    page, wrong = path.read_text(), []
     with shell(lab) as opened:
-        for block in blocks(path.read_text()):
+        opened.begin(page)
+        for block in blocks(page):
             for command in block.commands:
                 printed, status = opened.run(command.text)
                 where = f"{path.name}:{command.line}: {command.text}"
@@ -43,6 +43,7 @@ def test_a_page_shows_what_its_commands_print(path: Path, lab: Lab) -> None:
 
 def test_the_pages_that_a_user_reads_have_commands() -> None:
     assert TOP / "README.md" in PAGES
+    assert TOP / "docs" / "tutorial.md" in PAGES
 
 
 @pytest.mark.parametrize(

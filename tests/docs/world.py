@@ -16,7 +16,17 @@ from tests.lab_fixture import Lab
 
 SERVER = "vc.example.com"
 PASSWORD = "Sesame-open!"  # what a page shows in the place of the lab's own
+INSTALLED = "/opt/pipx/venvs/diaken-cli"  # … and of the environment that the tests run in
 PATIENCE = 120.0  # seconds for one command
+SEEDED = "<!-- begins with the inventory of the tutorial -->"
+_SEED = f"""\
+diaken config init --no-input --ssh-user root --ssh-key ~/.ssh/id_ed25519 &&
+(umask 077; printf '%s\\n' '{PASSWORD}' > /etc/diaken/vcenter-password) &&
+diaken vcenters add main --server {SERVER} --username administrator@vsphere.local \
+  --password-file /etc/diaken/vcenter-password --ca-file /etc/diaken/vcenter-ca.pem &&
+diaken environments add PROD &&
+diaken groups add web --environment PROD &&
+diaken hosts import --vcenter main --environment PROD --group web"""
 _MARK = "\x01done "
 
 # Every change of a file below these is made in memory, and gone with the shell. What this machine
@@ -69,7 +79,16 @@ class Shell:
         self._process.stdin.write(f"{{ {command}\n}} </dev/null\nprintf {mark} $?\n")
         self._process.stdin.flush()
         said, _, status = self._until_marked().rpartition(_MARK)
-        return said.replace(self._lab.password, PASSWORD), int(status)
+        for real, shown in ((self._lab.password, PASSWORD), (sys.prefix, INSTALLED)):
+            said = said.replace(real, shown)
+        return said, int(status)
+
+    def begin(self, page: str) -> None:
+        """Bring the world to where a page begins. Raises RuntimeError with what went wrong."""
+        if SEEDED in page:
+            printed, status = self.run(_SEED)
+            if status != 0:
+                raise RuntimeError(printed)
 
     def close(self) -> None:
         """End it, and with it all its files."""
