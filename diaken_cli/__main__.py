@@ -20,7 +20,7 @@ def main() -> None:
         from diaken_cli.completion import answering
 
         sys.exit(answering.main(shell, arguments))
-    if sys.stdout is None or sys.stderr is None:  # they were closed: `>&-`
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:  # they were closed: `>&-`
         _open_what_is_closed()
     if arguments == ["--version"]:  # typer would cost five times as much
         from diaken_cli import __version__
@@ -106,8 +106,10 @@ def _flushed(status: int) -> int:
 
 
 def _open_what_is_closed() -> None:
+    """In their order, for the first number that is free: else the database would get it."""
     import os
 
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
@@ -121,9 +123,27 @@ def _usage(fault: Exception) -> "UsageError":
     return UsageError(message, hint=f"See: {path} --help")
 
 
-def _unexpected(fault: Exception) -> "DiakenError":
-    from diaken_cli.errors import DiakenError
+def _unwritten(fault: OSError) -> "DiakenError":
+    from diaken_cli.errors import OperationFailed
 
+    return OperationFailed(
+        f"what was to be written could not be: {fault.strerror}",
+        hint="Is the disk full, or what standard output leads to?",
+        code="not_written",
+    )
+
+
+def _unexpected(fault: Exception) -> "DiakenError":
+    import errno
+    import os
+
+    from diaken_cli.errors import AccessError, DiakenError
+
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+    if isinstance(fault, OSError) and fault.filename is None and fault.errno in full:
+        return _unwritten(fault)
+    if isinstance(fault, OSError) and fault.filename is not None:
+        return AccessError(f"{os.fsdecode(fault.filename)}: {fault.strerror}")
     return DiakenError(
         f"unexpected {type(fault).__name__}: {fault}",
         hint="This is a defect of diaken; --debug shows where.",
@@ -134,13 +154,15 @@ def _output(arguments: list[str]) -> "Output":
     """The form of an error, from the bare arguments: parsing them may be what failed."""
     from diaken_cli.render.output import Format, Output
 
-    words = " ".join(arguments).replace("=", " ").split()
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     chosen = Format.TEXT
-    if "--json" in words or "--output json" in " ".join(words):
+    for option, value in zip(options, [*options[1:], ""], strict=True):
+        said = value if option == "--output" else option.removeprefix("--output=")
+        if said in tuple(Format):
+            chosen = Format(said)
+    if "--json" in options:
         chosen = Format.JSON
-    if "--output jsonl" in " ".join(words):
-        chosen = Format.JSONL
-    return Output(chosen, no_color="--no-color" in words)
+    return Output(chosen, no_color="--no-color" in options)
 
 
 if __name__ == "__main__":

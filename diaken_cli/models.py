@@ -107,6 +107,7 @@ class Host(SQLModel, table=True):
             ["host_group.id", "host_group.environment_id"],
             ondelete="RESTRICT",
         ),
+        Index("ix_host_vm_uuid", "vm_uuid", unique=True),
     )
 
     id: int | None = Field(default=None, primary_key=True)

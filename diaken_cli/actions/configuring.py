@@ -1,5 +1,6 @@
 """A new config file: the commented example, with what was said put in its place."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ def write(path: Path, given: GivenConfig, *, force: bool) -> None:
         ("ssh", "user"): reader.optional("--ssh-user", given.ssh_user, validate.account, None),
         ("ssh", "key"): reader.optional("--ssh-key", given.ssh_key, validate.private_key, None),
         ("playbooks", "paths"): [
-            reader.optional("--playbooks", each, _folder, None) for each in given.playbooks if each
+            reader.optional("--playbooks", each, validate.existing_folder, None)
+            for each in given.playbooks
+            if each
         ],
     }
     reader.check()
@@ -53,7 +56,7 @@ def write(path: Path, given: GivenConfig, *, force: bool) -> None:
 
 def check_is_free(path: Path) -> None:
     """Raise Conflict where there is a file already: before a person is asked for anything."""
-    if path.exists():
+    if os.path.lexists(path):
         raise _exists(path)
 
 
@@ -89,14 +92,7 @@ def _make_folder(folder: Path) -> None:
 
 def _path(text: str) -> str:
     """An absolute path: what a shell left relative is meant from the working folder."""
-    path = Path(validate.one_line(text)).expanduser().absolute()
-    if path.is_dir():
+    path = validate.whole_path(text)
+    if os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
         raise ValueError(f"{path} is a folder; name a file in it")
-    return str(path)
-
-
-def _folder(text: str) -> str:
-    path = Path(validate.one_line(text)).expanduser().absolute()
-    if not path.is_dir():
-        raise ValueError(f"{path} is not a folder")
     return str(path)

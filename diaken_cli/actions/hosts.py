@@ -40,6 +40,7 @@ class GivenHost:
     unset_variables: tuple[str, ...] = ()
     description: str | None = None
     active: bool | None = None
+    inactive: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def understand(
         group_id=group.id if group else None,
         vcenter_id=vcenter.id if vcenter else None,
         vm_uuid=vm_uuid,
-        active=before.active if given.active is None else given.active,
+        active=_active(given, before.active, reader),
         user=reader.optional("--user", given.user, validate.account, before.user),
         port=reader.optional("--port", given.port, validate.port, before.port),
         key=reader.optional("--key", given.key, validate.private_key, before.key),
@@ -178,6 +179,13 @@ def _stored(host: HostRecord | None) -> HostValues:
     if host is None:
         return HostValues(ip="", environment_id=0)
     return HostValues(**{each.name: getattr(host, each.name) for each in fields(HostValues)})
+
+
+def _active(given: GivenHost, before: bool, reader: validate.Reader) -> bool:
+    if given.active and given.inactive:
+        reader.refuse("--inactive", None, "contradicts --active")
+    said = False if given.inactive else given.active
+    return before if said is None else said
 
 
 def _environment(

@@ -5,6 +5,7 @@ A parser returns the value or raises ValueError with a sentence about it, like t
 
 import json
 import keyword
+import os
 import re
 import shlex
 import ssl
@@ -203,7 +204,7 @@ def setting_value(key: str, text: str) -> Any:
 
 def port(text: str) -> int:
     """A TCP port."""
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ValueError("must be a port, 1-65535")
     return int(text)
 
@@ -279,10 +280,29 @@ def environment_variable(text: str) -> str:
 
 def existing_file(text: str) -> str:
     """The absolute path of a file that is there; cron has another working folder."""
-    path = Path(text).expanduser().absolute()
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
+    path = whole_path(text)
+    try:
+        if not path.is_file():
+            raise ValueError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
+    except OSError as fault:  # a folder above it is closed to this account, a name is too long
+        raise ValueError(f"{path} can't be used: {fault.strerror}") from None
     return str(path)
+
+
+def existing_folder(text: str) -> str:
+    """The absolute path of a folder that is there."""
+    path = whole_path(text)
+    if not os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
+        raise ValueError(f"{path} is not a folder")
+    return str(path)
+
+
+def whole_path(text: str) -> Path:
+    """A path as a shell would have made it: `~` is the home folder, a relative one is from here."""
+    try:
+        return Path(one_line(text)).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError(f"{text!r}: there is no such account") from None
 
 
 def certificate_file(text: str) -> str:

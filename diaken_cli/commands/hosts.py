@@ -65,12 +65,20 @@ class HostOptions:
     ] = None
     description: Annotated[str | None, typer.Option("--description", metavar="TEXT")] = None
 
-    def given(self, *, unset: list[str] | None = None, active: bool | None = None) -> "GivenHost":
+    def given(
+        self,
+        *,
+        unset: list[str] | None = None,
+        active: bool | None = None,
+        inactive: bool = False,
+    ) -> "GivenHost":
         """As the flow takes them."""
         from diaken_cli.actions.hosts import GivenHost
 
         said = vars(self) | {"variables": tuple(self.variables or ())}
-        return GivenHost(**said, unset_variables=tuple(unset or ()), active=active)
+        return GivenHost(
+            **said, unset_variables=tuple(unset or ()), active=active, inactive=inactive
+        )
 
 
 @command(app, name="list")
@@ -123,7 +131,7 @@ def add(
         added = add_host(
             call.store,
             name=name,
-            given=options.given(active=not inactive),
+            given=options.given(inactive=inactive),
             now=now(),
             hosts_file=hosts_file(call),
             emit=call.emit,
@@ -151,9 +159,11 @@ def set_it(
         typer.Option("--unset-var", metavar="K", help="Take a variable away; can be given again."),
     ] = None,
     active: Annotated[
-        bool | None,
-        typer.Option("--active/--inactive", help="Whether runs, snapshots and /etc/hosts have it."),
-    ] = None,
+        bool, typer.Option("--active", help="Runs, snapshots and /etc/hosts have it.")
+    ] = False,
+    inactive: Annotated[
+        bool, typer.Option("--inactive", help="No run, no snapshot, not in /etc/hosts.")
+    ] = False,
 ) -> None:
     """Change what is said of a host; what is not said stays, and '' empties an optional value.
 
@@ -169,7 +179,7 @@ def set_it(
         changed = set_host(
             call.store,
             found,
-            given=options.given(unset=unset, active=active),
+            given=options.given(unset=unset, active=active or None, inactive=inactive),
             hosts_file=hosts_file(call),
             emit=call.emit,
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+from typer.models import ArgumentInfo
 
 from diaken_cli.errors import (
     Canceled,
@@ -26,6 +27,7 @@ from diaken_cli.errors import (
     UsageError,
 )
 from diaken_cli.render.output import Format, Output, perhaps_unheard
+from diaken_cli.units import parse_count
 
 if TYPE_CHECKING:
     from diaken_cli.actions.outside import Outside
@@ -119,10 +121,13 @@ class Call:
 
     def run_number(self, given: str | None) -> int:
         """The number of a run, as it was typed. Raises InvalidInput."""
-        if given is None or not (given.isascii() and given.isdigit()):
+        try:
+            return parse_count(given or "")
+        except ValueError:
             message = "is required" if given is None else "must be the number of a run"
-            raise InvalidInput([Mistake("RUN", given, message)], hint="See: diaken history list")
-        return int(given)
+            raise InvalidInput(
+                [Mistake("RUN", given, message)], hint="See: diaken history list"
+            ) from None
 
     def emit(self, event: "Event") -> None:
         """Show a warning of a command that has no live view."""
@@ -257,7 +262,10 @@ def command(
         for prefix, options in shared.items():
             parameters += _fields_as_parameters(prefix, options)
 
+        written = {each.name: _as_written(each) for each in parameters}
+
         def call(**values: Any) -> None:
+            _refuse_what_is_no_text(values, written)
             built = {
                 prefix: options(**{n: values.pop(f"{prefix}_{n}") for n in _names(options)})
                 for prefix, options in shared.items()
@@ -289,6 +297,26 @@ def _fields_as_parameters(prefix: str, options: Any) -> list[inspect.Parameter]:
         )
         for each in fields(options)
     ]
+
+
+def _as_written(parameter: inspect.Parameter) -> str:
+    """How a person writes a parameter: `--name`, or a positional's NAME."""
+    (info,) = parameter.annotation.__metadata__
+    if isinstance(info, ArgumentInfo):
+        return str(info.metavar)
+    return str(info.param_decls[0]) if info.param_decls else option_name(parameter.name)
+
+
+def _refuse_what_is_no_text(values: dict[str, Any], written: dict[str, str]) -> None:
+    """Refuse bytes that are not UTF-8: no name has them, and SQLite and JSON can't hold them."""
+    mistakes = []
+    for name, value in values.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, str) and any("\ud800" <= sign <= "\udfff" for sign in each):
+                shown = each.encode(errors="replace").decode()
+                mistakes.append(Mistake(written[name], shown, "must be valid UTF-8"))
+    if mistakes:
+        raise InvalidInput(mistakes)
 
 
 def _names(options: Any) -> list[str]:

@@ -121,7 +121,8 @@ def prune(
     except (VSphereError, ConfigurationError) as error:
         end_with(call, error, told_now=reporting.tell_whole(call.store, error, now()))
         raise
-    _show(call, rows, PRUNED, "nothing to prune")
+    # cron mails all that is said, and an hour without anything to do is no news
+    _show(call, rows, PRUNED, "nothing to prune" if a_person_reads() else "")
     for line in reporting.lines_to_tell(call.store, rows, now(), always=a_person_reads()):
         call.output.warn(line)
     if a_person_reads():

@@ -24,6 +24,7 @@ from diaken_cli.render.output import (
 from diaken_cli.render.phrases import seconds, title
 from diaken_cli.render.summary import headline, hosts_table, marked, what_next
 from diaken_cli.store.runs import OutputLine, RunDetail
+from diaken_cli.units import format_duration, format_size
 from diaken_cli.words import RunKind
 
 if TYPE_CHECKING:
@@ -200,9 +201,18 @@ def _about(detail: RunDetail, run: Shape) -> dict[str, Any]:
         "finished": _local(run["finished_at"]),
         "by": f"{run['user']}, {run['trigger']}",
         "task": run["task"],
-        "asked for": {key.replace("_", "-"): value for key, value in asked.items()},
+        "asked for": {key.replace("_", "-"): _asked(key, each) for key, each in asked.items()},
     }
     return {label: value for label, value in said.items() if value}
+
+
+def _asked(key: str, value: Any) -> Any:
+    """What was asked for, as a person would have written it."""
+    if isinstance(value, int) and key in ("memory", "disk"):
+        return format_size(value)
+    if isinstance(value, int) and key.endswith("timeout"):
+        return format_duration(value)
+    return value
 
 
 def _snapshots(detail: RunDetail, console: "Console") -> Any:

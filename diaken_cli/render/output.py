@@ -72,7 +72,7 @@ class Output:
         )
 
     def rows(self, shapes: Sequence[Shape], columns: Columns, *, nothing: str) -> None:
-        """Print a list: an array, an object a line, or a table (`nothing` where it is empty)."""
+        """Print a list: an array, an object a line, or a table; `nothing` may say so."""
         match self.format:
             case Format.JSON:
                 print_json(list(shapes))
@@ -82,7 +82,7 @@ class Output:
             case Format.TEXT:
                 if shapes:
                     self.out.print(table(shapes, columns))
-                else:
+                elif nothing:
                     self.say(nothing)
 
     def thing(self, shape: Shape, labels: Mapping[str, str] | None = None) -> None:

@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from diaken_cli.errors import AccessError, DatabaseError
 from diaken_cli.store import migrate
+from diaken_cli.store.copying import copy_whole
 
 BUSY_SECONDS = 30
 LEAST_ROOM = 64 * 1024
@@ -55,24 +56,11 @@ class Database:
     def backup(self, target: Path) -> None:
         """Copy the live database whole; `target` must not exist yet, and is 0600.
 
-        Raises DatabaseError where the copy can't be written or does not pass its check.
+        Raises OSError where it can't be made, DatabaseError where it can't be written or does not
+        pass its check.
         """
-        descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        os.close(descriptor)
-        try:
-            with (
-                faults(target),
-                closing(connect(self.path)) as live,
-                closing(sqlite3.connect(target)) as copy,
-            ):
-                live.backup(copy)
-                copy.execute("PRAGMA journal_mode=DELETE")
-                (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()
-            if verdict != "ok":
-                raise DatabaseError(f"the copy {target} is damaged: {verdict}")
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
+        with faults(target), closing(connect(self.path)) as live:
+            copy_whole(live, target)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -148,7 +136,9 @@ def _prepare_file(path: Path) -> None:
     """Make the folder 0700 and the file 0600; refuse one that belongs to another account."""
     owner: int | None = None
     try:
-        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        for each in reversed(path.parents):  # mkdir(parents=True) closes only the last one
+            if not each.exists():
+                each.mkdir(0o700, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         owner = path.stat().st_uid
     except OSError as fault:

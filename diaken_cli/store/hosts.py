@@ -1,6 +1,6 @@
 """Statements about hosts, in the caller's transaction: a flow joins them with its own.
 
-A name or an address that is in use is refused by the database, so that of two processes one wins.
+A name, an address or a VM that is in use is refused by the database: of two processes one wins.
 """
 
 from datetime import datetime
@@ -76,7 +76,7 @@ def insert_host(
 ) -> HostRecord:
     """Add a host; `deployed_by` is the run that creates it.
 
-    Raises InvalidInput where its name or address is in use, Conflict where what it belongs to
+    Raises InvalidInput where its name, address or VM is in use, Conflict where what it belongs to
     is gone.
     """
     row = Host(name=name, created_at=now, deployed_by=deployed_by, **columns(values))
@@ -85,7 +85,7 @@ def insert_host(
             session.add(row)
             session.flush()
     except IntegrityError as fault:
-        raise _refusal(session, name, values.ip) from fault
+        raise _refusal(session, name, values) from fault
     return records(session, select_hosts().where(col(Host.id) == row.id))[0]
 
 
@@ -102,17 +102,27 @@ def update_host(session: Session, host: HostRecord, values: HostValues) -> HostR
             with session.begin_nested():
                 session.execute(changed)
         except IntegrityError as fault:
-            raise _refusal(session, host.name, values.ip, host.id) from fault
+            raise _refusal(session, host.name, values, host.id) from fault
     return host_by_id(session, host.id)
 
 
 def set_vm(session: Session, host_id: int, vm_uuid: str) -> None:
-    """Note the instance UUID of a host's VM where none is known yet; a known one stays."""
-    session.execute(
+    """Note the instance UUID of a host's VM where none is known yet; a known one stays.
+
+    Raises Conflict where it is the VM of another host.
+    """
+    noted = (
         update(Host)
         .where(col(Host.id) == host_id, col(Host.vm_uuid).is_(None))
         .values(vm_uuid=vm_uuid)
     )
+    try:
+        with session.begin_nested():
+            session.execute(noted)
+    except IntegrityError as fault:
+        in_use = clashes(session, vm_uuid=vm_uuid, host_id=host_id)
+        told = in_use[0].message if in_use else f"{vm_uuid} is in use by another host"
+        raise Conflict(f"the VM {told}", code="in_use") from fault
 
 
 def set_active(session: Session, host_id: int) -> None:
@@ -192,9 +202,11 @@ def columns(values: HostValues | dict[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _refusal(session: Session, name: str, ip: str, host_id: int | None = None) -> DiakenError:
+def _refusal(
+    session: Session, name: str, values: HostValues, host_id: int | None = None
+) -> DiakenError:
     """Why the database refused a host."""
-    in_use = clashes(session, name=name, ip=ip, host_id=host_id)
+    in_use = clashes(session, name=name, ip=values.ip, vm_uuid=values.vm_uuid, host_id=host_id)
     if in_use:
         return InvalidInput(in_use)
     return Conflict(

@@ -158,7 +158,7 @@ class Inventory:
             return hosts.clashes(session, name=name, ip=ip, vm_uuid=vm_uuid, host_id=host_id)
 
     def add_host(self, name: str, values: HostValues, now: datetime) -> HostRecord:
-        """Add a host. Raises InvalidInput where its name or its address is in use."""
+        """Add a host. Raises InvalidInput where its name, address or VM is in use."""
         with self._database.writing() as session:
             return hosts.insert_host(session, name, values, now)
 
@@ -185,7 +185,10 @@ class Inventory:
             importing.apply(session, groups, new, found, now)
 
     def note_vm(self, host_id: int, vm_uuid: str) -> None:
-        """Keep the instance UUID of a VM that was found by its address."""
+        """Keep the instance UUID of a VM that was found by its address.
+
+        Raises Conflict where it is another host's.
+        """
         with self._database.writing() as session:
             hosts.set_vm(session, host_id, vm_uuid)
 

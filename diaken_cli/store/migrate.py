@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from diaken_cli.errors import DatabaseError
+from diaken_cli.store.copying import copy_whole
 
 
 def steps() -> list[str]:
@@ -19,7 +20,8 @@ def steps() -> list[str]:
 def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     """Apply the steps that are missing, all or none of them.
 
-    Raises DatabaseError for a database that a newer version has made.
+    Raises DatabaseError for a database that a newer version has made, and where no copy of this
+    one can be made first.
     """
     wanted = len(steps())
     version = _version(connection)
@@ -30,13 +32,14 @@ def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
             f"the database {path} is of a newer diaken (schema {version}, this one knows {wanted})",
             hint="Upgrade diaken, or name another database with DIAKEN_DATABASE.",
         )
-    if version:
-        _copy(connection, path.with_name(f"{path.name}.schema-{version}.backup"))
     connection.execute("PRAGMA foreign_keys=OFF")  # has no effect inside a transaction
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited for the lock.
-        for number, step in enumerate(steps()[_version(connection) :], _version(connection) + 1):
+        version = _version(connection)
+        if 0 < version < wanted:
+            _keep_a_copy(path, path.with_name(f"{path.name}.schema-{version}.backup"))
+        for number, step in enumerate(steps()[version:], version + 1):
             for statement in step.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={number}")
@@ -45,10 +48,9 @@ def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
             (str(uuid.uuid4()),),
         )
         connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
     finally:
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
         connection.execute("PRAGMA foreign_keys=ON")
 
 
@@ -57,7 +59,20 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _copy(connection: sqlite3.Connection, target: Path) -> None:
-    target.touch(0o600)
-    with closing(sqlite3.connect(target)) as copy:
-        connection.backup(copy)
+def _keep_a_copy(path: Path, target: Path) -> None:
+    """Copy the database as it is, in the place of an older copy of the same schema.
+
+    It is read by a connection of its own: the one that writes would wait for itself.
+    """
+    part = target.with_name(f"{target.name}.part")
+    try:
+        part.unlink(missing_ok=True)  # of a process that died
+        with closing(sqlite3.connect(path)) as reader:
+            copy_whole(reader, part)
+        part.replace(target)
+    except OSError as fault:
+        raise DatabaseError(
+            f"the database has to be brought to a newer schema, and no copy {target} can be made"
+            f" first: {fault.strerror}",
+            hint=f"Make {target.parent} writable for this account.",
+        ) from fault

@@ -197,6 +197,8 @@ def test_the_hosts_file_follows_every_change(places: Cli) -> None:
     assert done.status == 0
     assert "its VM was not touched" in done.err
     assert "web01" not in places.hosts_file.read_text()
+    both = ("hosts", "set", "web01.example.com", "--active", "--inactive", "--port", "0")
+    assert places.mistakes(2, *both) == ["--inactive", "--port"]
     places.json("hosts", "set", "web01.example.com", "--active", "--ip", "10.0.4.22")
     assert "\n10.0.4.22\tweb01.example.com web01\n" in places.hosts_file.read_text()
     done = places.run("hosts", "remove", "web01.example.com", "--yes")

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from diaken_cli import units
+from diaken_cli.actions import validate
 from diaken_cli.config import DeployDefaults
 from diaken_cli.errors import Mistake, NotFound
 from diaken_cli.store import Store
@@ -134,7 +134,7 @@ def understand(
         "memory": read.read("--memory", asked.memory, units.parse_size, defaults.memory),
         "disk": read.read("--disk", asked.disk, units.parse_size, defaults.disk),
         "extra_config": _extra_config(read, asked.extra_config),
-        "port": read.read("--port", asked.port, _port),
+        "port": read.read("--port", asked.port, validate.port),
         "playbooks": asked.playbooks,
     }
     for timeout in ("clone_timeout", "ip_timeout", "ssh_timeout"):
@@ -147,8 +147,8 @@ def understand(
         values[placement] = getattr(asked, placement) or getattr(defaults, placement)
     for plain in ("user", "key", "python", "provision", "address_probe", "keep_on_failure"):
         values[plain] = getattr(asked, plain)
-    if asked.key is not None and not Path(asked.key).is_file():
-        read.refuse("--key", asked.key, "is not a file")
+    if asked.key is not None:
+        read.read("--key", asked.key, validate.existing_file, None)
     for playbook in asked.playbooks:
         try:
             find_playbook(playbook)
@@ -258,12 +258,6 @@ def _extra_config(read: _Reader, given: Sequence[str]) -> dict[str, str]:
         else:
             pairs[key.strip()] = value
     return pairs
-
-
-def _port(value: str) -> int:
-    if not (value.isascii() and value.isdigit()) or not 1 <= int(value) <= 65535:
-        raise ValueError("must be a port, 1-65535")
-    return int(value)
 
 
 def _choices(names: Sequence[str]) -> str:

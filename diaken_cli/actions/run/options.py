@@ -1,5 +1,6 @@
 """What was said about a playbook run, as it was typed -> `RunOptions`, with all mistakes."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def _extra_variables(given: Sequence[str], reader: Reader, folder: Path) -> tupl
 
 
 def _forks(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MOST_FORKS:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MOST_FORKS:
         raise ValueError(f"must be a whole number, 1-{MOST_FORKS}")
     return int(text)
 

@@ -56,6 +56,7 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("must be the number of a run")
-    return int(text)
+    try:
+        return units.parse_count(text)
+    except ValueError:
+        raise ValueError("must be the number of a run") from None

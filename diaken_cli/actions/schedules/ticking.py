@@ -56,7 +56,8 @@ def tick(outside: Outside) -> Ticked:
     with Stop().heeded() as stop:
         while not stop.requested():
             work.settle_dead()
-            work.start_what_may_begin(stop)
+            if work.start_what_may_begin(stop):
+                continue  # in the place of what was missed, a later moment may be due
             if not work.children:
                 break
             work.collect(stop)
@@ -92,8 +93,12 @@ class _Tick:
                     Happened(task.name, settled.run, settled.outcome, settled.error)
                 )
 
-    def start_what_may_begin(self, stop: Stop) -> None:
-        """Begin what is due and may begin; what is too late is missed, with the reason."""
+    def start_what_may_begin(self, stop: Stop) -> bool:
+        """Begin what is due and may begin; what is too late is missed, with the reason.
+
+        Whether something was missed.
+        """
+        missed = False
         at = now()
         working_on = {child.task.id for child in self.children.values()}
         obstacles = _Obstacles(self._outside, len(self.children))
@@ -101,7 +106,7 @@ class _Tick:
             if task.id in working_on or stop.requested():
                 continue
             if task.due_at is not None and misfired(task.due_at, task.grace, at):
-                self._miss(task, at)
+                missed |= self._miss(task, at)
             elif self.broken is None and time.monotonic() >= self._lost.get(task.id, 0.0):
                 obstacle = obstacles.of(task)
                 if obstacle is None:
@@ -110,6 +115,7 @@ class _Tick:
                     obstacles.slots -= 1
                 elif obstacle != task.error:
                     self._store.schedules.note_obstacle(task, obstacle)
+        return missed
 
     def collect(self, stop: Stop) -> None:
         """Wait for a child to end, and hear what it says; or until it is time to look again."""
@@ -126,16 +132,19 @@ class _Tick:
                 case None:  # where it died, what it had begun is settled next
                     self._lost[child.task.id] = time.monotonic() + AGAIN
 
-    def _miss(self, task: TaskRecord, at: datetime) -> None:
+    def _miss(self, task: TaskRecord, at: datetime) -> bool:
+        """Give up a moment; False where another tick was first."""
         late = int((at - (task.due_at or at)).total_seconds())
         reason = f"overdue by {late} s, more than its grace of {task.grace} s"
         if task.error:
             reason += f"; what stood in the way: {task.error}"
         then = following(task, at)
-        if self._store.schedules.miss(task, reason, then.due_at, at, then.passed):
-            if then.passed is not None:
-                reason += "; later moments of it were passed over"
-            self.ticked.moments.append(Happened(task.name, None, ScheduleStatus.MISSED, reason))
+        if not self._store.schedules.miss(task, reason, then.due_at, at, then.passed):
+            return False
+        if then.passed is not None:
+            reason += "; later moments of it were passed over"
+        self.ticked.moments.append(Happened(task.name, None, ScheduleStatus.MISSED, reason))
+        return True
 
 
 class _Obstacles:

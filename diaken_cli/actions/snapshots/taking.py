@@ -107,9 +107,9 @@ def _issue(
         if each.vm is None:
             fail(each.host, each.reason or "VM not found")
             continue
-        if each.by_address:
-            store.inventory.note_vm(each.host.id, each.vm.instance_uuid)
         try:
+            if each.by_address:
+                store.inventory.note_vm(each.host.id, each.vm.instance_uuid)
             task = snapshots.create_snapshot(
                 session, each.vm.ref, name, description, quiesce=each.vm.can_quiesce
             )

@@ -12,6 +12,8 @@ import diaken_cli
 from diaken_cli.errors import NotFound
 
 _SUFFIXES = (".yml", ".yaml")
+_LONGEST_NAME = 1024
+_LIST = "diaken playbooks list"
 # Folders with what playbooks are made of, by Ansible's own conventions.
 _PARTS = frozenset(
     [
@@ -73,18 +75,20 @@ def find(name: str, paths: Sequence[Path]) -> Playbook:
         NotFound: none has; the message lists the folders, the hint names the most alike.
     """
     relative = PurePosixPath(name)
+    if len(name) > _LONGEST_NAME:  # no file has it, and looking for the most alike takes long
+        raise NotFound(f"no playbook has a name of {len(name)} characters", hint=_LIST)
     folders = [*paths, shipped()]
     if name and not relative.is_absolute() and ".." not in relative.parts:
         for folder in folders:
             for suffix in _SUFFIXES:
                 path = folder / f"{name}{suffix}"
-                if path.is_file():
+                if os.path.isfile(path):  # noqa: PTH113  is_file() raises for a name too long
                     return _read(name, path)
     known = [playbook.name for playbook in list_playbooks(paths)]
     alike = difflib.get_close_matches(name.removesuffix(".yml").removesuffix(".yaml"), known, 3)
     raise NotFound(
         f"no playbook {name!r} in {', '.join(_described(folder) for folder in folders)}",
-        hint=f"did you mean {' or '.join(alike)}?" if alike else "diaken playbooks list",
+        hint=f"did you mean {' or '.join(alike)}?" if alike else _LIST,
     )
 
 
@@ -169,4 +173,4 @@ def _variables(lines: list[str]) -> list[Variable]:
 
 
 def _described(folder: Path) -> str:
-    return str(folder) if folder.is_dir() else f"{folder} (does not exist)"
+    return str(folder) if os.path.isdir(folder) else f"{folder} (does not exist)"  # noqa: PTH112

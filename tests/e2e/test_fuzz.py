@@ -1,0 +1,124 @@
+"""Every command with hostile arguments, config files and variables: it refuses, and never breaks.
+
+A longer search, with other examples each time: DIAKEN_FUZZ=5000 pytest tests/e2e/test_fuzz.py
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as some
+
+from tests.e2e.cli import HOSTS, Done
+from tests.e2e.fuzzing import World, calls, commands, config_files, variables
+
+STATUSES = {0, 1, 2, 3, 10, 11, 12, 13, 14, 130}
+LONGER = int(os.environ.get("DIAKEN_FUZZ", "0"))
+COMMANDS = commands()
+LINE_OF_HOSTS = re.compile(r"(\d+\.){3}\d+\t[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*|#.*")
+LINE_OF_CRON = re.compile(
+    r"#.*|[A-Z_]+=.*|\S+ \* \* \* \* .*diaken (scheduler tick|snapshots prune.*)|"
+)
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def fuzz(examples: int) -> settings:
+    return settings(
+        max_examples=LONGER or examples,
+        derandomize=not LONGER,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("fuzz")) as world:
+        yield world
+
+
+def check(world: World, words: list[str], done: Done) -> None:
+    """What holds after any call at all."""
+    shown = f"{words} -> {done.status}\n{done.out[:3000]}\n{done.err[:3000]}"
+    assert done.status in STATUSES, shown
+    assert "Traceback" not in done.out + done.err, shown
+    assert "defect of diaken" not in done.err, shown
+    assert not CONTROL.search(done.err), shown
+    if done.status not in (0, 3):
+        assert done.err.strip(), shown
+    hosts = (world.now / "hosts").read_text()
+    assert hosts.startswith(HOSTS) or words[:2] == ["hosts", "sync"], shown
+    for line in hosts.split("\n")[1:-1]:
+        assert LINE_OF_HOSTS.fullmatch(line), shown
+        assert "6.6.6" not in line, shown
+    cron = world.folder / "cron.d/diaken"
+    if cron.exists():
+        for line in cron.read_text().split("\n"):
+            assert LINE_OF_CRON.fullmatch(line), shown
+        cron.unlink()
+
+
+def check_document(words: list[str], done: Done) -> None:
+    """What holds of standard output with --json."""
+    shown = f"{words} -> {done.status}\n{done.out[:3000]}\n{done.err[:3000]}"
+    document = json.loads(done.out)
+    if done.status not in (0, 1, 3) and isinstance(document, dict):
+        error = document["error"]
+        assert error["code"], shown
+        assert error["message"], shown
+        for mistake in error.get("mistakes", ()):
+            assert mistake["option"], shown
+            assert mistake["message"], shown
+
+
+# ── arguments ────────────────────────────────────────────────────────────────────────────────
+
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "test_arguments": {"words": calls(COMMANDS), "as_json": some.booleans()},
+    "test_config_files": {"content": config_files()},
+    "test_variables": {"environ": variables()},
+}
+
+
+@fuzz(250)
+@given(**STRATEGIES["test_arguments"])
+def test_arguments(world: World, words: list[str], as_json: bool) -> None:
+    words = [*words[:2], "--json", *words[2:]] if as_json else words
+    done = world.run(words)
+    check(world, words, done)
+    if as_json:
+        check_document(words, done)
+
+
+# ── the config file and the environment ──────────────────────────────────────────────────────
+
+READING = (["config", "show", "--json"], ["hosts", "list", "--json"])
+
+
+@fuzz(60)
+@given(**STRATEGIES["test_config_files"])
+def test_config_files(world: World, content: bytes) -> None:
+    for words in READING:
+        done = world.run(words, files={"config.toml": content})
+        check(world, [*words, repr(content)], done)
+        check_document(words, done)
+    # A tick that is answered without the app says nothing that the app would not have said.
+    tick = world.run(["scheduler", "tick"], files={"config.toml": content})
+    check(world, ["scheduler", "tick", repr(content)], tick)
+    assert (tick.status == 0) == (done.status == 0), (content, tick, done)
+
+
+@fuzz(60)
+@given(**STRATEGIES["test_variables"])
+def test_variables(world: World, environ: dict[str, str]) -> None:
+    for words in READING:
+        done = world.run(words, environ=environ)
+        check(world, [*words, repr(environ)], done)
+        check_document(words, done)

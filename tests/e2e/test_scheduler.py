@@ -1,0 +1,194 @@
+"""`scheduler tick` on real hosts: each moment once, whoever ticks and wherever one dies."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cli import Cli
+from tests.e2e.scheduling import (
+    PATIENCE,
+    add,
+    add_copies,
+    backdate,
+    lines,
+    prepared,
+    tick,
+    wait_for,
+)
+from tests.lab_fixture import Lab
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    started = Lab.start(f"scheduler-{os.getpid()}", "--vms", "4")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def cli(lab: Lab, tmp_path: Path) -> Cli:
+    return prepared(tmp_path, lab)
+
+
+def runs_of(cli: Cli) -> "Counter[str]":
+    """How many runs each task had."""
+    return Counter(run["task"] for run in cli.json("history", "list", "--limit", "100"))
+
+
+def test_many_ticks_at_the_same_moment_run_each_task_once(cli: Cli, lab: Lab) -> None:
+    add(cli, "many", "web01")
+    names = ["many", *add_copies(cli, "many", 5)]
+    time.sleep(1.5)
+    ticks = [tick(cli, lab) for _ in range(3)]
+    for each in ticks:
+        assert each.communicate(timeout=PATIENCE) == ("", "")
+        assert each.returncode == 0
+    assert lines(lab) & Counter(names * 9) == Counter(names)
+    assert runs_of(cli) == Counter(names)
+    assert {task["status"] for task in cli.json("schedule", "list", "--all")} == {"completed"}
+
+
+def test_ticks_and_their_children_that_are_killed_lose_nothing_and_repeat_nothing(
+    cli: Cli, lab: Lab
+) -> None:
+    chance = random.Random(4)  # noqa: S311  # which one is killed is no secret
+    add(cli, "killed", "web01")
+    names = ["killed", *add_copies(cli, "killed", 3)]
+    time.sleep(1.5)
+    ticks = [tick(cli, lab) for _ in range(3)]
+    for _ in range(4):
+        time.sleep(chance.uniform(0.2, 1.2))
+        alive = [each.pid for each in ticks if each.poll() is None]
+        if alive:
+            victim = chance.choice(alive)
+            # As often one that carries out a task: then Ansible goes on, and is waited for.
+            with suppress(ProcessLookupError):
+                os.kill(chance.choice([victim, *children(victim)]), signal.SIGKILL)
+        ticks.append(tick(cli, lab))
+
+    def all_ended() -> bool:
+        ticks.append(tick(cli, lab))
+        ticks[-1].communicate(timeout=PATIENCE)
+        return not cli.store.schedules.tasks(include_ended=False)
+
+    wait_for(all_ended)
+    for each in ticks:
+        each.communicate(timeout=PATIENCE)
+    said = lines(lab)
+    assert all(said[name] <= 1 for name in names), said
+    assert runs_of(cli) == Counter(names), "each was begun once"
+    for task in cli.json("schedule", "list", "--all"):
+        run = cli.json("history", "show", str(task["last_run"]))
+        assert (task["status"], run["status"]) in (
+            ("completed", "success"),
+            ("failed", "interrupted"),
+        )
+        if run["status"] == "interrupted":
+            assert "died" in task["error"]
+        else:
+            assert said[task["name"]] == 1
+    assert cli.store.claims.locked() == {}
+
+
+def test_never_more_at_the_same_time_than_max_running(lab: Lab, tmp_path: Path) -> None:
+    cli = prepared(tmp_path, lab, "[scheduler]\nmax_running = 1\n")
+    add(cli, "alone", "web01")
+    names = ["alone", *add_copies(cli, "alone", 2)]
+    time.sleep(1.5)
+    ticks = [tick(cli, lab) for _ in range(2)]
+    for each in ticks:
+        each.communicate(timeout=PATIENCE)
+    runs = [run for run in cli.json("history", "list") if run["task"] in names]
+    assert [run["status"] for run in runs] == ["success"] * 3
+    spans = sorted((run["started_at"], run["finished_at"]) for run in runs)
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+def test_a_locked_host_is_waited_for_until_the_grace_is_spent(cli: Cli, lab: Lab) -> None:
+    add(cli, "holder", "web01", playbook="slow")
+    time.sleep(1.5)
+    holding = tick(cli, lab)
+    try:
+        wait_for(lambda: cli.store.claims.locked())
+        run = cli.json("schedule", "show", "holder")["last_run"]
+        add(cli, "waiting", "web01", "--misfire-grace", "20s")
+        # The tick that holds the host starts what it could not start before, or gives it up.
+        wait_for(lambda: cli.json("schedule", "show", "waiting")["error"])
+        waiting = cli.json("schedule", "show", "waiting")
+        assert waiting["status"] == "pending"
+        assert waiting["error"] == f"host web01 is locked by run {run}"
+        wait_for(lambda: cli.json("schedule", "show", "waiting")["status"] == "missed")
+        missed = cli.json("schedule", "show", "waiting")
+        assert missed["error"].endswith(waiting["error"])
+        assert missed["last_run"] is None
+        refused = cli.error(12, "schedule", "cancel", "holder")
+        assert refused["code"] == "running"
+        idle = tick(cli, lab)
+        assert idle.communicate(timeout=PATIENCE) == ("", ""), "what still runs is not begun again"
+        canceled = cli.json("schedule", "cancel", "holder", "--stop")
+        assert (canceled["status"], canceled["last_status"]) == ("canceled", "canceled")
+        out, err = holding.communicate(timeout=PATIENCE)
+    finally:
+        holding.kill()
+        holding.wait()
+    assert (out, holding.returncode) == ("", 3)
+    assert err.startswith("warning: waiting: missed: overdue by 2")
+    assert err.count("\n") == 1, "one line for cron's mail"
+    assert runs_of(cli) == Counter(["holder"])
+
+
+def test_after_an_outage_there_is_no_burst_of_old_work(cli: Cli, lab: Lab) -> None:
+    add(cli, "often", "web02", "--every", "FREQ=MINUTELY;INTERVAL=5")
+    add(cli, "once", "web03")
+    backdate(cli, "often", timedelta(days=3, minutes=2))
+    backdate(cli, "once", timedelta(hours=2))
+    done = cli.run("scheduler", "tick")
+    assert (done.status, done.out) == (3, "")
+    said = done.err.splitlines()
+    assert len(said) == 2
+    assert said[0].startswith("warning: often: missed: overdue by 2593")
+    assert said[1].startswith("warning: once: missed: overdue by 720")
+    assert runs_of(cli) == Counter(["often"]), "the latest moment is within its grace"
+    assert lines(lab)["often"] == 1
+    often = cli.json("schedule", "show", "often")
+    assert often["status"] == "pending"
+    assert datetime.fromisoformat(often["next_at"]) > datetime.now(UTC)
+    assert cli.run("schedule", "show", "often").err.count("missed ") == 2, (
+        "and what was passed over"
+    )
+    assert cli.json("schedule", "show", "once")["status"] == "missed"
+
+
+def test_what_fails_is_one_line_and_a_group_has_the_hosts_of_that_moment(
+    cli: Cli, lab: Lab
+) -> None:
+    what = ("schedule", "add", "all", "--group", "web", "--playbook", "append", "--at", "+1s")
+    cli.json(*what, "-e", "line=all")
+    assert cli.run("hosts", "set", "web04", "--inactive").status == 0
+    assert cli.run("hosts", "set", "web01", "--port", "1").status == 0
+    time.sleep(1.5)
+    done = cli.run("scheduler", "tick")
+    (run,) = cli.json("history", "list")
+    assert done.status == 3
+    assert done.err == f"warning: all: failed (run {run['id']}): some hosts failed\n"
+    (shown,) = [cli.json("history", "show", str(run["id"]))]
+    assert (run["trigger"], run["task"], run["status"]) == ("schedule", "all", "partial")
+    assert [each["host"] for each in shown["hosts"]] == ["web01", "web02", "web03"]
+    assert lines(lab)["all"] == 2
+    assert cli.run("scheduler", "tick").err == "", "told once"
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []

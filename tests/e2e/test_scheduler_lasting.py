@@ -1,0 +1,113 @@
+"""What lasts is told once, then once a day, and once when it is over: days of cron, in no time."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from diaken_cli import __main__
+from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from tests.e2e.cli import Cli
+from tests.e2e.scheduling import prepared
+from tests.lab_fixture import Lab
+
+START = datetime(2026, 3, 27, 0, 17, tzinfo=UTC)
+HOURS = 72
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    started = Lab.start(f"lasting-{os.getpid()}", "--vms", "1", "--no-hosts")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def cli(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    cli = prepared(tmp_path, lab)
+    for name in list(os.environ):
+        if name.startswith(("DIAKEN_", "XDG_")):
+            monkeypatch.delenv(name)
+    for name, value in cli.environment.items():
+        monkeypatch.setenv(name, value)
+    return cli
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator["At"]:
+    """Calls the command so many hours later: its exit status, and its lines for cron's mail."""
+
+    # `run` takes SIGTERM and SIGHUP for itself; it is given back what it found.
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+
+    def call(hours: float, *arguments: str) -> tuple[int, list[str]]:
+        moment = START + timedelta(hours=hours)
+        monkeypatch.setattr("diaken_cli.actions.recording.now", lambda: moment)
+        try:
+            status = __main__.run(list(arguments))
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        return status, capfd.readouterr().err.splitlines()
+
+    yield call
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+At = Callable[..., tuple[int, list[str]]]
+
+
+def test_a_vcenter_that_is_down_for_three_days_makes_four_messages(
+    cli: Cli, lab: Lab, at: At
+) -> None:
+    given = GivenVCenter(
+        server=NOBODY,
+        username=lab.username,
+        password_file=str(lab.password_file),
+        ca_file=str(lab.ca_file),
+    )
+    add_vcenter(cli.store, name="main", given=given)
+    assert cli.run("hosts", "set", "web01", "--vcenter", "main").status == 0
+    with lab.inside():
+        told = {}
+        for hour in range(HOURS):
+            status, lines = at(hour, "snapshots", "prune")
+            assert status == 13
+            if lines:
+                told[hour] = lines
+        assert list(told) == [0, 24, 48]
+        assert all(
+            lines[0].startswith("error: ") and NOBODY in lines[0] for lines in told.values()
+        ), told
+        assert cli.error(13, "snapshots", "prune", "--dry-run")["code"] == "unreachable"
+        assert cli.run("vcenters", "set", "main", "--server", lab.server).status == 0
+        assert at(HOURS, "snapshots", "prune") == (0, ["warning: over: prune failed: unreachable"])
+        assert at(HOURS + 1, "snapshots", "prune") == (0, [])
+
+
+@pytest.mark.parametrize("command", [("scheduler", "tick"), ("snapshots", "prune")])
+def test_a_broken_config_file_for_three_days_makes_four_messages(
+    cli: Cli, at: At, command: tuple[str, str]
+) -> None:
+    whole = cli.config_file.read_text()
+    cli.config_file.write_text("[ssh]\nport = 'none'\n")
+    told = {}
+    for hour in range(HOURS):
+        for each in (command, ("scheduler", "tick")):
+            status, lines = at(hour, *each)
+            assert status == 10
+            if lines:
+                told[hour] = lines
+    assert list(told) == [0, 24, 48]
+    # A script has its JSON each time.
+    done = cli.run("scheduler", "tick", "--json")
+    assert (done.status, '"configuration"' in done.out) == (10, True)
+    cli.config_file.write_text(whole)
+    status, lines = at(HOURS, "scheduler", "tick")
+    assert (status, len(lines)) == (0, 1)
+    assert lines[0].startswith("warning: over: ")
+    assert at(HOURS + 1, "scheduler", "tick") == (0, [])
