@@ -23,11 +23,11 @@ from diaken_cli.errors import (
     DiakenError,
     InvalidInput,
     Mistake,
+    NotFound,
     PartlyFailed,
     UsageError,
 )
 from diaken_cli.render.output import Format, Output, perhaps_unheard
-from diaken_cli.units import parse_count
 
 if TYPE_CHECKING:
     from diaken_cli.actions.outside import Outside
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from diaken_cli.events import Emit, Event
     from diaken_cli.store import Store
 
+LONGEST_NUMBER = 18
+"""Digits: SQLite's numbers have 64 bits, and Python refuses to read more than 4300 digits."""
 EVERY_COMMAND = "Every command"
 
 
@@ -120,14 +122,14 @@ class Call:
         return not self.options.no_input and sys.stdin.isatty() and sys.stderr.isatty()
 
     def run_number(self, given: str | None) -> int:
-        """The number of a run, as it was typed. Raises InvalidInput."""
-        try:
-            return parse_count(given or "")
-        except ValueError:
+        """The number of a run, as it was typed. Raises InvalidInput, and NotFound for a giant."""
+        hint = "See: diaken history list"
+        if given is None or not (given.isascii() and given.isdigit()):
             message = "is required" if given is None else "must be the number of a run"
-            raise InvalidInput(
-                [Mistake("RUN", given, message)], hint="See: diaken history list"
-            ) from None
+            raise InvalidInput([Mistake("RUN", given, message)], hint=hint)
+        if len(given) > LONGEST_NUMBER:
+            raise NotFound(f"there is no run {given[:LONGEST_NUMBER]}…", hint=hint)
+        return int(given)
 
     def emit(self, event: "Event") -> None:
         """Show a warning of a command that has no live view."""

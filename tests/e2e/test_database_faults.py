@@ -400,7 +400,8 @@ def test_a_database_that_another_process_holds(seeded: Cli) -> None:
         process = subprocess.Popen(
             [*DIAKEN, "environments", "add", "TEST"], env=seeded.environment, cwd=ROOT
         )
-        time.sleep(1.5)  # it waits by now; where it does not, it adds what it should all the same
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)  # it waits, or has not got that far: in no case is it refused
         writer.execute("COMMIT")
         assert process.wait(PATIENCE) == 0
     assert [each["name"] for each in seeded.json("environments", "list")] == ["PROD", "TEST"]

@@ -138,7 +138,8 @@ def number_of(process: "subprocess.Popen[str]") -> str:
 
 
 def ended_run(store: Store, status: RunStatus = RunStatus.PARTIAL) -> Seeded:
-    run = begin(store, request={"snapshot": True, "tags": ["web"]})
+    request = {"snapshot": True, "tags": ["web"], "memory": 8 * 2**30, "clone_timeout": 1800}
+    run = begin(store, request=request)
     run.step(0, "playbook", detail="run update on web01, web02")
     run.say("web01", "Update", TaskResult.CHANGED, "changed: [web01]")
     run.say("web02", "Update", TaskResult.FAILED, 'fatal: [web02]: FAILED! "\x1b[31mno\x1b[0m"')
@@ -217,7 +218,7 @@ def test_a_run_is_shown_with_its_steps_hosts_and_what_to_do(machine: Machine) ->
     assert [host["host"] for host in machine.json("show", "1")["hosts"]] == ["web01", "web02"]
     done = machine.run("show", "1")
     assert "run 1, update on web: partial (1 success, 1 failed)" in done.stdout
-    assert "snapshot=yes, tags=web" in done.stdout
+    assert "snapshot=yes, tags=web, memory=8G, clone-timeout=30m" in done.stdout
     assert "━━━━━━━━" in done.stdout
     assert "--retry-failed 1" in done.stderr
 
@@ -247,7 +248,8 @@ def test_a_failed_deploy_shows_its_error_and_what_it_left(machine: Machine) -> N
 @pytest.mark.parametrize("command", ["show", "output", "cancel"])
 def test_a_run_that_does_not_exist(machine: Machine, command: str) -> None:
     assert machine.error(11, command, "7")["message"] == "there is no run 7"
-    assert machine.error(11, command, "9" * 30)["code"] == "not_found"
+    for digits in (30, 5000):
+        assert machine.error(11, command, "9" * digits)["code"] == "not_found"
     assert machine.error(2, command, "web")["mistakes"][0]["option"] == "RUN"
     assert machine.error(2, command)["mistakes"][0]["message"] == "is required"
 

@@ -243,6 +243,24 @@ def test_names_and_addresses_are_refused_by_the_database(store: Store) -> None:
     assert store.inventory.add_group("web", other, {}).environment == "TEST"
 
 
+def test_a_vm_belongs_to_one_host_and_the_other_one_is_named(store: Store) -> None:
+    """Also where two processes have both seen that it was free: there is no look beforehand."""
+    web01, web02 = add_hosts(store, ["web01", "web02"])
+    uuid, same = "5029c440-85ee-4a37-8a7c-0f1b5a5e1d4b", (web01.environment_id, web01.group_id)
+    store.inventory.note_vm(web01.id, uuid)
+    values = HostValues("10.0.4.99", *same, vm_uuid=uuid)
+    refused = r"--vm-uuid: .* is in use by host web01"
+    with pytest.raises(InvalidInput, match=refused) as refusal:
+        store.inventory.add_host("web03", values, MORNING)
+    assert (refusal.value.exit_status, refusal.value.code) == (12, "in_use")
+    with pytest.raises(InvalidInput, match=refused):
+        store.inventory.set_host(web02, values)
+    with pytest.raises(Conflict, match="is in use by host web01"):
+        store.inventory.note_vm(web02.id, uuid)
+    store.inventory.note_vm(web01.id, uuid)  # its own, once more
+    assert [host.vm_uuid for host in store.inventory.hosts()] == [uuid, None]
+
+
 # ── what others depend on ────────────────────────────────────────────────────────────────────
 
 
