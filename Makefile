@@ -6,6 +6,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+WHEEL := $(VENV)/wheel
+PACKAGED := $(shell find diaken_cli playbooks docs/man config.example.toml -type f -not -name '*.pyc')
 .DEFAULT_GOAL := help
 .PHONY: help demo test check docs format clean
 
@@ -22,13 +24,20 @@ $(VENV)/ready: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
+# diaken as users get it, for the tests: installed from its wheel.
+$(WHEEL)/ready: $(VENV)/ready $(PACKAGED)
+	@echo 'Installing the wheel into $(WHEEL)'
+	@python3 -m venv $(WHEEL)
+	@$(BIN)/python -m pip --python $(WHEEL)/bin/python install --quiet .
+	@touch $@
+
 demo: $(VENV)/ready
 	@lab/prepare
 	@PATH="$(CURDIR)/$(BIN):$$PATH" lab/demo
 
-test: $(VENV)/ready
+test: $(VENV)/ready $(WHEEL)/ready
 	@lab/prepare --tests
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@DIAKEN_PYTHON=$(CURDIR)/$(WHEEL)/bin/python $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/ready
 	@$(BIN)/ruff check .

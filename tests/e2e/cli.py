@@ -15,7 +15,8 @@ from typing import Any
 from diaken_cli.store import Store
 from tests.lab_fixture import Lab
 
-DIAKEN = (sys.executable, "-m", "diaken_cli")
+# `make test` names the Python of an environment into which the wheel is installed.
+DIAKEN = (os.environ.get("DIAKEN_PYTHON", sys.executable), "-m", "diaken_cli")
 PATIENCE = 180.0
 """Seconds for one call."""
 

@@ -7,7 +7,6 @@ import select
 import sqlite3
 import stat
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-DIAKEN = [sys.executable, "-m", "diaken_cli"]
+from tests.e2e.cli import DIAKEN
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,8 @@ from diaken_cli.words import (
     TargetType,
     TaskResult,
 )
+from tests.e2e.cli import DIAKEN
 from tests.seeding import Seeded, add_hosts, begin, result
-
-DIAKEN = [sys.executable, "-m", "diaken_cli"]
 
 # A process that carries out a run until it is told to stop, by the code that every run uses.
 WORKER = """
