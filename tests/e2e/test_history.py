@@ -280,13 +280,13 @@ def test_output_of_a_host_that_was_not_there(machine: Machine) -> None:
 
 
 def test_a_run_is_followed_to_its_end(machine: Machine) -> None:
-    with machine.work(tasks=20) as process:
+    with machine.work(tasks=80) as process:
         number = number_of(process)
-        assert len(machine.json("output", number)) < 20  # what there is so far
+        assert len(machine.json("output", number)) < 80  # what there is so far
         done = machine.run("output", number, "--follow", "--output", "jsonl")
         process.wait(10)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["task"] for line in lines[:-1]] == [f"Task {each}" for each in range(21)]
+    assert [line["task"] for line in lines[:-1]] == [f"Task {each}" for each in range(81)]
     assert {line["type"] for line in lines[:-1]} == {"task_finished"}
     assert (lines[-1]["type"], lines[-1]["result"]["status"]) == ("run_finished", "success")
 
