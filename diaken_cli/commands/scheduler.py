@@ -9,6 +9,7 @@ from diaken_cli.commands.shared import Call, command, group
 from diaken_cli.errors import InvalidInput, Mistake, PartlyFailed
 
 if TYPE_CHECKING:
+    from diaken_cli.actions.schedules.children import Happened
     from diaken_cli.actions.schedules.ticking import Ticked
 
 app = group("Carry out scheduled tasks from cron: tick, status, install, pause, resume.")
@@ -26,14 +27,18 @@ def tick(call: Call) -> None:
 
     with remembering(call) as lasting:
         call.store.beside("tick").touch(mode=0o600)
-        ticked = carry_out(call.outside)
+        ticked = carry_out(call.outside, lambda each: _tell(call, each))
         _show(call, ticked)
     for over in lasting.over():
         call.output.warn(f"over: {over}")
-    for each in ticked.bad:
-        call.output.warn(each.line)
     if ticked.bad:
         raise typer.Exit(PartlyFailed.exit_status)
+
+
+def _tell(call: Call, happened: "Happened") -> None:
+    """One line for cron's mail, where something went wrong."""
+    if happened.is_bad:
+        call.output.warn(happened.line)
 
 
 def _show(call: Call, ticked: "Ticked") -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -45,14 +46,16 @@ class Ticked:
         return [each for each in self.moments if each.is_bad]
 
 
-def tick(outside: Outside) -> Ticked:
+def tick(outside: Outside, tell: Callable[[Happened], None]) -> Ticked:
     """Carry out what is due; it ends when nothing due is left that it could start.
+
+    `tell` hears of each moment as soon as it has ended: a tick that dies later has told of it.
 
     Each moment has a process of its own, which goes on and records its end where the tick dies.
     Raises Canceled when it is stopped: its children are stopped, too, and have been waited for.
     Raises ConfigurationError where the database refused what a child had to write.
     """
-    work = _Tick(outside)
+    work = _Tick(outside, tell)
     with Stop().heeded() as stop:
         while not stop.requested():
             work.settle_dead()
@@ -75,8 +78,9 @@ def tick(outside: Outside) -> Ticked:
 class _Tick:
     """The children of one tick, and what is known of the moments that it could not start."""
 
-    def __init__(self, outside: Outside) -> None:
+    def __init__(self, outside: Outside, tell: Callable[[Happened], None]) -> None:
         self.ticked = Ticked()
+        self._tell = tell
         self.children: dict[int, Child] = {}
         self.broken: str | None = None
         self._outside = outside
@@ -89,9 +93,7 @@ class _Tick:
         for task in self._store.schedules.unsettled():
             settled = None if task.last_run is None else settle(self._store, task, task.last_run)
             if settled is not None:
-                self.ticked.moments.append(
-                    Happened(task.name, settled.run, settled.outcome, settled.error)
-                )
+                self._note(Happened(task.name, settled.run, settled.outcome, settled.error))
 
     def start_what_may_begin(self, stop: Stop) -> bool:
         """Begin what is due and may begin; what is too late is missed, with the reason.
@@ -123,7 +125,7 @@ class _Tick:
             del self.children[child.pid]
             match hear(child):
                 case Happened() as happened:
-                    self.ticked.moments.append(happened)
+                    self._note(happened)
                 case Blocked(reason):
                     self._lost[child.task.id] = time.monotonic() + AGAIN
                     self._store.schedules.note_obstacle(child.task, reason)
@@ -143,8 +145,12 @@ class _Tick:
             return False
         if then.passed is not None:
             reason += "; later moments of it were passed over"
-        self.ticked.moments.append(Happened(task.name, None, ScheduleStatus.MISSED, reason))
+        self._note(Happened(task.name, None, ScheduleStatus.MISSED, reason))
         return True
+
+    def _note(self, happened: Happened) -> None:
+        self.ticked.moments.append(happened)
+        self._tell(happened)
 
 
 class _Obstacles:

@@ -1,0 +1,159 @@
+"""`schedule` by the command: all is checked when it is added, and moments are those of the wall."""
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from tests.e2e.cli import Cli
+from tests.e2e.scheduling import prepared
+
+ADD = ("schedule", "add")
+SAY = ("--playbook", "append", "-e", "line=x")
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    return prepared(tmp_path_factory.mktemp("schedule"))
+
+
+def next_change(zone: str, *, forward: bool) -> datetime:
+    """The next change of clocks that is a week away at least, by watching them."""
+    region = ZoneInfo(zone)
+    at = (datetime.now(UTC) + timedelta(days=7)).replace(minute=0, second=0, microsecond=0)
+    step = timedelta(minutes=30)
+    while True:
+        before, after = (each.astimezone(region).utcoffset() for each in (at, at + step))
+        assert before is not None
+        assert after is not None
+        at += step
+        if (after > before) if forward else (after < before):
+            return at
+
+
+def watched(wall: datetime, zone: str) -> datetime:
+    """The first minute at which a clock of the zone shows that or later, on its way up."""
+    at = wall.replace(tzinfo=UTC) - timedelta(hours=26)
+    while at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) < wall:
+        at += timedelta(minutes=1)
+    return at
+
+
+CHANGES = (
+    ("Europe/Berlin", True),
+    ("Europe/Berlin", False),
+    ("Australia/Lord_Howe", True),
+    ("Australia/Lord_Howe", False),
+    ("America/Bogota", None),  # has none
+    ("Asia/Kolkata", None),
+)
+
+
+def days_before(zone: str, forward: bool | None) -> datetime:
+    """Two days before a change of clocks, at the time of day that it skips or repeats."""
+    change = next_change("Europe/Berlin" if forward is None else zone, forward=bool(forward))
+    there = change.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    # Clocks that go forward show the end of the gap; a quarter before it was skipped.
+    return there - timedelta(days=2, minutes=-15 if forward is False else 15)
+
+
+def test_moments_fall_where_the_wall_clock_says(cli: Cli) -> None:
+    expected: dict[str, list[datetime]] = {}
+    for zone, forward in CHANGES:
+        wall, name = days_before(zone, forward), f"{zone} {forward}"
+        when = ("--at", f"{wall:%Y-%m-%d %H:%M}", "--timezone", zone, "--every", "daily")
+        added = cli.run(*ADD, name, "--host", "web01", *SAY, *when)
+        expected[name] = [watched(wall + timedelta(days=each), zone) for each in range(5)]
+        first = expected[name][0]
+        assert added.status == 0, added.err
+        assert f"({first:%Y-%m-%d %H:%M} UTC), in " in added.err
+        assert f" {wall:%Y-%m-%d %H:%M} {first.astimezone(ZoneInfo(zone)):%z} {zone}" in added.err
+        offsets = {f"{each.astimezone(ZoneInfo(zone)):%z}" for each in expected[name]}
+        assert len(offsets) == (1 if forward is None else 2), "it goes across the change"
+    rows = cli.json("schedule", "upcoming", "-n", "1000")
+    shown = cli.run("schedule", "upcoming", "-n", "1000").out
+    for zone, forward in CHANGES:
+        name = f"{zone} {forward}"
+        at = [datetime.fromisoformat(row["at"]) for row in rows if row["task"] == name]
+        assert at[:5] == expected[name]
+        for each in expected[name]:
+            assert f"{each.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M %z}" in shown
+    for task in cli.store.schedules.tasks(include_ended=False):
+        cli.store.schedules.cancel(task)
+
+
+def test_all_mistakes_are_told_at_once(cli: Cli) -> None:
+    wrong = ("--host", "nope", "--playbook", "nope", "--timezone", "Mars/Olympus", "--at", "+1h")
+    more = ("--misfire-grace", "60", "--forks", "many", "-e", "ansible_host=10.0.0.1")
+    told = cli.mistakes(2, *ADD, "12", *wrong, *more)
+    assert set(told) == {
+        *("NAME", "--host", "--playbook", "--timezone"),
+        *("--misfire-grace", "--forks", "--extra-var"),
+    }
+    assert cli.mistakes(2, *ADD, "x", "--host", "web01", *SAY, "--at", "2020-01-01 03:00") == [
+        "--at"
+    ]
+    never = ("--at", "+1h", "--every", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30")
+    assert cli.mistakes(2, *ADD, "x", "--host", "web01", *SAY, *never) == ["--every"]
+
+
+def test_what_could_not_run_is_refused_when_it_is_added(cli: Cli) -> None:
+    broken = ("--host", "web01", "--playbook", "broken", "--at", "+1h")
+    assert cli.error(14, *ADD, "x", *broken)["code"] == "ansible"
+    assert cli.run("groups", "add", "empty", "--environment", "TEST").status == 0
+    empty = ("--group", "empty", "--environment", "TEST", *SAY, "--at", "+1h")
+    assert cli.error(11, *ADD, "x", *empty)["code"] == "no_active_host"
+
+
+def test_what_will_not_work_under_cron_is_warned_of(cli: Cli, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", str(key)]
+    subprocess.run(make, check=True, timeout=60)
+    given = GivenVCenter(server="127.0.0.1:1", username="x", password_env="VC_PASSWORD")
+    add_vcenter(cli.store, name="main", given=given)
+    tied = ("--vcenter", "main", "--key", str(key))
+    assert cli.run("hosts", "set", "web02", *tied).status == 0
+    done = cli.run(*ADD, "warned", "--host", "web02", *SAY, "--at", "+1h", "--snapshot")
+    assert done.status == 0
+    assert "$VC_PASSWORD, which cron does not set" in done.err
+    assert f"the SSH key {key} has a passphrase" in done.err
+
+
+def test_a_task_is_changed_canceled_and_its_name_is_free_again(cli: Cli) -> None:
+    task = cli.json(*ADD, "weekly", "--group", "web", *SAY, "--at", "+3h", "--every", "weekly")
+    assert (task["target_type"], task["target"], task["status"]) == ("group", "web", "pending")
+    assert (task["every"], task["next_at"], task["last_run"]) == ("FREQ=WEEKLY", task["at"], None)
+    assert cli.error(12, *ADD, "weekly", "--host", "web01", *SAY, "--at", "+1h")["code"] == "in_use"
+    changed = cli.json("schedule", "set", "weekly", "--tags", "a", "--misfire-grace", "2h")
+    assert (changed["next_at"], changed["options"]["tags"]) == (task["next_at"], ["a"])
+    moved = cli.json("schedule", "set", str(task["id"]), "--at", "+5h", "--every", "")
+    assert (moved["every"], moved["next_at"] > task["next_at"]) == (None, True)
+    assert cli.json("schedule", "cancel", "weekly")["status"] == "canceled"
+    assert cli.error(12, "schedule", "cancel", str(task["id"]))["code"] == "ended"
+    assert cli.error(12, "schedule", "set", str(task["id"]), "--at", "+1h")["code"] == "ended"
+    again = cli.json(*ADD, "weekly", "--host", "web01", *SAY, "--at", "+1h")
+    assert cli.json("schedule", "show", "weekly")["id"] == again["id"] != task["id"]
+    assert cli.error(11, "schedule", "show", "nope")["code"] == "not_found"
+
+
+def test_pause_and_resume_freeze_and_thaw_all(cli: Cli) -> None:
+    assert cli.json("scheduler", "pause", "--until", "+2h")["paused"]
+    status = cli.json("scheduler", "status")
+    assert status["paused"]
+    assert datetime.fromisoformat(status["paused_until"]) > datetime.now(UTC)
+    idle = cli.run("scheduler", "tick")
+    assert (idle.status, idle.out, idle.err) == (0, "", "")
+    assert cli.mistakes(2, "scheduler", "pause", "--until", "yesterday") == ["--until"]
+    assert cli.json("scheduler", "resume") == {"paused": False, "paused_until": None}
+    assert not cli.json("scheduler", "status")["paused"]
+
+
+def test_the_lines_for_cron_are_printed_and_nothing_is_written(cli: Cli) -> None:
+    shape = cli.json("scheduler", "install")
+    assert shape["path"] == "/etc/cron.d/diaken"
+    assert f'DIAKEN_CONFIG="{cli.config_file}"' in shape["content"]
+    assert "root " in shape["content"]
+    assert not shape["changed"]
