@@ -69,7 +69,7 @@ def files(folder: Path) -> set[str]:
 def folders_of_runs(cli: Running) -> list[Path]:
     """The private folders of this database's runs, which are anywhere on this machine."""
     bases = ("/dev/shm", "/tmp", os.environ.get("XDG_RUNTIME_DIR", "/run"))
-    links = [link for base in bases for link in Path(base).glob("diaken-run-*/lock")]
+    links = [link for base in bases for link in Path(base).glob("diaken-run-*/run")]
     ours = str(cli.folder)
     return [link.parent for link in links if os.path.realpath(link).startswith(ours)]
 

@@ -1,11 +1,9 @@
 """Which of the targets a `--limit` means, by Ansible's own matching of patterns."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from diaken_cli.services.ansible import private
@@ -48,13 +46,12 @@ def _empty_inventory() -> Any:
 def _own_settings() -> Iterator[None]:
     """While Ansible is imported it reads its settings, and makes its folders: not the caller's."""
     theirs = {name: value for name, value in os.environ.items() if name.startswith("ANSIBLE_")}
-    with tempfile.TemporaryDirectory(prefix="diaken-") as made:
-        scratch = Path(made)
+    with private.folder() as scratch:
         for name in theirs:
             del os.environ[name]
         os.environ |= {
             "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", "")),
-            "ANSIBLE_HOME": made,
+            "ANSIBLE_HOME": str(scratch),
             "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),
         }
         try:

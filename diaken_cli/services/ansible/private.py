@@ -23,10 +23,10 @@ _LONGEST = 60
 
 
 @contextmanager
-def folder(run_lock: Path) -> Iterator[Path]:
-    """A new private folder, removed when the context is left; folders of dead runs are too.
+def folder(run_lock: Path | None = None) -> Iterator[Path]:
+    """A new private folder, removed when the context is left; folders of the dead are too.
 
-    A run that was killed can't remove its own: the next one does, by the lock in the folder that
+    Who was killed can't remove its own: the next one does, by the lock in the folder that
     nobody holds. The run's own lock file would not do: another mount namespace (a container, a
     service with a private /var) may share this place and not see that file.
 
@@ -38,7 +38,8 @@ def folder(run_lock: Path) -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     try:
         with liveness.hold(lock_of(made)):
-            (made / _WHOSE).symlink_to(run_lock.absolute())
+            if run_lock is not None:
+                (made / _WHOSE).symlink_to(run_lock.absolute())
             yield made
     finally:
         _remove(made)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diaken_cli.services.ansible import environment
+from diaken_cli.services.ansible import environment, private
 from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import SshSettings
 
@@ -56,9 +56,9 @@ def read_inventory(path: Path) -> AnsibleInventory:
             )
     # As Ansible sees each host, and which variables are whose: two questions, asked at once.
     with (
-        tempfile.TemporaryDirectory(prefix="diaken-") as scratch,
-        _ask(path, Path(scratch)) as first,
-        _ask(path, Path(scratch), "--export") as second,
+        private.folder() as scratch,
+        _ask(path, scratch) as first,
+        _ask(path, scratch, "--export") as second,
     ):
         try:
             whole, own = _answer(first), _answer(second)

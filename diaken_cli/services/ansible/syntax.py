@@ -2,10 +2,9 @@
 
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 
-from diaken_cli.services.ansible import environment
+from diaken_cli.services.ansible import environment, private
 from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import SshSettings
 
@@ -21,8 +20,8 @@ def syntax_check(playbook: Path, vault_password_file: Path | None = None) -> str
     argv = [environment.ansible_playbook(), "--syntax-check", "--inventory=localhost,"]
     if vault_password_file is not None:
         argv.append(f"--vault-password-file={vault_password_file.absolute()}")
-    with tempfile.TemporaryDirectory(prefix="diaken-") as scratch:
-        settings = environment.settings(SshSettings(Path(os.devnull)), Path(scratch))
+    with private.folder() as scratch:
+        settings = environment.settings(SshSettings(Path(os.devnull)), scratch)
         try:
             done = subprocess.run(
                 [*argv, str(playbook.absolute())],

@@ -4,12 +4,11 @@ import atexit
 import os
 import re
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from diaken_cli.errors import AnsibleNotStarted
-from diaken_cli.services.ansible import environment
+from diaken_cli.services.ansible import environment, private
 from diaken_cli.services.ansible.work import SshSettings
 
 LEAST = (2, 16)
@@ -33,8 +32,8 @@ def installed() -> Installed:
     Raises AnsibleNotStarted where there is none, or where it does not run.
     """
     program = environment.ansible_playbook()
-    with tempfile.TemporaryDirectory(prefix="diaken-") as scratch:
-        settings = environment.settings(SshSettings(Path(os.devnull)), Path(scratch))
+    with private.folder() as scratch:
+        settings = environment.settings(SshSettings(Path(os.devnull)), scratch)
         try:
             process = subprocess.Popen(
                 [program, "--version"],
