@@ -1,0 +1,21 @@
+"""The lab's vCenter as diaken and the plain scripts know it."""
+
+from bench.place import Place
+from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from tests.lab_fixture import Lab
+
+
+def add(place: Place, lab: Lab) -> int:
+    """Add the lab's first vCenter as `lab`: its number."""
+    given = GivenVCenter(
+        server=lab.server,
+        username=lab.username,
+        password_file=str(lab.password_file),
+        ca_file=str(lab.ca_file),
+    )
+    return add_vcenter(place.store, name="lab", given=given).id
+
+
+def arguments(lab: Lab) -> list[str]:
+    """How a plain script reaches it."""
+    return [lab.server, lab.username, str(lab.password_file), str(lab.ca_file)]
