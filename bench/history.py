@@ -56,15 +56,13 @@ def measure(asked: Asked) -> list[Figure]:
 
 
 def fill_what_runs_said(store: Store) -> None:
-    """Give each run its two steps, its host's result, and what Ansible said there."""
+    """Give each run its step, its host's result, and what Ansible said there."""
     with store.database.writing() as session:
         connection = session.connection()
-        for position, name in enumerate(("snapshot", "playbook")):
-            connection.exec_driver_sql(
-                "INSERT INTO run_step (run_id, position, name, status, started_at, finished_at,"
-                f" facts) SELECT id, {position}, '{name}', 'success', started_at, finished_at,"
-                " '{}' FROM run"
-            )
+        connection.exec_driver_sql(
+            "INSERT INTO run_step (run_id, position, name, status, started_at, finished_at, facts)"
+            " SELECT id, 0, 'playbook', 'success', started_at, finished_at, '{}' FROM run"
+        )
         connection.exec_driver_sql(
             "INSERT INTO run_host (run_id, host, ip, host_id, status, ok, changed, failed,"
             " unreachable, skipped) SELECT id, target, '10.0.4.21', target_id, 'success', 8, 2, 0,"
@@ -76,7 +74,7 @@ def fill_what_runs_said(store: Store) -> None:
         )
         connection.exec_driver_sql(
             "INSERT INTO run_output (run_id, position, host, chunk, body)"
-            f" SELECT id, 1, target, 0, body FROM run JOIN sample ON number = id % {SAMPLES}"
+            f" SELECT id, 0, target, 0, body FROM run JOIN sample ON number = id % {SAMPLES}"
         )
 
 

@@ -287,8 +287,8 @@ class ScheduledTask(SQLModel, table=True):
             "ix_scheduled_task_name",
             "name",
             unique=True,
+            # PostgreSQL takes the same as `postgresql_where`; said here, it would load that dialect.
             sqlite_where=text("status IN ('pending', 'running')"),
-            postgresql_where=text("status IN ('pending', 'running')"),
         ),
         Index("ix_scheduled_task_due", "status", "due_at"),
         {"sqlite_autoincrement": True},

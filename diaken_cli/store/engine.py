@@ -67,6 +67,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection with this project's settings; transactions are begun by hand."""
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA page_size=8192")  # of a new file: less is wasted between outputs
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
