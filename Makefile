@@ -1,6 +1,7 @@
 # make demo    a simulated vCenter, a deploy into it, and ssh to the new host
 # make test    all tests, against the simulator and real SSH hosts
 # make check   ruff, mypy, import-linter
+# make bench   docs/reference/performance.md, measured; ONLY=tick,startup measures these parts
 # make docs    docs/reference, the man pages and the table of shell completion, from the code
 # Each sets up what it needs; on Debian and Ubuntu that includes system packages. The first two need root.
 
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 WHEEL := $(VENV)/wheel
 PACKAGED := $(shell find diaken_cli playbooks docs/man config.example.toml -type f -not -name '*.pyc')
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs format clean
+.PHONY: help demo test check bench docs format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -44,6 +45,10 @@ check: $(VENV)/ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/ready
+	@lab/prepare
+	@$(BIN)/python -m bench --only "$(ONLY)"
 
 docs: $(VENV)/ready
 	@$(BIN)/python -m docs.generate

@@ -66,3 +66,23 @@ def fill_runs(store: Store, count: int) -> None:
             " strftime('%Y-%m-%d %H:%M:%S.000000', '2023-01-01', (i * 60 + 42) || ' seconds'),"
             " 1, 1, 0, 0, 0 FROM n"
         )
+
+
+def fill_due(store: Store, names: str, count: int) -> list[int]:
+    """A due task on each of so many hosts: their numbers."""
+    hosts = store.inventory.hosts()[:count]
+    store.schedules.add(names, task(hosts[0], -timedelta(minutes=1)))
+    copied = "target_type, environment, playbook, options, wall_at, timezone, fold, grace_s, due_at"
+    with store.database.writing() as session:
+        connection = session.connection()
+        connection.exec_driver_sql(
+            f"INSERT INTO scheduled_task (name, host_id, target, status, {copied})"
+            f" SELECT '{names} ' || host.name, host.id, host.name, 'pending',"
+            f" {copied.replace('environment', 'scheduled_task.environment')}"
+            " FROM host, scheduled_task"
+            f" WHERE scheduled_task.name = '{names}' AND host.id != host_id"
+        )
+        found = connection.exec_driver_sql(
+            f"SELECT id FROM scheduled_task WHERE name LIKE '{names}%' ORDER BY id"
+        )
+        return [int(number) for (number,) in found]

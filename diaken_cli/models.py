@@ -287,7 +287,7 @@ class ScheduledTask(SQLModel, table=True):
             "ix_scheduled_task_name",
             "name",
             unique=True,
-            # PostgreSQL takes the same as `postgresql_where`; said here, it would load that dialect.
+            # PostgreSQL's `postgresql_where` beside it would load that dialect in each call.
             sqlite_where=text("status IN ('pending', 'running')"),
         ),
         Index("ix_scheduled_task_due", "status", "due_at"),
