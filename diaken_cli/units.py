@@ -62,6 +62,7 @@ def check_ipv4(text: str) -> str:
 def parse_interface(text: str) -> IPv4Interface:
     """An address with the length of its network's prefix: `10.0.4.21/24`."""
     address, slash, prefix = text.partition("/")
+    check_ipv4(address)
     if not slash:
         raise ValueError(f"{text!r} needs the length of its prefix, such as {text}/24")
     if not re.fullmatch(r"[1-9][0-9]?", prefix) or int(prefix) > 32:

@@ -210,8 +210,19 @@ def _asked(
 
     everything = name is None
     inventory = call.store.inventory
-    name = ask.text("NAME", name, "Name of the VM", units.check_host_name)
-    ip = ask.text("--ip", options.ip, "Address (10.0.4.21/24)", units.parse_interface)
+    used = {each.name: each.ip for each in inventory.hosts(include_inactive=True)}
+
+    def free_name(text: str) -> None:
+        if units.check_host_name(text) in used:
+            raise ValueError(f"{text} is a host of the inventory already")
+
+    def free_address(text: str) -> None:
+        address = str(units.parse_interface(text).ip)
+        if owner := next((each for each, ip in used.items() if ip == address), None):
+            raise ValueError(f"{address} is the address of host {owner}")
+
+    name = ask.text("NAME", name, "Name of the VM", free_name)
+    ip = ask.text("--ip", options.ip, "Address (10.0.4.21/24)", free_address)
     environments = [each.name for each in inventory.environments()]
     environment = ask.choice(
         "--environment", options.environment, "Environment", lambda: environments

@@ -129,11 +129,14 @@ def list_them(
 @command(app)
 def show(call: Call, task: Task = None) -> None:
     """Show a task, and the moments of it that were missed."""
-    from diaken_cli.render.output import local
-    from diaken_cli.render.schedules import task_as_json
+    from diaken_cli.render.output import Format, local
+    from diaken_cli.render.schedules import task_as_json, when
 
     found = _find(call, task)
-    call.output.thing(task_as_json(found))
+    shape = task_as_json(found)
+    if call.output.format is Format.TEXT:
+        shape |= {each: when(shape[each], found.moment.zone) for each in ("at", "next_at")}
+    call.output.thing(shape)
     for miss in call.store.schedules.misses(found):
         call.output.say(f"missed {local(miss.due_at)}: {miss.reason}")
 

@@ -128,7 +128,7 @@ class Output:
         text = Text("error: ", style="bold red")
         if isinstance(error, InvalidInput):
             lines = [f"{mistake.option}: {mistake.message}" for mistake in error.mistakes]
-            said = lines[0] if len(lines) == 1 else "\n  ".join(["", *lines]).lstrip("\n")
+            said = lines[0] if len(lines) == 1 else "\n  ".join(["", *lines])
         else:
             said = error.message
         text += Text(harmless(said))

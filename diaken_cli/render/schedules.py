@@ -74,9 +74,10 @@ def distance(instant: datetime | None, now: datetime) -> str | None:
 def confirmation(task: TaskRecord, now: datetime) -> str:
     """What was scheduled: the local time, UTC, and how long from now."""
     due = task.due_at or task.moment.instant
+    due_in = "due now" if due <= now else f"in {distance(due, now)}"
     return (
         f"{task.name} (task {task.id}): {task.playbook} on {task.target_type} {task.target},"
         f" {when(due, task.moment.zone)} {task.moment.zone}"
-        f" ({due.astimezone(UTC):%Y-%m-%d %H:%M} UTC), in {distance(due, now)}"
+        f" ({due.astimezone(UTC):%Y-%m-%d %H:%M} UTC), {due_in}"
         + (f", then {task.rule}" if task.rule else "")
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GOOD = "success"
+NEVER_STARTED = ("ansible", "no_hosts_ran")  # the same again comes to the same
 
 
 def show_ended(output: Output, run: Shape) -> None:
@@ -90,6 +91,8 @@ def what_next(run: Shape) -> Iterator[str]:
         if run["leftovers"] or run["status"] == "interrupted":
             yield f"Go on with it: diaken deploy resume {number}"
             yield f"Undo what is left: diaken deploy abort {number}"
+        if any(step["name"] == "provision" for step in run["steps"]) and run["status"] != GOOD:
+            yield f"See what Ansible said: diaken history output {number}"
         return
     if run["kind"] != RunKind.PLAYBOOK or run["status"] == GOOD:
         return
@@ -97,7 +100,8 @@ def what_next(run: Shape) -> Iterator[str]:
     if reached:
         alone = f" --host {reached[0]}" if len(run["hosts"]) > 1 else ""
         yield f"See what Ansible said: diaken history output {number}{alone}"
-    if bad:
+    started = (run["error"] or {}).get("code") not in NEVER_STARTED
+    if bad and started:
         yield f"Try these again: {_retry(run)}"
 
 

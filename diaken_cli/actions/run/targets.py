@@ -26,11 +26,13 @@ def host_target(store: Store, name: str, environment: str | None) -> RunTarget:
     """One host. Raises NotFound, InvalidInput, and Conflict where it is not active."""
     host = find_host(store, name, environment=environment)
     if not host.active:
-        state = "being deployed" if host.deployed_by else "inactive"
+        by = host.deployed_by
         raise Conflict(
-            f"host {host.name} is {state}",
+            f"host {host.name} " + (f"belongs to deploy run {by}" if by else "is inactive"),
             code="inactive",
-            hint=None if host.deployed_by else f"See: diaken hosts set {host.name} --active",
+            hint=f"See: diaken history show {by}"
+            if by
+            else f"See: diaken hosts set {host.name} --active",
         )
     return RunTarget(TargetType.HOST, host.id, host.name, host.environment, (host,))
 

@@ -1,6 +1,7 @@
 """/etc/hosts: one block in step with the inventory; no other byte is touched. See hosts(5)."""
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -101,14 +102,15 @@ def _refuse(
         raise Conflict(
             f"the block in {path} belongs to another database ({block.database})",
             code="foreign_block",
-            hint="Take it over with: diaken hosts sync --yes",
+            hint=f"Take it over with: diaken hosts sync --path {shlex.quote(str(path))} --yes",
         )
     if protect_emptying and block.hosts and not entries:
         count = "1 host" if block.hosts == 1 else f"{block.hosts} hosts"
         raise Conflict(
             f"the block in {path} has {count}, and the inventory has none that is active",
             code="would_empty",
-            hint="Is it the right database? Empty it with: diaken hosts sync --yes",
+            hint="Is it the right database? Empty it with: diaken hosts sync"
+            f" --path {shlex.quote(str(path))} --yes",
         )
 
 

@@ -273,8 +273,8 @@ class Wire:
             why = _CERTIFICATE_FAULTS.get(reason.verify_code, reason.verify_message)
             return CertificateRefused(
                 f"the certificate of {where} is refused: {why}",
-                hint="give the certificate authority's PEM file with --ca-file, or, where you "
-                "trust the network, --insecure",
+                hint="give the certificate authority's PEM file: diaken vcenters set NAME"
+                " --ca-file FILE; or, where you trust the network, --insecure",
             )
         said = _why(reason)
         if isinstance(fault, NotConnected) or method in _REPEATABLE:
