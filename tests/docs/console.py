@@ -15,6 +15,8 @@ _OPENED = re.compile(r"```console(?: exit=(?P<status>[0-9]+))?\n")
 # What is another each time: it is compared by its shape.
 _VARIES = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
+    (re.compile(r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z"), "MOMENT"),
+    (re.compile(r"\([0-9]+[KMG]\)"), "(SIZE)"),
     (re.compile(r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}\b"), "DATE"),
     (re.compile(r"\b[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?Z?\b"), "TIME"),
     (re.compile(r"\b[0-9]+(\.[0-9]+)? (ms|s|min|h|d)\b( [0-9]+ (s|min|h))?"), "DURATION"),

@@ -63,7 +63,7 @@ class Patient(Cli):
 
     def wanted_crontab(self) -> str:
         environment = {"DIAKEN_CONFIG": str(self.config_file)}
-        return cron.lines(cron.program(), environment, user="root")
+        return cron.lines(Path(DIAKEN[0]).parent / "diaken", environment, user="root")
 
     def ticked(self, minutes_ago: float = 0.0) -> None:
         tick = self.database.with_name("diaken.db.tick")

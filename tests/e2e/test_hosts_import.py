@@ -140,7 +140,12 @@ def ansible(cli: Cli, lab: Lab, program: str, *arguments: str | Path) -> str:
     path = f"{BESIDE_PYTHON}:{os.environ['PATH']}"
     done = lab.exec(
         [BESIDE_PYTHON / program, *arguments],
-        env=cli.environment | {"PATH": path, "ANSIBLE_HOST_KEY_CHECKING": "False"},
+        env=cli.environment
+        | {
+            "PATH": path,
+            "ANSIBLE_HOST_KEY_CHECKING": "False",
+            "ANSIBLE_SSH_EXTRA_ARGS": "-o UserKnownHostsFile=/dev/null",
+        },
         cwd=cli.folder,
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"

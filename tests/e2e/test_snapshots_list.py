@@ -44,7 +44,8 @@ def test_a_list_says_what_prune_would_do_and_warns_of_what_is_old_or_deep(
     mine = take(session, second, "mine")
     shared = take(session, third, AUTOMATIC)
     simulator.order("backdate", vm=third.ref, prefix="", by="30h")
-    cli.add_host("main", "main-twin", "10.77.0.250", third.instance_uuid, active=False)
+    simulator.order("guest", vm=third.ref, ip="10.77.0.250")  # the VM of the twin, by its address
+    cli.add_host("main", "main-twin", "10.77.0.250", None, active=False)
 
     rows = {row["id"]: row for row in cli.json("snapshots", "list")}
     assert [list(row) for row in rows.values()] == [FIELDS] * 6
