@@ -144,7 +144,8 @@ def ansible(cli: Cli, lab: Lab, program: str, *arguments: str | Path) -> str:
         | {
             "PATH": path,
             "ANSIBLE_HOST_KEY_CHECKING": "False",
-            "ANSIBLE_SSH_EXTRA_ARGS": "-o UserKnownHostsFile=/dev/null",
+            # No socket: below a test's folder its path would be too long.
+            "ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o UserKnownHostsFile=/dev/null",
         },
         cwd=cli.folder,
     )
