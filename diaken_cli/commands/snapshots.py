@@ -13,6 +13,8 @@ from diaken_cli.commands.targets import ask_target
 from diaken_cli.errors import ConfigurationError, InvalidInput, PartlyFailed, VSphereError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from diaken_cli.actions.run.targets import RunTarget
     from diaken_cli.actions.snapshots.rows import Row
     from diaken_cli.render.output import Columns
@@ -178,20 +180,7 @@ def revert(
     """
     from diaken_cli.actions.snapshots import acting
 
-    with asking(call) as ask:
-        on = _asked(call, ask, on)
-        snapshot = ask.choice("SNAPSHOT", snapshot, "Snapshot", lambda: _names(call, on))
-        target = _target(call, on, SNAPSHOT=snapshot)
-        with call.carrying_out() as show:
-            acting.revert(
-                call.outside,
-                target,
-                snapshot or "",
-                show,
-                lambda question: call.confirm(question, yes=yes),
-                wait=_wait(on),
-                log_file=_log_file(call, log_file),
-            )
+    _act(acting.revert, call, on, snapshot, yes=yes, log_file=log_file)
 
 
 @command(app)
@@ -210,12 +199,25 @@ def remove(
     """
     from diaken_cli.actions.snapshots import acting
 
+    _act(acting.remove, call, on, snapshot, yes=yes, log_file=log_file)
+
+
+def _act(
+    act: "Callable[..., None]",
+    call: Call,
+    on: On,
+    snapshot: str | None,
+    *,
+    yes: bool,
+    log_file: str | None,
+) -> None:
+    """Revert or remove a snapshot, after a question that says what is lost."""
     with asking(call) as ask:
         on = _asked(call, ask, on)
         snapshot = ask.choice("SNAPSHOT", snapshot, "Snapshot", lambda: _names(call, on))
         target = _target(call, on, SNAPSHOT=snapshot)
         with call.carrying_out() as show:
-            acting.remove(
+            act(
                 call.outside,
                 target,
                 snapshot or "",
