@@ -3,7 +3,7 @@
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,7 +70,7 @@ def add(cli: Cli, name: str, host: str, *options: str, playbook: str = "append")
     return task
 
 
-def add_copies(cli: Cli, name: str, count: int) -> list[str]:
+def add_copies(cli: Cli, name: str, count: int, hosts: Sequence[str] = HOSTS) -> list[str]:
     """Tasks like the one of that name, spread over the hosts, without checking each again."""
     store = cli.store
     first = store.schedules.find(name)
@@ -78,7 +78,7 @@ def add_copies(cli: Cli, name: str, count: int) -> list[str]:
     assert first.due_at is not None
     names = [f"{name}-{number}" for number in range(1, count + 1)]
     for number, each in enumerate(names):
-        host = store.inventory.host(HOSTS[number % len(HOSTS)])
+        host = store.inventory.host(hosts[number % len(hosts)])
         assert host is not None
         options = replace(first.options, extra_vars=(f"line={each}",))
         values = task_values(first, options=options, target_id=host.id, target=host.name)

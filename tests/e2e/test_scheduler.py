@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.cli import Cli
 from tests.e2e.scheduling import (
+    HOSTS,
     PATIENCE,
     add,
     add_copies,
@@ -55,6 +56,16 @@ def test_many_ticks_at_the_same_moment_run_each_task_once(cli: Cli, lab: Lab) ->
     assert lines(lab) & Counter(names * 9) == Counter(names)
     assert runs_of(cli) == Counter(names)
     assert {task["status"] for task in cli.json("schedule", "list", "--all")} == {"completed"}
+
+
+def test_a_tick_carries_out_all_that_is_due_on_one_host(cli: Cli, lab: Lab) -> None:
+    add(cli, "queued", "web01")
+    names = ["queued", *add_copies(cli, "queued", 3, hosts=HOSTS[:1])]
+    time.sleep(1.5)
+    only = tick(cli, lab)
+    assert only.communicate(timeout=PATIENCE) == ("", "")
+    assert lines(lab) & Counter(names * 9) == Counter(names)
+    assert runs_of(cli) == Counter(names)
 
 
 def test_ticks_and_their_children_that_are_killed_lose_nothing_and_repeat_nothing(

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +28,7 @@ from diaken_cli.timing import misfired
 from diaken_cli.words import ScheduleStatus, TargetType
 
 AGAIN = 2.0  # seconds until what was in the way is looked at again
+MOST_TRIES = 5  # of a moment that this tick could not begin though nothing was seen in its way
 
 
 @dataclass
@@ -61,7 +63,7 @@ def tick(outside: Outside, tell: Callable[[Happened], None]) -> Ticked:
             work.settle_dead()
             if work.start_what_may_begin(stop):
                 continue  # in the place of what was missed, a later moment may be due
-            if not work.children:
+            if not work.children and not work.postponed:
                 break
             work.collect(stop)
         for pid in work.children:
@@ -85,7 +87,9 @@ class _Tick:
         self.broken: str | None = None
         self._outside = outside
         self._store = outside.store
-        self._lost: dict[int, float] = {}  # tasks whose child began nothing, and until when
+        self.postponed = False  # whether something due is tried again soon
+        self._later: dict[int, float] = {}  # tasks whose child began nothing, and until when
+        self._tries: Counter[int] = Counter()
 
     def settle_dead(self) -> None:
         """Account for the moments whose process died: their runs are `interrupted` by now."""
@@ -100,7 +104,7 @@ class _Tick:
 
         Whether something was missed.
         """
-        missed = False
+        missed = self.postponed = False
         at = now()
         working_on = {child.task.id for child in self.children.values()}
         obstacles = _Obstacles(self._outside, len(self.children))
@@ -109,12 +113,16 @@ class _Tick:
                 continue
             if task.due_at is not None and misfired(task.due_at, task.grace, at):
                 missed |= self._miss(task, at)
-            elif self.broken is None and time.monotonic() >= self._lost.get(task.id, 0.0):
+            elif self.broken is not None or self._tries[task.id] >= MOST_TRIES:
+                continue
+            elif time.monotonic() < self._later.get(task.id, 0.0):
+                self.postponed = True
+            else:
                 obstacle = obstacles.of(task)
                 if obstacle is None:
                     child = start(self._outside, task, stop, self.children.values())
                     self.children[child.pid] = child
-                    obstacles.slots -= 1
+                    obstacles.add(task)
                 elif obstacle != task.error:
                     self._store.schedules.note_obstacle(task, obstacle)
         return missed
@@ -125,14 +133,20 @@ class _Tick:
             del self.children[child.pid]
             match hear(child):
                 case Happened() as happened:
+                    del self._tries[child.task.id]
                     self._note(happened)
                 case Blocked(reason):
-                    self._lost[child.task.id] = time.monotonic() + AGAIN
+                    self._postpone(child.task)
                     self._store.schedules.note_obstacle(child.task, reason)
                 case Broken(reason):
                     self.broken = reason
                 case None:  # where it died, what it had begun is settled next
-                    self._lost[child.task.id] = time.monotonic() + AGAIN
+                    self._postpone(child.task)
+
+    def _postpone(self, task: TaskRecord) -> None:
+        """Try it again, but not at once and not for ever."""
+        self._later[task.id] = time.monotonic() + AGAIN
+        self._tries[task.id] += 1
 
     def _miss(self, task: TaskRecord, at: datetime) -> bool:
         """Give up a moment; False where another tick was first."""
@@ -163,18 +177,26 @@ class _Obstacles:
         self._store = outside.store
         self._most = outside.config.scheduler.max_running
         self._locked = self._store.claims.locked()
-        self.slots = self._most - max(children, self._store.schedules.running_count())
+        self._begin_now: set[int] = set()  # the hosts of the children that were just made
+        self._slots = self._most - max(children, self._store.schedules.running_count())
 
     def of(self, task: TaskRecord) -> str | None:
         """Why a task can't begin, or None."""
-        if self.slots <= 0:
+        if self._slots <= 0:
             return f"{self._most} scheduled runs go on, as many as `[scheduler] max_running` has"
-        if not self._locked:
+        if not self._locked and not self._begin_now:
             return None
         for host, name in self._hosts(task):
             if host in self._locked:
                 return f"host {name} is locked by run {self._locked[host]}"
+            if host in self._begin_now:
+                return f"host {name} is locked by another task that is due"
         return None
+
+    def add(self, task: TaskRecord) -> None:
+        """A task that begins now stands in the way of those after it."""
+        self._slots -= 1
+        self._begin_now.update(host for host, _ in self._hosts(task))
 
     def _hosts(self, task: TaskRecord) -> list[tuple[int, str]]:
         if task.target_id is None:
