@@ -64,7 +64,7 @@ def carry_out(
         vault_password_file=Path(vault) if vault else None,
         hidden_environment=_secrets(store),
     )
-    outcome = launch.carry_out(work, recording.emit, _telling(recording))
+    outcome = launch.carry_out(work, recording.emit, _listening(recording))
     recording.flush()
     if outcome.canceled:
         recording.stop.check()
@@ -79,12 +79,13 @@ def carry_out(
     return outcome
 
 
-def _telling(recording: Recording) -> Callable[[], bool]:
+def _listening(recording: Recording) -> Callable[[], bool]:
     """Whether a stop was asked for; who asked sees that it was heard, for it takes its seconds."""
     told = False
 
     def should_stop() -> bool:
         nonlocal told
+        recording.flush_in_time()  # what was said can be read from elsewhere while a task goes on
         if recording.stop.requested() and not told:
             told = True
             recording.warn("stopping: Ansible, and what it runs on the hosts, is being ended")

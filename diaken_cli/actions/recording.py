@@ -148,6 +148,11 @@ class Recording:
         if rows:
             self._store.recorder.append_output(self.id, self._position, rows)
 
+    def flush_in_time(self) -> None:
+        """Store it where the last time is a while ago; also asked for while nothing comes in."""
+        if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+            self.flush()
+
     def _keep_output(self, event: TaskFinished) -> None:
         self._seq += 1
         self._rows.append(
@@ -164,11 +169,9 @@ class Recording:
             )
         )
         self._waiting_characters += len(event.text)
-        if (
-            self._waiting_characters >= FLUSH_CHARACTERS
-            or time.monotonic() - self._flushed_at >= FLUSH_SECONDS
-        ):
+        if self._waiting_characters >= FLUSH_CHARACTERS:
             self.flush()
+        self.flush_in_time()
 
     def _keep_result(self, result: HostResult) -> None:
         known = self._results.get(result.host)

@@ -189,6 +189,7 @@ class Transcript:
 def _print_lines(output: Output, lines: Iterable[Text]) -> None:
     for line in lines:
         output.out.print(line)
+    output.out.file.flush()  # who follows reads it now, also through a pipe
 
 
 def _about(detail: RunDetail, run: Shape) -> dict[str, Any]:

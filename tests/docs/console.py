@@ -25,6 +25,7 @@ _VARIES = (
     (re.compile(r'("(?:duration_seconds|age_hours|pid)": )[0-9.]+'), r"\1N"),
     (re.compile(r"\b(snapshot|vm|task)-[0-9]+\b"), r"\1-N"),
     (re.compile(r"[━─]{8,}"), "BAR"),
+    (re.compile(r'(?<=")/[^"]+(?=/playbooks/\w+\.yml")'), "PACKAGE"),
     (re.compile(r"[ \t]+"), " "),
 )
 

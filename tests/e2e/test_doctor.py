@@ -29,6 +29,7 @@ CHECKS = (
     *("cron", "hosts_file", "snapshots"),
 )
 FIELDS = ["check", "subject", "status", "finding", "mend"]
+COMMAND = str(Path(DIAKEN[0]).parent / "diaken")  # of the installation under test
 DENIED = "VirtualMachine.State.CreateSnapshot"
 PLAY = "- hosts: all\n  tasks: []\n"
 Rows = list[dict[str, Any]]
@@ -63,7 +64,7 @@ class Patient(Cli):
 
     def wanted_crontab(self) -> str:
         environment = {"DIAKEN_CONFIG": str(self.config_file)}
-        return cron.lines(Path(DIAKEN[0]).parent / "diaken", environment, user="root")
+        return cron.lines(Path(COMMAND), environment, user="root")
 
     def ticked(self, minutes_ago: float = 0.0) -> None:
         tick = self.database.with_name("diaken.db.tick")
@@ -186,7 +187,7 @@ def test_many_things_are_broken_at_once(patient: Patient) -> None:
     patient.hosts_file.write_text(patient.hosts_file.read_text().replace("web01", "web02"))
     patient.configure(f'{patient.usual}[snapshots]\nlog_file = "/nowhere/log"\n')
     patient.make_key("a passphrase")
-    patient.crontab = patient.wanted_crontab().replace(str(cron.program()), "/opt/old/diaken")
+    patient.crontab = patient.wanted_crontab().replace(COMMAND, "/opt/old/diaken")
     patient.ticked(minutes_ago=30)
     rows = patient.rows(status=1)
     found = bad(rows)
