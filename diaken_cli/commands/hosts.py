@@ -1,7 +1,8 @@
 """`diaken hosts`: the servers of the inventory, and the file that says their names."""
 
+import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +10,7 @@ from diaken_cli.commands.hosts_import import import_them
 from diaken_cli.commands.options import Python, SshKey, SshPort, SshUser
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, hosts_file, require
-from diaken_cli.errors import InvalidInput
+from diaken_cli.errors import Conflict, InvalidInput
 from diaken_cli.render.output import Format
 
 if TYPE_CHECKING:
@@ -209,11 +210,18 @@ def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
 def sync(
     call: Call,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the difference, change nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the difference, also one that needs --yes; change nothing."
+        ),
     ] = False,
     path: Annotated[
         str | None,
-        typer.Option("--path", metavar="FILE", help="Another file than the config file names."),
+        typer.Option(
+            "--path",
+            metavar="FILE",
+            help="Another file, which is there, than the config file names.",
+        ),
     ] = None,
     yes: Annotated[
         bool,
@@ -227,12 +235,12 @@ def sync(
     It is done on every change of the inventory, too.
     """
     from diaken_cli.actions.inventory import write_block
-    from diaken_cli.actions.validate import Reader, parse_file
+    from diaken_cli.actions.validate import Reader, file_to_change
 
     reader = Reader()
-    given = reader.optional("--path", path, parse_file, None, may_be_empty=False)
+    given = reader.optional("--path", path, file_to_change, None, may_be_empty=False)
     reader.check()
-    target = given.absolute() if given else hosts_file(call)
+    target = given or hosts_file(call)
     if target is None:
         off = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
         call.output.changed(off, "nothing to do: `[hosts_file] enabled` is false")
@@ -249,10 +257,24 @@ def sync(
     }
     if dry_run and call.output.format is Format.TEXT:
         call.output.text(done.diff)
+    if done.refused is not None:
+        _show_refused(call, shape, done.refused)
     would = "would be changed" if dry_run else "was changed"
     count = "1 host" if done.hosts == 1 else f"{done.hosts} hosts"
     state = f"{would}: {count}" if done.changed else "is in step with the inventory"
     call.output.changed(shape, f"{done.path} {state}")
+
+
+def _show_refused(call: Call, shape: dict[str, Any], refused: Conflict) -> None:
+    """Show a plan that sync refuses without --yes, with the reason; end as sync would."""
+    sys.stdout.flush()  # the difference comes before the reason
+    call.output.say(f"{shape['path']} would be changed only with --yes")
+    if call.output.format is Format.JSON:
+        call.output.thing(shape | {"error": refused.as_json()})
+        call.output.failure(refused, printed=True)
+        raise typer.Exit(refused.exit_status)
+    call.output.for_scripts(shape)
+    raise refused
 
 
 command(app, name="import")(import_them)

@@ -1,5 +1,6 @@
 """`diaken hosts sync` as scripts call it: what it shows, what it refuses, and that it is whole."""
 
+import json
 import os
 import signal
 import subprocess
@@ -105,6 +106,13 @@ def test_an_empty_path_names_no_file(cli: Cli) -> None:
     assert cli.error(10, "hosts", "sync", "--path", ".")["code"] == "permission"
 
 
+def test_a_path_that_leads_nowhere_makes_no_file(cli: Cli) -> None:
+    for wrong in ("hsots", "no-folder/hosts"):
+        (mistake,) = cli.error(2, "hosts", "sync", "--path", wrong)["mistakes"]
+        assert mistake["message"].startswith(f"there is no file {cli.folder / wrong}: correct")
+    assert not (cli.folder / "hsots").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "more"),
     [
@@ -127,7 +135,17 @@ def test_another_databases_block_and_emptying_one_need_a_yes(cli: Cli, tmp_path:
     other = with_hosts(Cli(tmp_path / "other"), "db01")
     file = ("--path", str(cli.hosts_file))
     assert other.error(12, "hosts", "sync", *file)["code"] == "foreign_block"
-    assert other.error(12, "hosts", "sync", *file, "--dry-run")["code"] == "foreign_block"
+    would = other.json("hosts", "sync", *file, "--dry-run", status=12)
+    assert would["error"]["code"] == "foreign_block"
+    assert (would["dry_run"], would["changed"]) == (True, True)
+    shown = other.run("hosts", "sync", *file, "--dry-run")
+    assert (shown.status, shown.out) == (12, would["diff"])
+    assert "\n+10.0.4.21\tdb01\n" in shown.out
+    assert shown.err.startswith(f"{cli.hosts_file} would be changed only with --yes\nerror: ")
+    assert "belongs to another database" in shown.err
+    lines = other.run("hosts", "sync", *file, "--dry-run", "--output", "jsonl").out.splitlines()
+    plan, last = map(json.loads, lines)
+    assert (plan["diff"], last["type"]) == (would["diff"], "error")
     assert cli.hosts_file.read_bytes() == before
     assert other.json("hosts", "sync", *file, "--yes")["changed"]
     assert cli.hosts_file.read_text() == HOSTS + block(other, "10.0.4.21\tdb01")

@@ -197,10 +197,13 @@ def test_another_databases_block_is_taken_over_by_force_alone(tmp_path: Path) ->
     path = tmp_path / "hosts"
     theirs = with_block(b"127.0.0.1 localhost\n", [DB], "a11e")
     path.write_bytes(theirs)
-    for dry_run in (True, False):
-        with pytest.raises(Conflict, match=r"another database \(a11e\)") as caught:
-            sync(path, [WEB], OURS, dry_run=dry_run)
-        assert caught.value.code == "foreign_block"
+    with pytest.raises(Conflict, match=r"another database \(a11e\)") as caught:
+        sync(path, [WEB], OURS)
+    assert caught.value.code == "foreign_block"
+    would = sync(path, [WEB], OURS, dry_run=True)
+    assert would.refused is not None
+    assert would.refused.as_json() == caught.value.as_json()
+    assert would.diff == sync(path, [WEB], OURS, dry_run=True, force=True).diff != ""
     assert path.read_bytes() == theirs
     assert sync(path, [WEB], OURS, force=True).changed
     assert path.read_bytes() == with_block(b"127.0.0.1 localhost\n", [WEB])

@@ -19,6 +19,8 @@ def check(store: Store, config: HostsFileConfig) -> Iterable[Finding]:
         yield about.ok("turned off: [hosts_file] enabled = false")
         return
     outcome = write_block(store, config.path, dry_run=True)
+    if outcome.refused is not None:
+        raise outcome.refused
     for warning in outcome.warnings:
         yield about.warning(warning, f"take the line out of {config.path}")
     writable = _is_writable(config.path)

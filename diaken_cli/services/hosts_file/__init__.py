@@ -26,7 +26,8 @@ __all__ = ["Entry", "Outcome", "sync"]
 class Outcome:
     r"""What was done, or would be: whether the file differs, how, and what a person should know.
 
-    `diff` is a unified diff; bytes that are not UTF-8 are shown as `\xNN`.
+    `refused` is why it would not be done, which only a dry run leaves to its caller. `diff` is a
+    unified diff; bytes that are not UTF-8 are shown as `\xNN`.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Outcome:
     hosts: int
     diff: str = ""
     warnings: tuple[str, ...] = ()
+    refused: Conflict | None = None
 
 
 def sync(
@@ -52,23 +54,28 @@ def sync(
     `protect_emptying` a block that has hosts is not emptied, unless by `force`; `force` also
     takes over the block of another database. A symbolic link is followed, and stays.
 
-    Raises Conflict where the block is another database's, would be emptied, or its markers don't
-    match, and where another process holds the file or died while it wrote in place; AccessError
-    where the file can't be read or written.
+    Raises Conflict where the block is another database's or would be emptied (a dry run shows what
+    it would become, and says so in `refused`), where its markers don't match, and where another
+    process holds the file or died while it wrote in place; AccessError where the file can't be
+    read or written.
     """
     target = locate(path)
 
     def planned() -> tuple[Outcome, bytes]:
         before = read(target)
         block = find(before, path)
+        outcome, wanted = _plan(path, before, block, entries, database_id)
         if block is not None and not force:
-            _refuse(path, block, entries, database_id, protect_emptying)
-        return _plan(path, before, block, entries, database_id)
+            refused = _refusal(path, block, entries, database_id, protect_emptying)
+            outcome = dataclasses.replace(outcome, refused=refused)
+        return outcome, wanted
 
     if dry_run:
         return planned()[0]
     with alone(target) as refused:
         outcome, wanted = planned()
+        if outcome.refused is not None:
+            raise outcome.refused
         if not outcome.changed:
             return outcome
         if refused is not None:
@@ -91,27 +98,28 @@ def _plan(
     return Outcome(path, wanted != before, len(entries), diff, tuple(warnings)), wanted
 
 
-def _refuse(
+def _refusal(
     path: Path,
     block: Block,
     entries: Sequence[Entry],
     database_id: str,
     protect_emptying: bool,
-) -> None:
+) -> Conflict | None:
     if block.database not in (None, database_id):
-        raise Conflict(
+        return Conflict(
             f"the block in {path} belongs to another database ({block.database})",
             code="foreign_block",
             hint=f"Take it over with: diaken hosts sync --path {shlex.quote(str(path))} --yes",
         )
     if protect_emptying and block.hosts and not entries:
         count = "1 host" if block.hosts == 1 else f"{block.hosts} hosts"
-        raise Conflict(
+        return Conflict(
             f"the block in {path} has {count}, and the inventory has none that is active",
             code="would_empty",
             hint="Is it the right database? Empty it with: diaken hosts sync"
             f" --path {shlex.quote(str(path))} --yes",
         )
+    return None
 
 
 def _diff(path: Path, before: bytes, after: bytes) -> str:
