@@ -90,11 +90,12 @@ def list_runs(call: Call, wanted: Filter) -> None:
     Example: diaken history list --status failed --since 7d --group web
     """
     from diaken_cli.actions.history import select
-    from diaken_cli.render.history import columns
+    from diaken_cli.render.history import columns, run_as_text_row
     from diaken_cli.render.runs import run_as_row
 
     runs = select(call.store, wanted.understood(), call.config.playbooks.paths)
-    rows = [run_as_row(each) for each in runs]
+    shape = run_as_text_row if call.output.format is Format.TEXT else run_as_row
+    rows = [shape(each) for each in runs]
     call.output.rows(rows, columns(call.output.out), nothing="no runs")
     if wanted.limit is None and len(runs) == LIMIT:
         call.output.say(f"These are the newest {LIMIT}; for more: --limit N")
@@ -159,13 +160,14 @@ def report(
     from diaken_cli.actions import history
     from diaken_cli.actions.recording import now
     from diaken_cli.render.report import page
-    from diaken_cli.render.runs import run_as_json
+    from diaken_cli.render.runs import run_as_json, title_of
 
     number = call.run_number(run)
     if html is None:
         raise InvalidInput(require(html=None))
     detail = history.find(call.store, number)
-    text = page(run_as_json(detail), history.output(call.store, number, None), now())
+    said = history.output(call.store, number, None)
+    text = page(run_as_json(detail), title_of(detail.run), said, now())
     if str(html) == "-":
         call.output.text(text)
         return

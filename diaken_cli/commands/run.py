@@ -97,6 +97,7 @@ def _run(
 ) -> None:
     from diaken_cli.actions.run.flow import plan, run
     from diaken_cli.actions.run.request import AskedRun, understand_run
+    from diaken_cli.render.runs import run_as_json
 
     asked = AskedRun(
         type=target_type,
@@ -110,7 +111,7 @@ def _run(
     found = understand_run(asked, call.store, call.config)
     if not found.request.target.hosts and found.retried is not None:
         call.output.say(f"nothing to do: run {found.retried} succeeded on every active host")
-        call.show_run(found.retried, call.output.for_scripts)
+        call.show_run(found.retried, lambda detail: call.output.for_scripts(run_as_json(detail)))
     elif now.dry_run:
         call.show_plan(plan(found.request))
     else:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from diaken_cli.config import Config
     from diaken_cli.events import Emit, Event
     from diaken_cli.store import Store
+    from diaken_cli.store.runs import RunDetail
 
 LONGEST_NUMBER = 18
 """Digits: SQLite's numbers have 64 bits, and Python refuses to read more than 4300 digits."""
@@ -169,15 +170,13 @@ class Call:
         if status == "partial":
             raise typer.Exit(PartlyFailed.exit_status)
 
-    def show_run(self, run: int, show: "Callable[[dict[str, Any]], None]") -> str | None:
+    def show_run(self, run: int, show: "Callable[[RunDetail], None]") -> str | None:
         """Show a run as it stands in the database; its status, None where it is not there."""
-        from diaken_cli.render.runs import run_as_json
-
         detail = self.store.history.find(run)
         if detail is None:
             return None
         with perhaps_unheard(sys.stdout):
-            show(run_as_json(detail))
+            show(detail)
         return detail.run.status
 
     @cached_property

@@ -21,11 +21,11 @@ from diaken_cli.render.output import (
     table,
     utc,
 )
-from diaken_cli.render.phrases import seconds, title
+from diaken_cli.render.phrases import act, seconds
+from diaken_cli.render.runs import run_as_row, title_of
 from diaken_cli.render.summary import headline, hosts_table, marked, what_next
-from diaken_cli.store.runs import OutputLine, RunDetail
+from diaken_cli.store.runs import OutputLine, RunDetail, RunRecord
 from diaken_cli.units import format_duration, format_size
-from diaken_cli.words import RunKind
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +39,7 @@ def columns(console: "Console") -> Mapping[str, Any]:
     found = {
         "RUN": "id",
         "STARTED": lambda run: f"{_moment(run['started_at']).astimezone():%Y-%m-%d %H:%M}",
-        "WHAT": lambda run: run["playbook"] or run["kind"],
+        "WHAT": "what",
         "TARGET": "target",
         "ENV": "environment",
         "STATUS": lambda run: marked(run["status"], run["status"], console),
@@ -50,10 +50,16 @@ def columns(console: "Console") -> Mapping[str, Any]:
     return found if console.width < NARROW else found | by
 
 
+def run_as_text_row(record: RunRecord) -> Shape:
+    """A run as a list for people has it: `what` says which act it was, and whether a check."""
+    what = act(record.kind, record.playbook, record.request)
+    return run_as_row(record) | {"what": what}
+
+
 def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[OutputLine]) -> None:
     """Print a run with its steps on a timeline, its hosts, its snapshots and what it left."""
     console = output.out
-    console.print(headline(run, console))
+    console.print(headline(run, title_of(detail.run), console))
     console.print(fields(_about(detail, run), {}))
     if run["steps"]:
         console.print()
@@ -196,7 +202,7 @@ def _about(detail: RunDetail, run: Shape) -> dict[str, Any]:
     """The fields of a run that people look for; those without a value are left out."""
     asked = {key: value for key, value in detail.run.request.items() if key != "v"}
     said = {
-        "what": title(RunKind(run["kind"]), run["target"], run["playbook"]),
+        "what": title_of(detail.run),
         "environment": run["environment"],
         "started": _local(run["started_at"]),
         "finished": _local(run["finished_at"]),

@@ -1,6 +1,7 @@
 """How durations, counters and runs are said in a few words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from diaken_cli.words import HostCounters, RunKind
 
@@ -32,3 +33,10 @@ def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
 def title(kind: RunKind, target: str, playbook: str | None) -> str:
     """What a run does: `update on web`, `deploy of web01`."""
     return f"{playbook} on {target}" if playbook else f"{kind} of {target}"
+
+
+def act(kind: RunKind, playbook: str | None, request: Mapping[str, Any]) -> str:
+    """What a run did, whatever its target: `update (check)`, `snapshot revert`, `deploy`."""
+    if playbook is None:
+        return f"{kind} {request['action']}" if "action" in request else str(kind)
+    return f"{playbook} (check)" if request.get("check") else playbook

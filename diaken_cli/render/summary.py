@@ -7,7 +7,7 @@ from rich.text import Text
 
 from diaken_cli.render.marks import mark, one_line, sign
 from diaken_cli.render.output import Output, Shape, table
-from diaken_cli.render.phrases import seconds, title
+from diaken_cli.render.phrases import seconds
 from diaken_cli.words import RunKind
 
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ GOOD = "success"
 NEVER_STARTED = ("ansible", "no_hosts_ran")  # the same again comes to the same
 
 
-def show_ended(output: Output, run: Shape) -> None:
+def show_ended(output: Output, run: Shape, name: str) -> None:
     """Print what a run came to: for a deploy its steps, else its hosts; then what to do next.
+
+    `name` says what it did.
 
     When quiet only what did not succeed is told, on standard error.
     """
@@ -33,14 +35,13 @@ def show_ended(output: Output, run: Shape) -> None:
         output.out.print(steps_table(run, output.out))
     elif run["hosts"]:
         output.out.print(hosts_table(run, output.out))
-    output.out.print(headline(run, output.out))
+    output.out.print(headline(run, name, output.out))
     for line in what_next(run):
         output.say(line)
 
 
-def headline(run: Shape, console: "Console") -> Text:
+def headline(run: Shape, name: str, console: "Console") -> Text:
     """One line: how a run ended, on how many hosts, and how long it took."""
-    name = title(RunKind(run["kind"]), run["target"], run["playbook"])
     line = marked(run["status"], f"run {run['id']}, {name}: {run['status']}", console)
     totals = run["totals"]
     counted = [f"{totals[each]} {each}" for each in totals if each != "hosts" and totals[each]]

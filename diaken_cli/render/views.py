@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from diaken_cli.events import Event, RunStarted
 from diaken_cli.render.jsonl import JsonLines, finished_as_json
@@ -15,6 +15,8 @@ from diaken_cli.render.output import (
     print_json_line,
 )
 from diaken_cli.render.plain import PlainLines
+from diaken_cli.render.runs import run_as_json, title_of
+from diaken_cli.store.runs import RunDetail
 
 
 class Screen(Protocol):
@@ -41,8 +43,9 @@ class View:
             self.run = event.run
         self._screen.show(event)
 
-    def finish(self, document: dict[str, Any]) -> None:
+    def finish(self, detail: RunDetail) -> None:
         """Print the record of the run, once it has ended and the view is closed."""
+        document = run_as_json(detail)
         match self._output.format:
             case Format.JSON:
                 print_json(document)
@@ -51,7 +54,7 @@ class View:
             case Format.TEXT:
                 from diaken_cli.render.summary import show_ended
 
-                show_ended(self._output, document)
+                show_ended(self._output, document, title_of(detail.run))
 
 
 @contextmanager

@@ -183,6 +183,17 @@ def test_the_list_is_filtered_and_the_newest_comes_first(machine: Machine) -> No
     assert [json.loads(line)["id"] for line in lines] == [2, 1]
 
 
+def test_the_list_says_which_act_it_was(machine: Machine) -> None:
+    for action in ("create", "revert"):
+        begin(
+            machine.store, RunKind.SNAPSHOT, "web01", playbook=None, request={"action": action}
+        ).end(RunStatus.SUCCESS)
+    text = machine.run("list").stdout.splitlines()
+    assert "  snapshot revert  web01" in text[1]
+    assert "  snapshot create  web01" in text[2]
+    assert {"kind", "what"} & set(machine.json("list")[0]) == {"kind"}
+
+
 def test_all_that_is_wrong_with_a_filter_is_said_at_once(machine: Machine) -> None:
     error = machine.error(
         *(2, "list", "--status", "fine", "--kind", "x", "--since", "yesterday"),

@@ -104,6 +104,8 @@ def test_check_changes_nothing_and_diff_shows_what_it_would(cli: Running, lab: L
     assert lab.ssh("10.77.0.101", "cat /root/edited").stdout == "old\n"
     said = cli.run("history", "output", str(checked["id"])).out
     assert "-old\n+new\n" in said
+    assert "  edit (check)  web01" in cli.run("history", "list").out
+    assert ", edit (check) on web01: " in cli.run("history", "show", str(checked["id"])).out
 
     cli.json("run", "host", "web01", "edit")
     assert lab.ssh("10.77.0.101", "cat /root/edited").stdout == "new\n"

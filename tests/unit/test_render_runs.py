@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.render.output import Format, Output
+from diaken_cli.render.phrases import act
 from diaken_cli.render.runs import run_as_json, run_as_row
 from diaken_cli.render.summary import show_ended, what_next
 from diaken_cli.store import Store
@@ -152,7 +153,7 @@ def test_leftovers_name_the_host_and_the_vm(store: Store, *, died_before_it_knew
 def test_the_summary_says_what_failed_and_what_to_do(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_ended(Output(Format.TEXT), partial_run(store))
+    show_ended(Output(Format.TEXT), partial_run(store), "update on web")
     out, err = capsys.readouterr()
     assert out.splitlines()[1].split()[:3] == ["web02", "✗", "failed"]  # before those that are good
     assert "Restart nginx: no such unit" in out
@@ -164,7 +165,7 @@ def test_the_summary_says_what_failed_and_what_to_do(
 
 
 def test_quiet_tells_of_failures_only(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    show_ended(Output(Format.TEXT, quiet=True), partial_run(store))
+    show_ended(Output(Format.TEXT, quiet=True), partial_run(store), "update on web")
     said = "warning: web02: failed: Restart nginx: no such unit\n"
     assert capsys.readouterr() == ("", said)
 
@@ -173,7 +174,22 @@ def test_what_went_well_needs_no_advice(store: Store, capsys: pytest.CaptureFixt
     run = begin(store, at=begin(store).at + timedelta(hours=1))
     store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
     run.end(RunStatus.SUCCESS)
-    show_ended(Output(Format.TEXT), stored(store, run.id))
+    show_ended(Output(Format.TEXT), stored(store, run.id), "update on web")
     out, err = capsys.readouterr()
     assert "✓ run 2, update on web: success (1 success)" in out
     assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "playbook", "request_", "said"),
+    [
+        (RunKind.PLAYBOOK, "update", {"v": 1}, "update"),
+        (RunKind.PLAYBOOK, "update", {"v": 1, "check": True}, "update (check)"),
+        (RunKind.SNAPSHOT, None, {"v": 1, "action": "revert"}, "snapshot revert"),
+        (RunKind.DEPLOY, None, {"v": 1, "name": "web01"}, "deploy"),
+    ],
+)
+def test_people_are_told_which_act_it_was(
+    kind: RunKind, playbook: str | None, request_: dict[str, Any], said: str
+) -> None:
+    assert act(kind, playbook, request_) == said

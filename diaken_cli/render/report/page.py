@@ -10,18 +10,19 @@ import diaken_cli
 from diaken_cli.render.lanes import MOST_HOSTS, chart
 from diaken_cli.render.marks import harmless, mark, one_line
 from diaken_cli.render.output import Shape, cell, local
-from diaken_cli.render.phrases import seconds, title
+from diaken_cli.render.phrases import seconds
 from diaken_cli.render.report.drawing import draw
 from diaken_cli.render.summary import GOOD, said_of
 from diaken_cli.store.runs import OutputLine
-from diaken_cli.words import RunKind
 
 NUMBERS = ("ok", "changed", "failed", "unreachable", "skipped")
 
 
-def page(run: dict[str, Any], said: Sequence[OutputLine], at: datetime) -> str:
-    """The whole page of a run as JSON has it, made at that moment. All text in it is escaped."""
-    what = title(RunKind(run["kind"]), run["target"], run["playbook"])
+def page(run: dict[str, Any], what: str, said: Sequence[OutputLine], at: datetime) -> str:
+    """The whole page of a run as JSON has it, made at that moment; `what` is its title.
+
+    All text in it is escaped.
+    """
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
