@@ -58,9 +58,11 @@ def select_hosts(
     environment: str | None,
     group: str | None,
     vcenter: str | None,
-    include_inactive: bool,
 ) -> list[HostRecord]:
-    """The hosts that fit; without any word, all. Raises InvalidInput for names that are unknown."""
+    """The hosts that fit, inactive ones too; without any word, all.
+
+    Raises InvalidInput for names that are unknown.
+    """
     known, reader = places(store), validate.Reader()
     place = reader.choice("--environment", environment, by_name(known.environments))
     connection = reader.choice("--vcenter", vcenter, by_name(known.vcenters))
@@ -74,7 +76,7 @@ def select_hosts(
         environment_id=place.id if place else None,
         group_id=chosen.id if chosen else None,
         vcenter_id=connection.id if connection else None,
-        include_inactive=include_inactive,
+        include_inactive=True,
     )
 
 

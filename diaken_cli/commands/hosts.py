@@ -90,12 +90,12 @@ def list_them(
     vcenter: Annotated[str | None, typer.Option("--vcenter", metavar="V")] = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that are inactive.")] = False,
 ) -> None:
-    """List the active hosts.
+    """List the active hosts, and say which ones a deploy holds.
 
     Example: diaken hosts list --environment PROD --group web --all
     """
     from diaken_cli.actions.hosts import select_hosts
-    from diaken_cli.render.inventory import HOST_COLUMNS, host_as_json
+    from diaken_cli.render.inventory import HOST_COLUMNS, host_as_json, host_as_text_row
 
     with asking(call) as ask:
         if group_name:
@@ -105,9 +105,16 @@ def list_them(
             environment=environment,
             group=group_name,
             vcenter=vcenter,
-            include_inactive=every,
         )
-        call.output.rows([host_as_json(each) for each in hosts], HOST_COLUMNS, nothing="no hosts")
+        shape = host_as_text_row if call.output.format is Format.TEXT else host_as_json
+        rows = [shape(each) for each in hosts if every or each.active]
+        call.output.rows(rows, HOST_COLUMNS, nothing="no hosts" if every else "no active hosts")
+        for each in hosts:
+            if each.deployed_by is not None and not each.active:
+                call.output.say(
+                    f"{each.name} is not in use: it belongs to deploy run {each.deployed_by}."
+                    f" See: diaken history show {each.deployed_by}"
+                )
 
 
 @command(app)

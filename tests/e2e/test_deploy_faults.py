@@ -176,6 +176,7 @@ def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:
     assert f"deploy resume {run['id']}" in run["error"]["hint"]
     assert deploying.machines()[NAME].on
     assert f"{IP}\t{NAME}\n" in deploying.hosts_file.read_text()
+    assert f"belongs to deploy run {run['id']}" in deploying.run("hosts", "list").err
     (deploying.folder / "playbooks" / "bad.yml").write_text("- hosts: all\n  gather_facts: false\n")
 
     resumed = deploying.json("deploy", "resume", str(run["id"]))

@@ -5,9 +5,11 @@ import subprocess
 
 from diaken_cli import liveness
 from diaken_cli.actions.recording import lock_path
+from diaken_cli.store.records import HostValues
+from diaken_cli.words import RunKind, RunStatus
 from tests.e2e.cli import HOSTS, Cli
 from tests.e2e.inventory import add, names
-from tests.seeding import begin
+from tests.seeding import MORNING, begin
 
 FULL = {
     "name": "web01",
@@ -262,6 +264,28 @@ def test_sync_writes_another_file_and_protects_a_block(places: Cli) -> None:
     other.write_text(own)
     assert places.error(12, *call)["code"] == "would_empty"
     assert other.read_text() == own
+
+
+def test_the_list_tells_of_a_host_that_a_deploy_left(places: Cli) -> None:
+    add(places, "web01", "10.0.4.21")
+    add(places, "old", "10.0.4.24", active=False)
+    run = begin(places.store, RunKind.DEPLOY, "web02", playbook=None)
+    place = places.store.inventory.environments()[0].id
+    places.store.claims.register(
+        run.id, "web02", HostValues("10.0.4.22", place, active=False), MORNING
+    )
+    run.end(RunStatus.FAILED)
+    listed = places.run("hosts", "list")
+    assert [line.split()[0] for line in listed.out.splitlines()] == ["NAME", "web01"]
+    told = "web02 is not in use: it belongs to deploy run 1. See: diaken history show 1\n"
+    assert listed.err == told
+    assert "no: deploy run 1" in places.run("hosts", "list", "--all").out
+    shapes = places.json("hosts", "list", "--all")
+    assert {each["name"]: each["active"] for each in shapes} == {
+        "old": False,
+        "web01": True,
+        "web02": False,
+    }
 
 
 def test_a_hosts_file_that_is_turned_off_stays_as_it_is(places: Cli) -> None:
