@@ -14,6 +14,9 @@ from diaken_cli.services.vsphere.tasks import ENDED, QUIET_SECONDS, TaskState, r
 
 _PATHS = ("info.state",)
 
+MOST = 50
+"""Tasks of one collector, with those that have ended: all of them are in its first answer."""
+
 
 class Following:
     """Tasks of one session that are waited for, a few more of them now and then.
@@ -24,6 +27,7 @@ class Following:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._pending: list[str] = []
+        self._followed = 0  # by the collector, also what has ended
         self._collector: Any = None
         self._updates: Iterator[dict[str, Properties]] = iter(())
         self._logins = 0
@@ -43,11 +47,19 @@ class Following:
         """Wait for these, too."""
         new = list(task_refs)
         self._pending += new
-        if new and self._collector is not None:
-            try:
-                add_filter(self._session, self._collector, vim.Task, new, _PATHS)
-            except VSphereError:
-                self._forget()  # `ended` begins anew, and raises where it can't
+        if not new or self._collector is None:
+            return
+        if self._followed + len(new) > MOST:
+            self._forget()
+            return
+        self._followed += len(new)
+        try:
+            add_filter(self._session, self._collector, vim.Task, new, _PATHS)
+        except VSphereError:
+            self._forget()  # `ended` begins anew, and raises where it can't
+        else:
+            # Asked for all that it follows, it answers at once; asked for changes, once a while.
+            self._updates = updates(self._collector)
 
     def ended(self, *, timeout: float, should_stop: Callable[[], bool]) -> dict[str, TaskState]:
         """Those that have ended since, at least one of them.
@@ -92,6 +104,7 @@ class Following:
     def _begin(self) -> None:
         self._logins = self._session.logins
         self._collector = self._session.content.propertyCollector.CreatePropertyCollector()
+        self._followed = len(self._pending)
         add_filter(self._session, self._collector, vim.Task, self._pending, _PATHS)
         self._updates = updates(self._collector)
 
