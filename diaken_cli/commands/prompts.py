@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +33,8 @@ class Questions:
         """A value that is required; asked for again where `parse` raises ValueError."""
         if given is not None or not self._call.may_ask:
             return given
-        return self._noted(option, self._ask(label, parse))
+        answer = self._ask(label, parse)
+        return self.noted(option, answer) if answer else None
 
     def optional(
         self,
@@ -53,7 +54,7 @@ class Questions:
                 parse(answer)
 
         answer = self._ask(f"{label} (empty: {empty})", check, "")
-        return self._noted(option, answer) if answer else None
+        return self.noted(option, answer) if answer else None
 
     def choice(
         self,
@@ -64,12 +65,15 @@ class Questions:
         *,
         required: bool = True,
         default: str | None = None,
+        also: Collection[str] = (),
+        beside: Mapping[str, str] | None = None,
     ) -> str | None:
         """One of the names that there are, or none where it is not required.
 
         `known` is called only where somebody is asked; where it gives nothing, nobody is. Without
         an `option` the answer only leads to another question. An empty answer means `default`, or
-        the only name that there is.
+        the only name that there is. `also` are answers that are not shown; what is `beside` a name
+        is, on a line of its own.
         """
         if given is not None or not self._call.may_ask:
             return given
@@ -78,9 +82,12 @@ class Questions:
             return None
 
         def check(answer: str) -> None:
-            if answer not in names and (required or answer):
+            if answer not in names and answer not in also and (required or answer):
                 raise ValueError(f"there is no {answer!r}")
 
+        if beside is not None:
+            for name in names[:SHOWN]:
+                self._call.output.say(f"  {name}: {beside[name]}")
         shown = ", ".join(names[:SHOWN])
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         none = "" if required else "; empty: none"
@@ -89,7 +96,7 @@ class Questions:
         answer = self._ask(
             f"{label} ({shown}{more}{none})", check, default if required else default or ""
         )
-        return self._noted(option, answer) if answer else None
+        return self.noted(option, answer) if answer else None
 
     def environment_of(self, group: str, given: str | None) -> str | None:
         """Which environment is meant, where several have a group of that name."""
@@ -97,6 +104,12 @@ class Questions:
         if len(places) < 2:
             return given
         return self.choice("--environment", given, f"Environment of group {group}", lambda: places)
+
+    def noted(self, option: str | None, answer: str) -> str:
+        """Remember what an answer would have been on the command line; the answer."""
+        if option is not None:
+            self._answers += [answer] if option.isupper() else [option, answer]
+        return answer
 
     def tell(self) -> None:
         """Say the command line that would have needed no question."""
@@ -112,9 +125,11 @@ class Questions:
         answer = ""
         for _ in range(ATTEMPTS):
             answer = typer.prompt(
-                label, default=default, show_default=bool(default), err=True
+                label, default=default or "", show_default=bool(default), err=True
             ).strip()
             try:
+                if default is None and not answer:
+                    raise ValueError("a value is needed here; Ctrl-C gives up")
                 if parse is not None:
                     parse(answer)
             except ValueError as fault:
@@ -122,11 +137,6 @@ class Questions:
             else:
                 break
         return answer  # the flow says once more what is wrong with it
-
-    def _noted(self, option: str | None, answer: str) -> str:
-        if option is not None:
-            self._answers += [answer] if option.isupper() else [option, answer]
-        return answer
 
 
 @contextmanager

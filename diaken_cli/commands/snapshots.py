@@ -1,6 +1,5 @@
 """`diaken snapshots`: see them, take, revert, remove, and prune what diaken took and is old."""
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -214,7 +213,8 @@ def _act(
     """Revert or remove a snapshot, after a question that says what is lost."""
     with asking(call) as ask:
         on = _asked(call, ask, on)
-        snapshot = ask.choice("SNAPSHOT", snapshot, "Snapshot", lambda: _names(call, on))
+        offered = _offered(call, on) if snapshot is None and call.may_ask else {}
+        snapshot = ask.choice("SNAPSHOT", snapshot, "Snapshot", lambda: offered, beside=offered)
         target = _target(call, on, SNAPSHOT=snapshot)
         with call.carrying_out() as show:
             act(
@@ -236,16 +236,12 @@ def _asked(call: Call, ask: Questions, on: On) -> On:
     return replace(on, host=[host] if host else None, group=name, environment=environment)
 
 
-def _names(call: Call, on: On) -> list[str]:
-    """The snapshots that can be meant: by name, or by id where several have that name."""
+def _offered(call: Call, on: On) -> dict[str, str]:
+    """The snapshots that can be meant, each with what tells it from the others."""
     from diaken_cli.actions.snapshots.pruning import listed
+    from diaken_cli.render.snapshots import offered
 
-    rows = listed(call.outside, _target(call, on).hosts)
-    found = [row.snapshot for row in rows if row.snapshot is not None]
-    names = Counter(each.name for each in found)
-    if on.group is not None:
-        return list(names)
-    return [each.name if names[each.name] == 1 else each.id for each in found]
+    return offered(listed(call.outside, _target(call, on).hosts))
 
 
 def _target(call: Call, on: On, **required: str | None) -> "RunTarget":

@@ -46,11 +46,23 @@ def ask_target(
         return host, group, environment
     hosts = call.store.inventory.hosts()
     if group is None and hosts:
+        there = [each for each in hosts if environment in (None, each.environment)]
+        names = {each.name for each in there}
+        groups = {each.group for each in there if each.group} - names
         whole = ask.choice(
-            None, None, "On a host, or on a group", lambda: ["host", "group"], default="host"
+            None,
+            None,
+            "On a host, on a group, or the name of one",
+            lambda: ["host", "group"],
+            default="host",
+            also=names | groups,
         )
         if whole == "host":
             return ask_host(call, ask, "--host", None, environment), None, environment
+        if whole in names:
+            return ask.noted("--host", whole), None, environment
+        if whole in groups:
+            group = ask.noted("--group", whole)
     group, environment = ask_group(call, ask, "--group", group, environment)
     return None, group, environment
 

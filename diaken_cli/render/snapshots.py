@@ -1,6 +1,7 @@
 """Snapshots as rows: the JSON of the contract, and a table."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -72,6 +73,29 @@ def size(count: int | None) -> str | None:
         if count >= one:
             return f"{count / one:.1f}{unit}"
     return f"{count}B"
+
+
+def offered(rows: Iterable[Row]) -> dict[str, str]:
+    """What to choose from: a snapshot's name where no host has two of it, else its id.
+
+    Beside each stands what tells it from the others: name or id, age, and whose it is.
+    """
+    found = [(row, row.snapshot) for row in rows if row.snapshot is not None]
+    count = Counter((row.host, snapshot.name) for row, snapshot in found)
+    twice = {name for (_, name), times in count.items() if times > 1}
+    chosen: dict[str, list[Row]] = {}
+    for row, snapshot in found:
+        chosen.setdefault(snapshot.id if snapshot.name in twice else snapshot.name, []).append(row)
+    return {key: _apart(key, each) for key, each in chosen.items()}
+
+
+def _apart(key: str, rows: Sequence[Row]) -> str:
+    shapes = [row_as_json(row) for row in rows]
+    oldest = max(shapes, key=lambda shape: shape["age_hours"] or 0)
+    other = oldest["id"] if oldest["name"] == key else oldest["name"]
+    hosts = ", ".join(str(shape["host"]) for shape in shapes)
+    said = [other if len(shapes) == 1 else None, f"{age(oldest['age_hours'])} old", f"of {hosts}"]
+    return ", ".join(each for each in said if each)
 
 
 def summary(rows: list[Row], *, dry_run: bool) -> str:

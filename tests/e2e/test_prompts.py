@@ -1,6 +1,7 @@
 """What is missing is asked for on a terminal, with the choices that fit, and how to do without."""
 
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_only_an_ambiguous_group_asks_for_its_environment(inventory: Deploying) 
 def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) -> None:
     answers = [
         ("Name of the task: ", "Say it"),
-        ("On a host, or on a group (host, group) [host]: ", "group"),
+        ("On a host, on a group, or the name of one (host, group) [host]: ", "group"),
         ("Environment (DEMO, PROD): ", "PROD"),
         ("Group (web) [web]: ", ""),
         ("Playbook (", "good"),
@@ -137,7 +138,7 @@ def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) ->
 
 def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
     host = [
-        ("On a host, or on a group (host, group) [host]: ", ""),
+        ("On a host, on a group, or the name of one (host, group) [host]: ", ""),
         ("Environment (DEMO, PROD): ", "DEMO"),
         ("Group (db, web; empty: none): ", "web"),
         ("Host (front) [front]: ", ""),
@@ -146,10 +147,32 @@ def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
     done = inventory.at_a_terminal("snapshots", "create", answers=asked)
     assert done.status == 0, done.out
     assert same(done.out) == ["snapshots", "create", "--host", "front", "before it"]
-    asked = [*host, ("Snapshot (before it) [before it]: ", ""), ("[y/N]: ", "y")]
+    whose = ("or the name of one (host, group) [host]: ", "front")
+    asked = [whose, ("Snapshot (before it) [before it]: ", ""), ("[y/N]: ", "y")]
     done = inventory.at_a_terminal("snapshots", "remove", answers=asked)
     assert done.status == 0, done.out
+    assert re.search(r"  before it: snapshot-\d+, 0\.\d h old, of front\r\n", done.out)
+    assert same(done.out) == ["snapshots", "remove", "--host", "front", "before it"]
     assert inventory.json("snapshots", "list", "--host", "front") == []
+
+
+def test_the_name_of_a_group_answers_whose_too(inventory: Deploying) -> None:
+    answers = [
+        ("Name of the task: ", "Say it"),
+        ("or the name of one (host, group) [host]: ", "wbe"),
+        ("there is no 'wbe'", "web"),
+        ("Environment of group web (DEMO, PROD): ", "PROD"),
+        ("Playbook (", ""),
+        ("a value is needed here; Ctrl-C gives up", "good"),
+        ("When (", ""),
+        ("a value is needed here; Ctrl-C gives up", "+2h"),
+    ]
+    done = inventory.at_a_terminal("schedule", "add", answers=answers)
+    assert done.status == 0, done.out
+    assert same(done.out) == [
+        *("schedule", "add", "Say it", "--group", "web", "--environment", "PROD"),
+        *("--playbook", "good", "--at", "+2h"),
+    ]
 
 
 def test_off_a_terminal_what_is_missing_is_a_usage_error(inventory: Deploying) -> None:
