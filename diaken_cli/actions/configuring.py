@@ -34,7 +34,7 @@ def write(path: Path, given: GivenConfig, *, force: bool) -> None:
     """
     reader = validate.Reader()
     values = {
-        ("database", "path"): reader.optional("--database", given.database, _path, None),
+        ("database", "path"): reader.optional("--database", given.database, new_file, None),
         ("ssh", "user"): reader.optional("--ssh-user", given.ssh_user, validate.account, None),
         ("ssh", "key"): reader.optional("--ssh-key", given.ssh_key, validate.private_key, None),
         ("playbooks", "paths"): [
@@ -58,6 +58,14 @@ def check_is_free(path: Path) -> None:
     """Raise Conflict where there is a file already: before a person is asked for anything."""
     if os.path.lexists(path):
         raise _exists(path)
+
+
+def new_file(text: str) -> str:
+    """The absolute path of a file that is there or will be, and no folder. Raises ValueError."""
+    path = validate.whole_path(text)
+    if os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
+        raise ValueError(f"{path} is a folder; name a file in it")
+    return str(path)
 
 
 def example() -> str:
@@ -88,11 +96,3 @@ def _make_folder(folder: Path) -> None:
     for each in reversed((folder, *folder.parents)):
         if not each.exists():
             each.mkdir(0o700)
-
-
-def _path(text: str) -> str:
-    """An absolute path: what a shell left relative is meant from the working folder."""
-    path = validate.whole_path(text)
-    if os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
-        raise ValueError(f"{path} is a folder; name a file in it")
-    return str(path)

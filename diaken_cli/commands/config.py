@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from diaken_cli.commands.prompts import asking
 from diaken_cli.commands.shared import Call, command, group
 from diaken_cli.render.output import Format
 
@@ -49,21 +50,34 @@ def init(
 
     On a terminal, what is not given is asked for; an empty answer leaves the default.
     """
-    from diaken_cli.actions.configuring import GivenConfig, check_is_free, write
+    from diaken_cli.actions import validate
+    from diaken_cli.actions.configuring import GivenConfig, check_is_free, new_file, write
     from diaken_cli.config.places import default_database, searched
 
     target = path.absolute() if path else searched(call.options.config, os.environ)[0]
     if not force:
         check_is_free(target)
-    if call.may_ask:
-        usual = default_database(os.environ)
-        database = database or _ask(f"Database (empty: {usual})")
-        ssh_user = ssh_user or _ask("SSH user (empty: your own)")
-        ssh_key = ssh_key or _ask("SSH private key (empty: ssh's own choice)")
-        playbooks = playbooks or [_ask("Folder of your playbooks (empty: none)")]
-    given = GivenConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
-    write(target, given, force=force)
-    call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
+    with asking(call) as ask:
+        usual = str(default_database(os.environ))
+        database = ask.optional("--database", database, "Database", new_file, empty=usual)
+        ssh_user = ask.optional(
+            "--ssh-user", ssh_user, "SSH user", validate.account, empty="your own"
+        )
+        ssh_key = ask.optional(
+            "--ssh-key",
+            ssh_key,
+            "SSH private key",
+            validate.private_key,
+            empty="ssh's own choice",
+        )
+        if not playbooks:
+            folder = ask.optional(
+                "--playbooks", None, "Folder of your playbooks", validate.existing_folder
+            )
+            playbooks = [folder] if folder else None
+        given = GivenConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
+        write(target, given, force=force)
+        call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
 
 
 @command(app)
@@ -93,8 +107,3 @@ def path(call: Call) -> None:
         typer.echo(str(found))
     else:
         call.output.say(f"there is no config file; looked for: {', '.join(places)}")
-
-
-def _ask(question: str) -> str:
-    answer: str = typer.prompt(question, default="", show_default=False, err=True)
-    return answer.strip()

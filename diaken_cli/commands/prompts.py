@@ -105,10 +105,14 @@ class Questions:
             return given
         return self.choice("--environment", given, f"Environment of group {group}", lambda: places)
 
-    def noted(self, option: str | None, answer: str) -> str:
-        """Remember what an answer would have been on the command line; the answer."""
+    def noted(self, option: str | None, answer: str = "") -> str:
+        """Remember what an answer would have been on the command line; the answer.
+
+        Without an answer it is an option that has no value.
+        """
         if option is not None:
-            self._answers += [answer] if option.isupper() else [option, answer]
+            self._answers += [] if option.isupper() else [option]
+            self._answers += [answer] if answer else []
         return answer
 
     def tell(self) -> None:

@@ -198,10 +198,21 @@ def _asked(
     call: Call, ask: Questions, name: str | None, task: TaskOptions
 ) -> tuple[str | None, TaskOptions]:
     """With what a person answers."""
-    name = ask.text("NAME", name, "Name of the task")
+    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.schedules.adding import check_name, moment_check
+
+    def free_name(text: str) -> None:
+        tasks = call.store.schedules.tasks(include_ended=False)
+        if check_name(text) in (each.name for each in tasks):
+            raise ValueError(f"scheduled task {text!r} exists already")
+
+    def to_come(text: str) -> None:
+        moment_check(call.config, task.timezone, now(), os.environ)(text)
+
+    name = ask.text("NAME", name, "Name of the task", free_name)
     host, group_name, environment = ask_target(call, ask, task.host, task.group, task.environment)
     playbook = ask_playbook(call, ask, "--playbook", task.playbook)
-    at = ask.text("--at", task.at, "When (2026-12-01 03:00, or +2h)")
+    at = ask.text("--at", task.at, "When (2026-12-01 03:00, or +2h)", to_come)
     return name, replace(
         task, host=host, group=group_name, environment=environment, playbook=playbook, at=at
     )

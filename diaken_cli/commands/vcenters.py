@@ -109,7 +109,7 @@ def add(call: Call, options: VCenterOptions, name: Name = None) -> None:
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
-        name, options = _asked(ask, name, options)
+        name, options = _asked(call, ask, name, options)
         added = add_vcenter(call.store, name=name, given=options.given())
         said = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
         call.output.changed(vcenter_as_json(added), said)
@@ -219,13 +219,17 @@ def _find(call: Call, ask: Questions, name: str | None) -> "VCenterRecord":
 
 
 def _asked(
-    ask: Questions, name: str | None, options: VCenterOptions
+    call: Call, ask: Questions, name: str | None, options: VCenterOptions
 ) -> tuple[str | None, VCenterOptions]:
     """With what a person answers; a password itself is never asked for."""
     from diaken_cli import units
     from diaken_cli.actions import validate
 
-    name = ask.text("NAME", name, "Name of the vCenter here", units.check_label)
+    def free_name(text: str) -> None:
+        if call.store.inventory.vcenter(units.check_label(text)):
+            raise ValueError(f"vCenter {text} exists already")
+
+    name = ask.text("NAME", name, "Name of the vCenter here", free_name)
     server = ask.text("--server", options.server, "Server, HOST[:PORT]", validate.server)
     username = ask.text("--username", options.username, "Username", validate.one_line)
     answers: dict[str, Any] = {"server": server, "username": username}
@@ -239,4 +243,26 @@ def _asked(
         if way is not None:
             place, label, parse = ways[way]
             answers[place] = ask.text(option_name(place), None, label, parse)
+    if ask.asked and options.ca_file is None and options.insecure is None:
+        answers |= _asked_of_tls(ask)
     return name, replace(options, **answers)
+
+
+def _asked_of_tls(ask: Questions) -> dict[str, Any]:
+    """How the certificate is verified; whoever just presses Enter leaves that to this machine."""
+    from diaken_cli.actions import validate
+
+    way = ask.choice(
+        None,
+        None,
+        "How is its certificate verified?",
+        lambda: ("system", "ca-file", "insecure"),
+        default="system",
+    )
+    if way == "insecure":
+        ask.noted("--insecure")
+        return {"insecure": True}
+    if way != "ca-file":
+        return {}
+    label = "File of its CA's certificates, PEM"
+    return {"ca_file": ask.text("--ca-file", None, label, validate.certificate_file)}

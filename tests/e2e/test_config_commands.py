@@ -129,6 +129,13 @@ def test_init_asks_on_a_terminal(machine: Machine) -> None:
     assert [row["key"] for row in rows if row["source"] == "file"] == ["ssh.user"]
 
 
+def test_init_checks_an_answer_when_it_is_given(machine: Machine) -> None:
+    said = at_a_terminal(machine, ["config", "init"], ["", "", "no-key", "", "no-plays", ""])
+    assert "no-key does not exist" in said
+    assert "no-plays is not a folder" in said
+    assert machine.config.exists()
+
+
 def at_a_terminal(machine: Machine, arguments: list[str], answers: list[str]) -> str:
     """What the command says to a person who gives an answer to each question."""
     ours, theirs = pty.openpty()

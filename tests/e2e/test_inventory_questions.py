@@ -1,5 +1,7 @@
 """The inventory's commands on a terminal: what is missing is asked for."""
 
+import subprocess
+
 from tests.e2e.cli import Cli
 
 
@@ -56,8 +58,44 @@ def test_where_a_password_is_is_asked_for(cli: Cli) -> None:
             ("Username: ", "u"),
             ("(command, file, variable): ", "command"),
             ("Command that prints it: ", "pass show vcenter"),
+            ("How is its certificate verified? (system, ca-file, insecure) [system]: ", ""),
         ],
     )
     assert done.status == 0, done.out
+    assert cli.json("vcenters", "show", "main")["tls"] == "verify"
     assert "--username u --password-command 'pass show vcenter'" in done.out
     assert cli.json("vcenters", "show", "main")["secret"] == "command"
+
+
+def test_a_vcenters_name_and_its_certificate_are_checked_when_they_are_given(cli: Cli) -> None:
+    authority = cli.folder / "ca.pem"
+    subject = ("-subj", "/CN=ca", "-keyout", str(cli.folder / "key"), "-out", str(authority))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", *subject],
+        check=True,
+        capture_output=True,
+    )
+    place = ("--server", "vc", "--username", "u", "--password-env", "VC")
+    assert cli.run("vcenters", "add", "main", *place).status == 0
+    done = cli.at_a_terminal(
+        *("vcenters", "add", *place),
+        answers=[
+            ("Name of the vCenter here: ", "main"),
+            ("vCenter main exists already", "second"),
+            ("(system, ca-file, insecure) [system]: ", "ca-file"),
+            ("certificates, PEM: ", "none.pem"),
+            ("none.pem does not exist", str(authority)),
+        ],
+    )
+    assert done.status == 0, done.out
+    assert f"second --ca-file {authority}" in done.out
+    assert cli.json("vcenters", "show", "second")["tls"] == "ca-file"
+    done = cli.at_a_terminal(
+        *("vcenters", "add", *place),
+        answers=[
+            ("Name of the vCenter here: ", "third"),
+            ("(system, ca-file, insecure) [system]: ", "insecure"),
+        ],
+    )
+    assert "third --insecure" in done.out
+    assert cli.json("vcenters", "show", "third")["tls"] == "insecure"

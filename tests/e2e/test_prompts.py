@@ -158,14 +158,15 @@ def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
 
 def test_the_name_of_a_group_answers_whose_too(inventory: Deploying) -> None:
     answers = [
-        ("Name of the task: ", "Say it"),
+        ("Name of the task: ", "12"),
+        ("can't be a number", "Say it"),
         ("or the name of one (host, group) [host]: ", "wbe"),
         ("there is no 'wbe'", "web"),
         ("Environment of group web (DEMO, PROD): ", "PROD"),
         ("Playbook (", ""),
         ("a value is needed here; Ctrl-C gives up", "good"),
-        ("When (", ""),
-        ("a value is needed here; Ctrl-C gives up", "+2h"),
+        ("When (", "2001-01-01 03:00"),
+        ("is in the past", "+2h"),
     ]
     done = inventory.at_a_terminal("schedule", "add", answers=answers)
     assert done.status == 0, done.out

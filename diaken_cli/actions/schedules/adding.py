@@ -1,6 +1,6 @@
 """`schedule add` and `set`: everything is checked now, not at three in the morning."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,6 +36,21 @@ class GivenTask:
     misfire_grace: str | None = None
 
 
+def moment_check(
+    config: Config, zone: str | None, now: datetime, environ: Mapping[str, str]
+) -> Callable[[str], object]:
+    """What tells whether a text will do for `--at`, in the zone that it is going to be taken in.
+
+    Where the zone itself is wrong it lets all pass: that is no mistake of the moment's.
+    """
+    try:
+        known_zone = zone or config.scheduler.timezone or machine_zone(environ)
+        parse_moment("+1m", known_zone, now)
+    except ValueError:
+        return str
+    return lambda text: parse_moment(text, known_zone, now)
+
+
 def add_task(
     store: Store,
     config: Config,
@@ -48,7 +63,7 @@ def add_task(
 ) -> TaskRecord:
     """Add a task. Raises InvalidInput with all that is wrong, NotFound, AnsibleNotStarted."""
     reader = validate.Reader()
-    checked = reader.required("NAME", name, _name)
+    checked = reader.required("NAME", name, check_name)
     values = _values(store, config, given, options, None, reader, now, environ)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
@@ -136,7 +151,8 @@ def _values(
     )
 
 
-def _name(text: str) -> str:
+def check_name(text: str) -> str:
+    """The name of a task, which can't be taken for a number. Raises ValueError."""
     if text.isascii() and text.isdigit():
         raise ValueError("can't be a number: tasks have numbers of their own, and go by them, too")
     return validate.one_line(text)
