@@ -19,7 +19,13 @@ def list_them(call: Call) -> None:
     from diaken_cli.services.ansible.catalog import list_playbooks
 
     rows = [each.as_json() for each in list_playbooks(call.config.playbooks.paths)]
-    call.output.rows(rows, PLAYBOOK_COLUMNS, nothing="no playbooks")
+    call.output.rows(
+        rows,
+        PLAYBOOK_COLUMNS,
+        nothing="no playbooks",
+        whole=("NAME", "PATH"),
+        spare=("PATH",),
+    )
 
 
 @command(app)

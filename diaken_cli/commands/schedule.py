@@ -118,19 +118,24 @@ def list_them(
 ) -> None:
     """List the tasks that are pending or running."""
     from diaken_cli.actions.recording import now
-    from diaken_cli.render.schedules import columns, task_as_json
+    from diaken_cli.render.schedules import SPARE, WHOLE, columns, task_as_json
 
     tasks = call.store.schedules.tasks(include_ended=every)
     call.output.rows(
-        [task_as_json(task) for task in tasks], columns(now()), nothing="no scheduled tasks"
+        [task_as_json(task) for task in tasks],
+        columns(now()),
+        nothing="no scheduled tasks",
+        whole=WHOLE,
+        spare=SPARE,
     )
 
 
 @command(app)
 def show(call: Call, task: Task = None) -> None:
     """Show a task, and the moments of it that were missed."""
-    from diaken_cli.render.output import Format, local
+    from diaken_cli.render.output import Format
     from diaken_cli.render.schedules import task_as_json, when
+    from diaken_cli.render.values import local
 
     found = _find(call, task)
     shape = task_as_json(found)
@@ -191,7 +196,9 @@ def upcoming(
         "TARGET": "target",
         "PLAYBOOK": "playbook",
     }
-    call.output.rows(moments, columns, nothing="nothing is scheduled")
+    call.output.rows(
+        moments, columns, nothing="nothing is scheduled", whole=("AT", "IN"), spare=("IN", "ZONE")
+    )
 
 
 def _asked(

@@ -134,7 +134,7 @@ def pause(
     """Freeze all tasks: none begins. Later they are due again, or missed."""
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.validate import Reader
-    from diaken_cli.render.output import local
+    from diaken_cli.render.values import local
     from diaken_cli.timing import machine_zone, parse_moment
 
     reader = Reader()

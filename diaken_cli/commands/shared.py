@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from typer.models import ArgumentInfo
 
+from diaken_cli.commands.help_text import flowing
 from diaken_cli.errors import (
     Canceled,
     DatabaseError,
@@ -278,7 +279,7 @@ def command(
                 raise Canceled(str(fault) or "stopped") from None
 
         call.__name__ = function.__name__
-        call.__doc__ = function.__doc__
+        call.__doc__ = flowing(function.__doc__ or "")
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {each.name: each.annotation for each in parameters}
         app.command(name)(call)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from diaken_cli.actions.run.targets import RunTarget
     from diaken_cli.actions.snapshots.rows import Row
-    from diaken_cli.render.output import Columns
+    from diaken_cli.render.values import Columns
 
 app = group("Snapshots of the inventory's VMs: see, take, revert, remove, prune.")
 
@@ -286,9 +286,11 @@ def _wait(on: On) -> int:
 
 
 def _show(call: Call, rows: "list[Row]", columns: "Columns", nothing: str) -> None:
-    from diaken_cli.render.snapshots import row_as_json
+    from diaken_cli.render.snapshots import SPARE, WHOLE, row_as_json
 
-    call.output.rows([row_as_json(row) for row in rows], columns, nothing=nothing)
+    call.output.rows(
+        [row_as_json(row) for row in rows], columns, nothing=nothing, whole=WHOLE, spare=SPARE
+    )
 
 
 def _fail(rows: "list[Row]") -> None:

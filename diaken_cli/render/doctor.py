@@ -1,5 +1,6 @@
 """What the doctor found: a line a check, what mends it below, and the JSON of it."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +25,27 @@ def finding_as_json(finding: Finding) -> dict[str, Any]:
 
 
 def show(findings: Sequence[Finding], console: "Console") -> None:
-    """Print the report for people; lines are not cut, so that a command in it can be copied."""
+    """Print the report for people; no line of what mends something is broken: it can be copied."""
     from rich.text import Text
 
     width = max((len(each.check) for each in findings), default=0)
     for each in findings:
         style = mark(each.status).style
-        line = Text(f"{sign(each.status, console)} ", style=style)
-        line += Text(f"{each.check:{width}}  ", style="bold")
-        line += Text(one_line(f"{each.subject}: {each.finding}"))
+        said = one_line(f"{each.subject}: {each.finding}")
+        line = Text.assemble(
+            (f"{sign(each.status, console)} ", style),
+            (f"{each.check:{width}}  ", "bold"),
+            f"\n{'':{width + 4}}".join(_lines(said, console.width - width - 4)),
+        )
         console.print(line, soft_wrap=True)
         if each.mend:
-            told = Text(f"  {'':{width}}  {MEND} ", style="dim") + Text(harmless(each.mend))
+            told = Text.assemble((f"  {'':{width}}  {MEND} ", "dim"), harmless(each.mend))
             console.print(told, soft_wrap=True)
+
+
+def _lines(said: str, room: int) -> list[str]:
+    """Text in lines of at most that many columns; a path or another long word is never broken."""
+    return textwrap.wrap(said, max(room, 1), break_long_words=False, break_on_hyphens=False)
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -10,20 +10,12 @@ from diaken_cli.events import TaskFinished
 from diaken_cli.render.jsonl import finished_as_json
 from diaken_cli.render.lanes import Lane, chart
 from diaken_cli.render.marks import harmless, mark, one_line, speaks_unicode
-from diaken_cli.render.output import (
-    Format,
-    Output,
-    Shape,
-    fields,
-    local,
-    print_json,
-    print_json_line,
-    table,
-    utc,
-)
+from diaken_cli.render.output import Format, Output, print_json, print_json_line, utc
 from diaken_cli.render.phrases import act, seconds
 from diaken_cli.render.runs import run_as_row, title_of
 from diaken_cli.render.summary import headline, hosts_table, marked, what_next
+from diaken_cli.render.tables import fields, table
+from diaken_cli.render.values import Shape, local
 from diaken_cli.store.runs import OutputLine, RunDetail, RunRecord
 from diaken_cli.units import format_duration, format_size
 

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,13 +14,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 from diaken_cli.errors import DiakenError, InvalidInput
 from diaken_cli.render.marks import harmless
+from diaken_cli.render.values import Columns, Shape
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
+
+    from diaken_cli.render.tables import Table
 
 WIDE = 10_000  # columns where no terminal limits them: a pipe never loses data
-Shape = Mapping[str, Any]
-Columns = Mapping[str, str | Callable[[Shape], Any]]
 
 
 class Format(StrEnum):
@@ -71,8 +72,20 @@ class Output:
             width=None if stream.isatty() else WIDE,
         )
 
-    def rows(self, shapes: Sequence[Shape], columns: Columns, *, nothing: str) -> None:
-        """Print a list: an array, an object a line, or a table; `nothing` may say so."""
+    def rows(
+        self,
+        shapes: Sequence[Shape],
+        columns: Columns,
+        *,
+        nothing: str,
+        whole: Collection[str] = (),
+        spare: Sequence[str] = (),
+    ) -> None:
+        """Print a list: an array, an object a line, or a table; `nothing` may say so.
+
+        Of a table on a narrow terminal, the columns in `whole` do not fold, and those in `spare`
+        are left out, the first one first.
+        """
         match self.format:
             case Format.JSON:
                 print_json(list(shapes))
@@ -81,9 +94,16 @@ class Output:
                     print_json_line(shape)
             case Format.TEXT:
                 if shapes:
-                    self.out.print(table(shapes, columns))
+                    from diaken_cli.render.tables import table
+
+                    self._table(table(shapes, columns, whole=whole, spare=spare))
                 elif nothing:
                     self.say(nothing)
+
+    def _table(self, found: "Table") -> None:
+        self.out.print(found, crop=False)
+        if left_out := found.left_out(self.out.width):
+            self.say(f"a wider terminal also shows: {', '.join(left_out)}")
 
     def thing(self, shape: Shape, labels: Mapping[str, str] | None = None) -> None:
         """Print one thing: an object, or its fields line by line."""
@@ -93,6 +113,8 @@ class Output:
             case Format.JSONL:
                 print_json_line(shape)
             case Format.TEXT:
+                from diaken_cli.render.tables import fields
+
                 self.out.print(fields(shape, labels or {}))
 
     def for_scripts(self, shape: Shape) -> None:
@@ -180,65 +202,6 @@ def is_plain(stream: IO[str], *, no_color: bool) -> bool:
 def utc(moment: datetime) -> str:
     """ISO 8601 in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def local(moment: datetime) -> str:
-    """A moment in this machine's zone, for people."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def table(
-    shapes: Iterable[Shape], columns: Columns, *, whole: Collection[str] = ()
-) -> "RenderableType":
-    """A table without lines; a column that is too wide for the terminal folds, and is not cut.
-
-    The columns in `whole` never fold.
-    """
-    from rich.table import Table
-
-    view = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for header in columns:
-        view.add_column(header, overflow="fold", no_wrap=header in whole)
-    for shape in shapes:
-        view.add_row(*(cell(_value(shape, source)) for source in columns.values()))
-    return view
-
-
-def fields(shape: Shape, labels: Mapping[str, str]) -> "RenderableType":
-    """One thing, a line a field."""
-    from rich.table import Table
-
-    view = Table(box=None, pad_edge=False, show_header=False, show_edge=False)
-    view.add_column(style="bold", no_wrap=True)
-    view.add_column(overflow="fold")
-    for key, value in shape.items():
-        view.add_row(labels.get(key, key.replace("_", " ")), cell(value))
-    return view
-
-
-def cell(value: Any) -> Any:
-    """A value as people read it; what Rich can draw stays as it is."""
-    match value:
-        case None | "":
-            return "–"
-        case bool():
-            return "yes" if value else "no"
-        case datetime():
-            return local(value)
-        case dict():
-            return ", ".join(f"{key}={cell(each)}" for key, each in value.items()) or "–"
-        case list() | tuple():
-            return ", ".join(str(cell(each)) for each in value) or "–"
-        case int() | float():
-            return str(value)
-        case str():
-            return harmless(value)
-        case _:
-            return value
-
-
-def _value(shape: Shape, source: str | Callable[[Shape], Any]) -> Any:
-    return shape[source] if isinstance(source, str) else source(shape)
 
 
 def _plain(value: Any) -> Any:

@@ -29,6 +29,8 @@ PRUNED: Mapping[str, Any] = {
     "STATUS": "status",
     "REASON": lambda shape: shape["error"] or shape["reason"],
 }
+WHOLE = ("HOST", "VM", "ID", "AGE")
+SPARE = ("VCENTER", "VM", "DEPTH", "AUTOMATIC", "SIZE", "ACTION")
 MARKS = {
     SnapshotStatus.REMOVED: "✓ removed",
     SnapshotStatus.FAILED: "✗ failed",

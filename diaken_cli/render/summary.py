@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from diaken_cli.render.marks import mark, one_line, sign
-from diaken_cli.render.output import Output, Shape, table
+from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import seconds
+from diaken_cli.render.tables import table
+from diaken_cli.render.values import Shape
 from diaken_cli.words import RunKind
 
 if TYPE_CHECKING:

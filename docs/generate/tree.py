@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from diaken_cli.commands import COMMANDS, GROUPS, app
+from diaken_cli.commands.help_text import joined
 from diaken_cli.commands.shared import EVERY_COMMAND
 
 OWN = "Options"
@@ -85,7 +86,7 @@ def description() -> str:
 
 def _command(path: str, found: Any) -> Command:
     text = _text(found.help or "")
-    body, _, example = text.partition("Example: ")
+    body, _, example = text.partition("Example:\n")
     summary, *details = [" ".join(each.split()) for each in body.strip().split("\n\n")]
     options: dict[str, list[Parameter]] = {}
     arguments = []
@@ -99,7 +100,7 @@ def _command(path: str, found: Any) -> Command:
         path=path,
         summary=summary,
         details=tuple(details),
-        example=" ".join(example.split()) or None,
+        example=joined(example) or None,
         arguments=tuple(arguments),
         options={heading: tuple(found) for heading, found in options.items()},
     )

@@ -114,7 +114,9 @@ class Cli:
         """The options that a call is refused for, in their order."""
         return [each["option"] for each in self.error(status, *arguments, **options)["mistakes"]]
 
-    def at_a_terminal(self, *arguments: str, answers: Sequence[tuple[str, str]] = ()) -> Done:
+    def at_a_terminal(
+        self, *arguments: str, answers: Sequence[tuple[str, str]] = (), columns: int = 200
+    ) -> Done:
         """Run the command on a terminal; `answers` are what is asked, in part, and what is said.
 
         All that was on the screen is in `out`.
@@ -124,7 +126,7 @@ class Cli:
         process = start(
             [*DIAKEN, *arguments],
             cwd=self.folder,
-            env=self.environment | {"TERM": "xterm", "COLUMNS": "200"},
+            env=self.environment | {"TERM": "xterm", "COLUMNS": str(columns)},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

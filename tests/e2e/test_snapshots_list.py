@@ -70,6 +70,12 @@ def test_a_list_says_what_prune_would_do_and_warns_of_what_is_old_or_deep(
     assert "warning: main-web01: 'one/two' is 80 h old" in warnings
     assert "warning: main-web01: the chain of its snapshots is deeper than 3" in warnings
 
+    narrow = cli.at_a_terminal("snapshots", "list", "--no-color", columns=80).out.splitlines()
+    assert "a wider terminal also shows: VCENTER, VM, DEPTH, SIZE, AUTOMATIC" in narrow
+    assert narrow[0].split() == ["HOST", "SNAPSHOT", "ID", "AGE", "PRUNE", "WOULD"]
+    assert max(len(line) for line in narrow) <= 80
+    assert all(any(ref in line.split() for line in narrow) for ref in rows)
+
     # The VM has two hosts: neither may change it, as one's lock is not the other's.
     for act in ("revert", "remove"):
         error = cli.error(12, "snapshots", act, shared, "--host", "main-web03", "--yes")

@@ -9,10 +9,10 @@ from typing import Any
 import diaken_cli
 from diaken_cli.render.lanes import MOST_HOSTS, chart
 from diaken_cli.render.marks import harmless, mark, one_line
-from diaken_cli.render.output import Shape, cell, local
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.report.drawing import draw
 from diaken_cli.render.summary import GOOD, said_of
+from diaken_cli.render.values import Shape, cell, local
 from diaken_cli.store.runs import OutputLine
 
 NUMBERS = ("ok", "changed", "failed", "unreachable", "skipped")

@@ -1,0 +1,36 @@
+"""Values as people read them."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from diaken_cli.render.marks import harmless
+
+Shape = Mapping[str, Any]
+Columns = Mapping[str, str | Callable[[Shape], Any]]
+
+
+def local(moment: datetime) -> str:
+    """A moment in this machine's zone, for people."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def cell(value: Any) -> Any:
+    """A value as people read it; what Rich can draw stays as it is."""
+    match value:
+        case None | "":
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return local(value)
+        case dict():
+            return ", ".join(f"{key}={cell(each)}" for key, each in value.items()) or "–"
+        case list() | tuple():
+            return ", ".join(str(cell(each)) for each in value) or "–"
+        case int() | float():
+            return str(value)
+        case str():
+            return harmless(value)
+        case _:
+            return value
