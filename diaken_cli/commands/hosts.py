@@ -95,7 +95,7 @@ def list_them(
     Example: diaken hosts list --environment PROD --group web --all
     """
     from diaken_cli.actions.hosts import select_hosts
-    from diaken_cli.render.inventory import HOST_COLUMNS, host_as_json, host_as_text_row
+    from diaken_cli.render.inventory import HOST_COLUMNS, host_as_json, host_as_text
 
     with asking(call) as ask:
         if group_name:
@@ -106,7 +106,7 @@ def list_them(
             group=group_name,
             vcenter=vcenter,
         )
-        shape = host_as_text_row if call.output.format is Format.TEXT else host_as_json
+        shape = host_as_text if call.output.format is Format.TEXT else host_as_json
         rows = [shape(each) for each in hosts if every or each.active]
         call.output.rows(rows, HOST_COLUMNS, nothing="no hosts" if every else "no active hosts")
         for each in hosts:
@@ -151,10 +151,11 @@ def add(
 @command(app)
 def show(call: Call, name: Name = None) -> None:
     """Show all that is known of a host."""
-    from diaken_cli.render.inventory import host_as_json
+    from diaken_cli.render.inventory import host_as_json, host_as_text
 
+    shape = host_as_text if call.output.format is Format.TEXT else host_as_json
     with asking(call) as ask:
-        call.output.thing(host_as_json(_find(call, ask, name)))
+        call.output.thing(shape(_find(call, ask, name)))
 
 
 @command(app, name="set")

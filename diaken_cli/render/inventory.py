@@ -67,8 +67,8 @@ def host_as_json(host: "HostRecord") -> dict[str, Any]:
     }
 
 
-def host_as_text_row(host: "HostRecord") -> dict[str, Any]:
-    """A host as a list for people has it: an inactive one says which deploy holds it."""
+def host_as_text(host: "HostRecord") -> dict[str, Any]:
+    """A host for people: an inactive one says which deploy holds it."""
     held = not host.active and host.deployed_by is not None
     return host_as_json(host) | ({"active": f"no: deploy run {host.deployed_by}"} if held else {})
 

@@ -280,6 +280,7 @@ def test_the_list_tells_of_a_host_that_a_deploy_left(places: Cli) -> None:
     told = "web02 is not in use: it belongs to deploy run 1. See: diaken history show 1\n"
     assert listed.err == told
     assert "no: deploy run 1" in places.run("hosts", "list", "--all").out
+    assert "no: deploy run 1" in places.run("hosts", "show", "web02").out
     shapes = places.json("hosts", "list", "--all")
     assert {each["name"]: each["active"] for each in shapes} == {
         "old": False,
