@@ -236,7 +236,7 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
 
 def _scheduled(call: Call, task: "TaskRecord") -> None:
     from diaken_cli.actions.recording import now
-    from diaken_cli.actions.schedules.adding import warnings
+    from diaken_cli.actions.schedules.warnings import warnings
     from diaken_cli.render.schedules import confirmation, task_as_json
 
     call.output.changed(task_as_json(task), confirmation(task, now()))

@@ -7,7 +7,9 @@ from diaken_cli.timing.recurrence import (
     next_instant,
     parse_rule,
     upcoming,
+    well_formed,
 )
+from diaken_cli.timing.short_months import skipped_months
 
 __all__ = [
     "Moment",
@@ -17,5 +19,7 @@ __all__ = [
     "next_instant",
     "parse_moment",
     "parse_rule",
+    "skipped_months",
     "upcoming",
+    "well_formed",
 ]

@@ -6,7 +6,7 @@ after the gap, what it repeats the first time. Shorter ones count elapsed time.
 
 import calendar
 from collections.abc import Iterator
-from datetime import MAXYEAR, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -39,6 +39,11 @@ def parse_rule(text: str, moment: Moment) -> str:
     if first is None or first > moment.instant + FIRST_WITHIN:
         raise ValueError(f"{text!r} never comes, or not within eight years of its first moment")
     return write_rule(rule)
+
+
+def well_formed(text: str) -> str:
+    """The same where no moment is known: what can be said of a rule by itself."""
+    return write_rule(read_rule(text, lambda wall: wall.replace(tzinfo=UTC)))
 
 
 def next_instant(

@@ -93,6 +93,17 @@ def test_all_mistakes_are_told_at_once(cli: Cli) -> None:
         *("NAME", "--host", "--playbook", "--timezone"),
         *("--misfire-grace", "--forks", "--extra-var"),
     }
+    both = (
+        "--at",
+        "soon",
+        "--timezone",
+        "Mars/Olympus",
+        "--every",
+        "FREQ=DAILY;UNTIL=20310101;COUNT=2",
+    )
+    empty = ("--group", "web", "--exclude", "nope", "--playbook", "broken")
+    told = cli.mistakes(2, *ADD, "x", *empty, *both)
+    assert told == ["--exclude", "--timezone", "--at", "--every"]
     assert cli.mistakes(2, *ADD, "x", "--host", "web01", *SAY, "--at", "2020-01-01 03:00") == [
         "--at"
     ]
@@ -106,6 +117,15 @@ def test_what_could_not_run_is_refused_when_it_is_added(cli: Cli) -> None:
     assert cli.run("groups", "add", "empty", "--environment", "TEST").status == 0
     empty = ("--group", "empty", "--environment", "TEST", *SAY, "--at", "+1h")
     assert cli.error(11, *ADD, "x", *empty)["code"] == "no_active_host"
+
+
+def test_the_months_that_a_rule_skips_are_warned_of(cli: Cli) -> None:
+    monthly = ("--host", "web01", *SAY, "--every", "monthly", "--at")
+    done = cli.run(*ADD, "on the 31st", *monthly, "2031-01-31 03:00")
+    assert done.status == 0
+    assert "skipped in the months without a day 31: February, April, June, September" in done.err
+    assert "--every 'FREQ=MONTHLY;BYMONTHDAY=-1'" in done.err
+    assert "skipped" not in cli.run(*ADD, "on the 28th", *monthly, "2031-01-28 03:00").err
 
 
 def test_what_will_not_work_under_cron_is_warned_of(cli: Cli, tmp_path: Path) -> None:
@@ -127,6 +147,10 @@ def test_a_task_is_changed_canceled_and_its_name_is_free_again(cli: Cli) -> None
     assert (task["target_type"], task["target"], task["status"]) == ("group", "web", "pending")
     assert (task["every"], task["next_at"], task["last_run"]) == ("FREQ=WEEKLY", task["at"], None)
     assert cli.error(12, *ADD, "weekly", "--host", "web01", *SAY, "--at", "+1h")["code"] == "in_use"
+    assert cli.mistakes(2, *ADD, "weekly", "--host", "web01", *SAY, "--at", "no") == [
+        "NAME",
+        "--at",
+    ]
     changed = cli.json("schedule", "set", "weekly", "--tags", "a", "--misfire-grace", "2h")
     assert (changed["next_at"], changed["options"]["tags"]) == (task["next_at"], ["a"])
     moved = cli.json("schedule", "set", str(task["id"]), "--at", "+5h", "--every", "")

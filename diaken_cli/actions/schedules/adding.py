@@ -11,15 +11,22 @@ from diaken_cli.actions.run.options import GivenOptions, understand
 from diaken_cli.actions.run.retry import repeated
 from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrowed
 from diaken_cli.config import Config
-from diaken_cli.errors import AnsibleNotStarted, InvalidInput, Mistake
+from diaken_cli.errors import AnsibleNotStarted, InvalidInput, NotFound
 from diaken_cli.services.ansible import catalog
-from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.services.ansible.syntax import syntax_check
 from diaken_cli.store import Store
-from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord, TaskValues
-from diaken_cli.timing import Moment, machine_zone, next_instant, parse_moment, parse_rule
-from diaken_cli.words import RunOptions, SecretKind, TargetType
+from diaken_cli.timing import (
+    Moment,
+    machine_zone,
+    next_instant,
+    parse_moment,
+    parse_rule,
+    well_formed,
+)
+from diaken_cli.words import RunOptions, TargetType
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,9 @@ def add_task(
     """Add a task. Raises InvalidInput with all that is wrong, NotFound, AnsibleNotStarted."""
     reader = validate.Reader()
     checked = reader.required("NAME", name, check_name)
+    names = [task.name for task in store.schedules.tasks(include_ended=False)]
+    if checked is not None and checked in names:
+        reader.refuse("NAME", name, f"scheduled task {name!r} exists already", in_use=True)
     values = _values(store, config, given, options, None, reader, now, environ)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
@@ -88,25 +98,6 @@ def set_task(
     return store.schedules.set(task, values)
 
 
-def warnings(store: Store, config: Config, task: TaskRecord) -> list[str]:
-    """What will not work under cron, where no terminal and no login's environment is."""
-    hosts = _hosts_of(store, task)
-    names = {host.vcenter for host in hosts if host.vcenter} if task.options.snapshot else set()
-    said = [
-        f"vCenter {vcenter.name} takes its password from ${vcenter.secret_ref}, which cron does"
-        " not set: use --password-command or --password-file"
-        for vcenter in store.inventory.vcenters()
-        if vcenter.name in names and vcenter.secret_kind is SecretKind.ENV
-    ]
-    keys = {str(host.key or config.ssh.key) for host in hosts if host.key or config.ssh.key}
-    said += [
-        f"the SSH key {key} has a passphrase, and nobody is there to type it"
-        for key in sorted(keys)
-        if needs_passphrase(Path(key))
-    ]
-    return said
-
-
 def _values(
     store: Store,
     config: Config,
@@ -119,13 +110,17 @@ def _values(
 ) -> TaskValues | None:
     said = understand(options, reader, Path.cwd())
     chosen = said if current is None else repeated(current.options, said)
-    target = _target(store, given, current, reader)
+    target, none_active = None, None
+    try:
+        target = _target(store, given, current, reader)
+    except NotFound as missing:  # a group without an active host: a mistake goes before it
+        none_active = missing
     if target is not None:
         try:
             narrowed(target, chosen)
         except InvalidInput as fault:
             reader.mistakes += fault.mistakes
-    playbook = _playbook(config, given, current, chosen, reader)
+    playbook = _playbook(config, given, current, reader)
     moment = _moment(config, given, current, reader, now, environ)
     rule = _rule(given, current, moment, reader)
     grace = reader.optional(
@@ -135,19 +130,27 @@ def _values(
         current.grace if current else config.scheduler.misfire_grace,
         may_be_empty=False,
     )
-    if target is None or target.id is None or playbook is None or moment is None:
+    due_at = None
+    if moment is not None and all(each.option != "--every" for each in reader.mistakes):
+        due_at = _due(given, current, moment, rule, reader, now)
+    if reader.mistakes:
         return None
+    if none_active is not None:
+        raise none_active
+    if target is None or target.id is None or playbook is None or moment is None or due_at is None:
+        return None
+    _check_syntax(playbook, chosen, config)
     return TaskValues(
         target_type=target.type,
         target_id=target.id,
         target=target.name,
         environment=target.environment or "",
-        playbook=playbook,
+        playbook=playbook.name,
         options=chosen,
         moment=moment,
         rule=rule,
         grace=grace or config.scheduler.misfire_grace,
-        due_at=_due(given, current, moment, rule, now),
+        due_at=due_at,
     )
 
 
@@ -179,24 +182,24 @@ def _playbook(
     config: Config,
     given: GivenTask,
     current: TaskRecord | None,
-    options: RunOptions,
     reader: validate.Reader,
-) -> str | None:
+) -> catalog.Playbook | None:
     name = given.playbook or (current.playbook if current else None)
     if name is None:
         reader.refuse("--playbook", None, "is required; see `diaken playbooks list`")
         return None
-    found = reader.named("--playbook", name, lambda: catalog.find(name, config.playbooks.paths))
-    if found is None or reader.mistakes:
-        return None
+    return reader.named("--playbook", name, lambda: catalog.find(name, config.playbooks.paths))
+
+
+def _check_syntax(playbook: catalog.Playbook, options: RunOptions, config: Config) -> None:
+    """Have Ansible look at it; that takes a second, so nothing else may be wrong by then."""
     vault = options.vault_password_file or config.ansible.vault_password_file
-    complaint = syntax_check(found.path, Path(vault) if vault else None)
+    complaint = syntax_check(playbook.path, Path(vault) if vault else None)
     if complaint is not None:
         raise AnsibleNotStarted(
-            f"Ansible would not start {name}: {complaint}",
-            hint=f"Check it with: diaken playbooks show {name}",
+            f"Ansible would not start {playbook.name}: {complaint}",
+            hint=f"Check it with: diaken playbooks show {playbook.name}",
         )
-    return found.name
 
 
 def _moment(
@@ -216,15 +219,22 @@ def _moment(
         zone = zone or machine_zone(environ)
     except ValueError as fault:
         reader.refuse("--timezone", None, str(fault))
+        _moment_anywhere(given, reader, now)
         return None
     if given.timezone is not None:
         try:
             parse_moment("+1m", given.timezone, now)
         except ValueError as fault:
             reader.refuse("--timezone", given.timezone, str(fault))
+            _moment_anywhere(given, reader, now)
             return None
     known_zone = zone
     return reader.required("--at", given.at, lambda text: parse_moment(text, known_zone, now))
+
+
+def _moment_anywhere(given: GivenTask, reader: validate.Reader, now: datetime) -> None:
+    """Refuse what is a moment to come in no zone: which one is meant is not known."""
+    reader.required("--at", given.at, lambda text: parse_moment(text, "UTC", now - DAY))
 
 
 def _rule(
@@ -232,7 +242,7 @@ def _rule(
 ) -> str | None:
     before = current.rule if current else None
     if moment is None:
-        return before
+        return reader.optional("--every", given.every, well_formed, before)
     return reader.optional("--every", given.every, lambda text: parse_rule(text, moment), before)
 
 
@@ -241,30 +251,20 @@ def _due(
     current: TaskRecord | None,
     moment: Moment,
     rule: str | None,
+    reader: validate.Reader,
     now: datetime,
-) -> datetime:
+) -> datetime | None:
     """The next moment; a task that is set to something else keeps the one that it has."""
     untouched = given.at is None and given.timezone is None and given.every is None
     if current is not None and current.due_at is not None and untouched:
         return current.due_at
     if rule is None and moment.instant <= now:
-        raise InvalidInput([Mistake("--at", None, "is required: its first moment has passed")])
-    return _first(moment, rule, now)
-
-
-def _first(moment: Moment, rule: str | None, now: datetime) -> datetime:
-    """The first moment that fits the rule, and is still to come."""
+        reader.refuse("--at", None, "is required: its first moment has passed")
+        return None
     if rule is None:
         return moment.instant
     after = max(moment.instant - timedelta(seconds=1), now)
     first = next_instant(rule, moment.wall, moment.zone, moment.fold, after)
     if first is None:
-        raise InvalidInput([Mistake("--every", rule, "has no moment that is still to come")])
+        reader.refuse("--every", rule, "has no moment that is still to come")
     return first
-
-
-def _hosts_of(store: Store, task: TaskRecord) -> list[HostRecord]:
-    if task.target_type is TargetType.HOST:
-        host = store.inventory.host(task.target)
-        return [] if host is None else [host]
-    return list(store.inventory.hosts(group_id=task.target_id))
