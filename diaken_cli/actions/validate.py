@@ -39,20 +39,6 @@ def parse_file(text: str) -> Path:
     return Path(text)
 
 
-def file_to_change(text: str) -> Path:
-    """The absolute path of a file that is there: what a slip of the pen names is not made."""
-    path = parse_file(text).absolute()
-    try:
-        path.stat()
-    except FileNotFoundError:
-        raise ValueError(
-            f"there is no file {path}: correct the path, or make the file first, with touch"
-        ) from None
-    except OSError:
-        pass  # whoever reads it says more of it
-    return path
-
-
 class Reader:
     """Reads values, and collects what is wrong with them."""
 

@@ -228,7 +228,7 @@ def sync(
         typer.Option(
             "--path",
             metavar="FILE",
-            help="Another file, which is there, than the config file names.",
+            help="Another file than the config file names; a new one is made, and said to be.",
         ),
     ] = None,
     yes: Annotated[
@@ -243,16 +243,17 @@ def sync(
     It is done on every change of the inventory, too.
     """
     from diaken_cli.actions.inventory import write_block
-    from diaken_cli.actions.validate import Reader, file_to_change
+    from diaken_cli.actions.validate import Reader, parse_file
 
     reader = Reader()
-    given = reader.optional("--path", path, file_to_change, None, may_be_empty=False)
+    given = reader.optional("--path", path, parse_file, None, may_be_empty=False)
     reader.check()
-    target = given or hosts_file(call)
+    target = given.absolute() if given else hosts_file(call)
     if target is None:
         off = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
         call.output.changed(off, "nothing to do: `[hosts_file] enabled` is false")
         return
+    is_new = not target.exists()
     done = write_block(call.store, target, force=yes, dry_run=dry_run, protect_emptying=True)
     for warning in done.warnings:
         call.output.warn(warning)
@@ -267,7 +268,8 @@ def sync(
         call.output.text(done.diff)
     if done.refused is not None:
         _show_refused(call, shape, done.refused)
-    would = "would be changed" if dry_run else "was changed"
+    change = "made anew" if is_new else "changed"
+    would = f"would be {change}" if dry_run else f"was {change}"
     count = "1 host" if done.hosts == 1 else f"{done.hosts} hosts"
     state = f"{would}: {count}" if done.changed else "is in step with the inventory"
     call.output.changed(shape, f"{done.path} {state}")

@@ -106,11 +106,13 @@ def test_an_empty_path_names_no_file(cli: Cli) -> None:
     assert cli.error(10, "hosts", "sync", "--path", ".")["code"] == "permission"
 
 
-def test_a_path_that_leads_nowhere_makes_no_file(cli: Cli) -> None:
-    for wrong in ("hsots", "no-folder/hosts"):
-        (mistake,) = cli.error(2, "hosts", "sync", "--path", wrong)["mistakes"]
-        assert mistake["message"].startswith(f"there is no file {cli.folder / wrong}: correct")
+def test_a_file_that_is_made_is_said_to_be_new(cli: Cli) -> None:
+    words = ("hosts", "sync", "--path", "hsots")
+    assert f"{cli.folder}/hsots would be made anew" in cli.run(*words, "--dry-run").err
     assert not (cli.folder / "hsots").exists()
+    assert f"{cli.folder}/hsots was made anew" in cli.run(*words).err
+    assert f"{cli.folder}/hsots is in step" in cli.run(*words).err
+    assert cli.error(10, "hosts", "sync", "--path", "no-folder/hosts")["code"]
 
 
 @pytest.mark.parametrize(
