@@ -12,6 +12,7 @@ DiakenError                     1    unexpected
 │   └── AccessError            10    a file or account that lacks a permission
 ├── NotFound                   11    the thing the command is about does not exist
 ├── Conflict                   12    exists already, in use, depended on, inactive or locked
+│   └── Locked                 12    … by a run that goes on
 ├── VSphereError               13    vSphere said no, or can't be reached
 │   ├── Unreachable            13    no answer, or a broken connection
 │   ├── CertificateRefused     13    TLS could not be verified
@@ -141,6 +142,22 @@ class Conflict(DiakenError):
 
     code = "conflict"
     exit_status = 12
+
+
+class Locked(Conflict):
+    """A run that goes on holds one of the hosts."""
+
+    code = "locked"
+
+    def __init__(self, message: str, *, run: int, waited: float = 0) -> None:
+        stop = f"stop it: diaken history cancel {run}"
+        if waited:
+            super().__init__(
+                f"{message}; waited {waited:.0f} s", hint=f"Wait for longer, or {stop}"
+            )
+        else:
+            super().__init__(message, hint=f"Wait with --wait 10m, or {stop}")
+        self.run = run
 
 
 class VSphereError(DiakenError):

@@ -13,7 +13,7 @@ from typing import Any
 
 from diaken_cli import liveness
 from diaken_cli.actions.stopping import Stop
-from diaken_cli.errors import Canceled, Conflict, DatabaseError, DiakenError, PartlyFailed
+from diaken_cli.errors import Canceled, DatabaseError, DiakenError, Locked, PartlyFailed
 from diaken_cli.events import (
     Emit,
     Event,
@@ -273,9 +273,9 @@ def _begun(store: Store, begin: Callable[[], Begun], stop: Stop, wait: float) ->
         stop.check()
         try:
             return begin()
-        except Conflict as conflict:
-            if conflict.code != "locked" or time.monotonic() >= deadline:
-                raise
+        except Locked as held:
+            if time.monotonic() >= deadline:
+                raise Locked(held.message, run=held.run, waited=wait) from None
         time.sleep(min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
         reap(store)
 

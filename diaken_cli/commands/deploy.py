@@ -193,8 +193,10 @@ def abort(
     UUID that the clone returned.
     """
     from diaken_cli.actions.deploy.flow import abort as take_back
+    from diaken_cli.actions.deploy.flow import unfinished
 
     number = call.run_number(run)
+    unfinished(call.store, number)  # nobody is asked where there is nothing to undo
     call.confirm(f"Destroy what deploy run {number} has made?", yes=yes)
     with call.carrying_out() as show:
         take_back(number, call.outside, show)

@@ -13,7 +13,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from diaken_cli.errors import Conflict
+from diaken_cli.errors import Conflict, Locked
 from diaken_cli.models import Host, HostLock, Run
 from diaken_cli.store import hosts
 from diaken_cli.store.engine import Database
@@ -223,9 +223,9 @@ def begin_run(session: Session, new: NewRun, attempt: Attempt, now: datetime) ->
 
 
 def refuse_locked(session: Session, host_ids: Sequence[int]) -> None:
-    """Raise Conflict where a run holds one of the hosts: which, whose, and since when."""
+    """Raise Locked where a run holds one of the hosts: which, whose, and since when."""
     query = (
-        select(Host.name, Run.id, Run.user, Run.started_at)
+        select(Host.name, HostLock.run_id, Run.user, Run.started_at)
         .join(HostLock, col(HostLock.host_id) == col(Host.id))
         .join(Run, col(Run.id) == col(HostLock.run_id))
         .where(col(Host.id).in_(host_ids))
@@ -235,11 +235,10 @@ def refuse_locked(session: Session, host_ids: Sequence[int]) -> None:
     if holders:
         host, run, user, since = holders[0]
         others = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
-        raise Conflict(
+        raise Locked(
             f"host {host}{others} is locked by run {run} of {user}"
             f" since {since.astimezone():%Y-%m-%d %H:%M:%S}",
-            code="locked",
-            hint=f"Wait with --wait 10m, or stop it: diaken history cancel {run}",
+            run=run,
         )
 
 

@@ -91,7 +91,10 @@ def test_one_waits_for_as_long_as_was_said(fleet: Fleet) -> None:
     with fleet.going_on(*holding) as holder:
         until(sleep.sleepers, "it sleeps")
         began = time.monotonic()
-        assert fleet.error(12, *waiting[:-2], "--wait", "2s")["code"] == "locked"
+        late = fleet.error(12, *waiting[:-2], "--wait", "2s")
+        assert (late["code"], late["message"].endswith("; waited 2 s")) == ("locked", True)
+        assert "web02 is locked by run" in late["message"]
+        assert late["hint"].startswith("Wait for longer, or stop it: diaken history cancel ")
         assert time.monotonic() - began > 2
         assert fleet.last().target == "web02", "who did not begin is not recorded"
         with fleet.going_on(*waiting, "5m") as patient:

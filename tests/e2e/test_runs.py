@@ -118,7 +118,13 @@ def test_partial_then_only_what_failed_again(cli: Cli) -> None:
 def test_a_play_for_no_host_is_a_failure(cli: Cli) -> None:
     run = cli.json("run", "host", "web01", "nowhere", status=1)
     assert run["error"]["code"] == "no_hosts_ran"
+    assert "Write `hosts: all` in the playbook" in run["error"]["hint"]
     assert statuses(run) == {"web01": "skipped"}
+    number = str(run["id"])
+    assert cli.error(12, "deploy", "abort", number)["message"].startswith(
+        f"run {number} is no deploy"
+    )
+    assert cli.error(11, "deploy", "abort", "999")["code"] == "not_found", "nobody is asked before"
 
 
 def test_a_playbook_that_ansible_does_not_start(cli: Cli) -> None:

@@ -83,14 +83,14 @@ def resume(run_id: int, outside: Outside, show: Emit) -> None:
     if known is not None and known.still_marked:
         identity.take_off(known, outside, show)
         return
-    detail, request = _unfinished(outside.store, run_id)
+    detail, request = unfinished(outside.store, run_id)
     with _taken_up(detail, request, outside, show) as world:
         _go(world, journal.reached(detail.steps))
 
 
 def abort(run_id: int, outside: Outside, show: Emit) -> None:
     """Undo what a deploy has left. Raises OperationFailed, or Conflict, where something stays."""
-    detail, request = _unfinished(outside.store, run_id)
+    detail, request = unfinished(outside.store, run_id)
     with _taken_up(detail, request, outside, show) as world:
         world.undoing = True
         stuck = journal.undo(STEPS, world, _statuses(world))
@@ -218,7 +218,7 @@ def _checked(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> Dep
     return request
 
 
-def _unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
+def unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
     """A deploy that can be taken up. Raises NotFound, or Conflict where there is nothing left."""
     detail = store.history.find(run_id)
     if detail is None:

@@ -188,7 +188,8 @@ def _failure(request: RunRequest, run_id: int, outcome: Outcome) -> OperationFai
             f"{request.playbook} ran on no host: its plays match none of"
             f" {request.target.name}'s hosts, or had no task for them",
             code="no_hosts_ran",
-            hint="Look at `hosts:` in the playbook, and at --tags and --limit.",
+            hint="Write `hosts: all` in the playbook: diaken gives Ansible the hosts that were"
+            " asked for. Look at --tags and --limit, too.",
         )
     first = next(each for each in outcome.results if each.status is not HostStatus.SKIPPED)
     why = f"{first.failed_task}: {first.message}" if first.failed_task else first.message
