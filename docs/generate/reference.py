@@ -22,8 +22,8 @@ wrong. A code may be more special than the ones below: vSphere's faults go by th
 (`no_permission`, `duplicate_name`)."""
 EVENTS = """\
 One JSON object a line, while work goes on; each has `type` and `at` (ISO 8601, UTC). The last one
-is `run_finished`, with the whole run as `--json` prints it, or `error`. Fields are only ever
-added."""
+is `run_finished`, with the whole run as `--json` prints it as its `result`, or `error`. Fields are
+only ever added."""
 
 
 def commands() -> str:

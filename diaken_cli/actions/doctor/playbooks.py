@@ -38,7 +38,10 @@ def check(folders: Sequence[Path]) -> Iterable[Finding]:
             checked = f"ansible-playbook --syntax-check {shlex.quote(str(playbook.path))}"
             yield About("playbooks", playbook.name).problem(complaint, checked)
     if not wrong:
-        yield About("playbooks", "all").ok(f"{len(found)} can be read")
+        yield About("playbooks", "all").ok(
+            f"{len(found)} can be read, and are YAML; Ansible's own check of one is"
+            " `diaken playbooks show NAME`"
+        )
 
 
 def check_tasks(store: Store, folders: Sequence[Path]) -> Iterable[Finding]:
