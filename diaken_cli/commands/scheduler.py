@@ -99,11 +99,16 @@ def install(
         return
     is_root = os.geteuid() == 0
     content = cron.lines(
-        cron.program(), cron.environment(call.config, os.environ), user="root" if is_root else None
+        cron.program(), cron.environment(call.config), user="root" if is_root else None
     )
     if yes and not is_root:
         said = "only root can write /etc/cron.d: put the lines into `crontab -e` yourself"
         raise InvalidInput([Mistake("--yes", None, said)])
+    for key in cron.lost(call.config):
+        variable = f"DIAKEN_{key.replace('.', '_')}".upper()
+        call.output.warn(
+            f"{variable} is set here, and not under cron: put {key} into the config file"
+        )
     changed = cron.install(content, path) if yes else False
     shape = {
         "path": str(path) if is_root else None,

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from diaken_cli.actions.doctor.findings import Finding, Health
+from diaken_cli.actions.doctor.findings import NOTHING_YET, About, Finding, Health
 from diaken_cli.render.marks import harmless, mark, one_line, sign
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ def show(findings: Sequence[Finding], console: "Console") -> None:
     from rich.text import Text
 
     width = max((len(each.check) for each in findings), default=0)
+    yet = [each.check for each in findings if each.finding == NOTHING_YET]
+    if yet:
+        findings = [each for each in findings if each.finding != NOTHING_YET]
+        findings.append(About("later", ", ".join(dict.fromkeys(yet))).ok(NOTHING_YET))
     for each in findings:
         style = mark(each.status).style
         said = one_line(f"{each.subject}: {each.finding}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from diaken_cli.config import Config
+from diaken_cli.config.sections import Source
 from diaken_cli.errors import AccessError, ConfigurationError, Conflict
 
 CRON_D = Path("/etc/cron.d/diaken")
@@ -43,14 +44,23 @@ def lines(program: Path, environment: Mapping[str, str], *, user: str | None) ->
     )
 
 
-def environment(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
+def environment(config: Config) -> dict[str, str]:
     """What both commands need to find the same config file and database."""
     needed = {}
     if config.path is not None:
         needed["DIAKEN_CONFIG"] = str(config.path.absolute())
-    if environ.get("DIAKEN_DATABASE"):
+    if config.sources.get("database.path") is Source.ENVIRONMENT:
         needed["DIAKEN_DATABASE"] = str(config.database.path.absolute())
     return needed
+
+
+def lost(config: Config) -> list[str]:
+    """The keys that the environment sets here, and cron's would not; the config file can."""
+    return sorted(
+        key
+        for key, source in config.sources.items()
+        if source is Source.ENVIRONMENT and key != "database.path"
+    )
 
 
 def escaped(command: str) -> str:

@@ -284,3 +284,14 @@ def test_vcenters_are_asked_at_the_same_time_and_need_not_tell_all(
     assert time.monotonic() - began < 28
     assert [each["status"] for each in rows] == ["ok", "warning"] * 6
     assert "does not tell" in rows[1]["finding"]
+
+
+def test_what_is_not_there_yet_is_one_line(tmp_path: Path) -> None:
+    new = Cli(tmp_path)
+    rows = new.run("doctor", "--json")
+    of_store = [each for each in json.loads(rows.out) if each["check"] in ("runs", "vcenter")]
+    assert {each["status"] for each in of_store} == {"ok"}
+    lines = new.run("doctor").out.splitlines()
+    assert len([line for line in lines if "nothing to look at yet" in line]) == 1
+    assert not [line for line in lines if "not checked" in line]
+    assert [line for line in lines if line.endswith("mend: diaken environments add PROD")]

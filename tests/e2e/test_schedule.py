@@ -181,3 +181,9 @@ def test_the_lines_for_cron_are_printed_and_nothing_is_written(cli: Cli) -> None
     assert f'DIAKEN_CONFIG="{cli.config_file}"' in shape["content"]
     assert "root " in shape["content"]
     assert not shape["changed"]
+    assert "warning" not in cli.run("scheduler", "install").err
+    here = {"DIAKEN_ANSIBLE_FORKS": "7", "DIAKEN_DATABASE_PATH": str(cli.database)}
+    done = cli.run("scheduler", "install", env=here)
+    assert f'DIAKEN_DATABASE="{cli.database}"' in done.out
+    assert "warning: DIAKEN_ANSIBLE_FORKS is set here, and not under cron" in done.err
+    assert done.err.count("warning") == 1

@@ -182,7 +182,7 @@ def test_a_database_in_memory_is_gone_after_a_reboot(tmp_path: Path) -> None:
 
 def test_playbooks(tmp_path: Path) -> None:
     (tmp_path / "secret.yml").write_text(PLAY + "  vars:\n    a: !vault x\n")
-    assert only(playbooks.check([tmp_path])).finding.endswith(" can be read")
+    assert "can be read, and are YAML" in only(playbooks.check([tmp_path])).finding
     (tmp_path / "wrong.yml").write_text(PLAY + "  vars: {a: [}\n")
     found = told(playbooks.check([tmp_path]))
     assert found.startswith("problem: it is not YAML in line 3: ")
@@ -277,16 +277,15 @@ def test_an_ansible_of_another_sort(tmp_path: Path, program: str | None, said: s
 def test_cron(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "cron"
     config = load(None, {"HOME": str(tmp_path), "DIAKEN_DATABASE": str(store.path)})
-    environ = {"DIAKEN_DATABASE": str(store.path)}
 
     def look(*, needed: bool = False) -> list[Finding]:
-        return list(cron.check_lines(config, environ, needed=needed, path=file))
+        return list(cron.check_lines(config, needed=needed, path=file))
 
     assert told(look()).startswith("warning: cron does not tick")
     assert told(look(needed=True)).startswith("problem: cron does not tick, and tasks wait")
     file.write_text("# by hand\n")
     assert "not made by diaken" in told(look())
-    wanted = crontab.lines(crontab.program(), crontab.environment(config, environ), user="root")
+    wanted = crontab.lines(crontab.program(), crontab.environment(config), user="root")
     file.write_text(wanted.replace(str(crontab.program()), "/opt/old/diaken"))
     assert told(look()).endswith("| diaken scheduler install --yes")
     file.write_text(wanted)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -18,16 +18,14 @@ INSTALL = "diaken scheduler install --yes"
 CRONTAB = "put these lines into `crontab -e`: diaken scheduler install"
 
 
-def check_lines(
-    config: Config, environ: Mapping[str, str], *, needed: bool, path: Path = cron.CRON_D
-) -> Iterable[Finding]:
+def check_lines(config: Config, *, needed: bool, path: Path = cron.CRON_D) -> Iterable[Finding]:
     """Whether cron has the lines that it should; `needed`: there are tasks that wait for it."""
     if os.geteuid() != 0:
         yield from _own_lines(needed=needed)
         return
     about = About("cron", str(path))
     there = cron.installed(path)
-    wanted = cron.lines(cron.program(), cron.environment(config, environ), user="root")
+    wanted = cron.lines(cron.program(), cron.environment(config), user="root")
     if there is None:
         yield _missing(about, INSTALL, needed=needed)
     elif there == wanted:

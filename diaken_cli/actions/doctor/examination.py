@@ -17,7 +17,7 @@ from diaken_cli.actions.doctor import (
     ssh,
     vcenters,
 )
-from diaken_cli.actions.doctor.findings import About, Check, Finding, carry_out
+from diaken_cli.actions.doctor.findings import NOTHING_YET, About, Check, Finding, Health, carry_out
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.recording import reap
 from diaken_cli.config import Config
@@ -44,7 +44,9 @@ def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) ->
     if isinstance(store, Finding):
         found.append(store)
         store = None
-    return found + carry_out(list(_checks(config, store, environ, now)), SECONDS)
+    is_new = not path.exists() and all(each.status is not Health.PROBLEM for each in found)
+    lacking = _nothing_yet if is_new else partial(_not_checked, for_lack_of="the database")
+    return found + carry_out(list(_checks(config, store, environ, now, lacking)), SECONDS)
 
 
 def _opened(path: Path) -> Store | Finding:
@@ -62,17 +64,22 @@ def _opened(path: Path) -> Store | Finding:
 
 
 def _checks(
-    config: Config, store: Store | None, environ: Mapping[str, str], now: datetime
+    config: Config,
+    store: Store | None,
+    environ: Mapping[str, str],
+    now: datetime,
+    lacking: Callable[[str], Finding],
 ) -> Iterable[Check]:
-    needs_store = partial(_with_store, store)  # SQLite is asked by each thread on its own
+    """The checks; where there is no `store`, `lacking` says so of those that need it."""
+    needs_store = partial(_with_store, store, lacking)  # SQLite is asked by each thread on its own
     folders = config.playbooks.paths
     yield needs_store("runs", "history", lambda given: history.check(given, now))
     yield Check(About("playbooks", "all"), partial(playbooks.check, folders))
     yield needs_store("playbooks", "tasks", lambda given: playbooks.check_tasks(given, folders))
-    yield from _ssh(config, store, environ)
+    yield from _ssh(config, store, environ, lacking)
     yield Check(About("ansible", "ansible-playbook"), ansible.check)
-    yield from _vcenters(store)
-    yield Check(About("cron", "lines"), partial(_cron_lines, config, store, environ))
+    yield from _vcenters(store, lacking)
+    yield Check(About("cron", "lines"), partial(_cron_lines, config, store))
     yield needs_store(
         "cron", "ticks", lambda given: cron.check_ticks(given, now, installed=cron.is_installed())
     )
@@ -87,15 +94,24 @@ def _checks(
 
 
 def _with_store(
-    store: Store | None, check: str, subject: str, look: Callable[[Store], Iterable[Finding]]
+    store: Store | None,
+    lacking: Callable[[str], Finding],
+    check: str,
+    subject: str,
+    look: Callable[[Store], Iterable[Finding]],
 ) -> Check:
     """A check that asks the database; without one it says that it could not."""
     if store is None:
-        return Check(About(check, subject), lambda: [_not_checked(check, "the database")])
+        return Check(About(check, subject), lambda: [lacking(check)])
     return Check(About(check, subject), partial(look, store))
 
 
-def _ssh(config: Config, store: Store | None, environ: Mapping[str, str]) -> Iterable[Check]:
+def _ssh(
+    config: Config,
+    store: Store | None,
+    environ: Mapping[str, str],
+    lacking: Callable[[str], Finding],
+) -> Iterable[Check]:
     yield Check(About("ssh_key", "ssh"), ssh.check_programs)
     hosts = store.inventory.hosts() if store else []
     named = [config.ssh.key, *(Path(host.key) for host in hosts if host.key)]
@@ -109,15 +125,16 @@ def _ssh(config: Config, store: Store | None, environ: Mapping[str, str]) -> Ite
         yield Check(about, lambda: [about.ok("no key is named: ssh chooses among its own")])
     yield _with_store(
         store,
+        lacking,
         "known_hosts",
         "file",
         lambda given: ssh.check_known_hosts(ssh_settings(given, config.ssh).known_hosts),
     )
 
 
-def _vcenters(store: Store | None) -> Iterable[Check]:
+def _vcenters(store: Store | None, lacking: Callable[[str], Finding]) -> Iterable[Check]:
     if store is None:
-        yield Check(About("vcenter", "all"), lambda: [_not_checked("vcenter", "the database")])
+        yield Check(About("vcenter", "all"), lambda: [lacking("vcenter")])
         return
     found = store.inventory.vcenters()
     for each in found:
@@ -127,12 +144,14 @@ def _vcenters(store: Store | None) -> Iterable[Check]:
         yield Check(about, lambda: [about.ok("there is none: diaken vcenters add")])
 
 
-def _cron_lines(
-    config: Config, store: Store | None, environ: Mapping[str, str]
-) -> Iterable[Finding]:
+def _cron_lines(config: Config, store: Store | None) -> Iterable[Finding]:
     needed = store is not None and cron.has_tasks(store)
-    return cron.check_lines(config, environ, needed=needed)
+    return cron.check_lines(config, needed=needed)
 
 
 def _not_checked(check: str, for_lack_of: str) -> Finding:
     return About(check, "all").warning(f"not checked: {for_lack_of} can't be used")
+
+
+def _nothing_yet(check: str) -> Finding:
+    return About(check, "all").ok(NOTHING_YET)

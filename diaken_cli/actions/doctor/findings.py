@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from diaken_cli.errors import DiakenError
 
+NOTHING_YET = "nothing to look at yet: there is no database"
+
 
 class Health(StrEnum):
     """How bad it is: a problem keeps something from working, a warning may."""
