@@ -23,9 +23,11 @@ from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import (
     TaskRecord,
     TaskValues,
+    as_it_was,
     columns,
     end_moment,
     insert_task,
+    is_due,
     records,
     select_tasks,
     take,
@@ -165,6 +167,9 @@ class Schedules:
         none the run begins without any. Raises Conflict, and leaves the task pending, where a host
         is `locked` by another run, or where `max_running` scheduled runs go on (`no_slot`).
         """
+        with self._database.reading() as session:
+            if not is_due(session, task):
+                return None  # seen without waiting for those who write
         with self._database.writing() as session:
             if not take(session, task):
                 return None
@@ -197,15 +202,7 @@ class Schedules:
 
     def note_obstacle(self, task: TaskRecord, reason: str) -> None:
         """Keep why a pending task could not begin, until it does."""
-        kept = (
-            update(ScheduledTask)
-            .where(
-                col(ScheduledTask.id) == task.id,
-                col(ScheduledTask.status) == ScheduleStatus.PENDING,
-                col(ScheduledTask.due_at) == task.due_at,
-            )
-            .values(error=reason)
-        )
+        kept = update(ScheduledTask).where(*as_it_was(task)).values(error=reason)
         with self._database.writing() as session:
             session.execute(kept)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
@@ -164,19 +164,30 @@ def update_pending(session: Session, task_id: int, **values: object) -> None:
         raise _not_pending(task_by_id(session, task_id))
 
 
+def is_due(session: Session, task: TaskRecord) -> bool:
+    """Whether the moment of a pending task is nobody's yet."""
+    query = select(col(ScheduledTask.id)).where(*as_it_was(task))
+    return session.execute(query).scalar_one_or_none() is not None
+
+
 def take(session: Session, task: TaskRecord) -> bool:
     """Make the moment of a pending task this process's own; False where another was first."""
     taken = (
         update(ScheduledTask)
-        .where(
-            col(ScheduledTask.id) == task.id,
-            col(ScheduledTask.status) == ScheduleStatus.PENDING,
-            col(ScheduledTask.due_at) == task.due_at,
-        )
+        .where(*as_it_was(task))
         .values(status=ScheduleStatus.RUNNING)
         .returning(col(ScheduledTask.id))
     )
     return session.execute(taken).scalar_one_or_none() is not None
+
+
+def as_it_was(task: TaskRecord) -> tuple[ColumnElement[bool], ...]:
+    """That the moment of a pending task is still nobody's."""
+    return (
+        col(ScheduledTask.id) == task.id,
+        col(ScheduledTask.status) == ScheduleStatus.PENDING,
+        col(ScheduledTask.due_at) == task.due_at,
+    )
 
 
 def end_moment(
