@@ -1,9 +1,10 @@
 """Which VM belongs to which host: by its stored instance UUID, and only without one by address."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from diaken_cli.services.vsphere.vms import VirtualMachine, by_address, by_uuid
+from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
 
 
@@ -17,21 +18,32 @@ class Located:
     reason: str | None = None
 
 
-def locate(host: HostRecord, vms: Sequence[VirtualMachine]) -> Located:
-    """The VM of a host among all those of its vCenter.
+class Machines:
+    """The VMs of a vCenter, found for a thousand hosts without looking at all of them for each."""
 
-    A stored UUID that vCenter does not have is "not found", never a reason to look by address:
-    another VM may have the address by now. Templates never count.
-    """
-    if host.vm_uuid is not None:
-        vm = by_uuid(vms, host.vm_uuid)
-        if vm is None:
-            return Located(host, reason=f"VM not found: no VM has the instance UUID {host.vm_uuid}")
-        return Located(host, vm)
-    found = by_address(vms, host.ip)
-    if not found:
-        return Located(host, reason=f"VM not found: none reports the address {host.ip}")
-    if len(found) > 1:
-        names = ", ".join(vm.name for vm in found)
-        return Located(host, reason=f"several VMs report the address {host.ip}: {names}")
-    return Located(host, found[0], by_address=True)
+    def __init__(self, vms: Sequence[VirtualMachine]) -> None:
+        self._by_uuid = {vm.instance_uuid.casefold(): vm for vm in vms}
+        self._by_address: dict[str, list[VirtualMachine]] = defaultdict(list)
+        for vm in vms:
+            for address in () if vm.template else vm.addresses:
+                self._by_address[address].append(vm)
+
+    def locate(self, host: HostRecord) -> Located:
+        """The VM of a host.
+
+        A stored UUID that vCenter does not have is "not found", never a reason to look by address:
+        another VM may have the address by now. Templates never count.
+        """
+        if host.vm_uuid is not None:
+            vm = self._by_uuid.get(host.vm_uuid.casefold())
+            if vm is None:
+                reason = f"VM not found: no VM has the instance UUID {host.vm_uuid}"
+                return Located(host, reason=reason)
+            return Located(host, vm)
+        found = self._by_address.get(host.ip, [])
+        if not found:
+            return Located(host, reason=f"VM not found: none reports the address {host.ip}")
+        if len(found) > 1:
+            names = ", ".join(vm.name for vm in found)
+            return Located(host, reason=f"several VMs report the address {host.ip}: {names}")
+        return Located(host, found[0], by_address=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from diaken_cli.actions.snapshots.machines import locate
+from diaken_cli.actions.snapshots.machines import Machines
 from diaken_cli.actions.snapshots.survey import Surveyed
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
@@ -23,10 +23,11 @@ def owners(
     everyone = list(inventory)
     found: dict[Key, tuple[str, ...]] = {}
     for answer in answers:
+        machines = Machines(answer.vms)
         for host in everyone:
             if host.vcenter != answer.vcenter:
                 continue
-            vm = locate(host, answer.vms).vm
+            vm = machines.locate(host).vm
             if vm is not None:
                 key = key_of(answer, vm)
                 found[key] = (*found.get(key, ()), host.name)

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import TypeVar
 
-from diaken_cli.actions.snapshots.machines import Located, locate
+from diaken_cli.actions.snapshots.machines import Located, Machines
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, Event
 from diaken_cli.services.vsphere.session import Session
@@ -104,9 +104,9 @@ def matched(
     hosts: Iterable[HostRecord], found: Sequence[tuple[VirtualMachine, SnapshotTree]]
 ) -> tuple[tuple[Machine, ...], tuple[Located, ...]]:
     """The hosts with their VMs and trees, and those whose VM can't be told. Pure."""
-    vms = [vm for vm, _ in found]
+    known = Machines([vm for vm, _ in found])
     tree_of = {vm.ref: tree for vm, tree in found}
-    located = [locate(host, vms) for host in hosts]
+    located = [known.locate(host) for host in hosts]
     machines = [
         Machine(each.host, each.vm, tree_of[each.vm.ref]) for each in located if each.vm is not None
     ]

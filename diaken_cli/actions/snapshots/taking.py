@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
-from diaken_cli.actions.snapshots.machines import Located, locate
+from diaken_cli.actions.snapshots.machines import Located, Machines
 from diaken_cli.actions.snapshots.survey import (
     Connect,
     at_the_same_time,
@@ -81,12 +81,12 @@ def take(
         with ExitStack() as opened:
             try:
                 session = opened.enter_context(connect(vcenter))
-                known = vms.find_vms(session)
+                machines = Machines(vms.find_vms(session))
             except DiakenError as error:
                 for host in own:
                     fail(host, f"vCenter {vcenter}: {error.message}")
                 return 0
-            found = [locate(host, known) for host in own]
+            found = [machines.locate(host) for host in own]
             issued = _issue(session, found, name, description, store, fail)
             return _await(session, issued, name, tell, fail, should_stop)
 
