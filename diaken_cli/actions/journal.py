@@ -93,7 +93,7 @@ def undo(
         try:
             if recording.stop.insisted():
                 raise Canceled("stopped")
-            recording.note(step.name, {"undoing": True})
+            recording.begin_undoing(step.name)
             step.undo(world)
         except Canceled as stopped:
             recording.warn(f"undoing {step.name} was stopped")

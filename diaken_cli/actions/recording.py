@@ -71,6 +71,7 @@ class Recording:
         self._ending: tuple[RunStatus, dict[str, Any] | None] = (RunStatus.SUCCESS, None)
         self.succeeded = False
         self._started: dict[str, datetime] = {}
+        self._undoing: dict[str, datetime] = {}
         self._host_ids: dict[str, int] = {}
         self._results: dict[str, HostResult] = {}
         self._rows: list[OutputRow] = []
@@ -126,6 +127,11 @@ class Recording:
         self._store.recorder.begin_step(self.id, position, name, detail, self._started[name])
         self.emit(StepStarted(step=name, detail=detail))
 
+    def begin_undoing(self, name: str) -> None:
+        """Note that a step is being undone; committed before the first effect of that."""
+        self._undoing[name] = now()
+        self.note(name, {"undoing": True})
+
     def note(self, name: str, facts: dict[str, Any]) -> None:
         """Keep what undoing and resuming will need, as soon as it is known."""
         self._store.recorder.note_facts(self.id, name, facts)
@@ -135,7 +141,7 @@ class Recording:
         self.flush()
         at = now()
         self._store.recorder.end_step(self.id, name, status, detail, at)
-        began = self._started.get(name)
+        began = (self._undoing if status is StepStatus.UNDONE else self._started).get(name)
         seconds = None if began is None else (at - began).total_seconds()
         self.emit(StepFinished(step=name, status=status, detail=detail, duration_seconds=seconds))
 

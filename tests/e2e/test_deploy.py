@@ -78,6 +78,23 @@ def test_json_lines_tell_it_while_it_goes_on(deploying: Deploying) -> None:
     assert lines[-1]["status"] == "success"
 
 
+def test_how_long_undoing_took_is_told_without_what_is_undone(deploying: Deploying) -> None:
+    deploying.lab.sim("taskdelay", method="CloneVM_Task", ms=4000)
+    deploying.lab.sim("taskfault", method="PowerOnVM_Task", fault="FileLocked")
+
+    done = deploying.run(*deploying.words(), "--output", "jsonl")
+
+    deploying.lab.sim("clear")
+    lines: list[dict[str, Any]] = [json.loads(line) for line in done.out.splitlines()]
+    took = {
+        (line["step"], line["status"]): line["duration_seconds"]
+        for line in lines
+        if line["type"] == "step_finished"
+    }
+    assert done.status == 1, done.err
+    assert took["clone", "success"] > 4 > took["clone", "undone"] > 0
+
+
 def test_the_plan_is_shown_and_nothing_changed(deploying: Deploying) -> None:
     before = deploying.world()
     plan = deploying.deploy("--dry-run", "--memory", "2G")
