@@ -13,8 +13,9 @@ from rich.text import Text
 from diaken_cli.render.values import Columns, Shape, cell
 
 GAP = 2
+STATUS = "STATUS"
 READABLE = 20
-LONGEST_WORD = 40  # a longer one is broken where there is no room for it: it is no name
+LONGEST_WORD = 32  # a longer one is broken where there is no room for it: it is no name
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,12 @@ def table(
     whole: Collection[str] = (),
     spare: Sequence[str] = (),
 ) -> Table:
-    """A table without lines; see `fit` for what becomes of it on a narrow terminal."""
+    """A table without lines; see `fit` for what becomes of it on a narrow terminal.
+
+    A status and its mark stay together, and what is in the columns that are `whole`.
+    """
     rows = [[_text(_value(shape, source)) for source in columns.values()] for shape in shapes]
-    return Table(tuple(columns), rows, whole, spare)
+    return Table(tuple(columns), rows, {*whole, STATUS}, spare)
 
 
 def fields(shape: Shape, labels: Mapping[str, str]) -> Fields:

@@ -19,7 +19,7 @@ const (
 	gibibyte     = int64(1) << 30
 	templateName = "debian12"
 	datastore    = "LocalDS_0"
-	readyTimeout = 30 * time.Second // for a host to answer that answers in half a second
+	readyTimeout = 120 * time.Second // for a host to answer: half a second, or more where all is busy
 )
 
 // createInventory makes a datacenter with a cluster of three ESXi hosts, two datastores, two distributed port groups

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.cli import DIAKEN, PATIENCE
 from tests.e2e.fleet import Fleet, Sleep, by_host, until
-from tests.e2e.terminal import terminal
+from tests.e2e.terminal import Screen, terminal
 from tests.lab_fixture import Lab
 
 LONG_NAME = "a-host-with-a-long-name-of-the-accounting-department.internal.example.com"
@@ -52,11 +52,20 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 # ── on a terminal ────────────────────────────────────────────────────────────────────────────
 
 
+def restarting(screen: Screen) -> list[str]:
+    """The lines of hosts in the second task."""
+    hosts = ("web01", "web02", LONG_NAME[:20])
+    lines = [line.strip() for line in screen.lines]
+    return [line for line in lines if line[2:].startswith(hosts) and "Restart the app" in line]
+
+
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_line_a_host_and_then_the_table(fleet: Fleet, columns: int) -> None:
     words = ("run", "group", "web", "view", "-e", "fail_on=web02")
     with terminal(fleet, *words, columns=columns) as call:
         call.until(lambda said: "task 2: Restart" in said, "the second task is shown")
+        # The picture may have come in half.
+        call.until(lambda _: len(restarting(call.screen)) == 3, "all hosts are shown in it")
         during = call.screen
         status = call.ended()
 
@@ -64,9 +73,8 @@ def test_a_line_a_host_and_then_the_table(fleet: Fleet, columns: int) -> None:
     drawn = [line.strip() for line in during.lines if line.strip()]
     assert drawn[0].startswith("run ")
     assert "view on web" in drawn[0]
-    hosts = [line for line in drawn if line[2:].startswith(("web01", "web02", LONG_NAME[:20]))]
-    assert len(hosts) == 3, drawn
-    assert all("ok 1" in line and "Restart the app" in line for line in hosts), hosts
+    hosts = restarting(during)
+    assert all("ok 1" in line for line in hosts), hosts
     assert "/3 hosts  task 2: Restart the application" in "\n".join(drawn)
 
     assert status == 3
