@@ -112,7 +112,8 @@ def test_a_file_that_is_made_is_said_to_be_new(cli: Cli) -> None:
     assert not (cli.folder / "hsots").exists()
     assert f"{cli.folder}/hsots was made anew" in cli.run(*words).err
     assert f"{cli.folder}/hsots is in step" in cli.run(*words).err
-    assert cli.error(10, "hosts", "sync", "--path", "no-folder/hosts")["code"]
+    for wrong in ("no-folder/hosts", "x" * 300):
+        assert cli.error(10, "hosts", "sync", "--path", wrong)["code"]
 
 
 @pytest.mark.parametrize(
