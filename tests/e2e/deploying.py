@@ -26,6 +26,9 @@ NAME, IP = "web01", "10.77.0.21"
 StepRows = list[tuple[str, str, dict[str, Any]]]
 PACE = 0.02
 """Seconds between two looks at what a process has done so far."""
+TAKE_LONG = """SELECT count(*) FROM (
+    WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted LIMIT 6000000)
+    SELECT n FROM counted)"""
 
 GOOD_PLAYBOOK = """\
 - hosts: all
@@ -115,6 +118,19 @@ class Deploying(Cli):
     def deploy(self, *more: str, status: int = 0, **where: str) -> Any:
         """A deploy to its end: its run."""
         return self.json(*self.words(*more, **where), status=status)
+
+    @contextmanager
+    def slow_to(self, change: str) -> Iterator[None]:
+        """A change of the database (as in `INSERT ON host`) takes a second or two meanwhile.
+
+        What was committed before it can be read, and what it changes is not there yet: a moment
+        that lasts, in which a process can be stopped.
+        """
+        options: dict[str, Any] = {"timeout": PATIENCE, "isolation_level": None}
+        with closing(sqlite3.connect(self.database, **options)) as database:
+            database.execute(f"CREATE TRIGGER slow BEFORE {change} BEGIN {TAKE_LONG}; END")
+            yield
+            database.execute("DROP TRIGGER slow")
 
     @contextmanager
     def going_on(self, *words: str) -> Iterator["Going"]:
@@ -250,28 +266,6 @@ class Going:
                 for name, status, _ in self._deploying.step_rows()
             )
         )
-
-    @contextmanager
-    def held(self, step: str, status: str) -> Iterator[None]:
-        """Hold it as soon as its last step is this one with that status: it can't write within.
-
-        The database is open to its writes for a moment at a time: from one of them to the next it
-        takes longer than that. That slows it down, so it begins two steps earlier.
-        """
-        near = STEPS[: max(0, STEPS.index(step) - 1)]
-        self.until(lambda: {name for name, _, _ in self._deploying.step_rows()} >= set(near))
-        options: dict[str, Any] = {"timeout": PATIENCE, "isolation_level": None}
-        with closing(sqlite3.connect(self._deploying.database, **options)) as database:
-            deadline = time.monotonic() + PATIENCE
-            database.execute("BEGIN IMMEDIATE")
-            while [row[:2] for row in _step_rows(database)[-1:]] != [(step, status)]:
-                assert self._process.poll() is None, "".join(self._process.communicate())
-                assert time.monotonic() < deadline, _step_rows(database)
-                time.sleep(0.003)
-                database.execute("ROLLBACK")
-                time.sleep(0.001)
-                database.execute("BEGIN IMMEDIATE")
-            yield
 
     def kill(self) -> None:
         """Kill it, and wait until it is gone."""

@@ -14,9 +14,9 @@ SLOW = ("--playbook", "slow")
 class Moment:
     """A moment in a deploy, and what makes it last.
 
-    `sim` is an order to the simulator and a method that takes longer by it. Without it and `more`
-    the database is held: the step has got as far as `status` and goes no further. `noted` is a
-    fact of the step that is there.
+    `sim` is an order to the simulator and a method that takes longer by it, `write` a change of the
+    database that takes long. `noted` is a fact of the step that is there; `seen` is the step that
+    the record shows meanwhile, where it is another.
     """
 
     label: str
@@ -25,30 +25,42 @@ class Moment:
     noted: str | None = None
     more: tuple[str, ...] = ()
     status: str = "running"
+    write: str | None = None
+    seen: str | None = None
 
     def reached(self, deploying: Deploying) -> bool:
         """Whether the last run is there."""
         return any(
-            (name, status) == (self.step, self.status)
+            (name, status) == (self.seen or self.step, self.status)
             and (self.noted is None or self.noted in facts)
             for name, status, facts in deploying.step_rows()
         )
 
 
 VALIDATING = Moment("validate", "validate", ("delay", "CurrentTime"))
-REGISTERING = Moment("register, noted only", "register")
+REGISTERING = Moment("register, noted only", "register", write="INSERT ON host")
 ASKING_FOR_CLONE = Moment("clone, not asked for yet", "clone", ("delay", "CloneVM_Task"))
 CLONING = Moment("clone, going on", "clone", ("taskdelay", "CloneVM_Task"), "task")
 ASKING_FOR_POWER = Moment("power_on, not asked for yet", "power_on", ("delay", "PowerOnVM_Task"))
 POWERING_ON = Moment("power_on, going on", "power_on", ("taskdelay", "PowerOnVM_Task"), "task")
 WAITING = Moment("wait_address", "wait_address", ("delay", "WaitForUpdatesEx"))
 PROVISIONING = Moment("provision", "provision", more=SLOW)
-ACTIVATING = Moment("activate, noted only", "activate")
+ACTIVATING = Moment("activate, noted only", "activate", write="UPDATE ON host")
+ABOUT_TO_ACTIVATE = Moment(
+    "activate, not noted yet",
+    "activate",
+    write="INSERT ON run_step WHEN NEW.name = 'activate'",
+    seen="provision",
+    status="skipped",
+)
 TAKING_OFF = Moment(
     "the identity is being taken off", "activate", ("delay", "ReconfigVM_Task"), status="success"
 )
 
-A_STEP = (VALIDATING, REGISTERING, CLONING, POWERING_ON, WAITING, PROVISIONING, ACTIVATING)
+BEFORE_SUCCESS = (
+    *(VALIDATING, REGISTERING, CLONING, POWERING_ON, WAITING, PROVISIONING),
+    ABOUT_TO_ACTIVATE,
+)
 """One moment in each step, before it has its effect or while it goes on."""
 
 NOT_ASKED_YET = (ASKING_FOR_CLONE, ASKING_FOR_POWER)
@@ -59,16 +71,13 @@ def stopped(deploying: Deploying, moment: Moment, *signals: signal.Signals) -> t
     if moment.sim is not None:
         request, method = moment.sim
         deploying.lab.sim(request, method=method, ms=1500)
-    with deploying.going_on(*deploying.words(*moment.more)) as call:
-        with ExitStack() as held:
-            if moment.sim is None and not moment.more:
-                held.enter_context(call.held(moment.step, moment.status))
-            else:
-                call.until(lambda: moment.reached(deploying))
-            for each in signals:
-                call.signal(each)
-            if signal.SIGKILL in signals:
-                call.kill()  # and only when it is gone it may be let go on
+    with ExitStack() as stack:
+        if moment.write is not None:
+            stack.enter_context(deploying.slow_to(moment.write))
+        call = stack.enter_context(deploying.going_on(*deploying.words(*moment.more)))
+        call.until(lambda: moment.reached(deploying))
+        for each in signals:
+            call.signal(each)
         return call.ended()
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.e2e.deploying import NAME, STEPS, Deploying, deploy_lab, deploying, left
 from tests.e2e.moments import (
-    A_STEP,
+    ACTIVATING,
+    BEFORE_SUCCESS,
     CLONING,
     NOT_ASKED_YET,
     PROVISIONING,
@@ -21,7 +22,7 @@ from tests.e2e.moments import (
 
 __all__ = ["deploy_lab", "deploying"]
 
-MOMENTS = (*A_STEP, *NOT_ASKED_YET)
+MOMENTS = (*BEFORE_SUCCESS, ACTIVATING, *NOT_ASKED_YET)
 
 
 def after_sigkill(deploying: Deploying, moment: Moment) -> str:

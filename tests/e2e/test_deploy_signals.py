@@ -17,7 +17,7 @@ from diaken_cli.actions.stopping import SAME_SECONDS
 from tests.e2e.cli import DIAKEN, PATIENCE
 from tests.e2e.deploying import NAME, Deploying, deploy_lab, deploying, left
 from tests.e2e.moments import (
-    A_STEP,
+    BEFORE_SUCCESS,
     NOT_ASKED_YET,
     PROVISIONING,
     SLOW,
@@ -58,7 +58,7 @@ def assert_undone(deploying: Deploying, run_id: int, step: str, number: signal.S
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda each: each.name)
-@pytest.mark.parametrize("moment", A_STEP, ids=lambda moment: moment.step)
+@pytest.mark.parametrize("moment", BEFORE_SUCCESS, ids=lambda moment: moment.step)
 def test_a_signal_undoes_it(deploying: Deploying, moment: Moment, number: signal.Signals) -> None:
     deploying.hosts_file.write_bytes(ODD)
 
