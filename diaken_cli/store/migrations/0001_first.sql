@@ -149,8 +149,6 @@ CREATE TABLE run (
     failed_hosts INTEGER NOT NULL,
     unreachable_hosts INTEGER NOT NULL,
     skipped_hosts INTEGER NOT NULL,
-    UNIQUE (scheduled_task_id, due_at),
-    UNIQUE (uid),
     FOREIGN KEY(scheduled_task_id) REFERENCES scheduled_task (id) ON DELETE SET NULL
 );
 
@@ -158,7 +156,9 @@ CREATE INDEX ix_run_started_at ON run (started_at);
 
 CREATE INDEX ix_run_status_started_at ON run (status, started_at);
 
-CREATE INDEX ix_run_target ON run (target_type, target, started_at);
+CREATE UNIQUE INDEX ix_run_due ON run (scheduled_task_id, due_at) WHERE scheduled_task_id IS NOT NULL;
+
+CREATE INDEX ix_run_target ON run (target, started_at);
 
 CREATE TABLE host_lock (
     host_id INTEGER NOT NULL,
@@ -185,7 +185,7 @@ CREATE TABLE run_host (
     message VARCHAR,
     PRIMARY KEY (run_id, host),
     FOREIGN KEY(run_id) REFERENCES run (id) ON DELETE CASCADE
-);
+) WITHOUT ROWID;
 
 CREATE INDEX ix_run_host_host ON run_host (host, run_id);
 
@@ -229,6 +229,5 @@ CREATE TABLE run_step (
     detail VARCHAR,
     facts JSON NOT NULL,
     PRIMARY KEY (run_id, position),
-    UNIQUE (run_id, name),
     FOREIGN KEY(run_id) REFERENCES run (id) ON DELETE CASCADE
-);
+) WITHOUT ROWID;
