@@ -33,7 +33,6 @@ from diaken_cli.words import (
     Trigger,
 )
 
-
 NO_ROWID = {"sqlite_with_rowid": False}
 """A table of small rows is its primary key's index: a million runs are 35 MB less."""
 
