@@ -60,7 +60,7 @@ def measure(asked: Asked) -> list[Figure]:
         lab.sim("taskdelay", method="CloneVM_Task", ms=asked.of(CLONING, 1000))
         deploys = _Deploys(place, lab)
         call_first(lambda: place.diaken("deploy", "vm", "--help"), times=1)
-        ours, theirs = zip(*in_turn(asked.of(3, 1), deploys.ours, deploys.theirs), strict=True)
+        ours, theirs = zip(*in_turn(asked.of(2, 1), deploys.ours, deploys.theirs), strict=True)
     finally:
         lab.stop()
     return [Figure("deploy", ratios(ours, theirs), seconds(ours), seconds(theirs))]

@@ -43,8 +43,8 @@ def measure(asked: Asked) -> list[Figure]:
             lambda: plain.run(playbook, best=True),
             lambda: plain.run(playbook),
         )
-        call_first(calls[0], times=1)
-        ours, best, usual = zip(*in_turn(asked.of(5, 1), *calls), strict=True)
+        call_first(lambda: place.diaken("run", "host", "web01", "work", "--quiet"), times=1)
+        ours, best, usual = zip(*in_turn(asked.of(2, 1), *calls), strict=True)
     finally:
         lab.stop()
     wall = [spent.wall for spent in ours]

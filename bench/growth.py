@@ -27,14 +27,14 @@ def measure(asked: Asked) -> list[Figure]:
             ("sync", ("hosts", "sync")),
         ):
             calls = {size: _cpu(place, *words) for size, place in places.items()}
-            figures.append(_figure(key, " ".join(words), "hosts", calls, asked.of(7, 1)))
+            figures.append(_figure(key, " ".join(words), "hosts", calls, asked.of(4, 1)))
     with _vcenters(asked) as places:
         words = ("snapshots", "prune", "--dry-run")
         calls = {size: _cpu(place, *words) for size, place in places.items()}
-        figures.append(_figure("prune", " ".join(words), "hosts", calls, asked.of(7, 1)))
+        figures.append(_figure("prune", " ".join(words), "hosts", calls, asked.of(4, 1)))
     with _schedules(asked) as places:
         calls = {size: _cpu(place, "scheduler", "tick") for size, place in places.items()}
-        figures.append(_figure("tick", "scheduler tick, idle", "tasks", calls, asked.of(60, 3)))
+        figures.append(_figure("tick", "scheduler tick, idle", "tasks", calls, asked.of(40, 3)))
     return figures
 
 

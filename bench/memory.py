@@ -34,7 +34,7 @@ def measure(asked: Asked) -> list[Figure]:
         call_first(lambda: place.diaken("--version"), times=1)
         ours, theirs = zip(
             *in_turn(
-                asked.of(3, 1),
+                asked.of(1, 1),
                 lambda: peak_memory(argv, place.environment, cwd=place.folder),
                 lambda: plain.peak_memory(place.folder / "playbooks/work.yml"),
             ),

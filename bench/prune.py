@@ -39,7 +39,7 @@ def measure(asked: Asked) -> list[Figure]:
             return spent.wall
 
         call_first(lambda: place.diaken("snapshots", "prune", "--dry-run", "--quiet"))
-        mine, others = zip(*in_turn(asked.of(5, 1), ours, theirs), strict=True)
+        mine, others = zip(*in_turn(asked.of(3, 1), ours, theirs), strict=True)
     return [Figure("prune", ratios(mine, others), seconds(mine), seconds(others))]
 
 

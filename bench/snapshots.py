@@ -33,7 +33,7 @@ def measure(asked: Asked) -> list[Figure]:
             lambda: place.python(*plain).wall,
         )
         call_first(calls[1], times=1)
-        measured = in_turn(asked.of(5, 1), *calls)
+        measured = in_turn(asked.of(3, 1), *calls)
     finally:
         lab.stop()
     ours = [with_them - without for with_them, without, _ in measured]
