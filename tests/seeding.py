@@ -89,9 +89,10 @@ def begin(
     playbook: str | None = "update",
     request: Mapping[str, Any] | None = None,
     hosts: Sequence[HostRecord] = (),
+    machine: str | None = None,
 ) -> Seeded:
-    """A run that goes on, of this machine."""
-    attempt = Attempt(lock=str(uuid.uuid4()), node=node(), pid=os.getpid())
+    """A run that goes on, of this machine where no other one is said."""
+    attempt = Attempt(lock=str(uuid.uuid4()), node=machine or node(), pid=os.getpid())
     new = NewRun(
         kind=kind,
         target_type=target_type,

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from diaken_cli import liveness, units
-from diaken_cli.actions.recording import lock_path, node, reap
+from diaken_cli.actions import canceled
+from diaken_cli.actions.recording import account, lock_path, node, reap
 from diaken_cli.actions.writing import put
 from diaken_cli.errors import (
     AccessError,
@@ -113,9 +114,13 @@ def cancel(store: Store, run_id: int, *, patience: float = PATIENCE) -> RunDetai
         raise Conflict(f"run {run_id} is not running: {run.status}", code="not_running")
     if run.node != node():
         raise Conflict(f"run {run_id} goes on on {run.node}: cancel it there", code="elsewhere")
+    lock = lock_path(store, run.lock)
+    canceled.leave(lock, account())
     try:
-        liveness.signal_holder(lock_path(store, run.lock), signal.SIGTERM)
+        if not liveness.signal_holder(lock, signal.SIGTERM):
+            canceled.remove(lock)
     except PermissionError as fault:
+        canceled.remove(lock)
         raise AccessError(
             f"run {run_id} belongs to another account", hint=f"It was started by {run.user}."
         ) from fault

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diaken_cli import liveness
+from diaken_cli.actions import canceled
 from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import Canceled, DatabaseError, DiakenError, Locked, PartlyFailed
 from diaken_cli.events import (
@@ -33,6 +35,7 @@ from diaken_cli.words import HostCounters, HostResult, HostStatus, RunKind, RunS
 
 FLUSH_SECONDS = 2.0
 FLUSH_CHARACTERS = 256 * 1024
+LOCK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a uuid4
 WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
 WORST_FIRST = (HostStatus.FAILED, HostStatus.UNREACHABLE, HostStatus.SUCCESS, HostStatus.SKIPPED)
 
@@ -250,8 +253,9 @@ def recorded(
     For `wait` seconds it is tried again to begin while another run holds a host.
     """
     attempt = Attempt(lock=str(uuid.uuid4()), node=node(), pid=os.getpid())
-    with liveness.hold(lock_path(store, attempt.lock)):
-        stop = Stop().heed()
+    lock = lock_path(store, attempt.lock)
+    with _without_note(lock), liveness.hold(lock):
+        stop = Stop(lock).heed()
         begun = _begun(store, lambda: begin(attempt), stop, wait)
         recording = Recording(store, begun, attempt, stop, show)
         first = started(begun.id)
@@ -287,12 +291,47 @@ def _begun(store: Store, begin: Callable[[], Begun], stop: Stop, wait: float) ->
 
 
 def reap(store: Store) -> None:
-    """Settle the runs of this machine whose processes have died."""
-    for run_id, lock in store.claims.running(node()):
-        dead = liveness.seize(lock_path(store, lock))
-        if dead is not None:
-            with dead:
+    """Settle the runs of this machine whose processes have died, and remove what they left."""
+    left = _locks_in(store.beside("runs"))
+    running = store.claims.running()
+    for run_id, lock, where in running:
+        if where != node():
+            continue
+        with _if_dead(lock_path(store, lock)) as dead:
+            if dead:
                 store.claims.interrupt(run_id, lock, now())
+    # Of a run that was killed after it had ended, or before it was recorded.
+    for lock in left - {lock for _, lock, _ in running}:
+        with suppress(OSError), _if_dead(lock_path(store, lock)):
+            pass
+
+
+@contextmanager
+def _if_dead(lock: Path) -> Iterator[bool]:
+    """Hold a lock file that nobody does, and remove it with its note: whether that could be."""
+    seized = liveness.seize(lock)
+    if seized is None:
+        yield False
+        return
+    with _without_note(lock), seized:
+        yield True
+
+
+@contextmanager
+def _without_note(lock: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        canceled.remove(lock)
+
+
+def _locks_in(folder: Path) -> set[str]:
+    """The locks that files are left of; a file that is none of a run is nobody's business here."""
+    try:
+        names = {each.name.removesuffix(canceled.SUFFIX) for each in folder.iterdir()}
+    except OSError:
+        return set()
+    return {name for name in names if LOCK.fullmatch(name)}
 
 
 def lock_path(store: Store, lock: str) -> Path:

@@ -4,8 +4,10 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
+from diaken_cli.actions import canceled
 from diaken_cli.errors import Canceled
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -20,10 +22,14 @@ class Stop:
     The first signal asks it to stop, and to undo where there is something to undo; the second to
     leave everything as it is. A third one ends it where it stands. A hangup is no second one: it
     comes from the kernel and from the shell, and nobody is there who could insist.
+
+    Who canceled the run from another process has left a note beside its `lock` file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lock: Path | None = None) -> None:
+        self._lock = lock
         self._received: list[signal.Signals] = []
+        self._why = ""
         self._last_at = 0.0
 
     def requested(self) -> bool:
@@ -37,7 +43,7 @@ class Stop:
     def check(self) -> None:
         """Raise Canceled where a stop was asked for."""
         if self.requested():
-            raise Canceled(f"stopped by {self._received[0].name}")
+            raise Canceled(self._why)
 
     def heed(self) -> "Stop":
         """Note these signals from now on, for as long as this process lives.
@@ -66,5 +72,13 @@ class Stop:
         if self._received and again:
             return
         self._received.append(signal.Signals(number))
+        self._why = self._why or self._reason(self._received[0])
         if len(self._received) >= 3:
             raise KeyboardInterrupt(f"stopped by {self._received[-1].name}")
+
+    def _reason(self, received: signal.Signals) -> str:
+        if self._lock is not None and received is signal.SIGTERM:
+            user = canceled.by(self._lock)
+            if user is not None:
+                return f"canceled by {user} from another process"
+        return f"stopped by {received.name}"

@@ -179,7 +179,7 @@ def report(
 def cancel(call: Call, run: RunNumber = None) -> None:
     """Stop a run that goes on, as Ctrl-C where it was started would: a deploy undoes what it did.
 
-    Waits until it has ended, for half a minute.
+    Waits until it has ended, for half a minute. The run's error says who canceled it.
     """
     from diaken_cli.actions import history
     from diaken_cli.render.runs import run_as_json

@@ -186,11 +186,11 @@ class Claims:
         with self._database.writing() as session:
             _end(session, run_id, lock, RunStatus.INTERRUPTED, error, now)
 
-    def running(self, node: str) -> Sequence[tuple[int, str]]:
-        """Number and lock of each run that is recorded as running on this machine."""
-        query = select(Run.id, Run.lock).where(Run.status == RunStatus.RUNNING, Run.node == node)
+    def running(self) -> Sequence[tuple[int, str, str]]:
+        """Number, lock and machine of each run that is recorded as running."""
+        query = select(Run.id, Run.lock, Run.node).where(Run.status == RunStatus.RUNNING)
         with self._database.reading() as session:
-            return [(run or 0, lock or "") for run, lock in session.exec(query).all()]
+            return [(run or 0, lock or "", node) for run, lock, node in session.exec(query).all()]
 
 
 def begin_run(session: Session, new: NewRun, attempt: Attempt, now: datetime) -> Begun:

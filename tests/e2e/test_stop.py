@@ -157,6 +157,8 @@ def test_nothing_of_it_goes_on(fleet: Fleet, usual: float, way: str, pipelining:
         assert (status, run["status"], run["error"]["code"]) == (1, "failed", "timed_out")
     else:
         assert (status, run["status"], run["error"]["code"]) == (130, "canceled", "canceled")
+        assert ("canceled by root from" in run["error"]["message"]) is (way == "cancel")
+    assert list(fleet.store.beside("runs").iterdir()) == [], "neither a lock nor a note is left"
     assert by_host(run) == dict.fromkeys(("root01", "root02", "sudo01"), "failed")
     assert by_host(run, "failed_task") == {"root01": "Sleep", "root02": "Break", "sudo01": "Sleep"}
     why = by_host(run, "message")

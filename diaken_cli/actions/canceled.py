@@ -1,0 +1,40 @@
+"""The note beside a run's lock file that says who canceled it, for the run's own process to tell.
+
+A signal does not say whose it is (Python gives a handler its number alone), so who sends one by
+`history cancel` writes a name down first.
+"""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+FRESH = 10.0
+"""Seconds after which a note is not the reason for a signal: its writer has died before it sent
+one."""
+SUFFIX = ".canceled"
+
+
+def leave(lock: Path, user: str) -> None:
+    """Write down who is about to cancel the run; a disk that is full does not stop them."""
+    with suppress(OSError):
+        _note(lock).write_text(f"{user}\n")
+
+
+def by(lock: Path) -> str | None:
+    """Who canceled the run just now, None where nobody did."""
+    try:
+        if abs(time.time() - _note(lock).stat().st_mtime) > FRESH:
+            return None
+        return _note(lock).read_text().strip() or None
+    except OSError:
+        return None
+
+
+def remove(lock: Path) -> None:
+    """Remove the note, if there is one."""
+    with suppress(OSError):
+        _note(lock).unlink(missing_ok=True)
+
+
+def _note(lock: Path) -> Path:
+    return lock.with_name(f"{lock.name}{SUFFIX}")

@@ -1,0 +1,76 @@
+"""What a run leaves beside the database: whose signal it was, and what a killed one left there."""
+
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from diaken_cli import liveness
+from diaken_cli.actions import canceled
+from diaken_cli.actions.recording import lock_path, reap
+from diaken_cli.actions.stopping import Stop
+from diaken_cli.errors import Canceled
+from diaken_cli.store import Store
+from diaken_cli.words import RunStatus
+from tests.seeding import begin
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "diaken.db")
+
+
+def why(lock: Path, number: signal.Signals) -> str:
+    """What a run says that gets a signal."""
+    with Stop(lock).heeded() as stop:
+        os.kill(os.getpid(), number)
+        with pytest.raises(Canceled) as said:
+            stop.check()
+    return said.value.message
+
+
+def test_who_canceled_a_run_is_told_and_an_old_note_blames_nobody(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert why(lock, signal.SIGTERM) == "stopped by SIGTERM"
+    canceled.leave(lock, "anna")
+    assert why(lock, signal.SIGTERM) == "canceled by anna from another process"
+    assert why(lock, signal.SIGINT) == "stopped by SIGINT"
+    [note] = tmp_path.iterdir()
+    long_ago = time.time() - canceled.FRESH - 1
+    os.utime(note, (long_ago, long_ago))
+    assert why(lock, signal.SIGTERM) == "stopped by SIGTERM"
+    canceled.remove(lock)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lock_files_and_notes_of_runs_that_are_over_are_removed(store: Store) -> None:
+    over, killed = begin(store), begin(store)
+    over.end(RunStatus.SUCCESS)
+    folder = store.beside("runs")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    unrecorded = lock_path(store, str(uuid.uuid4()))
+    for lock in (lock_path(store, each.attempt.lock) for each in (over, killed)):
+        lock.touch()
+        canceled.leave(lock, "anna")
+    unrecorded.touch()
+    alone = lock_path(store, str(uuid.uuid4()))
+    canceled.leave(alone, "anna")  # its lock is gone
+    (folder / "README").touch()
+    with liveness.hold(lock_path(store, str(uuid.uuid4()))) as waiting:
+        reap(store)
+        assert {each.name for each in folder.iterdir()} == {"README", waiting.path.name}
+    found = store.history.find(killed.id)
+    assert found is not None
+    assert found.run.status is RunStatus.INTERRUPTED
+
+
+def test_a_run_of_another_machine_keeps_its_lock_file(store: Store) -> None:
+    elsewhere = begin(store, machine="elsewhere")
+    lock = lock_path(store, elsewhere.attempt.lock)
+    lock.parent.mkdir(mode=0o700, exist_ok=True)
+    lock.touch()
+    reap(store)
+    assert lock.exists()
