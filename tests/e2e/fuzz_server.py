@@ -89,8 +89,9 @@ def load() -> None:
 
 def _carry_out(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     world = folder / "world"
-    shutil.rmtree(world, ignore_errors=True)
-    shutil.copytree(folder / "seed", world, symlinks=True)
+    if request["anew"]:
+        shutil.rmtree(world, ignore_errors=True)
+        shutil.copytree(folder / "seed", world, symlinks=True)
     for name, content in request["files"].items():
         (world / name).write_bytes(content.encode("latin-1"))
     pid = os.fork()

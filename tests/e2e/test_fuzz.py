@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as some
 
 from tests.e2e.cli import HOSTS, Done
-from tests.e2e.fuzzing import World, calls, commands, config_files, variables
+from tests.e2e.fuzz_files import config_files, inventories, tables, variables
+from tests.e2e.fuzz_words import calls, commands, in_json, typed
+from tests.e2e.fuzzing import World
 
 STATUSES = {0, 1, 2, 3, 10, 11, 12, 13, 14, 130}
 LONGER = int(os.environ.get("DIAKEN_FUZZ", "0"))
@@ -80,17 +82,21 @@ def check_document(words: list[str], done: Done) -> None:
 
 # ── arguments ────────────────────────────────────────────────────────────────────────────────
 
+SHELLS = some.sampled_from(["bash", "zsh", "fish", "none", "\udcff"])
 STRATEGIES: dict[str, dict[str, Any]] = {
     "test_arguments": {"words": calls(COMMANDS), "as_json": some.booleans()},
     "test_config_files": {"content": config_files()},
     "test_variables": {"environ": variables()},
+    "test_completion": {"words": typed(COMMANDS), "shell": SHELLS},
+    "test_tables": {"content": tables()},
+    "test_inventories": {"file": inventories()},
 }
 
 
 @fuzz(250)
 @given(**STRATEGIES["test_arguments"])
 def test_arguments(world: World, words: list[str], as_json: bool) -> None:
-    words = [*words[:2], "--json", *words[2:]] if as_json else words
+    words = in_json(words) if as_json else words
     done = world.run(words)
     check(world, words, done)
     if as_json:
@@ -122,3 +128,52 @@ def test_variables(world: World, environ: dict[str, str]) -> None:
         done = world.run(words, environ=environ)
         check(world, [*words, repr(environ)], done)
         check_document(words, done)
+
+
+# ── completion ───────────────────────────────────────────────────────────────────────────────
+
+
+@fuzz(40)
+@given(**STRATEGIES["test_completion"])
+def test_completion(world: World, words: list[str], shell: str) -> None:
+    done = world.run(words, environ={"_DIAKEN_COMPLETE": shell})
+    assert (done.status, done.err) == (0, ""), (words, done)
+    assert not CONTROL.search(done.out.replace("\t", "")), (words, done)
+
+
+# ── imports ──────────────────────────────────────────────────────────────────────────────────
+
+NAME = re.compile(r"(?!-)[A-Za-z0-9-]+(\.(?!-)[A-Za-z0-9-]+)*")
+NEVER_STORED = re.compile(r"ansible_connection|inventory_hostname|(?i:ansible_.*pass.*)")
+
+
+def check_import(world: World, words: list[str], content: bytes) -> None:
+    """What is imported can be a host, and the inventory that Ansible gets holds nothing else."""
+    name = words[3]
+    done = world.run([*words, "--json"], files={name: content})
+    check(world, [*words, repr(content)], done)
+    check_document(words, done)
+    exported = world.run(["inventory", "export", "--list"], anew=False)
+    assert exported.status == 0, (content, exported)
+    document = json.loads(exported.out)
+    for host, said in document["_meta"]["hostvars"].items():
+        assert NAME.fullmatch(host), (content, exported)
+        assert re.fullmatch(r"(\d+\.){3}\d+", said["ansible_host"]), (content, exported)
+        assert not any(map(NEVER_STORED.fullmatch, said)), (content, exported)
+    for group, said in document.items():
+        assert group == "_meta" or NAME.fullmatch(group), (content, exported)
+        assert not any(map(NEVER_STORED.fullmatch, said.get("vars", ()))), (content, exported)
+
+
+@fuzz(40)
+@given(**STRATEGIES["test_tables"])
+def test_tables(world: World, content: bytes) -> None:
+    check_import(world, ["hosts", "import", "--csv", "t.csv"], content)
+
+
+@fuzz(4)
+@given(**STRATEGIES["test_inventories"])
+def test_inventories(world: World, file: tuple[str, bytes]) -> None:
+    name, content = file
+    words = ["hosts", "import", "--inventory", name, "--environment", "TEST"]
+    check_import(world, words, content)
