@@ -53,7 +53,7 @@ def check(world: World, words: list[str], done: Done) -> None:
     assert "Traceback" not in done.out + done.err, shown
     assert "defect of diaken" not in done.err, shown
     assert not CONTROL.search(done.err), shown
-    if done.status not in (0, 3):
+    if done.status not in (0, 3) and words[0] != "doctor":  # 1: its findings say why
         assert done.err.strip(), shown
     hosts = (world.now / "hosts").read_text()
     assert hosts.startswith(HOSTS) or words[:2] == ["hosts", "sync"], shown
