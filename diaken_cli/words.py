@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 Value = TypeVar("Value", bound="DataclassInstance")
 
 AUTOMATIC_SNAPSHOT_PREFIX = "Before executing"
+REPOINTING = (
+    *("ansible_host", "ansible_port", "ansible_connection", "inventory_hostname"),
+    *("ansible_ssh_host", "ansible_ssh_port"),  # their older names, which still win over them
+)
+"""Which machine Ansible connects to: as extra variables these would repoint every host."""
 
 
 class RunKind(StrEnum):

@@ -17,14 +17,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from diaken_cli.errors import InvalidInput, Mistake, NotFound
+from diaken_cli.words import REPOINTING
 
 Value = TypeVar("Value")
 
-# These say which machine Ansible connects to: as extra variables they would repoint every host.
-REPOINTING = (
-    *("ansible_host", "ansible_port", "ansible_connection", "inventory_hostname"),
-    *("ansible_ssh_host", "ansible_ssh_port"),  # their older names, which still work
-)
 PASSWORDS = "ansible_*pass*"
 VCENTER_PORT = 443
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")

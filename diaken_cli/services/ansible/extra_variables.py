@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-# As an extra variable each of these would win over every host's own, and repoint them all.
-REFUSED = frozenset({"ansible_host", "ansible_port", "ansible_connection", "inventory_hostname"})
+from diaken_cli.words import REPOINTING
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECOND = re.compile(r"""\s[A-Za-z_][A-Za-z0-9_]*=""")
@@ -47,7 +46,7 @@ def check_names(names: Iterable[Any]) -> None:
             raise ValueError(
                 f"{name!r} is no name of a variable: letters, digits and _, not a digit first"
             )
-        if name in REFUSED:
+        if name in REPOINTING:
             raise ValueError(
                 f"{name} would repoint every host of the run; set it on the host instead"
             )
