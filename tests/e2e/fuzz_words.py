@@ -49,7 +49,17 @@ HOSTILE = (
         "@",
         "@/",
     ),
-    *("@folder", "@binary", "@none", "@bomb.yml", "@deep.yml", "folder", "binary", "none"),
+    *(
+        "@folder",
+        "@binary",
+        "@none",
+        "@~nobody/x",
+        "@bomb.yml",
+        "@deep.yml",
+        "folder",
+        "binary",
+        "none",
+    ),
     *("2026-99-99", "0001-01-01", "9999-12-31T23:59:59", "+999999999d", "FREQ=SECONDLY", "FREQ=X"),
     *("FREQ=DAILY;UNTIL=99999999", "10.0.4.300", "10.0.4", "::1", "010.0.0.1", "10.0.4.9/99"),
     *("\udcff\udcfe", "web\udc80", "@\udcff", "/\udcff", "\udcffK=V"),
@@ -249,6 +259,12 @@ PAIRS = some.builds(
     _some("a", "ansible_host", "ansible_password", "hosts", "class", "inventory_hostname", "vars"),
     some.one_of(JSON, _some(*TEMPLATES)),
 )
+YAML = some.builds(
+    "{{{}: {} {}}}".format,
+    _some("a", "ansible_ssh_host", "? [b]", "<<", "1", "''"),
+    _some("", "!!int", "!!bool", "!!float", "!!timestamp", "!!binary", "!!set", "!vault", "&a"),
+    _some("x", "''", "[1]", "{b: c}", "*a", "0x_", "1:99:3", "2026-99-99", ".nan", '"\\uD800"'),
+)
 PATTERNS = _joined(
     "",
     _some("web", "01", "*", "!", "&", ":", ",", "~", "(", "[", "]", "0:1", "all", "@good.yml"),
@@ -263,7 +279,8 @@ NAMES = _joined(
 SHAPED: Mapping[str, SearchStrategy[str]] = {
     **dict.fromkeys(("--every",), RULES),
     **dict.fromkeys(("--at", "--until", "--since"), MOMENTS),
-    **dict.fromkeys(("--extra-var", "--var", "--extra-config"), PAIRS),
+    **dict.fromkeys(("--var", "--extra-config"), PAIRS),
+    "--extra-var": PAIRS | YAML,
     **dict.fromkeys(("--limit", "--exclude", "--tags", "--skip-tags"), PATTERNS),
     **dict.fromkeys(("NAME", "HOST", "GROUP", "--group", "--environment", "--host"), NAMES),
     "VALUE": JSON,

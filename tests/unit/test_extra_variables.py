@@ -68,6 +68,7 @@ def test_the_order_stays() -> None:
         ("{a: [}", "what stands in {…} is neither YAML nor JSON"),
         ('{"a-b": 1}', "'a-b' is no name of a variable"),
         ("{1: 2}", "1 is no name of a variable"),
+        ("@~no-such-account/x.yml", "'~no-such-account/x.yml': there is no such account"),
         ("@absent.yml", "/nonexistent/absent.yml can't be read: No such file or directory"),
     ],
 )
@@ -127,6 +128,9 @@ def test_what_a_vault_encrypts_as_a_whole_is_left_to_ansible(tmp_path: Path) -> 
         ("a: !!s3cret 1\n", "is neither YAML nor JSON"),
         ("s3cret: 2026-13-45\n", "holds a value that can't be read as YAML"),
         ("s3cret: " + "[" * 5000, "holds a value that can't be read as YAML"),
+        ("a: !!bool s3cret\n", "holds a value that can't be read as YAML"),
+        ("s3cret: !!int ''\n", "holds a value that can't be read as YAML"),
+        ("a: !!timestamp s3cret\n", "holds a value that can't be read as YAML"),
     ],
 )
 def test_a_bad_file_is_named_and_not_quoted(tmp_path: Path, text: str, message: str) -> None:

@@ -54,7 +54,7 @@ def check_names(names: Iterable[Any]) -> None:
 
 def _one(given: str, folder: Path) -> Mapping[str, Any] | Path:
     if given.startswith("@"):
-        return _file(folder / Path(given[1:]).expanduser())
+        return _file(folder / _at_home(given[1:]))
     if given.lstrip().startswith("{"):
         variables = _parsed(given, "what stands in {…}")
         check_names(variables)
@@ -70,6 +70,13 @@ def _one(given: str, folder: Path) -> Mapping[str, Any] | Path:
             f"the value of {name} looks like more variables: give each its own -e, or quote it"
         )
     return {name: value}
+
+
+def _at_home(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text!r}: there is no such account") from None
 
 
 def _file(path: Path) -> Path:
@@ -98,7 +105,9 @@ def _parsed(text: str, where: str) -> Mapping[str, Any]:
         raise ValueError(
             f"{where} is neither YAML nor JSON: a character that may not stand there in line {line}"
         ) from None
-    except (ValueError, RecursionError):  # a date such as 2026-13-45; brackets without an end
+    except (ValueError, RecursionError, LookupError, AttributeError):
+        # A date such as 2026-13-45; brackets without an end; what PyYAML itself stumbles over:
+        # `!!bool x` is a KeyError there, `!!int ""` an IndexError.
         raise ValueError(f"{where} holds a value that can't be read as YAML") from None
     if not isinstance(content, dict):
         raise ValueError(f"{where} holds no variables: a mapping of names to values is expected")

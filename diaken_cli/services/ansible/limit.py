@@ -1,6 +1,7 @@
 """Which of the targets a `--limit` means, by Ansible's own matching of patterns."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -8,6 +9,8 @@ from typing import Any
 
 from diaken_cli.services.ansible import private
 
+# A file of patterns would be looked for where the scheduler runs, and may say otherwise by then.
+_NAMES_A_FILE = re.compile(r"(^|[,:])\s*@")
 ANSIBLE_ITSELF = "must be a pattern of host and group names, like web0*:!web03"
 
 
@@ -19,7 +22,7 @@ def matching(pattern: str, hosts: Mapping[str, str | None]) -> frozenset[str]:
     Raises:
         ValueError: the pattern can't be read.
     """
-    if not pattern.strip() or pattern.lstrip().startswith("@"):
+    if not pattern.strip() or _NAMES_A_FILE.search(pattern):
         raise ValueError(ANSIBLE_ITSELF)
     inventory = _empty_inventory()
     for group in {group for group in hosts.values() if group}:

@@ -1,0 +1,32 @@
+"""Which hosts `--limit` means, and what it may not be."""
+
+import pytest
+
+from diaken_cli.services.ansible.limit import matching
+
+HOSTS = {"web01": "web", "web02": "web", "db01": None}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("web01", {"web01"}),
+        ("web", {"web01", "web02"}),
+        ("web0*:!web02", {"web01"}),
+        ("web02,db01", {"web02", "db01"}),
+        ("~(web|db)01", {"web01", "db01"}),
+        ("other", set()),
+    ],
+)
+def test_a_pattern_is_ansible_s(pattern: str, meant: set[str]) -> None:
+    assert matching(pattern, HOSTS) == meant
+
+
+@pytest.mark.parametrize("pattern", ["", " ", "~(", "!", "@{}", "web01,@{}", "web01:@{}", "x, @{}"])
+def test_no_file_and_nothing_malformed(
+    pattern: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("limit") / "hosts.txt"
+    file.write_text("web02\n")
+    with pytest.raises(ValueError, match="must be a pattern of host and group names"):
+        matching(pattern.format(file), HOSTS)
