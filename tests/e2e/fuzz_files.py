@@ -189,13 +189,15 @@ def inventories(draw: Any) -> tuple[str, bytes]:
             hosts = [f"    {_yaml(draw(members))}: {{{_flow(draw(variables))}}}" for _ in range(3)]
             tags = draw(some.sampled_from(YAML_ENDS))
             return "t.yml", _encoded(draw, "all:\n  hosts:\n" + "\n".join(hosts) + "\n" + tags)
-    hosts = {draw(members): draw(variables | _toml_values()) for _ in range(3)}
-    group = {"hosts": hosts, "vars": draw(variables | _toml_values()), "children": {}}
+    named_hosts = {draw(members): draw(variables | _toml_values()) for _ in range(3)}
+    group = {"hosts": named_hosts, "vars": draw(variables | _toml_values()), "children": {}}
     named = {"all": {"children": {draw(NAMES): group, "db": draw(some.just(group) | JUNK)}}}
     return "t.json", _encoded(draw, json.dumps(_encodable(named), default=str))
 
 
-JUNK = some.sampled_from([None, [], "x", 1, {"hosts": ["db01"]}, {"children": {"all": {}}}])
+JUNK: SearchStrategy[Any] = some.sampled_from(
+    [None, [], "x", 1, {"hosts": ["db01"]}, {"children": {"all": {}}}]
+)
 YAML_ENDS = (
     "  vars: {a: !vault x, b: !unsafe '{{ 1 }}', c: 2026-11-24, d: !!binary aGk=, e: ~, 1: 2}\n",
     "  vars: {a: !!python/object/apply:os.system [id]}\n",
