@@ -84,6 +84,7 @@ class Deploying(Cli):
     def __init__(self, folder: Path, lab: Lab) -> None:
         super().__init__(folder, lab=lab, config=f'[playbooks]\npaths = ["{folder / "playbooks"}"]')
         self.lab = lab
+        self.diaken: Sequence[str] = DIAKEN
         store = self.store
         add_environment(store, name="DEMO")
         add_group(store, name="web", environment="DEMO", variables=())
@@ -136,7 +137,7 @@ class Deploying(Cli):
     def going_on(self, *words: str) -> Iterator["Going"]:
         """A call that goes on; it is killed at the end, where it still does."""
         process = self.lab.popen(
-            [*DIAKEN, *words, "--json"],
+            [*self.diaken, *words, "--json"],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -249,6 +250,8 @@ class Going:
     def __init__(self, deploying: Deploying, process: "subprocess.Popen[str]") -> None:
         self._deploying = deploying
         self._process = process
+        self.said = ""
+        """Its standard error, once it has ended."""
 
     def until(self, reached: Callable[[], bool]) -> None:
         """Wait for that to be so, while the call goes on."""
@@ -278,7 +281,7 @@ class Going:
 
     def ended(self, patience: float = PATIENCE) -> tuple[int, Any]:
         """The exit status and the JSON document, null where it died without."""
-        out, _ = self._process.communicate(timeout=patience)
+        out, self.said = self._process.communicate(timeout=patience)
         return self._process.returncode, json.loads(out) if out else None
 
 

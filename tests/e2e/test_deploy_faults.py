@@ -5,16 +5,18 @@ docs/reference/faults.md is made of what these tests observe; DIAKEN_WRITE_FAULT
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.deploying import IP, NAME, Deploying, deploy_lab, deploying, left, statuses
-from tests.e2e.faults import BAD, BOTH, CASES, SLOW_CLONE, Fault, order
+from tests.e2e.faults import STEPS
+from tests.e2e.faults.fault import BAD, BOTH, SLOW_CLONE, Fault, order
 from tests.lab_fixture import Lab
 
 __all__ = ["deploy_lab", "deploying"]
@@ -25,13 +27,18 @@ HEAD = """\
 
 Each line was observed on a simulated vCenter that was told to misbehave; the tests observe it again
 (`tests/e2e/test_deploy_faults.py`). The deploy was `diaken deploy vm web01 --ip 10.77.0.21/24 …`.
+There is a table for each step, of what goes wrong in it, and one of what goes wrong in undoing.
 The first word of a message is the step that it stopped in. "nothing" left means: no VM, no host in
 the inventory, no line in the hosts file. What is left keeps its name and its address reserved until
 `diaken deploy resume` or `diaken deploy abort`.
+"""
+TABLE = """
+## {step}
 
 | what happens | run | exit | code | what is said | left |
 |---|---|---|---|---|---|
 """
+CASES = [case for cases in STEPS.values() for case in cases]
 
 
 @pytest.fixture
@@ -61,14 +68,21 @@ def observe(case: Fault, seen: str) -> None:
     known = written()
     if os.environ.get("DIAKEN_WRITE_FAULTS"):
         known[case.what] = seen
-        PAGE.write_text(HEAD + "".join(known[each.what] for each in CASES if each.what in known))
+        PAGE.write_text(HEAD + "".join(table(step, known) for step in STEPS))
     assert seen == known[case.what]
+
+
+def table(step: str, known: dict[str, str]) -> str:
+    """A step's part of the page, as far as its lines are known."""
+    lines = [known[case.what] for case in STEPS[step] if case.what in known]
+    return TABLE.format(step=step) + "".join(lines)
 
 
 def written() -> dict[str, str]:
     """The lines of the page, by what happens."""
-    lines = PAGE.read_text().removeprefix(HEAD).splitlines(keepends=True) if PAGE.exists() else []
-    return {each.split(" | ")[0].removeprefix("| "): each for each in lines}
+    lines = PAGE.read_text().splitlines(keepends=True) if PAGE.exists() else []
+    rows = [each for each in lines if each.startswith("| ") and "| what happens |" not in each]
+    return {each.split(" | ")[0].removeprefix("| "): each for each in rows}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
@@ -78,28 +92,39 @@ def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> 
     before = deploying.world()
     for each in case.orders:
         each(deploying)
-    with deploying.going_on(*deploying.words(*case.more)) as call:
-        if case.during:
-            call.until_in(case.during)
-            case.then(deploying)
-        status, run = call.ended()
+    status, run, said = carried_out(deploying, case)
 
     assert status == case.status, run
-    if case.code is None:
-        assert (run["status"], run["error"]) == ("success", None)
-    else:
-        assert (run["status"], run["error"]["code"]) == ("failed", case.code)
-        assert run["error"]["message"].startswith(f"{case.step}: ")
+    assert (run["status"], (run["error"] or {}).get("code")) == (case.ends, case.code)
+    if case.code is not None:
+        # A name that another has taken is said as a mistake, by its option.
+        assert case.code == "in_use" or run["error"]["message"].startswith(f"{case.step}: ")
         assert case.said in f"{run['error']['message']} {run['error']['hint']}"
         assert statuses(run)[case.step] == "failed"
+    assert case.warned in said
     assert sorted(left(run)) == sorted(case.left)
     deploying.lab.sim("clear")
     if case.left:
         assert_reserved_until_aborted(deploying, run)
     assert deploying.running_tasks() == []
-    if case.code is not None:
+    if case.code is not None and not case.stale:
         assert deploying.world() == before
-    observe(case, line(case, status, run, deploying.folder))
+    observe(case, line(case, status, run, said, deploying.folder))
+
+
+def carried_out(deploying: Deploying, case: Fault) -> tuple[int, Any, str]:
+    """The exit status, the JSON document and the standard error of the deploy."""
+    with ExitStack() as stack:
+        if case.write:
+            stack.enter_context(deploying.slow_to(case.write))
+        call = stack.enter_context(deploying.going_on(*deploying.words(*case.more)))
+        if case.during:
+            call.until(lambda: case.reached(deploying))
+            case.then(deploying)
+        if case.stopped:
+            call.signal(signal.SIGTERM)
+        status, run = call.ended()
+        return status, run, call.said
 
 
 def assert_reserved_until_aborted(deploying: Deploying, run: Any) -> None:
@@ -113,14 +138,19 @@ def assert_reserved_until_aborted(deploying: Deploying, run: Any) -> None:
     assert aborted["error"] == run["error"]
 
 
-def line(case: Fault, status: int, run: Any, folder: Path) -> str:
+def line(case: Fault, status: int, run: Any, warnings: str, folder: Path) -> str:
     """The line of the page; what differs from one run to the next is left out."""
     error = run["error"] or {"code": "", "message": ""}
-    said = error["message"].replace("\n", " ").replace(f"{folder}/", "")
+    told = [error["message"]] if run["error"] else []
+    if case.warned:
+        told += [each for each in warnings.splitlines() if case.warned in each]
+    said = "; ".join(told).replace("\n", " ").replace(f"{folder}/", "")
     said = re.sub(r"\(\w+, (\d) tries in \d+\.\d s\)", r"(\1 tries)", said)
     said = re.sub(r"\b(vm|task|host|group|session)-\d+\b", r"\1-…", said).replace("|", r"\|")
     code = f"`{error['code']}`" if error["code"] else ""
     what_is_left = ", ".join(f"{kind} {name}" for kind, name in left(run)) or "nothing"
+    if case.stale:
+        what_is_left = "the line in the hosts file"
     if case.code is None:
         what_is_left = ""
     return f"| {case.what} | {run['status']} | {status} | {code} | {said} | {what_is_left} |\n"

@@ -1,0 +1,98 @@
+"""What goes wrong while the template is cloned."""
+
+from tests.e2e.faults.fault import (
+    BOTH,
+    SLOW_CLONE,
+    Fault,
+    expire,
+    expire_and_refuse,
+    order,
+)
+
+
+def clone_fault(fault: str, what: str, code: str, said: str = "") -> Fault:
+    """The vSphere task of the clone ends with a fault."""
+    ordered = order("taskfault", "CloneVM_Task", fault=fault)
+    return Fault(f"{what} (`{fault}`)", (ordered,), code=code, said=said)
+
+
+CLONE = (
+    clone_fault("GenericVmConfigFault", "The clone fails", "generic_vm_config_fault"),
+    clone_fault("DuplicateName", "Somebody else takes the name", "duplicate_name", "taken"),
+    clone_fault("NoDiskSpace", "The datastore fills up", "no_disk_space", "full"),
+    clone_fault("InsufficientResourcesFault", "The cluster is full", "insufficient_resources"),
+    clone_fault("CustomizationFault", "The guest can't be customized", "customization"),
+    Fault(
+        "The account may not clone (`NoPermission`)",
+        (order("soapfault", "CloneVM_Task", fault="NoPermission"),),
+        code="no_permission",
+        said="administrator@vsphere.local",
+    ),
+    Fault(
+        "The clone never ends",
+        (order("endless", "CloneVM_Task"),),
+        ("--clone-timeout", "2s"),
+        code="timed_out",
+        said="--clone-timeout",
+    ),
+    Fault(
+        "HTTP 503 in answer to the clone",
+        (order("http", "CloneVM_Task", status=503),),
+        code="outcome_unknown",
+        said="503",
+    ),
+    Fault(
+        "The connection breaks before vCenter takes up the clone",
+        (order("reset", "CloneVM_Task", when="before"),),
+        code="outcome_unknown",
+        said="CloneVM_Task",
+    ),
+    Fault(
+        "The connection breaks after vCenter took up the clone",
+        (order("reset", "CloneVM_Task", when="after"), SLOW_CLONE),
+        code="outcome_unknown",
+        said="CloneVM_Task",
+    ),
+    Fault(
+        "The connection breaks after the clone was begun and is over",
+        (order("reset", "CloneVM_Task", when="after"),),
+        code="outcome_unknown",
+        said="CloneVM_Task",
+    ),
+    Fault(
+        "HTTP 503 for as long as the deploy tries",
+        (SLOW_CLONE,),
+        during="clone",
+        then=order("http", "*", status=503, count=500),
+        code="unreachable",
+        said="503",
+        left=BOTH,
+    ),
+    Fault(
+        "HTTP 503 once, while it waits",
+        (SLOW_CLONE,),
+        during="clone",
+        then=order("http", "*", status=503),
+    ),
+    Fault(
+        "The connection breaks once, while it waits",
+        (SLOW_CLONE,),
+        during="clone",
+        then=order("reset", "WaitForUpdatesEx"),
+    ),
+    Fault(
+        "vCenter ends the session",
+        (SLOW_CLONE,),
+        during="clone",
+        then=expire,
+    ),
+    Fault(
+        "vCenter ends the session and refuses the password",
+        (SLOW_CLONE,),
+        during="clone",
+        then=expire_and_refuse,
+        code="login",
+        said="administrator@vsphere.local",
+        left=BOTH,
+    ),
+)

@@ -1,0 +1,94 @@
+"""One thing that can go wrong in a deploy, what has to become of it, and orders that bring it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.deploying import NAME, Deploying
+
+BOTH = (("host", NAME), ("vm", NAME))
+FULL = "no room is left on the disk"
+
+Order = Callable[[Deploying], object]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens, and what has to become of it.
+
+    `orders` are given before the deploy, `then` as soon as the step `during` is in `state` and has
+    a fact that is `noted`; a change of the database that is to take long is `write`. `world` is the
+    fixture that it happens in. `warned` is a part of a warning, `stale` a line of the hosts file
+    that stays.
+    """
+
+    what: str
+    orders: tuple[Order, ...] = ()
+    more: tuple[str, ...] = ()
+    during: str = ""
+    state: str = "running"
+    noted: str = ""
+    write: str = ""
+    then: Order = lambda _: None
+    stopped: bool = False
+    step: str = "clone"
+    code: str | None = None
+    said: str = ""
+    warned: str = ""
+    left: tuple[tuple[str, str], ...] = ()
+    stale: bool = False
+    world: str = "deploying"
+    exit: int = 1
+
+    @property
+    def status(self) -> int:
+        """The exit status: a fault that is survived has no code."""
+        return 0 if self.code is None else self.exit
+
+    @property
+    def ends(self) -> str:
+        """The status of the run."""
+        if self.code is None:
+            return "success"
+        return "canceled" if self.stopped else "failed"
+
+    def reached(self, deploying: Deploying) -> bool:
+        """Whether the last run is where `then` is to happen."""
+        return any(
+            (name, status) == (self.during, self.state)
+            and (not self.noted or facts.get(self.noted))
+            for name, status, facts in deploying.step_rows()
+        )
+
+
+def order(request: str, method: str, **parameters: Any) -> Order:
+    """An order to the simulator."""
+    return lambda deploying: deploying.lab.sim(request, method=method, **parameters)
+
+
+def expire(deploying: Deploying) -> None:
+    """End all sessions of vCenter."""
+    deploying.lab.sim("expire")
+
+
+def expire_and_refuse(deploying: Deploying) -> None:
+    """End all sessions, and let nobody in any more."""
+    order("soapfault", "Login", fault="InvalidLogin", count=500)(deploying)
+    expire(deploying)
+
+
+def both(*orders: Order) -> Order:
+    """One after the other."""
+    return lambda deploying: [each(deploying) for each in orders]
+
+
+UNAVAILABLE_ONCE = order("http", "*", status=503)
+UNAVAILABLE = order("http", "*", status=503, count=500)
+RESET_ONCE = order("reset", "*")
+RESET = order("reset", "*", count=500)
+SLOW_CLOCK = order("delay", "CurrentTime", ms=1500)
+SLOW_CLONE = order("taskdelay", "CloneVM_Task", ms=1500)
+SLOW_POWER = order("taskdelay", "PowerOnVM_Task", ms=1500)
+SLOW_WAIT = order("delay", "WaitForUpdatesEx", ms=1500)
+BAD = ("--playbook", "bad")
+GOOD = ("--playbook", "good")
