@@ -171,3 +171,32 @@ def test_any_errors_fatal_ends_the_play_for_all(cli: Running) -> None:
     said = cli.json("history", "output", str(run["id"]))
     assert {line["host"] for line in said} == set(TEN)
     assert {line["task"] for line in said} == {"Say", "Start nginx"}
+
+
+BYTES = r"""
+- name: Bytes
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Raw
+      ansible.builtin.raw: printf 'caf\351 \377 \000 \033[31m end\n'
+    - name: Say
+      ansible.builtin.debug:
+        msg: '{{ "a half \ud800 of a pair" }}'
+      loop: ['{{ "\udcff" }}']
+    - name: Fail
+      ansible.builtin.raw: printf 'caf\351 \377 \000 end\n' >&2; exit 1
+"""
+
+
+def test_output_that_is_not_utf8_is_recorded(cli: Running) -> None:
+    cli.playbook("bytes", BYTES)
+
+    run = cli.json("run", "host", "web01", "bytes", status=1)
+
+    assert run["error"]["code"] == "hosts_failed"
+    (host,) = run["hosts"]
+    assert (host["status"], host["failed_task"]) == ("failed", "Fail")
+    assert host["message"].endswith("caf\ufffd \ufffd \x00 end")
+    assert [task for task, _ in cli.said(run["id"], "web01")] == ["Raw", "Say", "Fail"]
+    told(cli, run)

@@ -71,6 +71,23 @@ def test_a_play_and_its_task_are_told_by_the_names_that_ansible_prints() -> None
     assert end.message is None
 
 
+def test_what_is_not_utf8_can_be_stored() -> None:
+    play, end = all_of(
+        raw("playbook_on_play_start", name="caf\udce9"),
+        ended(
+            "runner_item_on_failed",
+            "caf\udce9",
+            res={"msg": "\ud800", "item": "\udfff"},
+            task="\udc00",
+        ),
+    )
+
+    assert isinstance(play, PlayStarted)
+    assert isinstance(end, TaskFinished)
+    said = (play.play, end.task, end.item, end.message, end.text)
+    assert said == ("caf\ufffd", "\ufffd", "\ufffd", "\ufffd", "caf\ufffd")
+
+
 @pytest.mark.parametrize(
     ("event", "data", "result"),
     [

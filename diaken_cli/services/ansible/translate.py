@@ -13,6 +13,8 @@ from diaken_cli.words import TaskResult
 TEXT_LIMIT = 256 * 1024  # characters of one task's output on one host
 MESSAGE_LIMIT = 2000
 _HIDDEN = "********"
+# Bytes that are not UTF-8 come from Ansible as halves of surrogate pairs, which nothing can store.
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 
 _RESULTS = {
     "runner_on_ok": TaskResult.OK,
@@ -69,7 +71,8 @@ class Translator:
 
     def task_name(self, data: Mapping[str, Any]) -> str:
         """The name of an event's task as Ansible prints it."""
-        return self._task_names.get(data.get("task_uuid", ""), str(data.get("task") or ""))
+        known = self._task_names.get(data.get("task_uuid", ""))
+        return self._hide(str(data.get("task") or "")) if known is None else known
 
     @property
     def said(self) -> str:
@@ -122,6 +125,8 @@ class Translator:
         return text
 
     def _hide(self, text: str) -> str:
+        """What can be stored and shown of a text of Ansible's."""
+        text = _NO_CHARACTER.sub("\ufffd", text)
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
         return text
