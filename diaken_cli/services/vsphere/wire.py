@@ -245,7 +245,7 @@ class Wire:
                 answer: tuple[int, Any] = self._soap.InvokeMethod(managed, method, arguments, self)
             except (OSError, HTTPException, ExpatError) as fault:
                 if pause is None or not self._may_repeat(method.wsdlName, fault):
-                    tried = f"{tries} tries in {time.monotonic() - started:.1f} s"
+                    tried = f"{tries} {'try' if tries == 1 else 'tries'} in {time.monotonic() - started:.1f} s"
                     raise self._broken(method.wsdlName, fault, tried) from fault
             else:
                 return answer
