@@ -20,11 +20,12 @@ def _register(d: Deploy) -> Facts:
     environment = inventory.environment(request.environment)
     groups = inventory.groups(name=request.group, environment=request.environment)
     vcenter = inventory.vcenter(request.vcenter)
-    if environment is None or vcenter is None or (request.group and not groups):
-        raise OperationFailed(
-            f"environment {request.environment}, its group or vCenter {request.vcenter}"
-            " was removed meanwhile"
-        )
+    if environment is None:
+        raise _removed(f"environment {request.environment}")
+    if request.group and not groups:
+        raise _removed(f"group {request.group} of environment {request.environment}")
+    if vcenter is None:
+        raise _removed(f"vCenter {request.vcenter}")
     values = HostValues(
         ip=request.ip,
         environment_id=environment.id,
@@ -38,6 +39,14 @@ def _register(d: Deploy) -> Facts:
     )
     host_id = d.store.claims.register(d.recording.id, request.name, values, now())
     return _registered(d, host_id)
+
+
+def _removed(what: str) -> OperationFailed:
+    return OperationFailed(
+        f"{what} was removed from the inventory meanwhile",
+        code="gone",
+        hint="Add it again, or name another one, and repeat the deploy.",
+    )
 
 
 def _registered(d: Deploy, host_id: int) -> Facts:
