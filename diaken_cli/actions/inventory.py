@@ -29,7 +29,12 @@ def keep_hosts_file(store: Store, path: Path | None, emit: Emit) -> None:
     try:
         outcome = write_block(store, path)
     except (ConfigurationError, Conflict) as error:
-        emit(Warned(message=f"{path} was not changed: {error.message}"))
+        emit(
+            Warned(
+                message=f"{path} was not changed: {error.message};"
+                " once that is mended: diaken hosts sync"
+            )
+        )
         return
     for warning in outcome.warnings:
         emit(Warned(message=warning))

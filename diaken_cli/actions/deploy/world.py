@@ -9,6 +9,7 @@ from typing import Any
 from diaken_cli.actions.journal import Facts
 from diaken_cli.actions.recording import Recording
 from diaken_cli.config import Config
+from diaken_cli.events import Event, Warned
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.words import DeployRequest, Identity
@@ -30,6 +31,7 @@ class Deploy:
     _open: ExitStack = field(default_factory=ExitStack)
     _session: Session | None = None
     undoing: bool = False
+    _warned: set[str] = field(default_factory=set)
 
     @property
     def vcenter(self) -> Session:
@@ -61,6 +63,14 @@ class Deploy:
         """Keep a fact as soon as it is known."""
         self.facts.setdefault(step, {}).update(facts)
         self.recording.note(step, facts)
+
+    def emit_once(self, event: Event) -> None:
+        """Show what happens; a warning that several steps may come to, the first time."""
+        if isinstance(event, Warned):
+            if event.message in self._warned:
+                return
+            self._warned.add(event.message)
+        self.recording.emit(event)
 
     def close(self) -> None:
         """Log out."""

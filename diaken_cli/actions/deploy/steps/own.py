@@ -71,4 +71,4 @@ def forget_key(d: Deploy) -> None:
 
 def write_hosts_file(d: Deploy) -> None:
     """Bring the hosts file in line with the inventory."""
-    keep_hosts_file(d.store, d.hosts_file, d.recording.emit)
+    keep_hosts_file(d.store, d.hosts_file, d.emit_once)
