@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.cli import DIAKEN
 from tests.e2e.deploying import IP, NAME, Deploying, deploy_lab, deploying, left, statuses
 from tests.e2e.faults import STEPS
 from tests.e2e.faults.fault import BAD, BOTH, SLOW_CLONE, Fault, order
@@ -27,7 +28,9 @@ HEAD = """\
 
 Each line was observed on a simulated vCenter that was told to misbehave; the tests observe it again
 (`tests/e2e/test_deploy_faults.py`). The deploy was `diaken deploy vm web01 --ip 10.77.0.21/24 …`.
-There is a table for each step, of what goes wrong in it, and one of what goes wrong in undoing.
+What took a time-out was observed with a short one: diaken gives vCenter 60 seconds for an answer,
+and another process 30 seconds for its work on the database. There is a table for each step, of what
+goes wrong in it, and one of what goes wrong in undoing.
 The first word of a message is the step that it stopped in. "nothing" left means: no VM, no host in
 the inventory, no line in the hosts file. What is left keeps its name and its address reserved until
 `diaken deploy resume` or `diaken deploy abort`.
@@ -37,6 +40,14 @@ TABLE = """
 
 | what happens | run | exit | code | what is said | left |
 |---|---|---|---|---|---|
+"""
+IMPATIENT = """
+from diaken_cli.services.vsphere import wire
+from diaken_cli.store import engine
+from diaken_cli.__main__ import main
+
+wire.CALL_TIMEOUT, wire.PAUSES, engine.BUSY_SECONDS = 1.0, (0.1, 0.1, 0.1), 1
+main()
 """
 CASES = [case for cases in STEPS.values() for case in cases]
 
@@ -61,6 +72,13 @@ def late_tools(tmp_path: Path) -> Iterator[Deploying]:
     lab = Lab.start(f"late-{os.getpid()}", "--tools-delay", "60s")
     yield Deploying(tmp_path, lab)
     lab.stop()
+
+
+@pytest.fixture
+def impatient(deploying: Deploying) -> Deploying:
+    """A command that waits for no answer, and for no database, longer than a second."""
+    deploying.diaken = (DIAKEN[0], "-c", IMPATIENT)
+    return deploying
 
 
 def observe(case: Fault, seen: str) -> None:
@@ -107,6 +125,8 @@ def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> 
     if case.left:
         assert_reserved_until_aborted(deploying, run)
     assert deploying.running_tasks() == []
+    for name in case.theirs:  # it is there, and may be removed
+        deploying.json("hosts", "remove", name, "--yes")
     if case.code is not None and not case.stale:
         assert deploying.world() == before
     observe(case, line(case, status, run, said, deploying.folder))
@@ -145,7 +165,7 @@ def line(case: Fault, status: int, run: Any, warnings: str, folder: Path) -> str
     if case.warned:
         told += [each for each in warnings.splitlines() if case.warned in each]
     said = "; ".join(told).replace("\n", " ").replace(f"{folder}/", "")
-    said = re.sub(r"\(\w+, (\d) tries in \d+\.\d s\)", r"(\1 tries)", said)
+    said = re.sub(r"\(\w+, (\d) (try|tries) in \d+\.\d s\)", r"(\1 \2)", said)
     said = re.sub(r"\b(vm|task|host|group|session)-\d+\b", r"\1-…", said).replace("|", r"\|")
     code = f"`{error['code']}`" if error["code"] else ""
     what_is_left = ", ".join(f"{kind} {name}" for kind, name in left(run)) or "nothing"

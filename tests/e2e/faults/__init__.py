@@ -5,12 +5,14 @@ from tests.e2e.faults.clone import CLONE
 from tests.e2e.faults.fault import Fault
 from tests.e2e.faults.power_on import POWER_ON
 from tests.e2e.faults.provision import PROVISION
+from tests.e2e.faults.register import REGISTER
 from tests.e2e.faults.undo import UNDO
 from tests.e2e.faults.validate import VALIDATE
 from tests.e2e.faults.wait_address import WAIT_ADDRESS
 
 STEPS: dict[str, tuple[Fault, ...]] = {
     "validate": VALIDATE,
+    "register": REGISTER,
     "clone": CLONE,
     "power_on": POWER_ON,
     "wait_address": WAIT_ADDRESS,

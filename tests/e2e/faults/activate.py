@@ -1,9 +1,6 @@
 """What goes wrong when the host is put into use: from then on the deploy is a success."""
 
-from tests.e2e.faults.fault import (
-    Fault,
-    order,
-)
+from tests.e2e.faults.fault import Fault, order
 
 ACTIVATE = (
     Fault(

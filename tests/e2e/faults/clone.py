@@ -1,13 +1,6 @@
 """What goes wrong while the template is cloned."""
 
-from tests.e2e.faults.fault import (
-    BOTH,
-    SLOW_CLONE,
-    Fault,
-    expire,
-    expire_and_refuse,
-    order,
-)
+from tests.e2e.faults.fault import BOTH, SLOW_CLONE, Fault, expire, expire_and_refuse, order
 
 
 def clone_fault(fault: str, what: str, code: str, said: str = "") -> Fault:

@@ -18,8 +18,8 @@ class Fault:
 
     `orders` are given before the deploy, `then` as soon as the step `during` is in `state` and has
     a fact that is `noted`; a change of the database that is to take long is `write`. `world` is the
-    fixture that it happens in. `warned` is a part of a warning, `stale` a line of the hosts file
-    that stays.
+    fixture that it happens in. `warned` is a part of a warning, `theirs` the hosts
+    that somebody else has added, `stale` that the hosts file keeps its line.
     """
 
     what: str
@@ -36,6 +36,7 @@ class Fault:
     said: str = ""
     warned: str = ""
     left: tuple[tuple[str, str], ...] = ()
+    theirs: tuple[str, ...] = ()
     stale: bool = False
     world: str = "deploying"
     exit: int = 1
@@ -92,3 +93,8 @@ SLOW_POWER = order("taskdelay", "PowerOnVM_Task", ms=1500)
 SLOW_WAIT = order("delay", "WaitForUpdatesEx", ms=1500)
 BAD = ("--playbook", "bad")
 GOOD = ("--playbook", "good")
+
+
+def command(*words: str) -> Order:
+    """A command that somebody else gives meanwhile."""
+    return lambda deploying: deploying.json(*words)

@@ -1,11 +1,6 @@
 """What goes wrong while the VM is powered on."""
 
-from tests.e2e.faults.fault import (
-    SLOW_POWER,
-    Fault,
-    expire,
-    order,
-)
+from tests.e2e.faults.fault import SLOW_POWER, Fault, expire, order
 
 POWER_ON = (
     Fault(

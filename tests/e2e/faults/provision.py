@@ -1,11 +1,6 @@
 """What goes wrong while Ansible works on the new host."""
 
-from tests.e2e.faults.fault import (
-    BAD,
-    GOOD,
-    Fault,
-    expire,
-)
+from tests.e2e.faults.fault import BAD, GOOD, Fault, expire
 
 PROVISION = (
     Fault(

@@ -1,11 +1,6 @@
 """What goes wrong while a deploy is undone."""
 
-from tests.e2e.faults.fault import (
-    BAD,
-    BOTH,
-    Fault,
-    order,
-)
+from tests.e2e.faults.fault import BAD, BOTH, Fault, order
 
 NO_DESTROY = order("soapfault", "Destroy_Task", fault="NoPermission")
 

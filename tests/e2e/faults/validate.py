@@ -1,11 +1,17 @@
 """What goes wrong before anything was changed."""
 
-from tests.e2e.faults.fault import (
-    SLOW_CLOCK,
-    Fault,
-    expire,
-    order,
-)
+import sqlite3
+from contextlib import closing
+
+from tests.e2e.deploying import Deploying
+from tests.e2e.faults.fault import RESET, SLOW_CLOCK, Fault, expire, expire_and_refuse, order
+
+
+def unknown_authority(deploying: Deploying) -> None:
+    """Trust the system's certificate authorities only: the lab's is not among them."""
+    with closing(sqlite3.connect(deploying.database)) as database, database:
+        database.execute("UPDATE vcenter SET ca_file = NULL")
+
 
 VALIDATE = (
     Fault(
@@ -37,5 +43,49 @@ VALIDATE = (
         (SLOW_CLOCK,),
         during="validate",
         then=expire,
+    ),
+    Fault(
+        "The connection breaks once before anything was changed",
+        (order("reset", "RetrievePropertiesEx"),),
+    ),
+    Fault(
+        "HTTP 503 once before anything was changed",
+        (order("http", "RetrievePropertiesEx", status=503),),
+    ),
+    Fault(
+        "The connection breaks each time",
+        (RESET,),
+        step="validate",
+        code="unreachable",
+        said="4 tries",
+        world="impatient",
+        exit=13,
+    ),
+    Fault(
+        "vCenter takes a call and never answers",
+        (order("delay", "RetrieveServiceContent", ms=3000),),
+        step="validate",
+        code="unreachable",
+        said="time-out",
+        world="impatient",
+        exit=13,
+    ),
+    Fault(
+        "The certificate is not to be trusted",
+        (unknown_authority,),
+        step="validate",
+        code="certificate",
+        said="--ca-file",
+        exit=13,
+    ),
+    Fault(
+        "vCenter ends the session and refuses the password before anything was changed",
+        (SLOW_CLOCK,),
+        during="validate",
+        then=expire_and_refuse,
+        step="validate",
+        code="login",
+        said="administrator@vsphere.local",
+        exit=13,
     ),
 )

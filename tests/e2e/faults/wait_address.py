@@ -1,11 +1,7 @@
 """What goes wrong until the VM reports its address."""
 
 from tests.e2e.deploying import NAME
-from tests.e2e.faults.fault import (
-    SLOW_WAIT,
-    Fault,
-    expire,
-)
+from tests.e2e.faults.fault import SLOW_WAIT, Fault, expire
 
 WAIT_ADDRESS = (
     Fault(

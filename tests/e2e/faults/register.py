@@ -1,0 +1,69 @@
+"""What goes wrong while the name and the address are reserved."""
+
+from tests.e2e.deploying import IP, NAME, Deploying
+from tests.e2e.faults.fault import SLOW_CLOCK, Fault, Order, command, expire
+
+
+def folder_in_its_place(deploying: Deploying) -> None:
+    """The hosts file is a folder."""
+    deploying.hosts_file.unlink()
+    deploying.hosts_file.mkdir()
+
+
+def meanwhile(
+    what: str,
+    then: Order,
+    code: str,
+    said: str,
+    exit: int = 1,  # noqa: A002  as Fault has it
+    theirs: tuple[str, ...] = (),
+) -> Fault:
+    """Something changes after all was checked, and before it is reserved."""
+    return Fault(
+        what,
+        (SLOW_CLOCK,),
+        during="validate",
+        then=then,
+        step="register",
+        code=code,
+        said=said,
+        exit=exit,
+        theirs=theirs,
+    )
+
+
+REGISTER = (
+    Fault(
+        "The hosts file can't be written: a folder is in its place",
+        (folder_in_its_place,),
+        warned="was not changed",
+    ),
+    meanwhile(
+        "Another one takes the name meanwhile",
+        command("hosts", "add", NAME, "--ip", "10.77.0.22", "--environment", "DEMO"),
+        "in_use",
+        NAME,
+        12,
+        (NAME,),
+    ),
+    meanwhile(
+        "Another one takes the address meanwhile",
+        command("hosts", "add", "web02", "--ip", IP, "--environment", "DEMO"),
+        "in_use",
+        IP,
+        12,
+        ("web02",),
+    ),
+    meanwhile(
+        "The group is removed meanwhile",
+        command("groups", "remove", "web", "--environment", "DEMO", "--yes"),
+        "gone",
+        "group web",
+    ),
+    Fault(
+        "vCenter ends the session while the name is reserved",
+        during="register",
+        write="INSERT ON host",
+        then=expire,
+    ),
+)
