@@ -245,7 +245,8 @@ class Wire:
                 answer: tuple[int, Any] = self._soap.InvokeMethod(managed, method, arguments, self)
             except (OSError, HTTPException, ExpatError) as fault:
                 if pause is None or not self._may_repeat(method.wsdlName, fault):
-                    tried = f"{tries} {'try' if tries == 1 else 'tries'} in {time.monotonic() - started:.1f} s"
+                    times = "1 try" if tries == 1 else f"{tries} tries"
+                    tried = f"{times} in {time.monotonic() - started:.1f} s"
                     raise self._broken(method.wsdlName, fault, tried) from fault
             else:
                 return answer
