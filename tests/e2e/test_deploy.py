@@ -140,11 +140,16 @@ def test_defaults_come_from_the_config_file(deploying: Deploying) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "differs"),
-    [("", "", False), ("--cpus", "4", True), ("--ip", "10.77.0.22/24", True)],
+    ("option", "value", "said"),
+    [
+        ("", "", ""),
+        ("--cpus", "4", "--cpus: its VM has 2 CPUs, not 4"),
+        ("--ip", "10.77.0.22/24", f"--ip: host {NAME} has 10.77.0.21, not 10.77.0.22"),
+        ("--disk", "80G", "--disk: its VM has 10G, not 80G"),
+    ],
 )
 def test_what_exists_is_used_again_only_as_asked(
-    deploying: Deploying, option: str, value: str, differs: bool
+    deploying: Deploying, option: str, value: str, said: str
 ) -> None:
     deploying.deploy("--cpus", "2")
     before = deploying.world()
@@ -152,10 +157,10 @@ def test_what_exists_is_used_again_only_as_asked(
     words = [*deploying.words("--cpus", "2", "--reuse-existing"), *filter(None, (option, value))]
     done = deploying.run(*words, "--json")
 
-    assert done.status == (12 if differs else 0), done.err
+    assert done.status == (12 if said else 0), done.err
     printed = json.loads(done.out)
-    if differs:
-        assert option in printed["error"]["message"]
+    if said:
+        assert printed["error"]["message"].removeprefix("validate: ") == said
     else:
         assert printed["status"] == "success"
     assert deploying.world() == before

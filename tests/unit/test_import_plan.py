@@ -72,12 +72,13 @@ def test_a_host_that_differs_is_left_and_each_difference_told() -> None:
     ((action, reason),) = done(table(text), there)
     assert action == "skipped"
     assert reason == (
-        "host web01 is there already, and its address is 10.0.4.21; its group is none; its user is"
-        " not set; its port is 22; its active is yes; it has other variables: a"
+        "host web01 is there already, and its address is 10.0.4.21, not 10.0.4.22; its group is"
+        " none, not web; its user is not set, not ops; its port is 22, not 23; its active is yes,"
+        " not no; it has other variables: a"
     )
     assert not planned(table(text), there).rows[0].mistake
     ((_, reason),) = done(table("name,ip WEB02,10.0.4.21"), there)
-    assert reason == "host web01 is there already, and its name is web01"
+    assert reason == "host web01 is there already, and its name is web01, not WEB02"
     two = table("name,ip web01,10.0.4.22")
     ((_, reason),) = done(two, there, host("db01", "10.0.4.22"))
     assert reason == "its name is host web01's, its address is host db01's"
@@ -97,14 +98,11 @@ def test_a_host_of_which_no_vm_was_known_gets_it() -> None:
     off = vms(server("web01", power="off"))
     assert done(off, after) == [("unchanged", "the VM is powered off")]
     moved = done(vms(server("web01", "10.0.4.99")), after)
-    assert moved == [
-        ("skipped", "host web01.example.com is there already, and its address is 10.0.4.21")
-    ]
+    already = "host web01.example.com is there already, and"
+    assert moved == [("skipped", f"{already} its address is 10.0.4.21, not 10.0.4.99")]
     # Another VM that has taken its name and its address is not its VM.
     taken = done(vms(server("web01.example.com", "10.0.4.21", uuid=OTHER)), after)
-    assert taken == [
-        ("skipped", "host web01.example.com is there already, and its VM is another one")
-    ]
+    assert taken == [("skipped", f"{already} its VM is {UUID}, not {OTHER}")]
 
 
 def test_a_host_gets_one_vm_only() -> None:

@@ -184,7 +184,7 @@ def differences(request: DeployRequest, host: HostRecord) -> list[Mistake]:
         "--vcenter": (request.vcenter, host.vcenter),
     }
     found = [
-        Mistake(option, asked, f"host {host.name} has {has or 'none'}", in_use=True)
+        Mistake(option, asked, f"host {host.name} has {has or 'none'}{_asked(asked)}", in_use=True)
         for option, (asked, has) in wanted.items()
         if asked != has
     ]
@@ -192,6 +192,10 @@ def differences(request: DeployRequest, host: HostRecord) -> list[Mistake]:
         said = f"host {host.name} is not active; see `diaken history list --host {host.name}`"
         found.append(Mistake("NAME", host.name, said, in_use=True))
     return found
+
+
+def _asked(value: str | None) -> str:
+    return f", not {value}" if value else ", and none was asked for"
 
 
 def _inventory(

@@ -76,21 +76,23 @@ def _differences(
 ) -> list[str]:
     """How a host is otherwise than the source says; what that does not say is no difference."""
     given, values = each.given, each.values
+    addresses = list(dict.fromkeys(filter(None, (values.ip, *each.candidate.addresses))))
+    environment = each.environment.name if each.environment else given.environment
     told = []
     if not source.guesses and host.name != each.name:
-        told.append(f"its name is {host.name}")
-    if host.ip not in (values.ip, *each.candidate.addresses):
-        told.append(f"its address is {host.ip}")
+        told.append(f"its name is {host.name}, not {each.name}")
+    if host.ip not in addresses:
+        told.append(f"its address is {host.ip}, not {' or '.join(addresses)}")
     if host.environment_id != values.environment_id:
-        told.append(f"its environment is {host.environment}")
+        told.append(f"its environment is {host.environment}, not {environment}")
     if given.group is not None and not source.guesses and host.group != each.group:
-        told.append(f"its group is {host.group or 'none'}")
+        told.append(f"its group is {host.group or 'none'}, not {each.group}")
     if given.vcenter is not None and host.vcenter not in (None, given.vcenter):
-        told.append(f"its vCenter is {host.vcenter}")
+        told.append(f"its vCenter is {host.vcenter}, not {given.vcenter}")
     if values.vm_uuid is not None and host.vm_uuid not in (None, values.vm_uuid):
-        told.append("its VM is another one")
+        told.append(f"its VM is {host.vm_uuid}, not {values.vm_uuid}")
     told += [
-        f"its {name} is {_shown(getattr(host, name))}"
+        f"its {name} is {_shown(getattr(host, name))}, not {_shown(getattr(values, name))}"
         for name in ("user", "port", "key", "python", "description", "active")
         if getattr(given, name) is not None and getattr(host, name) != getattr(values, name)
     ]
