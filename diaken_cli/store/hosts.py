@@ -94,9 +94,11 @@ def update_host(session: Session, host: HostRecord, values: HostValues) -> HostR
 
     Raises as `insert_host` does, and NotFound where the host is gone.
     """
-    before = {name: getattr(host, name) for name in vars(values)}
-    changes = {k: v for k, v in vars(values).items() if v != before[k]}
+    changes = places.changes(host, values)
     if changes:
+        if "vars" in changes:
+            current = host_by_id(session, host.id).vars
+            changes["vars"] = places.merged(host.vars, values.vars, current)
         changed = update(Host).where(col(Host.id) == host.id).values(columns(changes))
         try:
             with session.begin_nested():

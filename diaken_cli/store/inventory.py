@@ -1,6 +1,7 @@
 """The inventory: environments, groups, hosts, vCenters and settings; a change, a transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -25,6 +26,9 @@ from diaken_cli.store.records import (
 Record = TypeVar("Record")
 
 DEFAULT_SETTINGS: Mapping[str, Any] = MappingProxyType({"snapshot_retention_hours": 24})
+
+TOGETHER = (("secret_kind", "secret_ref"), ("ca_file", "insecure"))
+"""Values of a vCenter that mean something only with each other."""
 
 KEPT_WHILE_LOCKED = ("active", "ip", "vcenter_id", "vm_uuid")
 
@@ -91,11 +95,16 @@ class Inventory:
             return places.groups(session, col(HostGroup.id) == row.id)[0]
 
     def set_group(self, group: GroupRecord, variables: dict[str, Any]) -> GroupRecord:
-        """Give a group other variables. Raises NotFound where it is gone."""
+        """Change variables of a group; what another process has changed meanwhile stays.
+
+        Raises NotFound where it is gone.
+        """
         mine = col(HostGroup.id) == group.id
         with self._database.writing() as session:
-            session.execute(update(HostGroup).where(mine).values(vars=variables))
-            return _still(places.groups(session, mine), f"group {group.name}")
+            current = _still(places.groups(session, mine), f"group {group.name}")
+            changed = places.merged(group.vars, variables, current.vars)
+            session.execute(update(HostGroup).where(mine).values(vars=changed))
+            return replace(current, vars=changed)
 
     def remove_group(self, group: GroupRecord) -> None:
         """Remove a group. Raises Conflict where hosts or scheduled tasks depend on it."""
@@ -219,10 +228,18 @@ class Inventory:
             return places.vcenters(session, col(VCenter.id) == row.id)[0]
 
     def set_vcenter(self, vcenter: VCenterRecord, values: VCenterValues) -> VCenterRecord:
-        """Give a vCenter other values. Raises NotFound where it is gone."""
+        """Store what of a vCenter is to be different; the rest stays as it may have been set.
+
+        Raises NotFound where it is gone.
+        """
         mine = col(VCenter.id) == vcenter.id
+        changes = places.changes(vcenter, values)
+        for pair in TOGETHER:
+            if changes.keys() & set(pair):
+                changes |= {name: getattr(values, name) for name in pair}
         with self._database.writing() as session:
-            session.execute(update(VCenter).where(mine).values(**vars(values)))
+            if changes:
+                session.execute(update(VCenter).where(mine).values(**changes))
             return _still(places.vcenters(session, mine), f"vCenter {vcenter.name}")
 
     def remove_vcenter(self, vcenter: VCenterRecord) -> None:

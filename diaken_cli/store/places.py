@@ -4,6 +4,7 @@ All in the caller's transaction. Duplicates, and the removal of what others depe
 by the database; what it was that stood in the way is looked up afterwards.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, ScalarSelect, func, select, update
@@ -101,6 +102,20 @@ def delete(session: Session, statement: Delete, *, what: str, **dependents: Any)
             code="in_use",
             hint="Remove or change these first.",
         ) from fault
+
+
+def changes(before: object, wanted: object) -> dict[str, Any]:
+    """Those of the wanted values that are not as they were when they were read."""
+    return {k: v for k, v in vars(wanted).items() if v != getattr(before, k)}
+
+
+def merged(
+    before: Mapping[str, Any], wanted: Mapping[str, Any], current: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Variables as they are now, with just the changes that lead from `before` to `wanted`."""
+    gone = before.keys() - wanted.keys()
+    changed = {k: v for k, v in wanted.items() if k not in before or v != before[k]}
+    return {k: v for k, v in current.items() if k not in gone} | changed
 
 
 def names(column: Any, *where: ColumnElement[bool]) -> Any:

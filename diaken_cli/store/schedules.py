@@ -24,12 +24,13 @@ from diaken_cli.store.tasks import (
     TaskRecord,
     TaskValues,
     as_it_was,
-    columns,
     end_moment,
     insert_task,
     is_due,
     records,
+    same_values,
     select_tasks,
+    set_values,
     take,
     task_by_id,
     update_pending,
@@ -98,16 +99,19 @@ class Schedules:
             return insert_task(session, name, values)
 
     def set(self, task: TaskRecord, values: TaskValues) -> TaskRecord:
-        """Give a task other values. Raises Conflict where it is not pending as it was."""
+        """Give a task other values. Raises Conflict where it is not pending as it was.
+
+        Also where its new target was removed meanwhile.
+        """
         with self._database.writing() as session:
             current = task_by_id(session, task.id)
-            if current.status is ScheduleStatus.PENDING and current.due_at != task.due_at:
+            if current.status is ScheduleStatus.PENDING and not same_values(current, task):
                 raise Conflict(
                     f"scheduled task {task.name!r} was carried out or changed just now",
                     code="changed",
                     hint=f"Look at it, and try again: diaken schedule show {task.id}",
                 )
-            update_pending(session, task.id, error=None, **columns(values))
+            set_values(session, task.id, values)
             return task_by_id(session, task.id)
 
     def cancel(self, task: TaskRecord) -> TaskRecord:

@@ -1,6 +1,6 @@
 """Scheduled tasks as frozen records, and the statements that read and keep them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -164,6 +164,20 @@ def update_pending(session: Session, task_id: int, **values: object) -> None:
         raise _not_pending(task_by_id(session, task_id))
 
 
+def set_values(session: Session, task_id: int, values: TaskValues) -> None:
+    """Give a pending task other values. Raises as `update_pending`, Conflict without its target."""
+    try:
+        with session.begin_nested():
+            update_pending(session, task_id, error=None, **columns(values))
+    except IntegrityError as fault:
+        raise _target_gone(values) from fault
+
+
+def same_values(one: TaskRecord, other: TaskRecord) -> bool:
+    """Whether both have the same values, however their runs stand."""
+    return all(getattr(one, each.name) == getattr(other, each.name) for each in fields(TaskValues))
+
+
 def is_due(session: Session, task: TaskRecord) -> bool:
     """Whether the moment of a pending task is nobody's yet."""
     query = select(col(ScheduledTask.id)).where(*as_it_was(task))
@@ -208,6 +222,10 @@ def _refusal(session: Session, name: str, values: TaskValues) -> DiakenError:
     for other in records(session, query):
         message = f"scheduled task {name!r} exists already ({other.id}, {other.status})"
         return InvalidInput([Mistake("NAME", name, message, in_use=True)])
+    return _target_gone(values)
+
+
+def _target_gone(values: TaskValues) -> Conflict:
     return Conflict(f"{values.target_type} {values.target} was removed meanwhile")
 
 

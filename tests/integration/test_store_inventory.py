@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +299,25 @@ def test_a_change_keeps_what_another_process_has_changed_meanwhile(store: Store)
     store.inventory.set_host(web01, HostValues(web01.ip, *same, description="front"))
     changed = store.inventory.set_host(web01, HostValues("10.0.4.99", *same))
     assert (changed.ip, changed.description) == ("10.0.4.99", "front")
+
+
+def test_variables_that_two_processes_change_are_all_kept(store: Store) -> None:
+    """Each has read what there was before the other one wrote."""
+    (web01,) = add_hosts(store, ["web01"])
+    inventory, same = store.inventory, (web01.environment_id, web01.group_id)
+    web01 = inventory.set_host(web01, HostValues(web01.ip, *same, vars={"old": 1, "kept": 2}))
+    for mine in ({"old": 1, "kept": 2, "a": "1"}, {"kept": 3}, {"old": 1, "kept": 2, "b": "2"}):
+        changed = inventory.set_host(web01, HostValues(web01.ip, *same, vars=mine))
+    assert changed.vars == {"kept": 3, "a": "1", "b": "2"}
+    (group,) = inventory.groups()
+    inventory.set_group(group, {"a": "1"})
+    assert inventory.set_group(group, {"b": "2"}).vars == {"a": "1", "b": "2"}
+    assert inventory.groups()[0].vars == {"a": "1", "b": "2"}
+
+
+def test_values_of_a_vcenter_that_two_processes_change_are_all_kept(store: Store) -> None:
+    before = VCenterValues("vc:443", "u", SecretKind.ENV, "PW")
+    main = store.inventory.add_vcenter("main", before)
+    store.inventory.set_vcenter(main, replace(before, secret_kind=SecretKind.FILE))
+    changed = store.inventory.set_vcenter(main, replace(before, datacenter="DC0"))
+    assert (changed.secret_kind, changed.datacenter) == (SecretKind.FILE, "DC0")

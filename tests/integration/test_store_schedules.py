@@ -149,6 +149,16 @@ def test_task_of_a_target_that_is_gone_is_refused(store: Store) -> None:
         store.schedules.add("Patch", values(host=99))
 
 
+def test_a_task_is_set_as_it_was_read_and_to_a_target_that_is_there(store: Store) -> None:
+    task = store.schedules.add("Patch web", values())
+    with pytest.raises(Conflict, match="host web98 was removed meanwhile"):
+        store.schedules.set(task, values(host=99))
+    other = store.schedules.set(task, values(host=3))
+    with pytest.raises(Conflict, match="was carried out or changed just now"):
+        store.schedules.set(task, values(host=2))
+    assert again(store, task) == other
+
+
 def test_only_a_pending_task_can_be_set_or_canceled(store: Store) -> None:
     task = store.schedules.add("Patch web", values())
     later = store.schedules.set(task, values(host=3, due_at=NEXT))
