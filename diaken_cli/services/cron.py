@@ -86,7 +86,7 @@ def program() -> Path:
 def installed(path: Path = CRON_D) -> str | None:
     """What the file holds, or None where there is none."""
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8", errors="replace")  # it may be somebody else's
     except FileNotFoundError:
         return None
     except PermissionError as fault:

@@ -20,14 +20,15 @@ def steps() -> list[str]:
 def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     """Apply the steps that are missing, all or none of them.
 
-    Raises DatabaseError for a database that a newer version has made, and where no copy of this
-    one can be made first.
+    Raises DatabaseError for a database that a newer version or another program has made, and where
+    no copy of this one can be made first.
     """
     wanted = len(steps())
     version = _version(connection)
     if version == wanted:
         return
     if version > wanted:
+        _refuse_foreign(connection, version, path)
         raise DatabaseError(
             f"the database {path} is of a newer diaken (schema {version}, this one knows {wanted})",
             hint="Upgrade diaken, or name another database with DIAKEN_DATABASE.",
@@ -37,6 +38,7 @@ def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     try:
         # Another process may have done it while this one waited for the lock.
         version = _version(connection)
+        _refuse_foreign(connection, version, path)
         if 0 < version < wanted:
             _keep_a_copy(path, path.with_name(f"{path.name}.schema-{version}.backup"))
         for number, step in enumerate(steps()[version:], version + 1):
@@ -57,6 +59,17 @@ def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
 def _version(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
+
+
+def _refuse_foreign(connection: sqlite3.Connection, version: int, path: Path) -> None:
+    """Raise DatabaseError for the tables of another program, which are not to be added to."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    tables = {name for (name,) in connection.execute(query)}
+    if "host_group" not in tables if version else tables:
+        raise DatabaseError(
+            f"{path} is a database of another program: diaken adds nothing to it",
+            hint="Name another file with DIAKEN_DATABASE or `[database] path`.",
+        )
 
 
 def _keep_a_copy(path: Path, target: Path) -> None:

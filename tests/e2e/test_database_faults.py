@@ -267,6 +267,21 @@ def test_a_database_of_a_newer_version(seeded: Cli) -> None:
     assert not (seeded.folder / "copy.db").exists()
 
 
+@pytest.mark.parametrize("schema", [0, 1, 99])
+def test_a_database_of_another_program(tmp_path: Path, schema: int) -> None:
+    cli = Cli(tmp_path)
+    with closing(sqlite3.connect(cli.database)) as connection:
+        connection.execute("CREATE TABLE meta (id)")
+        connection.execute(f"PRAGMA user_version={schema}")
+    for words in (("hosts", "list"), ("scheduler", "tick")):
+        error = cli.error(10, *words)
+        assert (error["code"], "another program" in error["message"]) == ("database", True)
+        assert "DIAKEN_DATABASE" in error["hint"]
+    with closing(sqlite3.connect(cli.database)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    assert (names, version(cli.database)) == ([("meta",)], schema)
+
+
 # ── what this account may not, and what somebody else does ───────────────────────────────────
 
 

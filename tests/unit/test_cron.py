@@ -51,9 +51,10 @@ def test_installing_again_changes_nothing_and_removing_takes_it_away(tmp_path: P
 
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "diaken"
-    path.write_text("* * * * * root something else\n")
+    theirs = b"* * * * * root something else # caf\xe9\n"
+    path.write_bytes(theirs)
     with pytest.raises(Conflict):
         cron.install(cron.lines(Path("/opt/diaken"), {}, user="root"), path)
     with pytest.raises(Conflict):
         cron.remove(path)
-    assert path.read_text() == "* * * * * root something else\n"
+    assert path.read_bytes() == theirs

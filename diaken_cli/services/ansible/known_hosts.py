@@ -40,6 +40,7 @@ def _keygen(known_hosts: Path, action: str, entry: str) -> bool:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=30,
         check=False,
     )

@@ -1,0 +1,18 @@
+"""A host's key is forgotten, whatever else stands in the file."""
+
+import subprocess
+from pathlib import Path
+
+from diaken_cli.services.ansible.known_hosts import forget
+
+
+def test_a_comment_that_is_not_utf8_is_no_hindrance(tmp_path: Path) -> None:
+    key, file = tmp_path / "key", tmp_path / "known_hosts"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    kind, public, _ = (tmp_path / "key.pub").read_bytes().split()
+    other = b"10.0.4.22 %s %s other\n" % (kind, public)
+    file.write_bytes(b"10.0.4.21 %s %s caf\xe9\n" % (kind, public) + other)
+
+    assert forget(file, "10.0.4.21")
+    assert file.read_bytes() == other
+    assert not forget(file, "10.0.4.21")
