@@ -30,7 +30,10 @@ class _Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(_Event):
-    """A run was recorded and holds its locks."""
+    """A run was recorded and holds its locks.
+
+    `action` is what a run of kind `snapshot` does; `check` says that Ansible changes nothing.
+    """
 
     type: ClassVar[str] = "run_started"
     run: int
@@ -38,6 +41,8 @@ class RunStarted(_Event):
     target: str
     hosts: tuple[str, ...]
     playbook: str | None = None
+    action: str | None = None
+    check: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

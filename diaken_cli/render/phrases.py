@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from diaken_cli.events import RunStarted
 from diaken_cli.words import HostCounters, RunKind
 
 MOST_NAMES = 3
@@ -30,13 +31,20 @@ def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
     return ", ".join(names[:most]) + more
 
 
-def title(kind: RunKind, target: str, playbook: str | None) -> str:
-    """What a run does: `update on web`, `deploy of web01`."""
-    return f"{playbook} on {target}" if playbook else f"{kind} of {target}"
-
-
 def act(kind: RunKind, playbook: str | None, request: Mapping[str, Any]) -> str:
     """What a run did, whatever its target: `update (check)`, `snapshot revert`, `deploy`."""
     if playbook is None:
-        return f"{kind} {request['action']}" if "action" in request else str(kind)
+        return f"{kind} {request['action']}" if request.get("action") else str(kind)
     return f"{playbook} (check)" if request.get("check") else playbook
+
+
+def title(kind: RunKind, target: str, playbook: str | None, request: Mapping[str, Any]) -> str:
+    """What a run does: `update (check) on web`, `snapshot revert of web01`."""
+    return f"{act(kind, playbook, request)} {'on' if playbook else 'of'} {target}"
+
+
+def began(started: RunStarted) -> str:
+    """The title of a run that begins: `run 12: update (check) on web`."""
+    request = {"action": started.action, "check": started.check}
+    said = title(started.kind, started.target, started.playbook, request)
+    return f"run {started.run}: {said}"

@@ -20,7 +20,7 @@ from diaken_cli.events import (
 )
 from diaken_cli.render.marks import harmless, mark, one_line, sign
 from diaken_cli.render.output import Output
-from diaken_cli.render.phrases import counters, seconds, title
+from diaken_cli.render.phrases import began, counters, seconds
 from diaken_cli.words import StepStatus, TaskResult
 
 PERCENT = 20  # points between two lines about the progress of a step
@@ -54,8 +54,7 @@ class PlainLines:
     def _line(self, event: Event) -> Text | None:
         match event:
             case RunStarted():
-                said = title(event.kind, event.target, event.playbook)
-                return Text(one_line(f"run {event.run}: {said}"), style="bold")
+                return Text(one_line(began(event)), style="bold")
             case StepStarted():
                 self._percent = 0
                 return self._marked("running", event.step, event.detail)

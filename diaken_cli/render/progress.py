@@ -20,7 +20,7 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
-from diaken_cli.render.phrases import title
+from diaken_cli.render.phrases import began
 from diaken_cli.words import HostStatus, RunStatus, StepStatus, TaskResult
 
 RECENT = 5  # results that are remembered
@@ -92,8 +92,7 @@ class Progress:
         """Take an event into account."""
         match event:
             case RunStarted():
-                said = title(event.kind, event.target, event.playbook)
-                self.title, self.began = f"run {event.run}: {said}", event.at
+                self.title, self.began = began(event), event.at
                 self.hosts = {name: HostProgress(name) for name in event.hosts}
             case StepStarted():
                 self.steps[event.step] = StepProgress(event.step, event.at, event.detail)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from diaken_cli.render.output import utc
-from diaken_cli.render.phrases import act
+from diaken_cli.render.phrases import title
 from diaken_cli.store.runs import RunDetail, RunRecord, SnapshotRecord, StepRecord
 from diaken_cli.words import HostResult
 
@@ -15,8 +15,7 @@ def run_as_row(record: RunRecord) -> dict[str, Any]:
 
 def title_of(record: RunRecord) -> str:
     """What a run did, for people: `update (check) on web`, `snapshot revert of web01`."""
-    what = act(record.kind, record.playbook, record.request)
-    return f"{what} {'on' if record.playbook else 'of'} {record.target}"
+    return title(record.kind, record.target, record.playbook, record.request)
 
 
 def run_as_json(detail: RunDetail) -> dict[str, Any]:

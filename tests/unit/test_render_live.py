@@ -1,6 +1,7 @@
 """The live view: what it gathers from events, and that it fits every terminal."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -103,6 +104,23 @@ def group_run(hosts: int) -> list[Event]:
         ended(names[2], LONG, TaskResult.FAILED, "no\nspace left"),
         *(ended(name, LONG, TaskResult.CHANGED) for name in names[5:]),
     ]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize(
+    ("begun", "title"),
+    [
+        (started(2), "run 12: update on web"),
+        (replace(started(2), check=True), "run 12: update (check) on web"),
+        (
+            replace(started(1, RunKind.SNAPSHOT), action="revert"),
+            "run 12: snapshot revert of web01",
+        ),
+        (started(1, RunKind.DEPLOY), "run 12: deploy of web01"),
+    ],
+)
+def test_the_title_says_which_act_it_is(width: int, begun: RunStarted, title: str) -> None:
+    assert drawn(gathered(begun), screen(width))[0] == f"{title}  3.0 s"
 
 
 # ── what is gathered ─────────────────────────────────────────────────────────────────────────

@@ -109,6 +109,7 @@ def carrying_out(
             target=target.name,
             hosts=tuple(host.name for host in target.hosts),
             playbook=begun[0].playbook,
+            check=begun[0].options.check,
         )
 
     with recorded(outside.store, note, started=started, show=show, wait=wait) as recording:

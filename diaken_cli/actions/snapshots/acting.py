@@ -198,7 +198,9 @@ def _working(
 
     def started(number: int) -> RunStarted:
         names = tuple(host.name for host in target.hosts)
-        return RunStarted(run=number, kind=RunKind.SNAPSHOT, target=target.name, hosts=names)
+        return RunStarted(
+            run=number, kind=RunKind.SNAPSHOT, target=target.name, hosts=names, action=action
+        )
 
     with recorded(outside.store, begin, started=started, show=show, wait=wait) as recording:
         recording.begin(0, action, f"{action} the snapshot “{snapshot}”")

@@ -114,7 +114,13 @@ def _carry_out(
         return begun
 
     def started(number: int) -> RunStarted:
-        return RunStarted(run=number, kind=RunKind.SNAPSHOT, target=EVERYTHING, hosts=tuple(owners))
+        return RunStarted(
+            run=number,
+            kind=RunKind.SNAPSHOT,
+            target=EVERYTHING,
+            hosts=tuple(owners),
+            action="prune",
+        )
 
     with recorded(store, begin, started=started, show=show) as recording:
         free = frozenset(name for name, host in owners.items() if host.id not in locked)
