@@ -4,6 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
+TEMPORARY = ".diaken."
+"""How the name of a file begins that is not complete yet."""
+
 
 def put(path: Path, content: str, *, replace: bool) -> None:
     """Write a file whole, or leave what was there. Raises OSError.
@@ -14,7 +17,7 @@ def put(path: Path, content: str, *, replace: bool) -> None:
     if replace and path.exists() and not path.is_file() and not path.is_dir():
         path.write_text(content)
         return
-    descriptor, made = tempfile.mkstemp(prefix=".diaken.", dir=path.parent)
+    descriptor, made = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
     temporary = Path(made)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,7 +1,9 @@
 """What Ansible gets to see and what it leaves: no secret, nothing of the caller's, no file."""
 
 import os
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -137,6 +139,31 @@ def test_a_folder_that_somebody_works_in_stays_even_where_its_run_cannot_be_seen
     private.lock_of(new).unlink()
     new.rmdir()
     assert not working.exists()
+
+
+def test_a_killed_question_for_the_version_leaves_its_folder_to_the_next(tmp_path: Path) -> None:
+    """The killed one can't remove it, and the Ansible that it asked may live a while longer."""
+    (tmp_path / "python").symlink_to(sys.executable)
+    program = tmp_path / "ansible-playbook"
+    program.write_text(f'#!/bin/sh\necho "$ANSIBLE_HOME" >{tmp_path}/home\nexec sleep 60\n')
+    program.chmod(0o755)
+    script = (
+        f"import sys; sys.executable = {str(tmp_path / 'python')!r}\n"
+        "from diaken_cli.services.ansible.version import installed; installed()"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", script], process_group=0)
+    home = tmp_path / "home"
+    deadline = time.monotonic() + 30
+    while not (home.exists() and home.read_text().strip()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = Path(home.read_text().strip()).parent
+    os.killpg(asking.pid, signal.SIGKILL)
+    asking.wait(10)
+    assert private.lock_of(left).exists()
+    long_ago = time.time() - 60
+    os.utime(left, (long_ago, long_ago))
+    with private.folder():
+        assert not left.exists()
 
 
 def test_settings_of_the_caller_are_not_inherited(

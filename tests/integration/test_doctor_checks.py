@@ -1,5 +1,6 @@
 """The checks of the doctor, one by one, on real files, a real database and real keys."""
 
+import fcntl
 import os
 import sqlite3
 import subprocess
@@ -16,13 +17,14 @@ from diaken_cli.actions.doctor import (
     cron,
     database,
     hosts_file,
+    killed_writes,
     playbooks,
     snapshots,
     ssh,
 )
 from diaken_cli.actions.doctor.findings import About, Check, Finding, Health, carry_out
 from diaken_cli.actions.hosts import GivenHost, add_host
-from diaken_cli.actions.inventory import add_environment
+from diaken_cli.actions.inventory import add_environment, write_block
 from diaken_cli.actions.recording import now
 from diaken_cli.config import load
 from diaken_cli.config.sections import HostsFileConfig
@@ -322,6 +324,37 @@ def test_the_hosts_file(store: Store, tmp_path: Path) -> None:
         with pytest.raises(Conflict, match=said) as refused:
             list(hosts_file.check(store, config))
         assert refused.value.hint  # what the check is told to be mended with
+
+
+def test_what_a_killed_write_of_the_hosts_file_left(store: Store, tmp_path: Path) -> None:
+    file, part = tmp_path / "hosts", tmp_path / ".hosts.diaken-part-x"
+    backup = tmp_path / "hosts.diaken-backup"
+    config = HostsFileConfig(path=file)
+    part.touch()
+    backup.write_bytes(file.read_bytes())
+    said = f"warning: a write that was killed left {part}, {backup} | diaken hosts sync"
+    assert told(hosts_file.check(store, config)) == said
+    with (tmp_path / ".hosts.diaken.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # somebody writes: they may be theirs
+        assert only(hosts_file.check(store, config)).status is Health.OK
+    write_block(store, file)
+    assert only(hosts_file.check(store, config)).status is Health.OK
+    assert not part.exists()
+    assert not backup.exists()
+    backup.write_text("as it was before\n")
+    with pytest.raises(Conflict, match="was cut short") as cut:
+        list(hosts_file.check(store, config))
+    assert f"cp {backup} {file}" in (cut.value.hint or "")
+
+
+def test_what_a_killed_write_of_another_file_left(tmp_path: Path) -> None:
+    about, left = About("config", "c"), tmp_path / ".diaken.x y"
+    left.touch()
+    assert list(killed_writes.check(about, tmp_path)) == [], "it may be being written"
+    os.utime(left, (1e9, 1e9))
+    assert told(killed_writes.check(about, tmp_path)).endswith(
+        f"a file in {tmp_path} | rm '{left}'"
+    )
 
 
 def test_the_log_of_snapshots(store: Store, tmp_path: Path) -> None:

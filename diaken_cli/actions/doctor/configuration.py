@@ -4,6 +4,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from diaken_cli.actions.doctor import killed_writes
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.config import Config, load
 from diaken_cli.config.places import asked_file, searched
@@ -36,3 +37,4 @@ def _of_file(path: Path, keys: int) -> Iterable[Finding]:
         )
     else:
         yield about.ok(f"{keys} key{'' if keys == 1 else 's'} set, here or in the environment")
+    yield from killed_writes.check(about, path.parent)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from diaken_cli.actions.doctor import killed_writes
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.actions.schedules.status import SchedulerStatus, status
 from diaken_cli.config import Config
@@ -24,6 +25,7 @@ def check_lines(config: Config, *, needed: bool, path: Path = cron.CRON_D) -> It
         yield from _own_lines(needed=needed)
         return
     about = About("cron", str(path))
+    yield from killed_writes.check(about, path.parent)
     there = cron.installed(path)
     wanted = cron.lines(cron.program(), cron.environment(config), user="root")
     if there is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.actions.inventory import write_block
 from diaken_cli.config.sections import HostsFileConfig
+from diaken_cli.services.hosts_file import left_by_killed
 from diaken_cli.store import Store
 
 ALLOW = "run diaken as an account that may, or turn it off: [hosts_file] enabled = false"
@@ -18,6 +19,10 @@ def check(store: Store, config: HostsFileConfig) -> Iterable[Finding]:
     if not config.enabled:
         yield about.ok("turned off: [hosts_file] enabled = false")
         return
+    left = left_by_killed(config.path)
+    if left:
+        names = ", ".join(map(str, left))
+        yield about.warning(f"a write that was killed left {names}", "diaken hosts sync")
     outcome = write_block(store, config.path, dry_run=True)
     if outcome.refused is not None:
         raise outcome.refused

@@ -17,9 +17,9 @@ from diaken_cli.services.hosts_file.block import (
     render,
     replaced,
 )
-from diaken_cli.services.hosts_file.file import alone, locate, read, replace
+from diaken_cli.services.hosts_file.file import alone, left, locate, read, replace
 
-__all__ = ["Entry", "Outcome", "sync"]
+__all__ = ["Entry", "Outcome", "left_by_killed", "sync"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,14 @@ class Outcome:
     diff: str = ""
     warnings: tuple[str, ...] = ()
     refused: Conflict | None = None
+
+
+def left_by_killed(path: Path) -> list[Path]:
+    """Files beside it that killed writers have left; `sync` removes them.
+
+    Raises AccessError; Conflict where the file itself was left half written.
+    """
+    return left(locate(path))
 
 
 def sync(

@@ -70,6 +70,24 @@ def alone(target: Path) -> Iterator[AccessError | None]:
             os.close(descriptor)
 
 
+def left(target: Path) -> list[Path]:
+    """What killed writers have left beside the file, and the next write removes.
+
+    None while somebody writes, or where this account may not ask whether somebody does. Raises
+    AccessError; Conflict where a write in place was cut short.
+    """
+    try:
+        descriptor = os.open(_lock_of(target), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return _left(target)
+    except OSError:
+        return []
+    try:
+        return _left(target) if _taken(descriptor) else []
+    finally:
+        os.close(descriptor)
+
+
 def replace(target: Path, content: bytes) -> str | None:
     """Put the content in the place of the file's, whole; a warning where it was not that simple.
 
@@ -97,7 +115,7 @@ def replace(target: Path, content: bytes) -> str | None:
 
 def _lock(target: Path) -> int:
     """The descriptor of the lock file, held exclusively."""
-    lock = target.with_name(f".{target.name}.diaken.lock")
+    lock = _lock_of(target)
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         deadline = time.monotonic() + PATIENCE
@@ -124,16 +142,22 @@ def _taken(descriptor: int) -> bool:
 
 
 def _clean(target: Path) -> None:
+    for each in _left(target):
+        try:
+            each.unlink(missing_ok=True)
+        except OSError as fault:
+            raise _refused(target, fault) from fault
+
+
+def _left(target: Path) -> list[Path]:
     backup = _backup_of(target)
     try:
-        for each in target.parent.iterdir():
-            if each.name.startswith(_part_of(target)):
-                each.unlink(missing_ok=True)
+        beside = list(target.parent.iterdir())
+        found = [each for each in beside if each.name.startswith(_part_of(target))]
         if not backup.exists():
-            return
+            return found
         if backup.read_bytes() == read(target):
-            backup.unlink()
-            return
+            return [*found, backup]
     except OSError as fault:
         raise _refused(target, fault) from fault
     raise Conflict(
@@ -231,6 +255,10 @@ def _flush(folder: Path) -> None:
 def _part_of(target: Path) -> str:
     """How the names of files begin that are being written to take the target's place."""
     return f".{target.name}.diaken-part-"
+
+
+def _lock_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.diaken.lock")
 
 
 def _backup_of(target: Path) -> Path:
