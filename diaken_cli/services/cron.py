@@ -17,6 +17,7 @@ MARK = (
     "# Installed by `diaken scheduler install`; `diaken scheduler install --remove` takes it away."
 )
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PRINTABLE = "Rename it: printable characters on one line, and quotes of one kind only."
 PRUNE_MINUTE = 17  # not at the full hour, when everything else starts
 
 
@@ -65,8 +66,8 @@ def lost(config: Config) -> list[str]:
 
 def escaped(command: str) -> str:
     """A command as a crontab takes it: a bare `%` would end it and begin its standard input."""
-    if "\n" in command:
-        raise ConfigurationError("a crontab can't hold a path with a new line")
+    if not command.isprintable():
+        raise ConfigurationError(f"a crontab can't hold the path {command!r}", hint=_PRINTABLE)
     return command.replace("%", "\\%")
 
 
@@ -142,7 +143,7 @@ def _refuse_foreign(before: str | None, path: Path) -> None:
 
 def _quoted(value: str) -> str:
     """A value of a crontab's environment: quotes keep blanks, and there is no escaping."""
-    if "\n" in value or ('"' in value and "'" in value):
-        raise ConfigurationError(f"a crontab can't hold the value {value!r}")
+    if not value.isprintable() or ('"' in value and "'" in value):
+        raise ConfigurationError(f"a crontab can't hold the value {value!r}", hint=_PRINTABLE)
     quote = "'" if '"' in value else '"'
     return f"{quote}{value}{quote}"

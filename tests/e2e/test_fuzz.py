@@ -21,6 +21,16 @@ from tests.e2e.fuzzing import World
 STATUSES = {0, 1, 2, 3, 10, 11, 12, 13, 14, 130}
 LONGER = int(os.environ.get("DIAKEN_FUZZ", "0"))
 COMMANDS = commands()
+STORING = [
+    each
+    for each in COMMANDS
+    if each.words[-1] in ("add", "set", "unset", "remove", "cancel", "import", "pause", "sync")
+]
+READERS = (
+    *(["hosts", "list", "--all"], ["groups", "list"], ["settings", "list"], ["vcenters", "list"]),
+    *(["schedule", "list", "--all"], ["schedule", "upcoming"], ["hosts", "sync", "--dry-run"]),
+)
+"""They show what was stored."""
 LINE_OF_HOSTS = re.compile(r"(\d+\.){3}\d+\t[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*|#.*")
 LINE_OF_CRON = re.compile(
     r"#.*|[A-Z_]+=.*|\S+ \* \* \* \* .*diaken (scheduler tick|snapshots prune.*)|"
@@ -89,11 +99,12 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "test_variables": {"environ": variables()},
     "test_completion": {"words": typed(COMMANDS), "shell": SHELLS},
     "test_tables": {"content": tables()},
+    "test_sequences": {"sequence": some.lists(calls(STORING), min_size=2, max_size=5)},
     "test_inventories": {"file": inventories()},
 }
 
 
-@fuzz(250)
+@fuzz(190)
 @given(**STRATEGIES["test_arguments"])
 def test_arguments(world: World, words: list[str], as_json: bool) -> None:
     words = in_json(words) if as_json else words
@@ -108,7 +119,7 @@ def test_arguments(world: World, words: list[str], as_json: bool) -> None:
 READING = (["config", "show", "--json"], ["hosts", "list", "--json"])
 
 
-@fuzz(60)
+@fuzz(45)
 @given(**STRATEGIES["test_config_files"])
 def test_config_files(world: World, content: bytes) -> None:
     for words in READING:
@@ -121,7 +132,7 @@ def test_config_files(world: World, content: bytes) -> None:
     assert (tick.status == 0) == (done.status == 0), (content, tick, done)
 
 
-@fuzz(60)
+@fuzz(40)
 @given(**STRATEGIES["test_variables"])
 def test_variables(world: World, environ: dict[str, str]) -> None:
     for words in READING:
@@ -153,27 +164,45 @@ def check_import(world: World, words: list[str], content: bytes) -> None:
     done = world.run([*words, "--json"], files={name: content})
     check(world, [*words, repr(content)], done)
     check_document(words, done)
+    check_export(world, content)
+
+
+def check_export(world: World, shown: object) -> None:
+    """The inventory that Ansible gets: hosts by names and addresses, and nothing that repoints."""
     exported = world.run(["inventory", "export", "--list"], anew=False)
-    assert exported.status == 0, (content, exported)
+    assert exported.status == 0, (shown, exported)
     document = json.loads(exported.out)
     for host, said in document["_meta"]["hostvars"].items():
-        assert NAME.fullmatch(host), (content, exported)
-        assert re.fullmatch(r"(\d+\.){3}\d+", said["ansible_host"]), (content, exported)
-        assert not any(map(NEVER_STORED.fullmatch, said)), (content, exported)
+        assert NAME.fullmatch(host), (shown, exported)
+        assert re.fullmatch(r"(\d+\.){3}\d+", said["ansible_host"]), (shown, exported)
+        assert not any(map(NEVER_STORED.fullmatch, said)), (shown, exported)
     for group, said in document.items():
-        assert group == "_meta" or NAME.fullmatch(group), (content, exported)
-        assert not any(map(NEVER_STORED.fullmatch, said.get("vars", ()))), (content, exported)
+        assert group == "_meta" or NAME.fullmatch(group.replace("_", "-")), (shown, exported)
+        assert not any(map(NEVER_STORED.fullmatch, said.get("vars", ()))), (shown, exported)
 
 
-@fuzz(40)
+@fuzz(15)
 @given(**STRATEGIES["test_tables"])
 def test_tables(world: World, content: bytes) -> None:
     check_import(world, ["hosts", "import", "--csv", "t.csv"], content)
 
 
-@fuzz(4)
+@fuzz(2)
 @given(**STRATEGIES["test_inventories"])
 def test_inventories(world: World, file: tuple[str, bytes]) -> None:
     name, content = file
     words = ["hosts", "import", "--inventory", name, "--environment", "TEST"]
     check_import(world, words, content)
+
+
+# ── one call after another ───────────────────────────────────────────────────────────────────
+
+
+@fuzz(3)
+@given(**STRATEGIES["test_sequences"])
+def test_sequences(world: World, sequence: list[list[str]]) -> None:
+    """What was stored by the calls before meets the next one, and what reads all of it."""
+    for number, words in enumerate([*sequence, *READERS]):
+        done = world.run(words, anew=number == 0)
+        check(world, [*words, repr(sequence)], done)
+    check_export(world, sequence)

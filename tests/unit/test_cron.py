@@ -30,7 +30,7 @@ def test_percent_and_blanks_in_paths_are_escaped() -> None:
     assert "* * * * * '/opt/100\\% mine/diaken' scheduler tick" in content
 
 
-@pytest.mark.parametrize("value", ["two\nlines", "both \" and '"])
+@pytest.mark.parametrize("value", ["two\nlines", "both \" and '", "not utf-8: \udce9"])
 def test_what_a_crontab_cannot_hold_is_refused(value: str) -> None:
     with pytest.raises(ConfigurationError):
         cron.lines(Path("/opt/diaken"), {"DIAKEN_CONFIG": value}, user=None)

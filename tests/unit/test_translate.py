@@ -270,6 +270,8 @@ def test_a_warning_is_one_line_without_its_sign() -> None:
             "[ERROR]: YAML parsing failed: no end\nOrigin: /x.yml:2:1\n\n1 - a\n2\n  ^ column 1\n",
             "YAML parsing failed: no end\nOrigin: /x.yml:2:1",
         ),
+        ("[ERROR]: a bug: deep\n\nTraceback (most recent call last):\n  File x\n", "a bug: deep"),
+        ("ERROR! a bug: deep\nthe full traceback was:\n\nTraceback …\n", "a bug: deep"),
         ("sh: 1: flock: not found\n", "sh: 1: flock: not found"),
         ("", ""),
     ],

@@ -4,6 +4,7 @@ import json
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 from diaken_cli.events import Event, PlayStarted, TaskFinished, TaskStarted, Warned
@@ -33,6 +34,7 @@ _CHANGED = re.compile(r"^changed: \[", re.MULTILINE)
 _CLOSED = re.compile(r"(?:Shared c|C)onnection to \S+ closed\.")
 _ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
 _SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
+_TRACEBACK = re.compile(r"(?i:the full traceback was)|Traceback \(most recent call last\)")
 
 
 class Translator:
@@ -133,10 +135,13 @@ class Translator:
 
 
 def complaint(printed: str) -> str:
-    """Why Ansible did not start, from what it printed: without warnings and lines of source."""
+    """Why Ansible did not start, from what it printed.
+
+    Without warnings, lines of source, and what it adds to a fault of its own: where that was.
+    """
     lines = [line for line in printed.splitlines() if line.strip() and not _SOURCE.match(line)]
     first = next((n for n, line in enumerate(lines) if line.startswith(_ERROR_SIGNS)), 0)
-    said = "\n".join(lines[first:])
+    said = "\n".join(takewhile(lambda line: not _TRACEBACK.match(line), lines[first:]))
     for sign in _ERROR_SIGNS:
         said = said.removeprefix(sign)
     return said.strip()[:MESSAGE_LIMIT]
