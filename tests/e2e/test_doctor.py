@@ -201,6 +201,17 @@ def test_many_things_are_broken_at_once(patient: Patient) -> None:
     assert "the last one was 30 minutes ago" in ticks["finding"]
 
 
+def test_a_key_that_ssh_chooses_by_itself_is_looked_at(patient: Patient) -> None:
+    ssh_config = patient.folder / "ssh_config"
+    ssh_config.write_text(f"IdentityFile {patient.key}\n")
+    patient.configure(f'[ssh]\nextra_args = ["-F", "{ssh_config}"]')
+    patient.make_key("a passphrase")
+    found = bad(patient.rows(status=1))
+    assert f"ssh-keygen -p -f {patient.key}" in found["ssh_key"]
+    patient.make_key("")
+    assert "ssh_key" not in bad(patient.rows(status=0))
+
+
 def test_runs_that_died_are_told_with_what_takes_them_up(patient: Patient) -> None:
     with closing(sqlite3.connect(patient.database, isolation_level=None)) as database:
         for kind, target in (("deploy", "db07"), ("playbook", "web01")):

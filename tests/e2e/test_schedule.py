@@ -142,6 +142,27 @@ def test_what_will_not_work_under_cron_is_warned_of(cli: Cli, tmp_path: Path) ->
     assert f"the SSH key {key} has a passphrase" in done.err
 
 
+def test_a_key_that_ssh_chooses_by_itself_is_warned_of_too(tmp_path: Path) -> None:
+    keys = [tmp_path / "id_rsa", tmp_path / "id_ed25519"]
+    ssh_config = tmp_path / "ssh_config"
+    ssh_config.write_text("".join(f"IdentityFile {key}\n" for key in (*keys, tmp_path / "none")))
+    cli = prepared(tmp_path, config=f'[ssh]\nextra_args = ["-F", "{ssh_config}"]\n')
+
+    def warned(name: str, *passphrases: str) -> list[str]:
+        for key, passphrase in zip(keys, passphrases, strict=False):
+            key.unlink(missing_ok=True)
+            make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(key)]
+            subprocess.run(make, check=True, timeout=60)
+        done = cli.run(*ADD, name, "--host", "web01", *SAY, "--at", "+1h")
+        assert done.status == 0, done.err
+        return [str(key) for key in keys if f"the SSH key {key} has a passphrase" in done.err]
+
+    assert warned("no key") == []
+    assert warned("one key", "a passphrase") == [str(keys[0])]
+    assert warned("another one can be used", "a passphrase", "") == []
+    assert warned("none can be used", "a passphrase", "another") == [str(key) for key in keys]
+
+
 def test_a_task_is_changed_canceled_and_its_name_is_free_again(cli: Cli) -> None:
     task = cli.json(*ADD, "weekly", "--group", "web", *SAY, "--at", "+3h", "--every", "weekly")
     assert (task["target_type"], task["target"], task["status"]) == ("group", "web", "pending")

@@ -1,10 +1,11 @@
 """All checks, in the order in which they are told; what depends on something broken says so."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from diaken_cli.actions import keys
 from diaken_cli.actions.doctor import (
     ansible,
     configuration,
@@ -22,6 +23,7 @@ from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.recording import reap
 from diaken_cli.config import Config
 from diaken_cli.store import Store
+from diaken_cli.store.records import HostRecord
 
 SECONDS = 60.0
 """All checks look at the same time, for at most this long; the database is looked at before."""
@@ -114,15 +116,15 @@ def _ssh(
 ) -> Iterable[Check]:
     yield Check(About("ssh_key", "ssh"), ssh.check_programs)
     hosts = store.inventory.hosts() if store else []
-    named = [config.ssh.key, *(Path(host.key) for host in hosts if host.key)]
-    keys = dict.fromkeys(key for key in named if key is not None)
+    given = [] if config.ssh.key is None else [config.ssh.key]
+    named = dict.fromkeys([*given, *keys.named(hosts, config)])
     has_agent = bool(environ.get("SSH_AUTH_SOCK"))
-    for key in keys:
+    for key in named:
         look = partial(ssh.check_key, key.expanduser(), has_agent=has_agent)
         yield Check(About("ssh_key", str(key)), look)
-    if not keys:
-        about = About("ssh_key", "none")
-        yield Check(about, lambda: [about.ok("no key is named: ssh chooses among its own")])
+    if config.ssh.key is None and not (hosts and all(host.key for host in hosts)):
+        look = partial(_own_keys, config, store, hosts, has_agent=has_agent)
+        yield Check(About("ssh_key", "none"), look)
     yield _with_store(
         store,
         lacking,
@@ -130,6 +132,16 @@ def _ssh(
         "file",
         lambda given: ssh.check_known_hosts(ssh_settings(given, config.ssh).known_hosts),
     )
+
+
+def _own_keys(
+    config: Config, store: Store | None, hosts: Sequence[HostRecord], *, has_agent: bool
+) -> Iterable[Finding]:
+    locked = keys.locked_own(hosts, config, store) if store else []
+    for key in locked:
+        yield from ssh.check_key(key, has_agent=has_agent)
+    if not locked:
+        yield About("ssh_key", "none").ok("no key is named: ssh chooses among its own")
 
 
 def _vcenters(store: Store | None, lacking: Callable[[str], Finding]) -> Iterable[Check]:

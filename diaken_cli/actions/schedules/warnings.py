@@ -1,8 +1,8 @@
 """What a person should know of a task that was scheduled: what cron lacks, what a rule skips."""
 
 import calendar
-from pathlib import Path
 
+from diaken_cli.actions import keys
 from diaken_cli.config import Config
 from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.store import Store
@@ -22,11 +22,10 @@ def warnings(store: Store, config: Config, task: TaskRecord) -> list[str]:
         for vcenter in store.inventory.vcenters()
         if vcenter.name in names and vcenter.secret_kind is SecretKind.ENV
     ]
-    keys = {str(host.key or config.ssh.key) for host in hosts if host.key or config.ssh.key}
+    locked = [key for key in keys.named(hosts, config) if needs_passphrase(key)]
     said += [
         f"the SSH key {key} has a passphrase, and nobody is there to type it"
-        for key in sorted(keys)
-        if needs_passphrase(Path(key))
+        for key in sorted({*locked, *keys.locked_own(hosts, config, store)})
     ]
     return said + _skipped(task)
 

@@ -1,7 +1,14 @@
 """SSH private keys: whether one can be used where nobody types a passphrase."""
 
+import os
+import pwd
+import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
+
+from diaken_cli.services.ansible.ssh import options
+from diaken_cli.services.ansible.work import SshSettings, Target
 
 _ENCRYPTED = "incorrect passphrase"
 
@@ -17,9 +24,38 @@ def is_private_key(key: Path) -> bool:
     return _public_part(key).returncode == 0
 
 
+def own_keys(target: Target, ssh: SshSettings) -> list[Path]:
+    """The keys that ssh(1) would offer to a host for which none is named, where they are there.
+
+    By its configuration, or the usual names in ~/.ssh; none where it does not say which.
+    """
+    if shutil.which("ssh") is None:
+        return []
+    account = ["-p", str(target.port)] if target.port is not None else []
+    account += ["-l", target.user] if target.user is not None else []
+    done = _asked(["ssh", "-G", *options(ssh), *account, "--", target.address])
+    said = [line.partition(" ") for line in done.stdout.splitlines()]
+    names = [value for key, _, value in said if key == "identityfile"]
+    if any("%" in name for name in names):
+        return []
+    home = pwd.getpwuid(os.geteuid()).pw_dir  # ssh takes no $HOME
+    paths = [Path(home, name[2:]) if name.startswith("~/") else Path(name) for name in names]
+    return [path for path in paths if path.is_file()]
+
+
+def locked_ones(own: Iterable[Path]) -> list[Path]:
+    """Keys that ssh chooses among, where it can use none of them without a passphrase."""
+    keys = list(own)
+    return keys if keys and all(map(needs_passphrase, keys)) else []
+
+
 def _public_part(key: Path) -> "subprocess.CompletedProcess[str]":
+    return _asked(["ssh-keygen", "-y", "-P", "", "-f", str(key)])
+
+
+def _asked(argv: list[str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["ssh-keygen", "-y", "-P", "", "-f", str(key)],
+        argv,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

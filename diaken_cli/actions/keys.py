@@ -1,0 +1,30 @@
+"""Which SSH keys hosts are reached with, and which of them need somebody who types."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from diaken_cli.actions.playbook import ssh_settings, target
+from diaken_cli.config import Config
+from diaken_cli.services.ansible.keys import locked_ones, own_keys
+from diaken_cli.store import Store
+from diaken_cli.store.records import HostRecord
+
+MOST = 20
+"""Hosts for which ssh is asked which keys it would take: the configuration of ssh(1) can tell each
+from the others, and a thousand questions take long."""
+
+
+def named(hosts: Sequence[HostRecord], config: Config) -> list[Path]:
+    """The keys that the inventory and the config file name, each once."""
+    keys = [Path(host.key) if host.key else config.ssh.key for host in hosts]
+    return list(dict.fromkeys(key for key in keys if key is not None))
+
+
+def locked_own(hosts: Sequence[HostRecord], config: Config, store: Store) -> list[Path]:
+    """Keys that ssh chooses by itself, for hosts that it can reach with no other than those."""
+    if config.ssh.key is not None:
+        return []
+    ssh = ssh_settings(store, config.ssh)
+    asked = [target(host, config.ssh) for host in hosts if not host.key][:MOST]
+    chosen = dict.fromkeys(tuple(own_keys(each, ssh)) for each in asked)
+    return list(dict.fromkeys(key for own in chosen for key in locked_ones(own)))
