@@ -23,6 +23,8 @@ Value = TypeVar("Value")
 
 PASSWORDS = "ansible_*pass*"
 VCENTER_PORT = 443
+MOST_LEVELS = 50
+TOO_DEEP = f"must be nested at most {MOST_LEVELS} levels deep: Ansible can't use more"
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
 _DNS_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
 _ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -177,9 +179,11 @@ def stored_name(text: str) -> str:
 
 def stored_value(value: Any) -> Any:
     """A value that JSON and UTF-8 can hold: no NaN, no 1e999, no half of a surrogate pair."""
+    if _is_deep(value):
+        raise ValueError(TOO_DEEP)
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ValueError("must be a value that JSON can hold") from None
     return value
 
@@ -187,12 +191,30 @@ def stored_value(value: Any) -> Any:
 def setting_value(key: str, text: str) -> Any:
     """The value of a setting: JSON where it is JSON, else the text itself."""
     try:
-        value = stored_value(json.loads(text))
-    except (ValueError, RecursionError):
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    except ValueError:
+        value = text
+    if _is_deep(value):
+        raise ValueError(TOO_DEEP)
+    try:
+        value = stored_value(value)
+    except ValueError:
         value = _utf8(text)
     if key == "snapshot_retention_hours" and not (type(value) is int and 1 <= value <= 99):
         raise ValueError("must be a whole number of hours, 1-99")
     return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MOST_LEVELS + 1):
+        nested = [each for each in level if isinstance(each, dict | list)]
+        if not nested:
+            return False
+        level = [v for each in nested for v in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 # ── hosts ────────────────────────────────────────────────────────────────────────────────────
