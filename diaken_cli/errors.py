@@ -15,6 +15,7 @@ DiakenError                     1    unexpected
 │   └── Locked                 12    … by a run that goes on
 ├── VSphereError               13    vSphere said no, or can't be reached
 │   ├── Unreachable            13    no answer, or a broken connection
+│   │   └── Unanswered         13    … to a call that may still be carried out
 │   ├── CertificateRefused     13    TLS could not be verified
 │   └── LoginRefused           13    wrong user or password
 ├── AnsibleNotStarted          14    Ansible did not get as far as starting the playbook
@@ -171,6 +172,12 @@ class Unreachable(VSphereError):
     """vCenter does not answer."""
 
     code = "unreachable"
+
+
+class Unanswered(Unreachable):
+    """vCenter was given a call that changes something, did not answer, and may still do it."""
+
+    code = "outcome_unknown"
 
 
 class CertificateRefused(VSphereError):

@@ -20,6 +20,7 @@ class Deploy:
     """One deploy, while a process carries it out, takes it up or undoes it.
 
     `connect` gives a session of the named vCenter; it is made when a step needs it first.
+    `clone_unanswered`: this process has asked for the clone and knows of no answer.
     """
 
     request: DeployRequest
@@ -31,6 +32,7 @@ class Deploy:
     _open: ExitStack = field(default_factory=ExitStack)
     _session: Session | None = None
     undoing: bool = False
+    clone_unanswered: bool = False
     _warned: set[str] = field(default_factory=set)
 
     @property

@@ -15,7 +15,7 @@ from xml.parsers.expat import ExpatError
 
 from pyVmomi import SoapStubAdapter, vim, vmodl
 
-from diaken_cli.errors import CertificateRefused, DiakenError, Unreachable
+from diaken_cli.errors import CertificateRefused, DiakenError, Unanswered, Unreachable
 from diaken_cli.services.vsphere import faults
 
 CALL_TIMEOUT = 60.0
@@ -283,7 +283,10 @@ class Wire:
                 f"{where} does not answer as a vCenter: {said} ({method}, {tried})",
                 hint="is it up, reachable from here, and a vCenter? See --server and the firewall",
             )
-        return Unreachable(
+        late = isinstance(reason, TimeoutError) or (
+            isinstance(reason, HttpRefused) and reason.status == HTTPStatus.GATEWAY_TIMEOUT
+        )
+        return (Unanswered if late else Unreachable)(
             f"the connection to {where} broke during {method}: {said}; whether vCenter took it "
             "up is not known",
             hint="look at vCenter's recent tasks before you repeat it",

@@ -6,7 +6,7 @@ from diaken_cli.actions.deploy.steps.own import forget_key, run_began, settled_v
 from diaken_cli.actions.deploy.steps.waiting import finish, finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
-from diaken_cli.errors import DiakenError, OperationFailed
+from diaken_cli.errors import DiakenError, OperationFailed, Unanswered
 from diaken_cli.services.vsphere import clone, power, tasks, vms
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.units import format_size
@@ -32,7 +32,11 @@ def _find_vm(d: Deploy) -> Facts | None:
 
 def _clone(d: Deploy) -> Facts:
     placement = Placement(**d.known("validate")["placement"])
-    task = clone.start_clone(d.vcenter, placement, d.request, d.identity)
+    try:
+        task = clone.start_clone(d.vcenter, placement, d.request, d.identity)
+    except Unanswered:
+        d.clone_unanswered = True
+        raise
     d.note("clone", task=task)
     try:
         state = finished(d, task, d.request.clone_timeout, "cloning", "--clone-timeout", "clone")
@@ -86,6 +90,11 @@ def _destroy(d: Deploy) -> None:
         if vm.power_state != "off":
             finish(d, power.power_off(d.vcenter, vm.ref), "powering off")
         finish(d, power.destroy(d.vcenter, vm.ref), "destroying")
+    elif d.clone_unanswered:  # that there is no VM now does not say that there will be none
+        raise OperationFailed(
+            f"vCenter may still make the VM {d.request.name}: it did not answer whether it will",
+            code="outcome_unknown",
+        )
     forget_key(d)
 
 
