@@ -5,7 +5,7 @@ from diaken_cli.actions.deploy.steps.waiting import finish, finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import TimedOut
-from diaken_cli.services.vsphere import guest, power
+from diaken_cli.services.vsphere import guest, power, vms
 from diaken_cli.words import DeployRequest
 
 
@@ -36,6 +36,8 @@ def _wait_address(d: Deploy) -> Facts:
     d.recording.stop.check()
     if wanted not in reported:
         said = f"it reported {', '.join(reported)}" if reported else "it reported none"
+        if vms.facts(d.vcenter, d.known("clone")["vm"]).power_state != "on":
+            said = f"{said}, and it is powered off"
         raise TimedOut(
             f"the VM did not report the address {wanted} within {timeout} s; {said}",
             code="no_address",
