@@ -139,7 +139,9 @@ def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
         fault, vim.fault.NotAuthenticated
     ):
         missing = fault.privilegeId or "a permission"
-        where = f" on {name_of(fault.object)}" if fault.object else ""
+        # A collector is ours, made to read with: its name would tell nobody what can't be read.
+        named = fault.object and not isinstance(fault.object, vmodl.query.PropertyCollector)
+        where = f" on {name_of(fault.object)}" if named else ""
         return VSphereError(
             f"{user} lacks {missing}{where}",
             hint="give that user a role with this privilege in vCenter",
