@@ -226,6 +226,13 @@ class Deploying(Cli):
                 if vm.name == name:
                     WaitForTask(vm.Destroy_Task())
 
+    def to_vm(self, name: str, act: Callable[[Any], Any]) -> None:
+        """Do something to a VM, as somebody else would; its task is waited for."""
+        with self.lab.connect() as service:
+            for vm in _no_templates(service):
+                if vm.name == name:
+                    WaitForTask(act(vm))
+
     def remove_machines(self) -> None:
         """Destroy every VM that is no template, and take back every order to the simulator."""
         self.lab.sim("clear")

@@ -1,6 +1,7 @@
 """What goes wrong while the template is cloned."""
 
 from tests.e2e.faults.fault import BOTH, SLOW_CLONE, Fault, expire, expire_and_refuse, order
+from tests.e2e.faults.somebody import destroys_it
 
 
 def clone_fault(fault: str, what: str, code: str, said: str = "") -> Fault:
@@ -87,5 +88,42 @@ CLONE = (
         code="login",
         said="administrator@vsphere.local",
         left=BOTH,
+    ),
+    Fault(
+        "vCenter takes the call to clone and never answers",
+        (order("delay", "CloneVM_Task", ms=2000),),
+        code="outcome_unknown",
+        said="time-out",
+        left=BOTH,
+        world="impatient",
+    ),
+    Fault(
+        "The clone ends well and there is no VM",
+        (order("pretend", "CloneVM_Task"),),
+        code="failed",
+        said="not which VM it made",
+    ),
+    Fault(
+        "Somebody removes the template meanwhile (`ManagedObjectNotFound`)",
+        (order("soapfault", "CloneVM_Task", fault="ManagedObjectNotFound"),),
+        code="gone",
+    ),
+    Fault(
+        "The deploy is stopped while the clone never ends",
+        (order("endless", "CloneVM_Task"),),
+        during="clone",
+        noted="task",
+        stopped=True,
+        code="canceled",
+        exit=130,
+    ),
+    Fault(
+        "Somebody destroys the VM as soon as it is there",
+        during="clone",
+        noted="vm_uuid",
+        write="UPDATE ON host",
+        then=destroys_it,
+        step="power_on",
+        code="gone",
     ),
 )

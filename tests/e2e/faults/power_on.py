@@ -1,6 +1,16 @@
 """What goes wrong while the VM is powered on."""
 
-from tests.e2e.faults.fault import SLOW_POWER, Fault, expire, order
+from tests.e2e.faults.fault import (
+    BOTH,
+    SLOW_POWER,
+    UNAVAILABLE,
+    UNAVAILABLE_ONCE,
+    Fault,
+    expire,
+    expire_and_refuse,
+    order,
+)
+from tests.e2e.faults.somebody import destroys_it, renames_it
 
 POWER_ON = (
     Fault(
@@ -42,5 +52,80 @@ POWER_ON = (
         (SLOW_POWER,),
         during="power_on",
         then=expire,
+    ),
+    Fault(
+        "A file of the VM is locked (`FileLocked`)",
+        (order("taskfault", "PowerOnVM_Task", fault="FileLocked"),),
+        step="power_on",
+        code="file_locked",
+    ),
+    Fault(
+        "The ESXi host is gone (`HostNotConnected`)",
+        (order("taskfault", "PowerOnVM_Task", fault="HostNotConnected"),),
+        step="power_on",
+        code="esxi_host_unreachable",
+    ),
+    Fault(
+        "The datastore has no room for the VM's memory (`NoDiskSpace`)",
+        (order("taskfault", "PowerOnVM_Task", fault="NoDiskSpace"),),
+        step="power_on",
+        code="no_disk_space",
+    ),
+    Fault(
+        "The connection breaks before vCenter takes up powering on",
+        (order("reset", "PowerOnVM_Task"),),
+        step="power_on",
+        code="outcome_unknown",
+        said="PowerOnVM_Task",
+    ),
+    Fault(
+        "HTTP 503 once while the VM is powered on",
+        (SLOW_POWER,),
+        during="power_on",
+        then=UNAVAILABLE_ONCE,
+    ),
+    Fault(
+        "The connection breaks once while the VM is powered on",
+        (SLOW_POWER,),
+        during="power_on",
+        noted="task",
+        then=order("reset", "WaitForUpdatesEx"),
+    ),
+    Fault(
+        "HTTP 503 for as long as the deploy tries while the VM is powered on",
+        (SLOW_POWER,),
+        during="power_on",
+        noted="task",
+        then=UNAVAILABLE,
+        step="power_on",
+        code="unreachable",
+        said="503",
+        left=BOTH,
+        world="impatient",
+    ),
+    Fault(
+        "vCenter ends the session and refuses the password while the VM is powered on",
+        (SLOW_POWER,),
+        during="power_on",
+        noted="task",
+        then=expire_and_refuse,
+        step="power_on",
+        code="login",
+        said="administrator@vsphere.local",
+        left=BOTH,
+    ),
+    Fault(
+        "Somebody destroys the VM before it is powered on",
+        (order("delay", "PowerOnVM_Task", ms=1500),),
+        during="power_on",
+        then=destroys_it,
+        step="power_on",
+        code="gone",
+    ),
+    Fault(
+        "Somebody renames the VM before it is powered on",
+        (order("delay", "PowerOnVM_Task", ms=1500),),
+        during="power_on",
+        then=renames_it,
     ),
 )

@@ -1,7 +1,19 @@
 """What goes wrong until the VM reports its address."""
 
 from tests.e2e.deploying import NAME
-from tests.e2e.faults.fault import SLOW_WAIT, Fault, expire
+from tests.e2e.faults.fault import (
+    BOTH,
+    RESET_ONCE,
+    SLOW_POWER,
+    SLOW_WAIT,
+    UNAVAILABLE,
+    UNAVAILABLE_ONCE,
+    Fault,
+    expire,
+    expire_and_refuse,
+    order,
+)
+from tests.e2e.faults.somebody import destroys_it, powers_it_off
 
 WAIT_ADDRESS = (
     Fault(
@@ -27,5 +39,65 @@ WAIT_ADDRESS = (
         step="wait_address",
         code="no_address",
         said="it reported 10.77.0.99",
+    ),
+    Fault(
+        "HTTP 503 once while it waits for the address",
+        (SLOW_WAIT,),
+        during="wait_address",
+        then=UNAVAILABLE_ONCE,
+    ),
+    Fault(
+        "The connection breaks once while it waits for the address",
+        (SLOW_WAIT,),
+        during="wait_address",
+        then=RESET_ONCE,
+    ),
+    Fault(
+        "HTTP 503 for as long as the deploy tries while it waits for the address",
+        (order("delay", "WaitForUpdatesEx", ms=700),),
+        during="wait_address",
+        then=UNAVAILABLE,
+        step="wait_address",
+        code="unreachable",
+        said="503",
+        left=BOTH,
+        world="impatient",
+    ),
+    Fault(
+        "vCenter ends the session and refuses the password while it waits for the address",
+        (SLOW_WAIT,),
+        during="wait_address",
+        then=expire_and_refuse,
+        step="wait_address",
+        code="login",
+        said="administrator@vsphere.local",
+        left=BOTH,
+    ),
+    Fault(
+        "The account may not read what the VM reports (`NoPermission`)",
+        (SLOW_POWER,),
+        during="power_on",
+        noted="task",
+        then=order("soapfault", "CreateFilter", fault="NoPermission"),
+        step="wait_address",
+        code="no_permission",
+    ),
+    Fault(
+        "Somebody powers the VM off while it waits for the address",
+        more=("--ip-timeout", "3s"),
+        world="late_tools",
+        during="wait_address",
+        then=powers_it_off,
+        step="wait_address",
+        code="no_address",
+        said="powered off",
+    ),
+    Fault(
+        "Somebody destroys the VM while it waits for the address",
+        (SLOW_WAIT,),
+        during="wait_address",
+        then=destroys_it,
+        step="wait_address",
+        code="gone",
     ),
 )
