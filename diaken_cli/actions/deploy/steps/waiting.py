@@ -30,14 +30,22 @@ def finished(
 
 
 def finish(d: Deploy, task: str, what: str) -> None:
-    """Wait for a vSphere task of the undoing, which nothing but insisting ends early."""
-    timeout = d.request.clone_timeout
-    state = tasks.wait(d.vcenter, [task], timeout=timeout, should_stop=d.recording.stop.insisted)
-    if not state[task].ended:
-        raise TimedOut(f"{what} {d.request.name} has not ended; see task {task} in vCenter")
-    error = state[task].error
-    if error is not None and error.code != "gone":
-        raise OperationFailed(f"{what} {d.request.name}: {error.message}", code=error.code)
+    """Wait for a vSphere task of the undoing, which nothing but insisting ends early.
+
+    One that takes too long is canceled: what it would do later is not what is told now.
+    """
+    timeout, insisted = d.request.clone_timeout, d.recording.stop.insisted
+    state = tasks.wait(d.vcenter, [task], timeout=timeout, should_stop=insisted)[task]
+    if not state.ended:
+        if insisted():
+            raise TimedOut(f"{what} {d.request.name} has not ended; see task {task} in vCenter")
+        state = tasks.cancel(d.vcenter, task)
+        if state.canceled:
+            raise TimedOut(f"{what} {d.request.name} took longer than {timeout} s and was canceled")
+    if state.error is not None and state.error.code != "gone":
+        raise OperationFailed(
+            f"{what} {d.request.name}: {state.error.message}", code=state.error.code
+        )
 
 
 def settle(d: Deploy, vm: str) -> bool:
