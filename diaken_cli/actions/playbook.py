@@ -70,7 +70,8 @@ def carry_out(
         recording.stop.check()
         raise Canceled(outcome.reason or "stopped")
     if outcome.timed_out:
-        raise TimedOut(outcome.reason or "timed out", hint="Allow more with --timeout.")
+        where = "--timeout" if options.timeout else "timeout under [ansible] in the config file"
+        raise TimedOut(outcome.reason or "timed out", hint=f"Allow more with {where}.")
     if not outcome.started:
         raise AnsibleNotStarted(
             f"Ansible did not start {name}: {outcome.reason}",
