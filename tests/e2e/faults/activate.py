@@ -1,10 +1,50 @@
 """What goes wrong when the host is put into use: from then on the deploy is a success."""
 
-from tests.e2e.faults.fault import Fault, order
+from tests.e2e.faults.fault import Fault, expire, expire_and_refuse, order
+from tests.e2e.faults.register import folder_in_its_place
 
 ACTIVATE = (
     Fault(
         "The identity can't be taken off the VM",
         (order("taskfault", "ReconfigVM_Task", fault="FileLocked"),),
+    ),
+    *(
+        Fault(
+            f"{what} when the identity is taken off the VM",
+            (ordered,),
+            ("--clone-timeout", "2s"),
+            warned="still bears the identity",
+        )
+        for what, ordered in (
+            ("HTTP 503", order("http", "ReconfigVM_Task", status=503)),
+            ("The connection breaks before vCenter does it", order("reset", "ReconfigVM_Task")),
+            (
+                "The connection breaks after vCenter did it",
+                order("reset", "ReconfigVM_Task", when="after"),
+            ),
+            ("The vSphere task never ends", order("endless", "ReconfigVM_Task")),
+        )
+    ),
+    Fault(
+        "vCenter ends the session while the identity is taken off the VM",
+        (order("taskdelay", "ReconfigVM_Task", ms=1500),),
+        during="activate",
+        state="success",
+        then=expire,
+    ),
+    Fault(
+        "vCenter ends the session and refuses the password when the host is put into use",
+        during="activate",
+        write="UPDATE ON host WHEN NEW.active",
+        then=expire_and_refuse,
+        warned="still bears the identity",
+    ),
+    Fault(
+        "The hosts file can't be written any more when the host is put into use",
+        (order("taskdelay", "ReconfigVM_Task", ms=1500),),
+        during="activate",
+        state="success",
+        then=folder_in_its_place,
+        warned="was not changed",
     ),
 )

@@ -1,6 +1,14 @@
 """What goes wrong while the template is cloned."""
 
-from tests.e2e.faults.fault import BOTH, SLOW_CLONE, Fault, expire, expire_and_refuse, order
+from tests.e2e.faults.fault import (
+    BOTH,
+    SLOW_CLONE,
+    Fault,
+    expire,
+    expire_and_refuse,
+    full_disk,
+    order,
+)
 from tests.e2e.faults.somebody import destroys_it
 
 
@@ -126,4 +134,5 @@ CLONE = (
         step="power_on",
         code="gone",
     ),
+    full_disk("The disk of the database is full during the clone", "clone", orders=(SLOW_CLONE,)),
 )

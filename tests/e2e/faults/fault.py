@@ -1,6 +1,7 @@
 """One thing that can go wrong in a deploy, what has to become of it, and orders that bring it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,8 @@ class Fault:
         """The status of the run."""
         if self.code is None:
             return "success"
+        if self.world == "small_disk":  # how it ended could not be recorded
+            return "interrupted"
         return "canceled" if self.stopped else "failed"
 
     def reached(self, deploying: Deploying) -> bool:
@@ -78,9 +81,25 @@ def expire_and_refuse(deploying: Deploying) -> None:
     expire(deploying)
 
 
-def both(*orders: Order) -> Order:
-    """One after the other."""
-    return lambda deploying: [each(deploying) for each in orders]
+def fill_disk(deploying: Deploying) -> None:
+    """Leave no room beside the database."""
+    filler = deploying.folder / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        for size in (65536, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b" " * size)
+
+
+def make_room(deploying: Deploying) -> None:
+    """Take back what filled the disk."""
+    (deploying.folder / "filler").unlink()
+
+
+def full_disk(what: str, step: str, **more: Any) -> Fault:
+    """The disk of the database is full from some moment in a step on."""
+    filled: dict[str, Any] = {"then": fill_disk, "code": "database", "left": BOTH}
+    return Fault(what, world="small_disk", step=step, **{"during": step, **filled, **more})
 
 
 UNAVAILABLE_ONCE = order("http", "*", status=503)

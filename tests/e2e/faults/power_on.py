@@ -8,6 +8,7 @@ from tests.e2e.faults.fault import (
     Fault,
     expire,
     expire_and_refuse,
+    full_disk,
     order,
 )
 from tests.e2e.faults.somebody import destroys_it, renames_it
@@ -127,5 +128,11 @@ POWER_ON = (
         (order("delay", "PowerOnVM_Task", ms=1500),),
         during="power_on",
         then=renames_it,
+    ),
+    full_disk(
+        "The disk of the database is full while the VM is powered on",
+        "power_on",
+        orders=(SLOW_POWER,),
+        noted="task",
     ),
 )

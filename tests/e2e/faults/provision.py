@@ -1,6 +1,42 @@
 """What goes wrong while Ansible works on the new host."""
 
-from tests.e2e.faults.fault import BAD, GOOD, Fault, expire
+import time
+
+from tests.e2e.cli import PATIENCE
+from tests.e2e.deploying import NAME, Deploying
+from tests.e2e.faults.fault import (
+    BAD,
+    BOTH,
+    GOOD,
+    SLOW_POWER,
+    UNAVAILABLE,
+    Fault,
+    expire,
+    full_disk,
+)
+from tests.e2e.faults.somebody import powers_it_off
+
+
+def powers_it_off_in_the_playbook(deploying: Deploying) -> None:
+    """The VM is powered off once the playbook has begun to work on it."""
+    deadline = time.monotonic() + PATIENCE
+    while deploying.lab.sh(NAME, "test", "-e", "/tmp/begun").returncode:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    powers_it_off(deploying)
+
+
+def removes_the_playbook(deploying: Deploying) -> None:
+    """The playbook that was there when all was checked is gone."""
+    (deploying.folder / "playbooks" / "good.yml").unlink()
+
+
+def short_timeout(deploying: Deploying) -> None:
+    """The config file gives a playbook two seconds."""
+    deploying.configure(
+        f'[playbooks]\npaths = ["{deploying.folder / "playbooks"}"]\n[ansible]\ntimeout = "2s"'
+    )
+
 
 PROVISION = (
     Fault(
@@ -37,4 +73,51 @@ PROVISION = (
         during="provision",
         then=expire,
     ),
+    Fault(
+        "vCenter is down while a playbook runs, and the playbook succeeds",
+        more=GOOD,
+        during="provision",
+        then=UNAVAILABLE,
+        warned="still bears the identity",
+        world="impatient",
+    ),
+    Fault(
+        "vCenter is down while a playbook runs, and the playbook fails",
+        more=BAD,
+        during="provision",
+        then=UNAVAILABLE,
+        step="provision",
+        code="provision_failed",
+        warned="could not be undone",
+        left=BOTH,
+        world="impatient",
+    ),
+    Fault(
+        "Somebody powers the VM off while a playbook runs",
+        more=("--playbook", "waits"),
+        during="provision",
+        then=powers_it_off_in_the_playbook,
+        step="provision",
+        code="provision_failed",
+        said="waits failed on web01",
+    ),
+    Fault(
+        "A playbook is removed meanwhile",
+        (SLOW_POWER,),
+        more=GOOD,
+        during="power_on",
+        then=removes_the_playbook,
+        step="provision",
+        code="ansible",
+        said="good",
+    ),
+    Fault(
+        "A playbook takes longer than `[ansible] timeout`",
+        (short_timeout,),
+        more=("--playbook", "slow"),
+        step="provision",
+        code="timed_out",
+        said="[ansible]",
+    ),
+    full_disk("The disk of the database is full while a playbook runs", "provision", more=GOOD),
 )

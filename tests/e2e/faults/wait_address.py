@@ -11,6 +11,7 @@ from tests.e2e.faults.fault import (
     Fault,
     expire,
     expire_and_refuse,
+    full_disk,
     order,
 )
 from tests.e2e.faults.somebody import destroys_it, powers_it_off
@@ -54,7 +55,7 @@ WAIT_ADDRESS = (
     ),
     Fault(
         "HTTP 503 for as long as the deploy tries while it waits for the address",
-        (order("delay", "WaitForUpdatesEx", ms=700),),
+        (order("delay", "CreatePropertyCollector", ms=700),),
         during="wait_address",
         then=UNAVAILABLE,
         step="wait_address",
@@ -99,5 +100,10 @@ WAIT_ADDRESS = (
         then=destroys_it,
         step="wait_address",
         code="gone",
+    ),
+    full_disk(
+        "The disk of the database is full while it waits for the address",
+        "wait_address",
+        orders=(SLOW_WAIT,),
     ),
 )
