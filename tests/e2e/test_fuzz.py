@@ -104,7 +104,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 }
 
 
-@fuzz(190)
+@fuzz(180)
 @given(**STRATEGIES["test_arguments"])
 def test_arguments(world: World, words: list[str], as_json: bool) -> None:
     words = in_json(words) if as_json else words
@@ -198,7 +198,7 @@ def test_inventories(world: World, file: tuple[str, bytes]) -> None:
 # ── one call after another ───────────────────────────────────────────────────────────────────
 
 
-@fuzz(3)
+@fuzz(2)
 @given(**STRATEGIES["test_sequences"])
 def test_sequences(world: World, sequence: list[list[str]]) -> None:
     """What was stored by the calls before meets the next one, and what reads all of it."""
