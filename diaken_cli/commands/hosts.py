@@ -96,7 +96,7 @@ def list_them(
     Example: diaken hosts list --environment PROD --group web --all
     """
     from diaken_cli.actions.hosts import select_hosts
-    from diaken_cli.render.inventory import HOST_COLUMNS, host_as_json, host_as_text
+    from diaken_cli.render.inventory import HOST_COLUMNS, HOST_SPARE, host_as_json, host_as_text
 
     with asking(call) as ask:
         if group_name:
@@ -109,7 +109,12 @@ def list_them(
         )
         shape = host_as_text if call.output.format is Format.TEXT else host_as_json
         rows = [shape(each) for each in hosts if every or each.active]
-        call.output.rows(rows, HOST_COLUMNS, nothing="no hosts" if every else "no active hosts")
+        call.output.rows(
+            rows,
+            HOST_COLUMNS,
+            nothing="no hosts" if every else "no active hosts",
+            spare=HOST_SPARE if every else ("ACTIVE", *HOST_SPARE),
+        )
         for each in hosts:
             if each.deployed_by is not None and not each.active:
                 call.output.say(

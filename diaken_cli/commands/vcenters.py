@@ -92,10 +92,12 @@ class VCenterOptions:
 @command(app, name="list")
 def list_them(call: Call) -> None:
     """List the vCenters, with how many hosts have their VM there."""
-    from diaken_cli.render.inventory import VCENTER_COLUMNS, vcenter_as_json
+    from diaken_cli.render.inventory import VCENTER_COLUMNS, VCENTER_SPARE, vcenter_as_json
 
     rows = [vcenter_as_json(each) for each in call.store.inventory.vcenters()]
-    call.output.rows(rows, VCENTER_COLUMNS, nothing="no vCenters")
+    call.output.rows(
+        rows, VCENTER_COLUMNS, nothing="no vCenters", whole=("SERVER",), spare=VCENTER_SPARE
+    )
 
 
 @command(app)

@@ -18,6 +18,7 @@ HOST_COLUMNS: Mapping[str, Any] = {
     "ACTIVE": "active",
     "DESCRIPTION": "description",
 }
+HOST_SPARE = ("DESCRIPTION", "VCENTER")
 GROUP_COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
     "ENVIRONMENT": "environment",
@@ -34,6 +35,7 @@ VCENTER_COLUMNS: Mapping[str, Any] = {
     "DATACENTER": "datacenter",
     "HOSTS": "hosts",
 }
+VCENTER_SPARE = ("DATACENTER", "PASSWORD FROM", "USERNAME")
 PLAYBOOK_COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
     "DESCRIPTION": "description",

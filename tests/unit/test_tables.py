@@ -8,6 +8,13 @@ from rich.console import Console
 from rich.text import Text
 
 from diaken_cli.commands.help_text import flowing, joined
+from diaken_cli.render import history
+from diaken_cli.render.inventory import (
+    HOST_COLUMNS,
+    HOST_SPARE,
+    VCENTER_COLUMNS,
+    VCENTER_SPARE,
+)
 from diaken_cli.render.tables import Width, fields, fit, table
 
 SHAPES: list[dict[str, Any]] = [
@@ -75,3 +82,46 @@ def test_an_example_of_help_can_be_copied() -> None:
         "    --dns 10.0.0.53 --cpus 4 --memory 8G",
     ]
     assert joined(example.removeprefix("Example:\n")) == f"{command} --memory 8G"
+
+
+def test_lists_with_names_as_people_have_them_fold_no_row_at_80_columns() -> None:
+    host = {
+        "name": "web-frontend-03",
+        "ip": "10.104.200.123",
+        "environment": "PRODUCTION",
+        "group": "web-frontend",
+        "vcenter": "vcenter-madrid",
+        "active": True,
+        "description": "nginx in front of the shop",
+    }
+    vcenter = {
+        "name": "vcenter-madrid",
+        "server": "vcenter-prod01.datacenter.example.com:443",
+        "username": "svc-diaken@vsphere.local",
+        "secret": "command",
+        "tls": "insecure",
+        "datacenter": "Madrid",
+        "hosts": 120,
+    }
+    run = {
+        "id": 1234,
+        "started_at": "2026-11-24T03:00:00Z",
+        "duration_seconds": 754.0,
+        "what": "snapshot revert",
+        "target": "web-frontend-03",
+        "environment": "PRODUCTION",
+        "status": "interrupted",
+        "totals": {"hosts": 12, "success": 8, "failed": 4, "unreachable": 0, "skipped": 0},
+    }
+    runs = history.columns(Console(file=io.StringIO(), width=80))
+    for shape, view in (
+        (host, table([host], HOST_COLUMNS, spare=("ACTIVE", *HOST_SPARE))),
+        (host, table([host], HOST_COLUMNS, spare=HOST_SPARE)),
+        (vcenter, table([vcenter], VCENTER_COLUMNS, whole=("SERVER",), spare=VCENTER_SPARE)),
+        (run, table([run], runs, spare=history.SPARE)),
+    ):
+        lines = drawn(view, 80)
+        assert len(lines) == 2, lines
+        assert max(map(len, lines)) <= 80
+        assert str(next(iter(shape.values()))) in lines[1]
+        assert view.left_out(200) == []
