@@ -95,16 +95,18 @@ def undo(
                 raise Canceled("stopped")
             recording.begin_undoing(step.name)
             step.undo(world)
+            if status is StepStatus.FAILED:
+                recording.note(
+                    step.name, {"undone": True}
+                )  # it goes on saying where the run failed
+            else:
+                recording.end(step.name, StepStatus.UNDONE)
         except Canceled as stopped:
             recording.warn(f"undoing {step.name} was stopped")
             return stopped
         except DiakenError as error:
             recording.warn(f"{step.name} could not be undone: {error.message}")
             return error
-        if status is StepStatus.FAILED:
-            recording.note(step.name, {"undone": True})  # it goes on saying where the run failed
-        else:
-            recording.end(step.name, StepStatus.UNDONE)
     return None
 
 
