@@ -5,11 +5,13 @@ from typing import Any
 from tests.e2e.faults.fault import (
     BAD,
     BOTH,
+    FULL,
     UNAVAILABLE_ONCE,
     Fault,
     Order,
     expire,
     expire_and_refuse,
+    full_disk,
     order,
 )
 from tests.e2e.faults.register import kept_from_writing
@@ -120,5 +122,16 @@ UNDO = (
         step="provision",
         code="canceled",
         exit=130,
+    ),
+    full_disk(
+        "The disk of the database is full while it is undone",
+        "provision",
+        orders=(order("taskdelay", "PowerOffVM_Task", ms=1000),),
+        more=BAD,
+        during="clone",
+        state="success",
+        noted="undoing",
+        code="provision_failed",
+        warned=FULL,
     ),
 )
