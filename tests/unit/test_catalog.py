@@ -116,7 +116,19 @@ def test_a_yml_is_taken_before_a_yaml_by_both(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "../outside", "web/../../outside", "/etc/site", "absent", ".", "web"]
+    "name",
+    [
+        "",
+        "../outside",
+        "web/../../outside",
+        "/etc/site",
+        "absent",
+        ".",
+        "web",
+        "./site",
+        "web/./site",
+        "web//site",
+    ],
 )
 def test_what_is_not_below_a_folder_is_not_found(folder: Path, name: str) -> None:
     write(folder.parent, "outside.yml")

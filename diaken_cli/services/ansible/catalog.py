@@ -78,7 +78,9 @@ def find(name: str, paths: Sequence[Path]) -> Playbook:
     if len(name) > _LONGEST_NAME:  # no file has it, and looking for the most alike takes long
         raise NotFound(f"no playbook has a name of {len(name)} characters", hint=_LIST)
     folders = [*paths, shipped()]
-    if name and not relative.is_absolute() and ".." not in relative.parts:
+    # A playbook has one name: by "./x" the history of x would not be found.
+    is_name = name == relative.as_posix() and ".." not in relative.parts
+    if is_name and not relative.is_absolute():
         for folder in folders:
             for suffix in _SUFFIXES:
                 path = folder / f"{name}{suffix}"
