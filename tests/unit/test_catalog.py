@@ -125,7 +125,7 @@ def test_a_yml_is_taken_before_a_yaml_by_both(folder: Path) -> None:
         "absent",
         ".",
         "web",
-        "./site",
+        "./web/site",
         "web/./site",
         "web//site",
     ],
