@@ -1,10 +1,12 @@
 """Passwords, fetched at the moment they are needed from where they are said to be."""
 
 import os
+import selectors
 import shlex
 import signal
 import stat
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ from diaken_cli.words import SecretKind
 
 COMMAND_SECONDS = 30
 MOST_BYTES = 4096
+MOST_PRINTED = MOST_BYTES + 2  # with a line's end
 
 
 class Secret:
@@ -84,8 +87,8 @@ def _of_command(ref: str, environ: Mapping[str, str]) -> bytes:
         ) from fault
     with process:
         try:
-            printed, complaint = process.communicate(timeout=COMMAND_SECONDS)
-        except subprocess.TimeoutExpired:
+            printed, complaint = _listen(process, time.monotonic() + COMMAND_SECONDS)
+        except TimeoutError:
             _kill(process)
             raise SecretError(
                 f"the password command {name} did not end within {COMMAND_SECONDS} s",
@@ -94,12 +97,44 @@ def _of_command(ref: str, environ: Mapping[str, str]) -> bytes:
         except BaseException:
             _kill(process)
             raise
+    if len(printed) > MOST_PRINTED:
+        return printed  # it was ended there, whatever it would have said at its end
     if process.returncode != 0:
         raise SecretError(
             f"the password command {name} failed with exit status {process.returncode}"
             f"{_last_line(complaint)}"
         )
     return printed
+
+
+def _listen(process: "subprocess.Popen[bytes]", deadline: float) -> tuple[bytes, bytes]:
+    """What it prints and complains of, to its end; one that prints without end is killed.
+
+    Raises TimeoutError.
+    """
+    printed, complaint = bytearray(), bytearray()
+    with selectors.DefaultSelector() as pipes:
+        for pipe, said in ((process.stdout, printed), (process.stderr, complaint)):
+            if pipe is not None:
+                pipes.register(pipe, selectors.EVENT_READ, said)
+        while pipes.get_map():
+            ready = pipes.select(max(0.0, deadline - time.monotonic()))
+            if not ready or time.monotonic() > deadline:
+                raise TimeoutError
+            for key, _ in ready:
+                chunk = os.read(key.fd, MOST_BYTES)
+                if not chunk:
+                    pipes.unregister(key.fileobj)
+                key.data.extend(chunk)
+            del complaint[:-MOST_BYTES]  # its end says why
+            if len(printed) > MOST_PRINTED:
+                _kill(process)
+                break
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+    return bytes(printed), bytes(complaint)
 
 
 def _words(ref: str) -> Sequence[str]:
@@ -138,7 +173,7 @@ def _of_file(ref: str) -> bytes:
         path = Path(ref).expanduser()
         with open(path, "rb", opener=_never_waiting) as file:
             _check_closed(path, os.fstat(file.fileno()))
-            return file.read(MOST_BYTES + 3)  # with a line's end, and one more to see what is over
+            return file.read(MOST_PRINTED + 1)  # one more to see what is over
     except (OSError, ValueError, RuntimeError) as fault:  # RuntimeError: ~somebody who is not there
         said = getattr(fault, "strerror", None) or str(fault)
         raise SecretError(f"the password file {ref} can't be read: {said}") from fault

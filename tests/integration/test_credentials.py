@@ -71,6 +71,9 @@ def test_a_command_gets_the_environment_but_no_input_and_no_terminal() -> None:
         ("sh -c 'kill -9 $$'", "the password command sh failed with exit status -9"),
         ("printf 'a\\000b'", "the password command printf gave a zero byte"),
         ("printf '\\377s3cret'", "the password command printf gave a password that is not UTF-8"),
+        ("yes", "the password command yes gave more than 4096 bytes: that is no password"),
+        ("sh -c 'yes >&2 & yes; exit 3'", "sh gave more than 4096 bytes"),
+        ("sh -c 'seq 99999 >&2; echo last words >&2; exit 3'", "exit status 3: last words"),
         ("head -c 5000 /dev/zero", "the password command head gave more than 4096 bytes"),
     ],
 )
@@ -94,6 +97,12 @@ def test_a_command_that_hangs_is_killed_with_all_it_started(
     assert time.monotonic() - began < 10
     assert "no terminal" in (caught.value.hint or "")
     assert ended(int(noted.read_text()))
+
+
+def test_a_command_that_complains_without_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "COMMAND_SECONDS", 1)
+    with pytest.raises(SecretError, match="sh did not end within 1 s"):
+        resolve(SecretKind.COMMAND, "sh -c 'yes >&2'", ENVIRONMENT)
 
 
 def ended(pid: int) -> bool:
