@@ -1,7 +1,7 @@
 """Deploy, resume, abort: one list of steps, carried out, taken up again, and taken back."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from diaken_cli.actions import journal
 from diaken_cli.actions.deploy import check, identity, ownership, reuse
@@ -160,10 +160,16 @@ def _ended(world: Deploy, error: DiakenError) -> DiakenError:
     try:
         statuses = _statuses(world)
     except DatabaseError as unreadable:  # it stays, to be taken up when that is mended
-        said = f"{world.recording.last_step or STEPS[0].name}: {unreadable.message}"
+        last = world.recording.last_step
+        said = f"{last or STEPS[0].name}: {unreadable.message}"
+        if last == STEPS[0].name:  # nothing was changed
+            return DatabaseError(said, code=unreadable.code, hint=unreadable.hint)
         way_out = f"{unreadable.hint} Then: {_what_next(world.recording.id)}"
         return OperationFailed(said, code=unreadable.code, hint=way_out)
     where = next(reversed(statuses), STEPS[0].name)
+    if statuses.get(where) is StepStatus.RUNNING:  # how it ended could not be written then
+        with suppress(DatabaseError):
+            world.recording.end(where, StepStatus.FAILED, error.message)
     if "register" not in statuses:  # nothing was changed
         if isinstance(error, InvalidInput):
             return error
