@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.cli import DIAKEN
 from tests.e2e.deploying import IP, NAME, Deploying, deploy_lab, deploying, left, statuses
 from tests.e2e.faults import STEPS
-from tests.e2e.faults.fault import BAD, BOTH, FULL, Fault, fill_disk, make_room, order
+from tests.e2e.faults.fault import BAD, BOTH, Fault, fill_disk, make_room, order
 from tests.lab_fixture import Lab
 
 __all__ = ["deploy_lab", "deploying"]
@@ -56,6 +56,13 @@ from diaken_cli.__main__ import main
 wire.CALL_TIMEOUT, wire.PAUSES, engine.BUSY_SECONDS = 1.0, (0.1, 0.1, 0.1), 1
 main()
 """
+WITHOUT_ANSIBLE = """
+import os, sys
+from diaken_cli.__main__ import main
+
+sys.executable, os.environ["PATH"] = "/nowhere/python3", "/usr/bin:/bin"
+main()
+"""
 CASES = [case for cases in STEPS.values() for case in cases]
 
 
@@ -79,6 +86,13 @@ def late_tools(tmp_path: Path) -> Iterator[Deploying]:
     lab = Lab.start(f"late-{os.getpid()}", "--tools-delay", "60s")
     yield Deploying(tmp_path, lab)
     lab.stop()
+
+
+@pytest.fixture
+def without_ansible(deploying: Deploying) -> Deploying:
+    """A command that does not find Ansible."""
+    deploying.diaken = (DIAKEN[0], "-c", WITHOUT_ANSIBLE)
+    return deploying
 
 
 @pytest.fixture
@@ -209,7 +223,7 @@ def test_a_full_disk_stops_it(small_disk: Deploying, case: Fault) -> None:
     (run,) = small_disk.json("history", "list")
     assert (status, printed["error"]["code"], run["status"]) == (case.exit, case.code, case.ends)
     assert printed["error"]["message"].startswith(f"{case.step}: ")
-    assert FULL in f"{printed['error']['message']} {said}"
+    assert case.said in f"{printed['error']['message']} {said}"
     assert sorted(left(run)) == sorted(case.left)
     if case.left:
         assert "diaken deploy abort 1" in printed["error"]["hint"]

@@ -1,8 +1,12 @@
 """One thing that can go wrong in a deploy, what has to become of it, and orders that bring it."""
 
+import sqlite3
+import subprocess
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.deploying import NAME, Deploying
@@ -92,13 +96,34 @@ def fill_disk(deploying: Deploying) -> None:
 
 
 def make_room(deploying: Deploying) -> None:
-    """Take back what filled the disk."""
-    (deploying.folder / "filler").unlink()
+    """Take back what filled the disk, or kept it from being written."""
+    if mounts(deploying) > 1:
+        subprocess.run(["umount", deploying.folder], check=True)
+    (deploying.folder / "filler").unlink(missing_ok=True)
+
+
+def mounts(deploying: Deploying) -> int:
+    """How often something is mounted on the folder of the database."""
+    return Path("/proc/self/mounts").read_text().count(f" {deploying.folder} ")
+
+
+def write_protect(deploying: Deploying) -> None:
+    """The disk of the database can be read only."""
+    subprocess.run(["mount", "--bind", deploying.folder, deploying.folder], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", deploying.folder], check=True)
+
+
+def hold_database(deploying: Deploying) -> None:
+    """Another process works on the database, for three seconds."""
+    options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
+    database = sqlite3.connect(deploying.database, **options)
+    database.execute("BEGIN IMMEDIATE")
+    threading.Timer(3, database.close).start()
 
 
 def full_disk(what: str, step: str, **more: Any) -> Fault:
     """The disk of the database is full from some moment in a step on."""
-    filled: dict[str, Any] = {"then": fill_disk, "code": "database", "left": BOTH}
+    filled: dict[str, Any] = {"then": fill_disk, "said": FULL, "code": "database", "left": BOTH}
     return Fault(what, world="small_disk", step=step, **{"during": step, **filled, **more})
 
 

@@ -120,4 +120,12 @@ PROVISION = (
         said="[ansible]",
     ),
     full_disk("The disk of the database is full while a playbook runs", "provision", more=GOOD),
+    Fault(
+        "Ansible is missing",
+        more=GOOD,
+        step="provision",
+        code="ansible",
+        said="ansible-playbook",
+        world="without_ansible",
+    ),
 )

@@ -1,9 +1,11 @@
 """What goes wrong while the name and the address are reserved."""
 
+import sqlite3
 import subprocess
+from contextlib import closing
 
 from tests.e2e.deploying import IP, NAME, Deploying
-from tests.e2e.faults.fault import SLOW_CLOCK, Fault, Order, command, expire
+from tests.e2e.faults.fault import SLOW_CLOCK, Fault, Order, command, expire, hold_database
 
 
 def folder_in_its_place(deploying: Deploying) -> None:
@@ -16,6 +18,13 @@ def kept_from_writing(deploying: Deploying) -> None:
     """The hosts file stays as it is, also for root."""
     subprocess.run(["mount", "--bind", deploying.hosts_file, deploying.hosts_file], check=True)
     subprocess.run(["mount", "-o", "remount,bind,ro", deploying.hosts_file], check=True)
+
+
+def removes_the_environment(deploying: Deploying) -> None:
+    """The environment is removed, with its group."""
+    with closing(sqlite3.connect(deploying.database)) as database, database:
+        database.execute("DELETE FROM host_group")
+        database.execute("DELETE FROM environment")
 
 
 def meanwhile(
@@ -73,5 +82,22 @@ REGISTER = (
         during="register",
         write="INSERT ON host",
         then=expire,
+    ),
+    meanwhile(
+        "The environment is removed meanwhile",
+        removes_the_environment,
+        "gone",
+        "environment DEMO",
+    ),
+    Fault(
+        "Another process holds the database for long",
+        (SLOW_CLOCK,),
+        during="validate",
+        then=hold_database,
+        step="validate",
+        code="database",
+        said="locked by another process",
+        world="impatient",
+        exit=10,
     ),
 )

@@ -134,4 +134,13 @@ UNDO = (
         code="provision_failed",
         warned=FULL,
     ),
+    Fault(
+        "The connection breaks after vCenter destroyed the VM",
+        (order("reset", "Destroy_Task", when="after"),),
+        BAD,
+        step="provision",
+        code="provision_failed",
+        warned="could not be undone",
+        left=BOTH,
+    ),
 )

@@ -4,7 +4,16 @@ import sqlite3
 from contextlib import closing
 
 from tests.e2e.deploying import Deploying
-from tests.e2e.faults.fault import RESET, SLOW_CLOCK, Fault, expire, expire_and_refuse, order
+from tests.e2e.faults.fault import (
+    RESET,
+    SLOW_CLOCK,
+    Fault,
+    expire,
+    expire_and_refuse,
+    full_disk,
+    order,
+    write_protect,
+)
 
 
 def unknown_authority(deploying: Deploying) -> None:
@@ -87,5 +96,14 @@ VALIDATE = (
         code="login",
         said="administrator@vsphere.local",
         exit=13,
+    ),
+    full_disk(
+        "The disk of the database is write-protected before anything was changed",
+        "validate",
+        orders=(SLOW_CLOCK,),
+        then=write_protect,
+        said="can't be opened for writing",
+        left=(),
+        exit=10,
     ),
 )
