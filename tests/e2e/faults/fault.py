@@ -3,13 +3,18 @@
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tests.e2e.cli import PATIENCE
 from tests.e2e.deploying import NAME, Deploying
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 BOTH = (("host", NAME), ("vm", NAME))
 FULL = "no room is left on the disk"
@@ -86,13 +91,26 @@ def expire_and_refuse(deploying: Deploying) -> None:
 
 
 def fill_disk(deploying: Deploying) -> None:
-    """Leave no room beside the database."""
+    """Leave no room beside the database, and take what SQLite's log frees when it goes."""
     filler = deploying.folder / "filler"
-    with suppress(OSError), filler.open("wb", buffering=0) as file:
-        for size in (65536, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(b" " * size)
+    file = filler.open("wb", buffering=0)
+    _write_all(file)
+
+    def go_on() -> None:
+        with file:
+            deadline = time.monotonic() + PATIENCE
+            while filler.exists() and time.monotonic() < deadline:
+                _write_all(file)
+                time.sleep(0.002)
+
+    threading.Thread(target=go_on, name="filling").start()
+
+
+def _write_all(file: "FileIO") -> None:
+    for size in (65536, 1):
+        with suppress(OSError):
+            while True:
+                file.write(b" " * size)
 
 
 def make_room(deploying: Deploying) -> None:
@@ -100,6 +118,10 @@ def make_room(deploying: Deploying) -> None:
     if mounts(deploying) > 1:
         subprocess.run(["umount", deploying.folder], check=True)
     (deploying.folder / "filler").unlink(missing_ok=True)
+    deadline = time.monotonic() + PATIENCE
+    while any(each.name.startswith("filling") for each in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def mounts(deploying: Deploying) -> int:
