@@ -41,7 +41,7 @@ TARGETS = (
     Target(
         *("prune", "prune", "`snapshots prune`, 1,000 VMs, 5 ms a call, 50 to remove"),
         *("FindByIp and reading, host by host", 0.04, "wall"),
-        missed="starting and reading 1,000 VMs through pyVmomi is 1.3 s, twice the target by itself;"
+        missed="starting and reading 1,000 VMs through pyVmomi is 1.3 s, twice the target alone;"
         " the rest is the 50 removals, each with calls of its own and two entries in the record",
     ),
     Target(
