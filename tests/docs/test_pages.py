@@ -1,7 +1,6 @@
 """Every command in the README and in docs/ is run, and prints what the page shows."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +28,6 @@ def lab() -> Iterator[Lab]:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(TOP)))
 def test_a_page_shows_what_its_commands_print(path: Path, lab: Lab) -> None:
     page, wrong = path.read_text(), []
-    if "$ sqlite3 " in page and shutil.which("sqlite3") is None:
-        pytest.skip("sqlite3 is not installed")
     with shell(lab) as opened:
         opened.begin(page)
         for block in blocks(page):
