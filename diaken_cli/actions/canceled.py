@@ -17,6 +17,7 @@ SUFFIX = ".canceled"
 def leave(lock: Path, user: str) -> None:
     """Write down who is about to cancel the run; a disk that is full does not stop them."""
     with suppress(OSError):
+        _note(lock).touch(0o600)
         _note(lock).write_text(f"{user}\n")
 
 
