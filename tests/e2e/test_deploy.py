@@ -177,7 +177,7 @@ def test_ten_deploys_at_once_do_not_meet(deploying: Deploying) -> None:
         ]
         ended = [call.ended(10 * PATIENCE) for call in calls]
 
-    assert [status for status, _ in ended] == [0] * 10, ended
+    assert [run["error"] for status, run in ended if status] == []
     assert set(deploying.machines()) == set(names)
     assert {host.name for host in deploying.store.inventory.hosts()} == set(names)
     assert deploying.hosts_file.read_text().count("\tmany") == 10
