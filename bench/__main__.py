@@ -14,10 +14,10 @@ from typing import Any
 
 from bench import results
 from bench.drawing import picture
-from bench.figures import Target
+from bench.figures import Setting, Target
 from bench.page import drawn, page
 from bench.place import TOP, Asked, install
-from bench.targets import TARGETS
+from bench.targets import SETTINGS, TARGETS
 
 REFERENCE = TOP / "docs/reference"
 MODULES = {"deploy": "deploying"}  # the others have the name of their part
@@ -44,6 +44,9 @@ def main() -> int:
                     print(said(target, rows[target.key]), flush=True)
                     if not target.holds(rows[target.key]["median"]):
                         missed.append(target.key)
+            for setting in SETTINGS:
+                if setting.part == part:
+                    print(tried(setting, rows), flush=True)
             print(f"  {part} took {time.monotonic() - began:.0f} s", flush=True)
             if not given.small:
                 results.write(rows)
@@ -55,7 +58,7 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    parts = list(dict.fromkeys(target.part for target in TARGETS))
+    parts = list(dict.fromkeys(each.part for each in (*TARGETS, *SETTINGS)))
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", default="", help=f"parts, of {','.join(parts)}")
     parser.add_argument("--small", action="store_true", help="try it: small sizes, nothing is kept")
@@ -80,9 +83,15 @@ def said(target: Target, row: Mapping[str, Any]) -> str:
     )
 
 
+def tried(setting: Setting, rows: results.Rows) -> str:
+    """One line of what a setting is worth."""
+    both = (f"{rows[f'{setting.key}-{of}']['median']:.2f} × {of}" for of in ("wall", "cpu"))
+    return f"{setting.what}: {', '.join(both)}"
+
+
 def write_pages(rows: results.Rows) -> None:
     """Write the page and the picture of what is kept."""
-    (REFERENCE / "performance.md").write_text(page(TARGETS, rows))
+    (REFERENCE / "performance.md").write_text(page(TARGETS, SETTINGS, rows))
     (REFERENCE / "growth.svg").write_text(picture(drawn(TARGETS, rows)))
 
 

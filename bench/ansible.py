@@ -14,6 +14,7 @@ from bench.processes import Spent, peak_memory
 from tests.lab_fixture import Lab
 
 SSH_ARGS = "-C -o ControlMaster=auto -o ControlPersist=60s -o BatchMode=yes"
+PIPELINING = {"ANSIBLE_PIPELINING": "True"}
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,29 @@ class Plain:
     lab: Lab
     hosts: Mapping[str, str]
 
-    def run(self, playbook: Path, *more: str, best: bool = False) -> Spent:
-        """Run a playbook on all hosts; `best`: with a fork a host, and with pipelining."""
-        with self._call(best=best) as (environment, inventory):
+    @property
+    def fork_each(self) -> dict[str, str]:
+        """A fork for each host, where Ansible by itself has 5."""
+        return {"ANSIBLE_FORKS": str(len(self.hosts))}
+
+    @property
+    def best(self) -> dict[str, str]:
+        """The settings that diaken uses."""
+        return {
+            **self.fork_each,
+            **PIPELINING,
+            "ANSIBLE_SSH_ARGS": SSH_ARGS,
+            "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
+        }
+
+    def run(self, playbook: Path, *more: str, settings: Mapping[str, str] | None = None) -> Spent:
+        """Run a playbook on all hosts; `settings` are Ansible's, as its environment says them."""
+        with self._call(settings or {}) as (environment, inventory):
             return self.place.call(*self._argv(inventory, playbook), *more, more=environment)
 
     def peak_memory(self, playbook: Path) -> float:
         """The memory that this takes at its best, in MiB."""
-        with self._call(best=True) as (environment, inventory):
+        with self._call(self.best) as (environment, inventory):
             argv = self.place.argv(*self._argv(inventory, playbook))
             whole = self.place.environment | environment
             return peak_memory(argv, whole, cwd=self.place.folder)
@@ -40,7 +56,7 @@ class Plain:
         return [self.place.installed.ansible_playbook, "--inventory", inventory, playbook]
 
     @contextmanager
-    def _call(self, *, best: bool) -> Iterator[tuple[dict[str, str], Path]]:
+    def _call(self, settings: Mapping[str, str]) -> Iterator[tuple[dict[str, str], Path]]:
         """What the environment has more, and the inventory; afterwards the connections end."""
         with tempfile.TemporaryDirectory(dir=self.place.folder) as folder:
             home = Path(folder)
@@ -48,14 +64,8 @@ class Plain:
                 "HOME": folder,
                 "ANSIBLE_HOME": folder,
                 "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{home}/cp",
+                **settings,
             }
-            if best:
-                environment |= {
-                    "ANSIBLE_FORKS": str(len(self.hosts)),
-                    "ANSIBLE_PIPELINING": "True",
-                    "ANSIBLE_SSH_ARGS": SSH_ARGS,
-                    "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
-                }
             inventory = home / "hosts.json"
             inventory.write_text(json.dumps(self._inventory(home / "known_hosts")))
             try:

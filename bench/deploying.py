@@ -40,7 +40,7 @@ class _Deploys:
         variables = (
             f"target_hostname={name} target_ip={address} target_prefix=24 target_gateway={GATEWAY}"
         )
-        ran = ansible.run(playbook, "--extra-vars", variables, best=True)
+        ran = ansible.run(playbook, "--extra-vars", variables, settings=ansible.best)
         return sum(map(float, printed.split())) + ran.wall
 
     def _next(self) -> tuple[str, str]:

@@ -43,6 +43,20 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A setting of Ansible that is tried with and without, and what follows for diaken's default.
+
+    Its figures are kept as `KEY-wall` and `KEY-cpu`; `part` measures them.
+    """
+
+    key: str
+    what: str
+    work: str
+    decided: str
+    part: str = "settings"
+
+
+@dataclass(frozen=True)
 class Series:
     """What something costs at each size, in seconds."""
 

@@ -40,7 +40,7 @@ def measure(asked: Asked) -> list[Figure]:
         plain = Plain(place, lab, hosts)
         calls = (
             lambda: place.diaken("run", "group", "web", "work", "--quiet"),
-            lambda: plain.run(playbook, best=True),
+            lambda: plain.run(playbook, settings=plain.best),
             lambda: plain.run(playbook),
         )
         call_first(lambda: place.diaken("run", "host", "web01", "work", "--quiet"), times=1)

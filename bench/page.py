@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.figures import Series, Target
+from bench.figures import Series, Setting, Target
 from bench.results import OTHER_WORK
 
 HEAD = """\
@@ -30,7 +30,22 @@ The figure in the table is how much higher that line is, in its middle, than wha
 """
 
 
-def page(targets: Sequence[Target], rows: Mapping[str, Mapping[str, Any]]) -> str:
+SETTINGS = """
+## The settings of Ansible
+
+`ansible-playbook` by itself, with a setting and without it, in turn. What became a default of
+diaken was decided by this, and by what a stopped run leaves on the hosts: nothing.
+
+| setting | work | wall | CPU | seconds | |
+|---|---|---|---|---|---|
+"""
+
+
+def page(
+    targets: Sequence[Target],
+    settings: Sequence[Setting],
+    rows: Mapping[str, Mapping[str, Any]],
+) -> str:
     """The whole page; a target that was never measured says so."""
     lines = [_line(each, rows.get(each.key)) for each in targets]
     missed = [
@@ -41,8 +56,11 @@ def page(targets: Sequence[Target], rows: Mapping[str, Mapping[str, Any]]) -> st
     text = HEAD + "\n".join(lines) + "\n"
     if missed:
         text += "\nWhat does not hold, and why:\n\n" + "\n".join(missed) + "\n"
+    text += SETTINGS + "\n".join(_tried(each, rows) for each in settings) + "\n"
     text += GROWTH + "\n## The machine\n\n"
-    return text + "\n".join(_machines(targets, rows)) + "\n"
+    parts = [(each.part, each.key) for each in targets]
+    parts += [(each.part, f"{each.key}-wall") for each in settings]
+    return text + "\n".join(_machines(parts, rows)) + "\n"
 
 
 def drawn(targets: Sequence[Target], rows: Mapping[str, Mapping[str, Any]]) -> list[Series]:
@@ -69,14 +87,25 @@ def _line(target: Target, row: Mapping[str, Any] | None) -> str:
     return f"| {target.what} | {target.against} | {wanted} | {figure} | {verdict} | {both} |"
 
 
-def _machines(targets: Sequence[Target], rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _tried(setting: Setting, rows: Mapping[str, Mapping[str, Any]]) -> str:
+    wall, cpu = rows.get(f"{setting.key}-wall"), rows.get(f"{setting.key}-cpu")
+    if wall is None or cpu is None:
+        return f"| {setting.what} | {setting.work} | not yet | | | {setting.decided} |"
+    both = f"{wall['ours']} / {wall['theirs']}"
+    figures = f"{wall['median']:.2f} × | {cpu['median']:.2f} ×"
+    return f"| {setting.what} | {setting.work} | {figures} | {both} | {setting.decided} |"
+
+
+def _machines(
+    measured: Sequence[tuple[str, str]], rows: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
     """When and where each part was measured; parts of the same day and machine in one line."""
     parts: dict[str, dict[str, float]] = {}
-    for each in targets:
-        if each.key in rows:
-            row = rows[each.key]
+    for part, key in measured:
+        if key in rows:
+            row = rows[key]
             where = f"{row['date']}, {row['cores']} cores, Python {row['python']}"
-            parts.setdefault(where, {})[each.part] = row["busy"]
+            parts.setdefault(where, {})[part] = row["busy"]
     lines = []
     for where, busy in parts.items():
         loaded = [f"{part} ({share:.0%})" for part, share in busy.items() if share >= OTHER_WORK]

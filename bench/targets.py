@@ -1,6 +1,9 @@
-"""What diaken promises about its speed; each row of docs/reference/performance.md is here."""
+"""What diaken promises about its speed; each row of docs/reference/performance.md is here.
 
-from bench.figures import Target
+And the settings of Ansible, of which some are defaults by what is measured.
+"""
+
+from bench.figures import Setting, Target
 
 NOTHING = "`python -c pass`"
 BEST = "`ansible-playbook` with the settings that diaken uses"
@@ -75,5 +78,21 @@ TARGETS = (
     Target(
         *("growth-tick", "growth", "idle `scheduler tick`, 10 to 10,000 tasks"),
         *("a straight line", 1.1, "CPU"),
+    ),
+)
+
+SETTINGS = (
+    Setting(
+        *("forks", "a fork for each host, not 5", "10 hosts that take 5 s to answer"),
+        decided="default, for up to 50 hosts at once: the hosts' time is waited for together",
+    ),
+    Setting(
+        *("pipelining", "pipelining", "10 hosts, facts and 6 small tasks"),
+        decided="default: faster, and a run that is stopped leaves nothing on the hosts with it or"
+        " without",
+    ),
+    Setting(
+        *("facts", "`gather_subset: [min]`", "10 hosts, facts and 6 small tasks"),
+        decided="no default: a playbook would miss facts that it asks for; a play can say it",
     ),
 )

@@ -5,10 +5,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench.drawing import picture
-from bench.figures import Figure, Series, Target, bend, ratios, spread
+from bench.figures import Figure, Series, Setting, Target, bend, ratios, spread
 from bench.page import drawn, page
 from bench.results import merged, read
-from bench.targets import TARGETS
+from bench.targets import SETTINGS, TARGETS
 
 QUICK = Target("quick", "start", "`it`", "`that`", 1.5, "CPU")
 MANY = Target("many", "start", "8 of them", "1", 1.0, "rate", at_least=True, missed="they wait")
@@ -64,7 +64,16 @@ def test_the_page_says_what_holds_and_why_what_does_not() -> None:
         rows, [Figure("many", (0.5,), "5 a second", "10 a second")], ABOUT | {"busy": 0.6}
     )
     later = Target("later", "later", "more", "less", 1, "wall")
-    text = page((QUICK, MANY, later), rows)
+    rows = merged(
+        rows,
+        [Figure("fast-wall", (0.5,), "1 s", "2 s"), Figure("fast-cpu", (0.9,), "9 s", "10 s")],
+        ABOUT,
+    )
+    fast = Setting("fast", "fast", "work", "a default: it is fast")
+    slow = Setting("slow", "slow", "work", "no default")
+    text = page((QUICK, MANY, later), (fast, slow), rows)
+    assert "| fast | work | 0.50 × | 0.90 × | 1 s / 2 s | a default: it is fast |" in text
+    assert "| slow | work | not yet | | | no default |" in text
     assert "| ≤ 1.5 × CPU | 1.30 [1.25 – 1.35] | holds | 13 ms / 10 ms |" in text
     assert "| ≥ 1 × rate | 0.50 [0.50 – 0.50] | **does not hold** | 5 a second" in text
     assert "- 8 of them: they wait" in text
@@ -86,6 +95,7 @@ def test_what_is_kept_belongs_to_a_target_and_the_page_is_made_of_it() -> None:
     from bench.__main__ import REFERENCE
 
     rows = read()
-    assert rows.keys() <= {each.key for each in TARGETS}
-    assert (REFERENCE / "performance.md").read_text() == page(TARGETS, rows)
+    tried = {f"{each.key}-{of}" for each in SETTINGS for of in ("wall", "cpu")}
+    assert rows.keys() <= {each.key for each in TARGETS} | tried
+    assert (REFERENCE / "performance.md").read_text() == page(TARGETS, SETTINGS, rows)
     assert (REFERENCE / "growth.svg").read_text() == picture(drawn(TARGETS, rows))
