@@ -47,14 +47,21 @@ def write_block(
     force: bool = False,
     dry_run: bool = False,
     protect_emptying: bool = False,
+    given_up_by: int | None = None,
 ) -> hosts_file.Outcome:
     """Bring the block in line with the inventory, also when another process changes that now.
 
     Whoever writes looks at the inventory once more afterwards: the last one to write has seen it
-    as it is. Raises Conflict and AccessError as `hosts_file.sync` does.
+    as it is. A host that the run `given_up_by` is about to take back gets no line any more.
+    Raises Conflict and AccessError as `hosts_file.sync` does.
     """
+
+    def due() -> list[hosts_file.Entry]:
+        hosts = store.inventory.hosts_to_sync()
+        return entries(each for each in hosts if each.active or each.deployed_by != given_up_by)
+
     for _ in range(ATTEMPTS):
-        wanted = entries(store.inventory.hosts_to_sync())
+        wanted = due()
         outcome = hosts_file.sync(
             path,
             wanted,
@@ -63,7 +70,7 @@ def write_block(
             dry_run=dry_run,
             protect_emptying=protect_emptying,
         )
-        if dry_run or entries(store.inventory.hosts_to_sync()) == wanted:
+        if dry_run or due() == wanted:
             break
     return outcome
 

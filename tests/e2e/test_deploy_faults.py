@@ -17,7 +17,8 @@ import pytest
 from tests.e2e.cli import DIAKEN
 from tests.e2e.deploying import IP, NAME, Deploying, deploy_lab, deploying, left, statuses
 from tests.e2e.faults import STEPS
-from tests.e2e.faults.fault import BAD, BOTH, Fault, fill_disk, make_room, order
+from tests.e2e.faults.fault import BAD, BOTH, HOST, Fault, fill_disk, make_room, order
+from tests.e2e.faults.hosts_file import kept_from_writing, set_free
 from tests.lab_fixture import Lab
 
 __all__ = ["deploy_lab", "deploying"]
@@ -148,12 +149,13 @@ def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> 
     assert case.warned in said
     assert sorted(left(run)) == sorted(case.left)
     deploying.lab.sim("clear")
+    case.mended(deploying)
     if case.left:
         assert_reserved_until_aborted(deploying, run)
     assert deploying.running_tasks() == []
     for name in case.theirs:  # it is there, and may be removed
         deploying.json("hosts", "remove", name, "--yes")
-    if case.code is not None and not case.stale:
+    if case.code is not None:
         assert deploying.world() == before
     observe(case, line(case, status, run, said, deploying.folder))
 
@@ -162,8 +164,7 @@ def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> 
 def hosts_file_set_free(tmp_path: Path) -> Iterator[None]:
     """A hosts file that was mounted to keep it from being written is so no more."""
     yield
-    if f" {tmp_path}/hosts " in Path("/proc/self/mounts").read_text():
-        subprocess.run(["umount", tmp_path / "hosts"], check=True)
+    set_free(tmp_path)
 
 
 def carried_out(deploying: Deploying, case: Fault) -> tuple[int, Any, str]:
@@ -204,8 +205,6 @@ def line(case: Fault, status: int, run: Any, warnings: str, folder: Path) -> str
     said = re.sub(r"\b(vm|task|host|group|session)-\d+\b", r"\1-…", said).replace("|", r"\|")
     code = f"`{error['code']}`" if error["code"] else ""
     what_is_left = ", ".join(f"{kind} {name}" for kind, name in left(run)) or "nothing"
-    if case.stale:
-        what_is_left = "the line in the hosts file"
     if case.code is None:
         what_is_left = ""
     return f"| {case.what} | {run['status']} | {status} | {code} | {said} | {what_is_left} |\n"
@@ -262,6 +261,23 @@ def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:
     assert (resumed["status"], resumed["error"], resumed["leftovers"]) == ("success", None, [])
     assert set(statuses(resumed).values()) == {"success"}
     assert deploying.json("hosts", "show", NAME)["active"]
+
+
+def test_a_line_that_can_not_be_taken_off_keeps_its_host(deploying: Deploying) -> None:
+    before = deploying.world()
+    run = deploying.deploy(*BAD, "--keep-on-failure", status=1)
+    number = str(run["id"])
+    kept_from_writing(deploying)
+
+    aborted = deploying.json("deploy", "abort", number, "--yes", status=1)
+
+    assert (aborted["status"], left(aborted)) == ("failed", list(HOST))
+    assert f"the line of {NAME} is still in {deploying.hosts_file}" in aborted["error"]["message"]
+    assert aborted["error"]["hint"].endswith(f"Then: diaken deploy abort {number}")
+    set_free(deploying.folder)
+    again = deploying.json("deploy", "abort", number, "--yes")
+    assert (again["status"], again["leftovers"]) == ("canceled", [])
+    assert deploying.world() == before
 
 
 def test_keeping_keeps_nothing_where_nothing_was_made(deploying: Deploying) -> None:

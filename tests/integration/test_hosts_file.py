@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.errors import AccessError, Conflict
-from diaken_cli.services.hosts_file import file, sync
+from diaken_cli.services.hosts_file import carries, file, sync
 from tests.integration.hosts_file_fixture import (
     LOCK,
     NEW,
@@ -258,3 +258,23 @@ def test_the_resolver_finds_the_hosts(tmp_path: Path) -> None:
             assert done.stdout.split()[0].decode() == address, name
 
     with_own_mounts(resolve)
+
+
+def test_whether_a_host_has_its_line(hosts: Path) -> None:
+    own, other = OLD[0], NEW[0]
+    sync(hosts, OLD, OURS)
+    text = hosts.read_text("latin-1")
+
+    def has(content: str) -> bool:
+        hosts.write_text(content, "latin-1")
+        return carries(hosts, own, OURS)
+
+    assert has(text)
+    assert not carries(hosts, other, OURS)
+    assert has(text.replace("# END DIAKEN\n", ""))
+    assert not has(text.replace(OURS, "another"))
+    assert not has(f"{own.address}\t{own.name}\n")  # it is not in the block, so not ours
+    hosts.unlink()
+    assert not carries(hosts, own, OURS)
+    hosts.mkdir()
+    assert not carries(hosts, own, OURS)

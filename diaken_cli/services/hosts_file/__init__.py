@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-from diaken_cli.errors import Conflict
+from diaken_cli.errors import AccessError, Conflict
 from diaken_cli.services.hosts_file.block import (
     Block,
     Entry,
     arranged,
     duplicates,
     find,
+    has_line,
     render,
     replaced,
 )
 from diaken_cli.services.hosts_file.file import alone, left, locate, read, replace
 
-__all__ = ["Entry", "Outcome", "left_by_killed", "sync"]
+__all__ = ["Entry", "Outcome", "carries", "left_by_killed", "sync"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,25 @@ def left_by_killed(path: Path) -> list[Path]:
     Raises AccessError; Conflict where the file itself was left half written.
     """
     return left(locate(path))
+
+
+def carries(path: Path, entry: Entry, database_id: str) -> bool:
+    """Whether the block of this database has the line of a host.
+
+    Where markers don't match, it is looked for in the whole file. A file that can't be read has
+    no line that this account has written.
+    """
+    try:
+        content = read(locate(path))
+    except AccessError:
+        return False
+    try:
+        block = find(content, path)
+    except Conflict:
+        return has_line(content, entry)
+    if block is None or block.database not in (None, database_id):
+        return False
+    return has_line(content[block.start : block.end], entry)
 
 
 def sync(

@@ -126,6 +126,12 @@ def replaced(content: bytes, block: Block | None, lines: Sequence[bytes]) -> byt
     return content + gap + newline.join(lines) + newline
 
 
+def has_line(content: bytes, entry: Entry) -> bool:
+    """Whether a line gives a host its address, as `render` writes it."""
+    wanted = [entry.address.encode(), entry.name.encode()]
+    return any(line.split()[:2] == wanted for line in BytesIO(content).readlines())
+
+
 def duplicates(content: bytes, block: Block | None, lines: Iterable[Line]) -> list[str]:
     """A warning for each name that also stands outside the block, with another IPv4 address.
 

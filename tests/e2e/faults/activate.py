@@ -1,7 +1,7 @@
 """What goes wrong when the host is put into use: from then on the deploy is a success."""
 
 from tests.e2e.faults.fault import Fault, expire, expire_and_refuse, order
-from tests.e2e.faults.register import folder_in_its_place
+from tests.e2e.faults.hosts_file import folder_in_its_place
 
 ACTIVATE = (
     Fault(

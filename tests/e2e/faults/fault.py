@@ -16,7 +16,8 @@ from tests.e2e.deploying import NAME, Deploying
 if TYPE_CHECKING:
     from io import FileIO
 
-BOTH = (("host", NAME), ("vm", NAME))
+HOST = (("host", NAME),)
+BOTH = (*HOST, ("vm", NAME))
 FULL = "no room is left on the disk"
 
 Order = Callable[[Deploying], object]
@@ -29,7 +30,7 @@ class Fault:
     `orders` are given before the deploy, `then` as soon as the step `during` is in `state` and has
     a fact that is `noted`; a change of the database that is to take long is `write`. `world` is the
     fixture that it happens in. `warned` is a part of a warning, `theirs` the hosts
-    that somebody else has added, `stale` that the hosts file keeps its line.
+    that somebody else has added, `mended` what has to be put right before what is left is undone.
     """
 
     what: str
@@ -47,7 +48,7 @@ class Fault:
     warned: str = ""
     left: tuple[tuple[str, str], ...] = ()
     theirs: tuple[str, ...] = ()
-    stale: bool = False
+    mended: Order = lambda _: None
     world: str = "deploying"
     exit: int = 1
 

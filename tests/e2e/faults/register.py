@@ -1,23 +1,11 @@
 """What goes wrong while the name and the address are reserved."""
 
 import sqlite3
-import subprocess
 from contextlib import closing
 
 from tests.e2e.deploying import IP, NAME, Deploying
 from tests.e2e.faults.fault import SLOW_CLOCK, Fault, Order, command, expire, hold_database
-
-
-def folder_in_its_place(deploying: Deploying) -> None:
-    """The hosts file is a folder."""
-    deploying.hosts_file.unlink()
-    deploying.hosts_file.mkdir()
-
-
-def kept_from_writing(deploying: Deploying) -> None:
-    """The hosts file stays as it is, also for root."""
-    subprocess.run(["mount", "--bind", deploying.hosts_file, deploying.hosts_file], check=True)
-    subprocess.run(["mount", "-o", "remount,bind,ro", deploying.hosts_file], check=True)
+from tests.e2e.faults.hosts_file import folder_in_its_place
 
 
 def removes_the_environment(deploying: Deploying) -> None:

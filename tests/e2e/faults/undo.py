@@ -6,6 +6,7 @@ from tests.e2e.faults.fault import (
     BAD,
     BOTH,
     FULL,
+    HOST,
     UNAVAILABLE_ONCE,
     Fault,
     Order,
@@ -14,17 +15,25 @@ from tests.e2e.faults.fault import (
     full_disk,
     order,
 )
-from tests.e2e.faults.register import kept_from_writing
+from tests.e2e.faults.hosts_file import (
+    balance,
+    empty_its_disk,
+    fill_its_disk,
+    kept_from_writing,
+    on_a_disk_of_its_own,
+    set_free,
+    unbalance,
+)
 from tests.e2e.faults.somebody import destroys_it, renames_it
 
 NO_DESTROY = order("soapfault", "Destroy_Task", fault="NoPermission")
 
 
-def undoing(what: str, then: Order, **more: Any) -> Fault:
+def undoing(what: str, then: Order, *orders: Order, **more: Any) -> Fault:
     """Something happens while the VM is powered off, to be destroyed then."""
     return Fault(
         what,
-        (order("taskdelay", "PowerOffVM_Task", ms=1000),),
+        (order("taskdelay", "PowerOffVM_Task", ms=1000), *orders),
         BAD,
         during="clone",
         state="success",
@@ -100,8 +109,30 @@ UNDO = (
     undoing(
         "The hosts file can't be written any more",
         kept_from_writing,
+        warned="the line of web01 is still in",
+        left=HOST,
+        mended=lambda deploying: set_free(deploying.folder),
+    ),
+    undoing(
+        "The disk of the hosts file is full",
+        fill_its_disk,
+        on_a_disk_of_its_own,
+        warned="the line of web01 is still in",
+        left=HOST,
+        mended=empty_its_disk,
+    ),
+    undoing(
+        "Somebody removes the end of diaken's block in the hosts file",
+        unbalance,
+        warned="the line of web01 is still in",
+        left=HOST,
+        mended=balance,
+    ),
+    Fault(
+        "The hosts file could never be written, and the clone fails",
+        (kept_from_writing, order("taskfault", "CloneVM_Task", fault="NoDiskSpace")),
+        code="no_disk_space",
         warned="was not changed",
-        stale=True,
     ),
     Fault(
         "Somebody has destroyed the VM before it is undone",

@@ -2,9 +2,11 @@
 
 from diaken_cli.actions.deploy.steps.own import write_hosts_file
 from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.inventory import write_block
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.actions.recording import now
-from diaken_cli.errors import OperationFailed
+from diaken_cli.errors import AccessError, Conflict, OperationFailed
+from diaken_cli.services import hosts_file
 from diaken_cli.store.records import HostValues
 from diaken_cli.words import DeployRequest
 
@@ -57,8 +59,27 @@ def _registered(d: Deploy, host_id: int) -> Facts:
 
 
 def _unregister(d: Deploy) -> None:
+    _take_line_off(d)  # first: what has a line keeps its name and address reserved
     d.store.claims.unregister(d.recording.id)
-    write_hosts_file(d)
+    write_hosts_file(d)  # for another process may have written it anew in between
+
+
+def _take_line_off(d: Deploy) -> None:
+    """Raises OperationFailed where the hosts file has the host's line, and keeps it."""
+    path, request = d.hosts_file, d.request
+    if path is None:
+        return
+    try:
+        write_block(d.store, path, given_up_by=d.recording.id)
+    except (AccessError, Conflict) as error:
+        if not hosts_file.carries(path, hosts_file.Entry(request.ip, request.name), d.store.id):
+            return  # nothing of it is there; that the file can't be written is told afterwards
+        again = f"Then: diaken deploy abort {d.recording.id}"
+        raise OperationFailed(
+            f"the line of {request.name} is still in {path}: {error.message}",
+            code=error.code,
+            hint=f"{error.hint} {again}" if error.hint else again,
+        ) from error
 
 
 REGISTER = Step[Deploy, DeployRequest](
