@@ -8,6 +8,7 @@ import os
 import pwd
 import sqlite3
 import time
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -33,6 +34,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         _prepare_file(path)
+        with faults(path):
+            _look_first(path)
         with faults(path), closing(connect(path)) as connection:
             migrate.up_to_date(connection, path)
         self._engine = _engine(path)
@@ -73,6 +76,22 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
     return connection
+
+
+def _look_first(path: Path) -> None:
+    """Refuse another program's file before anything is written to it, be it only WAL's mark.
+
+    What can't be read so (a transaction that broke off has to be rolled back first) is looked at
+    again before it is brought to this schema.
+    """
+    quoted = urllib.parse.quote(str(path.absolute()))
+    with closing(sqlite3.connect(f"file:{quoted}?mode=ro", timeout=BUSY_SECONDS, uri=True)) as it:
+        try:
+            migrate.refuse_foreign(it, path)
+        except sqlite3.OperationalError as fault:
+            unreadable = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+            if fault.sqlite_errorcode & 0xFF not in unreadable:
+                raise
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

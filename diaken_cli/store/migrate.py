@@ -25,10 +25,9 @@ def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     """
     wanted = len(steps())
     version = _version(connection)
-    if version == wanted:
+    if version == wanted:  # `refuse_foreign` has looked already
         return
     if version > wanted:
-        _refuse_foreign(connection, version, path)
         raise DatabaseError(
             f"the database {path} is of a newer diaken (schema {version}, this one knows {wanted})",
             hint="Upgrade diaken, or name another database with DIAKEN_DATABASE.",
@@ -38,7 +37,7 @@ def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     try:
         # Another process may have done it while this one waited for the lock.
         version = _version(connection)
-        _refuse_foreign(connection, version, path)
+        refuse_foreign(connection, path)
         if 0 < version < wanted:
             _keep_a_copy(path, path.with_name(f"{path.name}.schema-{version}.backup"))
         for number, step in enumerate(steps()[version:], version + 1):
@@ -61,15 +60,29 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _refuse_foreign(connection: sqlite3.Connection, version: int, path: Path) -> None:
-    """Raise DatabaseError for the tables of another program, which are not to be added to."""
+def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise DatabaseError for what another program has made, whatever schema it says it has.
+
+    Diaken's own has been given an id together with its first schema; what is empty can become one.
+    """
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     tables = {name for (name,) in connection.execute(query)}
-    if "host_group" not in tables if version else tables:
+    version = _version(connection)
+    if version == 0 and not tables:
+        return
+    if version <= 0 or not {"meta", "host_group"} <= tables or not _has_id(connection):
         raise DatabaseError(
-            f"{path} is a database of another program: diaken adds nothing to it",
+            f"{path} is a database of another program: diaken changes nothing in it",
             hint="Name another file with DIAKEN_DATABASE or `[database] path`.",
         )
+
+
+def _has_id(connection: sqlite3.Connection) -> bool:
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(meta)")}
+    if not {"key", "value"} <= columns:
+        return False
+    asked = "SELECT 1 FROM meta WHERE key = 'database_id'"
+    return connection.execute(asked).fetchone() is not None
 
 
 def _keep_a_copy(path: Path, target: Path) -> None:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -267,19 +268,34 @@ def test_a_database_of_a_newer_version(seeded: Cli) -> None:
     assert not (seeded.folder / "copy.db").exists()
 
 
-@pytest.mark.parametrize("schema", [0, 1, 99])
-def test_a_database_of_another_program(tmp_path: Path, schema: int) -> None:
+@pytest.mark.parametrize("schema", [-1, 0, 1, 2, 99])
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_a_database_of_another_program(tmp_path: Path, schema: int, mode: str) -> None:
     cli = Cli(tmp_path)
     with closing(sqlite3.connect(cli.database)) as connection:
+        connection.execute(f"PRAGMA journal_mode={mode}")
         connection.execute("CREATE TABLE meta (id)")
         connection.execute(f"PRAGMA user_version={schema}")
+    before = sha256(cli.database.read_bytes()).hexdigest()
     for words in (("hosts", "list"), ("scheduler", "tick")):
         error = cli.error(10, *words)
         assert (error["code"], "another program" in error["message"]) == ("database", True)
         assert "DIAKEN_DATABASE" in error["hint"]
+    assert sha256(cli.database.read_bytes()).hexdigest() == before
     with closing(sqlite3.connect(cli.database)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()
     assert (names, version(cli.database)) == ([("meta",)], schema)
+
+
+def test_a_database_that_only_has_the_names_of_ours(tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    with closing(sqlite3.connect(cli.database)) as connection:
+        connection.execute("CREATE TABLE meta (key, value)")
+        connection.execute("CREATE TABLE host_group (id)")
+        connection.execute("PRAGMA user_version=2")
+    before = cli.database.read_bytes()
+    assert "another program" in cli.error(10, "hosts", "list")["message"]
+    assert cli.database.read_bytes() == before
 
 
 # ── what this account may not, and what somebody else does ───────────────────────────────────
