@@ -11,9 +11,12 @@ TEMPORARY = ".diaken."
 def put(path: Path, content: str, *, replace: bool) -> None:
     """Write a file whole, or leave what was there. Raises OSError.
 
+    A symbolic link that is to be replaced stays: what it leads to is written, as by a shell.
     What is no file (a pipe, a terminal) is written into. Raises FileExistsError for one that is
     there and not to be replaced.
     """
+    if replace:
+        path = Path(os.path.realpath(path))
     if replace and path.exists() and not path.is_file() and not path.is_dir():
         path.write_text(content)
         return

@@ -104,6 +104,19 @@ def test_a_file_that_is_there_is_replaced_and_one_that_cannot_be_written_is_said
     assert sorted(each.name for each in cli.folder.glob("*.html")) == ["run.html"]
 
 
+def test_a_symbolic_link_stays_one_and_what_it_leads_to_is_written(cli: Cli) -> None:
+    (cli.folder / "site").mkdir()
+    for target in ("site/latest.html", "site/new.html"):  # one that is there, one that is not yet
+        link = cli.folder / "linked.html"
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        (cli.folder / "site/latest.html").write_text("old")
+        assert cli.run("history", "report", "1", "--html", "linked.html").status == 0
+        assert link.is_symlink()
+        assert (cli.folder / target).read_text().startswith("<!doctype html>")
+    assert len(list((cli.folder / "site").iterdir())) == 2
+
+
 def test_what_is_missing_is_said(cli: Cli) -> None:
     assert cli.mistakes(2, "history", "report", "1") == ["--html"]
     cli.error(11, "history", "report", "7", "--html", "run.html")
