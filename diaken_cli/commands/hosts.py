@@ -12,6 +12,7 @@ from diaken_cli.commands.options import Python, SshKey, SshPort, SshUser
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, hosts_file, require
 from diaken_cli.errors import Conflict, InvalidInput
+from diaken_cli.render.marks import harmless
 from diaken_cli.render.output import Format
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ def sync(
         "hosts": done.hosts,
     }
     if dry_run and call.output.format is Format.TEXT:
-        call.output.text(done.diff)
+        call.output.text(harmless(done.diff))
     if done.refused is not None:
         _show_refused(call, shape, done.refused)
     change = "made anew" if is_new else "changed"

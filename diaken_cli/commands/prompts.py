@@ -10,6 +10,7 @@ import typer
 
 from diaken_cli.commands.shared import Call
 from diaken_cli.errors import DiakenError
+from diaken_cli.render.marks import harmless
 
 ATTEMPTS = 5
 SHOWN = 20
@@ -129,7 +130,7 @@ class Questions:
         answer = ""
         for _ in range(ATTEMPTS):
             answer = typer.prompt(
-                label, default=default or "", show_default=bool(default), err=True
+                harmless(label), default=default or "", show_default=bool(default), err=True
             ).strip()
             try:
                 if default is None and not answer:

@@ -8,6 +8,7 @@ import typer
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.errors import InvalidInput
+from diaken_cli.render.marks import harmless
 from diaken_cli.render.output import Format
 
 app = group("Global values, passed to every playbook as extra variables.")
@@ -25,14 +26,17 @@ def list_them(call: Call) -> None:
 
 @command(app)
 def get(call: Call, key: Key = None) -> None:
-    """Print the value of a setting."""
+    """Print the value of a setting.
+
+    Control characters are written out, so that they do nothing to a terminal; --json has them.
+    """
     from diaken_cli.actions.inventory import get_setting
 
     with asking(call) as ask:
         key = _known(call, ask, key)
         value = get_setting(call.store, key=key)
         if call.output.format is Format.TEXT:
-            call.output.text(f"{_text(value)}\n")
+            call.output.text(f"{harmless(_text(value))}\n")
         else:
             call.output.thing(_shape(key, value))
 

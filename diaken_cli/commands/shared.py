@@ -28,6 +28,7 @@ from diaken_cli.errors import (
     PartlyFailed,
     UsageError,
 )
+from diaken_cli.render.marks import harmless
 from diaken_cli.render.output import Format, Output, perhaps_unheard
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Call:
             raise UsageError(
                 f"{question} Nobody is here to answer.", hint="Say yes beforehand with --yes."
             )
-        typer.confirm(question, abort=True, err=True)
+        typer.confirm(harmless(question), abort=True, err=True)
 
 
 def hosts_file(call: Call) -> Path | None:

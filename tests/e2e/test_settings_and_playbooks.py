@@ -28,6 +28,13 @@ def test_settings_are_json_or_text(cli: Cli) -> None:
     cli.error(11, "settings", "unset", key)
 
 
+def test_control_characters_of_a_setting_do_nothing_to_a_terminal(cli: Cli) -> None:
+    value = "a\x1b]0;title\x07\nb\x9b2J"
+    cli.json("settings", "set", "own", value)
+    assert cli.run("settings", "get", "own").out == "a\\x1b]0;title\\x07\nb\\x9b2J\n"
+    assert cli.json("settings", "get", "own")["value"] == value
+
+
 def test_playbooks_are_listed_shown_and_checked(cli: Cli) -> None:
     folder = cli.folder / "plays"
     folder.mkdir()
