@@ -147,6 +147,7 @@ def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> 
         assert case.said in f"{run['error']['message']} {run['error']['hint']}"
         assert statuses(run)[case.step] == "failed"
     assert case.warned in said
+    assert case.warned or case.code or "warning: " not in said
     assert sorted(left(run)) == sorted(case.left)
     deploying.lab.sim("clear")
     case.mended(deploying)
@@ -244,6 +245,21 @@ def test_nothing_is_begun_on_a_full_disk(small_disk: Deploying) -> None:
 
 def test_the_page_has_just_these_faults() -> None:
     assert list(written()) == [case.what for case in CASES]
+
+
+def test_the_identity_is_taken_off_later(deploying: Deploying) -> None:
+    order("taskfault", "ReconfigVM_Task", fault="FileLocked")(deploying)
+    number = str(deploying.deploy("--clone-timeout", "1s")["id"])
+
+    order("endless", "ReconfigVM_Task")(deploying)
+    resumed = deploying.run("deploy", "resume", number)
+
+    assert (resumed.status, deploying.running_tasks()) == (1, [])
+    assert f"reconfiguring {NAME} took longer than 1 s and was canceled" in resumed.err
+    assert "diaken.run" in deploying.machines()[NAME].extra_config
+    order("reset", "ReconfigVM_Task", when="after")(deploying)
+    assert deploying.json("deploy", "resume", number)["status"] == "success"
+    assert "diaken.run" not in deploying.machines()[NAME].extra_config
 
 
 def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:

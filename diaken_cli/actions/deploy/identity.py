@@ -1,10 +1,11 @@
 """The identity of a deploy's VM, taken off once the deploy is a success."""
 
 from diaken_cli.actions.deploy.steps import ACTIVATE
+from diaken_cli.actions.deploy.steps.unmark import unmark
 from diaken_cli.actions.outside import Outside
-from diaken_cli.errors import DiakenError, TimedOut
+from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, RunFinished, RunStarted, StepFinished, StepStarted
-from diaken_cli.services.vsphere import power, tasks, vms
+from diaken_cli.services.vsphere import vms
 from diaken_cli.store.runs import RunDetail
 from diaken_cli.words import DeployRequest, Identity, RunStatus, StepStatus, from_stored
 
@@ -37,9 +38,6 @@ def _take_off(detail: RunDetail, outside: Outside) -> None:
         vm = vms.by_uuid(vms.find_vms(vcenter, extra_config=True), made["vm_uuid"])
         if vm is None or vm.identity != identity:
             return
-        task = power.remove_identity(vcenter, vm.ref)
-        state = tasks.wait(vcenter, [task], timeout=request.clone_timeout)[task]
-    if not state.ended:
-        raise TimedOut(f"reconfiguring {vm.name} has not ended; see task {task} in vCenter")
-    if state.error is not None:
-        raise state.error
+        left = unmark(vcenter, vm.ref, identity, request)
+    if left is not None:
+        raise left.error

@@ -7,6 +7,7 @@ ACTIVATE = (
     Fault(
         "The identity can't be taken off the VM",
         (order("taskfault", "ReconfigVM_Task", fault="FileLocked"),),
+        warned="still bears the identity",
     ),
     *(
         Fault(
@@ -18,12 +19,15 @@ ACTIVATE = (
         for what, ordered in (
             ("HTTP 503", order("http", "ReconfigVM_Task", status=503)),
             ("The connection breaks before vCenter does it", order("reset", "ReconfigVM_Task")),
-            (
-                "The connection breaks after vCenter did it",
-                order("reset", "ReconfigVM_Task", when="after"),
-            ),
             ("The vSphere task never ends", order("endless", "ReconfigVM_Task")),
         )
+    ),
+    Fault(
+        "The connection breaks after vCenter took up taking the identity off the VM",
+        (
+            order("reset", "ReconfigVM_Task", when="after"),
+            order("taskdelay", "ReconfigVM_Task", ms=700),
+        ),
     ),
     Fault(
         "vCenter ends the session while the identity is taken off the VM",

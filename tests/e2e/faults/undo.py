@@ -166,12 +166,14 @@ UNDO = (
         warned=FULL,
     ),
     Fault(
-        "The connection breaks after vCenter destroyed the VM",
-        (order("reset", "Destroy_Task", when="after"),),
+        "The connection breaks after vCenter took up powering off and destroying the VM",
+        (
+            order("reset", "PowerOffVM_Task", when="after"),
+            order("reset", "Destroy_Task", when="after"),
+            order("taskdelay", "Destroy_Task", ms=700),
+        ),
         BAD,
         step="provision",
         code="provision_failed",
-        warned="could not be undone",
-        left=BOTH,
     ),
 )

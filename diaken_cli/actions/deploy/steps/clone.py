@@ -2,8 +2,15 @@
 
 from datetime import datetime
 
-from diaken_cli.actions.deploy.steps.own import forget_key, run_began, settled_vm
-from diaken_cli.actions.deploy.steps.waiting import finish, finished
+from diaken_cli.actions.deploy.steps.own import (
+    do_to_vm,
+    forget_key,
+    own_vm,
+    run_began,
+    settled_vm,
+    turn_off,
+)
+from diaken_cli.actions.deploy.steps.waiting import finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import DiakenError, OperationFailed, Unanswered
@@ -87,9 +94,8 @@ def _destroy(d: Deploy) -> None:
     _settle_clone(d, stop=True)
     vm = settled_vm(d)
     if vm is not None:
-        if vm.power_state != "off":
-            finish(d, power.power_off(d.vcenter, vm.ref), "powering off")
-        finish(d, power.destroy(d.vcenter, vm.ref), "destroying")
+        turn_off(d, vm)
+        do_to_vm(d, vm.ref, power.destroy, "destroying", lambda: own_vm(d) is None)
     elif d.clone_unanswered:  # that there is no VM now does not say that there will be none
         raise OperationFailed(
             f"vCenter may still make the VM {d.request.name}: it did not answer whether it will",

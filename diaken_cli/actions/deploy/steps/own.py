@@ -1,16 +1,18 @@
 """What is this run's own: its VM, its host, and what hangs on the host's name and address."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 from diaken_cli.actions import playbook
 from diaken_cli.actions.deploy import ownership
-from diaken_cli.actions.deploy.steps.waiting import settle
+from diaken_cli.actions.deploy.steps.waiting import finish, settle
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.inventory import keep_hosts_file
-from diaken_cli.errors import OperationFailed
+from diaken_cli.errors import OperationFailed, Unreachable, VSphereError
 from diaken_cli.services.ansible import known_hosts
-from diaken_cli.services.vsphere import vms
+from diaken_cli.services.vsphere import power, vms
+from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store.records import HostRecord
 
 
@@ -46,6 +48,35 @@ def must_own_vm(d: Deploy) -> vms.VirtualMachine:
             f"the VM {d.request.name} of this run is not in vCenter any more", code="gone"
         )
     return vm
+
+
+def do_to_vm(
+    d: Deploy, vm: str, begin: Callable[[Session, str], str], what: str, done: Callable[[], bool]
+) -> None:
+    """Have vCenter do something to the VM, and wait for its end.
+
+    Where that seems to have failed the VM has the last word: the answer may have got lost, or
+    somebody else did it first.
+    """
+    try:
+        finish(d, begin(d.vcenter, vm), what)
+    except (VSphereError, OperationFailed) as fault:
+        if fault.code == Unreachable.code:  # nor would it tell
+            raise
+        settle(d, vm)
+        if not done():
+            raise
+
+
+def turn_off(d: Deploy, vm: vms.VirtualMachine) -> None:
+    """Power the VM off, where it is not."""
+
+    def is_off() -> bool:
+        now = own_vm(d)
+        return now is None or now.power_state == "off"
+
+    if vm.power_state != "off":
+        do_to_vm(d, vm.ref, power.power_off, "powering off", is_off)
 
 
 def run_began(d: Deploy) -> datetime | None:

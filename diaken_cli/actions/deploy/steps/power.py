@@ -1,7 +1,7 @@
 """Power the VM on, and wait until it reports the address that it was given."""
 
-from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, settled_vm
-from diaken_cli.actions.deploy.steps.waiting import finish, finished
+from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, settled_vm, turn_off
+from diaken_cli.actions.deploy.steps.waiting import finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import TimedOut
@@ -24,8 +24,8 @@ def _power_on(d: Deploy) -> Facts:
 
 def _power_off(d: Deploy) -> None:
     vm = settled_vm(d)
-    if vm is not None and vm.power_state != "off":
-        finish(d, power.power_off(d.vcenter, vm.ref), "powering off")
+    if vm is not None:
+        turn_off(d, vm)
 
 
 def _wait_address(d: Deploy) -> Facts:

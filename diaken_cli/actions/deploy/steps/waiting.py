@@ -1,9 +1,12 @@
 """Waiting for the vSphere tasks of a deploy, and of its undoing."""
 
+from collections.abc import Callable
+
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.errors import OperationFailed, TimedOut
 from diaken_cli.events import StepProgressed
 from diaken_cli.services.vsphere import tasks
+from diaken_cli.services.vsphere.session import Session
 
 
 def finished(
@@ -30,22 +33,37 @@ def finished(
 
 
 def finish(d: Deploy, task: str, what: str) -> None:
-    """Wait for a vSphere task of the undoing, which nothing but insisting ends early.
+    """Wait for a vSphere task of the undoing, which nothing but insisting ends early."""
+    finish_task(
+        d.vcenter,
+        task,
+        f"{what} {d.request.name}",
+        timeout=d.request.clone_timeout,
+        insisted=d.recording.stop.insisted,
+    )
+
+
+def finish_task(
+    vcenter: Session,
+    task: str,
+    what: str,
+    *,
+    timeout: int,
+    insisted: Callable[[], bool] = lambda: False,
+) -> None:
+    """Wait for a vSphere task. Raises TimedOut, and OperationFailed where it failed.
 
     One that takes too long is canceled: what it would do later is not what is told now.
     """
-    timeout, insisted = d.request.clone_timeout, d.recording.stop.insisted
-    state = tasks.wait(d.vcenter, [task], timeout=timeout, should_stop=insisted)[task]
+    state = tasks.wait(vcenter, [task], timeout=timeout, should_stop=insisted)[task]
     if not state.ended:
         if insisted():
-            raise TimedOut(f"{what} {d.request.name} has not ended; see task {task} in vCenter")
-        state = tasks.cancel(d.vcenter, task)
+            raise TimedOut(f"{what} has not ended; see task {task} in vCenter")
+        state = tasks.cancel(vcenter, task)
         if state.canceled:
-            raise TimedOut(f"{what} {d.request.name} took longer than {timeout} s and was canceled")
-    if state.error is not None and state.error.code != "gone":
-        raise OperationFailed(
-            f"{what} {d.request.name}: {state.error.message}", code=state.error.code
-        )
+            raise TimedOut(f"{what} took longer than {timeout} s and was canceled")
+    if state.error is not None:
+        raise OperationFailed(f"{what}: {state.error.message}", code=state.error.code)
 
 
 def settle(d: Deploy, vm: str) -> bool:
@@ -53,7 +71,14 @@ def settle(d: Deploy, vm: str) -> bool:
 
     Whether there were any.
     """
-    begun = [each.ref for each in tasks.recent_tasks(d.vcenter, vm) if not each.ended]
+    return settle_tasks(d.vcenter, vm, timeout=d.request.clone_timeout, should_stop=d.should_stop)
+
+
+def settle_tasks(
+    vcenter: Session, vm: str, *, timeout: int, should_stop: Callable[[], bool] = lambda: False
+) -> bool:
+    """The same, without a deploy."""
+    begun = [each.ref for each in tasks.recent_tasks(vcenter, vm) if not each.ended]
     if begun:
-        tasks.wait(d.vcenter, begun, timeout=d.request.clone_timeout, should_stop=d.should_stop)
+        tasks.wait(vcenter, begun, timeout=timeout, should_stop=should_stop)
     return bool(begun)
