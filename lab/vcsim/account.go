@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -28,6 +29,25 @@ func clearAccount() {
 	ordered.Lock()
 	defer ordered.Unlock()
 	ordered.lacking, ordered.ahead = map[string]bool{}, 0
+	about().ApiVersion = apiVersion
+}
+
+// apiVersion is the simulator's own; ordered otherwise, only what vCenter says of itself changes.
+var apiVersion = ""
+
+// controlVersion changes the version of the API: api=8.0.2.0.
+func controlVersion(q url.Values) (answers, error) {
+	if q.Get("api") == "" {
+		return nil, errors.New("api= is missing: a version as 8.0.2.0")
+	}
+	ordered.Lock()
+	defer ordered.Unlock()
+	about().ApiVersion = q.Get("api")
+	return answers{}, nil
+}
+
+func about() *types.AboutInfo {
+	return &simulator.Map.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content.About
 }
 
 // controlLack takes privileges from the account: privilege=A,B.

@@ -45,6 +45,7 @@ var controls = map[string]func(url.Values) (answers, error){
 	"guest":         controlGuest,
 	"lack":          controlLack,
 	"clock":         controlClock,
+	"version":       controlVersion,
 }
 
 func control(w http.ResponseWriter, r *http.Request) {

@@ -20,6 +20,7 @@ import (
 // passes on what it does not know.
 type front struct {
 	simulator http.Handler
+	secret    string // the account's password, for the REST API
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -28,6 +29,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		control(w, r)
 	case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/sdk"):
 		f.soap(w, r)
+	case strings.HasPrefix(r.URL.Path, restPrefix+"/"), strings.HasPrefix(r.URL.Path, apiPrefix+"/"):
+		f.rest(w, r)
 	default:
 		f.simulator.ServeHTTP(w, r)
 	}

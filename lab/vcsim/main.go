@@ -1,7 +1,7 @@
 // Command vcsim is a simulated vCenter, on Debian's golang-github-vmware-govmomi-dev (govmomi 0.24.2), whose virtual
 // machines can be real: a hook program boots, stops, copies and wipes a host when its VM is.
 //
-// The files, by what they know: inventory (what there is at the start), front (the way of a SOAP call), injections
+// The files, by what they know: inventory (what there is at the start), front (the way of a SOAP call), rest, injections
 // (what goes wrong on purpose), control (the tests' door, /_sim/), tasks (how a task lives), operations (which
 // method is carried out how), clone, reconfigure, snapshots, power, guest (what VMware Tools report), hook, soap.
 package main
@@ -67,8 +67,10 @@ func serve() error {
 	}
 	model.Service.Listen = &url.URL{Host: *listen, User: url.UserPassword(*username, secret)}
 	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	apiVersion = about().ApiVersion
+	model.Service.RegisterEndpoints = true // the REST API
 	server := model.Service.NewServer()
-	front := &front{simulator: server.Config.Handler}
+	front := &front{simulator: server.Config.Handler, secret: secret}
 	server.Config.Handler = front
 	if err := createMachines(*machines); err != nil {
 		return err
