@@ -21,7 +21,16 @@ def import_them(
             rich_help_panel=SOURCE,
             help="The running VMs of a vCenter (of its datacenter, where one is stored), never its"
             " templates: by the VM's name, or the guest's where a host can't be called that; each"
-            " in the group of its folder's name. Tags are not looked at.",
+            " in the group of its folder's name.",
+        ),
+    ] = None,
+    group_by_tag: Annotated[
+        str | None,
+        typer.Option(
+            "--group-by-tag",
+            metavar="CATEGORY",
+            help="With --vcenter: each VM in the group of its tag of this category, not of its"
+            " folder; a VM without one in no group, one with several is skipped.",
         ),
     ] = None,
     inventory: Annotated[
@@ -82,7 +91,7 @@ def import_them(
                 "Environment",
                 lambda: (each.name for each in call.store.inventory.environments()),
             )
-        given = GivenImport(vcenter, inventory, csv, environment, group)
+        given = GivenImport(vcenter, inventory, csv, environment, group, group_by_tag)
         planned = plan_import(call.store, given, call.outside.connect)
         for warning in planned.warnings:
             call.output.warn(warning)

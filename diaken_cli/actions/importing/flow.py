@@ -11,7 +11,7 @@ from diaken_cli.actions.importing.candidates import Source
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.actions.importing.rows import Action, Plan
 from diaken_cli.actions.inventory import by_name, keep_hosts_file
-from diaken_cli.errors import InvalidInput, NotFound
+from diaken_cli.errors import InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
@@ -19,6 +19,7 @@ from diaken_cli.store.importing import FoundVM, NewHost
 from diaken_cli.store.records import VCenterRecord
 
 Connect = Callable[[str], Session]
+BY_TAG = "--group-by-tag"
 SOURCES = ("--vcenter", "--inventory", "--csv")
 
 
@@ -31,6 +32,7 @@ class GivenImport:
     csv: str | None = None
     environment: str | None = None
     group: str | None = None
+    tag_category: str | None = None
 
 
 def plan_import(store: Store, given: GivenImport, connect: Connect) -> Plan:
@@ -82,6 +84,7 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
     if given.group is not None and (place is not None or given.environment is None):
         mine = [each for each in known.groups if place is None or each.environment_id == place.id]
         reader.choice("--group", given.group, by_name(mine))
+    _check_tags(given, reader)
     vcenter = reader.choice("--vcenter", given.vcenter, by_name(known.vcenters))
     paths = {
         option: reader.required(option, value, validate.existing_file)
@@ -93,7 +96,7 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
 
     def read() -> Source:
         if vcenter is not None:
-            return _read_vcenter(vcenter, connect)
+            return _read_vcenter(vcenter, given.tag_category, connect)
         if inventory := paths.get("--inventory"):
             from diaken_cli.actions.importing.ansible import read_ansible
 
@@ -105,7 +108,18 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
     return read
 
 
-def _read_vcenter(vcenter: VCenterRecord, connect: Connect) -> Source:
+def _check_tags(given: GivenImport, reader: validate.Reader) -> None:
+    if given.tag_category is None:
+        return
+    if not given.tag_category.strip():
+        reader.refuse(BY_TAG, given.tag_category, "is empty: give the name of a tag category")
+    if given.vcenter is None:
+        reader.refuse(BY_TAG, given.tag_category, "goes with --vcenter alone")
+    if given.group is not None:
+        reader.refuse(BY_TAG, given.tag_category, "contradicts --group, which is for all hosts")
+
+
+def _read_vcenter(vcenter: VCenterRecord, tag_category: str | None, connect: Connect) -> Source:
     from diaken_cli.actions.importing.vcenter import source
     from diaken_cli.actions.vcenters import lost_datacenter
     from diaken_cli.services.vsphere.servers import read_servers
@@ -115,4 +129,14 @@ def _read_vcenter(vcenter: VCenterRecord, connect: Connect) -> Source:
             servers = read_servers(session, vcenter.datacenter)
         except NotFound as missing:
             raise lost_datacenter(vcenter, missing.message) from missing
-    return source(servers, vcenter.name)
+        tags = None if tag_category is None else _tags(session, tag_category)
+    return source(servers, vcenter.name, tags)
+
+
+def _tags(session: Session, category: str) -> dict[str, tuple[str, ...]]:
+    from diaken_cli.services.vsphere.tags import tags_of_vms
+
+    try:
+        return tags_of_vms(session, category)
+    except NotFound as missing:
+        raise InvalidInput([Mistake(BY_TAG, category, missing.message)]) from missing

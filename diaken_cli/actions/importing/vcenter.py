@@ -1,22 +1,29 @@
 """The VMs of a vCenter: running, with an IPv4 address and a name that a host can have."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from diaken_cli import units
 from diaken_cli.actions.hosts import GivenHost
-from diaken_cli.actions.importing.candidates import Candidate, Source, as_label
+from diaken_cli.actions.importing.candidates import Candidate, Source, as_label, listed
 from diaken_cli.services.vsphere.servers import Server
 
-LABELS = {"NAME": "name", "--ip": "address", "--vm-uuid": "instance UUID", "--group": "folder"}
+LABELS = {"NAME": "name", "--ip": "address", "--vm-uuid": "instance UUID"}
 LINK_LOCAL = "169.254."  # RFC 3927: what a machine gives itself where nobody gives it one
 
 
-def source(servers: Sequence[Server], vcenter: str) -> Source:
-    """The candidates among these VMs of a vCenter."""
-    return Source(tuple(_candidate(each, vcenter) for each in servers), LABELS, guesses=True)
+def source(
+    servers: Sequence[Server], vcenter: str, tags: Mapping[str, Sequence[str]] | None = None
+) -> Source:
+    """The candidates among these VMs of a vCenter, in the groups of their folders.
+
+    With `tags`, the names of those that count by the VM's reference, in the groups of these.
+    """
+    candidates = tuple(_candidate(each, vcenter, tags) for each in servers)
+    group = "folder" if tags is None else "tag"
+    return Source(candidates, {**LABELS, "--group": group}, guesses=True)
 
 
-def _candidate(server: Server, vcenter: str) -> Candidate:
+def _candidate(server: Server, vcenter: str, tags: Mapping[str, Sequence[str]] | None) -> Candidate:
     vm = server.vm
     addresses = tuple(each for each in vm.addresses if not each.startswith(LINK_LOCAL))
     unfit = None
@@ -27,18 +34,32 @@ def _candidate(server: Server, vcenter: str) -> Candidate:
         unfit += "" if vm.tools_running else ": VMware Tools do not run"
     elif not vm.instance_uuid:
         unfit = "the VM's instance UUID can't be read"
+    origin = f"VM {server.path}"
+    group, mistake = server.folder, None
+    if tags is not None:
+        group, mistake = _by_tag(tags.get(vm.ref, ()), origin)
     return Candidate(
-        origin=f"VM {server.path}",
+        origin=origin,
         name=_name(server),
         given=GivenHost(
             ip=addresses[0] if addresses else None,
-            group=as_label(server.folder) if server.folder else None,
+            group=as_label(group) if group else None,
             vcenter=vcenter,
             vm_uuid=vm.instance_uuid or None,
         ),
         addresses=addresses,
         unfit=unfit,
+        group_mistake=mistake,
     )
+
+
+def _by_tag(tags: Sequence[str], origin: str) -> tuple[str | None, str | None]:
+    """The tag that names the group, or what is wrong with it."""
+    if len(tags) > 1:
+        return None, f"{origin} has {len(tags)} tags of the category: {listed(tags)}"
+    if tags and as_label(tags[0]) is None:
+        return None, f"{origin}: no group can be called as its tag {tags[0]!r} is"
+    return (tags[0] if tags else None), None
 
 
 def _name(server: Server) -> str:

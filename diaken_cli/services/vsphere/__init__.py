@@ -13,5 +13,6 @@
 | `clone` | from a placement and a request to a vSphere task |
 | `tasks` | wait for many vSphere tasks, cancel one |
 | `power` | power on and off, destroy, the identity, the guest's addresses |
+| `rest`, `tags` | the REST API; the tags of VMs |
 | `snapshots` | trees, create, remove, revert |
 """

@@ -38,7 +38,7 @@ class Session:
     """
 
     def __init__(self, endpoint: Endpoint, wire: Wire, content: Any) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self.wire = wire
         self.content = content
         self.logins = 0
@@ -64,17 +64,17 @@ class Session:
     @property
     def server(self) -> str:
         """The vCenter's name or address, as it was given."""
-        return self._endpoint.server
+        return self.endpoint.server
 
     @property
     def username(self) -> str:
         """The account, as it was given."""
-        return self._endpoint.username
+        return self.endpoint.username
 
     def log_in(self) -> None:
         """Begin a session, also in the place of one that has ended. Raises LoginRefused."""
         self.wire.forget_session()
-        self.content.sessionManager.Login(self._endpoint.username, self._endpoint.password, None)
+        self.content.sessionManager.Login(self.endpoint.username, self.endpoint.password, None)
         self.logins += 1
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ def connect(endpoint: Endpoint, *, connect_timeout: float = 10.0) -> Session:
     Raises Unreachable, CertificateRefused, LoginRefused, VSphereError, and ConfigurationError when
     the CA file can't be read.
     """
-    wire = Wire(endpoint, _tls(endpoint), connect_timeout)
+    wire = Wire(endpoint, tls_context(endpoint), connect_timeout)
     try:
         content = _service_content(endpoint, wire)
         session = Session(endpoint, wire, content)
@@ -135,7 +135,7 @@ def _service_content(endpoint: Endpoint, wire: Wire) -> Any:
     return content
 
 
-def _tls(endpoint: Endpoint) -> ssl.SSLContext:
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     """TLS 1.2 or later, always verified unless the user said otherwise."""
     try:
         context = ssl.create_default_context(cafile=endpoint.ca_file)

@@ -49,12 +49,12 @@ _REPEATABLE = frozenset(
         "WaitForUpdatesEx",
     }
 )
-_PASSING_STATUS = (
+PASSING_STATUS = (
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
-_PASSING = (
+PASSING = (
     ConnectionError,
     BadStatusLine,
     IncompleteRead,
@@ -247,7 +247,10 @@ class Wire:
                 if pause is None or not self._may_repeat(method.wsdlName, fault):
                     times = "1 try" if tries == 1 else f"{tries} tries"
                     tried = f"{times} in {time.monotonic() - started:.1f} s"
-                    raise self._broken(method.wsdlName, fault, tried) from fault
+                    reads = method.wsdlName in _REPEATABLE
+                    raise self.broken(
+                        method.wsdlName, fault, tried, changes_nothing=reads
+                    ) from fault
             else:
                 return answer
             time.sleep(pause)
@@ -261,13 +264,16 @@ class Wire:
         if isinstance(fault, NotConnected):
             # Nothing was sent. A server that never answered before is more likely not there.
             refused = isinstance(fault.__cause__, ConnectionRefusedError)
-            return isinstance(fault.__cause__, _PASSING) and not (refused and not self._log_in)
-        passing = isinstance(fault, _PASSING) or (
-            isinstance(fault, HttpRefused) and fault.status in _PASSING_STATUS
+            return isinstance(fault.__cause__, PASSING) and not (refused and not self._log_in)
+        passing = isinstance(fault, PASSING) or (
+            isinstance(fault, HttpRefused) and fault.status in PASSING_STATUS
         )
         return passing and method in _REPEATABLE
 
-    def _broken(self, method: str, fault: Exception, tried: str) -> DiakenError:
+    def broken(
+        self, method: str, fault: Exception, tried: str, *, changes_nothing: bool
+    ) -> DiakenError:
+        """Our error for a call that a fault of the network ended."""
         where = f"{self._endpoint.server}:{self._endpoint.port}"
         reason = fault.__cause__ if isinstance(fault, NotConnected) else fault
         if isinstance(reason, ssl.SSLCertVerificationError):
@@ -278,7 +284,7 @@ class Wire:
                 " --ca-file FILE; or, where you trust the network, --insecure",
             )
         said = _why(reason)
-        if isinstance(fault, NotConnected) or method in _REPEATABLE:
+        if isinstance(fault, NotConnected) or changes_nothing:
             return Unreachable(
                 f"{where} does not answer as a vCenter: {said} ({method}, {tried})",
                 hint="is it up, reachable from here, and a vCenter? See --server and the firewall",

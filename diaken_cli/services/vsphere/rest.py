@@ -1,0 +1,181 @@
+"""vCenter's REST API, for what its SOAP API does not tell: its own session, calls that read."""
+
+import base64
+import json
+import time
+from contextlib import suppress
+from http import HTTPStatus
+from http.client import HTTPException, HTTPSConnection
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
+from diaken_cli.services.vsphere.session import TIDY_TIMEOUT, Session, tls_context
+from diaken_cli.services.vsphere.wire import (
+    CALL_TIMEOUT,
+    PASSING,
+    PASSING_STATUS,
+    PAUSES,
+    NotConnected,
+)
+
+CONNECT_TIMEOUT = 10.0
+TOKEN = "vmware-api-session-id"  # noqa: S105  the name of a header
+_SINCE = (7, 0, 2)
+"""The vSphere API since which it is under `/api`; before, under `/rest`, in another form.
+
+https://developer.broadcom.com/xapis/vsphere-automation-api/latest/
+"""
+
+
+class Rest:
+    """A session of the REST API with the vCenter of another session; use it in a `with`.
+
+    Raises as `session.connect` does, and VSphereError for what is refused.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        endpoint = session.endpoint
+        self._connection = HTTPSConnection(
+            endpoint.server,
+            endpoint.port,
+            timeout=CONNECT_TIMEOUT,
+            context=tls_context(endpoint),
+        )
+        self._headers = {"Accept": "application/json"}
+        numbers = str(session.content.about.apiVersion).split(".")
+        self._is_new = tuple(int(each) for each in numbers if each.isdigit()) >= _SINCE
+
+    def __enter__(self) -> Self:
+        endpoint = self._session.endpoint
+        named = base64.b64encode(f"{endpoint.username}:{endpoint.password}".encode()).decode()
+        try:
+            token = self._call("POST", self._login, headers={"Authorization": f"Basic {named}"})
+        except BaseException:
+            self._connection.close()
+            raise
+        self._headers[TOKEN] = str(token)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Log out and close the connection. A vCenter that is gone ends the session itself."""
+        with suppress(OSError, HTTPException):
+            self._send("DELETE", self._login, None, self._headers, TIDY_TIMEOUT)
+        self._connection.close()
+
+    def list(self, kind: str) -> list[str]:
+        """The ids of all things of a kind (`tagging/category`) that the account may see."""
+        return [str(each) for each in self._call("GET", self._path(kind)) or ()]
+
+    def get(self, kind: str, identifier: str) -> dict[str, Any] | None:
+        """One thing by its id; None for one that is gone."""
+        last = ("" if self._is_new else "id:") + quote(identifier, safe=":")
+        found = self._call("GET", f"{self._path(kind)}/{last}", may_be_gone=True)
+        return dict(found) if found is not None else None
+
+    def act(self, kind: str, action: str, body: dict[str, Any], *, on: str | None = None) -> Any:
+        """What an action answers; `on` is the id that the older form has in its path."""
+        if self._is_new:
+            return self._call("POST", f"{self._path(kind)}?action={action}", body)
+        where = f"/id:{quote(on, safe=':')}" if on is not None else ""
+        return self._call("POST", f"{self._path(kind)}{where}?~action={action}", body)
+
+    @property
+    def _login(self) -> str:
+        return "/api/session" if self._is_new else "/rest/com/vmware/cis/session"
+
+    def _path(self, kind: str) -> str:
+        return f"/api/cis/{kind}" if self._is_new else f"/rest/com/vmware/cis/{kind}"
+
+    def _call(
+        self,
+        verb: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        may_be_gone: bool = False,
+    ) -> Any:
+        named, started = f"{verb} {path}", time.monotonic()
+        for tries, pause in enumerate((*PAUSES, None), start=1):
+            try:
+                status, answer = self._send(verb, path, body, {**self._headers, **(headers or {})})
+            except (OSError, HTTPException) as fault:
+                self._connection.close()
+                if pause is None or not isinstance(fault.__cause__ or fault, PASSING):
+                    times = "1 try" if tries == 1 else f"{tries} tries"
+                    tried = f"{times} in {time.monotonic() - started:.1f} s"
+                    wire = self._session.wire
+                    raise wire.broken(named, fault, tried, changes_nothing=True) from fault
+            else:
+                if pause is None or status not in PASSING_STATUS:
+                    break
+            time.sleep(pause)
+        if status == HTTPStatus.NOT_FOUND and may_be_gone:
+            return None
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise self._refused(named, status, answer)
+        try:
+            document = json.loads(answer) if answer.strip() else None
+            return document if self._is_new or document is None else document["value"]
+        except (ValueError, KeyError, TypeError) as fault:
+            raise VSphereError(
+                f"{self._session.server} answers {named}, but not as a vCenter: {fault}"
+            ) from fault
+
+    def _send(
+        self,
+        verb: str,
+        path: str,
+        body: dict[str, Any] | None,
+        headers: dict[str, str],
+        patience: float = CALL_TIMEOUT,
+    ) -> tuple[int, bytes]:
+        connection = self._connection
+        if connection.sock is None:
+            try:
+                connection.connect()
+            except OSError as fault:
+                raise NotConnected(str(fault)) from fault
+        connection.sock.settimeout(patience)
+        text = None if body is None else json.dumps(body)
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        connection.request(verb, path, text, {**headers, **kind})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+    def _refused(self, named: str, status: int, answer: bytes) -> DiakenError:
+        user, server = self._session.username, self._session.server
+        if status == HTTPStatus.UNAUTHORIZED:
+            return LoginRefused(
+                f"the REST API of vCenter {server} refused the user {user!r} or its password",
+                hint="its other API took them: is the account locked, or barred from the REST API?",
+            )
+        if status == HTTPStatus.FORBIDDEN:
+            return VSphereError(
+                f"{user} may not read the tags of vCenter {server} ({named})",
+                hint="give that user the role Read-only as a global permission in vCenter",
+                code="no_permission",
+            )
+        said = _messages(answer)
+        return VSphereError(
+            f"vCenter {server} answered {named} with HTTP {status}" + (f": {said}" if said else ""),
+            hint="is the vAPI Endpoint service up? See the vCenter's management page, port 5480",
+        )
+
+
+def _messages(answer: bytes) -> str:
+    """What the API says of an error, in either form; empty where it says nothing."""
+    try:
+        document = json.loads(answer)
+        listed = document.get("messages") or document["value"]["messages"]
+        return "; ".join(str(each["default_message"]) for each in listed)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
