@@ -87,6 +87,7 @@ def _look_first(path: Path) -> None:
     quoted = urllib.parse.quote(str(path.absolute()))
     with closing(sqlite3.connect(f"file:{quoted}?mode=ro", timeout=BUSY_SECONDS, uri=True)) as it:
         try:
+            it.execute("BEGIN")  # one view of it: another process may be making its tables
             migrate.refuse_foreign(it, path)
         except sqlite3.OperationalError as fault:
             unreadable = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
