@@ -161,8 +161,14 @@ class Call:
             if error is not None:
                 raise error
             return
+
+        def show(detail: "RunDetail") -> None:
+            if error is not None and detail.run.status == "running":
+                raise error  # how it ended could not be recorded
+            view.finish(detail)
+
         try:
-            status = self.show_run(view.run, view.finish)
+            status = self.show_run(view.run, show)
         except DatabaseError as unreadable:  # what stopped the run says more
             raise error or unreadable from None
         if error is not None:
