@@ -4,7 +4,7 @@ from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, settled
 from diaken_cli.actions.deploy.steps.waiting import finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
-from diaken_cli.errors import TimedOut
+from diaken_cli.errors import TimedOut, VSphereError
 from diaken_cli.services.vsphere import guest, power, vms
 from diaken_cli.words import DeployRequest
 
@@ -16,9 +16,15 @@ def _find_power(d: Deploy) -> Facts | None:
 
 def _power_on(d: Deploy) -> Facts:
     forget_key(d)  # whoever had this address before, this is a new machine
-    task = power.power_on(d.vcenter, d.known("clone")["vm"])
-    d.note("power_on", task=task)
-    finished(d, task, d.request.ip_timeout, "powering on", "--ip-timeout", "power_on")
+    vm = d.known("clone")["vm"]
+    try:
+        task = power.power_on(d.vcenter, vm)
+        d.note("power_on", task=task)
+        finished(d, task, d.request.ip_timeout, "powering on", "--ip-timeout", "power_on")
+    except VSphereError as fault:
+        # Whoever powered it on: it is on.
+        if fault.code != "power_state" or power.state(d.vcenter, vm) != "on":
+            raise
     return {"power_state": "on"}
 
 
