@@ -8,6 +8,7 @@ from typing import Any
 
 from pyVmomi import vim
 
+from diaken_cli.errors import VSphereError
 from diaken_cli.services.vsphere.hardware import capacity, disks, network_adapters
 from diaken_cli.services.vsphere.inventory import MEBIBYTE
 from diaken_cli.services.vsphere.placement import Placement
@@ -28,7 +29,16 @@ def start_clone(
     the connection broke so that vCenter may or may not have begun.
     """
     template = session.managed(vim.VirtualMachine, placement.template)
-    hardware = read_one(session, template, ["config.hardware"])["config.hardware"]
+    try:
+        hardware = read_one(session, template, ["config.hardware"])["config.hardware"]
+    except VSphereError as fault:
+        if fault.code != "gone":
+            raise
+        raise VSphereError(
+            f"the template {request.template} does not exist any more",
+            hint="someone may have removed it in vCenter; name another one with --template",
+            code="gone",
+        ) from fault
     spec = vim.vm.CloneSpec(
         location=vim.vm.RelocateSpec(
             datastore=session.managed(vim.Datastore, placement.datastore),
