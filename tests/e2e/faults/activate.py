@@ -1,6 +1,6 @@
 """What goes wrong when the host is put into use: from then on the deploy is a success."""
 
-from tests.e2e.faults.fault import Fault, expire, expire_and_refuse, order
+from tests.e2e.faults.fault import Fault, expire, expire_and_refuse, full_disk, order
 from tests.e2e.faults.hosts_file import folder_in_its_place
 
 ACTIVATE = (
@@ -50,5 +50,10 @@ ACTIVATE = (
         state="success",
         then=folder_in_its_place,
         warned="was not changed",
+    ),
+    full_disk(
+        "The disk of the database is full when the host is put into use",
+        "activate",
+        write="UPDATE ON host WHEN NEW.active",
     ),
 )

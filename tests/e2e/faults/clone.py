@@ -9,7 +9,13 @@ from tests.e2e.faults.fault import (
     full_disk,
     order,
 )
-from tests.e2e.faults.somebody import destroys_it
+from tests.e2e.faults.somebody import (
+    PASSING,
+    destroys_it,
+    passing_template,
+    powers_it_on,
+    removes_the_template,
+)
 
 
 def clone_fault(fault: str, what: str, code: str, said: str = "") -> Fault:
@@ -117,6 +123,15 @@ CLONE = (
         code="gone",
     ),
     Fault(
+        "Somebody removes the template once all was checked",
+        (passing_template,),
+        ("--template", PASSING),
+        during="register",
+        write="INSERT ON host",
+        then=removes_the_template,
+        code="gone",
+    ),
+    Fault(
         "The deploy is stopped while the clone never ends",
         (order("endless", "CloneVM_Task"),),
         during="clone",
@@ -133,6 +148,13 @@ CLONE = (
         then=destroys_it,
         step="power_on",
         code="gone",
+    ),
+    Fault(
+        "Somebody powers the VM on as soon as it is there",
+        during="clone",
+        noted="vm_uuid",
+        write="UPDATE ON host",
+        then=powers_it_on,
     ),
     full_disk("The disk of the database is full during the clone", "clone", orders=(SLOW_CLONE,)),
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HOST = (("host", NAME),)
 BOTH = (*HOST, ("vm", NAME))
+PROTECTED = "can't be opened for writing"
 FULL = "no room is left on the disk"
 
 Order = Callable[[Deploying], object]

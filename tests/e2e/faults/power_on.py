@@ -80,6 +80,14 @@ POWER_ON = (
         said="PowerOnVM_Task",
     ),
     Fault(
+        "vCenter takes the call to power on and never answers",
+        (order("delay", "PowerOnVM_Task", ms=2000),),
+        step="power_on",
+        code="outcome_unknown",
+        said="time-out",
+        world="impatient",
+    ),
+    Fault(
         "HTTP 503 once while the VM is powered on",
         (SLOW_POWER,),
         during="power_on",

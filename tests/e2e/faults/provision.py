@@ -12,6 +12,7 @@ from tests.e2e.faults.fault import (
     UNAVAILABLE,
     Fault,
     expire,
+    expire_and_refuse,
     full_disk,
 )
 from tests.e2e.faults.somebody import powers_it_off
@@ -72,6 +73,23 @@ PROVISION = (
         more=GOOD,
         during="provision",
         then=expire,
+    ),
+    Fault(
+        "vCenter ends the session and refuses the password while a playbook runs",
+        more=GOOD,
+        during="provision",
+        then=expire_and_refuse,
+        warned="still bears the identity",
+    ),
+    Fault(
+        "vCenter ends the session and refuses the password while a playbook runs that fails",
+        more=BAD,
+        during="provision",
+        then=expire_and_refuse,
+        step="provision",
+        code="provision_failed",
+        warned="could not be undone",
+        left=BOTH,
     ),
     Fault(
         "vCenter is down while a playbook runs, and the playbook succeeds",

@@ -4,7 +4,18 @@ import sqlite3
 from contextlib import closing
 
 from tests.e2e.deploying import IP, NAME, Deploying
-from tests.e2e.faults.fault import SLOW_CLOCK, Fault, Order, command, expire, hold_database
+from tests.e2e.faults.fault import (
+    HOST,
+    PROTECTED,
+    SLOW_CLOCK,
+    Fault,
+    Order,
+    command,
+    expire,
+    full_disk,
+    hold_database,
+    write_protect,
+)
 from tests.e2e.faults.hosts_file import folder_in_its_place
 
 
@@ -87,5 +98,19 @@ REGISTER = (
         said="locked by another process",
         world="impatient",
         exit=10,
+    ),
+    full_disk(
+        "The disk of the database is full while the name is reserved",
+        "register",
+        write="INSERT ON host",
+        left=HOST,
+    ),
+    full_disk(
+        "The disk of the database is write-protected while the name is reserved",
+        "register",
+        write="INSERT ON host",
+        then=write_protect,
+        said=PROTECTED,
+        left=HOST,
     ),
 )

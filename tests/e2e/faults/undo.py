@@ -176,4 +176,16 @@ UNDO = (
         step="provision",
         code="provision_failed",
     ),
+    Fault(
+        "vCenter takes the call to destroy the VM and never answers",
+        (
+            order("taskfault", "PowerOnVM_Task", fault="FileLocked"),
+            order("delay", "Destroy_Task", ms=2000),
+        ),
+        step="power_on",
+        code="file_locked",
+        warned="could not be undone",
+        left=BOTH,
+        world="impatient",
+    ),
 )

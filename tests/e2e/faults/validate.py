@@ -1,10 +1,13 @@
 """What goes wrong before anything was changed."""
 
 import sqlite3
+import subprocess
 from contextlib import closing
 
+from tests.e2e.cli import DIAKEN
 from tests.e2e.deploying import Deploying
 from tests.e2e.faults.fault import (
+    PROTECTED,
     RESET,
     SLOW_CLOCK,
     Fault,
@@ -20,6 +23,26 @@ def unknown_authority(deploying: Deploying) -> None:
     """Trust the system's certificate authorities only: the lab's is not among them."""
     with closing(sqlite3.connect(deploying.database)) as database, database:
         database.execute("UPDATE vcenter SET ca_file = NULL")
+
+
+SILENT = """
+import socket
+with socket.create_server(("127.0.0.1", 8990)) as server:
+    print("ready", flush=True)
+    connection, _ = server.accept()
+    while connection.recv(4096):
+        pass
+"""
+
+
+def silent_before_tls(deploying: Deploying) -> None:
+    """Something takes the connection, and says nothing."""
+    python = (DIAKEN[0], "-c", SILENT)
+    process = deploying.lab.popen(python, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    with closing(sqlite3.connect(deploying.database)) as database, database:
+        database.execute("UPDATE vcenter SET server = '127.0.0.1:8990'")
 
 
 VALIDATE = (
@@ -80,6 +103,15 @@ VALIDATE = (
         exit=13,
     ),
     Fault(
+        "Something takes the connection and never answers TLS",
+        (silent_before_tls,),
+        step="validate",
+        code="unreachable",
+        said="time-out",
+        world="impatient",
+        exit=13,
+    ),
+    Fault(
         "The certificate is not to be trusted",
         (unknown_authority,),
         step="validate",
@@ -98,11 +130,18 @@ VALIDATE = (
         exit=13,
     ),
     full_disk(
+        "The disk of the database is full before anything was changed",
+        "validate",
+        orders=(SLOW_CLOCK,),
+        left=(),
+        exit=10,
+    ),
+    full_disk(
         "The disk of the database is write-protected before anything was changed",
         "validate",
         orders=(SLOW_CLOCK,),
         then=write_protect,
-        said="can't be opened for writing",
+        said=PROTECTED,
         left=(),
         exit=10,
     ),
