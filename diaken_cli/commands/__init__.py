@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from diaken_cli import __version__
+from diaken_cli.commands.flags import NO_VALUE, Group
 
 GROUPS = {
     "deploy": "Create virtual machines from a template, and undo what fails.",
@@ -29,7 +30,7 @@ GROUPS = {
 COMMANDS = {"doctor": "Check everything that diaken needs, and say how to mend it."}
 
 
-class LazyGroups(TyperGroup):
+class LazyGroups(Group):
     """A help page or a completion needs names and one line each; only a call imports the group."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -102,7 +103,11 @@ def diaken(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version",
+            metavar=NO_VALUE,
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version.",
         ),
     ] = False,
     show_completion: Annotated[

@@ -121,10 +121,13 @@ def list_them(
     from diaken_cli.render.schedules import SPARE, WHOLE, columns, task_as_json
 
     tasks = call.store.schedules.tasks(include_ended=every)
+    nothing = "no scheduled tasks"
+    if not every:
+        nothing = "no task is pending or running; --all: those that have ended"
     call.output.rows(
         [task_as_json(task) for task in tasks],
         columns(now()),
-        nothing="no scheduled tasks",
+        nothing=nothing,
         whole=WHOLE,
         spare=SPARE,
     )

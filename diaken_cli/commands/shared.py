@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from typer.models import ArgumentInfo
 
+from diaken_cli.commands.flags import Command, Group, as_flag
 from diaken_cli.commands.help_text import flowing
 from diaken_cli.errors import (
     Canceled,
@@ -271,6 +272,8 @@ def command(
         for prefix, options in shared.items():
             parameters += _fields_as_parameters(prefix, options)
 
+        for each in parameters:
+            as_flag(each.annotation)
         written = {each.name: _as_written(each) for each in parameters}
 
         def call(**values: Any) -> None:
@@ -289,7 +292,7 @@ def command(
         call.__doc__ = flowing(function.__doc__ or "")
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {each.name: each.annotation for each in parameters}
-        app.command(name)(call)
+        app.command(name, cls=Command)(call)
         return function
 
     return register
@@ -335,7 +338,11 @@ def _names(options: Any) -> list[str]:
 def group(help_text: str) -> typer.Typer:
     """A command group."""
     return typer.Typer(
-        no_args_is_help=True, help=help_text, rich_markup_mode="rich", add_completion=False
+        cls=Group,
+        no_args_is_help=True,
+        help=help_text,
+        rich_markup_mode="rich",
+        add_completion=False,
     )
 
 

@@ -246,3 +246,8 @@ def test_backup_in_text_names_the_file_and_its_size(machine: Machine) -> None:
     done = machine.run("database", "backup", "copy.db")
     assert done.returncode == 0
     assert f"to {machine.folder / 'copy.db'} (" in done.stderr
+
+
+def test_help_shows_no_value_beside_what_takes_none(cli: Cli) -> None:
+    for words in ((), ("config",), ("config", "init"), ("run", "host"), ("doctor",)):
+        assert "<bool>" not in cli.run(*words, "--help").out, words
