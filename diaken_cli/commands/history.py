@@ -90,13 +90,13 @@ def list_runs(call: Call, wanted: Filter) -> None:
     Example: diaken history list --status failed --since 7d --group web
     """
     from diaken_cli.actions.history import select
-    from diaken_cli.render.history import SPARE, columns, run_as_text_row
+    from diaken_cli.render.history import SPARE, WHOLE, columns, run_as_text_row
     from diaken_cli.render.runs import run_as_row
 
     runs = select(call.store, wanted.understood(), call.config.playbooks.paths)
     shape = run_as_text_row if call.output.format is Format.TEXT else run_as_row
     rows = [shape(each) for each in runs]
-    call.output.rows(rows, columns(call.output.out), nothing="no runs", spare=SPARE)
+    call.output.rows(rows, columns(call.output.out), nothing="no runs", whole=WHOLE, spare=SPARE)
     if wanted.limit is None and len(runs) == LIMIT:
         call.output.say(f"These are the newest {LIMIT}; for more: --limit N")
 

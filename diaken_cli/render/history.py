@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BAR, BAR_WHERE_NARROW, NARROW = 32, 16, 120  # columns of the timeline, and of a terminal
+WHOLE = ("RUN", "STARTED", "OK/HOSTS", "TOOK")
 SPARE = ("ENV", "TOOK", "OK/HOSTS")
 MOST_HOSTS = 20  # with a row in the timeline
 

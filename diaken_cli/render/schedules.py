@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.words import ScheduleStatus, to_stored
 
-WHOLE = ("TARGET", "PLAYBOOK", "NEXT", "IN", "EVERY")
+WHOLE = ("ID", "NEXT", "IN")
 SPARE = ("LAST RUN", "IN", "EVERY")
 OPEN = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
 

@@ -29,7 +29,7 @@ PRUNED: Mapping[str, Any] = {
     "STATUS": "status",
     "REASON": lambda shape: shape["error"] or shape["reason"],
 }
-WHOLE = ("HOST", "VM", "ID", "AGE")
+WHOLE = ("ID", "AGE")
 SPARE = ("VCENTER", "VM", "DEPTH", "AUTOMATIC", "SIZE", "ACTION")
 MARKS = {
     SnapshotStatus.REMOVED: "✓ removed",

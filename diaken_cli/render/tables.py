@@ -15,16 +15,21 @@ from diaken_cli.render.values import Columns, Shape, cell
 GAP = 2
 STATUS = "STATUS"
 READABLE = 20
-LONGEST_WORD = 32  # a longer one is broken where there is no room for it: it is no name
+LONGEST_WORD = 32  # a longer one is broken where there is no room for it
+SHORTEST_PART = 8  # of a word that is broken because there is no room for anything else
 
 
 @dataclass(frozen=True)
 class Width:
-    """A column: what it would take, and what it can do with, since no word is broken."""
+    """A column: what it would take, what it can do with, and how narrow it is at the very end.
+
+    At `least` no word of up to LONGEST_WORD is broken; at `broken` some are.
+    """
 
     header: str
     wanted: int
     least: int
+    broken: int
 
     @property
     def readable(self) -> int:
@@ -36,7 +41,8 @@ def fit(columns: Sequence[Width], room: int, spare: Sequence[str] = ()) -> dict[
     """The width of each column that is shown in that room.
 
     The `spare` columns go, the first one first, until the others can be read; then the widest
-    columns fold. What has no room even so is wider than it, and left to the terminal.
+    columns fold, between words as long as that will do. What has no room even so is wider than
+    it, and left to the terminal.
     """
     shown = list(columns)
     for header in spare:
@@ -44,11 +50,15 @@ def fit(columns: Sequence[Width], room: int, spare: Sequence[str] = ()) -> dict[
             break
         shown = [each for each in shown if each.header != header]
     widths = {each.header: each.wanted for each in shown}
-    while _sum(widths.values()) > room:
-        foldable = [each for each in shown if widths[each.header] > each.least]
-        if not foldable:
-            break
-        widths[max(foldable, key=lambda each: widths[each.header]).header] -= 1
+    for bounds in (
+        {each.header: each.least for each in shown},
+        {each.header: each.broken for each in shown},
+    ):
+        while _sum(widths.values()) > room:
+            foldable = [header for header in widths if widths[header] > bounds[header]]
+            if not foldable:
+                break
+            widths[max(foldable, key=lambda header: widths[header])] -= 1
     return widths
 
 
@@ -61,7 +71,10 @@ def _width(header: str, cells: Iterable[str], *, whole: bool) -> Width:
     lines = [header, *(line for each in cells for line in each.splitlines())]
     wanted = max(map(cell_len, lines))
     words = max(cell_len(word) for line in lines for word in [*line.split(), ""])
-    return Width(header, wanted, wanted if whole else min(words, LONGEST_WORD))
+    if whole:
+        return Width(header, wanted, wanted, wanted)
+    least = min(words, LONGEST_WORD)
+    return Width(header, wanted, least, min(least, max(SHORTEST_PART, cell_len(header))))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A table fits the terminal, breaks no word, cuts nothing, and has no blanks at a line's end."""
+"""A table fits the terminal, breaks words last, cuts nothing, and has no blanks at a line's end."""
 
 import io
 from typing import Any
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from diaken_cli.commands.help_text import flowing, joined
-from diaken_cli.render import history
+from diaken_cli.render import history, schedules
 from diaken_cli.render.inventory import (
     HOST_COLUMNS,
     HOST_SPARE,
@@ -63,12 +63,35 @@ def test_no_line_ends_with_blanks(width: int) -> None:
 
 
 def test_the_widest_column_folds_first() -> None:
-    columns = [Width("A", 40, 10), Width("B", 20, 5), Width("C", 10, 10)]
+    columns = [Width("A", 40, 10, 10), Width("B", 20, 5, 5), Width("C", 10, 10, 10)]
     assert fit(columns, 100) == {"A": 40, "B": 20, "C": 10}
     assert fit(columns, 54) == {"A": 20, "B": 20, "C": 10}
     assert fit(columns, 1) == {"A": 10, "B": 5, "C": 10}
     assert fit(columns, 54, ("C", "B")) == {"A": 20, "B": 20, "C": 10}
     assert fit(columns, 53, ("C", "B")) == {"A": 31, "B": 20}
+
+
+def test_words_are_broken_only_where_nothing_else_is_left() -> None:
+    columns = [Width("A", 60, 32, 8), Width("B", 46, 32, 8), Width("C", 16, 16, 16)]
+    assert fit(columns, 84) == {"A": 32, "B": 32, "C": 16}
+    assert fit(columns, 80) == {"A": 30, "B": 30, "C": 16}
+    assert fit(columns, 1) == {"A": 8, "B": 8, "C": 16}
+
+
+def test_lists_with_very_long_names_stay_within_80_columns_and_fold_no_moment() -> None:
+    playbook = "infrastructure/webservers/reconfigure-reverse-proxies-and-certificates"
+    host, moment = "reverse-proxy-frontend-madrid-0017.example.com", "2026-11-25 01:01"
+    runs = [{"RUN": 5, "STARTED": moment, "WHAT": playbook, "TARGET": host, "STATUS": "failed"}]
+    when = "Fri 2026-12-25 01:01:17 +0000"
+    task = {"ID": 2, "NAME": "Renew all certificates", "TARGET": f"host {host}"}
+    tasks = [{**task, "PLAYBOOK": playbook, "STATUS": "pending", "NEXT": when}]
+    for shapes, whole, kept in (
+        (runs, history.WHOLE, moment),
+        (tasks, schedules.WHOLE, when),
+    ):
+        lines = drawn(table(shapes, {key: key for key in shapes[0]}, whole=whole), 80)
+        assert max(map(len, lines)) <= 80
+        assert kept in lines[1]
 
 
 def test_an_example_of_help_can_be_copied() -> None:
