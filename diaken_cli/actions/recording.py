@@ -222,13 +222,14 @@ class Recording:
 
     def close(self, status: RunStatus | None = None, error: DiakenError | None = None) -> None:
         """Complete the record; a run that has been made a success stays one."""
-        self._keep_results()
         ending, said = self._ending
-        if self.succeeded:
+        if self.succeeded:  # with all its results: what was recorded then stands
             ending = RunStatus.SUCCESS
-        elif status is not None:
-            ending, said = status, None if error is None else error.as_json()
-        self._store.claims.finish(self.id, self._attempt.lock, ending, said, now())
+        else:
+            if status is not None:
+                ending, said = status, None if error is None else error.as_json()
+            self._keep_results()
+            self._store.claims.finish(self.id, self._attempt.lock, ending, said, now())
         self.emit(RunFinished(run=self.id, status=ending))
 
     def _keep_results(self) -> None:

@@ -170,8 +170,13 @@ class Call:
 
         try:
             status = self.show_run(view.run, show)
-        except DatabaseError as unreadable:  # what stopped the run says more
-            raise error or unreadable from None
+        except DatabaseError as unreadable:
+            if error is not None:  # what stopped the run says more
+                raise error from None
+            raise DatabaseError(
+                f"run {view.run} has ended, and its record can't be read: {unreadable.message}",
+                hint=f"{unreadable.hint or ''} Then: diaken history show {view.run}".lstrip(),
+            ) from None
         if error is not None:
             with perhaps_unheard(sys.stderr):
                 self.output.failure(error, printed=True)

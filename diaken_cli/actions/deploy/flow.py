@@ -147,7 +147,10 @@ def _go(world: Deploy, begun: Statuses) -> None:
     try:
         journal.carry_out(STEPS, world, begun)
     except DiakenError as error:
-        raise _ended(world, error) from error
+        if not (world.recording.succeeded and isinstance(error, DatabaseError)):
+            raise _ended(world, error) from error
+        said = "not all that was done after its success could be recorded"
+        world.recording.warn(f"{said}: {error.message}")
     except Exception as fault:
         unexpected = DiakenError(f"unexpected {type(fault).__name__}: {fault}")
         raise _ended(world, unexpected) from fault

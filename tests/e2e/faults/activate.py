@@ -1,6 +1,14 @@
 """What goes wrong when the host is put into use: from then on the deploy is a success."""
 
-from tests.e2e.faults.fault import Fault, expire, expire_and_refuse, full_disk, order
+from tests.e2e.faults.fault import (
+    Fault,
+    expire,
+    expire_and_refuse,
+    fill_disk,
+    full_disk,
+    order,
+    write_protect,
+)
 from tests.e2e.faults.hosts_file import folder_in_its_place
 
 ACTIVATE = (
@@ -55,5 +63,20 @@ ACTIVATE = (
         "The disk of the database is full when the host is put into use",
         "activate",
         write="UPDATE ON host WHEN NEW.active",
+    ),
+    *(
+        full_disk(
+            f"The disk of the database is {what} while the identity is taken off the VM",
+            "activate",
+            orders=(order("taskdelay", "ReconfigVM_Task", ms=1500),),
+            state="success",
+            then=then,
+            exit=10,
+            said="its record can't be read",
+            warned="after its success",
+            ended="success",
+            left=(),
+        )
+        for what, then in (("full", fill_disk), ("write-protected", write_protect))
     ),
 )

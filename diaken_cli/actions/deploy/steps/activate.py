@@ -11,23 +11,21 @@ from diaken_cli.words import DeployRequest
 def _activate(d: Deploy) -> Facts:
     d.recording.activate(own_host(d).id, "activate")
     # From here on the run is a success, and nothing of it may be undone.
+    unmarked = False
     try:
-        _unmark(d)
+        unmarked = _unmark(d)
     except DiakenError as error:  # no session, so nothing was tried
         _warn(d, error, "the VM still bears")
     write_hosts_file(d)
-    return {}
+    return {"unmarked": True} if unmarked else {}
 
 
-def _unmark(d: Deploy) -> None:
+def _unmark(d: Deploy) -> bool:
     vm, insisted = d.known("clone")["vm"], d.recording.stop.insisted
     left = unmark(d.vcenter, vm, d.identity, d.request, insisted)
-    if left is None:
-        d.note("activate", unmarked=True)
-    elif left.seen:
-        _warn(d, left.error, "the VM still bears")
-    else:
-        _warn(d, left.error, "the VM perhaps still bears")
+    if left is not None:
+        _warn(d, left.error, f"the VM {'still' if left.seen else 'perhaps still'} bears")
+    return left is None
 
 
 def _warn(d: Deploy, error: DiakenError, what: str) -> None:
