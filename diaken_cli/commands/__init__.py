@@ -33,17 +33,13 @@ COMMANDS = {"doctor": "Check everything that diaken needs, and say how to mend i
 class LazyGroups(Group):
     """A help page or a completion needs names and one line each; only a call imports the group."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The names of the groups, in the order of the help page."""
-        return [*GROUPS, *COMMANDS]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A stub with its name and its line of help."""
-        if cmd_name in COMMANDS:
-            return TyperCommand(name=cmd_name, help=COMMANDS[cmd_name])
-        if cmd_name not in GROUPS:
-            return None
-        return TyperGroup(name=cmd_name, help=GROUPS[cmd_name])
+    def __init__(self, **options: Any) -> None:
+        """With a stub of each, in the order of the help page: its name and its line of help."""
+        super().__init__(**options)
+        for name, said in GROUPS.items():
+            self.commands[name] = TyperGroup(name=name, help=said)
+        for name, said in COMMANDS.items():
+            self.commands[name] = TyperCommand(name=name, help=said)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The group itself, imported now."""

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import OptionInfo
 
 NO_VALUE = ""
+MOST_NAMED = 12  # commands: more are for the help page
 
 
 def as_flag(annotation: Any) -> None:
@@ -30,3 +32,13 @@ class Command(_HelpIsAFlag, TyperCommand):
 
 class Group(_HelpIsAFlag, TyperGroup):
     """A group of commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of that name; where none is like it, the error names those there are."""
+        try:
+            return super().resolve_command(ctx, args)
+        except typer.TyperException as fault:
+            if "Did you mean" not in fault.message and len(self.commands) <= MOST_NAMED:
+                names = ", ".join(self.commands)
+                fault.message = f"{fault.message.rstrip('.')}; there are: {names}"
+            raise

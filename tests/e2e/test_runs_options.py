@@ -126,7 +126,7 @@ def test_a_playbook_that_ansible_does_not_start(cli: Running, name: str) -> None
 
 def test_a_playbook_that_is_missing_or_cannot_be_read(cli: Running, lab: Lab) -> None:
     before = runs(cli)
-    assert cli.error(11, "run", "host", "web01", "wrk")["hint"] == "did you mean work?"
+    assert cli.error(11, "run", "host", "web01", "wrk")["hint"] == "Did you mean work?"
     assert runs(cli) == before
     path = cli.playbook("unreadable", TAGGED)
     path.chmod(0)

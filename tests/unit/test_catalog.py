@@ -149,7 +149,7 @@ def test_a_name_that_is_not_there_says_where_it_was_looked_for_and_what_is_alike
 
     assert raised.value.exit_status == 11
     assert f"{folder}, {absent} (does not exist), {shipped()}" in raised.value.message
-    assert raised.value.hint == "did you mean restart_web?"
+    assert raised.value.hint == "Did you mean restart_web?"
 
 
 def test_a_header_is_read(folder: Path) -> None:

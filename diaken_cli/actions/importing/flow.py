@@ -139,4 +139,5 @@ def _tags(session: Session, category: str) -> dict[str, tuple[str, ...]]:
     try:
         return tags_of_vms(session, category)
     except NotFound as missing:
-        raise InvalidInput([Mistake(BY_TAG, category, missing.message)]) from missing
+        mistake = Mistake(BY_TAG, category, missing.message)
+        raise InvalidInput([mistake], hint=missing.hint) from missing

@@ -90,7 +90,7 @@ def find(name: str, paths: Sequence[Path]) -> Playbook:
     alike = difflib.get_close_matches(name.removesuffix(".yml").removesuffix(".yaml"), known, 3)
     raise NotFound(
         f"no playbook {name!r} in {', '.join(_described(folder) for folder in folders)}",
-        hint=f"did you mean {' or '.join(alike)}?" if alike else _LIST,
+        hint=f"Did you mean {' or '.join(alike)}?" if alike else _LIST,
     )
 
 

@@ -38,5 +38,9 @@ def _category(rest: Rest, wanted: str) -> str:
         if found["name"] == wanted:
             return identifier
         there.append(str(found["name"]))
-    names = ", ".join(sorted(there)) or "none that this account may see"
-    raise NotFound(f"no tag category {wanted!r}; there are: {names}")
+    if not there:
+        raise NotFound(
+            f"no tag category {wanted!r}: this account sees none",
+            hint="vSphere shows them to who has the role Read-only as a global permission",
+        )
+    raise NotFound(f"no tag category {wanted!r}; there are: {', '.join(sorted(there))}")
