@@ -111,19 +111,30 @@ def undo(
 
 
 def reached(steps: Iterable[StepRecord]) -> dict[str, StepStatus]:
-    """How far a run had got: a step whose undoing was begun has to be looked for again."""
-    return {
-        step.name: StepStatus.RUNNING if step.facts.get("undoing") else step.status
-        for step in steps
-    }
+    """How far a run had got, from its steps in their order.
+
+    A step whose undoing was begun has to be looked for again, and so has each one after a step that
+    is not done: what it did was done to something that may be gone.
+    """
+    statuses: dict[str, StepStatus] = {}
+    stands = True
+    for step in steps:
+        stands = stands and step.status in DONE and not step.facts.get("undoing")
+        begun = step.status in DONE or step.facts.get("undoing")
+        statuses[step.name] = StepStatus.RUNNING if begun and not stands else step.status
+    return statuses
 
 
 def dismiss(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, StepStatus]) -> None:
-    """Where nothing is to be undone: a failed step that made nothing leaves nothing either."""
+    """Where nothing is to be undone: a failed step that made nothing leaves nothing either.
+
+    Where that can't be told, the step stays among what is left.
+    """
     for step in steps:
-        if (
-            step.undo is not None
-            and begun.get(step.name) is StepStatus.FAILED
-            and step.find(world) is None
-        ):
-            world.recording.note(step.name, {"undone": True})
+        if step.undo is None or begun.get(step.name) is not StepStatus.FAILED:
+            continue
+        try:
+            if step.find(world) is None:
+                world.recording.note(step.name, {"undone": True})
+        except DiakenError as error:
+            world.recording.warn(f"what {step.name} has left is not known: {error.message}")

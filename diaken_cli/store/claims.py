@@ -140,9 +140,9 @@ class Claims:
             session.execute(delete(Host).where(*mine))
 
     def note_vm(self, host_id: int, vm_uuid: str) -> None:
-        """Tie a host to its VM."""
+        """Tie a host that a deploy holds to its VM, also where that is not its first one."""
         with self._database.writing() as session:
-            hosts.set_vm(session, host_id, vm_uuid)
+            hosts.set_vm(session, host_id, vm_uuid, anew=True)
 
     def activate(
         self,

@@ -108,16 +108,14 @@ def update_host(session: Session, host: HostRecord, values: HostValues) -> HostR
     return host_by_id(session, host.id)
 
 
-def set_vm(session: Session, host_id: int, vm_uuid: str) -> None:
-    """Note the instance UUID of a host's VM where none is known yet; a known one stays.
+def set_vm(session: Session, host_id: int, vm_uuid: str, *, anew: bool = False) -> None:
+    """Note the instance UUID of a host's VM; a known one stays, but for `anew`.
 
     Raises Conflict where it is the VM of another host.
     """
-    noted = (
-        update(Host)
-        .where(col(Host.id) == host_id, col(Host.vm_uuid).is_(None))
-        .values(vm_uuid=vm_uuid)
-    )
+    noted = update(Host).where(col(Host.id) == host_id).values(vm_uuid=vm_uuid)
+    if not anew:
+        noted = noted.where(col(Host.vm_uuid).is_(None))
     try:
         with session.begin_nested():
             session.execute(noted)
