@@ -17,7 +17,17 @@ import pytest
 from tests.e2e.cli import DIAKEN
 from tests.e2e.deploying import IP, NAME, Deploying, deploy_lab, deploying, left, statuses
 from tests.e2e.faults import STEPS
-from tests.e2e.faults.fault import BAD, BOTH, HOST, Fault, fill_disk, make_room, order
+from tests.e2e.faults.fault import (
+    BAD,
+    BOTH,
+    HOST,
+    SLOW_CLONE,
+    UNAVAILABLE,
+    Fault,
+    fill_disk,
+    make_room,
+    order,
+)
 from tests.e2e.faults.hosts_file import kept_from_writing, set_free
 from tests.lab_fixture import Lab
 
@@ -309,3 +319,54 @@ def test_keeping_keeps_nothing_where_nothing_was_made(deploying: Deploying) -> N
     assert left(run) == [("host", NAME)]
     deploying.json("deploy", "abort", str(run["id"]), "--yes")
     assert deploying.world() == before
+
+
+def test_a_vm_that_was_destroyed_is_made_anew(deploying: Deploying) -> None:
+    order("taskfault", "PowerOnVM_Task", fault="FileLocked")(deploying)
+    SLOW_CLONE(deploying)
+    with deploying.going_on(*deploying.words()) as call:
+        call.until_in("clone")
+        kept_from_writing(deploying)
+        status, run = call.ended()
+    assert (status, left(run)) == (1, list(HOST))
+    set_free(deploying.folder)
+    deploying.lab.sim("clear")
+    number = str(run["id"])
+    # Killed once vCenter has made the second VM, and before that is noted.
+    with (
+        deploying.slow_to("UPDATE ON run_step WHEN NEW.facts LIKE '%task-%'"),
+        deploying.going_on("deploy", "resume", number) as call,
+    ):
+        call.until(lambda: NAME in deploying.machines())
+        call.kill()
+
+    resumed = deploying.json("deploy", "resume", number)
+
+    assert set(statuses(resumed).values()) == {"success", "skipped"}
+    assert list(deploying.machines()) == [NAME]
+    assert deploying.json("hosts", "show", NAME)["vm_uuid"] == deploying.machines()[NAME].uuid
+
+
+def test_what_can_not_be_looked_for_is_kept(impatient: Deploying) -> None:
+    before = impatient.world()
+    SLOW_CLONE(impatient)
+    with impatient.going_on(*impatient.words("--keep-on-failure")) as call:
+        call.until_in("clone")
+        UNAVAILABLE(impatient)
+        status, run = call.ended()
+
+    assert (status, sorted(left(run))) == (1, list(BOTH))
+    assert run["error"]["message"].startswith("clone: ")
+    impatient.lab.sim("clear")
+    impatient.json("deploy", "abort", str(run["id"]), "--yes")
+    assert impatient.world() == before
+
+
+def test_the_key_of_a_machine_that_is_not_the_deploys_is_kept(deploying: Deploying) -> None:
+    known = deploying.store.beside("known_hosts")
+    known.write_text(f"{IP} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA\n")
+    order("taskfault", "CloneVM_Task", fault="NoDiskSpace")(deploying)
+
+    deploying.deploy(status=1)
+
+    assert IP in known.read_text()

@@ -169,7 +169,7 @@ def _ended(world: Deploy, error: DiakenError) -> DiakenError:
             return DatabaseError(said, code=unreadable.code, hint=unreadable.hint)
         way_out = f"{unreadable.hint} Then: {_what_next(world.recording.id)}"
         return OperationFailed(said, code=unreadable.code, hint=way_out)
-    where = next(reversed(statuses), STEPS[0].name)
+    where = world.recording.last_step or next(reversed(statuses), STEPS[0].name)
     if statuses.get(where) is StepStatus.RUNNING:  # how it ended could not be written then
         with suppress(DatabaseError):
             world.recording.end(where, StepStatus.FAILED, error.message)

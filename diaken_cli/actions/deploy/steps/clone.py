@@ -13,7 +13,7 @@ from diaken_cli.actions.deploy.steps.own import (
 from diaken_cli.actions.deploy.steps.waiting import finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
-from diaken_cli.errors import DiakenError, OperationFailed, Unanswered
+from diaken_cli.errors import DiakenError, OperationFailed, TimedOut, Unanswered
 from diaken_cli.services.vsphere import clone, power, tasks, vms
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.units import format_size
@@ -34,11 +34,16 @@ def _says_clone(request: DeployRequest) -> str:
 def _find_vm(d: Deploy) -> Facts | None:
     _settle_clone(d, stop=False)
     vm = settled_vm(d)
-    return None if vm is None else _cloned(d, vm.ref)
+    if vm is None:
+        _must_be_answered(d)
+        return None
+    return _cloned(d, vm.ref)
 
 
 def _clone(d: Deploy) -> Facts:
     placement = Placement(**d.known("validate")["placement"])
+    if d.known("clone"):  # of a clone that is gone: this one has another UUID
+        d.note("clone", task=None, vm=None, vm_uuid=None)
     try:
         task = clone.start_clone(d.vcenter, placement, d.request, d.identity)
     except Unanswered:
@@ -83,7 +88,17 @@ def _settle_clone(d: Deploy, *, stop: bool) -> None:
             tasks.cancel(d.vcenter, each)
     elif begun:
         # Without its reference it can't be told from other clones of the template: wait for all.
-        tasks.wait(d.vcenter, begun, timeout=d.request.clone_timeout, should_stop=d.should_stop)
+        states = tasks.wait(
+            d.vcenter, begun, timeout=d.request.clone_timeout, should_stop=d.should_stop
+        )
+        going_on = [ref for ref, state in states.items() if not state.ended]
+        if going_on:  # there is no VM now, and there may be one later
+            if not d.undoing:
+                d.recording.stop.check()
+            raise TimedOut(
+                f"a clone of {d.request.template} that this run may have begun has not ended;"
+                f" see task {', '.join(going_on)} in vCenter"
+            )
 
 
 def _since(moment: datetime | None, began: datetime | None) -> bool:
@@ -96,12 +111,19 @@ def _destroy(d: Deploy) -> None:
     if vm is not None:
         turn_off(d, vm)
         do_to_vm(d, vm.ref, power.destroy, "destroying", lambda: own_vm(d) is None)
-    elif d.clone_unanswered:  # that there is no VM now does not say that there will be none
+    else:
+        _must_be_answered(d)
+    if vm is not None or d.known("clone").get("vm_uuid"):
+        forget_key(d)
+
+
+def _must_be_answered(d: Deploy) -> None:
+    """That there is no VM now does not say that there will be none."""
+    if d.clone_unanswered:
         raise OperationFailed(
             f"vCenter may still make the VM {d.request.name}: it did not answer whether it will",
             code="outcome_unknown",
         )
-    forget_key(d)
 
 
 CLONE = Step[Deploy, DeployRequest](
