@@ -74,8 +74,12 @@ def run(arguments: list[str]) -> int:
         return _failed(error, arguments)
     except KeyboardInterrupt:
         return _failed(Canceled("stopped"), arguments)
-    except BrokenPipeError:
-        return 0  # the reader went away (`diaken … | head`): nothing more can be said to it
+    except SystemExit as left:
+        if not isinstance(left.__context__, BrokenPipeError):
+            raise
+        # Typer's answer to a reader that went away (`diaken … | head`): 1 would be a failure.
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # it has wrapped them
+        return 0  # nothing more can be said to it
     except Exception as fault:  # noqa: BLE001  # the last resort: no traceback reaches a script
         return _failed(_unexpected(fault), arguments)
     return status if isinstance(status, int) else 0

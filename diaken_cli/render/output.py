@@ -58,7 +58,10 @@ class Output:
             """Leaves it to the caller what becomes of a call whose reader went away."""
 
             def on_broken_pipe(self) -> None:
-                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+                if stream is sys.stderr:
+                    _drop(stream)  # a message that nobody hears stops nothing
+                else:
+                    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
         plain = is_plain(stream, no_color=self.no_color)
         return Piped(
@@ -222,6 +225,11 @@ def perhaps_unheard(stream: IO[str]) -> Iterator[None]:
     except OSError as fault:
         if fault.errno not in (errno.EPIPE, errno.EIO):
             raise
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        _drop(stream)
+
+
+def _drop(stream: IO[str]) -> None:
+    """Let what is still to be written there, and what follows, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

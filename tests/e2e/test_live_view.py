@@ -196,6 +196,30 @@ def test_a_reader_that_goes_away_ends_no_run(fleet: Fleet, script: str, lines: i
     assert set(by_host(shown, "ok").values()) == {2}
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("hosts list --all", 0),
+        ("hosts list --json", 0),
+        ("playbooks show view", 0),
+        ("run host --help", 0),
+        ("hosts show nope", 11),
+    ],
+)
+def test_a_reader_that_goes_away_is_no_failure(fleet: Fleet, words: str, status: int) -> None:
+    for script in (f"diaken {words} | true", f"diaken {words} 2>&1 | true"):
+        done = shell(fleet, script)
+        assert done.returncode == status, script
+        assert "BrokenPipe" not in done.stderr
+
+
+def test_a_message_that_nobody_hears_stops_nothing(fleet: Fleet) -> None:
+    done = shell(fleet, "diaken hosts set web02 --description heard --json 2>&1 >set.json | true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((fleet.folder / "set.json").read_text())["description"] == "heard"
+    assert shell(fleet, "diaken hosts set web02 --description '' 2>&1 | true").returncode == 0
+
+
 def test_what_can_not_be_written_is_no_traceback(fleet: Fleet) -> None:
     assert shell(fleet, "diaken hosts list --json | true").returncode == 0
     assert shell(fleet, "diaken hosts list --all >&-").returncode == 0
