@@ -128,9 +128,12 @@ class Reader:
                 self.refuse("--unset-var", key, f"{key} is not among its variables")
             changed.pop(key, None)
         for each in given:
-            pair = self.optional("--var", each, variable, None, may_be_empty=False)
-            if pair is not None:
-                changed[pair[0]] = pair[1]
+            try:
+                key, value = variable(_utf8(each))
+            except ValueError as fault:
+                self.refuse("--var", each.partition("=")[0], str(fault))  # the rest may be secret
+            else:
+                changed[key] = value
         return changed
 
     def check(self) -> None:

@@ -58,8 +58,10 @@ def test_groups_have_variables(places: Cli) -> None:
     assert places.mistakes(
         2, "groups", "set", "app", "--var", "x", "--unset-var", "none", "--var", "ansible_host=x"
     ) == ["--unset-var", "--var", "--var"]
-    secret = places.error(2, "groups", "set", "app", "--var", "ansible_become_password=x")
+    secret = places.error(2, "groups", "set", "app", "--var", "ansible_become_password=s3cret")
     assert "would store a password" in secret["message"]
+    assert "s3cret" not in str(secret), "what is refused for being a secret is not printed either"
+    assert [each["value"] for each in secret["mistakes"]] == ["ansible_become_password"]
     assert [g["name"] for g in places.json("groups", "list", "--environment", "TEST")] == ["web"]
     assert places.mistakes(2, "groups", "list", "--environment", "NO") == ["--environment"]
 
