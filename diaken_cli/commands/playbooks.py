@@ -23,7 +23,7 @@ def list_them(call: Call) -> None:
         rows,
         PLAYBOOK_COLUMNS,
         nothing="no playbooks",
-        whole=("NAME", "PATH"),
+        whole=("PATH",),
         spare=("PATH",),
     )
 
