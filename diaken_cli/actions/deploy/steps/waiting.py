@@ -21,12 +21,13 @@ def finished(
         d.vcenter, [task], timeout=timeout, on_progress=progress, should_stop=d.should_stop
     )[task]
     if not state.ended:
-        tasks.cancel(d.vcenter, task)
+        state = tasks.cancel(d.vcenter, task)
         d.recording.stop.check()
-        raise TimedOut(
-            f"{what} took longer than {timeout} s and was canceled",
-            hint=f"Allow more with {option}.",
-        )
+        if state.canceled and state.error is not None:  # else it was too late for that
+            raise TimedOut(
+                f"{what} took longer than {timeout} s and was canceled",
+                hint=f"Allow more with {option}.",
+            )
     if state.error is not None:
         raise state.error
     return state
@@ -60,7 +61,7 @@ def finish_task(
         if insisted():
             raise TimedOut(f"{what} has not ended; see task {task} in vCenter")
         state = tasks.cancel(vcenter, task)
-        if state.canceled:
+        if state.canceled and state.error is not None:
             raise TimedOut(f"{what} took longer than {timeout} s and was canceled")
     if state.error is not None:
         raise OperationFailed(f"{what}: {state.error.message}", code=state.error.code)
