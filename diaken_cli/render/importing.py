@@ -60,4 +60,6 @@ def summary(plan: Plan, *, dry_run: bool) -> str:
     if plan.groups:
         groups = ", ".join(dict.fromkeys(each.name for each in plan.groups))
         said.append(f"{'groups to create' if dry_run else 'groups created'}: {groups}")
+    alone = sum(row.action is Action.CREATE and row.group is None for row in rows)
+    said += [f"{alone} in no group"] if alone else []
     return ", ".join(said)
