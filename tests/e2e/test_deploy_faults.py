@@ -295,7 +295,8 @@ def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:
 
 def test_a_line_that_can_not_be_taken_off_keeps_its_host(deploying: Deploying) -> None:
     before = deploying.world()
-    run = deploying.deploy(*BAD, "--keep-on-failure", status=1)
+    order("taskfault", "PowerOnVM_Task", fault="FileLocked")(deploying)
+    run = deploying.deploy("--keep-on-failure", status=1)
     number = str(run["id"])
     kept_from_writing(deploying)
 

@@ -82,16 +82,6 @@ PROVISION = (
         warned="still bears the identity",
     ),
     Fault(
-        "vCenter ends the session and refuses the password while a playbook runs that fails",
-        more=BAD,
-        during="provision",
-        then=expire_and_refuse,
-        step="provision",
-        code="provision_failed",
-        warned="could not be undone",
-        left=BOTH,
-    ),
-    Fault(
         "vCenter is down while a playbook runs, and the playbook succeeds",
         more=GOOD,
         during="provision",

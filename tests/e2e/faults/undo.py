@@ -29,11 +29,11 @@ from tests.e2e.faults.somebody import destroys_it, renames_it
 NO_DESTROY = order("soapfault", "Destroy_Task", fault="NoPermission")
 
 
-def undoing(what: str, then: Order, *orders: Order, **more: Any) -> Fault:
+def undoing(what: str, then: Order, **more: Any) -> Fault:
     """Something happens while the VM is powered off, to be destroyed then."""
     return Fault(
         what,
-        (order("taskdelay", "PowerOffVM_Task", ms=1000), *orders),
+        (order("taskdelay", "PowerOffVM_Task", ms=1000),),
         BAD,
         during="clone",
         state="success",
@@ -42,6 +42,24 @@ def undoing(what: str, then: Order, *orders: Order, **more: Any) -> Fault:
         step="provision",
         code="provision_failed",
         **more,
+    )
+
+
+def line_stays(what: str, then: Order, mended: Order, *orders: Order) -> Fault:
+    """Something keeps the hosts file from being written while the VM is destroyed."""
+    failing = order("taskfault", "PowerOnVM_Task", fault="FileLocked")
+    return Fault(
+        what,
+        (failing, order("taskdelay", "Destroy_Task", ms=700), *orders),
+        during="clone",
+        state="success",
+        noted="undoing",
+        then=then,
+        step="power_on",
+        code="file_locked",
+        warned="the line of web01 is still in",
+        left=HOST,
+        mended=mended,
     )
 
 
@@ -106,28 +124,15 @@ UNDO = (
     undoing("vCenter ends the session while the VM is powered off", expire),
     undoing("HTTP 503 once while the VM is powered off", UNAVAILABLE_ONCE),
     undoing("Somebody renames the VM while it is powered off", renames_it),
-    undoing(
+    line_stays(
         "The hosts file can't be written any more",
         kept_from_writing,
-        warned="the line of web01 is still in",
-        left=HOST,
-        mended=lambda deploying: set_free(deploying.folder),
+        lambda deploying: set_free(deploying.folder),
     ),
-    undoing(
-        "The disk of the hosts file is full",
-        fill_its_disk,
-        on_a_disk_of_its_own,
-        warned="the line of web01 is still in",
-        left=HOST,
-        mended=empty_its_disk,
+    line_stays(
+        "The disk of the hosts file is full", fill_its_disk, empty_its_disk, on_a_disk_of_its_own
     ),
-    undoing(
-        "Somebody removes the end of diaken's block in the hosts file",
-        unbalance,
-        warned="the line of web01 is still in",
-        left=HOST,
-        mended=balance,
-    ),
+    line_stays("Somebody removes the end of diaken's block in the hosts file", unbalance, balance),
     Fault(
         "The hosts file could never be written, and the clone fails",
         (kept_from_writing, order("taskfault", "CloneVM_Task", fault="NoDiskSpace")),
