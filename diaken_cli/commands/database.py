@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from diaken_cli.commands.prompts import asking
 from diaken_cli.commands.shared import Call, command, group
 
 app = group("The database file.")
@@ -25,7 +26,11 @@ def backup(
     from diaken_cli.units import format_size
 
     if file is None:
-        raise InvalidInput([Mistake("FILE", None, "is required")])
+        with asking(call) as ask:
+            name = ask.text("FILE", None, "File of the copy, which must not exist yet")
+        if name is None:
+            raise InvalidInput([Mistake("FILE", None, "is required")])
+        file = Path(name)
     target = file.absolute()
     try:
         call.store.database.backup(target)

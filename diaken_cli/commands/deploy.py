@@ -8,6 +8,7 @@ import typer
 from diaken_cli.commands.options import Python, SshKey, SshPort, SshUser
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group
+from diaken_cli.commands.targets import ask_run
 
 app = group("Create virtual machines from a template, and undo what fails.")
 
@@ -176,7 +177,7 @@ def resume(
     """
     from diaken_cli.actions.deploy.flow import resume as go_on
 
-    number = call.run_number(run)
+    number = ask_run(call, run, lambda each: bool(each.leftovers))
     with call.carrying_out() as show:
         go_on(number, call.outside, show)
 
@@ -195,7 +196,7 @@ def abort(
     from diaken_cli.actions.deploy.flow import abort as take_back
     from diaken_cli.actions.deploy.flow import unfinished
 
-    number = call.run_number(run)
+    number = ask_run(call, run, lambda each: bool(each.leftovers))
     unfinished(call.store, number)  # nobody is asked where there is nothing to undo
     call.confirm(f"Destroy what deploy run {number} has made?", yes=yes)
     with call.carrying_out() as show:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diaken_cli.commands.prompts import asking
 from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.commands.targets import ask_run
 from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
 
@@ -108,7 +110,7 @@ def show(call: Call, run: RunNumber = None) -> None:
     from diaken_cli.render.history import show_run
     from diaken_cli.render.runs import run_as_json
 
-    number = call.run_number(run)
+    number = ask_run(call, run)
     detail = history.find(call.store, number)
     if call.output.format is Format.TEXT:
         said = history.output(call.store, number, None)
@@ -136,7 +138,7 @@ def output(
     from diaken_cli.render.history import show_followed, show_output
     from diaken_cli.render.runs import run_as_json
 
-    number = call.run_number(run)
+    number = ask_run(call, run)
     if follow:
         batches = history.follow(call.store, number, host)
         show_followed(call.output, batches, lambda: run_as_json(history.find(call.store, number)))
@@ -162,9 +164,13 @@ def report(
     from diaken_cli.render.report import page
     from diaken_cli.render.runs import run_as_json, title_of
 
-    number = call.run_number(run)
+    number = ask_run(call, run)
     if html is None:
-        raise InvalidInput(require(html=None))
+        with asking(call) as ask:
+            name = ask.text("--html", None, "File of the page (- is standard output)")
+        if name is None:
+            raise InvalidInput(require(html=None))
+        html = Path(name)
     detail = history.find(call.store, number)
     said = history.output(call.store, number, None)
     text = page(run_as_json(detail), title_of(detail.run), said, now())
@@ -183,8 +189,10 @@ def cancel(call: Call, run: RunNumber = None) -> None:
     """
     from diaken_cli.actions import history
     from diaken_cli.render.runs import run_as_json
+    from diaken_cli.words import RunStatus
 
-    detail = history.cancel(call.store, call.run_number(run))
+    number = ask_run(call, run, lambda each: each.status is RunStatus.RUNNING)
+    detail = history.cancel(call.store, number)
     message = f"run {detail.run.id} has ended: {detail.run.status}"
     call.output.changed(run_as_json(detail), message)
 
@@ -206,6 +214,9 @@ def prune(
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.validate import Reader
 
+    with asking(call) as ask:
+        label = "Runs from before that (90d)"
+        older_than = ask.text("--older-than", older_than, label, units.parse_duration)
     reader = Reader()
     age = reader.required("--older-than", older_than, units.parse_duration) or 0
     reader.check()

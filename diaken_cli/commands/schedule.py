@@ -229,6 +229,11 @@ def _asked(
 
 
 def _find(call: Call, task: str | None) -> "TaskRecord":
+    with asking(call) as ask:
+        tasks = call.store.schedules.tasks
+        task = ask.choice(
+            "TASK", task, "Task", lambda: [each.name for each in tasks(include_ended=False)]
+        )
     if task is None:
         raise InvalidInput(require(TASK=task))
     found = call.store.schedules.find(task)

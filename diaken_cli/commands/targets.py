@@ -1,9 +1,15 @@
-"""Asking what a run or task is about: an environment, its groups, their hosts, a playbook."""
+"""Asking what a command is about: an environment, its groups, their hosts, a playbook, a run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from diaken_cli.commands.prompts import Questions
+from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call
+
+if TYPE_CHECKING:
+    from diaken_cli.store.runs import RunRecord
+
+NEWEST_RUNS = 1000
 
 
 def ask_host(
@@ -76,6 +82,23 @@ def ask_playbook(call: Call, ask: Questions, option: str, given: str | None) -> 
         return (each.name for each in list_playbooks(call.config.playbooks.paths))
 
     return ask.choice(option, given, "Playbook", names)
+
+
+def ask_run(
+    call: Call, given: str | None, fits: "Callable[[RunRecord], bool]" = lambda _: True
+) -> int:
+    """The number of a run; who is asked is shown the newest ones that fit."""
+    with asking(call) as ask:
+        if given is None and call.may_ask:
+            from diaken_cli.render.runs import title_of
+            from diaken_cli.store.runs import RunFilter
+
+            newest = call.store.history.select(RunFilter(limit=NEWEST_RUNS))
+            titles = {
+                str(each.id): f"{title_of(each)}, {each.status}" for each in newest if fits(each)
+            }
+            given = ask.choice("RUN", None, "Run", lambda: titles, beside=titles)
+        return call.run_number(given)
 
 
 def _leading(ask: Questions, label: str, names: list[str], *, required: bool = True) -> str | None:

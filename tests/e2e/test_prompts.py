@@ -4,10 +4,12 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from diaken_cli.store.records import HostValues
 from tests.e2e.deploying import Deploying
 from tests.lab_fixture import Lab
 
@@ -33,19 +35,23 @@ def cli(lab: Lab, tmp_path: Path) -> Iterator[Deploying]:
 @pytest.fixture
 def inventory(cli: Deploying) -> Deploying:
     """Two environments with a group web each, and a host in each that is on the lab's VM or not."""
-    for words in (
-        ("environments", "add", "PROD"),
-        ("groups", "add", "web", "--environment", "PROD"),
-        ("groups", "add", "db", "--environment", "DEMO"),
-    ):
-        assert cli.run(*words).status == 0
-    for name, ip, environment, group in (
-        ("front", "10.77.0.101", "DEMO", "web"),
-        ("store", "10.77.0.102", "DEMO", "db"),
-        ("public", "10.77.0.103", "PROD", "web"),
-    ):
-        place = ("--environment", environment, "--group", group, "--vcenter", "lab")
-        assert cli.run("hosts", "add", name, "--ip", ip, *place).status == 0
+    store = cli.store.inventory
+    demo, prod = store.environment("DEMO"), store.add_environment("PROD")
+    (web,), (vcenter,) = store.groups(), store.vcenters()
+    assert demo is not None
+    groups = {
+        "front": (demo, web),
+        "store": (demo, store.add_group("db", demo, {})),
+        "public": (prod, store.add_group("web", prod, {})),
+    }
+    for number, (name, (environment, group)) in enumerate(groups.items(), 101):
+        values = HostValues(
+            ip=f"10.77.0.{number}",
+            environment_id=environment.id,
+            group_id=group.id,
+            vcenter_id=vcenter.id,
+        )
+        store.add_host(name, values, datetime.now(UTC))
     return cli
 
 
@@ -183,3 +189,30 @@ def test_off_a_terminal_what_is_missing_is_a_usage_error(inventory: Deploying) -
     assert "--template" in inventory.mistakes(2, "deploy", "vm")
     done = inventory.at_a_terminal("run", "host", "--no-input")
     assert done.status == 2
+
+
+def test_a_run_a_task_a_file_and_an_age_are_asked_for(inventory: Deploying) -> None:
+    inventory.run("run", "host", "front", "bad")
+    task = ("--host", "front", "--playbook", "good", "--at", "+9h")
+    assert inventory.run("schedule", "add", "night", *task).status == 0
+    said = {}
+    for words, question, answer in (
+        (("history", "show"), "Run (1) [1]: ", "1"),
+        (("history", "output"), "Run (1) [1]: ", "1"),
+        (("schedule", "show"), "Task (night) [night]: ", "night"),
+        (("schedule", "cancel"), "Task (night) [night]: ", "night"),
+        (("database", "backup"), "File of the copy", "copy.db"),
+        (("history", "prune"), "Runs from before that (90d): ", "90d"),
+    ):
+        assert inventory.run(*words).status == 2, "nobody is asked off a terminal"
+        done = inventory.at_a_terminal(*words, answers=[(question, answer)])
+        assert done.status == 0, done.out
+        assert answer in same(done.out)
+        said[words] = done.out
+    assert "1: bad on front, failed" in said["history", "show"]
+
+
+def test_where_no_run_fits_nobody_is_asked(inventory: Deploying) -> None:
+    for words in (("deploy", "resume"), ("deploy", "abort"), ("history", "cancel")):
+        done = inventory.at_a_terminal(*words)
+        assert (done.status, "RUN: is required" in done.out) == (2, True)
