@@ -87,12 +87,12 @@ SETTINGS = (
         decided="default, for up to 50 hosts at once: the hosts' time is waited for together",
     ),
     Setting(
-        *("pipelining", "pipelining", "10 hosts, facts and 6 small tasks"),
+        *("pipelining", "pipelining", "4 hosts, facts and 6 small tasks"),
         decided="default: faster, and a run that is stopped leaves nothing on the hosts with it or"
         " without",
     ),
     Setting(
-        *("facts", "`gather_subset: [min]`", "10 hosts, facts and 6 small tasks"),
-        decided="no default: a playbook would miss facts that it asks for; a play can say it",
+        *("facts", "`gather_subset: [min]`", "4 hosts, facts and 6 small tasks"),
+        decided="no default: nothing is won, and a playbook would miss facts that it asks for",
     ),
 )
