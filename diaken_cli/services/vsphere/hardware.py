@@ -7,7 +7,7 @@ from typing import Any
 from pyVmomi import vim
 
 from diaken_cli.services.vsphere.inventory import MEBIBYTE
-from diaken_cli.services.vsphere.properties import read
+from diaken_cli.services.vsphere.properties import read, read_one
 from diaken_cli.services.vsphere.session import Session
 
 _PATHS = ("config.hardware", "config.guestFullName")
@@ -38,6 +38,19 @@ def read_hardware(session: Session, vm_refs: Iterable[str]) -> dict[str, Hardwar
                 guest=str(values.get("config.guestFullName") or ""),
             )
     return found
+
+
+def disk_files(session: Session, vm_ref: str) -> dict[int, str]:
+    """The files of a VM's disks ("[datastore] folder/name.vmdk") by device key, which stays.
+
+    Raises VSphereError (`gone`).
+    """
+    managed = session.managed(vim.VirtualMachine, vm_ref)
+    devices = read_one(session, managed, ["config.hardware.device"]).get("config.hardware.device")
+    return {
+        int(disk.key): str(getattr(disk.backing, "fileName", "") or f"device {disk.key}")
+        for disk in disks(devices or ())
+    }
 
 
 def disks(devices: Iterable[Any]) -> list[Any]:

@@ -21,6 +21,49 @@ def renames_it(deploying: Deploying) -> None:
     deploying.to_vm(NAME, lambda vm: vm.Rename_Task("renamed"))
 
 
+def attaches_a_disk(deploying: Deploying) -> None:
+    """The VM gets one more disk, of another VM say."""
+    deploying.to_vm(
+        NAME, lambda vm: vm.ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=[_more(vm)]))
+    )
+
+
+def detaches_the_disk(deploying: Deploying) -> None:
+    """The last disk is taken off again, its file stays."""
+    deploying.to_vm(
+        NAME,
+        lambda vm: vm.ReconfigVM_Task(
+            vim.vm.ConfigSpec(
+                deviceChange=[
+                    vim.vm.device.VirtualDeviceSpec(operation="remove", device=_disks(vm)[-1])
+                ]
+            )
+        ),
+    )
+
+
+def _more(vm: Any) -> Any:
+    first = _disks(vm)[0]
+    disk = vim.vm.device.VirtualDisk(
+        key=-1,
+        controllerKey=first.controllerKey,
+        unitNumber=5,
+        capacityInKB=1024 * 1024,
+        backing=vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
+            fileName=f"[{vm.datastore[0].name}] {NAME}/data.vmdk",
+            diskMode="persistent",
+            thinProvisioned=True,
+        ),
+    )
+    return vim.vm.device.VirtualDeviceSpec(operation="add", fileOperation="create", device=disk)
+
+
+def _disks(vm: Any) -> list[Any]:
+    return [
+        each for each in vm.config.hardware.device if isinstance(each, vim.vm.device.VirtualDisk)
+    ]
+
+
 def powers_it_off(deploying: Deploying) -> None:
     """The VM is powered off where it is on."""
     if deploying.machines()[NAME].on:

@@ -24,7 +24,12 @@ from tests.e2e.faults.hosts_file import (
     set_free,
     unbalance,
 )
-from tests.e2e.faults.somebody import destroys_it, renames_it
+from tests.e2e.faults.somebody import (
+    attaches_a_disk,
+    destroys_it,
+    detaches_the_disk,
+    renames_it,
+)
 
 NO_DESTROY = order("soapfault", "Destroy_Task", fault="NoPermission")
 
@@ -158,6 +163,19 @@ UNDO = (
         step="provision",
         code="canceled",
         exit=130,
+    ),
+    Fault(
+        "Somebody has attached a disk to the VM before it is undone",
+        more=("--playbook", "slow"),
+        during="provision",
+        then=attaches_a_disk,
+        stopped=True,
+        step="provision",
+        code="canceled",
+        exit=130,
+        warned="disks that this run did not make",
+        left=BOTH,
+        mended=detaches_the_disk,
     ),
     full_disk(
         "The disk of the database is full while it is undone",

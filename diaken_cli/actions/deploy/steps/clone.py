@@ -14,7 +14,7 @@ from diaken_cli.actions.deploy.steps.waiting import finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import DiakenError, OperationFailed, TimedOut, Unanswered
-from diaken_cli.services.vsphere import clone, power, tasks, vms
+from diaken_cli.services.vsphere import clone, hardware, power, tasks, vms
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.units import format_size
 from diaken_cli.words import DeployRequest
@@ -65,7 +65,18 @@ def _clone(d: Deploy) -> Facts:
 
 def _cloned(d: Deploy, ref: str) -> Facts:
     vm = vms.facts(d.vcenter, ref)
-    facts = {"vm": ref, "vm_uuid": vm.instance_uuid, "name": vm.name, "vcenter": d.request.vcenter}
+    known = d.known("clone")
+    if known.get("vm_uuid") == vm.instance_uuid and "disks" in known:  # by now it may have more
+        disks = known["disks"]
+    else:
+        disks = list(hardware.disk_files(d.vcenter, ref))
+    facts = {
+        "vm": ref,
+        "vm_uuid": vm.instance_uuid,
+        "name": vm.name,
+        "vcenter": d.request.vcenter,
+        "disks": disks,
+    }
     d.note("clone", **facts)
     host_id = d.store.claims.registered(d.recording.id)
     if host_id is not None:
@@ -109,12 +120,28 @@ def _destroy(d: Deploy) -> None:
     _settle_clone(d, stop=True)
     vm = settled_vm(d)
     if vm is not None:
+        _must_have_own_disks_only(d, vm.ref)
         turn_off(d, vm)
         do_to_vm(d, vm.ref, power.destroy, "destroying", lambda: own_vm(d) is None)
     else:
         _must_be_answered(d)
     if vm is not None or d.known("clone").get("vm_uuid"):
         forget_key(d)
+
+
+def _must_have_own_disks_only(d: Deploy, vm: str) -> None:
+    """Destroy_Task would remove the file of each disk, also of one that somebody has attached."""
+    own = d.known("clone").get("disks")
+    if own is None:  # it died before it could look
+        return
+    others = [file for key, file in hardware.disk_files(d.vcenter, vm).items() if key not in own]
+    if others:
+        raise OperationFailed(
+            f"the VM {d.request.name} has disks that this run did not make: {', '.join(others)}",
+            code="foreign_disk",
+            hint="Detach them in vCenter, and keep their files."
+            f" Then: diaken deploy abort {d.recording.id}",
+        )
 
 
 def _must_be_answered(d: Deploy) -> None:
