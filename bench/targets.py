@@ -88,11 +88,11 @@ SETTINGS = (
     ),
     Setting(
         *("pipelining", "pipelining", "4 hosts, facts and 6 small tasks"),
-        decided="default: faster, and a run that is stopped leaves nothing on the hosts with it or"
-        " without",
+        decided="default: it takes less work, and a stopped run leaves nothing behind with or"
+        " without it",
     ),
     Setting(
         *("facts", "`gather_subset: [min]`", "4 hosts, facts and 6 small tasks"),
-        decided="no default: nothing is won, and a playbook would miss facts that it asks for",
+        decided="no default: little is won, and a playbook would miss facts that it asks for",
     ),
 )
