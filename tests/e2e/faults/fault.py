@@ -136,9 +136,19 @@ def mounts(deploying: Deploying) -> int:
 
 
 def write_protect(deploying: Deploying) -> None:
-    """The disk of the database can be read only."""
-    subprocess.run(["mount", "--bind", deploying.folder, deploying.folder], check=True)
-    subprocess.run(["mount", "-o", "remount,bind,ro", deploying.folder], check=True)
+    """The disk of the database can be read only, from one moment to the next.
+
+    Where somebody has a file open for writing already, a mount can't be made so: EBUSY.
+    """
+    folder, aside = deploying.folder, deploying.folder.with_name("read-only")
+    aside.mkdir(exist_ok=True)
+    for words in (
+        ("mount", "--bind", folder, aside),
+        ("mount", "-o", "remount,bind,ro", aside),
+        ("mount", "--bind", aside, folder),
+        ("umount", aside),
+    ):
+        subprocess.run(words, check=True)
 
 
 def hold_database(deploying: Deploying) -> None:
