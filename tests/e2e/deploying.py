@@ -133,6 +133,18 @@ class Deploying(Cli):
             yield
             database.execute("DROP TRIGGER slow")
 
+    def is_being_written(self) -> bool:
+        """Whether some process is in the middle of a change of the database."""
+        with closing(sqlite3.connect(self.database, timeout=0, isolation_level=None)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as fault:
+                if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                return True
+            database.execute("ROLLBACK")
+            return False
+
     @contextmanager
     def going_on(self, *words: str) -> Iterator["Going"]:
         """A call that goes on; it is killed at the end, where it still does."""

@@ -76,6 +76,8 @@ def stopped(deploying: Deploying, moment: Moment, *signals: signal.Signals) -> t
             stack.enter_context(deploying.slow_to(moment.write))
         call = stack.enter_context(deploying.going_on(*deploying.words(*moment.more)))
         call.until(lambda: moment.reached(deploying))
+        if moment.write is not None:  # what the record shows was written just before
+            call.until(deploying.is_being_written)
         for each in signals:
             call.signal(each)
         return call.ended()
