@@ -255,7 +255,7 @@ def recorded(
     """
     attempt = Attempt(lock=str(uuid.uuid4()), node=node(), pid=os.getpid())
     lock = lock_path(store, attempt.lock)
-    with _without_note(lock), liveness.hold(lock):
+    with _without_note(lock), liveness.hold(lock), store.database.kept_open():
         stop = Stop(lock).heed()
         begun = _begun(store, lambda: begin(attempt), stop, wait)
         recording = Recording(store, begun, attempt, stop, show)
