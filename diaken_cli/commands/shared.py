@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from diaken_cli.actions.outside import Outside
     from diaken_cli.config import Config
     from diaken_cli.events import Emit, Event
+    from diaken_cli.services.vsphere.session import Session
     from diaken_cli.store import Store
     from diaken_cli.store.runs import RunDetail
 
@@ -197,10 +198,15 @@ class Call:
     def outside(self) -> "Outside":
         """What a flow works with."""
         from diaken_cli.actions.outside import Outside
-        from diaken_cli.actions.vcenters import session_of
 
         store = self.store
-        return Outside(store, self.config, lambda name: session_of(store, name))
+
+        def connect(name: str) -> "Session":
+            from diaken_cli.actions.vcenters import session_of
+
+            return session_of(store, name)
+
+        return Outside(store, self.config, connect)
 
     def show_plan(self, steps: "list[tuple[str, str]]") -> None:
         """Show what `--dry-run` found: each step, and what it would do."""

@@ -1,7 +1,9 @@
 """What a quick call must not load."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +16,15 @@ LOADED = (
 )
 
 
-def loaded(*arguments: str) -> set[str]:
+def loaded(*arguments: str, **environment: str) -> set[str]:
     program = LOADED.format(arguments=", ".join(map(repr, arguments)))
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     return set(done.stdout.rpartition("LOADED")[2].split())
 
@@ -33,3 +40,18 @@ def test_help_loads_nothing_heavy(group: str) -> None:
     found = loaded(*([group] if group else []), "--help")
     assert "typer" in found
     assert not found & set(HEAVY)
+
+
+def test_a_run_without_snapshots_loads_nothing_of_vcenter(tmp_path: Path) -> None:
+    places = {
+        "DIAKEN_DATABASE": str(tmp_path / "diaken.db"),
+        "DIAKEN_HOSTS_FILE_ENABLED": "false",
+    }
+    in_prod = ("--environment", "PROD")
+    loaded("environments", "add", "PROD", **places)
+    loaded("hosts", "add", "web01", "--ip", "127.0.0.1", "--port", "1", *in_prod, **places)
+
+    found = loaded("run", "host", "web01", "update", "--json", **places)
+
+    assert "ansible_runner.runner" in found  # it was on its way to the host, which refuses
+    assert "pyVmomi" not in found

@@ -9,8 +9,6 @@ from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import Recording, account, now, recorded
 from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.log import logging
-from diaken_cli.actions.snapshots.taking import automatic_name, take
 from diaken_cli.errors import OperationFailed
 from diaken_cli.events import Emit, HostFinished, RunStarted
 from diaken_cli.services.ansible.work import Outcome
@@ -137,6 +135,9 @@ def judge(results: Sequence[HostResult], return_code: int) -> RunStatus:
 
 
 def _snapshot(world: PlaybookRun) -> Facts:
+    from diaken_cli.actions.snapshots.log import logging
+    from diaken_cli.actions.snapshots.taking import automatic_name, take
+
     request, recording, outside = world.request, world.recording, world.outside
     name = automatic_name(request.playbook, now())
     taken = take(
