@@ -108,14 +108,26 @@ def update_host(session: Session, host: HostRecord, values: HostValues) -> HostR
     return host_by_id(session, host.id)
 
 
-def set_vm(session: Session, host_id: int, vm_uuid: str, *, anew: bool = False) -> None:
+def set_vm(
+    session: Session,
+    host_id: int,
+    vm_uuid: str,
+    *,
+    anew: bool = False,
+    unless_changed: HostRecord | None = None,
+) -> None:
     """Note the instance UUID of a host's VM; a known one stays, but for `anew`.
 
-    Raises Conflict where it is the VM of another host.
+    With `unless_changed`, only where address and vCenter are still those of this record. Raises
+    Conflict where it is the VM of another host.
     """
     noted = update(Host).where(col(Host.id) == host_id).values(vm_uuid=vm_uuid)
     if not anew:
         noted = noted.where(col(Host.vm_uuid).is_(None))
+    if unless_changed is not None:
+        noted = noted.where(
+            col(Host.ip) == unless_changed.ip, col(Host.vcenter_id) == unless_changed.vcenter_id
+        )
     try:
         with session.begin_nested():
             session.execute(noted)

@@ -1,6 +1,7 @@
 """The inventory: environments, groups, hosts, vCenters and settings; a change, a transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import delete, select, update
 from sqlmodel import col
 
-from diaken_cli.errors import Mistake, NotFound
+from diaken_cli.errors import Conflict, Mistake, NotFound
 from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, Setting, VCenter
 from diaken_cli.store import hosts, importing, places
 from diaken_cli.store.claims import refuse_locked
@@ -200,6 +201,16 @@ class Inventory:
         """
         with self._database.writing() as session:
             hosts.set_vm(session, host_id, vm_uuid)
+
+    def note_vms(self, found: Iterable[tuple[HostRecord, str]]) -> None:
+        """The same for many hosts, each as it was when its VM was looked for.
+
+        One that was changed since, or whose VM is another host's by now, is left out.
+        """
+        with self._database.writing() as session:
+            for host, vm_uuid in found:
+                with suppress(Conflict):
+                    hosts.set_vm(session, host.id, vm_uuid, unless_changed=host)
 
     def remove_host(self, host: HostRecord) -> None:
         """Remove a host. Raises Conflict where a run, a deploy or a scheduled task needs it."""

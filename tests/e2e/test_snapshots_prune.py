@@ -131,6 +131,39 @@ def test_exactly_what_the_rule_names_goes(tmp_path: Path, simulators: dict[str, 
         assert len(log_lines(log)) == len(removed)
 
 
+def test_a_vm_that_was_found_by_its_address_is_known_from_then_on(tmp_path: Path) -> None:
+    (tmp_path / "vcenter").mkdir()
+    with Simulator(tmp_path / "vcenter", vms=4) as simulator, simulator.connect() as session:
+        cli = Snapshotting(tmp_path, {"main": simulator})
+        vms = {vm.name: vm for vm in machines(session)}
+        for name in ("web01", "web02", "web03"):
+            cli.add_host("main", name, vms[name].addresses[0])
+        # Two hosts lay claim to one VM, the other one by its UUID.
+        cli.add_host("main", "other", "10.1.0.9", vms["web03"].instance_uuid)
+        refs = {name: take(session, vms[name], AUTOMATIC) for name in ("web01", "web03")}
+        for name in refs:
+            simulator.order("backdate", vm=vms[name].ref, prefix="", by="30h")
+
+        def known() -> dict[str, str | None]:
+            return {host.name: host.vm_uuid for host in cli.store.inventory.hosts()}
+
+        before = known()
+        assert ids(cli.json("snapshots", "prune", "--dry-run"), "planned") == {refs["web01"]}
+        assert known() == before
+        assert ids(cli.json("snapshots", "prune"), "removed") == {refs["web01"]}
+
+        noted = {name: vms[name].instance_uuid for name in ("web01", "web02")}
+        assert known() == before | noted
+        # Another VM has its address by now: nothing of that is touched.
+        simulator.order("guest", vm=vms["web01"].ref, ip="10.1.0.77")
+        simulator.order("guest", vm=vms["web04"].ref, ip=vms["web01"].addresses[0])
+        take(session, vms["web04"], AUTOMATIC)
+        simulator.order("backdate", vm=vms["web04"].ref, prefix="", by="30h")
+        own = take(session, vms["web01"], AUTOMATIC)
+        simulator.order("backdate", vm=vms["web01"].ref, prefix="", by="30h")
+        assert ids(cli.json("snapshots", "prune"), "removed") == {own}
+
+
 def _leave_out(
     cli: Snapshotting, of_two: dict[str, VirtualMachine], locking: ExitStack
 ) -> set[str]:

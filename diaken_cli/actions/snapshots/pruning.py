@@ -1,7 +1,7 @@
 """Prune: remove the automatic snapshots that are older than the retention, and nothing else."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import Recording, account, now, recorded
 from diaken_cli.actions.snapshots.log import logging
+from diaken_cli.actions.snapshots.owners import key_of, owners
 from diaken_cli.actions.snapshots.removing import Removal, remove_all
 from diaken_cli.actions.snapshots.rows import Row, failures, plan, planned_row
 from diaken_cli.actions.snapshots.survey import Surveyed, at_the_same_time, surveyed
@@ -55,9 +56,11 @@ def listed(outside: Outside, hosts: Sequence[HostRecord]) -> list[Row]:
     Raises what asking the vCenter raised where none could be asked.
     """
     policy = Policy(older_than=retention_of(outside))
-    with surveyed(hosts, outside.connect, sizes=True) as answers:
+    everyone = outside.store.inventory.hosts(include_inactive=True)
+    addresses = _some_without_vm(everyone)
+    with surveyed(hosts, outside.connect, addresses=addresses, sizes=True) as answers:
         _some_vcenter(answers)
-        return [*_rows(_plans(outside, answers, policy)), *failures(answers)]
+        return [*_rows(_plans(outside, answers, policy, everyone)), *failures(answers)]
 
 
 def prune(
@@ -71,14 +74,18 @@ def prune(
     """Remove what the rule names, of every active host with a vCenter; the rows of all of it.
 
     With `dry_run` the same plan, and nothing is done. A run is recorded where something was to be
-    removed. Raises VSphereError where no vCenter could be used, AccessError where the log can't
-    be written, Canceled.
+    removed. A VM that was found by its host's address is known by its UUID from then on. Raises
+    VSphereError where no vCenter could be used, AccessError where the log can't be written,
+    Canceled.
     """
     policy = Policy(older_than=older_than or retention_of(outside))
-    hosts = [host for host in outside.store.inventory.hosts() if host.vcenter]
-    with surveyed(hosts, outside.connect) as answers:
+    everyone = outside.store.inventory.hosts(include_inactive=True)
+    hosts = [host for host in everyone if host.active and host.vcenter]
+    with surveyed(hosts, outside.connect, addresses=_some_without_vm(everyone)) as answers:
         _some_vcenter(answers)
-        plans = _plans(outside, answers, policy)
+        plans = _plans(outside, answers, policy, everyone)
+        if not dry_run:
+            _note_vms(outside, answers, everyone)
         rows = _rows(plans)
         wanted = {row.host for row in rows if row.action is SnapshotAction.REMOVE}
         if dry_run or not wanted:
@@ -203,9 +210,33 @@ class _Results:
             self._recording.emit(HostFinished(result=result))
 
 
-def _plans(outside: Outside, answers: Sequence[Surveyed], policy: Policy) -> list[_Plan]:
+def _some_without_vm(inventory: Iterable[HostRecord]) -> bool:
+    """Whether a host's VM has to be looked for by address."""
+    return any(host.vcenter and host.vm_uuid is None for host in inventory)
+
+
+def _note_vms(
+    outside: Outside, answers: Sequence[Surveyed], inventory: Sequence[HostRecord]
+) -> None:
+    """Keep the UUIDs of VMs that were found by address, and are of one host."""
+    found = [
+        (key_of(answer, machine.vm), machine.host)
+        for answer in answers
+        for machine in answer.machines
+        if machine.host.vm_uuid is None and machine.vm.instance_uuid
+    ]
+    if found:
+        of = owners(answers, inventory)
+        outside.store.inventory.note_vms((host, key[2]) for key, host in found if len(of[key]) == 1)
+
+
+def _plans(
+    outside: Outside,
+    answers: Sequence[Surveyed],
+    policy: Policy,
+    everyone: Sequence[HostRecord],
+) -> list[_Plan]:
     locked = outside.store.claims.locked()
-    everyone = outside.store.inventory.hosts(include_inactive=True)
     return [
         _Plan(answer, tuple(planned_row(each, answer.clock) for each in planned))
         for answer, planned in plan(answers, policy, locked, everyone)

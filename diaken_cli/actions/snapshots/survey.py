@@ -52,17 +52,22 @@ class Surveyed:
 
 @contextmanager
 def surveyed(
-    hosts: Sequence[HostRecord], connect: Connect, *, sizes: bool = False
+    hosts: Sequence[HostRecord],
+    connect: Connect,
+    *,
+    addresses: bool = True,
+    sizes: bool = False,
 ) -> Iterator[tuple[Surveyed, ...]]:
     """Ask the vCenters of these hosts; the sessions are closed when the context is left.
 
-    A vCenter that is down, or refuses the login, does not hold up the others. With `sizes` the
-    snapshots know what they take up, for one more query.
+    A vCenter that is down, or refuses the login, does not hold up the others. Without `addresses`
+    only hosts with a stored UUID find their VMs. With `sizes` the snapshots know what they take
+    up, for one more query.
     """
     by_vcenter = members(hosts)
 
     def ask(vcenter: str) -> Surveyed:
-        return _survey(vcenter, by_vcenter[vcenter], connect, sizes=sizes)
+        return _survey(vcenter, by_vcenter[vcenter], connect, addresses=addresses, sizes=sizes)
 
     with ExitStack() as sessions:
         answers = at_the_same_time(ask, list(by_vcenter))
@@ -114,14 +119,14 @@ def matched(
 
 
 def _survey(
-    vcenter: str, hosts: Sequence[HostRecord], connect: Connect, *, sizes: bool
+    vcenter: str, hosts: Sequence[HostRecord], connect: Connect, *, addresses: bool, sizes: bool
 ) -> Surveyed:
     try:
         session = connect(vcenter)
     except DiakenError as error:
         return Surveyed(vcenter, None, None, error=error)
     try:
-        found = find_snapshots(session)
+        found = find_snapshots(session, addresses=addresses)
         machines, unknown = matched(hosts, found)
         if sizes:
             machines = _sized(session, machines)

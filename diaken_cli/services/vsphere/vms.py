@@ -19,6 +19,9 @@ from diaken_cli.services.vsphere.properties import (
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.words import Identity
 
+ADDRESSES = ("guest.ipAddress", "guest.net")
+"""What its addresses are made of: more than half of an answer about many VMs."""
+
 PATHS = (
     "name",
     "parent",
@@ -26,9 +29,8 @@ PATHS = (
     "config.template",
     "config.createDate",
     "runtime.powerState",
-    "guest.ipAddress",
-    "guest.net",
     "guest.toolsRunningStatus",
+    *ADDRESSES,
 )
 """What `virtual_machine` makes a VM of."""
 
@@ -40,7 +42,8 @@ _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 class VirtualMachine:
     """A VM; `extra_config` is None where it was not asked for, `instance_uuid` "" when unreadable.
 
-    `addresses` are all IPv4 addresses that its VMware Tools report, the primary one first;
+    `addresses` are all IPv4 addresses that its VMware Tools report, the primary one first, and
+    none where they were not asked for;
     `power_state` is on, off or suspended; `created_at` is None before vSphere 6.7 (see `came_at`).
     """
 
