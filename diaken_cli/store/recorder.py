@@ -1,5 +1,6 @@
 """Writing down a run while it happens, so that a run that dies has said what it did."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ class Recorder:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._names: dict[tuple[str, str, str, str], int] = {}
+        self._chunks: dict[tuple[int, int], Counter[str]] = {}
 
     def begin_step(
         self, run_id: int, position: int, name: str, detail: str | None, now: datetime
@@ -113,8 +115,11 @@ class Recorder:
             )
 
     def append_output(self, run_id: int, position: int, rows: Sequence[OutputRow]) -> None:
-        """Store results of the step at `position`, a compressed chunk a host."""
-        names = dict(self._names)
+        """Store results of the step at `position`, a compressed chunk a host.
+
+        Nobody else writes those of this run: the database is asked once how many there are.
+        """
+        names, chunks = dict(self._names), self._chunks.get((run_id, position))
         with self._database.writing() as session:
             by_host: dict[str, list[TaskOutput]] = {}
             for row in rows:
@@ -132,17 +137,16 @@ class Recorder:
                         text=row.text,
                     )
                 )
-            for host, outputs in by_host.items():
-                session.add(
-                    RunOutput(
-                        run_id=run_id,
-                        position=position,
-                        host=host,
-                        chunk=_next_chunk(session, run_id, position, host),
-                        body=pack(outputs),
-                    )
-                )
-        self._names = names  # only now is it sure that they are stored
+            if chunks is None:
+                chunks = _chunks(session, run_id, position)
+            of_run = {"run_id": run_id, "position": position}
+            new = [
+                {**of_run, "host": host, "chunk": chunks[host], "body": pack(outputs)}
+                for host, outputs in by_host.items()
+            ]
+            session.execute(insert(RunOutput), new)
+        # Only now is it sure that they are stored.
+        self._names, self._chunks[run_id, position] = names, chunks + Counter(by_host.keys())
 
 
 def set_step(
@@ -201,11 +205,11 @@ def _intern(session: Session, name: tuple[str, str, str, str]) -> int:
     return number or 0
 
 
-def _next_chunk(session: Session, run_id: int, position: int, host: str) -> int:
-    """The chunk after those that are stored, an earlier attempt's included."""
-    last = session.exec(
-        select(func.max(RunOutput.chunk)).where(
-            RunOutput.run_id == run_id, RunOutput.position == position, RunOutput.host == host
-        )
-    ).one()
-    return 0 if last is None else last + 1
+def _chunks(session: Session, run_id: int, position: int) -> Counter[str]:
+    """How many chunks of each host are stored: those of an earlier attempt."""
+    counted = (
+        select(RunOutput.host, func.count())
+        .where(RunOutput.run_id == run_id, RunOutput.position == position)
+        .group_by(RunOutput.host)
+    )
+    return Counter(dict(session.exec(counted).all()))
