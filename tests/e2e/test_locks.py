@@ -137,7 +137,7 @@ def test_of_twenty_runs_never_two_are_on_one_host(fleet: Fleet) -> None:
         assert document["status"] == "success"
         for host in by_host(document):
             noted[host].append(who)
-    assert ran >= 7, "the six that waited, and whoever was first"
+    assert ran >= len(WAITING), "those that waited; whoever was first may be one of them"
     for host in HOSTS:
         lines = fleet.lab.sh(host, "cat", "/root/noted").stdout.splitlines()
         pairs = list(zip(lines[::2], lines[1::2], strict=True))
