@@ -38,7 +38,7 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready $(WHEEL)/ready
 	@lab/prepare --tests
-	@DIAKEN_PYTHON=$(CURDIR)/$(WHEEL)/bin/python $(BIN)/pytest --numprocesses 2 --dist loadfile
+	@DIAKEN_PYTHON=$(CURDIR)/$(WHEEL)/bin/python $(BIN)/pytest --numprocesses 4 --dist loadfile
 
 check: $(VENV)/ready
 	@$(BIN)/ruff check .
