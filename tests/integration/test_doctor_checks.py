@@ -280,28 +280,21 @@ def test_cron(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "cron"
     config = load(None, {"HOME": str(tmp_path), "DIAKEN_DATABASE": str(store.path)})
 
-    def look(*, needed: bool = False) -> list[Finding]:
-        return list(cron.check_lines(config, needed=needed, path=file))
+    def look() -> list[Finding]:
+        return list(cron.check(config, store, now(), path=file))
 
     assert told(look()).startswith("warning: cron does not tick")
-    assert told(look(needed=True)).startswith("problem: cron does not tick, and tasks wait")
     file.write_text("# by hand\n")
     assert "not made by diaken" in told(look())
     wanted = crontab.lines(crontab.program(), crontab.environment(config), user="root")
+    file.write_text(wanted)
+    assert "never one" in told(look())
+    assert only(cron.check(config, None, now(), path=file)).status is Health.OK
+    store.beside("tick").touch()
+    assert [each.status for each in look()] == [Health.OK] * 2
     file.write_text(wanted.replace(str(crontab.program()), "/opt/old/diaken"))
     assert told(look()).endswith("| diaken scheduler install --yes")
     file.write_text(wanted)
-    assert only(look()).status is Health.OK
-
-
-def test_ticks(store: Store) -> None:
-    def look(*, installed: bool = True) -> list[Finding]:
-        return list(cron.check_ticks(store, now(), installed=installed))
-
-    assert look(installed=False) == []
-    assert "never one" in told(look())
-    store.beside("tick").touch()
-    assert only(look()).status is Health.OK
     store.schedules.pause(now() + timedelta(hours=1))
     assert "diaken scheduler resume" in told(look())
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -13,55 +14,97 @@ from diaken_cli.actions.schedules.status import SchedulerStatus, status
 from diaken_cli.config import Config
 from diaken_cli.services import cron
 from diaken_cli.store import Store
-from diaken_cli.words import ScheduleStatus
 
 INSTALL = "diaken scheduler install --yes"
 CRONTAB = "put these lines into `crontab -e`: diaken scheduler install"
 
 
-def check_lines(config: Config, *, needed: bool, path: Path = cron.CRON_D) -> Iterable[Finding]:
-    """Whether cron has the lines that it should; `needed`: there are tasks that wait for it."""
-    if os.geteuid() != 0:
-        yield from _own_lines(needed=needed)
+@dataclass(frozen=True)
+class Seen:
+    """What there is to see of cron, and of the ticks.
+
+    `file` is what the file for all accounts holds, and `wanted` what it should; both are None for
+    who is not root. `crontab` is the account's own, None where there is no crontab(1). `scheduler`
+    is None where there is no database to tell.
+    """
+
+    path: Path
+    file: str | None
+    wanted: str | None
+    crontab: str | None
+    scheduler: SchedulerStatus | None
+
+    @property
+    def has_line(self) -> bool:
+        """Whether cron has a line that ticks for this account."""
+        return _ticks_by(self.file) or _ticks_by(self.crontab)
+
+    @property
+    def ticks(self) -> bool:
+        """Whether there was a tick just now, whoever called it."""
+        return self.scheduler is not None and not self.scheduler.late
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is a task that waits for a tick."""
+        return self.scheduler is not None and self.scheduler.next is not None
+
+
+def check(
+    config: Config, store: Store | None, now: datetime, *, path: Path = cron.CRON_D
+) -> Iterable[Finding]:
+    """Whether cron has its lines, ticks come, and they may carry out anything."""
+    file = wanted = None
+    if os.geteuid() == 0:
+        yield from killed_writes.check(About("cron", str(path)), path.parent)
+        file = cron.installed(path)
+        wanted = cron.lines(cron.program(), cron.environment(config), user="root")
+    scheduler = None if store is None else status(store, now)
+    yield from judge(Seen(path, file, wanted, _crontab(), scheduler), now)
+
+
+def judge(seen: Seen, now: datetime) -> Iterable[Finding]:
+    """What that comes to. That cron does not tick is said where nothing ticks, and only once."""
+    yield _lines(seen)
+    found = seen.scheduler
+    if found is None:
         return
-    about = About("cron", str(path))
-    yield from killed_writes.check(about, path.parent)
-    there = cron.installed(path)
-    wanted = cron.lines(cron.program(), cron.environment(config), user="root")
-    if there is None:
-        yield _missing(about, INSTALL, needed=needed)
-    elif there == wanted:
-        yield about.ok("as it should be: a tick each minute, prune each hour")
-    elif cron.MARK not in there.splitlines():
-        yield about.problem("it was not made by diaken", f"look at it, and move it; then {INSTALL}")
-    else:
-        yield about.problem(f"it {_difference(there, wanted)}", INSTALL)
-
-
-def check_ticks(store: Store, now: datetime, *, installed: bool) -> Iterable[Finding]:
-    """Whether ticks come, and whether they may carry out anything."""
     about = About("cron", "ticks")
-    found = status(store, now)
     if found.paused_until is not None:
         until = "" if found.paused_for_good else f" until {found.paused_until:%Y-%m-%d %H:%M} UTC"
         yield about.warning(f"the scheduler is paused{until}", "diaken scheduler resume")
-    if found.late and installed:
-        yield about.problem(_late(found, now), "is cron running? systemctl status cron")
-    elif not found.late:
+    if not found.late:
         yield about.ok("the last one is less than 3 minutes ago")
+    elif seen.has_line:
+        yield about.problem(_late(found, now), "is cron running? systemctl status cron")
 
 
-def has_tasks(store: Store) -> bool:
-    """Whether there are tasks that wait for a tick."""
-    tasks = store.schedules.tasks(include_ended=False)
-    return any(task.status is ScheduleStatus.PENDING for task in tasks)
+def _lines(seen: Seen) -> Finding:
+    about = About("cron", "crontab" if seen.wanted is None else str(seen.path))
+    if seen.file is not None and seen.wanted is not None:
+        return _file(about, seen.file, seen.wanted)
+    if seen.has_line:
+        return About("cron", "crontab").ok("it has a line with a tick")
+    mend = CRONTAB if seen.wanted is None else INSTALL
+    if seen.wanted is None and seen.crontab is None:
+        mend = f"install cron, then {mend}"
+    if seen.ticks:
+        said = "cron has no line with a tick; the last one was called by hand, or by something else"
+        return about.warning(said, f"unless something else calls it each minute: {mend}")
+    if seen.needed:
+        return about.problem("cron does not tick, and tasks wait for it", mend)
+    said = "cron does not tick: no task is carried out, no snapshot pruned"
+    return about.warning(said, mend)
 
 
-def is_installed() -> bool:
-    """Whether cron has a line with a tick, of this account or for all."""
-    if cron.CRON_D.exists():
-        return True
-    return "scheduler tick" in (_crontab() or "")
+def _file(about: About, there: str, wanted: str) -> Finding:
+    if there == wanted:
+        return about.ok("as it should be: a tick each minute, prune each hour")
+    if cron.MARK not in there.splitlines():
+        return about.problem(
+            "it was not made by diaken", f"look at it, and move it; then {INSTALL}"
+        )
+    return about.problem(f"it {_difference(there, wanted)}", INSTALL)
 
 
 def _late(found: SchedulerStatus, now: datetime) -> str:
@@ -71,22 +114,10 @@ def _late(found: SchedulerStatus, now: datetime) -> str:
     return f"the last one was {minutes:.0f} minutes ago; cron should call each minute"
 
 
-def _missing(about: About, mend: str, *, needed: bool) -> Finding:
-    if needed:
-        return about.problem("cron does not tick, and tasks wait for it", mend)
-    said = "cron does not tick: no task is carried out, no snapshot pruned"
-    return about.warning(said, mend)
-
-
-def _own_lines(*, needed: bool) -> Iterable[Finding]:
-    about = About("cron", "crontab")
-    lines = _crontab()
-    if lines is None:
-        yield about.warning("there is no crontab(1) here", "install cron")
-    elif "scheduler tick" in lines:
-        yield about.ok("it has a line with a tick")
-    else:
-        yield _missing(about, CRONTAB, needed=needed)
+def _ticks_by(lines: str | None) -> bool:
+    """Whether a crontab has a line with a tick that is no comment."""
+    commands = (line for line in (lines or "").splitlines() if not line.lstrip().startswith("#"))
+    return any("scheduler tick" in line for line in commands)
 
 
 def _crontab() -> str | None:

@@ -81,10 +81,9 @@ def _checks(
     yield from _ssh(config, store, environ, lacking)
     yield Check(About("ansible", "ansible-playbook"), ansible.check)
     yield from _vcenters(store, lacking)
-    yield Check(About("cron", "lines"), partial(_cron_lines, config, store))
-    yield needs_store(
-        "cron", "ticks", lambda given: cron.check_ticks(given, now, installed=cron.is_installed())
-    )
+    yield Check(About("cron", "lines"), partial(cron.check, config, store, now))
+    if store is None:
+        yield Check(About("cron", "ticks"), lambda: [lacking("cron")])
     yield needs_store(
         "hosts_file",
         str(config.hosts_file.path),
@@ -154,11 +153,6 @@ def _vcenters(store: Store | None, lacking: Callable[[str], Finding]) -> Iterabl
     if not found:
         about = About("vcenter", "none")
         yield Check(about, lambda: [about.ok("there is none: diaken vcenters add")])
-
-
-def _cron_lines(config: Config, store: Store | None) -> Iterable[Finding]:
-    needed = store is not None and cron.has_tasks(store)
-    return cron.check_lines(config, needed=needed)
 
 
 def _not_checked(check: str, for_lack_of: str) -> Finding:
