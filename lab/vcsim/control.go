@@ -35,6 +35,10 @@ var controls = map[string]func(url.Values) (answers, error){
 	"pretend": func(q url.Values) (answers, error) {
 		return orderNumber(q, "count", func(i *injection, count int) { i.pretend = count })
 	},
+	"deaf": func(q url.Values) (answers, error) {
+		return orderNumber(q, "count", func(i *injection, count int) { i.deaf = count })
+	},
+	"answer":        controlAnswer,
 	"consolidation": controlConsolidation,
 	"http":          controlHTTP,
 	"reset":         controlReset,
@@ -112,14 +116,26 @@ func controlHTTP(q url.Values) (answers, error) {
 	return orderNumber(q, "count", func(i *injection, count int) { i.statusCode, i.statusCount = status, count })
 }
 
+func controlAnswer(q url.Values) (answers, error) {
+	kind := q.Get("type")
+	if kind == "" {
+		kind = "application/json"
+	}
+	return orderNumber(q, "count", func(i *injection, count int) {
+		i.text, i.kind, i.textCount = q.Get("text"), kind, count
+	})
+}
+
 func controlReset(q url.Values) (answers, error) {
 	switch when := q.Get("when"); when {
 	case "", "before":
 		return orderNumber(q, "count", func(i *injection, count int) { i.resetBefore = count })
 	case "after":
 		return orderNumber(q, "count", func(i *injection, count int) { i.resetAfter = count })
+	case "ahead":
+		return orderNumber(q, "count", func(i *injection, count int) { i.resetAhead = count })
 	default:
-		return nil, fmt.Errorf("when=%q is neither before nor after", when)
+		return nil, fmt.Errorf("when=%q is none of before, after and ahead", when)
 	}
 }
 

@@ -48,12 +48,19 @@ func (f *front) soap(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := planCall(method.Name)
+	if p.resetAhead {
+		reset(w)
+		f.carryOutLater(r, method, p)
+		return
+	}
 	time.Sleep(time.Duration(p.callDelay) * time.Millisecond)
 	switch {
 	case p.statusCode != 0:
 		http.Error(w, "ordered by the lab", p.statusCode)
 	case p.resetBefore:
 		reset(w)
+	case p.answered:
+		answerText(w, p)
 	case p.soapFault != "":
 		f.refuse(w, method, p.soapFault)
 	case p.resetAfter:
@@ -80,6 +87,16 @@ func (f *front) carryOut(w http.ResponseWriter, r *http.Request, method *simulat
 	f.simulator.ServeHTTP(w, again(r, body))
 }
 
+// carryOutLater does what a client asked for whose connection was reset, also where it has logged out by then.
+func (f *front) carryOutLater(r *http.Request, method *simulator.Method, p plan) {
+	op := findOperation(method)
+	if op == nil || !f.authenticated(r) {
+		return
+	}
+	time.Sleep(time.Duration(p.callDelay) * time.Millisecond)
+	op(httptest.NewRecorder(), method, p)
+}
+
 // fetch answers nothing for an unset property, where 0.24.2 panics (vm.snapshot of a VM without one).
 func (f *front) fetch(w http.ResponseWriter, r *http.Request, body []byte) {
 	inventory.RLock()
@@ -90,6 +107,12 @@ func (f *front) fetch(w http.ResponseWriter, r *http.Request, body []byte) {
 		}
 	}()
 	f.simulator.ServeHTTP(w, again(r, body))
+}
+
+// answerText writes what was ordered in the place of an answer.
+func answerText(w http.ResponseWriter, p plan) {
+	w.Header().Set("Content-Type", p.kind)
+	_, _ = io.WriteString(w, p.text) // the client has gone: nobody is left to be told
 }
 
 func (f *front) refuse(w http.ResponseWriter, method *simulator.Method, name string) {

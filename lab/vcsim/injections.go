@@ -10,11 +10,16 @@ type injection struct {
 	statusCount int      // … for so many calls
 	resetBefore int      // calls whose connection is reset before anything is done
 	resetAfter  int      // calls that are carried out and whose answer is lost
+	resetAhead  int      // calls whose connection is reset at once, and that are carried out then
 	soapFault   string   // type of the fault that refuses the call …
 	soapCount   int      // … for so many calls
 	taskFaults  []string // types of the faults that the next tasks end with, in order
 	endless     int      // tasks that run until they are canceled
 	pretend     int      // tasks that end well and have done nothing
+	deaf        int      // tasks that are canceled, and end well all the same
+	text        string   // what is answered instead …
+	kind        string   // … as this type of content …
+	textCount   int      // … to so many calls
 }
 
 // plan is what happens to one call.
@@ -23,8 +28,11 @@ type plan struct {
 	statusCode           int
 	resetBefore          bool
 	resetAfter           bool
+	resetAhead           bool
 	soapFault, taskFault string
 	endless, pretend     bool
+	deaf, answered       bool
+	text, kind           string
 }
 
 // everyMethod is the name under which something is ordered for all methods.
@@ -82,12 +90,16 @@ func (i *injection) take() plan {
 		p.statusCode = i.statusCode
 	case takeOne(&i.resetBefore):
 		p.resetBefore = true
+	case takeOne(&i.textCount):
+		p.answered, p.text, p.kind = true, i.text, i.kind
 	case takeOne(&i.soapCount):
 		p.soapFault = i.soapFault
 	default:
 		p.resetAfter = takeOne(&i.resetAfter)
+		p.resetAhead = takeOne(&i.resetAhead)
 		p.endless = takeOne(&i.endless)
 		p.pretend = takeOne(&i.pretend)
+		p.deaf = takeOne(&i.deaf)
 		if len(i.taskFaults) > 0 {
 			p.taskFault, i.taskFaults = i.taskFaults[0], i.taskFaults[1:]
 		}

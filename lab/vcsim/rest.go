@@ -35,6 +35,8 @@ func (f *front) rest(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "ordered by the lab", p.statusCode)
 	case p.resetBefore:
 		reset(w)
+	case p.answered:
+		answerText(w, p)
 	case r.Method == http.MethodPost && strings.HasSuffix(route, "/session") && (user != *username || secret != f.secret):
 		w.WriteHeader(http.StatusUnauthorized)
 	case strings.HasPrefix(route, apiPrefix+"/"):

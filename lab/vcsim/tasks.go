@@ -132,6 +132,10 @@ func (t *runningTask) carryOut(p plan, w work) (result types.AnyType, fault type
 // wait lets the task's delay pass, with progress; it ends early, with a fault, when the task is canceled.
 func (t *runningTask) wait(p plan) types.BaseMethodFault {
 	const steps = 20
+	canceled := t.canceled
+	if p.deaf {
+		canceled = nil
+	}
 	pause := time.Duration(p.taskDelay) * time.Millisecond / steps
 	if p.endless {
 		pause = 50 * time.Millisecond
@@ -141,7 +145,7 @@ func (t *runningTask) wait(p plan) types.BaseMethodFault {
 			t.update(types.PropertyChange{Name: "info.progress", Val: int32(step * 100 / steps)})
 		}
 		select {
-		case <-t.canceled:
+		case <-canceled:
 			return &types.RequestCanceled{}
 		case <-time.After(pause):
 		}
@@ -149,7 +153,7 @@ func (t *runningTask) wait(p plan) types.BaseMethodFault {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	select {
-	case <-t.canceled:
+	case <-canceled:
 		return &types.RequestCanceled{}
 	default:
 		t.cancelable = false

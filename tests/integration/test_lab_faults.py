@@ -114,6 +114,16 @@ def test_an_endless_task_ends_only_by_cancel_and_did_nothing(lab: Lab, vm: Any) 
     finish(vm.PowerOnVM_Task())  # one was ordered
 
 
+def test_a_deaf_task_is_canceled_and_ends_well(lab: Lab, vm: Any) -> None:
+    lab.sim("taskdelay", method="PowerOnVM_Task", ms=500)
+    lab.sim("deaf", method="PowerOnVM_Task")
+    task = vm.PowerOnVM_Task()
+    task.CancelTask()
+    assert task.info.cancelled
+    finish(task)
+    assert vm.runtime.powerState == "poweredOn"
+
+
 def test_a_task_fault_is_the_end_of_so_many_tasks(lab: Lab, service: Any, vm: Any) -> None:
     lab.sim("taskfault", method="CloneVM_Task", fault="NoDiskSpace")
     lab.sim("taskfault", method="PowerOnVM_Task", fault="InsufficientResourcesFault", count=2)
@@ -213,7 +223,7 @@ def test_the_tools_report_what_they_are_told_to(lab: Lab, vm: Any) -> None:
         ("taskfault", {"method": "Login", "fault": "Gremlins"}, "Gremlins"),
         ("soapfault", {"method": "Login", "fault": "VirtualDisk"}, "is not a fault"),
         ("http", {"method": "Login", "status": 200}, "400 to 599"),
-        ("reset", {"method": "Login", "when": "never"}, "before nor after"),
+        ("reset", {"method": "Login", "when": "never"}, "none of before, after and ahead"),
         ("guest", {"vm": "web77", "ip": ""}, "web77"),
     ],
 )
