@@ -44,9 +44,10 @@ POWER_ON = (
     Fault(
         "The connection breaks after vCenter took up powering on",
         (order("reset", "PowerOnVM_Task", when="after"), SLOW_POWER),
-        step="power_on",
-        code="outcome_unknown",
-        said="PowerOnVM_Task",
+    ),
+    Fault(
+        "The connection breaks after vCenter has powered on the VM",
+        (order("reset", "PowerOnVM_Task", when="after"),),
     ),
     Fault(
         "vCenter ends the session while the VM is powered on",
@@ -80,8 +81,23 @@ POWER_ON = (
         said="PowerOnVM_Task",
     ),
     Fault(
-        "vCenter takes the call to power on and never answers",
+        "vCenter takes up the call to power on once it is not waited for any more",
         (order("delay", "PowerOnVM_Task", ms=2000),),
+        world="impatient",
+    ),
+    Fault(
+        "The deploy is stopped while vCenter does not answer the call to power on",
+        (order("delay", "PowerOnVM_Task", ms=20000),),
+        during="power_on",
+        stopped=True,
+        step="power_on",
+        code="canceled",
+        exit=130,
+        world="impatient",
+    ),
+    Fault(
+        "vCenter takes the call to power on and never answers",
+        (order("delay", "PowerOnVM_Task", ms=20000),),
         step="power_on",
         code="outcome_unknown",
         said="time-out",

@@ -1,10 +1,10 @@
 """Power the VM on, and wait until it reports the address that it was given."""
 
 from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, settled_vm, turn_off
-from diaken_cli.actions.deploy.steps.waiting import finished
+from diaken_cli.actions.deploy.steps.waiting import LATE_SECONDS, finished, settle, soon
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
-from diaken_cli.errors import TimedOut, VSphereError
+from diaken_cli.errors import TimedOut, Unanswered, Unreachable, VSphereError
 from diaken_cli.services.vsphere import guest, power, vms
 from diaken_cli.words import DeployRequest
 
@@ -22,10 +22,20 @@ def _power_on(d: Deploy) -> Facts:
         d.note("power_on", task=task)
         finished(d, task, d.request.ip_timeout, "powering on", "--ip-timeout", "power_on")
     except VSphereError as fault:
-        # Whoever powered it on: it is on.
-        if fault.code != "power_state" or power.state(d.vcenter, vm) != "on":
+        # The VM has the last word: the answer may have got lost, or somebody else was first.
+        if fault.code == Unreachable.code:  # nor would it tell
+            raise
+        lost = fault.code == Unanswered.code
+        if not soon(d, lambda: _is_on(d, vm), LATE_SECONDS if lost else 0.0):
             raise
     return {"power_state": "on"}
+
+
+def _is_on(d: Deploy, vm: str) -> bool:
+    """Whether the VM is on, once nothing is being done to it any more."""
+    settle(d, vm)
+    found = vms.read_vms(d.vcenter, [vm]).get(vm)
+    return found is not None and found.power_state == "on"
 
 
 def _power_off(d: Deploy) -> None:

@@ -1,12 +1,36 @@
 """Waiting for the vSphere tasks of a deploy, and of its undoing."""
 
+import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.errors import OperationFailed, TimedOut
 from diaken_cli.events import StepProgressed
 from diaken_cli.services.vsphere import tasks
 from diaken_cli.services.vsphere.session import Session
+
+LATE_SECONDS = 5.0
+"""So long vCenter may take to show that it took up a call whose answer got lost."""
+
+PACE = 0.5
+
+Seen = TypeVar("Seen")
+
+
+def soon(d: Deploy, look: Callable[[], Seen], seconds: float) -> Seen:
+    """What a look gives, as soon as that is something, or after so many seconds.
+
+    Raises Canceled where it has to end before.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen or time.monotonic() >= deadline:
+            return seen
+        if d.should_stop():
+            d.recording.stop.check()
+        time.sleep(PACE)
 
 
 def finished(
