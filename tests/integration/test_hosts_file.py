@@ -21,6 +21,8 @@ from tests.integration.hosts_file_fixture import (
     OUTSIDE,
     PATIENCE,
     beside,
+    ended,
+    forked,
     hosts,
     mount,
     with_own_mounts,
@@ -276,5 +278,25 @@ def test_whether_a_host_has_its_line(hosts: Path) -> None:
     assert not has(f"{own.address}\t{own.name}\n")  # it is not in the block, so not ours
     hosts.unlink()
     assert not carries(hosts, own, OURS)
+    assert not carries(hosts.parent / "no-folder" / "hosts", own, OURS)
+
+
+def test_what_can_not_be_looked_at_has_perhaps_its_line(hosts: Path) -> None:
+    def unknown(path: Path, why: str) -> None:
+        with pytest.raises(AccessError, match=why):
+            carries(path, OLD[0], OURS)
+
+    def as_nobody() -> None:
+        os.setgroups([])
+        os.setuid(NOBODY)
+        unknown(hosts, "Permission denied")
+
+    hosts.chmod(0)
+    assert ended(forked(as_nobody)) == 0
+    unknown(Path("/proc/self/mem"), "Input/output error")  # its first page is not mapped
+    loop = hosts.with_name("loop")
+    loop.symlink_to(loop)
+    unknown(loop, "Too many levels")
+    hosts.unlink()
     hosts.mkdir()
-    assert not carries(hosts, own, OURS)
+    unknown(hosts, "is not a regular file")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-from diaken_cli.errors import AccessError, Conflict
+from diaken_cli.errors import Conflict
 from diaken_cli.services.hosts_file.block import (
     Block,
     Entry,
@@ -18,7 +18,7 @@ from diaken_cli.services.hosts_file.block import (
     render,
     replaced,
 )
-from diaken_cli.services.hosts_file.file import alone, left, locate, read, replace
+from diaken_cli.services.hosts_file.file import alone, left, locate, look, read, replace
 
 __all__ = ["Entry", "Outcome", "carries", "left_by_killed", "sync"]
 
@@ -50,13 +50,10 @@ def left_by_killed(path: Path) -> list[Path]:
 def carries(path: Path, entry: Entry, database_id: str) -> bool:
     """Whether the block of this database has the line of a host.
 
-    Where markers don't match, it is looked for in the whole file. A file that can't be read has
-    no line that this account has written.
+    Where markers don't match, it is looked for in the whole file. A file that is not there has no
+    line. Raises AccessError where it can't be looked at.
     """
-    try:
-        content = read(locate(path))
-    except AccessError:
-        return False
+    content = look(path)
     try:
         block = find(content, path)
     except Conflict:

@@ -47,6 +47,20 @@ def read(target: Path) -> bytes:
         raise AccessError(f"{target} can't be read: {fault.strerror}") from fault
 
 
+def look(path: Path) -> bytes:
+    """The bytes of the file that is meant; none where it, or its folder, is not there.
+
+    Raises AccessError where that can't be told.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as fault:
+        raise AccessError(f"{path} can't be read: {fault.strerror}") from fault
+    return read(locate(path))
+
+
 @contextmanager
 def alone(target: Path) -> Iterator[AccessError | None]:
     """Hold the lock beside the file; what a killed writer left there is removed.

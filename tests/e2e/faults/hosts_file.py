@@ -15,6 +15,18 @@ def folder_in_its_place(deploying: Deploying) -> None:
     deploying.hosts_file.mkdir()
 
 
+def put_aside(deploying: Deploying) -> None:
+    """A folder takes the place of the hosts file, which keeps its lines elsewhere."""
+    deploying.hosts_file.rename(deploying.folder / "aside")
+    deploying.hosts_file.mkdir()
+
+
+def put_back(deploying: Deploying) -> None:
+    """The hosts file is back."""
+    deploying.hosts_file.rmdir()
+    (deploying.folder / "aside").rename(deploying.hosts_file)
+
+
 def kept_from_writing(deploying: Deploying) -> None:
     """The hosts file stays as it is, also for root."""
     subprocess.run(["mount", "--bind", deploying.hosts_file, deploying.hosts_file], check=True)

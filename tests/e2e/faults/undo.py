@@ -21,6 +21,8 @@ from tests.e2e.faults.hosts_file import (
     fill_its_disk,
     kept_from_writing,
     on_a_disk_of_its_own,
+    put_aside,
+    put_back,
     set_free,
     unbalance,
 )
@@ -138,6 +140,9 @@ UNDO = (
         "The disk of the hosts file is full", fill_its_disk, empty_its_disk, on_a_disk_of_its_own
     ),
     line_stays("Somebody removes the end of diaken's block in the hosts file", unbalance, balance),
+    line_stays(
+        "The hosts file can't be read any more: a folder is in its place", put_aside, put_back
+    ),
     Fault(
         "The hosts file could never be written, and the clone fails",
         (kept_from_writing, order("taskfault", "CloneVM_Task", fault="NoDiskSpace")),

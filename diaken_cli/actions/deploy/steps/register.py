@@ -1,5 +1,7 @@
 """Reserve the name and the address: a host that is not active yet, and its line."""
 
+from pathlib import Path
+
 from diaken_cli.actions.deploy.steps.own import write_hosts_file
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.inventory import write_block
@@ -65,21 +67,29 @@ def _unregister(d: Deploy) -> None:
 
 
 def _take_line_off(d: Deploy) -> None:
-    """Raises OperationFailed where the hosts file has the host's line, and keeps it."""
-    path, request = d.hosts_file, d.request
+    """Raises OperationFailed where the hosts file keeps the host's line, or may keep it."""
+    path = d.hosts_file
     if path is None:
         return
     try:
         write_block(d.store, path, given_up_by=d.recording.id)
-    except (AccessError, Conflict) as error:
-        if not hosts_file.carries(path, hosts_file.Entry(request.ip, request.name), d.store.id):
+    except (AccessError, Conflict) as refused:
+        why = _why_it_may_stay(d, path, refused)
+        if why is None:
             return  # nothing of it is there; that the file can't be written is told afterwards
         again = f"Then: diaken deploy abort {d.recording.id}"
-        raise OperationFailed(
-            f"the line of {request.name} is still in {path}: {error.message}",
-            code=error.code,
-            hint=f"{error.hint} {again}" if error.hint else again,
-        ) from error
+        hint = f"{refused.hint} {again}" if refused.hint else again
+        raise OperationFailed(why, code=refused.code, hint=hint) from refused
+
+
+def _why_it_may_stay(d: Deploy, path: Path, refused: AccessError | Conflict) -> str | None:
+    """Why the line stays in a hosts file that can't be written; None where it is not in there."""
+    name = d.request.name
+    try:
+        there = hosts_file.carries(path, hosts_file.Entry(d.request.ip, name), d.store.id)
+    except AccessError as unreadable:
+        return f"whether the line of {name} is still in {path} is not known: {unreadable.message}"
+    return f"the line of {name} is still in {path}: {refused.message}" if there else None
 
 
 REGISTER = Step[Deploy, DeployRequest](
