@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.e2e.deploying import NAME, STEPS, Deploying, deploy_lab, deploying, left
+from tests.e2e.faults.somebody import cancels_what_goes_on
 from tests.e2e.moments import (
     ACTIVATING,
     BEFORE_SUCCESS,
@@ -47,7 +48,7 @@ def test_it_is_taken_up_as_if_nothing_had_happened(deploying: Deploying, moment:
 
 
 def test_killed_before_every_entry_it_is_taken_up_every_time(deploying: Deploying) -> None:
-    known = {task.key for task in deploying.tasks("VirtualMachine.clone")}
+    known = clones(deploying)
     words = deploying.words()
     for step in STEPS[1:]:
         deploying.kill_before_entry(step, *words)
@@ -56,7 +57,7 @@ def test_killed_before_every_entry_it_is_taken_up_every_time(deploying: Deployin
     run = deploying.json(*words)
 
     assert (run["status"], run["error"], run["leftovers"]) == ("success", None, [])
-    assert len({task.key for task in deploying.tasks("VirtualMachine.clone")} - known) == 1
+    assert len(clones(deploying) - known) == 1
     assert_deployed(deploying)
 
 
@@ -159,6 +160,98 @@ def test_of_two_that_take_it_up_one_wins(deploying: Deploying) -> None:
 
     assert ended == [0, 12]
     assert_deployed(deploying)
+
+
+# ── a clone that goes on ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "not noted"])
+def test_no_clone_is_begun_beside_one_that_may_still_end(deploying: Deploying, noted: bool) -> None:
+    before = clones(deploying)
+    number = killed_in_an_endless_clone(deploying, noted=noted)
+
+    run = deploying.json("deploy", "resume", number, status=1)
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "timed_out")
+    assert "that this run may have begun has not ended; see task task-" in run["error"]["message"]
+    assert len(clones(deploying) - before) == 1
+    # One that is known to be the run's own is canceled; it might be anybody's otherwise.
+    assert left(run) == ([] if noted else [("host", NAME), ("vm", NAME)])
+    assert deploying.running_tasks() == ([] if noted else ["VirtualMachine.clone"])
+    cancels_what_goes_on(deploying)
+
+
+def test_no_clone_is_begun_where_the_wait_for_one_is_stopped(deploying: Deploying) -> None:
+    world, before = deploying.world(), clones(deploying)
+    number = killed_in_an_endless_clone(deploying, "10m", noted=True)
+    deploying.lab.sim("calls")
+    with deploying.going_on("deploy", "resume", number) as call:
+        call.until(lambda: "WaitForUpdatesEx" in deploying.lab.sim("calls")["calls"])
+        call.signal(signal.SIGTERM)
+        status, run = call.ended()
+
+    assert (status, run["status"], run["leftovers"]) == (130, "canceled", [])
+    assert len(clones(deploying) - before) == 1
+    assert deploying.running_tasks() == []
+    assert deploying.world() == world
+
+
+def test_a_clone_that_goes_on_while_it_is_taken_back_is_left(deploying: Deploying) -> None:
+    before = deploying.world()
+    number = killed_in_an_endless_clone(deploying, noted=False)
+
+    run = deploying.json("deploy", "abort", number, "--yes", status=1)
+
+    assert left(run) == [("host", NAME), ("vm", NAME)]
+    assert "has not ended; see task task-" in run["error"]["message"]
+    cancels_what_goes_on(deploying)
+    again = deploying.json("deploy", "abort", number, "--yes")
+    assert (again["status"], again["leftovers"]) == ("canceled", [])
+    assert deploying.world() == before
+
+
+def test_a_clone_that_ends_while_it_is_taken_back_is_destroyed(deploying: Deploying) -> None:
+    before = deploying.world()
+    deploying.lab.sim("taskdelay", method="CloneVM_Task", ms=4000)
+    number = killed_while_it_clones(deploying, "10m", noted=False)
+    assert deploying.running_tasks() == ["VirtualMachine.clone"]
+
+    run = deploying.json("deploy", "abort", number, "--yes")
+
+    assert (run["status"], run["leftovers"]) == ("canceled", [])
+    assert deploying.tasks("VirtualMachine.clone")[-1].state == "success"
+    assert deploying.world() == before
+
+
+def killed_in_an_endless_clone(deploying: Deploying, timeout: str = "2s", *, noted: bool) -> str:
+    """A deploy that died while its clone, which never ends, went on: the number of its run."""
+    deploying.lab.sim("endless", method="CloneVM_Task")
+    return killed_while_it_clones(deploying, timeout, noted=noted)
+
+
+def killed_while_it_clones(deploying: Deploying, timeout: str, *, noted: bool) -> str:
+    """A deploy that died in its clone, once the vSphere task was noted, or before."""
+    with ExitStack() as stack:
+        if not noted:
+            noting = "UPDATE ON run_step WHEN NEW.facts LIKE '%task-%'"
+            stack.enter_context(deploying.slow_to(noting))
+        call = stack.enter_context(deploying.going_on(*deploying.words("--clone-timeout", timeout)))
+        call.until(
+            lambda: (
+                CLONING.reached(deploying)
+                if noted
+                else "VirtualMachine.clone" in deploying.running_tasks()
+            )
+        )
+        call.kill()
+    assert CLONING.reached(deploying) is noted
+    (run,) = deploying.json("history", "list")
+    return str(run["id"])
+
+
+def clones(deploying: Deploying) -> set[str]:
+    """The keys of the recent vSphere tasks that clone something."""
+    return {task.key for task in deploying.tasks("VirtualMachine.clone")}
 
 
 # ── whose VM is it ───────────────────────────────────────────────────────────────────────────

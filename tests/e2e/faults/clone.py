@@ -11,6 +11,7 @@ from tests.e2e.faults.fault import (
 )
 from tests.e2e.faults.somebody import (
     PASSING,
+    cancels_what_goes_on,
     destroys_it,
     passing_template,
     powers_it_on,
@@ -44,6 +45,19 @@ CLONE = (
         said="--clone-timeout",
     ),
     Fault(
+        "The clone takes longer than it may, and ends well before it can be canceled",
+        (
+            order("taskdelay", "CloneVM_Task", ms=3000),
+            order("delay", "CancelTask", ms=3000),
+        ),
+        ("--clone-timeout", "2s"),
+    ),
+    Fault(
+        "The clone takes longer than it may, is canceled, and ends well all the same",
+        (order("taskdelay", "CloneVM_Task", ms=4000), order("deaf", "CloneVM_Task")),
+        ("--clone-timeout", "2s"),
+    ),
+    Fault(
         "HTTP 503 in answer to the clone",
         (order("http", "CloneVM_Task", status=503),),
         code="outcome_unknown",
@@ -60,6 +74,16 @@ CLONE = (
         (order("reset", "CloneVM_Task", when="after"), SLOW_CLONE),
         code="outcome_unknown",
         said="CloneVM_Task",
+    ),
+    Fault(
+        "The connection breaks after vCenter took up the clone, which never ends",
+        (order("reset", "CloneVM_Task", when="after"), order("endless", "CloneVM_Task")),
+        ("--clone-timeout", "2s"),
+        code="outcome_unknown",
+        said="CloneVM_Task",
+        warned="has not ended",
+        left=BOTH,
+        mended=cancels_what_goes_on,
     ),
     Fault(
         "The connection breaks after the clone was begun and is over",

@@ -1,9 +1,10 @@
 """What somebody else does to the VM of a deploy, in vCenter."""
 
+from contextlib import suppress
 from typing import Any
 
 from pyVim.task import WaitForTask
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from tests.e2e.deploying import NAME, Deploying
 
@@ -73,6 +74,16 @@ def powers_it_off(deploying: Deploying) -> None:
 def powers_it_on(deploying: Deploying) -> None:
     """The VM is powered on."""
     deploying.to_vm(NAME, lambda vm: vm.PowerOnVM_Task())
+
+
+def cancels_what_goes_on(deploying: Deploying) -> None:
+    """Every vSphere task that runs is canceled."""
+    with deploying.lab.connect() as service:
+        for task in service.content.taskManager.recentTask:
+            if task.info.state in ("queued", "running"):
+                task.CancelTask()
+                with suppress(vmodl.fault.RequestCanceled):
+                    WaitForTask(task)
 
 
 def passing_template(deploying: Deploying) -> None:
