@@ -172,6 +172,50 @@ def test_what_the_rest_api_refuses(
     assert cli.store.inventory.hosts() == []
 
 
+SESSION, CATEGORY, TAG = "/session", "/tagging/category", "/tagging/tag"
+ASSOCIATION = "/tagging/tag-association"
+LOGIN_PAGE = "<html><title>Sign in</title></html>"
+
+
+@pytest.mark.parametrize(
+    ("version", "call", "text", "said"),
+    [
+        ("8.0.2.0", ("POST", SESSION), "", "it is empty, not a text"),
+        ("8.0.2.0", ("POST", SESSION), '"two\\nlines"', "it is no id of a session"),
+        ("8.0.2.0", ("GET", CATEGORY), LOGIN_PAGE, "it is not JSON"),
+        ("8.0.2.0", ("GET", CATEGORY), '{"value": []}', "it is an object, not a list"),
+        ("8.0.2.0", ("GET", TAG), '{"id": "urn:1"}', "it has no 'name'"),
+        ("8.0.2.0", ("GET", TAG), "[]", "it is a list, not an object"),
+        (
+            "8.0.2.0",
+            ("POST", f"{TAG}-association"),
+            '[{"tag_id": "urn:1"}]',
+            "it has no 'object_ids'",
+        ),
+        ("6.7.3.0", ("POST", SESSION), '"token"', "it is a text, not an object"),
+        ("6.7.3.0", ("GET", CATEGORY), '{"values": []}', "it has no 'value'"),
+        ("6.7.3.0", ("GET", TAG), '{"value": {"name": null}}', "'name' is empty, not a text"),
+    ],
+)
+def test_an_answer_of_another_shape_names_the_call(
+    cli: Cli, lab: Lab, version: str, call: tuple[str, str], text: str, said: str
+) -> None:
+    lab.sim("version", api=version)
+    verb, path = call
+    under = VERSIONS[version]
+    if version == "8.0.2.0" and path != SESSION:
+        under += "/cis"
+    lab.sim("answer", method=f"{verb} {under}{path}", text=text)
+
+    error = cli.error(13, *IMPORT, "--group-by-tag", "Role")
+
+    assert error["code"] == "unexpected_answer"
+    assert f"to {verb} {under}{path}" in error["message"]
+    assert error["message"].partition(" is not what was expected: ")[2].startswith(said)
+    assert error["hint"]
+    assert cli.store.inventory.hosts() == []
+
+
 def test_what_passes_is_asked_again_and_a_tag_that_goes_is_none(cli: Cli, lab: Lab) -> None:
     lab.sim("http", method="POST /api/session", status=503, count=1)
     lab.sim("reset", method="GET /api/cis/tagging/category", count=1)

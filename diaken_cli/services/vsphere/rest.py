@@ -3,14 +3,17 @@
 import base64
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
+from diaken_cli.services.vsphere import shapes
 from diaken_cli.services.vsphere.session import TIDY_TIMEOUT, Session, tls_context
 from diaken_cli.services.vsphere.wire import (
     CALL_TIMEOUT,
@@ -28,11 +31,27 @@ _SINCE = (7, 0, 2)
 https://developer.broadcom.com/xapis/vsphere-automation-api/latest/
 """
 
+SERVICE = "is the vAPI Endpoint service up? See the vCenter's management page, port 5480"
+
+Wanted = TypeVar("Wanted")
+Read = Callable[[Any], Wanted]
+"""Makes of an answer's JSON what is wanted of it. Raises Misshapen."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An answer as it came; `to` is the call."""
+
+    to: str
+    status: int
+    body: bytes
+
 
 class Rest:
     """A session of the REST API with the vCenter of another session; use it in a `with`.
 
-    Raises as `session.connect` does, and VSphereError for what is refused.
+    Raises as `session.connect` does, and VSphereError for what is refused, and for what is
+    answered otherwise than the API says (`unexpected_answer`).
     """
 
     def __init__(self, session: Session) -> None:
@@ -52,11 +71,11 @@ class Rest:
         endpoint = self._session.endpoint
         named = base64.b64encode(f"{endpoint.username}:{endpoint.password}".encode()).decode()
         try:
-            token = self._call("POST", self._login, headers={"Authorization": f"Basic {named}"})
+            answer = self._ask("POST", self._login, headers={"Authorization": f"Basic {named}"})
+            self._headers[TOKEN] = self._read(answer, _token)
         except BaseException:
             self._connection.close()
             raise
-        self._headers[TOKEN] = str(token)
         return self
 
     def __exit__(
@@ -72,20 +91,29 @@ class Rest:
 
     def list(self, kind: str) -> list[str]:
         """The ids of all things of a kind (`tagging/category`) that the account may see."""
-        return [str(each) for each in self._call("GET", self._path(kind)) or ()]
+        return self._read(self._ask("GET", self._path(kind)), shapes.texts)
 
-    def get(self, kind: str, identifier: str) -> dict[str, Any] | None:
-        """One thing by its id; None for one that is gone."""
+    def get(self, kind: str, identifier: str, read: Read[Wanted]) -> Wanted | None:
+        """What is wanted of one thing, by its id; None for one that is gone."""
         last = ("" if self._is_new else "id:") + quote(identifier, safe=":")
-        found = self._call("GET", f"{self._path(kind)}/{last}", may_be_gone=True)
-        return dict(found) if found is not None else None
+        answer = self._ask("GET", f"{self._path(kind)}/{last}")
+        return None if answer.status == HTTPStatus.NOT_FOUND else self._read(answer, read)
 
-    def act(self, kind: str, action: str, body: dict[str, Any], *, on: str | None = None) -> Any:
+    def act(
+        self,
+        kind: str,
+        action: str,
+        body: dict[str, Any],
+        read: Read[Wanted],
+        *,
+        on: str | None = None,
+    ) -> Wanted:
         """What an action answers; `on` is the id that the older form has in its path."""
-        if self._is_new:
-            return self._call("POST", f"{self._path(kind)}?action={action}", body)
-        where = f"/id:{quote(on, safe=':')}" if on is not None else ""
-        return self._call("POST", f"{self._path(kind)}{where}?~action={action}", body)
+        path = f"{self._path(kind)}?action={action}"
+        if not self._is_new:
+            where = f"/id:{quote(on, safe=':')}" if on is not None else ""
+            path = f"{self._path(kind)}{where}?~action={action}"
+        return self._read(self._ask("POST", path, body), read)
 
     @property
     def _login(self) -> str:
@@ -94,15 +122,15 @@ class Rest:
     def _path(self, kind: str) -> str:
         return f"/api/cis/{kind}" if self._is_new else f"/rest/com/vmware/cis/{kind}"
 
-    def _call(
+    def _ask(
         self,
         verb: str,
         path: str,
         body: dict[str, Any] | None = None,
         *,
         headers: dict[str, str] | None = None,
-        may_be_gone: bool = False,
-    ) -> Any:
+    ) -> _Answer:
+        """What is answered, once what passes is over."""
         named, started = f"{verb} {path}", time.monotonic()
         for tries, pause in enumerate((*PAUSES, None), start=1):
             try:
@@ -118,17 +146,18 @@ class Rest:
                 if pause is None or status not in PASSING_STATUS:
                     break
             time.sleep(pause)
-        if status == HTTPStatus.NOT_FOUND and may_be_gone:
-            return None
-        if status >= HTTPStatus.BAD_REQUEST:
-            raise self._refused(named, status, answer)
+        return _Answer(named, status, answer)
+
+    def _read(self, answer: _Answer, read: Read[Wanted]) -> Wanted:
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise self._refused(answer.to, answer.status, answer.body)
         try:
-            document = json.loads(answer) if answer.strip() else None
-            return document if self._is_new or document is None else document["value"]
-        except (ValueError, KeyError, TypeError) as fault:
-            raise VSphereError(
-                f"{self._session.server} answers {named}, but not as a vCenter: {fault}"
-            ) from fault
+            document = json.loads(answer.body) if answer.body.strip() else None
+            return read(document if self._is_new else shapes.member(document, "value"))
+        except (ValueError, RecursionError) as fault:
+            raise self._unexpected(answer.to, f"it is not JSON ({fault})") from fault
+        except shapes.Misshapen as fault:
+            raise self._unexpected(answer.to, str(fault)) from fault
 
     def _send(
         self,
@@ -167,8 +196,24 @@ class Rest:
         said = _messages(answer)
         return VSphereError(
             f"vCenter {server} answered {named} with HTTP {status}" + (f": {said}" if said else ""),
-            hint="is the vAPI Endpoint service up? See the vCenter's management page, port 5480",
+            hint=SERVICE,
         )
+
+    def _unexpected(self, named: str, why: str) -> VSphereError:
+        return VSphereError(
+            f"the answer of vCenter {self._session.server} to {named} is not what was expected:"
+            f" {why}",
+            hint=f"{SERVICE}; is there a proxy that answers in its place?",
+            code="unexpected_answer",
+        )
+
+
+def _token(answer: Any) -> str:
+    """A session's id, as it can be sent in a header."""
+    token = shapes.text(answer)
+    if not (token.isascii() and token.isprintable()):
+        raise shapes.Misshapen("it is no id of a session")
+    return token
 
 
 def _messages(answer: bytes) -> str:

@@ -1,6 +1,9 @@
 """The tags of VMs: vSphere keeps them beside its inventory, and only the REST API has them."""
 
+from typing import Any
+
 from diaken_cli.errors import NotFound
+from diaken_cli.services.vsphere import shapes
 from diaken_cli.services.vsphere.rest import Rest
 from diaken_cli.services.vsphere.session import Session
 
@@ -14,17 +17,19 @@ def tags_of_vms(session: Session, category: str) -> dict[str, tuple[str, ...]]:
     names of those that the account may see, and as `Rest` does.
     """
     with Rest(session) as rest:
-        identifier = _category(rest, category)
-        wanted = rest.act(TAG, "list-tags-for-category", {"category_id": identifier}, on=identifier)
-        names = {each: found["name"] for each in wanted if (found := rest.get(TAG, each))}
+        own = _category(rest, category)
+        of_it = {"category_id": own}
+        wanted = rest.act(TAG, "list-tags-for-category", of_it, shapes.texts, on=own)
+        found = {each: rest.get(TAG, each, _name) for each in wanted}
+        names = {tag: name for tag, name in found.items() if name is not None}
         if not names:
             return {}
-        attached = rest.act(ASSOCIATION, "list-attached-objects-on-tags", {"tag_ids": [*names]})
+        of_them = {"tag_ids": [*names]}
+        attached = rest.act(ASSOCIATION, "list-attached-objects-on-tags", of_them, _attached)
     tagged: dict[str, list[str]] = {}
-    for each in attached:
-        for thing in each["object_ids"]:
-            if thing["type"] == "VirtualMachine" and each["tag_id"] in names:
-                tagged.setdefault(thing["id"], []).append(str(names[each["tag_id"]]))
+    for tag, vm in attached:
+        if tag in names:
+            tagged.setdefault(vm, []).append(names[tag])
     return {vm: tuple(sorted(its)) for vm, its in tagged.items()}
 
 
@@ -32,15 +37,28 @@ def _category(rest: Rest, wanted: str) -> str:
     """The id of the category of that name."""
     there = []
     for identifier in rest.list(CATEGORY):
-        found = rest.get(CATEGORY, identifier)
-        if found is None:
-            continue
-        if found["name"] == wanted:
+        name = rest.get(CATEGORY, identifier, _name)
+        if name == wanted:
             return identifier
-        there.append(str(found["name"]))
+        if name is not None:
+            there.append(name)
     if not there:
         raise NotFound(
             f"no tag category {wanted!r}: this account sees none",
             hint="vSphere shows them to who has the role Read-only as a global permission",
         )
     raise NotFound(f"no tag category {wanted!r}; there are: {', '.join(sorted(there))}")
+
+
+def _name(answer: Any) -> str:
+    return shapes.text_in(answer, "name")
+
+
+def _attached(answer: Any) -> list[tuple[str, str]]:
+    """Each tag with each VM that it is attached to, by their ids."""
+    return [
+        (shapes.text_in(each, "tag_id"), shapes.text_in(thing, "id"))
+        for each in shapes.items(answer)
+        for thing in shapes.items(shapes.member(each, "object_ids"), "'object_ids'")
+        if shapes.text_in(thing, "type") == "VirtualMachine"
+    ]

@@ -1,0 +1,49 @@
+"""What a JSON answer has to look like: what it is instead is said in words. Pure."""
+
+from typing import Any
+
+_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
+
+
+class Misshapen(Exception):
+    """A part of an answer is not what the API says; the message says which, and what it is."""
+
+
+def text(value: Any, what: str = "it") -> str:
+    """A text."""
+    return str(_of(str, value, what))
+
+
+def items(value: Any, what: str = "it") -> list[Any]:
+    """The elements of a list."""
+    return list(_of(list, value, what))
+
+
+def texts(value: Any, what: str = "it") -> list[str]:
+    """The elements of a list of texts."""
+    return [text(each, f"an element of {what}") for each in items(value, what)]
+
+
+def member(value: Any, name: str, what: str = "it") -> Any:
+    """A member that an object has to have."""
+    members: dict[str, Any] = _of(dict, value, what)
+    if name not in members:
+        raise Misshapen(f"{what} has no {name!r}")
+    return members[name]
+
+
+def text_in(value: Any, name: str, what: str = "it") -> str:
+    """A text that an object has to have."""
+    return text(member(value, name, what), f"{name!r}")
+
+
+def _of(kind: type, value: Any, what: str) -> Any:
+    if not isinstance(value, kind):
+        raise Misshapen(f"{what} is {_named(value)}, not {_KINDS[kind]}")
+    return value
+
+
+def _named(value: Any) -> str:
+    if value is None:
+        return "empty"
+    return _KINDS.get(type(value), "a number")
