@@ -3,6 +3,9 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from diaken_cli.errors import AccessError
 from diaken_cli.services.ansible.known_hosts import forget
 
 
@@ -16,3 +19,15 @@ def test_a_comment_that_is_not_utf8_is_no_hindrance(tmp_path: Path) -> None:
     assert forget(file, "10.0.4.21")
     assert file.read_bytes() == other
     assert not forget(file, "10.0.4.21")
+
+
+def test_what_can_not_be_changed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, lock = tmp_path / "known_hosts", tmp_path / "known_hosts.lock"
+    file.touch()
+    lock.mkdir()
+    with pytest.raises(AccessError, match=r"known_hosts can't be changed: .*Is a directory"):
+        forget(file, "10.0.4.21")
+    lock.rmdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AccessError, match="No such file or directory: 'ssh-keygen'"):
+        forget(file, "10.0.4.21")

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,13 @@ def forget(known_hosts: Path, *hosts: str, port: int | None = None) -> bool:
     Raises:
         AccessError: the file can't be read or written.
     """
-    if not known_hosts.exists():
-        return False
+    try:
+        return known_hosts.exists() and _forget(known_hosts, hosts, port)
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise _refused(known_hosts, str(fault)) from fault
+
+
+def _forget(known_hosts: Path, hosts: Sequence[str], port: int | None) -> bool:
     found = False
     with _alone(known_hosts):
         for host in hosts:
@@ -45,10 +50,7 @@ def _keygen(known_hosts: Path, action: str, entry: str) -> bool:
         check=False,
     )
     if done.returncode not in (0, _NOT_FOUND):
-        raise AccessError(
-            f"the known hosts in {known_hosts} can't be changed: {done.stderr.strip()}",
-            hint="its owner and mode must let this account read and write it and its folder",
-        )
+        raise _refused(known_hosts, done.stderr.strip())
     return done.returncode == 0
 
 
@@ -56,15 +58,16 @@ def _keygen(known_hosts: Path, action: str, entry: str) -> bool:
 def _alone(known_hosts: Path) -> Iterator[None]:
     """One at a time: ssh-keygen reads the file and puts a new one in its place."""
     lock = known_hosts.with_name(known_hosts.name + ".lock")
-    try:
-        descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except PermissionError as fault:
-        raise AccessError(
-            f"{lock} can't be made: {fault.strerror}",
-            hint=f"{known_hosts.parent} must be writable for this account",
-        ) from fault
+    descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def _refused(known_hosts: Path, why: str) -> AccessError:
+    return AccessError(
+        f"the known hosts in {known_hosts} can't be changed: {why}",
+        hint="its owner and mode must let this account read and write it and its folder",
+    )

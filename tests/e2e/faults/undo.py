@@ -182,6 +182,18 @@ UNDO = (
         left=BOTH,
         mended=detaches_the_disk,
     ),
+    Fault(
+        "The known hosts can't be changed any more",
+        (order("taskdelay", "Destroy_Task", ms=700),),
+        BAD,
+        during="clone",
+        state="success",
+        noted="undoing",
+        then=lambda deploying: deploying.store.beside("known_hosts.lock").mkdir(),
+        step="provision",
+        code="provision_failed",
+        warned="is still known",
+    ),
     full_disk(
         "The disk of the database is full while it is undone",
         "provision",

@@ -13,7 +13,7 @@ from diaken_cli.actions.deploy.steps.own import (
 from diaken_cli.actions.deploy.steps.waiting import finished
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
-from diaken_cli.errors import DiakenError, OperationFailed, TimedOut, Unanswered
+from diaken_cli.errors import AccessError, DiakenError, OperationFailed, TimedOut, Unanswered
 from diaken_cli.services.vsphere import clone, hardware, power, tasks, vms
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.units import format_size
@@ -126,7 +126,10 @@ def _destroy(d: Deploy) -> None:
     else:
         _must_be_answered(d)
     if vm is not None or d.known("clone").get("vm_uuid"):
-        forget_key(d)
+        try:
+            forget_key(d)
+        except AccessError as error:  # nothing else of the VM is left
+            d.recording.warn(f"the SSH key of {d.request.name} is still known: {error.message}")
 
 
 def _must_have_own_disks_only(d: Deploy, vm: str) -> None:
