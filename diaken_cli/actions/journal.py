@@ -104,10 +104,16 @@ def undo(
         except Canceled as stopped:
             recording.warn(f"undoing {step.name} was stopped")
             return stopped
-        except DiakenError as error:
+        except Exception as fault:  # noqa: BLE001  # what it is undone for is still to be told
+            error = fault if isinstance(fault, DiakenError) else unexpected(fault)
             recording.warn(f"{step.name} could not be undone: {error.message}")
             return error
     return None
+
+
+def unexpected(fault: Exception) -> DiakenError:
+    """Our error for what nobody has thought of."""
+    return DiakenError(f"unexpected {type(fault).__name__}: {fault}")
 
 
 def reached(steps: Iterable[StepRecord]) -> dict[str, StepStatus]:

@@ -152,8 +152,7 @@ def _go(world: Deploy, begun: Statuses) -> None:
         said = "not all that was done after its success could be recorded"
         world.recording.warn(f"{said}: {error.message}")
     except Exception as fault:
-        unexpected = DiakenError(f"unexpected {type(fault).__name__}: {fault}")
-        raise _ended(world, unexpected) from fault
+        raise _ended(world, journal.unexpected(fault)) from fault
 
 
 def _ended(world: Deploy, error: DiakenError) -> DiakenError:
