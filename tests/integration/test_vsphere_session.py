@@ -268,6 +268,41 @@ def test_a_vcenter_that_hangs_is_given_up(simulator: Simulator) -> None:
         assert session.now()
 
 
+UNHEARD = (
+    '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"'
+    ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><s:Body><Response xmlns="urn:vim25">'
+    '<returnval xsi:type="Unheard"/></Response></s:Body></s:Envelope>'
+)
+"""An answer of a type that is none of the API's."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("text/html", "<html><body>Please log in</body></html>"),
+        ("application/xhtml+xml", "<html><body/></html>"),
+        ("text/xml", UNHEARD),
+        ("text/plain", "no"),
+    ],
+)
+def test_what_is_no_answer_of_a_vcenter_is_no_empty_one(
+    simulator: Simulator, kind: str, text: str
+) -> None:
+    with simulator.connect() as session:
+        simulator.order("answer", method="RetrievePropertiesEx", text=text, type=kind)
+        with (
+            session.wire.hurry(5),
+            pytest.raises(Unreachable, match="not the vSphere API"),
+        ):
+            find_vms(session)
+        simulator.order("answer", method="PowerOffVM_Task", text=text, type=kind)
+        with pytest.raises(Unreachable) as unknown:
+            power.power_off(session, "vm-1")
+        assert unknown.value.code == "outcome_unknown"
+        simulator.order("clear")
+        assert find_vms(session)
+
+
 def test_a_missing_permission_is_named_with_its_object(simulator: Simulator) -> None:
     with simulator.connect() as session:
         vm = find_vms(session)[-1]

@@ -54,7 +54,14 @@ PASSING_STATUS = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
+
+
+class NotSoap(HTTPException):
+    """A page for people: a proxy's, or a portal's. XHTML would even pass for an empty answer."""
+
+
 PASSING = (
+    NotSoap,
     ConnectionError,
     BadStatusLine,
     IncompleteRead,
@@ -123,6 +130,8 @@ class _Connection(HTTPSConnection):
         response = super().getresponse()
         if response.status not in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR):
             raise HttpRefused(response.status, response.reason)
+        if "html" in response.getheader("Content-Type", "").lower():
+            raise NotSoap
         return response
 
     def is_stale(self) -> bool:
@@ -243,7 +252,7 @@ class Wire:
             self._drop_stale()
             try:
                 answer: tuple[int, Any] = self._soap.InvokeMethod(managed, method, arguments, self)
-            except (OSError, HTTPException, ExpatError) as fault:
+            except (OSError, HTTPException, ExpatError, KeyError) as fault:
                 if pause is None or not self._may_repeat(method.wsdlName, fault):
                     times = "1 try" if tries == 1 else f"{tries} tries"
                     tried = f"{times} in {time.monotonic() - started:.1f} s"
@@ -310,7 +319,7 @@ def _why(reason: BaseException | None) -> str:
         return "time-out"
     if isinstance(reason, gaierror):
         return f"its name can't be resolved ({reason.strerror})"
-    if isinstance(reason, ExpatError):
+    if isinstance(reason, (ExpatError, NotSoap, KeyError)):  # pyVmomi's for an unknown type
         return "its answer is not the vSphere API's"
     if isinstance(reason, ssl.SSLError) and reason.reason:
         return f"no TLS 1.2 or later there ({reason.reason.replace('_', ' ').lower()})"
