@@ -1,5 +1,6 @@
 """The identity of a deploy's VM, taken off once the deploy is a success."""
 
+from diaken_cli.actions.deploy import ownership
 from diaken_cli.actions.deploy.steps import ACTIVATE
 from diaken_cli.actions.deploy.steps.unmark import unmark
 from diaken_cli.actions.outside import Outside
@@ -35,7 +36,10 @@ def _take_off(detail: RunDetail, outside: Outside) -> None:
     identity = Identity(database=outside.store.id, run=detail.run.uid)
     made = next(step.facts for step in detail.steps if "vm_uuid" in step.facts)
     with outside.connect(request.vcenter) as vcenter:
-        vm = vms.by_uuid(vms.find_vms(vcenter, extra_config=True), made["vm_uuid"])
+        found = vms.find_vms(vcenter, extra_config=True)
+        vm = vms.by_uuid(found, made["vm_uuid"])
+        if vm is None:
+            ownership.must_be_readable(each for each in found if each.ref == made["vm"])
         if vm is None or vm.identity != identity:
             return
         left = unmark(vcenter, vm.ref, identity, request)

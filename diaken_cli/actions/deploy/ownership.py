@@ -3,13 +3,14 @@
 Clones inherit `extraConfig`, so a copy that somebody made bears the identity too. A VM is the
 run's own only when the identity matches and its instance UUID is the one that the clone returned;
 or, where diaken died before it knew that, when it is the only VM with that identity, bears the
-requested name and is younger than the run.
+requested name and is younger than the run. A VM that can't be read just now (its datastore or its
+ESXi host is gone) is not one that is not there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from diaken_cli.errors import Conflict
+from diaken_cli.errors import Conflict, OperationFailed
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.words import Identity
 
@@ -22,27 +23,46 @@ def choose(
     *,
     identity: Identity,
     name: str,
+    folder: str,
+    vm: str | None,
     vm_uuid: str | None,
     run_began: datetime | None,
 ) -> VirtualMachine | None:
     """The run's own VM among all of its vCenter, or None where there is none.
 
-    `vm_uuid` is what the clone returned, `run_began` the vCenter's clock at the begin of the run.
-    Raises Conflict, naming every VM in question, where the rule does not single one out.
+    `folder` is where it was to be, `vm` and `vm_uuid` are what the clone returned, `run_began` is
+    the vCenter's clock at the begin of the run. Raises Conflict, naming every VM in question, where
+    the rule does not single one out, and OperationFailed where one that may be it can't be read.
     """
     if vm_uuid is not None:
-        return _by_uuid(vms, identity, vm_uuid)
-    bearers = [vm for vm in vms if vm.identity == identity]
+        found = _by_uuid(vms, identity, vm_uuid)
+        if found is None:
+            must_be_readable(each for each in vms if each.ref == vm)
+        return found
+    bearers = [each for each in vms if each.identity == identity]
     if not bearers:
+        must_be_readable(each for each in vms if (each.name, each.folder) == (name, folder))
         return None
     if len(bearers) > 1:
         raise _untouched("several VMs bear the identity of this run", bearers)
-    vm = bearers[0]
-    if vm.name != name:
+    only = bearers[0]
+    if only.name != name:
         raise _untouched(f"a VM with the identity of this run is not named {name}", bearers)
-    if vm.created_at is None or run_began is None or vm.created_at < run_began:
+    if only.created_at is None or run_began is None or only.created_at < run_began:
         raise _untouched("a VM with the identity of this run is not younger than it", bearers)
-    return vm
+    return only
+
+
+def must_be_readable(candidates: Iterable[VirtualMachine]) -> None:
+    """Raises OperationFailed for a VM whose UUID and identity can't be read."""
+    for vm in candidates:
+        if not vm.readable:
+            raise OperationFailed(
+                f"the VM {vm.name} ({vm.ref}) can't be read, so whether it is this run's is not"
+                " known; it was not touched",
+                code="unreadable_vm",
+                hint="See its state in vCenter: its datastore or its ESXi host may be gone.",
+            )
 
 
 def _by_uuid(

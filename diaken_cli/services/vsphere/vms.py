@@ -59,6 +59,11 @@ class VirtualMachine:
     extra_config: dict[str, str] | None = None
 
     @property
+    def readable(self) -> bool:
+        """Whether its configuration can be read: not while its datastore or ESXi host is gone."""
+        return bool(self.instance_uuid)
+
+    @property
     def can_quiesce(self) -> bool:
         """Whether its file systems can be brought to rest for a snapshot."""
         return self.power_state == "on" and self.tools_running

@@ -17,16 +17,19 @@ from diaken_cli.store.records import HostRecord
 
 
 def own_vm(d: Deploy) -> vms.VirtualMachine | None:
-    """The VM of this run, if it is there. Raises Conflict where that can't be told for sure."""
+    """The VM of this run, if it is there. Raises what `ownership.choose` raises."""
     vm_uuid = d.known("clone").get("vm_uuid")
     found = vms.find_vms(d.vcenter, extra_config=True)
     if vm_uuid is None:  # its age decides
         bearers = vms.by_identity(found, d.identity)
-        found = tuple(replace(vm, created_at=vms.came_at(d.vcenter, vm)) for vm in bearers)
+        born = (replace(vm, created_at=vms.came_at(d.vcenter, vm)) for vm in bearers)
+        found = (*born, *(vm for vm in found if not vm.readable))
     return ownership.choose(
         found,
         identity=d.identity,
         name=d.request.name,
+        folder=d.known("validate")["placement"]["folder"],
+        vm=d.known("clone").get("vm"),
         vm_uuid=vm_uuid,
         run_began=run_began(d),
     )

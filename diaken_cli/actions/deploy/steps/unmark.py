@@ -41,6 +41,8 @@ def unmark(
             found = vms.read_vms(vcenter, [vm]).get(vm)
         except DiakenError:
             return StillMarked(error, seen=False)
+        if found is not None and not found.readable:
+            return StillMarked(error, seen=False)
         if found is not None and found.identity == identity:
             return StillMarked(error, seen=True)
     return None
