@@ -1,5 +1,7 @@
 """What goes wrong while the template is cloned."""
 
+import time
+
 from tests.e2e.faults.fault import (
     BOTH,
     SLOW_CLONE,
@@ -84,6 +86,16 @@ CLONE = (
         warned="has not ended",
         left=BOTH,
         mended=cancels_what_goes_on,
+    ),
+    Fault(
+        "The connection breaks before vCenter takes up the clone, which it does a little later",
+        (
+            order("reset", "CloneVM_Task", when="ahead"),
+            order("delay", "CloneVM_Task", ms=2000),
+        ),
+        code="outcome_unknown",
+        said="CloneVM_Task",
+        mended=lambda _: time.sleep(2.5),  # by then it has come, if it was not waited for
     ),
     Fault(
         "The connection breaks after the clone was begun and is over",

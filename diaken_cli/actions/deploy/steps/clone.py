@@ -10,10 +10,17 @@ from diaken_cli.actions.deploy.steps.own import (
     settled_vm,
     turn_off,
 )
-from diaken_cli.actions.deploy.steps.waiting import finished
+from diaken_cli.actions.deploy.steps.waiting import LATE_SECONDS, finished, soon
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
-from diaken_cli.errors import AccessError, DiakenError, OperationFailed, TimedOut, Unanswered
+from diaken_cli.errors import (
+    AccessError,
+    DiakenError,
+    OperationFailed,
+    TimedOut,
+    Unanswered,
+    Unreachable,
+)
 from diaken_cli.services.vsphere import clone, hardware, power, tasks, vms
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.units import format_size
@@ -46,8 +53,9 @@ def _clone(d: Deploy) -> Facts:
         d.note("clone", task=None, vm=None, vm_uuid=None)
     try:
         task = clone.start_clone(d.vcenter, placement, d.request, d.identity)
-    except Unanswered:
-        d.clone_unanswered = True
+    except Unreachable as fault:
+        d.clone_unanswered = isinstance(fault, Unanswered)
+        d.clone_lost = fault.code == Unanswered.code and not d.clone_unanswered
         raise
     d.note("clone", task=task)
     try:
@@ -117,8 +125,7 @@ def _since(moment: datetime | None, began: datetime | None) -> bool:
 
 
 def _destroy(d: Deploy) -> None:
-    _settle_clone(d, stop=True)
-    vm = settled_vm(d)
+    vm = soon(d, lambda: _settled_clone(d), LATE_SECONDS if d.clone_lost else 0.0)
     if vm is not None:
         _must_have_own_disks_only(d, vm.ref)
         turn_off(d, vm)
@@ -130,6 +137,11 @@ def _destroy(d: Deploy) -> None:
             forget_key(d)
         except AccessError as error:  # nothing else of the VM is left
             d.recording.warn(f"the SSH key of {d.request.name} is still known: {error.message}")
+
+
+def _settled_clone(d: Deploy) -> vms.VirtualMachine | None:
+    _settle_clone(d, stop=True)
+    return settled_vm(d)
 
 
 def _must_have_own_disks_only(d: Deploy, vm: str) -> None:
