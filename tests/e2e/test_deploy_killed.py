@@ -20,6 +20,7 @@ from tests.e2e.moments import (
     assert_deployed,
     stopped,
 )
+from tests.e2e.scheduling import wait_for
 
 __all__ = ["deploy_lab", "deploying"]
 
@@ -221,6 +222,25 @@ def test_a_clone_that_ends_while_it_is_taken_back_is_destroyed(deploying: Deploy
     assert (run["status"], run["leftovers"]) == ("canceled", [])
     assert deploying.tasks("VirtualMachine.clone")[-1].state == "success"
     assert deploying.world() == before
+
+
+@pytest.mark.parametrize("command", ["resume", "abort"])
+def test_a_clone_that_was_asked_for_may_come_late(deploying: Deploying, command: str) -> None:
+    world, before = deploying.world(), clones(deploying)
+    deploying.lab.sim("delay", method="CloneVM_Task", ms=3000)
+    deploying.lab.sim("calls")
+    with deploying.going_on(*deploying.words()) as call:
+        call.until(lambda: "CloneVM_Task" in deploying.lab.sim("calls")["calls"])
+        call.kill()
+
+    run = deploying.json("deploy", command, "1", *(["--yes"] if command == "abort" else []))
+
+    wait_for(lambda: clones(deploying) - before)
+    assert (len(clones(deploying) - before), run["leftovers"]) == (1, [])
+    if command == "resume":
+        assert_deployed(deploying)
+    else:
+        assert deploying.world() == world
 
 
 def killed_in_an_endless_clone(deploying: Deploying, timeout: str = "2s", *, noted: bool) -> str:

@@ -21,7 +21,7 @@ class Deploy:
 
     `connect` gives a session of the named vCenter; it is made when a step needs it first.
     `clone_unanswered`: this process has asked for the clone and knows of no answer; `clone_lost`:
-    nor will there be one, for the connection broke.
+    nor will there be one, for the connection broke, or the process died that had asked.
     """
 
     request: DeployRequest

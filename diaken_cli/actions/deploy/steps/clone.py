@@ -39,8 +39,7 @@ def _says_clone(request: DeployRequest) -> str:
 
 
 def _find_vm(d: Deploy) -> Facts | None:
-    _settle_clone(d, stop=False)
-    vm = settled_vm(d)
+    vm = _settled_clone(d, stop=False)
     if vm is None:
         _must_be_answered(d)
         return None
@@ -57,6 +56,7 @@ def _clone(d: Deploy) -> Facts:
         d.clone_unanswered = isinstance(fault, Unanswered)
         d.clone_lost = fault.code == Unanswered.code and not d.clone_unanswered
         raise
+    d.clone_lost = False
     d.note("clone", task=task)
     try:
         state = finished(d, task, d.request.clone_timeout, "cloning", "--clone-timeout", "clone")
@@ -125,7 +125,7 @@ def _since(moment: datetime | None, began: datetime | None) -> bool:
 
 
 def _destroy(d: Deploy) -> None:
-    vm = soon(d, lambda: _settled_clone(d), LATE_SECONDS if d.clone_lost else 0.0)
+    vm = _settled_clone(d, stop=True)
     if vm is not None:
         _must_have_own_disks_only(d, vm.ref)
         turn_off(d, vm)
@@ -139,9 +139,14 @@ def _destroy(d: Deploy) -> None:
             d.recording.warn(f"the SSH key of {d.request.name} is still known: {error.message}")
 
 
-def _settled_clone(d: Deploy) -> vms.VirtualMachine | None:
-    _settle_clone(d, stop=True)
-    return settled_vm(d)
+def _settled_clone(d: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
+    """The VM of this run, once no clone goes on that may still make it."""
+
+    def look() -> vms.VirtualMachine | None:
+        _settle_clone(d, stop=stop)
+        return settled_vm(d)
+
+    return soon(d, look, LATE_SECONDS if d.clone_lost else 0.0)
 
 
 def _must_have_own_disks_only(d: Deploy, vm: str) -> None:
