@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from diaken_cli.actions.outside import Outside
     from diaken_cli.config import Config
     from diaken_cli.events import Emit, Event
+    from diaken_cli.render.views import View
     from diaken_cli.services.vsphere.session import Session
     from diaken_cli.store import Store
     from diaken_cli.store.runs import RunDetail
@@ -147,18 +148,23 @@ class Call:
     def carrying_out(self) -> "Iterator[Emit]":
         """Show a run while it goes on, and print its record at the end, however it ended.
 
-        An error before anything was recorded is left to the caller's caller.
+        An error before anything was recorded is left to the caller's caller. The database stays
+        open meanwhile: on a disk that has become full it could not be opened again.
         """
         from diaken_cli.render.views import watching
 
         error: DiakenError | None = None
-        with watching(self.output) as view:
-            try:
-                yield view.emit
-            except DiakenError as fault:
-                error = fault
-            except KeyboardInterrupt as fault:
-                error = Canceled(str(fault) or "stopped")
+        with self.store.database.kept_open():
+            with watching(self.output) as view:
+                try:
+                    yield view.emit
+                except DiakenError as fault:
+                    error = fault
+                except KeyboardInterrupt as fault:
+                    error = Canceled(str(fault) or "stopped")
+            self._print_record(view, error)
+
+    def _print_record(self, view: "View", error: DiakenError | None) -> None:
         if view.run is None:
             if error is not None:
                 raise error

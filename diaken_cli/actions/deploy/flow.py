@@ -128,7 +128,6 @@ def _taken_up(
 
     with _working(request, outside, begin, show) as world:
         world.facts = {step.name: step.facts for step in detail.steps}
-        world.clone_lost = "clone" in world.facts and not world.known("clone").get("task")
         yield world
 
 

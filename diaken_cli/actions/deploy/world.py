@@ -20,8 +20,7 @@ class Deploy:
     """One deploy, while a process carries it out, takes it up or undoes it.
 
     `connect` gives a session of the named vCenter; it is made when a step needs it first.
-    `clone_unanswered`: this process has asked for the clone and knows of no answer; `clone_lost`:
-    nor will there be one, for the connection broke, or the process died that had asked.
+    `clone_unanswered`: this process has asked for the clone, and vCenter may still answer.
     """
 
     request: DeployRequest
@@ -34,7 +33,6 @@ class Deploy:
     _session: Session | None = None
     undoing: bool = False
     clone_unanswered: bool = False
-    clone_lost: bool = False
     _warned: set[str] = field(default_factory=set)
 
     @property

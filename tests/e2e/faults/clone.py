@@ -60,30 +60,30 @@ CLONE = (
         ("--clone-timeout", "2s"),
     ),
     Fault(
-        "HTTP 503 in answer to the clone",
+        "HTTP 503 once in answer to the clone",
         (order("http", "CloneVM_Task", status=503),),
+    ),
+    Fault(
+        "HTTP 503 each time in answer to the clone",
+        (order("http", "CloneVM_Task", status=503, count=500),),
         code="outcome_unknown",
-        said="503",
+        said="tried 3 times",
     ),
     Fault(
         "The connection breaks before vCenter takes up the clone",
         (order("reset", "CloneVM_Task", when="before"),),
-        code="outcome_unknown",
-        said="CloneVM_Task",
     ),
     Fault(
         "The connection breaks after vCenter took up the clone",
         (order("reset", "CloneVM_Task", when="after"), SLOW_CLONE),
-        code="outcome_unknown",
-        said="CloneVM_Task",
     ),
     Fault(
         "The connection breaks after vCenter took up the clone, which never ends",
         (order("reset", "CloneVM_Task", when="after"), order("endless", "CloneVM_Task")),
         ("--clone-timeout", "2s"),
-        code="outcome_unknown",
-        said="CloneVM_Task",
-        warned="has not ended",
+        code="timed_out",
+        said="has not ended",
+        warned="clone could not be undone",
         left=BOTH,
         mended=cancels_what_goes_on,
     ),
@@ -93,15 +93,17 @@ CLONE = (
             order("reset", "CloneVM_Task", when="ahead"),
             order("delay", "CloneVM_Task", ms=2000),
         ),
-        code="outcome_unknown",
-        said="CloneVM_Task",
-        mended=lambda _: time.sleep(2.5),  # by then it has come, if it was not waited for
+    ),
+    Fault(
+        "The connection breaks before vCenter takes up the clone, which it does after a second one",
+        (
+            order("reset", "CloneVM_Task", when="ahead"),
+            order("delay", "CloneVM_Task", ms=7000),
+        ),
     ),
     Fault(
         "The connection breaks after the clone was begun and is over",
         (order("reset", "CloneVM_Task", when="after"),),
-        code="outcome_unknown",
-        said="CloneVM_Task",
     ),
     Fault(
         "HTTP 503 for as long as the deploy tries",
@@ -140,11 +142,17 @@ CLONE = (
         left=BOTH,
     ),
     Fault(
+        "vCenter takes up the call to clone once it is not waited for any more",
+        (order("delay", "CloneVM_Task", ms=1500),),
+        world="impatient",
+    ),
+    Fault(
         "vCenter takes the call to clone and never answers",
-        (order("delay", "CloneVM_Task", ms=2000),),
+        (order("delay", "CloneVM_Task", ms=4000),),
         code="outcome_unknown",
         said="time-out",
         left=BOTH,
+        mended=lambda _: time.sleep(3),  # it has come by now
         world="impatient",
     ),
     Fault(

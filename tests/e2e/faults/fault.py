@@ -31,8 +31,7 @@ class Fault:
     `orders` are given before the deploy, `then` as soon as the step `during` is in `state` and has
     a fact that is `noted`; a change of the database that is to take long is `write`. `world` is the
     fixture that it happens in. `warned` is a part of a warning, `theirs` the hosts
-    that somebody else has added, `mended` what has to be put right before what is left is undone,
-    `ended` the status of a run that the error does not tell.
+    that somebody else has added, `mended` what has to be put right before what is left is undone.
     """
 
     what: str
@@ -53,7 +52,6 @@ class Fault:
     mended: Order = lambda _: None
     world: str = "deploying"
     exit: int = 1
-    ended: str = ""
 
     @property
     def status(self) -> int:
@@ -63,8 +61,6 @@ class Fault:
     @property
     def ends(self) -> str:
         """The status of the run."""
-        if self.ended:
-            return self.ended
         if self.code is None:
             return "success"
         if self.world == "small_disk":  # how it ended could not be recorded

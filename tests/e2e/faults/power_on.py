@@ -35,11 +35,15 @@ POWER_ON = (
         said="--ip-timeout",
     ),
     Fault(
-        "HTTP 503 in answer to powering on",
+        "HTTP 503 once in answer to powering on",
         (order("http", "PowerOnVM_Task", status=503),),
+    ),
+    Fault(
+        "HTTP 503 each time in answer to powering on",
+        (order("http", "PowerOnVM_Task", status=503, count=500),),
         step="power_on",
         code="outcome_unknown",
-        said="503",
+        said="tried 3 times",
     ),
     Fault(
         "The connection breaks after vCenter took up powering on",
@@ -76,13 +80,10 @@ POWER_ON = (
     Fault(
         "The connection breaks before vCenter takes up powering on",
         (order("reset", "PowerOnVM_Task"),),
-        step="power_on",
-        code="outcome_unknown",
-        said="PowerOnVM_Task",
     ),
     Fault(
         "vCenter takes up the call to power on once it is not waited for any more",
-        (order("delay", "PowerOnVM_Task", ms=2000),),
+        (order("delay", "PowerOnVM_Task", ms=1500),),
         world="impatient",
     ),
     Fault(

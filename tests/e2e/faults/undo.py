@@ -96,22 +96,26 @@ UNDO = (
         left=BOTH,
     ),
     *(
-        Fault(
-            what,
-            (ordered,),
-            BAD,
-            step="provision",
-            code="provision_failed",
-            warned="could not be undone",
-            left=BOTH,
-        )
+        Fault(what, (ordered,), BAD, step="provision", code="provision_failed")
         for what, ordered in (
-            ("HTTP 503 in answer to destroying the VM", order("http", "Destroy_Task", status=503)),
+            (
+                "HTTP 503 once in answer to destroying the VM",
+                order("http", "Destroy_Task", status=503),
+            ),
             (
                 "The connection breaks before vCenter destroys the VM",
                 order("reset", "Destroy_Task"),
             ),
         )
+    ),
+    Fault(
+        "HTTP 503 each time in answer to destroying the VM",
+        (order("http", "Destroy_Task", status=503, count=500),),
+        BAD,
+        step="provision",
+        code="provision_failed",
+        warned="tried 3 times",
+        left=BOTH,
     ),
     Fault(
         "Destroying the VM never ends",
@@ -220,7 +224,7 @@ UNDO = (
         "vCenter takes the call to destroy the VM and never answers",
         (
             order("taskfault", "PowerOnVM_Task", fault="FileLocked"),
-            order("delay", "Destroy_Task", ms=2000),
+            order("delay", "Destroy_Task", ms=4000),
         ),
         step="power_on",
         code="file_locked",

@@ -10,7 +10,7 @@ from diaken_cli.actions.deploy.steps.own import (
     settled_vm,
     turn_off,
 )
-from diaken_cli.actions.deploy.steps.waiting import LATE_SECONDS, finished, soon
+from diaken_cli.actions.deploy.steps.waiting import finished, insist, soon
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import (
@@ -46,17 +46,26 @@ def _find_vm(d: Deploy) -> Facts | None:
     return _cloned(d, vm.ref)
 
 
+def _find_lost(d: Deploy) -> Facts | None:
+    vm = _look(d, stop=False)
+    return None if vm is None else _cloned(d, vm.ref)
+
+
 def _clone(d: Deploy) -> Facts:
     placement = Placement(**d.known("validate")["placement"])
     if d.known("clone"):  # of a clone that is gone: this one has another UUID
-        d.note("clone", task=None, vm=None, vm_uuid=None)
+        d.note("clone", task=None, vm=None, vm_uuid=None, lost=False)
+    return insist(d, lambda: _clone_once(d, placement), lambda: _find_lost(d), trust_failures=True)
+
+
+def _clone_once(d: Deploy, placement: Placement) -> Facts:
     try:
         task = clone.start_clone(d.vcenter, placement, d.request, d.identity)
     except Unreachable as fault:
         d.clone_unanswered = isinstance(fault, Unanswered)
-        d.clone_lost = fault.code == Unanswered.code and not d.clone_unanswered
+        if fault.code == Unanswered.code:  # vCenter may have taken it up, by a task unknown to us
+            d.note("clone", lost=True)
         raise
-    d.clone_lost = False
     d.note("clone", task=task)
     try:
         state = finished(d, task, d.request.clone_timeout, "cloning", "--clone-timeout", "clone")
@@ -84,6 +93,7 @@ def _cloned(d: Deploy, ref: str) -> Facts:
         "name": vm.name,
         "vcenter": d.request.vcenter,
         "disks": disks,
+        "lost": False,
     }
     d.note("clone", **facts)
     host_id = d.store.claims.registered(d.recording.id)
@@ -94,18 +104,20 @@ def _cloned(d: Deploy, ref: str) -> Facts:
 
 def _settle_clone(d: Deploy, *, stop: bool) -> None:
     """Let a clone that an earlier process began come to its end, or cancel it."""
-    task = d.known("clone").get("task")
+    known = d.known("clone")
+    task = known.get("task")
+    some_unknown = task is None or known.get("lost")
     template = d.known("validate")["placement"]["template"]
     began = run_began(d)
     begun = [
         each.ref
         for each in tasks.recent_tasks(d.vcenter, template)
-        if not each.ended and (each.ref == task or (task is None and _since(each.queued_at, began)))
+        if not each.ended and (each.ref == task or (some_unknown and _since(each.queued_at, began)))
     ]
-    if stop and task is not None:
-        for each in begun:
-            tasks.cancel(d.vcenter, each)
-    elif begun:
+    if stop and task in begun:
+        tasks.cancel(d.vcenter, task)
+        begun.remove(task)
+    if begun:
         # Without its reference it can't be told from other clones of the template: wait for all.
         states = tasks.wait(
             d.vcenter, begun, timeout=d.request.clone_timeout, should_stop=d.should_stop
@@ -141,12 +153,14 @@ def _destroy(d: Deploy) -> None:
 
 def _settled_clone(d: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
     """The VM of this run, once no clone goes on that may still make it."""
+    known = d.facts.get("clone")  # is noted before vCenter is asked, the task afterwards
+    late = known is not None and (known.get("lost") or not known.get("task"))
+    return soon(d, lambda: _look(d, stop=stop), late=bool(late))
 
-    def look() -> vms.VirtualMachine | None:
-        _settle_clone(d, stop=stop)
-        return settled_vm(d)
 
-    return soon(d, look, LATE_SECONDS if d.clone_lost else 0.0)
+def _look(d: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
+    _settle_clone(d, stop=stop)
+    return settled_vm(d)
 
 
 def _must_have_own_disks_only(d: Deploy, vm: str) -> None:

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from diaken_cli.actions import playbook
 from diaken_cli.actions.deploy import ownership
-from diaken_cli.actions.deploy.steps.waiting import finish, settle
+from diaken_cli.actions.deploy.steps.waiting import finish, insist, settle
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.inventory import keep_hosts_file
-from diaken_cli.errors import OperationFailed, Unreachable, VSphereError
+from diaken_cli.errors import OperationFailed
 from diaken_cli.services.ansible import known_hosts
 from diaken_cli.services.vsphere import power, vms
 from diaken_cli.services.vsphere.session import Session
@@ -56,19 +56,17 @@ def must_own_vm(d: Deploy) -> vms.VirtualMachine:
 def do_to_vm(
     d: Deploy, vm: str, begin: Callable[[Session, str], str], what: str, done: Callable[[], bool]
 ) -> None:
-    """Have vCenter do something to the VM, and wait for its end.
+    """Have vCenter do something to the VM, and wait for its end; the VM has the last word."""
 
-    Where that seems to have failed the VM has the last word: the answer may have got lost, or
-    somebody else did it first.
-    """
-    try:
+    def do() -> bool:
         finish(d, begin(d.vcenter, vm), what)
-    except (VSphereError, OperationFailed) as fault:
-        if fault.code == Unreachable.code:  # nor would it tell
-            raise
+        return True
+
+    def look() -> bool:
         settle(d, vm)
-        if not done():
-            raise
+        return done()
+
+    insist(d, do, look)
 
 
 def turn_off(d: Deploy, vm: vms.VirtualMachine) -> None:

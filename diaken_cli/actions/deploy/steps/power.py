@@ -1,41 +1,37 @@
 """Power the VM on, and wait until it reports the address that it was given."""
 
 from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, settled_vm, turn_off
-from diaken_cli.actions.deploy.steps.waiting import LATE_SECONDS, finished, settle, soon
+from diaken_cli.actions.deploy.steps.waiting import finished, insist, settle
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
-from diaken_cli.errors import TimedOut, Unanswered, Unreachable, VSphereError
+from diaken_cli.errors import TimedOut
 from diaken_cli.services.vsphere import guest, power, vms
 from diaken_cli.words import DeployRequest
+
+_ON: Facts = {"power_state": "on"}
 
 
 def _find_power(d: Deploy) -> Facts | None:
     vm = must_own_vm(d)
-    return {"power_state": "on"} if vm.power_state == "on" else None
+    return _ON if vm.power_state == "on" else None
 
 
 def _power_on(d: Deploy) -> Facts:
     forget_key(d)  # whoever had this address before, this is a new machine
     vm = d.known("clone")["vm"]
-    try:
+
+    def do() -> Facts:
         task = power.power_on(d.vcenter, vm)
         d.note("power_on", task=task)
         finished(d, task, d.request.ip_timeout, "powering on", "--ip-timeout", "power_on")
-    except VSphereError as fault:
-        # The VM has the last word: the answer may have got lost, or somebody else was first.
-        if fault.code == Unreachable.code:  # nor would it tell
-            raise
-        lost = fault.code == Unanswered.code
-        if not soon(d, lambda: _is_on(d, vm), LATE_SECONDS if lost else 0.0):
-            raise
-    return {"power_state": "on"}
+        return _ON
 
+    def look() -> Facts | None:
+        settle(d, vm)
+        found = vms.read_vms(d.vcenter, [vm]).get(vm)
+        return _ON if found is not None and found.power_state == "on" else None
 
-def _is_on(d: Deploy, vm: str) -> bool:
-    """Whether the VM is on, once nothing is being done to it any more."""
-    settle(d, vm)
-    found = vms.read_vms(d.vcenter, [vm]).get(vm)
-    return found is not None and found.power_state == "on"
+    return insist(d, do, look)
 
 
 def _power_off(d: Deploy) -> None:

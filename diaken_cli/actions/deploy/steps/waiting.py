@@ -1,11 +1,18 @@
-"""Waiting for the vSphere tasks of a deploy, and of its undoing."""
+"""Waiting for the vSphere tasks of a deploy, and of its undoing; and for lost answers."""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from diaken_cli.actions.deploy.world import Deploy
-from diaken_cli.errors import OperationFailed, TimedOut
+from diaken_cli.errors import (
+    DiakenError,
+    OperationFailed,
+    TimedOut,
+    Unanswered,
+    Unreachable,
+    VSphereError,
+)
 from diaken_cli.events import StepProgressed
 from diaken_cli.services.vsphere import tasks
 from diaken_cli.services.vsphere.session import Session
@@ -13,17 +20,58 @@ from diaken_cli.services.vsphere.session import Session
 LATE_SECONDS = 5.0
 """So long vCenter may take to show that it took up a call whose answer got lost."""
 
+TRIES = 3
+"""How often vCenter is given a call that got lost with its connection."""
+
 PACE = 0.5
 
 Seen = TypeVar("Seen")
 
 
-def soon(d: Deploy, look: Callable[[], Seen], seconds: float) -> Seen:
-    """What a look gives, as soon as that is something, or after so many seconds.
+def insist(
+    d: Deploy,
+    do: Callable[[], Seen],
+    look: Callable[[], Seen | None],
+    *,
+    trust_failures: bool = False,
+) -> Seen:
+    """Have vCenter do something once, and give what that, or else a look at it, gives.
+
+    Where it seems to have failed, what is there has the last word: the answer may have got lost,
+    or somebody else was first. With `trust_failures` it has only where an answer got lost. A call
+    that got lost with its connection, and of which nothing comes, is given again.
+    """
+    lost = False
+    for left in reversed(range(TRIES)):
+        try:
+            return do()
+        except (VSphereError, OperationFailed) as fault:
+            if fault.code == Unreachable.code:  # nor would it tell
+                raise
+            lost = lost or fault.code == Unanswered.code
+            if lost or not trust_failures:
+                seen = soon(d, look, late=lost)
+                if seen:
+                    return seen
+            if not is_lost(fault):
+                raise
+            if not left:
+                said = f"{fault.message}; it was tried {TRIES} times"
+                raise Unreachable(said, hint=fault.hint, code=fault.code) from fault
+    raise AssertionError  # the last try returned or raised
+
+
+def is_lost(fault: DiakenError) -> bool:
+    """Whether a call got lost with its connection: vCenter will not take it up much later."""
+    return fault.code == Unanswered.code and not isinstance(fault, Unanswered)
+
+
+def soon(d: Deploy, look: Callable[[], Seen], *, late: bool) -> Seen:
+    """What a look gives; where it may come `late`, as soon as that is something.
 
     Raises Canceled where it has to end before.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + (LATE_SECONDS if late else 0.0)
     while True:
         seen = look()
         if seen or time.monotonic() >= deadline:
