@@ -36,7 +36,8 @@ def main(arguments: list[str]) -> int | None:
         as_json, config = _options(arguments)
         if os.path.exists(os.path.join(os.path.dirname(_usual_database(os.environ)), TOLD)):
             return None  # what was told is over, and that is to be told, too
-        if _anything_to_do(database_path(config, os.environ)):
+        file, database = _places(config, os.environ)
+        if (file and _changed(file, f"{database}.tick")) or _anything_to_do(database):
             return None
     except HandOver:
         return None
@@ -88,6 +89,18 @@ def _anything_to_do(database: str) -> bool:
         raise HandOver from None
 
 
+def _changed(file: str, mark: str) -> bool:
+    """Whether the config file is newer than the last tick: the app reads it, and tells mistakes.
+
+    It leaves a mark only where it finds none.
+    """
+    try:
+        written = os.stat(file)
+        return max(written.st_mtime_ns, written.st_ctime_ns) >= os.stat(mark).st_mtime_ns
+    except OSError:
+        raise HandOver from None
+
+
 def _touch(path: str) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
@@ -101,6 +114,11 @@ def _touch(path: str) -> None:
 
 def database_path(config: str | None, environ: "Mapping[str, str]") -> str:
     """Where the database is; `config` is the config file of `--config`. Raises HandOver."""
+    return _places(config, environ)[1]
+
+
+def _places(config: str | None, environ: "Mapping[str, str]") -> tuple[str, str]:
+    """The config file that counts, empty where there is none, and the database."""
     file, text = _config_file(config, environ)
     # It is read even where a variable goes before it: a mistake in it has to be told.
     configured = _path_in(text)
@@ -108,8 +126,8 @@ def database_path(config: str | None, environ: "Mapping[str, str]") -> str:
         configured = _placed(configured, os.path.dirname(file), environ)
     named = environ.get("DIAKEN_DATABASE") or environ.get("DIAKEN_DATABASE_PATH")
     if named:
-        return _placed(named, os.getcwd(), environ)
-    return _usual_database(environ) if configured is None else configured
+        return file, _placed(named, os.getcwd(), environ)
+    return file, _usual_database(environ) if configured is None else configured
 
 
 def _usual_database(environ: "Mapping[str, str]") -> str:

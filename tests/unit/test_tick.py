@@ -173,7 +173,30 @@ def test_mistakes_in_the_config_file_are_for_the_app(
     file.write_bytes(b'[ssh]\nuser = "\xff"\n')
     assert tick.main(TICK) is None
     file.write_text("[ssh]\nport = 22\n")
+    looked(store)
     assert tick.main(TICK) == 0
+
+
+def looked(store: Store) -> None:
+    """As the app leaves it that has read the config file: its tick is later than any change."""
+    mark = store.beside("tick")
+    mark.touch()
+    os.utime(mark, (now().timestamp() + 60,) * 2)
+
+
+def test_a_config_file_that_changed_is_for_the_app_which_knows_its_keys(
+    store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = home / "diaken.toml"
+    file.write_text(f"[database]\npath = '{store.path}'\n[ssh]\nport = 'ssh'\n")
+    monkeypatch.setenv("DIAKEN_CONFIG", str(file))
+    assert tick.main(TICK) is None, "no tick has looked yet"
+    assert not store.beside("tick").exists(), "nor is it one that did"
+    looked(store)
+    assert tick.main(TICK) == 0
+    os.utime(store.beside("tick"), (0, 0))
+    assert tick.main(TICK) is None
+    assert tick.main(TICK) is None, "until the app has read it without a mistake"
 
 
 def test_schema_is_the_one_that_the_store_makes() -> None:
