@@ -133,6 +133,20 @@ def test_every_mistake_is_told_at_once(session: Session) -> None:
 
 
 @pytest.mark.parametrize(
+    ("option", "wrong"),
+    [("--cluster", {"cluster": "production"}), ("--resource-pool", {"resource_pool": "gold"})],
+)
+def test_without_a_cluster_the_other_names_are_checked_all_the_same(
+    deciding: Deciding, option: str, wrong: dict[str, str]
+) -> None:
+    told = deciding.mistakes(request(**wrong, network="VM Netwrok", datastore="LocalDS_9"))
+    assert set(told) == {option, "--network", "--datastore"}
+    assert "did you mean VM Network?" in told["--network"]
+    there = deciding.mistakes(request(**wrong, network="DC0_DVPG0", datastore="LocalDS_0"))
+    assert set(there) == {option}
+
+
+@pytest.mark.parametrize(
     ("changes", "option", "message"),
     [
         ({"template": "debian13"}, "--template", "did you mean debian12"),

@@ -87,6 +87,7 @@ def decide(
     folder = decision.folder(datacenter, template)
     cluster, pool = decision.cluster_and_pool(datacenter, template)
     if cluster is None:
+        decision.exist(datacenter)
         return tuple(decision.mistakes)
     network = decision.network(datacenter, cluster)
     able = decision.able_hosts(cluster, network)
@@ -219,6 +220,15 @@ class _Decision:
             message = f"the account does not see the root resource pool of {cluster.path}"
             self.wrong("--resource-pool", None, message)
         return cluster, root[0] if root else None
+
+    def exist(self, datacenter: Datacenter) -> None:
+        """What can be told of network and datastore where it is not known which cluster."""
+        networks = _within(self.inventory.networks, datacenter)
+        datastores = _within(self.inventory.datastores, datacenter)
+        if self.request.network is not None and not matching(networks, self.request.network):
+            self.take(choose(networks, self.request.network, "--network", "network"))
+        if self.request.datastore is not None and not matching(datastores, self.request.datastore):
+            self.take(choose(datastores, self.request.datastore, "--datastore", "datastore"))
 
     def network(self, datacenter: Datacenter, cluster: Cluster) -> Network | None:
         given = self.request.network
