@@ -150,14 +150,17 @@ class Locked(Conflict):
 
     code = "locked"
 
-    def __init__(self, message: str, *, run: int, waited: float = 0) -> None:
-        stop = f"stop it: diaken history cancel {run}"
-        if waited:
+    def __init__(self, message: str, *, run: int, waited: float | None = None) -> None:
+        """`waited` is None where the command has no `--wait`."""
+        stop = f"diaken history cancel {run}"
+        if waited is None:
+            super().__init__(message, hint=f"Stop it: {stop}")
+        elif waited:
             super().__init__(
-                f"{message}; waited {waited:.0f} s", hint=f"Wait for longer, or {stop}"
+                f"{message}; waited {waited:.0f} s", hint=f"Wait for longer, or stop it: {stop}"
             )
         else:
-            super().__init__(message, hint=f"Wait with --wait 10m, or {stop}")
+            super().__init__(message, hint=f"Wait with --wait 10m, or stop it: {stop}")
         self.run = run
 
 

@@ -246,12 +246,13 @@ def recorded(
     *,
     started: Callable[[int], RunStarted],
     show: Emit,
-    wait: float = 0,
+    wait: float | None = None,
 ) -> Iterator[Recording]:
     """A run, from its lock file to how it ended: success, failure, or a signal.
 
     The lock file is held before the row names it, so that a row without a holder is a dead run.
-    For `wait` seconds it is tried again to begin while another run holds a host.
+    For `wait` seconds it is tried again to begin while another run holds a host; None is for
+    commands that can't be told to wait.
     """
     attempt = Attempt(lock=str(uuid.uuid4()), node=node(), pid=os.getpid())
     lock = lock_path(store, attempt.lock)
@@ -277,9 +278,9 @@ def recorded(
         recording.close()
 
 
-def _begun(store: Store, begin: Callable[[], Begun], stop: Stop, wait: float) -> Begun:
+def _begun(store: Store, begin: Callable[[], Begun], stop: Stop, wait: float | None) -> Begun:
     """Begin, as soon as no other run holds one of the hosts."""
-    deadline = time.monotonic() + wait
+    deadline = time.monotonic() + (wait or 0)
     while True:
         stop.check()
         try:

@@ -66,6 +66,8 @@ def test_while_a_run_holds_a_host_nothing_else_changes_it(fleet: Fleet) -> None:
             refused = fleet.error(12, *words)
             assert refused["code"] == "locked", words
             assert f"web01 is locked by run {run.id} of {run.user} since 20" in refused["message"]
+            assert ("--wait" in refused["hint"]) == (words[0] != "hosts"), "only where there is one"
+            assert f"diaken history cancel {run.id}" in refused["hint"]
         assert set(fleet.mistakes(12, *deploy_of(fleet, "web01"))) == {"NAME"}
         free = fleet.json("run", "group", "web", "note", "--exclude", "web01", "-e", "who=me")
         assert by_host(free) == {"web02": "success", "web03": "success"}
