@@ -97,7 +97,9 @@ def abort(run_id: int, outside: Outside, show: Emit) -> None:
         if stuck is not None:
             said = f"not everything could be undone: {stuck.message}"
             raise _kind(stuck)(said, code=stuck.code, hint=stuck.hint or _what_next(run_id))
-        world.recording.ends_as(RunStatus.CANCELED, detail.run.error)
+        error = detail.run.error
+        # What to do about it was said for what is undone now.
+        world.recording.ends_as(RunStatus.CANCELED, error and error | {"hint": None})
 
 
 @contextmanager
