@@ -163,6 +163,12 @@ def test_what_exists_is_used_again_only_as_asked(
         assert printed["error"]["message"].removeprefix("validate: ") == said
     else:
         assert printed["status"] == "success"
+    planned = deploying.run(*words, "--dry-run", "--json")
+    assert planned.status == done.status, planned.err
+    if said:
+        assert json.loads(planned.out)["error"]["message"] == said
+    else:
+        assert [each["name"] for each in json.loads(planned.out)["steps"]] == ["validate"]
     assert deploying.world() == before
 
 

@@ -36,6 +36,8 @@ from diaken_cli.words import (
 
 Statuses = dict[str, StepStatus]
 
+REUSED = "the host and its VM are there, as asked"
+
 
 def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> list[tuple[str, str]]:
     """Check everything and change nothing: the steps, and what each would do.
@@ -43,6 +45,10 @@ def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> list[tu
     Raises InvalidInput with all the mistakes, or what connecting to the vCenter raises.
     """
     request = _checked(draft, outside, warn)
+    if draft.existing is not None:
+        with outside.connect(request.vcenter) as vcenter:
+            reuse.check_vm(request, draft.existing, vcenter)
+        return [(STEPS[0].name, REUSED)]
     return [(step.name, step.says(request)) for step in STEPS]
 
 
@@ -142,7 +148,7 @@ def _reuse(world: Deploy, host: HostRecord) -> None:
     except DiakenError as error:
         recording.end(first.name, StepStatus.FAILED, error.message)
         raise
-    recording.end(first.name, StepStatus.SUCCESS, "the host and its VM are there, as asked")
+    recording.end(first.name, StepStatus.SUCCESS, REUSED)
 
 
 def _go(world: Deploy, begun: Statuses) -> None:
