@@ -77,6 +77,9 @@ def test_limit_and_exclude_never_mean_all(cli: Running) -> None:
         (("--limit", "web01", "--exclude", "web01"), "--exclude"),
     ):
         assert cli.mistakes(2, "run", "group", "four", "work", *words) == [option]
+    several = ("--timeout", "5", "--limit", "db*", "--exclude", "db01")
+    told = cli.mistakes(2, "run", "group", "four", "work", *several)
+    assert sorted(told) == ["--exclude", "--limit", "--timeout"], "all at once"
     assert runs(cli) == before
 
     narrow = ("--limit", "web*:!web02", "--exclude", "web03", "--exclude", "web04")
@@ -153,6 +156,8 @@ def test_retry_failed_is_for_the_hosts_that_did_not_succeed(cli: Running) -> Non
     nothing = cli.json(*words, "--retry-failed", str(last["id"]))
     assert nothing == last, "there is nothing to do, and no new run"
     assert cli.mistakes(2, *words, "--retry-failed", "999") == ["--retry-failed"]
+    told = cli.mistakes(2, *words, "--retry-failed", "999", "--wait", "5")
+    assert sorted(told) == ["--retry-failed", "--wait"]
     other = ("run", "host", "web01", "work", "--retry-failed", str(first["id"]))
     assert cli.mistakes(2, *other) == ["--retry-failed"]
 

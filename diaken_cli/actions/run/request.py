@@ -10,6 +10,7 @@ from diaken_cli.actions.run.retry import OPTION, repeated, retry_of
 from diaken_cli.actions.run.targets import group_target, host_target, narrowed
 from diaken_cli.actions.validate import Reader
 from diaken_cli.config import Config
+from diaken_cli.errors import Conflict, InvalidInput
 from diaken_cli.services.ansible import catalog
 from diaken_cli.store import Store
 from diaken_cli.words import TargetType
@@ -46,13 +47,19 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
     options = understand(asked.options, reader, Path.cwd())
     wait = reader.optional("--wait", asked.wait, units.parse_duration, 0, may_be_empty=False)
     retried = reader.optional(OPTION, asked.retry_failed, _number, None, may_be_empty=False)
-    reader.check()
     only = None
-    if retried is not None:
-        retry = retry_of(store, retried, target, playbook.name)
-        options, only = repeated(retry.options, options), retry.hosts
-    narrow = narrowed(target, options, only)
-    return UnderstoodRun(RunRequest(narrow, playbook.name, options), wait or 0, retried)
+    try:
+        if retried is not None:
+            retry = retry_of(store, retried, target, playbook.name)
+            options, only = repeated(retry.options, options), retry.hosts
+        target = narrowed(target, options, only)
+    except InvalidInput as fault:
+        reader.mistakes += fault.mistakes
+    except Conflict:  # a mistake goes before it
+        reader.check()
+        raise
+    reader.check()
+    return UnderstoodRun(RunRequest(target, playbook.name, options), wait or 0, retried)
 
 
 def _number(text: str) -> int:
