@@ -198,6 +198,17 @@ def test_what_fails_is_one_line_and_a_group_has_the_hosts_of_that_moment(
     assert cli.run("scheduler", "tick").err == "", "told once"
 
 
+def test_a_host_that_is_inactive_at_that_moment_is_said_to_be(cli: Cli) -> None:
+    add(cli, "idle", "web02")
+    assert cli.run("hosts", "set", "web02", "--inactive").status == 0
+    time.sleep(1.5)
+    done = cli.run("scheduler", "tick")
+    (run,) = cli.json("history", "list")
+    assert done.status == 3
+    assert done.err == f"warning: idle: failed (run {run['id']}): host web02 is inactive\n"
+    assert run["error"]["hint"] == "See: diaken hosts set web02 --active"
+
+
 def children(pid: int) -> list[int]:
     try:
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

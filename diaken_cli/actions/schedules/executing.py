@@ -10,13 +10,13 @@ from diaken_cli.actions.recording import account, now
 from diaken_cli.actions.run.flow import RunRequest, carrying_out, steps
 from diaken_cli.actions.run.targets import RunTarget, narrowed
 from diaken_cli.actions.schedules.moments import following
-from diaken_cli.errors import InvalidInput, NotFound
+from diaken_cli.errors import Conflict, InvalidInput, NotFound
 from diaken_cli.events import Emit
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import RunStatus, ScheduleStatus
+from diaken_cli.words import RunStatus, ScheduleStatus, TargetType
 
 if TYPE_CHECKING:
     from diaken_cli.store.schedules import Claimed
@@ -64,6 +64,13 @@ def execute(
 
     try:
         with carrying_out(outside, begin, show) as world:
+            by_itself = task.target_type is TargetType.HOST and task.options.limit is None
+            if by_itself and not world.request.target.hosts:
+                raise Conflict(
+                    f"host {task.target} is inactive",
+                    code="inactive",
+                    hint=f"See: diaken hosts set {task.target} --active",
+                )
             if not world.request.target.hosts:
                 raise NotFound(
                     f"{task.target_type} {task.target} has no active host that is meant",
