@@ -69,7 +69,7 @@ class Series:
 class Figure:
     """What was measured for a target: a ratio a pair, and the medians of both sides as text.
 
-    `series` is what is drawn.
+    `series` is what is drawn; `found` stands beside the reason of a figure that does not hold.
     """
 
     key: str
@@ -77,6 +77,7 @@ class Figure:
     ours: str
     theirs: str
     series: Series | None = None
+    found: str = ""
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -49,7 +49,7 @@ def page(
     """The whole page; a target that was never measured says so."""
     lines = [_line(each, rows.get(each.key)) for each in targets]
     missed = [
-        f"- {each.what}: {each.missed}"
+        f"- {each.what}: {each.missed}{rows[each.key].get('found', '')}"
         for each in targets
         if each.key in rows and not each.holds(rows[each.key]["median"]) and each.missed
     ]

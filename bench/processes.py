@@ -21,10 +21,14 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds that one process took, with those it waited for; and what it printed."""
+    """Seconds that one process took, with those it waited for; and what it printed.
+
+    `machine` are the seconds that all cores were at work meanwhile, for whomever.
+    """
 
     wall: float
     cpu: float
+    machine: float
     printed: str
 
 
@@ -41,7 +45,7 @@ def spend(
     `watch` is called again and again while it runs.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), at_work()
         process = subprocess.Popen(
             argv, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err
         )
@@ -56,7 +60,7 @@ def spend(
             _, status, usage = os.wait4(process.pid, 0)
         finally:
             killer.cancel()
-        wall = time.perf_counter() - began
+        wall, machine = time.perf_counter() - began, at_work() - worked
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
@@ -66,7 +70,20 @@ def spend(
         raise SystemExit(
             f"{words} ended with {process.returncode}: {printed[-2000:]}{said[-2000:]}"
         )
-    return Spent(wall, usage.ru_utime + usage.ru_stime, printed)
+    return Spent(wall, usage.ru_utime + usage.ru_stime, machine, printed)
+
+
+def cores() -> tuple[float, float]:
+    """Seconds of all cores since the machine began, and those without work: proc_stat(5)."""
+    words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    ticks = [int(each) / os.sysconf("SC_CLK_TCK") for each in words]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
+def at_work() -> float:
+    """Seconds that all cores were at work since the machine began."""
+    total, idle = cores()
+    return total - idle
 
 
 def peak_memory(

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.figures import Figure, spread
 from bench.place import TOP
+from bench.processes import cores
 
 KEPT = TOP / "docs/reference/performance.json"
 OTHER_WORK = 0.2
@@ -40,6 +41,7 @@ def merged(
             "repetitions": len(figure.values),
             "ours": figure.ours,
             "theirs": figure.theirs,
+            "found": figure.found,
             **about,
         }
         if figure.series is not None:
@@ -68,13 +70,7 @@ def about_now(busy: float) -> dict[str, Any]:
 
 def busy(during: float = 3.0) -> float:
     """The share of all cores that is at work for so many seconds, in which this process sleeps."""
-    began = _times()
+    began = cores()
     time.sleep(during)
-    total, idle = (after - before for before, after in zip(began, _times(), strict=True))
+    total, idle = (after - before for before, after in zip(began, cores(), strict=True))
     return 1 - idle / total if total else 1.0
-
-
-def _times() -> tuple[int, int]:
-    """All time and idle time of all cores: the first line of proc_stat(5)."""
-    numbers = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return sum(numbers), numbers[3] + numbers[4]
