@@ -47,11 +47,12 @@ class RunStarted(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted(_Event):
-    """A step began; `detail` says what it is about to do."""
+    """A step began, or its undoing did; `detail` says what is about to be done."""
 
     type: ClassVar[str] = "step_started"
     step: str
     detail: str | None = None
+    undoing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

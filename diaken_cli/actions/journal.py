@@ -4,11 +4,12 @@ Each step is noted before its first effect, so that whatever dies in between is 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from diaken_cli.actions.recording import Recording
-from diaken_cli.errors import Canceled, DiakenError
+from diaken_cli.errors import Canceled, DatabaseError, DiakenError
 from diaken_cli.store.runs import StepRecord
 from diaken_cli.words import StepStatus
 
@@ -29,6 +30,10 @@ class World(Protocol[RequestOf]):
     @property
     def recording(self) -> Recording:
         """The run that the step belongs to."""
+
+
+class GoOn(Exception):
+    """A step failed, and the next one is begun all the same; it says why."""
 
 
 W = TypeVar("W", bound=World[Any])
@@ -68,6 +73,9 @@ def carry_out(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, S
                 recording.note(step.name, {"undone": False, "undoing": False})
                 found = step.find(world)
             facts = step.do(world) if found is None else found
+        except GoOn as failure:
+            recording.end(step.name, StepStatus.FAILED, str(failure))
+            continue
         except BaseException as fault:
             if not recording.succeeded:  # by this step: it says so already
                 recording.end(step.name, StepStatus.FAILED, str(fault) or type(fault).__name__)
@@ -96,17 +104,20 @@ def undo(
             recording.begin_undoing(step.name)
             step.undo(world)
             if status is StepStatus.FAILED:
-                recording.note(
-                    step.name, {"undone": True}
-                )  # it goes on saying where the run failed
+                recording.note(step.name, {"undone": True})
+                recording.tell_undone(step.name)  # its row goes on saying where the run failed
             else:
                 recording.end(step.name, StepStatus.UNDONE)
         except Canceled as stopped:
+            recording.tell_undone(step.name, failed=True)
             recording.warn(f"undoing {step.name} was stopped")
             return stopped
         except Exception as fault:  # noqa: BLE001  # what it is undone for is still to be told
             error = fault if isinstance(fault, DiakenError) else unexpected(fault)
+            recording.tell_undone(step.name, failed=True)
             recording.warn(f"{step.name} could not be undone: {error.message}")
+            with suppress(DatabaseError):  # the warning stands
+                recording.note(step.name, {"left_because": error.message})
             return error
     return None
 

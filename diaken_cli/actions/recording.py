@@ -134,6 +134,16 @@ class Recording:
         """Note that a step is being undone; committed before the first effect of that."""
         self._undoing[name] = now()
         self.note(name, {"undoing": True})
+        self.emit(StepStarted(step=name, detail="undoing it", undoing=True))
+
+    def tell_undone(self, name: str, *, failed: bool = False) -> None:
+        """Show that the undoing of a step is over, which is not how the step ended."""
+        seconds = None
+        if name in self._undoing:
+            seconds = (now() - self._undoing[name]).total_seconds()
+        status = StepStatus.FAILED if failed else StepStatus.UNDONE
+        detail = "not undone" if failed else None
+        self.emit(StepFinished(step=name, status=status, detail=detail, duration_seconds=seconds))
 
     def note(self, name: str, facts: dict[str, Any]) -> None:
         """Keep what undoing and resuming will need, as soon as it is known."""

@@ -103,7 +103,10 @@ def _snapshot(record: SnapshotRecord) -> dict[str, Any]:
 
 
 def _leftover(record: RunRecord, step: StepRecord) -> dict[str, Any]:
-    """What a deploy's step has left; `id` is the VM's instance UUID, null where it died before."""
+    """What a deploy's step has left; `id` is the VM's instance UUID, null where it died before.
+
+    `reason` is why it could not be undone, null where that was not tried.
+    """
     if step.name == "register":
         left = {"kind": "host", "name": record.target, "vcenter": None, "id": None}
     else:
@@ -113,4 +116,4 @@ def _leftover(record: RunRecord, step: StepRecord) -> dict[str, Any]:
             "vcenter": step.facts.get("vcenter", record.request.get("vcenter")),
             "id": step.facts.get("vm_uuid"),
         }
-    return {"step": step.name} | left
+    return {"step": step.name, **left, "reason": step.facts.get("left_because")}

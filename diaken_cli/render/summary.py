@@ -90,7 +90,8 @@ def what_next(run: Shape) -> Iterator[str]:
     if run["kind"] == RunKind.DEPLOY:
         for each in run["leftovers"]:
             where = f" in vCenter {each['vcenter']}" if each["vcenter"] else " of the inventory"
-            yield f"Left behind: {each['kind']} {each['name']}{where}"
+            why = f": {one_line(each['reason'])}" if each["reason"] else ""
+            yield f"Left behind: {each['kind']} {each['name']}{where}{why}"
         if run["leftovers"] or run["status"] == "interrupted":
             yield f"Go on with it: diaken deploy resume {number}"
             yield f"Undo what is left: diaken deploy abort {number}"

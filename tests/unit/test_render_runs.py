@@ -130,18 +130,21 @@ def test_leftovers_name_the_host_and_the_vm(store: Store, *, died_before_it_knew
         request={"vcenter": "main"},
     )
     run.step(0, "register", facts={"host_id": 1})
-    facts = {} if died_before_it_knew else {"vm_uuid": "5029", "name": "web01", "vcenter": "main"}
+    known = {"vm_uuid": "5029", "name": "web01", "vcenter": "main", "left_because": "it is locked"}
+    facts = {} if died_before_it_knew else known
     run.step(1, "clone", StepStatus.FAILED, facts=facts)
     run.end(RunStatus.INTERRUPTED)
     document = stored(store, run.id)
-    uuid = None if died_before_it_knew else "5029"
+    uuid, reason = (None, None) if died_before_it_knew else ("5029", "it is locked")
+    nothing = {"vcenter": None, "id": None, "reason": None}
+    vm = {"vcenter": "main", "id": uuid, "reason": reason}
     assert document["leftovers"] == [
-        {"step": "register", "kind": "host", "name": "web01", "vcenter": None, "id": None},
-        {"step": "clone", "kind": "vm", "name": "web01", "vcenter": "main", "id": uuid},
+        {"step": "register", "kind": "host", "name": "web01", **nothing},
+        {"step": "clone", "kind": "vm", "name": "web01", **vm},
     ]
     assert list(what_next(document)) == [
         "Left behind: host web01 of the inventory",
-        "Left behind: vm web01 in vCenter main",
+        f"Left behind: vm web01 in vCenter main{f': {reason}' if reason else ''}",
         f"Go on with it: diaken deploy resume {run.id}",
         f"Undo what is left: diaken deploy abort {run.id}",
     ]
