@@ -37,7 +37,7 @@ def tick(call: Call) -> None:
 
 def _tell(call: Call, happened: "Happened") -> None:
     """One line for cron's mail, where something went wrong."""
-    if happened.is_bad:
+    if happened.is_news:
         call.output.warn(happened.line)
 
 

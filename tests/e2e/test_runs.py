@@ -150,7 +150,16 @@ def test_a_failed_snapshot_is_noted_and_with_require_snapshot_nothing_begins(
     lab.sim("taskfault", **fault)
     try:
         run = cli.json("run", "group", "web", "say", "--snapshot")
-        assert [each["snapshot"]["status"] for each in run["hosts"]].count("failed") == 1
+        (without,) = [
+            each["host"] for each in run["hosts"] if each["snapshot"]["status"] == "failed"
+        ]
+        assert (run["status"], run["error"]) == ("success", None)
+        assert [step["status"] for step in run["steps"]] == ["failed", "success"]
+        assert run["steps"][0]["detail"].startswith(f"no snapshot of {without}: ")
+        lab.sim("taskfault", **fault)
+        quiet = cli.run("run", "group", "web", "say", "--snapshot", "--quiet")
+        assert (quiet.status, quiet.err.count("\n")) == (0, 1)
+        assert quiet.err.startswith("warning: no snapshot of web0")
         lab.sim("taskfault", **fault)
         refused = cli.json("run", "group", "web", "say", "--require-snapshot", status=1)
     finally:

@@ -209,6 +209,24 @@ def test_a_host_that_is_inactive_at_that_moment_is_said_to_be(cli: Cli) -> None:
     assert run["error"]["hint"] == "See: diaken hosts set web02 --active"
 
 
+def test_a_run_that_went_well_without_its_snapshot_is_told_of(cli: Cli) -> None:
+    down = ("vcenters", "add", "down", "--server", "127.0.0.1:1", "--username", "u")
+    assert cli.run(*down, "--password-env", "NONE_SUCH").status == 0
+    assert cli.run("hosts", "set", "web01", "--vcenter", "down").status == 0
+    what = ("schedule", "add", "kept", "--host", "web01", "--playbook", "append", "--snapshot")
+    cli.json(*what, "--at", "+1s", "-e", "line=kept")
+    time.sleep(1.5)
+
+    done = cli.run("scheduler", "tick")
+
+    (run,) = cli.json("history", "list")
+    assert (done.status, run["status"]) == (0, "success")
+    said = f"warning: kept: completed (run {run['id']}): no snapshot of web01: vCenter down: "
+    assert done.err.startswith(said)
+    assert done.err.count("\n") == 1
+    assert cli.json("schedule", "show", "kept")["error"] is None
+
+
 def children(pid: int) -> list[int]:
     try:
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from diaken_cli.actions import journal, playbook
-from diaken_cli.actions.journal import Facts, Step
+from diaken_cli.actions.journal import Facts, GoOn, Step
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import Recording, account, now, recorded
 from diaken_cli.actions.run.targets import RunTarget
@@ -156,6 +156,11 @@ def _snapshot(world: PlaybookRun) -> Facts:
             code="snapshot_failed",
             hint=f"See why: diaken history show {recording.id}",
         )
+    if taken.failed:
+        reasons = "; ".join(dict.fromkeys(taken.failed.values()))
+        said = f"no snapshot of {_listed([*taken.failed])}: {reasons}"
+        recording.warn(f"{said}; the playbook runs all the same (--require-snapshot ends it here)")
+        raise GoOn(said)
     return {"name": name, "made": taken.made}
 
 

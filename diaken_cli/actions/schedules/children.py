@@ -34,6 +34,12 @@ class Happened:
         return self.outcome in BAD
 
     @property
+    def is_news(self) -> bool:
+        """Whether somebody has to know: it went wrong, or it went well without something."""
+        went_without = self.outcome is ScheduleStatus.COMPLETED and self.error is not None
+        return self.is_bad or went_without
+
+    @property
     def line(self) -> str:
         """One line, for cron's mail."""
         run = f" (run {self.run})" if self.run else ""
@@ -141,7 +147,7 @@ def _tell(writing: int, said: str, happened: Happened | None) -> None:
     try:
         os.write(writing, said.encode())
     except BrokenPipeError:
-        if happened is not None and happened.is_bad:
+        if happened is not None and happened.is_news:
             os.write(2, f"warning: {happened.line}\n".encode())
 
 

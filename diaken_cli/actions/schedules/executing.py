@@ -15,8 +15,9 @@ from diaken_cli.events import Emit
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun
 from diaken_cli.store.records import HostRecord
+from diaken_cli.store.runs import RunDetail
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import RunStatus, ScheduleStatus, TargetType
+from diaken_cli.words import RunStatus, ScheduleStatus, StepStatus, TargetType
 
 if TYPE_CHECKING:
     from diaken_cli.store.schedules import Claimed
@@ -28,7 +29,10 @@ class TakenByAnother(Exception):
 
 @dataclass(frozen=True)
 class Settled:
-    """How a moment ended: its run, and what that is for the task."""
+    """How a moment ended: its run, and what that is for the task.
+
+    `error` is also what a run went on without: a snapshot, say.
+    """
 
     run: int
     outcome: ScheduleStatus
@@ -98,7 +102,14 @@ def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
     at = now()
     then = following(task, at)
     outcome = store.schedules.settle(task.id, run_id, status, then.due_at, error, then.passed)
-    return None if outcome is None else Settled(run_id, outcome, error)
+    return None if outcome is None else Settled(run_id, outcome, error or _went_without(detail))
+
+
+def _went_without(detail: RunDetail | None) -> str | None:
+    """Why a step failed, where the run went on all the same."""
+    steps = () if detail is None else detail.steps
+    failed = (step.detail for step in steps if step.status is StepStatus.FAILED)
+    return next(failed, None)
 
 
 def chosen(task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:

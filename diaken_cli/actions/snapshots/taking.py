@@ -1,6 +1,6 @@
 """Snapshots of many hosts at the same time: all issued, then all awaited; a failure is data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,10 +26,15 @@ TIMEOUT = 1800.0  # seconds for all of them: quiescing a busy guest takes minute
 
 @dataclass(frozen=True)
 class Taken:
-    """How many snapshots there are, and for which hosts there is none."""
+    """How many snapshots there are, and for which hosts there is none.
+
+    `failed` has the reasons of those that could not be taken, by host; a host without a vCenter is
+    not among them.
+    """
 
     made: int
     without: tuple[str, ...]
+    failed: Mapping[str, str]
 
 
 def automatic_name(playbook: str, moment: datetime) -> str:
@@ -64,11 +69,11 @@ def take(
     others go on: a vCenter that is down is a failure of its hosts. When `should_stop` says so,
     what has not ended is canceled.
     """
-    failed: list[str] = []
+    failed: dict[str, str] = {}
     tell = one_at_a_time(emit)
 
     def fail(host: HostRecord, reason: str) -> None:
-        failed.append(host.name)
+        failed[host.name] = reason
         tell(_event(host, name, SnapshotStatus.FAILED, error=reason))
 
     without_vcenter = [host for host in hosts if host.vcenter is None]
@@ -91,7 +96,7 @@ def take(
             return _await(session, issued, name, tell, fail, should_stop)
 
     made = sum(at_the_same_time(of_one_vcenter, list(members(hosts).items())))
-    return Taken(made, (*(host.name for host in without_vcenter), *failed))
+    return Taken(made, (*(host.name for host in without_vcenter), *failed), failed)
 
 
 def _issue(
