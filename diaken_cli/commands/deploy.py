@@ -197,8 +197,11 @@ def abort(
     from diaken_cli.actions.deploy.flow import unfinished
 
     number = ask_run(call, run, lambda each: bool(each.leftovers))
-    unfinished(call.store, number)  # nobody is asked where there is nothing to undo
-    call.confirm(f"Destroy what deploy run {number} has made?", yes=yes)
+    left, request = unfinished(call.store, number)  # nobody is asked where nothing is to be undone
+    steps = {each.name for each in left.run.leftovers}
+    vm = f"destroy its VM {request.name} in vCenter {request.vcenter}, " if "clone" in steps else ""
+    question = f"{vm}remove host {request.name} ({request.ip})?"
+    call.confirm(f"Undo deploy run {number}: {question}", yes=yes)
     with call.carrying_out() as show:
         take_back(number, call.outside, show)
 

@@ -162,6 +162,8 @@ def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> 
     assert case.warned in said
     assert case.warned or case.code or "warning: " not in said
     assert sorted(left(run)) == sorted(case.left)
+    if case.left and (why := re.search(r"could not be undone: (.+)", said)):
+        assert why[1] in {each["reason"] for each in run["leftovers"]}
     deploying.lab.sim("clear")
     case.mended(deploying)
     if case.left:
@@ -282,7 +284,13 @@ def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:
     run = deploying.deploy(*BAD, "--keep-on-failure", status=1)
 
     assert (run["status"], sorted(left(run))) == ("failed", list(BOTH))
+    assert {each["reason"] for each in run["leftovers"]} == {None}, "undoing was not tried"
     assert f"deploy resume {run['id']}" in run["error"]["hint"]
+    again = deploying.error(12, *deploying.words())
+    assert f"of deploy run {run['id']}: " in again["message"]
+    asked = deploying.run("deploy", "abort", str(run["id"]))
+    assert asked.status == 2
+    assert f"destroy its VM {NAME} in vCenter lab, remove host {NAME} ({IP})?" in asked.err
     assert deploying.machines()[NAME].on
     assert f"{IP}\t{NAME}\n" in deploying.hosts_file.read_text()
     assert f"belongs to deploy run {run['id']}" in deploying.run("hosts", "list").err

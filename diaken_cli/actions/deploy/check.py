@@ -27,6 +27,8 @@ def placement_and_addresses(
     """
     found = resolve_placement(vcenter, request)
     placement, mistakes = (found, []) if isinstance(found, Placement) else (None, list(found))
+    if request.ip and request.gateway is None:
+        warn(f"no gateway: {request.name} will reach its own network only (--gateway)")
     if request.ip:
         mistakes += _used_by_vm(request.ip, request.vcenter, vcenter)
         for name in others:

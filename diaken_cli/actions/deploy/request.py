@@ -211,6 +211,12 @@ def _inventory(
     for host in inventory.hosts(include_inactive=True):
         if host.name == name:
             said = "is a host of the inventory already"
+            if host.deployed_by is not None:
+                run = host.deployed_by
+                said += (
+                    f", of deploy run {run}: where that has ended, go on with"
+                    f" `diaken deploy resume {run}`, or undo it with `diaken deploy abort {run}`"
+                )
             read.mistakes.append(Mistake("NAME", name, said, in_use=True))
         if interface is not None and host.ip == str(interface.ip):
             said = f"{host.ip} is the address of host {host.name}"

@@ -34,8 +34,20 @@ def _says_clone(request: DeployRequest) -> str:
         f"{format_size(request.disk)} disk" if request.disk else "",
         f"network {request.network}" if request.network else "",
     ]
+    places = [
+        f"{what} {where}"
+        for what, where in (
+            ("datacenter", request.datacenter),
+            ("cluster", request.cluster),
+            ("resource pool", request.resource_pool),
+            ("datastore", request.datastore),
+            ("folder", request.folder),
+        )
+        if where
+    ]
     what = ", ".join(each for each in sizes if each)
-    return f"clone {request.template} as {request.name}" + (f" with {what}" if what else "")
+    said = f"clone {request.template} as {request.name}" + (f" with {what}" if what else "")
+    return f"{said}; {', '.join(places)}" if places else said
 
 
 def _find_vm(d: Deploy) -> Facts | None:

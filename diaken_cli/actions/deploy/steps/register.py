@@ -94,7 +94,9 @@ def _why_it_may_stay(d: Deploy, path: Path, refused: AccessError | Conflict) -> 
 
 REGISTER = Step[Deploy, DeployRequest](
     name="register",
-    says=lambda r: f"add host {r.name} ({r.ip}) to {r.environment}",
+    says=lambda r: (
+        f"add host {r.name} ({r.ip}) to {r.environment}" + (f", group {r.group}" if r.group else "")
+    ),
     find=_find_host,
     do=_register,
     undo=_unregister,
