@@ -185,11 +185,14 @@ def test_an_authority_that_is_not_known_here(
     other = Authority(tmp_path, "other")
     with behind(certificate, simulator) as port:
         added(cli, port)
-        for ca_file in ("", str(other.certificate)):
+        for ca_file, said in (
+            ("", "not trusted here"),
+            (str(other.certificate), f"it is not issued by what is in {other.certificate}"),
+        ):
             cli.json("vcenters", "set", "main", "--ca-file", ca_file)
             error = cli.error(13, "vcenters", "test", "main")
             assert error["code"] == "certificate"
-            assert "not trusted here" in error["message"]
+            assert said in error["message"]
             assert "--ca-file" in error["hint"]
             assert "--insecure" in error["hint"]
         cli.json("vcenters", "set", "main", "--ca-file", str(authority.certificate))
@@ -199,10 +202,14 @@ def test_an_authority_that_is_not_known_here(
         assert cli.json("vcenters", "test", "main")["datacenters"] == ["/DC0"]
 
 
-def test_a_self_signed_certificate(cli: Cli, simulator: Simulator) -> None:
+def test_a_self_signed_certificate(cli: Cli, simulator: Simulator, authority: Authority) -> None:
     added(cli, simulator.port)
     error = cli.error(13, "vcenters", "test", "main")
     assert (error["code"], "self-signed" in error["message"]) == ("certificate", True)
+    cli.json("vcenters", "set", "main", "--ca-file", str(authority.certificate))
+    error = cli.error(13, "vcenters", "test", "main")
+    assert f"it is not issued by what is in {authority.certificate}" in error["message"]
+    assert f"https://127.0.0.1:{simulator.port}/certs/download.zip" in error["hint"]
     cli.json("vcenters", "set", "main", "--ca-file", str(simulator.certificate))
     assert cli.json("vcenters", "test", "main")["datacenters"] == ["/DC0"]
 

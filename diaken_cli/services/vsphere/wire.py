@@ -81,6 +81,7 @@ _CERTIFICATE_FAULTS = {
     62: "it was issued for another name",
     64: "it was issued for another address",
 }
+_UNTRUSTED = frozenset([18, 19, 20, 21])  # whoever issued it is not among those that are trusted
 
 
 @dataclass(frozen=True)
@@ -286,12 +287,7 @@ class Wire:
         where = f"{self._endpoint.server}:{self._endpoint.port}"
         reason = fault.__cause__ if isinstance(fault, NotConnected) else fault
         if isinstance(reason, ssl.SSLCertVerificationError):
-            why = _CERTIFICATE_FAULTS.get(reason.verify_code, reason.verify_message)
-            return CertificateRefused(
-                f"the certificate of {where} is refused: {why}",
-                hint="give the certificate authority's PEM file: diaken vcenters set NAME"
-                " --ca-file FILE; or, where you trust the network, --insecure",
-            )
+            return self._certificate_refused(where, reason)
         said = _why(reason)
         if isinstance(fault, NotConnected) or changes_nothing:
             return Unreachable(
@@ -307,6 +303,22 @@ class Wire:
             hint="look at vCenter's recent tasks before you repeat it",
             code="outcome_unknown",
         )
+
+    def _certificate_refused(self, where: str, reason: ssl.SSLCertVerificationError) -> DiakenError:
+        why = _CERTIFICATE_FAULTS.get(reason.verify_code, reason.verify_message)
+        ca_file = self._endpoint.ca_file
+        hint = (
+            "give the certificate authority's PEM file: diaken vcenters set NAME"
+            " --ca-file FILE; or, where you trust the network, --insecure"
+        )
+        if ca_file is not None and reason.verify_code in _UNTRUSTED:
+            why = f"it is not issued by what is in {ca_file}"
+            site = where.removesuffix(":443")
+            hint = (
+                f"vCenter's own authority is in https://{site}/certs/download.zip, as"
+                f" certs/lin/*.0: {hint}"
+            )
+        return CertificateRefused(f"the certificate of {where} is refused: {why}", hint=hint)
 
 
 def _reference(managed: Any) -> str:
