@@ -32,6 +32,7 @@ func createInventory() (*simulator.Model, error) {
 		return nil, err
 	}
 	simulator.Map.RemoveHandler(taskManager()) // see addRecentTask
+	markUplinks()
 	for _, entity := range simulator.Map.All("Datastore") {
 		store := simulator.Map.Get(entity.Reference()).(*simulator.Datastore)
 		store.Summary.Capacity = 2048 * gibibyte
@@ -47,6 +48,24 @@ func createInventory() (*simulator.Model, error) {
 	}
 	simulator.Map.Update(taskManager(), []types.PropertyChange{{Name: "recentTask", Val: []types.ManagedObjectReference{}}})
 	return model, nil
+}
+
+// markUplinks tells the portgroup of each switch's uplinks from the others, as a vCenter does: it is named in the
+// switch's configuration, says so in its own, and bears a tag.
+func markUplinks() {
+	for _, entity := range simulator.Map.All("DistributedVirtualSwitch") {
+		vswitch := simulator.Map.Get(entity.Reference()).(*simulator.DistributedVirtualSwitch)
+		for _, ref := range vswitch.Portgroup {
+			portgroup := simulator.Map.Get(ref).(*simulator.DistributedVirtualPortgroup)
+			uplinks := strings.HasPrefix(portgroup.Name, vswitch.Name+"-DVUplinks-")
+			portgroup.Config.Uplink = &uplinks
+			if uplinks {
+				portgroup.Tag = []types.Tag{{Key: "SYSTEM/DVS.UPLINKPG"}}
+				config := vswitch.Config.GetDVSConfigInfo()
+				config.UplinkPortgroup = append(config.UplinkPortgroup, ref)
+			}
+		}
+	}
 }
 
 // equipESXiHosts makes the simulator's ESXi hosts servers of our days; the cluster sums them up.

@@ -5,13 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pyVmomi import vim
 
 from diaken_cli.errors import Mistake, NotFound
 from diaken_cli.services.vsphere import browse
 from diaken_cli.services.vsphere.choosing import choose
 from diaken_cli.services.vsphere.hardware import Hardware, read_hardware
-from diaken_cli.services.vsphere.inventory import Inventory, read_inventory
+from diaken_cli.services.vsphere.inventory import Inventory, Tree, read_inventory
 from diaken_cli.services.vsphere.placement import Placement, decide, resolve_placement
+from diaken_cli.services.vsphere.properties import collect
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.words import DeployRequest
 from tests.integration.vsphere_fixture import GIBIBYTE, Simulator, request
@@ -219,6 +221,21 @@ def test_a_network_that_the_cluster_lacks_is_told_from_one_that_is_not(deciding:
     assert "no network 'DNZ'" in deciding.mistakes(request(network="DNZ"))["--network"]
 
 
+def test_the_uplinks_of_a_switch_are_no_network_for_a_vm(
+    session: Session, deciding: Deciding
+) -> None:
+    (uplinks,) = deciding.inventory.uplinks
+    assert uplinks.name.startswith("DVS0-DVUplinks-")
+    assert uplinks.ref not in {each.ref for each in deciding.inventory.networks}
+    for given in (uplinks.name, uplinks.path):
+        told = deciding.mistakes(request(network=given))["--network"]
+        assert "the portgroup of a switch's uplinks" in told
+        assert "VM Network" in told or "/DC0/network/" in told
+    # An account that does not see the switch itself tells them by their tag.
+    seen = collect(session, {vim.Network: ("name", "parent", "tag")})
+    assert [each.reference for each in seen if Tree(seen).is_for_uplinks(each)] == [uplinks.ref]
+
+
 def test_the_datastore_is_the_templates_while_it_has_room(deciding: Deciding) -> None:
     inventory = deciding.inventory
     home, other = inventory.datastores
@@ -264,6 +281,7 @@ def test_browse_tells_what_there_is(session: Session) -> None:
     assert (big.disks, big.network_adapters) == (1, 1)
     networks = {row.name: row for row in browse.browse(session, "networks")}
     assert {"VM Network", "DC0_DVPG0", "DC0_DVPG1"} <= set(networks)
+    assert not [name for name in networks if "DVUplinks" in name]
     standard = networks["VM Network"]
     assert isinstance(standard, browse.NetworkRow)
     assert standard.kind == "standard"

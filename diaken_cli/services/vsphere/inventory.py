@@ -34,10 +34,12 @@ _WANTED: dict[Any, Sequence[str]] = {
     ),
     vim.ResourcePool: ("name", "parent", "owner"),
     vim.Datastore: ("name", "parent", "summary"),
-    vim.Network: ("name", "parent"),
+    vim.Network: ("name", "parent", "tag"),
     vim.DistributedVirtualSwitch: ("name", "parent", "config.uplinkPortgroup"),
     vim.VirtualMachine: ("name", "parent", "config.template", "runtime.host", "datastore"),
 }
+_UPLINKS = "SYSTEM/DVS.UPLINKPG"
+"""The tag of a portgroup with the ports of the ESXi hosts' own cards: no VM's card goes there."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Machine(Place):
 
 @dataclass(frozen=True)
 class Inventory:
-    """All of it, by kind and in the order of the paths."""
+    """All of it, by kind and in the order of the paths; `uplinks` are portgroups for no VM."""
 
     datacenters: tuple[Datacenter, ...]
     clusters: tuple[Cluster, ...]
@@ -124,6 +126,7 @@ class Inventory:
     pools: tuple[Pool, ...]
     datastores: tuple[Datastore, ...]
     networks: tuple[Network, ...]
+    uplinks: tuple[Place, ...]
     folders: tuple[Place, ...]
     machines: tuple[Machine, ...]
 
@@ -144,6 +147,7 @@ def read_inventory(session: Session) -> Inventory:
         pools=tree.rows(vim.ResourcePool, _pool),
         datastores=tree.rows(vim.Datastore, _datastore),
         networks=tree.rows(vim.Network, _network),
+        uplinks=tree.rows(vim.dvs.DistributedVirtualPortgroup, _uplinks),
         folders=tree.rows(vim.Folder, _folder),
         machines=tree.rows(vim.VirtualMachine, _machine),
     )
@@ -166,11 +170,16 @@ class Tree:
 
     def __init__(self, found: Iterable[Found]) -> None:
         self.found = {each.reference: each for each in found}
-        self.uplinks = {
+        self._uplinks = {
             ref
             for each in self.found.values()
             for ref in _refs(each.values.get("config.uplinkPortgroup"))
         }
+
+    def is_for_uplinks(self, found: Found) -> bool:
+        """Whether a network is a switch's uplinks; an account may see it, and not the switch."""
+        tags = {each.key for each in found.values.get("tag") or ()}
+        return found.reference in self._uplinks or _UPLINKS in tags
 
     def rows(self, kind: Any, build: Any) -> tuple[Any, ...]:
         """What `build` makes of each object of a kind, in the order of the paths."""
@@ -258,7 +267,7 @@ def _datastore(found: Found, tree: Tree) -> Datastore | None:
 
 
 def _network(found: Found, tree: Tree) -> Network | None:
-    if found.reference in tree.uplinks:  # ports of the ESXi hosts' own cards
+    if tree.is_for_uplinks(found):
         return None
     kind = "standard"
     if isinstance(found.managed, vim.dvs.DistributedVirtualPortgroup):
@@ -266,6 +275,10 @@ def _network(found: Found, tree: Tree) -> Network | None:
     elif isinstance(found.managed, vim.OpaqueNetwork):
         kind = "opaque"
     return Network(**tree.place(found), kind=kind)
+
+
+def _uplinks(found: Found, tree: Tree) -> Place | None:
+    return Place(**tree.place(found)) if tree.is_for_uplinks(found) else None
 
 
 def _folder(found: Found, tree: Tree) -> Place | None:

@@ -234,8 +234,18 @@ class _Decision:
         given = self.request.network
         if given is None:
             return None
+        networks = _within(self.inventory.networks, datacenter)
+        uplinks = _within(self.inventory.uplinks, datacenter)
+        if not matching(networks, given) and matching(uplinks, given):
+            near = [each for each in networks if each.ref in cluster.networks]
+            message = (
+                f"{given!r} is the portgroup of a switch's uplinks, for the ESXi hosts' own"
+                f" cards{suggestion(near, given)}"
+            )
+            self.wrong("--network", given, message)
+            return None
         return self._reachable(
-            _within(self.inventory.networks, datacenter),
+            networks,
             cluster.networks,
             given,
             ("--network", "network", cluster),
