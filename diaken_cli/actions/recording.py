@@ -133,7 +133,7 @@ class Recording:
     def begin_undoing(self, name: str) -> None:
         """Note that a step is being undone; committed before the first effect of that."""
         self._undoing[name] = now()
-        self.note(name, {"undoing": True})
+        self._store.recorder.begin_undoing(self.id, name)
         self.emit(StepStarted(step=name, detail="undoing it", undoing=True))
 
     def tell_undone(self, name: str, *, failed: bool = False) -> None:

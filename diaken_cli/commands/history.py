@@ -108,13 +108,13 @@ def show(call: Call, run: RunNumber = None) -> None:
     """One run: its steps on a timeline, its hosts, its snapshots, and what it has left."""
     from diaken_cli.actions import history
     from diaken_cli.render.history import show_run
-    from diaken_cli.render.runs import run_as_json
+    from diaken_cli.render.runs import run_as_json, run_for_people
 
     number = ask_run(call, run)
     detail = history.find(call.store, number)
     if call.output.format is Format.TEXT:
         said = history.output(call.store, number, None)
-        show_run(call.output, detail, run_as_json(detail), said)
+        show_run(call.output, detail, run_for_people(detail), said)
     else:
         call.output.thing(run_as_json(detail))
 
@@ -162,7 +162,7 @@ def report(
     from diaken_cli.actions import history
     from diaken_cli.actions.recording import now
     from diaken_cli.render.report import page
-    from diaken_cli.render.runs import run_as_json, title_of
+    from diaken_cli.render.runs import run_for_people, title_of
 
     number = ask_run(call, run)
     if html is None:
@@ -173,7 +173,7 @@ def report(
         html = Path(name)
     detail = history.find(call.store, number)
     said = history.output(call.store, number, None)
-    text = page(run_as_json(detail), title_of(detail.run), said, now())
+    text = page(run_for_people(detail), title_of(detail.run), said, now())
     if str(html) == "-":
         call.output.text(text)
         return

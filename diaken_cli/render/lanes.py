@@ -25,18 +25,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Lane:
-    """The bars of one step or one host, in their order."""
+    """The bars of one step or one host, in their order; `took`: seconds, None if not known."""
 
     name: str
     status: str
     bars: tuple[Bar, ...]
-
-    @property
-    def took(self) -> float | None:
-        """From the first beginning to the last end; None for a lane without bars."""
-        if not self.bars:
-            return None
-        return max(bar.end for bar in self.bars) - min(bar.begin for bar in self.bars)
+    took: float | None
 
 
 @dataclass(frozen=True)
@@ -55,9 +49,10 @@ class Chart:
 
 
 def chart(run: Mapping[str, Any], said: Sequence[OutputLine]) -> Chart:
-    """The chart of a run as JSON has it, and of what Ansible said in it.
+    """The chart of a run as people see it, and of what Ansible said in it.
 
     Hosts that did not succeed come first. A run that goes on ends with the last that is known.
+    What lies between an earlier attempt at a step and its last beginning is no host's time.
     """
     begin = datetime.fromisoformat(run["started_at"])
     known = [each.at for each in said] + [
@@ -77,23 +72,47 @@ def chart(run: Mapping[str, Any], said: Sequence[OutputLine]) -> Chart:
             says = f"{line.task}: {line.result}, {seconds(line.seconds)}"
             bar = Bar(since(line.at - took), since(line.at), line.result.value, says)
             tasks.setdefault(line.host, []).append(bar)
+    begins = [since(datetime.fromisoformat(step["started_at"])) for step in run["steps"]]
     status = {host["host"]: host["status"] for host in run["hosts"]}
     names = sorted(status | tasks, key=lambda name: (status.get(name) == "success", name))
     return Chart(
         whole=max(since(end), 0.1),
-        steps=tuple(_step_lane(step, begin, end) for step in run["steps"]),
+        steps=tuple(
+            _step_lane(step, begin, end, goes_on=run["status"] == "running")
+            for step in run["steps"]
+        ),
         hosts=tuple(
-            Lane(name, status.get(name, run["status"]), tuple(tasks.get(name, ())))
+            _host_lane(name, status.get(name, run["status"]), tasks.get(name, []), begins)
             for name in names[:MOST_HOSTS]
         ),
         hosts_left_out=max(0, len(names) - MOST_HOSTS),
     )
 
 
-def _step_lane(step: Mapping[str, Any], begin: datetime, end: datetime) -> Lane:
+def _host_lane(name: str, status: str, bars: Sequence[Bar], begins: Sequence[float]) -> Lane:
+    attempts: dict[int, list[Bar]] = {}
+    for bar in bars:
+        attempts.setdefault(sum(begin < bar.end for begin in begins), []).append(bar)
+    spans = [
+        max(bar.end for bar in attempt) - min(bar.begin for bar in attempt)
+        for attempt in attempts.values()
+    ]
+    return Lane(name, status, tuple(bars), sum(spans) if spans else None)
+
+
+def _step_lane(step: Mapping[str, Any], begin: datetime, end: datetime, *, goes_on: bool) -> Lane:
+    """The lane of a step. How long it took is not known where it died, undone since or not."""
     started = datetime.fromisoformat(step["started_at"])
-    finished = datetime.fromisoformat(step["finished_at"]) if step["finished_at"] else end
-    says = f"{step['name']}: {step['status']}, {seconds((finished - started).total_seconds())}"
-    first, last = ((moment - begin).total_seconds() for moment in (started, finished))
-    bar = Bar(max(0.0, first), max(0.0, last), step["status"], says)
-    return Lane(step["name"], step["status"], (bar,))
+    last = step["worked_until"] or step["finished_at"]
+    finished = datetime.fromisoformat(last) if last else end
+    took = None
+    if step["worked_until"] or goes_on:
+        took = max(0.0, (finished - started).total_seconds())
+    says = f"{step['name']}: {step['status']}" + ("" if took is None else f", {seconds(took)}")
+    bar = Bar(
+        max(0.0, (started - begin).total_seconds()),
+        max(0.0, (finished - begin).total_seconds()),
+        step["status"],
+        says,
+    )
+    return Lane(step["name"], step["status"], (bar,), took)

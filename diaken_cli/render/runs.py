@@ -1,5 +1,6 @@
 """A run as JSON, from what the store has of it: every command prints a run by this."""
 
+from datetime import datetime
 from typing import Any
 
 from diaken_cli.render.output import utc
@@ -31,6 +32,28 @@ def run_as_json(detail: RunDetail) -> dict[str, Any]:
             host_as_json(each) | {"snapshot": snapshots.get(each.host)} for each in detail.hosts
         ],
     }
+
+
+def run_for_people(detail: RunDetail) -> dict[str, Any]:
+    """The same with moments as precise as they are stored, and when each step's own work ended."""
+    run = detail.run
+    return run_as_json(detail) | {
+        "started_at": run.started_at.isoformat(),
+        "finished_at": _precise(run.finished_at),
+        "steps": [
+            _step(each)
+            | {
+                "started_at": each.started_at.isoformat(),
+                "finished_at": _precise(each.finished_at),
+                "worked_until": _precise(each.worked_until),
+            }
+            for each in detail.steps
+        ],
+    }
+
+
+def _precise(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
 
 
 def host_as_json(result: HostResult) -> dict[str, Any]:

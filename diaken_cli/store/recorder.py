@@ -56,12 +56,21 @@ class Recorder:
         with self._database.writing() as session:
             set_step(session, run_id, name, status, now, detail)
 
+    def begin_undoing(self, run_id: int, name: str) -> None:
+        """Note that a step is being undone, and until when it had done its own work.
+
+        Where it died at that, nobody knows until when.
+        """
+        with self._database.writing() as session:
+            step = _step(session, run_id, name)
+            ended = step.finished_at
+            worked_until = None if ended is None else ended.isoformat()
+            step.facts = step.facts | {"undoing": True, "worked_until": worked_until}
+
     def note_facts(self, run_id: int, name: str, facts: dict[str, Any]) -> None:
         """Add what undoing and resuming will need to know, as soon as it is known."""
         with self._database.writing() as session:
-            step = session.exec(
-                select(RunStep).where(RunStep.run_id == run_id, RunStep.name == name)
-            ).one()
+            step = _step(session, run_id, name)
             step.facts = step.facts | facts
 
     def finish_hosts(self, run_id: int, results: Iterable[tuple[HostResult, int | None]]) -> None:
@@ -147,6 +156,10 @@ class Recorder:
             session.execute(insert(RunOutput), new)
         # Only now is it sure that they are stored.
         self._names, self._chunks[run_id, position] = names, chunks + Counter(by_host.keys())
+
+
+def _step(session: Session, run_id: int, name: str) -> RunStep:
+    return session.exec(select(RunStep).where(RunStep.run_id == run_id, RunStep.name == name)).one()
 
 
 def set_step(

@@ -1,7 +1,7 @@
 """The records of runs, as they leave and enter the store."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from diaken_cli.words import (
@@ -26,6 +26,14 @@ class StepRecord:
     finished_at: datetime | None
     detail: str | None
     facts: dict[str, Any]
+
+    @property
+    def worked_until(self) -> datetime | None:
+        """When its own work ended, before it was undone; None where that is not known."""
+        if "worked_until" not in self.facts or self.status is not StepStatus.UNDONE:
+            return self.finished_at
+        known = self.facts["worked_until"]
+        return None if known is None else datetime.fromisoformat(known).astimezone(UTC)
 
 
 @dataclass(frozen=True)

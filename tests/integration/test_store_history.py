@@ -1,11 +1,12 @@
 """What was done is found, read as it grows, and thinned out, in a real database."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from diaken_cli.render.runs import run_for_people
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt
 from diaken_cli.store.runs import RunFilter
@@ -94,6 +95,28 @@ def test_what_a_failed_deploy_left_is_what_was_not_undone(store: Store) -> None:
     left = {each.id: each.leftovers for each in store.history.select(RunFilter())}
     assert [step.name for step in left[kept.id]] == ["register", "clone"]
     assert left[undone.id] == ()
+
+
+def test_the_own_work_of_a_step_that_was_undone_is_told_from_its_undoing(store: Store) -> None:
+    run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
+    run.step(0, "register", seconds=0.25)
+    ended = run.at
+    run.step(1, "clone", None)  # it dies here
+    for name in ("clone", "register"):
+        store.recorder.begin_undoing(run.id, name)
+        run.at += timedelta(hours=1)
+        store.recorder.end_step(run.id, name, StepStatus.UNDONE, None, run.at)
+    run.end(RunStatus.FAILED)
+    detail = store.history.find(run.id)
+    assert detail is not None
+    register, clone = detail.steps
+    assert register.finished_at == run.at
+    assert (register.worked_until, clone.worked_until) == (ended, None)
+    shown = run_for_people(detail)["steps"][0]
+    took = datetime.fromisoformat(shown["worked_until"]) - datetime.fromisoformat(
+        shown["started_at"]
+    )
+    assert took == timedelta(seconds=0.25)
 
 
 def test_old_runs_go_and_what_may_be_needed_stays(store: Store) -> None:

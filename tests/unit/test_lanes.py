@@ -20,7 +20,7 @@ def run(hosts: dict[str, str], *, seconds: float | None = 60) -> dict[str, Any]:
         "started_at": BEGIN.isoformat(),
         "finished_at": end,
         "status": "partial" if end else "running",
-        "steps": [step | {"finished_at": end}],
+        "steps": [step | {"finished_at": end, "worked_until": end}],
         "hosts": [{"host": name, "status": status} for name, status in hosts.items()],
     }
 
@@ -46,6 +46,29 @@ def test_a_task_goes_on_until_its_result_and_loops_are_drawn_once() -> None:
         Bar(12, 20, "changed", "Task: changed, 8.0 s"),
     )
     assert drawn.hosts[0].took == 14
+
+
+def test_what_lies_between_two_attempts_is_nobodys_time() -> None:
+    document = run({"web01": "success"})
+    again = (BEGIN + timedelta(seconds=30)).isoformat()
+    document["steps"][0] |= {"started_at": again}
+    said = [line("web01", at, 4, TaskResult.OK) for at in (5, 10, 40, 47)]
+    drawn = chart(document, said)
+    assert drawn.hosts[0].took == (10 - 1) + (47 - 36)
+    assert drawn.steps[0].took == 30
+
+
+def test_how_long_a_step_took_that_died_or_was_undone() -> None:
+    document = run({})
+    done = document["steps"][0] | {"status": "undone"}
+    until = (BEGIN + timedelta(seconds=0.2)).isoformat()
+    document["steps"] = [
+        done | {"worked_until": until},
+        done | {"worked_until": None},
+        done | {"status": "running", "finished_at": None, "worked_until": None},
+    ]
+    assert [lane.took for lane in chart(document, []).steps] == [0.2, None, None]
+    assert chart(document, []).steps[0].bars[0].says == "playbook: undone, 0.2 s"
 
 
 def test_who_did_not_succeed_comes_first_and_of_many_hosts_some_have_a_lane() -> None:

@@ -19,7 +19,7 @@ NUMBERS = ("ok", "changed", "failed", "unreachable", "skipped")
 
 
 def page(run: dict[str, Any], what: str, said: Sequence[OutputLine], at: datetime) -> str:
-    """The whole page of a run as JSON has it, made at that moment; `what` is its title.
+    """The whole page of a run as people see it, made at that moment; `what` is its title.
 
     All text in it is escaped.
     """
