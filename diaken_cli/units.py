@@ -91,6 +91,11 @@ def parse_size(text: str) -> int:
     return size
 
 
+def format_cpus(count: int) -> str:
+    """How many CPUs, for people."""
+    return "1 CPU" if count == 1 else f"{count} CPUs"
+
+
 def format_size(size: int) -> str:
     """Bytes in the largest unit that says them exactly; `parse_size` reads it again."""
     return _formatted(size, BYTES) or f"{size} bytes"

@@ -174,3 +174,7 @@ def test_nothing_but_a_sentence_is_raised(text: str) -> None:
             read(text)
         except ValueError as fault:
             assert len(str(fault)) > 20  # noqa: PT017
+
+
+def test_one_cpu_is_no_cpus() -> None:
+    assert [units.format_cpus(count) for count in (1, 2)] == ["1 CPU", "2 CPUs"]

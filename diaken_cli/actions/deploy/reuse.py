@@ -5,7 +5,7 @@ from diaken_cli.services.vsphere.hardware import read_hardware
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import by_uuid, find_vms
 from diaken_cli.store.records import HostRecord
-from diaken_cli.units import format_size
+from diaken_cli.units import format_cpus, format_size
 from diaken_cli.words import DeployRequest
 
 
@@ -30,7 +30,7 @@ def check_vm(request: DeployRequest, host: HostRecord, vcenter: Session) -> None
     hardware = read_hardware(vcenter, [vm.ref]).get(vm.ref)
     if hardware is not None:
         if request.cpus not in (None, hardware.cpus):
-            said = f"its VM has {hardware.cpus} CPUs, not {request.cpus}"
+            said = f"its VM has {format_cpus(hardware.cpus)}, not {request.cpus}"
             found.append(Mistake("--cpus", str(request.cpus), said, in_use=True))
         if request.memory not in (None, hardware.memory):
             asked = format_size(request.memory or 0)

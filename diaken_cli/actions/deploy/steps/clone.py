@@ -23,13 +23,13 @@ from diaken_cli.errors import (
 )
 from diaken_cli.services.vsphere import clone, hardware, power, tasks, vms
 from diaken_cli.services.vsphere.placement import Placement
-from diaken_cli.units import format_size
+from diaken_cli.units import format_cpus, format_size
 from diaken_cli.words import DeployRequest
 
 
 def _says_clone(request: DeployRequest) -> str:
     sizes = [
-        f"{request.cpus} CPUs" if request.cpus else "",
+        format_cpus(request.cpus) if request.cpus else "",
         f"{format_size(request.memory)} memory" if request.memory else "",
         f"{format_size(request.disk)} disk" if request.disk else "",
         f"network {request.network}" if request.network else "",
