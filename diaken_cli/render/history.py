@@ -9,8 +9,8 @@ from rich.text import Text
 from diaken_cli.events import TaskFinished
 from diaken_cli.render.jsonl import finished_as_json
 from diaken_cli.render.lanes import Lane, chart
-from diaken_cli.render.marks import harmless, mark, one_line, speaks_unicode
-from diaken_cli.render.output import Format, Output, print_json, print_json_line, utc
+from diaken_cli.render.marks import clauses, harmless, mark, one_line, speaks_unicode
+from diaken_cli.render.output import Format, Output, listed, print_json, print_json_line, utc
 from diaken_cli.render.phrases import act, seconds
 from diaken_cli.render.runs import run_as_row, title_of
 from diaken_cli.render.summary import headline, hosts_table, marked, what_next
@@ -66,7 +66,8 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
         console.print(_snapshots(detail, console))
     if run["error"]:
         console.print()
-        console.print(Text.assemble(("error: ", "bold red"), harmless(run["error"]["message"])))
+        why = listed(run["error"]["message"].splitlines())
+        console.print(Text.assemble(("error:", "bold red"), harmless(why)))
     for line in what_next(run):
         output.say(line)
     if detail.still_marked:
@@ -87,7 +88,7 @@ def timeline(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:
             "status": lane.status,
             "bar": _bar(lane, lanes.whole, width, console),
             "took": None if lane.took is None else seconds(lane.took),
-            "detail": one_line(details.get(lane.name) or ""),
+            "detail": clauses(details.get(lane.name) or ""),
         }
         for lane in (*lanes.steps, *lanes.hosts[:MOST_HOSTS])
     ]

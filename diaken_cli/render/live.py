@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from diaken_cli.events import Event, RunStarted, TaskFinished, Warned
-from diaken_cli.render.marks import harmless, mark, one_line, sign, speaks_unicode
+from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
@@ -199,7 +199,7 @@ class _Picture:
         yield self._line((f"  {dots} and {len(hosts)} more: {said}", "dim"))
 
     def _what(self, step: StepProgress) -> Text:
-        said = one_line(step.detail or "")
+        said = clauses(step.detail or "")
         if step.ended is not None:
             return Text(said, style=mark("failed").style if step.status == "failed" else "dim")
         if step.percent is None:

@@ -72,5 +72,10 @@ def one_line(text: str) -> str:
     return harmless(" ".join(text.split()))
 
 
+def clauses(text: str) -> str:
+    """Lines that are sentences of their own, the mistakes of a call say, as one harmless line."""
+    return "; ".join(one_line(line) for line in text.splitlines() if line.strip())
+
+
 def _written_out(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()

@@ -150,13 +150,10 @@ class Output:
         """Say what went wrong: on standard error, and as JSON unless a run was `printed`."""
         from rich.text import Text
 
-        text = Text("error: ", style="bold red")
+        lines = [error.message]
         if isinstance(error, InvalidInput):
             lines = [f"{mistake.option}: {mistake.message}" for mistake in error.mistakes]
-            said = lines[0] if len(lines) == 1 else "\n  ".join(["", *lines])
-        else:
-            said = error.message
-        text += Text(harmless(said))
+        text = Text("error:", style="bold red") + Text(harmless(listed(lines)))
         if error.hint:
             text += Text(f"\n{harmless(error.hint)}", style="dim")
         self.err.print(text, soft_wrap=True)
@@ -200,6 +197,11 @@ def is_plain(stream: IO[str], *, no_color: bool) -> bool:
     """Whether no escape code may go there: no terminal, or nobody wants any."""
     unwanted = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return unwanted or not stream.isatty()
+
+
+def listed(said: Sequence[str]) -> str:
+    """What stands after "error:": in its line, or several mistakes in lines below it."""
+    return f" {said[0]}" if len(said) == 1 else "\n  ".join(["", *said])
 
 
 def utc(moment: datetime) -> str:

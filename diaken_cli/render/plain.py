@@ -18,7 +18,7 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
-from diaken_cli.render.marks import harmless, mark, one_line, sign
+from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign
 from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import began, counters, seconds
 from diaken_cli.words import StepStatus, TaskResult
@@ -61,7 +61,8 @@ class PlainLines:
             case StepProgressed():
                 return self._progress(event)
             case StepFinished():
-                why = None if event.status is StepStatus.SUCCESS else event.detail
+                failed = event.status is not StepStatus.SUCCESS
+                why = clauses(event.detail or "") if failed else None
                 return self._marked(event.status, event.step, why, event.duration_seconds)
             case PlayStarted():
                 return Text(f"play {one_line(event.play)}", style="dim")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from diaken_cli.render.marks import mark, one_line, sign
+from diaken_cli.render.marks import clauses, mark, one_line, sign
 from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.tables import table
@@ -76,7 +76,7 @@ def steps_table(run: Shape, console: "Console") -> Any:
     columns: dict[str, Any] = {
         "STEP": "name",
         "STATUS": lambda step: marked(step["status"], step["status"], console),
-        "DETAIL": lambda step: one_line(step["detail"] or ""),
+        "DETAIL": lambda step: clauses(step["detail"] or ""),
     }
     return table(run["steps"], columns)
 

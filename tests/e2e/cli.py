@@ -107,7 +107,7 @@ class Cli:
         """The `error` of a call that fails with that status, and has told people so."""
         done = self.run(*arguments, "--json", **options)
         assert done.status == status, f"{done.status}: {done.out}{done.err}"
-        assert "error: " in done.err
+        assert "error:" in done.err
         return json.loads(done.out)["error"]
 
     def mistakes(self, status: int, *arguments: str, **options: Any) -> list[str]:

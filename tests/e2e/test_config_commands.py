@@ -58,7 +58,7 @@ class Machine:
     def error(self, status: int, *arguments: str, **environ: str) -> Any:
         done = self.run(*arguments, "--json", **environ)
         assert done.returncode == status, done.stderr
-        assert "error: " in done.stderr
+        assert "error:" in done.stderr
         return json.loads(done.stdout)["error"]
 
 

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.events import (
     Event,
     HostFinished,
@@ -195,3 +196,19 @@ def test_nothing_a_host_says_reaches_the_terminal_raw(capsys: pytest.CaptureFixt
     )
     assert "\\x1b[2J" in said
     assert not set(said) & set("\x1b\x07\x9b\u202e\r")
+
+
+def test_several_mistakes_stand_apart_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    detail = "--cpus: from 1 to 32\n--network: no network 'x'"
+    event = StepFinished(at=AT, step="validate", status=StepStatus.FAILED, detail=detail)
+    assert "validate: --cpus: from 1 to 32; --network: no network 'x'" in printed(capsys, event)
+
+
+def test_a_list_of_mistakes_begins_below_the_word_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, two = Mistake("--cpus", "0", "from 1"), Mistake("--disk", "1", "a size")
+    Output().failure(InvalidInput([one, two]))
+    assert capsys.readouterr().err == "error:\n  --cpus: from 1\n  --disk: a size\n"
+    Output().failure(InvalidInput([one]))
+    assert capsys.readouterr().err == "error: --cpus: from 1\n"

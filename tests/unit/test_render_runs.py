@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from diaken_cli.render.history import show_run
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import act
-from diaken_cli.render.runs import run_as_json, run_as_row
+from diaken_cli.render.report import page
+from diaken_cli.render.runs import run_as_json, run_as_row, run_for_people
 from diaken_cli.render.summary import show_ended, what_next
 from diaken_cli.store import Store
 from diaken_cli.store.runs import SnapshotRecord
@@ -165,6 +167,24 @@ def test_the_summary_says_what_failed_and_what_to_do(
         "See what Ansible said: diaken history output 1 --host web02",
         "Try these again: diaken run group web update --environment PROD --retry-failed 1",
     ]
+
+
+def test_a_failed_deploy_says_its_mistakes_apart(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mistakes = "--cpus: from 1 to 32\n--network: no network 'x'"
+    run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
+    run.step(0, "validate", StepStatus.FAILED, detail=mistakes)
+    run.end(RunStatus.FAILED, {"code": "invalid", "message": mistakes, "hint": None})
+    show_ended(Output(Format.TEXT), stored(store, run.id), "deploy of web01")
+    assert "--cpus: from 1 to 32; --network: no network 'x'" in capsys.readouterr().out
+    detail = store.history.find(run.id)
+    assert detail is not None
+    show_run(Output(Format.TEXT), detail, run_for_people(detail), [])
+    out = capsys.readouterr().out
+    assert "error:\n  --cpus: from 1 to 32\n  --network: no network 'x'\n" in out
+    assert "--cpus: from 1 to 32; --network" in out
+    assert "--cpus: from 1 to 32; --network" in page(run_for_people(detail), "x", [], run.at)
 
 
 def test_quiet_tells_of_failures_only(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

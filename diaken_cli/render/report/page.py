@@ -8,7 +8,7 @@ from typing import Any
 
 import diaken_cli
 from diaken_cli.render.lanes import MOST_HOSTS, chart
-from diaken_cli.render.marks import harmless, mark, one_line
+from diaken_cli.render.marks import clauses, harmless, mark, one_line
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.report.drawing import draw
 from diaken_cli.render.summary import GOOD, said_of
@@ -80,7 +80,12 @@ def _timeline(run: dict[str, Any], said: Sequence[OutputLine]) -> Iterator[str]:
 
 def _steps(run: Shape) -> Iterator[str]:
     rows = [
-        (_text(each["name"]), _status(each["status"]), _local(each["started_at"]), each["detail"])
+        (
+            _text(each["name"]),
+            _status(each["status"]),
+            _local(each["started_at"]),
+            clauses(each["detail"] or ""),
+        )
         for each in run["steps"]
     ]
     if rows:
