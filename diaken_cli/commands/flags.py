@@ -1,9 +1,9 @@
-"""Help pages without `<bool>` beside what takes no value: one would try to give it."""
+"""Help pages without Python's types: nobody gives `<bool>` to a flag, or knows `<list[str]>`."""
 
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.models import OptionInfo
 
 NO_VALUE = ""
@@ -17,6 +17,11 @@ def as_flag(annotation: Any) -> None:
             info.metavar = NO_VALUE
 
 
+def value_of(option: Any) -> str:
+    """The word for an option's value: what its declaration says, or its name's last word."""
+    return str(option.metavar or option.opts[0].rpartition("-")[2].upper())
+
+
 class _HelpIsAFlag:
     def get_help_option(self, ctx: Any) -> Any:
         """The option --help, shown like the other flags."""
@@ -27,7 +32,19 @@ class _HelpIsAFlag:
 
 
 class Command(_HelpIsAFlag, TyperCommand):
-    """A command."""
+    """A command; its arguments show their name, and its options a word for their value."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for each in self.params:
+            if isinstance(each, TyperArgument):
+                each.display_type_rich = _no_type  # type: ignore[method-assign]
+            elif isinstance(each, TyperOption) and not each.is_flag:
+                each.metavar = value_of(each)
+
+
+def _no_type(ctx: Any) -> None:
+    """The name of an argument says it all."""
 
 
 class Group(_HelpIsAFlag, TyperGroup):

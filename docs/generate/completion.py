@@ -49,6 +49,7 @@ EXACTLY: dict[tuple[str, str], Any] = {
     ("history cancel", "RUN"): "running_run",
     ("schedule show", "TASK"): "task",
     ("inventory export", "--host"): "any_host",
+    ("deploy vm", "--folder"): None,  # of the vCenter
     ("database backup", "FILE"): "file",
 }
 

@@ -108,8 +108,8 @@ def _command(path: str, found: Any) -> Command:
 
 def _option(found: Any) -> Parameter:
     names = [*found.opts, *found.secondary_opts]
-    metavar = "" if found.is_flag else f" {found.metavar or found.name.split('_')[-1].upper()}"
-    return Parameter(f"{', '.join(names)}{metavar}", _text(found.help or ""))
+    value = "" if found.is_flag else f" {found.metavar}"
+    return Parameter(f"{', '.join(names)}{value}", _text(found.help or ""))
 
 
 def _text(text: str) -> str:

@@ -248,11 +248,6 @@ def test_backup_in_text_names_the_file_and_its_size(machine: Machine) -> None:
     assert f"to {machine.folder / 'copy.db'} (" in done.stderr
 
 
-def test_help_shows_no_value_beside_what_takes_none(machine: Machine) -> None:
-    for words in ((), ("config",), ("config", "init"), ("run", "host"), ("doctor",)):
-        assert "<bool>" not in machine.run(*words, "--help").stdout, words
-
-
 def test_a_command_that_is_not_there_is_answered_with_those_that_are(machine: Machine) -> None:
     for words, said in (
         (("host", "list"), "Did you mean 'hosts'?"),
