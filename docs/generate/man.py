@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from docs.generate import tree
+from docs.generate.environment import VARIABLES
 
 
 def pages() -> dict[str, str]:
@@ -23,6 +24,7 @@ def _overview(groups: list[tree.Group]) -> str:
     lines += [".SH OPTIONS", "Every command takes these, after its own:"]
     lines += _parameters(tree.options_of_every_command())
     lines += [".SH EXIT STATUS", *_tagged(EXIT_STATUSES)]
+    lines += [".SH ENVIRONMENT", *_tagged(VARIABLES)]
     lines += [".SH FILES", *_tagged(FILES)]
     return _page(lines)
 
@@ -96,7 +98,9 @@ EXIT_STATUSES = {
     "130": "Stopped by Ctrl-C, SIGTERM or SIGHUP.",
 }
 FILES = {
-    "~/.config/diaken/config.toml, /etc/diaken/config.toml": "The config file.",
+    "~/.config/diaken/config.toml, /etc/diaken/config.toml": (
+        "The config file: the first of these that exists is read, and no other."
+    ),
     "~/.local/share/diaken/diaken.db, /var/lib/diaken/diaken.db": "The database.",
     "/etc/hosts": "One block of it has the names of the inventory's active hosts.",
     "/etc/cron.d/diaken": "What `diaken scheduler install` writes.",

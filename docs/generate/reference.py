@@ -9,6 +9,7 @@ from diaken_cli import errors, events
 from diaken_cli.actions.configuring import example
 from diaken_cli.config.sections import SECTIONS, kinds
 from docs.generate import tree
+from docs.generate.environment import VARIABLES
 
 MADE = "<!-- Made from the code by `python -m docs.generate`: edit the code. -->"
 CONFIG = """\
@@ -16,6 +17,13 @@ An option of a command goes before an environment variable, that before the conf
 before the default. `diaken config show` says what is in effect, and why. A key that is not in this
 list, or a value of another kind, is an error (exit status 10). `[deploy.environments.NAME]` takes
 the keys of `[deploy]`, for one environment."""
+FILES = (
+    "The config file is the first of these; no other one is read:",
+    "",
+    "1. the one that `--config` names, or else `DIAKEN_CONFIG`: it has to exist;",
+    "2. `$XDG_CONFIG_HOME/diaken/config.toml`; that variable is `~/.config` where it is not set;",
+    "3. `/etc/diaken/config.toml`.",
+)
 ERRORS = """\
 An error is printed as `{"error": {"code", "message", "hint"}}`, with `mistakes` where arguments are
 wrong. A code may be more special than the ones below: vSphere's faults go by their own names
@@ -60,7 +68,10 @@ def _parameters(parameters: tuple[tree.Parameter, ...]) -> list[str]:
 def config() -> str:
     """Every key of the config file."""
     lines = [MADE, "# The config file", ""]
-    lines += [CONFIG, ""]
+    lines += [CONFIG, "", *FILES, ""]
+    lines += ["## Environment variables", "", "| variable | |", "|---|---|"]
+    lines += [f"| `{name}` | {_cell(said)} |" for name, said in VARIABLES.items()]
+    lines += ["", "An empty variable counts as not set.", ""]
     comments = _comments()
     for section, shape in SECTIONS.items():
         lines += [f"## [{section}]", ""]

@@ -31,6 +31,19 @@ def test_every_command_has_its_options() -> None:
     assert "| `--extra-var, -e K=V\\|@FILE` |" in text
 
 
+def test_the_variables_and_places_of_config_and_database_are_told() -> None:
+    reference = (DOCS / "reference" / "config.md").read_text()
+    manual = (DOCS / "man" / "diaken.1").read_text()
+    assert ".SH ENVIRONMENT" in manual
+    for name in ("DIAKEN_CONFIG", "DIAKEN_DATABASE", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        assert f"`{name}`" in reference
+        assert rf"\fB{name}\fR" in manual
+    usual = ("--config", "DIAKEN_CONFIG", "$XDG_CONFIG_HOME/diaken/", "`/etc/diaken/config.toml`")
+    places = [reference.find(place, reference.index("first of these")) for place in usual]
+    assert places == sorted(places)
+    assert -1 not in places
+
+
 @pytest.mark.parametrize("name", man.pages())
 def test_a_man_page_has_no_mistake_that_groff_finds(name: str) -> None:
     groff = shutil.which("groff")
