@@ -314,6 +314,61 @@ def test_a_disk_that_can_only_be_read(tmp_path: Path) -> None:
             assert "DIAKEN_DATABASE" in error["hint"]
 
 
+def findings(cli: Cli) -> tuple[list[dict[str, Any]], int]:
+    """What the doctor says of the database, and how much could not be checked without it."""
+    done = cli.run("doctor", "--json")
+    assert done.status == 1, done.err
+    rows = json.loads(done.out)
+    of_database = [each for each in rows if each["check"] == "database"]
+    return of_database, sum(each["finding"].startswith("not checked") for each in rows)
+
+
+def test_the_doctor_on_a_disk_that_can_only_be_read(cli: Cli) -> None:
+    with mounted(cli.folder / "disk", "-o", "size=2m") as disk:
+        cli.database = disk / "diaken.db"
+        cli.configure()
+        for made in (False, True):
+            if made:
+                cli.json("environments", "add", "PROD")
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+            (bad,) = [each for each in findings(cli)[0] if each["status"] == "problem"]
+            assert bad["finding"] == f"its file system is mounted read-only, at {disk}"
+            assert bad["mend"].startswith(f"mount -o remount,rw {disk}")
+            subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("leave", [0, 512 * 1024])
+def test_the_doctor_on_a_disk_that_is_full(cli: Cli, leave: int) -> None:
+    with mounted(cli.folder / "disk", "-o", "size=2m") as disk:
+        cli.database = disk / "diaken.db"
+        cli.configure()
+        cli.json("environments", "add", "PROD")
+        fill(disk, leave=leave)
+        found, unchecked = findings(cli)
+        (bad,) = [each for each in found if each["status"] == "problem"]
+        assert bad["mend"] == f"free room on the file system of {disk} (mounted at {disk})"
+        if not leave:
+            assert bad["finding"] == "no room is left on its disk"
+            assert unchecked
+        else:
+            assert bad["finding"] == "1M or less are left on its disk"
+            assert found[-1]["finding"].startswith("whole")
+            assert not unchecked
+
+
+def test_the_doctor_on_a_database_of_another_program(cli: Cli) -> None:
+    theirs = cli.folder / "theirs.db"
+    with closing(sqlite3.connect(theirs)) as database, database:
+        database.execute("CREATE TABLE bookmarks (url TEXT)")
+    theirs.chmod(0o600)
+    cli.database = theirs
+    cli.configure()
+    before = sha256(theirs.read_bytes()).digest()
+    (said,) = [each for each in findings(cli)[0] if each["status"] != "warning"]
+    assert "is a database of another program" in said["finding"]
+    assert sha256(theirs.read_bytes()).digest() == before
+
+
 @contextmanager
 def world_of_nobody() -> Iterator[Cli]:
     """A folder that another account can use; tmp_path is closed to all others."""

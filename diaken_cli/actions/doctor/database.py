@@ -15,7 +15,9 @@ from pathlib import Path
 
 from diaken_cli.actions.doctor.findings import About, Finding, Health
 from diaken_cli.actions.doctor.places import look_up
+from diaken_cli.errors import DatabaseError
 from diaken_cli.store import migrate
+from diaken_cli.store.engine import LEAST_ROOM
 from diaken_cli.units import format_size
 
 BUSY_SECONDS = 3.0
@@ -34,16 +36,45 @@ def check(path: Path) -> list[Finding]:
     found = [*_place(about, path)]
     try:
         status = path.stat()
+        read_only = list(_read_only(about, path))
     except FileNotFoundError:
         return [*found, *_not_there(about, path)]
     except OSError as fault:
         return [*found, about.problem(f"it can't be looked at: {fault.strerror}", _ask_for(path))]
+    if read_only:
+        return found + read_only
     if status.st_uid != os.geteuid():
         owner = account(status.st_uid)
         said = f"it belongs to the account {owner}"
         return [*found, about.problem(said, f"sudo -u {owner} diaken doctor")]
     found += _file(about, path, status)
     return found + _content(about, path)
+
+
+def check_room(path: Path) -> Iterable[Finding]:
+    """Whether there is room on its disk. Without any it may be whole, and can't be used."""
+    mount = look_up(path)
+    if mount is not None and mount.is_remote:  # `check` says so, and to ask it may hang
+        return
+    folder = _nearest(path)
+    room = shutil.disk_usage(folder).free
+    if room >= LITTLE_ROOM or _is_read_only(folder):
+        return
+    about = About("database", str(path))
+    said = f"{format_size(room // 2**20 * 2**20 or 2**20)} or less are left on its disk"
+    where = f" (mounted at {mount.point})" if mount is not None else ""
+    mend = f"free room on the file system of {folder}{where}"
+    if is_full(path):
+        yield about.problem("no room is left on its disk", mend)
+    elif room < NO_ROOM:
+        yield about.problem(said, mend)
+    else:
+        yield about.warning(said, f"{mend}, or: diaken history prune --older-than 90d")
+
+
+def is_full(path: Path) -> bool:
+    """Whether its disk has no room for as much as the index of SQLite's log."""
+    return shutil.disk_usage(_nearest(path)).free < LEAST_ROOM
 
 
 def usable(findings: Iterable[Finding], path: Path) -> bool:
@@ -80,9 +111,32 @@ def _place(about: About, path: Path) -> Iterable[Finding]:
             yield about.warning(f"{where}: it is gone after a reboot", move)
 
 
+def _nearest(path: Path) -> Path:
+    return next((each for each in path.parents if each.exists()), Path("/"))
+
+
+def _is_read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _read_only(about: About, path: Path) -> Iterable[Finding]:
+    """A permission does not help there, be it root's."""
+    folder = _nearest(path)
+    if not _is_read_only(folder):
+        return
+    mount = look_up(folder)
+    point = mount.point if mount is not None else folder
+    yield about.problem(
+        f"its file system is mounted read-only, at {point}",
+        f"mount -o remount,rw {point} (where the kernel made it so, dmesg says why)",
+    )
+
+
 def _not_there(about: About, path: Path) -> Iterable[Finding]:
-    folder = next((each for each in path.parents if each.exists()), Path("/"))
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    folder = _nearest(path)
+    if read_only := list(_read_only(about, path)):
+        yield from read_only
+    elif not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         said = f"it does not exist, and can't be made in {folder}"
         yield about.problem(said, _ask_for(path))
     else:
@@ -100,11 +154,6 @@ def _file(about: About, path: Path, status: os.stat_result) -> Iterable[Finding]
     if not os.access(path.parent, os.W_OK | os.X_OK):
         said = f"nothing can be written in its folder {path.parent}"
         yield about.problem(said, f"chmod u+rwx {path.parent}")
-    room = shutil.disk_usage(path.parent).free
-    if room < LITTLE_ROOM:
-        left = f"{format_size(room // 2**20 * 2**20 or 2**20)} or less"
-        kind = about.problem if room < NO_ROOM else about.warning
-        yield kind(f"{left} are left on its disk", "diaken history prune --older-than 90d")
 
 
 # ── what is in it ────────────────────────────────────────────────────────────────────────────
@@ -117,9 +166,15 @@ def _content(about: About, path: Path) -> list[Finding]:
             f"file:{quoted}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
         )
         with closing(connection):
+            try:
+                migrate.refuse_foreign(connection, path)
+            except DatabaseError as error:  # or ours, with its marks damaged
+                looked = _integrity(about, connection, path)
+                damage = [each for each in looked if each.status is Health.PROBLEM]
+                return damage or [about.error(error)]
             return list(_schema(about, connection)) or list(_integrity(about, connection, path))
     except sqlite3.Error as fault:
-        return [_refused(about, path, fault)]
+        return list(_refused(about, path, fault))
 
 
 def _schema(about: About, connection: sqlite3.Connection) -> Iterable[Finding]:
@@ -156,13 +211,16 @@ def _integrity(about: About, connection: sqlite3.Connection, path: Path) -> Iter
         yield about.ok(f"whole, {format_size(pages * size // 1024 * 1024)}")
 
 
-def _refused(about: About, path: Path, fault: sqlite3.Error) -> Finding:
+def _refused(about: About, path: Path, fault: sqlite3.Error) -> Iterable[Finding]:
     primary = getattr(fault, "sqlite_errorcode", 0) & 0xFF
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         said = f"another process has held it for {BUSY_SECONDS:.0f} s"
-        return about.problem(said, f"see which one: fuser {path}")
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return about.problem(f"it is damaged, or no SQLite database: {fault}", BACKUP)
-    if primary == sqlite3.SQLITE_FULL:
-        return about.problem("no room is left on its disk", f"free some room in {path.parent}")
-    return about.problem(f"it can't be opened: {fault}", f"chmod u+rw {path}")
+        yield about.problem(said, f"see which one: fuser {path}")
+    elif primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        yield about.problem(f"it is damaged, or no SQLite database: {fault}", BACKUP)
+    elif is_full(path):
+        return  # whatever SQLite makes of it: `check_room` says so
+    elif primary == sqlite3.SQLITE_FULL:
+        yield about.problem("no room is left on its disk", f"free some room in {path.parent}")
+    else:
+        yield about.problem(f"it can't be opened: {fault}", f"chmod u+rw {path}")

@@ -41,10 +41,12 @@ def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) ->
         ]
     path = config.database.path
     about = About("database", str(path))
-    found += carry_out([Check(about, partial(database.check, path))], SECONDS)
-    store = _opened(path) if database.usable(found, path) else None
+    found += carry_out([Check(about, partial(database.check_room, path))], SECONDS)
+    checked = carry_out([Check(about, partial(database.check, path))], SECONDS)
+    found += checked
+    store = _opened(path) if database.usable(checked, path) else None
     if isinstance(store, Finding):
-        found.append(store)
+        found += [] if database.is_full(path) else [store]  # that is told already
         store = None
     is_new = not path.exists() and all(each.status is not Health.PROBLEM for each in found)
     lacking = _nothing_yet if is_new else partial(_not_checked, for_lack_of="the database")
