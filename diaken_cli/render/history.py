@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 BAR, BAR_WHERE_NARROW, NARROW = 32, 16, 120  # columns of the timeline, and of a terminal
 WHOLE = ("RUN", "STARTED", "OK/HOSTS", "TOOK")
-SPARE = ("ENV", "TOOK", "OK/HOSTS")
+SPARE = ("BY", "ENV", "TOOK", "OK/HOSTS")
 MOST_HOSTS = 20  # with a row in the timeline
 
 
 def columns(console: "Console") -> Mapping[str, Any]:
-    """The columns of `history list`, as many as the terminal has room for."""
-    found = {
+    """The columns of `history list`."""
+    return {
         "RUN": "id",
         "STARTED": lambda run: f"{_moment(run['started_at']).astimezone():%Y-%m-%d %H:%M}",
         "WHAT": "what",
@@ -39,9 +39,8 @@ def columns(console: "Console") -> Mapping[str, Any]:
         "STATUS": lambda run: marked(run["status"], run["status"], console),
         "OK/HOSTS": _counted,
         "TOOK": _took,
+        "BY": lambda run: f"task {run['task']}" if run["task"] else run["user"],
     }
-    by = {"BY": lambda run: f"task {run['task']}" if run["task"] else run["user"]}
-    return found if console.width < NARROW else found | by
 
 
 def run_as_text_row(record: RunRecord) -> Shape:

@@ -134,6 +134,8 @@ def test_lists_with_names_as_people_have_them_fold_no_row_at_80_columns() -> Non
         "target": "web-frontend-03",
         "environment": "PRODUCTION",
         "status": "interrupted",
+        "user": "root",
+        "task": "Patch web",
         "totals": {"hosts": 12, "success": 8, "failed": 4, "unreachable": 0, "skipped": 0},
     }
     runs = history.columns(Console(file=io.StringIO(), width=80))
@@ -148,3 +150,5 @@ def test_lists_with_names_as_people_have_them_fold_no_row_at_80_columns() -> Non
         assert max(map(len, lines)) <= 80
         assert str(next(iter(shape.values()))) in lines[1]
         assert view.left_out(200) == []
+    left_out = table([run], runs, spare=history.SPARE).left_out(80)
+    assert left_out == ["ENV", "OK/HOSTS", "TOOK", "BY"]
