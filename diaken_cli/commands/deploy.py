@@ -121,7 +121,8 @@ class DeployOptions:
         typer.Option(
             "--reuse-existing",
             rich_help_panel=SAFETY,
-            help="Succeed where the host and its VM are there already, just as asked.",
+            help="Succeed where the host and its VM are there already, with this address,"
+            " environment, group, vCenter, CPUs, memory and disk; no playbook is run then.",
         ),
     ] = False
 

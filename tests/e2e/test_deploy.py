@@ -163,6 +163,9 @@ def test_what_exists_is_used_again_only_as_asked(
         assert printed["error"]["message"].removeprefix("validate: ") == said
     else:
         assert printed["status"] == "success"
+        assert not done.err.count("warning: ")
+        again = deploying.run(*words, "--playbook", "good", "--quiet")
+        assert (again.status, "so good was not run" in again.err) == (0, True)
     planned = deploying.run(*words, "--dry-run", "--json")
     assert planned.status == done.status, planned.err
     if said:

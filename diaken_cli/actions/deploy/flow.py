@@ -149,6 +149,9 @@ def _reuse(world: Deploy, host: HostRecord) -> None:
         recording.end(first.name, StepStatus.FAILED, error.message)
         raise
     recording.end(first.name, StepStatus.SUCCESS, REUSED)
+    if playbooks := world.request.playbooks:
+        said = f"it is there already, so {', '.join(playbooks)} was not run"
+        recording.warn(f"{said}; that is: diaken run host {host.name} {playbooks[0]}")
 
 
 def _go(world: Deploy, begun: Statuses) -> None:
