@@ -32,6 +32,9 @@ class World(Protocol[RequestOf]):
         """The run that the step belongs to."""
 
 
+_AGAIN: Facts = {"undone": False, "undoing": False, "left_because": None}
+
+
 class GoOn(Exception):
     """A step failed, and the next one is begun all the same; it says why."""
 
@@ -70,7 +73,7 @@ def carry_out(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, S
         try:
             found = None
             if step.name in begun:
-                recording.note(step.name, {"undone": False, "undoing": False})
+                recording.note(step.name, _AGAIN)
                 found = step.find(world)
             facts = step.do(world) if found is None else found
         except GoOn as failure:
@@ -94,30 +97,33 @@ def undo(
     (a VM that could not be destroyed keeps its name and its address).
     """
     recording = world.recording
-    for step in reversed(steps):
-        status = begun.get(step.name)
-        if step.undo is None or status is None or status is StepStatus.UNDONE:
-            continue
+    to_undo = [
+        (step.name, step.undo)
+        for step in reversed(steps)
+        if step.undo is not None and begun.get(step.name) not in (None, StepStatus.UNDONE)
+    ]
+    for number, (name, undo_it) in enumerate(to_undo):
         try:
             if recording.stop.insisted():
                 raise Canceled("stopped")
-            recording.begin_undoing(step.name)
-            step.undo(world)
-            if status is StepStatus.FAILED:
-                recording.note(step.name, {"undone": True})
-                recording.tell_undone(step.name)  # its row goes on saying where the run failed
+            recording.begin_undoing(name)
+            undo_it(world)
+            if begun[name] is StepStatus.FAILED:
+                recording.note(name, {"undone": True})
+                recording.tell_undone(name)  # its row goes on saying where the run failed
             else:
-                recording.end(step.name, StepStatus.UNDONE)
+                recording.end(name, StepStatus.UNDONE)
         except Canceled as stopped:
-            recording.tell_undone(step.name, failed=True)
-            recording.warn(f"undoing {step.name} was stopped")
+            recording.tell_undone(name, failed=True)
+            recording.warn(f"undoing {name} was stopped")
             return stopped
         except Exception as fault:  # noqa: BLE001  # what it is undone for is still to be told
             error = fault if isinstance(fault, DiakenError) else unexpected(fault)
-            recording.tell_undone(step.name, failed=True)
-            recording.warn(f"{step.name} could not be undone: {error.message}")
+            recording.tell_undone(name, failed=True)
+            recording.warn(f"{name} could not be undone: {error.message}")
             with suppress(DatabaseError):  # the warning stands
-                recording.note(step.name, {"left_because": error.message})
+                for left, _ in to_undo[number:]:
+                    recording.note(left, {"left_because": error.message})
             return error
     return None
 

@@ -65,7 +65,8 @@ class Recorder:
             step = _step(session, run_id, name)
             ended = step.finished_at
             worked_until = None if ended is None else ended.isoformat()
-            step.facts = step.facts | {"undoing": True, "worked_until": worked_until}
+            new = {"undoing": True, "worked_until": worked_until, "left_because": None}
+            step.facts = step.facts | new
 
     def note_facts(self, run_id: int, name: str, facts: dict[str, Any]) -> None:
         """Add what undoing and resuming will need to know, as soon as it is known."""
