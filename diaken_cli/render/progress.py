@@ -38,7 +38,10 @@ class Urgency(IntEnum):
 
 @dataclass
 class StepProgress:
-    """A step that was begun; `percent` is 0-100 where it is known."""
+    """A step that was begun; `percent` is 0-100 where it is known.
+
+    While it is undone it is that which is told of; `done` is how it had ended before.
+    """
 
     name: str
     began: datetime
@@ -46,6 +49,7 @@ class StepProgress:
     status: StepStatus = StepStatus.RUNNING
     percent: int | None = None
     ended: datetime | None = None
+    done: "StepProgress | None" = None
 
 
 @dataclass
@@ -95,7 +99,8 @@ class Progress:
                 self.title, self.began = began(event), event.at
                 self.hosts = {name: HostProgress(name) for name in event.hosts}
             case StepStarted():
-                self.steps[event.step] = StepProgress(event.step, event.at, event.detail)
+                done = self.steps.get(event.step) if event.undoing else None
+                self.steps[event.step] = StepProgress(event.step, event.at, event.detail, done=done)
             case StepProgressed() | StepFinished():
                 self._note_step(event)
             case PlayStarted():
@@ -117,6 +122,10 @@ class Progress:
 
     def _note_step(self, event: StepProgressed | StepFinished) -> None:
         step = self.steps.setdefault(event.step, StepProgress(event.step, event.at, None))
+        if isinstance(event, StepFinished) and step.done is not None:
+            step = self.steps[event.step] = step.done
+            if step.status is StepStatus.FAILED and event.status is StepStatus.UNDONE:
+                return  # it goes on saying what stopped the run
         step.detail = event.detail or step.detail
         if isinstance(event, StepProgressed):
             step.percent = event.percent if event.percent is not None else step.percent

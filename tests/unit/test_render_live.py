@@ -166,11 +166,37 @@ def test_an_undone_step_keeps_its_own_time() -> None:
         StepStarted(at=AT, step="clone", detail="clone it"),
         StepProgressed(at=AT, step="clone", percent=40),
         StepFinished(at=AT + timedelta(seconds=5), step="clone", status=StepStatus.SUCCESS),
-        StepFinished(at=AT + timedelta(seconds=99), step="clone", status=StepStatus.UNDONE),
+        StepStarted(at=AT + timedelta(seconds=90), step="clone", detail="undoing it", undoing=True),
+    )
+    clone = progress.steps["clone"]
+    assert (clone.status, clone.detail) == (StepStatus.RUNNING, "undoing it")
+    progress.note(
+        StepFinished(at=AT + timedelta(seconds=99), step="clone", status=StepStatus.UNDONE)
     )
     clone = progress.steps["clone"]
     assert (clone.status, clone.detail) == (StepStatus.UNDONE, "clone it")
     assert clone.ended == AT + timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(StepStatus.UNDONE, "it is full"), (StepStatus.FAILED, "not undone")]
+)
+def test_a_step_that_failed_goes_on_saying_why_once_it_is_undone(
+    status: StepStatus, said: str
+) -> None:
+    clone = gathered(
+        started(1, RunKind.DEPLOY),
+        StepStarted(at=AT, step="clone", detail="clone it"),
+        StepFinished(at=AT, step="clone", status=StepStatus.FAILED, detail="it is full"),
+        StepStarted(at=AT, step="clone", detail="undoing it", undoing=True),
+        StepFinished(
+            at=AT,
+            step="clone",
+            status=status,
+            detail="not undone" if status is StepStatus.FAILED else None,
+        ),
+    ).steps["clone"]
+    assert (clone.status, clone.detail) == (StepStatus.FAILED, said)
 
 
 # ── what is drawn ────────────────────────────────────────────────────────────────────────────
