@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> int:
         with perhaps_unheard(sys.stdout):
             pass  # what was printed is flushed
     except typer.Abort:
-        return _failed(Canceled("nothing was done"), arguments)
+        return _given_up(arguments)
     except typer.TyperException as fault:
         return _failed(_usage(fault), arguments)
     except DiakenError as error:
@@ -99,6 +99,19 @@ def _failed(error: "DiakenError", arguments: list[str]) -> int:
     with suppress(OSError):  # nobody can be told
         _output(arguments).failure(error)
     return error.exit_status
+
+
+def _given_up(arguments: list[str]) -> int:
+    """Nobody answered, or the answer was no: that is no error, and says that nothing happened."""
+    from contextlib import suppress
+
+    from diaken_cli.errors import Canceled
+
+    output = _output(arguments)
+    with suppress(OSError):  # nobody can be told
+        output.err.print("Cancelled; nothing was changed.")
+        output.failure_as_data(Canceled("nothing was changed"))
+    return Canceled.exit_status
 
 
 def _flushed(status: int) -> int:

@@ -1,19 +1,22 @@
 """Asking a person for what is missing, with the choices that fit; never off a terminal."""
 
 import shlex
+import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 
+from diaken_cli.commands.answers import SHOWN, beginning_with, find_choice, listed
+from diaken_cli.commands.line_input import Complete, ask
 from diaken_cli.commands.shared import Call
 from diaken_cli.errors import DiakenError
 from diaken_cli.render.marks import harmless
 
-ATTEMPTS = 5
-SHOWN = 20
+ANSWER = 20
+"""So much room a prompt leaves in its line for the answer."""
 
 
 class Questions:
@@ -22,6 +25,7 @@ class Questions:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._answers: list[str] = []
+        self._typed: list[str] = []
 
     @property
     def asked(self) -> bool:
@@ -29,12 +33,28 @@ class Questions:
         return bool(self._answers)
 
     def text(
-        self, option: str, given: str | None, label: str, parse: Callable[[str], Any] | None = None
+        self,
+        option: str,
+        given: str | None,
+        label: str,
+        parse: Callable[[str], Any] | None = None,
+        *,
+        earlier: Sequence[str] = (),
     ) -> str | None:
-        """A value that is required; asked for again where `parse` raises ValueError."""
+        """A value that is required; asked for again where `parse` raises ValueError.
+
+        `earlier` are values that the arrow keys bring, the newest last.
+        """
         if given is not None or not self._call.may_ask:
             return given
-        answer = self._ask(label, parse)
+
+        def check(answer: str) -> str:
+            _must_be_given(answer)
+            if parse is not None:
+                parse(answer)
+            return answer
+
+        answer = self._ask(label, check, earlier=earlier)
         return self.noted(option, answer) if answer else None
 
     def optional(
@@ -45,16 +65,18 @@ class Questions:
         parse: Callable[[str], Any],
         *,
         empty: str = "none",
+        earlier: Sequence[str] = (),
     ) -> str | None:
         """A value that may be left out; `empty` says what an empty answer means."""
         if given is not None or not self._call.may_ask:
             return given
 
-        def check(answer: str) -> None:
+        def check(answer: str) -> str:
             if answer:
                 parse(answer)
+            return answer
 
-        answer = self._ask(f"{label} (empty: {empty})", check, "")
+        answer = self._ask(f"{label} (empty: {empty})", check, earlier=earlier)
         return self.noted(option, answer) if answer else None
 
     def choice(
@@ -66,38 +88,50 @@ class Questions:
         *,
         required: bool = True,
         default: str | None = None,
-        also: Collection[str] = (),
         beside: Mapping[str, str] | None = None,
     ) -> str | None:
         """One of the names that there are, or none where it is not required.
 
-        `known` is called only where somebody is asked; where it gives nothing, nobody is. Without
-        an `option` the answer only leads to another question. An empty answer means `default`, or
-        the only name that there is. `also` are answers that are not shown; what is `beside` a name
-        is, on a line of its own.
+        Case is ignored, and a beginning that only one name has is enough. `known` is called only
+        where somebody is asked; where it gives nothing, nobody is. Without an `option` the answer
+        only leads to another question. An empty answer means `default`, or the only name that
+        there is. What is `beside` a name is shown, on a line of its own.
         """
         if given is not None or not self._call.may_ask:
             return given
         names = list(dict.fromkeys(known()))
         if not names:
             return None
+        if default not in names:
+            default = names[0] if required and len(names) == 1 else None
 
-        def check(answer: str) -> None:
-            if answer not in names and answer not in also and (required or answer):
-                raise ValueError(f"there is no {answer!r}")
+        def check(answer: str) -> str:
+            if not answer and not required:
+                return default or ""
+            _must_be_given(answer or default)
+            return find_choice(answer, names) if answer else default or ""
 
         if beside is not None:
             for name in names[:SHOWN]:
-                self._call.output.say(f"  {name}: {beside[name]}")
-        shown = ", ".join(names[:SHOWN])
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        none = "" if required else "; empty: none"
-        if required and default not in names:
-            default = names[0] if len(names) == 1 else None
+                self._show(f"  {name}: {beside[name]}")
+        asked = self._with_names(label, names, "" if required else f"empty: {default or 'none'}")
         answer = self._ask(
-            f"{label} ({shown}{more}{none})", check, default if required else default or ""
+            f"{asked} [{default}]" if required and default else asked,
+            check,
+            complete=lambda text: beginning_with(text, names),
         )
         return self.noted(option, answer) if answer else None
+
+    def name(self, label: str, names: Sequence[str], also: Sequence[str] = ()) -> str:
+        """One of many names, which are not listed: TAB completes them. Empty where nothing is said.
+
+        `also` are words that lead to another question; the caller notes what a name means.
+        """
+
+        def check(answer: str) -> str:
+            return find_choice(answer, names, also) if answer else ""
+
+        return self._ask(label, check, complete=lambda text: beginning_with(text, names))
 
     def environment_of(self, group: str, given: str | None) -> str | None:
         """Which environment is meant, where several have a group of that name."""
@@ -124,24 +158,47 @@ class Questions:
             same = shlex.join(["diaken", *words[:end], *self._answers, *words[end:]])
             self._call.output.say(f"The same without questions: {same}")
 
+    def _with_names(self, label: str, names: Sequence[str], empty: str) -> str:
+        """The label with the names beside it, or, where they need more than a line, above it."""
+        beside = "; ".join(each for each in (listed(names), empty) if each)
+        columns = shutil.get_terminal_size().columns
+        if len(f"{label} ({beside})") + ANSWER <= columns:
+            return f"{label} ({beside})"
+        self._show(f"{label}: {listed(names)}")
+        return f"{label} ({empty})" if empty else label
+
     def _ask(
-        self, label: str, parse: Callable[[str], Any] | None, default: str | None = None
+        self,
+        label: str,
+        parse: Callable[[str], str],
+        *,
+        complete: Complete = lambda _: (),
+        earlier: Sequence[str] = (),
     ) -> str:
-        answer = ""
-        for _ in range(ATTEMPTS):
-            answer = typer.prompt(
-                harmless(label), default=default or "", show_default=bool(default), err=True
-            ).strip()
-            try:
-                if default is None and not answer:
-                    raise ValueError("a value is needed here; Ctrl-C gives up")
-                if parse is not None:
-                    parse(answer)
-            except ValueError as fault:
-                self._call.output.say(str(fault))
-            else:
-                break
-        return answer  # the flow says once more what is wrong with it
+        lines: list[str] = []
+
+        def check(line: str) -> str:
+            lines.append(line)
+            return parse(line)
+
+        prompt = f"{harmless(label)}: "
+        try:
+            answer = ask(
+                prompt, check, self._show, complete=complete, earlier=[*self._typed, *earlier]
+            )
+        except ValueError:
+            answer = lines[-1] if lines else ""  # the flow says once more what is wrong with it
+        self._typed += [answer] if answer else []
+        return answer
+
+    def _show(self, message: str) -> None:
+        """Tell the person who is answering, also with --quiet."""
+        self._call.output.err.print(harmless(message), soft_wrap=True)
+
+
+def _must_be_given(answer: str | None) -> None:
+    if not answer:
+        raise ValueError("a value is needed here; Ctrl-C gives up")
 
 
 @contextmanager

@@ -231,10 +231,26 @@ class Call:
         if yes:
             return
         if not self.may_ask:
-            raise UsageError(
-                f"{question} Nobody is here to answer.", hint="Say yes beforehand with --yes."
-            )
-        typer.confirm(harmless(question), abort=True, err=True)
+            why = "--no-input" if self.options.no_input else "Not a terminal"
+            raise UsageError(f"{question} {why}: confirm with --yes.")
+        if not self.says_yes(question):
+            raise typer.Abort
+
+    def says_yes(self, question: str) -> bool:
+        """Whether a person answers yes; whoever gives up raises Abort."""
+        from diaken_cli.commands.answers import YES_NO, beginning_with, is_yes
+        from diaken_cli.commands.line_input import ask
+
+        def show(message: str) -> None:
+            self.output.err.print(harmless(message), soft_wrap=True)
+
+        def complete(text: str) -> list[str]:
+            return beginning_with(text, YES_NO)
+
+        try:
+            return ask(f"{harmless(question)} [y/N]: ", is_yes, show, complete=complete)
+        except ValueError:
+            return False
 
 
 def hosts_file(call: Call) -> Path | None:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from diaken_cli.store.runs import RunRecord
 
 NEWEST_RUNS = 1000
+TARGET = "Target (host or group name)"
+WHOLE = ("host", "group")
 
 
 def ask_host(
@@ -47,7 +49,10 @@ def ask_group(
 def ask_target(
     call: Call, ask: Questions, host: str | None, group: str | None, environment: str | None
 ) -> tuple[str | None, str | None, str | None]:
-    """`--host` or `--group`, and `--environment`: one host, or a whole group."""
+    """`--host` or `--group`, and `--environment`: one host, or a whole group.
+
+    An empty answer, or the word "host" or "group", leads to the names by questions.
+    """
     if host is not None or not call.may_ask:
         return host, group, environment
     hosts = call.store.inventory.hosts()
@@ -55,20 +60,16 @@ def ask_target(
         there = [each for each in hosts if environment in (None, each.environment)]
         names = {each.name for each in there}
         groups = {each.group for each in there if each.group} - names
-        whole = ask.choice(
-            None,
-            None,
-            "On a host, on a group, or the name of one",
-            lambda: ["host", "group"],
-            default="host",
-            also=names | groups,
-        )
-        if whole == "host":
-            return ask_host(call, ask, "--host", None, environment), None, environment
+        whole = ask.name(TARGET, sorted(names | groups), WHOLE)
+        if whole == "":
+            label = "One host or a whole group"
+            whole = ask.choice(None, None, label, lambda: WHOLE, default=WHOLE[0]) or ""
         if whole in names:
             return ask.noted("--host", whole), None, environment
         if whole in groups:
             group = ask.noted("--group", whole)
+        elif whole == "host":
+            return ask_host(call, ask, "--host", None, environment), None, environment
     group, environment = ask_group(call, ask, "--group", group, environment)
     return None, group, environment
 

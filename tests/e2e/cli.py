@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from diaken_cli.store import Store
 from tests.lab_fixture import Lab
@@ -19,6 +19,9 @@ from tests.lab_fixture import Lab
 DIAKEN = (os.environ.get("DIAKEN_PYTHON", sys.executable), "-m", "diaken_cli")
 PATIENCE = 180.0
 """Seconds for one call."""
+
+KEYS = ("\x03", "\x04")
+"""Ctrl-C and Ctrl-D: no Enter follows them."""
 
 HOSTS = "127.0.0.1\tlocalhost\n"
 
@@ -115,20 +118,26 @@ class Cli:
         return [each["option"] for each in self.error(status, *arguments, **options)["mistakes"]]
 
     def at_a_terminal(
-        self, *arguments: str, answers: Sequence[tuple[str, str]] = (), columns: int = 200
+        self,
+        *arguments: str,
+        answers: Sequence[tuple[str, str]] = (),
+        columns: int = 200,
+        env: Mapping[str, str] | None = None,
+        output: IO[str] | None = None,
     ) -> Done:
         """Run the command on a terminal; `answers` are what is asked, in part, and what is said.
 
-        All that was on the screen is in `out`.
+        Enter follows an answer, unless it ends with one of KEYS. All that was on the
+        screen is in `out`; standard output is not, where it goes to `output`.
         """
         ours, theirs = pty.openpty()
         start = self._lab.popen if self._lab else subprocess.Popen
         process = start(
-            [*DIAKEN, *arguments],
+            ["setsid", "--ctty", *DIAKEN, *arguments],
             cwd=self.folder,
-            env=self.environment | {"TERM": "xterm", "COLUMNS": str(columns)},
+            env=self.environment | {"TERM": "xterm", "COLUMNS": str(columns)} | dict(env or {}),
             stdin=theirs,
-            stdout=theirs,
+            stdout=output or theirs,
             stderr=theirs,
         )
         os.close(theirs)
@@ -152,6 +161,7 @@ def _converse(terminal: int, answers: list[tuple[str, str]]) -> str:
                 break
         if answers and answers[0][0] in said[seen:] and said.rstrip().endswith((":", "]")):
             seen = len(said)
-            os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
+            answer = answers.pop(0)[1]
+            os.write(terminal, (answer if answer[-1:] in KEYS else f"{answer}\n").encode())
     assert not answers, f"never asked: {answers}; said: {said}"
     return said

@@ -17,7 +17,7 @@ def test_what_a_host_lacks_is_asked_for(places: Cli) -> None:
     done = places.at_a_terminal("hosts", "add", "--description", "a b", answers=answers)
     assert done.status == 0, done.out
     assert "'a host' is not a host name" in done.out
-    assert "there is no 'PRD'" in done.out
+    assert "'PRD' is not one of: PROD, TEST" in done.out
     same = (
         "diaken hosts add --description 'a b' web01 --ip 10.0.4.21 --environment PROD --group web"
     )

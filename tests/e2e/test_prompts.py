@@ -127,7 +127,7 @@ def test_only_an_ambiguous_group_asks_for_its_environment(inventory: Deploying) 
 def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) -> None:
     answers = [
         ("Name of the task: ", "Say it"),
-        ("On a host, on a group, or the name of one (host, group) [host]: ", "group"),
+        ("Target (host or group name): ", "group"),
         ("Environment (DEMO, PROD): ", "PROD"),
         ("Group (web) [web]: ", ""),
         ("Playbook (", "good"),
@@ -144,7 +144,8 @@ def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) ->
 
 def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
     host = [
-        ("On a host, on a group, or the name of one (host, group) [host]: ", ""),
+        ("Target (host or group name): ", ""),
+        ("One host or a whole group (host, group) [host]: ", ""),
         ("Environment (DEMO, PROD): ", "DEMO"),
         ("Group (db, web; empty: none): ", "web"),
         ("Host (front) [front]: ", ""),
@@ -153,7 +154,7 @@ def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
     done = inventory.at_a_terminal("snapshots", "create", answers=asked)
     assert done.status == 0, done.out
     assert same(done.out) == ["snapshots", "create", "--host", "front", "before it"]
-    whose = ("or the name of one (host, group) [host]: ", "front")
+    whose = ("Target (host or group name): ", "front")
     asked = [whose, ("Snapshot (before it) [before it]: ", ""), ("[y/N]: ", "y")]
     done = inventory.at_a_terminal("snapshots", "remove", answers=asked)
     assert done.status == 0, done.out
@@ -166,8 +167,8 @@ def test_the_name_of_a_group_answers_whose_too(inventory: Deploying) -> None:
     answers = [
         ("Name of the task: ", "12"),
         ("can't be a number", "Say it"),
-        ("or the name of one (host, group) [host]: ", "wbe"),
-        ("there is no 'wbe'", "web"),
+        ("Target (host or group name): ", "wbe"),
+        ("'wbe' is not one of: ", "web"),
         ("Environment of group web (DEMO, PROD): ", "PROD"),
         ("Playbook (", ""),
         ("a value is needed here; Ctrl-C gives up", "good"),

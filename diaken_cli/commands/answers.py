@@ -1,0 +1,44 @@
+"""What an answer means: the name that was chosen, yes or no. Pure."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+SHOWN = 20
+"""So many names are listed; TAB lists all."""
+
+YES_NO = ("yes", "no")
+
+
+def find_choice(answer: str, names: Sequence[str], also: Collection[str] = ()) -> str:
+    """The name that an answer chooses: case ignored, and a beginning that only one name has.
+
+    `also` are names that are not listed; a beginning is looked for in `names` first. Raises
+    ValueError with the names that it may be one of.
+    """
+    every = dict.fromkeys([*names, *also])
+    folded = answer.casefold()
+    if answer in every:
+        return answer
+    found = [name for name in every if name.casefold() == folded]
+    for candidates in (names, also):
+        found = found or beginning_with(answer, candidates)
+    if not found or not answer:
+        raise ValueError(f"{answer!r} is not one of: {listed(names or sorted(also))}")
+    if len(found) > 1:
+        raise ValueError(f"{answer!r} is ambiguous: {listed(found)}")
+    return found[0]
+
+
+def is_yes(answer: str) -> bool:
+    """Whether an answer says yes; an empty one says no. Raises ValueError for any other word."""
+    return bool(answer) and find_choice(answer, YES_NO) == "yes"
+
+
+def beginning_with(text: str, names: Iterable[str]) -> list[str]:
+    """The names that begin with that text, case ignored."""
+    return [name for name in names if name.casefold().startswith(text.casefold())]
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

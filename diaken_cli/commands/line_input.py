@@ -1,0 +1,132 @@
+"""Reading a line from the terminal, with editing, earlier lines and TAB where readline is there."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import typer
+
+from diaken_cli.render.output import perhaps_unheard
+
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
+EDITLINE = ("bind ^I rl_complete",)
+GNU = (
+    "tab: complete",
+    "set completion-ignore-case on",
+    "set show-all-if-ambiguous on",
+    "set page-completions off",
+    "set enable-bracketed-paste off",  # the lines of a paste answer one question each
+    "set enable-meta-key off",  # a control sequence that UTF-8 has no use for
+)
+
+ATTEMPTS = 5
+
+Complete = Callable[[str], Iterable[str]]
+Answer = TypeVar("Answer")
+
+
+def ask(
+    prompt: str,
+    parse: Callable[[str], Answer],
+    show: Callable[[str], None],
+    *,
+    complete: Complete = lambda _: (),
+    earlier: Sequence[str] = (),
+) -> Answer:
+    """What `parse` makes of the line that a person types; the rest as in `read_line`.
+
+    Where it raises ValueError, that is shown and asked again; the last time it is raised. Raises
+    Abort where the person gives up.
+    """
+    refused: list[str] = []
+    while True:
+        try:
+            line = read_line(prompt, complete=complete, earlier=[*earlier, *refused])
+        except (EOFError, KeyboardInterrupt):
+            sys.stderr.write("\n")
+            raise typer.Abort from None
+        except ValueError as fault:  # bytes that are no text
+            line, reason = "", fault
+        else:
+            try:
+                return parse(line)
+            except ValueError as fault:
+                reason = fault
+        refused.append(line)
+        if len(refused) == ATTEMPTS:
+            raise reason
+        show(str(reason))
+
+
+def read_line(
+    prompt: str, *, complete: Complete = lambda _: (), earlier: Sequence[str] = ()
+) -> str:
+    """The line that a person types, without blanks around it; the prompt is on standard error.
+
+    `complete` gives the lines that a beginning can become, `earlier` are those that the arrow keys
+    bring back, the newest last. Raises EOFError (Ctrl-D), KeyboardInterrupt, and ValueError for
+    bytes that are no text.
+    """
+    with perhaps_unheard(sys.stdout):
+        pass  # what was printed before is flushed
+    sys.stderr.flush()
+    editor = _editor()
+    try:
+        if editor is None:
+            return _unedited(prompt)
+        return _edited(editor, prompt, complete, earlier)
+    except UnicodeDecodeError:
+        raise ValueError("must be valid UTF-8") from None
+
+
+def _unedited(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.strip()
+
+
+def _edited(editor: Any, prompt: str, complete: Complete, earlier: Sequence[str]) -> str:
+    def completion(text: str, number: int) -> str | None:
+        found = list(complete(text))
+        return found[number] if number < len(found) else None
+
+    editor.set_completer(completion)
+    editor.set_completer_delims("")  # the whole line is completed: a name may have blanks
+    editor.set_auto_history(False)
+    editor.clear_history()
+    for line in earlier:
+        editor.add_history(line)
+    encoding = sys.stdout.encoding
+    with _standard_output_at_the_terminal():
+        return input(prompt.encode(encoding, errors="replace").decode(encoding)).strip()
+
+
+def _editor() -> Any:
+    """The module readline, set up; None where the terminal or this Python can't edit a line."""
+    if os.environ.get("TERM", "dumb") in ("", "dumb"):
+        return None
+    try:
+        readline = importlib.import_module("readline")
+    except ImportError:
+        return None
+    for setting in EDITLINE if "libedit" in (readline.__doc__ or "") else GNU:
+        readline.parse_and_bind(setting)
+    return readline
+
+
+@contextmanager
+def _standard_output_at_the_terminal() -> Iterator[None]:
+    """Let descriptor 1 be the terminal of standard error: input() edits a line only there."""
+    kept = os.dup(STANDARD_OUTPUT)
+    try:
+        os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)
+        yield
+    finally:
+        os.dup2(kept, STANDARD_OUTPUT)
+        os.close(kept)
