@@ -50,6 +50,7 @@ class TargetType(StrEnum):
     VM = "vm"
     HOST = "host"
     GROUP = "group"
+    ENVIRONMENT = "environment"
 
 
 class StepStatus(StrEnum):

@@ -1,6 +1,6 @@
-"""`diaken run`: a playbook on a host, or on all active hosts of a group, in parallel."""
+"""`diaken run`: a playbook on a host, or on all active hosts of a group or an environment."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -8,12 +8,18 @@ import typer
 from diaken_cli.commands.options import PlaybookOptions
 from diaken_cli.commands.prompts import asking
 from diaken_cli.commands.shared import Call, command, group, require
-from diaken_cli.commands.targets import ask_group, ask_host, ask_playbook
+from diaken_cli.commands.targets import ask_environment, ask_group, ask_host, ask_playbook
 from diaken_cli.errors import InvalidInput
 from diaken_cli.words import TargetType
 
-app = group("Run a playbook on a host, or on a group, and record what it did on each host.")
+app = group(
+    "Run a playbook on a host, a group or an environment, and record what it did on each host."
+)
 
+InEnvironment = Annotated[
+    str | None,
+    typer.Option("--environment", metavar="E", help="Where the target has to be."),
+]
 Playbook = Annotated[
     str | None, typer.Argument(metavar="PLAYBOOK", help="See: diaken playbooks list")
 ]
@@ -23,10 +29,6 @@ Playbook = Annotated[
 class RunNow:
     """What may be said of a run that begins now."""
 
-    environment: Annotated[
-        str | None,
-        typer.Option("--environment", metavar="E", help="Where the target has to be."),
-    ] = None
     retry_failed: Annotated[
         str | None,
         typer.Option(
@@ -51,17 +53,18 @@ def host(
     options: PlaybookOptions,
     name: Annotated[str | None, typer.Argument(metavar="HOST")] = None,
     playbook: Playbook = None,
+    environment: InEnvironment = None,
 ) -> None:
     """Run a playbook on one host.
 
     Example: diaken run host web01 update --snapshot
     """
     with asking(call) as ask:
-        name = ask_host(call, ask, "HOST", name, now.environment)
+        name = ask_host(call, ask, "HOST", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
         if name is None or playbook is None:
             raise InvalidInput(require(HOST=name, PLAYBOOK=playbook))
-        _run(call, TargetType.HOST, name, playbook, now, options)
+        _run(call, _Target(TargetType.HOST, name, environment), playbook, now, options)
 
 
 @command(app, name="group")
@@ -71,6 +74,7 @@ def on_group(
     options: PlaybookOptions,
     name: Annotated[str | None, typer.Argument(metavar="GROUP")] = None,
     playbook: Playbook = None,
+    environment: InEnvironment = None,
 ) -> None:
     """Run a playbook on all active hosts of a group, in parallel.
 
@@ -79,18 +83,47 @@ def on_group(
     Example: diaken run group web update --environment PROD --snapshot
     """
     with asking(call) as ask:
-        name, environment = ask_group(call, ask, "GROUP", name, now.environment)
+        name, environment = ask_group(call, ask, "GROUP", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
         if name is None or playbook is None:
             raise InvalidInput(require(GROUP=name, PLAYBOOK=playbook))
-        now = replace(now, environment=environment)
-        _run(call, TargetType.GROUP, name, playbook, now, options)
+        _run(call, _Target(TargetType.GROUP, name, environment), playbook, now, options)
+
+
+@command(app, name="environment")
+def on_environment(
+    call: Call,
+    now: RunNow,
+    options: PlaybookOptions,
+    name: Annotated[str | None, typer.Argument(metavar="ENVIRONMENT")] = None,
+    playbook: Playbook = None,
+) -> None:
+    """Run a playbook on all active hosts of an environment, in parallel, in groups or not.
+
+    Exit status 0: all hosts are good; 3: some are; 1: none is.
+
+    Example: diaken run environment TEST update --snapshot --exclude db01
+    """
+    with asking(call) as ask:
+        name = ask_environment(call, ask, "ENVIRONMENT", name)
+        playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
+        if name is None or playbook is None:
+            raise InvalidInput(require(ENVIRONMENT=name, PLAYBOOK=playbook))
+        _run(call, _Target(TargetType.ENVIRONMENT, name, name), playbook, now, options)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What to run on, as it was typed."""
+
+    type: TargetType
+    name: str
+    environment: str | None
 
 
 def _run(
     call: Call,
-    target_type: TargetType,
-    name: str,
+    target: _Target,
     playbook: str,
     now: RunNow,
     options: PlaybookOptions,
@@ -100,10 +133,10 @@ def _run(
     from diaken_cli.render.runs import run_as_json
 
     asked = AskedRun(
-        type=target_type,
-        target=name,
+        type=target.type,
+        target=target.name,
         playbook=playbook,
-        environment=now.environment,
+        environment=target.environment,
         options=options.given(),
         retry_failed=now.retry_failed,
         wait=now.wait,

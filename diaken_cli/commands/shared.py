@@ -87,6 +87,15 @@ class CommonOptions:
         bool,
         typer.Option("--no-input", help="Never ask.", rich_help_panel=EVERY_COMMAND),
     ] = False
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Do not ask before a change; for a missing value, see --no-input.",
+            rich_help_panel=EVERY_COMMAND,
+        ),
+    ] = False
     config: Annotated[
         Path | None,
         typer.Option(
@@ -228,7 +237,7 @@ class Call:
 
         Raises UsageError where nobody can answer, Abort where the answer is no.
         """
-        if yes:
+        if yes or self.options.yes:
             return
         if not self.may_ask:
             why = "--no-input" if self.options.no_input else "Not a terminal"
@@ -303,7 +312,13 @@ def command(
             if each.name not in shared
         ]
         for prefix, options in shared.items():
-            parameters += _fields_as_parameters(prefix, options)
+            # a command that says itself what its --yes does has that one alone
+            taken = {name for each in parameters for name in _option_names(each)}
+            parameters += [
+                each
+                for each in _fields_as_parameters(prefix, options)
+                if taken.isdisjoint(_option_names(each))
+            ]
 
         for each in parameters:
             as_flag(each.annotation)
@@ -312,7 +327,13 @@ def command(
         def call(**values: Any) -> None:
             _refuse_what_is_no_text(values, written)
             built = {
-                prefix: options(**{n: values.pop(f"{prefix}_{n}") for n in _names(options)})
+                prefix: options(
+                    **{
+                        n: values.pop(f"{prefix}_{n}")
+                        for n in _names(options)
+                        if f"{prefix}_{n}" in values
+                    }
+                )
                 for prefix, options in shared.items()
             }
             common = built.pop("common")
@@ -342,6 +363,12 @@ def _fields_as_parameters(prefix: str, options: Any) -> list[inspect.Parameter]:
         )
         for each in fields(options)
     ]
+
+
+def _option_names(parameter: inspect.Parameter) -> tuple[str, ...]:
+    """The names by which an option is declared; none for an argument."""
+    (info,) = parameter.annotation.__metadata__
+    return () if isinstance(info, ArgumentInfo) else tuple(info.param_decls or ())
 
 
 def _as_written(parameter: inspect.Parameter) -> str:

@@ -46,6 +46,15 @@ def ask_group(
     return ask.choice(option, None, "Group", lambda: sorted(set(names))), environment
 
 
+def ask_environment(call: Call, ask: Questions, option: str, given: str | None) -> str | None:
+    """An environment that has an active host."""
+
+    def names() -> list[str]:
+        return sorted({each.environment for each in call.store.inventory.hosts()})
+
+    return ask.choice(option, given, "Environment", names)
+
+
 def ask_target(
     call: Call, ask: Questions, host: str | None, group: str | None, environment: str | None
 ) -> tuple[str | None, str | None, str | None]:

@@ -10,7 +10,7 @@ from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
-from diaken_cli.words import RunKind
+from diaken_cli.words import RunKind, TargetType
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -130,6 +130,7 @@ def _snapshot(host: Shape) -> str | None:
 
 
 def _retry(run: Shape) -> str:
-    environment = f" --environment {run['environment']}" if run["environment"] else ""
+    named = run["environment"] and run["target_type"] != TargetType.ENVIRONMENT
+    environment = f" --environment {run['environment']}" if named else ""
     target = f"{run['target_type']} {run['target']} {run['playbook']}"
     return f"diaken run {target}{environment} --retry-failed {run['id']}"

@@ -210,7 +210,8 @@ def _of_host(name: str) -> ColumnElement[bool]:
     """The runs that are about a host: by their results, their target, or their lock on it."""
     results = select(RunHost.run_id).where(RunHost.host == name)
     locks = select(HostLock.run_id).join(Host, col(Host.id) == col(HostLock.host_id))
-    is_target = (col(Run.target) == name) & (col(Run.target_type) != TargetType.GROUP)
+    of_one = col(Run.target_type).in_((TargetType.HOST, TargetType.VM))
+    is_target = (col(Run.target) == name) & of_one
     is_locked = col(Run.id).in_(locks.where(Host.name == name))
     return col(Run.id).in_(results) | is_target | is_locked
 

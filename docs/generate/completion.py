@@ -30,6 +30,7 @@ BY_METAVAR: dict[str, Any] = {
     "PATTERN": "host",
     "HOST": "active_host",
     "GROUP": "group",
+    "ENVIRONMENT": "environment",
     "PLAYBOOK": "playbook",
     "TASK": "open_task",
     "RUN": "run",

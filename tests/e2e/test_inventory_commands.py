@@ -87,6 +87,20 @@ def test_mixed_mistakes_are_usage_and_names_in_use_alone_a_conflict(places: Cli)
     assert places.mistakes(2, *call, "--var", "x") == ["NAME", "--var"]
 
 
+def test_what_is_lost_is_lost_only_after_a_yes(places: Cli) -> None:
+    places.json("hosts", "add", "web01", "--ip", "10.0.4.1", "--environment", "TEST", "--yes")
+    places.json("environments", "add", "SPARE", "-y")
+    for words in (
+        ("groups", "remove", "web", "--environment", "TEST"),
+        ("hosts", "remove", "web01"),
+        ("environments", "remove", "SPARE"),
+        ("vcenters", "remove", "main"),
+        ("history", "prune", "--older-than", "1d"),
+    ):
+        assert "--yes" in places.error(2, *words)["hint"]
+        assert places.run(*words, "--yes").status == 0, words
+
+
 # ── hosts ────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -116,6 +116,14 @@ def test_a_run_that_fails_says_too_how_to_repeat_it(inventory: Deploying) -> Non
     assert same(done.out) == ["run", "group", "--environment", "DEMO", "web", "bad"]
 
 
+def test_an_environment_is_chosen_among_those_with_hosts(inventory: Deploying) -> None:
+    inventory.store.inventory.add_environment("EMPTY")
+    answers = [("Environment (DEMO, PROD): ", "DEMO"), ("Playbook (", "good")]
+    done = inventory.at_a_terminal("run", "environment", "--dry-run", answers=answers)
+    assert done.status == 0, done.out
+    assert same(done.out) == ["run", "environment", "--dry-run", "DEMO", "good"]
+
+
 def test_only_an_ambiguous_group_asks_for_its_environment(inventory: Deploying) -> None:
     which = ("Environment of group web (DEMO, PROD): ", "DEMO")
     done = inventory.at_a_terminal("run", "group", "web", "good", "--dry-run", answers=[which])

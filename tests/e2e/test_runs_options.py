@@ -162,6 +162,35 @@ def test_retry_failed_is_for_the_hosts_that_did_not_succeed(cli: Running) -> Non
     assert cli.mistakes(2, *other) == ["--retry-failed"]
 
 
+def test_an_environment_is_all_its_active_hosts(cli: Running) -> None:
+    cli.json("environments", "add", "EMPTY")
+    words = ("run", "environment", "TEST", "work")
+    told = cli.run(*words, "--dry-run", "--snapshot")
+    assert "run work on web01, web02, web03, web04" in " ".join(told.out.split())
+
+    done = cli.run(*words, "--snapshot", "--exclude", "web03", "-e", "fail_on=web02")
+    assert done.status == 3, done.err
+    number = cli.last()
+    assert f"Try these again: diaken {' '.join(words)} --retry-failed {number}\n" in done.err
+    run = cli.json("history", "show", number)
+    about = (run["target_type"], run["target"], run["environment"])
+    assert about == ("environment", "TEST", "TEST")
+    assert statuses(run) == {"web01": "success", "web02": "failed", "web04": "success"}
+    assert all(host["snapshot"]["status"] == "success" for host in run["hosts"])
+    assert ", work on TEST: partial" in cli.run("history", "show", number).out
+    assert cli.json("history", "list", "--environment", "TEST")[0]["id"] == run["id"]
+    assert cli.mistakes(2, "run", "group", "four", "work", "--retry-failed", number)
+    again = cli.json(*words, "--retry-failed", number, "-e", "fail_on=")
+    assert statuses(again) == {"web02": "success"}
+    assert statuses(cli.json(*words, "--limit", "web04")) == {"web04": "success"}
+
+    before = runs(cli)
+    assert cli.error(11, "run", "environment", "TSET", "work")["hint"] == "Did you mean TEST?"
+    assert cli.error(11, "run", "environment", "EMPTY", "work")["code"] == "no_active_host"
+    assert cli.mistakes(2, "run", "environment") == ["ENVIRONMENT", "PLAYBOOK"]
+    assert runs(cli) == before
+
+
 def test_a_run_that_died_without_results_can_not_be_retried(cli: Running, lab: Lab) -> None:
     cli.playbook("slow", TAGGED.replace('"true"', "sleep 60", 1))
     words = ("run", "group", "four", "slow")

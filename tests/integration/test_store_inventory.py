@@ -20,8 +20,10 @@ from sqlmodel import SQLModel
 from diaken_cli import models
 from diaken_cli.errors import AccessError, Conflict, DatabaseError, DiakenError, InvalidInput
 from diaken_cli.store import Store, migrate
+from diaken_cli.store.claims import Attempt, NewRun
 from diaken_cli.store.records import HostValues, VCenterValues
-from diaken_cli.words import SecretKind
+from diaken_cli.store.runs import RunFilter
+from diaken_cli.words import RunKind, SecretKind, TargetType
 from tests.seeding import MORNING, add_hosts
 
 PROCESSES = 8
@@ -52,6 +54,14 @@ try:
     print("added")
 except InvalidInput as refusal:
     print(refusal.exit_status, *sorted(mistake.option for mistake in refusal.mistakes))
+"""
+
+
+OLD_RUN = """
+INSERT INTO run (id, uid, node, pid, user, "trigger", kind, target_type, target, request, status,
+    started_at, hosts, ok_hosts, failed_hosts, unreachable_hosts, skipped_hosts)
+VALUES (7, 'u', 'here', 1, 'root', 'manual', 'playbook', 'group', 'web', '{}', 'success',
+    '2020-01-01 00:00:00.000000', 1, 1, 0, 0, 0)
 """
 
 
@@ -142,6 +152,42 @@ def test_a_migrated_database_is_what_the_models_say(database: Path, tmp_path: Pa
     assert models.Host.__tablename__ in ours
     for table, wanted in theirs.items():
         assert ours[table] == wanted, table
+
+
+def test_a_run_of_the_second_schema_is_there_in_the_third(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        for step in migrate.steps()[:2]:
+            connection.executescript(step)
+        connection.execute("INSERT INTO meta VALUES ('database_id', 'old-one')")
+        connection.execute(OLD_RUN)
+        connection.execute("UPDATE sqlite_sequence SET seq = 41 WHERE name = 'run'")
+        connection.execute("PRAGMA user_version=2")
+        connection.commit()
+    store = Store(database)
+    found = store.history.find(7)
+    assert found is not None
+    assert found.run.target_type is TargetType.GROUP
+    hosts = add_hosts(store, ["web01"])
+    new = NewRun(
+        kind=RunKind.PLAYBOOK,
+        target_type=TargetType.ENVIRONMENT,
+        target="PROD",
+        target_id=1,
+        environment="PROD",
+        playbook="update",
+        request={},
+        user="root",
+        host_ids=tuple(host.id for host in hosts),
+    )
+    begun = store.claims.begin(new, Attempt(lock="a", node="here", pid=1), MORNING)
+    assert begun.id == 42, "the numbers of runs go on"
+    assert [each.target_type for each in store.history.select(RunFilter(limit=9))] == [
+        TargetType.ENVIRONMENT,
+        TargetType.GROUP,
+    ]
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert schema(connection)["run"]["columns"][8][:3] == (8, "target_type", "VARCHAR(11)")
 
 
 def test_the_file_is_closed_to_others(store: Store) -> None:

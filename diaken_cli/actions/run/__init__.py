@@ -1,1 +1,1 @@
-"""`run host` and `run group`: one way through, a host is a group of one."""
+"""`run host`, `run group`, `run environment`: one way through, a host is a group of one."""

@@ -1,4 +1,4 @@
-"""A playbook on a host or on a group: the steps, and what the results on the hosts come to."""
+"""A playbook on the hosts of a target: the steps, and what the results on the hosts come to."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -7,7 +7,13 @@ from diaken_cli import units
 from diaken_cli.actions.run.flow import RunRequest
 from diaken_cli.actions.run.options import GivenOptions, understand
 from diaken_cli.actions.run.retry import OPTION, repeated, retry_of
-from diaken_cli.actions.run.targets import group_target, host_target, narrowed
+from diaken_cli.actions.run.targets import (
+    RunTarget,
+    environment_target,
+    group_target,
+    host_target,
+    narrowed,
+)
 from diaken_cli.actions.validate import Reader
 from diaken_cli.config import Config
 from diaken_cli.errors import Conflict, InvalidInput
@@ -41,8 +47,7 @@ class UnderstoodRun:
 def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodRun:
     """The run that is meant. Raises NotFound, Conflict, and InvalidInput with all mistakes."""
     playbook = catalog.find(asked.playbook, config.playbooks.paths)
-    find = host_target if asked.type is TargetType.HOST else group_target
-    target = find(store, asked.target, asked.environment)
+    target = _target(asked, store)
     reader = Reader()
     options = understand(asked.options, reader, Path.cwd())
     wait = reader.optional("--wait", asked.wait, units.parse_duration, 0, may_be_empty=False)
@@ -60,6 +65,13 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
         raise
     reader.check()
     return UnderstoodRun(RunRequest(target, playbook.name, options), wait or 0, retried)
+
+
+def _target(asked: AskedRun, store: Store) -> RunTarget:
+    if asked.type is TargetType.ENVIRONMENT:
+        return environment_target(store, asked.target)
+    find = host_target if asked.type is TargetType.HOST else group_target
+    return find(store, asked.target, asked.environment)
 
 
 def _number(text: str) -> int:

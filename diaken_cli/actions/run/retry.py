@@ -6,7 +6,7 @@ from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.errors import Conflict, InvalidInput, Mistake
 from diaken_cli.store import Store
 from diaken_cli.store.runs import RunDetail
-from diaken_cli.words import HostStatus, RunKind, RunOptions, RunStatus, from_stored
+from diaken_cli.words import HostStatus, RunKind, RunOptions, RunStatus, TargetType, from_stored
 
 OPTION = "--retry-failed"
 
@@ -39,7 +39,8 @@ def retry_of(store: Store, run_id: int, target: RunTarget, playbook: str) -> Ret
         target.environment,
     ) or run.playbook != playbook:
         said = f"run {run_id} was {run.playbook} on {run.target_type} {run.target}"
-        raise _mistake(run_id, f"{said} of {run.environment}: name the same")
+        where = "" if run.target_type is TargetType.ENVIRONMENT else f" of {run.environment}"
+        raise _mistake(run_id, f"{said}{where}: name the same")
     if not detail.hosts:
         raise Conflict(f"run {run_id} has no results of hosts", code="no_results")
     return Retry(from_stored(RunOptions, run.request), _without_success(detail))

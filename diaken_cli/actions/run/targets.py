@@ -1,9 +1,9 @@
-"""Which hosts a run is about: a host, or the active hosts of a group, and what narrows them."""
+"""Which hosts a run is about: one, those of a group or an environment, and what narrows them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from diaken_cli.actions.inventory import find_group, find_host
+from diaken_cli.actions.inventory import find_environment, find_group, find_host
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.services.ansible.limit import matching
 from diaken_cli.store import Store
@@ -13,7 +13,7 @@ from diaken_cli.words import RunOptions, TargetType
 
 @dataclass(frozen=True)
 class RunTarget:
-    """A host or a group by its name and number, and its active hosts; or several hosts."""
+    """A host, group or environment, by name and number, and its active hosts; or several hosts."""
 
     type: TargetType
     id: int | None
@@ -62,6 +62,21 @@ def group_target(store: Store, name: str, environment: str | None) -> RunTarget:
             hint=f"See: diaken hosts list --group {group.name} --all",
         )
     return RunTarget(TargetType.GROUP, group.id, group.name, group.environment, tuple(hosts))
+
+
+def environment_target(store: Store, name: str) -> RunTarget:
+    """The active hosts of an environment, in groups or not. Raises NotFound where it has none."""
+    environment = find_environment(store, name)
+    hosts = store.inventory.hosts(environment_id=environment.id)
+    if not hosts:
+        raise NotFound(
+            f"environment {environment.name} has no active host",
+            code="no_active_host",
+            hint=f"See: diaken hosts list --environment {environment.name} --all",
+        )
+    return RunTarget(
+        TargetType.ENVIRONMENT, environment.id, environment.name, environment.name, tuple(hosts)
+    )
 
 
 def narrowed(
