@@ -1,5 +1,5 @@
 # make demo    a simulated vCenter, a deploy into it, and ssh to the new host
-# make test    all tests, against the simulator and real SSH hosts
+# make test    all tests, against the simulator and real SSH hosts; WORKERS=2 runs so many at the same time
 # make check   ruff, mypy, import-linter
 # make bench   docs/reference/performance.md, measured; ONLY=tick,startup measures these parts
 # make docs    docs/reference, the man pages and the table of shell completion, from the code
@@ -8,6 +8,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 WHEEL := $(VENV)/wheel
+WORKERS := 4
 PACKAGED := $(shell find diaken_cli playbooks docs/man config.example.toml -type f -not -name '*.pyc')
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench docs format clean
@@ -38,7 +39,7 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready $(WHEEL)/ready
 	@lab/prepare --tests
-	@DIAKEN_PYTHON=$(CURDIR)/$(WHEEL)/bin/python $(BIN)/pytest --numprocesses 4 --dist loadfile
+	@DIAKEN_PYTHON=$(CURDIR)/$(WHEEL)/bin/python $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: $(VENV)/ready
 	@$(BIN)/ruff check .
