@@ -220,6 +220,7 @@ def line(case: Fault, status: int, run: Any, warnings: str, folder: Path) -> str
     said = "; ".join(told).replace("\n", " ").replace(f"{folder}/", "")
     said = re.sub(r"in playbooks, /\S*/playbooks\b", "in …/playbooks, …/playbooks", said)
     said = re.sub(r"\(\w+, (\d) (try|tries) in \d+\.\d s\)", r"(\1 \2)", said)
+    said = re.sub(r"\(publickey[a-z,-]*\)", "(publickey)", said)  # by sshd's version
     said = re.sub(r"\b(vm|task|host|group|session)-\d+\b", r"\1-…", said).replace("|", r"\|")
     code = f"`{error['code']}`" if error["code"] else ""
     what_is_left = ", ".join(f"{kind} {name}" for kind, name in left(run)) or "nothing"

@@ -172,12 +172,15 @@ def test_settings_of_the_caller_are_not_inherited(
     """Each of these alone would let the play run nothing, or run it otherwise."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
+    deep = tmp_path / ("longer-than-the-path-of-a-socket-may-be-" * 3)
+    deep.mkdir()
     for folder in (elsewhere, bench.folder):
         (folder / "ansible.cfg").write_text("[tags]\nrun = nothing\n")
     (elsewhere / ".ansible.cfg").write_text("[tags]\nrun = nothing\n")
     monkeypatch.chdir(elsewhere)
     for name, value in {
         "HOME": str(elsewhere),
+        "TMPDIR": str(deep),
         "ANSIBLE_RUN_TAGS": "nothing",
         "ANSIBLE_CONFIG": str(elsewhere / "ansible.cfg"),
         "ANSIBLE_STDOUT_CALLBACK": "oneline",
@@ -206,7 +209,15 @@ def test_settings_of_the_caller_are_not_inherited(
 
     assert ran.statuses == {"web01": HostStatus.SUCCESS}
     seen = ran.finished[0].text
-    for absent in ("ANSIBLE_RUN_TAGS", "nothing", "oneline", "nobody", "/nonexistent", "POSIX"):
+    for absent in (
+        "ANSIBLE_RUN_TAGS",
+        "nothing",
+        "oneline",
+        "nobody",
+        "/nonexistent",
+        "POSIX",
+        deep.name,
+    ):
         assert absent not in seen
     assert "of-a-vcenter" not in seen
     assert "hidden-too" not in seen

@@ -112,6 +112,10 @@ def test_each_end_has_its_result(event: str, data: dict[str, Any], result: TaskR
         ({"msg": "Task failed: Module failed"}, "Module failed"),
         ({}, "no reason given"),
         ({"msg": "non-zero return code", "rc": 3, "stderr": "a\nlast\n"}, "… (3): last"),
+        (
+            {"msg": "The command exited with a non-zero return code.", "rc": 3, "stderr": "last"},
+            "… (3): last",
+        ),
         ({"msg": "non-zero return code", "rc": 3, "stdout": "said\n", "stderr": ""}, "… (3): said"),
         ({"msg": "non-zero return code", "rc": 3, "stdout": "", "stderr": ""}, "…"),
         (

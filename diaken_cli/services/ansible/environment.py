@@ -48,6 +48,9 @@ def inherited(environ: Mapping[str, str], hidden: frozenset[str] = frozenset()) 
 def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) -> dict[str, str]:
     """Ansible's settings, all of them; `scratch` is a private folder, for its files.
 
+    Temporary files go there, too: Ansible makes a socket among them (since 2.21), whose path may
+    not be as long as that of the caller's temporary folder.
+
     An empty ansible.cfg is written there: Ansible reads the first one that it finds, else one of
     the working folder, the home or /etc.
     https://docs.ansible.com/ansible-core/2.19/reference_appendices/config.html
@@ -57,6 +60,8 @@ def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) 
     )
     connection = [*marks, *ssh.options(ssh_settings)]
     connection += ["-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"]
+    temporary = scratch / "tmp"
+    temporary.mkdir(mode=0o700)
     return {
         "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", "")),
         "ANSIBLE_HOME": str(_home(scratch / "home")),
@@ -69,7 +74,7 @@ def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) 
         "ANSIBLE_SSH_ARGS": shlex.join(connection),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch / "ssh"),
         "ANSIBLE_TIMEOUT": str(ssh_settings.connect_timeout),
-        "ANSIBLE_LOCAL_TEMP": str(scratch / "tmp"),
+        "ANSIBLE_LOCAL_TEMP": str(temporary),
         "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
         "ANSIBLE_DEPRECATION_WARNINGS": "False",
@@ -77,6 +82,7 @@ def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) 
         "ANSIBLE_NOCOWS": "1",
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
+        "TMPDIR": str(temporary),
     } | ({} if mark is None else {MARK: mark})
 
 

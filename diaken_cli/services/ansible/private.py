@@ -18,8 +18,9 @@ _LOCK = "lock"  # held by every process that works in the folder
 _WHOSE = "run"  # a link to the run's own lock file, for who looks
 _BEING_MADE = 600.0  # seconds in which a folder may be without it
 _BEING_LOCKED = 2.0  # seconds in which it may not be held yet
-# A socket's path has at most 107 bytes (unix(7)); ssh needs some 40 below this folder.
-_LONGEST = 60
+# A socket's path has at most 107 bytes (unix(7)): 20 are the folder's own name, and up to 39 are
+# what ssh and Ansible need below it.
+_LONGEST = 48
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from diaken_cli.services.ansible.work import SshSettings, Target
 _CONNECT = 5  # seconds
 _LOGIN = 20.0  # seconds for one attempt: a host that is booting may accept and then say nothing
 _PAUSE = 1.0
+_PAUSE_AFTER_REFUSAL = 6.0  # OpenSSH counts 5 seconds against us for each, and locks us out at 15
+_REFUSAL_IS_FINAL = 60.0  # seconds in which a first boot may still put the key where it belongs
 _PACE = 0.1
 
 
@@ -23,6 +25,43 @@ class NotReached:
 
     fault: ssh.Fault
     message: str
+
+    @property
+    def host_refused(self) -> bool:
+        """Whether SSH answers there, and does not let this key or this user in."""
+        return self.fault is ssh.Fault.DENIED
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What the tries so far have shown: why SSH does not log in, and since when it is refused.
+
+    An sshd penalises an address for each log-in that it refused, and then resets connections
+    (`PerSourcePenalties`, sshd_config(5); on by default since OpenSSH 9.8): tries are further apart
+    once one was refused, and a connection that is only reset is no news.
+    """
+
+    failure: NotReached
+    refused_since: float | None = None
+
+    def after(self, failure: NotReached, now: float) -> "Waiting":
+        """What is known after another try failed; `now` in seconds of the monotonic clock."""
+        if failure.fault is ssh.Fault.DENIED:
+            return Waiting(failure, now if self.refused_since is None else self.refused_since)
+        says_less = failure.fault is ssh.Fault.TIMED_OUT or (
+            failure.fault is ssh.Fault.OTHER and self.refused_since is not None
+        )
+        return self if says_less else Waiting(failure)
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next try."""
+        return _PAUSE if self.refused_since is None else _PAUSE_AFTER_REFUSAL
+
+    def is_final(self, now: float) -> bool:
+        """Whether waiting changes nothing any more."""
+        refused_for = 0.0 if self.refused_since is None else now - self.refused_since
+        return self.failure.fault is ssh.Fault.KEY_CHANGED or refused_for >= _REFUSAL_IS_FINAL
 
 
 def wait_for_ssh(
@@ -34,23 +73,24 @@ def wait_for_ssh(
 ) -> NotReached | None:
     """Wait until SSH logs in and runs a command; None then, else why it did not the last time.
 
-    Tries once a second for `timeout` seconds; a changed host key ends it at once, for waiting
-    does not change it back. When `should_stop` says True it returns within a second.
+    Tries once a second for `timeout` seconds. It ends before where waiting changes nothing: at a
+    changed host key, and once the host has refused the log-in for a minute, between which tries
+    are 6 seconds apart. When `should_stop` says True it returns within a second.
     """
     ssh_settings.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout
-    last: NotReached | None = None
+    waiting: Waiting | None = None
     while True:
         failure = _log_in(target, ssh_settings, deadline, should_stop)
-        if failure is None or failure.fault is ssh.Fault.KEY_CHANGED:
-            return failure
-        if last is not None and failure.fault is ssh.Fault.TIMED_OUT:
-            failure = last  # a try that was cut short says less than the one before
-        last = failure
-        again_at = time.monotonic() + _PAUSE
-        while time.monotonic() < again_at:
+        if failure is None:
+            return None
+        now = time.monotonic()
+        waiting = (waiting or Waiting(failure)).after(failure, now)
+        if waiting.is_final(now):
+            return waiting.failure
+        while time.monotonic() < now + waiting.pause:
             if should_stop() or time.monotonic() >= deadline:
-                return failure
+                return waiting.failure
             time.sleep(_PACE)
 
 

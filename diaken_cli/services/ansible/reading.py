@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +56,8 @@ def read_inventory(path: Path) -> AnsibleInventory:
     # As Ansible sees each host, and which variables are whose: two questions, asked at once.
     with (
         private.folder() as scratch,
-        _ask(path, scratch) as first,
-        _ask(path, scratch, "--export") as second,
+        _ask(path, scratch / "1") as first,
+        _ask(path, scratch / "2", "--export") as second,
     ):
         try:
             whole, own = _answer(first), _answer(second)
@@ -78,8 +77,8 @@ def read_inventory(path: Path) -> AnsibleInventory:
     )
 
 
-def _ask(path: Path, scratch: Path, *more: str) -> "subprocess.Popen[str]":
-    folder = Path(tempfile.mkdtemp(dir=scratch))
+def _ask(path: Path, folder: Path, *more: str) -> "subprocess.Popen[str]":
+    folder.mkdir(mode=0o700)
     settings = environment.settings(SshSettings(Path(os.devnull)), folder) | {
         "ANSIBLE_INVENTORY_ENABLED": "yaml" if path.suffix in _YAML else "ini",
     }

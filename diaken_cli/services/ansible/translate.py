@@ -178,6 +178,8 @@ def _reason(host: str, details: Mapping[str, Any]) -> str:
     )
     if message.startswith("Failed to connect to the host via ssh"):
         return ssh.explain(host, message)
+    if message == "The command exited with a non-zero return code.":  # since ansible-core 2.21
+        message = "non-zero return code"
     if "rc" in details and (last := _last_line(details)):
         message = f"{message} ({details['rc']}): {last}"
     return message

@@ -70,6 +70,16 @@ PASSING = (
     ssl.SSLZeroReturnError,
 )
 
+# The same cause, in the words of TCP, of HTTP and of TLS.
+_CLOSED = (
+    ConnectionResetError,
+    ConnectionAbortedError,
+    BrokenPipeError,
+    IncompleteRead,
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+)
+
 # OpenSSL's X509_V_ERR_* numbers, from its x509_vfy.h.
 _CERTIFICATE_FAULTS = {
     9: "it is not valid yet",
@@ -331,6 +341,8 @@ def _why(reason: BaseException | None) -> str:
         return "time-out"
     if isinstance(reason, gaierror):
         return f"its name can't be resolved ({reason.strerror})"
+    if isinstance(reason, _CLOSED):
+        return "it closed the connection"
     if isinstance(reason, (ExpatError, NotSoap, KeyError)):  # pyVmomi's for an unknown type
         return "its answer is not the vSphere API's"
     if isinstance(reason, ssl.SSLError) and reason.reason:

@@ -52,7 +52,7 @@ PROVISION = (
         more=("--playbook", "good", "--user", "nobody", "--ssh-timeout", "6s"),
         step="provision",
         code="no_ssh",
-        said="nobody",
+        said="refuses the log-in by SSH: nobody@",
     ),
     Fault(
         "A task of a playbook fails",

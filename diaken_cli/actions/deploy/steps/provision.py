@@ -6,9 +6,10 @@ from diaken_cli.actions import playbook
 from diaken_cli.actions.deploy.steps.own import own_host
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
-from diaken_cli.errors import OperationFailed, TimedOut
+from diaken_cli.errors import DiakenError, OperationFailed, TimedOut
 from diaken_cli.services.ansible import reach
 from diaken_cli.services.ansible.work import Outcome
+from diaken_cli.store.records import HostRecord
 from diaken_cli.words import DeployRequest, RunOptions
 
 SHIPPED = "provision_vm"
@@ -38,13 +39,7 @@ def _provision(d: Deploy) -> Facts | None:
     )
     d.recording.stop.check()
     if failure is not None:
-        raise TimedOut(
-            f"SSH to {host.name} ({host.ip}) did not answer within {d.request.ssh_timeout} s:"
-            f" {failure.message}",
-            code="no_ssh",
-            hint="Does the template have the public key of --key, for --user?"
-            " Wait longer with --ssh-timeout, look at the VM with --keep-on-failure.",
-        )
+        raise _not_reached(d.request, host, failure)
     for name in names:
         outcome = playbook.carry_out(
             name,
@@ -57,6 +52,24 @@ def _provision(d: Deploy) -> Facts | None:
         )
         _must_have_succeeded(name, outcome)
     return {"playbooks": names}
+
+
+def _not_reached(
+    request: DeployRequest, host: HostRecord, failure: reach.NotReached
+) -> DiakenError:
+    if failure.host_refused:
+        return OperationFailed(
+            f"{host.name} ({host.ip}) refuses the log-in by SSH: {failure.message}",
+            code="no_ssh",
+            hint="Does the template have the public key of --key, for --user?"
+            " Look at the VM with --keep-on-failure.",
+        )
+    return TimedOut(
+        f"SSH to {host.name} ({host.ip}) did not answer within {request.ssh_timeout} s:"
+        f" {failure.message}",
+        code="no_ssh",
+        hint="Wait longer with --ssh-timeout, look at the VM with --keep-on-failure.",
+    )
 
 
 def _must_have_succeeded(name: str, outcome: Outcome) -> None:

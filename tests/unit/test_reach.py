@@ -1,0 +1,54 @@
+"""Waiting for SSH: how long until the next try, why it failed, and when waiting is of no use."""
+
+import pytest
+
+from diaken_cli.services.ansible.reach import NotReached, Waiting
+from diaken_cli.services.ansible.ssh import Fault
+
+REFUSAL = NotReached(Fault.DENIED, "root@10.0.0.1: Permission denied (publickey).")
+RESET = NotReached(Fault.OTHER, "Connection reset by 10.0.0.1 port 22")
+NO_SSHD = NotReached(Fault.REFUSED, "Connection refused")
+SILENT = NotReached(Fault.TIMED_OUT, "did not let SSH log in in time")
+
+
+def after(*tries: tuple[float, NotReached]) -> Waiting:
+    """What is known after these tries; each failed so many seconds after the beginning."""
+    waiting = Waiting(tries[0][1])
+    for now, failure in tries:
+        waiting = waiting.after(failure, now)
+    return waiting
+
+
+def test_a_host_that_is_booting_is_tried_each_second_and_for_ever() -> None:
+    waiting = after((0, NO_SSHD), (1, RESET), (299, NO_SSHD))
+    assert (waiting.failure, waiting.pause, waiting.is_final(299)) == (NO_SSHD, 1.0, False)
+
+
+def test_a_try_that_was_cut_short_says_less_than_the_one_before() -> None:
+    assert after((0, NO_SSHD), (1, SILENT)).failure is NO_SSHD
+    assert after((0, SILENT), (1, NO_SSHD)).failure is NO_SSHD
+    assert after((0, SILENT)).failure is SILENT
+
+
+def test_refusals_add_up_to_no_penalty() -> None:
+    """OpenSSH adds 5 seconds for each, which pass meanwhile, and acts from 15 seconds on."""
+    assert after((0, REFUSAL)).pause > 5
+    assert after((0, NO_SSHD), (1, REFUSAL), (7, RESET)).pause > 5
+
+
+@pytest.mark.parametrize("later", [RESET, SILENT])
+def test_a_refusal_stays_the_reason_where_later_tries_are_only_reset(later: NotReached) -> None:
+    waiting = after((0, NO_SSHD), (1, REFUSAL), (7, later), (13, later))
+    assert (waiting.failure, waiting.is_final(60)) == (REFUSAL, False)
+    assert waiting.is_final(61)
+
+
+def test_a_host_that_was_restarted_may_let_us_in() -> None:
+    waiting = after((0, REFUSAL), (6, NO_SSHD), (7, REFUSAL))
+    assert not waiting.is_final(61)
+    assert waiting.is_final(67)
+    assert after((0, REFUSAL), (6, NO_SSHD)).pause == 1.0
+
+
+def test_a_host_key_that_changed_is_final_at_once() -> None:
+    assert after((0, NotReached(Fault.KEY_CHANGED, "changed"))).is_final(0)
