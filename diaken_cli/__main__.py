@@ -42,17 +42,13 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Carry out one call; whatever goes wrong is said once, and gives the exit status."""
     import io
-    import os
     import signal
 
-    from diaken_cli.errors import Canceled, DiakenError
-    from diaken_cli.render.output import is_plain, perhaps_unheard
-
-    if is_plain(sys.stdout, no_color="--no-color" in arguments):
-        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"  # for the help; typer reads it once
     import typer
 
     from diaken_cli.commands import app
+    from diaken_cli.errors import Canceled, DiakenError
+    from diaken_cli.render.output import is_plain, perhaps_unheard
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -62,7 +58,10 @@ def run(arguments: list[str]) -> int:
         signal.signal(signal.SIGHUP, _interrupt)
     try:
         status = typer.main.get_command(app).main(
-            arguments, prog_name="diaken", standalone_mode=False
+            arguments,
+            prog_name="diaken",
+            standalone_mode=False,
+            color=False if is_plain(sys.stdout, no_color="--no-color" in arguments) else None,
         )
         with perhaps_unheard(sys.stdout):
             pass  # what was printed is flushed
@@ -175,11 +174,13 @@ def _unexpected(fault: Exception) -> "DiakenError":
 
 def _output(arguments: list[str]) -> "Output":
     """The form of an error, from the bare arguments: parsing them may be what failed."""
+    from itertools import zip_longest
+
     from diaken_cli.render.output import Format, Output
 
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     chosen = Format.TEXT
-    for option, value in zip(options, [*options[1:], ""], strict=True):
+    for option, value in zip_longest(options, options[1:], fillvalue=""):
         said = value if option == "--output" else option.removeprefix("--output=")
         if said in tuple(Format):
             chosen = Format(said)

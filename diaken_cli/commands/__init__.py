@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from diaken_cli import __version__
-from diaken_cli.commands.flags import NO_VALUE, Group
+from diaken_cli.commands.pages import Group, write_section
 
 GROUPS = {
     "deploy": "Create virtual machines from a template, and undo what fails.",
@@ -28,10 +28,16 @@ GROUPS = {
     "database": "The database file.",
 }
 COMMANDS = {"doctor": "Check everything that diaken needs, and say how to mend it."}
+EXAMPLES = (
+    "diaken deploy vm web01 --ip 10.0.4.21/24 --environment PROD --template debian12 --dry-run",
+    "diaken run group web update --environment PROD --snapshot",
+)
 
 
 class LazyGroups(Group):
     """A help page or a completion needs names and one line each; only a call imports the group."""
+
+    closing = ""  # this is where the options of every command are told
 
     def __init__(self, **options: Any) -> None:
         """With a stub of each, in the order of the help page: its name and its line of help."""
@@ -51,11 +57,23 @@ class LazyGroups(Group):
             found = make(module.app)
         return name, found, rest
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The groups, the options of diaken itself, and in full those of every command."""
+        from diaken_cli.commands import common_options
+
+        super().format_options(ctx, formatter)
+        rows = [
+            (f"{', '.join(sorted(names))} {value}".rstrip(), said)
+            for names, value, said in common_options.records()
+        ]
+        write_section(formatter, common_options.EVERY_COMMAND, rows)
+
 
 app = typer.Typer(
     cls=LazyGroups,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
+    epilog="\n".join(EXAMPLES),
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},  # those of all commands, too
     add_completion=False,  # ours is quicker, and knows names: see `completion`
     pretty_exceptions_enable=False,
 )
@@ -100,7 +118,6 @@ def diaken(
         bool,
         typer.Option(
             "--version",
-            metavar=NO_VALUE,
             callback=_print_version,
             is_eager=True,
             help="Print the version.",

@@ -49,6 +49,10 @@ def init(
     """Write a config file with every key in it, commented out, but for what is given here.
 
     On a terminal, what is not given is asked for; an empty answer leaves the default.
+
+    Example: diaken config init
+
+    Example: diaken config init --no-input --ssh-user root --ssh-key ~/.ssh/id_ed25519
     """
     from diaken_cli.actions import validate
     from diaken_cli.actions.configuring import GivenConfig, check_is_free, new_file, write
@@ -82,7 +86,12 @@ def init(
 
 @command(app)
 def show(call: Call) -> None:
-    """Show every key, its value, and whether it comes from the environment, the file or default."""
+    """Show every key, its value, and whether it comes from the environment, the file or default.
+
+    Example: diaken config show
+
+    Example: diaken config show --json | jq .ssh
+    """
     config = call.config
     if call.output.format is Format.TEXT:
         call.output.say(f"config file: {config.path or 'none'}")
@@ -95,7 +104,12 @@ def show(call: Call) -> None:
 
 @command(app)
 def path(call: Call) -> None:
-    """Print the path of the config file that is read, and say where it is looked for."""
+    """Print the path of the config file that is read, and say where it is looked for.
+
+    Example: diaken config path
+
+    Example: diaken config path --json
+    """
     from diaken_cli.config.load import find
     from diaken_cli.config.places import searched
 

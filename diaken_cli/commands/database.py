@@ -21,6 +21,10 @@ def backup(
     """Copy the live database whole; runs may go on meanwhile.
 
     The copy is a database by itself, checked, and open to this account only.
+
+    Example: diaken database backup /var/backups/diaken.db
+
+    Example: diaken database backup /var/backups/diaken.db --json
     """
     from diaken_cli.errors import AccessError, Conflict, InvalidInput, Mistake
     from diaken_cli.units import format_size

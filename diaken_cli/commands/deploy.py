@@ -147,6 +147,8 @@ def vm(
 
     Example: diaken deploy vm web01 --ip 10.0.4.21/24 --gateway 10.0.4.1 --dns 10.0.0.53
     --environment PROD --group web --template debian12 --cpus 4 --memory 8G --disk 60G
+
+    Example: diaken deploy vm web02 --ip 10.0.4.22/24 --environment PROD --group web --dry-run
     """
     from diaken_cli.actions.deploy.flow import deploy, plan
     from diaken_cli.actions.deploy.request import Asked, understand
@@ -175,6 +177,10 @@ def resume(
     """Go on with an interrupted deploy, or one that left something, from the step it had reached.
 
     Playbooks of `--playbook` may be run a second time.
+
+    Example: diaken deploy resume 12
+
+    Example: diaken deploy resume 12 --json | jq .status
     """
     from diaken_cli.actions.deploy.flow import resume as go_on
 
@@ -193,6 +199,10 @@ def abort(
 
     Only a VM that this run made is destroyed: it has to bear the run's identity and the instance
     UUID that the clone returned.
+
+    Example: diaken deploy abort 12
+
+    Example: diaken deploy abort 12 --yes
     """
     from diaken_cli.actions.deploy.flow import abort as take_back
     from diaken_cli.actions.deploy.flow import unfinished

@@ -15,6 +15,10 @@ def doctor(call: Call) -> None:
 
     The config file, the database, playbooks, SSH keys, Ansible, each vCenter, cron and the hosts
     file. Nothing is changed. Exit status: 0 without a problem (a warning is none), else 1.
+
+    Example: diaken doctor
+
+    Example: diaken doctor --json | jq '.[] | select(.status == "problem")'
     """
     from diaken_cli.actions.doctor.examination import examine
     from diaken_cli.actions.doctor.findings import Health

@@ -15,7 +15,12 @@ Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The environmen
 
 @command(app, name="list")
 def list_them(call: Call) -> None:
-    """List the environments, with how many groups and hosts are in them."""
+    """List the environments, with how many groups and hosts are in them.
+
+    Example: diaken environments list
+
+    Example: diaken environments list --json
+    """
     from diaken_cli.render.inventory import ENVIRONMENT_COLUMNS, environment_as_json
 
     rows = [environment_as_json(each) for each in call.store.inventory.environments()]
@@ -27,6 +32,8 @@ def add(call: Call, name: Name = None) -> None:
     """Add an environment.
 
     Example: diaken environments add PROD
+
+    Example: diaken environments add TEST
     """
     from diaken_cli import units
     from diaken_cli.actions.inventory import add_environment
@@ -44,7 +51,12 @@ def remove(
     name: Name = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove an environment in which nothing is."""
+    """Remove an environment in which nothing is.
+
+    Example: diaken environments remove TEST
+
+    Example: diaken environments remove TEST --yes
+    """
     from diaken_cli.actions.inventory import find_environment
     from diaken_cli.render.inventory import environment_as_json
 

@@ -37,7 +37,12 @@ def list_them(
         str | None, typer.Option("--environment", metavar="E", help="Only those of this one.")
     ] = None,
 ) -> None:
-    """List the groups, with how many hosts are in them."""
+    """List the groups, with how many hosts are in them.
+
+    Example: diaken groups list
+
+    Example: diaken groups list --environment PROD
+    """
     from diaken_cli.actions.inventory import known_environment
     from diaken_cli.render.inventory import GROUP_COLUMNS, group_as_json
 
@@ -60,6 +65,8 @@ def add(
     """Add a group to an environment.
 
     Example: diaken groups add web --environment PROD --var http_port=8080
+
+    Example: diaken groups add db --environment TEST
     """
     from diaken_cli import units
     from diaken_cli.actions.inventory import add_group
@@ -92,7 +99,12 @@ def set_it(
         typer.Option("--unset-var", metavar="K", help="Take a variable away; can be given again."),
     ] = None,
 ) -> None:
-    """Change the variables of a group; those that are not named stay."""
+    """Change the variables of a group; those that are not named stay.
+
+    Example: diaken groups set web --environment PROD --var http_port=8080
+
+    Example: diaken groups set web --environment PROD --unset-var http_port
+    """
     from diaken_cli.actions.inventory import set_group
     from diaken_cli.render.inventory import group_as_json
 
@@ -109,7 +121,12 @@ def remove(
     environment: Environment = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a group in which no host is."""
+    """Remove a group in which no host is.
+
+    Example: diaken groups remove web --environment PROD
+
+    Example: diaken groups remove web --environment PROD --yes
+    """
     from diaken_cli.render.inventory import group_as_json
 
     with asking(call) as ask:

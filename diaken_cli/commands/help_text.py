@@ -1,32 +1,33 @@
-"""The help of a command as its page shows it: paragraphs that flow, an example that can be copied.
-
-The page would keep the line breaks of the source, and break an example wherever a line is full.
-"""
+"""The help of a command: paragraphs that flow, and examples that can be copied as they stand."""
 
 import inspect
+from collections.abc import Sequence
 
 EXAMPLE = "Example: "
-WIDTH = 76  # of an example's lines: a terminal has 80 columns
 INDENT = "    "
 
 
-def flowing(text: str) -> str:
-    """The help text with a line a paragraph, and its example in lines that a shell joins again."""
-    paragraphs = [" ".join(each.split()) for each in inspect.cleandoc(text).split("\n\n")]
-    return "\n\n".join(_example(each) if each.startswith(EXAMPLE) else each for each in paragraphs)
+def parse(docstring: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a help page, a line a paragraph, and its examples, a line each.
+
+    A paragraph of the docstring that begins with `Example: ` is one of them.
+    """
+    paragraphs = [" ".join(each.split()) for each in inspect.cleandoc(docstring).split("\n\n")]
+    text = "\n\n".join(each for each in paragraphs if not each.startswith(EXAMPLE))
+    examples = [each.removeprefix(EXAMPLE) for each in paragraphs if each.startswith(EXAMPLE)]
+    return text, tuple(examples)
 
 
-def joined(example: str) -> str:
-    """An example of `flowing` as one line."""
-    return " ".join(example.replace("\\\n", " ").split())
+def fold(example: str, width: int) -> Sequence[str]:
+    """A command in lines of at most so many columns, which a shell joins again.
 
-
-def _example(paragraph: str) -> str:
-    """The command on lines of its own, each but the last with a backslash at its end."""
+    It is folded before an option only, so that no value is torn from its option.
+    """
     lines = [""]
-    for part in paragraph.removeprefix(EXAMPLE).replace(" -", "\n-").split("\n"):
-        if lines[-1] and len(f"{lines[-1]} {part} \\") > WIDTH:
+    for part in example.replace(" -", "\n-").split("\n"):
+        joined = f"{lines[-1]} {part}" if lines[-1] else part
+        if lines[-1] and len(joined) + len(" \\") > width:
             lines.append(f"{INDENT}{part}")
         else:
-            lines[-1] = f"{lines[-1]} {part}".strip() if len(lines) == 1 else f"{lines[-1]} {part}"
-    return "Example:\n" + " \\\n".join(lines)
+            lines[-1] = joined
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]

@@ -90,6 +90,8 @@ def list_runs(call: Call, wanted: Filter) -> None:
     """The runs that fit, the newest first.
 
     Example: diaken history list --status failed --since 7d --group web
+
+    Example: diaken history list --limit 5 --json
     """
     from diaken_cli.actions.history import select
     from diaken_cli.render.history import SPARE, WHOLE, columns, run_as_text_row
@@ -105,7 +107,12 @@ def list_runs(call: Call, wanted: Filter) -> None:
 
 @command(app)
 def show(call: Call, run: RunNumber = None) -> None:
-    """One run: its steps on a timeline, its hosts, its snapshots, and what it has left."""
+    """One run: its steps on a timeline, its hosts, its snapshots, and what it has left.
+
+    Example: diaken history show 12
+
+    Example: diaken history show 12 --json | jq .error.code
+    """
     from diaken_cli.actions import history
     from diaken_cli.render.history import show_run
     from diaken_cli.render.runs import run_as_json, run_for_people
@@ -133,6 +140,8 @@ def output(
     """What Ansible said, also of a run that goes on.
 
     Example: diaken history output 12 --host web03
+
+    Example: diaken history output 12 --follow
     """
     from diaken_cli.actions import history
     from diaken_cli.render.history import show_followed, show_output
@@ -158,6 +167,8 @@ def report(
     """Write a run as one HTML page: its steps, hosts, tasks and a timeline. It needs no script.
 
     Example: diaken history report 12 --html run-12.html
+
+    Example: diaken history report 12 --html - | mail -a 'Content-Type: text/html' -s 'Run 12' ops
     """
     from diaken_cli.actions import history
     from diaken_cli.actions.recording import now
@@ -186,6 +197,10 @@ def cancel(call: Call, run: RunNumber = None) -> None:
     """Stop a run that goes on, as Ctrl-C where it was started would: a deploy undoes what it did.
 
     Waits until it has ended, for half a minute. The run's error says who canceled it.
+
+    Example: diaken history cancel 12
+
+    Example: diaken history cancel 12 --json
     """
     from diaken_cli.actions import history
     from diaken_cli.render.runs import run_as_json
@@ -207,7 +222,12 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove old runs with their output; never one that goes on, or a deploy with leftovers."""
+    """Remove old runs with their output; never one that goes on, or a deploy with leftovers.
+
+    Example: diaken history prune --older-than 90d --dry-run
+
+    Example: diaken history prune --older-than 365d --yes
+    """
     from datetime import timedelta
 
     from diaken_cli import units

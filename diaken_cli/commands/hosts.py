@@ -95,6 +95,8 @@ def list_them(
     """List the active hosts, and say which ones a deploy holds.
 
     Example: diaken hosts list --environment PROD --group web --all
+
+    Example: diaken hosts list --json | jq -r '.[].name'
     """
     from diaken_cli.actions.hosts import select_hosts
     from diaken_cli.render.inventory import HOST_COLUMNS, HOST_SPARE, host_as_json, host_as_text
@@ -136,6 +138,8 @@ def add(
     """Add a server that is there already; `deploy vm` makes a new one.
 
     Example: diaken hosts add web01 --ip 10.0.4.21 --environment PROD --group web --vcenter main
+
+    Example: diaken hosts add db01 --ip 10.0.4.31 --environment PROD --user admin --port 2222
     """
     from diaken_cli.actions.hosts import add_host
     from diaken_cli.actions.recording import now
@@ -157,7 +161,12 @@ def add(
 
 @command(app)
 def show(call: Call, name: Name = None) -> None:
-    """Show all that is known of a host."""
+    """Show all that is known of a host.
+
+    Example: diaken hosts show web01
+
+    Example: diaken hosts show web01 --json | jq -r .ip
+    """
     from diaken_cli.render.inventory import host_as_json, host_as_text
 
     shape = host_as_text if call.output.format is Format.TEXT else host_as_json
@@ -186,6 +195,8 @@ def set_it(
     Neither that nor --inactive touches its VM.
 
     Example: diaken hosts set web01 --group db --var role=primary --user ''
+
+    Example: diaken hosts set web01 --inactive
     """
     from diaken_cli.actions.hosts import set_host
     from diaken_cli.render.inventory import host_as_json
@@ -208,7 +219,12 @@ def set_it(
 
 @command(app)
 def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
-    """Remove a host from the inventory and from /etc/hosts. Its VM is not touched."""
+    """Remove a host from the inventory and from /etc/hosts. Its VM is not touched.
+
+    Example: diaken hosts remove web01
+
+    Example: diaken hosts remove web01 --yes
+    """
     from diaken_cli.actions.hosts import remove_host
     from diaken_cli.render.inventory import host_as_json
 
@@ -248,6 +264,10 @@ def sync(
     """Bring the block in /etc/hosts in step with the inventory; no other byte is touched.
 
     It is done on every change of the inventory, too.
+
+    Example: diaken hosts sync --dry-run
+
+    Example: diaken hosts sync --path /srv/dns/hosts
     """
     from diaken_cli.actions.inventory import write_block
     from diaken_cli.actions.validate import Reader, parse_file
@@ -302,6 +322,10 @@ def forget_key(call: Call, name: Name = None) -> None:
     """Forget a host's SSH key, because it rightly has another one: it was installed anew.
 
     The next run takes the key that it then finds there.
+
+    Example: diaken hosts forget-key web01
+
+    Example: diaken hosts forget-key web01 --json
     """
     from diaken_cli.actions.playbook import ssh_settings
     from diaken_cli.services.ansible import known_hosts

@@ -78,6 +78,8 @@ def import_them(
     reason; 3 when that is a mistake in the source.
 
     Example: diaken hosts import --vcenter main --environment PROD --dry-run
+
+    Example: diaken hosts import --inventory hosts.ini --environment PROD
     """
     from diaken_cli.actions.importing.flow import GivenImport, apply_plan, plan_import
     from diaken_cli.actions.recording import now

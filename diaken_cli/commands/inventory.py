@@ -26,6 +26,8 @@ def export(
     Groups of one name in several environments are called ENVIRONMENT_name.
 
     Example: diaken inventory export --list
+
+    Example: diaken inventory export --host web01
     """
     from diaken_cli.actions.exporting import export_host, export_list
     from diaken_cli.render.output import print_json

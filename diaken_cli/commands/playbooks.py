@@ -14,7 +14,12 @@ app = group("The playbooks that can be run: your own, and those that ship.")
 
 @command(app, name="list")
 def list_them(call: Call) -> None:
-    """List the playbooks of `playbooks.paths` in the config file, and those that ship."""
+    """List the playbooks of `playbooks.paths` in the config file, and those that ship.
+
+    Example: diaken playbooks list
+
+    Example: diaken playbooks list --json | jq -r '.[].name'
+    """
     from diaken_cli.render.inventory import PLAYBOOK_COLUMNS
     from diaken_cli.services.ansible.catalog import list_playbooks
 
@@ -38,6 +43,10 @@ def show(
     """Show a playbook and its variables, and have Ansible check its syntax.
 
     Exit status 14: Ansible would not start it.
+
+    Example: diaken playbooks show update
+
+    Example: diaken playbooks show web/site --json
     """
     from diaken_cli.render.inventory import VARIABLE_COLUMNS
     from diaken_cli.services.ansible.catalog import find, list_playbooks

@@ -58,6 +58,8 @@ def host(
     """Run a playbook on one host.
 
     Example: diaken run host web01 update --snapshot
+
+    Example: diaken run host web01 update --check --diff
     """
     with asking(call) as ask:
         name = ask_host(call, ask, "HOST", name, environment)
@@ -81,6 +83,8 @@ def on_group(
     Exit status 0: all hosts are good; 3: some are; 1: none is.
 
     Example: diaken run group web update --environment PROD --snapshot
+
+    Example: diaken run group web update --environment PROD --retry-failed 12
     """
     with asking(call) as ask:
         name, environment = ask_group(call, ask, "GROUP", name, environment)
@@ -103,6 +107,8 @@ def on_environment(
     Exit status 0: all hosts are good; 3: some are; 1: none is.
 
     Example: diaken run environment TEST update --snapshot --exclude db01
+
+    Example: diaken run environment TEST verify_reboot --limit "web*" --dry-run
     """
     with asking(call) as ask:
         name = ask_environment(call, ask, "ENVIRONMENT", name)

@@ -70,6 +70,8 @@ def add(
 
     Example: diaken schedule add "Patch web" --group web --environment PROD --playbook update
     --at "2026-12-01 03:00" --timezone Europe/Madrid --snapshot
+
+    Example: diaken schedule add "Restart cache" --host cache01 --playbook restart --at +2h
     """
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.adding import add_task
@@ -95,7 +97,12 @@ def set_it(
     options: PlaybookOptions,
     name: Task = None,
 ) -> None:
-    """Change a task that is pending; what is not said stays as it is."""
+    """Change a task that is pending; what is not said stays as it is.
+
+    Example: diaken schedule set "Patch web" --at "2026-12-08 03:00"
+
+    Example: diaken schedule set 4 --playbook update --tags security
+    """
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.adding import set_task
 
@@ -116,7 +123,12 @@ def list_them(
     call: Call,
     every: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
 ) -> None:
-    """List the tasks that are pending or running."""
+    """List the tasks that are pending or running.
+
+    Example: diaken schedule list
+
+    Example: diaken schedule list --all --json
+    """
     from diaken_cli.actions.recording import now
     from diaken_cli.render.schedules import SPARE, WHOLE, columns, task_as_json
 
@@ -135,7 +147,12 @@ def list_them(
 
 @command(app)
 def show(call: Call, task: Task = None) -> None:
-    """Show a task, and the moments of it that were missed."""
+    """Show a task, and the moments of it that were missed.
+
+    Example: diaken schedule show "Patch web"
+
+    Example: diaken schedule show 4 --json | jq .next_at
+    """
     from diaken_cli.render.output import Format
     from diaken_cli.render.schedules import task_as_json, when
     from diaken_cli.render.values import local
@@ -157,7 +174,12 @@ def cancel(
         bool, typer.Option("--stop", help="Where it is running, stop that run, too.")
     ] = False,
 ) -> None:
-    """Take a task off the schedule. One that is running needs --stop."""
+    """Take a task off the schedule. One that is running needs --stop.
+
+    Example: diaken schedule cancel "Patch web"
+
+    Example: diaken schedule cancel 4 --stop
+    """
     from diaken_cli.actions.schedules.canceling import cancel_task
     from diaken_cli.render.schedules import task_as_json
 
@@ -173,7 +195,12 @@ def upcoming(
         int, typer.Option("--count", "-n", min=1, max=1000, help="How many moments.")
     ] = 10,
 ) -> None:
-    """List the next moments of all tasks, in their order, on the clocks of their zones."""
+    """List the next moments of all tasks, in their order, on the clocks of their zones.
+
+    Example: diaken schedule upcoming
+
+    Example: diaken schedule upcoming --count 30
+    """
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.moments import agenda
     from diaken_cli.render.schedules import distance, when

@@ -21,6 +21,10 @@ def tick(call: Call) -> None:
 
     Nothing due: no output. What goes wrong is one line on standard error; a lasting error is said
     once, then once a day, and once when it is over. Exit status 3: a task failed or was missed.
+
+    Example: diaken scheduler tick
+
+    Example: diaken scheduler tick --json
     """
     from diaken_cli.actions.schedules.ticking import tick as carry_out
     from diaken_cli.commands.cron import remembering
@@ -54,7 +58,12 @@ def _show(call: Call, ticked: "Ticked") -> None:
 
 @command(app)
 def status(call: Call) -> None:
-    """Show whether cron ticks, what is due, running and next, and whether it is paused."""
+    """Show whether cron ticks, what is due, running and next, and whether it is paused.
+
+    Example: diaken scheduler status
+
+    Example: diaken scheduler status --json | jq .late
+    """
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.status import status as look
     from diaken_cli.render.schedules import confirmation, task_as_json
@@ -88,6 +97,10 @@ def install(
     """Print the file for /etc/cron.d: tick each minute, prune each hour; --yes writes it.
 
     Who is not root gets the lines for `crontab -e`.
+
+    Example: diaken scheduler install
+
+    Example: diaken scheduler install --yes
     """
     from diaken_cli.services import cron
 
@@ -136,7 +149,12 @@ def pause(
         str | None, typer.Option("--until", metavar="MOMENT", help="2026-12-01 03:00, or +2h.")
     ] = None,
 ) -> None:
-    """Freeze all tasks: none begins. Later they are due again, or missed."""
+    """Freeze all tasks: none begins. Later they are due again, or missed.
+
+    Example: diaken scheduler pause --until +2h
+
+    Example: diaken scheduler pause
+    """
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.validate import Reader
     from diaken_cli.render.values import local
@@ -161,7 +179,12 @@ def pause(
 
 @command(app)
 def resume(call: Call) -> None:
-    """Let tasks begin again."""
+    """Let tasks begin again.
+
+    Example: diaken scheduler resume
+
+    Example: diaken scheduler resume --json
+    """
     was = call.store.schedules.resume()
     shape = {"paused": False, "paused_until": None}
     call.output.changed(shape, "tasks run again" if was else "it was not paused")

@@ -18,7 +18,12 @@ Key = Annotated[str | None, typer.Argument(metavar="KEY", help="See: diaken sett
 
 @command(app, name="list")
 def list_them(call: Call) -> None:
-    """List the settings: those that are set, and the defaults of diaken's own."""
+    """List the settings: those that are set, and the defaults of diaken's own.
+
+    Example: diaken settings list
+
+    Example: diaken settings list --json
+    """
     rows = [_shape(key, value) for key, value in call.store.inventory.settings().items()]
     columns: dict[str, Any] = {"KEY": "key", "VALUE": lambda shape: _text(shape["value"])}
     call.output.rows(rows, columns, nothing="no settings")
@@ -29,6 +34,10 @@ def get(call: Call, key: Key = None) -> None:
     """Print the value of a setting.
 
     Control characters are written out, so that they do nothing to a terminal; --json has them.
+
+    Example: diaken settings get snapshot_retention_hours
+
+    Example: diaken settings get ntp_servers --json
     """
     from diaken_cli.actions.inventory import get_setting
 
@@ -54,6 +63,8 @@ def set_it(
     """Set a value. What is JSON is stored as that: 24, true, ["a", "b"]; all else is a text.
 
     Example: diaken settings set snapshot_retention_hours 48
+
+    Example: diaken settings set ntp_servers '["10.0.0.1", "10.0.0.2"]'
     """
     from diaken_cli.actions.inventory import set_setting
     from diaken_cli.actions.validate import variable_name
@@ -67,7 +78,12 @@ def set_it(
 
 @command(app)
 def unset(call: Call, key: Key = None) -> None:
-    """Forget a setting; where it has a default, that counts again."""
+    """Forget a setting; where it has a default, that counts again.
+
+    Example: diaken settings unset ntp_servers
+
+    Example: diaken settings unset snapshot_retention_hours
+    """
     with asking(call) as ask:
         key = _known(call, ask, key)
         call.store.inventory.unset_setting(key)

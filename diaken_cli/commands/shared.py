@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 from typer.models import ArgumentInfo
 
-from diaken_cli.commands.flags import Command, Group, as_flag
-from diaken_cli.commands.help_text import flowing
+from diaken_cli.commands.common_options import CommonOptions
+from diaken_cli.commands.help_text import parse
+from diaken_cli.commands.pages import Command, Group
 from diaken_cli.errors import (
     Canceled,
     DatabaseError,
@@ -43,68 +44,6 @@ if TYPE_CHECKING:
 
 LONGEST_NUMBER = 18
 """Digits: SQLite's numbers have 64 bits, and Python refuses to read more than 4300 digits."""
-EVERY_COMMAND = "Every command"
-
-
-@dataclass(frozen=True)
-class CommonOptions:
-    """The options that every command takes, after its own."""
-
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=EVERY_COMMAND)
-    ] = False
-    output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            metavar="FORMAT",
-            help="text, json, or jsonl (an object a line, as work goes on).",
-            rich_help_panel=EVERY_COMMAND,
-        ),
-    ] = "text"
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet",
-            "-q",
-            help="Only data, warnings and errors; of a run in text, only what did not succeed.",
-            rich_help_panel=EVERY_COMMAND,
-        ),
-    ] = False
-    verbose: Annotated[
-        bool,
-        typer.Option("--verbose", "-v", help="More messages.", rich_help_panel=EVERY_COMMAND),
-    ] = False
-    debug: Annotated[
-        bool,
-        typer.Option("--debug", help="Show tracebacks.", rich_help_panel=EVERY_COMMAND),
-    ] = False
-    no_color: Annotated[
-        bool,
-        typer.Option("--no-color", help="No colour.", rich_help_panel=EVERY_COMMAND),
-    ] = False
-    no_input: Annotated[
-        bool,
-        typer.Option("--no-input", help="Never ask.", rich_help_panel=EVERY_COMMAND),
-    ] = False
-    yes: Annotated[
-        bool,
-        typer.Option(
-            "--yes",
-            "-y",
-            help="Do not ask before a change; for a missing value, see --no-input.",
-            rich_help_panel=EVERY_COMMAND,
-        ),
-    ] = False
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="The config file.",
-            rich_help_panel=EVERY_COMMAND,
-        ),
-    ] = None
 
 
 @dataclass(frozen=True)
@@ -320,8 +259,6 @@ def command(
                 if taken.isdisjoint(_option_names(each))
             ]
 
-        for each in parameters:
-            as_flag(each.annotation)
         written = {each.name: _as_written(each) for each in parameters}
 
         def call(**values: Any) -> None:
@@ -343,10 +280,10 @@ def command(
                 raise Canceled(str(fault) or "stopped") from None
 
         call.__name__ = function.__name__
-        call.__doc__ = flowing(function.__doc__ or "")
+        call.__doc__, examples = parse(function.__doc__ or "")
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {each.name: each.annotation for each in parameters}
-        app.command(name, cls=Command)(call)
+        app.command(name, cls=Command, epilog="\n".join(examples))(call)
         return function
 
     return register
@@ -376,7 +313,7 @@ def _as_written(parameter: inspect.Parameter) -> str:
     (info,) = parameter.annotation.__metadata__
     if isinstance(info, ArgumentInfo):
         return str(info.metavar)
-    return str(info.param_decls[0]) if info.param_decls else option_name(parameter.name)
+    return str(info.default)  # in Annotated the first name stands there
 
 
 def _refuse_what_is_no_text(values: dict[str, Any], written: dict[str, str]) -> None:
@@ -397,13 +334,7 @@ def _names(options: Any) -> list[str]:
 
 def group(help_text: str) -> typer.Typer:
     """A command group."""
-    return typer.Typer(
-        cls=Group,
-        no_args_is_help=True,
-        help=help_text,
-        rich_markup_mode="rich",
-        add_completion=False,
-    )
+    return typer.Typer(cls=Group, help=help_text, rich_markup_mode=None, add_completion=False)
 
 
 def _output(options: CommonOptions) -> Output:

@@ -58,6 +58,10 @@ def list_them(
     """List every snapshot of the inventory's VMs, and what prune would do with it.
 
     Warns of what VMware advises against: snapshots older than 72 hours, chains deeper than 3.
+
+    Example: diaken snapshots list --environment PROD
+
+    Example: diaken snapshots list --host web01 --json
     """
     from diaken_cli.actions.snapshots.pruning import listed
     from diaken_cli.actions.snapshots.rows import advice, selected_hosts
@@ -93,6 +97,10 @@ def prune(
 
     Of the VMs of every active host with a vCenter: those whose name begins with “Before
     executing” and whose age, by the vCenter's clock, is over. It never asks, and is made for cron.
+
+    Example: diaken snapshots prune --dry-run
+
+    Example: diaken snapshots prune --older-than 72h
     """
     from datetime import timedelta
 
@@ -143,6 +151,8 @@ def create(
     Prune never removes it: its name is yours.
 
     Example: diaken snapshots create "before the upgrade" --group web --environment PROD
+
+    Example: diaken snapshots create "before the move" --host web01 --host web02
     """
     from diaken_cli.actions.snapshots import acting
 
@@ -176,6 +186,8 @@ def revert(
     What was powered on is powered on again, and its SSH key is forgotten.
 
     Example: diaken snapshots revert "before the upgrade" --host web01
+
+    Example: diaken snapshots revert snapshot-41 --host web01 --yes
     """
     from diaken_cli.actions.snapshots import acting
 
@@ -195,6 +207,8 @@ def remove(
     """Remove a snapshot of a host, or of the hosts of a group. Its children stay.
 
     Example: diaken snapshots remove snapshot-41 --host web01
+
+    Example: diaken snapshots remove "before the upgrade" --group web --environment PROD
     """
     from diaken_cli.actions.snapshots import acting
 

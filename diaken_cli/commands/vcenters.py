@@ -91,7 +91,12 @@ class VCenterOptions:
 
 @command(app, name="list")
 def list_them(call: Call) -> None:
-    """List the vCenters, with how many hosts have their VM there."""
+    """List the vCenters, with how many hosts have their VM there.
+
+    Example: diaken vcenters list
+
+    Example: diaken vcenters list --json
+    """
     from diaken_cli.render.inventory import VCENTER_COLUMNS, VCENTER_SPARE, vcenter_as_json
 
     rows = [vcenter_as_json(each) for each in call.store.inventory.vcenters()]
@@ -106,6 +111,9 @@ def add(call: Call, options: VCenterOptions, name: Name = None) -> None:
 
     Example: diaken vcenters add main --server vc.example.com --username diaken@vsphere.local
     --password-command 'pass show vcenter'
+
+    Example: diaken vcenters add lab --server 10.0.9.5:8443 --username root --password-file
+    /etc/diaken/lab --ca-file /etc/diaken/lab-ca.pem
     """
     from diaken_cli.actions.vcenters import add_vcenter
     from diaken_cli.render.inventory import vcenter_as_json
@@ -119,7 +127,12 @@ def add(call: Call, options: VCenterOptions, name: Name = None) -> None:
 
 @command(app)
 def show(call: Call, name: Name = None) -> None:
-    """Show a vCenter; of its password only the sort of place where it is."""
+    """Show a vCenter; of its password only the sort of place where it is.
+
+    Example: diaken vcenters show main
+
+    Example: diaken vcenters show main --json | jq -r .server
+    """
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
@@ -131,6 +144,8 @@ def set_it(call: Call, options: VCenterOptions, name: Name = None) -> None:
     """Change what is said of a vCenter; what is not said stays.
 
     Example: diaken vcenters set main --password-file /etc/diaken/vcenter --ca-file /etc/ssl/ca.pem
+
+    Example: diaken vcenters set main --username diaken@vsphere.local --datacenter Madrid
     """
     from diaken_cli.actions.vcenters import set_vcenter
     from diaken_cli.render.inventory import vcenter_as_json
@@ -146,7 +161,12 @@ def remove(
     name: Name = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a vCenter that no host names. Nothing is changed in it."""
+    """Remove a vCenter that no host names. Nothing is changed in it.
+
+    Example: diaken vcenters remove lab
+
+    Example: diaken vcenters remove lab --yes
+    """
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
@@ -161,6 +181,10 @@ def try_it(call: Call, name: Name = None) -> None:
     """Log in, and show what is there and what may be in the way.
 
     Exit status 13: it can't be reached, or refuses; 10: its password can't be obtained.
+
+    Example: diaken vcenters test main
+
+    Example: diaken vcenters test main --json
     """
     from diaken_cli.actions.vcenters import CLOCK_TOLERANCE
     from diaken_cli.actions.vcenters import test as connect
@@ -194,6 +218,8 @@ def browse(
     """List what a vCenter offers for a deploy.
 
     Example: diaken vcenters browse main templates
+
+    Example: diaken vcenters browse main networks
     """
     from diaken_cli.actions.vcenters import KINDS, look
     from diaken_cli.render.inventory import row_as_json, row_columns

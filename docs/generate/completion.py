@@ -7,8 +7,8 @@ import typer
 
 from diaken_cli.actions.vcenters import KINDS
 from diaken_cli.commands import COMMANDS, GROUPS, app
+from diaken_cli.commands.common_options import EVERY_COMMAND
 from diaken_cli.commands.completion import SHELLS
-from diaken_cli.commands.shared import EVERY_COMMAND
 from diaken_cli.store.inventory import DEFAULT_SETTINGS
 from diaken_cli.words import RunKind, RunStatus
 

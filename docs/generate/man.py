@@ -44,9 +44,9 @@ def _group(group: tree.Group, groups: list[tree.Group]) -> str:
             if heading != tree.OWN:
                 lines += [".PP", rf"\fI{_escaped(heading)}\fR"]
             lines += _parameters(options)
-        if command.example:
-            lines += [".PP", "Example:", ".PP", ".RS 4", ".nf", _escaped(command.example)]
-            lines += [".fi", ".RE"]
+        if command.examples:
+            lines += [".PP", "Examples:", ".PP", ".RS 4", ".nf"]
+            lines += [*(_escaped(each) for each in command.examples), ".fi", ".RE"]
     others = [each.name for each in groups if each.name != group.name]
     lines += [".SH SEE ALSO", r"\fBdiaken\fR(1), "]
     lines += [", ".join(rf"\fBdiaken\-{_escaped(name)}\fR(1)" for name in others)]

@@ -55,8 +55,8 @@ def _command(command: tree.Command) -> Iterator[str]:
         if heading != tree.OWN:
             yield from (f"*{heading}*", "")
         yield from _parameters(options)
-    if command.example:
-        yield from ("Example:", "", f"    {command.example}", "")
+    if command.examples:
+        yield from ("Examples:", "", *(f"    {each}" for each in command.examples), "")
 
 
 def _parameters(parameters: tuple[tree.Parameter, ...]) -> list[str]:

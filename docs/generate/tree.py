@@ -9,8 +9,7 @@ from typing import Any
 import typer
 
 from diaken_cli.commands import COMMANDS, GROUPS, app
-from diaken_cli.commands.help_text import joined
-from diaken_cli.commands.shared import EVERY_COMMAND
+from diaken_cli.commands.common_options import EVERY_COMMAND
 
 OWN = "Options"
 
@@ -30,7 +29,7 @@ class Command:
     path: str
     summary: str
     details: tuple[str, ...]
-    example: str | None
+    examples: tuple[str, ...]
     arguments: tuple[Parameter, ...]
     options: dict[str, tuple[Parameter, ...]]
 
@@ -86,8 +85,7 @@ def description() -> str:
 
 def _command(path: str, found: Any) -> Command:
     text = _text(found.help or "")
-    body, _, example = text.partition("Example:\n")
-    summary, *details = [" ".join(each.split()) for each in body.strip().split("\n\n")]
+    summary, *details = [" ".join(each.split()) for each in text.split("\n\n")]
     options: dict[str, list[Parameter]] = {}
     arguments = []
     for each in found.params:
@@ -100,7 +98,7 @@ def _command(path: str, found: Any) -> Command:
         path=path,
         summary=summary,
         details=tuple(details),
-        example=joined(example) or None,
+        examples=found.examples,
         arguments=tuple(arguments),
         options={heading: tuple(found) for heading, found in options.items()},
     )

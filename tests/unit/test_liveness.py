@@ -22,7 +22,8 @@ if len(sys.argv) > 2:  # a child that holds it too, as Ansible does
     child = subprocess.Popen(
         ["sh", "-c", 'exec 9<"$0" && flock -sn 9 && echo held && exec sleep 60', sys.argv[1]]
     )
-print("held", flush=True)
+sys.stdout.write("held\\n")  # at once: print may write the line in two parts
+sys.stdout.flush()
 sys.stdin.read()
 """
 

@@ -7,7 +7,6 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from diaken_cli.commands.help_text import flowing, joined
 from diaken_cli.render import history, schedules
 from diaken_cli.render.inventory import (
     HOST_COLUMNS,
@@ -92,19 +91,6 @@ def test_lists_with_very_long_names_stay_within_80_columns_and_fold_no_moment() 
         lines = drawn(table(shapes, {key: key for key in shapes[0]}, whole=whole), 80)
         assert max(map(len, lines)) <= 80
         assert kept in lines[1]
-
-
-def test_an_example_of_help_can_be_copied() -> None:
-    command = "diaken deploy vm web01 --ip 10.0.4.21/24 --gateway 10.0.4.1 --dns 10.0.0.53 --cpus 4"
-    shown = flowing(f"Clone\n    a template.\n\n    Example: {command}\n    --memory 8G\n    ")
-    summary, example = shown.split("\n\n")
-    assert summary == "Clone a template."
-    assert example.splitlines() == [
-        "Example:",
-        "diaken deploy vm web01 --ip 10.0.4.21/24 --gateway 10.0.4.1 \\",
-        "    --dns 10.0.0.53 --cpus 4 --memory 8G",
-    ]
-    assert joined(example.removeprefix("Example:\n")) == f"{command} --memory 8G"
 
 
 def test_lists_with_names_as_people_have_them_fold_no_row_at_80_columns() -> None:

@@ -1,0 +1,173 @@
+"""Help pages and how a command line is taken apart: what all commands and groups have in common.
+
+A page has usage, text, options under their headings, one line for the options of every command, and
+two examples at its end. It is at most 80 columns wide, and nothing on it is cut.
+"""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice, zip_longest
+from textwrap import fill, indent, wrap
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from diaken_cli.commands import common_options
+from diaken_cli.commands.common_options import EVERY_COMMAND
+from diaken_cli.commands.help_text import fold
+
+EVERY_COMMAND_TOO = "Every command also takes --json, --output …: see diaken --help"
+OWN_OPTIONS = "Options"
+INDENT = "  "
+MOST_EXAMPLES = 2
+WIDEST_NAME = 30  # columns of an option; what is longer has a line of its own
+MOST_NAMED = 12  # commands: more are for the help page
+
+
+class _Page:
+    """The parts of a help page; the examples are the lines of the `epilog`."""
+
+    params: list[Any]
+    epilog: str | None
+    help: str | None
+    closing = EVERY_COMMAND_TOO
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Commands as a shell takes them, a line each."""
+        return tuple((self.epilog or "").splitlines())
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The arguments, then the options; what is asked for on a terminal is no less required."""
+        return [*(each.metavar for each in self.params if _is_argument(each)), "[OPTIONS]"]
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option -h, --help."""
+        found = super().get_help_option(ctx)  # type: ignore[misc]
+        if found is not None:
+            found.help = "Show this page."
+        return found
+
+    def format_help_text(self, _ctx: Any, formatter: Any) -> None:
+        """What it does, in paragraphs."""
+        for paragraph in (self.help or "").split("\n\n"):
+            formatter.write_paragraph()
+            text = fill(paragraph, formatter.width - len(INDENT), break_on_hyphens=False)
+            formatter.write(indent(text, INDENT) + "\n")
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The arguments that have a help, and the options under their headings."""
+        arguments = [each for each in self.params if _is_argument(each) and each.help]
+        write_section(formatter, "Arguments", [(each.metavar, each.help) for each in arguments])
+        by_heading: dict[str, list[tuple[str, str]]] = {OWN_OPTIONS: []}
+        for option in (each for each in self.params if not _is_argument(each)):
+            heading = option.rich_help_panel or OWN_OPTIONS
+            by_heading.setdefault(heading, []).append(option.get_help_record(ctx))
+        by_heading.pop(EVERY_COMMAND, None)
+        by_heading[OWN_OPTIONS].append(self.get_help_option(ctx).get_help_record(ctx))
+        for heading, rows in by_heading.items():
+            write_section(formatter, heading, rows)
+
+    def format_epilog(self, _ctx: Any, formatter: Any) -> None:
+        """How a page ends: where the options of every command are told, and examples."""
+        if self.closing:
+            formatter.write_paragraph()
+            formatter.write_text(self.closing)
+        _write_examples(formatter, self.examples)
+
+
+class Command(_Page, TyperCommand):
+    """A command; its options show a word for their value."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for each in self.params:
+            if isinstance(each, TyperOption) and not each.is_flag:
+                each.metavar = each.metavar or each.opts[0].rpartition("-")[2].upper()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the command line apart; a word too many is named, also where it is empty."""
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            ctx.fail(f"unexpected argument: {shlex.join(rest)}")
+        return rest
+
+
+class Group(_Page, TyperGroup):
+    """A group of commands; alone it prints its help."""
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Its own, or those of its commands: of each the first one, then of each the second."""
+        of_commands = [getattr(each, "examples", ()) for each in self.commands.values()]
+        rounds = chain.from_iterable(zip_longest(*of_commands))
+        return super().examples or tuple(islice(filter(None, rounds), MOST_EXAMPLES))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """A command, and what it takes."""
+        return ["COMMAND …"]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the words before the command apart; where there are none, help is what is wanted.
+
+        An option of every command that stands here is told where it belongs.
+        """
+        if not ctx.resilient_parsing and set(args) <= {"--"}:
+            typer.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        first = args[0].partition("=")[0] if args else ""
+        if any(first in names for names, _, _ in common_options.records()):
+            ctx.fail(f"{first} comes after the command: {ctx.command_path} COMMAND … {first}")
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of that name; where none is like it, the error names those there are."""
+        try:
+            return super().resolve_command(ctx, args)
+        except typer.TyperException as fault:
+            if "Did you mean" not in fault.message and len(self.commands) <= MOST_NAMED:
+                names = ", ".join(self.commands)
+                fault.message = f"{fault.message.rstrip('.')}; there are: {names}"
+            raise
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The commands, each with the first paragraph of its help, then the options."""
+        summaries = [(name, _summary(each.help)) for name, each in self.commands.items()]
+        write_section(formatter, "Commands", summaries)
+        super().format_options(ctx, formatter)
+
+
+def write_section(formatter: Any, heading: str, rows: Iterable[tuple[str, str]]) -> None:
+    """A heading and two columns below it; nothing where there are no rows."""
+    found = list(rows)
+    if not found:
+        return
+    with formatter.section(typer.style(heading, bold=True)):  # bold is dropped off a terminal
+        margin = " " * formatter.current_indent
+        left = min(max(len(name) for name, _ in found), WIDEST_NAME)
+        hanging = f"{margin}{'':{left}}  "
+        for name, said in found:
+            lines = wrap(said, formatter.width - len(hanging), break_on_hyphens=False)
+            first = lines.pop(0) if lines and len(name) <= left else ""
+            formatter.write(f"{margin}{name:{left}}  {first}".rstrip() + "\n")
+            formatter.write("".join(f"{hanging}{line}\n" for line in lines))
+
+
+def _write_examples(formatter: Any, examples: Sequence[str]) -> None:
+    if not examples:
+        return
+    with formatter.section(typer.style("Examples", bold=True)):
+        margin = " " * formatter.current_indent
+        for example in examples:
+            for line in fold(example, formatter.width - len(margin)):
+                formatter.write(f"{margin}{line}\n")
+
+
+def _is_argument(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "argument")
+
+
+def _summary(text: str | None) -> str:
+    return " ".join((text or "").split("\n\n")[0].split())
