@@ -5,7 +5,8 @@ two examples at its end. It is at most 80 columns wide, and nothing on it is cut
 """
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice, zip_longest
 from textwrap import fill, indent, wrap
 from typing import Any
@@ -89,7 +90,8 @@ class Command(_Page, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take the command line apart; a word too many is named, also where it is empty."""
         ctx.allow_extra_args = True
-        rest = super().parse_args(ctx, args)
+        with _naming_the_command(ctx):
+            rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
             ctx.fail(f"unexpected argument: {shlex.join(rest)}")
         return rest
@@ -117,10 +119,13 @@ class Group(_Page, TyperGroup):
         if not ctx.resilient_parsing and set(args) <= {"--"}:
             typer.echo(ctx.get_help(), color=ctx.color)
             ctx.exit()
+        if args[:1] == ["help"]:  # as with git and systemctl
+            args = [*args[1:], "--help"]
         first = args[0].partition("=")[0] if args else ""
         if any(first in names for names, _, _ in common_options.records()):
             ctx.fail(f"{first} comes after the command: {ctx.command_path} COMMAND … {first}")
-        return super().parse_args(ctx, args)
+        with _naming_the_command(ctx):
+            return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command of that name; where none is like it, the error names those there are."""
@@ -153,6 +158,17 @@ def write_section(formatter: Any, heading: str, rows: Iterable[tuple[str, str]])
             first = lines.pop(0) if lines and len(name) <= left else ""
             formatter.write(f"{margin}{name:{left}}  {first}".rstrip() + "\n")
             formatter.write("".join(f"{hanging}{line}\n" for line in lines))
+
+
+@contextmanager
+def _naming_the_command(ctx: Any) -> Iterator[None]:
+    """Let an error of the parser name the help page of the command that it is about."""
+    try:
+        yield
+    except typer.TyperException as fault:
+        if getattr(fault, "ctx", ctx) is None:
+            vars(fault)["ctx"] = ctx
+        raise
 
 
 def _write_examples(formatter: Any, examples: Sequence[str]) -> None:

@@ -80,6 +80,18 @@ def test_a_wrong_word_in_place_of_a_command_is_named(world: World, words: list[s
         assert "--help" in done.err
 
 
+@pytest.mark.parametrize("words", [[], ["hosts"], ["hosts", "list"], ["doctor"]], ids=" ".join)
+def test_help_as_a_word_is_help(world: World, words: list[str]) -> None:
+    assert helps(world.run(["help", *words]), words)
+
+
+def test_an_option_without_its_value_names_the_page_of_the_command(world: World) -> None:
+    for words in (["hosts", "list", "--group"], ["doctor", "--config"]):
+        done = world.run(words)
+        check(words, done)
+        assert done.err.endswith(f"See: {' '.join(['diaken', *words[:-1]])} --help\n")
+
+
 @pytest.mark.parametrize("words", [[], ["hosts"], ["deploy"]], ids=" ".join)
 def test_an_option_of_every_command_is_told_where_it_belongs(
     world: World, words: list[str]
