@@ -27,15 +27,26 @@ from typing import Any
 
 
 class DiakenError(Exception):
-    """An error with a `code` for scripts, a message for people and a hint at what to do next."""
+    """An error with a `code` for scripts, a message for people and a hint at what to do next.
+
+    `brief` is the message for where it is one of several things that are told in a line.
+    """
 
     code = "unexpected"
     exit_status = 1
 
-    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        brief: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.brief = brief or message
         if code is not None:
             self.code = code
 

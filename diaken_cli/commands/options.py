@@ -47,7 +47,7 @@ class PlaybookOptions:
         typer.Option(
             "--require-snapshot",
             rich_help_panel=SNAPSHOT,
-            help="The same, and do not begin where one could not be taken.",
+            help="The same, and do not begin where one can't be taken.",
         ),
     ] = False
     check: Annotated[

@@ -114,10 +114,16 @@ class DeployConfig:
 
 @dataclass(frozen=True)
 class SnapshotsConfig:
-    """`[snapshots]`: the log of snapshots, and how many a vCenter removes at the same time."""
+    """`[snapshots]`: their log, how many a vCenter removes at the same time, and two safeguards.
+
+    `require`: each snapshot that a run takes is a required one. `prune_only_recorded`: prune
+    removes only snapshots that a run of this database took.
+    """
 
     log_file: Annotated[Path | None, PATH] = None
     parallel_removals: Annotated[int, whole(1, 64)] = 4
+    require: Annotated[bool, FLAG] = False
+    prune_only_recorded: Annotated[bool, FLAG] = False
 
 
 @dataclass(frozen=True)

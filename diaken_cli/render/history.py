@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BAR, BAR_WHERE_NARROW, NARROW = 32, 16, 120  # columns of the timeline, and of a terminal
-WHOLE = ("RUN", "STARTED", "OK/HOSTS", "TOOK")
+WHOLE = ("RUN", "STARTED", "OK/HOSTS", "SNAPSHOTS", "TOOK")
 SPARE = ("BY", "ENV", "TOOK", "OK/HOSTS")
 MOST_HOSTS = 20  # with a row in the timeline
 
 
-def columns(console: "Console") -> Mapping[str, Any]:
-    """The columns of `history list`."""
-    return {
+def columns(console: "Console", runs: Iterable[Shape]) -> Mapping[str, Any]:
+    """The columns of `history list`; that of snapshots only where one of the runs lacks some."""
+    lacking = any(run["without_snapshot"] for run in runs)
+    found: dict[str, Any] = {
         "RUN": "id",
         "STARTED": lambda run: f"{_moment(run['started_at']).astimezone():%Y-%m-%d %H:%M}",
         "WHAT": "what",
@@ -38,9 +39,11 @@ def columns(console: "Console") -> Mapping[str, Any]:
         "ENV": "environment",
         "STATUS": lambda run: marked(run["status"], run["status"], console),
         "OK/HOSTS": _counted,
+        "SNAPSHOTS": _snapshots_of,
         "TOOK": _took,
         "BY": lambda run: f"task {run['task']}" if run["task"] else run["user"],
     }
+    return {name: each for name, each in found.items() if lacking or name != "SNAPSHOTS"}
 
 
 def run_as_text_row(record: RunRecord) -> Shape:
@@ -231,6 +234,14 @@ def _snapshots(detail: RunDetail, console: "Console") -> Any:
 def _counted(run: Shape) -> str | None:
     totals = run["totals"]
     return f"{totals['success']}/{totals['hosts']}" if totals["hosts"] else None
+
+
+def _snapshots_of(run: Shape) -> Text | None:
+    """How many of the hosts have the snapshot that was asked for, where some have not."""
+    hosts, missing = run["totals"]["hosts"], run["without_snapshot"]
+    if not missing:
+        return None
+    return Text(f"{hosts - missing}/{hosts}" if hosts else f"{missing} missing", style="yellow")
 
 
 def _took(run: Shape) -> str | None:

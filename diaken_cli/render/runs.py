@@ -93,6 +93,7 @@ def _begin(record: RunRecord) -> dict[str, Any]:
         "started_at": utc(record.started_at),
         "finished_at": None if record.finished_at is None else utc(record.finished_at),
         "duration_seconds": seconds,
+        "without_snapshot": record.without_snapshot,
     }
 
 

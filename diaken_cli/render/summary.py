@@ -5,11 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from diaken_cli.actions.run.summary import (
+    NO_SNAPSHOT,
+    NOT_TAKEN,
+    missing_snapshots,
+    summary,
+    without_snapshot,
+)
 from diaken_cli.render.marks import clauses, mark, one_line, sign
 from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
+from diaken_cli.store.runs import RunDetail
 from diaken_cli.words import RunKind, TargetType
 
 if TYPE_CHECKING:
@@ -23,16 +31,7 @@ def show_ended(output: Output, run: Shape, name: str) -> None:
     """Print what a run came to: for a deploy its steps, else its hosts; then what to do next.
 
     `name` says what it did.
-
-    When quiet only what did not succeed is told, on standard error.
     """
-    if output.quiet:
-        for host in run["hosts"]:
-            if host["status"] not in (GOOD, "skipped"):
-                output.warn(
-                    f"{host['host']}: {host['status']}: {said_of(host) or 'no reason given'}"
-                )
-        return
     if run["kind"] == RunKind.DEPLOY:
         output.out.print(steps_table(run, output.out))
     elif run["hosts"]:
@@ -40,6 +39,17 @@ def show_ended(output: Output, run: Shape, name: str) -> None:
     output.out.print(headline(run, name, output.out))
     for line in what_next(run):
         output.say(line)
+
+
+def show_quietly(output: Output, detail: RunDetail, name: str) -> None:
+    """One line on standard error for what did not go well, as cron mails it; else none.
+
+    What ended a run as a whole is told by its error.
+    """
+    run = detail.run
+    said = missing_snapshots(detail) if run.error else summary(detail)
+    if said and (run.error or {}).get("code") != NO_SNAPSHOT:
+        output.warn(f"{name}: {run.status}: {said}; see: diaken history show {run.id}")
 
 
 def headline(run: Shape, name: str, console: "Console") -> Text:
@@ -51,7 +61,23 @@ def headline(run: Shape, name: str, console: "Console") -> Text:
         line += Text(f" ({', '.join(counted)})")
     if run["duration_seconds"] is not None:
         line += Text(f" in {seconds(run['duration_seconds'])}")
+    if missing := without(run):
+        line += Text(f"; {one_line(missing)}", style="yellow")
     return line
+
+
+def without(run: Shape) -> str | None:
+    """`2 of 9 without snapshot (…)`, where not each host has the snapshot that was asked for."""
+    if not run["without_snapshot"]:
+        return None
+    errors = {}
+    if (run["error"] or {}).get("code") != NO_SNAPSHOT:
+        errors = {
+            host["host"]: host["snapshot"]["error"]
+            for host in run["hosts"]
+            if host["snapshot"] and host["snapshot"]["status"] in NOT_TAKEN
+        }
+    return without_snapshot(run["without_snapshot"], run["totals"]["hosts"], errors)
 
 
 def hosts_table(run: Shape, console: "Console") -> Any:

@@ -51,10 +51,14 @@ class View:
                 print_json(document)
             case Format.JSONL:
                 print_json_line(finished_as_json(document))
-            case Format.TEXT:
+            case Format.TEXT if not self._output.quiet:
                 from diaken_cli.render.summary import show_ended
 
                 show_ended(self._output, document, title_of(detail.run))
+        if self._output.quiet:
+            from diaken_cli.render.summary import show_quietly
+
+            show_quietly(self._output, detail, title_of(detail.run))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What was done: runs with their steps, hosts, snapshots and output, read back and thinned out."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +29,16 @@ from diaken_cli.store.runs import (
     SnapshotRecord,
     StepRecord,
 )
-from diaken_cli.words import HostCounters, HostResult, RunKind, RunStatus, StepStatus, TargetType
+from diaken_cli.words import (
+    HostCounters,
+    HostResult,
+    RunKind,
+    RunStatus,
+    SnapshotAction,
+    SnapshotStatus,
+    StepStatus,
+    TargetType,
+)
 
 LARGEST_NUMBER = 2**63 - 1  # what an INTEGER of SQLite holds
 AT_A_TIME = 500  # runs that one transaction removes, so that others can write in between
@@ -187,7 +197,7 @@ _NOT_UNDONE = (
 
 
 def _records(session: Session, query: Select[Any]) -> list[RunRecord]:
-    """The runs of a query; what a failed deploy left behind comes with one query for all."""
+    """The runs of a query; what was left behind, or not taken, comes with one query for all."""
     rows = session.execute(query).all()
     unfinished = [
         run.id
@@ -203,7 +213,32 @@ def _records(session: Session, query: Select[Any]) -> list[RunRecord]:
         )
         for step in steps:
             left.setdefault(step.run_id, []).append(_step(step))
-    return [_record(run, task, tuple(left.get(run.id, ()))) for run, task in rows]
+    without = _without_snapshot(session, [run for run, _ in rows])
+    return [
+        _record(run, task, tuple(left.get(run.id, ())), without.get(run.id, 0))
+        for run, task in rows
+    ]
+
+
+def _without_snapshot(session: Session, runs: Iterable[Run]) -> dict[int | None, int]:
+    """Of how many hosts a run was to take a snapshot, and did not; runs with 0 are left out."""
+    wanted = [
+        run.id
+        for run in runs
+        if run.request.get("snapshot") or run.request.get("action") == SnapshotAction.CREATE
+    ]
+    if not wanted:
+        return {}
+    counted = (
+        select(RunSnapshot.run_id, func.count(func.distinct(RunSnapshot.host)))
+        .where(
+            col(RunSnapshot.run_id).in_(wanted),
+            RunSnapshot.action == SnapshotAction.CREATE,
+            col(RunSnapshot.status).in_((SnapshotStatus.FAILED, SnapshotStatus.SKIPPED)),
+        )
+        .group_by(col(RunSnapshot.run_id))
+    )
+    return dict(session.exec(counted).all())
 
 
 def _of_host(name: str) -> ColumnElement[bool]:
@@ -232,7 +267,9 @@ def _task_names(session: Session, numbers: set[int]) -> dict[int | None, TaskNam
     return {row.id: row for row in rows}
 
 
-def _record(run: Run, task: str | None, leftovers: tuple[StepRecord, ...]) -> RunRecord:
+def _record(
+    run: Run, task: str | None, leftovers: tuple[StepRecord, ...], without_snapshot: int
+) -> RunRecord:
     return RunRecord(
         id=run.id or 0,
         uid=run.uid,
@@ -257,6 +294,7 @@ def _record(run: Run, task: str | None, leftovers: tuple[StepRecord, ...]) -> Ru
         failed_hosts=run.failed_hosts,
         unreachable_hosts=run.unreachable_hosts,
         skipped_hosts=run.skipped_hosts,
+        without_snapshot=without_snapshot,
         leftovers=leftovers,
     )
 

@@ -49,7 +49,10 @@ class SnapshotRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as a list shows it; `task` is the scheduled task that started it."""
+    """A run as a list shows it; `task` is the scheduled task that started it.
+
+    `without_snapshot` counts the hosts of which it was to take a snapshot, and did not.
+    """
 
     id: int
     uid: str
@@ -74,6 +77,7 @@ class RunRecord:
     failed_hosts: int
     unreachable_hosts: int
     skipped_hosts: int
+    without_snapshot: int = 0
     leftovers: tuple[StepRecord, ...] = ()
 
 

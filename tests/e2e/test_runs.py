@@ -155,11 +155,17 @@ def test_a_failed_snapshot_is_noted_and_with_require_snapshot_nothing_begins(
         ]
         assert (run["status"], run["error"]) == ("success", None)
         assert [step["status"] for step in run["steps"]] == ["failed", "success"]
-        assert run["steps"][0]["detail"].startswith(f"no snapshot of {without}: ")
+        assert run["steps"][0]["detail"].startswith(f"no snapshot of {without} (")
+        assert run["without_snapshot"] == 1
         lab.sim("taskfault", **fault)
         quiet = cli.run("run", "group", "web", "say", "--snapshot", "--quiet")
         assert (quiet.status, quiet.err.count("\n")) == (0, 1)
-        assert quiet.err.startswith("warning: no snapshot of web0")
+        said = "warning: say on web: success: 1 of 4 without snapshot (web0"
+        assert quiet.err.startswith(said)
+        number = run["id"] + 1
+        assert quiet.err.endswith(f"; see: diaken history show {number}\n")
+        shown = cli.run("history", "show", str(number)).out.splitlines()[0]
+        assert "; 1 of 4 without snapshot (web0" in shown
         lab.sim("taskfault", **fault)
         refused = cli.json("run", "group", "web", "say", "--require-snapshot", status=1)
     finally:
@@ -167,6 +173,63 @@ def test_a_failed_snapshot_is_noted_and_with_require_snapshot_nothing_begins(
     assert refused["error"]["code"] == "snapshot_failed"
     assert [step["name"] for step in refused["steps"]] == ["snapshot"]
     assert set(statuses(refused).values()) == {"skipped"}
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "why"),
+    [
+        (
+            ("--vcenter", "", "--vm-uuid", ""),
+            ("--vcenter", "lab"),
+            "web04 (the host has no vCenter)",
+        ),
+        (
+            ("--vm-uuid", "5029c440-85ee-4a37-8a7c-0f1b5a5e1d4b"),
+            ("--vm-uuid", ""),
+            "web04 (VM not found: no VM has the instance UUID 5029c440",
+        ),
+    ],
+)
+def test_what_is_known_to_lack_a_snapshot_is_found_out_before_any_is_taken(
+    cli: Cli, change: tuple[str, ...], back: tuple[str, ...], why: str
+) -> None:
+    before = cli.json("snapshots", "list")
+    assert cli.run("hosts", "set", "web04", *change).status == 0
+    try:
+        refused = cli.json("run", "group", "web", "say", "--require-snapshot", status=1)
+    finally:
+        assert cli.run("hosts", "set", "web04", *back).status == 0
+    assert refused["error"]["code"] == "snapshot_failed"
+    assert refused["error"]["message"].startswith(f"no snapshot of {why}")
+    assert refused["error"]["message"].endswith("the playbook was not started (--require-snapshot)")
+    assert refused["without_snapshot"] == 4
+    reasons = {each["host"]: each["snapshot"]["error"] for each in refused["hosts"]}
+    assert reasons["web01"] == "not taken: there is none of web04"
+    after = {row["id"] for row in cli.json("snapshots", "list")}
+    assert after == {row["id"] for row in before}
+
+
+def test_a_vcenter_that_does_not_answer_and_snapshots_that_the_config_requires(
+    cli: Cli, lab: Lab
+) -> None:
+    required = {"DIAKEN_SNAPSHOTS_REQUIRE": "true"}
+    lab.sim("http", method="*", status=503, count=1000)
+    try:
+        went_on = cli.run("run", "group", "web", "say", "--snapshot")
+        refused = cli.json("run", "group", "web", "say", "--snapshot", status=1, env=required)
+    finally:
+        lab.sim("clear")
+    why = "(vCenter lab: HTTP 503 Service Unavailable)"
+    assert went_on.status == 0
+    assert f"; 4 of 4 without snapshot {why}" in went_on.out.splitlines()[-1]
+    message = refused["error"]["message"]
+    assert message.endswith("; the playbook was not started ([snapshots] require)")
+    assert "web01, web02, web03 and 1 more" in message
+    for wanted in ((), ("--no-snapshot",)):
+        run = cli.json("run", "host", "web01", "say", *wanted, env=required)
+        assert (run["status"], run["hosts"][0]["snapshot"]) == ("success", None)
+    taken = cli.json("run", "host", "web01", "say", "--snapshot", env=required)
+    assert (taken["status"], taken["without_snapshot"]) == ("success", 0)
 
 
 def test_stopped_in_the_middle_nothing_is_left_here_or_there(cli: Cli, lab: Lab) -> None:

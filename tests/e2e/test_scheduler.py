@@ -190,7 +190,12 @@ def test_what_fails_is_one_line_and_a_group_has_the_hosts_of_that_moment(
     done = cli.run("scheduler", "tick")
     (run,) = cli.json("history", "list")
     assert done.status == 3
-    assert done.err == f"warning: all: failed (run {run['id']}): some hosts failed\n"
+    said = f"warning: all: failed (run {run['id']}): 2 of 3 ok; unreachable: web01 ("
+    assert done.err.startswith(said)
+    assert "Connection refused" in done.err
+    assert done.err.endswith(f"); see: diaken history show {run['id']}\n")
+    assert done.err.count("\n") == 1
+    assert cli.json("schedule", "show", "all")["error"].startswith("2 of 3 ok; unreachable: web01")
     (shown,) = [cli.json("history", "show", str(run["id"]))]
     assert (run["trigger"], run["task"], run["status"]) == ("schedule", "all", "partial")
     assert [each["host"] for each in shown["hosts"]] == ["web01", "web02", "web03"]
@@ -205,8 +210,10 @@ def test_a_host_that_is_inactive_at_that_moment_is_said_to_be(cli: Cli) -> None:
     done = cli.run("scheduler", "tick")
     (run,) = cli.json("history", "list")
     assert done.status == 3
-    assert done.err == f"warning: idle: failed (run {run['id']}): host web02 is inactive\n"
-    assert run["error"]["hint"] == "See: diaken hosts set web02 --active"
+    assert done.err == (
+        f"warning: idle: failed (run {run['id']}): host web02 is inactive;"
+        " see: diaken hosts set web02 --active\n"
+    )
 
 
 def test_a_run_that_went_well_without_its_snapshot_is_told_of(cli: Cli) -> None:
@@ -221,8 +228,9 @@ def test_a_run_that_went_well_without_its_snapshot_is_told_of(cli: Cli) -> None:
 
     (run,) = cli.json("history", "list")
     assert (done.status, run["status"]) == (0, "success")
-    said = f"warning: kept: completed (run {run['id']}): no snapshot of web01: vCenter down: "
+    said = f"warning: kept: completed (run {run['id']}): 1 of 1 without snapshot (vCenter down: "
     assert done.err.startswith(said)
+    assert done.err.endswith(f"; see: diaken history show {run['id']}\n")
     assert done.err.count("\n") == 1
     assert cli.json("schedule", "show", "kept")["error"] is None
 

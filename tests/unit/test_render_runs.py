@@ -11,7 +11,7 @@ from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import act
 from diaken_cli.render.report import page
 from diaken_cli.render.runs import run_as_json, run_as_row, run_for_people
-from diaken_cli.render.summary import show_ended, what_next
+from diaken_cli.render.summary import show_ended, show_quietly, what_next
 from diaken_cli.store import Store
 from diaken_cli.store.runs import SnapshotRecord
 from diaken_cli.words import (
@@ -66,7 +66,7 @@ def test_a_playbook_run_is_as_in_the_contract(store: Store) -> None:
     assert list(document) == [
         *("id", "kind", "target_type", "target", "environment", "playbook", "status", "trigger"),
         *("task", "user", "error", "leftovers", "started_at", "finished_at", "duration_seconds"),
-        *("steps", "totals", "hosts"),
+        *("without_snapshot", "steps", "totals", "hosts"),
     ]
     assert document["duration_seconds"] == 250.1
     assert document["started_at"] == "2024-11-24T03:00:00Z"
@@ -188,8 +188,13 @@ def test_a_failed_deploy_says_its_mistakes_apart(
 
 
 def test_quiet_tells_of_failures_only(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    show_ended(Output(Format.TEXT, quiet=True), partial_run(store), "update on web")
-    said = "warning: web02: failed: Restart nginx: no such unit\n"
+    detail = store.history.find(partial_run(store)["id"])
+    assert detail is not None
+    show_quietly(Output(Format.TEXT, quiet=True), detail, "update on web")
+    said = (
+        "warning: update on web: partial: 1 of 3 ok; failed: web02 (Restart nginx: no such unit);"
+        " skipped: web03; see: diaken history show 1\n"
+    )
     assert capsys.readouterr() == ("", said)
 
 

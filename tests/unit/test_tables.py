@@ -123,8 +123,9 @@ def test_lists_with_names_as_people_have_them_fold_no_row_at_80_columns() -> Non
         "user": "root",
         "task": "Patch web",
         "totals": {"hosts": 12, "success": 8, "failed": 4, "unreachable": 0, "skipped": 0},
+        "without_snapshot": 0,
     }
-    runs = history.columns(Console(file=io.StringIO(), width=80))
+    runs = history.columns(Console(file=io.StringIO(), width=80), [run])
     for shape, view in (
         (host, table([host], HOST_COLUMNS, spare=("ACTIVE", *HOST_SPARE))),
         (host, table([host], HOST_COLUMNS, spare=HOST_SPARE)),

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from diaken_cli.actions import journal, playbook
 from diaken_cli.actions.journal import Facts, GoOn, Step
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import Recording, account, now, recorded
+from diaken_cli.actions.run.summary import MOST_NAMES, by_reason, listed
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.errors import OperationFailed
 from diaken_cli.events import Emit, HostFinished, RunStarted
@@ -21,6 +23,9 @@ from diaken_cli.words import (
     RunStatus,
     to_stored,
 )
+
+if TYPE_CHECKING:
+    from diaken_cli.actions.snapshots.taking import Taken
 
 
 @dataclass(frozen=True)
@@ -140,28 +145,34 @@ def _snapshot(world: PlaybookRun) -> Facts:
 
     request, recording, outside = world.request, world.recording, world.outside
     name = automatic_name(request.playbook, now())
+    required = request.options.require_snapshot or outside.config.snapshots.require
     taken = take(
         request.target.hosts,
         name,
         f"diaken run {recording.id} by {account()}",
+        all_or_none=required,
         store=outside.store,
         connect=outside.connect,
         emit=logging(recording.emit, outside.config.snapshots.log_file),
         should_stop=recording.stop.requested,
     )
     recording.stop.check()
-    if taken.without and request.options.require_snapshot:
-        raise OperationFailed(
-            f"no snapshot of {_listed(taken.without)}, and --require-snapshot wants one",
-            code="snapshot_failed",
-            hint=f"See why: diaken history show {recording.id}",
-        )
-    if taken.failed:
-        reasons = "; ".join(dict.fromkeys(taken.failed.values()))
-        said = f"no snapshot of {_listed([*taken.failed])}: {reasons}"
-        recording.warn(f"{said}; the playbook runs all the same (--require-snapshot ends it here)")
-        raise GoOn(said)
+    if taken.missing:
+        said = f"no snapshot of {by_reason(taken.missing)}"
+        if required:
+            raise _no_snapshot(request, taken, said)
+        raise GoOn(f"{said}; the playbook runs all the same")
     return {"name": name, "made": taken.made}
+
+
+def _no_snapshot(request: RunRequest, taken: "Taken", said: str) -> OperationFailed:
+    by = "--require-snapshot" if request.options.require_snapshot else "[snapshots] require"
+    stay = f"; {taken.made} others were taken and stay" if taken.made else ""
+    return OperationFailed(
+        f"{said}{stay}; the playbook was not started ({by})",
+        code="snapshot_failed",
+        hint="Leave such hosts out with --exclude, or take no snapshots with --no-snapshot",
+    )
 
 
 def _playbook(world: PlaybookRun) -> Facts:
@@ -211,17 +222,16 @@ def _failure(request: RunRequest, run_id: int, outcome: Outcome) -> OperationFai
 
 def _says_snapshot(request: RunRequest) -> str:
     name = f"“Before executing {request.playbook} - …”"
-    return f"take the snapshot {name} of {_listed([h.name for h in request.target.hosts])}"
+    return f"take the snapshot {name} of {_hosts(request)}"
 
 
 def _says_playbook(request: RunRequest) -> str:
     how = " in check mode" if request.options.check else ""
-    return f"run {request.playbook} on {_listed([h.name for h in request.target.hosts])}{how}"
+    return f"run {request.playbook} on {_hosts(request)}{how}"
 
 
-def _listed(names: Sequence[str], most: int = 10) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _hosts(request: RunRequest) -> str:
+    return listed([host.name for host in request.target.hosts], MOST_NAMES)
 
 
 SNAPSHOT: Step[PlaybookRun, RunRequest] = Step(name="snapshot", says=_says_snapshot, do=_snapshot)

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shlex
 import sys
 import time
 from collections.abc import Collection
@@ -21,12 +22,15 @@ PACE = 0.5  # seconds at most until it is seen that a stop was asked for
 
 @dataclass(frozen=True)
 class Happened:
-    """What became of one moment of a task; `run` is None where none was begun."""
+    """What became of one moment of a task; `run` is None where none was begun.
+
+    `news` is what somebody has to know of it: why it went wrong, what it went without.
+    """
 
     task: str
     run: int | None
     outcome: ScheduleStatus
-    error: str | None
+    news: str | None
 
     @property
     def is_bad(self) -> bool:
@@ -36,15 +40,15 @@ class Happened:
     @property
     def is_news(self) -> bool:
         """Whether somebody has to know: it went wrong, or it went well without something."""
-        went_without = self.outcome is ScheduleStatus.COMPLETED and self.error is not None
-        return self.is_bad or went_without
+        return self.is_bad or (self.outcome is ScheduleStatus.COMPLETED and self.news is not None)
 
     @property
     def line(self) -> str:
         """One line, for cron's mail."""
         run = f" (run {self.run})" if self.run else ""
-        error = " ".join((self.error or "").split())
-        return f"{self.task}: {self.outcome}{run}" + (f": {error}" if error else "")
+        news = " ".join((self.news or "").split())
+        following = "" if self.run else f"; see: diaken schedule show {shlex.quote(self.task)}"
+        return f"{self.task}: {self.outcome}{run}" + (f": {news}" if news else "") + following
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,8 @@ def hear(child: Child) -> Answer:
         case "broken":
             return Broken(rest)
         case "done":
-            run, outcome, error = rest.split(" ", 2)
-            return Happened(child.task.name, int(run), ScheduleStatus(outcome), error or None)
+            run, outcome, news = rest.split(" ", 2)
+            return Happened(child.task.name, int(run), ScheduleStatus(outcome), news or None)
         case _:
             return None
 
@@ -138,8 +142,8 @@ def _carry_out(outside: Outside, task: TaskRecord, stop: Stop) -> tuple[str, Hap
         return f"broken unexpected {type(fault).__name__}: {fault}", None
     if settled is None:
         return "taken", None
-    happened = Happened(task.name, settled.run, settled.outcome, settled.error)
-    return f"done {settled.run} {settled.outcome} {settled.error or ''}", happened
+    happened = Happened(task.name, settled.run, settled.outcome, settled.news)
+    return f"done {settled.run} {settled.outcome} {settled.news or ''}", happened
 
 
 def _tell(writing: int, said: str, happened: Happened | None) -> None:

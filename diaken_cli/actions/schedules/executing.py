@@ -8,6 +8,7 @@ from diaken_cli.actions import journal
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import account, now
 from diaken_cli.actions.run.flow import RunRequest, carrying_out, steps
+from diaken_cli.actions.run.summary import news, summary
 from diaken_cli.actions.run.targets import RunTarget, narrowed
 from diaken_cli.actions.schedules.moments import following
 from diaken_cli.errors import Conflict, InvalidInput, NotFound
@@ -15,9 +16,8 @@ from diaken_cli.events import Emit
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.runs import RunDetail
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import RunStatus, ScheduleStatus, StepStatus, TargetType
+from diaken_cli.words import RunStatus, ScheduleStatus, TargetType
 
 if TYPE_CHECKING:
     from diaken_cli.store.schedules import Claimed
@@ -29,14 +29,11 @@ class TakenByAnother(Exception):
 
 @dataclass(frozen=True)
 class Settled:
-    """How a moment ended: its run, and what that is for the task.
-
-    `error` is also what a run went on without: a snapshot, say.
-    """
+    """How a moment ended: its run, what that is for the task, and what somebody has to know."""
 
     run: int
     outcome: ScheduleStatus
-    error: str | None
+    news: str | None
 
 
 def execute(
@@ -96,20 +93,17 @@ def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
     status = RunStatus.INTERRUPTED if detail is None else detail.run.status
     if status is RunStatus.RUNNING:
         return None
-    error = "some hosts failed" if status is RunStatus.PARTIAL else None
+    error = None
     if detail is not None and detail.run.error is not None:
         error = str(detail.run.error["message"])
+    elif detail is not None and status is RunStatus.PARTIAL:
+        error = summary(detail)
     at = now()
     then = following(task, at)
     outcome = store.schedules.settle(task.id, run_id, status, then.due_at, error, then.passed)
-    return None if outcome is None else Settled(run_id, outcome, error or _went_without(detail))
-
-
-def _went_without(detail: RunDetail | None) -> str | None:
-    """Why a step failed, where the run went on all the same."""
-    steps = () if detail is None else detail.steps
-    failed = (step.detail for step in steps if step.status is StepStatus.FAILED)
-    return next(failed, None)
+    if outcome is None:
+        return None
+    return Settled(run_id, outcome, None if detail is None else news(detail))
 
 
 def chosen(task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:

@@ -97,7 +97,7 @@ class _Tick:
         for task in self._store.schedules.unsettled():
             settled = None if task.last_run is None else settle(self._store, task, task.last_run)
             if settled is not None:
-                self._note(Happened(task.name, settled.run, settled.outcome, settled.error))
+                self._note(Happened(task.name, settled.run, settled.outcome, settled.news))
 
     def start_what_may_begin(self, stop: Stop) -> bool:
         """Begin what is due and may begin; what is too late is missed, with the reason.

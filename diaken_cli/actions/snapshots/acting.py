@@ -86,7 +86,7 @@ def create(
             emit=work.emit,
             should_stop=recording.stop.requested,
         )
-        work.failed |= dict.fromkeys(taken.without, "no snapshot was taken")
+        work.failed |= taken.missing
 
 
 def remove(

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
+from diaken_cli.actions.run.summary import MOST_NAMES, listed
 from diaken_cli.actions.snapshots.machines import Located, Machines
 from diaken_cli.actions.snapshots.survey import (
     Connect,
@@ -13,28 +14,32 @@ from diaken_cli.actions.snapshots.survey import (
     one_at_a_time,
 )
 from diaken_cli.errors import DiakenError
-from diaken_cli.events import Emit, SnapshotFinished, StepProgressed, Warned
+from diaken_cli.events import Emit, SnapshotFinished, StepProgressed
 from diaken_cli.services.vsphere import snapshots, tasks, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.words import AUTOMATIC_SNAPSHOT_PREFIX, SnapshotStatus
 
+NO_VCENTER = "the host has no vCenter"
 LONGEST_NAME = 80  # characters: vCenter's limit for names of snapshots
 TIMEOUT = 1800.0  # seconds for all of them: quiescing a busy guest takes minutes
 
 
 @dataclass(frozen=True)
 class Taken:
-    """How many snapshots there are, and for which hosts there is none.
-
-    `failed` has the reasons of those that could not be taken, by host; a host without a vCenter is
-    not among them.
-    """
+    """How many snapshots were taken, and why one could not be, by host."""
 
     made: int
-    without: tuple[str, ...]
-    failed: Mapping[str, str]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The VMs of one vCenter's hosts, with the session that reaches them."""
+
+    session: Session
+    located: tuple[Located, ...]
 
 
 def automatic_name(playbook: str, moment: datetime) -> str:
@@ -58,6 +63,7 @@ def take(
     name: str,
     description: str,
     *,
+    all_or_none: bool = False,
     store: Store,
     connect: Connect,
     emit: Emit,
@@ -65,61 +71,91 @@ def take(
 ) -> Taken:
     """Take a snapshot of each host's VM, all at the same time, without memory.
 
-    A host without a vCenter is a warning. What failed is told by an event of its host, and the
-    others go on: a vCenter that is down is a failure of its hosts. When `should_stop` says so,
-    what has not ended is canceled.
+    What failed is told by an event of its host, and the others go on: a vCenter that is down is a
+    failure of its hosts. With `all_or_none` none is taken where it is known beforehand that there
+    will be none of some host: it has no vCenter, its VM can't be told, the vCenter does not answer.
+    When `should_stop` says so, what has not ended is canceled.
     """
-    failed: dict[str, str] = {}
+    missing: dict[str, str] = {}
     tell = one_at_a_time(emit)
 
-    def fail(host: HostRecord, reason: str) -> None:
-        failed[host.name] = reason
-        tell(_event(host, name, SnapshotStatus.FAILED, error=reason))
+    def miss(host: HostRecord, reason: str, status: SnapshotStatus = SnapshotStatus.FAILED) -> None:
+        missing[host.name] = reason
+        tell(_event(host, name, status, error=reason))
 
-    without_vcenter = [host for host in hosts if host.vcenter is None]
-    for host in without_vcenter:
-        tell(Warned(message="no snapshot: the host has no vCenter", host=host.name))
-        tell(_event(host, name, SnapshotStatus.SKIPPED, error="the host has no vCenter"))
+    with ExitStack() as sessions:
+        found = _find(hosts, connect, sessions, miss)
+        for host in (host for host in hosts if host.vcenter is None):
+            miss(host, NO_VCENTER, SnapshotStatus.SKIPPED)
+        if missing and all_or_none:
+            reason = f"not taken: there is none of {listed([*missing], MOST_NAMES)}"
+            for host in (host for host in hosts if host.name not in missing):
+                tell(_event(host, name, SnapshotStatus.SKIPPED, error=reason))
+            return Taken(0, missing)
 
-    def of_one_vcenter(members_of: tuple[str, list[HostRecord]]) -> int:
-        vcenter, own = members_of
-        with ExitStack() as opened:
-            try:
-                session = opened.enter_context(connect(vcenter))
-                machines = Machines(vms.find_vms(session))
-            except DiakenError as error:
-                for host in own:
-                    fail(host, f"vCenter {vcenter}: {error.message}")
-                return 0
-            found = [machines.locate(host) for host in own]
-            issued = _issue(session, found, name, description, store, fail)
-            return _await(session, issued, name, tell, fail, should_stop)
+        def of_one_vcenter(each: _Found) -> int:
+            issued = _issue(each, name, description, store, miss)
+            return _await(each.session, issued, name, tell, miss, should_stop)
 
-    made = sum(at_the_same_time(of_one_vcenter, list(members(hosts).items())))
-    return Taken(made, (*(host.name for host in without_vcenter), *failed), failed)
+        made = sum(at_the_same_time(of_one_vcenter, found))
+    return Taken(made, missing)
+
+
+def _find(
+    hosts: Sequence[HostRecord],
+    connect: Connect,
+    sessions: ExitStack,
+    miss: Callable[[HostRecord, str], None],
+) -> list[_Found]:
+    """The VMs, every vCenter asked at the same time; `sessions` closes what was opened for it."""
+    by_vcenter = members(hosts)
+
+    def ask(vcenter: str) -> _Found | DiakenError:
+        try:
+            session = connect(vcenter)
+        except DiakenError as error:
+            return error
+        try:
+            machines = Machines(vms.find_vms(session))
+        except DiakenError as error:
+            session.close()
+            return error
+        return _Found(session, tuple(machines.locate(host) for host in by_vcenter[vcenter]))
+
+    answers = at_the_same_time(ask, list(by_vcenter))
+    found = []
+    for (vcenter, own), answer in zip(by_vcenter.items(), answers, strict=True):
+        if isinstance(answer, DiakenError):
+            for host in own:
+                miss(host, f"vCenter {vcenter}: {answer.brief}")
+            continue
+        sessions.enter_context(answer.session)
+        for each in answer.located:
+            if each.vm is None:
+                miss(each.host, each.reason or "VM not found")
+        found.append(answer)
+    return found
 
 
 def _issue(
-    session: Session,
-    found: Sequence[Located],
+    found: _Found,
     name: str,
     description: str,
     store: Store,
-    fail: Callable[[HostRecord, str], None],
+    miss: Callable[[HostRecord, str], None],
 ) -> dict[str, Located]:
     issued: dict[str, Located] = {}
-    for each in found:
+    for each in found.located:
         if each.vm is None:
-            fail(each.host, each.reason or "VM not found")
             continue
         try:
             if each.by_address:
                 store.inventory.note_vm(each.host.id, each.vm.instance_uuid)
             task = snapshots.create_snapshot(
-                session, each.vm.ref, name, description, quiesce=each.vm.can_quiesce
+                found.session, each.vm.ref, name, description, quiesce=each.vm.can_quiesce
             )
         except DiakenError as error:
-            fail(each.host, error.message)
+            miss(each.host, error.message)
         else:
             issued[task] = each
     return issued
@@ -130,16 +166,16 @@ def _await(
     issued: dict[str, Located],
     name: str,
     emit: Emit,
-    fail: Callable[[HostRecord, str], None],
+    miss: Callable[[HostRecord, str], None],
     should_stop: Callable[[], bool],
 ) -> int:
     made = 0
     for task, state in _ended(session, issued, emit, should_stop).items():
         host, vm = issued[task].host, issued[task].vm
         if state.error is not None:
-            fail(host, state.error.message)
+            miss(host, state.error.message)
         elif not state.ended:
-            fail(host, f"not ended after {TIMEOUT:.0f} s; see task {task} in vCenter")
+            miss(host, f"not ended after {TIMEOUT:.0f} s; see task {task} in vCenter")
         else:
             made += 1
             uuid = None if vm is None else vm.instance_uuid

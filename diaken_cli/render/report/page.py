@@ -11,7 +11,7 @@ from diaken_cli.render.lanes import MOST_HOSTS, chart
 from diaken_cli.render.marks import clauses, harmless, mark, one_line
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.report.drawing import draw
-from diaken_cli.render.summary import GOOD, said_of
+from diaken_cli.render.summary import GOOD, said_of, without
 from diaken_cli.render.values import Shape, cell, local
 from diaken_cli.store.runs import OutputLine
 
@@ -47,6 +47,8 @@ def _head(run: Shape, what: str) -> Iterator[str]:
     yield f'<p class="lead">{_status(run["status"])}{took}; {", ".join(counted) or "no hosts"}</p>'
     if run["error"]:
         yield f'<p class="alert">{_text(run["error"]["message"])}</p>'
+    if missing := without(run):
+        yield f'<p class="alert">{_text(missing)}</p>'
     about = {
         "target": f"{run['target_type']} {run['target']}",
         "environment": run["environment"],
@@ -100,7 +102,9 @@ def _hosts(run: Shape) -> Iterator[str]:
     rows = []
     for host in sorted(run["hosts"], key=lambda each: each["status"] == GOOD):
         snapshot = host["snapshot"]
-        taken = f"{snapshot['name'] or ''} ({snapshot['status']})" if snapshot else ""
+        taken = ""
+        if snapshot:
+            taken = f"{snapshot['name'] or ''} ({snapshot['error'] or snapshot['status']})"
         numbers = [str(host[each]) for each in NUMBERS]
         said = said_of(host) or ""
         rows.append((host["host"], _status(host["status"]), *numbers, said, taken))

@@ -303,6 +303,7 @@ class Wire:
             return Unreachable(
                 f"{where} does not answer as a vCenter: {said} ({method}, {tried})",
                 hint="is it up, reachable from here, and a vCenter? See --server and the firewall",
+                brief=said,
             )
         late = isinstance(reason, TimeoutError) or (
             isinstance(reason, HttpRefused) and reason.status == HTTPStatus.GATEWAY_TIMEOUT

@@ -1,0 +1,96 @@
+"""What a run came to, in one line: on which hosts not, and why; what is missing. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from diaken_cli.store.runs import RunDetail
+from diaken_cli.words import HostResult, HostStatus, SnapshotStatus
+
+NO_SNAPSHOT = "snapshot_failed"  # the error of a run that ended for want of one; it says why
+NOT_TAKEN = (SnapshotStatus.FAILED, SnapshotStatus.SKIPPED)
+MOST_HOSTS = 3  # that are named of those with one and the same reason
+MOST_NAMES = 10  # where nothing else stands in the line
+MOST_REASONS = 3
+LONGEST_REASON = 120  # characters
+
+
+def summary(detail: RunDetail) -> str:
+    """What somebody has to know who sees nothing else of the run; empty where all went well.
+
+    `8 of 9 ok; unreachable: ghost (Connection refused); 2 of 9 without snapshot (…)`.
+    """
+    good = sum(host.status is HostStatus.SUCCESS for host in detail.hosts)
+    said = []
+    if good < len(detail.hosts):
+        said.append(f"{good} of {len(detail.hosts)} ok")
+    for status in HostStatus:
+        hosts = [host for host in detail.hosts if host.status is status]
+        if hosts and status is not HostStatus.SUCCESS:
+            said.append(f"{status}: {by_reason({host.host: _why(host) for host in hosts})}")
+    if missing := missing_snapshots(detail):
+        said.append(missing)
+    return "; ".join(said)
+
+
+def news(detail: RunDetail) -> str | None:
+    """The same for a mail, also of a run that failed as a whole, and with what to do next."""
+    run = detail.run
+    following = f"see: diaken history show {run.id}"
+    if run.error is None:
+        said = summary(detail)
+    else:
+        missing = None if run.error["code"] == NO_SNAPSHOT else missing_snapshots(detail)
+        said = "; ".join(each for each in (str(run.error["message"]), missing) if each)
+        hint = str(run.error["hint"] or "")
+        following = hint[:1].lower() + hint[1:] or following
+    return f"{said}; {following}" if said else None
+
+
+def missing_snapshots(detail: RunDetail) -> str | None:
+    """The snapshots that the run was to take and did not, as `without_snapshot` says it."""
+    if not detail.run.without_snapshot:
+        return None
+    errors = {each.host: each.error for each in detail.snapshots if each.status in NOT_TAKEN}
+    return without_snapshot(detail.run.without_snapshot, detail.run.hosts, errors)
+
+
+def without_snapshot(count: int, hosts: int, errors: Mapping[str, str | None]) -> str:
+    """`2 of 9 without snapshot (web02: VM not found)`; `errors` are the reasons by host.
+
+    `hosts` is 0 where it is not known yet. A reason that names its vCenter needs no host's name.
+    """
+    of = f" of {hosts}" if hosts else ""
+    said = f"{count}{of} without snapshot"
+    return f"{said} ({by_reason(errors, alone='vCenter ')})" if any(errors.values()) else said
+
+
+def by_reason(reasons: Mapping[str, str | None], alone: str | None = None) -> str:
+    """`web01, web02 (why); web03`; with `alone`, `web01: why; why where many have it`."""
+    hosts: dict[str | None, list[str]] = {}
+    for host, reason in reasons.items():
+        hosts.setdefault(_short(reason) if reason else None, []).append(host)
+    said = [_one(names, reason, alone) for reason, names in hosts.items()]
+    return listed(said, MOST_REASONS, "; ")
+
+
+def listed(said: Sequence[str], most: int, between: str = ", ") -> str:
+    """A few of them, and how many more there are."""
+    more = f" and {len(said) - most} more" if len(said) > most else ""
+    return between.join(said[:most]) + more
+
+
+def _why(host: HostResult) -> str | None:
+    return ": ".join(each for each in (host.failed_task, host.message) if each) or None
+
+
+def _one(names: Sequence[str], reason: str | None, alone: str | None) -> str:
+    found = listed(names, MOST_HOSTS)
+    if reason is None:
+        return found
+    if alone is None:
+        return f"{found} ({reason})"
+    return reason if reason.startswith(alone) else f"{found}: {reason}"
+
+
+def _short(reason: str) -> str:
+    said = " ".join(reason.split())
+    return said if len(said) <= LONGEST_REASON else f"{said[: LONGEST_REASON - 1]}…"

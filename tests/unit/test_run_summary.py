@@ -1,0 +1,146 @@
+"""A run in one line: what somebody has to know who reads only the mail."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from diaken_cli.actions.run.summary import missing_snapshots, news, summary, without_snapshot
+from diaken_cli.render import history
+from diaken_cli.render.output import Format, Output
+from diaken_cli.render.report import page
+from diaken_cli.render.runs import run_for_people
+from diaken_cli.render.summary import headline, show_quietly
+from diaken_cli.store import Store
+from diaken_cli.store.runs import RunDetail, RunFilter, SnapshotRecord
+from diaken_cli.words import HostStatus, RunStatus, SnapshotAction, SnapshotStatus
+from tests.seeding import begin, result
+
+UNREACHED = "Failed to connect to the host via ssh: ssh: connect to host 10.0.4.29: Refused"
+Hosts = dict[str, tuple[HostStatus, str | None, str | None]]
+DOWN = "vCenter main: HTTP 503 Service Unavailable"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "diaken.db")
+
+
+def a_run(
+    store: Store,
+    hosts: Hosts,
+    snapshots: dict[str, str | None],
+    *,
+    status: RunStatus = RunStatus.PARTIAL,
+    error: dict[str, Any] | None = None,
+) -> RunDetail:
+    """A run that was to take snapshots; `snapshots` has an error for each that was not taken."""
+    run = begin(store, request={"snapshot": True})
+    for host, why in snapshots.items():
+        ref, how = ("snap-1", SnapshotStatus.SUCCESS) if why is None else (None, "failed")
+        store.recorder.add_snapshot(
+            run.id,
+            SnapshotRecord(host, "Before executing update", SnapshotStatus(how), ref, why),
+            action=SnapshotAction.CREATE,
+            vcenter="main",
+            vm_uuid=None,
+            now=run.at,
+        )
+    results = [(result(name, *how), None) for name, how in hosts.items()]
+    store.recorder.finish_hosts(run.id, results)
+    run.end(status, error)
+    found = store.history.find(run.id)
+    assert found is not None
+    return found
+
+
+def good(*names: str) -> Hosts:
+    return dict.fromkeys(names, (HostStatus.SUCCESS, None, None))
+
+
+def night(store: Store) -> RunDetail:
+    """Nine hosts, one of which is away, and a vCenter that was down."""
+    names = [f"web0{number}" for number in range(1, 9)]
+    away = (HostStatus.UNREACHABLE, None, UNREACHED)
+    return a_run(store, good(*names) | {"ghost09": away}, dict.fromkeys(names, DOWN))
+
+
+def test_a_night_with_a_vcenter_down_and_a_host_away_is_one_line(store: Store) -> None:
+    assert news(night(store)) == (
+        f"8 of 9 ok; unreachable: ghost09 ({UNREACHED}); 8 of 9 without snapshot ({DOWN});"
+        " see: diaken history show 1"
+    )
+
+
+def test_hosts_with_one_reason_are_told_together_and_few_of_them(store: Store) -> None:
+    failed = (HostStatus.FAILED, "Restart nginx", "no such unit")
+    hosts = {f"web0{number}": failed for number in range(1, 6)}
+    hosts["db06"] = (HostStatus.FAILED, "Copy", "disk\nfull " + "x" * 200)
+    said = summary(a_run(store, good("web07") | hosts, {}))
+    assert said.startswith("1 of 7 ok; failed: db06 (Copy: disk full xxx")
+    assert said.endswith("x…); web01, web02, web03 and 2 more (Restart nginx: no such unit)")
+
+
+@pytest.mark.parametrize(
+    ("errors", "hosts", "said"),
+    [
+        ({"a": DOWN, "b": DOWN}, 9, f"2 of 9 without snapshot ({DOWN})"),
+        ({"a": "VM not found", "b": DOWN}, 2, f"2 of 2 without snapshot (a: VM not found; {DOWN})"),
+        ({"a": "gone", "b": "gone"}, 3, "2 of 3 without snapshot (a, b: gone)"),
+        ({"a": None}, 0, "1 without snapshot"),
+        (
+            {str(number): f"reason {number}" for number in range(5)},
+            5,
+            "5 of 5 without snapshot (0: reason 0; 1: reason 1; 2: reason 2 and 2 more)",
+        ),
+    ],
+)
+def test_snapshots_that_are_not_there_have_their_reasons(
+    errors: dict[str, str | None], hosts: int, said: str
+) -> None:
+    assert without_snapshot(len(errors), hosts, errors) == said
+
+
+def test_where_all_went_well_there_is_nothing_to_say(store: Store) -> None:
+    detail = a_run(store, good("web01"), {"web01": None}, status=RunStatus.SUCCESS)
+    assert (summary(detail), news(detail), missing_snapshots(detail)) == ("", None, None)
+
+
+def test_a_run_that_failed_says_why_what_it_lacked_and_what_to_do(store: Store) -> None:
+    hosts: Hosts = {"web01": (HostStatus.FAILED, "Copy", "disk full")}
+    error = {"code": "hosts_failed", "message": "update failed on web01", "hint": "See: this"}
+    detail = a_run(store, hosts, {"web01": DOWN}, status=RunStatus.FAILED, error=error)
+    assert news(detail) == (f"update failed on web01; 1 of 1 without snapshot ({DOWN}); see: this")
+
+
+def test_for_want_of_a_snapshot_the_error_alone_says_why(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosts: Hosts = {"web01": (HostStatus.SKIPPED, None, None)}
+    error = {"code": "snapshot_failed", "message": "no snapshot of web01 (gone)", "hint": None}
+    detail = a_run(store, hosts, {"web01": "gone"}, status=RunStatus.FAILED, error=error)
+    assert news(detail) == "no snapshot of web01 (gone); see: diaken history show 1"
+    show_quietly(Output(Format.TEXT, quiet=True), detail, "update on web")
+    assert capsys.readouterr() == ("", "")
+    line = headline(run_for_people(detail), "update on web", Console(file=io.StringIO()))
+    assert line.plain.endswith("; 1 of 1 without snapshot")
+
+
+def test_each_place_where_one_looks_tells_of_it(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detail = night(store)
+    run = run_for_people(detail)
+    said = f"8 of 9 without snapshot ({DOWN})"
+    console = Console(file=io.StringIO(), width=200)
+    assert headline(run, "update on web", console).plain.endswith(f"; {said}")
+    assert f'<p class="alert">{said}</p>' in page(run, "update on web", [], detail.run.started_at)
+    show_quietly(Output(Format.TEXT, quiet=True), detail, "update on web")
+    assert capsys.readouterr().err == f"warning: update on web: partial: {news(detail)}\n"
+    (row,) = map(history.run_as_text_row, store.history.select(RunFilter()))
+    assert row["without_snapshot"] == 8
+    shown = history.columns(console, [row])["SNAPSHOTS"](row)
+    assert shown.plain == "1/9"
+    assert "SNAPSHOTS" not in history.columns(console, [{**row, "without_snapshot": 0}])
