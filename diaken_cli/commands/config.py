@@ -99,7 +99,7 @@ def show(call: Call) -> None:
         {"key": key, "value": value, "source": source.value}
         for key, value, source in config.values()
     ]
-    call.output.rows(rows, {"KEY": "key", "VALUE": "value", "FROM": "source"}, nothing="no keys")
+    call.output.rows(rows, {"KEY": "key", "FROM": "source", "VALUE": "value"}, nothing="no keys")
 
 
 @command(app)

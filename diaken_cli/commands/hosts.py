@@ -99,7 +99,13 @@ def list_them(
     Example: diaken hosts list --json | jq -r '.[].name'
     """
     from diaken_cli.actions.hosts import select_hosts
-    from diaken_cli.render.inventory import HOST_COLUMNS, HOST_SPARE, host_as_json, host_as_text
+    from diaken_cli.render.inventory import (
+        HOST_COLUMNS,
+        HOST_SPARE,
+        host_as_json,
+        host_as_text,
+        total,
+    )
 
     with asking(call) as ask:
         if group_name:
@@ -118,6 +124,8 @@ def list_them(
             nothing="no hosts" if every else "no active hosts",
             spare=HOST_SPARE if every else ("ACTIVE", *HOST_SPARE),
         )
+        if hosts and call.output.format is Format.TEXT:
+            call.output.say(total(hosts, shown=len(rows)))
         for each in hosts:
             if each.deployed_by is not None and not each.active:
                 call.output.say(

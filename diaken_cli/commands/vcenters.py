@@ -100,9 +100,7 @@ def list_them(call: Call) -> None:
     from diaken_cli.render.inventory import VCENTER_COLUMNS, VCENTER_SPARE, vcenter_as_json
 
     rows = [vcenter_as_json(each) for each in call.store.inventory.vcenters()]
-    call.output.rows(
-        rows, VCENTER_COLUMNS, nothing="no vCenters", whole=("SERVER",), spare=VCENTER_SPARE
-    )
+    call.output.rows(rows, VCENTER_COLUMNS, nothing="no vCenters", spare=VCENTER_SPARE)
 
 
 @command(app)

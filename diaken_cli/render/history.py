@@ -22,7 +22,7 @@ from diaken_cli.units import format_duration, format_size
 if TYPE_CHECKING:
     from rich.console import Console
 
-BAR, BAR_WHERE_NARROW, NARROW = 32, 16, 120  # columns of the timeline, and of a terminal
+BAR, BAR_WHERE_NARROW, NARROW, NARROWEST = 32, 16, 120, 80  # columns: timeline, terminal
 WHOLE = ("RUN", "STARTED", "OK/HOSTS", "SNAPSHOTS", "TOOK")
 SPARE = ("BY", "ENV", "TOOK", "OK/HOSTS")
 MOST_HOSTS = 20  # with a row in the timeline
@@ -56,16 +56,16 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
     """Print a run with its steps on a timeline, its hosts, its snapshots and what it left."""
     console = output.out
     console.print(headline(run, title_of(detail.run), console))
-    console.print(fields(_about(detail, run), {}))
+    console.print(fields(_about(detail, run), {}), crop=False)
     if run["steps"]:
         console.print()
-        console.print(timeline(run, said, console))
+        console.print(timeline(run, said, console), crop=False)
     if run["hosts"]:
         console.print()
-        console.print(hosts_table(run, console))
+        console.print(hosts_table(run, console), crop=False)
     if detail.snapshots:
         console.print()
-        console.print(_snapshots(detail, console))
+        console.print(_snapshots(detail, console), crop=False)
     if run["error"]:
         console.print()
         why = listed(run["error"]["message"].splitlines())
@@ -79,9 +79,11 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
 def timeline(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:
     """A row a step, then a row a host, with bars of when something went on in the whole time.
 
-    Of many hosts the first are shown, those that did not succeed before the others.
+    Of many hosts the first are shown, those that did not succeed before the others; none where
+    Ansible ran on none.
     """
     lanes = chart(run, said)
+    hosts = [each for each in lanes.hosts if any(lane.bars for lane in lanes.hosts)]
     width = BAR_WHERE_NARROW if console.width < NARROW else BAR
     details = {step["name"]: step["detail"] for step in run["steps"]}
     rows = [
@@ -92,16 +94,17 @@ def timeline(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:
             "took": None if lane.took is None else seconds(lane.took),
             "detail": clauses(details.get(lane.name) or ""),
         }
-        for lane in (*lanes.steps, *lanes.hosts[:MOST_HOSTS])
+        for lane in (*lanes.steps, *hosts[:MOST_HOSTS])
     ]
     columns: dict[str, Any] = {
-        "STEP, HOST" if lanes.hosts else "STEP": "name",
+        "STEP, HOST" if hosts else "STEP": "name",
         "STATUS": lambda row: marked(row["status"], row["status"], console),
         "TIMELINE": "bar",
         "TOOK": "took",
         "DETAIL": "detail",
     }
-    return table(rows, columns, whole=("STATUS", "TIMELINE", "TOOK"))
+    spare = ("TIMELINE", "TOOK") if console.width < NARROWEST else ()
+    return table(rows, columns, whole=("STATUS", "TIMELINE", "TOOK"), spare=spare)
 
 
 def _bar(lane: Lane, whole: float, width: int, console: "Console") -> Text:
@@ -228,7 +231,7 @@ def _snapshots(detail: RunDetail, console: "Console") -> Any:
         "ID": "id",
         "ERROR": lambda each: one_line(each["error"] or ""),
     }
-    return table(shapes, rows)
+    return table(shapes, rows, spare=("ERROR",) if not any(s["error"] for s in shapes) else ())
 
 
 def _counted(run: Shape) -> str | None:

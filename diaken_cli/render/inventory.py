@@ -1,6 +1,6 @@
 """The inventory: the JSON of the contract, and the columns of its tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ VCENTER_COLUMNS: Mapping[str, Any] = {
 VCENTER_SPARE = ("DATACENTER", "PASSWORD FROM", "USERNAME")
 PLAYBOOK_COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
+    "FROM": lambda shape: "diaken" if shape["shipped"] else "you",
     "DESCRIPTION": "description",
     "PATH": "path",
 }
@@ -73,6 +74,17 @@ def host_as_text(host: "HostRecord") -> dict[str, Any]:
     """A host for people: an inactive one says which deploy holds it."""
     held = not host.active and host.deployed_by is not None
     return host_as_json(host) | ({"active": f"no: deploy run {host.deployed_by}"} if held else {})
+
+
+def total(hosts: "Sequence[HostRecord]", *, shown: int) -> str:
+    """How many hosts a list has, and how many of them, or beside them, are inactive."""
+    inactive = sum(not each.active for each in hosts)
+    said = f"{shown} host{'' if shown == 1 else 's'}"
+    if not inactive:
+        return said
+    if shown == len(hosts):
+        return f"{said}, {inactive} inactive"
+    return f"{said}; {inactive} inactive not shown (--all)"
 
 
 def group_as_json(group: "GroupRecord") -> dict[str, Any]:

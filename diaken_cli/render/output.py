@@ -118,7 +118,7 @@ class Output:
             case Format.TEXT:
                 from diaken_cli.render.tables import fields
 
-                self.out.print(fields(shape, labels or {}))
+                self.out.print(fields(shape, labels or {}), crop=False)
 
     def for_scripts(self, shape: Shape) -> None:
         """Print one thing where a script reads; people have been told in a message."""

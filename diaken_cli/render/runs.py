@@ -6,7 +6,7 @@ from typing import Any
 from diaken_cli.render.output import utc
 from diaken_cli.render.phrases import title
 from diaken_cli.store.runs import RunDetail, RunRecord, SnapshotRecord, StepRecord
-from diaken_cli.words import HostResult
+from diaken_cli.words import HostResult, RunStatus, StepStatus
 
 
 def run_as_row(record: RunRecord) -> dict[str, Any]:
@@ -35,7 +35,10 @@ def run_as_json(detail: RunDetail) -> dict[str, Any]:
 
 
 def run_for_people(detail: RunDetail) -> dict[str, Any]:
-    """The same with moments as precise as they are stored, and when each step's own work ended."""
+    """The same with moments as precise as they are stored, and when each step's own work ended.
+
+    The step in which a run was canceled, or died, says so, where JSON has `failed`.
+    """
     run = detail.run
     return run_as_json(detail) | {
         "started_at": run.started_at.isoformat(),
@@ -43,6 +46,7 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
         "steps": [
             _step(each)
             | {
+                "status": step_status(each.status, run.status, last=each is detail.steps[-1]),
                 "started_at": each.started_at.isoformat(),
                 "finished_at": _precise(each.finished_at),
                 "worked_until": _precise(each.worked_until),
@@ -50,6 +54,14 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
             for each in detail.steps
         ],
     }
+
+
+def step_status(step: StepStatus, run: RunStatus, *, last: bool) -> str:
+    """How a step ended, for people: one that was canceled, or that died, did not fail."""
+    cut_off = step in (StepStatus.FAILED, StepStatus.RUNNING)
+    if last and cut_off and run in (RunStatus.CANCELED, RunStatus.INTERRUPTED):
+        return run.value
+    return step.value
 
 
 def _precise(moment: datetime | None) -> str | None:

@@ -33,9 +33,9 @@ def show_ended(output: Output, run: Shape, name: str) -> None:
     `name` says what it did.
     """
     if run["kind"] == RunKind.DEPLOY:
-        output.out.print(steps_table(run, output.out))
+        output.out.print(steps_table(run, output.out), crop=False)
     elif run["hosts"]:
-        output.out.print(hosts_table(run, output.out))
+        output.out.print(hosts_table(run, output.out), crop=False)
     output.out.print(headline(run, name, output.out))
     for line in what_next(run):
         output.say(line)
@@ -85,16 +85,15 @@ def hosts_table(run: Shape, console: "Console") -> Any:
     columns: dict[str, Any] = {
         "HOST": "host",
         "STATUS": lambda host: marked(host["status"], host["status"], console),
-        "OK": "ok",
-        "CHANGED": "changed",
-        "FAILED": "failed",
-        "SKIPPED": "skipped",
     }
+    if run["kind"] != RunKind.SNAPSHOT:
+        columns |= {"OK": "ok", "CHANGED": "changed", "FAILED": "failed", "SKIPPED": "skipped"}
     if any(host["snapshot"] for host in run["hosts"]):
         columns["SNAPSHOT"] = _snapshot
     if any(said_of(host) for host in run["hosts"]):
         columns["MESSAGE"] = said_of
-    return table(sorted(run["hosts"], key=lambda host: host["status"] == GOOD), columns)
+    rows = sorted(run["hosts"], key=lambda host: host["status"] == GOOD)
+    return table(rows, columns, whole=("SNAPSHOT",))
 
 
 def steps_table(run: Shape, console: "Console") -> Any:

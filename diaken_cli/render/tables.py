@@ -6,30 +6,31 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
-from rich.segment import Segment
-from rich.table import Table as Grid
 from rich.text import Text
 
+from diaken_cli.render.cells import GAP, Place, lay
 from diaken_cli.render.values import Columns, Shape, cell
 
-GAP = 2
 STATUS = "STATUS"
 READABLE = 20
-LONGEST_WORD = 32  # a longer one is broken where there is no room for it
-SHORTEST_PART = 8  # of a word that is broken because there is no room for anything else
+EMPTY: tuple[object, ...] = (None, "", [], {})
+LONGEST_WORD = 32  # a longer one hangs over its column where there is no room for it
+SHORTEST_PART = 8  # of a column whose words hang over because there is no room for anything else
 
 
 @dataclass(frozen=True)
 class Width:
     """A column: what it would take, what it can do with, and how narrow it is at the very end.
 
-    At `least` no word of up to LONGEST_WORD is broken; at `broken` some are.
+    At `least` no word of up to LONGEST_WORD hangs over; at `narrowest` some do. A column of `prose`
+    has sentences.
     """
 
     header: str
     wanted: int
     least: int
-    broken: int
+    narrowest: int
+    prose: bool = False
 
     @property
     def readable(self) -> int:
@@ -41,8 +42,9 @@ def fit(columns: Sequence[Width], room: int, spare: Sequence[str] = ()) -> dict[
     """The width of each column that is shown in that room.
 
     The `spare` columns go, the first one first, until the others can be read; then the widest
-    columns fold, between words as long as that will do. What has no room even so is wider than
-    it, and left to the terminal.
+    columns fold, between words and to what can be read; then long words hang over, in as few
+    columns as that takes, of names rather than of sentences. What has no room even so is
+    wider than it, and left to the terminal.
     """
     shown = list(columns)
     for header in spare:
@@ -50,15 +52,18 @@ def fit(columns: Sequence[Width], room: int, spare: Sequence[str] = ()) -> dict[
             break
         shown = [each for each in shown if each.header != header]
     widths = {each.header: each.wanted for each in shown}
-    for bounds in (
-        {each.header: each.least for each in shown},
-        {each.header: each.broken for each in shown},
-    ):
-        while _sum(widths.values()) > room:
-            foldable = [header for header in widths if widths[header] > bounds[header]]
-            if not foldable:
-                break
-            widths[max(foldable, key=lambda header: widths[header])] -= 1
+    least = {each.header: each.readable for each in shown}
+    while _sum(widths.values()) > room:
+        foldable = [header for header in widths if widths[header] > least[header]]
+        if not foldable:
+            break
+        widths[max(foldable, key=lambda header: widths[header])] -= 1
+    names = [each for each in shown if not each.prose]
+    for some in (names, shown):
+        for each in sorted(some, key=lambda each: each.least - each.narrowest, reverse=True):
+            too_wide = _sum(widths.values()) - room
+            if too_wide > 0:
+                widths[each.header] = max(each.narrowest, widths[each.header] - too_wide)
     return widths
 
 
@@ -74,7 +79,8 @@ def _width(header: str, cells: Iterable[str], *, whole: bool) -> Width:
     if whole:
         return Width(header, wanted, wanted, wanted)
     least = min(words, LONGEST_WORD)
-    return Width(header, wanted, least, min(least, max(SHORTEST_PART, cell_len(header))))
+    narrowest = min(least, max(SHORTEST_PART, cell_len(header)))
+    return Width(header, wanted, least, narrowest, prose=any(" " in line for line in lines[1:]))
 
 
 @dataclass(frozen=True)
@@ -91,15 +97,17 @@ class Table:
         shown = self._widths(room)
         return [header for header in self.headers if header not in shown]
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         widths = self._widths(options.max_width)
-        grid = Grid(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
-        for header, width in widths.items():
-            grid.add_column(header, overflow="fold", width=width, no_wrap=header in self.whole)
-        for row in self.rows:
-            cells = zip(self.headers, row, strict=True)
-            grid.add_row(*(cell for header, cell in cells if header in widths))
-        yield from _stripped(console, grid, options, _sum(widths.values()))
+        places, at = [], 0
+        for width in widths.values():
+            places.append(Place(at, width))
+            at += width + GAP
+        rows = [[Text(header, style="bold") for header in self.headers], *self.rows]
+        for row in rows:
+            named = zip(self.headers, row, strict=True)
+            shown = [cell for header, cell in named if header in widths]
+            yield from _unwrapped(lay(shown, places, options.max_width))
 
     def _widths(self, room: int) -> dict[str, int]:
         columns = [
@@ -115,26 +123,20 @@ class Fields:
 
     rows: Sequence[tuple[str, Text]]
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        grid = Grid(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=False)
-        grid.add_column(style="bold", no_wrap=True)
-        grid.add_column(overflow="fold")
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        labels = max((cell_len(label) for label, _ in self.rows), default=0)
+        begin = labels + GAP
+        places = [Place(0, labels), Place(begin, max(options.max_width - begin, 1))]
         for label, value in self.rows:
-            grid.add_row(label, value)
-        yield from _stripped(console, grid, options, options.max_width)
+            cells = [Text(label, style="bold"), value]
+            yield from _unwrapped(lay(cells, places, options.max_width))
 
 
-def _stripped(
-    console: Console, grid: Grid, options: ConsoleOptions, width: int
-) -> Iterator[Segment]:
-    """The lines of a table of that width, without the blanks at their ends."""
-    for line in console.render_lines(grid, options.update(width=width), pad=False):
-        while line and not line[-1].text.rstrip(" "):
-            line.pop()
-        *before, last = line or [Segment("")]
-        yield from before
-        yield Segment(last.text.rstrip(" "), last.style)
-        yield Segment.line()
+def _unwrapped(lines: Iterable[Text]) -> Iterator[Text]:
+    """Lines that Rich leaves as they are: what is too long is the terminal's to wrap."""
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ignore"
+        yield line
 
 
 def table(
@@ -146,10 +148,17 @@ def table(
 ) -> Table:
     """A table without lines; see `fit` for what becomes of it on a narrow terminal.
 
-    A status and its mark stay together, and what is in the columns that are `whole`.
+    A status and its mark stay together, and what is in the columns that are `whole`. A `spare`
+    column in which no row has a value is not there.
     """
-    rows = [[_text(_value(shape, source)) for source in columns.values()] for shape in shapes]
-    return Table(tuple(columns), rows, {*whole, STATUS}, spare)
+    shapes = list(shapes)
+    shown = {
+        header: source
+        for header, source in columns.items()
+        if header not in spare or any(_value(shape, source) not in EMPTY for shape in shapes)
+    }
+    rows = [[_text(_value(shape, source)) for source in shown.values()] for shape in shapes]
+    return Table(tuple(shown), rows, {*whole, STATUS}, spare)
 
 
 def fields(shape: Shape, labels: Mapping[str, str]) -> Fields:

@@ -15,7 +15,7 @@ from diaken_cli.render.output import (
     print_json_line,
 )
 from diaken_cli.render.plain import PlainLines
-from diaken_cli.render.runs import run_as_json, title_of
+from diaken_cli.render.runs import run_as_json, run_for_people, title_of
 from diaken_cli.store.runs import RunDetail
 
 
@@ -54,7 +54,7 @@ class View:
             case Format.TEXT if not self._output.quiet:
                 from diaken_cli.render.summary import show_ended
 
-                show_ended(self._output, document, title_of(detail.run))
+                show_ended(self._output, run_for_people(detail), title_of(detail.run))
         if self._output.quiet:
             from diaken_cli.render.summary import show_quietly
 

@@ -17,7 +17,7 @@ from diaken_cli.errors import Conflict, Locked
 from diaken_cli.models import Host, HostLock, Run
 from diaken_cli.store import hosts
 from diaken_cli.store.engine import Database
-from diaken_cli.store.recorder import set_step
+from diaken_cli.store.recorder import fail_running_steps, set_step
 from diaken_cli.store.records import HostValues
 from diaken_cli.words import RunKind, RunStatus, StepStatus, TargetType, Trigger
 
@@ -268,10 +268,18 @@ def _end(
         update(Run)
         .where(col(Run.id) == run_id, col(Run.lock) == lock, col(Run.status) == RunStatus.RUNNING)
         .values(status=status, error=error, finished_at=now, lock=None)
-        .returning(col(Run.id))
+        .returning(col(Run.kind))
     )
-    if session.execute(ended).scalar_one_or_none() is not None:
+    kind = session.execute(ended).scalar_one_or_none()
+    if kind is not None:
         session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
+    if kind not in (None, RunKind.DEPLOY):  # a deploy that is taken up looks at what it had begun
+        fail_running_steps(
+            session,
+            run_id,
+            "it did not end" if error is None else str(error["message"]),
+            None if status is RunStatus.INTERRUPTED else now,  # nobody knows when it died
+        )
 
 
 def _id(run: Run) -> int:

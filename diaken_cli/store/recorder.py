@@ -182,6 +182,17 @@ def set_step(
     )
 
 
+def fail_running_steps(
+    session: Session, run_id: int, detail: str, finished_at: datetime | None
+) -> None:
+    """Note that a run ended in the middle of a step, in the caller's transaction."""
+    session.execute(
+        update(RunStep)
+        .where(col(RunStep.run_id) == run_id, col(RunStep.status) == StepStatus.RUNNING)
+        .values(status=StepStatus.FAILED, detail=detail, finished_at=finished_at)
+    )
+
+
 def _count_hosts(session: Session, run_id: int) -> None:
     counts = dict(
         session.exec(

@@ -109,6 +109,8 @@ def test_partial_then_only_what_failed_again(cli: Cli) -> None:
     }
     (bad,) = [each for each in run["hosts"] if each["status"] == "failed"]
     assert (bad["host"], bad["failed_task"]) == ("web02", "Fail here")
+    (step,) = run["steps"]
+    assert (step["status"], step["detail"]) == ("failed", "1 of 4 hosts did not succeed")
     number = str(run["id"])
     again = cli.json("run", "group", "web", "say", "--retry-failed", number, status=1)
     assert statuses(again) == {"web02": "failed"}

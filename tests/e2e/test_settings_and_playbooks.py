@@ -50,9 +50,16 @@ def test_playbooks_are_listed_shown_and_checked(cli: Cli) -> None:
         "name": "greet",
         "path": str(good),
         "description": "Says hello.",
+        "shipped": False,
         "variables": [{"name": "whom", "default": "world", "description": "who is greeted"}],
     }
-    assert shown in cli.json("playbooks", "list")
+    every = cli.json("playbooks", "list")
+    assert shown in every
+    assert {each["shipped"] for each in every if each["name"] in ("update", "basic_info")} == {True}
+    listed = cli.run("playbooks", "list")
+    rows = {line.split()[0]: line.split()[1] for line in listed.out.splitlines()}
+    assert (rows["NAME"], rows["greet"], rows["update"]) == ("FROM", "you", "diaken")
+    assert listed.err == f"{len(every)} playbooks, 2 of them yours\n"
     text = cli.run("playbooks", "show", "greet")
     assert "who is greeted" in text.out
     assert "taskz" in cli.error(14, "playbooks", "show", "broken")["message"]

@@ -119,6 +119,29 @@ def test_the_own_work_of_a_step_that_was_undone_is_told_from_its_undoing(store: 
     assert took == timedelta(seconds=0.25)
 
 
+def test_a_step_that_was_cut_off_ends_with_its_run(store: Store) -> None:
+    why = {"code": "x", "message": "stopped by SIGINT", "hint": None}
+    for status in (RunStatus.CANCELED, RunStatus.FAILED):
+        run = begin(store)
+        run.step(0, "snapshot")
+        run.step(1, "playbook", None)
+        run.end(status, why)
+        found = store.history.find(run.id)
+        assert found is not None
+        done, cut_off = found.steps
+        assert done.status == "success"
+        assert (cut_off.status, cut_off.detail) == ("failed", "stopped by SIGINT")
+        assert cut_off.finished_at == found.run.finished_at
+    died = begin(store)
+    died.step(0, "playbook", None)
+    store.claims.interrupt(died.id, died.attempt.lock, died.at + timedelta(hours=1))
+    found = store.history.find(died.id)
+    assert found is not None
+    (step,) = found.steps
+    assert (step.status, step.detail) == ("failed", "the process of this run died")
+    assert step.finished_at is None, "nobody knows when"
+
+
 def test_old_runs_go_and_what_may_be_needed_stays(store: Store) -> None:
     """Removed with all that belongs to them: ended runs, and deploys that left nothing."""
     old = begin(store)

@@ -10,7 +10,7 @@ from diaken_cli.render.history import show_run
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import act
 from diaken_cli.render.report import page
-from diaken_cli.render.runs import run_as_json, run_as_row, run_for_people
+from diaken_cli.render.runs import run_as_json, run_as_row, run_for_people, step_status
 from diaken_cli.render.summary import show_ended, show_quietly, what_next
 from diaken_cli.store import Store
 from diaken_cli.store.runs import SnapshotRecord
@@ -35,6 +35,25 @@ def stored(store: Store, number: int) -> dict[str, Any]:
     detail = store.history.find(number)
     assert detail is not None
     return run_as_json(detail)
+
+
+@pytest.mark.parametrize(
+    ("step", "run", "last", "shown"),
+    [
+        (StepStatus.FAILED, RunStatus.CANCELED, True, "canceled"),
+        (StepStatus.FAILED, RunStatus.INTERRUPTED, True, "interrupted"),
+        (StepStatus.RUNNING, RunStatus.INTERRUPTED, True, "interrupted"),
+        (StepStatus.FAILED, RunStatus.CANCELED, False, "failed"),
+        (StepStatus.UNDONE, RunStatus.CANCELED, True, "undone"),
+        (StepStatus.FAILED, RunStatus.PARTIAL, True, "failed"),
+        (StepStatus.RUNNING, RunStatus.RUNNING, True, "running"),
+        (StepStatus.SUCCESS, RunStatus.CANCELED, True, "success"),
+    ],
+)
+def test_the_step_in_which_a_run_was_stopped_did_not_fail(
+    step: StepStatus, run: RunStatus, *, last: bool, shown: str
+) -> None:
+    assert step_status(step, run, last=last) == shown
 
 
 def partial_run(store: Store) -> dict[str, Any]:

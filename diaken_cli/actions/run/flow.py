@@ -189,7 +189,17 @@ def _playbook(world: PlaybookRun) -> Facts:
     if status is RunStatus.FAILED:
         raise _failure(request, recording.id, outcome)
     recording.ends_as(status, None)
-    return {"return_code": outcome.return_code}
+    facts = {"return_code": outcome.return_code}
+    if status is RunStatus.PARTIAL:
+        recording.note(PLAYBOOK.name, facts)
+        raise GoOn(_not_on_all(outcome.results))
+    return facts
+
+
+def _not_on_all(results: Sequence[HostResult]) -> str:
+    """What is said of a step that did not succeed on all hosts."""
+    bad = sum(each.status is not HostStatus.SUCCESS for each in results)
+    return f"{bad} of {len(results)} hosts did not succeed"
 
 
 def _failure(request: RunRequest, run_id: int, outcome: Outcome) -> OperationFailed:

@@ -221,8 +221,8 @@ def _settle(work: _Work, action: str) -> None:
         recording.knows_host(host.name, host.id)
         status = HostStatus.SUCCESS if error is None else HostStatus.FAILED
         recording.emit(HostFinished(result=HostResult(host.name, host.ip, status, message=error)))
-    recording.end(action, StepStatus.FAILED if work.failed else StepStatus.SUCCESS)
     recording.stop.check()
+    recording.end(action, StepStatus.FAILED if work.failed else StepStatus.SUCCESS)
     if len(work.failed) == len(work.target.hosts):
         name, reason = next(iter(work.failed.items()))
         raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")

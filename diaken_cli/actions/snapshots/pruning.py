@@ -146,8 +146,8 @@ def _carry_out(
 
         at_the_same_time(work, [each for each in plans if each.removals(free)])
         results.finish(free)
-        recording.end(STEP, StepStatus.FAILED if results.failed else StepStatus.SUCCESS)
         recording.stop.check()
+        recording.end(STEP, StepStatus.FAILED if results.failed else StepStatus.SUCCESS)
         if results.failed:
             some = RunStatus.PARTIAL if results.removed else RunStatus.FAILED
             recording.ends_as(some, None)

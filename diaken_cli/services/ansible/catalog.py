@@ -51,12 +51,18 @@ class Playbook:
     description: str | None
     variables: tuple[Variable, ...]
 
+    @property
+    def shipped(self) -> bool:
+        """Whether it ships with diaken, and is not of a configured folder."""
+        return self.path.is_relative_to(shipped())
+
     def as_json(self) -> dict[str, object]:
         """The playbook's object in the JSON contract."""
         return {
             "name": self.name,
             "path": str(self.path),
             "description": self.description,
+            "shipped": self.shipped,
             "variables": [variable.as_json() for variable in self.variables],
         }
 

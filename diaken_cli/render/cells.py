@@ -1,0 +1,71 @@
+"""The cells of a row as lines: folded between words; a longer word hangs over, and is not broken.
+
+What a person copies from a table stays whole so. The cells after one that hangs over begin a line
+lower, in their columns, as argparse's help does it with long options.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+GAP = 2
+_WORD = re.compile(r"\s*\S+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a column begins, and how wide it is, in columns of the terminal."""
+
+    at: int
+    width: int
+
+
+def lay(cells: Sequence[Text], places: Sequence[Place], room: int) -> list[Text]:
+    """The lines of a row in that room; none has blanks at its end.
+
+    A word with no room in its column's line is moved left on a line of its own, as far as that
+    helps; what is longer than the room is left to the terminal.
+    """
+    lines: list[Text] = []
+    first = 0
+    for cell, place in zip(cells, places, strict=True):
+        row = first
+        for number, part in enumerate(fold(cell, place.width)):
+            row, at = _free(lines, row, place.at, part.cell_len, room)
+            if number == 0:
+                first = row
+            lines += [Text() for _ in range(row + 1 - len(lines))]
+            lines[row] += Text(" " * (at - lines[row].cell_len)) + part
+            row += 1
+    return lines
+
+
+def fold(text: Text, width: int) -> list[Text]:
+    """The text in lines of that width, broken between words alone."""
+    return [part for line in text.split(allow_blank=True) for part in _folded(line, width)]
+
+
+def _folded(line: Text, width: int) -> list[Text]:
+    breaks: list[int] = []
+    begin = 0
+    for word in _WORD.finditer(line.plain):
+        start = word.end() - len(word[0].lstrip())
+        if start > begin and cell_len(line.plain[begin : word.end()]) > width:
+            begin = start
+            if begin:
+                breaks.append(begin)
+    parts = list(line.divide(breaks))
+    for part in parts:
+        part.rstrip()
+    return parts
+
+
+def _free(lines: Sequence[Text], row: int, at: int, length: int, room: int) -> tuple[int, int]:
+    """The first line from `row` on in which a part has its place, and where that begins."""
+    begin = at if at + length <= room or length > room else room - length
+    while row < len(lines) and lines[row].plain and lines[row].cell_len + GAP > begin:
+        row += 1
+    return row, begin
