@@ -106,7 +106,12 @@ def add_host(
 def set_host(
     store: Store, host: HostRecord, *, given: GivenHost, hosts_file: Path | None, emit: Emit
 ) -> HostRecord:
-    """Change what is said of a host, and write /etc/hosts. Raises InvalidInput, Conflict."""
+    """Change what is said of a host, and write /etc/hosts.
+
+    Raises InvalidInput, Conflict, and UsageError where nothing is said.
+    """
+    if given == GivenHost():
+        raise validate.nothing_to_change("hosts set")
     reader = validate.Reader()
     values = understand(given, host, places(store), reader)
     reader.mistakes += store.inventory.host_clashes(

@@ -1,20 +1,28 @@
 """Environments and groups, finding things by their names, and /etc/hosts after every change."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from diaken_cli import units
-from diaken_cli.actions.validate import Reader, choices, setting_value, stored_name
+from diaken_cli.actions.validate import (
+    Reader,
+    choices,
+    nothing_to_change,
+    setting_value,
+    stored_name,
+)
 from diaken_cli.errors import ConfigurationError, Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit, Warned
 from diaken_cli.services import hosts_file
 from diaken_cli.store import Store
+from diaken_cli.store.inventory import DEFAULT_SETTINGS
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
 
 Named = TypeVar("Named", EnvironmentRecord, GroupRecord, VCenterRecord)
 ATTEMPTS = 10
+NEAR = 0.8  # of two names: how much of them is the same
 
 # ── /etc/hosts ───────────────────────────────────────────────────────────────────────────────
 
@@ -187,22 +195,61 @@ def add_group(
 def set_group(
     store: Store, group: GroupRecord, *, variables: Sequence[str], unset: Sequence[str]
 ) -> GroupRecord:
-    """Change a group's variables. Raises InvalidInput."""
+    """Change a group's variables. Raises InvalidInput, and UsageError where nothing is said."""
+    if not variables and not unset:
+        raise nothing_to_change("groups set")
     reader = Reader()
     changed = reader.variables(variables, unset, group.vars)
     reader.check()
     return store.inventory.set_group(group, changed)
 
 
-def set_setting(store: Store, *, key: str | None, text: str | None) -> Any:
-    """Store a setting, and return its value: JSON where `text` is JSON. Raises InvalidInput."""
+def set_setting(
+    store: Store, *, key: str | None, text: str | None, emit: Emit | None = None
+) -> Any:
+    """Store a setting, and return its value: JSON where `text` is JSON. Raises InvalidInput.
+
+    Every variable of a playbook can be a setting, so one that looks like diaken's own, but is not,
+    is stored with a warning.
+    """
     reader = Reader()
-    checked = reader.required("KEY", key, stored_name)
+    checked = reader.required("KEY", key, _setting_name)
     value = reader.required("VALUE", text, lambda given: setting_value(key or "", given))
     if checked is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     store.inventory.set_setting(checked, value)
+    if emit is not None and (meant := meant_setting(checked, DEFAULT_SETTINGS)):
+        said = f"{checked} is no setting of diaken: it is only passed to playbooks"
+        undo = f"diaken settings unset {checked}"
+        emit(Warned(message=f"{said}. Did you mean {meant}? Take it back with: {undo}"))
     return value
+
+
+def meant_setting(key: str, known: Iterable[str]) -> str | None:
+    """The setting that is most likely meant by a key that is none; None where it is like none.
+
+    Case, dashes and a letter more or less make no difference, nor does a word that is left out.
+    """
+    names, words = list(known), _words(key)
+    if key in names:
+        return None
+    for name in names:
+        near = SequenceMatcher(None, "".join(words), "".join(_words(name))).ratio()
+        if near >= NEAR or (len(words) > 1 and set(words) <= set(_words(name))):
+            return name
+    return None
+
+
+def _words(key: str) -> list[str]:
+    return key.lower().replace("-", "_").split("_")
+
+
+def _setting_name(text: str) -> str:
+    try:
+        return stored_name(text)
+    except ValueError as fault:
+        meant = meant_setting(text, DEFAULT_SETTINGS)
+        raise ValueError(f"{fault}; did you mean {meant}?" if meant else str(fault)) from None
 
 
 def get_setting(store: Store, *, key: str) -> Any:

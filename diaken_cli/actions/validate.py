@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from diaken_cli.errors import InvalidInput, Mistake, NotFound
+from diaken_cli.errors import InvalidInput, Mistake, NotFound, UsageError
 from diaken_cli.words import REPOINTING
 
 Value = TypeVar("Value")
@@ -35,6 +35,11 @@ def parse_file(text: str) -> Path:
     if not text:
         raise ValueError("must name a file")
     return Path(text)
+
+
+def nothing_to_change(command: str) -> UsageError:
+    """The error of a `… set` that names nothing but what it is about."""
+    return UsageError("nothing to change: name an option", hint=f"See: diaken {command} --help")
 
 
 class Reader:

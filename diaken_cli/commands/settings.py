@@ -72,7 +72,7 @@ def set_it(
     with asking(call) as ask:
         key = ask.text("KEY", key, "Setting", variable_name)
         value = ask.text("VALUE", value, "Value")
-        stored = set_setting(call.store, key=key, text=value)
+        stored = set_setting(call.store, key=key, text=value, emit=call.emit)
         call.output.changed(_shape(key, stored), f"{key} is {_text(stored)}")
 
 

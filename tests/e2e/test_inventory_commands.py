@@ -79,6 +79,7 @@ def test_a_group_name_of_several_environments_is_never_guessed(places: Cli) -> N
     assert places.json("groups", "set", "web", "--var", "a=1")["environment"] == "PROD"
     assert places.error(11, "groups", "set", "nope")["code"] == "not_found"
     assert places.mistakes(2, "groups", "set", "web", "--environment", "NO") == ["--environment"]
+    assert "nothing to change" in places.error(2, "groups", "set", "web")["message"]
 
 
 def test_mixed_mistakes_are_usage_and_names_in_use_alone_a_conflict(places: Cli) -> None:
@@ -206,6 +207,8 @@ def test_set_changes_what_is_said_and_nothing_else(places: Cli) -> None:
     moved = places.json("hosts", "set", "web01", "--environment", "TEST", "--group", "web")
     assert (moved["environment"], moved["group"]) == ("TEST", "web")
     assert places.error(11, "hosts", "set", "web02", "--user", "x")["code"] == "not_found"
+    nothing = places.error(2, "hosts", "set", "web01")
+    assert (nothing["code"], "nothing to change" in nothing["message"]) == ("usage", True)
 
 
 def test_the_hosts_file_follows_every_change(places: Cli) -> None:

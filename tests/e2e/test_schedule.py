@@ -174,6 +174,7 @@ def test_a_task_is_changed_canceled_and_its_name_is_free_again(cli: Cli) -> None
     ]
     changed = cli.json("schedule", "set", "weekly", "--tags", "a", "--misfire-grace", "2h")
     assert (changed["next_at"], changed["options"]["tags"]) == (task["next_at"], ["a"])
+    assert "nothing to change" in cli.error(2, "schedule", "set", "weekly")["message"]
     moved = cli.json("schedule", "set", str(task["id"]), "--at", "+5h", "--every", "")
     assert (moved["every"], moved["next_at"] > task["next_at"]) == (None, True)
     assert cli.json("schedule", "cancel", "weekly")["status"] == "canceled"

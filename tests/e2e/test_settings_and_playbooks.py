@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from diaken_cli.actions.inventory import set_setting
+from diaken_cli.actions.inventory import meant_setting, set_setting
 from diaken_cli.errors import InvalidInput
 from tests.e2e.cli import Cli
 
@@ -26,6 +26,37 @@ def test_settings_are_json_or_text(cli: Cli) -> None:
     assert cli.mistakes(2, "settings", "set") == ["KEY", "VALUE"]
     cli.error(11, "settings", "get", "none")
     cli.error(11, "settings", "unset", key)
+
+
+def test_a_setting_that_looks_like_one_of_diakens_is_warned_of(cli: Cli) -> None:
+    done = cli.run("settings", "set", "snapshot_retention_hour", "48")
+    assert (done.status, cli.json("settings", "get", "snapshot_retention_hour")["value"]) == (0, 48)
+    assert "Did you mean snapshot_retention_hours?" in done.err
+    assert "diaken settings unset snapshot_retention_hour" in done.err
+    assert cli.run("settings", "set", "snapshot_retention_hours", "48").err.count("warning") == 0
+    assert cli.run("settings", "set", "proxy", "http://10.0.0.1").err.count("warning") == 0
+    dashes = cli.error(2, "settings", "set", "snapshot-retention-hours", "48")
+    assert "did you mean snapshot_retention_hours?" in dashes["message"]
+
+
+@pytest.mark.parametrize(
+    ("key", "like_it"),
+    [
+        ("snapshot_retention_hour", True),
+        ("Snapshot_Retention_Hours", True),
+        ("snapshotRetentionHours", True),
+        ("snapshot-retention-hours", True),
+        ("snapshot_retention_days", True),
+        ("retention_hours", True),
+        ("snapshot_retention_hours", False),
+        ("hours", False),
+        ("backup_hours", False),
+        ("ntp_servers", False),
+    ],
+)
+def test_what_is_like_a_setting_of_diaken(key: str, *, like_it: bool) -> None:
+    meant = meant_setting(key, ["snapshot_retention_hours"])
+    assert meant == ("snapshot_retention_hours" if like_it else None)
 
 
 def test_control_characters_of_a_setting_do_nothing_to_a_terminal(cli: Cli) -> None:

@@ -90,7 +90,12 @@ def set_task(
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskRecord:
-    """Change what is said of a pending task. Raises as `add_task` does, and Conflict."""
+    """Change what is said of a pending task.
+
+    Raises as `add_task` does, Conflict, and UsageError where nothing is said.
+    """
+    if (given, options) == (GivenTask(), GivenOptions()):
+        raise validate.nothing_to_change("schedule set")
     reader = validate.Reader()
     values = _values(store, config, given, options, task, reader, now, environ)
     if values is None or reader.mistakes:
