@@ -46,6 +46,14 @@ class RunStarted(_Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunWithdrawn(_Event):
+    """A run is recorded no more: what it was asked for can't be done, and it changed nothing."""
+
+    type: ClassVar[str] = "run_withdrawn"
+    run: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepStarted(_Event):
     """A step began, or its undoing did; `detail` says what is about to be done."""
 
@@ -159,6 +167,7 @@ class RunFinished(_Event):
 
 Event = (
     RunStarted
+    | RunWithdrawn
     | StepStarted
     | StepProgressed
     | StepFinished

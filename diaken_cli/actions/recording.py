@@ -22,6 +22,7 @@ from diaken_cli.events import (
     HostFinished,
     RunFinished,
     RunStarted,
+    RunWithdrawn,
     SnapshotFinished,
     StepFinished,
     StepStarted,
@@ -73,6 +74,7 @@ class Recording:
         self._position = 0
         self._ending: tuple[RunStatus, dict[str, Any] | None] = (RunStatus.SUCCESS, None)
         self.succeeded = False
+        self.withdrawn = False
         self._started: dict[str, datetime] = {}
         self._undoing: dict[str, datetime] = {}
         self._host_ids: dict[str, int] = {}
@@ -230,8 +232,17 @@ class Recording:
         )
         self.succeeded = True
 
+    def withdraw(self) -> None:
+        """Forget the run: it has changed nothing, and is not to be done as it was asked for."""
+        self._rows = []
+        self.withdrawn = self._store.claims.withdraw(self.id, self._attempt.lock)
+        if self.withdrawn:
+            self.emit(RunWithdrawn(run=self.id))
+
     def close(self, status: RunStatus | None = None, error: DiakenError | None = None) -> None:
         """Complete the record; a run that has been made a success stays one."""
+        if self.withdrawn:
+            return
         ending, said = self._ending
         if self.succeeded:  # with all its results: what was recorded then stands
             ending = RunStatus.SUCCESS

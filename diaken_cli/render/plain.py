@@ -10,6 +10,7 @@ from diaken_cli.events import (
     PlayStarted,
     RunFinished,
     RunStarted,
+    RunWithdrawn,
     SnapshotFinished,
     StepFinished,
     StepProgressed,
@@ -77,12 +78,17 @@ class PlainLines:
             case SnapshotFinished():
                 said = event.error or f"{event.name} ({event.id})"
                 return self._marked(event.status, event.host, f"{event.action} snapshot: {said}")
-            case RunFinished():
-                return self._marked(event.status, f"run {event.run}", event.status)
+            case RunFinished() | RunWithdrawn():
+                return self._ended(event)
             case Warned():
                 return None
             case _:
                 assert_never(event)
+
+    def _ended(self, event: RunFinished | RunWithdrawn) -> Text:
+        if isinstance(event, RunWithdrawn):
+            return Text(f"run {event.run} is not recorded: nothing was changed")
+        return self._marked(event.status, f"run {event.run}", event.status)
 
     def _progress(self, event: StepProgressed) -> Text | None:
         percent = event.percent or 0

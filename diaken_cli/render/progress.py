@@ -12,6 +12,7 @@ from diaken_cli.events import (
     PlayStarted,
     RunFinished,
     RunStarted,
+    RunWithdrawn,
     SnapshotFinished,
     StepFinished,
     StepProgressed,
@@ -115,7 +116,7 @@ class Progress:
                 self._note_snapshot(event)
             case RunFinished():
                 self.status = event.status
-            case Warned():
+            case Warned() | RunWithdrawn():
                 pass
             case _:
                 assert_never(event)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from diaken_cli.events import Event, RunStarted
+from diaken_cli.events import Event, RunStarted, RunWithdrawn
 from diaken_cli.render.jsonl import JsonLines, finished_as_json
 from diaken_cli.render.output import (
     Format,
@@ -30,7 +30,7 @@ class Screen(Protocol):
 
 
 class View:
-    """A run as it is watched; `run` is its number, None until it was recorded."""
+    """A run as it is watched; `run` is its number, None while it is not recorded."""
 
     def __init__(self, output: Output, screen: Screen) -> None:
         self.run: int | None = None
@@ -41,6 +41,8 @@ class View:
         """Show an event."""
         if isinstance(event, RunStarted):
             self.run = event.run
+        elif isinstance(event, RunWithdrawn):
+            self.run = None
         self._screen.show(event)
 
     def finish(self, detail: RunDetail) -> None:

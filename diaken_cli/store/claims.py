@@ -176,6 +176,16 @@ class Claims:
         with self._database.writing() as session:
             _end(session, run_id, lock, status, error, now)
 
+    def withdraw(self, run_id: int, lock: str) -> bool:
+        """Forget a run that has changed nothing, with all that is recorded of it.
+
+        Whether it was still this attempt's: one that was given up meanwhile stays as it is.
+        """
+        mine = (col(Run.id) == run_id, col(Run.lock) == lock, col(Run.status) == RunStatus.RUNNING)
+        with self._database.writing() as session:
+            withdrawn = session.execute(delete(Run).where(*mine).returning(col(Run.id)))
+            return withdrawn.scalar_one_or_none() is not None
+
     def interrupt(self, run_id: int, lock: str, now: datetime) -> None:
         """Settle a run whose process died. The caller holds its lock file exclusively."""
         error = {

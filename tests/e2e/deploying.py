@@ -311,7 +311,7 @@ def statuses(run: Any) -> dict[str, str]:
 
 def left(run: Any) -> list[tuple[str, str]]:
     """What a run has left, as kind and name."""
-    return [(each["kind"], each["name"]) for each in run["leftovers"]]
+    return [(each["kind"], each["name"]) for each in run.get("leftovers", ())]
 
 
 def _all_of(service: Any, kind: Any) -> list[Any]:

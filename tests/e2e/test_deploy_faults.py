@@ -21,6 +21,7 @@ from tests.e2e.faults.fault import (
     BAD,
     BOTH,
     HOST,
+    NO_RUN,
     SLOW_CLONE,
     UNAVAILABLE,
     Fault,
@@ -42,9 +43,10 @@ Each line was observed on a simulated vCenter that was told to misbehave; the te
 What took a time-out was observed with a short one: diaken gives vCenter 60 seconds for an answer,
 and another process 30 seconds for its work on the database. There is a table for each step, of what
 goes wrong in it, and one of what goes wrong in undoing.
-The first word of a message is the step that it stopped in. "nothing" left means: no VM, no host in
-the inventory, no line in the hosts file. What is left keeps its name and its address reserved until
-`diaken deploy resume` or `diaken deploy abort`.
+The first word of a message is the step that it stopped in. What `validate` refuses is no run, and
+is not recorded: "none". "nothing" left means: no VM, no host in the inventory, no line in the hosts
+file. What is left keeps its name and its address reserved until `diaken deploy resume` or `diaken
+deploy abort`.
 """
 TABLE = """
 ## {step}
@@ -153,12 +155,15 @@ def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> 
     status, run, said = carried_out(deploying, case)
 
     assert status == case.status, run
-    assert (run["status"], (run["error"] or {}).get("code")) == (case.ends, case.code)
+    assert (ended(run), (run["error"] or {}).get("code")) == (case.ends, case.code)
     if case.code is not None:
         # A name that another has taken is said as a mistake, by its option.
         assert case.code == "in_use" or run["error"]["message"].startswith(f"{case.step}: ")
         assert case.said in f"{run['error']['message']} {run['error']['hint']}"
-        assert statuses(run)[case.step] == "failed"
+        if case.ends == NO_RUN:
+            assert deploying.json("history", "list") == []
+        else:
+            assert statuses(run)[case.step] == "failed"
     assert case.warned in said
     assert case.warned or case.code or "warning: " not in said
     assert sorted(left(run)) == sorted(case.left)
@@ -200,6 +205,11 @@ def carried_out(deploying: Deploying, case: Fault) -> tuple[int, Any, str]:
         return status, run, call.said
 
 
+def ended(printed: Any) -> str:
+    """How a run ended, as printed; an error alone is none."""
+    return str(printed.get("status", NO_RUN))
+
+
 def assert_reserved_until_aborted(deploying: Deploying, run: Any) -> None:
     """Name and address are refused to others; `deploy abort` gives them back."""
     number = str(run["id"])
@@ -226,7 +236,7 @@ def line(case: Fault, status: int, run: Any, warnings: str, folder: Path) -> str
     what_is_left = ", ".join(f"{kind} {name}" for kind, name in left(run)) or "nothing"
     if case.code is None:
         what_is_left = ""
-    return f"| {case.what} | {run['status']} | {status} | {code} | {said} | {what_is_left} |\n"
+    return f"| {case.what} | {ended(run)} | {status} | {code} | {said} | {what_is_left} |\n"
 
 
 @pytest.mark.parametrize("case", FULL_DISK, ids=lambda case: case.what)

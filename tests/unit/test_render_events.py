@@ -15,6 +15,7 @@ from diaken_cli.events import (
     PlayStarted,
     RunFinished,
     RunStarted,
+    RunWithdrawn,
     SnapshotFinished,
     StepFinished,
     StepProgressed,
@@ -62,6 +63,7 @@ EVENTS: tuple[Event, ...] = (
         hosts=("web01", "web02"),
         playbook="update",
     ),
+    RunWithdrawn(at=AT, run=12),
     StepStarted(at=AT, step="playbook", detail="run update on web01, web02"),
     StepProgressed(at=AT, step="clone", percent=40, detail="copying"),
     StepFinished(

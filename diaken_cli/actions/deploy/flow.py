@@ -55,7 +55,7 @@ def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> list[tu
 def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], None]) -> None:
     """Deploy a VM; a failure or a stop undoes what was done, and is raised.
 
-    A request that can't even be understood is refused without a record.
+    A request that can't be understood, or that `validate` refuses, is no run.
     """
     request = draft.request
     if request is None or draft.mistakes:
@@ -73,11 +73,29 @@ def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], Non
     def begin(attempt: Attempt) -> Begun:
         return outside.store.claims.begin(new, attempt, now())
 
-    with _working(request, outside, begin, show) as world:
+    with _working(request, outside, begin, show) as world, _no_run_of_mistakes(world):
         if existing is None:
             _go(world, {})
         else:
             _reuse(world, existing)
+
+
+@contextmanager
+def _no_run_of_mistakes(world: Deploy) -> Iterator[None]:
+    """Withdraw a new run that its first step refuses: nothing was changed, so nothing is recorded.
+
+    Meanwhile it was one, so that others could see and stop it. One that was stopped stays, and so
+    do one that met a defect, and one whose database failed: that can't be told to forget it.
+    """
+    try:
+        yield
+    except (Canceled, DatabaseError):
+        raise
+    except DiakenError as error:
+        refused = error.code != DiakenError.code
+        if refused and world.recording.last_step == STEPS[0].name:
+            world.recording.withdraw()
+        raise
 
 
 def resume(run_id: int, outside: Outside, show: Emit) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from io import FileIO
 
 HOST = (("host", NAME),)
+NO_RUN = "none"
 BOTH = (*HOST, ("vm", NAME))
 PROTECTED = "can't be opened for writing"
 FULL = "no room is left on the disk"
@@ -60,9 +61,11 @@ class Fault:
 
     @property
     def ends(self) -> str:
-        """The status of the run."""
+        """The status of the run; what is refused before it changed anything is none."""
         if self.code is None:
             return "success"
+        if self.step == "validate" and self.code != "database":
+            return NO_RUN
         if self.world == "small_disk":  # how it ended could not be recorded
             return "interrupted"
         return "canceled" if self.stopped else "failed"
