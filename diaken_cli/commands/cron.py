@@ -27,13 +27,18 @@ def a_person_reads() -> bool:
 
 @contextmanager
 def remembering(call: Call) -> "Iterator[Lasting]":
-    """What is wrong with the config or the database is remembered beside the default one."""
+    """What is wrong with the config or the database is remembered beside the default one.
+
+    A database is never made here: without one nothing is due, and what was scheduled is elsewhere.
+    """
     from diaken_cli.actions.lasting import Lasting
     from diaken_cli.actions.recording import now
     from diaken_cli.config.places import default_database
+    from diaken_cli.store.engine import require
 
     lasting = Lasting.beside(default_database(os.environ))
     try:
+        require(call.config.database.path)
         yield lasting
     except ConfigurationError as error:
         end_with(call, error, told_now=lasting.tell(error.message, now()))

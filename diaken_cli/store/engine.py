@@ -82,6 +82,25 @@ class Database:
             copy_whole(live, target)
 
 
+def require(path: Path) -> None:
+    """See that there is a database, for what must never make one. Raises DatabaseError.
+
+    An empty file is none. What this account may not look at is for whoever opens it.
+    """
+    try:
+        there = path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        there = False
+    except OSError:
+        there = True
+    if not there:
+        raise DatabaseError(
+            f"there is no database {path}",
+            hint="Is this the account that it belongs to, and DIAKEN_DATABASE or `[database] path`"
+            " right? Every command but `scheduler tick` and `snapshots prune` makes a new one.",
+        )
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with this project's settings; transactions are begun by hand."""
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)

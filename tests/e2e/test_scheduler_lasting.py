@@ -111,3 +111,34 @@ def test_a_broken_config_file_for_three_days_makes_four_messages(
     assert (status, len(lines)) == (0, 1)
     assert lines[0].startswith("warning: over: ")
     assert at(HOURS + 1, "scheduler", "tick") == (0, [])
+
+
+@pytest.mark.parametrize("left", [None, b""], ids=["no file", "an empty file"])
+@pytest.mark.parametrize("command", [("scheduler", "tick"), ("snapshots", "prune")])
+def test_a_database_that_is_not_there_is_told_once_a_day_and_never_made(
+    cli: Cli, at: At, command: tuple[str, str], left: bytes | None
+) -> None:
+    database = cli.folder / "elsewhere" / "diaken.db"
+    database.parent.mkdir()
+    if left is not None:
+        database.write_bytes(left)
+    before = sorted(cli.folder.rglob("elsewhere/*"))
+    kept, cli.database = cli.database, database
+    cli.configure()
+    told = {}
+    for hour in range(0, HOURS, 6):
+        status, lines = at(hour, *command)
+        assert status == 10
+        if lines:
+            told[hour] = " ".join(lines)
+    assert list(told) == [0, 24, 48]
+    assert all(f"error: there is no database {database}" in each for each in told.values()), told
+    assert "DIAKEN_DATABASE" in told[0]
+    assert cli.error(10, *command)["code"] == "database"
+    assert sorted(cli.folder.rglob("elsewhere/*")) == before
+    cli.database = kept
+    cli.configure()
+    status, lines = at(HOURS, "scheduler", "tick")
+    assert (status, len(lines)) == (0, 1)
+    assert lines[0].startswith("warning: over: there is no database")
+    assert at(HOURS + 1, "scheduler", "tick") == (0, [])
