@@ -13,7 +13,11 @@ LARGEST_SIZE = 1024 * BYTES["T"]
 RESERVED_NAMES = ("all", "ungrouped", "localhost")  # these mean something else to Ansible
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
-_AMOUNT = re.compile(r"([0-9]{1,18})([A-Za-z])")
+_SIZE = re.compile(r"([0-9]{1,18})(\.[0-9])? ?([KMGT])(?:i|iB)?")
+_DURATION = re.compile(
+    r"(?:([0-9]{1,18}) ?d)? ?(?:([0-9]{1,18}) ?h)? ?"
+    r"(?:([0-9]{1,18}) ?(?:m|min))? ?(?:([0-9]{1,18}) ?s)?"
+)
 _LABEL_RULE = "letters, digits and dashes, no dash first or last, at most 63"
 
 
@@ -80,12 +84,16 @@ def parse_count(text: str) -> int:
 
 
 def parse_size(text: str) -> int:
-    """Bytes, of `512M` or `8G`: K, M, G and T are binary."""
-    size = _amount(text, BYTES)
-    if not size:
+    """Bytes, of `512M`, `8G` or `8 GiB`, as diaken itself prints it: the units are binary."""
+    found = _SIZE.fullmatch(text)
+    tenths = int(found[1] + (found[2] or ".0")[1:]) * BYTES[found[3]] if found else 0
+    if not tenths:
         raise ValueError(
-            f"{text!r} is not a size: a whole number and K, M, G or T, such as 512M or 8G"
+            f"{text!r} is not a size: a number and K, M, G or T, such as 512M, 8G or 8 GiB"
         )
+    size, left = divmod(tenths, 10)
+    if left:
+        raise ValueError(f"{text!r} is not a whole number of bytes: use a smaller unit")
     if size > LARGEST_SIZE:
         raise ValueError(f"{text!r} is too large: at most {format_size(LARGEST_SIZE)}")
     return size
@@ -102,8 +110,13 @@ def format_size(size: int) -> str:
 
 
 def parse_duration(text: str) -> int:
-    """Seconds, of `90s`, `30m`, `2h` or `7d`."""
-    seconds = _amount(text, SECONDS)
+    """Seconds, of `90s`, `30m`, `2h` or `7d`, or `1 min 30 s`, as diaken itself prints it."""
+    found = _DURATION.fullmatch(text)
+    amounts = found.groups() if found else ()
+    seconds = sum(
+        int(amount or 0) * factor
+        for amount, factor in zip(amounts, reversed(SECONDS.values()), strict=False)
+    )
     if not seconds:
         raise ValueError(
             f"{text!r} is not a duration: a whole number and s, m, h or d, such as 90s, 30m, 2h"
@@ -139,12 +152,6 @@ def _check_is_a_machine(address: IPv4Address) -> None:
     for kind, applies in kinds.items():
         if applies:
             raise ValueError(f"{address} is {kind}, not the address of one machine")
-
-
-def _amount(text: str, units: dict[str, int]) -> int:
-    """What is written, in the smallest unit; 0 where it can't be read."""
-    found = _AMOUNT.fullmatch(text)
-    return int(found[1]) * units.get(found[2], 0) if found else 0
 
 
 def _formatted(amount: int, units: dict[str, int]) -> str | None:

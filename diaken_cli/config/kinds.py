@@ -142,7 +142,7 @@ DURATION = Kind(
     show=units.format_duration,
 )
 SIZE = Kind(
-    _quoted(units.parse_size, 'a size, such as "512M" or "8G"'),
+    _quoted(units.parse_size, 'a size, such as "512M", "8G" or "8 GiB"'),
     show=units.format_size,
 )
 ADDRESS = Kind(_address)

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from diaken_cli import units
+from diaken_cli.render import phrases
+from diaken_cli.render.inventory import row_columns
 
 
 @pytest.mark.parametrize("text", ["PROD", "web", "a", "0", "web-01", "x" * 63, "2024"])
@@ -109,7 +111,12 @@ def test_what_is_not_an_interface_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1K", 1024), ("512M", 512 * 2**20), ("8G", 8 * 2**30), ("1T", 2**40), ("1024T", 2**50)],
+    [
+        *(("1K", 1024), ("512M", 512 * 2**20), ("8G", 8 * 2**30), ("1T", 2**40), ("1024T", 2**50)),
+        *(("8Gi", 8 * 2**30), ("8GiB", 8 * 2**30), ("8 GiB", 8 * 2**30), ("1 GiB", 2**30)),
+        *(("2Gi", 2 * 2**30), ("512 MiB", 512 * 2**20), ("8 G", 8 * 2**30)),
+        *(("1.5 GiB", 1536 * 2**20), ("0.5G", 512 * 2**20)),
+    ],
 )
 def test_sizes_are_binary(text: str, size: int) -> None:
     assert units.parse_size(text) == size
@@ -123,7 +130,12 @@ def test_sizes_are_said_in_the_largest_unit_that_is_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604800)]
+    ("text", "seconds"),
+    [
+        *(("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604800)),
+        *(("1 min 30 s", 90), ("3 min 05 s", 185), ("2 h 10 min", 7800), ("1h30m", 5400)),
+        *(("1d 2h", 93600), ("45 s", 45), ("30min", 1800)),
+    ],
 )
 def test_durations(text: str, seconds: int) -> None:
     assert units.parse_duration(text) == seconds
@@ -138,11 +150,34 @@ def test_durations_are_said_in_the_largest_unit_that_is_exact() -> None:
 @pytest.mark.parametrize("parse", [units.parse_size, units.parse_duration])
 @pytest.mark.parametrize(
     "text",
-    ["", "8", "0", "0G", "0m", "-1G", "-1h", "1.5G", "1.5h", "8 G", "8GB", "8g", "2H", "1w", "٣m"],
+    [
+        *(
+            "",
+            " ",
+            "8",
+            "0",
+            "0G",
+            "0m",
+            "-1G",
+            "-1h",
+            "1.5",
+            "1.5h",
+            "8GB",
+            "8g",
+            "8gib",
+            "8  GiB",
+        ),
+        *("2H", "1w", "٣m", "30m 2h", "1h 1h", "90 sec", "1.25G", " 8G", "8G ", "8i", "8B"),
+    ],
 )
 def test_a_bare_number_and_other_units_are_refused(parse: Callable[[str], int], text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a (size|duration): a whole number and "):
+    with pytest.raises(ValueError, match=r"is not a (size|duration): a (whole )?number and "):
         parse(text)
+
+
+def test_a_size_is_a_whole_number_of_bytes() -> None:
+    with pytest.raises(ValueError, match="use a smaller unit"):
+        units.parse_size("0.1G")
 
 
 def test_what_nobody_can_mean_is_refused() -> None:
@@ -162,6 +197,19 @@ def test_a_duration_is_read_as_it_was_written(seconds: int) -> None:
 @given(some.integers(1, units.LARGEST_SIZE // 1024))
 def test_a_size_is_read_as_it_was_written(kilobytes: int) -> None:
     assert units.parse_size(units.format_size(kilobytes * 1024)) == kilobytes * 1024
+
+
+@given(some.integers(1, 10 * 24 * 3600))
+def test_a_duration_is_read_as_it_is_shown(seconds: int) -> None:
+    shown = phrases.seconds(seconds) if seconds >= 60 else f"{seconds} s"
+    unit = 60 if seconds >= 3600 else 1
+    assert abs(units.parse_duration(shown) - seconds) < unit
+
+
+@given(some.integers(1, 1000).map(lambda tenths: tenths * 512 * 2**20))
+def test_a_size_is_read_as_a_table_shows_it(size: int) -> None:
+    shown = row_columns({"memory": 0})["MEMORY"]({"memory": size})
+    assert units.parse_size(shown) == size
 
 
 @given(some.text(max_size=70))
