@@ -1,5 +1,6 @@
 """A deploy that must not begin: what is wrong is said, and nothing is left anywhere."""
 
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,6 +70,15 @@ def vcenter(**other: str | None) -> Callable[[Deploying], None]:
     return given
 
 
+def lacking(*privileges: str) -> Callable[[Deploying], None]:
+    """An account that has not these privileges."""
+
+    def given(deploying: Deploying) -> None:
+        deploying.lab.sim("lack", privilege=",".join(privileges))
+
+    return given
+
+
 @dataclass(frozen=True)
 class Refused:
     """What is asked for in which world, the exit status, the options it is for, and the words."""
@@ -127,6 +137,19 @@ CASES = (
         given=host("db01", IP),
     ),
     Refused(
+        "privileges, and a mistake",
+        asked=("--network", "VM Network", "--cpus", "500"),
+        status=2,
+        options=("--cpus", "--datastore", "--folder", "--network", "--template"),
+        said="lacks VirtualMachine.Provisioning.DeployTemplate on /DC0/vm/debian12",
+        given=lacking(
+            "Datastore.AllocateSpace",
+            "Network.Assign",
+            "VirtualMachine.Config.CPUCount",
+            "VirtualMachine.Provisioning.DeployTemplate",
+        ),
+    ),
+    Refused(
         "wrong password",
         asked=("--vcenter", "other"),
         status=13,
@@ -172,6 +195,7 @@ def test_it_is_refused_and_nothing_is_left(deploying: Deploying, case: Refused) 
     options = {each["option"] for each in error.get("mistakes", ())}
     assert options == set(case.options), error
     assert deploying.world() == before
+    assert deploying.json("history", "list") == [], "a mistake is no run"
 
 
 def test_who_takes_the_risk_may_have_an_address_that_answers(deploying: Deploying) -> None:
@@ -180,6 +204,34 @@ def test_who_takes_the_risk_may_have_an_address_that_answers(deploying: Deployin
     plan = deploying.deploy("--dry-run", ip="10.77.0.93")
 
     assert plan["dry_run"]
+
+
+def test_a_dry_run_looks_at_the_privileges_that_the_deploy_needs(deploying: Deploying) -> None:
+    lacking("VirtualMachine.Config.CPUCount", "Resource.AssignVMToPool")(deploying)
+
+    refused = deploying.error(2, *deploying.words("--dry-run", "--cpus", "2"))
+
+    told = {each["option"]: each["message"] for each in refused["mistakes"]}
+    assert set(told) == {"--folder", "--resource-pool"}
+    assert told["--folder"].endswith("lacks VirtualMachine.Config.CPUCount on /DC0/vm")
+    assert "lacks Resource.AssignVMToPool on /DC0/host/DC0_C0/Resources" in told["--resource-pool"]
+    deploying.lab.sim("clear")
+    lacking("VirtualMachine.Config.CPUCount", "VirtualMachine.State.CreateSnapshot")(deploying)
+    assert deploying.deploy("--dry-run")["dry_run"], "neither is needed"
+    deploying.lab.sim("soapfault", method="HasPrivilegeOnEntities", fault="NotSupported")
+    assert deploying.deploy("--dry-run", "--cpus", "2")["dry_run"], "vCenter does not tell"
+
+
+def test_a_refused_deploy_says_so_as_it_goes_on(deploying: Deploying) -> None:
+    done = deploying.run(*deploying.words("--template", "nosuch"), "--output", "jsonl")
+
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    assert done.status == 2
+    assert [each["type"] for each in lines][:2] == ["run_started", "step_started"]
+    assert [each["type"] for each in lines][-2:] == ["run_withdrawn", "error"]
+    assert lines[-2]["run"] == lines[0]["run"]
+    assert [each["option"] for each in lines[-1]["error"]["mistakes"]] == ["--template"]
+    assert deploying.run("history", "show", str(lines[0]["run"])).status == 11
 
 
 def test_a_dry_run_refuses_as_the_deploy_would(deploying: Deploying) -> None:

@@ -22,6 +22,7 @@ from diaken_cli.services.vsphere.inventory import (
     Place,
     read_inventory,
 )
+from diaken_cli.services.vsphere.privileges import lacking_for_deploy
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.words import DeployRequest
 
@@ -66,64 +67,22 @@ def resolve_placement(session: Session, request: DeployRequest) -> Placement | t
     """The placement of a request, or everything that is wrong with it, each with its option."""
     inventory = read_inventory(session)
     templates = [each.ref for each in matching(inventory.machines, request.template)]
-    return decide(inventory, request, read_hardware(session, templates))
+    decision = _Decision(inventory, request)
+    placement = decision.placement(read_hardware(session, templates))
+    mistakes = (*decision.mistakes, *lacking_for_deploy(session, request, decision.places))
+    return placement if placement is not None and not mistakes else mistakes
 
 
 def decide(
     inventory: Inventory, request: DeployRequest, hardware: dict[str, Hardware]
 ) -> Placement | tuple[Mistake, ...]:
-    """The same from plain data; `hardware` holds that of each VM with the template's name."""
+    """The same from plain data; `hardware` holds that of each VM with the template's name.
+
+    What the account may do there is not looked at.
+    """
     decision = _Decision(inventory, request)
-    datacenter = decision.take(
-        choose(inventory.datacenters, request.datacenter, "--datacenter", "datacenter")
-    )
-    template = decision.template(datacenter)
-    if datacenter is None:
-        return tuple(decision.mistakes)
-    decision.name_is_free(datacenter)
-    own = hardware.get(template.ref) if template is not None else None
-    if template is not None:
-        decision.hardware(own)
-    folder = decision.folder(datacenter, template)
-    cluster, pool = decision.cluster_and_pool(datacenter, template)
-    if cluster is None:
-        decision.exist(datacenter)
-        return tuple(decision.mistakes)
-    network = decision.network(datacenter, cluster)
-    able = decision.able_hosts(cluster, network)
-    if not able:
-        return tuple(decision.mistakes)
-    datastore = decision.datastore(datacenter, cluster, able, template, own)
-    if decision.mistakes or not (template and own and folder and pool and datastore):
-        return tuple(decision.mistakes)
-    host = max(
-        (each for each in able if datastore.ref in each.datastores),
-        key=lambda each: (each.free_memory, each.ref),
-    )
-    return Placement(
-        datacenter=datacenter.name,
-        template=template.ref,
-        template_path=template.path,
-        folder=folder.ref,
-        folder_path=folder.path,
-        cluster=cluster.ref,
-        cluster_name=cluster.name,
-        pool=pool.ref,
-        pool_path=pool.path,
-        esxi_host=host.ref,
-        esxi_host_name=host.name,
-        datastore=datastore.ref,
-        datastore_name=datastore.name,
-        datastore_free=datastore.free,
-        network=network.ref if network else None,
-        network_name=network.name if network else None,
-        network_kind=network.kind if network else None,
-        cpus=request.cpus or own.cpus,
-        memory=request.memory or own.memory,
-        template_disk=own.disks[0],
-        disk=request.disk or own.disks[0],
-        disks=needed_room(own, request),
-    )
+    placement = decision.placement(hardware)
+    return tuple(decision.mistakes) if placement is None else placement
 
 
 def needed_room(own: Hardware, request: DeployRequest) -> int:
@@ -133,15 +92,80 @@ def needed_room(own: Hardware, request: DeployRequest) -> int:
 
 @dataclass
 class _Decision:
-    """One walk through the request that collects the mistakes as it goes."""
+    """One walk through the request; it collects the mistakes, and the places by their options."""
 
     inventory: Inventory
     request: DeployRequest
     mistakes: list[Mistake] = field(default_factory=list)
+    places: dict[str, Place] = field(default_factory=dict)
+
+    def placement(self, hardware: dict[str, Hardware]) -> Placement | None:
+        """Where the VM goes; None where something is wrong."""
+        datacenter = self.take(
+            choose(
+                self.inventory.datacenters, self.request.datacenter, "--datacenter", "datacenter"
+            )
+        )
+        template = self.template(datacenter)
+        if datacenter is None:
+            return None
+        self.name_is_free(datacenter)
+        self.note("--template", template)
+        own = hardware.get(template.ref) if template is not None else None
+        if template is not None:
+            self.hardware(own)
+        folder = self.folder(datacenter, template)
+        cluster, pool = self.cluster_and_pool(datacenter, template)
+        self.note("--folder", folder)
+        self.note("--resource-pool", pool)
+        if cluster is None:
+            self.exist(datacenter)
+            return None
+        network = self.network(datacenter, cluster)
+        self.note("--network", network)
+        able = self.able_hosts(cluster, network)
+        if not able:
+            return None
+        datastore = self.datastore(datacenter, cluster, able, template, own)
+        self.note("--datastore", datastore)
+        if self.mistakes or not (template and own and folder and pool and datastore):
+            return None
+        host = max(
+            (each for each in able if datastore.ref in each.datastores),
+            key=lambda each: (each.free_memory, each.ref),
+        )
+        return Placement(
+            datacenter=datacenter.name,
+            template=template.ref,
+            template_path=template.path,
+            folder=folder.ref,
+            folder_path=folder.path,
+            cluster=cluster.ref,
+            cluster_name=cluster.name,
+            pool=pool.ref,
+            pool_path=pool.path,
+            esxi_host=host.ref,
+            esxi_host_name=host.name,
+            datastore=datastore.ref,
+            datastore_name=datastore.name,
+            datastore_free=datastore.free,
+            network=network.ref if network else None,
+            network_name=network.name if network else None,
+            network_kind=network.kind if network else None,
+            cpus=self.request.cpus or own.cpus,
+            memory=self.request.memory or own.memory,
+            template_disk=own.disks[0],
+            disk=self.request.disk or own.disks[0],
+            disks=needed_room(own, self.request),
+        )
 
     def wrong(self, option: str, value: object, message: str, *, in_use: bool = False) -> None:
         given = None if value is None else str(value)
         self.mistakes.append(Mistake(option, given, message, in_use))
+
+    def note(self, option: str, place: Place | None) -> None:
+        if place is not None:
+            self.places[option] = place
 
     def take(self, choice: Chosen | Mistake) -> Chosen | None:
         if isinstance(choice, Mistake):
