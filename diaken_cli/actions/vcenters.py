@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import get_args
 
 from diaken_cli import units
 from diaken_cli.actions import validate
@@ -18,7 +19,9 @@ from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterRecord, VCenterValues
 from diaken_cli.words import SecretKind
 
-KINDS: tuple[Kind, ...] = ("templates", "networks", "datastores", "clusters", "folders")
+KINDS: tuple[Kind, ...] = get_args(Kind)
+NO_DATACENTER = "no_datacenter"
+NOT_STORED = "Nothing was stored; --no-test stores it without logging in"
 CLOCK_TOLERANCE = 60.0
 """Seconds that vCenter's clock and ours may differ: retention goes by vCenter's."""
 
@@ -79,7 +82,49 @@ def session(vcenter: VCenterRecord) -> Session:
 
 
 def add_vcenter(store: Store, *, name: str | None, given: GivenVCenter) -> VCenterRecord:
-    """Add a vCenter; it is not connected to. Raises InvalidInput with all that is wrong."""
+    """Add a vCenter without connecting to it.
+
+    Raises InvalidInput with all that is wrong, SecretError for a password file that is not closed.
+    """
+    checked, values = _new(store, name, given)
+    return store.inventory.add_vcenter(checked, values)
+
+
+def test_and_add(
+    store: Store, *, name: str | None, given: GivenVCenter
+) -> tuple[VCenterRecord, Tested]:
+    """Log in to a vCenter, and add it when that went well.
+
+    Raises as `add_vcenter` and `test` do; then nothing is stored.
+    """
+    checked, values = _new(store, name, given)
+    candidate = VCenterRecord(id=0, name=checked, hosts=0, **vars(values))
+    try:
+        tested = test(candidate)
+    except VSphereError as refused:
+        if refused.code == NO_DATACENTER:
+            mistake = Mistake("--datacenter", values.datacenter, refused.message)
+            raise InvalidInput([mistake]) from refused
+        refused.hint = _sentences(refused.hint, NOT_STORED)
+        raise
+    return store.inventory.add_vcenter(checked, values), tested
+
+
+def set_vcenter(store: Store, vcenter: VCenterRecord, *, given: GivenVCenter) -> VCenterRecord:
+    """Change what is said of a vCenter without connecting to it. Raises as `add_vcenter` does."""
+    if given == GivenVCenter():
+        raise validate.nothing_to_change("vcenters set")
+    reader = validate.Reader()
+    values = understand(given, vcenter, reader)
+    if values is None or reader.mistakes:
+        raise InvalidInput(reader.mistakes)
+    if given.password_file is not None:
+        credentials.check_file(values.secret_ref)
+    return store.inventory.set_vcenter(vcenter, values)
+
+
+def _new(store: Store, name: str | None, given: GivenVCenter) -> tuple[str, VCenterValues]:
+    """What a new vCenter is to be stored as; nothing can be wrong with it but vCenter itself."""
     reader = validate.Reader()
     checked = reader.required("NAME", name, units.check_label)
     if checked and store.inventory.vcenter(checked):
@@ -87,16 +132,15 @@ def add_vcenter(store: Store, *, name: str | None, given: GivenVCenter) -> VCent
     values = understand(given, None, reader)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
-    return store.inventory.add_vcenter(checked, values)
+    if values.secret_kind is SecretKind.FILE:
+        credentials.check_file(values.secret_ref)
+    return checked, values
 
 
-def set_vcenter(store: Store, vcenter: VCenterRecord, *, given: GivenVCenter) -> VCenterRecord:
-    """Change what is said of a vCenter. Raises InvalidInput with all that is wrong."""
-    reader = validate.Reader()
-    values = understand(given, vcenter, reader)
-    if values is None or reader.mistakes:
-        raise InvalidInput(reader.mistakes)
-    return store.inventory.set_vcenter(vcenter, values)
+def _sentences(*parts: str | None) -> str:
+    """Hints after one another, each beginning with a capital and ending with a full stop."""
+    said = [part.rstrip(".") for part in parts if part]
+    return " ".join(f"{part[0].upper()}{part[1:]}." for part in said)
 
 
 def understand(
@@ -171,7 +215,9 @@ def look(vcenter: VCenterRecord, what: str | None, datacenter: str | None) -> tu
     Raises InvalidInput for the kind and the datacenter, and as `test` does.
     """
     reader = validate.Reader()
-    kind = reader.choice("WHAT", what, {each: each for each in KINDS}, required=True)
+    if what is None:
+        reader.refuse("WHAT", None, f"is required, one of: {', '.join(KINDS)}")
+    kind = reader.optional("WHAT", what, parse_kind, None, may_be_empty=False)
     if kind is None:
         raise InvalidInput(reader.mistakes)
     with session(vcenter) as opened:
@@ -182,6 +228,15 @@ def look(vcenter: VCenterRecord, what: str | None, datacenter: str | None) -> tu
                 mistake = Mistake("--datacenter", datacenter, missing.message)
                 raise InvalidInput([mistake]) from missing
             raise lost_datacenter(vcenter, missing.message) from missing
+
+
+def parse_kind(text: str) -> Kind:
+    """A kind of things to browse, also in the singular and whatever its case."""
+    wanted = text.casefold()
+    for kind in KINDS:
+        if wanted in (kind, kind.removesuffix("s")):
+            return kind
+    raise ValueError(f"{text!r} is not one of: {', '.join(KINDS)}")
 
 
 def names(
@@ -200,7 +255,7 @@ def lost_datacenter(vcenter: VCenterRecord, said: str) -> VSphereError:
     """What is wrong where the stored datacenter of a vCenter is not there."""
     return VSphereError(
         f"vCenter {vcenter.name} has {said}",
-        code="no_datacenter",
+        code=NO_DATACENTER,
         hint=f"Name another one: diaken vcenters set {vcenter.name} --datacenter D",
     )
 

@@ -7,21 +7,21 @@ import typer
 
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, option_name, require
-from diaken_cli.errors import InvalidInput
+from diaken_cli.errors import InvalidInput, SecretError, VSphereError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from diaken_cli.actions.vcenters import GivenVCenter
+    from diaken_cli.actions.vcenters import GivenVCenter, Tested
     from diaken_cli.store.records import VCenterRecord
 
 app = group("Named connections to vCenter.")
 
 PASSWORD = "Where its password is (exactly one of them)"  # noqa: S105  a heading
 TLS = "How its certificate is verified (else by what this machine trusts)"
-"""Seconds that two clocks may differ before a person is told."""
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The vCenter's name here.")]
+NoTest = Annotated[bool, typer.Option("--no-test", help="Store it without logging in.")]
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,11 @@ def list_them(call: Call) -> None:
 
 
 @command(app)
-def add(call: Call, options: VCenterOptions, name: Name = None) -> None:
-    """Add a vCenter. It is not connected to: see `diaken vcenters test`.
+def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest = False) -> None:
+    """Add a vCenter: log in, say what the account may lack, and only then store it.
+
+    Exit status 13: it can't be reached, or refuses; 10: its password can't be obtained, or others
+    can read its file. Nothing is stored then.
 
     Example: diaken vcenters add main --server vc.example.com --username diaken@vsphere.local
     --password-command 'pass show vcenter'
@@ -113,14 +116,20 @@ def add(call: Call, options: VCenterOptions, name: Name = None) -> None:
     Example: diaken vcenters add lab --server 10.0.9.5:8443 --username root --password-file
     /etc/diaken/lab --ca-file /etc/diaken/lab-ca.pem
     """
-    from diaken_cli.actions.vcenters import add_vcenter
+    from diaken_cli.actions.vcenters import add_vcenter, test_and_add
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
         name, options = _asked(call, ask, name, options)
-        added = add_vcenter(call.store, name=name, given=options.given())
-        said = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
-        call.output.changed(vcenter_as_json(added), said)
+        if no_test:
+            added = add_vcenter(call.store, name=name, given=options.given())
+            said = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
+            call.output.changed(vcenter_as_json(added), said)
+            return
+        added, tested = test_and_add(call.store, name=name, given=options.given())
+        about = f"{tested.product} at {tested.server}, as {tested.username}"
+        call.output.changed(vcenter_as_json(added), f"added vCenter {added.name}: {about}")
+        _warn_of(call, tested)
 
 
 @command(app)
@@ -138,19 +147,31 @@ def show(call: Call, name: Name = None) -> None:
 
 
 @command(app, name="set")
-def set_it(call: Call, options: VCenterOptions, name: Name = None) -> None:
+def set_it(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest = False) -> None:
     """Change what is said of a vCenter; what is not said stays.
+
+    It is stored, then logged in with: what does not work is a warning, since what was stored before
+    may work no better.
 
     Example: diaken vcenters set main --password-file /etc/diaken/vcenter --ca-file /etc/ssl/ca.pem
 
     Example: diaken vcenters set main --username diaken@vsphere.local --datacenter Madrid
     """
     from diaken_cli.actions.vcenters import set_vcenter
+    from diaken_cli.actions.vcenters import test as connect
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
         changed = set_vcenter(call.store, _find(call, ask, name), given=options.given())
         call.output.changed(vcenter_as_json(changed), f"changed vCenter {changed.name}")
+        if no_test:
+            return
+        try:
+            tested = connect(changed)
+        except (VSphereError, SecretError) as error:
+            call.output.warn(f"it is stored, but does not work: {error.message}")
+        else:
+            _warn_of(call, tested)
 
 
 @command(app)
@@ -184,18 +205,13 @@ def try_it(call: Call, name: Name = None) -> None:
 
     Example: diaken vcenters test main --json
     """
-    from diaken_cli.actions.vcenters import CLOCK_TOLERANCE
     from diaken_cli.actions.vcenters import test as connect
     from diaken_cli.render.inventory import tested_as_json
 
     with asking(call) as ask:
         tested = connect(_find(call, ask, name))
         call.output.thing(tested_as_json(tested))
-        if tested.missing_privileges:
-            lacking = ", ".join(tested.missing_privileges)
-            call.output.warn(f"{tested.username} may lack privileges: {lacking}")
-        if abs(tested.clock_difference) > CLOCK_TOLERANCE:
-            call.output.warn("its clock and ours differ: retention goes by vCenter's")
+        _warn_of(call, tested)
 
 
 @command(app)
@@ -205,7 +221,8 @@ def browse(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="WHAT", help="templates, networks, datastores, clusters or folders."
+            metavar="WHAT",
+            help="templates, networks, datastores, clusters, folders, vms, pools or hosts (ESXi).",
         ),
     ] = None,
     datacenter: Annotated[
@@ -213,21 +230,33 @@ def browse(
         typer.Option("--datacenter", metavar="D", help="Only of this one; a name or a path."),
     ] = None,
 ) -> None:
-    """List what a vCenter offers for a deploy.
+    """List what a vCenter has: what a deploy can name, its VMs, and its ESXi hosts.
 
     Example: diaken vcenters browse main templates
 
     Example: diaken vcenters browse main networks
     """
     from diaken_cli.actions.vcenters import KINDS, look
-    from diaken_cli.render.inventory import row_as_json, row_columns
+    from diaken_cli.render.inventory import ROW_SPARE, row_as_json, row_columns
 
     with asking(call) as ask:
         found = _find(call, ask, name)
         what = ask.choice("WHAT", what, "What", lambda: KINDS)
         rows = [row_as_json(each) for each in look(found, what, datacenter)]
         columns = row_columns(rows[0]) if rows else {}
-        call.output.rows(rows, columns, nothing=f"no {what}")
+        call.output.rows(rows, columns, nothing=f"no {what}", spare=ROW_SPARE)
+
+
+def _warn_of(call: Call, tested: "Tested") -> None:
+    """Say what may be in the way, once the login has worked."""
+    from diaken_cli.actions.vcenters import CLOCK_TOLERANCE
+
+    if tested.missing_privileges:
+        lacking = ", ".join(tested.missing_privileges)
+        where = f"on {tested.datacenter or 'the root folder'}"
+        call.output.warn(f"{tested.username} may lack privileges {where}: {lacking}")
+    if abs(tested.clock_difference) > CLOCK_TOLERANCE:
+        call.output.warn("its clock and ours differ: retention goes by vCenter's")
 
 
 def _find(call: Call, ask: Questions, name: str | None) -> "VCenterRecord":

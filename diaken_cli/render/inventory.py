@@ -47,6 +47,7 @@ VARIABLE_COLUMNS: Mapping[str, Any] = {
     "DEFAULT": lambda shape: "(required)" if shape["default"] is None else shape["default"],
     "DESCRIPTION": "description",
 }
+ROW_SPARE = ("INSTANCE UUID", "PATH")
 BYTES = ("memory", "disk", "capacity", "free")
 
 

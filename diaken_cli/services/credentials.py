@@ -49,6 +49,11 @@ def resolve(kind: SecretKind, ref: str, environ: Mapping[str, str]) -> Secret:
             return _checked(_of_variable(ref, environ), f"the environment variable {ref}")
 
 
+def check_file(ref: str) -> None:
+    """See that a password file can be read, and by nobody else. Raises SecretError."""
+    _of_file(ref)
+
+
 def _checked(raw: bytes, source: str) -> Secret:
     raw = raw.removesuffix(b"\n").removesuffix(b"\r")
     if not raw:

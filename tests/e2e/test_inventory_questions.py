@@ -51,7 +51,7 @@ def test_an_ambiguous_group_and_a_removal_are_asked_about(places: Cli) -> None:
 
 def test_where_a_password_is_is_asked_for(cli: Cli) -> None:
     done = cli.at_a_terminal(
-        *("vcenters", "add", "main"),
+        *("vcenters", "add", "main", "--no-test"),
         answers=[
             ("Server, HOST[:PORT]: ", "https://vc"),
             ("Server, HOST[:PORT]: ", "vc.example.com"),
@@ -75,7 +75,7 @@ def test_a_vcenters_name_and_its_certificate_are_checked_when_they_are_given(cli
         check=True,
         capture_output=True,
     )
-    place = ("--server", "vc", "--username", "u", "--password-env", "VC")
+    place = ("--server", "vc", "--username", "u", "--password-env", "VC", "--no-test")
     assert cli.run("vcenters", "add", "main", *place).status == 0
     done = cli.at_a_terminal(
         *("vcenters", "add", *place),

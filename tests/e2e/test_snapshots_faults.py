@@ -140,7 +140,7 @@ def test_a_vcenter_that_refuses_the_login_holds_up_no_other(
     cli.json(
         *("vcenters", "add", "refused", "--server", f"127.0.0.1:{simulator.port}"),
         *("--username", "nobody", "--password-file", str(cli.folder / "wrong")),
-        *("--ca-file", str(simulator.certificate)),
+        *("--ca-file", str(simulator.certificate), "--no-test"),
     )
     cli.add_host("refused", "other", "10.9.0.2")
     rows = cli.json("snapshots", "prune", status=3)

@@ -17,6 +17,9 @@ from tests.seeding import MORNING
 AUTOMATIC = "Before executing update - 2026-11-24 04:00:00"
 
 
+SET_NOWHERE = ("vcenters", "set", "main", "--server", "127.0.0.1:1")
+
+
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     with Simulator(tmp_path_factory.mktemp("vcenter"), vms=1) as simulator:
@@ -53,7 +56,7 @@ def password_file(cli: Cli, content: str = PASSWORD) -> Path:
 def test_a_vcenter_is_shown_without_its_secret(cli: Cli) -> None:
     shape = cli.json(
         *("vcenters", "add", "main", "--server", "vc.example.com", "--username", "u"),
-        *("--password-command", "pass show vcenter"),
+        *("--password-command", "pass show vcenter", "--no-test"),
     )
     assert shape == {
         "name": "main",
@@ -66,13 +69,15 @@ def test_a_vcenter_is_shown_without_its_secret(cli: Cli) -> None:
     }
     assert cli.json("vcenters", "show", "main") == shape
     assert cli.json("vcenters", "list") == [shape]
-    changed = cli.json("vcenters", "set", "main", "--insecure", "--password-env", "VC_PASSWORD")
+    change = ("vcenters", "set", "main", "--no-test")
+    changed = cli.json(*change, "--insecure", "--password-env", "VC_PASSWORD")
     assert changed == {**shape, "tls": "insecure", "secret": "env"}
-    assert cli.json("vcenters", "set", "main", "--no-insecure", "--datacenter", "DC0") == {
+    assert cli.json(*change, "--no-insecure", "--datacenter", "DC0") == {
         **changed,
         "tls": "verify",
         "datacenter": "DC0",
     }
+    assert "nothing to change" in cli.error(2, "vcenters", "set", "main")["message"]
     assert cli.json("vcenters", "remove", "main", "--yes")["name"] == "main"
     assert cli.error(11, "vcenters", "show", "main")["code"] == "not_found"
 
@@ -87,9 +92,57 @@ def test_all_the_mistakes_of_a_vcenter_are_told_at_once(cli: Cli) -> None:
         *("--password-file", "none", "--password-env", "A", "--ca-file", "none", "--insecure"),
     ) == ["NAME", "--server", "--password-file", "--ca-file", "--insecure"]
     whole = ("vcenters", "add", "main", "--server", "vc", "--username", "u", "--password-env", "A")
-    cli.json(*whole)
+    cli.json(*whole, "--no-test")
     assert cli.mistakes(12, *whole) == ["NAME"]
     assert cli.mistakes(2, *whole, "--ca-file", "none") == ["NAME", "--ca-file"]
+
+
+def test_a_vcenter_that_does_not_let_us_in_is_not_stored(cli: Cli, simulator: Simulator) -> None:
+    password = password_file(cli, "wrong")
+    here = ("vcenters", "add", "main", "--server", f"127.0.0.1:{simulator.port}")
+    account = ("--username", USERNAME, "--password-file", str(password))
+    trusted = ("--ca-file", str(simulator.certificate))
+    refused = cli.error(13, *here, *account, *trusted)
+    assert (refused["code"], "Nothing was stored" in refused["hint"]) == ("login", True)
+    password_file(cli)
+    assert cli.error(13, *here, *account)["code"] == "certificate"
+    nowhere = ("vcenters", "add", "main", "--server", "127.0.0.1:1")
+    assert cli.error(13, *nowhere, *account, *trusted)["code"] == "unreachable"
+    elsewhere = (*here, *account, *trusted, "--datacenter", "DC9")
+    (mistake,) = cli.error(2, *elsewhere)["mistakes"]
+    assert (mistake["option"], "/DC0" in mistake["message"]) == ("--datacenter", True)
+    password.chmod(0o644)
+    for more in ((), ("--no-test",)):
+        opened = cli.error(10, *here, *account, *trusted, *more)
+        assert (opened["code"], "chmod 600" in opened["hint"]) == ("secret", True)
+    assert cli.json("vcenters", "list") == []
+
+
+def test_a_vcenter_is_stored_with_a_word_on_what_its_account_lacks(
+    cli: Cli, simulator: Simulator
+) -> None:
+    simulator.order("lack", privilege="VirtualMachine.State.RevertToSnapshot")
+    done = cli.run(
+        *("vcenters", "add", "main", "--server", f"127.0.0.1:{simulator.port}"),
+        *("--username", USERNAME, "--password-file", str(password_file(cli))),
+        *("--ca-file", str(simulator.certificate)),
+    )
+    assert done.status == 0, done.err
+    assert f"at 127.0.0.1:{simulator.port}, as {USERNAME}" in done.err
+    assert "may lack privileges on the root folder: VirtualMachine.State.Rev" in done.err
+    assert cli.json("vcenters", "list")[0]["name"] == "main"
+
+
+def test_a_change_that_does_not_work_is_stored_and_warned_of(
+    cli: Cli, simulator: Simulator
+) -> None:
+    added(cli, simulator)
+    done = cli.run("vcenters", "set", "main", "--server", "127.0.0.1:1")
+    assert (done.status, "it is stored, but does not work: " in done.err) == (0, True)
+    assert "127.0.0.1:1 does not answer" in done.err
+    assert "warning" not in cli.run(*SET_NOWHERE, "--no-test").err
+    back = cli.run("vcenters", "set", "main", "--server", f"127.0.0.1:{simulator.port}")
+    assert (back.status, back.err) == (0, "changed vCenter main\n")
 
 
 # ── test ─────────────────────────────────────────────────────────────────────────────────────
@@ -117,7 +170,7 @@ def test_a_connection_shows_what_is_there(cli: Cli, simulator: Simulator) -> Non
 
 
 def test_a_password_comes_from_where_it_is_said_to_be(cli: Cli, simulator: Simulator) -> None:
-    added(cli, simulator, "--password-env", "VC_PASSWORD")
+    added(cli, simulator, "--password-env", "VC_PASSWORD", "--no-test")
     done = cli.run("vcenters", "test", "main", "--json", env={"VC_PASSWORD": PASSWORD})
     assert done.status == 0, done.err
     assert PASSWORD not in done.out + done.err
@@ -158,16 +211,24 @@ def test_what_a_vcenter_offers(cli: Cli, simulator: Simulator) -> None:
         ("datastores", "LocalDS_0"),
         ("clusters", "DC0_C0"),
         ("folders", "Servers"),
+        ("vms", "web01"),
+        ("pools", "Resources"),
     ):
         assert name in [row["name"] for row in cli.json("vcenters", "browse", "main", what)]
     text = cli.run("vcenters", "browse", "main", "templates").out
+    assert cli.run("vcenters", "browse", "main", "Template").out == text
+    (vm,) = cli.json("vcenters", "browse", "main", "VMs")
+    assert (vm["power"], vm["cluster"]) == ("on", "DC0_C0")
+    (host, *_) = cli.json("vcenters", "browse", "main", "host")
+    assert (host["cluster"], host["state"]) == ("DC0_C0", "connected")
     assert "NETWORK ADAPTERS" in text
     assert "10 GiB" in text
 
 
 def test_what_can_not_be_browsed_is_refused(cli: Cli, simulator: Simulator) -> None:
     added(cli, simulator)
-    assert cli.mistakes(2, "vcenters", "browse", "main", "hosts") == ["WHAT"]
+    assert cli.mistakes(2, "vcenters", "browse", "main", "gpus") == ["WHAT"]
+    assert "'gpus' is not one of: templates, " in cli.run("vcenters", "browse", "main", "gpus").err
     assert cli.mistakes(2, "vcenters", "browse", "main") == ["WHAT"]
     elsewhere = ("vcenters", "browse", "main", "folders", "--datacenter", "DC9")
     assert cli.mistakes(2, *elsewhere) == ["--datacenter"]

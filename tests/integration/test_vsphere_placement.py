@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pyVmomi import vim
@@ -201,14 +201,14 @@ def test_only_esxi_hosts_that_can_take_it_count(deciding: Deciding) -> None:
     hosts = (
         replace(small, threads=4, free_memory=small.memory),
         replace(large, threads=16, free_memory=GIBIBYTE),
-        replace(down, threads=64, usable=False),
+        replace(down, threads=64, state="disconnected"),
     )
     deciding.inventory = replace(inventory, esxi_hosts=hosts)
     assert deciding.placed(request(cpus=2)).esxi_host == small.ref  # the most free memory
     assert deciding.placed(request(cpus=8)).esxi_host == large.ref
     assert "from 1 to 16" in deciding.mistakes(request(cpus=32))["--cpus"]
     deciding.inventory = replace(
-        inventory, esxi_hosts=tuple(replace(each, usable=False) for each in hosts)
+        inventory, esxi_hosts=tuple(replace(each, state="maintenance") for each in hosts)
     )
     assert "out of maintenance" in deciding.mistakes(request())["--cluster"]
 
@@ -294,3 +294,26 @@ def test_browse_tells_what_there_is(session: Session) -> None:
     assert {row.path for row in browse.browse(session, "folders")} == {"/DC0/vm", "/DC0/vm/Servers"}
     with pytest.raises(NotFound, match="/DC0"):
         browse.browse(session, "folders", "DC9")
+
+
+def test_browse_tells_of_vms_pools_and_esxi_hosts(session: Session) -> None:
+    vms = browse.browse(session, "vms", "DC0")
+    assert [vm.name for vm in vms] == sorted(vm.name for vm in vms)
+    for vm in vms:
+        assert isinstance(vm, browse.VmRow)
+        assert (vm.cluster, vm.power) == ("DC0_C0", "on")
+        assert vm.path == f"/DC0/vm/{vm.name}"
+        assert (vm.instance_uuid, vm.esxi_host) != ("", None)
+    assert not {vm.name for vm in vms} & {row.name for row in browse.browse(session, "templates")}
+    (pool, *_) = browse.browse(session, "pools")
+    assert isinstance(pool, browse.PoolRow)
+    assert (pool.name, pool.cluster) == ("Resources", "DC0_C0")
+    hosts = browse.browse(session, "hosts")
+    assert len(hosts) == 3
+    for host in hosts:
+        assert isinstance(host, browse.EsxiHostRow)
+        assert (host.cluster, host.state) == ("DC0_C0", "connected")
+        assert host.memory > 0
+    for kind in get_args(browse.Kind):
+        with pytest.raises(NotFound, match="DC9"):
+            browse.browse(session, kind, "DC9")

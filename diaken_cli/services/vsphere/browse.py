@@ -1,18 +1,37 @@
-"""What a vCenter has to offer for a deploy, as rows to print."""
+"""What a vCenter has, as rows to print: each kind by one query."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from pyVmomi import vim
 
 from diaken_cli.services.vsphere.hardware import read_hardware
 from diaken_cli.services.vsphere.inventory import (
+    Cluster,
     Inventory,
     Place,
+    Tree,
+    as_datacenter,
     chosen_datacenters,
     read_inventory,
 )
+from diaken_cli.services.vsphere.names import unescape
+from diaken_cli.services.vsphere.properties import Found, collect
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.services.vsphere.vms import PATHS, virtual_machine
 
-Kind = Literal["templates", "networks", "datastores", "clusters", "folders"]
+Kind = Literal[
+    "templates", "networks", "datastores", "clusters", "folders", "vms", "pools", "hosts"
+]
+
+_AROUND_VMS: dict[Any, Any] = {
+    vim.Datacenter: ("name", "parent", "vmFolder"),
+    vim.Folder: ("name", "parent"),
+    vim.ComputeResource: ("name", "parent"),
+    vim.HostSystem: ("name", "parent"),
+    vim.VirtualMachine: (*PATHS, "runtime.host"),
+}
+"""The VMs, and what names the places where they are."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,43 @@ class FolderRow:
     path: str
 
 
-Row = TemplateRow | NetworkRow | DatastoreRow | ClusterRow | FolderRow
+@dataclass(frozen=True)
+class VmRow:
+    """A VM that is no template; `power` is on, off or suspended, `address` what it reports."""
+
+    name: str
+    power: str
+    address: str | None
+    cluster: str | None
+    esxi_host: str | None
+    path: str
+    instance_uuid: str
+
+
+@dataclass(frozen=True)
+class PoolRow:
+    """A resource pool, a cluster's own (`Resources`) included."""
+
+    name: str
+    cluster: str | None
+    path: str
+
+
+@dataclass(frozen=True)
+class EsxiHostRow:
+    """An ESXi host; `state`: connected, maintenance, disconnected …; memory in bytes."""
+
+    name: str
+    cluster: str | None
+    state: str
+    cores: int
+    memory: int
+    path: str
+
+
+Row = (
+    TemplateRow | NetworkRow | DatastoreRow | ClusterRow | FolderRow | VmRow | PoolRow | EsxiHostRow
+)
 
 
 def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple[Row, ...]:
@@ -78,6 +133,8 @@ def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple
 
     Raises NotFound for the datacenter.
     """
+    if kind == "vms":
+        return _vms(session, datacenter)
     inventory = read_inventory(session)
     within = chosen_datacenters(inventory.datacenters, datacenter)
 
@@ -99,6 +156,58 @@ def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple
             return _clusters(inventory, within)
         case "folders":
             return tuple(FolderRow(f.name, f.path) for f in inventory.folders if has(f))
+        case "pools":
+            owners = {each.ref: each.name for each in inventory.clusters}
+            return tuple(
+                PoolRow(p.name, owners.get(p.owner), p.path) for p in inventory.pools if has(p)
+            )
+        case "hosts":
+            return _esxi_hosts(inventory, within)
+
+
+def _vms(session: Session, datacenter: str | None) -> tuple[VmRow, ...]:
+    tree = Tree(collect(session, _AROUND_VMS))
+    within = chosen_datacenters(tree.rows(vim.Datacenter, as_datacenter), datacenter)
+
+    def built(found: Found, _tree: Tree) -> VmRow | None:
+        vm, place = virtual_machine(found.reference, found.values), tree.place(found)
+        if vm.template or (within is not None and place["datacenter"] not in within):
+            return None
+        host = tree.get(found.values.get("runtime.host"))
+        cluster = tree.get(host.values.get("parent")) if host else None
+        return VmRow(
+            name=vm.name,
+            power=vm.power_state,
+            address=vm.addresses[0] if vm.addresses else None,
+            cluster=_name(cluster),
+            esxi_host=_name(host),
+            path=place["path"],
+            instance_uuid=vm.instance_uuid,
+        )
+
+    return tuple(tree.rows(vim.VirtualMachine, built))
+
+
+def _name(found: Found | None) -> str | None:
+    return unescape(found.values.get("name", "?")) if found else None
+
+
+def _esxi_hosts(inventory: Inventory, within: set[str] | None) -> tuple[EsxiHostRow, ...]:
+    cluster_of: dict[str, Cluster] = {
+        ref: cluster for cluster in inventory.clusters for ref in cluster.esxi_hosts
+    }
+    return tuple(
+        EsxiHostRow(
+            name=each.name,
+            cluster=cluster_of[each.ref].name if each.ref in cluster_of else None,
+            state=each.state,
+            cores=each.cores,
+            memory=each.memory,
+            path=each.path,
+        )
+        for each in inventory.esxi_hosts
+        if within is None or each.datacenter in within
+    )
 
 
 def _templates(

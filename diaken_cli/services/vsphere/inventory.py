@@ -61,15 +61,20 @@ class Datacenter(Place):
 
 @dataclass(frozen=True)
 class EsxiHost(Place):
-    """An ESXi server; `usable`: connected and out of maintenance. Memory in bytes."""
+    """An ESXi server; `state` is vSphere's for its connection, or maintenance. Memory in bytes."""
 
-    usable: bool
+    state: str
     cores: int
     threads: int
     memory: int
     free_memory: int
     networks: frozenset[str]
     datastores: frozenset[str]
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is connected and out of maintenance."""
+        return self.state == "connected"
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,10 @@ class Tree:
         tags = {each.key for each in found.values.get("tag") or ()}
         return found.reference in self._uplinks or _UPLINKS in tags
 
+    def get(self, managed: Any) -> Found | None:
+        """An object that another names, where the account may see it."""
+        return None if managed is None else self.found.get(reference(managed))
+
     def rows(self, kind: Any, build: Any) -> tuple[Any, ...]:
         """What `build` makes of each object of a kind, in the order of the paths."""
         built = (
@@ -197,8 +206,7 @@ class Tree:
             steps.append(here.values.get("name", "?"))
             if datacenter is None and isinstance(here.managed, vim.Datacenter):
                 datacenter = here.reference
-            parent = here.values.get("parent")
-            here = self.found.get(reference(parent)) if parent is not None else None
+            here = self.get(here.values.get("parent"))
         return {
             "ref": found.reference,
             "name": unescape(found.values.get("name", "?")),
@@ -233,10 +241,11 @@ def _esxi_host(found: Found, tree: Tree) -> EsxiHost:
     values = found.values
     memory = int(values.get("summary.hardware.memorySize") or 0)
     used = int(values.get("summary.quickStats.overallMemoryUsage") or 0) * MEBIBYTE
+    connection = str(values.get("runtime.connectionState") or "unknown")
+    maintained = connection == "connected" and values.get("runtime.inMaintenanceMode")
     return EsxiHost(
         **tree.place(found),
-        usable=str(values.get("runtime.connectionState")) == "connected"
-        and not values.get("runtime.inMaintenanceMode"),
+        state="maintenance" if maintained else connection,
         cores=int(values.get("summary.hardware.numCpuCores") or 0),
         threads=int(values.get("summary.hardware.numCpuThreads") or 0),
         memory=memory,
