@@ -339,9 +339,11 @@ def wait_for(condition: "Any", seconds: float = 20.0) -> None:
 def test_a_name_that_there_is_not_is_a_mistake_of_its_option(
     cli: Cli, option: str, name: str
 ) -> None:
+    before = cli.json("history", "list", "--limit", "1")
     assert cli.mistakes(2, "snapshots", "list", option, name) == [option]
     if option in ("--host", "--group"):
         assert cli.mistakes(2, "snapshots", "create", "mine", option, name) == [option]
+        assert cli.json("history", "list", "--limit", "1") == before, "a mistake is no run"
 
 
 def test_no_password_is_stored_as_a_setting(cli: Cli) -> None:

@@ -1,6 +1,7 @@
 """What a run leaves beside the database: whose signal it was, and what a killed one left there."""
 
 import os
+import pwd
 import signal
 import time
 import uuid
@@ -10,7 +11,7 @@ import pytest
 
 from diaken_cli import liveness
 from diaken_cli.actions import canceled
-from diaken_cli.actions.recording import lock_path, reap
+from diaken_cli.actions.recording import account, lock_path, reap
 from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import Canceled
 from diaken_cli.store import Store
@@ -30,6 +31,13 @@ def why(lock: Path, number: signal.Signals) -> str:
         with pytest.raises(Canceled) as said:
             stop.check()
     return said.value.message
+
+
+def test_a_run_is_of_the_account_behind_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "anna")
+    assert account() == "anna"
+    monkeypatch.setenv("SUDO_USER", "")
+    assert account() == pwd.getpwuid(os.geteuid()).pw_name
 
 
 def test_who_canceled_a_run_is_told_and_an_old_note_blames_nobody(tmp_path: Path) -> None:
