@@ -173,7 +173,7 @@ def report(
     """
     from diaken_cli.actions import history
     from diaken_cli.actions.recording import now
-    from diaken_cli.render.report import page
+    from diaken_cli.render.report import machine, page
     from diaken_cli.render.runs import run_for_people, title_of
 
     number = ask_run(call, run)
@@ -185,7 +185,7 @@ def report(
         html = Path(name)
     detail = history.find(call.store, number)
     said = history.output(call.store, number, None)
-    text = page(run_for_people(detail), title_of(detail.run), said, now())
+    text = page(run_for_people(detail), title_of(detail.run), said, now(), machine(detail))
     if str(html) == "-":
         call.output.text(text)
         return

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from diaken_cli.render.phrases import counted
+
 if TYPE_CHECKING:
     from diaken_cli.actions.vcenters import Tested
     from diaken_cli.services.vsphere.browse import Row
@@ -80,7 +82,7 @@ def host_as_text(host: "HostRecord") -> dict[str, Any]:
 def total(hosts: "Sequence[HostRecord]", *, shown: int) -> str:
     """How many hosts a list has, and how many of them, or beside them, are inactive."""
     inactive = sum(not each.active for each in hosts)
-    said = f"{shown} host{'' if shown == 1 else 's'}"
+    said = counted(shown, "host")
     if not inactive:
         return said
     if shown == len(hosts):

@@ -19,6 +19,11 @@ def seconds(duration: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 host`, `2 hosts`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def counters(counted: HostCounters) -> str:
     """Ansible's counters, only those that are not 0."""
     said = [f"{name} {number}" for name, number in vars(counted).items() if number]

@@ -2,13 +2,14 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from diaken_cli.words import HostStatus, RunStatus, TaskResult
+from diaken_cli.words import HostStatus, RunKind, RunStatus, TargetType, TaskResult
 from tests.e2e.cli import Cli
 from tests.seeding import begin, result
 
@@ -87,6 +88,98 @@ def test_a_browser_shows_it_and_runs_nothing_of_it(cli: Cli, tmp_path: Path) -> 
     assert title[1] == "Run 1: update on web"
     assert Page(shown).count["rect"] == 1 + 4
     assert "img" not in Page(shown).count
+
+
+def test_a_deploy_says_what_was_deployed_and_where(cli: Cli) -> None:
+    asked: dict[str, Any] = {
+        "name": "web09",
+        "ip": "10.0.4.29",
+        "prefix": 24,
+        "vcenter": "main",
+        "cpus": 1,
+    }
+    asked |= {"dns": ["10.0.0.53", "10.0.0.54"], "gateway": "10.0.4.254", "template": "debian12"}
+    run = begin(
+        cli.store,
+        RunKind.DEPLOY,
+        "web09",
+        target_type=TargetType.VM,
+        playbook=None,
+        request=asked,
+    )
+    chosen: dict[str, Any] = {
+        "cluster_name": "<Compute>",
+        "datastore_name": "fast-01",
+        "folder_path": "/DC/vm",
+    }
+    chosen |= {"network_name": "VLAN 4", "template_path": "/DC/vm/debian12", "disk": 60 << 30}
+    facts: dict[str, Any] = {"placement": {**chosen, "cpus": 1, "memory": 2 << 30}}
+    run.step(0, "validate", facts=facts)
+    run.step(1, "clone", seconds=75)
+    run.end(RunStatus.SUCCESS)
+    text = cli.run("history", "report", "2", "--html", "-").out
+    about = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text))
+    assert about["started"] == "2024-11-24 03:00:00 UTC"
+    for label, value in {
+        "name": "web09",
+        "address": "10.0.4.29/24",
+        "DNS": "10.0.0.53, 10.0.0.54",
+        "template": "/DC/vm/debian12",
+        "hardware": "1 CPU, 2G memory, 60G disk",
+        "vCenter": "main",
+        "cluster": "&lt;Compute&gt;",
+        "datastore": "fast-01",
+        "folder": "/DC/vm",
+        "network": "VLAN 4",
+    }.items():
+        assert about[label] == value, label
+    assert "<td><span>1 min 15 s</span></td>" in text
+    assert "hosts" not in text[text.index("<body>") :]
+    there = cli.run("history", "report", "2", "--html", "-", env={"TZ": "Europe/Madrid"}).out
+    assert "2024-11-24 04:00:00 CET (UTC+01:00)" in there
+
+
+def test_one_is_one(cli: Cli) -> None:
+    run = begin(cli.store)
+    run.say("web01", "Task", TaskResult.OK, "ok: [web01]")
+    cli.store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
+    run.end(RunStatus.SUCCESS)
+    text = cli.run("history", "report", "2", "--html", "-").out
+    assert "; 1 host: 1 success</p>" in text
+    assert "web01: 1 result</summary>" in text
+    assert (
+        "; 2 hosts: 1 success, 1 failed</p>" in cli.run("history", "report", "1", "--html", "-").out
+    )
+
+
+WIDER = """<script>document.title = [...document.querySelectorAll("*")].filter(
+  each => each.getBoundingClientRect().right > 700.5 || (each.clientWidth
+    && each.scrollWidth > each.clientWidth + 1)).map(each => each.tagName).join() || "fits"
+</script>"""
+
+
+def test_nothing_is_cut_off_at_700_pixels(cli: Cli, tmp_path: Path) -> None:
+    long = "application-server-frontend-01.emea.example.com"
+    run = begin(cli.store, target=long, playbook="middleware/" + "certificates_" * 9)
+    run.step(0, "snapshot", detail=f"of {long}, {'x' * 200}")
+    run.say(long, "Task", TaskResult.FAILED, "y" * 300)
+    failed = replace(result("web01", HostStatus.FAILED, "Task", "/" + "z" * 200), host=long)
+    cli.store.recorder.finish_hosts(run.id, [(failed, None)])
+    run.end(RunStatus.FAILED, {"code": "x", "message": "w" * 200, "hint": None})
+    text = cli.run("history", "report", "2", "--html", "-").out
+    assert f">{long}</text>" in text, "in the picture, too, a name is whole"
+    measured = tmp_path / "measured.html"
+    measured.write_text(text.replace("</body>", f"{WIDER}</body>"))
+    browser = [*BROWSER, f"--user-data-dir={tmp_path / 'profile'}", "--window-size=700,1500"]
+    shown = subprocess.run(
+        [*browser, "--hide-scrollbars", "--dump-dom", measured.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env=cli.environment,
+    ).stdout
+    assert re.findall(r"<title>(.*?)</title>", shown)[0] == "fits"
 
 
 def test_it_can_go_to_standard_output(cli: Cli) -> None:

@@ -1,27 +1,41 @@
 """The page: what a run was, when what went on, each host's result, and what Ansible said."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from importlib.resources import files
+from itertools import zip_longest
 from typing import Any
 
 import diaken_cli
 from diaken_cli.render.lanes import MOST_HOSTS, chart
 from diaken_cli.render.marks import clauses, harmless, mark, one_line
-from diaken_cli.render.phrases import seconds
+from diaken_cli.render.phrases import counted, seconds
 from diaken_cli.render.report.drawing import draw
 from diaken_cli.render.summary import GOOD, said_of, without
 from diaken_cli.render.values import Shape, cell, local
 from diaken_cli.store.runs import OutputLine
+from diaken_cli.words import RunKind
 
 NUMBERS = ("ok", "changed", "failed", "unreachable", "skipped")
 
 
-def page(run: dict[str, Any], what: str, said: Sequence[OutputLine], at: datetime) -> str:
+class _Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def page(
+    run: dict[str, Any],
+    what: str,
+    said: Sequence[OutputLine],
+    at: datetime,
+    machine: Mapping[str, str] | None = None,
+) -> str:
     """The whole page of a run as people see it, made at that moment; `what` is its title.
 
-    All text in it is escaped.
+    `machine` is the VM of a deploy. All text in it is escaped.
     """
     return "\n".join(
         [
@@ -31,11 +45,12 @@ def page(run: dict[str, Any], what: str, said: Sequence[OutputLine], at: datetim
             f"<style>\n{files('diaken_cli.render.report').joinpath('page.css').read_text()}</style>",
             "</head>\n<body>",
             *_head(run, what),
+            *_machine(machine or {}),
             *_timeline(run, said),
             *_steps(run),
             *_hosts(run),
             *_output(run, said),
-            f"<footer>diaken {diaken_cli.__version__}, {local(at)}</footer>\n</body>\n</html>\n",
+            f"<footer>diaken {diaken_cli.__version__}, {_zoned(at)}</footer>\n</body>\n</html>\n",
         ]
     )
 
@@ -43,8 +58,7 @@ def page(run: dict[str, Any], what: str, said: Sequence[OutputLine], at: datetim
 def _head(run: Shape, what: str) -> Iterator[str]:
     yield f"<h1>Run {run['id']}: {_text(what)}</h1>"
     took = f" in {seconds(run['duration_seconds'])}" if run["duration_seconds"] is not None else ""
-    counted = [f"{run['totals'][each]} {each}" for each in run["totals"] if run["totals"][each]]
-    yield f'<p class="lead">{_status(run["status"])}{took}; {", ".join(counted) or "no hosts"}</p>'
+    yield f'<p class="lead">{_status(run["status"])}{took}{_counted(run)}</p>'
     if run["error"]:
         yield f'<p class="alert">{_text(run["error"]["message"])}</p>'
     if missing := without(run):
@@ -53,12 +67,34 @@ def _head(run: Shape, what: str) -> Iterator[str]:
         "target": f"{run['target_type']} {run['target']}",
         "environment": run["environment"],
         "playbook": run["playbook"],
-        "started": _local(run["started_at"]),
-        "finished": _local(run["finished_at"]),
+        "started": _zoned_text(run["started_at"]),
+        "finished": _zoned_text(run["finished_at"]),
         "by": f"{run['user']}, {run['trigger']}",
         "task": run["task"],
         "left behind": ", ".join(f"{each['kind']} {each['name']}" for each in run["leftovers"]),
     }
+    yield from _list_of(about)
+
+
+def _counted(run: Shape) -> str:
+    """How many hosts a run was on, and how it ended on them; a deploy is not about hosts."""
+    totals = run["totals"]
+    if run["kind"] == RunKind.DEPLOY:
+        return ""
+    if not totals["hosts"]:
+        return "; no hosts"
+    how = [f"{number} {each}" for each, number in totals.items() if each != "hosts" and number]
+    return f"; {counted(totals['hosts'], 'host')}" + (f": {', '.join(how)}" if how else "")
+
+
+def _machine(machine: Mapping[str, str]) -> Iterator[str]:
+    if machine:
+        yield "<h2>Virtual machine</h2>"
+        yield from _list_of(machine)
+
+
+def _list_of(about: Mapping[str, Any]) -> Iterator[str]:
+    """Labels with their values; those without a value are left out."""
     yield "<dl>"
     yield from (
         f"<dt>{key}</dt><dd>{_text(str(value))}</dd>" for key, value in about.items() if value
@@ -70,46 +106,55 @@ def _timeline(run: dict[str, Any], said: Sequence[OutputLine]) -> Iterator[str]:
     lanes = chart(run, said)
     if not lanes.steps and not lanes.hosts:
         return
-    yield f'<h2>Timeline</h2>\n<figure><div class="wide">{draw(lanes)}</div>'
+    yield f"<h2>Timeline</h2>\n<figure>{draw(lanes)}"
     seen = {bar.status for lane in (*lanes.steps, *lanes.hosts) for bar in lane.bars}
-    more = (
-        f"{MOST_HOSTS} hosts are drawn, {lanes.hosts_left_out} more are not."
-        if lanes.hosts_left_out
-        else ""
-    )
+    left_out = lanes.hosts_left_out
+    more = f"{MOST_HOSTS} hosts are drawn, {left_out} more not." if left_out else ""
     yield f"<figcaption>{''.join(map(_status, sorted(seen)))}{more}</figcaption></figure>"
 
 
 def _steps(run: Shape) -> Iterator[str]:
     rows = [
         (
-            _text(each["name"]),
+            _unbroken(each["name"]),
             _status(each["status"]),
-            _local(each["started_at"]),
+            _unbroken(_clock(each["started_at"], run["started_at"])),
+            _unbroken(_took(each)),
             clauses(each["detail"] or ""),
         )
         for each in run["steps"]
     ]
     if rows:
         yield "<h2>Steps</h2>"
-        yield from _table(("step", "status", "began", "detail"), rows)
+        yield from _table(("step", "status", "began", "took", "detail"), rows)
 
 
 def _hosts(run: Shape) -> Iterator[str]:
     if not run["hosts"]:
         return
     yield "<h2>Hosts</h2>"
-    rows = []
-    for host in sorted(run["hosts"], key=lambda each: each["status"] == GOOD):
-        snapshot = host["snapshot"]
-        taken = ""
-        if snapshot:
-            taken = f"{snapshot['name'] or ''} ({snapshot['error'] or snapshot['status']})"
-        numbers = [str(host[each]) for each in NUMBERS]
-        said = said_of(host) or ""
-        rows.append((host["host"], _status(host["status"]), *numbers, said, taken))
-    header = ("host", "status", *NUMBERS, "message", "snapshot")
-    yield from _table(header, rows)
+    hosts = sorted(run["hosts"], key=lambda each: each["status"] == GOOD)
+    numbers = () if run["kind"] == RunKind.SNAPSHOT else NUMBERS
+    rows = [
+        (host["host"], _status(host["status"]), *(str(host[each]) for each in numbers))
+        for host in hosts
+    ]
+    yield from _table(("host", "status", *numbers), rows, [_below(host) for host in hosts])
+
+
+def _below(host: Shape) -> _Markup | None:
+    """What stands below a host's row: why it did not succeed, and its snapshot."""
+    said, taken = said_of(host), _snapshot(host)
+    lines = [_text(said)] if said else []
+    lines += [_Markup(f"snapshot: {_text(taken)}")] if taken else []
+    return _Markup("<br>".join(lines)) if lines else None
+
+
+def _snapshot(host: Shape) -> str | None:
+    snapshot = host["snapshot"]
+    if not snapshot:
+        return None
+    return f"{snapshot['name'] or ''} ({snapshot['error'] or snapshot['status']})"
 
 
 def _output(run: Shape, said: Sequence[OutputLine]) -> Iterator[str]:
@@ -123,7 +168,7 @@ def _output(run: Shape, said: Sequence[OutputLine]) -> Iterator[str]:
     for name in sorted(by_host, key=lambda each: (status.get(each) == GOOD, each)):
         lines = by_host[name]
         opened = "" if status.get(name, GOOD) == GOOD else " open"
-        yield f"<details{opened}><summary>{_text(name)}: {len(lines)} results</summary>"
+        yield f"<details{opened}><summary>{_text(name)}: {counted(len(lines), 'result')}</summary>"
         for line in lines:
             head = f"{line.play} / {line.task}" + (f" ({line.item})" if line.item else "")
             yield f"<p>{_status(line.result)} {_text(one_line(head))}, {seconds(line.seconds)}</p>"
@@ -132,27 +177,26 @@ def _output(run: Shape, said: Sequence[OutputLine]) -> Iterator[str]:
         yield "</details>"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+def _table(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], below: Iterable[_Markup | None] = ()
+) -> Iterator[str]:
+    """A table; what is `below` a row has a line of the whole width."""
     number = [each in NUMBERS for each in header]
-    yield '<div class="wide"><table><thead><tr>'
+    yield "<table><thead><tr>"
     yield "".join(
         f"<th{' class=n' if is_number else ''}>{each}</th>"
         for each, is_number in zip(header, number, strict=True)
     )
     yield "</tr></thead><tbody>"
-    for row in rows:
+    for row, more in zip_longest(rows, below):
         cells = (
             f"<td{' class=n' if is_number else ''}>{_cell(value)}</td>"
             for value, is_number in zip(row, number, strict=True)
         )
-        yield f"<tr>{''.join(cells)}</tr>"
-    yield "</tbody></table></div>"
-
-
-class _Markup(str):
-    """Text that is HTML already."""
-
-    __slots__ = ()
+        yield f"<tr{' class=with' if more else ''}>{''.join(cells)}</tr>"
+        if more:
+            yield f'<tr><td class="below" colspan="{len(header)}">{more}</td></tr>'
+    yield "</tbody></table>"
 
 
 def _cell(value: Any) -> str:
@@ -164,9 +208,36 @@ def _status(status: str) -> _Markup:
     return _Markup(f'<span class="{escape(status)}">{mark(status).sign} {escape(status)}</span>')
 
 
+def _unbroken(text: str) -> _Markup:
+    return _Markup(f"<span>{_text(text)}</span>")
+
+
 def _text(text: str) -> _Markup:
     return _Markup(escape(harmless(text)))
 
 
-def _local(text: str | None) -> str:
-    return local(datetime.fromisoformat(text)) if text else ""
+def _took(step: Shape) -> str:
+    if not step["worked_until"]:
+        return ""
+    began = datetime.fromisoformat(step["started_at"])
+    return seconds((datetime.fromisoformat(step["worked_until"]) - began).total_seconds())
+
+
+def _clock(text: str, began: str) -> str:
+    """A moment of a run that `began` then: its date only where that is another one."""
+    moment, first = (local(datetime.fromisoformat(each)) for each in (text, began))
+    return moment.partition(" ")[2] if moment.split()[0] == first.split()[0] else moment
+
+
+def _zoned(moment: datetime) -> str:
+    """A moment on this machine's clock, with the zone's name and offset: others read the page."""
+    here = moment.astimezone()
+    name, offset = here.tzname() or "", f"{here:%z}"
+    zone = f"UTC{offset[:3]}:{offset[3:]}"
+    if name == "UTC":
+        return f"{local(moment)} UTC"
+    return f"{local(moment)} " + (zone if name[:1] in "+-" else f"{name} ({zone})")
+
+
+def _zoned_text(text: str | None) -> str | None:
+    return _zoned(datetime.fromisoformat(text)) if text else None
