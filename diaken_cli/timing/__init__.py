@@ -1,7 +1,10 @@
 """When something is due: a moment in a time zone, and the moments of a rule that repeats it."""
 
+from diaken_cli.timing.cron_fields import is_cron
+from diaken_cli.timing.descriptions import describe
 from diaken_cli.timing.moments import Moment, machine_zone, parse_moment
 from diaken_cli.timing.recurrence import (
+    first_of_cron,
     latest_instant,
     misfired,
     next_instant,
@@ -13,6 +16,9 @@ from diaken_cli.timing.short_months import skipped_months
 
 __all__ = [
     "Moment",
+    "describe",
+    "first_of_cron",
+    "is_cron",
     "latest_instant",
     "machine_zone",
     "misfired",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from diaken_cli.timing.clock import EXAMPLES, TimeOfDay, read_time_of_day
 from diaken_cli.units import parse_duration
 
 FARTHEST = timedelta(days=36525)  # a hundred years
@@ -35,21 +36,40 @@ class Moment:
 
 
 def parse_moment(text: str, zone: str, now: datetime) -> Moment:
-    """A moment after `now`: `2026-12-01 03:00` in the zone, the same with an offset, or `+2h`."""
+    """A moment after `now`, on the clock of the zone: `2026-12-01 03:00`, `sun 03:00`, `+2h`.
+
+    With an offset or a `Z` it is an instant, whatever the zone.
+    """
     region = load_zone(zone)
+    text = text.strip()
     if text.startswith("+"):
-        instant = (now + timedelta(seconds=parse_duration(text[1:]))).replace(microsecond=0)
-        there = instant.astimezone(region)
-        return Moment(_naive(there), zone, there.fold, instant.astimezone(UTC))
-    wall, offset = _parse_written(text)
+        duration = timedelta(seconds=parse_duration(text[1:]))
+        return moment_of((now + duration).replace(microsecond=0), zone)
+    spoken = read_time_of_day(text)
+    if spoken is not None:
+        wall, offset = _next_wall(spoken, region, now), None
+    else:
+        wall, offset = _parse_written(text)
     if not now - FARTHEST < wall.replace(tzinfo=UTC) < now + FARTHEST:
         raise ValueError(f"{text!r} is more than a hundred years away")
-    fold = _undisputed(wall, region) if offset is None else _settled(wall, region, offset)
+    if offset is not None and offset not in _offsets(wall, region):
+        found = moment_of((wall - offset).replace(tzinfo=UTC), zone)
+        wall, fold = found.wall, found.fold
+    elif offset is not None:
+        fold = _offsets(wall, region).index(offset)
+    else:
+        fold = _undisputed(wall, region)
     instant = as_instant(wall, region, fold)
     if instant <= now:
         there = now.astimezone(region)
         raise ValueError(f"{text!r} is in the past: it is {shown(_naive(there))} in {zone}")
     return Moment(wall, zone, fold, instant)
+
+
+def moment_of(instant: datetime, zone: str) -> Moment:
+    """An instant, as the clock of a zone shows it."""
+    there = instant.astimezone(load_zone(zone))
+    return Moment(_naive(there), zone, there.fold, instant.astimezone(UTC))
 
 
 def load_zone(name: str) -> ZoneInfo:
@@ -111,19 +131,31 @@ def shown(wall: datetime) -> str:
     return f"{wall:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
 
 
+def _next_wall(spoken: TimeOfDay, region: ZoneInfo, now: datetime) -> datetime:
+    """The first day on which that time is still to come; the last one where it is on none."""
+    days = spoken.days(now.astimezone(region).date())
+    walls = [datetime.combine(day, spoken.time) for day in days]
+    to_come = (wall for wall in walls if _latest_instant(wall, region) > now)
+    return next(to_come, walls[-1])
+
+
+def _latest_instant(wall: datetime, region: ZoneInfo) -> datetime:
+    return max(as_instant(wall, region, fold) for fold in (0, 1))
+
+
 def _parse_written(text: str) -> tuple[datetime, timedelta | None]:
-    found = _WRITTEN.fullmatch(text.strip())
+    found = _WRITTEN.fullmatch(text)
     if found is None:
         raise ValueError(
-            f"{text!r} is not a moment: write it as 2026-12-01 03:00, with an offset as"
-            " 2026-12-01T03:00+01:00, or from now as +2h"
+            f"{text!r} is not a valid time: write it as {EXAMPLES},"
+            " or with an offset as 2026-12-01T03:00+01:00"
         )
     day, time, offset = found.groups()
     try:
         wall = datetime.fromisoformat(f"{day} {time}")
         aware = datetime.fromisoformat(f"{day} {time}{offset}") if offset else wall
     except ValueError as fault:
-        raise ValueError(f"{text!r} is not a moment: {fault}") from None
+        raise ValueError(f"{text!r} is not a valid time: {fault}") from None
     return wall, aware.utcoffset()
 
 
@@ -145,18 +177,6 @@ def _undisputed(wall: datetime, region: ZoneInfo) -> int:
         f" {before:%H:%M} to {after:%H:%M}. Write {shown(_naive(after))}, or settle it by an"
         f" offset: {other} is {_there(wall, region, 1)}, {one} is {_there(wall, region, 0)}"
     )
-
-
-def _settled(wall: datetime, region: ZoneInfo, offset: timedelta) -> int:
-    """The fold that the offset means."""
-    offsets = _offsets(wall, region)
-    if offset not in offsets:
-        said = " or ".join(dict.fromkeys(_sign(each) for each in offsets))
-        raise ValueError(
-            f"{region} is not at {_sign(offset)} at {shown(wall)}, but at {said}: write that, or"
-            " no offset, or name another zone"
-        )
-    return offsets.index(offset)
 
 
 def _offsets(wall: datetime, region: ZoneInfo) -> tuple[timedelta, timedelta]:

@@ -5,12 +5,14 @@ after the gap, what it repeats the first time. Shorter ones count elapsed time.
 """
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from diaken_cli.timing.moments import Moment, as_instant, first_instant, load_zone
+from diaken_cli.timing.cron_fields import cron_rule, is_cron
+from diaken_cli.timing.daily_form import refuse_elapsed_by_day
+from diaken_cli.timing.moments import Moment, as_instant, first_instant, load_zone, moment_of
 from diaken_cli.timing.rules import (
     SHORTER_THAN_A_DAY,
     Rule,
@@ -23,16 +25,19 @@ from diaken_cli.timing.rules import (
 FIRST_WITHIN = timedelta(days=8 * 366)  # 29 February comes within eight years
 NEXT_WITHIN = timedelta(days=36525)  # a rule that did not come again by then has ended
 STEPS_WITHOUT_ANY = 100_000  # of a rule that counts elapsed time; about a quarter of a second
+NO_WALL = datetime(2000, 1, 1)  # noqa: DTZ001  midnight, where no first moment is known
+ONE_BEFORE = timedelta(microseconds=1)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def parse_rule(text: str, moment: Moment) -> str:
-    """The rule in its one form: `daily`, `weekly`, `monthly`, or of RFC 5545, from `moment` on.
+    """The rule in its one form, from `moment` on: of a name, of RFC 5545, or of cron's fields.
 
-    Raises ValueError for one that is malformed, finer than a minute, or never comes.
+    Raises ValueError for one that is malformed, finer than a minute, or never comes, and for one
+    that counts hours or minutes but names hours or days of the clock.
     """
     region = load_zone(moment.zone)
-    rule = read_rule(text, lambda wall: first_instant(wall, region))
+    rule = _read_given(text, lambda wall: first_instant(wall, region), moment.wall)
     if rule.until is not None and rule.until < moment.instant:
         raise ValueError(f"{text!r} has ended before its first moment")
     first = next(_instants(rule, moment, moment.instant - MINUTE), None)
@@ -43,7 +48,20 @@ def parse_rule(text: str, moment: Moment) -> str:
 
 def well_formed(text: str) -> str:
     """The same where no moment is known: what can be said of a rule by itself."""
-    return write_rule(read_rule(text, lambda wall: wall.replace(tzinfo=UTC)))
+    return write_rule(_read_given(text, lambda wall: wall.replace(tzinfo=UTC), NO_WALL))
+
+
+def first_of_cron(text: str, zone: str, since: datetime) -> Moment:
+    """The first moment of cron's fields at or after `since`: they alone say when.
+
+    Raises ValueError as `parse_rule` does.
+    """
+    wall = datetime.combine(since.astimezone(load_zone(zone)), time())
+    midnight = Moment(wall, zone, 0, as_instant(wall, load_zone(zone), 0))
+    found = next_instant(parse_rule(text, midnight), wall, zone, 0, since - ONE_BEFORE)
+    if found is None:
+        raise ValueError(f"{text!r} never comes")
+    return moment_of(found, zone)
 
 
 def next_instant(
@@ -92,6 +110,13 @@ def latest_instant(
 def misfired(due_at: datetime, grace: int, now: datetime) -> bool:
     """Whether what was due is overdue by more than its grace, in seconds."""
     return now - due_at > timedelta(seconds=grace)
+
+
+def _read_given(text: str, to_utc: Callable[[datetime], datetime], wall: datetime) -> Rule:
+    """A rule as it was typed. One that was stored is taken as it is."""
+    rule = read_rule(cron_rule(text) if is_cron(text) else text, to_utc)
+    refuse_elapsed_by_day(rule, wall)
+    return rule
 
 
 def _instants(rule: Rule, start: Moment, after: datetime) -> Iterator[datetime]:
@@ -230,4 +255,8 @@ def _within(rule: Rule, at: datetime, there: datetime) -> Iterator[datetime]:
     minutes = rule.minutes if rule.frequency == "HOURLY" else ()
     for minute in minutes or (there.minute,):
         for second in rule.seconds or (there.second,):
-            yield at + timedelta(minutes=minute - there.minute, seconds=second - there.second)
+            found = at + timedelta(minutes=minute - there.minute, seconds=second - there.second)
+            if (
+                found.astimezone(there.tzinfo).minute == minute
+            ):  # else clocks change by half an hour
+                yield found

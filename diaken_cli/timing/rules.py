@@ -132,8 +132,8 @@ def read_rule(text: str, to_utc: Callable[[datetime], datetime]) -> Rule:
             raise ValueError(f"{name} is no part of a rule; there are: UNTIL, {', '.join(_PARTS)}")
     if "frequency" not in read:
         raise ValueError(
-            f"{text!r} is not a rule: daily, weekly, monthly, or as RFC 5545 has it, such as"
-            " FREQ=WEEKLY;BYDAY=MO,TH"
+            f"{text!r} is not a rule: daily, weekly, monthly, cron's five fields, or as"
+            " RFC 5545 has it, such as FREQ=WEEKLY;BYDAY=MO,TH"
         )
     rule = Rule(**read)
     _refuse_meaningless(rule, parts)
@@ -159,8 +159,8 @@ def _split(text: str) -> Mapping[str, str]:
         name, _, value = part.partition("=")
         if not value:
             raise ValueError(
-                f"{text!r} is not a rule: daily, weekly, monthly, or NAME=VALUE;… as RFC 5545"
-                " has it, such as FREQ=WEEKLY;BYDAY=MO,TH"
+                f"{text!r} is not a rule: daily, weekly, monthly, cron's five fields, or"
+                " NAME=VALUE;… as RFC 5545 has it, such as FREQ=WEEKLY;BYDAY=MO,TH"
             )
         if name in parts:
             raise ValueError(f"{name} is given twice")

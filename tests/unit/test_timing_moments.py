@@ -25,6 +25,11 @@ from tests.unit.moments import moment, utc
         ("2026-10-25T02:30+01:00", "Europe/Berlin", "2026-10-25 01:30"),
         ("2026-03-29T02:30+01:00", "Europe/Berlin", "2026-03-29 01:30"),
         ("2026-03-29T02:30+02:00", "Europe/Berlin", "2026-03-29 00:30"),
+        ("2026-12-01T03:00+05:00", "Europe/Berlin", "2026-11-30 22:00"),
+        ("2026-12-01T03:00Z", "Europe/Berlin", "2026-12-01 03:00"),
+        ("2026-10-25T02:30+03:00", "Europe/Berlin", "2026-10-24 23:30"),
+        ("2026-10-25T01:30Z", "Europe/Berlin", "2026-10-25 01:30"),
+        ("2026-07-01T03:00-04:30", "America/Bogota", "2026-07-01 07:30"),
         ("2026-04-05T01:45+11:00", "Australia/Lord_Howe", "2026-04-04 14:45"),
         ("2026-04-05T01:45+10:30", "Australia/Lord_Howe", "2026-04-04 15:15"),
     ],
@@ -35,6 +40,42 @@ def test_moment_is_local_to_its_zone(text: str, zone: str, instant: str) -> None
     assert found.zone == zone
     again = found.wall.replace(tzinfo=ZoneInfo(zone), fold=found.fold)
     assert again.astimezone(UTC) == found.instant, "what is stored is the same moment"
+
+
+# It is Thursday 2026-01-15, 13:00:30 in Berlin, 01:00:30 on Friday in Auckland.
+@pytest.mark.parametrize(
+    ("text", "zone", "wall"),
+    [
+        ("13:01", "Europe/Berlin", "2026-01-15 13:01"),
+        ("13:00", "Europe/Berlin", "2026-01-16 13:00"),
+        ("3:00", "Europe/Berlin", "2026-01-16 03:00"),
+        ("13:00:31", "Europe/Berlin", "2026-01-15 13:00:31"),
+        ("today 23:59", "Europe/Berlin", "2026-01-15 23:59"),
+        ("tomorrow 03:00", "Europe/Berlin", "2026-01-16 03:00"),
+        (" Tomorrow  23:00 ", "Europe/Berlin", "2026-01-16 23:00"),
+        ("sun 03:00", "Europe/Berlin", "2026-01-18 03:00"),
+        ("SUNDAY 03:00", "Europe/Berlin", "2026-01-18 03:00"),
+        ("Thurs 13:01", "Europe/Berlin", "2026-01-15 13:01"),
+        ("thu 13:00", "Europe/Berlin", "2026-01-22 13:00"),
+        ("tomorrow 03:00", "Pacific/Auckland", "2026-01-17 03:00"),
+        ("fri 01:00", "Pacific/Auckland", "2026-01-23 01:00"),
+    ],
+)
+def test_day_and_time_are_the_next_such_ones(text: str, zone: str, wall: str) -> None:
+    found = moment(text, zone)
+    assert found.wall == datetime.fromisoformat(wall)
+    assert found.instant == found.wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def test_next_time_of_day_that_clocks_skip_or_repeat_is_asked_for() -> None:
+    before = utc("2026-03-28 12:00")
+    for text in ("02:30", "tomorrow 02:30", "sun 02:30"):
+        with pytest.raises(ValueError, match="2026-03-29 02:30 does not exist in Europe/Berlin"):
+            moment(text, now=before)
+    with pytest.raises(ValueError, match="2026-10-25 02:30 happens twice in Europe/Berlin"):
+        moment("02:30", now=utc("2026-10-25 00:40"))
+    # The second one has passed as well.
+    assert moment("02:30", now=utc("2026-10-25 01:40")).instant == utc("2026-10-26 01:30")
 
 
 def test_moment_from_now() -> None:
@@ -54,14 +95,18 @@ def test_moment_from_now() -> None:
         ("2026-10-25 02:30", "Europe/Berlin", "2026-10-25T02:30:00+01:00 for the second"),
         ("2026-10-04 02:15", "Australia/Lord_Howe", "set forward from 02:00 to 02:30"),
         ("2026-04-05 01:45", "Australia/Lord_Howe", "2026-04-05T01:45:00+10:30 for the second"),
-        ("2026-12-01T03:00+05:00", "Europe/Berlin", "not at +05:00 at 2026-12-01 03:00, but at +0"),
-        ("2026-10-25T02:30+03:00", "Europe/Berlin", "but at +02:00 or +01:00"),
-        ("2026-07-01T03:00-04:30", "America/Bogota", "not at -04:30 at 2026-07-01 03:00, but at"),
+        ("2026-01-15T13:00+05:00", "Europe/Berlin", "in the past: it is 2026-01-15 13:00:30 in Eu"),
         ("2026-01-15 13:00", "Europe/Berlin", "in the past: it is 2026-01-15 13:00:30 in Europe"),
         ("2026-02-30 13:00", "Europe/Berlin", "day is out of range"),
         ("2026-02-03 24:30", "Europe/Berlin", "hour must be in"),
         ("2026-12-01", "Europe/Berlin", "write it as 2026-12-01 03:00"),
-        ("tomorrow", "Europe/Berlin", "write it as 2026-12-01 03:00"),
+        ("tomorrow", "Europe/Berlin", "write it as 2026-12-01 03:00, 03:00, tomorrow 03:00"),
+        ("today 12:59", "Europe/Berlin", "'today 12:59' is in the past"),
+        ("su 03:00", "Europe/Berlin", "'su' is no day"),
+        ("someday 03:00", "Europe/Berlin", "'someday' is no day"),
+        ("sun 24:00", "Europe/Berlin", "24:00 is on no clock"),
+        ("3am", "Europe/Berlin", "write it as"),
+        ("sun 03:00Z", "Europe/Berlin", "write it as"),
         ("2026-12-01 ٣3:00", "Europe/Berlin", "write it as"),
         ("", "Europe/Berlin", "write it as"),
         ("9999-12-31 23:59", "America/Bogota", "a hundred years"),
