@@ -31,7 +31,11 @@ class TaskOptions:
     playbook: Annotated[str | None, typer.Option("--playbook", metavar="PLAYBOOK")] = None
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="MOMENT", help="2026-12-01 03:00, local to the zone; or +2h."),
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="2026-12-01 03:00, 03:00, tomorrow 03:00, sun 03:00: by the zone's clock; or +2h.",
+        ),
     ] = None
     timezone: Annotated[
         str | None,
@@ -40,7 +44,10 @@ class TaskOptions:
     every: Annotated[
         str | None,
         typer.Option(
-            "--every", metavar="RULE", help="daily, weekly, monthly, or an RRULE of RFC 5545."
+            "--every",
+            metavar="RULE",
+            help="daily, weekly, monthly; cron's five fields: '0 3 * * sun', without --at; or an"
+            " RRULE of RFC 5545.",
         ),
     ] = None
     misfire_grace: Annotated[
@@ -69,15 +76,15 @@ def add(
     """Schedule a playbook on a host or a group. Everything is checked now.
 
     Example: diaken schedule add "Patch web" --group web --environment PROD --playbook update
-    --at "2026-12-01 03:00" --timezone Europe/Madrid --snapshot
+    --at "sun 03:00" --every weekly --timezone Europe/Madrid --snapshot
 
-    Example: diaken schedule add "Restart cache" --host cache01 --playbook restart --at +2h
+    Example: diaken schedule add "Free space" --host cache01 --playbook df --every "0 7 * * mon-fri"
     """
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.adding import add_task
 
     with asking(call) as ask:
-        name, task = _asked(call, ask, name, task)
+        name, task, options = _asked(call, ask, name, task, options)
         added = add_task(
             call.store,
             call.config,
@@ -138,7 +145,7 @@ def list_them(
         nothing = "no task is pending or running; --all: those that have ended"
     call.output.rows(
         [task_as_json(task) for task in tasks],
-        columns(now()),
+        columns(now(), tasks),
         nothing=nothing,
         whole=WHOLE,
         spare=SPARE,
@@ -154,13 +161,14 @@ def show(call: Call, task: Task = None) -> None:
     Example: diaken schedule show 4 --json | jq .next_at
     """
     from diaken_cli.render.output import Format
-    from diaken_cli.render.schedules import task_as_json, when
+    from diaken_cli.render.schedules import in_words, task_as_json, when
     from diaken_cli.render.values import local
 
     found = _find(call, task)
     shape = task_as_json(found)
     if call.output.format is Format.TEXT:
         shape |= {each: when(shape[each], found.moment.zone) for each in ("at", "next_at")}
+        shape["every"] = in_words(found)
     call.output.thing(shape)
     for miss in call.store.schedules.misses(found):
         call.output.say(f"missed {local(miss.due_at)}: {miss.reason}")
@@ -203,10 +211,11 @@ def upcoming(
     """
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.moments import agenda
-    from diaken_cli.render.schedules import distance, when
+    from diaken_cli.render.schedules import distance, in_words, when
 
     at = now()
     tasks = call.store.schedules.tasks(include_ended=False)
+    every = {task.id: in_words(task, zone=False) for task in tasks}
     moments = [
         {
             "at": moment,
@@ -225,18 +234,25 @@ def upcoming(
         "TASK": "task",
         "TARGET": "target",
         "PLAYBOOK": "playbook",
+        "EVERY": lambda shape: every[shape["id"]],
     }
     call.output.rows(
-        moments, columns, nothing="nothing is scheduled", whole=("AT", "IN"), spare=("IN", "ZONE")
+        moments,
+        columns,
+        nothing="nothing is scheduled",
+        whole=("AT", "IN", "EVERY"),
+        spare=("EVERY", "IN", "ZONE"),
     )
 
 
 def _asked(
-    call: Call, ask: Questions, name: str | None, task: TaskOptions
-) -> tuple[str | None, TaskOptions]:
+    call: Call, ask: Questions, name: str | None, task: TaskOptions, options: PlaybookOptions
+) -> tuple[str | None, TaskOptions, PlaybookOptions]:
     """With what a person answers."""
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.adding import check_name, moment_check
+    from diaken_cli.timing import is_cron
+    from diaken_cli.timing.clock import EXAMPLES
 
     def free_name(text: str) -> None:
         tasks = call.store.schedules.tasks(include_ended=False)
@@ -249,10 +265,55 @@ def _asked(
     name = ask.text("NAME", name, "Name of the task", free_name)
     host, group_name, environment = ask_target(call, ask, task.host, task.group, task.environment)
     playbook = ask_playbook(call, ask, "--playbook", task.playbook)
-    at = ask.text("--at", task.at, "When (2026-12-01 03:00, or +2h)", to_come)
-    return name, replace(
-        task, host=host, group=group_name, environment=environment, playbook=playbook, at=at
+    every, at = task.every, task.at
+    if every is None and (ask.asked or at is None):
+        every = _ask_how_often(ask)
+    if every is None or not is_cron(every):
+        at = ask.text("--at", at, f"When ({EXAMPLES})", to_come)
+    task = replace(
+        task,
+        host=host,
+        group=group_name,
+        environment=environment,
+        playbook=playbook,
+        every=every,
+        at=at,
     )
+    if ask.asked and options.snapshot is None and not options.require_snapshot:
+        options = replace(options, snapshot=_ask_for_snapshot(call, ask, task))
+    return name, task, options
+
+
+def _ask_how_often(ask: Questions) -> str | None:
+    """What `--every` would say; None for once."""
+    from diaken_cli.timing import well_formed
+
+    names = ("once", "daily", "weekly", "monthly", "rule")
+    often = ask.choice(None, None, "How often", lambda: names, default="once")
+    if often == "rule":
+        return ask.text("--every", None, "Rule (0 3 * * sun, or an RRULE)", well_formed)
+    if often is None or often == "once":
+        return None
+    ask.noted("--every", often)
+    return often
+
+
+def _ask_for_snapshot(call: Call, ask: Questions, task: TaskOptions) -> bool | None:
+    """Whether with a snapshot, where a host of the target has a VM that diaken can reach."""
+    hosts = call.store.inventory.hosts()
+    if task.host is not None:
+        hosts = [each for each in hosts if each.name.lower() == task.host.lower()]
+    else:
+        hosts = [each for each in hosts if each.group == task.group]
+    if not any(each.vcenter for each in hosts):
+        return None
+    answer = ask.choice(
+        None, None, "Snapshot of each VM first", lambda: ("yes", "no"), default="no"
+    )
+    if answer != "yes":
+        return None
+    ask.noted("--snapshot")
+    return True
 
 
 def _find(call: Call, task: str | None) -> "TaskRecord":
@@ -274,6 +335,7 @@ def _scheduled(call: Call, task: "TaskRecord") -> None:
     from diaken_cli.actions.schedules.warnings import warnings
     from diaken_cli.render.schedules import confirmation, task_as_json
 
-    call.output.changed(task_as_json(task), confirmation(task, now()))
-    for warning in warnings(call.store, call.config, task):
+    at = now()
+    call.output.changed(task_as_json(task), confirmation(task, at))
+    for warning in warnings(call.store, call.config, task, at):
         call.output.warn(warning)

@@ -146,7 +146,12 @@ def install(
 def pause(
     call: Call,
     until: Annotated[
-        str | None, typer.Option("--until", metavar="MOMENT", help="2026-12-01 03:00, or +2h.")
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="TIME",
+            help="2026-12-01 03:00, 03:00, tomorrow 03:00, sun 03:00, +2h.",
+        ),
     ] = None,
 ) -> None:
     """Freeze all tasks: none begins. Later they are due again, or missed.

@@ -1,11 +1,12 @@
 """Scheduled tasks: the JSON of the contract, tables, and moments as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from diaken_cli.store.tasks import TaskRecord
+from diaken_cli.timing import describe
 from diaken_cli.words import ScheduleStatus, to_stored
 
 WHOLE = ("ID", "NEXT", "IN")
@@ -36,8 +37,14 @@ def task_as_json(task: TaskRecord) -> dict[str, Any]:
     }
 
 
-def columns(now: datetime) -> Mapping[str, Any]:
-    """The columns of a list of tasks."""
+def in_words(task: TaskRecord, *, zone: bool = True) -> str | None:
+    """How often a task is run, as people say it; None for once."""
+    return None if task.rule is None else describe(task.rule, task.moment, zone=zone)
+
+
+def columns(now: datetime, tasks: Iterable[TaskRecord]) -> Mapping[str, Any]:
+    """The columns of a list of these tasks."""
+    said = {task.id: in_words(task, zone=False) for task in tasks}
     return {
         "ID": "id",
         "NAME": "name",
@@ -46,7 +53,7 @@ def columns(now: datetime) -> Mapping[str, Any]:
         "STATUS": "status",
         "NEXT": lambda shape: when(shape["next_at"], shape["timezone"]),
         "IN": lambda shape: distance(shape["next_at"], now),
-        "EVERY": "every",
+        "EVERY": lambda shape: said[shape["id"]],
         "LAST RUN": "last_run",
     }
 
@@ -81,5 +88,5 @@ def confirmation(task: TaskRecord, now: datetime) -> str:
         f"{task.name} (task {task.id}): {task.playbook} on {task.target_type} {task.target},"
         f" {when(due, task.moment.zone)} {task.moment.zone}"
         f" ({due.astimezone(UTC):%Y-%m-%d %H:%M} UTC), {due_in}"
-        + (f", then {task.rule}" if task.rule else "")
+        + (f"; {in_words(task)}" if task.rule else "")
     )

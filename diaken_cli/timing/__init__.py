@@ -3,6 +3,7 @@
 from diaken_cli.timing.cron_fields import is_cron
 from diaken_cli.timing.descriptions import describe
 from diaken_cli.timing.moments import Moment, machine_zone, parse_moment
+from diaken_cli.timing.pitfalls import comes_more_often, skipped_months
 from diaken_cli.timing.recurrence import (
     first_of_cron,
     latest_instant,
@@ -12,10 +13,10 @@ from diaken_cli.timing.recurrence import (
     upcoming,
     well_formed,
 )
-from diaken_cli.timing.short_months import skipped_months
 
 __all__ = [
     "Moment",
+    "comes_more_often",
     "describe",
     "first_of_cron",
     "is_cron",

@@ -133,8 +133,8 @@ def _refuse_either(fields: Sequence[str], days: set[int], weekdays: set[int]) ->
     one, other = f"{minute} {hour} {day} {month} *", f"{minute} {hour} * {month} {weekday}"
     both = ",".join(WEEKDAYS[each] for each in sorted((each - 1) % 7 for each in weekdays))
     raise ValueError(
-        f"cron would start it on day {day} of the month and on each {weekday} besides, which is no"
-        f" one rule: add two tasks, '{one}' and '{other}'. Only where both hold:"
+        f"cron would start it on day {day} of the month, and also on each {weekday}; no one rule"
+        f" says that: add two tasks, '{one}' and '{other}'. Only where both hold:"
         f" 'FREQ=MONTHLY;BYMONTHDAY={_list(days)};BYDAY={both}' with --at"
     )
 

@@ -139,15 +139,39 @@ def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) ->
         ("Environment (DEMO, PROD): ", "PROD"),
         ("Group (web) [web]: ", ""),
         ("Playbook (", "good"),
-        ("When (", "+2h"),
+        ("How often (once, daily, weekly, monthly, rule) [once]: ", "w"),
+        ("When (", "sun 03:00"),
+        ("Snapshot of each VM first (yes, no) [no]: ", "y"),
     ]
     done = inventory.at_a_terminal("schedule", "add", answers=answers)
     assert done.status == 0, done.out
     assert same(done.out) == [
         *("schedule", "add", "Say it", "--environment", "PROD", "--group", "web"),
-        *("--playbook", "good", "--at", "+2h"),
+        *("--playbook", "good", "--every", "weekly", "--at", "sun 03:00", "--snapshot"),
     ]
-    assert inventory.json("schedule", "list")[0]["target"] == "web"
+    assert "weekly, on Sunday, 03:00" in done.out
+    (task,) = inventory.json("schedule", "list")
+    assert (task["target"], task["every"], task["snapshot"]) == ("web", "FREQ=WEEKLY", True)
+
+
+def test_a_rule_that_says_when_needs_no_moment(inventory: Deploying) -> None:
+    answers = [
+        ("How often (", "rule"),
+        ("Rule (", "0 3 * *"),
+        ("has 4 fields", "0 3 * * mon-fri"),
+        ("Snapshot of each VM first (yes, no) [no]: ", ""),
+    ]
+    what = ("--host", "front", "--playbook", "good")
+    done = inventory.at_a_terminal("schedule", "add", "nightly", *what, answers=answers)
+    assert done.status == 0, done.out
+    assert same(done.out)[-2:] == ["--every", "0 3 * * mon-fri"]
+    assert "weekdays, 03:00" in done.out
+    again = ("--every", "@hourly")
+    done = inventory.at_a_terminal("schedule", "add", "hourly", *what, *again)
+    assert (done.status, "without questions" in done.out) == (0, False)
+    once = ("--at", "+2h")
+    done = inventory.at_a_terminal("schedule", "add", "once", *what, *once)
+    assert (done.status, "without questions" in done.out) == (0, False)
 
 
 def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
@@ -180,8 +204,10 @@ def test_the_name_of_a_group_answers_whose_too(inventory: Deploying) -> None:
         ("Environment of group web (DEMO, PROD): ", "PROD"),
         ("Playbook (", ""),
         ("a value is needed here; Ctrl-C gives up", "good"),
+        ("How often (", ""),
         ("When (", "2001-01-01 03:00"),
         ("is in the past", "+2h"),
+        ("Snapshot of each VM first", ""),
     ]
     done = inventory.at_a_terminal("schedule", "add", answers=answers)
     assert done.status == 0, done.out

@@ -1,5 +1,6 @@
 """`schedule` by the command: all is checked when it is added, and moments are those of the wall."""
 
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,6 +126,11 @@ def test_the_months_that_a_rule_skips_are_warned_of(cli: Cli) -> None:
     assert done.status == 0
     assert "skipped in the months without a day 31: February, April, June, September" in done.err
     assert "--every 'FREQ=MONTHLY;BYMONTHDAY=-1'" in done.err
+    assert "; next: 2031-01-31, 2031-03-31, 2031-05-31, 2031-07-31. For" in done.err
+    yearly = ("--every", "FREQ=YEARLY;BYMONTHDAY=30")
+    done = cli.run(*ADD, "yearly", "--host", "web01", *SAY, *yearly, "--at", "2031-03-01 03:00")
+    assert "it comes each month, though its rule is FREQ=YEARLY; next: 2031-03-30" in done.err
+    assert "Once a year: --every 'FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=30'" in done.err
     assert "skipped" not in cli.run(*ADD, "on the 28th", *monthly, "2031-01-28 03:00").err
 
 
@@ -195,6 +201,91 @@ def test_pause_and_resume_freeze_and_thaw_all(cli: Cli) -> None:
     assert cli.mistakes(2, "scheduler", "pause", "--until", "yesterday") == ["--until"]
     assert cli.json("scheduler", "resume") == {"paused": False, "paused_until": None}
     assert not cli.json("scheduler", "status")["paused"]
+
+
+def test_moments_as_people_say_them(cli: Cli) -> None:
+    zone = ZoneInfo("Europe/Madrid")
+    what = ("--host", "web01", *SAY, "--timezone", "Europe/Madrid")
+    task = cli.json(*ADD, "sunday", *what, "--at", "Sun 03:00", "--every", "weekly")
+    first = datetime.fromisoformat(task["at"])
+    there = first.astimezone(zone)
+    assert (there.weekday(), there.hour, there.minute) == (6, 3, 0)
+    assert timedelta() < first - datetime.now(UTC) < timedelta(days=7, hours=2)
+    tomorrow = cli.json(*ADD, "tomorrow", *what, "--at", "tomorrow 23:30")
+    day = datetime.fromisoformat(tomorrow["at"]).astimezone(zone).date()
+    assert (day - datetime.now(zone).date()).days in (0, 1)  # midnight may have passed since
+    instant = cli.json(*ADD, "instant", *what, "--at", "2031-07-01T03:00-04:00")
+    assert (instant["at"], instant["timezone"]) == ("2031-07-01T07:00:00Z", "Europe/Madrid")
+    assert "Tue 2031-07-01 09:00 +0200" in cli.run("schedule", "show", "instant").out
+    paused = cli.json("scheduler", "pause", "--until", "sun 03:00")
+    assert datetime.fromisoformat(paused["paused_until"]) > datetime.now(UTC)
+    cli.json("scheduler", "resume")
+    for name in ("sunday", "tomorrow", "instant"):
+        cli.json("schedule", "cancel", name)
+
+
+def test_the_five_fields_of_cron_say_when_by_themselves(cli: Cli) -> None:
+    what = ("--host", "web01", *SAY, "--timezone", "Europe/Madrid")
+    done = cli.run(*ADD, "patch", *what, "--every", "0 3 * * sun")
+    assert done.status == 0, done.err
+    assert done.err.splitlines()[0].endswith("; weekly, on Sunday, 03:00 Europe/Madrid")
+    task = cli.json("schedule", "show", "patch")
+    assert task["every"] == "FREQ=WEEKLY;BYDAY=SU;BYHOUR=3;BYMINUTE=0"
+    assert task["at"] == task["next_at"]
+    # from another zone on, from a later moment on
+    moved = cli.json("schedule", "set", "patch", "--every", "*/20 * * * *", "--timezone", "UTC")
+    assert datetime.fromisoformat(moved["next_at"]) - datetime.now(UTC) <= timedelta(minutes=20)
+    later = ("--at", "2031-06-04 10:07", "--every", "*/15 * * * *")
+    assert cli.json("schedule", "set", "patch", *later)["at"] == "2031-06-04T10:15:00Z"
+    assert cli.json("schedule", "set", "patch", "--tags", "a")["at"] == "2031-06-04T10:15:00Z"
+    shown = cli.run("schedule", "show", "patch").out
+    assert "each 15 minutes" in shown
+    listed, agenda = cli.run("schedule", "list").out, cli.run("schedule", "upcoming").out
+    assert "each 15 minutes" in listed
+    assert "each 15 minutes" in agenda
+    assert "each 15 minutes" in cli.run("scheduler", "status").out
+    cli.json("schedule", "cancel", "patch")
+    for wrong, says in (
+        ("0 3 13 * fri", "add two tasks, '0 3 13 * *' and '0 3 * * fri'"),
+        ("0 3 * *", "has 4 fields"),
+        ("FREQ=HOURLY;BYHOUR=3", "write 'FREQ=DAILY;BYHOUR=3;BYMINUTE="),
+    ):
+        at = () if wrong.startswith("0") else ("--at", "+1h")
+        error = cli.error(2, *ADD, "x", *what, "--every", wrong, *at)
+        assert [each["option"] for each in error["mistakes"]] == ["--every"]
+        assert says in error["mistakes"][0]["message"]
+    assert cli.mistakes(2, *ADD, "x", *what, "--every", "daily") == ["--at"]
+    both = ("--every", "0 3 * * sun", "--at", "soon")
+    assert cli.mistakes(2, *ADD, "x", *what, *both) == ["--at"]
+    zone = ("--host", "web01", *SAY, "--timezone", "Mars/Olympus", "--every", "0 3 * * *")
+    assert cli.mistakes(2, *ADD, "x", *zone) == ["--timezone"]
+
+
+def test_where_nothing_ticks_it_is_said_that_nothing_will_start_it(tmp_path: Path) -> None:
+    cli = prepared(tmp_path)
+    what = (*ADD, "x", "--host", "web01", *SAY, "--at", "+1h")
+    done = cli.run(*what)
+    assert done.status == 0
+    never = "nothing will start it: `scheduler tick` was never run here"
+    assert f"warning: {never}; see: diaken scheduler install" in done.err
+    assert cli.run("scheduler", "tick").status == 0
+    assert "warning" not in cli.run("schedule", "set", "x", "--at", "+2h").err
+    hour_ago = (datetime.now(UTC) - timedelta(hours=1)).timestamp()
+    os.utime(cli.store.beside("tick"), (hour_ago, hour_ago))
+    assert "tick` did not run since 20" in cli.run("schedule", "set", "x", "--at", "+3h").err
+
+
+def test_nothing_in_a_list_of_tasks_is_broken_at_80_columns(cli: Cli) -> None:
+    rule = ("--every", "FREQ=MONTHLY;BYDAY=1TU", "--at", "2031-01-31 03:00")
+    what = ("--group", "web", *SAY, "--timezone", "Europe/Madrid", *rule)
+    assert cli.run(*ADD, "Patch all web servers of TEST", *what).status == 0
+    for words in (("schedule", "list"), ("schedule", "upcoming")):
+        out = cli.at_a_terminal(*words, columns=80).out
+        assert max(map(len, out.splitlines())) <= 80
+        assert "Tue 2031-02-04 03:00 +0100" in out
+        for word in ("Patch", "servers", "append"):
+            assert word in out.split()
+    cli.json("schedule", "cancel", "Patch all web servers of TEST")
 
 
 def test_the_lines_for_cron_are_printed_and_nothing_is_written(cli: Cli) -> None:

@@ -18,12 +18,15 @@ from diaken_cli.store import Store
 from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.timing import (
     Moment,
+    first_of_cron,
+    is_cron,
     machine_zone,
     next_instant,
     parse_moment,
     parse_rule,
     well_formed,
 )
+from diaken_cli.timing.moments import load_zone
 from diaken_cli.words import RunOptions, TargetType
 
 DAY = timedelta(days=1)
@@ -52,7 +55,7 @@ def moment_check(
     """
     try:
         known_zone = zone or config.scheduler.timezone or machine_zone(environ)
-        parse_moment("+1m", known_zone, now)
+        load_zone(known_zone)
     except ValueError:
         return str
     return lambda text: parse_moment(text, known_zone, now)
@@ -126,8 +129,7 @@ def _values(
         except InvalidInput as fault:
             reader.mistakes += fault.mistakes
     playbook = _playbook(config, given, current, reader)
-    moment = _moment(config, given, current, reader, now, environ)
-    rule = _rule(given, current, moment, reader)
+    moment, rule = _when(config, given, current, reader, now, environ)
     grace = reader.optional(
         "--misfire-grace",
         given.misfire_grace,
@@ -207,48 +209,68 @@ def _check_syntax(playbook: catalog.Playbook, options: RunOptions, config: Confi
         )
 
 
-def _moment(
+def _when(
     config: Config,
     given: GivenTask,
     current: TaskRecord | None,
     reader: validate.Reader,
     now: datetime,
     environ: Mapping[str, str],
-) -> Moment | None:
-    if given.at is None and current is not None:
-        if given.timezone is not None:
-            reader.refuse("--timezone", given.timezone, "needs --at: say the moment, too")
-        return current.moment
-    zone = given.timezone or (current.moment.zone if current else config.scheduler.timezone)
-    try:
-        zone = zone or machine_zone(environ)
-    except ValueError as fault:
-        reader.refuse("--timezone", None, str(fault))
-        _moment_anywhere(given, reader, now)
-        return None
-    if given.timezone is not None:
-        try:
-            parse_moment("+1m", given.timezone, now)
-        except ValueError as fault:
-            reader.refuse("--timezone", given.timezone, str(fault))
-            _moment_anywhere(given, reader, now)
-            return None
-    known_zone = zone
-    return reader.required("--at", given.at, lambda text: parse_moment(text, known_zone, now))
+) -> tuple[Moment | None, str | None]:
+    """The first moment, and the rule. What is written as cron has it says both by itself.
 
-
-def _moment_anywhere(given: GivenTask, reader: validate.Reader, now: datetime) -> None:
-    """Refuse what is a moment to come in no zone: which one is meant is not known."""
-    reader.required("--at", given.at, lambda text: parse_moment(text, "UTC", now - DAY))
-
-
-def _rule(
-    given: GivenTask, current: TaskRecord | None, moment: Moment | None, reader: validate.Reader
-) -> str | None:
+    With `--at` too it begins with its first moment from there on.
+    """
+    cron = given.every is not None and is_cron(given.every)
     before = current.rule if current else None
+    zone = _zone(config, given, current, reader, environ, needs_at=not cron)
+    moment = current.moment if current else None
+    if given.at is not None or (current is None and not cron):
+        moment = reader.required("--at", given.at, _moment_parser(zone, now))
+    if zone is None or (moment is None and not cron) or (given.at is not None and moment is None):
+        return None, reader.optional("--every", given.every, well_formed, before)
+    if cron:
+        since = now if given.at is None or moment is None else moment.instant
+        moment = reader.optional(
+            "--every", given.every, lambda text: first_of_cron(text, zone, since), None
+        )
     if moment is None:
-        return reader.optional("--every", given.every, well_formed, before)
-    return reader.optional("--every", given.every, lambda text: parse_rule(text, moment), before)
+        return None, None
+    start = moment
+    return start, reader.optional(
+        "--every", given.every, lambda text: parse_rule(text, start), before
+    )
+
+
+def _zone(
+    config: Config,
+    given: GivenTask,
+    current: TaskRecord | None,
+    reader: validate.Reader,
+    environ: Mapping[str, str],
+    *,
+    needs_at: bool,
+) -> str | None:
+    """The zone in which the moments are meant; None where what is said of it is a mistake."""
+    if given.timezone is not None and given.at is None and current is not None and needs_at:
+        reader.refuse("--timezone", given.timezone, "needs --at: say the moment, too")
+        return current.moment.zone
+    try:
+        if given.timezone is not None:
+            load_zone(given.timezone)
+            return given.timezone
+        zone = current.moment.zone if current else config.scheduler.timezone
+        return zone or machine_zone(environ)
+    except ValueError as fault:
+        reader.refuse("--timezone", given.timezone, str(fault))
+        return None
+
+
+def _moment_parser(zone: str | None, now: datetime) -> Callable[[str], Moment]:
+    """What reads `--at`. Where the zone is not known it refuses what is to come in no zone."""
+    if zone is None:
+        return lambda text: parse_moment(text, "UTC", now - DAY)
+    return lambda text: parse_moment(text, zone, now)
 
 
 def _due(

@@ -28,17 +28,27 @@ class SchedulerStatus:
         return self.paused_until == FOR_GOOD
 
 
+def last_tick(store: Store) -> datetime | None:
+    """When a tick last began; None where there was never one."""
+    try:
+        return datetime.fromtimestamp(store.beside("tick").stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
+
+
+def is_late(ticked: datetime | None, now: datetime) -> bool:
+    """Whether cron should have called a tick since."""
+    return ticked is None or now - ticked > LATE
+
+
 def status(store: Store, now: datetime) -> SchedulerStatus:
     """How the scheduler stands now."""
-    try:
-        ticked = datetime.fromtimestamp(store.beside("tick").stat().st_mtime, UTC)
-    except FileNotFoundError:
-        ticked = None
+    ticked = last_tick(store)
     tasks = store.schedules.tasks(include_ended=False)
     pending = [task for task in tasks if task.status is ScheduleStatus.PENDING and task.due_at]
     return SchedulerStatus(
         last_tick=ticked,
-        late=ticked is None or now - ticked > LATE,
+        late=is_late(ticked, now),
         due=sum(task.due_at is not None and task.due_at <= now for task in pending),
         running=store.schedules.running_count(),
         next=min(pending, key=lambda task: (task.due_at or now, task.id), default=None),

@@ -1,19 +1,28 @@
 """What a person should know of a task that was scheduled: what cron lacks, what a rule skips."""
 
 import calendar
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from diaken_cli.actions import keys
+from diaken_cli.actions.schedules.moments import next_moments
+from diaken_cli.actions.schedules.status import is_late, last_tick
 from diaken_cli.config import Config
 from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.timing import skipped_months
+from diaken_cli.timing import comes_more_often, skipped_months
 from diaken_cli.words import SecretKind, TargetType
 
+SHOWN_NEXT = 4
 
-def warnings(store: Store, config: Config, task: TaskRecord) -> list[str]:
-    """What will not work under cron, where no login's environment is, and what is skipped."""
+
+def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> list[str]:
+    """What will not work under cron, where no login's environment is, and what is skipped.
+
+    Where cron does not tick, nothing will.
+    """
     hosts = _hosts_of(store, task)
     names = {host.vcenter for host in hosts if host.vcenter} if task.options.snapshot else set()
     said = [
@@ -27,17 +36,42 @@ def warnings(store: Store, config: Config, task: TaskRecord) -> list[str]:
         f"the SSH key {key} has a passphrase, and nobody is there to type it"
         for key in sorted({*locked, *keys.locked_own(hosts, config, store)})
     ]
-    return said + _skipped(task)
+    return _not_ticking(store, now) + said + _unexpected(task, now)
 
 
-def _skipped(task: TaskRecord) -> list[str]:
-    found = skipped_months(task.rule, task.moment) if task.rule else None
-    if found is None:
+def _not_ticking(store: Store, now: datetime) -> list[str]:
+    ticked = last_tick(store)
+    if not is_late(ticked, now):
         return []
-    listed = ", ".join(calendar.month_name[month] for month in found.months)
-    but_for = " (but for leap years)" if found.day == 29 else ""
-    what = f"it is skipped in the months without a day {found.day}: {listed}{but_for}"
-    return [f"{what}. For their last day instead: --every '{found.instead}'"]
+    since = "was never run here" if ticked is None else f"did not run since {_local(ticked)}"
+    return [f"nothing will start it: `scheduler tick` {since}; see: diaken scheduler install"]
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _unexpected(task: TaskRecord, now: datetime) -> list[str]:
+    """What a rule does that was most likely not meant, with its next moments."""
+    if task.rule is None:
+        return []
+    often = comes_more_often(task.rule, task.moment)
+    if often is not None:
+        what = f"it comes each {often.unit}, though its rule is FREQ=YEARLY{_next(task, now)}"
+        return [f"{what}. Once a year: --every '{often.instead}'"]
+    skipped = skipped_months(task.rule, task.moment)
+    if skipped is None:
+        return []
+    listed = ", ".join(calendar.month_name[month] for month in skipped.months)
+    but_for = " (but for leap years)" if skipped.day == 29 else ""
+    what = f"it is skipped in the months without a day {skipped.day}: {listed}{but_for}"
+    return [f"{what}{_next(task, now)}. For their last day instead: --every '{skipped.instead}'"]
+
+
+def _next(task: TaskRecord, now: datetime) -> str:
+    zone = ZoneInfo(task.moment.zone)
+    days = [f"{each.astimezone(zone):%Y-%m-%d}" for each in next_moments(task, SHOWN_NEXT, now)]
+    return f"; next: {', '.join(days)}"
 
 
 def _hosts_of(store: Store, task: TaskRecord) -> list[HostRecord]:

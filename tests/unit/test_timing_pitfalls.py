@@ -1,0 +1,90 @@
+"""What a rule does that was most likely not meant is found, and the rule that was meant, too."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from diaken_cli.timing import Moment, comes_more_often, skipped_months, upcoming, well_formed
+
+
+def moment(day: int) -> Moment:
+    wall = datetime(2031, 1, day, 3, 0)  # noqa: DTZ001  local to the zone
+    return Moment(wall, "UTC", 0, wall.replace(tzinfo=ZoneInfo("UTC")))
+
+
+@pytest.mark.parametrize(
+    ("rule", "day", "months"),
+    [
+        ("FREQ=MONTHLY", 29, (2,)),
+        ("FREQ=MONTHLY", 31, (2, 4, 6, 9, 11)),
+        ("FREQ=MONTHLY;BYMONTHDAY=30", 1, (2,)),
+        ("FREQ=MONTHLY;BYMONTH=2,3,4", 31, (2, 4)),
+        ("FREQ=MONTHLY", 28, None),
+        ("FREQ=MONTHLY;BYMONTHDAY=1,31", 31, None),
+        ("FREQ=MONTHLY;BYMONTHDAY=-1", 31, None),
+        ("FREQ=MONTHLY;BYDAY=5MO", 31, None),
+        ("FREQ=MONTHLY;BYMONTH=1", 31, None),
+        ("FREQ=WEEKLY", 31, None),
+        ("FREQ=YEARLY", 31, None),  # of January
+        ("FREQ=YEARLY;BYMONTH=2", 29, (2,)),
+        ("FREQ=YEARLY;BYMONTH=1,4;BYMONTHDAY=31", 1, (4,)),
+        ("0 3 31 * *", 1, (2, 4, 6, 9, 11)),
+    ],
+)
+def test_months_that_are_skipped(rule: str, day: int, months: tuple[int, ...] | None) -> None:
+    found = skipped_months(well_formed(rule), moment(day))
+    assert (found.months if found else None) == months
+
+
+@pytest.mark.parametrize("day", [29, 30, 31])
+def test_the_rule_instead_comes_each_month(day: int) -> None:
+    start = moment(day)
+    found = skipped_months("FREQ=MONTHLY", start)
+    assert found is not None
+    before = start.instant - timedelta(minutes=1)
+    comes = upcoming(found.instead, start.wall, "UTC", 0, before, 60)
+    assert [each.astimezone(UTC).month for each in comes] == [*range(1, 13)] * 5
+    assert {each.day for each in comes if each.month == 1} == {day}
+    assert skipped_months(found.instead, start) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "instead"),
+    [
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1"),
+        ("0 3 31 * *", "FREQ=MONTHLY;BYMONTHDAY=-1;BYHOUR=3;BYMINUTE=0"),
+        (
+            "FREQ=YEARLY;BYMONTH=1,2;BYMONTHDAY=29",
+            "FREQ=MONTHLY;BYMONTH=1,2;BYMONTHDAY=28,29;BYSETPOS=-1",
+        ),
+        (
+            "0 3,15 30 * *",
+            "FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYHOUR=3,15;BYMINUTE=0;BYSETPOS=-2,-1",
+        ),
+    ],
+)
+def test_the_rule_instead_keeps_the_rest(rule: str, instead: str) -> None:
+    found = skipped_months(well_formed(rule), moment(1))
+    assert found is not None
+    assert well_formed(found.instead) == found.instead == instead
+
+
+@pytest.mark.parametrize(
+    ("rule", "unit", "instead"),
+    [
+        ("FREQ=YEARLY;BYMONTHDAY=30", "month", "FREQ=YEARLY;BYMONTH=1;BYMONTHDAY=30"),
+        ("FREQ=YEARLY;BYDAY=MO", "week", "FREQ=YEARLY;BYDAY=1MO"),
+        ("FREQ=YEARLY;BYDAY=1MO", None, None),
+        ("FREQ=YEARLY;BYMONTH=3;BYDAY=MO", None, None),
+        ("FREQ=YEARLY", None, None),
+        ("FREQ=MONTHLY;BYMONTHDAY=30", None, None),
+    ],
+)
+def test_what_is_yearly_by_name_alone(rule: str, unit: str | None, instead: str | None) -> None:
+    found = comes_more_often(rule, moment(1))
+    assert (found.unit if found else None, found.instead if found else None) == (unit, instead)
+    if found is not None:
+        start = moment(1)
+        comes = upcoming(found.instead, start.wall, "UTC", 0, start.instant, 4)
+        assert [each.year - comes[0].year for each in comes] == [0, 1, 2, 3]
