@@ -106,7 +106,7 @@ def set_it(
 ) -> None:
     """Change a task that is pending; what is not said stays as it is.
 
-    Example: diaken schedule set "Patch web" --at "2026-12-08 03:00"
+    Example: diaken schedule set "Patch web" --at "tomorrow 03:00"
 
     Example: diaken schedule set 4 --playbook update --tags security
     """

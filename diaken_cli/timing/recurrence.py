@@ -54,14 +54,21 @@ def well_formed(text: str) -> str:
 def first_of_cron(text: str, zone: str, since: datetime) -> Moment:
     """The first moment of cron's fields at or after `since`: they alone say when.
 
+    Where a change of clocks skips it: what their rule is to be counted from, so that it comes then.
+
     Raises ValueError as `parse_rule` does.
     """
     wall = datetime.combine(since.astimezone(load_zone(zone)), time())
-    midnight = Moment(wall, zone, 0, as_instant(wall, load_zone(zone), 0))
-    found = next_instant(parse_rule(text, midnight), wall, zone, 0, since - ONE_BEFORE)
+    rule = parse_rule(text, Moment(wall, zone, 0, as_instant(wall, load_zone(zone), 0)))
+    found = next_instant(rule, wall, zone, 0, since - ONE_BEFORE)
     if found is None:
         raise ValueError(f"{text!r} never comes")
-    return moment_of(found, zone)
+    first = moment_of(found, zone)
+    if next_instant(rule, first.wall, zone, first.fold, found - ONE_BEFORE) == found:
+        return first
+    return moment_of(
+        found - MINUTE, zone
+    )  # its wall was skipped, and is earlier than what is shown
 
 
 def next_instant(

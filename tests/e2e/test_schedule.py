@@ -240,7 +240,9 @@ def test_the_five_fields_of_cron_say_when_by_themselves(cli: Cli) -> None:
     assert cli.json("schedule", "set", "patch", "--tags", "a")["at"] == "2031-06-04T10:15:00Z"
     shown = cli.run("schedule", "show", "patch").out
     assert "each 15 minutes" in shown
-    listed, agenda = cli.run("schedule", "list").out, cli.run("schedule", "upcoming").out
+    listed, agenda = (
+        cli.run("schedule", *words).out for words in (["list"], ["upcoming", "--count", "99"])
+    )
     assert "each 15 minutes" in listed
     assert "each 15 minutes" in agenda
     assert "each 15 minutes" in cli.run("scheduler", "status").out
@@ -279,7 +281,7 @@ def test_nothing_in_a_list_of_tasks_is_broken_at_80_columns(cli: Cli) -> None:
     rule = ("--every", "FREQ=MONTHLY;BYDAY=1TU", "--at", "2031-01-31 03:00")
     what = ("--group", "web", *SAY, "--timezone", "Europe/Madrid", *rule)
     assert cli.run(*ADD, "Patch all web servers of TEST", *what).status == 0
-    for words in (("schedule", "list"), ("schedule", "upcoming")):
+    for words in (("schedule", "list"), ("schedule", "upcoming", "--count", "99")):
         out = cli.at_a_terminal(*words, columns=80).out
         assert max(map(len, out.splitlines())) <= 80
         assert "Tue 2031-02-04 03:00 +0100" in out
