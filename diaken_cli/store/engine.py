@@ -96,8 +96,8 @@ def require(path: Path) -> None:
     if not there:
         raise DatabaseError(
             f"there is no database {path}",
-            hint="Is this the account that it belongs to, and DIAKEN_DATABASE or `[database] path`"
-            " right? Every command but `scheduler tick` and `snapshots prune` makes a new one.",
+            hint="Check the account, DIAKEN_DATABASE and `[database] path`; to begin a new one:"
+            " diaken environments add NAME",
         )
 
 

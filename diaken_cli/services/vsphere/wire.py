@@ -319,7 +319,7 @@ class Wire:
         why = _CERTIFICATE_FAULTS.get(reason.verify_code, reason.verify_message)
         ca_file = self._endpoint.ca_file
         hint = (
-            "give the certificate authority's PEM file: diaken vcenters set NAME"
+            "give `diaken vcenters add` or `set` the certificate authority's PEM file with"
             " --ca-file FILE; or, where you trust the network, --insecure"
         )
         if ca_file is not None and reason.verify_code in _UNTRUSTED:
