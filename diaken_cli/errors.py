@@ -22,8 +22,9 @@ DiakenError                     1    unexpected
 └── Canceled                  130    Ctrl-C, SIGTERM, SIGHUP or `history cancel`
 """
 
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 class DiakenError(Exception):
@@ -49,6 +50,13 @@ class DiakenError(Exception):
         self.brief = brief or message
         if code is not None:
             self.code = code
+
+    def within(self, where: str) -> Self:
+        """The same error, and where it happened."""
+        found = copy(self)
+        found.message = f"{where}: {self.message}"
+        found.args = (found.message,)
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """The `error` object of the JSON contract."""

@@ -34,7 +34,7 @@ def tick(call: Call) -> None:
         ticked = carry_out(call.outside, lambda each: _tell(call, each))
         _show(call, ticked)
     for over in lasting.over():
-        call.output.warn(f"over: {over}")
+        call.output.warn(f"resolved: the scheduler works again (was: {over})")
     if ticked.bad:
         raise typer.Exit(PartlyFailed.exit_status)
 

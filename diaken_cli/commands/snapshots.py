@@ -1,5 +1,6 @@
 """`diaken snapshots`: see them, take, revert, remove, and prune what diaken took and is old."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_target
 from diaken_cli.errors import ConfigurationError, InvalidInput, PartlyFailed, VSphereError
+from diaken_cli.render.output import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,13 +67,15 @@ def list_them(
     """
     from diaken_cli.actions.snapshots.pruning import listed
     from diaken_cli.actions.snapshots.rows import advice, selected_hosts
-    from diaken_cli.render.snapshots import LISTED
+    from diaken_cli.render.snapshots import LISTED, totals
 
     hosts = selected_hosts(
         call.store, names=host or (), group=group_name, environment=environment, vcenter=vcenter
     )
     rows = listed(call.outside, hosts)
     _show(call, rows, LISTED, "no snapshots")
+    if rows and call.output.format is Format.TEXT:
+        call.output.say(totals(rows), fold=True)
     for warning in advice(rows):
         call.output.warn(warning)
     _fail(rows)
@@ -97,6 +101,8 @@ def prune(
 
     Of the VMs of every active host with a vCenter: those whose name begins with “Before
     executing” and whose age, by the vCenter's clock, is over. It never asks, and is made for cron.
+    What is kept is counted; --verbose lists it, too. With [snapshots] prune_only_recorded only
+    those go that a run of this database took.
 
     Example: diaken snapshots prune --dry-run
 
@@ -110,15 +116,16 @@ def prune(
     from diaken_cli.actions.snapshots.pruning import prune as remove_old
     from diaken_cli.actions.validate import Reader
     from diaken_cli.commands.cron import a_person_reads, end_with, remembering
-    from diaken_cli.render.snapshots import PRUNED, summary
+    from diaken_cli.render.snapshots import PRUNED, pruned
 
     reader = Reader()
     seconds = reader.optional(
         "--older-than", older_than, units.parse_duration, None, may_be_empty=False
     )
     reader.check()
-    with remembering(call):
+    with nullcontext() if dry_run else remembering(call):
         outside = call.outside
+    people = call.output.format is Format.TEXT and (dry_run or a_person_reads())
     try:
         rows = remove_old(
             outside,
@@ -126,16 +133,25 @@ def prune(
             older_than=None if seconds is None else timedelta(seconds=seconds),
             dry_run=dry_run,
             log_file=_log_file(call, log_file),
+            sizes=people or dry_run,
         )
     except (VSphereError, ConfigurationError) as error:
-        end_with(call, error, told_now=reporting.tell_whole(call.store, error, now()))
+        if not dry_run:
+            end_with(call, error, told_now=reporting.tell_whole(call.store, error, now()))
         raise
+    shown = rows
+    if call.output.format is Format.TEXT and not call.output.verbose:
+        shown = [row for row in rows if row.kept is None]
     # cron mails all that is said, and an hour without anything to do is no news
-    _show(call, rows, PRUNED, "nothing to prune" if a_person_reads() else "")
-    for line in reporting.lines_to_tell(call.store, rows, now(), always=a_person_reads()):
+    _show(call, shown, PRUNED, "nothing to prune" if people and not rows else "")
+    if dry_run:  # it tells, and notes nothing: what cron is to tell is told by cron
+        lines = reporting.failures(rows)
+    else:
+        lines = reporting.lines_to_tell(call.store, rows, now(), always=a_person_reads())
+    for line in lines:
         call.output.warn(line)
-    if a_person_reads():
-        call.output.say(summary(rows, dry_run=dry_run))
+    if people and rows:
+        call.output.say(pruned(rows, dry_run=dry_run, verbose=call.output.verbose), fold=True)
     _fail(rows)
 
 
@@ -264,6 +280,8 @@ def _target(call: Call, on: On, **required: str | None) -> "RunTarget":
 
     reader = Reader()
     reader.mistakes += require(**required)
+    if required.get("SNAPSHOT") == "":
+        reader.refuse("SNAPSHOT", "", "must not be empty; what has no name is named by its id")
     hosts, name, environment = on.host or [], on.group, on.environment
     if bool(hosts) == (name is not None):
         reader.refuse("--host", None, "either --host or --group is required, and not both")

@@ -135,10 +135,13 @@ class Output:
             self.say(message)
         self.for_scripts(shape)
 
-    def say(self, message: str) -> None:
-        """A message for people, on standard error."""
+    def say(self, message: str, *, fold: bool = False) -> None:
+        """A message for people, on standard error.
+
+        Only with `fold` is it folded on a terminal: a command in it can be copied.
+        """
         if not self.quiet:
-            self.err.print(harmless(message), soft_wrap=True)  # a command in it can be copied
+            self.err.print(harmless(message), soft_wrap=None if fold else True)
 
     def warn(self, message: str) -> None:
         """Something that a person should know and that stopped nothing; also when quiet."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from diaken_cli.actions.snapshots.rows import Row
+from diaken_cli.render.phrases import listed
 from diaken_cli.words import SnapshotAction, SnapshotStatus
 
 _WHICH: Mapping[str, Any] = {
@@ -31,12 +32,6 @@ PRUNED: Mapping[str, Any] = {
 }
 WHOLE = ("ID", "AGE")
 SPARE = ("VCENTER", "VM", "DEPTH", "AUTOMATIC", "SIZE", "ACTION")
-MARKS = {
-    SnapshotStatus.REMOVED: "✓ removed",
-    SnapshotStatus.FAILED: "✗ failed",
-    SnapshotStatus.KEPT: "· kept",
-    SnapshotStatus.PLANNED: "→ planned",
-}
 
 
 def row_as_json(row: Row) -> dict[str, Any]:
@@ -57,6 +52,7 @@ def row_as_json(row: Row) -> dict[str, Any]:
         "status": row.status.value,
         "error": row.error,
         "size_bytes": snapshot.size if snapshot else None,
+        "recorded": row.recorded,
     }
 
 
@@ -100,11 +96,51 @@ def _apart(key: str, rows: Sequence[Row]) -> str:
     return ", ".join(each for each in said if each)
 
 
-def summary(rows: list[Row], *, dry_run: bool) -> str:
-    """What prune did, in one line."""
-    count = {status: sum(row.status is status for row in rows) for status in MARKS}
-    done = count[SnapshotStatus.PLANNED] if dry_run else count[SnapshotStatus.REMOVED]
-    what = "to remove" if dry_run else "removed"
-    kept = sum(row.action is SnapshotAction.KEEP and row.snapshot is not None for row in rows)
-    failed = f", {count[SnapshotStatus.FAILED]} failed" if count[SnapshotStatus.FAILED] else ""
-    return f"{done} {what}, {kept} kept{failed}"
+def pruned(rows: Sequence[Row], *, dry_run: bool, verbose: bool) -> str:
+    """What prune did, in one line: `3 of 9 removed (1.2G), 5 kept (5 not old enough), 1 failed`."""
+    found = [row for row in rows if row.snapshot is not None]
+    goes = SnapshotStatus.PLANNED if dry_run else SnapshotStatus.REMOVED
+    gone = [row for row in found if row.status is goes]
+    failed = sum(row.status is SnapshotStatus.FAILED for row in found)
+    said = [f"{len(gone)} of {len(found)} {'to remove' if dry_run else 'removed'}{_sizes(gone)}"]
+    if kept := _kept(found):
+        said.append(kept if verbose else f"{kept[:-1]}; see them with --verbose)")
+    if failed:
+        said.append(f"{failed} failed")
+    return ", ".join(said) + _not_seen(rows)
+
+
+def totals(rows: Sequence[Row]) -> str:
+    """What a list has, in one line: `9 snapshots (4.1G) of 4 hosts; prune would remove 3 …`."""
+    found = [row for row in rows if row.snapshot is not None]
+    goes = [row for row in found if row.action is SnapshotAction.REMOVE]
+    hosts = len({row.host for row in found})
+    said = [f"{_count(len(found), 'snapshot')}{_sizes(found)} of {_count(hosts, 'host')}"]
+    said.append(f"prune would remove {len(goes)}{_sizes(goes)}")
+    return (
+        "; ".join(said) + "".join(f", {kept}" for kept in [_kept(found)] if kept) + _not_seen(rows)
+    )
+
+
+def _kept(rows: Iterable[Row]) -> str | None:
+    """`5 kept (3 not old enough, 2 not automatic)`, or None."""
+    count = Counter(row.kept for row in rows if row.kept is not None)
+    if not count:
+        return None
+    why = ", ".join(f"{times} {kept}" for kept, times in count.most_common())
+    return f"{count.total()} kept ({why})"
+
+
+def _sizes(rows: Iterable[Row]) -> str:
+    """What they take up, as far as that is known; a snapshot of no size says nothing."""
+    known = sum(row.snapshot.size or 0 for row in rows if row.snapshot is not None)
+    return f" ({size(known)})" if known else ""
+
+
+def _not_seen(rows: Iterable[Row]) -> str:
+    missed = [row.host or f"vCenter {row.vcenter}" for row in rows if row.snapshot is None]
+    return f"; not looked at: {listed(missed)}" if missed else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,6 +1,6 @@
 """What was done: runs with their steps, hosts, snapshots and output, read back and thinned out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from diaken_cli.store.outputs import unpack
 from diaken_cli.store.runs import (
     Chunk,
     OutputLine,
+    RecordedSnapshot,
     RunDetail,
     RunFilter,
     RunRecord,
@@ -41,7 +42,7 @@ from diaken_cli.words import (
 )
 
 LARGEST_NUMBER = 2**63 - 1  # what an INTEGER of SQLite holds
-AT_A_TIME = 500  # runs that one transaction removes, so that others can write in between
+AT_A_TIME = 500  # runs that one transaction removes, so that others can write in between; or ids
 LEFT_BY = ("register", "clone")  # the steps of a deploy that leave something behind
 
 
@@ -145,6 +146,21 @@ class History:
             )
             for each, name in said
         ], found
+
+    def snapshots_taken(self, vcenter: str, ids: Sequence[str]) -> frozenset[RecordedSnapshot]:
+        """Those of a vCenter's snapshots with these ids that runs of this database took."""
+        found: set[RecordedSnapshot] = set()
+        with self._database.reading() as session:
+            for first in range(0, len(ids), AT_A_TIME):
+                query = select(RunSnapshot.vm_uuid, RunSnapshot.ref).where(
+                    RunSnapshot.vcenter == vcenter,
+                    col(RunSnapshot.ref).in_(ids[first : first + AT_A_TIME]),
+                    RunSnapshot.action == SnapshotAction.CREATE,
+                    RunSnapshot.status == SnapshotStatus.SUCCESS,
+                )
+                for uuid, ref in session.exec(query):
+                    found.add((vcenter, (uuid or "").casefold(), ref or ""))
+        return frozenset(found)
 
     # ── thinning out ─────────────────────────────────────────────────────────────────────────
 

@@ -114,6 +114,7 @@ class RunFilter:
     limit: int = 50
 
 
+RecordedSnapshot = tuple[str, str, str]  # vCenter, instance UUID of the VM in small letters, id
 Chunk = tuple[int, str, int]  # of a run's output: position of the step, host, number
 
 

@@ -73,6 +73,8 @@ def test_a_vcenter_that_is_down_for_three_days_makes_four_messages(
     add_vcenter(cli.store, name="main", given=given)
     assert cli.run("hosts", "set", "web01", "--vcenter", "main").status == 0
     with lab.inside():
+        status, lines = at(0, "snapshots", "prune", "--dry-run")
+        assert (status, len(lines)) == (13, 2), "a dry run tells, and notes nothing"
         told = {}
         for hour in range(HOURS):
             status, lines = at(hour, "snapshots", "prune")
@@ -81,11 +83,12 @@ def test_a_vcenter_that_is_down_for_three_days_makes_four_messages(
                 told[hour] = lines
         assert list(told) == [0, 24, 48]
         assert all(
-            lines[0].startswith("error: ") and NOBODY in lines[0] for lines in told.values()
+            lines[0].startswith(f"error: vCenter main: {NOBODY} ") for lines in told.values()
         ), told
         assert cli.error(13, "snapshots", "prune", "--dry-run")["code"] == "unreachable"
         assert cli.run("vcenters", "set", "main", "--server", lab.server).status == 0
-        assert at(HOURS, "snapshots", "prune") == (0, ["warning: over: prune failed: unreachable"])
+        ended = (0, ["warning: resolved: prune works again (was: unreachable)"])
+        assert at(HOURS, "snapshots", "prune") == ended
         assert at(HOURS + 1, "snapshots", "prune") == (0, [])
 
 
@@ -109,7 +112,7 @@ def test_a_broken_config_file_for_three_days_makes_four_messages(
     cli.config_file.write_text(whole)
     status, lines = at(HOURS, "scheduler", "tick")
     assert (status, len(lines)) == (0, 1)
-    assert lines[0].startswith("warning: over: ")
+    assert lines[0].startswith("warning: resolved: the scheduler works again (was: ")
     assert at(HOURS + 1, "scheduler", "tick") == (0, [])
 
 

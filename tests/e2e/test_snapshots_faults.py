@@ -15,6 +15,8 @@ from pyVmomi import vim
 
 from diaken_cli.services.vsphere.properties import read, read_one, reference
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.store.runs import SnapshotRecord
+from diaken_cli.words import RunStatus, SnapshotAction, SnapshotStatus
 from tests.e2e.cli import DIAKEN, PATIENCE
 from tests.e2e.snapshotting import (
     AUTOMATIC,
@@ -28,6 +30,7 @@ from tests.e2e.snapshotting import (
     take,
 )
 from tests.integration.vsphere_fixture import Simulator
+from tests.seeding import begin
 
 VMS = 6
 
@@ -207,9 +210,48 @@ def test_a_host_that_another_run_holds_is_left_alone(
         rows = cli.json("snapshots", "prune")
         (row,) = [row for row in rows if row["status"] == "kept"]
         assert (row["host"], row["id"]) == ("main-web03", old["main-web03"])
-        assert row["reason"] == f"host main-web03 is locked by run {run}"
+        assert row["reason"].startswith(f"host main-web03 is locked by run {run}")
         assert present(session) == {old["main-web03"]}
     assert ids(cli.json("snapshots", "prune"), "removed") == {old["main-web03"]}
+
+
+def test_only_what_a_run_of_this_database_took_may_go(
+    cli: Snapshotting, simulator: Simulator, session: Session, old: dict[str, str]
+) -> None:
+    """Five hosts have a snapshot of a run of ours; main-web06 has one of somebody else's."""
+    run = begin(cli.store, request={"snapshot": True})
+    uuids = {f"main-{vm.name}": vm.instance_uuid for vm in machines(session)}
+    for host in sorted(old)[:-1]:
+        cli.store.recorder.add_snapshot(
+            run.id,
+            SnapshotRecord(host, AUTOMATIC, SnapshotStatus.SUCCESS, old[host], None),
+            action=SnapshotAction.CREATE,
+            vcenter="main",
+            vm_uuid=uuids[host].upper(),
+            now=run.at,
+        )
+    run.end(RunStatus.SUCCESS)
+    foreign = old["main-web06"]
+    listed = cli.json("snapshots", "list")
+    assert {row["id"]: row["recorded"] for row in listed} == {
+        each: each != foreign for each in old.values()
+    }
+    (row,) = [row for row in listed if not row["recorded"]]
+    assert row["action"] == "remove"
+    assert row["reason"].endswith("; no run of this database took it")
+
+    only = {"DIAKEN_SNAPSHOTS_PRUNE_ONLY_RECORDED": "true"}
+    plan = cli.run("snapshots", "prune", "--dry-run", env=only)
+    assert foreign not in plan.out
+    assert plan.err == (
+        "5 of 6 to remove, 1 kept (1 taken by no run of this database; see them with --verbose)\n"
+    )
+    whole = cli.run("snapshots", "prune", "--dry-run", "--verbose", env=only)
+    assert foreign in whole.out
+    assert "over 24 h; no run of this database took it" in whole.out
+    rows = cli.json("snapshots", "prune", env=only)
+    assert ids(rows, "kept") == {foreign} == present(session)
+    assert ids(cli.json("snapshots", "prune"), "removed") == {foreign}
 
 
 def test_a_stopped_prune_says_what_goes_on_without_it(

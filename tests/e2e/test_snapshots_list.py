@@ -11,7 +11,7 @@ from tests.integration.vsphere_fixture import Simulator
 
 FIELDS = [
     *("host", "vcenter", "vm", "name", "id", "created_at", "age_hours", "depth", "automatic"),
-    *("action", "reason", "status", "error", "size_bytes"),
+    *("action", "reason", "status", "error", "size_bytes", "recorded"),
 ]
 
 
@@ -56,16 +56,22 @@ def test_a_list_says_what_prune_would_do_and_warns_of_what_is_old_or_deep(
     assert all(isinstance(row["size_bytes"], int) for row in rows.values())
     assert (rows[mine]["automatic"], rows[mine]["reason"]) == (False, "not automatic")
     twins = "the VM belongs to several hosts: main-twin, main-web03"
-    assert (rows[shared]["action"], rows[shared]["reason"]) == ("keep", twins)
+    foreign = "; no run of this database took it"
+    assert (rows[shared]["action"], rows[shared]["reason"]) == ("keep", twins + foreign)
+    assert not any(row["recorded"] for row in rows.values())
 
     done = cli.run("snapshots", "list", "--host", "main-web01", "--host", "main-web03")
     assert done.status == 0
     heads = ("HOST", "VM", "SNAPSHOT", "AGE", "DEPTH", "SIZE", "AUTOMATIC", "PRUNE WOULD")
     assert all(head in done.out.splitlines()[0] for head in heads)
-    assert "remove: 80 h old, over 24 h" in done.out
+    assert "remove: 80 h old, over 24 h; no run of this database took it" in done.out
     assert f"keep: {twins}" in done.out
     assert "mine" not in done.out
-    warnings = done.err.splitlines()
+    total, *warnings = done.err.splitlines()
+    assert total == (
+        "5 snapshots of 2 hosts; prune would remove 1, 4 kept (3 not automatic,"
+        " 1 of a locked host or a shared VM)"
+    )
     assert len(warnings) == 5
     assert "warning: main-web01: 'one/two' is 80 h old" in warnings
     assert "warning: main-web01: the chain of its snapshots is deeper than 3" in warnings
@@ -103,5 +109,30 @@ def test_create_on_a_group_and_a_revert_that_says_what_is_lost(
     assert "3 of them run and are cut off, then powered on again." in question
     assert "Newer snapshots (2) stay." in question
     assert "RevertToSnapshot_Task" not in simulator.calls()
+    for act in ("revert", "remove"):
+        on = ("--host", "main-web01", "--yes")
+        assert cli.mistakes(2, "snapshots", act, "", *on) == ["SNAPSHOT"]
     refused = cli.error(2, "snapshots", "create", AUTOMATIC, "--host", "main-web01")
     assert "prune would remove it" in refused["message"]
+
+
+def test_create_says_why_a_host_has_no_snapshot(
+    cli: Snapshotting, simulator: Simulator, session: Session
+) -> None:
+    first, second, _ = machines(session)
+    for vm in (first, second):
+        simulator.order("guest", vm=vm.ref, ip="10.77.0.200")
+    host = cli.add_host("main", "twice", "10.77.0.200")
+    cli.add_host("main", "lost", "10.9.0.9")
+    on = ("--host", "main-web01", "--host", "twice", "--host", "lost")
+    run = cli.json("snapshots", "create", "mine", *on, status=3)
+    why = {each["host"]: (each["message"], each["snapshot"]["error"]) for each in run["hosts"]}
+    two = f"several VMs report the address {host.ip}: {first.name}, {second.name}"
+    assert why["twice"] == (two, two)
+    assert why["lost"] == ("VM not found: none reports the address 10.9.0.9",) * 2
+    assert why["main-web01"] == (None, None)
+    shown = cli.run("history", "show", str(run["id"])).out.splitlines()[0]
+    assert shown.endswith(f"; 2 of 3 without snapshot (twice: {two}; lost: {why['lost'][0]})"), (
+        shown
+    )
+    assert [row["recorded"] for row in cli.json("snapshots", "list", status=3)][:1] == [True]

@@ -1,9 +1,12 @@
-"""What a person chooses a snapshot from: names where they are clear, and what tells them apart."""
+"""Snapshots for people: what they choose from, and what a list or a prune comes to."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from diaken_cli.actions.snapshots.reporting import line
 from diaken_cli.actions.snapshots.rows import Row, failure
-from diaken_cli.render.snapshots import offered
+from diaken_cli.render.snapshots import offered, pruned, totals
+from diaken_cli.retention import Kept
 from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
 
 
@@ -33,3 +36,53 @@ def test_a_name_that_a_host_has_twice_is_offered_by_its_ids() -> None:
 def test_a_name_that_several_hosts_have_is_one_with_the_oldest_age() -> None:
     rows = [row("web01", "mine", 1, 2), row("web02", "mine", 2, 3)]
     assert offered(rows) == {"mine": "3.0 h old, of web01, web02"}
+
+
+def night(goes: SnapshotStatus) -> list[Row]:
+    """Nine snapshots of three hosts, a gigabyte each, of which four are old."""
+    rows = [row(f"web0{number % 3}", "Before executing x", number, 30) for number in range(9)]
+    rows = [
+        replace(each, snapshot=replace(each.snapshot, size=1 << 30))
+        for each in rows
+        if each.snapshot
+    ]
+    old = [replace(each, action=SnapshotAction.REMOVE, status=goes) for each in rows[:4]]
+    young = [replace(each, kept=Kept.YOUNG) for each in rows[4:8]]
+    return [*old, *young, replace(rows[8], kept=Kept.NOT_RECORDED)]
+
+
+def test_prune_says_what_it_came_to_in_one_line() -> None:
+    planned = night(SnapshotStatus.PLANNED)
+    why = "5 kept (4 not old enough, 1 taken by no run of this database"
+    said = pruned(planned, dry_run=True, verbose=False)
+    assert said == f"4 of 9 to remove (4.0G), {why}; see them with --verbose)"
+    done = night(SnapshotStatus.REMOVED)
+    done[0] = replace(done[0], status=SnapshotStatus.FAILED, error="locked")
+    lost = [failure("down", None, "no answer"), failure("main", "ghost", "VM not found")]
+    said = pruned([*done, *lost], dry_run=False, verbose=True)
+    assert said == (f"3 of 9 removed (3.0G), {why}), 1 failed; not looked at: vCenter down, ghost")
+    assert pruned(lost, dry_run=False, verbose=False) == (
+        "0 of 0 removed; not looked at: vCenter down, ghost"
+    )
+
+
+def test_a_list_has_a_total() -> None:
+    assert totals(night(SnapshotStatus.PLANNED)) == (
+        "9 snapshots (9.0G) of 3 hosts; prune would remove 4 (4.0G),"
+        " 5 kept (4 not old enough, 1 taken by no run of this database)"
+    )
+    assert totals([row("web01", "mine", 1, 2)]) == "1 snapshot of 1 host; prune would remove 0"
+
+
+def test_a_mail_of_prune_says_where_why_and_what_next() -> None:
+    assert line(failure("down", None, "no answer")) == (
+        "vCenter down: no answer; see: diaken vcenters test down"
+    )
+    assert line(failure("main", "ghost", "VM not found")) == (
+        "ghost in main: VM not found; see: diaken hosts show ghost"
+    )
+    failed = replace(row("web01", "Before executing x", 4, 30), error="a file of the VM is locked")
+    assert line(failed) == (
+        "web01 in main: 'Before executing x': a file of the VM is locked;"
+        " prune tries again, or: diaken snapshots remove snapshot-4 --host web01"
+    )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diaken_cli.retention import Planned, Policy, VmSnapshots, plan
+from diaken_cli.retention import Kept, Planned, Policy, VmSnapshots, plan
 from diaken_cli.words import Snapshot, SnapshotAction
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -55,21 +55,30 @@ def machines(draw: st.DrawFn, hours: int, now: datetime) -> VmSnapshots:
             )
         )
     excluded = draw(st.none() | st.just("host web01 is locked by run 12"))
-    return VmSnapshots("web01", "main", "web01", tuple(snapshots), excluded)
+    recorded = draw(
+        st.sets(st.sampled_from([each.id for each in snapshots]) if snapshots else st.nothing())
+    )
+    return VmSnapshots("web01", "main", "web01", tuple(snapshots), excluded, frozenset(recorded))
 
 
 @settings(deadline=None)
-@given(st.data(), st.integers(1, 99), CLOCKS)
-def test_exactly_what_the_rule_names_goes(data: st.DataObject, hours: int, now: datetime) -> None:
+@given(st.data(), st.integers(1, 99), CLOCKS, st.booleans())
+def test_exactly_what_the_rule_names_goes(
+    data: st.DataObject, hours: int, now: datetime, only_recorded: bool
+) -> None:
     vms = data.draw(st.lists(machines(hours, now), max_size=4))
-    planned = plan(vms, Policy(timedelta(hours=hours)), now)
+    planned = plan(vms, Policy(timedelta(hours=hours), only_recorded), now)
     every = [(vm, snapshot) for vm in vms for snapshot in vm.snapshots]
     assert [each.snapshot for each in planned] == [snapshot for _, snapshot in every]
     for (vm, snapshot), each in zip(every, planned, strict=True):
         automatic = snapshot.name[:16] == "Before executing"
         goes = automatic and snapshot.created_at + timedelta(hours=hours) < now
-        wanted = SnapshotAction.REMOVE if goes and vm.excluded is None else SnapshotAction.KEEP
+        recorded = snapshot.id in vm.recorded
+        goes = goes and vm.excluded is None and (recorded or not only_recorded)
+        wanted = SnapshotAction.REMOVE if goes else SnapshotAction.KEEP
         assert (each.automatic, each.action) == (automatic, wanted)
+        assert (each.kept is None, each.recorded) == (goes, recorded)
+        assert ("no run of this database" in each.reason) == (automatic and not recorded)
         assert (each.host, each.vcenter, each.vm) == (vm.host, vm.vcenter, vm.vm)
         assert each.reason
 
@@ -88,10 +97,14 @@ def test_a_child_of_what_goes_is_judged_by_itself() -> None:
     assert goes == ["root", "old"]
 
 
-def single(name: str, age: timedelta, excluded: str | None = None) -> Planned:
+def single(
+    name: str, age: timedelta, excluded: str | None = None, policy: Policy | None = None
+) -> Planned:
+    """A snapshot that a run took, or, with a policy of its own, that none did."""
     snapshot = Snapshot("u", "web01", "snapshot-1", name, NOW - age, 1)
-    vm = VmSnapshots("web01", "main", "web01", (snapshot,), excluded)
-    return plan([vm], Policy(timedelta(hours=24)), NOW)[0]
+    recorded = frozenset() if policy else frozenset({"snapshot-1"})
+    vm = VmSnapshots("web01", "main", "web01", (snapshot,), excluded, recorded)
+    return plan([vm], policy or Policy(timedelta(hours=24)), NOW)[0]
 
 
 def test_each_reason_is_said() -> None:
@@ -102,3 +115,6 @@ def test_each_reason_is_said() -> None:
     assert single(name, timedelta(minutes=-1)).reason == "0 h old, kept until 24 h"
     assert single("mine", old).reason == "not automatic"
     assert single(name, old, "host web01 is locked by run 12").reason.startswith("host web01")
+    foreign = single(name, old, policy=Policy(timedelta(hours=24), only_recorded=True))
+    assert foreign.reason == "30.5 h old, over 24 h; no run of this database took it"
+    assert foreign.kept is Kept.NOT_RECORDED

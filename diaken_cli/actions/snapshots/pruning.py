@@ -15,7 +15,7 @@ from diaken_cli.actions.snapshots.rows import Row, failures, plan, planned_row
 from diaken_cli.actions.snapshots.survey import Surveyed, at_the_same_time, surveyed
 from diaken_cli.errors import VSphereError
 from diaken_cli.events import Emit, Event, HostFinished, RunStarted, SnapshotFinished
-from diaken_cli.retention import Policy
+from diaken_cli.retention import Kept, Policy
 from diaken_cli.store.claims import Attempt, Begun, NewRun
 from diaken_cli.store.records import HostRecord
 from diaken_cli.words import (
@@ -55,7 +55,7 @@ def listed(outside: Outside, hosts: Sequence[HostRecord]) -> list[Row]:
 
     Raises what asking the vCenter raised where none could be asked.
     """
-    policy = Policy(older_than=retention_of(outside))
+    policy = _policy(outside, None)
     everyone = outside.store.inventory.hosts(include_inactive=True)
     addresses = _some_without_vm(everyone)
     with surveyed(hosts, outside.connect, addresses=addresses, sizes=True) as answers:
@@ -70,18 +70,21 @@ def prune(
     older_than: timedelta | None,
     dry_run: bool,
     log_file: Path | None,
+    sizes: bool = False,
 ) -> list[Row]:
     """Remove what the rule names, of every active host with a vCenter; the rows of all of it.
 
     With `dry_run` the same plan, and nothing is done. A run is recorded where something was to be
-    removed. A VM that was found by its host's address is known by its UUID from then on. Raises
+    removed. A VM that was found by its host's address is known by its UUID from then on. With
+    `sizes` the rows know what each snapshot takes up, for one more query a vCenter. Raises
     VSphereError where no vCenter could be used, AccessError where the log can't be written,
     Canceled.
     """
-    policy = Policy(older_than=older_than or retention_of(outside))
+    policy = _policy(outside, older_than)
     everyone = outside.store.inventory.hosts(include_inactive=True)
     hosts = [host for host in everyone if host.active and host.vcenter]
-    with surveyed(hosts, outside.connect, addresses=_some_without_vm(everyone)) as answers:
+    addresses = _some_without_vm(everyone)
+    with surveyed(hosts, outside.connect, addresses=addresses, sizes=sizes) as answers:
         _some_vcenter(answers)
         plans = _plans(outside, answers, policy, everyone)
         if not dry_run:
@@ -98,6 +101,13 @@ def prune(
 def retention_of(outside: Outside) -> timedelta:
     """The setting `snapshot_retention_hours`."""
     return timedelta(hours=outside.store.inventory.settings()["snapshot_retention_hours"])
+
+
+def _policy(outside: Outside, older_than: timedelta | None) -> Policy:
+    return Policy(
+        older_than=older_than or retention_of(outside),
+        only_recorded=outside.config.snapshots.prune_only_recorded,
+    )
 
 
 def _carry_out(
@@ -155,10 +165,13 @@ def _carry_out(
         host = owners.get(row.host or "")
         if host is not None and host.id in locked and row.action is SnapshotAction.REMOVE:
             reason = f"host {host.name} is locked by run {locked[host.id]}"
-            kept = replace(
-                row, action=SnapshotAction.KEEP, status=SnapshotStatus.KEPT, reason=reason
+            results.rows[_key(row)] = replace(
+                row,
+                action=SnapshotAction.KEEP,
+                status=SnapshotStatus.KEPT,
+                reason=reason,
+                kept=Kept.EXCLUDED,
             )
-            results.rows[_key(row)] = kept
     return results.rows
 
 
@@ -237,11 +250,17 @@ def _plans(
     everyone: Sequence[HostRecord],
 ) -> list[_Plan]:
     locked = outside.store.claims.locked()
+    taken = outside.store.history.snapshots_taken
+    recorded = frozenset().union(*(taken(each.vcenter, _ids(each)) for each in answers))
     return [
         _Plan(answer, tuple(planned_row(each, answer.clock) for each in planned))
-        for answer, planned in plan(answers, policy, locked, everyone)
+        for answer, planned in plan(answers, policy, locked, everyone, recorded)
         if answer.clock is not None
     ]
+
+
+def _ids(answer: Surveyed) -> list[str]:
+    return [each.id for machine in answer.machines for each in machine.tree.snapshots]
 
 
 def _rows(plans: Sequence[_Plan]) -> list[Row]:
@@ -253,7 +272,7 @@ def _key(row: Row) -> tuple[str, str]:
 
 
 def _some_vcenter(answers: Sequence[Surveyed]) -> None:
-    errors = [answer.error for answer in answers if answer.error is not None]
+    errors = [each.error.within(f"vCenter {each.vcenter}") for each in answers if each.error]
     if errors and len(errors) == len(answers):
         if len(errors) == 1:
             raise errors[0]

@@ -22,12 +22,22 @@ def lines_to_tell(store: Store, rows: Sequence[Row], now: datetime, *, always: b
 
     `always` for a person at a terminal, who is told everything.
     """
-    failing = {_key(row): _line(row) for row in rows if row.status is SnapshotStatus.FAILED}
-    lines = [line for key, line in failing.items() if store.notices.tell(key, now) or always]
-    over = [key for key in store.notices.told() if key.startswith(KEYS) and key not in failing]
-    over += [key for key in store.notices.told() if key.startswith(WHOLE)]
-    ended = [key for key in over if store.notices.over(key)]
-    return [*lines, *(f"over: {key.removeprefix(KEYS)}" for key in ended)]
+    failing = {_key(row): line(row) for row in rows if row.status is SnapshotStatus.FAILED}
+    lines = [each for key, each in failing.items() if store.notices.tell(key, now) or always]
+    told = store.notices.told()
+    whole = [key for key in told if key.startswith(WHOLE) and store.notices.over(key)]
+    over = [key for key in told if key.startswith(KEYS) and key not in failing]
+    ended = [key.removeprefix(KEYS) for key in over if store.notices.over(key)]
+    return [
+        *lines,
+        *(f"resolved: prune works again (was: {key.removeprefix(WHOLE)})" for key in whole),
+        *(f"resolved: prune no longer fails for {each}" for each in ended),
+    ]
+
+
+def failures(rows: Sequence[Row]) -> list[str]:
+    """A line for each failure; nothing is noted of what was told."""
+    return [line(row) for row in rows if row.status is SnapshotStatus.FAILED]
 
 
 def _key(row: Row) -> str:
@@ -35,7 +45,12 @@ def _key(row: Row) -> str:
     return KEYS + " ".join(each for each in (row.vcenter, row.host, snapshot) if each)
 
 
-def _line(row: Row) -> str:
-    where = f"{row.host} in {row.vcenter}" if row.host else f"vCenter {row.vcenter}"
-    what = f": {row.snapshot.name!r}" if row.snapshot else ""
-    return f"{where}{what}: {row.error}"
+def line(row: Row) -> str:
+    """One failure: where, which snapshot, why, and what to look at next."""
+    if row.host is None:
+        return f"vCenter {row.vcenter}: {row.error}; see: diaken vcenters test {row.vcenter}"
+    where = f"{row.host} in {row.vcenter}"
+    if row.snapshot is None:
+        return f"{where}: {row.error}; see: diaken hosts show {row.host}"
+    again = f"diaken snapshots remove {row.snapshot.id} --host {row.host}"
+    return f"{where}: {row.snapshot.name!r}: {row.error}; prune tries again, or: {again}"

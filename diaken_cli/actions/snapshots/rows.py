@@ -15,9 +15,10 @@ from diaken_cli.actions.inventory import (
 from diaken_cli.actions.snapshots.owners import Key, key_of, owners
 from diaken_cli.actions.snapshots.survey import Surveyed
 from diaken_cli.actions.validate import Reader
-from diaken_cli.retention import Planned, Policy, VmSnapshots
+from diaken_cli.retention import Kept, Planned, Policy, VmSnapshots
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
+from diaken_cli.store.runs import RecordedSnapshot
 from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
 
 OLD = timedelta(hours=72)
@@ -26,7 +27,10 @@ DEEP = 3
 
 @dataclass(frozen=True)
 class Row:
-    """A snapshot; where `snapshot` is None, something that failed for a host or a whole vCenter."""
+    """A snapshot; where `snapshot` is None, something that failed for a host or a whole vCenter.
+
+    `recorded` says whether a run of this database took it, `kept` why it is kept, where it is.
+    """
 
     host: str | None
     vcenter: str
@@ -38,6 +42,8 @@ class Row:
     automatic: bool = False
     age: timedelta | None = None
     error: str | None = None
+    recorded: bool | None = None
+    kept: Kept | None = None
 
 
 def plan(
@@ -45,15 +51,16 @@ def plan(
     policy: Policy,
     locked: Mapping[int, int],
     inventory: Iterable[HostRecord],
+    recorded: frozenset[RecordedSnapshot] = frozenset(),
 ) -> list[tuple[Surveyed, tuple[Planned, ...]]]:
     """What the retention rule says of every snapshot, by each vCenter's own clock.
 
     `locked` has the run that holds a host, by the host's number; `inventory` are all its hosts,
-    inactive ones too.
+    inactive ones too; `recorded` are snapshots that runs of this database took.
     """
     names = owners(answers, inventory)
     return [
-        (answer, retention.plan(_vms(answer, locked, names), policy, answer.clock))
+        (answer, retention.plan(_vms(answer, locked, names, recorded), policy, answer.clock))
         for answer in answers
         if answer.clock is not None
     ]
@@ -72,6 +79,8 @@ def planned_row(planned: Planned, clock: datetime) -> Row:
         status=SnapshotStatus.PLANNED if removes else SnapshotStatus.KEPT,
         automatic=planned.automatic,
         age=clock - planned.snapshot.created_at,
+        recorded=planned.recorded,
+        kept=planned.kept,
     )
 
 
@@ -155,7 +164,10 @@ def advice(rows: Iterable[Row]) -> list[str]:
 
 
 def _vms(
-    answer: Surveyed, locked: Mapping[int, int], names: Mapping[Key, tuple[str, ...]]
+    answer: Surveyed,
+    locked: Mapping[int, int],
+    names: Mapping[Key, tuple[str, ...]],
+    recorded: frozenset[RecordedSnapshot],
 ) -> Sequence[VmSnapshots]:
     found = []
     for machine in answer.machines:
@@ -172,6 +184,11 @@ def _vms(
                 vm=machine.tree.vm,
                 snapshots=machine.tree.snapshots,
                 excluded=excluded,
+                recorded=frozenset(
+                    each.id
+                    for each in machine.tree.snapshots
+                    if (answer.vcenter, each.vm_uuid.casefold(), each.id) in recorded
+                ),
             )
         )
     return found
