@@ -6,6 +6,7 @@ after the gap, what it repeats the first time. Shorter ones count elapsed time.
 
 import calendar
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -224,6 +225,9 @@ def _period_of(rule: Rule, start: date, day: date) -> int:
 
 
 def _elapsed(rule: Rule, start: Moment, region: ZoneInfo, since: datetime) -> Iterator[datetime]:
+    if rule.frequency == "HOURLY" and rule.interval == 1 and rule.minutes:
+        # By the minute, for where clocks change by half an hour, an hour can have other minutes.
+        rule = replace(rule, frequency="MINUTELY")
     unit = HOUR if rule.frequency == "HOURLY" else MINUTE
     step = unit * rule.interval
     # One before: BYMINUTE may put a moment later than where its hour was entered.
@@ -253,7 +257,9 @@ def _when_it_may_fit(
     if rule.hours and there.hour not in rule.hours:
         return at + HOUR - timedelta(minutes=there.minute, seconds=there.second)
     if rule.frequency == "MINUTELY" and rule.minutes and there.minute not in rule.minutes:
-        return at + min((each - there.minute) % 60 for each in rule.minutes) * MINUTE
+        resume = at + min((each - there.minute) % 60 for each in rule.minutes) * MINUTE
+        changes = resume.astimezone(region).utcoffset() != there.utcoffset()
+        return at + MINUTE if changes else resume
     return None
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as some
 
 from diaken_cli import timing
@@ -169,6 +169,8 @@ def test_rule_comes_when_cron_would_start_it(fields: list[str], start: datetime)
 
 
 @settings(deadline=None, max_examples=40)
+@example("*/7", "Australia/Lord_Howe", utc("2026-10-03 10:20"))
+@example("0,35", "Australia/Lord_Howe", utc("2026-04-04 10:20"))
 @given(
     minutes=_field(0, 59),
     zone=some.sampled_from(ZONES),
