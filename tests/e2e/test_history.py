@@ -348,7 +348,7 @@ def test_old_runs_are_counted_and_removed(machine: Machine) -> None:
     assert (plan["dry_run"], plan["runs"], plan["kept"]) == (True, 1, 1)
     assert len(machine.json("list")) == 2
     error = machine.error(2, "prune", "--older-than", "1s")
-    assert "--yes" in error["hint"]
+    assert "confirm with --yes" in error["message"]
     assert len(machine.json("list")) == 2
     assert machine.json("prune", "--older-than", "1s", "--yes")["runs"] == 1
     assert [run["id"] for run in machine.json("list")] == [kept.id]

@@ -98,7 +98,7 @@ def test_what_is_lost_is_lost_only_after_a_yes(places: Cli) -> None:
         ("vcenters", "remove", "main"),
         ("history", "prune", "--older-than", "1d"),
     ):
-        assert "--yes" in places.error(2, *words)["hint"]
+        assert "confirm with --yes" in places.error(2, *words)["message"]
         assert places.run(*words, "--yes").status == 0, words
 
 
@@ -237,7 +237,7 @@ def test_removal_asks_first_and_is_refused_where_something_depends(places: Cli) 
         ("environments", "remove", "TEST"),
         ("vcenters", "remove", "main"),
     ):
-        assert "--yes" in places.error(2, *call)["hint"]
+        assert "confirm with --yes" in places.error(2, *call)["message"]
     assert "hosts web01" in places.error(12, "vcenters", "remove", "main", "--yes")["message"]
     host = places.store.inventory.host("web01")
     assert host is not None
