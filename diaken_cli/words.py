@@ -235,6 +235,11 @@ class DeployRequest:
     ip_timeout: int = 600
     ssh_timeout: int = 300
 
+    @property
+    def guest_domain(self) -> str | None:
+        """The guest's DNS domain: the one that was said, or what follows the host in its name."""
+        return self.domain or self.name.partition(".")[2] or None
+
 
 def to_stored(value: "DataclassInstance") -> dict[str, Any]:
     """A JSON column's form of a value: only what differs from its default, and a version."""

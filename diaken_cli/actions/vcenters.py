@@ -239,18 +239,6 @@ def parse_kind(text: str) -> Kind:
     raise ValueError(f"{text!r} is not one of: {', '.join(KINDS)}")
 
 
-def names(
-    vcenter: VCenterRecord, kinds: Sequence[Kind], datacenter: str | None
-) -> dict[Kind, tuple[str, ...]]:
-    """What can be named of each kind, in one connection. Raises as `look` does."""
-    with session(vcenter) as opened:
-        within = datacenter or vcenter.datacenter
-        return {
-            kind: tuple(dict.fromkeys(row.name for row in browse(opened, kind, within)))
-            for kind in kinds
-        }
-
-
 def lost_datacenter(vcenter: VCenterRecord, said: str) -> VSphereError:
     """What is wrong where the stored datacenter of a vCenter is not there."""
     return VSphereError(

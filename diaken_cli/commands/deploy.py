@@ -1,12 +1,12 @@
 """`diaken deploy`: create a VM from a template and put it into the inventory."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from diaken_cli.commands.options import Python, SshKey, SshPort, SshUser
-from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.prompts import asking
 from diaken_cli.commands.shared import Call, command, group
 from diaken_cli.commands.targets import ask_run
 
@@ -138,35 +138,50 @@ def vm(
         bool,
         typer.Option("--dry-run", rich_help_panel=SAFETY, help="Check everything, change nothing."),
     ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", rich_help_panel=SAFETY, help="Do not ask, once questions were answered."
+        ),
+    ] = False,
 ) -> None:
     """Clone a template, power the VM on, provision it and put it into the inventory.
 
     Everything is checked before anything is changed. A failure, Ctrl-C or SIGTERM at any step
     undoes what this run did, in reverse. What is not said comes from the section `deploy` of the
-    config file, and before that from `deploy.environments.NAME`.
+    config file, and before that from `deploy.environments.NAME`. On a terminal what is required and
+    still missing is asked for, without a NAME what is usual too; then the plan is shown, and one
+    question asked before anything begins. Who says everything is asked nothing.
 
     Example: diaken deploy vm web01 --ip 10.0.4.21/24 --gateway 10.0.4.1 --dns 10.0.0.53
     --environment PROD --group web --template debian12 --cpus 4 --memory 8G --disk 60G
 
     Example: diaken deploy vm web02 --ip 10.0.4.22/24 --environment PROD --group web --dry-run
     """
-    from diaken_cli.actions.deploy.flow import deploy, plan
+    from diaken_cli.actions.deploy.flow import deploy
+    from diaken_cli.actions.deploy.planning import plan
     from diaken_cli.actions.deploy.request import Asked, understand
+    from diaken_cli.commands.deploy_questions import all_but, ask_for_a_vm, ask_to_begin
+    from diaken_cli.render.deploy_plan import plan_as_json, print_plan
     from diaken_cli.services.ansible.catalog import find
 
     config = call.config
     with asking(call) as ask:
-        name, options = _asked(call, ask, name, options)
+        name, options = ask_for_a_vm(call, ask, name, options)
         asked = Asked.typed(name, **vars(options))
         defaults = config.deploy.for_environment(options.environment)
         draft = understand(
             asked, defaults, call.store, lambda each: find(each, config.playbooks.paths)
         )
         if dry_run:
-            call.show_plan(plan(draft, call.outside, call.output.warn))
+            found = plan(draft, call.outside, call.output.warn)
+            call.output.show(plan_as_json(found), lambda console: print_plan(console, found))
             return
+        told: set[str] = set()
+        if ask.asked and not yes and draft.existing is None:
+            told = ask_to_begin(call, ask, draft)
         with call.carrying_out() as show:
-            deploy(draft, call.outside, show, call.output.warn)
+            deploy(draft, call.outside, all_but(told, show), call.output.warn)
 
 
 @command(app)
@@ -215,83 +230,3 @@ def abort(
     call.confirm(f"Undo deploy run {number}: {question}", yes=yes)
     with call.carrying_out() as show:
         take_back(number, call.outside, show)
-
-
-def _asked(
-    call: Call, ask: Questions, name: str | None, options: DeployOptions
-) -> tuple[str | None, DeployOptions]:
-    """With what a person answers: what is required, and without a NAME, what is usual too."""
-    if not call.may_ask:
-        return name, options
-    from diaken_cli import units
-
-    everything = name is None
-    inventory = call.store.inventory
-    used = {each.name: each.ip for each in inventory.hosts(include_inactive=True)}
-
-    def free_name(text: str) -> None:
-        if units.check_host_name(text) in used:
-            raise ValueError(f"{text} is a host of the inventory already")
-
-    def free_address(text: str) -> None:
-        address = str(units.parse_interface(text).ip)
-        if owner := next((each for each, ip in used.items() if ip == address), None):
-            raise ValueError(f"{address} is the address of host {owner}")
-
-    name = ask.text("NAME", name, "Name of the VM", free_name)
-    ip = ask.text("--ip", options.ip, "Address (10.0.4.21/24)", free_address)
-    environments = [each.name for each in inventory.environments()]
-    environment = ask.choice(
-        "--environment", options.environment, "Environment", lambda: environments
-    )
-    answers = replace(options, ip=ip, environment=environment)
-    if everything:
-        groups = [each.name for each in inventory.groups(environment=environment)]
-        group_name = ask.choice("--group", options.group, "Group", lambda: groups, required=False)
-        gateway = ask.optional("--gateway", options.gateway, "Gateway", units.check_ipv4)
-        answers = replace(answers, group=group_name, gateway=gateway)
-    return name, _asked_of_vcenter(call, ask, answers, everything=everything)
-
-
-def _asked_of_vcenter(
-    call: Call, ask: Questions, options: DeployOptions, *, everything: bool
-) -> DeployOptions:
-    """What to clone, where and how large; the config file says what an empty answer means."""
-    from diaken_cli import units
-    from diaken_cli.actions.vcenters import names
-
-    usual = call.config.deploy.for_environment(options.environment)
-    known = [each.name for each in call.store.inventory.vcenters()]
-    vcenter = options.vcenter or usual.vcenter
-    if vcenter is None and len(known) > 1:
-        vcenter = ask.choice("--vcenter", None, "vCenter", lambda: known)
-        options = replace(options, vcenter=vcenter)
-    found = call.store.inventory.vcenter(vcenter or (known[0] if known else ""))
-    if found is None or not (everything or (options.template or usual.template) is None):
-        return options
-    offers = names(found, ("templates", "networks"), options.datacenter or usual.datacenter)
-    template = ask.choice(
-        "--template",
-        options.template,
-        "Template",
-        lambda: offers["templates"],
-        default=usual.template,
-    )
-    options = replace(options, template=template)
-    if not everything:
-        return options
-    size = "as the template has it"
-    return replace(
-        options,
-        network=ask.choice(
-            "--network",
-            options.network,
-            "Network",
-            lambda: offers["networks"],
-            required=False,
-            default=usual.network,
-        ),
-        cpus=ask.optional("--cpus", options.cpus, "CPUs", units.parse_count, empty=size),
-        memory=ask.optional("--memory", options.memory, "Memory", units.parse_size, empty=size),
-        disk=ask.optional("--disk", options.disk, "Disk", units.parse_size, empty=size),
-    )

@@ -12,7 +12,7 @@ import typer
 from diaken_cli.commands.answers import SHOWN, beginning_with, find_choice, listed
 from diaken_cli.commands.line_input import Complete, ask
 from diaken_cli.commands.shared import Call
-from diaken_cli.errors import DiakenError
+from diaken_cli.errors import DiakenError, InvalidInput, Mistake
 from diaken_cli.render.marks import harmless
 
 ANSWER = 20
@@ -54,29 +54,32 @@ class Questions:
                 parse(answer)
             return answer
 
-        answer = self._ask(label, check, earlier=earlier)
-        return self.noted(option, answer) if answer else None
+        return self.noted(option, self._ask(option, label, check, earlier=earlier))
 
     def optional(
         self,
-        option: str,
+        option: str | None,
         given: str | None,
         label: str,
         parse: Callable[[str], Any],
         *,
         empty: str = "none",
+        default: str | None = None,
         earlier: Sequence[str] = (),
     ) -> str | None:
-        """A value that may be left out; `empty` says what an empty answer means."""
+        """A value that may be left out; `empty` says what an empty answer means.
+
+        `default` is the value that is taken then, and checked as one that was typed.
+        """
         if given is not None or not self._call.may_ask:
             return given
 
         def check(answer: str) -> str:
-            if answer:
-                parse(answer)
+            if answer or default:
+                parse(answer or default or "")
             return answer
 
-        answer = self._ask(f"{label} (empty: {empty})", check, earlier=earlier)
+        answer = self._ask(option, f"{label} (empty: {default or empty})", check, earlier=earlier)
         return self.noted(option, answer) if answer else None
 
     def choice(
@@ -116,6 +119,7 @@ class Questions:
                 self._show(f"  {name}: {beside[name]}")
         asked = self._with_names(label, names, "" if required else f"empty: {default or 'none'}")
         answer = self._ask(
+            option,
             f"{asked} [{default}]" if required and default else asked,
             check,
             complete=lambda text: beginning_with(text, names),
@@ -131,7 +135,7 @@ class Questions:
         def check(answer: str) -> str:
             return find_choice(answer, names, also) if answer else ""
 
-        return self._ask(label, check, complete=lambda text: beginning_with(text, names))
+        return self._ask(None, label, check, complete=lambda text: beginning_with(text, names))
 
     def environment_of(self, group: str, given: str | None) -> str | None:
         """Which environment is meant, where several have a group of that name."""
@@ -169,6 +173,7 @@ class Questions:
 
     def _ask(
         self,
+        option: str | None,
         label: str,
         parse: Callable[[str], str],
         *,
@@ -186,14 +191,15 @@ class Questions:
             answer = ask(
                 prompt, check, self._show, complete=complete, earlier=[*self._typed, *earlier]
             )
-        except ValueError:
-            answer = lines[-1] if lines else ""  # the flow says once more what is wrong with it
+        except ValueError as fault:  # it was asked often enough
+            line = lines[-1] if lines else None
+            raise InvalidInput([Mistake(option or label, line, str(fault))]) from None
         self._typed += [answer] if answer else []
         return answer
 
     def _show(self, message: str) -> None:
         """Tell the person who is answering, also with --quiet."""
-        self._call.output.err.print(harmless(message), soft_wrap=True)
+        self._call.output.err.print(harmless(message))
 
 
 def _must_be_given(answer: str | None) -> None:

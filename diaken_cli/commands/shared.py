@@ -190,7 +190,7 @@ class Call:
         from diaken_cli.commands.line_input import ask
 
         def show(message: str) -> None:
-            self.output.err.print(harmless(message), soft_wrap=True)
+            self.output.err.print(harmless(message))
 
         def complete(text: str) -> list[str]:
             return beginning_with(text, YES_NO)

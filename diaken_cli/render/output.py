@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -119,6 +119,13 @@ class Output:
                 from diaken_cli.render.tables import fields
 
                 self.out.print(fields(shape, labels or {}), crop=False)
+
+    def show(self, shape: Shape, draw: "Callable[[Console], None]") -> None:
+        """Print an object for scripts; for people, what `draw` makes of it."""
+        if self.format is Format.TEXT:
+            draw(self.out)
+        else:
+            self.thing(shape)
 
     def for_scripts(self, shape: Shape) -> None:
         """Print one thing where a script reads; people have been told in a message."""

@@ -102,6 +102,17 @@ def test_the_plan_is_shown_and_nothing_changed(deploying: Deploying) -> None:
     assert plan["dry_run"] is True
     assert tuple(each["name"] for each in plan["steps"]) == STEPS
     assert all(set(each) == {"name", "description"} for each in plan["steps"])
+    clone = next(each["description"] for each in plan["steps"] if each["name"] == "clone")
+    assert clone == (
+        "clone debian12 as web01 with 1 CPU, 2G memory, 10G disk, network VM Network;"
+        " datacenter DC0, cluster DC0_C0, resource pool /DC0/host/DC0_C0/Resources,"
+        f" datastore {plan['chosen']['datastore']}, folder /DC0/vm"
+    )
+    hardware = {key: plan["chosen"][key] for key in ("cpus", "memory", "disk")}
+    assert hardware == {"cpus": 1, "memory": 2 * 2**30, "disk": 10 * 2**30}
+    assert plan["chosen"]["network"] == "VM Network", "the template's own"
+    assert plan["chosen"]["template"] == "/DC0/vm/debian12"
+    assert (plan["chosen"]["ip"], plan["chosen"]["prefix"]) == (IP, 24)
     assert deploying.world() == before
     assert deploying.json("history", "list") == []
 

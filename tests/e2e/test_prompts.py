@@ -1,5 +1,6 @@
 """What is missing is asked for on a terminal, with the choices that fit, and how to do without."""
 
+import json
 import os
 import re
 import shlex
@@ -56,6 +57,7 @@ def inventory(cli: Deploying) -> Deploying:
 
 
 NAME, IP = "new01", "10.77.0.31"
+BACK = "\x7f" * 4
 
 
 def same(screen: str) -> list[str]:
@@ -64,20 +66,40 @@ def same(screen: str) -> list[str]:
     return shlex.split(line.partition("questions: diaken ")[2])
 
 
-def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(cli: Deploying) -> None:
+ASKED = [
+    ("Name of the VM: ", NAME),
+    ("Address (10.0.4.21/24): ", f"{IP}/24"),
+    ("Environment (DEMO) [DEMO]: ", ""),
+    ("Group (web; empty: none): ", "W"),
+]
+
+
+def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(inventory: Deploying) -> None:
+    cli = inventory
     answers = [
-        ("Name of the VM: ", NAME),
+        ("Name of the VM: ", "FRONT"),
+        ("is a host of the inventory already", "new_01"),
+        ("'new_01' is not a host name", NAME),
         ("Address (10.0.4.21/24): ", IP),
-        ("needs the length of its prefix", f"{IP}/24"),
-        ("Environment (DEMO) [DEMO]: ", ""),
-        ("Group (web; empty: none): ", "web"),
-        ("Gateway (empty: none): ", cli.lab.gateway),
+        ("needs the length of its prefix", "10.77.0.255/24"),
+        ("is the network or the broadcast address of 10.77.0.0/24", "10.77.0.101/24"),
+        ("10.77.0.101 is the address of host front", f"{IP}/24"),
+        ("Environment (DEMO, PROD): ", "de"),
+        ("Group (db, web; empty: none): ", "WEB"),
+        ("Gateway (empty: none): ", "10.77.1.254"),
+        ("must be an address of 10.77.0.0/24", IP),
+        ("must not be the address of the VM itself", cli.lab.gateway),
+        ("DNS servers (empty: none): ", "10.77.0.53 10.77.0"),
+        ("'10.77.0' is not an IPv4 address", "10.77.0.53, 10.77.0.54"),
+        ("Domain (empty: none): ", "-example"),
+        ("is not a domain", "example.com"),
         ("Template (debian12", "debian12"),
-        ("Network (", ""),
-        ("CPUs (empty: as the template has it): ", "0"),
+        ("Network (", "vm net"),
+        ("CPUs (empty: 1, as the template has it): ", "0"),
         ("must be a whole number", "2"),
-        ("Memory (empty: as the template has it): ", "1G"),
-        ("Disk (empty: as the template has it): ", ""),
+        ("Memory (empty: 1G, as the template has it): ", "1G"),
+        ("Disk (empty: 10G, as the template has it): ", "9G"),
+        ("the template's first disk has 10G, and a disk can't be made smaller", ""),
     ]
     words = ("deploy", "vm", "--no-provision", "--no-address-probe")
     done = cli.at_a_terminal(*words, "--dry-run", answers=answers)
@@ -85,7 +107,9 @@ def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(cli: Deployin
     again = same(done.out)
     assert again == [
         *(*words, "--dry-run", NAME, "--ip", f"{IP}/24", "--environment", "DEMO", "--group", "web"),
-        *("--gateway", cli.lab.gateway, "--template", "debian12", "--cpus", "2", "--memory", "1G"),
+        *("--gateway", cli.lab.gateway, "--dns", "10.77.0.53", "--dns", "10.77.0.54"),
+        *("--domain", "example.com", "--template", "debian12", "--network", "VM Network"),
+        *("--cpus", "2", "--memory", "1G"),
     ]
     assert cli.json(*again)["dry_run"]
 
@@ -95,6 +119,82 @@ def test_a_deploy_that_says_nearly_everything_is_asked_only_what_it_lacks(cli: D
     done = cli.at_a_terminal("deploy", "vm", NAME, *given, answers=[("Template (", "debian12")])
     assert done.status == 0, done.out
     assert same(done.out)[-2:] == ["--template", "debian12"]
+
+
+def test_what_was_typed_wrong_is_refused_before_anything_is_asked(cli: Deploying) -> None:
+    wrong = ("--gateway", "10.0.0.999", "--memory", "8")
+    done = cli.at_a_terminal("deploy", "vm", *wrong)
+    assert done.status == 2
+    assert "--gateway: '10.0.0.999' is not an IPv4 address" in done.out
+    assert "--memory: '8' is not a size" in done.out
+    assert "is required" not in done.out
+
+
+def test_a_vcenter_that_is_down_ends_the_questions_and_none_is_lost(cli: Deploying) -> None:
+    cli.lab.sim("http", method="Login", status="503", count="9")
+    words = ("deploy", "vm", NAME, "--no-address-probe")
+    done = cli.at_a_terminal(*words, answers=ASKED[1:3])
+    assert done.status == 13, done.out
+    assert "Asking vCenter lab for its templates and networks" in done.out
+    assert same(done.out) == [*words, "--ip", f"{IP}/24", "--environment", "DEMO"]
+
+
+@pytest.fixture
+def small(cli: Deploying) -> Deploying:
+    """The config file says most of it, so that few questions are left, and each has a default."""
+    cli.configure(
+        f'[deploy]\ngateway = "{cli.lab.gateway}"\ndns = ["10.77.0.53"]\ndomain = "example.com"\n'
+        'template = "debian12"\nnetwork = "VM Network"\ncpus = 1\nmemory = "1G"\ndisk = "10G"\n'
+    )
+    return cli
+
+
+USUAL = [
+    *ASKED,
+    ("Gateway (empty: 10.77.0.254): ", ""),
+    ("DNS servers (empty: 10.77.0.53): ", ""),
+    ("Domain (empty: example.com): ", ""),
+    ("Template (debian12, debian12-big) [debian12]: ", ""),
+    ("; empty: VM Network): ", ""),
+    ("CPUs (empty: 1): ", ""),
+    ("Memory (empty: 1G): ", ""),
+    ("Disk (empty: 10G): ", ""),
+]
+QUICK = ("deploy", "vm", "--no-provision", "--no-address-probe")
+
+
+def test_one_question_with_the_plan_before_a_deploy_begins(small: Deploying) -> None:
+    before = small.world()
+    data = small.folder / "out.json"
+    with data.open("w") as output:
+        done = small.at_a_terminal(
+            *QUICK, "--json", answers=[*USUAL, (f"Deploy {NAME}? [y/N]: ", "n")], output=output
+        )
+    assert done.status == 130, done.out
+    assert done.out.endswith("Cancelled; nothing was changed.\r\n")
+    assert json.loads(data.read_text())["error"]["code"] == "canceled"
+    for said in (f"{IP}/24, gateway 10.77.0.254", "DC0_C0", "/DC0/vm", "10G disk", "VM Network"):
+        assert said in done.out, said
+    assert "--group web" in done.out, "what was answered is not lost"
+    assert small.world() == before
+    assert small.json("history", "list") == []
+    done = small.at_a_terminal(*QUICK, answers=[*USUAL, (f"Deploy {NAME}? [y/N]: ", "Yes")])
+    assert done.status == 0, done.out
+    assert small.json("hosts", "show", NAME)["group"] == "web"
+    again = [("Name of the VM: ", "new02"), ("Address (10.0.4.21/24): ", f"\x1b[A{BACK}2/24")]
+    done = small.at_a_terminal(*QUICK, "--dry-run", answers=[*again, *USUAL[2:]])
+    assert done.status == 0, done.out
+    assert "10.77.0.32/24" in same(done.out), "the arrow keys bring the address of the last deploy"
+    small.remove_machines()
+
+
+def test_who_says_everything_or_yes_is_not_asked_whether_to_begin(small: Deploying) -> None:
+    whole = ("--ip", f"{IP}/24", "--environment", "DEMO")
+    small.lab.sim("taskfault", method="CloneVM_Task", fault="InvalidState", count="2")
+    done = small.at_a_terminal(*QUICK, NAME, *whole)
+    assert (done.status, "Deploy new01?" in done.out) == (1, False), done.out
+    done = small.at_a_terminal(*QUICK, "--yes", answers=USUAL)
+    assert (done.status, "Deploy new01?" in done.out) == (1, False), done.out
 
 
 def test_a_host_is_found_by_environment_and_group(inventory: Deploying) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from diaken_cli.actions import journal
-from diaken_cli.actions.deploy import check, identity, ownership, reuse
+from diaken_cli.actions.deploy import identity, ownership, reuse
+from diaken_cli.actions.deploy.planning import REUSED, checked
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
 from diaken_cli.actions.deploy.world import Deploy
@@ -36,21 +37,6 @@ from diaken_cli.words import (
 
 Statuses = dict[str, StepStatus]
 
-REUSED = "the host and its VM are there, as asked"
-
-
-def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> list[tuple[str, str]]:
-    """Check everything and change nothing: the steps, and what each would do.
-
-    Raises InvalidInput with all the mistakes, or what connecting to the vCenter raises.
-    """
-    request = _checked(draft, outside, warn)
-    if draft.existing is not None:
-        with outside.connect(request.vcenter) as vcenter:
-            reuse.check_vm(request, draft.existing, vcenter)
-        return [(STEPS[0].name, REUSED)]
-    return [(step.name, step.says(request)) for step in STEPS]
-
 
 def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], None]) -> None:
     """Deploy a VM; a failure or a stop undoes what was done, and is raised.
@@ -59,7 +45,7 @@ def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], Non
     """
     request = draft.request
     if request is None or draft.mistakes:
-        request = _checked(draft, outside, warn)
+        request = checked(draft, outside, warn)[0]
     existing = draft.existing
     new = NewRun(
         kind=RunKind.DEPLOY,
@@ -233,30 +219,6 @@ def _taken_back(world: Deploy, statuses: Statuses) -> bool:
     return journal.undo(STEPS, world, statuses) is None
 
 
-def _checked(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> DeployRequest:
-    """The request, when nothing at all is wrong with it, here and in vCenter."""
-    mistakes = list(draft.mistakes)
-    request = draft.request
-    if request is not None and draft.existing is None:
-        try:
-            with outside.connect(request.vcenter) as vcenter:
-                _, found = check.placement_and_addresses(
-                    request,
-                    vcenter,
-                    others=_others(outside.store, request.vcenter),
-                    connect=outside.connect,
-                    ssh_port=outside.config.ssh.port,
-                    warn=warn,
-                )
-            mistakes += found
-        except DiakenError:
-            if not mistakes:
-                raise
-    if mistakes or request is None:
-        raise InvalidInput(mistakes)
-    return request
-
-
 def unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
     """A deploy that can be taken up. Raises NotFound, or Conflict where there is nothing left."""
     detail = store.history.find(run_id)
@@ -277,10 +239,6 @@ def _statuses(world: Deploy) -> Statuses:
     """How the steps stand in the database, in their order."""
     detail = world.store.history.find(world.recording.id)
     return {} if detail is None else {step.name: step.status for step in detail.steps}
-
-
-def _others(store: Store, name: str) -> list[str]:
-    return [each.name for each in store.inventory.vcenters() if each.name != name]
 
 
 def _what_next(run_id: int) -> str:

@@ -2,11 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface
 from typing import Any, Self, TypeVar
 
 from diaken_cli import units
 from diaken_cli.actions import validate
+from diaken_cli.actions.deploy.values import (
+    InUse,
+    check_address_is_a_hosts,
+    check_address_is_free,
+    check_gateway,
+    check_name_is_free,
+)
 from diaken_cli.config import DeployDefaults
 from diaken_cli.errors import Mistake, NotFound
 from diaken_cli.store import Store
@@ -97,6 +104,13 @@ class _Reader:
         except ValueError as fault:
             self.refuse(option, value, str(fault))
             return default
+
+    def check(self, option: str, value: str | None, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except ValueError as fault:
+            in_use = isinstance(fault, InUse)
+            self.mistakes.append(Mistake(option, value, str(fault), in_use=in_use))
 
     def required(
         self, option: str, value: str | None, parse: Callable[[str], Parsed], hint: str = ""
@@ -208,19 +222,11 @@ def _inventory(
 ) -> dict[str, Any]:
     """What has to exist in the inventory, and what must not."""
     inventory = store.inventory
-    for host in inventory.hosts(include_inactive=True):
-        if host.name == name:
-            said = "is a host of the inventory already"
-            if host.deployed_by is not None:
-                run = host.deployed_by
-                said += (
-                    f", of deploy run {run}: where that has ended, go on with"
-                    f" `diaken deploy resume {run}`, or undo it with `diaken deploy abort {run}`"
-                )
-            read.mistakes.append(Mistake("NAME", name, said, in_use=True))
-        if interface is not None and host.ip == str(interface.ip):
-            said = f"{host.ip} is the address of host {host.name}"
-            read.mistakes.append(Mistake("--ip", asked.ip, said, in_use=True))
+    hosts = inventory.hosts(include_inactive=True)
+    if name is not None:
+        read.check("NAME", name, lambda: check_name_is_free(name, hosts))
+    if interface is not None:
+        read.check("--ip", asked.ip, lambda: check_address_is_free(interface, hosts))
     environments = [each.name for each in inventory.environments()]
     environment = asked.environment
     if environment is None:
@@ -243,18 +249,9 @@ def _inventory(
 
 
 def _check_network(read: _Reader, interface: IPv4Interface, gateway: str | None) -> None:
-    network = interface.network
-    if network.prefixlen < 31 and interface.ip in (
-        network.network_address,
-        network.broadcast_address,
-    ):
-        read.refuse("--ip", str(interface), f"is the network or the broadcast address of {network}")
-    if gateway is None:
-        return
-    if IPv4Address(gateway) not in network:
-        read.refuse("--gateway", gateway, f"must be an address of {network}")
-    elif IPv4Address(gateway) == interface.ip:
-        read.refuse("--gateway", gateway, "must not be the address of the VM itself")
+    read.check("--ip", str(interface), lambda: check_address_is_a_hosts(interface))
+    if gateway is not None:
+        read.check("--gateway", gateway, lambda: check_gateway(gateway, interface))
 
 
 def _extra_config(read: _Reader, given: Sequence[str]) -> dict[str, str]:

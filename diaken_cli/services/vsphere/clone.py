@@ -116,8 +116,7 @@ def _network_backing(session: Session, network: str, kind: str | None) -> Any:
 
 def _customize(request: DeployRequest, adapters: int) -> Any:
     """The first adapter gets the address; vCenter wants a setting for each of the others too."""
-    host, _, own_domain = request.name.partition(".")
-    domain = request.domain or own_domain
+    host, domain = request.name.partition(".")[0], request.guest_domain or ""
     mask = IPv4Network((0, request.prefix)).netmask
     static = _customization.IPSettings(
         ip=_customization.FixedIp(ipAddress=request.ip),

@@ -15,13 +15,17 @@ _PATHS = ("config.hardware", "config.guestFullName")
 
 @dataclass(frozen=True)
 class Hardware:
-    """A VM's virtual hardware: memory and the disks' capacities in bytes, in the VM's order."""
+    """A VM's virtual hardware: memory and the disks' capacities in bytes, in the VM's order.
+
+    `network` is the name or the key of the portgroup that its first network adapter is on.
+    """
 
     cpus: int
     memory: int
     disks: tuple[int, ...]
     network_adapters: int
     guest: str
+    network: str | None = None
 
 
 def read_hardware(session: Session, vm_refs: Iterable[str]) -> dict[str, Hardware]:
@@ -36,6 +40,7 @@ def read_hardware(session: Session, vm_refs: Iterable[str]) -> dict[str, Hardwar
                 disks=tuple(capacity(disk) for disk in disks(hardware.device)),
                 network_adapters=len(network_adapters(hardware.device)),
                 guest=str(values.get("config.guestFullName") or ""),
+                network=_first_network(hardware.device),
             )
     return found
 
@@ -63,6 +68,14 @@ def network_adapters(devices: Iterable[Any]) -> list[Any]:
     """The network adapters among the devices, in the order that the guest numbers them."""
     found = [each for each in devices if isinstance(each, vim.vm.device.VirtualEthernetCard)]
     return sorted(found, key=lambda adapter: int(adapter.key))
+
+
+def _first_network(devices: Iterable[Any]) -> str | None:
+    for adapter in network_adapters(devices)[:1]:
+        port = getattr(adapter.backing, "port", None)
+        key = port.portgroupKey if port else getattr(adapter.backing, "deviceName", None)
+        return str(key) if key else None
+    return None
 
 
 def capacity(disk: Any) -> int:

@@ -36,7 +36,8 @@ class Placement:
     """Everything a clone needs: references to use, and names and figures (bytes) to print.
 
     `esxi_host` is where the VM is registered; DRS, where there is one, places it anew at power-on.
-    `disk` is the size of the first disk, `disks` of all of them at their full size.
+    `disk` is the size of the first disk, `disks` of all of them at their full size. Without a
+    `network` the VM stays on `template_network`, the template's own, where that can be told.
     """
 
     datacenter: str
@@ -61,6 +62,7 @@ class Placement:
     template_disk: int
     disk: int
     disks: int
+    template_network: str | None = None
 
 
 def resolve_placement(session: Session, request: DeployRequest) -> Placement | tuple[Mistake, ...]:
@@ -88,6 +90,13 @@ def decide(
 def needed_room(own: Hardware, request: DeployRequest) -> int:
     """What the clone's disks take at their full size, in bytes: also thin ones grow to that."""
     return sum(own.disks) - own.disks[0] + (request.disk or own.disks[0])
+
+
+def check_disk(size: int, template: Hardware) -> None:
+    """Raises ValueError for a first disk, in bytes, that is smaller than the template's."""
+    if template.disks and size < template.disks[0]:
+        least = _size(template.disks[0])
+        raise ValueError(f"the template's first disk has {least}, and a disk can't be made smaller")
 
 
 @dataclass
@@ -157,6 +166,14 @@ class _Decision:
             template_disk=own.disks[0],
             disk=self.request.disk or own.disks[0],
             disks=needed_room(own, self.request),
+            template_network=next(
+                (
+                    each.name
+                    for each in _within(self.inventory.networks, datacenter)
+                    if own.network in (each.ref, each.name)
+                ),
+                None,
+            ),
         )
 
     def wrong(self, option: str, value: object, message: str, *, in_use: bool = False) -> None:
@@ -192,10 +209,11 @@ class _Decision:
             return
         if not own.disks:
             self.wrong("--template", given, f"{given!r} has no disk")
-        elif self.request.disk is not None and self.request.disk < own.disks[0]:
-            size = _size(own.disks[0])
-            message = f"the template's first disk has {size}, and a disk can't be made smaller"
-            self.wrong("--disk", _size(self.request.disk), message)
+        elif self.request.disk is not None:
+            try:
+                check_disk(self.request.disk, own)
+            except ValueError as fault:
+                self.wrong("--disk", _size(self.request.disk), str(fault))
         if not own.network_adapters:
             self.wrong("--template", given, f"{given!r} has no network adapter")
 

@@ -15,18 +15,18 @@ from diaken_cli.words import DeployRequest, RunOptions
 SHIPPED = "provision_vm"
 
 
-def _playbooks(request: DeployRequest) -> list[str]:
+def playbooks(request: DeployRequest) -> list[str]:
     """The playbooks of the provisioning, in their order."""
     return [*([SHIPPED] if request.provision else []), *request.playbooks]
 
 
 def _says_provision(request: DeployRequest) -> str:
-    names = _playbooks(request)
+    names = playbooks(request)
     return f"run {', '.join(names)}" if names else "nothing to run"
 
 
 def _provision(d: Deploy) -> Facts | None:
-    names = _playbooks(d.request)
+    names = playbooks(d.request)
     if not names:
         return None
     host = own_host(d)

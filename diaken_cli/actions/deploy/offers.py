@@ -1,0 +1,84 @@
+"""What a vCenter has to offer for a deploy, to be chosen from."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from diaken_cli.actions.vcenters import lost_datacenter, session
+from diaken_cli.errors import InvalidInput, Mistake, NotFound
+from diaken_cli.services.vsphere.hardware import Hardware, read_hardware
+from diaken_cli.services.vsphere.inventory import (
+    Datacenter,
+    Machine,
+    Network,
+    Place,
+    chosen_datacenters,
+    read_inventory,
+)
+from diaken_cli.store.records import VCenterRecord
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What can be chosen of; `hardware` is that of each template, by reference."""
+
+    places: tuple[Datacenter, ...]
+    machines: tuple[Machine, ...]
+    hardware: dict[str, Hardware]
+    portgroups: tuple[Network, ...]
+
+    @property
+    def datacenters(self) -> list[str]:
+        """Their inventory paths."""
+        return [each.path for each in self.places]
+
+    @property
+    def templates(self) -> dict[str, Hardware]:
+        """The templates by name, or by inventory path where several have a name."""
+        named = zip(_names(self.machines), self.machines, strict=True)
+        return {name: self.hardware[each.ref] for name, each in named}
+
+    @property
+    def networks(self) -> list[str]:
+        """The names of the networks, or the inventory paths where several have a name."""
+        return _names(self.portgroups)
+
+    def within(self, datacenter: str | None) -> "Offers":
+        """What is in one datacenter, by its path or name; None is all. Raises NotFound."""
+        refs = chosen_datacenters(self.places, datacenter)
+        if refs is None:
+            return self
+        return replace(
+            self,
+            places=tuple(each for each in self.places if each.ref in refs),
+            machines=tuple(each for each in self.machines if each.datacenter in refs),
+            portgroups=tuple(each for each in self.portgroups if each.datacenter in refs),
+        )
+
+
+def offers(vcenter: VCenterRecord, datacenter: str | None) -> Offers:
+    """What there is in a datacenter (else in the stored one, else in all), in one connection.
+
+    Raises InvalidInput for the datacenter, and as `actions.vcenters.session` does.
+    """
+    with session(vcenter) as opened:
+        inventory = read_inventory(opened)
+        hardware = read_hardware(opened, [each.ref for each in inventory.machines if each.template])
+    there = Offers(
+        places=inventory.datacenters,
+        machines=tuple(each for each in inventory.machines if each.ref in hardware),
+        hardware=hardware,
+        portgroups=inventory.networks,
+    )
+    try:
+        return there.within(datacenter or vcenter.datacenter)
+    except NotFound as missing:
+        if datacenter is None:
+            raise lost_datacenter(vcenter, missing.message) from missing
+        mistake = Mistake("--datacenter", datacenter, missing.message)
+        raise InvalidInput([mistake]) from missing
+
+
+def _names(places: Sequence[Place]) -> list[str]:
+    seen = Counter(each.name for each in places)
+    return [each.name if seen[each.name] == 1 else each.path for each in places]
