@@ -9,7 +9,7 @@ import typer
 
 from diaken_cli.commands.hosts_import import import_them
 from diaken_cli.commands.options import Python, SshKey, SshPort, SshUser
-from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.prompts import Questions, asking, must_be_free
 from diaken_cli.commands.shared import Call, command, group, hosts_file, require
 from diaken_cli.errors import Conflict, InvalidInput
 from diaken_cli.render.marks import harmless
@@ -368,8 +368,14 @@ def _asked(
     """With what a person answers; once somebody does, the group is asked for, too."""
     from diaken_cli import units
 
-    name = ask.text("NAME", name, "Host name", units.check_host_name)
-    ip = ask.text("--ip", options.ip, "IPv4 address", units.check_ipv4)
+    def free_name(text: str) -> None:
+        must_be_free(call.store.inventory.host_clashes(name=units.check_host_name(text)))
+
+    def free_address(text: str) -> None:
+        must_be_free(call.store.inventory.host_clashes(ip=units.check_ipv4(text)))
+
+    name = ask.text("NAME", name, "Host name", free_name)
+    ip = ask.text("--ip", options.ip, "IPv4 address", free_address)
     environment = ask.choice(
         "--environment",
         options.environment,

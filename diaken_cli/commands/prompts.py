@@ -202,6 +202,12 @@ class Questions:
         self._call.output.err.print(harmless(message))
 
 
+def must_be_free(clashes: Sequence[Mistake]) -> None:
+    """Raises ValueError, for a question, where what was answered is in use."""
+    for clash in clashes:
+        raise ValueError(clash.message)
+
+
 def _must_be_given(answer: str | None) -> None:
     if not answer:
         raise ValueError("a value is needed here; Ctrl-C gives up")

@@ -158,7 +158,12 @@ class Inventory:
             )
 
     def host_clashes(
-        self, *, name: str | None = None, ip: str, vm_uuid: str | None, host_id: int | None = None
+        self,
+        *,
+        name: str | None = None,
+        ip: str | None = None,
+        vm_uuid: str | None = None,
+        host_id: int | None = None,
     ) -> list[Mistake]:
         """What of a host another one than `host_id` has, to be told with the other mistakes.
 

@@ -23,6 +23,16 @@ def test_what_a_host_lacks_is_asked_for(places: Cli) -> None:
     )
     assert same in done.out
     assert places.json("hosts", "show", "web01")["group"] == "web"
+    answers = [
+        ("Host name: ", "WEB01"),
+        ("host web01 exists already (10.0.4.21, PROD)", "web02"),
+        ("IPv4 address: ", "10.0.4.21"),
+        ("10.0.4.21 is in use by host web01 (PROD)", "10.0.4.22"),
+    ]
+    done = places.at_a_terminal(
+        "hosts", "add", "--environment", "PROD", "--group", "web", answers=answers
+    )
+    assert done.status == 0, done.out
 
 
 def test_nothing_is_asked_where_nothing_is_missing_or_nobody_may_ask(places: Cli) -> None:

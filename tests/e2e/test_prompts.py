@@ -185,7 +185,8 @@ def test_one_question_with_the_plan_before_a_deploy_begins(small: Deploying) -> 
     done = small.at_a_terminal(*QUICK, "--dry-run", answers=[*again, *USUAL[2:]])
     assert done.status == 0, done.out
     assert "10.77.0.32/24" in same(done.out), "the arrow keys bring the address of the last deploy"
-    small.remove_machines()
+    small.to_vm(NAME, lambda vm: vm.PowerOffVM_Task())
+    small.destroy(NAME)
 
 
 def test_who_says_everything_or_yes_is_not_asked_whether_to_begin(small: Deploying) -> None:
