@@ -1,5 +1,25 @@
 """Fixtures for all tests."""
 
+import os
+import signal
+
 from tests.lab_fixture import lab
 
 __all__ = ["lab"]
+
+
+def _start_commands_as_a_shell_does() -> None:
+    """What a test starts gets the signals that nohup, or a script's `&`, has ignored for the tests.
+
+    A handler that does nothing ignores a signal, too, and is not passed on to a program that is
+    started. These programs are in a session of their own then: what hangs up does not reach them.
+    """
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    ignored = [number for number in numbers if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, lambda *_: None)
+    if ignored and os.getpid() != os.getpgrp():
+        os.setsid()
+
+
+_start_commands_as_a_shell_does()

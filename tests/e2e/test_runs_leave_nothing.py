@@ -15,11 +15,11 @@ import pytest
 
 from tests.e2e.cli import DIAKEN
 from tests.e2e.running import Running, counters, ready, statuses
-from tests.integration.ansible_fixture import files_with, processes_with, until
+from tests.integration.ansible_fixture import files_with, new_secret, processes_with, until
 from tests.lab_fixture import Lab
 
 TIMES = 12
-EXTRA, SUDO, VAULT = "extra-7QxR2", "sudo-9KpT4", "vault-4WmU6"
+EXTRA, SUDO, VAULT = map(new_secret, ("extra", "sudo", "vault"))
 SECRETS = (EXTRA, SUDO, VAULT)
 SECRETIVE = """\
 - hosts: all
@@ -27,7 +27,7 @@ SECRETIVE = """\
   tasks:
     - name: Use them
       ansible.builtin.assert:
-        that: ["token == sealed", "token | length == 11"]
+        that: ["token == sealed", "token | length == 22"]
         quiet: true
     - name: Become somebody
       ansible.builtin.command: id -un

@@ -1,6 +1,7 @@
 """What the tests of services/ansible share: ten hosts, and a bench that carries out playbooks."""
 
 import os
+import secrets
 import textwrap
 import time
 import uuid
@@ -151,6 +152,11 @@ def processes_with(sign: str) -> list[int]:
             if sign.encode() in said:
                 found.append(int(process.name))
     return found
+
+
+def new_secret(what: str) -> str:
+    """A secret that stands nowhere else on this machine: no checkout of these tests has it."""
+    return f"{what}-{secrets.token_hex(8)}"
 
 
 def files_with(text: str, *folders: Path) -> list[Path]:

@@ -16,10 +16,11 @@ from diaken_cli.words import HostStatus
 from tests.integration.ansible_fixture import (
     Bench,
     files_with,
+    new_secret,
     processes_with,
 )
 
-EXTRA_SECRET, SUDO_PASSWORD, VAULT_PASSWORD = "extra-7Qx", "sudo-9Kp", "vault-4Wm"
+EXTRA_SECRET, SUDO_PASSWORD, VAULT_PASSWORD = map(new_secret, ("extra", "sudo", "vault"))
 SECRETS = (EXTRA_SECRET, SUDO_PASSWORD, VAULT_PASSWORD)
 HELLO = "- hosts: all\n  gather_facts: false\n  tasks: [{name: Hello, command: uname -n}]\n"
 
@@ -45,7 +46,7 @@ def test_a_secret_is_in_no_file_argument_or_environment_during_and_after(bench: 
               register: its
             - name: Second
               ansible.builtin.assert:
-                that: [token | length == 9, its.stdout == 'root', sealed == 'opened']
+                that: [token | length == 22, its.stdout == 'root', sealed == 'opened']
             - name: Third
               ansible.builtin.command: sleep 1
             - name: Tell too much
