@@ -2,10 +2,22 @@
 
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from tests.lab_fixture import lab
 
 __all__ = ["lab"]
+
+
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A folder that a reboot leaves, where /tmp is in memory, too: so /var/tmp is, by the FHS."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield Path(folder)
 
 
 def _start_commands_as_a_shell_does() -> None:

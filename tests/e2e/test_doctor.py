@@ -119,6 +119,12 @@ def bad(rows: Rows) -> dict[str, str]:
 
 
 @pytest.fixture
+def tmp_path(on_disk: Path) -> Path:
+    """The doctor warns of a database in memory."""
+    return on_disk
+
+
+@pytest.fixture
 def patient(tmp_path: Path) -> Patient:
     return Patient(tmp_path)
 

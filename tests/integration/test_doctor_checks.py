@@ -36,6 +36,12 @@ PLAY = "- hosts: all\n  tasks: []\n"
 
 
 @pytest.fixture
+def tmp_path(on_disk: Path) -> Path:
+    """The doctor warns of a database in memory."""
+    return on_disk
+
+
+@pytest.fixture
 def store(tmp_path: Path) -> Store:
     """With a host, and a hosts file that is in step."""
     store = Store(tmp_path / "diaken.db")

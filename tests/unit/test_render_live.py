@@ -41,7 +41,14 @@ LONG = "Upgrade all packages of the machine, one after the other, however many t
 
 def screen(width: int = 80, height: int = 24, encoding: str = "utf-8") -> Console:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    return Console(file=stream, width=width, height=height, force_terminal=True, color_system=None)
+    return Console(
+        file=stream,
+        width=width,
+        height=height,
+        force_terminal=True,
+        color_system=None,
+        _environ={"TERM": "xterm"},  # whatever the caller's is
+    )
 
 
 def gathered(*events: Event) -> Progress:
