@@ -44,10 +44,11 @@ def collect(session: Session, wanted: Mapping[Any, Sequence[str]]) -> list[Found
     logins = session.logins
     try:
         return list(_collect(session, wanted))
-    except VSphereError:
-        if session.logins == logins:
+    except VSphereError as fault:
+        # The session ended in the middle and took the view with it: what was under way at that
+        # moment finds it gone, and logs in only with the next call.
+        if session.logins == logins and fault.code != "gone":
             raise
-        # The session ended in the middle and took the view with it.
         return list(_collect(session, wanted))
 
 
@@ -132,13 +133,17 @@ def watch(
     """
     while True:
         logins = session.logins
+        followed = False
         try:
             with _filter(session, kind, references, paths) as collector:
-                yield from updates(collector)
-        except VSphereError:
-            if session.logins == logins:
+                for changes in updates(collector):
+                    followed = True
+                    yield changes
+        except VSphereError as fault:
+            # A filter goes with its session, at once or with the next login; a new one tells all
+            # anew, or that the object itself is gone.
+            if session.logins == logins and not (followed and fault.code == "gone"):
                 raise
-            # Logged in again: the filter went with the old session, a new one tells all anew.
 
 
 @contextmanager
