@@ -5,10 +5,8 @@ import threading
 from dataclasses import replace
 
 from diaken_cli.services.ansible import reach
-from tests.integration.ansible_fixture import Bench, ansible_lab, bench
+from tests.integration.ansible_fixture import Bench
 from tests.lab_fixture import LAB
-
-__all__ = ["ansible_lab", "bench"]
 
 # An sshd as it is by default: since OpenSSH 9.8 it locks out an address that it refused too often.
 LOCK_THE_DOOR = """

@@ -190,6 +190,23 @@ def test_a_session_that_ends_while_it_waits_goes_on_waiting(simulator: Simulator
         assert wait(session, [task], timeout=10)[task].state == "success"
 
 
+def test_what_is_under_way_when_a_session_ends_finds_its_view_or_filter_gone(
+    simulator: Simulator,
+) -> None:
+    gone = {"fault": "ManagedObjectNotFound"}
+    with simulator.connect() as session:
+        simulator.order("soapfault", method="RetrievePropertiesEx", **gone)
+        vm = find_vms(session)[-1]
+        simulator.order("taskdelay", method="PowerOffVM_Task", ms=2500)
+        task = power.power_off(session, vm.ref)
+        late = {"method": "WaitForUpdatesEx", **gone}
+        threading.Timer(0.7, simulator.order, ["soapfault"], late).start()
+        assert wait(session, [task], timeout=10)[task].state == "success"
+        task = power.power_on(session, vm.ref)
+        assert wait(session, [task], timeout=10)[task].state == "success"
+        assert session.logins == 1
+
+
 def test_a_password_that_was_changed_meanwhile_is_a_refused_login(simulator: Simulator) -> None:
     with simulator.connect() as session:
         simulator.order("expire")
