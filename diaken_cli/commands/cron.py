@@ -45,8 +45,11 @@ def remembering(call: Call) -> "Iterator[Lasting]":
 
 
 def end_with(call: Call, error: DiakenError, *, told_now: bool) -> None:
-    """End the call with this error, in silence where people have been told of it."""
-    if told_now or a_person_reads():
+    """End the call with this error: for a mail in one line, or in silence where it was told."""
+    if a_person_reads():
         raise error
+    if told_now:
+        hint = f". {error.hint}" if error.hint else ""
+        call.output.failure(DiakenError(f"{error.message}{hint}"), printed=True)
     call.output.failure_as_data(error)
     raise typer.Exit(error.exit_status) from error
