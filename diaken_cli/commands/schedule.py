@@ -252,7 +252,6 @@ def _asked(
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.adding import check_name, moment_check
     from diaken_cli.timing import is_cron
-    from diaken_cli.timing.clock import EXAMPLES
 
     def free_name(text: str) -> None:
         tasks = call.store.schedules.tasks(include_ended=False)
@@ -269,7 +268,7 @@ def _asked(
     if every is None and (ask.asked or at is None):
         every = _ask_how_often(ask)
     if every is None or not is_cron(every):
-        at = ask.text("--at", at, f"When ({EXAMPLES})", to_come)
+        at = ask.text("--at", at, "When (03:00, sun 03:00, 2026-12-01 03:00, +2h)", to_come)
     task = replace(
         task,
         host=host,
