@@ -75,13 +75,14 @@ class StepProgressed(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepFinished(_Event):
-    """A step ended, or was undone."""
+    """A step ended, or was undone; `canceled`: someone stopped the run in it."""
 
     type: ClassVar[str] = "step_finished"
     step: str
     status: StepStatus
     detail: str | None = None
     duration_seconds: float | None = None
+    canceled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,8 @@ class TaskStarted(_Event):
 class TaskFinished(_Event):
     """Ansible ended a task (or one item of its loop) on one host.
 
-    `text` is what Ansible itself prints of the result, `message` the reason of a failure.
+    `text` is what Ansible itself prints of the result, `message` the reason of a failure,
+    `printed` what the playbook wants to be seen: a message of `debug`, a diff.
     """
 
     type: ClassVar[str] = "task_finished"
@@ -122,14 +124,19 @@ class TaskFinished(_Event):
     duration_seconds: float = 0.0
     message: str | None = None
     text: str = ""
+    printed: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostFinished(_Event):
-    """All that a run does on one host is done."""
+    """All that a run does on one host is done.
+
+    `canceled`: the run was, before this host was done, or begun.
+    """
 
     type: ClassVar[str] = "host_finished"
     result: HostResult
+    canceled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from diaken_cli.events import Event, PlayStarted, TaskFinished, TaskStarted, Warned
 from diaken_cli.services.ansible import ssh
+from diaken_cli.services.ansible.printed import printed
 from diaken_cli.words import TaskResult
 
 TEXT_LIMIT = 256 * 1024  # characters of one task's output on one host
@@ -26,7 +27,8 @@ _RESULTS = {
     "runner_item_on_failed": TaskResult.FAILED,
     "runner_item_on_skipped": TaskResult.SKIPPED,
 }
-_AHEAD_OF_RESULT = ("runner_on_file_diff", "runner_retry", "runner_on_async_poll")
+_DIFF = "runner_on_file_diff"
+_AHEAD_OF_RESULT = (_DIFF, "runner_retry", "runner_on_async_poll")
 # Ansible puts an "[ERROR]" with lines of the playbook's source in front of the first failure.
 _FAILURE = re.compile(r"^(?:fatal|failed): \[", re.MULTILINE)
 _CHANGED = re.compile(r"^changed: \[", re.MULTILINE)
@@ -50,6 +52,7 @@ class Translator:
         self._play = ""
         self._task_names: dict[str, str] = {}
         self._ahead: defaultdict[str, list[str]] = defaultdict(list)
+        self._diffs: defaultdict[str, list[str]] = defaultdict(list)
         self._item_failures: dict[tuple[str, str], str] = {}
         self._stray: deque[str] = deque(maxlen=60)
 
@@ -61,6 +64,8 @@ class Translator:
             yield self._finished(kind, data, text)
         elif kind in _AHEAD_OF_RESULT:
             self._ahead[data["host"]].append(text)
+            if kind == _DIFF and text:
+                self._diffs[data["host"]].append(text)
         elif kind == "playbook_on_task_start":
             yield self._task_started(data)
         elif kind == "playbook_on_play_start":
@@ -103,6 +108,9 @@ class Translator:
                 message = self._item_failures.pop((host, task), message)
             if match := _FAILURE.search(text):
                 text = text[match.start() :]
+        shown = self._diffs.pop(host, [])
+        if message is None and (meant := printed(details, self._hide)):
+            shown.append(meant)
         return TaskFinished(
             playbook=self._playbook,
             play=self._play,
@@ -114,6 +122,7 @@ class Translator:
             duration_seconds=float(data.get("duration") or 0.0),
             message=message,
             text="\n".join(part for part in (*self._ahead.pop(host, ()), text) if part),
+            printed=self._clean("\n".join(shown)) or None,
         )
 
     def _item(self, details: Mapping[str, Any]) -> str:
