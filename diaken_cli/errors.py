@@ -30,7 +30,8 @@ from typing import Any, Self
 class DiakenError(Exception):
     """An error with a `code` for scripts, a message for people and a hint at what to do next.
 
-    `brief` is the message for where it is one of several things that are told in a line.
+    `brief` is the message for where it is one of several things that are told in a line, `headline`
+    without the reasons of the hosts, for where these stand beside it.
     """
 
     code = "unexpected"
@@ -43,11 +44,13 @@ class DiakenError(Exception):
         hint: str | None = None,
         code: str | None = None,
         brief: str | None = None,
+        headline: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.brief = brief or message
+        self.headline = headline or message
         if code is not None:
             self.code = code
 

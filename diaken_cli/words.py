@@ -156,6 +156,15 @@ class HostResult:
     failed_task: str | None = None
     message: str | None = None
 
+    @property
+    def canceled(self) -> bool:
+        """Whether the run was canceled while the host was in `failed_task`.
+
+        In the contract's list of statuses it has failed, though no task of it has.
+        """
+        failures = self.counters.failed + self.counters.unreachable
+        return self.status is HostStatus.FAILED and self.failed_task is not None and not failures
+
 
 @dataclass(frozen=True)
 class Snapshot:

@@ -81,7 +81,13 @@ def carry_out(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, S
             continue
         except BaseException as fault:
             if not recording.succeeded:  # by this step: it says so already
-                recording.end(step.name, StepStatus.FAILED, str(fault) or type(fault).__name__)
+                why = fault.headline if isinstance(fault, DiakenError) else str(fault)
+                recording.end(
+                    step.name,
+                    StepStatus.FAILED,
+                    why or type(fault).__name__,
+                    canceled=isinstance(fault, Canceled),
+                )
             raise
         if facts:
             recording.note(step.name, facts)

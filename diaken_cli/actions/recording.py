@@ -151,14 +151,24 @@ class Recording:
         """Keep what undoing and resuming will need, as soon as it is known."""
         self._store.recorder.note_facts(self.id, name, facts)
 
-    def end(self, name: str, status: StepStatus, detail: str | None = None) -> None:
-        """Note how a step ended."""
+    def end(
+        self, name: str, status: StepStatus, detail: str | None = None, *, canceled: bool = False
+    ) -> None:
+        """Note how a step ended; `canceled`: someone stopped the run in it."""
         self.flush()
         at = now()
         self._store.recorder.end_step(self.id, name, status, detail, at)
         began = (self._undoing if status is StepStatus.UNDONE else self._started).get(name)
         seconds = None if began is None else (at - began).total_seconds()
-        self.emit(StepFinished(step=name, status=status, detail=detail, duration_seconds=seconds))
+        self.emit(
+            StepFinished(
+                step=name,
+                status=status,
+                detail=detail,
+                duration_seconds=seconds,
+                canceled=canceled,
+            )
+        )
 
     # ── results ──────────────────────────────────────────────────────────────────────────────
 

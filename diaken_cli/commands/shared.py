@@ -118,9 +118,12 @@ class Call:
                 raise error
             return
 
+        ended: list[RunDetail] = []
+
         def show(detail: "RunDetail") -> None:
             if error is not None and detail.run.status == "running":
                 raise error  # how it ended could not be recorded
+            ended.append(detail)
             view.finish(detail)
 
         try:
@@ -132,9 +135,10 @@ class Call:
                 f"run {view.run} has ended, and its record can't be read: {unreadable.message}",
                 hint=f"{unreadable.hint or ''} Then: diaken history show {view.run}".lstrip(),
             ) from None
+        with perhaps_unheard(sys.stderr):
+            for detail in ended:
+                view.say_what_next(detail, error)
         if error is not None:
-            with perhaps_unheard(sys.stderr):
-                self.output.failure(error, printed=True)
             raise typer.Exit(error.exit_status)
         if status == "partial":
             raise typer.Exit(PartlyFailed.exit_status)

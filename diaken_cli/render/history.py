@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from diaken_cli.errors import Canceled
 from diaken_cli.events import TaskFinished
 from diaken_cli.render.jsonl import finished_as_json
 from diaken_cli.render.lanes import Lane, chart
-from diaken_cli.render.marks import clauses, harmless, mark, one_line, speaks_unicode
-from diaken_cli.render.output import Format, Output, listed, print_json, print_json_line, utc
+from diaken_cli.render.marks import harmless, mark, one_line, speaks_unicode
+from diaken_cli.render.output import Format, Output, print_json, print_json_line, utc, what_ended
 from diaken_cli.render.phrases import act, seconds
 from diaken_cli.render.runs import run_as_row, title_of
-from diaken_cli.render.summary import headline, hosts_table, marked, what_next
+from diaken_cli.render.summary import (
+    HOSTS_FAILED,
+    detail_of,
+    headline,
+    hosts_table,
+    marked,
+    print_failures,
+    what_next,
+)
 from diaken_cli.render.tables import fields, table
 from diaken_cli.render.values import Shape, local
 from diaken_cli.store.runs import OutputLine, RunDetail, RunRecord
@@ -63,13 +72,14 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
     if run["hosts"]:
         console.print()
         console.print(hosts_table(run, console), crop=False)
+        print_failures(output, run, brief=False)
     if detail.snapshots:
         console.print()
         console.print(_snapshots(detail, console), crop=False)
-    if run["error"]:
+    if run["error"] and run["error"]["code"] != HOSTS_FAILED:
         console.print()
-        why = listed(run["error"]["message"].splitlines())
-        console.print(Text.assemble(("error:", "bold red"), harmless(why)))
+        why = run["error"]["message"].splitlines()
+        console.print(what_ended(why, canceled=run["error"]["code"] == Canceled.code))
     for line in what_next(run):
         output.say(line)
     if detail.still_marked:
@@ -85,14 +95,14 @@ def timeline(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:
     lanes = chart(run, said)
     hosts = [each for each in lanes.hosts if any(lane.bars for lane in lanes.hosts)]
     width = BAR_WHERE_NARROW if console.width < NARROW else BAR
-    details = {step["name"]: step["detail"] for step in run["steps"]}
+    details = {step["name"]: detail_of(run, step) for step in run["steps"]}
     rows = [
         {
             "name": one_line(lane.name),
             "status": lane.status,
             "bar": _bar(lane, lanes.whole, width, console),
             "took": None if lane.took is None else seconds(lane.took),
-            "detail": clauses(details.get(lane.name) or ""),
+            "detail": details.get(lane.name) or "",
         }
         for lane in (*lanes.steps, *hosts[:MOST_HOSTS])
     ]

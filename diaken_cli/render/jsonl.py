@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from diaken_cli.events import Event, HostFinished, RunFinished
+from diaken_cli.render.messages import Told
 from diaken_cli.render.output import print_json_line, utc
 from diaken_cli.render.runs import host_as_json
 
 
 class JsonLines:
     """Writes each event at once; the last one waits for the record of the run."""
+
+    told = Told()  # to people, nothing
 
     def show(self, event: Event) -> None:
         """Write an event."""
@@ -25,7 +28,7 @@ def event_as_json(event: Event) -> dict[str, Any]:
     """One object of the stream; what a host comes to is as in the JSON of a run."""
     head = {"type": event.type, "at": utc(event.at)}
     if isinstance(event, HostFinished):
-        return head | host_as_json(event.result)
+        return head | host_as_json(event.result) | {"canceled": event.canceled}
     return head | {
         each.name: getattr(event, each.name) for each in fields(event) if each.name != "at"
     }

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from diaken_cli.events import Event, RunStarted, TaskFinished, Warned
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
+from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, message_text
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
@@ -27,7 +28,6 @@ FEWEST_ROWS = 3  # of hosts, however low the terminal is
 ROOM_FOR_KEYS = 4  # columns: the terminal's `^C` after the last line must not begin another one
 ROOM_FOR_COUNTERS = 70  # columns: what a host is doing matters more than what it has done
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-WORDY = "Failed to connect to the host via ssh: "  # Ansible's, before the reason
 SPINNER_ASCII = "|/-\\"
 
 
@@ -41,6 +41,7 @@ class LiveScreen:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._progress = Progress()
+        self._messages = Gathering(failures=False, printed=not output.verbose)
         self._lock = threading.Lock()
         self._live = Live(
             console=output.err,
@@ -50,10 +51,19 @@ class LiveScreen:
             redirect_stderr=False,
         )
 
+    @property
+    def told(self) -> Told:
+        """What was told in full: of failures the picture has the first line only."""
+        return Told(printed=self._messages.any)
+
     def show(self, event: Event) -> None:
-        """Take an event into the picture; warnings, and texts when verbose, stay above it."""
+        """Take an event into the picture; what is to be read stays above it.
+
+        That is warnings, what playbooks print, and, when verbose, all that Ansible does.
+        """
         with self._lock:
             self._progress.note(event)
+        self._print(self._messages.note(event))
         if isinstance(event, RunStarted):
             self._live.start()
         elif isinstance(event, Warned):
@@ -63,9 +73,14 @@ class LiveScreen:
 
     def close(self, *, died: bool) -> None:
         """Stop drawing; the last picture stays unless the run's record takes its place."""
+        self._print(self._messages.rest())
         record_follows = self._output.format is Format.TEXT and self._output.out.is_terminal
         self._live.transient = record_follows and not died
         self._live.stop()
+
+    def _print(self, messages: Iterable[Message]) -> None:
+        for each in messages:
+            self._output.err.print(message_text(each, self._output.err, self._messages.run))
 
     def _drawn(self) -> Constrain:
         with self._lock:
@@ -103,7 +118,12 @@ def fitting(
         by_urgency[host.urgency].append(host)
     bad, busy = by_urgency[Urgency.BAD], by_urgency[Urgency.BUSY]
     first = bad[: max(room // 2, room - len(busy))]
-    rest = [*busy, *by_urgency[Urgency.WAITING], *by_urgency[Urgency.DONE], *bad[len(first) :]]
+    others = [
+        host
+        for each in (Urgency.WAITING, Urgency.CANCELED, Urgency.DONE)
+        for host in by_urgency[each]
+    ]
+    rest = [*busy, *others, *bad[len(first) :]]
     after = room - len(first)
     return [*first, *rest[:after]], rest[after:]
 
@@ -126,7 +146,9 @@ class _Picture:
         grid = self._grid("left", "right")
         for step in steps:
             grid.add_row(
-                self._mark(step.status, spinning=step.ended is None),
+                self._mark(
+                    "canceled" if step.canceled else step.status, spinning=step.ended is None
+                ),
                 step.name,
                 Text(self._since(step.began, step.ended), style="dim"),
                 self._what(step),
@@ -189,6 +211,7 @@ class _Picture:
             return
         names = {
             Urgency.BAD: "failed",
+            Urgency.CANCELED: "canceled",
             Urgency.BUSY: "running",
             Urgency.WAITING: "waiting",
             Urgency.DONE: "done",
@@ -201,7 +224,8 @@ class _Picture:
     def _what(self, step: StepProgress) -> Text:
         said = clauses(step.detail or "")
         if step.ended is not None:
-            return Text(said, style=mark("failed").style if step.status == "failed" else "dim")
+            failed = step.status == "failed" and not step.canceled
+            return Text(said, style=mark("failed").style if failed else "dim")
         if step.percent is None:
             return Text(said)
         return Text.assemble(self._bar(step.percent), f" {step.percent:3} %  ", said)
@@ -237,7 +261,7 @@ class _Picture:
 def _task(name: str, message: str | None, style: str = "") -> Text:
     task = Text(one_line(name), style="" if message else style)
     if message:
-        said = one_line(message).removeprefix(WORDY)
+        said = one_line(message).removeprefix(FROM_SSH)
         task.append(": ").append(said, style=mark("failed").style)
     return task
 

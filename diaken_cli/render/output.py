@@ -12,12 +12,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
-from diaken_cli.errors import DiakenError, InvalidInput
+from diaken_cli.errors import Canceled, DiakenError, InvalidInput
 from diaken_cli.render.marks import harmless
 from diaken_cli.render.values import Columns, Shape
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from diaken_cli.render.tables import Table
 
@@ -156,17 +157,22 @@ class Output:
 
         self.err.print(Text("warning: ", style="yellow") + Text(harmless(message)))
 
-    def failure(self, error: DiakenError, *, printed: bool = False) -> None:
-        """Say what went wrong: on standard error, and as JSON unless a run was `printed`."""
+    def failure(
+        self, error: DiakenError, *, printed: bool = False, hosts_told: bool = False
+    ) -> None:
+        """Say what went wrong: on standard error, and as JSON unless a run was `printed`.
+
+        `hosts_told`: the reasons of the hosts have been.
+        """
         from rich.text import Text
 
-        lines = [error.message]
+        lines = [error.headline if hosts_told else error.message]
         if isinstance(error, InvalidInput):
             lines = [f"{mistake.option}: {mistake.message}" for mistake in error.mistakes]
-        text = Text("error:", style="bold red") + Text(harmless(listed(lines)))
-        if error.hint:
-            text += Text(f"\n{harmless(error.hint)}", style="dim")
-        self.err.print(text, soft_wrap=True)
+        text = what_ended(lines, canceled=printed and isinstance(error, Canceled))
+        self.err.print(text)
+        if error.hint:  # a command in it can be copied
+            self.err.print(Text(harmless(error.hint), style="dim"), soft_wrap=True)
         if not printed:
             self.failure_as_data(error)
 
@@ -207,6 +213,16 @@ def is_plain(stream: IO[str], *, no_color: bool) -> bool:
     """Whether no escape code may go there: no terminal, or nobody wants any."""
     unwanted = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return unwanted or not stream.isatty()
+
+
+def what_ended(lines: Sequence[str], *, canceled: bool) -> "Text":
+    """What ended a run, or a call: an error, or someone who canceled it."""
+    from rich.text import Text
+
+    if canceled:
+        who = [line.removeprefix("canceled ") for line in lines]  # by whom, from elsewhere
+        return Text("canceled:", style="yellow") + Text(harmless(listed(who)))
+    return Text("error:", style="bold red") + Text(harmless(listed(lines)))
 
 
 def listed(said: Sequence[str]) -> str:

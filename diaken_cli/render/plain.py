@@ -1,5 +1,7 @@
 """Events as lines on standard error, each with its time: for logs, pipes and cron."""
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import assert_never
 
 from rich.text import Text
@@ -20,20 +22,21 @@ from diaken_cli.events import (
     Warned,
 )
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign
+from diaken_cli.render.messages import Gathering, Message, Told, message_text, shortened
 from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import began, counters, seconds
-from diaken_cli.words import StepStatus, TaskResult
+from diaken_cli.words import HostStatus, StepStatus
 
 PERCENT = 20  # points between two lines about the progress of a step
-BAD = (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE)
 
 
 class PlainLines:
-    """Writes what happens, a line at a time."""
+    """Writes what happens, a line at a time; a failure once, in full, with all its hosts."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._percent = 0
+        self._messages = Gathering(failures=True, printed=not output.verbose)
 
     def show(self, event: Event) -> None:
         """Write the lines of an event; some have none."""
@@ -43,14 +46,29 @@ class PlainLines:
         if self._output.quiet:
             return
         line = self._line(event)
+        complete = self._messages.note(event)
+        if not isinstance(event, TaskFinished):
+            self._print(complete, event.at)
         if line is not None:
-            time = Text(f"{event.at.astimezone():%H:%M:%S} ", style="dim")
-            self._output.err.print(time + line)
-        if isinstance(event, TaskFinished) and self._output.verbose and event.text:
-            self._output.err.print(Text(harmless(event.text)))
+            self._output.err.print(_time(event.at) + line)
+        if isinstance(event, TaskFinished):
+            if self._output.verbose and event.text:
+                self._output.err.print(Text(harmless(event.text)))
+            self._print(complete, event.at)
 
     def close(self, *, died: bool) -> None:
-        """Nothing is left to be done."""
+        """Write what still waits for other hosts."""
+        self._print(self._messages.rest(), datetime.now(UTC))
+
+    @property
+    def told(self) -> Told:
+        """What was told in full."""
+        return Told(failures=not self._output.quiet, printed=self._messages.any)
+
+    def _print(self, messages: Iterable[Message], at: datetime) -> None:
+        for each in messages:
+            text = message_text(each, self._output.err, self._messages.run)
+            self._output.err.print(_time(at) + text)
 
     def _line(self, event: Event) -> Text | None:
         match event:
@@ -63,18 +81,17 @@ class PlainLines:
                 return self._progress(event)
             case StepFinished():
                 failed = event.status is not StepStatus.SUCCESS
-                why = clauses(event.detail or "") if failed else None
-                return self._marked(event.status, event.step, why, event.duration_seconds)
+                why = shortened(clauses(event.detail or "")) if failed else None
+                status = "canceled" if event.canceled else event.status
+                return self._marked(status, event.step, why, event.duration_seconds)
             case PlayStarted():
                 return Text(f"play {one_line(event.play)}", style="dim")
             case TaskStarted():
                 return Text(f"task {one_line(event.task)}", style="dim")
             case TaskFinished():
                 return self._task(event)
-            case HostFinished(result=result):
-                because = f": {result.message}" if result.message else ""
-                said = f"{result.status}, {counters(result.counters)}{because}"
-                return self._marked(result.status, result.host, said)
+            case HostFinished():
+                return self._host(event)
             case SnapshotFinished():
                 said = event.error or f"{event.name} ({event.id})"
                 return self._marked(event.status, event.host, f"{event.action} snapshot: {said}")
@@ -100,12 +117,24 @@ class PlainLines:
         return self._marked("running", event.step, said)
 
     def _task(self, event: TaskFinished) -> Text | None:
-        bad = event.result in BAD
-        if not bad and not self._output.verbose and (event.item or event.result == "skipped"):
+        if self._messages.takes(event):
+            return None
+        if not self._output.verbose and (event.item or event.result == "skipped"):
             return None
         what = event.task if event.item is None else f"{event.task} ({event.item})"
-        said = f"{what}: {event.message}" if bad and event.message else what
-        return self._marked(event.result, event.host, said, event.duration_seconds or None)
+        return self._marked(event.result, event.host, what, event.duration_seconds or None)
+
+    def _host(self, event: HostFinished) -> Text | None:
+        result = event.result
+        status = "canceled" if event.canceled else result.status.value
+        if event.canceled and result.status is HostStatus.SKIPPED:
+            return None  # it was never reached
+        said = status
+        if not event.canceled or any(vars(result.counters).values()):
+            said += f", {counters(result.counters)}"
+        if where := result.failed_task or result.message:  # why was told when it happened
+            said += f": {where}"
+        return self._marked(status, result.host, said)
 
     def _marked(
         self, status: str, name: str, said: str | None, duration: float | None = None
@@ -117,3 +146,7 @@ class PlainLines:
         if duration is not None:
             line += Text(f" ({seconds(duration)})", style="dim")
         return line
+
+
+def _time(at: datetime) -> Text:
+    return Text(f"{at.astimezone():%H:%M:%S} ", style="dim")

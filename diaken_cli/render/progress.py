@@ -32,9 +32,10 @@ class Urgency(IntEnum):
     """Which hosts to look at first."""
 
     BAD = 0
-    BUSY = 1
-    WAITING = 2
-    DONE = 3
+    CANCELED = 1
+    BUSY = 2
+    WAITING = 3
+    DONE = 4
 
 
 @dataclass
@@ -48,6 +49,7 @@ class StepProgress:
     began: datetime
     detail: str | None
     status: StepStatus = StepStatus.RUNNING
+    canceled: bool = False  # in this step someone stopped the run
     percent: int | None = None
     ended: datetime | None = None
     done: "StepProgress | None" = None
@@ -58,7 +60,7 @@ class HostProgress:
     """A host of the run: its present or last task, and what its tasks came to so far."""
 
     name: str
-    status: str = "waiting"  # then running, then a HostStatus
+    status: str = "waiting"  # then running, then a HostStatus or canceled
     task: str | None = None
     last: str | None = None  # how its last task ended, until it is known what all came to
     busy: bool = False  # the task has not ended here
@@ -74,6 +76,8 @@ class HostProgress:
         """Whether something is wrong with it, or goes on, or not yet, or not any more."""
         if self.status in (HostStatus.FAILED, HostStatus.UNREACHABLE):
             return Urgency.BAD
+        if self.status == "canceled":
+            return Urgency.CANCELED
         if self.status == "waiting":
             return Urgency.WAITING
         return Urgency.BUSY if self.busy else Urgency.DONE
@@ -131,7 +135,7 @@ class Progress:
         if isinstance(event, StepProgressed):
             step.percent = event.percent if event.percent is not None else step.percent
         else:
-            step.status = event.status
+            step.status, step.canceled = event.status, event.canceled
             step.ended = step.ended or event.at  # undoing it later is not its own time
 
     def _begin_task(self, event: TaskStarted) -> None:
@@ -160,12 +164,15 @@ class Progress:
     def _end_host(self, event: HostFinished) -> None:
         result = event.result
         host = self.hosts.setdefault(result.host, HostProgress(result.host))
-        host.status, host.last, host.busy = result.status.value, None, False
+        if event.canceled and result.status is HostStatus.SKIPPED:
+            return  # it goes on waiting
+        host.status = "canceled" if event.canceled else result.status.value
+        host.last, host.busy = None, False
         host.ended = host.ended or event.at
         host.ok, host.changed = result.counters.ok, result.counters.changed
         host.failed = result.counters.failed
         host.task = result.failed_task or host.task
-        host.message = result.message
+        host.message = None if event.canceled else result.message
 
     def _note_snapshot(self, event: SnapshotFinished) -> None:
         host = self.hosts.setdefault(event.host, HostProgress(event.host))

@@ -3,10 +3,13 @@
 from datetime import datetime
 from typing import Any
 
+from diaken_cli.errors import Canceled
 from diaken_cli.render.output import utc
 from diaken_cli.render.phrases import title
 from diaken_cli.store.runs import RunDetail, RunRecord, SnapshotRecord, StepRecord
-from diaken_cli.words import HostResult, RunStatus, StepStatus
+from diaken_cli.words import HostResult, HostStatus, RunStatus, StepStatus
+
+CANCELED = "canceled"  # a host or a step, for people: scripts are told `failed`
 
 
 def run_as_row(record: RunRecord) -> dict[str, Any]:
@@ -35,18 +38,34 @@ def run_as_json(detail: RunDetail) -> dict[str, Any]:
 
 
 def run_for_people(detail: RunDetail) -> dict[str, Any]:
-    """The same with moments as precise as they are stored, and when each step's own work ended.
+    """The same for people: what was canceled is called so, and moments are as they are stored.
+
+    Of a canceled run the hosts that it did not reach are left out, for there is nothing to say
+    of them. Each step also has when its own work ended.
 
     The step in which a run was canceled, or died, says so, where JSON has `failed`.
     """
     run = detail.run
+    stopped = {each.host for each in detail.hosts if each.canceled}
+    hosts = [
+        host | ({"status": CANCELED} if host["host"] in stopped else {})
+        for host in run_as_json(detail)["hosts"]
+        if not (_was_canceled(run) and host["status"] == HostStatus.SKIPPED)
+    ]
+    totals, ended = _totals(run), _how_it_ended(run)
+    if _was_canceled(run):
+        totals["skipped"] = 0
+    if stopped:
+        totals |= {"failed": totals["failed"] - len(stopped), CANCELED: len(stopped)}
     return run_as_json(detail) | {
+        "totals": totals,
+        "hosts": hosts,
         "started_at": run.started_at.isoformat(),
         "finished_at": _precise(run.finished_at),
         "steps": [
             _step(each)
             | {
-                "status": step_status(each.status, run.status, last=each is detail.steps[-1]),
+                "status": step_status(each.status, ended, last=each is detail.steps[-1]),
                 "started_at": each.started_at.isoformat(),
                 "finished_at": _precise(each.finished_at),
                 "worked_until": _precise(each.worked_until),
@@ -62,6 +81,17 @@ def step_status(step: StepStatus, run: RunStatus, *, last: bool) -> str:
     if last and cut_off and run in (RunStatus.CANCELED, RunStatus.INTERRUPTED):
         return run.value
     return step.value
+
+
+def _was_canceled(run: RunRecord) -> bool:
+    """Whether someone stopped it: also where that left something behind."""
+    return run.error is not None and run.error["code"] == Canceled.code
+
+
+def _how_it_ended(run: RunRecord) -> RunStatus:
+    """As its last step says it: an abort makes a deploy canceled, which may have failed before."""
+    aborted = run.status is RunStatus.CANCELED and run.error is not None and not _was_canceled(run)
+    return RunStatus.FAILED if aborted else run.status
 
 
 def _precise(moment: datetime | None) -> str | None:

@@ -12,9 +12,19 @@ from diaken_cli.actions.run.summary import (
     summary,
     without_snapshot,
 )
+from diaken_cli.errors import DiakenError
 from diaken_cli.render.marks import clauses, mark, one_line, sign
+from diaken_cli.render.messages import (
+    Message,
+    Told,
+    fold,
+    message_text,
+    short_text,
+    shortened,
+)
 from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import seconds
+from diaken_cli.render.runs import CANCELED
 from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
 from diaken_cli.store.runs import RunDetail
@@ -24,19 +34,31 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GOOD = "success"
+HOSTS_FAILED = "hosts_failed"  # an error that only says what the hosts say
+NO_REASON = "no reason given"
+MOST_IN_FULL = 10  # reasons; of more a line each
 NEVER_STARTED = ("ansible", "no_hosts_ran")  # the same again comes to the same
 
 
-def show_ended(output: Output, run: Shape, name: str) -> None:
-    """Print what a run came to: for a deploy its steps, else its hosts; then what to do next.
+def show_ended(output: Output, run: Shape, name: str, told: Told) -> None:
+    """Print what a run came to, on standard output: for a deploy its steps, else its hosts.
 
-    `name` says what it did.
+    `run` is one for people, `name` says what it did. A reason that was told in full is cut here.
     """
     if run["kind"] == RunKind.DEPLOY:
         output.out.print(steps_table(run, output.out), crop=False)
     elif run["hosts"]:
         output.out.print(hosts_table(run, output.out), crop=False)
+        print_failures(output, run, brief=told.failures)
     output.out.print(headline(run, name, output.out))
+
+
+def say_what_next(output: Output, run: Shape, error: DiakenError | None, told: Told) -> None:
+    """Say what ended a run, and what to do next, on standard error."""
+    if error is not None and error.code != HOSTS_FAILED:
+        output.failure(error, printed=True, hosts_told=told.failures)
+    if told.printed and run["status"] == GOOD and not run["without_snapshot"]:
+        output.say(f"Read it again: diaken history output {run['id']}")
     for line in what_next(run):
         output.say(line)
 
@@ -50,6 +72,31 @@ def show_quietly(output: Output, detail: RunDetail, name: str) -> None:
     said = missing_snapshots(detail) if run.error else summary(detail)
     if said and (run.error or {}).get("code") != NO_SNAPSHOT:
         output.warn(f"{name}: {run.status}: {said}; see: diaken history show {run.id}")
+
+
+def failures(run: Shape) -> list[Message]:
+    """Why hosts did not succeed: each reason once, with the hosts that have it."""
+    return fold(
+        (
+            host["host"],
+            host["failed_task"] or "",
+            host["status"],
+            host["message"] or NO_REASON,
+            None,
+        )
+        for host in run["hosts"]
+        if host["status"] not in (GOOD, "skipped")
+    )
+
+
+def print_failures(output: Output, run: Shape, *, brief: bool) -> None:
+    """Print why hosts did not succeed: in full, or a line each where `brief` or there are many."""
+    found = failures(run)
+    for each in found:
+        if brief or len(found) > MOST_IN_FULL:
+            output.out.print(short_text(each, output.out))
+        else:
+            output.out.print(message_text(each, output.out, run["id"]))
 
 
 def headline(run: Shape, name: str, console: "Console") -> Text:
@@ -90,8 +137,6 @@ def hosts_table(run: Shape, console: "Console") -> Any:
         columns |= {"OK": "ok", "CHANGED": "changed", "FAILED": "failed", "SKIPPED": "skipped"}
     if any(host["snapshot"] for host in run["hosts"]):
         columns["SNAPSHOT"] = _snapshot
-    if any(said_of(host) for host in run["hosts"]):
-        columns["MESSAGE"] = said_of
     rows = sorted(run["hosts"], key=lambda host: host["status"] == GOOD)
     return table(rows, columns, whole=("SNAPSHOT",))
 
@@ -101,9 +146,16 @@ def steps_table(run: Shape, console: "Console") -> Any:
     columns: dict[str, Any] = {
         "STEP": "name",
         "STATUS": lambda step: marked(step["status"], step["status"], console),
-        "DETAIL": lambda step: clauses(step["detail"] or ""),
+        "DETAIL": lambda step: detail_of(run, step),
     }
     return table(run["steps"], columns)
+
+
+def detail_of(run: Shape, step: Shape) -> str:
+    """What a step says, in one line, cut where the run's error says it in full."""
+    detail = step["detail"] or ""
+    told = run["error"] is not None and detail in run["error"]["message"]
+    return shortened(clauses(detail)) if told else clauses(detail)
 
 
 def what_next(run: Shape) -> Iterator[str]:
@@ -125,12 +177,15 @@ def what_next(run: Shape) -> Iterator[str]:
         return
     if run["kind"] != RunKind.PLAYBOOK or run["status"] == GOOD:
         return
-    reached = [host["host"] for host in bad if host["status"] != "skipped"]
+    reached = [host["host"] for host in bad if host["status"] not in ("skipped", CANCELED)]
     if reached:
         alone = f" --host {reached[0]}" if len(run["hosts"]) > 1 else ""
         yield f"See what Ansible said: diaken history output {number}{alone}"
     started = (run["error"] or {}).get("code") not in NEVER_STARTED
-    if bad and started:
+    if run["status"] == CANCELED:
+        if run["totals"]["success"] < run["totals"]["hosts"]:
+            yield f"Run it where it did not finish: {_retry(run)}"
+    elif bad and started:
         yield f"Try these again: {_retry(run)}"
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from diaken_cli.errors import DiakenError
 from diaken_cli.events import Event, RunStarted, RunWithdrawn
 from diaken_cli.render.jsonl import JsonLines, finished_as_json
+from diaken_cli.render.messages import Told
 from diaken_cli.render.output import (
     Format,
     Output,
@@ -21,6 +23,10 @@ from diaken_cli.store.runs import RunDetail
 
 class Screen(Protocol):
     """Shows events: as JSON lines, as plain lines, or live."""
+
+    @property
+    def told(self) -> Told:
+        """What was told in full so far."""
 
     def show(self, event: Event) -> None:
         """Show an event."""
@@ -47,20 +53,29 @@ class View:
 
     def finish(self, detail: RunDetail) -> None:
         """Print the record of the run, once it has ended and the view is closed."""
-        document = run_as_json(detail)
         match self._output.format:
             case Format.JSON:
-                print_json(document)
+                print_json(run_as_json(detail))
             case Format.JSONL:
-                print_json_line(finished_as_json(document))
+                print_json_line(finished_as_json(run_as_json(detail)))
             case Format.TEXT if not self._output.quiet:
                 from diaken_cli.render.summary import show_ended
 
-                show_ended(self._output, run_for_people(detail), title_of(detail.run))
-        if self._output.quiet:
-            from diaken_cli.render.summary import show_quietly
+                name = title_of(detail.run)
+                show_ended(self._output, run_for_people(detail), name, self._screen.told)
 
+    def say_what_next(self, detail: RunDetail, error: DiakenError | None) -> None:
+        """Say what ended the run, and, to people, what to do next; after `finish`."""
+        from diaken_cli.render.summary import say_what_next, show_quietly
+
+        told = self._screen.told
+        if self._output.quiet:
             show_quietly(self._output, detail, title_of(detail.run))
+        elif self._output.format is Format.TEXT:
+            say_what_next(self._output, run_for_people(detail), error, told)
+            return
+        if error is not None:
+            self._output.failure(error, printed=True, hosts_told=told.failures)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,26 @@ from tests.lab_fixture import Lab
 
 LONG_NAME = "a-host-with-a-long-name-of-the-accounting-department.internal.example.com"
 PLAYBOOKS = {
+    "talk": """\
+- name: Talk
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Say the same
+      ansible.builtin.debug: {msg: "hello\\nfrom all"}
+    - name: Say where it is
+      ansible.builtin.debug: {msg: "I am {{ inventory_hostname }}"}
+    - name: Keep this
+      ansible.builtin.debug: {msg: hunter2}
+      no_log: true
+    - name: Print what moves the cursor
+      ansible.builtin.debug: {msg: "a\\e[2Jb"}
+    - name: Write
+      ansible.builtin.copy: {dest: /tmp/talk, content: "one\\n"}
+    - name: Refuse
+      ansible.builtin.fail: {msg: "it is too small\\nand too old"}
+      when: refuse | default(false) | bool
+""",
     "view": """\
 - name: Rolling it out to all of the hosts, a play with quite a long name as there are many
   hosts: all
@@ -88,6 +109,68 @@ def test_a_line_a_host_and_then_the_table(fleet: Fleet, columns: int) -> None:
     assert after.lines[-1] == "", "the prompt begins a line"
 
 
+ALL = f"{LONG_NAME}, web01, web02"
+SAID = [
+    f"✓ {ALL}: Say the same",
+    "    hello",
+    "    from all",
+    f"✓ {LONG_NAME}: Say where it is: I am {LONG_NAME}",
+    "✓ web01: Say where it is: I am web01",
+    "✓ web02: Say where it is: I am web02",
+    f"✓ {ALL}: Print what moves the cursor: a\\x1b[2Jb",
+    f"● {ALL}: Write",
+    "    --- before",
+    "    +++ after: /tmp/talk",
+    "    @@ -0,0 +1 @@",
+    "    +one",
+]
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_what_a_playbook_prints_is_seen_above_the_picture(fleet: Fleet, columns: int) -> None:
+    with terminal(
+        fleet, "run", "group", "web", "talk", "--check", "--diff", columns=columns
+    ) as call:
+        assert call.ended() == 0
+    lines = [re.sub(r" \([\d.]+ s\)$", "", line.rstrip()) for line in call.screen.lines]
+    end = next(n for n, line in enumerate(lines) if line.startswith("HOST "))
+    folded = "".join(lines[:end]).replace(" ", "")
+    for said in SAID:
+        assert said.replace(" ", "") in folded, lines
+    if columns == 200:
+        assert lines[:end] == SAID
+    assert "hunter2" not in call.said
+    assert lines[-2] == f"Read it again: diaken history output {fleet.last().id}"
+
+
+def test_off_a_terminal_it_is_seen_too_and_a_failure_once(fleet: Fleet) -> None:
+    words = ("run", "group", "web", "talk", "--check", "--diff", "-e", "refuse=true")
+    done = fleet.run(*words)
+    lines = [re.sub(r"^\d\d:\d\d:\d\d | \([\d.]+ s\)$", "", line) for line in done.err.splitlines()]
+    assert [line for line in lines if line in SAID] == SAID
+    at = lines.index(f"✗ {ALL}: Refuse")
+    assert lines[at + 1 : at + 3] == ["    it is too small", "    and too old"]
+    assert (done.err.count("and too old"), done.out.count("and too old")) == (1, 0)
+    assert done.out.count("it is too small …") == 1
+    number = fleet.last().id
+    assert lines[-1].endswith(f"--retry-failed {number}")
+    assert "hunter2" not in done.out + done.err
+
+    with terminal(fleet, *words, columns=200) as call:
+        assert call.ended() == 1
+    text = "\n".join(line.rstrip() for line in call.screen.lines)
+    assert text.count("it is too small") == text.count("    and too old\n") == 1
+    assert text.endswith(f"--retry-failed {fleet.last().id}\n")
+
+    shown = fleet.run("history", "show", str(number))
+    assert shown.out.count("    and too old\n") == 1
+    assert fleet.run(*words, "--quiet").err.splitlines() == [
+        f"error: talk failed on every host: {ALL}: Refuse: it is too small",
+        "and too old",
+        f"See: diaken history output {fleet.last().id}",
+    ]
+
+
 def test_ctrl_c_leaves_a_clean_screen(fleet: Fleet) -> None:
     sleep = Sleep()
     words = ("run", "group", "web", "long", "-e", f"argument={sleep.argument}")
@@ -106,8 +189,13 @@ def test_ctrl_c_leaves_a_clean_screen(fleet: Fleet) -> None:
     lines = [line.rstrip() for line in screen.lines]
     assert lines[0].startswith("warning: stopping: ")
     assert lines[1].split()[:2] == ["HOST", "STATUS"], lines
-    assert any("canceled (3 failed)" in line for line in lines)
-    assert (lines[-2], lines[-1]) == ("error: stopped by SIGINT", "")
+    assert sum("■ canceled" in line for line in lines) == 3
+    assert any("canceled (3 canceled)" in line for line in lines)
+    number = fleet.last().id
+    said = "".join(lines[lines.index("canceled: stopped by SIGINT") + 1 :])  # it may be wrapped
+    again = f"diaken run group web long --environment TEST --retry-failed {number}"
+    assert said.replace(" ", "") == f"Run it where it did not finish: {again}".replace(" ", "")
+    assert "failed" not in "".join(lines).replace("--retry-failed", "").replace("FAILED", "")
     assert not sleep.sleepers()
 
 

@@ -126,7 +126,7 @@ def test_all_fail(cli: Running) -> None:
     run = cli.json("run", "group", "ten", "work", "-e", f"fail_on={','.join(TEN)}", status=1)
 
     assert (run["status"], run["error"]["code"]) == ("failed", "hosts_failed")
-    assert "web01: Start nginx: non-zero return code (7)" in run["error"]["message"]
+    assert "web03 and 7 more: Start nginx: non-zero return code (7)" in run["error"]["message"]
     assert run["totals"] == totals(hosts=10, failed=10)
     assert {counters(run, host) for host in TEN} == {(1, 1, 1, 0, 0)}
     assert "failed (10 failed) in" in told(cli, run).out

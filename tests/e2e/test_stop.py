@@ -162,8 +162,15 @@ def test_nothing_of_it_goes_on(fleet: Fleet, usual: float, way: str, pipelining:
     assert by_host(run) == dict.fromkeys(("root01", "root02", "sudo01"), "failed")
     assert by_host(run, "failed_task") == {"root01": "Sleep", "root02": "Break", "sudo01": "Sleep"}
     why = by_host(run, "message")
-    assert "stopped" in why["root01"]
-    assert "stopped" not in why["root02"], "a host that had ended keeps its own reason"
+    stopped = "stopped" if way == "timeout" else "canceled"
+    assert stopped in why["root01"]
+    assert stopped not in why["root02"], "a host that had ended keeps its own reason"
+    failures = (1, 1, 1) if way == "timeout" else (0, 1, 0)  # of tasks
+    assert tuple(by_host(run, "failed").values()) == failures
+    assert run["totals"]["failed"] == 3, "by the closed list of statuses"
+    people = fleet.run("history", "show", going.number).out
+    assert people.count("■ canceled") == (0 if way == "timeout" else 5)
+    assert ("error:" in people) is (way == "timeout")
     kept = fleet.run("history", "output", going.number).out
     assert "TASK Before" in kept
     assert "broken" in kept

@@ -97,12 +97,13 @@ def test_stopped_in_the_middle_nothing_goes_on(
     assert nothing_of(ran.mark, sleep)
     assert ran.outcome.canceled
     assert not ran.outcome.timed_out
-    assert ran.outcome.reason == "stopped before the playbook ended"
+    assert ran.outcome.reason == "canceled"
     assert ran.warnings == ()
     for result in ran.outcome.results:
         assert result.status is HostStatus.FAILED
         assert result.failed_task == "Sleep"
-        assert result.message == "stopped before the playbook ended"
+        assert result.message == "canceled"
+        assert (result.counters.failed, result.canceled) == (0, True), "no task of it has failed"
     assert "After" not in {event.task for event in ran.finished}
 
 

@@ -106,6 +106,7 @@ def printed(capsys: pytest.CaptureFixture[str], *events: Event, **options: bool)
     view = PlainLines(Output(**options))  # type: ignore[arg-type]
     for event in events:
         view.show(event)
+    view.close(died=False)
     out, err = capsys.readouterr()
     assert out == ""
     return err
@@ -153,10 +154,64 @@ def test_every_event_is_at_most_one_line(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_failure_says_where_and_why(capsys: pytest.CaptureFixture[str]) -> None:
-    said = printed(capsys, TASK)
-    assert "✗ web01: Restart nginx (nginx): no such unit (1.2 s)" in said
+    said = printed(capsys, replace(TASK, item=None))
+    assert "✗ web01: Restart nginx: no such unit (1.2 s)" in said
     assert "FAILED!" not in said
     assert "FAILED!" in printed(capsys, TASK, verbose=True)
+
+
+def test_a_failure_is_told_once_with_all_its_hosts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not again as the item's, the host's, or the step's."""
+    hosts = ("web01", "web02", "web03")
+    events: list[Event] = [RunStarted(run=12, kind=RunKind.PLAYBOOK, target="web", hosts=hosts)]
+    for host in hosts:
+        events.append(replace(TASK, host=host))
+        events.append(replace(TASK, host=host, item=None))
+    events += [
+        HostFinished(
+            at=AT,
+            result=HostResult(
+                *(host, "10.0.4.21", HostStatus.FAILED, HostCounters(failed=1)),
+                *("Restart nginx", "no such unit"),
+            ),
+        )
+        for host in hosts
+    ]
+    events.append(StepFinished(step="playbook", status=StepStatus.FAILED, detail="it failed"))
+    said = printed(capsys, *events)
+    assert said.count("no such unit") == 1
+    assert "✗ web01, web02, web03: Restart nginx: nginx: no such unit (1.2 s)" in said
+    assert "✗ web02: failed, failed 1: Restart nginx" in said
+
+
+def test_what_a_playbook_prints_takes_the_place_of_its_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    item = replace(TASK, result=TaskResult.OK, message=None, printed="first", text="ok: first")
+    end = replace(item, item=None, printed=None, text="")
+    events = [item, replace(item, printed="second"), end]
+    said = printed(capsys, *events)
+    assert said.splitlines()[0].endswith("✓ web01: Restart nginx (1.2 s)")
+    assert said.splitlines()[1:] == ["    first", "    second"]
+    assert printed(capsys, *events, quiet=True) == ""
+    verbose = printed(capsys, *events, verbose=True)
+    assert (verbose.count("ok: first"), verbose.count("    first")) == (2, 0)
+
+
+def test_who_was_canceled_has_not_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    stopped = HostResult(
+        "web01", "10.0.4.21", HostStatus.FAILED, HostCounters(ok=1), "Sleep", "canceled"
+    )
+    never = HostResult("web02", "10.0.4.22", HostStatus.SKIPPED)
+    said = printed(
+        capsys,
+        HostFinished(result=stopped, canceled=True),
+        HostFinished(result=never, canceled=True),
+        StepFinished(step="playbook", status=StepStatus.FAILED, detail="no", canceled=True),
+    )
+    assert "■ web01: canceled, ok 1: Sleep" in said
+    assert "■ playbook: no" in said
+    assert ("failed" in said, "web02" in said) == (False, False)
 
 
 def test_what_went_well_item_by_item_is_for_the_verbose(
@@ -188,7 +243,8 @@ def test_nothing_a_host_says_reaches_the_terminal_raw(capsys: pytest.CaptureFixt
     result = HostResult("web01", "10.0.4.21", HostStatus.FAILED, message=evil)
     said = printed(
         capsys,
-        replace(TASK, task=evil, item=evil, message=evil, text=evil),
+        replace(TASK, task=evil, item=evil, message=evil, text=evil, printed=evil),
+        replace(TASK, result=TaskResult.OK, task=evil, text="", printed=f"{evil}\n{evil}"),
         TaskStarted(playbook=evil, play=evil, task=evil, action=evil),
         PlayStarted(playbook=evil, play=evil),
         StepFinished(step="provision", status=StepStatus.FAILED, detail=evil),

@@ -21,7 +21,8 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
-from diaken_cli.render.live import SPINNER, WORDY, LiveScreen, draw
+from diaken_cli.render.live import SPINNER, LiveScreen, draw
+from diaken_cli.render.messages import FROM_SSH
 from diaken_cli.render.output import Output
 from diaken_cli.render.progress import Progress, Urgency
 from diaken_cli.words import (
@@ -250,7 +251,7 @@ def test_a_long_name_leaves_room_for_the_rest(width: int) -> None:
     events: list[Event] = [
         RunStarted(at=AT, run=12, kind=RunKind.PLAYBOOK, target="web", hosts=(name, "web01")),
         task("Restart"),
-        ended(name, "Restart", TaskResult.FAILED, f"{WORDY}No route to host"),
+        ended(name, "Restart", TaskResult.FAILED, f"{FROM_SSH}No route to host"),
     ]
     long, other = drawn(gathered(*events), screen(width))[-2:]
     assert long.startswith("✗ a-host-of-th")

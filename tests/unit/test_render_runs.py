@@ -1,20 +1,28 @@
 """A run as JSON is the contract's, word for word; for people it says what to do next."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from diaken_cli.actions.run.summary import full_reasons
+from diaken_cli.errors import Canceled, DiakenError, OperationFailed
+from diaken_cli.events import Event
 from diaken_cli.render.history import show_run
+from diaken_cli.render.messages import Told
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import act
 from diaken_cli.render.report import page
 from diaken_cli.render.runs import run_as_json, run_as_row, run_for_people, step_status
-from diaken_cli.render.summary import show_ended, show_quietly, what_next
+from diaken_cli.render.summary import show_quietly, what_next
+from diaken_cli.render.views import View
 from diaken_cli.store import Store
 from diaken_cli.store.runs import SnapshotRecord
 from diaken_cli.words import (
+    HostCounters,
+    HostResult,
     HostStatus,
     RunKind,
     RunStatus,
@@ -24,6 +32,8 @@ from diaken_cli.words import (
     TargetType,
 )
 from tests.seeding import begin, result
+
+NOTHING = Told()
 
 
 @pytest.fixture
@@ -54,6 +64,35 @@ def test_the_step_in_which_a_run_was_stopped_did_not_fail(
     step: StepStatus, run: RunStatus, *, last: bool, shown: str
 ) -> None:
     assert step_status(step, run, last=last) == shown
+
+
+@dataclass
+class Watched:
+    """The screen of a run that has ended, on which this was told."""
+
+    told: Told
+
+    def show(self, event: Event) -> None:
+        """Nothing is shown any more."""
+
+    def close(self, *, died: bool) -> None:
+        """It is closed."""
+
+
+def ended(
+    store: Store,
+    number: int,
+    error: DiakenError | None = None,
+    *,
+    quiet: bool = False,
+    told: Told = NOTHING,
+) -> None:
+    """Print the end of a run, as a command does."""
+    detail = store.history.find(number)
+    assert detail is not None
+    view = View(Output(Format.TEXT, quiet=quiet), Watched(told))
+    view.finish(detail)
+    view.say_what_next(detail, error)
 
 
 def partial_run(store: Store) -> dict[str, Any]:
@@ -177,7 +216,7 @@ def test_leftovers_name_the_host_and_the_vm(store: Store, *, died_before_it_knew
 def test_the_summary_says_what_failed_and_what_to_do(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_ended(Output(Format.TEXT), partial_run(store), "update on web")
+    ended(store, partial_run(store)["id"])
     out, err = capsys.readouterr()
     assert out.splitlines()[1].split()[:3] == ["web02", "✗", "failed"]  # before those that are good
     assert "Restart nginx: no such unit" in out
@@ -188,6 +227,172 @@ def test_the_summary_says_what_failed_and_what_to_do(
     ]
 
 
+def failed_everywhere(store: Store, message: str) -> tuple[int, OperationFailed]:
+    """A run that failed on three hosts for one reason, and what it raised."""
+    run = begin(store)
+    run.step(0, "playbook", StepStatus.FAILED, detail="update failed on every host")
+    hosts = ("web01", "web02", "web03")
+    results = [result(host, HostStatus.FAILED, "Restart nginx", message) for host in hosts]
+    store.recorder.finish_hosts(run.id, [(each, None) for each in results])
+    headline = "update failed on every host"
+    error = OperationFailed(
+        f"{headline}: {full_reasons(results)}",
+        code="hosts_failed",
+        hint=f"See: diaken history output {run.id}",
+        headline=headline,
+    )
+    run.end(RunStatus.FAILED, error.as_json())
+    return run.id, error
+
+
+LONG = f"it is {'very ' * 40}long"
+AGAIN = "Try these again: diaken run group web update --environment PROD --retry-failed 1"
+
+
+def test_a_failure_is_told_once_and_the_last_line_says_what_to_do(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number, error = failed_everywhere(store, LONG)
+
+    ended(store, number, error)
+    out, err = capsys.readouterr()
+    assert out.count(LONG) == 1
+    assert f"✗ web01, web02, web03: Restart nginx: {LONG}\n✗ run 1" in out
+    assert err.splitlines()[-1] == AGAIN
+    assert "very" not in err
+
+    ended(store, number, error, told=Told(failures=True))
+    out, err = capsys.readouterr()
+    assert LONG not in out
+    assert "✗ web01, web02, web03: Restart nginx: it is very " in out
+    assert err.splitlines()[-1] == AGAIN
+
+    ended(store, number, error, quiet=True)
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()) == (
+        "",
+        [
+            f"error: update failed on every host: web01, web02, web03: Restart nginx: {LONG}",
+            "See: diaken history output 1",
+        ],
+    )
+
+    detail = store.history.find(number)
+    assert detail is not None
+    show_run(Output(Format.TEXT), detail, run_for_people(detail), [])
+    out, err = capsys.readouterr()
+    assert out.count(LONG) == 1
+    assert err.splitlines()[-1] == AGAIN
+
+
+def test_a_reason_of_several_lines_stays_readable(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number, error = failed_everywhere(store, "too small\n20 GB are needed")
+    ended(store, number, error)
+    out, _ = capsys.readouterr()
+    assert "Restart nginx\n    too small\n    20 GB are needed\n" in out
+    ended(store, number, error, told=Told(failures=True))
+    assert "Restart nginx: too small …\n" in capsys.readouterr().out
+
+
+def test_many_different_reasons_are_a_line_each(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begin(store)
+    hosts = [f"web{number:02}" for number in range(1, 13)]
+    results = [result(host, HostStatus.FAILED, "Try", f"{host} {LONG}") for host in hosts]
+    store.recorder.finish_hosts(run.id, [(each, None) for each in results])
+    run.end(RunStatus.FAILED)
+    ended(store, run.id)
+    out, _ = capsys.readouterr()
+    assert LONG not in out
+    assert out.count("ver…\n") == len(hosts)
+
+
+def test_what_a_playbook_printed_can_be_read_again(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begin(store)
+    store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
+    run.end(RunStatus.SUCCESS)
+    ended(store, run.id, told=Told(printed=True))
+    assert capsys.readouterr().err == "Read it again: diaken history output 1\n"
+    ended(store, run.id, told=Told(printed=True), quiet=True)
+    assert capsys.readouterr() == ("", "")
+
+
+def canceled_run(store: Store) -> tuple[int, Canceled]:
+    """One host is done, one has failed, one was stopped in its task, one was never reached."""
+    run, error = begin(store), Canceled("stopped by SIGINT")
+    run.step(0, "playbook", StepStatus.FAILED, detail=error.message)
+    stopped = HostResult(
+        "web03", "10.0.4.23", HostStatus.FAILED, HostCounters(ok=2), "Sleep", "canceled"
+    )
+    results = [
+        result("web01", HostStatus.SUCCESS),
+        result("web02", HostStatus.FAILED, "Restart nginx", "no such unit"),
+        stopped,
+        result("web04", HostStatus.SKIPPED),
+    ]
+    store.recorder.finish_hosts(run.id, [(each, None) for each in results])
+    run.end(RunStatus.CANCELED, error.as_json())
+    return run.id, error
+
+
+def test_canceled_is_canceled_for_people_and_in_the_closed_list_for_scripts(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number, error = canceled_run(store)
+    document = stored(store, number)
+    assert document["totals"] == {
+        "hosts": 4,
+        "success": 1,
+        "failed": 2,
+        "unreachable": 0,
+        "skipped": 1,
+    }
+    stopped = document["hosts"][2]
+    assert (stopped["status"], stopped["failed"], stopped["message"]) == ("failed", 0, "canceled")
+    assert document["steps"][0]["status"] == "failed"
+
+    ended(store, number, error)
+    out, err = capsys.readouterr()
+    assert "(1 success, 1 failed, 1 canceled) in" in out
+    assert "web03  ■ canceled" in out
+    assert "■ web03: Sleep: canceled" in out
+    assert "✗ web02: Restart nginx: no such unit" in out
+    assert "web04" not in out
+    assert err.splitlines() == [
+        "canceled: stopped by SIGINT",
+        "See what Ansible said: diaken history output 1 --host web02",
+        f"Run it where it did not finish: {AGAIN.partition(': ')[2]}",
+    ]
+
+    ended(store, number, error, quiet=True)
+    assert capsys.readouterr() == ("", "canceled: stopped by SIGINT\n")
+
+    detail = store.history.find(number)
+    assert detail is not None
+    run = run_for_people(detail)
+    show_run(Output(Format.TEXT), detail, run, [])
+    shown = capsys.readouterr().out
+    assert shown.count("■ canceled") == 3, "the step, and the host in both tables"
+    assert "canceled: stopped by SIGINT" in shown
+    assert "error:" not in shown
+    html = page(run, "x", [], detail.run.started_at)
+    assert '<span class="canceled">■ canceled</span>' in html
+    assert "web04" not in html
+
+
+def test_who_canceled_it_from_elsewhere_is_named(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number, _ = canceled_run(store)
+    ended(store, number, Canceled("canceled by ada from another process"))
+    assert capsys.readouterr().err.startswith("canceled: by ada from another process\n")
+
+
 def test_a_failed_deploy_says_its_mistakes_apart(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,7 +400,7 @@ def test_a_failed_deploy_says_its_mistakes_apart(
     run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
     run.step(0, "validate", StepStatus.FAILED, detail=mistakes)
     run.end(RunStatus.FAILED, {"code": "invalid", "message": mistakes, "hint": None})
-    show_ended(Output(Format.TEXT), stored(store, run.id), "deploy of web01")
+    ended(store, run.id)
     assert "--cpus: from 1 to 32; --network: no network 'x'" in capsys.readouterr().out
     detail = store.history.find(run.id)
     assert detail is not None
@@ -221,7 +426,7 @@ def test_what_went_well_needs_no_advice(store: Store, capsys: pytest.CaptureFixt
     run = begin(store, at=begin(store).at + timedelta(hours=1))
     store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
     run.end(RunStatus.SUCCESS)
-    show_ended(Output(Format.TEXT), stored(store, run.id), "update on web")
+    ended(store, run.id)
     out, err = capsys.readouterr()
     assert "✓ run 2, update on web: success (1 success)" in out
     assert err == ""

@@ -198,7 +198,8 @@ def _ended(world: Deploy, error: DiakenError) -> DiakenError:
         return error  # another run was first with the name or the address: nothing was changed
     elif hint is None:
         hint = "All that it had done was undone: nothing of it is left."
-    return _kind(error)(f"{where}: {error.message}", code=error.code, hint=hint)
+    said = f"{where}: {error.message}"
+    return _kind(error)(said, code=error.code, hint=hint, headline=f"{where}: {error.headline}")
 
 
 def _kind(error: DiakenError) -> type[DiakenError]:

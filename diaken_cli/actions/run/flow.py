@@ -1,5 +1,6 @@
 """A playbook on the hosts of a target: the steps, and what the results on the hosts come to."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from diaken_cli.actions import journal, playbook
 from diaken_cli.actions.journal import Facts, GoOn, Step
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import Recording, account, now, recorded
-from diaken_cli.actions.run.summary import MOST_NAMES, by_reason, listed
+from diaken_cli.actions.run.summary import MOST_NAMES, by_reason, full_reasons, listed
 from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.errors import OperationFailed
+from diaken_cli.errors import Canceled, OperationFailed
 from diaken_cli.events import Emit, HostFinished, RunStarted
 from diaken_cli.services.ansible.work import Outcome
 from diaken_cli.store.claims import Attempt, Begun, NewRun
@@ -122,10 +123,11 @@ def carrying_out(
         try:
             yield PlaybookRun(begun[0], recording, outside)
         finally:
+            canceled = isinstance(sys.exception(), Canceled)
             for host in hosts:
                 if not recording.has_result(host.name):
                     skipped = HostResult(host.name, host.ip, HostStatus.SKIPPED)
-                    recording.emit(HostFinished(result=skipped))
+                    recording.emit(HostFinished(result=skipped, canceled=canceled))
 
 
 def judge(results: Sequence[HostResult], return_code: int) -> RunStatus:
@@ -219,14 +221,13 @@ def _failure(request: RunRequest, run_id: int, outcome: Outcome) -> OperationFai
             hint="Write `hosts: all` in the playbook: diaken gives Ansible the hosts that were"
             " asked for. Look at --tags and --limit, too.",
         )
-    first = next(each for each in outcome.results if each.status is not HostStatus.SKIPPED)
-    why = f"{first.failed_task}: {first.message}" if first.failed_task else first.message
-    many = len(outcome.results) > 1
-    message = f"{request.playbook} failed on every host; {first.host}: {why}"
+    where = outcome.results[0].host if len(outcome.results) == 1 else "every host"
+    headline = f"{request.playbook} failed on {where}"
     return OperationFailed(
-        message if many else f"{request.playbook} failed on {first.host}: {why}",
+        f"{headline}: {full_reasons(outcome.results)}",
         code="hosts_failed",
         hint=hint,
+        headline=headline,
     )
 
 

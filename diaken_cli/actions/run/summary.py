@@ -72,6 +72,21 @@ def by_reason(reasons: Mapping[str, str | None], alone: str | None = None) -> st
     return listed(said, MOST_REASONS, "; ")
 
 
+def full_reasons(results: Sequence[HostResult]) -> str:
+    """Why hosts did not succeed, not cut: `web01, web02: Restart: no such unit; web03: …`.
+
+    Of a single host its name is left out.
+    """
+    hosts: dict[str | None, list[str]] = {}
+    for each in results:
+        if each.status is not HostStatus.SKIPPED:
+            hosts.setdefault(_why(each), []).append(each.host)
+    if len(results) == 1:
+        return next(iter(hosts)) or ""
+    said = [f"{listed(names, MOST_HOSTS)}: {reason}" for reason, names in hosts.items()]
+    return listed(said, MOST_REASONS, "; ")
+
+
 def listed(said: Sequence[str], most: int, between: str = ", ") -> str:
     """A few of them, and how many more there are."""
     more = f" and {len(said) - most} more" if len(said) > most else ""

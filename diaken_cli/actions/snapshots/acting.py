@@ -34,17 +34,24 @@ LONGEST_NAME = 80
 
 @dataclass
 class _Work:
-    """A run that works on snapshots, and what failed on which host."""
+    """A run that works on snapshots, and what failed on which host, or was stopped there."""
 
     recording: Recording
     target: RunTarget
     emit: Emit
     failed: dict[str, str] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
+
+    def fail(self, host: str, reason: str) -> None:
+        """Note why nothing came of it on a host."""
+        self.failed[host] = reason
+        if self.recording.stop.requested():
+            self.stopped.add(host)
 
     def tell(self, action: SnapshotAction, chosen: Chosen, error: str | None) -> None:
         """A snapshot was removed or reverted to, or could not be."""
         if error is not None:
-            self.failed[chosen.host.name] = error
+            self.fail(chosen.host.name, error)
         done = SnapshotStatus.REMOVED if action is SnapshotAction.REMOVE else SnapshotStatus.SUCCESS
         self.emit(
             SnapshotFinished(
@@ -86,7 +93,8 @@ def create(
             emit=work.emit,
             should_stop=recording.stop.requested,
         )
-        work.failed |= taken.missing
+        for host, reason in taken.missing.items():
+            work.fail(host, reason)
 
 
 def remove(
@@ -220,9 +228,13 @@ def _settle(work: _Work, action: str) -> None:
         error = work.failed.get(host.name)
         recording.knows_host(host.name, host.id)
         status = HostStatus.SUCCESS if error is None else HostStatus.FAILED
-        recording.emit(HostFinished(result=HostResult(host.name, host.ip, status, message=error)))
+        task = action if host.name in work.stopped else None
+        result = HostResult(host.name, host.ip, status, failed_task=task, message=error)
+        recording.emit(HostFinished(result=result, canceled=result.canceled))
+    stopped = recording.stop.requested()
+    ended = StepStatus.FAILED if work.failed or stopped else StepStatus.SUCCESS
+    recording.end(action, ended, canceled=stopped)
     recording.stop.check()
-    recording.end(action, StepStatus.FAILED if work.failed else StepStatus.SUCCESS)
     if len(work.failed) == len(work.target.hosts):
         name, reason = next(iter(work.failed.items()))
         raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")

@@ -16,6 +16,7 @@ from diaken_cli.services.ansible import arguments, environment, private, process
 from diaken_cli.services.ansible.results import Tally
 from diaken_cli.services.ansible.translate import Translator
 from diaken_cli.services.ansible.work import Outcome, Work
+from diaken_cli.words import HostStatus
 
 ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
 _NOT_FOUND = 127
@@ -97,17 +98,18 @@ class _Attempt:
         canceled = cause == "canceled" and not tally.finished
         timed_out = cause == "timed_out" and not tally.finished
         if canceled:
-            reason = "stopped before the playbook ended"
+            reason = "canceled"
         elif timed_out:
             reason = f"stopped: it took longer than the time-out, {self._work.timeout:g} seconds"
         elif return_code == _GIVEN_UP:
             reason = "the run's lock file is gone or taken: the run was given up"
         elif not tally.finished and reason is None:
             reason = self._translator.said or f"Ansible ended, with return code {return_code}"
-        results = tally.judge(self._work.targets, reason or "")
+        results = tally.judge(self._work.targets, reason or "", canceled=canceled)
         if tally.started:
             for result in results:
-                self._emit(HostFinished(result=result))
+                unfinished = canceled and result.status is HostStatus.SKIPPED
+                self._emit(HostFinished(result=result, canceled=unfinished or result.canceled))
         return Outcome(
             return_code=return_code,
             started=tally.started,

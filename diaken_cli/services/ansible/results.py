@@ -59,12 +59,17 @@ class Tally:
             self._begun[event.host] = event.task
             self._ended[event.host].append(event)
 
-    def judge(self, targets: tuple[Target, ...], cut_short: str) -> tuple[HostResult, ...]:
-        """Each target's result; `cut_short` is the reason where Ansible did not get to the end."""
+    def judge(
+        self, targets: tuple[Target, ...], cut_short: str, *, canceled: bool = False
+    ) -> tuple[HostResult, ...]:
+        """Each target's result; `cut_short` is the reason where Ansible did not get to the end.
+
+        Where that is because the run was `canceled`, no task of these hosts counts as failed.
+        """
         return tuple(
             self._by_counters(target, self._counters.get(target.name))
             if self._counters is not None
-            else self._by_tasks(target, cut_short)
+            else self._by_tasks(target, cut_short, canceled=canceled)
             for target in targets
         )
 
@@ -83,21 +88,21 @@ class Tally:
         task, message = (counted[0].task, counted[0].message) if counted else (None, None)
         return HostResult(target.name, target.address, status, counters, task, message)
 
-    def _by_tasks(self, target: Target, cut_short: str) -> HostResult:
+    def _by_tasks(self, target: Target, cut_short: str, *, canceled: bool) -> HostResult:
         """Without counters no host is good: what it would have come to nobody knows."""
         if target.name not in self._begun:
             return HostResult(target.name, target.address, HostStatus.SKIPPED)
         ended = self._ended[target.name]
         times = Counter(each.result for each in ended)
-        status, message = HostStatus.FAILED, cut_short
+        status, message, failed = HostStatus.FAILED, cut_short, not canceled
         if ended and ended[-1].result in _FAILURES and ended[-1].task == self._begun[target.name]:
-            message = ended[-1].message or cut_short
+            message, failed = ended[-1].message or cut_short, True
             if ended[-1].result is TaskResult.UNREACHABLE:
-                status = HostStatus.UNREACHABLE
+                status, failed = HostStatus.UNREACHABLE, False
         counters = HostCounters(
             ok=times[TaskResult.OK] + times[TaskResult.CHANGED] + times[TaskResult.IGNORED],
             changed=times[TaskResult.CHANGED],
-            failed=int(status is HostStatus.FAILED),
+            failed=int(failed),
             unreachable=int(status is HostStatus.UNREACHABLE),
             skipped=times[TaskResult.SKIPPED],
         )

@@ -78,7 +78,9 @@ def _must_have_succeeded(name: str, outcome: Outcome) -> None:
     result = outcome.results[0]
     why = f"{result.failed_task}: {result.message}" if result.failed_task else result.message
     raise OperationFailed(
-        f"{name} failed on {result.host}: {why or outcome.reason}", code="provision_failed"
+        f"{name} failed on {result.host}: {why or outcome.reason}",
+        code="provision_failed",
+        headline=f"{name} failed on {result.host}: {result.failed_task or why or outcome.reason}",
     )
 
 

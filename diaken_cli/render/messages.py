@@ -1,0 +1,205 @@
+"""What playbooks print and why tasks fail, per task: the same text of several hosts once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from diaken_cli.events import Event, RunStarted, StepProgressed, TaskFinished, Warned
+from diaken_cli.render.marks import harmless, mark, one_line, sign, speaks_unicode
+from diaken_cli.render.phrases import listed, seconds
+from diaken_cli.words import TaskResult
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BAD = (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE)
+MOST_LINES = 20  # of one text
+LONGEST_LINE = 2000  # characters
+SHORT = 100  # characters of a reason that is told in full elsewhere
+MOST_NAMES = 10
+MOST_GATHERED = 256 * 1024  # characters that wait for the other hosts
+FROM_SSH = "Failed to connect to the host via ssh: "  # Ansible's, before the reason
+INDENT = "    "
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text of some hosts in one task; `more`: so many of its lines are left out.
+
+    `took` is how many seconds the task took, on the slowest of these hosts.
+    """
+
+    status: str
+    hosts: tuple[str, ...]
+    task: str
+    lines: tuple[str, ...]
+    more: int = 0
+    took: float | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether some of the text is left out."""
+        return self.more > 0 or any(len(line) > LONGEST_LINE for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was told in full while a run went on: reasons of failures, messages of playbooks."""
+
+    failures: bool = False
+    printed: bool = False
+
+
+@dataclass
+class _Gathered:
+    """The texts of one host in one task; those of a loop's items come before its end."""
+
+    result: TaskResult
+    parts: list[str] = field(default_factory=list)
+    took: float | None = None
+
+
+class Gathering:
+    """Keeps messages until their task has ended on all hosts, or something else begins.
+
+    With `failures` the reasons of failed tasks are messages, too; `printed` is what playbooks
+    print on purpose.
+    """
+
+    def __init__(self, *, failures: bool, printed: bool) -> None:
+        self.run: int | None = None
+        self.any = False  # whether there was something to read
+        self._failures = failures
+        self._printed = printed
+        self._hosts: tuple[str, ...] = ()
+        self._ended = 0
+        self._characters = 0
+        self._gathered: dict[tuple[str, str], _Gathered] = {}
+
+    def takes(self, event: TaskFinished) -> bool:
+        """Whether what there is to say of a result is a message."""
+        if event.result in BAD:
+            return self._failures
+        known = (event.task, event.host) in self._gathered
+        return known or (self._printed and event.printed is not None)
+
+    def note(self, event: Event) -> list[Message]:
+        """Take an event into account: the messages that are complete now."""
+        match event:
+            case TaskFinished():
+                return self._note_result(event)
+            case RunStarted():
+                self.run, self._hosts = event.run, event.hosts
+                return []
+            case Warned() | StepProgressed():
+                return []
+            case _:
+                return self.rest()
+
+    def rest(self) -> list[Message]:
+        """All that has been gathered."""
+        gathered, self._gathered = self._gathered, {}
+        self._ended = self._characters = 0
+        place = {host: number for number, host in enumerate(self._hosts)}
+        messages = fold(
+            (host, task, each.result, "\n".join(each.parts), each.took)
+            for (task, host), each in sorted(
+                gathered.items(), key=lambda known: place.get(known[0][1], len(place))
+            )
+            if each.parts
+        )
+        self.any = self.any or any(each.status not in BAD for each in messages)
+        return messages
+
+    def _note_result(self, event: TaskFinished) -> list[Message]:
+        if self.takes(event):
+            self._gather(event)
+        if event.item is None:
+            self._ended += 1
+        all_ended = self._hosts and self._ended >= len(self._hosts)
+        if self._gathered and (all_ended or self._characters > MOST_GATHERED):
+            return self.rest()
+        if all_ended:
+            self._ended = 0
+        return []
+
+    def _gather(self, event: TaskFinished) -> None:
+        key = (event.task, event.host)
+        gathered = self._gathered.setdefault(key, _Gathered(event.result))
+        gathered.result = event.result
+        text = event.printed if self._printed else None
+        if event.result in BAD:
+            if event.item is not None:
+                text = f"{one_line(event.item)}: {event.message}"
+            else:  # of a loop the items have said why
+                text = None if gathered.parts else event.message or "no reason given"
+        if text:
+            gathered.parts.append(text)
+            self._characters += len(text)
+        if event.item is None:
+            gathered.took = event.duration_seconds
+
+
+def fold(
+    texts: Iterable[tuple[str, str, str, str, float | None]],
+) -> list[Message]:
+    """One message for each text in a task, from host, task, status, text and duration each."""
+    folded: dict[tuple[str, str, str], tuple[list[str], list[float]]] = {}
+    for host, task, status, text, took in texts:
+        hosts, durations = folded.setdefault((task, status, text), ([], []))
+        hosts.append(host)
+        durations += [] if took is None else [took]
+    return [
+        _cut(status, hosts, task, text, max(durations, default=None))
+        for (task, status, text), (hosts, durations) in folded.items()
+    ]
+
+
+def _cut(status: str, hosts: list[str], task: str, text: str, took: float | None) -> Message:
+    lines = harmless(text.removeprefix(FROM_SSH)).expandtabs(4).strip("\n").splitlines()
+    lines = [line.rstrip() for line in lines]
+    shown = lines if len(lines) <= MOST_LINES + 1 else lines[:MOST_LINES]
+    cut = tuple(
+        line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in shown
+    )
+    return Message(status, tuple(hosts), task, cut, len(lines) - len(shown), took)
+
+
+def message_text(message: Message, console: "Console", run: int | None) -> Text:
+    """A message as a person reads it: hosts and task, then the text beside it or below."""
+    text = _head(message, console, one_line(message.task))
+    took = Text(f" ({seconds(message.took)})" if message.took else "", style="dim")
+    if len(message.lines) == 1 and not message.cut:
+        return text + Text(f": {message.lines[0]}") + took
+    text += took + Text("".join(f"\n{INDENT}{line}" for line in message.lines))
+    if message.cut:
+        rest = f"{message.more} more lines" if message.more else "the rest"
+        where = f": diaken history output {run} --host {message.hosts[0]}" if run else ""
+        text += Text(f"\n{INDENT}{_dots(console)} {rest}{where}", style="dim")
+    return text
+
+
+def short_text(message: Message, console: "Console") -> Text:
+    """The same in one line: the text is told in full elsewhere, and cut here."""
+    line = shortened("\n".join(message.lines), _dots(console))
+    return _head(message, console, one_line(message.task), line)
+
+
+def shortened(text: str, dots: str = "…") -> str:
+    """The first line of a text, and not too much of it."""
+    first = text.split("\n", 1)[0]
+    if len(first) <= SHORT:
+        return f"{first} {dots}" if first != text else text
+    return f"{first[:SHORT].rstrip()}{dots}"
+
+
+def _head(message: Message, console: "Console", *parts: str) -> Text:
+    names = listed([one_line(each) for each in message.hosts], MOST_NAMES)
+    said = ": ".join(part for part in (names, *parts) if part)
+    return Text.assemble((f"{sign(message.status, console)} ", mark(message.status).style), said)
+
+
+def _dots(console: "Console") -> str:
+    return "…" if speaks_unicode(console) else "..."
