@@ -89,6 +89,9 @@ def test_a_signal_that_is_passed_on_is_one(deploying: Deploying) -> None:
     assert (status, run["status"], run["leftovers"]) == (130, "canceled", [])
     assert "stopped by SIG" in run["error"]["message"]
     assert not deploying.machines()
+    people = deploying.run("history", "show", str(run["id"])).out.splitlines()
+    assert any(line.split()[:3] == ["provision", "■", "canceled"] for line in people), people
+    assert not any("error:" in line or "✗" in line for line in people), people
 
 
 def test_a_terminal_that_goes_away_undoes_it(deploying: Deploying) -> None:

@@ -273,7 +273,11 @@ def test_a_stopped_prune_says_what_goes_on_without_it(
     while len(present(session)) > left:  # vCenter does go on with it
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert cli.json("history", "list", "--kind", "snapshot")[0]["status"] == "canceled"
+    run = cli.json("history", "list", "--kind", "snapshot")[0]
+    assert run["status"] == "canceled"
+    people = cli.run("history", "show", str(run["id"])).out
+    assert f"{VMS} canceled" in people
+    assert ("✗" in people.partition("SNAPSHOT OF")[0], "error:" in people) == (False, False)
 
 
 def test_a_log_that_cannot_be_written_is_said_before_anything_is_removed(

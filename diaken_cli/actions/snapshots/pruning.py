@@ -156,8 +156,10 @@ def _carry_out(
 
         at_the_same_time(work, [each for each in plans if each.removals(free)])
         results.finish(free)
+        stopped = recording.stop.requested()
+        ended = StepStatus.FAILED if results.failed or stopped else StepStatus.SUCCESS
+        recording.end(STEP, ended, canceled=stopped)
         recording.stop.check()
-        recording.end(STEP, StepStatus.FAILED if results.failed else StepStatus.SUCCESS)
         if results.failed:
             some = RunStatus.PARTIAL if results.removed else RunStatus.FAILED
             recording.ends_as(some, None)
@@ -184,6 +186,7 @@ class _Results:
         self.rows: dict[tuple[str, str], Row] = {}
         self.removed = 0
         self.failed = 0
+        self.stopped: set[str] = set()  # hosts that were not done when someone stopped it
         self._recording = recording
         self._planned = {_key(row): row for row in _rows(plans)}
         self._owners = owners
@@ -199,8 +202,10 @@ class _Results:
             self.rows[key] = replace(self._planned[key], status=status, error=error)
             self.removed += error is None
             self.failed += error is not None
-            if error is not None:
-                self._errors.setdefault(machine.host.name, error)
+            if error is not None and machine.host.name not in self._errors:
+                self._errors[machine.host.name] = error
+                if self._recording.stop.requested():
+                    self.stopped.add(machine.host.name)
             event: Event = SnapshotFinished(
                 action=SnapshotAction.REMOVE,
                 host=machine.host.name,
@@ -219,8 +224,9 @@ class _Results:
             host, error = self._owners[name], self._errors.get(name)
             self._recording.knows_host(name, host.id)
             status = HostStatus.SUCCESS if error is None else HostStatus.FAILED
-            result = HostResult(name, host.ip, status, message=error)
-            self._recording.emit(HostFinished(result=result))
+            task = STEP if name in self.stopped else None
+            result = HostResult(name, host.ip, status, failed_task=task, message=error)
+            self._recording.emit(HostFinished(result=result, canceled=result.canceled))
 
 
 def _some_without_vm(inventory: Iterable[HostRecord]) -> bool:
