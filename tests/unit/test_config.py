@@ -278,7 +278,7 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         "there is no section [databse]; did you mean database?",
         "[ssh] port: '22' is not a whole number, 1 to 65535",
         "[ssh] has no key prot; did you mean port?",
-        '[deploy] memory: 8 is not a size, such as "512M" or "8G"',
+        '[deploy] memory: 8 is not a size, such as "512M", "8G" or "8 GiB"',
         "[deploy.environments.PROD] cpus: 0 is not a whole number, 1 or more",
         "[deploy.environments.all]: 'all' is reserved: any name but all, ungrouped, localhost",
         "DIAKEN_SSH_PORT: 'x' is not a whole number, 1 to 65535",
