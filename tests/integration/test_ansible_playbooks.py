@@ -40,6 +40,7 @@ SCRIPT
       echo SHA256: $(sha256sum $repository/apache2.deb | cut -d' ' -f1)
       echo
     } >>$repository/Packages
+    touch -d '2 hours ago' /var/lib/apt/lists  # apt 3 keeps a copy there: it is to be made anew
 """
 PACKAGES = r"""
     cd "$(mktemp -d)"

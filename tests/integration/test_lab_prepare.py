@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab_fixture import LAB
+from tests.lab_fixture import LAB, Lab
 
 NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 
@@ -72,6 +72,26 @@ def test_without_apt_it_says_what_is_missing(copy: Path, tmp_path: Path) -> None
         assert (status, "no apt-get" in said) == (1, True)
         assert (option[1:] or ("golang-github-vmware-govmomi-dev",))[0] in said
     assert not (copy / ".build").exists()
+
+
+def test_a_service_that_it_installs_is_not_started_at_the_next_boot(lab: Lab) -> None:
+    """On a host of the lab, where nothing is to be downloaded: it has all of this machine's."""
+    address = "10.77.0.65"
+    host = f"host-{address}"
+    subprocess.run([LAB, "host", address, "--name", lab.name], check=True)
+    links = ("sh", "-c", "cd /etc; ls rc2.d systemd/system/multi-user.target.wants/ 2>&1")
+    assert lab.sh(host, "update-rc.d", "ssh", "enable").returncode == 0
+    assert "S01ssh" in lab.sh(host, *links).stdout
+
+    script = (LAB.parent / "prepare").read_text()
+    done = lab.sh(host, "bash", "-c", script, "prepare", "--only", "openssh-server")
+
+    assert done.returncode == 0, done.stderr
+    assert "can't disable" not in done.stderr
+    listed = lab.sh(host, *links).stdout.split()
+    assert "K01ssh" in listed
+    assert "S01ssh" not in listed
+    assert "ssh.service" not in listed
 
 
 @pytest.mark.parametrize("arguments", [("--only",), ("--what",)])
