@@ -1,4 +1,4 @@
-"""lab/prepare without root or without apt says what is missing, and touches nothing."""
+"""lab/prepare and lab/fresh without root or without apt say what is missing, and touch nothing."""
 
 import shutil
 import subprocess
@@ -55,7 +55,7 @@ def test_without_root_it_says_how_to_get_what_is_missing(copy: Path) -> None:
 
 
 def test_without_root_where_nothing_is_missing_it_asks_for_root(copy: Path) -> None:
-    for program in (("prepare",), ("lab", "list")):
+    for program in (("prepare",), ("lab", "list"), ("fresh", "trixie")):
         status, said = ran((*NOBODY, copy / program[0], *program[1:]))
         assert (status, "root" in said) == (1, True)
     assert not (copy / ".build").exists()
@@ -97,4 +97,10 @@ def test_a_service_that_it_installs_is_not_started_at_the_next_boot(lab: Lab) ->
 @pytest.mark.parametrize("arguments", [("--only",), ("--what",)])
 def test_an_unknown_argument_is_answered_with_the_usage(arguments: tuple[str, ...]) -> None:
     status, said = ran((LAB.parent / "prepare", *arguments))
+    assert (status, said.startswith("usage: ")) == (2, True)
+
+
+@pytest.mark.parametrize("arguments", [(), ("sarge",), ("trixie-backports",), ("--folder",)])
+def test_a_fresh_debian_is_one_of_two(arguments: tuple[str, ...]) -> None:
+    status, said = ran((LAB.parent / "fresh", *arguments))
     assert (status, said.startswith("usage: ")) == (2, True)
