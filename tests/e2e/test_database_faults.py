@@ -384,22 +384,35 @@ def world_of_nobody() -> Iterator[Cli]:
         shutil.rmtree(folder)
 
 
-DROPPED = f"""
-import os, sys
-from tests.e2e import fuzz_server
-
-fuzz_server.load()  # this account's Python may be closed to the other one
-os.setgroups([]), os.setgid({NOBODY}), os.setuid({NOBODY})
-sys.modules["diaken_cli.__main__"].main()
+# Opens folders to all, in mounts that nobody else sees: their modes stay what they are.
+OPENED = """
+mount -t tmpfs opened /mnt
+while [ "$1" != -- ]; do
+  mkdir -p "/mnt$1/upper" "/mnt$1/work"
+  layers="lowerdir=$1,upperdir=/mnt$1/upper,workdir=/mnt$1/work"
+  mount -t overlay overlay -o "$layers" "$1"
+  chmod 755 "$1"
+  shift
+done
+shift
+exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"
 """
+
+
+def closed_ways() -> list[Path]:
+    """The folders on the way to diaken and its Python that other accounts can't pass."""
+    ends = [Path(each) for each in (ROOT, DIAKEN[0], sys.prefix, sys.base_prefix)]
+    ways = {folder for end in ends for folder in (end, *end.parents) if folder.is_dir()}
+    return sorted(each for each in ways if not each.stat().st_mode & 0o001)
 
 
 def as_nobody(cli: Cli, *arguments: str) -> tuple[int, Any]:
     """The status and the document of a call by an account without any rights."""
+    opened = ["unshare", "--mount", "sh", "-ec", OPENED, "sh", *map(str, closed_ways()), "--"]
     done = subprocess.run(
-        [sys.executable, "-c", DROPPED, *arguments, "--json"],
+        [*opened, *DIAKEN, *arguments, "--json"],
         cwd=cli.folder,
-        env=cli.environment | {"PYTHONPATH": str(ROOT)},
+        env=cli.environment,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
