@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.lab_fixture import lab
 
@@ -35,3 +36,7 @@ def _start_commands_as_a_shell_does() -> None:
 
 
 _start_commands_as_a_shell_does()
+
+# On a busy machine an example takes as long as it takes, to make and to try.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")

@@ -89,7 +89,7 @@ def _listening(recording: Recording) -> Callable[[], bool]:
         recording.flush_in_time()  # what was said can be read from elsewhere while a task goes on
         if recording.stop.requested() and not told:
             told = True
-            recording.warn("stopping: Ansible, and what it runs on the hosts, is being ended")
+            recording.warn("stopping Ansible and its tasks on the hosts…")
         return told
 
     return should_stop

@@ -12,12 +12,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from diaken_cli.events import Event, RunStarted, TaskFinished, Warned
+from diaken_cli.events import Event, RunStarted, SnapshotFinished, TaskFinished, Warned
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, message_text
 from diaken_cli.render.output import Format, Output
-from diaken_cli.render.phrases import seconds
+from diaken_cli.render.phrases import no_snapshot, seconds
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
+from diaken_cli.words import SnapshotStatus
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod, OverflowMethod, RenderableType
@@ -68,6 +69,8 @@ class LiveScreen:
             self._live.start()
         elif isinstance(event, Warned):
             self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
+        elif isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
+            self._output.warn(no_snapshot(event))
         elif isinstance(event, TaskFinished) and self._output.verbose and event.text:
             self._output.err.print(Text(harmless(event.text), style=mark(event.result).style))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diaken_cli.events import RunStarted
+from diaken_cli.events import RunStarted, SnapshotFinished
 from diaken_cli.words import HostCounters, RunKind
 
 MOST_NAMES = 3
@@ -53,3 +53,8 @@ def began(started: RunStarted) -> str:
     request = {"action": started.action, "check": started.check}
     said = title(started.kind, started.target, started.playbook, request)
     return f"run {started.run}: {said}"
+
+
+def no_snapshot(event: SnapshotFinished) -> str:
+    """That a host goes without a snapshot, where none was tried: `web01: no snapshot: why`."""
+    return f"{event.host}: no snapshot: {event.error}"

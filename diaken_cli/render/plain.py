@@ -24,8 +24,8 @@ from diaken_cli.events import (
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign
 from diaken_cli.render.messages import Gathering, Message, Told, message_text, shortened
 from diaken_cli.render.output import Output
-from diaken_cli.render.phrases import began, counters, seconds
-from diaken_cli.words import HostStatus, StepStatus
+from diaken_cli.render.phrases import began, counters, no_snapshot, seconds
+from diaken_cli.words import HostStatus, SnapshotStatus, StepStatus
 
 PERCENT = 20  # points between two lines about the progress of a step
 
@@ -44,6 +44,9 @@ class PlainLines:
             self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
             return
         if self._output.quiet:
+            return
+        if isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
+            self._output.warn(no_snapshot(event))
             return
         line = self._line(event)
         complete = self._messages.note(event)

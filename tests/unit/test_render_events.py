@@ -233,6 +233,21 @@ def test_progress_is_told_in_large_steps(capsys: pytest.CaptureFixture[str]) -> 
     assert "clone: 100 %" in said
 
 
+def test_a_host_that_goes_without_a_snapshot_is_a_warning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    event = SnapshotFinished(
+        host="web04",
+        vcenter=None,
+        name="Before executing update",
+        status=SnapshotStatus.SKIPPED,
+        error="the host has no vCenter",
+    )
+    said = printed(capsys, event)
+    assert said == "warning: web04: no snapshot: the host has no vCenter\n"
+    assert printed(capsys, event, quiet=True) == ""
+
+
 def test_quiet_leaves_nothing_but_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     said = printed(capsys, *EVENTS, quiet=True, verbose=True)
     assert said == "warning: web02: no snapshot: the host has no vCenter\n"
