@@ -245,9 +245,10 @@ def test_vcenters_that_can_not_be_used(in_lab: Patient, lab: Lab) -> None:
     password.chmod(0o600)
     readable = in_lab.folder / "readable"
     readable.write_text("secret\n")
-    readable.chmod(0o644)
+    readable.chmod(0o600)
     vcenter(in_lab, lab, "wrong-password", password_file=str(password))
     vcenter(in_lab, lab, "open-password", password_file=str(readable))
+    readable.chmod(0o644)
     vcenter(in_lab, lab, "no-password", password_file=None, password_env="NOT_SET")
     vcenter(in_lab, lab, "no-certificate", ca_file=None)
     vcenter(in_lab, lab, "down", server="127.0.0.1:9")
