@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"time"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
@@ -53,7 +52,7 @@ func (f *front) soap(w http.ResponseWriter, r *http.Request) {
 		f.carryOutLater(r, method, p)
 		return
 	}
-	time.Sleep(time.Duration(p.callDelay) * time.Millisecond)
+	waitAsOrdered(method.Name)
 	switch {
 	case p.statusCode != 0:
 		http.Error(w, "ordered by the lab", p.statusCode)
@@ -93,7 +92,7 @@ func (f *front) carryOutLater(r *http.Request, method *simulator.Method, p plan)
 	if op == nil || !f.authenticated(r) {
 		return
 	}
-	time.Sleep(time.Duration(p.callDelay) * time.Millisecond)
+	waitAsOrdered(method.Name)
 	op(httptest.NewRecorder(), method, p)
 }
 

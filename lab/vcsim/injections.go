@@ -1,6 +1,9 @@
 package main
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // injection is what was ordered for the calls of one method; counts go down with each call.
 type injection struct {
@@ -24,7 +27,7 @@ type injection struct {
 
 // plan is what happens to one call.
 type plan struct {
-	callDelay, taskDelay int
+	taskDelay            int
 	statusCode           int
 	resetBefore          bool
 	resetAfter           bool
@@ -83,8 +86,27 @@ func planCall(method string) plan {
 	return plan{}
 }
 
+// waitAsOrdered holds a call up as long as is ordered for its method now: a shorter delay, or none, lets go of it.
+func waitAsOrdered(method string) {
+	for began := time.Now(); time.Since(began) < orderedDelay(method); {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// orderedDelay is that of a method, or of all.
+func orderedDelay(method string) time.Duration {
+	injections.Lock()
+	defer injections.Unlock()
+	for _, name := range []string{method, everyMethod} {
+		if ordered := injections.byMethod[name]; ordered != nil {
+			return time.Duration(ordered.callDelay) * time.Millisecond
+		}
+	}
+	return 0
+}
+
 func (i *injection) take() plan {
-	p := plan{callDelay: i.callDelay, taskDelay: i.taskDelay}
+	p := plan{taskDelay: i.taskDelay}
 	switch { // one mishap a call
 	case takeOne(&i.statusCount):
 		p.statusCode = i.statusCode

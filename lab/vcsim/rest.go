@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"path"
 	"strings"
-	"time"
 
 	_ "github.com/vmware/govmomi/vapi/simulator" // serves restPrefix: sessions, categories, tags
 )
@@ -27,8 +26,9 @@ func (f *front) rest(w http.ResponseWriter, r *http.Request) {
 	if dir, last := path.Split(r.URL.Path); strings.Contains(last, ":") {
 		route, id = strings.TrimSuffix(dir, "/"), strings.TrimPrefix(last, "id:")
 	}
-	p := planCall(r.Method + " " + route)
-	time.Sleep(time.Duration(p.callDelay) * time.Millisecond)
+	name := r.Method + " " + route
+	p := planCall(name)
+	waitAsOrdered(name)
 	user, secret, _ := r.BasicAuth()
 	switch {
 	case p.statusCode != 0:

@@ -20,8 +20,10 @@ from tests.e2e.faults import STEPS
 from tests.e2e.faults.fault import (
     BAD,
     BOTH,
+    HELD_CLOCK,
     HOST,
     NO_RUN,
+    RELEASED_CLOCK,
     SLOW_CLONE,
     UNAVAILABLE,
     Fault,
@@ -197,6 +199,8 @@ def carried_out(deploying: Deploying, case: Fault) -> tuple[int, Any, str]:
         if case.during:
             call.until(lambda: case.reached(deploying))
             case.then(deploying)
+            if HELD_CLOCK in case.orders:
+                RELEASED_CLOCK(deploying)
         if case.stopped:
             call.signal(signal.SIGTERM)
         status, run = call.ended()

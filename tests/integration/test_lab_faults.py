@@ -1,6 +1,7 @@
 """What is ordered to go wrong in the lab goes wrong as lab/README.md says, and no longer."""
 
 import http.client
+import threading
 import time
 import urllib.error
 from collections.abc import Iterator
@@ -69,6 +70,18 @@ def test_delay_holds_each_call_up_until_cleared(lab: Lab, service: Any) -> None:
     assert seconds() >= 0.4
     lab.sim("clear")
     assert seconds() < 0.4
+
+
+def test_a_shorter_delay_lets_go_of_a_call_that_waits(lab: Lab, service: Any) -> None:
+    lab.sim("delay", method="CurrentTime", ms=60_000)
+    lab.sim("calls")
+    caller = threading.Thread(target=service.CurrentTime)
+    caller.start()
+    while not lab.sim("calls")["calls"].get("CurrentTime"):
+        assert caller.is_alive()
+    lab.sim("delay", method="CurrentTime", ms=0)
+    caller.join(30)
+    assert not caller.is_alive()
 
 
 def test_an_order_for_all_methods_spares_those_that_have_their_own(lab: Lab, service: Any) -> None:

@@ -5,9 +5,9 @@ from contextlib import closing
 
 from tests.e2e.deploying import IP, NAME, Deploying
 from tests.e2e.faults.fault import (
+    HELD_CLOCK,
     HOST,
     PROTECTED,
-    SLOW_CLOCK,
     Fault,
     Order,
     command,
@@ -37,7 +37,7 @@ def meanwhile(
     """Something changes after all was checked, and before it is reserved."""
     return Fault(
         what,
-        (SLOW_CLOCK,),
+        (HELD_CLOCK,),
         during="validate",
         then=then,
         step="register",
@@ -90,7 +90,7 @@ REGISTER = (
     ),
     Fault(
         "Another process holds the database for long",
-        (SLOW_CLOCK,),
+        (HELD_CLOCK,),
         during="validate",
         then=hold_database,
         step="validate",

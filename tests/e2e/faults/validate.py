@@ -7,9 +7,9 @@ from contextlib import closing
 from tests.e2e.cli import DIAKEN
 from tests.e2e.deploying import Deploying
 from tests.e2e.faults.fault import (
+    HELD_CLOCK,
     PROTECTED,
     RESET,
-    SLOW_CLOCK,
     Fault,
     expire,
     expire_and_refuse,
@@ -72,7 +72,7 @@ VALIDATE = (
     ),
     Fault(
         "vCenter ends the session before anything was changed",
-        (SLOW_CLOCK,),
+        (HELD_CLOCK,),
         during="validate",
         then=expire,
     ),
@@ -121,7 +121,7 @@ VALIDATE = (
     ),
     Fault(
         "vCenter ends the session and refuses the password before anything was changed",
-        (SLOW_CLOCK,),
+        (HELD_CLOCK,),
         during="validate",
         then=expire_and_refuse,
         step="validate",
@@ -132,14 +132,14 @@ VALIDATE = (
     full_disk(
         "The disk of the database is full before anything was changed",
         "validate",
-        orders=(SLOW_CLOCK,),
+        orders=(HELD_CLOCK,),
         left=(),
         exit=10,
     ),
     full_disk(
         "The disk of the database is write-protected before anything was changed",
         "validate",
-        orders=(SLOW_CLOCK,),
+        orders=(HELD_CLOCK,),
         then=write_protect,
         said=PROTECTED,
         left=(),
