@@ -117,12 +117,15 @@ def prune(
     from diaken_cli.actions.validate import Reader
     from diaken_cli.commands.cron import a_person_reads, end_with, remembering
     from diaken_cli.render.snapshots import PRUNED, pruned
+    from diaken_cli.store.engine import require as require_database
 
     reader = Reader()
     seconds = reader.optional(
         "--older-than", older_than, units.parse_duration, None, may_be_empty=False
     )
     reader.check()
+    if dry_run:  # like prune itself, it never makes a database
+        require_database(call.config.database.path)
     with nullcontext() if dry_run else remembering(call):
         outside = call.outside
     people = call.output.format is Format.TEXT and (dry_run or a_person_reads())

@@ -140,6 +140,8 @@ def test_a_database_that_is_not_there_is_told_once_a_day_and_never_made(
     assert all(f"error: there is no database {database}" in each for each in told.values()), told
     assert "DIAKEN_DATABASE" in told[0]
     assert cli.error(10, *command)["code"] == "database"
+    if command == ("snapshots", "prune"):
+        assert cli.error(10, *command, "--dry-run")["code"] == "database"
     assert sorted(cli.folder.rglob("elsewhere/*")) == before
     cli.database = kept
     cli.configure()
