@@ -204,6 +204,7 @@ def _asked_of_hardware(
 
     usual = call.config.deploy.for_environment(options.environment)
     own = there.templates.get(options.template or "")
+    network = there.network_of(options.template or "")
     as_it_is = "as the template has it"
 
     def disk_fits(text: str) -> None:
@@ -217,6 +218,7 @@ def _asked_of_hardware(
             *("--network", options.network, "Network", lambda: there.networks),
             required=False,
             default=usual.network,
+            empty=f"{network}, {as_it_is}" if network else as_it_is,
         ),
         cpus=ask.optional(
             *("--cpus", options.cpus, "CPUs", units.parse_count),

@@ -90,6 +90,7 @@ class Questions:
         known: Callable[[], Iterable[str]],
         *,
         required: bool = True,
+        empty: str = "none",
         default: str | None = None,
         beside: Mapping[str, str] | None = None,
     ) -> str | None:
@@ -98,7 +99,8 @@ class Questions:
         Case is ignored, and a beginning that only one name has is enough. `known` is called only
         where somebody is asked; where it gives nothing, nobody is. Without an `option` the answer
         only leads to another question. An empty answer means `default`, or the only name that
-        there is. What is `beside` a name is shown, on a line of its own.
+        there is; where there is neither, `empty` says what it means. What is `beside` a name is
+        shown, on a line of its own.
         """
         if given is not None or not self._call.may_ask:
             return given
@@ -117,7 +119,7 @@ class Questions:
         if beside is not None:
             for name in names[:SHOWN]:
                 self._show(f"  {name}: {beside[name]}")
-        asked = self._with_names(label, names, "" if required else f"empty: {default or 'none'}")
+        asked = self._with_names(label, names, "" if required else f"empty: {default or empty}")
         answer = self._ask(
             option,
             f"{asked} [{default}]" if required and default else asked,

@@ -94,7 +94,7 @@ def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(inventory: De
         ("Domain (empty: none): ", "-example"),
         ("is not a domain", "example.com"),
         ("Template (debian12", "debian12"),
-        ("Network (", "vm net"),
+        ("; empty: VM Network, as the template has it): ", "vm net"),
         ("CPUs (empty: 1, as the template has it): ", "0"),
         ("must be a whole number", "2"),
         ("Memory (empty: 1G, as the template has it): ", "1G"),

@@ -43,6 +43,14 @@ class Offers:
         """The names of the networks, or the inventory paths where several have a name."""
         return _names(self.portgroups)
 
+    def network_of(self, template: str) -> str | None:
+        """The name of the network that a template is on; None where that can't be told."""
+        own = self.templates.get(template)
+        named = zip(_names(self.portgroups), self.portgroups, strict=True)
+        return next(
+            (name for name, each in named if own and own.network in (each.ref, each.name)), None
+        )
+
     def within(self, datacenter: str | None) -> "Offers":
         """What is in one datacenter, by its path or name; None is all. Raises NotFound."""
         refs = chosen_datacenters(self.places, datacenter)
