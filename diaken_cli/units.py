@@ -1,4 +1,4 @@
-"""Durations, sizes, names and addresses as people write them.
+"""Durations, sizes, names and addresses as people write them, and texts shortened for them.
 
 What is refused raises ValueError with a sentence that says what would be right.
 """
@@ -159,3 +159,20 @@ def _formatted(amount: int, units: dict[str, int]) -> str | None:
         if amount and amount % factor == 0:
             return f"{amount // factor}{unit}"
     return None
+
+
+def shortened(text: str, most: int, dots: str = "…") -> str:
+    """A text in at most so many characters: what is too much is left out in its middle.
+
+    What went wrong stands at the end of most messages, so two thirds of the room are for that. It
+    is broken between words, but for words that would take more than half of their part.
+    """
+    if len(text) <= most:
+        return text
+    room = most - len(dots) - 2  # with a blank on both sides
+    first = room // 3
+    head, tail = text[: first + 1], text[first - room - 1 :]
+    head_words, tail_words = head.rpartition(" ")[0], tail.partition(" ")[2]
+    head = head_words if len(head_words) > first // 2 else head[:-1]
+    tail = tail_words if len(tail_words) > (room - first) // 2 else tail[1:]
+    return f"{head.strip()} {dots} {tail.strip()}"

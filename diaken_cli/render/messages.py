@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from diaken_cli.events import Event, RunStarted, StepProgressed, TaskFinished, Warned
-from diaken_cli.render.marks import harmless, mark, one_line, sign, speaks_unicode
+from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.phrases import listed, seconds
+from diaken_cli.units import shortened
 from diaken_cli.words import TaskResult
 
 if TYPE_CHECKING:
@@ -183,16 +184,8 @@ def message_text(message: Message, console: "Console", run: int | None) -> Text:
 
 def short_text(message: Message, console: "Console") -> Text:
     """The same in one line: the text is told in full elsewhere, and cut here."""
-    line = shortened("\n".join(message.lines), _dots(console))
+    line = shortened(clauses("\n".join(message.lines)), SHORT, _dots(console))
     return _head(message, console, one_line(message.task), line)
-
-
-def shortened(text: str, dots: str = "…") -> str:
-    """The first line of a text, and not too much of it."""
-    first = text.split("\n", 1)[0]
-    if len(first) <= SHORT:
-        return f"{first} {dots}" if first != text else text
-    return f"{first[:SHORT].rstrip()}{dots}"
 
 
 def _head(message: Message, console: "Console", *parts: str) -> Text:

@@ -22,9 +22,10 @@ from diaken_cli.events import (
     Warned,
 )
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign
-from diaken_cli.render.messages import Gathering, Message, Told, message_text, shortened
+from diaken_cli.render.messages import SHORT, Gathering, Message, Told, message_text
 from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import began, counters, no_snapshot, seconds
+from diaken_cli.units import shortened
 from diaken_cli.words import HostStatus, SnapshotStatus, StepStatus
 
 PERCENT = 20  # points between two lines about the progress of a step
@@ -84,7 +85,7 @@ class PlainLines:
                 return self._progress(event)
             case StepFinished():
                 failed = event.status is not StepStatus.SUCCESS
-                why = shortened(clauses(event.detail or "")) if failed else None
+                why = shortened(clauses(event.detail or ""), SHORT) if failed else None
                 status = "canceled" if event.canceled else event.status
                 return self._marked(status, event.step, why, event.duration_seconds)
             case PlayStarted():

@@ -14,20 +14,14 @@ from diaken_cli.actions.run.summary import (
 )
 from diaken_cli.errors import DiakenError
 from diaken_cli.render.marks import clauses, mark, one_line, sign
-from diaken_cli.render.messages import (
-    Message,
-    Told,
-    fold,
-    message_text,
-    short_text,
-    shortened,
-)
+from diaken_cli.render.messages import SHORT, Message, Told, fold, message_text, short_text
 from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.runs import CANCELED
 from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
 from diaken_cli.store.runs import RunDetail
+from diaken_cli.units import shortened
 from diaken_cli.words import RunKind, TargetType
 
 if TYPE_CHECKING:
@@ -155,7 +149,7 @@ def detail_of(run: Shape, step: Shape) -> str:
     """What a step says, in one line, cut where the run's error says it in full."""
     detail = step["detail"] or ""
     told = run["error"] is not None and detail in run["error"]["message"]
-    return shortened(clauses(detail)) if told else clauses(detail)
+    return shortened(clauses(detail), SHORT) if told else clauses(detail)
 
 
 def what_next(run: Shape) -> Iterator[str]:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from diaken_cli.errors import SecretError
+from diaken_cli.units import shortened
 from diaken_cli.words import SecretKind
 
 COMMAND_SECONDS = 30
@@ -166,7 +167,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 def _last_line(complaint: bytes) -> str:
     lines = complaint.decode(errors="replace").split("\n")
     said = [line.strip() for line in lines if line.strip()]
-    return f": {said[-1][:200]}" if said else ""
+    return f": {shortened(said[-1], 200)}" if said else ""
 
 
 # ── from a file, from a variable ─────────────────────────────────────────────────────────────

@@ -77,10 +77,12 @@ def test_a_night_with_a_vcenter_down_and_a_host_away_is_one_line(store: Store) -
 def test_hosts_with_one_reason_are_told_together_and_few_of_them(store: Store) -> None:
     failed = (HostStatus.FAILED, "Restart nginx", "no such unit")
     hosts = {f"web0{number}": failed for number in range(1, 6)}
-    hosts["db06"] = (HostStatus.FAILED, "Copy", "disk\nfull " + "x" * 200)
+    hosts["db06"] = (HostStatus.FAILED, "Copy", "disk\nfull " + "x" * 200 + " the cause")
     said = summary(a_run(store, good("web07") | hosts, {}))
     assert said.startswith("1 of 7 ok; failed: db06 (Copy: disk full xxx")
-    assert said.endswith("x…); web01, web02, web03 and 2 more (Restart nginx: no such unit)")
+    assert said.endswith(
+        "x the cause); web01, web02, web03 and 2 more (Restart nginx: no such unit)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -111,13 +111,17 @@ def test_each_end_has_its_result(event: str, data: dict[str, Any], result: TaskR
         ({"msg": "No package matching 'x'"}, "No package matching 'x'"),
         ({"msg": "Task failed: Module failed"}, "Module failed"),
         ({}, "no reason given"),
-        ({"msg": "non-zero return code", "rc": 3, "stderr": "a\nlast\n"}, "… (3): last"),
+        ({"msg": "non-zero return code", "rc": 3, "stderr": "a\nlast\n"}, "… (3): a; last"),
         (
             {"msg": "The command exited with a non-zero return code.", "rc": 3, "stderr": "last"},
             "… (3): last",
         ),
         ({"msg": "non-zero return code", "rc": 3, "stdout": "said\n", "stderr": ""}, "… (3): said"),
         ({"msg": "non-zero return code", "rc": 3, "stdout": "", "stderr": ""}, "…"),
+        (
+            {"msg": "non-zero return code", "rc": 7, "stderr": "1\n\n 2\n3\n4\n", "stdout": "x"},
+            "… (7): 2; 3; 4",
+        ),
         (
             {"msg": "non-zero return code", "rc": 3, "stdout": "said\r\n", "stderr": CLOSED},
             "… (3): said",
@@ -172,7 +176,7 @@ def test_the_items_of_a_loop_are_told_and_the_first_failure_is_the_reason() -> N
     assert [end.item for end in ends] == ["a", "b", "c", "d", None, None]
     assert [end.message for end in ends] == [
         *(None, "b is bad", "c is bad", None),
-        *("b is bad", "of its own"),
+        *("item b: b is bad", "of its own"),
     ]
 
 
@@ -239,20 +243,20 @@ def test_the_source_that_ansible_prints_in_front_of_a_failure_is_left_out() -> N
 
 def test_a_flood_is_cut_and_says_so() -> None:
     flood = "x" * (TEXT_LIMIT + 5)
-    end = one(ended("runner_on_failed", flood, res={"msg": "m" * (MESSAGE_LIMIT + 1)}))
+    end = one(ended("runner_on_failed", flood, res={"msg": "m" * MESSAGE_LIMIT + " is the cause"}))
 
     assert end.text == f"{'x' * TEXT_LIMIT}\n[5 more characters left out]"
-    assert end.message == "m" * MESSAGE_LIMIT
+    assert end.message is not None
+    assert len(end.message) <= MESSAGE_LIMIT
+    assert end.message.endswith("m is the cause")
 
 
 def test_a_secret_at_the_cut_is_hidden_first() -> None:
     """Half of it would be shown, were it looked for after the cut."""
-    text = "m" * (MESSAGE_LIMIT - 4) + SECRET
-
-    end = one(ended("runner_on_failed", res={"msg": text}), secrets=(SECRET,))
+    end = one(ended("runner_on_failed", res={"msg": SECRET * MESSAGE_LIMIT}), secrets=(SECRET,))
 
     assert end.message is not None
-    assert end.message.endswith("m****")
+    assert set(end.message) == set("* …")
 
 
 def test_a_warning_is_one_line_without_its_sign() -> None:

@@ -226,3 +226,31 @@ def test_nothing_but_a_sentence_is_raised(text: str) -> None:
 
 def test_one_cpu_is_no_cpus() -> None:
     assert [units.format_cpus(count) for count in (1, 2)] == ["1 CPU", "2 CPUs"]
+
+
+UNDEFINED = (
+    "Task failed: Finalization of task args for 'ansible.builtin.debug' failed: Error while"
+    " resolving value for 'msg': 'nosuchvariable' is undefined"
+)
+
+
+def test_a_text_is_shortened_in_its_middle_between_words() -> None:
+    said = units.shortened(UNDEFINED, 100)
+    assert len(said) <= 100
+    assert said == (
+        "Task failed: Finalization of …"
+        " while resolving value for 'msg': 'nosuchvariable' is undefined"
+    )
+    assert units.shortened(UNDEFINED, 100, "...").isascii()
+    assert units.shortened("short", 5) == "short"
+    assert units.shortened("x" * 30 + " y", 12) == "xxx … xxxx y", "no word fits"
+
+
+@given(some.text(some.characters(exclude_characters="…")), some.integers(12, 60))
+def test_a_shortened_text_has_its_beginning_and_its_end(text: str, most: int) -> None:
+    said = units.shortened(text, most)
+    assert len(said) <= most
+    if said != text:
+        begin, end = said.split(" … ")
+        assert text.strip().startswith(begin)
+        assert text.strip().endswith(end)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from diaken_cli.store.runs import RunDetail
+from diaken_cli.units import shortened
 from diaken_cli.words import HostResult, HostStatus, SnapshotStatus
 
 NO_SNAPSHOT = "snapshot_failed"  # the error of a run that ended for want of one; it says why
@@ -107,5 +108,4 @@ def _one(names: Sequence[str], reason: str | None, alone: str | None) -> str:
 
 
 def _short(reason: str) -> str:
-    said = " ".join(reason.split())
-    return said if len(said) <= LONGEST_REASON else f"{said[: LONGEST_REASON - 1]}…"
+    return shortened(" ".join(reason.split()), LONGEST_REASON)

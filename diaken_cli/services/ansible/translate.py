@@ -10,10 +10,13 @@ from typing import Any
 from diaken_cli.events import Event, PlayStarted, TaskFinished, TaskStarted, Warned
 from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.printed import printed
+from diaken_cli.units import shortened
 from diaken_cli.words import TaskResult
 
 TEXT_LIMIT = 256 * 1024  # characters of one task's output on one host
 MESSAGE_LIMIT = 2000
+ITEM_LIMIT = 60  # characters of an item in front of its reason
+LAST_LINES = 3  # of a command that failed
 _HIDDEN = "********"
 # Bytes that are not UTF-8 come from Ansible as halves of surrogate pairs, which nothing can store.
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -101,9 +104,11 @@ class Translator:
         result = _result(kind, data, details, text)
         message = None
         if result in (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE):
-            message = self._hide(_reason(host, details))[:MESSAGE_LIMIT]
+            message = shortened(self._hide(_reason(host, details)), MESSAGE_LIMIT)
             if is_item:
-                self._item_failures.setdefault((host, task), message)
+                item = shortened(" ".join(self._item(details).split()), ITEM_LIMIT)
+                said = shortened(f"item {item}: {message}", MESSAGE_LIMIT)
+                self._item_failures.setdefault((host, task), said)
             else:  # of a loop Ansible says only that items failed: the first one says why
                 message = self._item_failures.pop((host, task), message)
             if match := _FAILURE.search(text):
@@ -153,7 +158,7 @@ def complaint(printed: str) -> str:
     said = "\n".join(takewhile(lambda line: not _TRACEBACK.match(line), lines[first:]))
     for sign in _ERROR_SIGNS:
         said = said.removeprefix(sign)
-    return said.strip()[:MESSAGE_LIMIT]
+    return shortened(said.strip(), MESSAGE_LIMIT)
 
 
 def _forms(secret: str) -> list[str]:
@@ -189,16 +194,16 @@ def _reason(host: str, details: Mapping[str, Any]) -> str:
         return ssh.explain(host, message)
     if message == "The command exited with a non-zero return code.":  # since ansible-core 2.21
         message = "non-zero return code"
-    if "rc" in details and (last := _last_line(details)):
+    if "rc" in details and (last := _last_lines(details)):
         message = f"{message} ({details['rc']}): {last}"
     return message
 
 
-def _last_line(details: Mapping[str, Any]) -> str | None:
+def _last_lines(details: Mapping[str, Any]) -> str | None:
     """The last that a program said, on standard error where it said something there."""
     for stream in ("stderr", "module_stderr", "stdout"):
         lines = str(details.get(stream) or "").splitlines()
         said = [line.strip() for line in lines if line.strip() and not _CLOSED.match(line)]
         if said:
-            return said[-1]
+            return "; ".join(said[-LAST_LINES:])
     return None
