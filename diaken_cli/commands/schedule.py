@@ -106,23 +106,30 @@ def set_it(
 ) -> None:
     """Change a task that is pending; what is not said stays as it is.
 
-    Example: diaken schedule set "Patch web" --at "tomorrow 03:00"
+    --at moves all moments of a daily, weekly or monthly task. A rule that names its own days or
+    times is changed with --every.
+
+    Example: diaken schedule set "Patch web" --every "0 4 * * sun"
 
     Example: diaken schedule set 4 --playbook update --tags security
     """
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.adding import set_task
+    from diaken_cli.actions.schedules.warnings import moved
 
+    found = _find(call, name)
     changed = set_task(
         call.store,
         call.config,
-        _find(call, name),
+        found,
         given=task.given(),
         options=options.given(),
         now=now(),
         environ=os.environ,
     )
     _scheduled(call, changed)
+    for warning in moved(found, changed):
+        call.output.warn(warning)
 
 
 @command(app, name="list")

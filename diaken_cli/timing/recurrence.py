@@ -52,6 +52,11 @@ def well_formed(text: str) -> str:
     return write_rule(_read_given(text, lambda wall: wall.replace(tzinfo=UTC), NO_WALL))
 
 
+def names_its_moments(rule: str) -> bool:
+    """Whether a stored rule names days or times itself: its first moment does not decide them."""
+    return read_rule(rule, lambda wall: wall.replace(tzinfo=UTC)).names_its_moments
+
+
 def first_of_cron(text: str, zone: str, since: datetime) -> Moment:
     """The first moment of cron's fields at or after `since`: they alone say when.
 

@@ -53,6 +53,13 @@ class Rule:
     positions: tuple[int, ...] = ()
     week_start: int = 0
 
+    @property
+    def names_its_moments(self) -> bool:
+        """Whether it names days or times of its own, not only how often it comes."""
+        days = self.months or self.week_numbers or self.year_days or self.month_days
+        times = self.hours or self.minutes or self.seconds
+        return bool(days or self.weekdays or times or self.positions)
+
     def completed(self, start: datetime) -> "Rule":
         """The rule with what it leaves to its first moment: the day, or the time of day."""
         filled: dict[str, Any] = {}

@@ -262,6 +262,32 @@ def test_the_five_fields_of_cron_say_when_by_themselves(cli: Cli) -> None:
     assert cli.mistakes(2, *ADD, "x", *zone) == ["--timezone"]
 
 
+def test_a_moment_moves_a_series_loudly_and_is_refused_by_a_rule_that_names_its_own(
+    cli: Cli,
+) -> None:
+    what = ("--host", "web01", *SAY, "--timezone", "Europe/Madrid")
+    cli.json(*ADD, "moved", *what, "--at", "2031-06-01 03:00", "--every", "weekly")
+    done = cli.run("schedule", "set", "moved", "--at", "2031-06-02 04:00")
+    was, now = (f"weekly, on {day}:00 Europe/Madrid" for day in ("Sunday, 03", "Monday, 04"))
+    assert done.status == 0, done.err
+    assert f"warning: all its moments were moved; was: {was}; now: {now}\n" in done.err
+    same_day = cli.run("schedule", "set", "moved", "--at", "2031-06-09 04:00")
+    assert (same_day.status, "moved;" in same_day.err) == (0, False)
+    cli.json("schedule", "cancel", "moved")
+    for rule, at in (("0 3 * * sun", ()), ("FREQ=MONTHLY;BYDAY=2TU", ("--at", "03:00"))):
+        before = cli.json(*ADD, "fixed", *what, "--every", rule, *at)
+        for wrong in (("--at", "tomorrow 04:00"), ("--timezone", "UTC")):
+            error = cli.error(2, "schedule", "set", "fixed", *wrong)
+            (mistake,) = error["mistakes"]
+            assert mistake["option"] == wrong[0]
+            assert "names its own days or times" in mistake["message"]
+            assert "give --every, too" in mistake["message"]
+        assert cli.json("schedule", "show", "fixed") == before
+        later = ("--every", "0 4 * * mon", "--at", "2031-06-01 00:00")
+        assert cli.json("schedule", "set", "fixed", *later)["at"] == "2031-06-02T02:00:00Z"
+        cli.json("schedule", "cancel", "fixed")
+
+
 def test_where_nothing_ticks_it_is_said_that_nothing_will_start_it(tmp_path: Path) -> None:
     cli = prepared(tmp_path)
     what = (*ADD, "x", "--host", "web01", *SAY, "--every", "*/20 * * * *")
@@ -271,10 +297,12 @@ def test_where_nothing_ticks_it_is_said_that_nothing_will_start_it(tmp_path: Pat
     assert f"warning: {never}; see: diaken scheduler install" in done.err
     assert "; each 20 minutes" in cli.run("scheduler", "status").out
     cli.store.beside("tick").touch()
-    assert "warning" not in cli.run("schedule", "set", "x", "--at", "+2h").err
+    assert "warning" not in cli.run("schedule", "set", "x", "--misfire-grace", "2h").err
     hour_ago = (datetime.now(UTC) - timedelta(hours=1)).timestamp()
     os.utime(cli.store.beside("tick"), (hour_ago, hour_ago))
-    assert "tick` did not run since 20" in cli.run("schedule", "set", "x", "--at", "+3h").err
+    assert (
+        "tick` did not run since 20" in cli.run("schedule", "set", "x", "--misfire-grace", "3h").err
+    )
 
 
 def test_nothing_in_a_list_of_tasks_is_broken_at_80_columns(cli: Cli) -> None:

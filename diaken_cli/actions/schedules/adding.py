@@ -18,9 +18,11 @@ from diaken_cli.store import Store
 from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.timing import (
     Moment,
+    describe,
     first_of_cron,
     is_cron,
     machine_zone,
+    names_its_moments,
     next_instant,
     parse_moment,
     parse_rule,
@@ -221,6 +223,8 @@ def _when(
 
     With `--at` too it begins with its first moment from there on.
     """
+    if current is not None and current.rule is not None and _says_when(current, given):
+        return _refuse_moment(current, current.rule, given, reader)
     cron = given.every is not None and is_cron(given.every)
     before = current.rule if current else None
     zone = _zone(config, given, current, reader, environ, needs_at=not cron)
@@ -240,6 +244,25 @@ def _when(
     return start, reader.optional(
         "--every", given.every, lambda text: parse_rule(text, start), before
     )
+
+
+def _says_when(current: TaskRecord, given: GivenTask) -> bool:
+    """Whether a moment is given for a rule that names its own days or times, and stays."""
+    moved = given.at is not None or given.timezone is not None
+    return moved and given.every is None and names_its_moments(current.rule or "")
+
+
+def _refuse_moment(
+    current: TaskRecord, rule: str, given: GivenTask, reader: validate.Reader
+) -> tuple[Moment, str]:
+    option = "--at" if given.at is not None else "--timezone"
+    reader.refuse(
+        option,
+        given.at or given.timezone,
+        f"the rule names its own days or times ({describe(rule, current.moment)}): give --every,"
+        " too; --at then says from when on",
+    )
+    return current.moment, rule
 
 
 def _zone(

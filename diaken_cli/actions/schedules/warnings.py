@@ -12,7 +12,7 @@ from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.timing import comes_more_often, skipped_months
+from diaken_cli.timing import comes_more_often, describe, skipped_months
 from diaken_cli.words import SecretKind, TargetType
 
 SHOWN_NEXT = 4
@@ -37,6 +37,15 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
         for key in sorted({*locked, *keys.locked_own(hosts, config, store)})
     ]
     return _not_ticking(store, now) + said + _unexpected(task, now)
+
+
+def moved(before: TaskRecord, after: TaskRecord) -> list[str]:
+    """What a new first moment does to a rule that takes its days and times from it."""
+    if after.rule is None or after.rule != before.rule:
+        return []
+    was, now = (describe(after.rule, task.moment) for task in (before, after))
+    said = f"all its moments were moved; was: {was}; now: {now}"
+    return [] if was == now else [said]
 
 
 def _not_ticking(store: Store, now: datetime) -> list[str]:
