@@ -4,7 +4,7 @@ DiakenError                     1    unexpected
 ├── OperationFailed             1    the operation was begun and did not succeed
 │   └── TimedOut                1    … because a time-out passed
 ├── UsageError                  2    a missing, malformed or contradictory argument
-│   └── InvalidInput            2    all the mistakes of a call at once (12 when each is "in use")
+│   └── InvalidInput            2    all the mistakes of a call at once (of one kind: see Mistake)
 ├── PartlyFailed                3    some hosts, snapshots or tasks failed
 ├── ConfigurationError         10    the config file
 │   ├── DatabaseError          10    the database: unreadable, locked, full, corrupt, too new
@@ -24,7 +24,7 @@ DiakenError                     1    unexpected
 
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 
 class DiakenError(Exception):
@@ -85,17 +85,22 @@ class UsageError(DiakenError):
     exit_status = 2
 
 
+MistakeKind = Literal["invalid", "in_use", "not_found", "no_permission", "ansible"]
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One thing that is wrong with a call: the option, what was given, and what would be right.
 
-    `in_use` marks a name or an address that something else has already.
+    `kind` is the code of the error where all mistakes of a call are of that kind: a name or an
+    address that something else has, a name that the command is about and that does not exist,
+    a privilege that the account lacks in vCenter, a playbook that Ansible would not start.
     """
 
     option: str
     value: str | None
     message: str
-    in_use: bool = False
+    kind: MistakeKind = "invalid"
 
     def as_json(self) -> dict[str, Any]:
         """An element of `error.mistakes`."""
@@ -103,7 +108,7 @@ class Mistake:
 
 
 class InvalidInput(UsageError):
-    """All the mistakes of a call; when every one is a name or an address in use, a conflict."""
+    """All the mistakes of a call; when every one is of the same kind, that says the exit status."""
 
     code = "invalid"
 
@@ -112,9 +117,10 @@ class InvalidInput(UsageError):
             raise ValueError("an invalid input has a mistake: without one nothing was refused")
         super().__init__("\n".join(f"{m.option}: {m.message}" for m in mistakes), hint=hint)
         self.mistakes = tuple(mistakes)
-        if all(mistake.in_use for mistake in mistakes):
-            self.code = "in_use"
-            self.exit_status = Conflict.exit_status
+        kinds = {mistake.kind for mistake in mistakes}
+        if len(kinds) == 1:
+            self.code = kinds.pop()
+            self.exit_status = _EXIT_STATUS_OF_KIND[self.code]
 
     def as_json(self) -> dict[str, Any]:
         """The `error` object with its `mistakes`."""
@@ -229,3 +235,12 @@ class Canceled(DiakenError):
 
     code = "canceled"
     exit_status = 130
+
+
+_EXIT_STATUS_OF_KIND: dict[str, int] = {
+    "invalid": InvalidInput.exit_status,
+    "in_use": Conflict.exit_status,
+    "not_found": NotFound.exit_status,
+    "no_permission": VSphereError.exit_status,
+    "ansible": AnsibleNotStarted.exit_status,
+}

@@ -185,7 +185,7 @@ def add_group(
     place = reader.choice("--environment", environment, places, required=True)
     if checked and place and store.inventory.groups(name=checked, environment=place.name):
         message = f"group {checked} of environment {place.name} exists already"
-        reader.refuse("NAME", checked, message, in_use=True)
+        reader.refuse("NAME", checked, message, kind="in_use")
     given = reader.variables(variables, (), {})
     if checked is None or place is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)

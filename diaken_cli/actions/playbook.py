@@ -12,6 +12,7 @@ from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
 from diaken_cli.services import credentials
 from diaken_cli.services.ansible import catalog, launch
 from diaken_cli.services.ansible.extra_variables import extra_variables
+from diaken_cli.services.ansible.syntax import syntax_check
 from diaken_cli.services.ansible.work import FORKS, Outcome, SshSettings, Target, Work
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
@@ -78,6 +79,18 @@ def carry_out(
             hint=f"Check it with: diaken playbooks show {name}",
         )
     return outcome
+
+
+def would_not_start(
+    found: catalog.Playbook, config: Config, vault_password_file: str | None = None
+) -> str | None:
+    """Why Ansible would not start a playbook, in one sentence; None where it would.
+
+    Raises AnsibleNotStarted where there is no Ansible.
+    """
+    vault = vault_password_file or config.ansible.vault_password_file
+    complaint = syntax_check(found.path, Path(vault) if vault else None)
+    return None if complaint is None else f"Ansible would not start {found.name}: {complaint}"
 
 
 def _listening(recording: Recording) -> Callable[[], bool]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from diaken_cli.errors import InvalidInput, Mistake, NotFound, UsageError
+from diaken_cli.errors import InvalidInput, Mistake, MistakeKind, NotFound, UsageError
 from diaken_cli.words import REPOINTING
 
 Value = TypeVar("Value")
@@ -48,10 +48,12 @@ class Reader:
     def __init__(self) -> None:
         self.mistakes: list[Mistake] = []
 
-    def refuse(self, option: str, value: str | None, message: str, *, in_use: bool = False) -> None:
+    def refuse(
+        self, option: str, value: str | None, message: str, *, kind: MistakeKind = "invalid"
+    ) -> None:
         """Note a mistake."""
         shown = None if value is None else value.encode(errors="replace").decode()
-        self.mistakes.append(Mistake(option, shown, message, in_use))
+        self.mistakes.append(Mistake(option, shown, message, kind))
 
     def required(
         self, option: str, text: str | None, parse: Callable[[str], Value]

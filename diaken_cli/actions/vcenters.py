@@ -128,7 +128,7 @@ def _new(store: Store, name: str | None, given: GivenVCenter) -> tuple[str, VCen
     reader = validate.Reader()
     checked = reader.required("NAME", name, units.check_label)
     if checked and store.inventory.vcenter(checked):
-        reader.refuse("NAME", checked, f"vCenter {checked} exists already", in_use=True)
+        reader.refuse("NAME", checked, f"vCenter {checked} exists already", kind="in_use")
     values = understand(given, None, reader)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)

@@ -75,7 +75,8 @@ class DeployOptions:
         typer.Option(
             "--playbook",
             rich_help_panel=PROVISIONING,
-            help="Run it after provisioning; can be given again. A resumed deploy may run it"
+            help="Run it after provisioning; can be given again. Whether Ansible can start it is"
+            " checked before anything is changed. A resumed deploy may run it"
             " a second time: it has to be safe to repeat.",
         ),
     ] = None

@@ -198,11 +198,11 @@ def clashes(
     for other in records(session, query):
         if name and other.name.lower() == name.lower():
             message = f"host {other.name} exists already ({other.ip}, {other.environment})"
-            mistakes.append(Mistake("NAME", name, message, in_use=True))
+            mistakes.append(Mistake("NAME", name, message, kind="in_use"))
         for option, mine, theirs in (("--ip", ip, other.ip), ("--vm-uuid", vm_uuid, other.vm_uuid)):
             if mine and mine == theirs:
                 message = f"{mine} is in use by host {other.name} ({other.environment})"
-                mistakes.append(Mistake(option, mine, message, in_use=True))
+                mistakes.append(Mistake(option, mine, message, kind="in_use"))
     return mistakes
 
 

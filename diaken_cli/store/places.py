@@ -82,7 +82,7 @@ def insert(session: Session, row: SQLModel, *, what: str, name: str) -> None:
         owner = getattr(row, "environment_id", None)
         if owner is not None and not environments(session, col(Environment.id) == owner):
             raise Conflict("the environment was removed meanwhile") from fault
-        in_use = Mistake("NAME", name, f"{what} exists already", in_use=True)
+        in_use = Mistake("NAME", name, f"{what} exists already", kind="in_use")
         raise InvalidInput([in_use]) from fault
 
 

@@ -221,7 +221,7 @@ def _refusal(session: Session, name: str, values: TaskValues) -> DiakenError:
     query = select_tasks().where(col(ScheduledTask.name) == name, ~TASK_HAS_ENDED)
     for other in records(session, query):
         message = f"scheduled task {name!r} exists already ({other.id}, {other.status})"
-        return InvalidInput([Mistake("NAME", name, message, in_use=True)])
+        return InvalidInput([Mistake("NAME", name, message, kind="in_use")])
     return _target_gone(values)
 
 

@@ -26,8 +26,11 @@ FILES = (
 )
 ERRORS = """\
 An error is printed as `{"error": {"code", "message", "hint"}}`, with `mistakes` where arguments are
-wrong. A code may be more special than the ones below: vSphere's faults go by their own names
-(`no_permission`, `duplicate_name`)."""
+wrong. Mistakes that are all of one kind have its code and exit status: names or addresses in use
+(`in_use`, 12), names that do not exist and that the command is about (`not_found`, 11), privileges
+that the account lacks in vCenter (`no_permission`, 13), playbooks that Ansible would not start
+(`ansible`, 14); mixed with others they are `invalid`, 2. A code may be more special than the ones
+below: vSphere's faults go by their own names (`no_permission`, `duplicate_name`)."""
 EVENTS = """\
 One JSON object a line, while work goes on; each has `type` and `at` (ISO 8601, UTC). The last one
 is `run_finished`, with the whole run as `--json` prints it as its `result`, or `error`. Fields are

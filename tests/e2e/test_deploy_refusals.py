@@ -16,6 +16,7 @@ from tests.seeding import MORNING
 __all__ = ["deploy_lab", "deploying"]
 
 WRONG_FILE = "a file with a wrong password"
+UNKNOWN_MODULE = "- hosts: all\n  tasks:\n    - name: Ask for too much\n      nosuch_module:\n"
 
 
 def nothing(_: Deploying) -> None:
@@ -79,6 +80,15 @@ def lacking(*privileges: str) -> Callable[[Deploying], None]:
     return given
 
 
+def playbook(name: str, text: str) -> Callable[[Deploying], None]:
+    """A playbook in the folder that the config file names."""
+
+    def given(deploying: Deploying) -> None:
+        (deploying.folder / "playbooks" / f"{name}.yml").write_text(text)
+
+    return given
+
+
 @dataclass(frozen=True)
 class Refused:
     """What is asked for in which world, the exit status, the options it is for, and the words."""
@@ -135,6 +145,30 @@ CASES = (
         options=("--cpus", "--group", "--ip", "--template"),
         said="db01",
         given=host("db01", IP),
+    ),
+    Refused(
+        "a playbook that Ansible would not start",
+        asked=("--playbook", "good", "--playbook", "nomod"),
+        status=14,
+        options=("--playbook",),
+        said="Ansible would not start nomod: ",
+        given=playbook("nomod", UNKNOWN_MODULE),
+    ),
+    Refused(
+        "such a playbook, and a mistake",
+        asked=("--playbook", "nomod", "--template", "nosuch"),
+        status=2,
+        options=("--playbook", "--template"),
+        said="nosuch_module",
+        given=playbook("nomod", UNKNOWN_MODULE),
+    ),
+    Refused(
+        "privileges",
+        asked=("--network", "VM Network"),
+        status=13,
+        options=("--datastore", "--network"),
+        said="lacks Network.Assign on",
+        given=lacking("Datastore.AllocateSpace", "Network.Assign"),
     ),
     Refused(
         "privileges, and a mistake",
@@ -209,8 +243,9 @@ def test_who_takes_the_risk_may_have_an_address_that_answers(deploying: Deployin
 def test_a_dry_run_looks_at_the_privileges_that_the_deploy_needs(deploying: Deploying) -> None:
     lacking("VirtualMachine.Config.CPUCount", "Resource.AssignVMToPool")(deploying)
 
-    refused = deploying.error(2, *deploying.words("--dry-run", "--cpus", "2"))
+    refused = deploying.error(13, *deploying.words("--dry-run", "--cpus", "2"))
 
+    assert refused["code"] == "no_permission"
     told = {each["option"]: each["message"] for each in refused["mistakes"]}
     assert set(told) == {"--folder", "--resource-pool"}
     assert told["--folder"].endswith("lacks VirtualMachine.Config.CPUCount on /DC0/vm")
@@ -238,3 +273,8 @@ def test_a_dry_run_refuses_as_the_deploy_would(deploying: Deploying) -> None:
     words = deploying.words("--dry-run", "--template", "nosuch", "--disk", "1G")
 
     assert set(deploying.mistakes(2, *words)) == {"--template"}
+    playbook("nomod", UNKNOWN_MODULE)(deploying)
+    words = deploying.words("--dry-run", "--playbook", "nomod")
+    refused = deploying.error(14, *words)
+    assert refused["code"] == "ansible"
+    assert "nosuch_module" in refused["mistakes"][0]["message"]

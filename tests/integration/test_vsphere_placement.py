@@ -131,7 +131,7 @@ def test_every_mistake_is_told_at_once(session: Session) -> None:
     assert "'VM Network'" not in told["--network"]
     assert "did you mean VM Network?" in told["--network"]
     assert "/DC0/vm/Servers" in told["--folder"]
-    assert [each.option for each in mistakes if each.in_use] == ["NAME"]
+    assert [each.option for each in mistakes if each.kind == "in_use"] == ["NAME"]
 
 
 @pytest.mark.parametrize(

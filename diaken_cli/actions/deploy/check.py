@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from diaken_cli.errors import DiakenError, Mistake
-from diaken_cli.services.ansible import reach
+from diaken_cli.actions.playbook import would_not_start
+from diaken_cli.config import Config
+from diaken_cli.errors import DiakenError, Mistake, NotFound
+from diaken_cli.services.ansible import catalog, reach
 from diaken_cli.services.vsphere.placement import Placement, resolve_placement
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import by_address, find_vms
@@ -12,21 +14,22 @@ from diaken_cli.words import DeployRequest
 PROBE_SECONDS = 2.0
 
 
-def placement_and_addresses(
+def placement_and_mistakes(
     request: DeployRequest,
     vcenter: Session,
     *,
     others: Sequence[str],
     connect: Callable[[str], Session],
-    ssh_port: int,
+    config: Config,
     warn: Callable[[str], None],
 ) -> tuple[Placement | None, list[Mistake]]:
-    """Where the VM goes, and all the mistakes, those in the use of its address included.
+    """Where the VM goes, and all the mistakes: also in the use of its address, and in playbooks.
 
     `others` are the names of the other vCenters; one that can't be asked is a warning.
     """
     found = resolve_placement(vcenter, request)
     placement, mistakes = (found, []) if isinstance(found, Placement) else (None, list(found))
+    mistakes += _not_startable(request.playbooks, config)
     if request.ip and request.gateway is None:
         warn(f"no gateway: {request.name} will reach its own network only (--gateway)")
     if request.ip:
@@ -38,13 +41,29 @@ def placement_and_addresses(
             except DiakenError as error:
                 warn(f"whether a VM of vCenter {name} has {request.ip} is unknown: {error.message}")
         if request.address_probe and not mistakes:
-            mistakes += _answers(request.ip, request.port or ssh_port)
+            mistakes += _answers(request.ip, request.port or config.ssh.port)
     return placement, mistakes
+
+
+def _not_startable(names: Sequence[str], config: Config) -> list[Mistake]:
+    """A mistake for each playbook that Ansible would not start; one that is not there is another's.
+
+    Found after the clone, it would cost the whole deploy.
+    """
+    mistakes = []
+    for name in dict.fromkeys(names):
+        try:
+            found = catalog.find(name, config.playbooks.paths)
+        except NotFound:
+            continue
+        if refusal := would_not_start(found, config):
+            mistakes.append(Mistake("--playbook", name, refusal, kind="ansible"))
+    return mistakes
 
 
 def _used_by_vm(ip: str, name: str, session: Session) -> list[Mistake]:
     return [
-        Mistake("--ip", ip, f"is the address of the VM {vm.name} in vCenter {name}", in_use=True)
+        Mistake("--ip", ip, f"is the address of the VM {vm.name} in vCenter {name}", kind="in_use")
         for vm in by_address(find_vms(session), ip)
     ]
 
@@ -54,4 +73,4 @@ def _answers(ip: str, port: int) -> list[Mistake]:
     if how is None:
         return []
     said = f"something answers {how} there; if that is meant to be so: --no-address-probe"
-    return [Mistake("--ip", ip, said, in_use=True)]
+    return [Mistake("--ip", ip, said, kind="in_use")]

@@ -90,12 +90,12 @@ def checked(
         names = [each.name for each in outside.store.inventory.vcenters()]
         try:
             with outside.connect(request.vcenter) as vcenter:
-                placement, found = check.placement_and_addresses(
+                placement, found = check.placement_and_mistakes(
                     request,
                     vcenter,
                     others=[name for name in names if name != request.vcenter],
                     connect=outside.connect,
-                    ssh_port=outside.config.ssh.port,
+                    config=outside.config,
                     warn=warn,
                 )
             mistakes += found

@@ -15,7 +15,7 @@ from diaken_cli.actions.deploy.values import (
     check_name_is_free,
 )
 from diaken_cli.config import DeployDefaults
-from diaken_cli.errors import Mistake, NotFound
+from diaken_cli.errors import Mistake, MistakeKind, NotFound
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.words import DeployRequest
@@ -109,8 +109,8 @@ class _Reader:
         try:
             check()
         except ValueError as fault:
-            in_use = isinstance(fault, InUse)
-            self.mistakes.append(Mistake(option, value, str(fault), in_use=in_use))
+            kind: MistakeKind = "in_use" if isinstance(fault, InUse) else "invalid"
+            self.mistakes.append(Mistake(option, value, str(fault), kind))
 
     def required(
         self, option: str, value: str | None, parse: Callable[[str], Parsed], hint: str = ""
@@ -184,7 +184,7 @@ def understand(
     if request is not None and asked.reuse_existing:
         existing = store.inventory.host(request.name)
         if existing is not None:
-            mistakes = [each for each in read.mistakes if not each.in_use]
+            mistakes = [each for each in read.mistakes if each.kind != "in_use"]
             return Draft(request, (*mistakes, *differences(request, existing)), existing)
     return Draft(request, tuple(read.mistakes))
 
@@ -198,13 +198,15 @@ def differences(request: DeployRequest, host: HostRecord) -> list[Mistake]:
         "--vcenter": (request.vcenter, host.vcenter),
     }
     found = [
-        Mistake(option, asked, f"host {host.name} has {has or 'none'}{_asked(asked)}", in_use=True)
+        Mistake(
+            option, asked, f"host {host.name} has {has or 'none'}{_asked(asked)}", kind="in_use"
+        )
         for option, (asked, has) in wanted.items()
         if asked != has
     ]
     if not host.active:
         said = f"host {host.name} is not active; see `diaken history list --host {host.name}`"
-        found.append(Mistake("NAME", host.name, said, in_use=True))
+        found.append(Mistake("NAME", host.name, said, kind="in_use"))
     return found
 
 

@@ -23,22 +23,24 @@ def check_vm(request: DeployRequest, host: HostRecord, vcenter: Session) -> None
         )
     found = []
     if vm.power_state != "on":
-        found.append(Mistake("NAME", host.name, f"its VM is {vm.power_state}, not on", in_use=True))
+        found.append(
+            Mistake("NAME", host.name, f"its VM is {vm.power_state}, not on", kind="in_use")
+        )
     elif vm.addresses and request.ip not in vm.addresses:
         said = f"its VM reports {', '.join(vm.addresses)}, not {request.ip}"
-        found.append(Mistake("--ip", request.ip, said, in_use=True))
+        found.append(Mistake("--ip", request.ip, said, kind="in_use"))
     hardware = read_hardware(vcenter, [vm.ref]).get(vm.ref)
     if hardware is not None:
         if request.cpus not in (None, hardware.cpus):
             said = f"its VM has {format_cpus(hardware.cpus)}, not {request.cpus}"
-            found.append(Mistake("--cpus", str(request.cpus), said, in_use=True))
+            found.append(Mistake("--cpus", str(request.cpus), said, kind="in_use"))
         if request.memory not in (None, hardware.memory):
             asked = format_size(request.memory or 0)
             said = f"its VM has {format_size(hardware.memory)}, not {asked}"
-            found.append(Mistake("--memory", asked, said, in_use=True))
+            found.append(Mistake("--memory", asked, said, kind="in_use"))
         if request.disk is not None and request.disk not in hardware.disks[:1]:
             asked = format_size(request.disk)
             has = ", ".join(map(format_size, hardware.disks[:1])) or "no disk"
-            found.append(Mistake("--disk", asked, f"its VM has {has}, not {asked}", in_use=True))
+            found.append(Mistake("--disk", asked, f"its VM has {has}, not {asked}", kind="in_use"))
     if found:
         raise InvalidInput(found)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from diaken_cli import units
 from diaken_cli.actions import validate
+from diaken_cli.actions.playbook import would_not_start
 from diaken_cli.actions.run.options import GivenOptions, understand
 from diaken_cli.actions.run.retry import repeated
 from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrowed
 from diaken_cli.config import Config
 from diaken_cli.errors import AnsibleNotStarted, InvalidInput, NotFound
 from diaken_cli.services.ansible import catalog
-from diaken_cli.services.ansible.syntax import syntax_check
 from diaken_cli.store import Store
 from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.timing import (
@@ -78,7 +78,7 @@ def add_task(
     checked = reader.required("NAME", name, check_name)
     names = [task.name for task in store.schedules.tasks(include_ended=False)]
     if checked is not None and checked in names:
-        reader.refuse("NAME", name, f"scheduled task {name!r} exists already", in_use=True)
+        reader.refuse("NAME", name, f"scheduled task {name!r} exists already", kind="in_use")
     values = _values(store, config, given, options, None, reader, now, environ)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
@@ -202,13 +202,10 @@ def _playbook(
 
 def _check_syntax(playbook: catalog.Playbook, options: RunOptions, config: Config) -> None:
     """Have Ansible look at it; that takes a second, so nothing else may be wrong by then."""
-    vault = options.vault_password_file or config.ansible.vault_password_file
-    complaint = syntax_check(playbook.path, Path(vault) if vault else None)
-    if complaint is not None:
-        raise AnsibleNotStarted(
-            f"Ansible would not start {playbook.name}: {complaint}",
-            hint=f"Check it with: diaken playbooks show {playbook.name}",
-        )
+    refusal = would_not_start(playbook, config, options.vault_password_file)
+    if refusal is not None:
+        hint = f"Check it with: diaken playbooks show {playbook.name}"
+        raise AnsibleNotStarted(refusal, hint=hint)
 
 
 def _when(

@@ -7,7 +7,7 @@ root resource pool. Deciding is pure; only `resolve_placement` reads from vCente
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from diaken_cli.errors import Mistake
+from diaken_cli.errors import Mistake, MistakeKind
 from diaken_cli.services.vsphere.choosing import Chosen, choose, matching, suggestion
 from diaken_cli.services.vsphere.hardware import Hardware, read_hardware
 from diaken_cli.services.vsphere.inventory import (
@@ -176,9 +176,11 @@ class _Decision:
             ),
         )
 
-    def wrong(self, option: str, value: object, message: str, *, in_use: bool = False) -> None:
+    def wrong(
+        self, option: str, value: object, message: str, *, kind: MistakeKind = "invalid"
+    ) -> None:
         given = None if value is None else str(value)
-        self.mistakes.append(Mistake(option, given, message, in_use))
+        self.mistakes.append(Mistake(option, given, message, kind))
 
     def note(self, option: str, place: Place | None) -> None:
         if place is not None:
@@ -221,7 +223,7 @@ class _Decision:
         name = self.request.name
         for each in _within(self.inventory.machines, datacenter):
             if each.name.casefold() == name.casefold():
-                self.wrong("NAME", name, f"a VM {each.path} exists already", in_use=True)
+                self.wrong("NAME", name, f"a VM {each.path} exists already", kind="in_use")
 
     def folder(self, datacenter: Datacenter, template: Machine | None) -> Place | None:
         folders = _within(self.inventory.folders, datacenter)

@@ -96,7 +96,8 @@ def lacking_for_deploy(
         lacking = ", ".join(each for each in needed[option] if each not in granted)
         if lacking:
             user, place = session.endpoint.username, places[option]
-            mistakes.append(Mistake(option, place.name, f"{user} lacks {lacking} on {place.path}"))
+            said = f"{user} lacks {lacking} on {place.path}"
+            mistakes.append(Mistake(option, place.name, said, kind="no_permission"))
     return tuple(mistakes)
 
 

@@ -11,12 +11,12 @@ from diaken_cli.words import DeployRequest
 
 def _validate(d: Deploy) -> Facts:
     began = d.vcenter.now()
-    placement, mistakes = check.placement_and_addresses(
+    placement, mistakes = check.placement_and_mistakes(
         d.request,
         d.vcenter,
         others=d.other_vcenters(),
         connect=d.connect,
-        ssh_port=d.config.ssh.port,
+        config=d.config,
         warn=d.recording.warn,
     )
     if mistakes or placement is None:
