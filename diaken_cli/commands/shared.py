@@ -135,6 +135,8 @@ class Call:
                 f"run {view.run} has ended, and its record can't be read: {unreadable.message}",
                 hint=f"{unreadable.hint or ''} Then: diaken history show {view.run}".lstrip(),
             ) from None
+        if status is None and error is not None:
+            raise error  # it was withdrawn, and nobody reads what is shown
         with perhaps_unheard(sys.stderr):
             for detail in ended:
                 view.say_what_next(detail, error)
