@@ -27,6 +27,7 @@ from diaken_cli.render.tables import fields, table
 from diaken_cli.render.values import Shape, local
 from diaken_cli.store.runs import OutputLine, RunDetail, RunRecord
 from diaken_cli.units import format_duration, format_size
+from diaken_cli.words import RunKind
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,9 +57,12 @@ def columns(console: "Console", runs: Iterable[Shape]) -> Mapping[str, Any]:
 
 
 def run_as_text_row(record: RunRecord) -> Shape:
-    """A run as a list for people has it: `what` says which act it was, and whether a check."""
+    """A run as a list for people has it: `what` says which act it was, and whether a check.
+
+    `with_snapshot` counts its hosts of which a snapshot was taken; it is None where none was to be.
+    """
     what = act(record.kind, record.playbook, record.request)
-    return run_as_row(record) | {"what": what}
+    return run_as_row(record) | {"what": what, "with_snapshot": record.with_snapshot}
 
 
 def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[OutputLine]) -> None:
@@ -245,16 +249,20 @@ def _snapshots(detail: RunDetail, console: "Console") -> Any:
 
 
 def _counted(run: Shape) -> str | None:
+    """On how many hosts it was a success; a deploy makes its host, which may be gone by now."""
     totals = run["totals"]
-    return f"{totals['success']}/{totals['hosts']}" if totals["hosts"] else None
+    if run["kind"] == RunKind.DEPLOY or not totals["hosts"]:
+        return None
+    return f"{totals['success']}/{totals['hosts']}"
 
 
 def _snapshots_of(run: Shape) -> Text | None:
-    """How many of the hosts have the snapshot that was asked for, where some have not."""
+    """How many of the hosts have the snapshot that was asked for."""
     hosts, missing = run["totals"]["hosts"], run["without_snapshot"]
-    if not missing:
+    if run["with_snapshot"] is None or not (hosts or missing):
         return None
-    return Text(f"{hosts - missing}/{hosts}" if hosts else f"{missing} missing", style="yellow")
+    said = f"{run['with_snapshot']}/{hosts}" if hosts else f"{missing} missing"
+    return Text(said, style="yellow" if missing else "")
 
 
 def _took(run: Shape) -> str | None:

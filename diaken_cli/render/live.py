@@ -14,11 +14,11 @@ from rich.text import Text
 
 from diaken_cli.events import Event, RunStarted, SnapshotFinished, TaskFinished, Warned
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
-from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, message_text
+from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, message_text, task_said
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import no_snapshot, seconds
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
-from diaken_cli.words import SnapshotStatus
+from diaken_cli.words import SnapshotStatus, TaskResult
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod, OverflowMethod, RenderableType
@@ -175,11 +175,11 @@ class _Picture:
         for each in progress.recent:
             task = each.task if each.item is None else f"{each.task} ({each.item})"
             took = Text(seconds(each.duration_seconds), style="dim")
-            grid.add_row(self._mark(each.result), took, _task(task, each.message))
+            grid.add_row(self._mark(each.result), took, _task(task, each.message, each.result))
         for host in progress.hosts.values():
             if host.busy and host.task:
                 since = Text(self._since(host.since), style="dim")
-                grid.add_row(self._mark("running", spinning=True), since, _task(host.task, None))
+                grid.add_row(self._mark("running", spinning=True), since, _task(host.task))
         yield grid
 
     def hosts(self, hosts: Iterable[HostProgress], room: int) -> Group:
@@ -205,7 +205,12 @@ class _Picture:
                 host.name,
                 *(counters if counted else ()),
                 Text(self._since(host.since, host.ended), style="dim"),
-                _task(host.task or "waiting", host.message, "" if host.busy else "dim"),
+                _task(
+                    host.task or "waiting",
+                    host.message,
+                    None if host.busy else host.last,
+                    "" if host.busy else "dim",
+                ),
             )
         return Group(grid, *self._left_out(left_out))
 
@@ -261,11 +266,14 @@ class _Picture:
         return seconds(max(((ended or self._now) - began).total_seconds(), 0.0))
 
 
-def _task(name: str, message: str | None, style: str = "") -> Text:
-    task = Text(one_line(name), style="" if message else style)
+def _task(
+    name: str, message: str | None = None, result: str | None = None, style: str = ""
+) -> Text:
+    task = Text(task_said(name, result), style="" if message else style)
     if message:
         said = one_line(message).removeprefix(FROM_SSH)
-        task.append(": ").append(said, style=mark("failed").style)
+        ignored = result == TaskResult.IGNORED
+        task.append(": ").append(said, style=mark("ignored" if ignored else "failed").style)
     return task
 
 

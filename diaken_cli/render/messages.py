@@ -170,7 +170,7 @@ def _cut(status: str, hosts: list[str], task: str, text: str, took: float | None
 
 def message_text(message: Message, console: "Console", run: int | None) -> Text:
     """A message as a person reads it: hosts and task, then the text beside it or below."""
-    text = _head(message, console, one_line(message.task))
+    text = _head(message, console, task_said(message.task, message.status))
     took = Text(f" ({seconds(message.took)})" if message.took else "", style="dim")
     if len(message.lines) == 1 and not message.cut:
         return text + Text(f": {message.lines[0]}") + took
@@ -180,6 +180,12 @@ def message_text(message: Message, console: "Console", run: int | None) -> Text:
         where = f": diaken history output {run} --host {message.hosts[0]}" if run else ""
         text += Text(f"\n{INDENT}{_dots(console)} {rest}{where}", style="dim")
     return text
+
+
+def task_said(task: str, status: str | None) -> str:
+    """A task's name in one line; of a failure that its playbook ignores it says so."""
+    ignored = " (ignored)" if status == TaskResult.IGNORED else ""
+    return f"{one_line(task)}{ignored}"
 
 
 def short_text(message: Message, console: "Console") -> Text:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GOOD = "success"
+ENDED_BADLY = ("failed", "canceled")
 HOSTS_FAILED = "hosts_failed"  # an error that only says what the hosts say
 NO_REASON = "no reason given"
 MOST_IN_FULL = 10  # reasons; of more a line each
@@ -166,7 +167,9 @@ def what_next(run: Shape) -> Iterator[str]:
         if run["leftovers"] or run["status"] == "interrupted":
             yield f"Go on with it: diaken deploy resume {number}"
             yield f"Undo what is left: diaken deploy abort {number}"
-        if any(step["name"] == "provision" for step in run["steps"]) and run["status"] != GOOD:
+        elif run["status"] in ENDED_BADLY and _begun(run, "register"):
+            yield "All that it had done was undone: nothing of it is left."
+        if _begun(run, "provision") and run["status"] != GOOD:
             yield f"See what Ansible said: diaken history output {number}"
         return
     if run["kind"] != RunKind.PLAYBOOK or run["status"] == GOOD:
@@ -181,6 +184,10 @@ def what_next(run: Shape) -> Iterator[str]:
             yield f"Run it where it did not finish: {_retry(run)}"
     elif bad and started:
         yield f"Try these again: {_retry(run)}"
+
+
+def _begun(run: Shape, step: str) -> bool:
+    return any(each["name"] == step for each in run["steps"])
 
 
 def said_of(host: Shape) -> str | None:

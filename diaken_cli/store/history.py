@@ -229,15 +229,17 @@ def _records(session: Session, query: Select[Any]) -> list[RunRecord]:
         )
         for step in steps:
             left.setdefault(step.run_id, []).append(_step(step))
-    without = _without_snapshot(session, [run for run, _ in rows])
+    snapshots = _snapshots(session, [run for run, _ in rows])
     return [
-        _record(run, task, tuple(left.get(run.id, ())), without.get(run.id, 0))
-        for run, task in rows
+        _record(run, task, tuple(left.get(run.id, ())), snapshots.get(run.id)) for run, task in rows
     ]
 
 
-def _without_snapshot(session: Session, runs: Iterable[Run]) -> dict[int | None, int]:
-    """Of how many hosts a run was to take a snapshot, and did not; runs with 0 are left out."""
+def _snapshots(session: Session, runs: Iterable[Run]) -> dict[int | None, tuple[int, int]]:
+    """Of how many hosts a run took the snapshot that it was to take, and of how many it did not.
+
+    Runs that were to take none are left out.
+    """
     wanted = [
         run.id
         for run in runs
@@ -245,16 +247,17 @@ def _without_snapshot(session: Session, runs: Iterable[Run]) -> dict[int | None,
     ]
     if not wanted:
         return {}
+    taken = col(RunSnapshot.status) == SnapshotStatus.SUCCESS
     counted = (
-        select(RunSnapshot.run_id, func.count(func.distinct(RunSnapshot.host)))
+        select(RunSnapshot.run_id, taken, func.count(func.distinct(RunSnapshot.host)))
         .where(
             col(RunSnapshot.run_id).in_(wanted),
             RunSnapshot.action == SnapshotAction.CREATE,
-            col(RunSnapshot.status).in_((SnapshotStatus.FAILED, SnapshotStatus.SKIPPED)),
         )
-        .group_by(col(RunSnapshot.run_id))
+        .group_by(col(RunSnapshot.run_id), taken)
     )
-    return dict(session.exec(counted).all())
+    counts = {(run, bool(known)): count for run, known, count in session.execute(counted)}
+    return {run: (counts.get((run, True), 0), counts.get((run, False), 0)) for run in wanted}
 
 
 def _of_host(name: str) -> ColumnElement[bool]:
@@ -284,7 +287,10 @@ def _task_names(session: Session, numbers: set[int]) -> dict[int | None, TaskNam
 
 
 def _record(
-    run: Run, task: str | None, leftovers: tuple[StepRecord, ...], without_snapshot: int
+    run: Run,
+    task: str | None,
+    leftovers: tuple[StepRecord, ...],
+    snapshots: tuple[int, int] | None,
 ) -> RunRecord:
     return RunRecord(
         id=run.id or 0,
@@ -310,7 +316,8 @@ def _record(
         failed_hosts=run.failed_hosts,
         unreachable_hosts=run.unreachable_hosts,
         skipped_hosts=run.skipped_hosts,
-        without_snapshot=without_snapshot,
+        without_snapshot=snapshots[1] if snapshots else 0,
+        with_snapshot=snapshots[0] if snapshots else None,
         leftovers=leftovers,
     )
 

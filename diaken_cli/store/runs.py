@@ -51,7 +51,8 @@ class SnapshotRecord:
 class RunRecord:
     """A run as a list shows it; `task` is the scheduled task that started it.
 
-    `without_snapshot` counts the hosts of which it was to take a snapshot, and did not.
+    `without_snapshot` counts the hosts of which it was to take a snapshot, and did not;
+    `with_snapshot` the others, and is None where it was to take none.
     """
 
     id: int
@@ -78,6 +79,7 @@ class RunRecord:
     unreachable_hosts: int
     skipped_hosts: int
     without_snapshot: int = 0
+    with_snapshot: int | None = None
     leftovers: tuple[StepRecord, ...] = ()
 
 

@@ -355,3 +355,11 @@ def test_before_a_run_is_recorded_nothing_is_drawn(capsys: pytest.CaptureFixture
     live = LiveScreen(Output())
     live.close(died=False)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_an_ignored_failure_says_that_it_is(hosts: int) -> None:
+    ignored = ended("web01", "Try", TaskResult.IGNORED, "no")
+    lines = drawn(gathered(started(hosts), task("Try"), ignored), screen())
+    (line,) = (each for each in lines if "Try (ignored)" in each)
+    assert line.startswith("✗")

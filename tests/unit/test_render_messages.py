@@ -122,6 +122,15 @@ def test_failures_are_left_to_those_who_show_them_elsewhere() -> None:
     assert shown(message) == "✗ web01: Say: no (0.5 s)"
 
 
+def test_an_ignored_failure_says_that_it_is() -> None:
+    failure = ended("web01", result=TaskResult.IGNORED, message="no")
+    (message,) = gathered(failure, NEXT[0])
+    assert shown(message) == "✗ web01: Say (ignored): no (0.5 s)"
+    several = ended("web01", result=TaskResult.IGNORED, message="no\nmore")
+    (message,) = gathered(several, NEXT[0])
+    assert shown(message).splitlines()[0] == "✗ web01: Say (ignored) (0.5 s)"
+
+
 def test_a_long_text_is_cut_and_says_where_the_rest_is() -> None:
     text = "\n".join(map(str, range(MOST_LINES + 30)))
     (message,) = fold([("web01", "Say", "ok", text, None)])

@@ -210,6 +210,33 @@ def test_leftovers_name_the_host_and_the_vm(store: Store, *, died_before_it_knew
     ]
 
 
+UNDONE = "All that it had done was undone: nothing of it is left."
+
+
+@pytest.mark.parametrize("hint", [None, "See: diaken doctor"])
+@pytest.mark.parametrize(("reached", "lines"), [("validate", 0), ("clone", 1)])
+def test_a_deploy_that_was_undone_says_so_then_and_later(
+    store: Store,
+    capsys: pytest.CaptureFixture[str],
+    hint: str | None,
+    reached: str,
+    lines: int,
+) -> None:
+    run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
+    run.step(0, "validate", StepStatus.FAILED if reached == "validate" else StepStatus.SUCCESS)
+    if reached == "clone":
+        run.step(1, "register", StepStatus.UNDONE)
+        run.step(2, "clone", StepStatus.FAILED, facts={"undone": True})
+    error = OperationFailed(f"{reached}: no", code="x", hint=hint)
+    run.end(RunStatus.FAILED, error.as_json())
+    ended(store, run.id, error)
+    assert capsys.readouterr().err.count(UNDONE) == lines
+    detail = store.history.find(run.id)
+    assert detail is not None
+    show_run(Output(Format.TEXT), detail, run_for_people(detail), [])
+    assert capsys.readouterr().err.count(UNDONE) == lines
+
+
 # ── for people ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -15,7 +15,14 @@ from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import headline, show_quietly
 from diaken_cli.store import Store
 from diaken_cli.store.runs import RunDetail, RunFilter, SnapshotRecord
-from diaken_cli.words import HostStatus, RunStatus, SnapshotAction, SnapshotStatus
+from diaken_cli.words import (
+    HostStatus,
+    RunKind,
+    RunStatus,
+    SnapshotAction,
+    SnapshotStatus,
+    TargetType,
+)
 from tests.seeding import begin, result
 
 UNREACHED = "Failed to connect to the host via ssh: ssh: connect to host 10.0.4.29: Refused"
@@ -64,7 +71,8 @@ def night(store: Store) -> RunDetail:
     """Nine hosts, one of which is away, and a vCenter that was down."""
     names = [f"web0{number}" for number in range(1, 9)]
     away = (HostStatus.UNREACHABLE, None, UNREACHED)
-    return a_run(store, good(*names) | {"ghost09": away}, dict.fromkeys(names, DOWN))
+    snapshots: dict[str, str | None] = {**dict.fromkeys(names, DOWN), "ghost09": None}
+    return a_run(store, good(*names) | {"ghost09": away}, snapshots)
 
 
 def test_a_night_with_a_vcenter_down_and_a_host_away_is_one_line(store: Store) -> None:
@@ -146,3 +154,22 @@ def test_each_place_where_one_looks_tells_of_it(
     shown = history.columns(console, [row])["SNAPSHOTS"](row)
     assert shown.plain == "1/9"
     assert "SNAPSHOTS" not in history.columns(console, [{**row, "without_snapshot": 0}])
+
+
+def test_the_list_counts_the_snapshots_that_were_asked_for(store: Store) -> None:
+    a_run(store, good("web01", "web02"), {"web01": None, "web02": None}, status=RunStatus.SUCCESS)
+    a_run(store, good("web01", "web02"), {"web01": None, "web02": DOWN})
+    a_run(store, good("web01", "web02"), {"web01": None}, status=RunStatus.CANCELED)
+    begin(store).end(RunStatus.SUCCESS)
+    rows = [history.run_as_text_row(each) for each in store.history.select(RunFilter())]
+    shown = history.columns(Console(file=io.StringIO()), rows)["SNAPSHOTS"]
+    cells = [str(shown(row)) for row in sorted(rows, key=lambda row: row["id"])]
+    assert cells == ["2/2", "1/2", "1/2", "None"]
+
+
+def test_a_deploy_is_not_counted_by_hosts(store: Store) -> None:
+    run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
+    store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
+    run.end(RunStatus.FAILED)
+    (row,) = map(history.run_as_text_row, store.history.select(RunFilter()))
+    assert history.columns(Console(file=io.StringIO()), [row])["OK/HOSTS"](row) is None

@@ -196,8 +196,6 @@ def _ended(world: Deploy, error: DiakenError) -> DiakenError:
         hint = _what_next(world.recording.id)
     elif where == "register" and isinstance(error, InvalidInput):
         return error  # another run was first with the name or the address: nothing was changed
-    elif hint is None:
-        hint = "All that it had done was undone: nothing of it is left."
     said = f"{where}: {error.message}"
     return _kind(error)(said, code=error.code, hint=hint, headline=f"{where}: {error.headline}")
 
