@@ -93,6 +93,7 @@ class Questions:
         empty: str = "none",
         default: str | None = None,
         beside: Mapping[str, str] | None = None,
+        other: tuple[str, Callable[[str], Any]] | None = None,
     ) -> str | None:
         """One of the names that there are, or none where it is not required.
 
@@ -100,7 +101,8 @@ class Questions:
         where somebody is asked; where it gives nothing, nobody is. Without an `option` the answer
         only leads to another question. An empty answer means `default`, or the only name that
         there is; where there is neither, `empty` says what it means. What is `beside` a name is
-        shown, on a line of its own.
+        shown, on a line of its own. `other` says in words what will do, too, and has what raises
+        ValueError where an answer is not that.
         """
         if given is not None or not self._call.may_ask:
             return given
@@ -114,12 +116,16 @@ class Questions:
             if not answer and not required:
                 return default or ""
             _must_be_given(answer or default)
+            if answer and other is not None and not beginning_with(answer, names):
+                other[1](answer)
+                return answer
             return find_choice(answer, names) if answer else default or ""
 
         if beside is not None:
             for name in names[:SHOWN]:
                 self._show(f"  {name}: {beside[name]}")
-        asked = self._with_names(label, names, "" if required else f"empty: {default or empty}")
+        shown = [*names, other[0]] if other else names
+        asked = self._with_names(label, shown, "" if required else f"empty: {default or empty}")
         answer = self._ask(
             option,
             f"{asked} [{default}]" if required and default else asked,

@@ -292,12 +292,19 @@ def _asked(
 
 def _ask_how_often(ask: Questions) -> str | None:
     """What `--every` would say; None for once."""
-    from diaken_cli.timing import well_formed
+    from diaken_cli.timing import looks_like_moment, well_formed
 
-    names = ("once", "daily", "weekly", "monthly", "rule")
-    often = ask.choice(None, None, "How often", lambda: names, default="once")
-    if often == "rule":
-        return ask.text("--every", None, "Rule (0 3 * * sun, or an RRULE)", well_formed)
+    def rule(text: str) -> None:
+        if looks_like_moment(text):
+            raise ValueError(
+                f"{text!r} is a time, which is asked for next: here say once, daily, weekly,"
+                " monthly, or a rule"
+            )
+        well_formed(text)
+
+    names = ("once", "daily", "weekly", "monthly")
+    other = ("cron's fields or an RRULE", rule)
+    often = ask.choice(None, None, "How often", lambda: names, default="once", other=other)
     if often is None or often == "once":
         return None
     ask.noted("--every", often)

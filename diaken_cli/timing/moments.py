@@ -66,6 +66,16 @@ def parse_moment(text: str, zone: str, now: datetime) -> Moment:
     return Moment(wall, zone, fold, instant)
 
 
+def looks_like_moment(text: str) -> bool:
+    """Whether that is written as a moment is, valid or not."""
+    text = text.strip()
+    try:
+        spoken = read_time_of_day(text)
+    except ValueError:
+        return True
+    return spoken is not None or text.startswith("+") or _WRITTEN.fullmatch(text) is not None
+
+
 def moment_of(instant: datetime, zone: str) -> Moment:
     """An instant, as the clock of a zone shows it."""
     there = instant.astimezone(load_zone(zone))

@@ -13,7 +13,14 @@ from zoneinfo import ZoneInfo
 
 from diaken_cli.timing.cron_fields import cron_rule, is_cron
 from diaken_cli.timing.daily_form import refuse_elapsed_by_day
-from diaken_cli.timing.moments import Moment, as_instant, first_instant, load_zone, moment_of
+from diaken_cli.timing.moments import (
+    Moment,
+    as_instant,
+    first_instant,
+    load_zone,
+    looks_like_moment,
+    moment_of,
+)
 from diaken_cli.timing.rules import (
     SHORTER_THAN_A_DAY,
     Rule,
@@ -127,6 +134,11 @@ def misfired(due_at: datetime, grace: int, now: datetime) -> bool:
 
 def _read_given(text: str, to_utc: Callable[[datetime], datetime], wall: datetime) -> Rule:
     """A rule as it was typed. One that was stored is taken as it is."""
+    if looks_like_moment(text):
+        raise ValueError(
+            f"{text!r} is a time, not how often: say daily, weekly or monthly, and the time"
+            " with --at"
+        )
     rule = read_rule(cron_rule(text) if is_cron(text) else text, to_utc)
     refuse_elapsed_by_day(rule, wall)
     return rule

@@ -127,7 +127,7 @@ def read_rule(text: str, to_utc: Callable[[datetime], datetime]) -> Rule:
     given = text.strip().upper()
     if not given.isprintable() or "DTSTART" in given or "EXDATE" in given:
         raise ValueError(f"{text!r} must be one rule on one line; --at says when it starts")
-    parts = _split(NAMED.get(given, given.removeprefix("RRULE:")))
+    parts = _split(NAMED.get(given, given.removeprefix("RRULE:")), text)
     read: dict[str, Any] = {}
     for name, value in parts.items():
         if name == "UNTIL":
@@ -160,13 +160,13 @@ def write_rule(rule: Rule) -> str:
     return ";".join(written)
 
 
-def _split(text: str) -> Mapping[str, str]:
+def _split(rule: str, typed: str) -> Mapping[str, str]:
     parts: dict[str, str] = {}
-    for part in text.split(";"):
+    for part in rule.split(";"):
         name, _, value = part.partition("=")
         if not value:
             raise ValueError(
-                f"{text!r} is not a rule: daily, weekly, monthly, cron's five fields, or"
+                f"{typed!r} is not a rule: daily, weekly, monthly, cron's five fields, or"
                 " NAME=VALUE;… as RFC 5545 has it, such as FREQ=WEEKLY;BYDAY=MO,TH"
             )
         if name in parts:

@@ -240,7 +240,8 @@ def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) ->
         ("Environment (DEMO, PROD): ", "PROD"),
         ("Group (web) [web]: ", ""),
         ("Playbook (", "good"),
-        ("How often (once, daily, weekly, monthly, rule) [once]: ", "w"),
+        ("monthly, cron's fields or an RRULE) [once]: ", "sun 03:00"),
+        ("'sun 03:00' is a time, which is asked for next: here say once, daily", "w"),
         ("When (", "sun 03:00"),
         ("Snapshot of each VM first (yes, no) [no]: ", "y"),
     ]
@@ -257,8 +258,7 @@ def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) ->
 
 def test_a_rule_that_says_when_needs_no_moment(inventory: Deploying) -> None:
     answers = [
-        ("How often (", "rule"),
-        ("Rule (", "0 3 * *"),
+        ("How often (", "0 3 * *"),
         ("has 4 fields", "0 3 * * mon-fri"),
         ("Snapshot of each VM first (yes, no) [no]: ", ""),
     ]

@@ -112,6 +112,15 @@ def test_all_mistakes_are_told_at_once(cli: Cli) -> None:
     assert cli.mistakes(2, *ADD, "x", "--host", "web01", *SAY, *never) == ["--every"]
 
 
+@pytest.mark.parametrize("target", [(), ("--environment", "TEST")])
+def test_a_task_needs_a_host_or_a_group(cli: Cli, target: tuple[str, ...]) -> None:
+    (mistake,) = cli.error(2, *ADD, "x", *target, *SAY, "--at", "+1h")["mistakes"]
+    assert mistake["message"] == (
+        "either --host or --group is required; a whole environment can't be scheduled: add a"
+        " task for each of its groups"
+    )
+
+
 def test_what_could_not_run_is_refused_when_it_is_added(cli: Cli) -> None:
     broken = ("--host", "web01", "--playbook", "broken", "--at", "+1h")
     assert cli.error(14, *ADD, "x", *broken)["code"] == "ansible"
@@ -249,6 +258,8 @@ def test_the_five_fields_of_cron_say_when_by_themselves(cli: Cli) -> None:
     for wrong, says in (
         ("0 3 13 * fri", "add two tasks, '0 3 13 * *' and '0 3 * * fri'"),
         ("0 3 * *", "has 4 fields"),
+        ("hourly", "'hourly' is not a rule"),
+        ("sun 03:00", "'sun 03:00' is a time, not how often: say daily, weekly or monthly"),
         ("FREQ=HOURLY;BYHOUR=3", "write 'FREQ=DAILY;BYHOUR=3;BYMINUTE="),
     ):
         at = () if wrong.startswith("0") else ("--at", "+1h")
@@ -256,6 +267,10 @@ def test_the_five_fields_of_cron_say_when_by_themselves(cli: Cli) -> None:
         assert [each["option"] for each in error["mistakes"]] == ["--every"]
         assert says in error["mistakes"][0]["message"]
     assert cli.mistakes(2, *ADD, "x", *what, "--every", "daily") == ["--at"]
+    for every, example in (("daily", "03:00"), ("weekly", "'sun 03:00'")):
+        lacks = cli.error(2, *ADD, "x", *what, "--every", every)["mistakes"]
+        said = f"is required with --every {every}, such as --at {example}"
+        assert [each["message"] for each in lacks] == [said]
     both = ("--every", "0 3 * * sun", "--at", "soon")
     assert cli.mistakes(2, *ADD, "x", *what, *both) == ["--at"]
     zone = ("--host", "web01", *SAY, "--timezone", "Mars/Olympus", "--every", "0 3 * * *")

@@ -178,8 +178,13 @@ def _target(
         is_host = current.target_type is TargetType.HOST
         host, group = (current.target, None) if is_host else (None, current.target)
         environment = current.environment if environment is None else environment
-    if (host is None) == (group is None):
-        reader.refuse("--host", None, "either --host or --group is required, and not both")
+    if host is not None and group is not None:
+        reader.refuse("--host", host, "--host and --group can't both be given")
+        return None
+    if host is None and group is None:
+        said = "either --host or --group is required"
+        whole = "; a whole environment can't be scheduled: add a task for each of its groups"
+        reader.refuse("--host", None, said + whole)
         return None
     if host is not None:
         return reader.named("--host", host, lambda: host_target(store, host, environment))
@@ -226,8 +231,10 @@ def _when(
     before = current.rule if current else None
     zone = _zone(config, given, current, reader, environ, needs_at=not cron)
     moment = current.moment if current else None
-    if given.at is not None or (current is None and not cron):
+    if given.at is not None:
         moment = reader.required("--at", given.at, _moment_parser(zone, now))
+    elif current is None and not cron:
+        reader.refuse("--at", None, _moment_wanted(given.every, now))
     if zone is None or (moment is None and not cron) or (given.at is not None and moment is None):
         return None, reader.optional("--every", given.every, well_formed, before)
     if cron:
@@ -284,6 +291,17 @@ def _zone(
     except ValueError as fault:
         reader.refuse("--timezone", given.timezone, str(fault))
         return None
+
+
+def _moment_wanted(every: str | None, now: datetime) -> str:
+    """That a moment is missing, with one as an example that fits the rule."""
+    rule = (every or "").upper()
+    if "MONTHLY" in rule or "YEARLY" in rule:
+        example = f"'{(now.replace(day=1) + 32 * DAY):%Y-%m}-01 03:00'"
+    else:
+        example = "'sun 03:00'" if "WEEKLY" in rule else "03:00"
+    beside = f" with --every {every}" if every else ""
+    return f"is required{beside}, such as --at {example}"
 
 
 def _moment_parser(zone: str | None, now: datetime) -> Callable[[str], Moment]:
