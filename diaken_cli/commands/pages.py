@@ -5,6 +5,7 @@ two examples at its end. It is at most 80 columns wide, and nothing on it is cut
 """
 
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice, zip_longest
@@ -49,6 +50,14 @@ class _Page:
         if found is not None:
             found.help = "Show this page."
         return found
+
+    def get_help(self, ctx: Any) -> str:
+        """The page, in characters that standard output can show."""
+        page: str = super().get_help(ctx)  # type: ignore[misc]
+        encoding = sys.stdout.encoding or "utf-8"
+        if not encoding.lower().startswith("utf"):
+            page = page.replace("…", "...").encode(encoding, "replace").decode(encoding)
+        return page
 
     def format_help_text(self, _ctx: Any, formatter: Any) -> None:
         """What it does, in paragraphs."""

@@ -47,7 +47,7 @@ def test_a_run_is_printed_as_the_contract_says(deploying: Deploying) -> None:
 
     assert [key for key in run if key not in ("started_at", "finished_at", "duration_seconds")] == [
         *("id", "kind", "target_type", "target", "environment", "playbook", "status", "trigger"),
-        *("task", "user", "error", "leftovers", "steps", "totals", "hosts"),
+        *("task", "user", "error", "leftovers", "without_snapshot", "steps", "totals", "hosts"),
     ]
     assert (run["kind"], run["target_type"], run["target"]) == ("deploy", "vm", NAME)
     assert (run["environment"], run["trigger"], run["status"]) == ("DEMO", "manual", "success")
