@@ -68,7 +68,6 @@ def ask_to_begin(call: Call, ask: Questions, draft: "Draft") -> set[str]:
     print_plan(call.output.err, found)
     call.output.err.print()
     if not call.says_yes(f"Deploy {draft.request.name if draft.request else ''}?"):
-        ask.tell()
         raise typer.Abort
     return told
 

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import typer
-
 from diaken_cli.commands.answers import SHOWN, beginning_with, find_choice, listed
 from diaken_cli.commands.line_input import Complete, ask
 from diaken_cli.commands.shared import Call
-from diaken_cli.errors import DiakenError, InvalidInput, Mistake
+from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.render.marks import harmless
 
 ANSWER = 20
@@ -25,7 +23,7 @@ class Questions:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._answers: list[str] = []
-        self._typed: list[str] = []
+        self._too_many_wrong = False
 
     @property
     def asked(self) -> bool:
@@ -163,8 +161,11 @@ class Questions:
         return answer
 
     def tell(self) -> None:
-        """Say the command line that would have needed no question."""
-        if self._answers:
+        """Say the command line that would have needed no question.
+
+        Not where the answers to one were wrong too often: that one would ask the same again.
+        """
+        if self._answers and not self._too_many_wrong:
             words = sys.argv[1:]
             end = words.index("--") if "--" in words else len(words)
             same = shlex.join(["diaken", *words[:end], *self._answers, *words[end:]])
@@ -196,14 +197,13 @@ class Questions:
 
         prompt = f"{harmless(label)}: "
         try:
-            answer = ask(
-                prompt, check, self._show, complete=complete, earlier=[*self._typed, *earlier]
-            )
+            return ask(prompt, check, self._show, complete=complete, earlier=earlier)
         except ValueError as fault:  # it was asked often enough
             line = lines[-1] if lines else None
-            raise InvalidInput([Mistake(option or label, line, str(fault))]) from None
-        self._typed += [answer] if answer else []
-        return answer
+            self._too_many_wrong = True
+            asked = option or label.partition(" (")[0].rstrip("?")
+            message = f"too many wrong answers: {fault}"
+            raise InvalidInput([Mistake(asked, line, message)]) from None
 
     def _show(self, message: str) -> None:
         """Tell the person who is answering, also with --quiet."""
@@ -223,14 +223,12 @@ def _must_be_given(answer: str | None) -> None:
 
 @contextmanager
 def asking(call: Call) -> Iterator[Questions]:
-    """Questions of a call; at its end it is told how it could do without them, also if it failed.
+    """Questions of a call; at its end it is told how it could do without them, however it ended.
 
-    Who stops answering is told nothing.
+    Who gives up, by Ctrl-C or a no, has not answered in vain.
     """
     questions = Questions(call)
     try:
         yield questions
-    except (DiakenError, typer.Exit):
+    finally:
         questions.tell()
-        raise
-    questions.tell()

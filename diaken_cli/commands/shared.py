@@ -204,6 +204,7 @@ class Call:
         try:
             return ask(f"{harmless(question)} [y/N]: ", is_yes, show, complete=complete)
         except ValueError:
+            show("too many wrong answers")
             return False
 
 

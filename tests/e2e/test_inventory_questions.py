@@ -77,6 +77,27 @@ def test_where_a_password_is_is_asked_for(cli: Cli) -> None:
     assert cli.json("vcenters", "show", "main")["secret"] == "command"
 
 
+def test_too_many_wrong_answers_are_said_to_be(places: Cli) -> None:
+    asked = "Where is the password? (command, file, variable): "
+    account = ("--server", "vc.example.com", "--username", "u")
+    done = places.at_a_terminal(
+        *("vcenters", "add", *account), answers=[("here: ", "other"), *[(asked, "conf")] * 5]
+    )
+    said = "too many wrong answers: 'conf' is not one of: command, file, variable"
+    assert (done.status, f"error: Where is the password: {said}" in done.out) == (2, True), done.out
+    assert "without questions" not in done.out
+    done = places.at_a_terminal(
+        *("hosts", "add"), answers=[("Host name: ", "web01"), *[("IPv4 address: ", "debian12")] * 5]
+    )
+    said = "too many wrong answers: 'debian12' is not an IPv4 address"
+    assert (done.status, f"error: --ip: {said}" in done.out) == (2, True), done.out
+    places.run("environments", "add", "EMPTY")
+    done = places.at_a_terminal(
+        *("environments", "remove", "EMPTY"), answers=[("[y/N]: ", "what")] * 5
+    )
+    assert (done.status, "too many wrong answers" in done.out) == (130, True), done.out
+
+
 def test_a_vcenters_name_and_its_certificate_are_checked_when_they_are_given(cli: Cli) -> None:
     authority = cli.folder / "ca.pem"
     subject = ("-subj", "/CN=ca", "-keyout", str(cli.folder / "key"), "-out", str(authority))

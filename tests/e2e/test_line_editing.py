@@ -15,8 +15,8 @@ GIVEN_UP = "Cancelled; nothing was changed."
 def test_keys_tab_and_earlier_answers(places: Cli) -> None:
     answers = [
         (NAME, f"eb0x{LEFT}1{HOME}w\x05{BACKSPACE}"),  # web01
-        (ADDRESS, "10.0.4.999"),
-        ("is not an IPv4 address", f"{UP}{BACKSPACE * 3}21"),
+        (ADDRESS, f"{UP}10.0.4.999"),  # what another question was answered is not there
+        ("'10.0.4.999' is not an IPv4 address", f"{UP}{BACKSPACE * 3}21"),
         (PLACE, "te\t"),
         ("Group (web; empty: none): ", "W\t"),
     ]
@@ -70,7 +70,8 @@ def test_giving_up_changes_nothing(places: Cli, key: str, term: str) -> None:
             *("hosts", "add", "--json"), answers=answers, env={"TERM": term}, output=output
         )
     assert done.status == 130, done.out
-    assert done.out.endswith(f"\r\n{GIVEN_UP}\r\n")
+    same = "The same without questions: diaken hosts add --json web01"
+    assert done.out.endswith(f"\r\n{same}\r\n{GIVEN_UP}\r\n"), "what was answered is not lost"
     assert json.loads(data.read_text())["error"]["code"] == "canceled"
     assert places.json("hosts", "list") == []
 

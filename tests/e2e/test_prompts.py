@@ -166,16 +166,20 @@ QUICK = ("deploy", "vm", "--no-provision", "--no-address-probe")
 def test_one_question_with_the_plan_before_a_deploy_begins(small: Deploying) -> None:
     before = small.world()
     data = small.folder / "out.json"
-    with data.open("w") as output:
-        done = small.at_a_terminal(
-            *QUICK, "--json", answers=[*USUAL, (f"Deploy {NAME}? [y/N]: ", "n")], output=output
-        )
-    assert done.status == 130, done.out
-    assert done.out.endswith("Cancelled; nothing was changed.\r\n")
-    assert json.loads(data.read_text())["error"]["code"] == "canceled"
+    for answer in ("n", "\x03"):
+        with data.open("w") as output:
+            done = small.at_a_terminal(
+                *QUICK,
+                "--json",
+                answers=[*USUAL, (f"Deploy {NAME}? [y/N]: ", answer)],
+                output=output,
+            )
+        assert done.status == 130, done.out
+        assert done.out.endswith("Cancelled; nothing was changed.\r\n")
+        assert json.loads(data.read_text())["error"]["code"] == "canceled"
+        assert "--group web" in " ".join(same(done.out)), "what was answered is not lost"
     for said in (f"{IP}/24, gateway 10.77.0.254", "DC0_C0", "/DC0/vm", "10G disk", "VM Network"):
         assert said in done.out, said
-    assert "--group web" in done.out, "what was answered is not lost"
     assert small.world() == before
     assert small.json("history", "list") == []
     done = small.at_a_terminal(*QUICK, answers=[*USUAL, (f"Deploy {NAME}? [y/N]: ", "Yes")])
