@@ -39,7 +39,8 @@ class PlaybookOptions:
         typer.Option(
             "--snapshot/--no-snapshot",
             rich_help_panel=SNAPSHOT,
-            help="Take a snapshot of each host's VM first, all at the same time.",
+            help="Take a snapshot of each host's VM first, all at the same time. Where one can't be"
+            " taken, the run goes on without it, unless --require-snapshot is there.",
         ),
     ] = None
     require_snapshot: Annotated[

@@ -134,7 +134,7 @@ def _run(
     now: RunNow,
     options: PlaybookOptions,
 ) -> None:
-    from diaken_cli.actions.run.flow import plan, run
+    from diaken_cli.actions.run.flow import check_snapshots, plan, run
     from diaken_cli.actions.run.request import AskedRun, understand_run
     from diaken_cli.render.runs import run_as_json
 
@@ -152,6 +152,7 @@ def _run(
         call.output.say(f"nothing to do: run {found.retried} succeeded on every active host")
         call.show_run(found.retried, lambda detail: call.output.for_scripts(run_as_json(detail)))
     elif now.dry_run:
+        check_snapshots(found.request, call.config)
         call.show_plan(plan(found.request))
     else:
         with call.carrying_out() as show:

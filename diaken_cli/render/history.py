@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from diaken_cli.actions.run.summary import NO_SNAPSHOT
 from diaken_cli.errors import Canceled
 from diaken_cli.events import TaskFinished
 from diaken_cli.render.jsonl import finished_as_json
@@ -84,6 +85,8 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
         console.print()
         why = run["error"]["message"].splitlines()
         console.print(what_ended(why, canceled=run["error"]["code"] == Canceled.code))
+        if run["error"]["code"] == NO_SNAPSHOT and run["error"]["hint"]:  # holds later, too
+            output.say(run["error"]["hint"])
     for line in what_next(run):
         output.say(line)
     if detail.still_marked:

@@ -28,6 +28,7 @@ from diaken_cli.render.phrases import began, counters, no_snapshot, seconds
 from diaken_cli.units import shortened
 from diaken_cli.words import HostStatus, SnapshotStatus, StepStatus
 
+TOLD_AT_THE_END = "validate"  # what it refuses ends the command, and nothing comes in between
 PERCENT = 20  # points between two lines about the progress of a step
 
 
@@ -84,8 +85,8 @@ class PlainLines:
             case StepProgressed():
                 return self._progress(event)
             case StepFinished():
-                failed = event.status is not StepStatus.SUCCESS
-                why = shortened(clauses(event.detail or ""), SHORT) if failed else None
+                told = event.status is StepStatus.SUCCESS or event.step == TOLD_AT_THE_END
+                why = None if told else shortened(clauses(event.detail or ""), SHORT)
                 status = "canceled" if event.canceled else event.status
                 return self._marked(status, event.step, why, event.duration_seconds)
             case PlayStarted():

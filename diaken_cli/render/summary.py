@@ -32,7 +32,7 @@ ENDED_BADLY = ("failed", "canceled")
 HOSTS_FAILED = "hosts_failed"  # an error that only says what the hosts say
 NO_REASON = "no reason given"
 MOST_IN_FULL = 10  # reasons; of more a line each
-NEVER_STARTED = ("ansible", "no_hosts_ran")  # the same again comes to the same
+NEVER_STARTED = ("ansible", "no_hosts_ran", NO_SNAPSHOT)  # the same again comes to the same
 
 
 def show_ended(output: Output, run: Shape, name: str, told: Told) -> None:
@@ -104,7 +104,7 @@ def headline(run: Shape, name: str, console: "Console") -> Text:
     if run["duration_seconds"] is not None:
         line += Text(f" in {seconds(run['duration_seconds'])}")
     if missing := without(run):
-        line += Text(f"; {one_line(missing)}", style="yellow")
+        line += Text("; ") + Text(f"! {one_line(missing)}", style="bold yellow")
     return line
 
 

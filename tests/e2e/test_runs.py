@@ -167,7 +167,7 @@ def test_a_failed_snapshot_is_noted_and_with_require_snapshot_nothing_begins(
         number = run["id"] + 1
         assert quiet.err.endswith(f"; see: diaken history show {number}\n")
         shown = cli.run("history", "show", str(number)).out.splitlines()[0]
-        assert "; 1 of 4 without snapshot (web0" in shown
+        assert "; ! 1 of 4 without snapshot (web0" in shown
         lab.sim("taskfault", **fault)
         refused = cli.json("run", "group", "web", "say", "--require-snapshot", status=1)
     finally:
@@ -199,8 +199,22 @@ def test_what_is_known_to_lack_a_snapshot_is_found_out_before_any_is_taken(
     assert cli.run("hosts", "set", "web04", *change).status == 0
     try:
         refused = cli.json("run", "group", "web", "say", "--require-snapshot", status=1)
+        shown = cli.run("history", "show", str(refused["id"])).err.splitlines()
+        known = change[0] == "--vcenter"
+        words = ("run", "group", "web", "say", "--dry-run")
+        planned = cli.json(*words, "--snapshot")
+        stopped = cli.json(*words, "--require-snapshot", status=1 if known else 0)
     finally:
         assert cli.run("hosts", "set", "web04", *back).status == 0
+    way_out = "Leave such hosts out with --exclude web04, or take no snapshots with --no-snapshot"
+    assert (refused["error"]["hint"], shown[-1]) == (way_out, way_out)
+    without = "web01, web02, web03; no snapshot of web04: it has no vCenter"
+    assert planned["steps"][0]["description"].endswith(without) == known
+    if known:
+        said = f"no snapshot of {why}; the run would not start (--require-snapshot)"
+        assert (stopped["error"]["message"], stopped["error"]["hint"]) == (said, way_out)
+    else:
+        assert [step["name"] for step in stopped["steps"]] == ["snapshot", "playbook"]
     assert refused["error"]["code"] == "snapshot_failed"
     assert refused["error"]["message"].startswith(f"no snapshot of {why}")
     assert refused["error"]["message"].endswith("the playbook was not started (--require-snapshot)")
@@ -223,7 +237,7 @@ def test_a_vcenter_that_does_not_answer_and_snapshots_that_the_config_requires(
         lab.sim("clear")
     why = "(vCenter lab: HTTP 503 Service Unavailable)"
     assert went_on.status == 0
-    assert f"; 4 of 4 without snapshot {why}" in went_on.out.splitlines()[-1]
+    assert f"; ! 4 of 4 without snapshot {why}" in went_on.out.splitlines()[-1]
     message = refused["error"]["message"]
     assert message.endswith("; the playbook was not started ([snapshots] require)")
     assert "web01, web02, web03 and 1 more" in message

@@ -132,6 +132,6 @@ def test_create_says_why_a_host_has_no_snapshot(
     assert why["lost"] == ("VM not found: none reports the address 10.9.0.9",) * 2
     assert why["main-web01"] == (None, None)
     shown = cli.run("history", "show", str(run["id"])).out.splitlines()[0]
-    said = f"; 2 of 3 without snapshot (lost: {why['lost'][0]}; twice: {two})"
+    said = f"; ! 2 of 3 without snapshot (lost: {why['lost'][0]}; twice: {two})"
     assert shown.endswith(said), shown
     assert [row["recorded"] for row in cli.json("snapshots", "list", status=3)][:1] == [True]

@@ -271,10 +271,15 @@ def test_nothing_a_host_says_reaches_the_terminal_raw(capsys: pytest.CaptureFixt
     assert not set(said) & set("\x1b\x07\x9b\u202e\r")
 
 
-def test_several_mistakes_stand_apart_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_reasons_stand_apart_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     detail = "--cpus: from 1 to 32\n--network: no network 'x'"
-    event = StepFinished(at=AT, step="validate", status=StepStatus.FAILED, detail=detail)
-    assert "validate: --cpus: from 1 to 32; --network: no network 'x'" in printed(capsys, event)
+    event = StepFinished(at=AT, step="register", status=StepStatus.FAILED, detail=detail)
+    assert "register: --cpus: from 1 to 32; --network: no network 'x'" in printed(capsys, event)
+
+
+def test_mistakes_are_left_to_the_error_that_follows(capsys: pytest.CaptureFixture[str]) -> None:
+    event = StepFinished(at=AT, step="validate", status=StepStatus.FAILED, detail="--cpus: 0")
+    assert printed(capsys, event).endswith("✗ validate\n")
 
 
 def test_a_list_of_mistakes_begins_below_the_word_error(

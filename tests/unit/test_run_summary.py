@@ -135,7 +135,7 @@ def test_for_want_of_a_snapshot_the_error_alone_says_why(
     show_quietly(Output(Format.TEXT, quiet=True), detail, "update on web")
     assert capsys.readouterr() == ("", "")
     line = headline(run_for_people(detail), "update on web", Console(file=io.StringIO()))
-    assert line.plain.endswith("; 1 of 1 without snapshot")
+    assert line.plain.endswith("; ! 1 of 1 without snapshot")
 
 
 def test_each_place_where_one_looks_tells_of_it(
@@ -145,7 +145,7 @@ def test_each_place_where_one_looks_tells_of_it(
     run = run_for_people(detail)
     said = f"8 of 9 without snapshot ({DOWN})"
     console = Console(file=io.StringIO(), width=200)
-    assert headline(run, "update on web", console).plain.endswith(f"; {said}")
+    assert headline(run, "update on web", console).plain.endswith(f"; ! {said}")
     assert f'<p class="alert">{said}</p>' in page(run, "update on web", [], detail.run.started_at)
     show_quietly(Output(Format.TEXT, quiet=True), detail, "update on web")
     assert capsys.readouterr().err == f"warning: update on web: partial: {news(detail)}\n"

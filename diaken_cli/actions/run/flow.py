@@ -1,17 +1,23 @@
 """A playbook on the hosts of a target: the steps, and what the results on the hosts come to."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from diaken_cli.actions import journal, playbook
 from diaken_cli.actions.journal import Facts, GoOn, Step
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import Recording, account, now, recorded
-from diaken_cli.actions.run.summary import MOST_NAMES, by_reason, full_reasons, listed
+from diaken_cli.actions.run.summary import (
+    MOST_NAMES,
+    NO_SNAPSHOT,
+    by_reason,
+    full_reasons,
+    listed,
+)
 from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.config import Config
 from diaken_cli.errors import Canceled, OperationFailed
 from diaken_cli.events import Emit, HostFinished, RunStarted
 from diaken_cli.services.ansible.work import Outcome
@@ -25,8 +31,7 @@ from diaken_cli.words import (
     to_stored,
 )
 
-if TYPE_CHECKING:
-    from diaken_cli.actions.snapshots.taking import Taken
+MOST_EXCLUDED = 3  # hosts that are named in the way out
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,20 @@ def steps(request: RunRequest) -> tuple[Step[PlaybookRun, RunRequest], ...]:
 def plan(request: RunRequest) -> list[tuple[str, str]]:
     """The steps, and what each would do."""
     return [(step.name, step.says(request)) for step in steps(request)]
+
+
+def check_snapshots(request: RunRequest, config: Config) -> None:
+    """Raise the OperationFailed with which the run would end for want of a snapshot.
+
+    As far as that is known without asking a vCenter: a host may have none.
+    """
+    required = request.options.require_snapshot or config.snapshots.require
+    if not (request.options.snapshot and required):
+        return
+    from diaken_cli.actions.snapshots.taking import NO_VCENTER
+
+    if missing := {host.name: NO_VCENTER for host in request.target.hosts if not host.vcenter}:
+        raise _no_snapshot(request, missing, "the run would not start")
 
 
 def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -> RunStatus:
@@ -160,20 +179,25 @@ def _snapshot(world: PlaybookRun) -> Facts:
     )
     recording.stop.check()
     if taken.missing:
-        said = f"no snapshot of {by_reason(taken.missing)}"
         if required:
-            raise _no_snapshot(request, taken, said)
-        raise GoOn(f"{said}; the playbook runs all the same")
+            stay = f"{taken.made} others were taken and stay; " if taken.made else ""
+            raise _no_snapshot(request, taken.missing, f"{stay}the playbook was not started")
+        raise GoOn(f"no snapshot of {by_reason(taken.missing)}; the playbook runs all the same")
     return {"name": name, "made": taken.made}
 
 
-def _no_snapshot(request: RunRequest, taken: "Taken", said: str) -> OperationFailed:
+def _no_snapshot(request: RunRequest, missing: Mapping[str, str], outcome: str) -> OperationFailed:
     by = "--require-snapshot" if request.options.require_snapshot else "[snapshots] require"
-    stay = f"; {taken.made} others were taken and stay" if taken.made else ""
+    if len(missing) == len(request.target.hosts):
+        way_out = "Take no snapshots with --no-snapshot"
+    else:
+        few = len(missing) <= MOST_EXCLUDED
+        them = " ".join(f"--exclude {name}" for name in missing) if few else "--exclude"
+        way_out = f"Leave such hosts out with {them}, or take no snapshots with --no-snapshot"
     return OperationFailed(
-        f"{said}{stay}; the playbook was not started ({by})",
-        code="snapshot_failed",
-        hint="Leave such hosts out with --exclude, or take no snapshots with --no-snapshot",
+        f"no snapshot of {by_reason(missing)}; {outcome} ({by})",
+        code=NO_SNAPSHOT,
+        hint=way_out,
     )
 
 
@@ -233,7 +257,15 @@ def _failure(request: RunRequest, run_id: int, outcome: Outcome) -> OperationFai
 
 def _says_snapshot(request: RunRequest) -> str:
     name = f"“Before executing {request.playbook} - …”"
-    return f"take the snapshot {name} of {_hosts(request)}"
+    hosts = request.target.hosts
+    without = [host.name for host in hosts if host.vcenter is None]
+    having = [host.name for host in hosts if host.vcenter is not None]
+    has = "it has" if len(without) == 1 else "they have"
+    said = (
+        f"take the snapshot {name} of {listed(having, MOST_NAMES)}" if having else None,
+        f"no snapshot of {listed(without, MOST_NAMES)}: {has} no vCenter" if without else None,
+    )
+    return "; ".join(each for each in said if each)
 
 
 def _says_playbook(request: RunRequest) -> str:
