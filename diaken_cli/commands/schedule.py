@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 app = group("Playbooks to run at a moment; `scheduler tick` carries them out.")
 
+MOST_LEFT_OUT = 3
+"""So many tasks are named of which `upcoming` leaves moments out."""
+
 Task = Annotated[str | None, typer.Argument(metavar="TASK", help="The task's name, or its number.")]
 
 
@@ -94,7 +97,7 @@ def add(
             now=now(),
             environ=os.environ,
         )
-        _scheduled(call, added)
+        _scheduled(call, "scheduled", added)
 
 
 @command(app, name="set")
@@ -127,7 +130,7 @@ def set_it(
         now=now(),
         environ=os.environ,
     )
-    _scheduled(call, changed)
+    _scheduled(call, "changed", changed)
     for warning in moved(found, changed):
         call.output.warn(warning)
 
@@ -212,17 +215,24 @@ def upcoming(
 ) -> None:
     """List the next moments of all tasks, in their order, on the clocks of their zones.
 
+    The moments are shared out among the tasks: one that comes each minute hides no other. As JSON
+    they are simply the next ones.
+
     Example: diaken schedule upcoming
 
     Example: diaken schedule upcoming --count 30
     """
     from diaken_cli.actions.recording import now
-    from diaken_cli.actions.schedules.moments import agenda
+    from diaken_cli.actions.schedules.moments import agenda, fair_agenda
+    from diaken_cli.render.output import Format
+    from diaken_cli.render.phrases import listed
     from diaken_cli.render.schedules import distance, in_words, when
 
     at = now()
     tasks = call.store.schedules.tasks(include_ended=False)
     every = {task.id: in_words(task, zone=False) for task in tasks}
+    choose = fair_agenda if call.output.format is Format.TEXT else agenda
+    found = choose(tasks, count, at)
     moments = [
         {
             "at": moment,
@@ -232,7 +242,7 @@ def upcoming(
             "playbook": task.playbook,
             "timezone": task.moment.zone,
         }
-        for moment, task in agenda(tasks, count, at)
+        for moment, task in found.moments
     ]
     columns: dict[str, Any] = {
         "AT": lambda shape: when(shape["at"], shape["timezone"]),
@@ -250,6 +260,9 @@ def upcoming(
         whole=("AT", "IN", "EVERY"),
         spare=("EVERY", "IN", "ZONE"),
     )
+    if found.left_out:
+        more = listed([f"{task.name} ({every[task.id]})" for task in found.left_out], MOST_LEFT_OUT)
+        call.output.say(f"More in between: {more}; --count shows more")
 
 
 def _asked(
@@ -343,12 +356,12 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
     return found
 
 
-def _scheduled(call: Call, task: "TaskRecord") -> None:
+def _scheduled(call: Call, verb: str, task: "TaskRecord") -> None:
     from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.warnings import warnings
     from diaken_cli.render.schedules import confirmation, task_as_json
 
     at = now()
-    call.output.changed(task_as_json(task), confirmation(task, at))
+    call.output.changed(task_as_json(task), f"{verb} {confirmation(task, at)}")
     for warning in warnings(call.store, call.config, task, at):
         call.output.warn(warning)

@@ -80,13 +80,20 @@ def distance(instant: datetime | None, now: datetime) -> str | None:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
+def _on_both_clocks(instant: datetime, zone: str) -> str:
+    """A moment in its zone, and in UTC where that shows another time."""
+    there = f"{when(instant, zone)} {zone}"
+    if instant.astimezone(ZoneInfo(zone)).utcoffset():
+        return f"{there} ({instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
+    return there.replace(" +0000 UTC", " UTC")
+
+
 def confirmation(task: TaskRecord, now: datetime) -> str:
-    """What was scheduled: the local time, UTC, and how long from now."""
+    """What is scheduled: the local time, UTC where that is another, and how long from now."""
     due = task.due_at or task.moment.instant
     due_in = "due now" if due <= now else f"in {distance(due, now)}"
     return (
-        f"{task.name} (task {task.id}): {task.playbook} on {task.target_type} {task.target},"
-        f" {when(due, task.moment.zone)} {task.moment.zone}"
-        f" ({due.astimezone(UTC):%Y-%m-%d %H:%M} UTC), {due_in}"
+        f"{task.name} (task {task.id}): {task.playbook} on {task.target_type} {task.target}"
+        f" of {task.environment}, {_on_both_clocks(due, task.moment.zone)}, {due_in}"
         + (f"; {in_words(task)}" if task.rule else "")
     )

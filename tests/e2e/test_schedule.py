@@ -303,6 +303,35 @@ def test_a_moment_moves_a_series_loudly_and_is_refused_by_a_rule_that_names_its_
         cli.json("schedule", "cancel", "fixed")
 
 
+def test_a_frequent_task_hides_no_other_one(cli: Cli) -> None:
+    for task in cli.store.schedules.tasks(include_ended=False):
+        cli.store.schedules.cancel(task)
+    what = ("--host", "web01", *SAY, "--timezone", "UTC", "--every")
+    added = cli.run(*ADD, "often", *what, "*/5 * * * *")
+    assert added.err.startswith("scheduled often (task ")
+    assert ": append on host web01 of TEST, " in added.err
+    assert added.err.count(" UTC, in ") == 1
+    assert "+0000" not in added.err
+    cli.json(*ADD, "yearly", *what, "0 3 1 7 *")
+    done = cli.run("schedule", "upcoming", "-n", "4")
+    tasks = [
+        name
+        for line in done.out.splitlines()
+        for name in ("often", "yearly")
+        if name in line.split()
+    ]
+    assert tasks == ["often", "often", "yearly", "yearly"]
+    assert "More in between: often (each 5 minutes); --count shows more" in done.err
+    rows = cli.json("schedule", "upcoming", "-n", "4")
+    assert [row["task"] for row in rows] == ["often"] * 4
+    cli.json("schedule", "cancel", "yearly")
+    alone = cli.run("schedule", "upcoming", "-n", "4")
+    assert (alone.out.count("often"), "in between" in alone.err) == (4, False)
+    changed = cli.run("schedule", "set", "often", "--misfire-grace", "2h")
+    assert changed.err.startswith("changed often (task ")
+    cli.json("schedule", "cancel", "often")
+
+
 def test_where_nothing_ticks_it_is_said_that_nothing_will_start_it(tmp_path: Path) -> None:
     cli = prepared(tmp_path)
     what = (*ADD, "x", "--host", "web01", *SAY, "--every", "*/20 * * * *")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from diaken_cli import timing
-from diaken_cli.actions.schedules.moments import agenda, following, next_moments
+from diaken_cli.actions.schedules.moments import agenda, fair_agenda, following, next_moments
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.words import RunOptions, ScheduleStatus, TargetType
 from tests.unit.moments import moment, utc
@@ -109,11 +109,30 @@ def test_agenda_is_in_order_and_has_what_is_still_to_begin() -> None:
     running = replace(task("FREQ=HOURLY", number=3), status=ScheduleStatus.RUNNING)
     last = replace(running, due_at=None)
     assert next_moments(last, 5, now) == [], "it is canceled with the run that goes on"
-    found = agenda([daily, once, running], 4, now)
+    found = agenda([daily, once, running], 4, now).moments
     assert [(f"{at:%d %H:%M}", each.id) for at, each in found] == [
         ("01 03:00", 1),  # overdue: the next tick has it
         ("10 13:00", 3),
         ("10 14:00", 3),
         ("10 15:00", 3),
     ]
-    assert [each.id for _, each in agenda([daily, once], 3, now)] == [1, 1, 2]
+    assert [each.id for _, each in agenda([daily, once], 3, now).moments] == [1, 1, 2]
+
+
+def test_a_fair_agenda_has_all_tasks_and_says_which_have_more_in_between() -> None:
+    now = utc("2026-02-01 02:00")
+    often = task("FREQ=MINUTELY;INTERVAL=5")
+    daily, once = task("FREQ=DAILY", number=2), task(None, due_at=utc("2026-02-09 04:00"), number=3)
+    found = fair_agenda([often, daily, once], 6, now)
+    assert [(f"{at:%d %H:%M}", each.id) for at, each in found.moments] == [
+        ("01 03:00", 1),
+        ("01 03:00", 2),
+        ("01 03:05", 1),
+        ("01 03:10", 1),
+        ("02 03:00", 2),
+        ("09 04:00", 3),
+    ]
+    assert [each.id for each in found.left_out] == [1, 2]
+    alone = fair_agenda([often], 3, now)
+    assert ([f"{at:%M}" for at, _ in alone.moments], alone.left_out) == (["00", "05", "10"], [])
+    assert fair_agenda([], 3, now).moments == []

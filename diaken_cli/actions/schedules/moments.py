@@ -53,18 +53,49 @@ def next_moments(task: TaskRecord, count: int, now: datetime) -> list[datetime]:
     return found
 
 
-def agenda(
+@dataclass(frozen=True)
+class Agenda:
+    """Moments of several tasks in their order, and the tasks that have more in between."""
+
+    moments: list[tuple[datetime, TaskRecord]]
+    left_out: list[TaskRecord]
+
+
+def agenda(tasks: Iterable[TaskRecord], count: int, now: datetime) -> Agenda:
+    """The next moments of all these tasks, none left out."""
+    coming = ((at, task) for task, moments in _coming(tasks, count, now) for at in moments)
+    return Agenda(_in_order(coming)[:count], [])
+
+
+def fair_agenda(tasks: Iterable[TaskRecord], count: int, now: datetime) -> Agenda:
+    """The next moment of each task, then of each the one after it, until there are so many.
+
+    So a task that comes each minute hides no other one.
+    """
+    coming = _coming(tasks, count + 1, now)
+    by_turn = sorted(
+        ((turn, at, task) for task, moments in coming for turn, at in enumerate(moments)),
+        key=lambda each: (each[0], each[1], each[2].id),
+    )
+    shown = _in_order((at, task) for _, at, task in by_turn[:count])
+    end = shown[-1][0] if shown else now
+    more = {task.id for _, at, task in by_turn[count:] if at < end}
+    return Agenda(shown, [task for task, _ in coming if task.id in more])
+
+
+def _coming(
     tasks: Iterable[TaskRecord], count: int, now: datetime
-) -> list[tuple[datetime, TaskRecord]]:
-    """The next moments of all these tasks, in their order."""
+) -> list[tuple[TaskRecord, list[datetime]]]:
+    """The next moments of each task that can be among the first so many of all."""
     by_next = sorted(tasks, key=lambda task: (task.due_at or now, task.id))
     running = [task for task in by_next if task.status is ScheduleStatus.RUNNING]
     # The first so many moments are all among those of the so many tasks that come first.
     waiting = [task for task in by_next if task.status is ScheduleStatus.PENDING][:count]
-    found = [
-        (moment, task) for task in (*running, *waiting) for moment in next_moments(task, count, now)
-    ]
-    return sorted(found, key=lambda each: (each[0], each[1].id))[:count]
+    return [(task, next_moments(task, count, now)) for task in (*running, *waiting)]
+
+
+def _in_order(moments: Iterable[tuple[datetime, TaskRecord]]) -> list[tuple[datetime, TaskRecord]]:
+    return sorted(moments, key=lambda each: (each[0], each[1].id))
 
 
 def _passed_over(first: datetime, last: datetime) -> str:
