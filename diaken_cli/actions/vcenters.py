@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import get_args
 
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import find_vcenter
-from diaken_cli.errors import InvalidInput, Mistake, NotFound, VSphereError
+from diaken_cli.errors import InvalidInput, Mistake, NotFound, SecretError, VSphereError
 from diaken_cli.services import credentials
 from diaken_cli.services.vsphere.browse import Kind, Row, browse
 from diaken_cli.services.vsphere.inventory import read_inventory
@@ -22,6 +22,7 @@ from diaken_cli.words import SecretKind
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NO_DATACENTER = "no_datacenter"
 NOT_STORED = "Nothing was stored; --no-test stores it without logging in"
+NOT_CHANGED = "Nothing was changed; --no-test changes it without logging in"
 CLOCK_TOLERANCE = 60.0
 """Seconds that vCenter's clock and ours may differ: retention goes by vCenter's."""
 
@@ -99,19 +100,29 @@ def test_and_add(
     """
     checked, values = _new(store, name, given)
     candidate = VCenterRecord(id=0, name=checked, hosts=0, **vars(values))
-    try:
-        tested = test(candidate)
-    except VSphereError as refused:
-        if refused.code == NO_DATACENTER:
-            mistake = Mistake("--datacenter", values.datacenter, refused.message)
-            raise InvalidInput([mistake]) from refused
-        refused.hint = _sentences(refused.hint, NOT_STORED)
-        raise
+    tested = _test_before(candidate, given, NOT_STORED)
     return store.inventory.add_vcenter(checked, values), tested
 
 
 def set_vcenter(store: Store, vcenter: VCenterRecord, *, given: GivenVCenter) -> VCenterRecord:
     """Change what is said of a vCenter without connecting to it. Raises as `add_vcenter` does."""
+    return store.inventory.set_vcenter(vcenter, _changed(vcenter, given))
+
+
+def test_and_set(
+    store: Store, vcenter: VCenterRecord, *, given: GivenVCenter
+) -> tuple[VCenterRecord, Tested]:
+    """Log in to a vCenter as it would be after a change, and store that when it went well.
+
+    Raises as `set_vcenter` and `test` do; then nothing is changed: what was stored may work.
+    """
+    values = _changed(vcenter, given)
+    tested = _test_before(replace(vcenter, **vars(values)), given, NOT_CHANGED)
+    return store.inventory.set_vcenter(vcenter, values), tested
+
+
+def _changed(vcenter: VCenterRecord, given: GivenVCenter) -> VCenterValues:
+    """What a vCenter is to be stored as after a change."""
     if given == GivenVCenter():
         raise validate.nothing_to_change("vcenters set")
     reader = validate.Reader()
@@ -120,7 +131,19 @@ def set_vcenter(store: Store, vcenter: VCenterRecord, *, given: GivenVCenter) ->
         raise InvalidInput(reader.mistakes)
     if given.password_file is not None:
         credentials.check_file(values.secret_ref)
-    return store.inventory.set_vcenter(vcenter, values)
+    return values
+
+
+def _test_before(candidate: VCenterRecord, given: GivenVCenter, otherwise: str) -> Tested:
+    """Log in before anything is stored; a refusal also says that, and how to do without."""
+    try:
+        return test(candidate)
+    except (VSphereError, SecretError) as refused:
+        if refused.code == NO_DATACENTER and given.datacenter:
+            mistake = Mistake("--datacenter", given.datacenter, refused.message)
+            raise InvalidInput([mistake]) from refused
+        refused.hint = _sentences(refused.hint, otherwise)
+        raise
 
 
 def _new(store: Store, name: str | None, given: GivenVCenter) -> tuple[str, VCenterValues]:

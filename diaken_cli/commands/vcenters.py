@@ -7,7 +7,7 @@ import typer
 
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, option_name, require
-from diaken_cli.errors import InvalidInput, SecretError, VSphereError
+from diaken_cli.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -134,43 +134,43 @@ def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest 
 
 @command(app)
 def show(call: Call, name: Name = None) -> None:
-    """Show a vCenter; of its password only the sort of place where it is.
+    """Show a vCenter; of its password only where it is, never what it is.
 
     Example: diaken vcenters show main
 
     Example: diaken vcenters show main --json | jq -r .server
     """
-    from diaken_cli.render.inventory import vcenter_as_json
+    from diaken_cli.render.inventory import vcenter_as_json, vcenter_as_text
+    from diaken_cli.render.output import Format
 
     with asking(call) as ask:
-        call.output.thing(vcenter_as_json(_find(call, ask, name)))
+        found = _find(call, ask, name)
+        people = call.output.format is Format.TEXT
+        call.output.thing(vcenter_as_text(found) if people else vcenter_as_json(found))
 
 
 @command(app, name="set")
 def set_it(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest = False) -> None:
     """Change what is said of a vCenter; what is not said stays.
 
-    It is stored, then logged in with: what does not work is a warning, since what was stored before
-    may work no better.
+    It logs in first, as `vcenters add` does. Exit status 13: vCenter can't be reached, or refuses;
+    10: its password can't be obtained, or others can read its file. Nothing is changed then.
 
     Example: diaken vcenters set main --password-file /etc/diaken/vcenter --ca-file /etc/ssl/ca.pem
 
     Example: diaken vcenters set main --username diaken@vsphere.local --datacenter Madrid
     """
-    from diaken_cli.actions.vcenters import set_vcenter
-    from diaken_cli.actions.vcenters import test as connect
+    from diaken_cli.actions.vcenters import set_vcenter, test_and_set
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
-        changed = set_vcenter(call.store, _find(call, ask, name), given=options.given())
-        call.output.changed(vcenter_as_json(changed), f"changed vCenter {changed.name}")
+        found, given = _find(call, ask, name), options.given()
         if no_test:
-            return
-        try:
-            tested = connect(changed)
-        except (VSphereError, SecretError) as error:
-            call.output.warn(f"it is stored, but does not work: {error.message}")
+            changed, tested = set_vcenter(call.store, found, given=given), None
         else:
+            changed, tested = test_and_set(call.store, found, given=given)
+        call.output.changed(vcenter_as_json(changed), f"changed vCenter {changed.name}")
+        if tested is not None:
             _warn_of(call, tested)
 
 

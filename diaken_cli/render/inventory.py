@@ -37,6 +37,7 @@ VCENTER_COLUMNS: Mapping[str, Any] = {
     "DATACENTER": "datacenter",
     "HOSTS": "hosts",
 }
+PLACES_OF_SECRETS = {"env": "variable"}
 VCENTER_SPARE = ("DATACENTER", "PASSWORD FROM", "USERNAME")
 PLAYBOOK_COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
@@ -110,7 +111,7 @@ def environment_as_json(environment: "EnvironmentRecord") -> dict[str, Any]:
 
 
 def vcenter_as_json(vcenter: "VCenterRecord") -> dict[str, Any]:
-    """A vCenter; of its password only the sort of place where it is."""
+    """A vCenter; of its password only where it is: a file, a command, a variable's name."""
     tls = "ca-file" if vcenter.ca_file else "verify"
     return {
         "name": vcenter.name,
@@ -120,6 +121,19 @@ def vcenter_as_json(vcenter: "VCenterRecord") -> dict[str, Any]:
         "tls": "insecure" if vcenter.insecure else tls,
         "datacenter": vcenter.datacenter,
         "hosts": vcenter.hosts,
+        "secret_ref": vcenter.secret_ref,
+        "ca_file": vcenter.ca_file,
+    }
+
+
+def vcenter_as_text(vcenter: "VCenterRecord") -> dict[str, Any]:
+    """A vCenter for people: what kind of secret and TLS it has, and which."""
+    shape = vcenter_as_json(vcenter)
+    kind = PLACES_OF_SECRETS.get(shape["secret"], shape["secret"])
+    ca_file = shape.pop("ca_file")
+    return shape | {
+        "secret": f"{kind} {shape.pop('secret_ref')}",
+        "tls": f"{shape['tls']} {ca_file}" if ca_file else shape["tls"],
     }
 
 

@@ -297,7 +297,7 @@ def test_the_mistakes_of_the_call_are_told_at_once(cli: Cli) -> None:
     ]
     cli.hosts_file.chmod(0o644)
     assert cli.mistakes(2, *call, "--csv", str(cli.hosts_file)) == ["--csv"] * 4
-    cli.json("vcenters", "set", "lab", "--datacenter", "DC9")
+    cli.json("vcenters", "set", "lab", "--datacenter", "DC9", "--no-test")
     lost = cli.error(13, *call, "--vcenter", "lab", "--environment", "TEST")
     assert (lost["code"], "/DC0" in lost["message"]) == ("no_datacenter", True)
 

@@ -66,12 +66,16 @@ def test_a_vcenter_is_shown_without_its_secret(cli: Cli) -> None:
         "tls": "verify",
         "datacenter": None,
         "hosts": 0,
+        "secret_ref": "pass show vcenter",
+        "ca_file": None,
     }
     assert cli.json("vcenters", "show", "main") == shape
+    assert "secret      command pass show vcenter\n" in cli.run("vcenters", "show", "main").out
     assert cli.json("vcenters", "list") == [shape]
     change = ("vcenters", "set", "main", "--no-test")
     changed = cli.json(*change, "--insecure", "--password-env", "VC_PASSWORD")
-    assert changed == {**shape, "tls": "insecure", "secret": "env"}
+    assert changed == {**shape, "tls": "insecure", "secret": "env", "secret_ref": "VC_PASSWORD"}
+    assert "secret      variable VC_PASSWORD\n" in cli.run("vcenters", "show", "main").out
     assert cli.json(*change, "--no-insecure", "--datacenter", "DC0") == {
         **changed,
         "tls": "verify",
@@ -133,14 +137,28 @@ def test_a_vcenter_is_stored_with_a_word_on_what_its_account_lacks(
     assert cli.json("vcenters", "list")[0]["name"] == "main"
 
 
-def test_a_change_that_does_not_work_is_stored_and_warned_of(
+def test_a_change_that_does_not_work_is_refused_and_nothing_is_changed(
     cli: Cli, simulator: Simulator
 ) -> None:
     added(cli, simulator)
-    done = cli.run("vcenters", "set", "main", "--server", "127.0.0.1:1")
-    assert (done.status, "it is stored, but does not work: " in done.err) == (0, True)
-    assert "127.0.0.1:1 does not answer" in done.err
-    assert "warning" not in cli.run(*SET_NOWHERE, "--no-test").err
+    before = cli.json("vcenters", "show", "main")
+    assert before["ca_file"] == str(simulator.certificate)
+    shown = cli.run("vcenters", "show", "main").out
+    assert f"secret      file {before['secret_ref']}\n" in shown
+    assert f"tls         ca-file {before['ca_file']}\n" in shown
+
+    refused = cli.error(13, *SET_NOWHERE)
+    assert "127.0.0.1:1 does not answer" in refused["message"]
+    assert "Nothing was changed; --no-test changes it without logging in." in refused["hint"]
+    change = ("vcenters", "set", "main")
+    assert cli.error(13, *change, "--username", "nobody")["code"] == "login"
+    assert cli.error(13, *change, "--ca-file", "")["code"] == "certificate"
+    assert cli.error(10, *change, "--password-env", "NONE_SUCH")["code"] == "secret"
+    assert cli.mistakes(2, *change, "--datacenter", "DC9") == ["--datacenter"]
+    assert cli.json("vcenters", "show", "main") == before
+
+    assert cli.run(*SET_NOWHERE, "--no-test").err == "changed vCenter main\n"
+    assert cli.json("vcenters", "show", "main")["server"] == "127.0.0.1:1"
     back = cli.run("vcenters", "set", "main", "--server", f"127.0.0.1:{simulator.port}")
     assert (back.status, back.err) == (0, "changed vCenter main\n")
 
@@ -163,7 +181,7 @@ def test_a_connection_shows_what_is_there(cli: Cli, simulator: Simulator) -> Non
         "datacenter": "/DC0",
         "datacenters": ["/DC0"],
     }
-    cli.json("vcenters", "set", "main", "--datacenter", "DC9")
+    cli.json("vcenters", "set", "main", "--datacenter", "DC9", "--no-test")
     error = cli.error(13, "vcenters", "test", "main")
     assert error["code"] == "no_datacenter"
     assert "/DC0" in error["message"]
@@ -191,9 +209,9 @@ def test_a_refusal_says_what_was_refused(cli: Cli, simulator: Simulator) -> None
     password_file(cli, "wrong")
     assert cli.error(13, "vcenters", "test", "main")["code"] == "login"
     password_file(cli)
-    cli.json("vcenters", "set", "main", "--ca-file", "")
+    cli.json("vcenters", "set", "main", "--ca-file", "", "--no-test")
     assert cli.error(13, "vcenters", "test", "main")["code"] == "certificate"
-    cli.json("vcenters", "set", "main", "--server", "127.0.0.1:1")
+    cli.json(*SET_NOWHERE, "--no-test")
     assert cli.error(13, "vcenters", "test", "main")["code"] == "unreachable"
     cli.error(11, "vcenters", "test", "other")
 
