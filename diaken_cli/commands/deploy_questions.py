@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diaken_cli.actions.deploy.offers import Offers
     from diaken_cli.actions.deploy.request import Draft
     from diaken_cli.events import Emit, Event
+    from diaken_cli.words import DeployRequest
 
 NEWEST_DEPLOYS = 50
 
@@ -49,12 +50,12 @@ def ask_for_a_vm(
 
 
 def ask_to_begin(call: Call, ask: Questions, draft: "Draft") -> set[str]:
-    """Show the plan and ask whether to begin; the warnings that were shown with it.
+    """Show what was chosen and ask whether to begin; the warnings that were shown with it.
 
     Raises what is wrong with the plan, and Abort where the answer is no.
     """
     from diaken_cli.actions.deploy.planning import plan
-    from diaken_cli.render.deploy_plan import print_plan
+    from diaken_cli.render.deploy_plan import print_chosen
 
     told: set[str] = set()
 
@@ -65,11 +66,17 @@ def ask_to_begin(call: Call, ask: Questions, draft: "Draft") -> set[str]:
     call.output.say("Checking everything before anything is changed…")
     found = plan(draft, call.outside, warn)
     call.output.err.print()
-    print_plan(call.output.err, found)
-    call.output.err.print()
-    if not call.says_yes(f"Deploy {draft.request.name if draft.request else ''}?"):
+    if found.chosen is not None:
+        print_chosen(call.output.err, found.chosen)
+        call.output.err.print()
+    if draft.request is not None and not call.says_yes(_whether_to_begin(draft.request)):
         raise typer.Abort
     return told
+
+
+def _whether_to_begin(request: "DeployRequest") -> str:
+    where = f"from {request.template} in {request.environment}"
+    return f"Deploy {request.name} ({request.ip}) {where}?"
 
 
 def all_but(told: set[str], show: "Emit") -> "Emit":

@@ -7,6 +7,8 @@ from diaken_cli.render.tables import fields, table
 from diaken_cli.units import format_cpus, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from diaken_cli.actions.deploy.planning import Chosen, Plan
@@ -18,15 +20,20 @@ LABELS = {"vcenter": "vCenter", "dns": "DNS", "ssh": "SSH"}
 def plan_as_json(plan: "Plan") -> dict[str, Any]:
     """The plan; sizes are in bytes."""
     chosen = None if plan.chosen is None else asdict(plan.chosen)
-    return {"dry_run": True, "steps": _steps(plan), "chosen": chosen}
+    return {"dry_run": True, "steps": _rows(plan.steps), "chosen": chosen}
 
 
 def print_plan(console: "Console", plan: "Plan") -> None:
     """What was chosen, then the steps."""
     if plan.chosen is not None:
-        console.print(fields(chosen_as_text(plan.chosen), LABELS))
+        print_chosen(console, plan.chosen)
         console.print()
-    console.print(table(_steps(plan), STEP_COLUMNS), crop=False)
+    console.print(table(_rows(plan.brief_steps), STEP_COLUMNS), crop=False)
+
+
+def print_chosen(console: "Console", chosen: "Chosen") -> None:
+    """What was chosen: short enough for a screen, for the question below it."""
+    console.print(fields(chosen_as_text(chosen), LABELS))
 
 
 def chosen_as_text(chosen: "Chosen") -> dict[str, str]:
@@ -62,5 +69,5 @@ def _listed(*parts: str | tuple[str, str | None]) -> str:
     return ", ".join(f"{what} {said}".lstrip() for what, said in pairs if said)
 
 
-def _steps(plan: "Plan") -> list[dict[str, str]]:
-    return [{"name": name, "description": says} for name, says in plan.steps]
+def _rows(steps: "Sequence[tuple[str, str]]") -> list[dict[str, str]]:
+    return [{"name": name, "description": says} for name, says in steps]

@@ -155,34 +155,39 @@ USUAL = [
     ("DNS servers (empty: 10.77.0.53): ", ""),
     ("Domain (empty: example.com): ", ""),
     ("Template (debian12, debian12-big) [debian12]: ", ""),
-    ("; empty: VM Network): ", ""),
+    ("empty: VM Network): ", ""),
     ("CPUs (empty: 1): ", ""),
     ("Memory (empty: 1G): ", ""),
     ("Disk (empty: 10G): ", ""),
 ]
+BEGIN = f"Deploy {NAME} ({IP}) from debian12 in DEMO? [y/N]: "
 QUICK = ("deploy", "vm", "--no-provision", "--no-address-probe")
 
 
 def test_one_question_with_the_plan_before_a_deploy_begins(small: Deploying) -> None:
     before = small.world()
     data = small.folder / "out.json"
-    for answer in ("n", "\x03"):
+    for answer in ("n", "\x04"):
         with data.open("w") as output:
             done = small.at_a_terminal(
                 *QUICK,
                 "--json",
-                answers=[*USUAL, (f"Deploy {NAME}? [y/N]: ", answer)],
+                answers=[*USUAL, (BEGIN, answer)],
                 output=output,
+                columns=80,
             )
         assert done.status == 130, done.out
         assert done.out.endswith("Cancelled; nothing was changed.\r\n")
         assert json.loads(data.read_text())["error"]["code"] == "canceled"
         assert "--group web" in " ".join(same(done.out)), "what was answered is not lost"
+    plan = done.out.partition("Checking everything")[2].partition(BEGIN)[0]
+    assert f" {NAME}\r\n" in plan
+    assert len(plan.splitlines()) < 24, "the plan fits a screen"
     for said in (f"{IP}/24, gateway 10.77.0.254", "DC0_C0", "/DC0/vm", "10G disk", "VM Network"):
         assert said in done.out, said
     assert small.world() == before
     assert small.json("history", "list") == []
-    done = small.at_a_terminal(*QUICK, answers=[*USUAL, (f"Deploy {NAME}? [y/N]: ", "Yes")])
+    done = small.at_a_terminal(*QUICK, answers=[*USUAL, (BEGIN, "Yes")])
     assert done.status == 0, done.out
     assert small.json("hosts", "show", NAME)["group"] == "web"
     again = [("Name of the VM: ", "new02"), ("Address (10.0.4.21/24): ", f"\x1b[A{BACK}2/24")]
@@ -197,9 +202,9 @@ def test_who_says_everything_or_yes_is_not_asked_whether_to_begin(small: Deployi
     whole = ("--ip", f"{IP}/24", "--environment", "DEMO")
     small.lab.sim("taskfault", method="CloneVM_Task", fault="InvalidState", count="2")
     done = small.at_a_terminal(*QUICK, NAME, *whole)
-    assert (done.status, "Deploy new01?" in done.out) == (1, False), done.out
+    assert (done.status, "Deploy new01" in done.out) == (1, False), done.out
     done = small.at_a_terminal(*QUICK, "--yes", answers=USUAL)
-    assert (done.status, "Deploy new01?" in done.out) == (1, False), done.out
+    assert (done.status, "Deploy new01" in done.out) == (1, False), done.out
 
 
 def test_a_host_is_found_by_environment_and_group(inventory: Deploying) -> None:

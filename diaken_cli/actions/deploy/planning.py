@@ -51,9 +51,13 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Plan:
-    """Each step with what it would do; nothing is `chosen` where the VM is there already."""
+    """Each step with what it would do; nothing is `chosen` where the VM is there already.
+
+    The `brief_steps` leave out what `chosen` says.
+    """
 
     steps: tuple[tuple[str, str], ...]
+    brief_steps: tuple[tuple[str, str], ...]
     chosen: Chosen | None = None
 
 
@@ -66,13 +70,15 @@ def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> Plan:
     if draft.existing is not None:
         with outside.connect(request.vcenter) as vcenter:
             reuse.check_vm(request, draft.existing, vcenter)
-        return Plan(((STEPS[0].name, REUSED),))
+        reused = ((STEPS[0].name, REUSED),)
+        return Plan(reused, reused)
     if placement is None:
         raise InvalidInput([])
     ssh = outside.config.ssh
     placed = _placed(request, placement)
     return Plan(
-        tuple((step.name, step.says(placed)) for step in STEPS),
+        _steps(placed),
+        _steps(_unplaced(request)),
         chosen(placed, placement, user=ssh.user, port=ssh.port),
     )
 
@@ -137,6 +143,10 @@ def chosen(request: DeployRequest, placement: Placement, *, user: str | None, po
     )
 
 
+def _steps(request: DeployRequest) -> tuple[tuple[str, str], ...]:
+    return tuple((step.name, step.says(request)) for step in STEPS)
+
+
 def _placed(request: DeployRequest, placement: Placement) -> DeployRequest:
     """The request as if all that was chosen for it had been asked for: the steps tell it then."""
     return replace(
@@ -150,4 +160,20 @@ def _placed(request: DeployRequest, placement: Placement) -> DeployRequest:
         cpus=placement.cpus,
         memory=placement.memory,
         disk=placement.disk,
+    )
+
+
+def _unplaced(request: DeployRequest) -> DeployRequest:
+    """The request without what is chosen for its hardware and its place."""
+    return replace(
+        request,
+        datacenter=None,
+        cluster=None,
+        resource_pool=None,
+        datastore=None,
+        folder=None,
+        network=None,
+        cpus=None,
+        memory=None,
+        disk=None,
     )
