@@ -267,6 +267,8 @@ def test_a_refused_deploy_says_so_as_it_goes_on(deploying: Deploying) -> None:
     assert lines[-2]["run"] == lines[0]["run"]
     assert [each["option"] for each in lines[-1]["error"]["mistakes"]] == ["--template"]
     assert deploying.run("history", "show", str(lines[0]["run"])).status == 11
+    people = deploying.run(*deploying.words("--template", "nosuch"))
+    assert people.err.count(lines[-1]["error"]["mistakes"][0]["message"]) == 1
 
 
 def test_a_dry_run_refuses_as_the_deploy_would(deploying: Deploying) -> None:

@@ -144,6 +144,29 @@ def test_none_is_reached(cli: Running) -> None:
     assert cli.said(run["id"], "gone04") == [("Say", "unreachable")]
 
 
+def test_who_reads_a_failure_sees_its_cause(cli: Running) -> None:
+    cli.playbook(
+        "causes",
+        """\
+        - hosts: all
+          gather_facts: false
+          tasks:
+            - name: Try
+              ansible.builtin.shell: echo one >&2; echo two >&2; exit 7
+              ignore_errors: true
+            - name: Loop
+              ansible.builtin.debug: {msg: "{{ nosuchvariable if item == 'b' else item }}"}
+              loop: [a, b]
+        """,
+    )
+    done = cli.run("run", "host", "web01", "causes")
+    assert done.status == 1
+    (tried,) = (line for line in done.err.splitlines() if "Try (ignored)" in line)
+    assert "✗ web01: Try (ignored): non-zero return code (7): one; two" in tried
+    (loop,) = (line for line in done.out.splitlines() if "web01: Loop: item b: " in line)
+    assert "'nosuchvariable' is undefined" in loop
+
+
 def test_a_batch_that_fails_ends_the_play_before_the_next(cli: Running) -> None:
     cli.playbook("batches", WORK.replace("hosts: all\n", "hosts: all\n  serial: 4\n"))
 
