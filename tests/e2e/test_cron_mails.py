@@ -103,8 +103,9 @@ def test_a_password_file_that_is_gone(cli: Cli) -> None:
     )
     assert required.startswith(
         f"warning: Required: failed (run {run + 1}): no snapshot of web01 ({why});"
-        " the playbook was not started (--require-snapshot); "
+        " the playbook was not started (--require-snapshot); 1 of 1 without snapshot; take no"
     )
+    assert required.endswith(f"; see: diaken history show {run + 1}")
     assert pruned.err.startswith(f"error: {why}")
 
 

@@ -35,22 +35,27 @@ def summary(detail: RunDetail) -> str:
 def news(detail: RunDetail) -> str | None:
     """The same for a mail, also of a run that failed as a whole, and with what to do next."""
     run = detail.run
-    following = f"see: diaken history show {run.id}"
+    see = f"see: diaken history show {run.id}"
     if run.error is None:
-        said = summary(detail)
+        said, following = summary(detail), see
     else:
-        missing = None if run.error["code"] == NO_SNAPSHOT else missing_snapshots(detail)
+        missing = missing_snapshots(detail, reasons=run.error["code"] != NO_SNAPSHOT)
         said = "; ".join(each for each in (str(run.error["message"]), missing) if each)
-        hint = str(run.error["hint"] or "")
-        following = hint[:1].lower() + hint[1:] or following
+        hint = str(run.error["hint"] or "").rstrip(".")
+        hint = hint[:1].lower() + hint[1:]
+        following = hint if hint.startswith("see:") else "; ".join(filter(None, (hint, see)))
     return f"{said}; {following}" if said else None
 
 
-def missing_snapshots(detail: RunDetail) -> str | None:
-    """The snapshots that the run was to take and did not, as `without_snapshot` says it."""
+def missing_snapshots(detail: RunDetail, *, reasons: bool = True) -> str | None:
+    """The snapshots that the run was to take and did not, as `without_snapshot` says it.
+
+    Without `reasons`, for where they stand already, only how many.
+    """
     if not detail.run.without_snapshot:
         return None
-    errors = {each.host: each.error for each in detail.snapshots if each.status in NOT_TAKEN}
+    failed = [each for each in detail.snapshots if reasons and each.status in NOT_TAKEN]
+    errors = {each.host: each.error for each in failed}
     return without_snapshot(detail.run.without_snapshot, detail.run.hosts, errors)
 
 
