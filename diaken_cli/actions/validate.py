@@ -47,6 +47,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.mistakes: list[Mistake] = []
+        self._missing: list[NotFound] = []
 
     def refuse(
         self, option: str, value: str | None, message: str, *, kind: MistakeKind = "invalid"
@@ -121,8 +122,24 @@ class Reader:
         except NotFound as missing:
             if missing.code != NotFound.code:
                 raise
-            hint = f". {missing.hint}" if missing.hint else ""
-            self.refuse(option, name, f"{missing.message}{hint}")
+            self.refuse(option, name, _with_hint(missing))
+        return None
+
+    def found(self, argument: str, name: str | None, find: Callable[[str], Value]) -> Value | None:
+        """What a command is about, by a positional name, which must be given.
+
+        That it does not exist is a mistake among others; alone, `check` raises it as it is.
+        """
+        if name is None:
+            self.refuse(argument, None, "is required")
+            return None
+        try:
+            return find(name)
+        except InvalidInput as fault:
+            self.mistakes += fault.mistakes
+        except NotFound as missing:
+            self._missing.append(missing)
+            self.refuse(argument, name, _with_hint(missing), kind="not_found")
         return None
 
     def variables(
@@ -144,9 +161,15 @@ class Reader:
         return changed
 
     def check(self) -> None:
-        """Raise InvalidInput with all the mistakes, if there are any."""
+        """Raise InvalidInput with all the mistakes, if there are any; NotFound for that alone."""
+        if self._missing and len(self.mistakes) == 1:
+            raise self._missing[0]
         if self.mistakes:
             raise InvalidInput(self.mistakes)
+
+
+def _with_hint(missing: NotFound) -> str:
+    return f"{missing.message}. {missing.hint}" if missing.hint else missing.message
 
 
 def choices(names: Iterable[str]) -> str:

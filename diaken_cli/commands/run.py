@@ -7,9 +7,8 @@ import typer
 
 from diaken_cli.commands.options import PlaybookOptions
 from diaken_cli.commands.prompts import asking
-from diaken_cli.commands.shared import Call, command, group, require
+from diaken_cli.commands.shared import Call, command, group
 from diaken_cli.commands.targets import ask_environment, ask_group, ask_host, ask_playbook
-from diaken_cli.errors import InvalidInput
 from diaken_cli.words import TargetType
 
 app = group(
@@ -64,8 +63,6 @@ def host(
     with asking(call) as ask:
         name = ask_host(call, ask, "HOST", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
-        if name is None or playbook is None:
-            raise InvalidInput(require(HOST=name, PLAYBOOK=playbook))
         _run(call, _Target(TargetType.HOST, name, environment), playbook, now, options)
 
 
@@ -89,8 +86,6 @@ def on_group(
     with asking(call) as ask:
         name, environment = ask_group(call, ask, "GROUP", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
-        if name is None or playbook is None:
-            raise InvalidInput(require(GROUP=name, PLAYBOOK=playbook))
         _run(call, _Target(TargetType.GROUP, name, environment), playbook, now, options)
 
 
@@ -113,8 +108,6 @@ def on_environment(
     with asking(call) as ask:
         name = ask_environment(call, ask, "ENVIRONMENT", name)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
-        if name is None or playbook is None:
-            raise InvalidInput(require(ENVIRONMENT=name, PLAYBOOK=playbook))
         _run(call, _Target(TargetType.ENVIRONMENT, name, name), playbook, now, options)
 
 
@@ -123,14 +116,14 @@ class _Target:
     """What to run on, as it was typed."""
 
     type: TargetType
-    name: str
+    name: str | None
     environment: str | None
 
 
 def _run(
     call: Call,
     target: _Target,
-    playbook: str,
+    playbook: str | None,
     now: RunNow,
     options: PlaybookOptions,
 ) -> None:

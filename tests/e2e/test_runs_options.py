@@ -53,6 +53,29 @@ def runs(cli: Running) -> list[int]:
     return [each["id"] for each in cli.json("history", "list")]
 
 
+def test_all_the_mistakes_of_a_run_are_told_at_once(cli: Running) -> None:
+    wrong = ("--timeout", "5", "--forks", "0")
+    told = ["--forks", "--timeout"]
+    host = ("run", "host", "web01", "basic_info", *wrong, "--environment", "nosuch")
+    assert cli.mistakes(2, *host) == ["--environment", *told]
+    assert cli.mistakes(2, "run", "host", "nosuch", "nosuch", *wrong, "--environment", "no") == [
+        *("--environment", "HOST", "PLAYBOOK", *told),
+    ]
+    assert cli.mistakes(2, "run", "group", "four", "--environment", "no", *wrong) == [
+        *("--environment", "PLAYBOOK", *told),
+    ]
+    # Names that do not exist, and nothing else.
+    assert cli.mistakes(11, "run", "host", "nosuch", "nosuch") == ["HOST", "PLAYBOOK"]
+    assert cli.mistakes(11, "run", "group", "nosuch", "nosuch") == ["GROUP", "PLAYBOOK"]
+    both = cli.error(11, "run", "environment", "nosuch", "wrk")
+    assert both["code"] == "not_found"
+    assert [each["option"] for each in both["mistakes"]] == ["ENVIRONMENT", "PLAYBOOK"]
+    assert "mistakes" not in cli.error(11, "run", "host", "nosuch", "basic_info")
+    narrowed = ("run", "group", "four", "nosuch", "--exclude", "nosuch")
+    assert cli.mistakes(2, *narrowed) == ["PLAYBOOK", "--exclude"]
+    assert runs(cli) == []
+
+
 def test_hosts_and_tags_that_match_nothing_are_a_run_on_no_host(cli: Running) -> None:
     cli.playbook("nowhere", TAGGED.replace("all", "another_group", 1))
     cli.playbook("tagged", TAGGED)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diaken_cli import units
+from diaken_cli.actions.inventory import by_name, find_group, find_host
 from diaken_cli.actions.run.flow import RunRequest
 from diaken_cli.actions.run.options import GivenOptions, understand
 from diaken_cli.actions.run.retry import OPTION, repeated, retry_of
@@ -27,8 +28,8 @@ class AskedRun:
     """What the command line says of a run, as it was typed."""
 
     type: TargetType
-    target: str
-    playbook: str
+    target: str | None
+    playbook: str | None
     environment: str | None
     options: GivenOptions
     retry_failed: str | None = None
@@ -45,33 +46,54 @@ class UnderstoodRun:
 
 
 def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodRun:
-    """The run that is meant. Raises NotFound, Conflict, and InvalidInput with all mistakes."""
-    playbook = catalog.find(asked.playbook, config.playbooks.paths)
-    target = _target(asked, store)
+    """The run that is meant. Raises InvalidInput with all mistakes, NotFound, Conflict.
+
+    A mistake goes before a conflict, and a single name that does not exist is NotFound.
+    """
     reader = Reader()
+    target, conflict = None, None
+    try:
+        target = _target(asked, store, reader)
+    except Conflict as inactive:
+        conflict = inactive
+    paths = config.playbooks.paths
+    playbook = reader.found("PLAYBOOK", asked.playbook, lambda name: catalog.find(name, paths))
     options = understand(asked.options, reader, Path.cwd())
     wait = reader.optional("--wait", asked.wait, units.parse_duration, 0, may_be_empty=False)
     retried = reader.optional(OPTION, asked.retry_failed, _number, None, may_be_empty=False)
     only = None
     try:
-        if retried is not None:
+        if retried is not None and target is not None and playbook is not None:
             retry = retry_of(store, retried, target, playbook.name)
             options, only = repeated(retry.options, options), retry.hosts
-        target = narrowed(target, options, only)
+        if target is not None:
+            target = narrowed(target, options, only)
     except InvalidInput as fault:
         reader.mistakes += fault.mistakes
-    except Conflict:  # a mistake goes before it
-        reader.check()
-        raise
+    except Conflict as impossible:
+        conflict = impossible
     reader.check()
+    if conflict is not None or target is None or playbook is None:
+        raise conflict or InvalidInput(reader.mistakes)
     return UnderstoodRun(RunRequest(target, playbook.name, options), wait or 0, retried)
 
 
-def _target(asked: AskedRun, store: Store) -> RunTarget:
+def _target(asked: AskedRun, store: Store, reader: Reader) -> RunTarget | None:
+    """What to run on; what is wrong goes into `reader`. Raises Conflict for an inactive host."""
+    argument, environment = asked.type.upper(), asked.environment
+    is_host = asked.type is TargetType.HOST
     if asked.type is TargetType.ENVIRONMENT:
-        return environment_target(store, asked.target)
-    find = host_target if asked.type is TargetType.HOST else group_target
-    return find(store, asked.target, asked.environment)
+        return reader.found(argument, asked.target, lambda name: environment_target(store, name))
+    if environment is None or store.inventory.environment(environment) is not None:
+        find = host_target if is_host else group_target
+        return reader.found(argument, asked.target, lambda name: find(store, name, environment))
+    reader.choice("--environment", environment, by_name(store.inventory.environments()))
+    # Which one was meant is not known: only whether there is one of that name can be said.
+    if is_host:
+        reader.found(argument, asked.target, lambda name: find_host(store, name))
+    elif asked.target is None or not store.inventory.groups(name=asked.target):
+        reader.found(argument, asked.target, lambda name: find_group(store, name, environment=None))
+    return None
 
 
 def _number(text: str) -> int:
