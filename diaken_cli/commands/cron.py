@@ -33,10 +33,11 @@ def remembering(call: Call) -> "Iterator[Lasting]":
     """
     from diaken_cli.actions.lasting import Lasting
     from diaken_cli.actions.recording import now
-    from diaken_cli.config.places import default_database
+    from diaken_cli.config.places import default_database, identity
     from diaken_cli.store.engine import require
 
-    lasting = Lasting.beside(default_database(os.environ))
+    default = default_database(os.environ)
+    lasting = Lasting.beside(default, identity(call.options.config, os.environ))
     try:
         require(call.config.database.path)
         yield lasting

@@ -26,6 +26,7 @@ def tick(call: Call) -> None:
 
     Example: diaken scheduler tick --json
     """
+    from diaken_cli.actions.recording import now
     from diaken_cli.actions.schedules.ticking import tick as carry_out
     from diaken_cli.commands.cron import remembering
 
@@ -33,7 +34,7 @@ def tick(call: Call) -> None:
         call.store.beside("tick").touch(mode=0o600)
         ticked = carry_out(call.outside, lambda each: _tell(call, each))
         _show(call, ticked)
-    for over in lasting.over():
+    for over in lasting.over(now()):
         call.output.warn(f"resolved: the scheduler works again (was: {over})")
     if ticked.bad:
         raise typer.Exit(PartlyFailed.exit_status)

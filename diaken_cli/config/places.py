@@ -39,6 +39,17 @@ def default_database(environ: Mapping[str, str]) -> Path:
     return _base(environ, "XDG_DATA_HOME", ".local/share") / "diaken/diaken.db"
 
 
+def identity(explicit: Path | None, environ: Mapping[str, str]) -> str:
+    """The config file and the database that a call names: those of one line of cron.
+
+    It is known even where the file can't be read, and stays when the file names another database.
+    """
+    asked = asked_file(explicit, environ)
+    database = environ.get("DIAKEN_DATABASE") or environ.get("DIAKEN_DATABASE_PATH")
+    named = (str(asked) if asked else None, str(Path(database).absolute()) if database else None)
+    return ", ".join(each for each in named if each) or "default"
+
+
 def _base(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
     """A base folder of the XDG specification, which has a relative one ignored."""
     given = Path(environ.get(variable, ""))

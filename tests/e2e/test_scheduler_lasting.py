@@ -150,3 +150,48 @@ def test_a_database_that_is_not_there_is_told_once_a_day_and_never_made(
     said = "warning: resolved: the scheduler works again (was: there is no database"
     assert lines[0].startswith(said)
     assert at(HOURS + 1, "scheduler", "tick") == (0, [])
+
+
+@pytest.mark.parametrize("by", ["variable", "config"])
+def test_a_database_that_works_resolves_nothing_of_another_one(
+    cli: Cli, at: At, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    missing = cli.folder / "elsewhere.db"
+    other_config = cli.folder / "other.toml"
+    other_config.write_text(f'[database]\npath = "{missing}"\n')
+
+    def other(hours: float) -> tuple[int, list[str]]:
+        if by == "config":
+            return at(hours, "scheduler", "tick", "--config", str(other_config))
+        with monkeypatch.context() as patch:
+            patch.setenv("DIAKEN_DATABASE", str(missing))
+            return at(hours, "scheduler", "tick")
+
+    status, lines = other(0)
+    assert (status, len(lines)) == (10, 1)
+    assert f"there is no database {missing}" in lines[0]
+    assert at(0, "scheduler", "tick") == (0, [])
+    assert other(1) == (10, []), "it is still remembered"
+    cli.config_file.rename(cli.folder / "kept.toml")
+    assert at(1, "scheduler", "tick")[0] == 10
+    (cli.folder / "kept.toml").rename(cli.config_file)
+    status, lines = at(2, "scheduler", "tick")
+    assert (status, len(lines)) == (0, 1)
+    assert str(missing) not in lines[0]
+    missing.write_bytes(cli.database.read_bytes())
+    status, lines = other(3)
+    assert status == 0
+    assert lines == [
+        f"warning: resolved: the scheduler works again (was: there is no database {missing})"
+    ]
+    assert at(3, "scheduler", "tick") == other(3) == (0, [])
+
+
+def test_what_no_call_tells_any_more_is_forgotten(cli: Cli, at: At) -> None:
+    missing = str(cli.folder / "missing.toml")
+    assert at(0, "scheduler", "tick", "--config", missing)[0] == 10
+    (told,) = cli.folder.rglob("told.json")
+    assert at(HOURS - 1, "scheduler", "tick") == (0, [])
+    assert told.exists()
+    assert at(HOURS + 1, "scheduler", "tick") == (0, [])
+    assert not told.exists()
