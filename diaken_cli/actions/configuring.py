@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,15 @@ import tomli_w
 
 from diaken_cli.actions import validate
 from diaken_cli.actions.writing import put
+from diaken_cli.config import Config
+from diaken_cli.config.places import default_database
+from diaken_cli.config.sections import Source
 from diaken_cli.errors import AccessError, Conflict
+from diaken_cli.services.ansible.work import FORKS
+from diaken_cli.store import beside
+from diaken_cli.timing import machine_zone
 
+DATABASE_VARIABLES = ("DIAKEN_DATABASE", "DIAKEN_DATABASE_PATH")
 _HEADER = re.compile(r"#?\[(.+)\]")
 
 
@@ -58,6 +66,26 @@ def check_is_free(path: Path) -> None:
     """Raise Conflict where there is a file already: before a person is asked for anything."""
     if os.path.lexists(path):
         raise _exists(path)
+
+
+def in_effect(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str, Any, Source]]:
+    """Every key with the value that counts: where nothing is set, what diaken takes then."""
+    usual: dict[str, Any] = {
+        "ansible.forks": FORKS,
+        "ssh.known_hosts": str(beside(config.database.path, "known_hosts")),
+    }
+    with suppress(ValueError):  # a zone without a name: who needs one says so
+        usual["scheduler.timezone"] = machine_zone(environ)
+    for key, value, source in config.values():
+        yield key, usual.get(key) if value is None else value, source
+
+
+def usual_database(environ: Mapping[str, str]) -> str:
+    """The database where the config file names none; the variables go before the file anyway."""
+    for name in DATABASE_VARIABLES:
+        if given := environ.get(name):
+            return given
+    return str(default_database(environ))
 
 
 def new_file(text: str) -> str:

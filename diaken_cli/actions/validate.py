@@ -22,6 +22,8 @@ from diaken_cli.words import REPOINTING
 Value = TypeVar("Value")
 
 PASSWORDS = "ansible_*pass*"
+LISTS = ("provision_packages", "target_dns")
+"""The variables of the shipped playbooks that take a list of texts, and nothing else."""
 VCENTER_PORT = 443
 MOST_LEVELS = 50
 TOO_DEEP = f"must be nested at most {MOST_LEVELS} levels deep"
@@ -237,7 +239,15 @@ def setting_value(key: str, text: str) -> Any:
         value = _utf8(text)
     if key == "snapshot_retention_hours" and not (type(value) is int and 1 <= value <= 99):
         raise ValueError("must be a whole number of hours, 1-99")
+    if key in LISTS and not _is_list_of_texts(value):
+        words = value.replace(",", " ").split() if isinstance(value, str) else []
+        meant = json.dumps(words or ["one", "two"])
+        raise ValueError(f"must be a list of texts, as JSON: '{meant}'")
     return value
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _is_deep(value: Any) -> bool:

@@ -55,14 +55,20 @@ def init(
     Example: diaken config init --no-input --ssh-user root --ssh-key ~/.ssh/id_ed25519
     """
     from diaken_cli.actions import validate
-    from diaken_cli.actions.configuring import GivenConfig, check_is_free, new_file, write
-    from diaken_cli.config.places import default_database, searched
+    from diaken_cli.actions.configuring import (
+        GivenConfig,
+        check_is_free,
+        new_file,
+        usual_database,
+        write,
+    )
+    from diaken_cli.config.places import searched
 
     target = path.absolute() if path else searched(call.options.config, os.environ)[0]
     if not force:
         check_is_free(target)
     with asking(call) as ask:
-        usual = str(default_database(os.environ))
+        usual = usual_database(os.environ)
         database = ask.optional("--database", database, "Database", new_file, empty=usual)
         ssh_user = ask.optional(
             "--ssh-user", ssh_user, "SSH user", validate.account, empty="your own"
@@ -92,12 +98,14 @@ def show(call: Call) -> None:
 
     Example: diaken config show --json | jq .ssh
     """
+    from diaken_cli.actions.configuring import in_effect
+
     config = call.config
     if call.output.format is Format.TEXT:
         call.output.say(f"config file: {config.path or 'none'}")
     rows = [
         {"key": key, "value": value, "source": source.value}
-        for key, value, source in config.values()
+        for key, value, source in in_effect(config, os.environ)
     ]
     call.output.rows(rows, {"KEY": "key", "FROM": "source", "VALUE": "value"}, nothing="no keys")
 

@@ -62,6 +62,8 @@ def set_it(
 ) -> None:
     """Set a value. What is JSON is stored as that: 24, true, ["a", "b"]; all else is a text.
 
+    provision_packages and target_dns have to be lists.
+
     Example: diaken settings set snapshot_retention_hours 48
 
     Example: diaken settings set ntp_servers '["10.0.0.1", "10.0.0.2"]'

@@ -15,6 +15,11 @@ from diaken_cli.store.recorder import Recorder
 from diaken_cli.store.schedules import Schedules
 
 
+def beside(database: Path, suffix: str) -> Path:
+    """A path beside the database file: `<database>.<suffix>`."""
+    return database.with_name(f"{database.name}.{suffix}")
+
+
 class Store:
     """One open database, by what it knows. Opening creates or migrates the file.
 
@@ -39,4 +44,4 @@ class Store:
 
     def beside(self, suffix: str) -> Path:
         """A path beside the database file: `<database>.<suffix>`."""
-        return self.path.with_name(f"{self.path.name}.{suffix}")
+        return beside(self.path, suffix)

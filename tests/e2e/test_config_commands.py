@@ -129,6 +129,13 @@ def test_init_asks_on_a_terminal(machine: Machine) -> None:
     assert [row["key"] for row in rows if row["source"] == "file"] == ["ssh.user"]
 
 
+def test_init_offers_the_database_that_the_environment_names(machine: Machine) -> None:
+    elsewhere = str(machine.folder / "elsewhere.db")
+    answers = ["", "", "", ""]
+    said = at_a_terminal(machine, ["config", "init"], answers, DIAKEN_DATABASE=elsewhere)
+    assert f"Database (empty: {elsewhere})" in said
+
+
 def test_init_checks_an_answer_when_it_is_given(machine: Machine) -> None:
     said = at_a_terminal(machine, ["config", "init"], ["", "", "no-key", "", "no-plays", ""])
     assert "no-key does not exist" in said
@@ -136,11 +143,17 @@ def test_init_checks_an_answer_when_it_is_given(machine: Machine) -> None:
     assert machine.config.exists()
 
 
-def at_a_terminal(machine: Machine, arguments: list[str], answers: list[str]) -> str:
+def at_a_terminal(
+    machine: Machine, arguments: list[str], answers: list[str], **environ: str
+) -> str:
     """What the command says to a person who gives an answer to each question."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*DIAKEN, *arguments], env=machine.environment, stdin=theirs, stdout=theirs, stderr=theirs
+        [*DIAKEN, *arguments],
+        env=machine.environment | environ,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
     )
     os.close(theirs)
     said, left, deadline = "", list(answers), time.monotonic() + 30
@@ -178,7 +191,16 @@ def test_show_says_where_each_value_comes_from(machine: Machine) -> None:
     assert rows["deploy.environments.PROD.cpus"] == (4, "file")
     assert rows["deploy.clone_timeout"] == ("30m", "default")
     assert rows["database.path"] == (str(machine.folder / "data/diaken/diaken.db"), "default")
+    kept = machine.folder / "data/diaken/diaken.db.known_hosts"
+    assert rows["ssh.known_hosts"] == (str(kept), "default")
+    assert rows["ansible.forks"] == (50, "default")
     assert not (machine.folder / "data").exists(), "nothing was opened"
+    set_now = {
+        row["key"]: (row["value"], row["source"])
+        for row in machine.json("config", "show", DIAKEN_ANSIBLE_FORKS="7", TZ="Europe/Madrid")
+    }
+    assert set_now["ansible.forks"] == (7, "environment")
+    assert set_now["scheduler.timezone"] == ("Europe/Madrid", "default")
     text = machine.run("config", "show")
     assert text.returncode == 0
     assert str(machine.config) in text.stderr

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from diaken_cli.actions.inventory import meant_setting, set_setting
+from diaken_cli.actions.validate import LISTS, setting_value
 from diaken_cli.errors import InvalidInput
+from diaken_cli.services.ansible.catalog import list_playbooks
 from tests.e2e.cli import Cli
 
 
@@ -113,3 +115,34 @@ print(*sorted(heavy & set(sys.modules)), *sorted(set(sys.argv[1:]) - set(GROUPS)
     assert loaded.stdout == "\n"
     for each in groups:
         assert cli.run(each, "--help").status == 0
+
+
+def test_a_setting_that_has_to_be_a_list_is_refused_as_anything_else(cli: Cli) -> None:
+    (mistake,) = cli.error(2, "settings", "set", "provision_packages", "lab-extra")["mistakes"]
+    assert mistake["option"] == "VALUE"
+    assert mistake["message"] == """must be a list of texts, as JSON: '["lab-extra"]'"""
+    assert cli.error(11, "settings", "get", "provision_packages")["code"] == "not_found"
+    cli.json("settings", "set", "provision_packages", '["lab-extra"]')
+    assert cli.json("settings", "get", "provision_packages")["value"] == ["lab-extra"]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("vim, chrony", '["vim", "chrony"]'),
+        ('"vim"', '["vim"]'),
+        ("24", '["one", "two"]'),
+        ('["vim", 1]', '["one", "two"]'),
+        ('{"vim": true}', '["one", "two"]'),
+    ],
+)
+def test_the_right_form_of_a_list_is_shown(text: str, form: str) -> None:
+    with pytest.raises(ValueError, match="must be a list of texts") as refused:
+        setting_value("target_dns", text)
+    assert form in str(refused.value)
+    assert setting_value("packages_of_mine", text) is not None
+
+
+def test_the_lists_are_those_of_the_playbooks_that_ship() -> None:
+    variables = [each for playbook in list_playbooks(()) for each in playbook.variables]
+    assert {each.name for each in variables if each.description.startswith("a list ")} == set(LISTS)
