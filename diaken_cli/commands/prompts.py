@@ -123,10 +123,11 @@ class Questions:
             for name in names[:SHOWN]:
                 self._show(f"  {name}: {beside[name]}")
         shown = [*names, other[0]] if other else names
-        asked = self._with_names(label, shown, "" if required else f"empty: {default or empty}")
+        may_be_empty = default is not None or not required
+        asked = self._with_names(label, shown, f"empty: {default or empty}" if may_be_empty else "")
         answer = self._ask(
             option,
-            f"{asked} [{default}]" if required and default else asked,
+            asked,
             check,
             complete=lambda text: beginning_with(text, names),
         )

@@ -68,7 +68,7 @@ def test_where_a_password_is_is_asked_for(cli: Cli) -> None:
             ("Username: ", "u"),
             ("(command, file, variable): ", "command"),
             ("Command that prints it: ", "pass show vcenter"),
-            ("How is its certificate verified? (system, ca-file, insecure) [system]: ", ""),
+            ("How is its certificate verified? (system, ca-file, insecure; empty: system): ", ""),
         ],
     )
     assert done.status == 0, done.out
@@ -113,7 +113,7 @@ def test_a_vcenters_name_and_its_certificate_are_checked_when_they_are_given(cli
         answers=[
             ("Name of the vCenter here: ", "main"),
             ("vCenter main exists already", "second"),
-            ("(system, ca-file, insecure) [system]: ", "ca-file"),
+            ("(system, ca-file, insecure; empty: system): ", "ca-file"),
             ("certificates, PEM: ", "none.pem"),
             ("none.pem does not exist", str(authority)),
         ],
@@ -125,7 +125,7 @@ def test_a_vcenters_name_and_its_certificate_are_checked_when_they_are_given(cli
         *("vcenters", "add", *place),
         answers=[
             ("Name of the vCenter here: ", "third"),
-            ("(system, ca-file, insecure) [system]: ", "insecure"),
+            ("(system, ca-file, insecure; empty: system): ", "insecure"),
         ],
     )
     assert "third --insecure" in done.out

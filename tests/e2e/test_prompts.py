@@ -69,7 +69,7 @@ def same(screen: str) -> list[str]:
 ASKED = [
     ("Name of the VM: ", NAME),
     ("Address (10.0.4.21/24): ", f"{IP}/24"),
-    ("Environment (DEMO) [DEMO]: ", ""),
+    ("Environment (DEMO; empty: DEMO): ", ""),
     ("Group (web; empty: none): ", "W"),
 ]
 
@@ -154,7 +154,7 @@ USUAL = [
     ("Gateway (empty: 10.77.0.254): ", ""),
     ("DNS servers (empty: 10.77.0.53): ", ""),
     ("Domain (empty: example.com): ", ""),
-    ("Template (debian12, debian12-big) [debian12]: ", ""),
+    ("Template (debian12, debian12-big; empty: debian12): ", ""),
     ("empty: VM Network): ", ""),
     ("CPUs (empty: 1): ", ""),
     ("Memory (empty: 1G): ", ""),
@@ -211,7 +211,7 @@ def test_a_host_is_found_by_environment_and_group(inventory: Deploying) -> None:
     answers = [
         ("Environment (DEMO, PROD): ", "DEMO"),
         ("Group (db, web; empty: none): ", "web"),
-        ("Host (front) [front]: ", ""),
+        ("Host (front; empty: front): ", ""),
         ("Playbook (", "good"),
     ]
     done = inventory.at_a_terminal("run", "host", answers=answers)
@@ -247,12 +247,12 @@ def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) ->
         ("Name of the task: ", "Say it"),
         ("Target (host or group name): ", "group"),
         ("Environment (DEMO, PROD): ", "PROD"),
-        ("Group (web) [web]: ", ""),
+        ("Group (web; empty: web): ", ""),
         ("Playbook (", "good"),
-        ("monthly, cron's fields or an RRULE) [once]: ", "sun 03:00"),
+        ("monthly, cron's fields or an RRULE; empty: once): ", "sun 03:00"),
         ("'sun 03:00' is a time, which is asked for next: here say once, daily", "w"),
         ("When (", "sun 03:00"),
-        ("Snapshot of each VM first (yes, no) [no]: ", "y"),
+        ("Snapshot of each VM first (yes, no; empty: no): ", "y"),
     ]
     done = inventory.at_a_terminal("schedule", "add", answers=answers)
     assert done.status == 0, done.out
@@ -269,7 +269,7 @@ def test_a_rule_that_says_when_needs_no_moment(inventory: Deploying) -> None:
     answers = [
         ("How often (", "0 3 * *"),
         ("has 4 fields", "0 3 * * mon-fri"),
-        ("Snapshot of each VM first (yes, no) [no]: ", ""),
+        ("Snapshot of each VM first (yes, no; empty: no): ", ""),
     ]
     what = ("--host", "front", "--playbook", "good")
     done = inventory.at_a_terminal("schedule", "add", "nightly", *what, answers=answers)
@@ -287,17 +287,17 @@ def test_a_rule_that_says_when_needs_no_moment(inventory: Deploying) -> None:
 def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
     host = [
         ("Target (host or group name): ", ""),
-        ("One host or a whole group (host, group) [host]: ", ""),
+        ("One host or a whole group (host, group; empty: host): ", ""),
         ("Environment (DEMO, PROD): ", "DEMO"),
         ("Group (db, web; empty: none): ", "web"),
-        ("Host (front) [front]: ", ""),
+        ("Host (front; empty: front): ", ""),
     ]
     asked = [*host, ("Name of the snapshot: ", "before it")]
     done = inventory.at_a_terminal("snapshots", "create", answers=asked)
     assert done.status == 0, done.out
     assert same(done.out) == ["snapshots", "create", "--host", "front", "before it"]
     whose = ("Target (host or group name): ", "front")
-    asked = [whose, ("Snapshot (before it) [before it]: ", ""), ("[y/N]: ", "y")]
+    asked = [whose, ("Snapshot (before it; empty: before it): ", ""), ("[y/N]: ", "y")]
     done = inventory.at_a_terminal("snapshots", "remove", answers=asked)
     assert done.status == 0, done.out
     assert re.search(r"  before it: snapshot-\d+, 0\.\d h old, of front\r\n", done.out)
@@ -342,10 +342,10 @@ def test_a_run_a_task_a_file_and_an_age_are_asked_for(inventory: Deploying) -> N
     assert inventory.run("schedule", "add", "night", *task).status == 0
     said = {}
     for words, question, answer in (
-        (("history", "show"), "Run (1) [1]: ", "1"),
-        (("history", "output"), "Run (1) [1]: ", "1"),
-        (("schedule", "show"), "Task (night) [night]: ", "night"),
-        (("schedule", "cancel"), "Task (night) [night]: ", "night"),
+        (("history", "show"), "Run (1; empty: 1): ", "1"),
+        (("history", "output"), "Run (1; empty: 1): ", "1"),
+        (("schedule", "show"), "Task (night; empty: night): ", "night"),
+        (("schedule", "cancel"), "Task (night; empty: night): ", "night"),
         (("database", "backup"), "File of the copy", "copy.db"),
         (("history", "prune"), "Runs from before that (90d): ", "90d"),
     ):
