@@ -1,15 +1,24 @@
 """`diaken run`: a playbook on a host, or on all active hosts of a group or an environment."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diaken_cli.commands.options import PlaybookOptions
-from diaken_cli.commands.prompts import asking
+from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group
-from diaken_cli.commands.targets import ask_environment, ask_group, ask_host, ask_playbook
+from diaken_cli.commands.targets import (
+    ask_environment,
+    ask_for_snapshot,
+    ask_group,
+    ask_host,
+    ask_playbook,
+)
 from diaken_cli.words import TargetType
+
+if TYPE_CHECKING:
+    from diaken_cli.store.records import HostRecord
 
 app = group(
     "Run a playbook on a host, a group or an environment, and record what it did on each host."
@@ -61,9 +70,13 @@ def host(
     Example: diaken run host web01 update --check --diff
     """
     with asking(call) as ask:
+        asked = name is None or playbook is None
         name = ask_host(call, ask, "HOST", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
-        _run(call, _Target(TargetType.HOST, name, environment), playbook, now, options)
+        target = _Target(TargetType.HOST, name, environment)
+        if asked and name and playbook and now.retry_failed is None:
+            options = _asked_for_snapshot(call, ask, target, options)
+        _run(call, target, playbook, now, options)
 
 
 @command(app, name="group")
@@ -84,9 +97,13 @@ def on_group(
     Example: diaken run group web update --environment PROD --retry-failed 12
     """
     with asking(call) as ask:
+        asked = name is None or playbook is None
         name, environment = ask_group(call, ask, "GROUP", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
-        _run(call, _Target(TargetType.GROUP, name, environment), playbook, now, options)
+        target = _Target(TargetType.GROUP, name, environment)
+        if asked and name and playbook and now.retry_failed is None:
+            options = _asked_for_snapshot(call, ask, target, options)
+        _run(call, target, playbook, now, options)
 
 
 @command(app, name="environment")
@@ -106,9 +123,13 @@ def on_environment(
     Example: diaken run environment TEST verify_reboot --limit "web*" --dry-run
     """
     with asking(call) as ask:
+        asked = name is None or playbook is None
         name = ask_environment(call, ask, "ENVIRONMENT", name)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
-        _run(call, _Target(TargetType.ENVIRONMENT, name, name), playbook, now, options)
+        target = _Target(TargetType.ENVIRONMENT, name, name)
+        if asked and name and playbook and now.retry_failed is None:
+            options = _asked_for_snapshot(call, ask, target, options)
+        _run(call, target, playbook, now, options)
 
 
 @dataclass(frozen=True)
@@ -118,6 +139,24 @@ class _Target:
     type: TargetType
     name: str | None
     environment: str | None
+
+    def has(self, host: "HostRecord") -> bool:
+        """Whether a host belongs to it, as far as a question needs to know."""
+        if self.environment not in (None, host.environment):
+            return False
+        if self.type is TargetType.HOST:
+            return host.name.lower() == (self.name or "").lower()
+        return self.type is TargetType.ENVIRONMENT or host.group == self.name
+
+
+def _asked_for_snapshot(
+    call: Call, ask: Questions, target: _Target, options: PlaybookOptions
+) -> PlaybookOptions:
+    """With a snapshot, where a person who is asked for more wants one."""
+    if not call.may_ask or options.snapshot is not None or options.require_snapshot:
+        return options
+    hosts = [each for each in call.store.inventory.hosts() if target.has(each)]
+    return replace(options, snapshot=ask_for_snapshot(ask, hosts))
 
 
 def _run(

@@ -9,11 +9,12 @@ import typer
 from diaken_cli.commands.options import PlaybookOptions
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, require
-from diaken_cli.commands.targets import ask_playbook, ask_target
+from diaken_cli.commands.targets import ask_for_snapshot, ask_playbook, ask_target
 from diaken_cli.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from diaken_cli.actions.schedules.adding import GivenTask
+    from diaken_cli.store.records import HostRecord
     from diaken_cli.store.tasks import TaskRecord
 
 app = group("Playbooks to run at a moment; `scheduler tick` carries them out.")
@@ -299,7 +300,7 @@ def _asked(
         at=at,
     )
     if ask.asked and options.snapshot is None and not options.require_snapshot:
-        options = replace(options, snapshot=_ask_for_snapshot(call, ask, task))
+        options = replace(options, snapshot=ask_for_snapshot(ask, _hosts_of(call, task)))
     return name, task, options
 
 
@@ -324,22 +325,11 @@ def _ask_how_often(ask: Questions) -> str | None:
     return often
 
 
-def _ask_for_snapshot(call: Call, ask: Questions, task: TaskOptions) -> bool | None:
-    """Whether with a snapshot, where a host of the target has a VM that diaken can reach."""
+def _hosts_of(call: Call, task: TaskOptions) -> "list[HostRecord]":
     hosts = call.store.inventory.hosts()
     if task.host is not None:
-        hosts = [each for each in hosts if each.name.lower() == task.host.lower()]
-    else:
-        hosts = [each for each in hosts if each.group == task.group]
-    if not any(each.vcenter for each in hosts):
-        return None
-    answer = ask.choice(
-        None, None, "Snapshot of each VM first", lambda: ("yes", "no"), default="no"
-    )
-    if answer != "yes":
-        return None
-    ask.noted("--snapshot")
-    return True
+        return [each for each in hosts if each.name.lower() == task.host.lower()]
+    return [each for each in hosts if each.group == task.group]
 
 
 def _find(call: Call, task: str | None) -> "TaskRecord":

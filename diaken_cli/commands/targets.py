@@ -1,12 +1,13 @@
 """Asking what a command is about: an environment, its groups, their hosts, a playbook, a run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call
 
 if TYPE_CHECKING:
+    from diaken_cli.store.records import HostRecord
     from diaken_cli.store.runs import RunRecord
 
 NEWEST_RUNS = 1000
@@ -92,6 +93,19 @@ def ask_playbook(call: Call, ask: Questions, option: str, given: str | None) -> 
         return (each.name for each in list_playbooks(call.config.playbooks.paths))
 
     return ask.choice(option, given, "Playbook", names)
+
+
+def ask_for_snapshot(ask: Questions, hosts: "Iterable[HostRecord]") -> bool | None:
+    """Whether with a snapshot, where one of the hosts has a VM that diaken can reach."""
+    if not any(each.vcenter for each in hosts):
+        return None
+    answer = ask.choice(
+        None, None, "Snapshot of each VM first", lambda: ("yes", "no"), default="no"
+    )
+    if answer != "yes":
+        return None
+    ask.noted("--snapshot")
+    return True
 
 
 def ask_run(

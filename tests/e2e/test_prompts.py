@@ -213,6 +213,7 @@ def test_a_host_is_found_by_environment_and_group(inventory: Deploying) -> None:
         ("Group (db, web; empty: none): ", "web"),
         ("Host (front; empty: front): ", ""),
         ("Playbook (", "good"),
+        ("Snapshot of each VM first (yes, no; empty: no): ", ""),
     ]
     done = inventory.at_a_terminal("run", "host", answers=answers)
     assert done.status == 0, done.out
@@ -221,7 +222,8 @@ def test_a_host_is_found_by_environment_and_group(inventory: Deploying) -> None:
 
 def test_a_run_that_fails_says_too_how_to_repeat_it(inventory: Deploying) -> None:
     answers = [("Environment (DEMO, PROD): ", "DEMO"), ("Group (db, web): ", "web")]
-    done = inventory.at_a_terminal("run", "group", answers=[*answers, ("Playbook (", "bad")])
+    answers += [("Playbook (", "bad"), ("Snapshot of each VM first", "no")]
+    done = inventory.at_a_terminal("run", "group", answers=answers)
     assert done.status == 1, done.out
     assert same(done.out) == ["run", "group", "--environment", "DEMO", "web", "bad"]
 
@@ -229,9 +231,10 @@ def test_a_run_that_fails_says_too_how_to_repeat_it(inventory: Deploying) -> Non
 def test_an_environment_is_chosen_among_those_with_hosts(inventory: Deploying) -> None:
     inventory.store.inventory.add_environment("EMPTY")
     answers = [("Environment (DEMO, PROD): ", "DEMO"), ("Playbook (", "good")]
+    answers += [("Snapshot of each VM first", "y")]
     done = inventory.at_a_terminal("run", "environment", "--dry-run", answers=answers)
     assert done.status == 0, done.out
-    assert same(done.out) == ["run", "environment", "--dry-run", "DEMO", "good"]
+    assert same(done.out) == ["run", "environment", "--dry-run", "DEMO", "good", "--snapshot"]
 
 
 def test_only_an_ambiguous_group_asks_for_its_environment(inventory: Deploying) -> None:
