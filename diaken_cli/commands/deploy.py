@@ -1,5 +1,6 @@
 """`diaken deploy`: create a VM from a template and put it into the inventory."""
 
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -163,7 +164,8 @@ def vm(
     from diaken_cli.actions.deploy.planning import plan
     from diaken_cli.actions.deploy.request import Asked, understand
     from diaken_cli.commands.deploy_questions import all_but, ask_for_a_vm, ask_to_begin
-    from diaken_cli.render.deploy_plan import plan_as_json, print_plan
+    from diaken_cli.render.deploy_plan import plan_as_json, print_plan, ssh_command
+    from diaken_cli.render.output import Format, perhaps_unheard
     from diaken_cli.services.ansible.catalog import find
 
     config = call.config
@@ -183,6 +185,9 @@ def vm(
             told = ask_to_begin(call, ask, draft)
         with call.carrying_out() as show:
             deploy(draft, call.outside, all_but(told, show), call.output.warn)
+        if draft.request is not None and call.output.format is Format.TEXT:
+            with perhaps_unheard(sys.stderr):
+                call.output.say(f"Log in: {ssh_command(draft.request, config.ssh)}")
 
 
 @command(app)

@@ -1,5 +1,6 @@
-"""The plan of a deploy: the JSON of the contract, and what people read before they say yes."""
+"""A deploy for people: what they read before they say yes, and after; and the plan's JSON."""
 
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from diaken_cli.actions.deploy.planning import Chosen, Plan
+    from diaken_cli.config.sections import SshConfig
+    from diaken_cli.words import DeployRequest
 
 STEP_COLUMNS = {"STEP": "name", "WHAT IT WOULD DO": "description"}
 LABELS = {"vcenter": "vCenter", "dns": "DNS", "ssh": "SSH"}
@@ -61,6 +64,14 @@ def chosen_as_text(chosen: "Chosen") -> dict[str, str]:
     }
     may_be_left_out = ("ssh", "extra_config")
     return {key: said for key, said in shown.items() if said or key not in may_be_left_out}
+
+
+def ssh_command(request: "DeployRequest", ssh: "SshConfig") -> str:
+    """How to log in to a VM that was deployed; `ssh` says what the request does not."""
+    user, key, port = request.user or ssh.user, request.key or ssh.key, request.port or ssh.port
+    options = ["-i", str(key)] if key else []
+    options += ["-p", str(port)] if port != 22 else []
+    return shlex.join(["ssh", *options, f"{user}@{request.ip}" if user else request.ip])
 
 
 def _listed(*parts: str | tuple[str, str | None]) -> str:

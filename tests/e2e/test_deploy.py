@@ -126,6 +126,8 @@ def test_people_read_lines_and_a_table(deploying: Deploying) -> None:
     assert all(step in done.err and step in done.out for step in STEPS)
     assert "\x1b" not in done.out + done.err
     assert "STEP" in done.out
+    assert done.err.splitlines()[-1].startswith("Log in: ssh ")
+    assert done.err.endswith(f"{IP}\n")
 
 
 def test_quiet_says_only_what_was_asked_for(deploying: Deploying) -> None:
