@@ -9,7 +9,14 @@ from typing import get_args
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import find_vcenter
-from diaken_cli.errors import InvalidInput, Mistake, NotFound, SecretError, VSphereError
+from diaken_cli.errors import (
+    InvalidInput,
+    Mistake,
+    NotFound,
+    SecretError,
+    Unreachable,
+    VSphereError,
+)
 from diaken_cli.services import credentials
 from diaken_cli.services.vsphere.browse import Kind, Row, browse
 from diaken_cli.services.vsphere.inventory import read_inventory
@@ -63,7 +70,12 @@ class Tested:
 
 def session_of(store: Store, name: str) -> Session:
     """Log in to the vCenter of that name. Raises NotFound, SecretError, and as `connect` does."""
-    return session(find_vcenter(store, name))
+    found = find_vcenter(store, name)
+    try:
+        return session(found)
+    except Unreachable as error:
+        error.hint = f"Is it up, and reachable from here? Try it: diaken vcenters test {found.name}"
+        raise
 
 
 def session(vcenter: VCenterRecord) -> Session:

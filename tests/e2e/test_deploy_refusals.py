@@ -257,6 +257,16 @@ def test_a_dry_run_looks_at_the_privileges_that_the_deploy_needs(deploying: Depl
     assert deploying.deploy("--dry-run", "--cpus", "2")["dry_run"], "vCenter does not tell"
 
 
+def test_a_vcenter_that_is_down_is_named_with_the_command_that_tries_it(
+    deploying: Deploying,
+) -> None:
+    vcenter(server="127.0.0.1:9")(deploying)
+    for more in ((), ("--dry-run",)):
+        error = deploying.error(13, *deploying.words("--vcenter", "other", *more))
+        assert "vCenter other: 127.0.0.1:9 does not answer" in error["message"]
+        assert error["hint"].endswith("Try it: diaken vcenters test other")
+
+
 def test_a_refused_deploy_says_so_as_it_goes_on(deploying: Deploying) -> None:
     done = deploying.run(*deploying.words("--template", "nosuch"), "--output", "jsonl")
 

@@ -8,7 +8,7 @@ from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
 from diaken_cli.actions.deploy.steps.provision import playbooks
 from diaken_cli.actions.outside import Outside
-from diaken_cli.errors import DiakenError, InvalidInput
+from diaken_cli.errors import DiakenError, InvalidInput, Unreachable
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.words import DeployRequest
 
@@ -105,7 +105,9 @@ def checked(
                     warn=warn,
                 )
             mistakes += found
-        except DiakenError:
+        except DiakenError as error:
+            if not mistakes and isinstance(error, Unreachable):
+                raise error.within(f"vCenter {request.vcenter}") from error
             if not mistakes:
                 raise
     if mistakes or request is None:

@@ -9,6 +9,7 @@ from typing import Any
 from diaken_cli.actions.journal import Facts
 from diaken_cli.actions.recording import Recording
 from diaken_cli.config import Config
+from diaken_cli.errors import Unreachable
 from diaken_cli.events import Event, Warned
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
@@ -39,7 +40,11 @@ class Deploy:
     def vcenter(self) -> Session:
         """The session of the vCenter that the VM is made in."""
         if self._session is None:
-            self._session = self._open.enter_context(self.connect(self.request.vcenter))
+            name = self.request.vcenter
+            try:
+                self._session = self._open.enter_context(self.connect(name))
+            except Unreachable as error:
+                raise error.within(f"vCenter {name}") from error
         return self._session
 
     @property

@@ -302,7 +302,7 @@ class Wire:
         if isinstance(fault, NotConnected) or changes_nothing:
             return Unreachable(
                 f"{where} does not answer as a vCenter: {said} ({method}, {tried})",
-                hint="is it up, reachable from here, and a vCenter? See --server and the firewall",
+                hint="Is it up, reachable from here, and a vCenter? See --server and the firewall",
                 brief=said,
             )
         late = isinstance(reason, TimeoutError) or (
