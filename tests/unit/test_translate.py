@@ -18,6 +18,7 @@ from diaken_cli.words import HostCounters, HostResult, HostStatus, TaskResult
 
 SECRET = "hunter2!"
 
+ADDED = "Warning: Permanently added '10.0.4.21' (ED25519) to the list of known hosts.\r\n"
 CLOSED = "Shared connection to 10.0.4.21 closed.\r\n"  # raw has a terminal: ssh says so
 
 
@@ -121,6 +122,10 @@ def test_each_end_has_its_result(event: str, data: dict[str, Any], result: TaskR
         (
             {"msg": "non-zero return code", "rc": 7, "stderr": "1\n\n 2\n3\n4\n", "stdout": "x"},
             "… (7): 2; 3; 4",
+        ),
+        (
+            {"msg": "non-zero return code", "rc": 3, "stdout": "said\n", "stderr": ADDED},
+            "… (3): said",
         ),
         (
             {"msg": "non-zero return code", "rc": 3, "stdout": "said\r\n", "stderr": CLOSED},

@@ -11,7 +11,7 @@ NOT_TAKEN = (SnapshotStatus.FAILED, SnapshotStatus.SKIPPED)
 MOST_HOSTS = 3  # that are named of those with one and the same reason
 MOST_NAMES = 10  # where nothing else stands in the line
 MOST_REASONS = 3
-LONGEST_REASON = 120  # characters
+LONGEST_REASON = 160  # characters
 
 
 def summary(detail: RunDetail) -> str:

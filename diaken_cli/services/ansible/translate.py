@@ -35,8 +35,10 @@ _AHEAD_OF_RESULT = (_DIFF, "runner_retry", "runner_on_async_poll")
 # Ansible puts an "[ERROR]" with lines of the playbook's source in front of the first failure.
 _FAILURE = re.compile(r"^(?:fatal|failed): \[", re.MULTILINE)
 _CHANGED = re.compile(r"^changed: \[", re.MULTILINE)
-# By ssh itself, on a terminal of its own, as `raw` has one.
-_CLOSED = re.compile(r"(?:Shared c|C)onnection to \S+ closed\.")
+# By ssh itself, among what `raw` gives of the program.
+_OF_SSH = re.compile(
+    r"(?:Shared c|C)onnection to \S+ closed\.|Warning: Permanently added .* to the list of known"
+)
 _ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
 _SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
 _TRACEBACK = re.compile(r"(?i:the full traceback was)|Traceback \(most recent call last\)")
@@ -203,7 +205,7 @@ def _last_lines(details: Mapping[str, Any]) -> str | None:
     """The last that a program said, on standard error where it said something there."""
     for stream in ("stderr", "module_stderr", "stdout"):
         lines = str(details.get(stream) or "").splitlines()
-        said = [line.strip() for line in lines if line.strip() and not _CLOSED.match(line)]
+        said = [line.strip() for line in lines if line.strip() and not _OF_SSH.match(line)]
         if said:
             return "; ".join(said[-LAST_LINES:])
     return None
