@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from diaken_cli.actions.recording import node
+from diaken_cli.actions.here import node
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun, NewRun
 from diaken_cli.store.records import HostRecord, HostValues

@@ -9,7 +9,7 @@ import time
 import uuid
 from pathlib import Path
 
-from diaken_cli.actions.recording import node, now
+from diaken_cli.actions.here import node, now
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt
 from diaken_cli.words import RunStatus

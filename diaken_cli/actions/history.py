@@ -8,7 +8,8 @@ from pathlib import Path
 
 from diaken_cli import liveness, units
 from diaken_cli.actions import canceled
-from diaken_cli.actions.recording import account, lock_path, node, reap
+from diaken_cli.actions.here import account, node
+from diaken_cli.actions.settling import lock_path, reap
 from diaken_cli.actions.writing import put
 from diaken_cli.errors import (
     AccessError,

@@ -1,19 +1,17 @@
 """Every operation that is recorded goes through `recorded`: lock, row, events, and how it ended."""
 
 import os
-import pwd
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diaken_cli import liveness
-from diaken_cli.actions import canceled
+from diaken_cli.actions.here import node, now
+from diaken_cli.actions.settling import lock_path, reap, without_note
 from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import Canceled, DatabaseError, DiakenError, Locked, PartlyFailed
 from diaken_cli.events import (
@@ -34,26 +32,13 @@ from diaken_cli.store.claims import Attempt, Begun
 from diaken_cli.store.runs import OutputRow, SnapshotRecord
 from diaken_cli.words import HostCounters, HostResult, HostStatus, RunKind, RunStatus, StepStatus
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 FLUSH_SECONDS = 2.0
 FLUSH_CHARACTERS = 256 * 1024
-LOCK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a uuid4
 WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
 WORST_FIRST = (HostStatus.FAILED, HostStatus.UNREACHABLE, HostStatus.SUCCESS, HostStatus.SKIPPED)
-
-
-def now() -> datetime:
-    """This moment, in UTC."""
-    return datetime.now(UTC)
-
-
-def account() -> str:
-    """Who called: the account behind sudo, where there is one."""
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.geteuid()).pw_name
-
-
-def node() -> str:
-    """The name of this machine."""
-    return os.uname().nodename
 
 
 class Recording:
@@ -287,7 +272,7 @@ def recorded(
     """
     attempt = Attempt(lock=str(uuid.uuid4()), node=node(), pid=os.getpid())
     lock = lock_path(store, attempt.lock)
-    with _without_note(lock), liveness.hold(lock), store.database.kept_open():
+    with without_note(lock), liveness.hold(lock), store.database.kept_open():
         stop = Stop(lock).heed()
         begun = _begun(store, lambda: begin(attempt), stop, wait)
         recording = Recording(store, begun, attempt, stop, show)
@@ -321,55 +306,6 @@ def _begun(store: Store, begin: Callable[[], Begun], stop: Stop, wait: float | N
                 raise Locked(held.message, run=held.run, waited=wait) from None
         time.sleep(min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
         reap(store)
-
-
-def reap(store: Store) -> None:
-    """Settle the runs of this machine whose processes have died, and remove what they left."""
-    left = _locks_in(store.beside("runs"))
-    running = store.claims.running()
-    for run_id, lock, where in running:
-        if where != node():
-            continue
-        with _if_dead(lock_path(store, lock)) as dead:
-            if dead:
-                store.claims.interrupt(run_id, lock, now())
-    # Of a run that was killed after it had ended, or before it was recorded.
-    for lock in left - {lock for _, lock, _ in running}:
-        with suppress(OSError), _if_dead(lock_path(store, lock)):
-            pass
-
-
-@contextmanager
-def _if_dead(lock: Path) -> Iterator[bool]:
-    """Hold a lock file that nobody does, and remove it with its note: whether that could be."""
-    seized = liveness.seize(lock)
-    if seized is None:
-        yield False
-        return
-    with _without_note(lock), seized:
-        yield True
-
-
-@contextmanager
-def _without_note(lock: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        canceled.remove(lock)
-
-
-def _locks_in(folder: Path) -> set[str]:
-    """The locks that files are left of; a file that is none of a run is nobody's business here."""
-    try:
-        names = {each.name.removesuffix(canceled.SUFFIX) for each in folder.iterdir()}
-    except OSError:
-        return set()
-    return {name for name in names if LOCK.fullmatch(name)}
-
-
-def lock_path(store: Store, lock: str) -> Path:
-    """Where the lock file of an attempt is: in a folder beside the database."""
-    return store.beside("runs") / lock
 
 
 def _meant(fault: BaseException) -> DiakenError:

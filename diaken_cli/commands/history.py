@@ -58,8 +58,8 @@ class Filter:
 
     def understood(self) -> "RunFilter":
         """As the store takes it. Raises InvalidInput with all the mistakes."""
+        from diaken_cli.actions.here import now
         from diaken_cli.actions.history import count, moment
-        from diaken_cli.actions.recording import now
         from diaken_cli.actions.validate import Reader
         from diaken_cli.store.runs import RunFilter
         from diaken_cli.words import RunKind, RunStatus
@@ -172,7 +172,7 @@ def report(
     Example: diaken history report 12 --html - | mail -a 'Content-Type: text/html' -s 'Run 12' ops
     """
     from diaken_cli.actions import history
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.render.report import machine, page
     from diaken_cli.render.runs import run_for_people, title_of
 
@@ -232,7 +232,7 @@ def prune(
     from datetime import timedelta
 
     from diaken_cli import units
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.validate import Reader
 
     with asking(call) as ask:

@@ -1,18 +1,16 @@
 """`diaken hosts`: the servers of the inventory, and the file that says their names."""
 
-import os
-import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diaken_cli.commands.hosts_import import import_them
+from diaken_cli.commands.hosts_sync import sync
 from diaken_cli.commands.options import Python, SshKey, SshPort, SshUser
 from diaken_cli.commands.prompts import Questions, asking, must_be_free
 from diaken_cli.commands.shared import Call, command, group, hosts_file, require
-from diaken_cli.errors import Conflict, InvalidInput
-from diaken_cli.render.marks import harmless
+from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
 
 if TYPE_CHECKING:
@@ -149,8 +147,8 @@ def add(
 
     Example: diaken hosts add db01 --ip 10.0.4.31 --environment PROD --user admin --port 2222
     """
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.hosts import add_host
-    from diaken_cli.actions.recording import now
     from diaken_cli.render.inventory import host_as_json
 
     with asking(call) as ask:
@@ -245,83 +243,7 @@ def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
         _tell_remaining(call, found)
 
 
-@command(app)
-def sync(
-    call: Call,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Show the difference, also one that needs --yes; change nothing."
-        ),
-    ] = False,
-    path: Annotated[
-        str | None,
-        typer.Option(
-            "--path",
-            metavar="FILE",
-            help="Another file than the config file names; a new one is made, and said to be.",
-        ),
-    ] = None,
-    yes: Annotated[
-        bool,
-        typer.Option(
-            "--yes", "-y", help="Also take over another database's block, or empty one with hosts."
-        ),
-    ] = False,
-) -> None:
-    """Bring the block in /etc/hosts in step with the inventory; no other byte is touched.
-
-    It is done on every change of the inventory, too.
-
-    Example: diaken hosts sync --dry-run
-
-    Example: diaken hosts sync --path /srv/dns/hosts
-    """
-    from diaken_cli.actions.inventory import write_block
-    from diaken_cli.actions.validate import Reader, parse_file
-
-    reader = Reader()
-    given = reader.optional("--path", path, parse_file, None, may_be_empty=False)
-    reader.check()
-    target = given.absolute() if given else hosts_file(call)
-    if target is None:
-        off = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
-        call.output.changed(off, "nothing to do: `[hosts_file] enabled` is false")
-        return
-    is_new = not os.path.exists(target)  # noqa: PTH110  exists() raises where it may not look
-    done = write_block(call.store, target, force=yes, dry_run=dry_run, protect_emptying=True)
-    for warning in done.warnings:
-        call.output.warn(warning)
-    shape = {
-        "dry_run": dry_run,
-        "changed": done.changed,
-        "diff": done.diff,
-        "path": str(done.path),
-        "hosts": done.hosts,
-    }
-    if dry_run and call.output.format is Format.TEXT:
-        call.output.text(harmless(done.diff))
-    if done.refused is not None:
-        _show_refused(call, shape, done.refused)
-    change = "made anew" if is_new else "changed"
-    would = f"would be {change}" if dry_run else f"was {change}"
-    count = "1 host" if done.hosts == 1 else f"{done.hosts} hosts"
-    state = f"{would}: {count}" if done.changed else "is in step with the inventory"
-    call.output.changed(shape, f"{done.path} {state}")
-
-
-def _show_refused(call: Call, shape: dict[str, Any], refused: Conflict) -> None:
-    """Show a plan that sync refuses without --yes, with the reason; end as sync would."""
-    sys.stdout.flush()  # the difference comes before the reason
-    call.output.say(f"{shape['path']} would be changed only with --yes")
-    if call.output.format is Format.JSON:
-        call.output.thing(shape | {"error": refused.as_json()})
-        call.output.failure(refused, printed=True)
-        raise typer.Exit(refused.exit_status)
-    call.output.for_scripts(shape)
-    raise refused
-
-
+command(app)(sync)
 command(app, name="import")(import_them)
 
 

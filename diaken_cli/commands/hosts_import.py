@@ -81,8 +81,8 @@ def import_them(
 
     Example: diaken hosts import --inventory hosts.ini --environment PROD
     """
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.importing.flow import GivenImport, apply_plan, plan_import
-    from diaken_cli.actions.recording import now
     from diaken_cli.render.importing import COLUMNS, row_as_json, summary
 
     with asking(call) as ask:

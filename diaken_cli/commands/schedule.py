@@ -84,7 +84,7 @@ def add(
 
     Example: diaken schedule add "Free space" --host cache01 --playbook df --every "0 7 * * mon-fri"
     """
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.adding import add_task
 
     with asking(call) as ask:
@@ -117,7 +117,7 @@ def set_it(
 
     Example: diaken schedule set 4 --playbook update --tags security
     """
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.adding import set_task
     from diaken_cli.actions.schedules.warnings import moved
 
@@ -147,7 +147,7 @@ def list_them(
 
     Example: diaken schedule list --all --json
     """
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.render.schedules import SPARE, WHOLE, columns, task_as_json
 
     tasks = call.store.schedules.tasks(include_ended=every)
@@ -223,7 +223,7 @@ def upcoming(
 
     Example: diaken schedule upcoming --count 30
     """
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.moments import agenda, fair_agenda
     from diaken_cli.render.output import Format
     from diaken_cli.render.phrases import listed
@@ -270,7 +270,7 @@ def _asked(
     call: Call, ask: Questions, name: str | None, task: TaskOptions, options: PlaybookOptions
 ) -> tuple[str | None, TaskOptions, PlaybookOptions]:
     """With what a person answers."""
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.adding import check_name, moment_check
     from diaken_cli.timing import is_cron
 
@@ -347,7 +347,7 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
 
 
 def _scheduled(call: Call, verb: str, task: "TaskRecord") -> None:
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.warnings import warnings
     from diaken_cli.render.schedules import confirmation, task_as_json
 

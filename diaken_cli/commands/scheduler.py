@@ -65,7 +65,7 @@ def status(call: Call) -> None:
 
     Example: diaken scheduler status --json | jq .late
     """
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.status import status as look
     from diaken_cli.render.schedules import confirmation, task_as_json
 
@@ -161,7 +161,7 @@ def pause(
 
     Example: diaken scheduler pause
     """
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.validate import Reader
     from diaken_cli.render.values import local
     from diaken_cli.timing import machine_zone, parse_moment

@@ -111,7 +111,7 @@ def prune(
     from datetime import timedelta
 
     from diaken_cli import units
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.snapshots import reporting
     from diaken_cli.actions.snapshots.pruning import prune as remove_old
     from diaken_cli.actions.validate import Reader

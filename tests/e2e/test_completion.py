@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from diaken_cli.actions.here import now
 from diaken_cli.actions.hosts import GivenHost, add_host
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.recording import now
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
 from tests.e2e.cli import PATIENCE, Cli
 

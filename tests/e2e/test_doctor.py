@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from diaken_cli.actions.here import now
 from diaken_cli.actions.hosts import GivenHost, add_host
 from diaken_cli.actions.inventory import add_environment
-from diaken_cli.actions.recording import now
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
 from diaken_cli.services import cron
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done

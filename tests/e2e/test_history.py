@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from diaken_cli import liveness
-from diaken_cli.actions.recording import lock_path
+from diaken_cli.actions.settling import lock_path
 from diaken_cli.store import Store
 from diaken_cli.words import (
     HostStatus,
@@ -31,7 +31,8 @@ from tests.seeding import Seeded, add_hosts, begin, result
 WORKER = """
 import sys, time
 from pathlib import Path
-from diaken_cli.actions.recording import now, recorded
+from diaken_cli.actions.here import now
+from diaken_cli.actions.recording import recorded
 from diaken_cli.events import RunStarted, TaskFinished
 from diaken_cli.store import Store
 from diaken_cli.store.claims import NewRun

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 from diaken_cli import liveness
-from diaken_cli.actions.recording import lock_path
+from diaken_cli.actions.settling import lock_path
 from diaken_cli.store.records import HostValues
 from diaken_cli.words import RunKind, RunStatus
 from tests.e2e.cli import HOSTS, Cli

@@ -46,7 +46,7 @@ def at(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> It
 
     def call(hours: float, *arguments: str) -> tuple[int, list[str]]:
         moment = START + timedelta(hours=hours)
-        monkeypatch.setattr("diaken_cli.actions.recording.now", lambda: moment)
+        monkeypatch.setattr("diaken_cli.actions.here.now", lambda: moment)
         try:
             status = __main__.run(list(arguments))
         except SystemExit as ended:

@@ -23,9 +23,9 @@ from diaken_cli.actions.doctor import (
     ssh,
 )
 from diaken_cli.actions.doctor.findings import About, Check, Finding, Health, carry_out
+from diaken_cli.actions.here import now
 from diaken_cli.actions.hosts import GivenHost, add_host
 from diaken_cli.actions.inventory import add_environment, write_block
-from diaken_cli.actions.recording import now
 from diaken_cli.config import load
 from diaken_cli.config.sections import HostsFileConfig
 from diaken_cli.errors import Conflict

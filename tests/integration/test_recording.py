@@ -11,7 +11,8 @@ import pytest
 
 from diaken_cli import liveness
 from diaken_cli.actions import canceled
-from diaken_cli.actions.recording import account, lock_path, reap
+from diaken_cli.actions.here import account
+from diaken_cli.actions.settling import lock_path, reap
 from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import Canceled
 from diaken_cli.store import Store

@@ -9,8 +9,9 @@ from diaken_cli.actions.deploy.planning import REUSED, checked
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
 from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.here import account, now
 from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import account, now, recorded
+from diaken_cli.actions.recording import recorded
 from diaken_cli.errors import (
     Canceled,
     Conflict,

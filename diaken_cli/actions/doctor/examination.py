@@ -20,7 +20,7 @@ from diaken_cli.actions.doctor import (
 )
 from diaken_cli.actions.doctor.findings import NOTHING_YET, About, Check, Finding, Health, carry_out
 from diaken_cli.actions.playbook import ssh_settings
-from diaken_cli.actions.recording import reap
+from diaken_cli.actions.settling import reap
 from diaken_cli.config import Config
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord

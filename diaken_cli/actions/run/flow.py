@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from diaken_cli.actions import journal, playbook
+from diaken_cli.actions.here import account, now
 from diaken_cli.actions.journal import Facts, GoOn, Step
 from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import Recording, account, now, recorded
+from diaken_cli.actions.recording import Recording, recorded
 from diaken_cli.actions.run.summary import (
     MOST_NAMES,
     NO_SNAPSHOT,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from diaken_cli.actions import journal
+from diaken_cli.actions.here import account, now
 from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import account, now
 from diaken_cli.actions.run.flow import RunRequest, carrying_out, steps
 from diaken_cli.actions.run.summary import news, summary
 from diaken_cli.actions.run.targets import RunTarget, narrowed

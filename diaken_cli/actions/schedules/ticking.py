@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from diaken_cli.actions.here import now
 from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import now, reap
 from diaken_cli.actions.schedules.children import (
     Blocked,
     Broken,
@@ -21,6 +21,7 @@ from diaken_cli.actions.schedules.children import (
 )
 from diaken_cli.actions.schedules.executing import chosen, settle
 from diaken_cli.actions.schedules.moments import following
+from diaken_cli.actions.settling import reap
 from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import ConfigurationError
 from diaken_cli.store.tasks import TaskRecord

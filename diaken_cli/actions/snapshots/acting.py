@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from diaken_cli.actions.here import account, now
 from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import Recording, account, now, recorded
+from diaken_cli.actions.recording import Recording, recorded
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots import reverting
 from diaken_cli.actions.snapshots.choosing import Chosen, choose, refuse_shared

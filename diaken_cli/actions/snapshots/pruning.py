@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from diaken_cli.actions.here import account, now
 from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import Recording, account, now, recorded
+from diaken_cli.actions.recording import Recording, recorded
 from diaken_cli.actions.snapshots.log import logging
 from diaken_cli.actions.snapshots.owners import key_of, owners
 from diaken_cli.actions.snapshots.removing import Removal, remove_all

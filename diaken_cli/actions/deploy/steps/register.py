@@ -4,9 +4,9 @@ from pathlib import Path
 
 from diaken_cli.actions.deploy.steps.own import write_hosts_file
 from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.here import now
 from diaken_cli.actions.inventory import write_block
 from diaken_cli.actions.journal import Facts, Step
-from diaken_cli.actions.recording import now
 from diaken_cli.errors import AccessError, Conflict, OperationFailed
 from diaken_cli.services import hosts_file
 from diaken_cli.store.records import HostValues

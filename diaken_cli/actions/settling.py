@@ -1,0 +1,63 @@
+"""Runs whose processes have died: they are settled, and what they left beside the database goes."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from diaken_cli import liveness
+from diaken_cli.actions import canceled
+from diaken_cli.actions.here import node, now
+from diaken_cli.store import Store
+
+LOCK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a uuid4
+
+
+def lock_path(store: Store, lock: str) -> Path:
+    """Where the lock file of an attempt is: in a folder beside the database."""
+    return store.beside("runs") / lock
+
+
+def reap(store: Store) -> None:
+    """Settle the runs of this machine whose processes have died, and remove what they left."""
+    left = _locks_in(store.beside("runs"))
+    running = store.claims.running()
+    for run_id, lock, where in running:
+        if where != node():
+            continue
+        with _if_dead(lock_path(store, lock)) as dead:
+            if dead:
+                store.claims.interrupt(run_id, lock, now())
+    # Of a run that was killed after it had ended, or before it was recorded.
+    for lock in left - {lock for _, lock, _ in running}:
+        with suppress(OSError), _if_dead(lock_path(store, lock)):
+            pass
+
+
+@contextmanager
+def _if_dead(lock: Path) -> Iterator[bool]:
+    """Hold a lock file that nobody does, and remove it with its note: whether that could be."""
+    seized = liveness.seize(lock)
+    if seized is None:
+        yield False
+        return
+    with without_note(lock), seized:
+        yield True
+
+
+@contextmanager
+def without_note(lock: Path) -> Iterator[None]:
+    """Remove the note of who canceled a run, at its end."""
+    try:
+        yield
+    finally:
+        canceled.remove(lock)
+
+
+def _locks_in(folder: Path) -> set[str]:
+    """The locks that files are left of; a file that is none of a run is nobody's business here."""
+    try:
+        names = {each.name.removesuffix(canceled.SUFFIX) for each in folder.iterdir()}
+    except OSError:
+        return set()
+    return {name for name in names if LOCK.fullmatch(name)}

@@ -1,0 +1,92 @@
+"""`diaken hosts sync`: the block in /etc/hosts in step with the inventory."""
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from diaken_cli.commands.shared import Call, hosts_file
+from diaken_cli.errors import Conflict
+from diaken_cli.render.marks import harmless
+from diaken_cli.render.output import Format
+from diaken_cli.render.phrases import counted
+
+
+def sync(
+    call: Call,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the difference, also one that needs --yes; change nothing."
+        ),
+    ] = False,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            "--path",
+            metavar="FILE",
+            help="Another file than the config file names; a new one is made, and said to be.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Also take over another database's block, or empty one with hosts."
+        ),
+    ] = False,
+) -> None:
+    """Bring the block in /etc/hosts in step with the inventory; no other byte is touched.
+
+    It is done on every change of the inventory, too.
+
+    Example: diaken hosts sync --dry-run
+
+    Example: diaken hosts sync --path /srv/dns/hosts
+    """
+    from diaken_cli.actions.inventory import write_block
+    from diaken_cli.actions.validate import Reader, parse_file
+
+    reader = Reader()
+    given = reader.optional("--path", path, parse_file, None, may_be_empty=False)
+    reader.check()
+    target = given.absolute() if given else hosts_file(call)
+    if target is None:
+        off = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
+        call.output.changed(off, "nothing to do: `[hosts_file] enabled` is false")
+        return
+    is_new = not os.path.exists(target)  # noqa: PTH110  exists() raises where it may not look
+    done = write_block(call.store, target, force=yes, dry_run=dry_run, protect_emptying=True)
+    for warning in done.warnings:
+        call.output.warn(warning)
+    shape = {
+        "dry_run": dry_run,
+        "changed": done.changed,
+        "diff": done.diff,
+        "path": str(done.path),
+        "hosts": done.hosts,
+    }
+    if dry_run and call.output.format is Format.TEXT:
+        call.output.text(harmless(done.diff))
+    if done.refused is not None:
+        _show_refused(call, shape, done.refused)
+    change = "made anew" if is_new else "changed"
+    would = f"would be {change}" if dry_run else f"was {change}"
+    state = (
+        f"{would}: {counted(done.hosts, 'host')}"
+        if done.changed
+        else "is in step with the inventory"
+    )
+    call.output.changed(shape, f"{done.path} {state}")
+
+
+def _show_refused(call: Call, shape: dict[str, Any], refused: Conflict) -> None:
+    """Show a plan that sync refuses without --yes, with the reason; end as sync would."""
+    sys.stdout.flush()  # the difference comes before the reason
+    call.output.say(f"{shape['path']} would be changed only with --yes")
+    if call.output.format is Format.JSON:
+        call.output.thing(shape | {"error": refused.as_json()})
+        call.output.failure(refused, printed=True)
+        raise typer.Exit(refused.exit_status)
+    call.output.for_scripts(shape)
+    raise refused
