@@ -26,7 +26,7 @@ def tick(call: Call) -> None:
 
     Example: diaken scheduler tick --json
     """
-    from diaken_cli.actions.recording import now
+    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.ticking import tick as carry_out
     from diaken_cli.commands.cron import remembering
 
