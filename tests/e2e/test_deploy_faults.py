@@ -159,8 +159,9 @@ def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> 
     assert status == case.status, run
     assert (ended(run), (run["error"] or {}).get("code")) == (case.ends, case.code)
     if case.code is not None:
-        # A name that another has taken is said as a mistake, by its option.
-        assert case.code == "in_use" or run["error"]["message"].startswith(f"{case.step}: ")
+        # A name that another has taken, and a playbook, is said as a mistake, by its option.
+        by_option = case.code == "in_use" or (case.step, case.code) == ("validate", "ansible")
+        assert by_option or run["error"]["message"].startswith(f"{case.step}: ")
         assert case.said in f"{run['error']['message']} {run['error']['hint']}"
         if case.ends == NO_RUN:
             assert deploying.json("history", "list") == []

@@ -62,13 +62,6 @@ PROVISION = (
         said="Start nginx: port 80 is taken",
     ),
     Fault(
-        "A playbook can't be parsed",
-        more=("--playbook", "broken"),
-        step="provision",
-        code="ansible",
-        said="broken",
-    ),
-    Fault(
         "vCenter ends the session while a playbook runs",
         more=GOOD,
         during="provision",
@@ -128,12 +121,4 @@ PROVISION = (
         said="[ansible]",
     ),
     full_disk("The disk of the database is full while a playbook runs", "provision", more=GOOD),
-    Fault(
-        "Ansible is missing",
-        more=GOOD,
-        step="provision",
-        code="ansible",
-        said="ansible-playbook",
-        world="without_ansible",
-    ),
 )

@@ -7,6 +7,7 @@ from contextlib import closing
 from tests.e2e.cli import DIAKEN
 from tests.e2e.deploying import Deploying
 from tests.e2e.faults.fault import (
+    GOOD,
     HELD_CLOCK,
     PROTECTED,
     RESET,
@@ -118,6 +119,23 @@ VALIDATE = (
         code="certificate",
         said="--ca-file",
         exit=13,
+    ),
+    Fault(
+        "A playbook can't be parsed",
+        more=("--playbook", "broken"),
+        step="validate",
+        code="ansible",
+        said="broken",
+        exit=14,
+    ),
+    Fault(
+        "Ansible is missing",
+        more=GOOD,
+        step="validate",
+        code="ansible",
+        said="ansible-playbook",
+        world="without_ansible",
+        exit=14,
     ),
     Fault(
         "vCenter ends the session and refuses the password before anything was changed",
