@@ -148,6 +148,7 @@ def test_lists_with_names_as_people_have_them_fold_no_row_at_80_columns() -> Non
     }
     run = {
         "id": 1234,
+        "kind": "snapshot",
         "started_at": "2026-11-24T03:00:00Z",
         "duration_seconds": 754.0,
         "what": "snapshot revert",
