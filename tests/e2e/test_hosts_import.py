@@ -338,7 +338,7 @@ def test_a_thousand_hosts_take_a_moment(cli: Cli) -> None:
 def test_the_environment_is_asked_for(cli: Cli) -> None:
     source = cli.folder / "hosts.yml"
     source.write_text("all: {hosts: {web01: {ansible_host: 10.0.4.21}}}\n")
-    answers = [("Environment (TEST)", "")]
+    answers = [("Environment (TEST; empty: TEST)", "")]
     done = cli.at_a_terminal("hosts", "import", "--inventory", str(source), answers=answers)
     assert done.status == 0, done.out
     assert f"diaken hosts import --inventory {source} --environment TEST" in done.out
