@@ -8,6 +8,7 @@ from tests.e2e.faults.fault import (
     HELD_CLOCK,
     HOST,
     PROTECTED,
+    SLOW_CLOCK,
     Fault,
     Order,
     command,
@@ -90,7 +91,7 @@ REGISTER = (
     ),
     Fault(
         "Another process holds the database for long",
-        (HELD_CLOCK,),
+        (SLOW_CLOCK,),
         during="validate",
         then=hold_database,
         step="validate",
