@@ -189,7 +189,7 @@ class RunOptions:
     """
 
     snapshot: bool = False
-    require_snapshot: bool = False
+    require_snapshot: bool | None = None
     check: bool = False
     diff: bool = False
     tags: tuple[str, ...] = ()

@@ -44,19 +44,23 @@ class PlaybookOptions:
         ),
     ] = None
     require_snapshot: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--require-snapshot",
+            "--require-snapshot/--no-require-snapshot",
             rich_help_panel=SNAPSHOT,
             help="The same, and do not begin where one can't be taken.",
         ),
-    ] = False
+    ] = None
     check: Annotated[
-        bool, typer.Option("--check", rich_help_panel=ANSIBLE, help="Predict, change nothing.")
-    ] = False
+        bool | None,
+        typer.Option(
+            "--check/--no-check", rich_help_panel=ANSIBLE, help="Predict, change nothing."
+        ),
+    ] = None
     diff: Annotated[
-        bool, typer.Option("--diff", rich_help_panel=ANSIBLE, help="Show changes in files.")
-    ] = False
+        bool | None,
+        typer.Option("--diff/--no-diff", rich_help_panel=ANSIBLE, help="Show changes in files."),
+    ] = None
     tags: Annotated[
         list[str] | None,
         typer.Option("--tags", metavar="TAGS", rich_help_panel=ANSIBLE, help="Only these tasks."),

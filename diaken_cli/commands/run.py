@@ -42,7 +42,8 @@ class RunNow:
         typer.Option(
             "--retry-failed",
             metavar="RUN",
-            help="With the options of that run, on the hosts on which it did not succeed.",
+            help="With the options of that run, but for those typed now, on the hosts on which it"
+            " did not succeed.",
         ),
     ] = None
     wait: Annotated[
@@ -153,7 +154,8 @@ def _asked_for_snapshot(
     call: Call, ask: Questions, target: _Target, options: PlaybookOptions
 ) -> PlaybookOptions:
     """With a snapshot, where a person who is asked for more wants one."""
-    if not call.may_ask or options.snapshot is not None or options.require_snapshot:
+    decided = options.snapshot is not None or options.require_snapshot or options.check
+    if not call.may_ask or decided:
         return options
     hosts = [each for each in call.store.inventory.hosts() if target.has(each)]
     return replace(options, snapshot=ask_for_snapshot(ask, hosts))
@@ -183,7 +185,12 @@ def _run(
     if not found.request.target.hosts and found.retried is not None:
         call.output.say(f"nothing to do: run {found.retried} succeeded on every active host")
         call.show_run(found.retried, lambda detail: call.output.for_scripts(run_as_json(detail)))
-    elif now.dry_run:
+        return
+    for note in found.notes:
+        call.output.say(note)
+    for warning in found.warnings:
+        call.output.warn(warning)
+    if now.dry_run:
         check_snapshots(found.request, call.config)
         call.show_plan(plan(found.request))
     else:

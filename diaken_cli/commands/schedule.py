@@ -299,7 +299,8 @@ def _asked(
         every=every,
         at=at,
     )
-    if ask.asked and options.snapshot is None and not options.require_snapshot:
+    decided = options.snapshot is not None or options.require_snapshot or options.check
+    if ask.asked and not decided:
         options = replace(options, snapshot=ask_for_snapshot(ask, _hosts_of(call, task)))
     return name, task, options
 

@@ -19,6 +19,14 @@ TAGGED = """\
     - {name: One, ansible.builtin.raw: "true", tags: [one]}
     - {name: Two, ansible.builtin.raw: "true", tags: [two]}
 """
+FAILS_IN_CHECK_MODE = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Fail
+      ansible.builtin.raw: "false"
+      check_mode: false
+"""
 EDIT = """\
 - hosts: all
   gather_facts: false
@@ -183,6 +191,30 @@ def test_retry_failed_is_for_the_hosts_that_did_not_succeed(cli: Running) -> Non
     assert sorted(told) == ["--retry-failed", "--wait"]
     other = ("run", "host", "web01", "work", "--retry-failed", str(first["id"]))
     assert cli.mistakes(2, *other) == ["--retry-failed"]
+
+
+def test_what_is_typed_wins_over_the_run_that_is_retried(cli: Running) -> None:
+    """And what that run had is told of, where it is easily forgotten."""
+    cli.playbook("unsafe", FAILS_IN_CHECK_MODE)
+    words = ("run", "group", "four", "work")
+    first = cli.json(*words, "-e", "fail_on=web02", "--snapshot", status=3)
+    again = (*words, "--retry-failed", str(first["id"]), "--dry-run")
+
+    def steps(*typed: str) -> list[str]:
+        return [each["name"] for each in cli.json(*again, *typed)["steps"]]
+
+    assert steps() == ["snapshot", "playbook"]
+    assert steps("--no-snapshot") == steps("--check") == ["playbook"]
+    note = f"No snapshots, unlike run {first['id']}: --check changes nothing.\n"
+    assert cli.run(*again, "--check").err == note
+    warning = "warning: --check changes nothing; snapshots are taken all the same, by --snapshot\n"
+    assert cli.run(*again, "--check", "--snapshot").err == warning
+
+    checked = cli.json("run", "host", "web01", "unsafe", "--check", status=1)
+    retried = cli.run("run", "host", "web01", "unsafe", "--retry-failed", str(checked["id"]))
+    note = f"Check mode, as in run {checked['id']}; --no-check changes the hosts.\n"
+    assert retried.err.startswith(note)
+    assert ", unsafe (check) on web01: failed" in retried.out
 
 
 def test_an_environment_is_all_its_active_hosts(cli: Running) -> None:

@@ -68,8 +68,7 @@ def check_snapshots(request: RunRequest, config: Config) -> None:
 
     As far as that is known without asking a vCenter: a host may have none.
     """
-    required = request.options.require_snapshot or config.snapshots.require
-    if not (request.options.snapshot and required):
+    if not (request.options.snapshot and _snapshot_required(request, config)):
         return
     from diaken_cli.actions.snapshots.taking import NO_VCENTER
 
@@ -167,7 +166,7 @@ def _snapshot(world: PlaybookRun) -> Facts:
 
     request, recording, outside = world.request, world.recording, world.outside
     name = automatic_name(request.playbook, now())
-    required = request.options.require_snapshot or outside.config.snapshots.require
+    required = _snapshot_required(request, outside.config)
     taken = take(
         request.target.hosts,
         name,
@@ -185,6 +184,11 @@ def _snapshot(world: PlaybookRun) -> Facts:
             raise _no_snapshot(request, taken.missing, f"{stay}the playbook was not started")
         raise GoOn(f"no snapshot of {by_reason(taken.missing)}; the playbook runs all the same")
     return {"name": name, "made": taken.made}
+
+
+def _snapshot_required(request: RunRequest, config: Config) -> bool:
+    typed = request.options.require_snapshot
+    return config.snapshots.require if typed is None else typed
 
 
 def _no_snapshot(request: RunRequest, missing: Mapping[str, str], outcome: str) -> OperationFailed:

@@ -12,16 +12,17 @@ from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.words import RunOptions
 
 MOST_FORKS = 500
+SNAPSHOTS_IN_CHECK_MODE = "--check changes nothing; snapshots are taken all the same, by --snapshot"
 
 
 @dataclass(frozen=True)
 class GivenOptions:
-    """The run options of the command line; None and empty mean "not said"."""
+    """The run options of the command line; None means "not typed"."""
 
     snapshot: bool | None = None
-    require_snapshot: bool = False
-    check: bool = False
-    diff: bool = False
+    require_snapshot: bool | None = None
+    check: bool | None = None
+    diff: bool | None = None
     tags: Sequence[str] | None = None
     skip_tags: Sequence[str] | None = None
     limit: str | None = None
@@ -39,10 +40,10 @@ def understand(given: GivenOptions, reader: Reader, folder: Path) -> RunOptions:
     if given.require_snapshot and given.snapshot is False:
         reader.refuse("--require-snapshot", None, "contradicts --no-snapshot")
     return RunOptions(
-        snapshot=bool(given.snapshot) or given.require_snapshot,
+        snapshot=bool(given.snapshot or given.require_snapshot),
         require_snapshot=given.require_snapshot,
-        check=given.check,
-        diff=given.diff,
+        check=bool(given.check),
+        diff=bool(given.diff),
         tags=_tags("--tags", given.tags or (), reader),
         skip_tags=_tags("--skip-tags", given.skip_tags or (), reader),
         limit=given.limit,

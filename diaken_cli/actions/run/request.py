@@ -6,8 +6,8 @@ from pathlib import Path
 from diaken_cli import units
 from diaken_cli.actions.inventory import by_name, find_group, find_host
 from diaken_cli.actions.run.flow import RunRequest
-from diaken_cli.actions.run.options import GivenOptions, understand
-from diaken_cli.actions.run.retry import OPTION, repeated, retry_of
+from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE, GivenOptions, understand
+from diaken_cli.actions.run.retry import OPTION, retried_options, retry_of
 from diaken_cli.actions.run.targets import (
     RunTarget,
     environment_target,
@@ -38,11 +38,16 @@ class AskedRun:
 
 @dataclass(frozen=True)
 class UnderstoodRun:
-    """A run to carry out; `wait` in seconds. Without hosts there is nothing to do."""
+    """A run to carry out; `wait` in seconds. Without hosts there is nothing to do.
+
+    `notes` and `warnings` say what its options come to, where one may expect something else.
+    """
 
     request: RunRequest
     wait: int
     retried: int | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodRun:
@@ -62,10 +67,12 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
     wait = reader.optional("--wait", asked.wait, units.parse_duration, 0, may_be_empty=False)
     retried = reader.optional(OPTION, asked.retry_failed, _number, None, may_be_empty=False)
     only = None
+    notes: tuple[str, ...] = ()
     try:
         if retried is not None and target is not None and playbook is not None:
             retry = retry_of(store, retried, target, playbook.name)
-            options, only = repeated(retry.options, options), retry.hosts
+            options, notes = retried_options(retried, retry.options, options, asked.options)
+            only = retry.hosts
         if target is not None:
             target = narrowed(target, options, only)
     except InvalidInput as fault:
@@ -75,7 +82,13 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
     reader.check()
     if conflict is not None or target is None or playbook is None:
         raise conflict or InvalidInput(reader.mistakes)
-    return UnderstoodRun(RunRequest(target, playbook.name, options), wait or 0, retried)
+    return UnderstoodRun(
+        RunRequest(target, playbook.name, options),
+        wait or 0,
+        retried,
+        notes,
+        (SNAPSHOTS_IN_CHECK_MODE,) if options.check and options.snapshot else (),
+    )
 
 
 def _target(asked: AskedRun, store: Store, reader: Reader) -> RunTarget | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from diaken_cli.actions.run.options import GivenOptions
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.errors import Conflict, InvalidInput, Mistake
 from diaken_cli.store import Store
@@ -46,12 +47,31 @@ def retry_of(store: Store, run_id: int, target: RunTarget, playbook: str) -> Ret
     return Retry(from_stored(RunOptions, run.request), _without_success(detail))
 
 
-def repeated(before: RunOptions, now: RunOptions) -> RunOptions:
-    """The options of the earlier run, but for what is said now."""
-    said = {
-        name: value for name, value in vars(now).items() if value != getattr(RunOptions(), name)
-    }
-    return replace(before, **said)
+def repeated(before: RunOptions, now: RunOptions, given: GivenOptions) -> RunOptions:
+    """The options of before, but for those that are typed now: `now` is what `given` says."""
+    typed = {name: getattr(now, name) for name, value in vars(given).items() if value is not None}
+    if given.snapshot is False:
+        typed["require_snapshot"] = None
+    if given.require_snapshot:
+        typed["snapshot"] = True
+    return replace(before, **typed)
+
+
+def retried_options(
+    run_id: int, before: RunOptions, now: RunOptions, given: GivenOptions
+) -> tuple[RunOptions, tuple[str, ...]]:
+    """The options of a retry, and notes on what of the earlier run one may not have in mind.
+
+    Where it is the retry that is made a check, the snapshots of the earlier run are not asked for.
+    """
+    options = repeated(before, now, given)
+    if options.check and given.check is None:
+        return options, (f"Check mode, as in run {run_id}; --no-check changes the hosts.",)
+    typed_snapshot = given.snapshot or given.require_snapshot
+    if given.check and not before.check and options.snapshot and not typed_snapshot:
+        note = f"No snapshots, unlike run {run_id}: --check changes nothing."
+        return replace(options, snapshot=False, require_snapshot=None), (note,)
+    return options, ()
 
 
 def _without_success(detail: RunDetail) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def _values(
     environ: Mapping[str, str],
 ) -> TaskValues | None:
     said = understand(options, reader, Path.cwd())
-    chosen = said if current is None else repeated(current.options, said)
+    chosen = said if current is None else repeated(current.options, said, options)
     target, none_active = None, None
     try:
         target = _target(store, given, current, reader)

@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from diaken_cli.actions import keys
+from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE
 from diaken_cli.actions.schedules.moments import next_moments
 from diaken_cli.actions.schedules.status import is_late, last_tick
 from diaken_cli.config import Config
@@ -36,6 +37,8 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
         f"the SSH key {key} has a passphrase, and nobody is there to type it"
         for key in sorted({*locked, *keys.locked_own(hosts, config, store)})
     ]
+    if task.options.check and task.options.snapshot:
+        said.append(SNAPSHOTS_IN_CHECK_MODE)
     return _not_ticking(store, now) + said + _unexpected(task, now)
 
 
