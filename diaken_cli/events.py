@@ -29,6 +29,19 @@ class _Event:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunWaiting(_Event):
+    """A run is not begun yet, for another one holds hosts of it: its number is `held_by`.
+
+    `message` says which host, whose run and since when. It waits no longer than `seconds`.
+    """
+
+    type: ClassVar[str] = "run_waiting"
+    held_by: int
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunStarted(_Event):
     """A run was recorded and holds its locks.
 
@@ -173,7 +186,8 @@ class RunFinished(_Event):
 
 
 Event = (
-    RunStarted
+    RunWaiting
+    | RunStarted
     | RunWithdrawn
     | StepStarted
     | StepProgressed

@@ -20,6 +20,7 @@ from diaken_cli.events import (
     HostFinished,
     RunFinished,
     RunStarted,
+    RunWaiting,
     RunWithdrawn,
     SnapshotFinished,
     StepFinished,
@@ -274,7 +275,7 @@ def recorded(
     lock = lock_path(store, attempt.lock)
     with without_note(lock), liveness.hold(lock), store.database.kept_open():
         stop = Stop(lock).heed()
-        begun = _begun(store, lambda: begin(attempt), stop, wait)
+        begun = _begun(store, lambda: begin(attempt), stop, show, wait)
         recording = Recording(store, begun, attempt, stop, show)
         first = started(begun.id)
         recording.emit(first)
@@ -294,9 +295,12 @@ def recorded(
         recording.close()
 
 
-def _begun(store: Store, begin: Callable[[], Begun], stop: Stop, wait: float | None) -> Begun:
-    """Begin, as soon as no other run holds one of the hosts."""
+def _begun(
+    store: Store, begin: Callable[[], Begun], stop: Stop, show: Emit, wait: float | None
+) -> Begun:
+    """Begin, as soon as no other run holds one of the hosts; each holder is told of once."""
     deadline = time.monotonic() + (wait or 0)
+    told: set[int] = set()
     while True:
         stop.check()
         try:
@@ -304,6 +308,10 @@ def _begun(store: Store, begin: Callable[[], Begun], stop: Stop, wait: float | N
         except Locked as held:
             if time.monotonic() >= deadline:
                 raise Locked(held.message, run=held.run, waited=wait) from None
+            if held.run not in told:
+                left = deadline - time.monotonic()
+                show(RunWaiting(held_by=held.run, message=held.message, seconds=round(left)))
+                told.add(held.run)
         time.sleep(min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
         reap(store)
 

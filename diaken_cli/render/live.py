@@ -12,11 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from diaken_cli.events import Event, RunStarted, SnapshotFinished, TaskFinished, Warned
+from diaken_cli.events import Event, RunStarted, RunWaiting, SnapshotFinished, TaskFinished, Warned
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, message_text, task_said
 from diaken_cli.render.output import Format, Output
-from diaken_cli.render.phrases import no_snapshot, seconds
+from diaken_cli.render.phrases import no_snapshot, seconds, waits
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
 from diaken_cli.words import SnapshotStatus, TaskResult
 
@@ -67,6 +67,8 @@ class LiveScreen:
         self._print(self._messages.note(event))
         if isinstance(event, RunStarted):
             self._live.start()
+        elif isinstance(event, RunWaiting) and self._output.format is Format.TEXT:
+            self._output.say(one_line(waits(event)))
         elif isinstance(event, Warned):
             self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
         elif isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diaken_cli.events import RunStarted, SnapshotFinished
+from diaken_cli.events import RunStarted, RunWaiting, SnapshotFinished
+from diaken_cli.units import format_duration
 from diaken_cli.words import HostCounters, RunKind
 
 MOST_NAMES = 3
@@ -53,6 +54,11 @@ def began(started: RunStarted) -> str:
     request = {"action": started.action, "check": started.check}
     said = title(started.kind, started.target, started.playbook, request)
     return f"run {started.run}: {said}"
+
+
+def waits(event: RunWaiting) -> str:
+    """What a run waits for, and for how long at most."""
+    return f"Waiting up to {format_duration(round(event.seconds))}: {event.message}"
 
 
 def no_snapshot(event: SnapshotFinished) -> str:

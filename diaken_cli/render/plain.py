@@ -12,6 +12,7 @@ from diaken_cli.events import (
     PlayStarted,
     RunFinished,
     RunStarted,
+    RunWaiting,
     RunWithdrawn,
     SnapshotFinished,
     StepFinished,
@@ -23,8 +24,8 @@ from diaken_cli.events import (
 )
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign
 from diaken_cli.render.messages import SHORT, Gathering, Message, Told, message_text
-from diaken_cli.render.output import Output
-from diaken_cli.render.phrases import began, counters, no_snapshot, seconds
+from diaken_cli.render.output import Format, Output
+from diaken_cli.render.phrases import began, counters, no_snapshot, seconds, waits
 from diaken_cli.units import shortened
 from diaken_cli.words import HostStatus, SnapshotStatus, StepStatus
 
@@ -77,8 +78,8 @@ class PlainLines:
 
     def _line(self, event: Event) -> Text | None:
         match event:
-            case RunStarted():
-                return Text(one_line(began(event)), style="bold")
+            case RunStarted() | RunWaiting():
+                return self._begins(event)
             case StepStarted():
                 self._percent = 0
                 return self._marked("running", event.step, event.detail)
@@ -106,6 +107,11 @@ class PlainLines:
                 return None
             case _:
                 assert_never(event)
+
+    def _begins(self, event: RunStarted | RunWaiting) -> Text | None:
+        if isinstance(event, RunStarted):
+            return Text(one_line(began(event)), style="bold")
+        return None if self._output.format is Format.JSON else Text(one_line(waits(event)))
 
     def _ended(self, event: RunFinished | RunWithdrawn) -> Text:
         if isinstance(event, RunWithdrawn):

@@ -12,6 +12,7 @@ from diaken_cli.events import (
     PlayStarted,
     RunFinished,
     RunStarted,
+    RunWaiting,
     RunWithdrawn,
     SnapshotFinished,
     StepFinished,
@@ -120,7 +121,7 @@ class Progress:
                 self._note_snapshot(event)
             case RunFinished():
                 self.status = event.status
-            case Warned() | RunWithdrawn():
+            case Warned() | RunWaiting() | RunWithdrawn():
                 pass
             case _:
                 assert_never(event)

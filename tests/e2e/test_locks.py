@@ -99,6 +99,10 @@ def test_one_waits_for_as_long_as_was_said(fleet: Fleet) -> None:
         assert late["hint"].startswith("Wait for longer, or stop it: diaken history cancel ")
         assert time.monotonic() - began > 2
         assert fleet.last().target == "web02", "who did not begin is not recorded"
+        held = f"Waiting up to 2s: host web02 is locked by run {fleet.last().id} of "
+        assert fleet.run(*waiting[:-2], "--wait", "2s").err.count(held) == 1
+        for silent in ("--json", "--quiet"):
+            assert held not in fleet.run(*waiting[:-2], silent, "--wait", "2s").err
         with fleet.going_on(*waiting, "5m") as patient:
             begins = time.monotonic() + 3
             while time.monotonic() < begins:  # it looks again each second

@@ -15,6 +15,7 @@ from diaken_cli.events import (
     PlayStarted,
     RunFinished,
     RunStarted,
+    RunWaiting,
     RunWithdrawn,
     SnapshotFinished,
     StepFinished,
@@ -55,6 +56,12 @@ TASK = TaskFinished(
     text="fatal: [web01]: FAILED!",
 )
 EVENTS: tuple[Event, ...] = (
+    RunWaiting(
+        at=AT,
+        held_by=11,
+        message="host web01 is locked by run 11 of root since 2026-11-24 02:59:00",
+        seconds=600,
+    ),
     RunStarted(
         at=AT,
         run=12,
