@@ -1,6 +1,6 @@
 """What an answer means: the name that was chosen, yes or no. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 SHOWN = 20
 """So many names are listed; TAB lists all."""
@@ -26,6 +26,18 @@ def find_choice(answer: str, names: Sequence[str], also: Collection[str] = ()) -
     if len(found) > 1:
         raise ValueError(f"{answer!r} is ambiguous: {listed(found)}")
     return found[0]
+
+
+def find_aliased(answer: str, names: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> str:
+    """The name that an answer chooses, as `find_choice`, or what is an alias of just one.
+
+    Raises ValueError also for an alias of several, with what they can be told apart by.
+    """
+    found = find_choice(answer, names, aliases)
+    meant = (found,) if found in names else aliases[found]
+    if len(meant) > 1:
+        raise ValueError(f"{found!r} is ambiguous: {listed(meant)}")
+    return meant[0]
 
 
 def is_yes(answer: str) -> bool:

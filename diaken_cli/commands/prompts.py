@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from diaken_cli.commands.answers import SHOWN, beginning_with, find_choice, listed
+from diaken_cli.commands.answers import SHOWN, beginning_with, find_aliased, find_choice, listed
 from diaken_cli.commands.line_input import Complete, ask
 from diaken_cli.commands.shared import Call
 from diaken_cli.errors import InvalidInput, Mistake
@@ -91,6 +91,7 @@ class Questions:
         empty: str = "none",
         default: str | None = None,
         beside: Mapping[str, str] | None = None,
+        aliases: Mapping[str, Sequence[str]] | None = None,
         other: tuple[str, Callable[[str], Any]] | None = None,
     ) -> str | None:
         """One of the names that there are, or none where it is not required.
@@ -99,7 +100,8 @@ class Questions:
         where somebody is asked; where it gives nothing, nobody is. Without an `option` the answer
         only leads to another question. An empty answer means `default`, or the only name that
         there is; where there is neither, `empty` says what it means. What is `beside` a name is
-        shown, on a line of its own. `other` says in words what will do, too, and has what raises
+        shown, on a line of its own; an answer may also be one of the `aliases`, each with what it
+        stands for. `other` says in words what will do, too, and has what raises
         ValueError where an answer is not that.
         """
         if given is not None or not self._call.may_ask:
@@ -117,7 +119,10 @@ class Questions:
             if answer and other is not None and not beginning_with(answer, names):
                 other[1](answer)
                 return answer
-            return find_choice(answer, names) if answer else default or ""
+            return find_aliased(answer, names, aliases or {}) if answer else default or ""
+
+        def complete(text: str) -> list[str]:
+            return beginning_with(text, names) or beginning_with(text, aliases or ())
 
         if beside is not None:
             for name in names[:SHOWN]:
@@ -125,12 +130,7 @@ class Questions:
         shown = [*names, other[0]] if other else names
         may_be_empty = default is not None or not required
         asked = self._with_names(label, shown, f"empty: {default or empty}" if may_be_empty else "")
-        answer = self._ask(
-            option,
-            asked,
-            check,
-            complete=lambda text: beginning_with(text, names),
-        )
+        answer = self._ask(option, asked, check, complete=complete)
         return self.noted(option, answer) if answer else None
 
     def name(self, label: str, names: Sequence[str], also: Sequence[str] = ()) -> str:

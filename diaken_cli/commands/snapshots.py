@@ -246,8 +246,7 @@ def _act(
     """Revert or remove a snapshot, after a question that says what is lost."""
     with asking(call) as ask:
         on = _asked(call, ask, on)
-        offered = _offered(call, on) if snapshot is None and call.may_ask else {}
-        snapshot = ask.choice("SNAPSHOT", snapshot, "Snapshot", lambda: offered, beside=offered)
+        snapshot = _asked_which(call, ask, on, snapshot)
         target = _target(call, on, SNAPSHOT=snapshot)
         with call.carrying_out() as show:
             act(
@@ -269,12 +268,18 @@ def _asked(call: Call, ask: Questions, on: On) -> On:
     return replace(on, host=[host] if host else None, group=name, environment=environment)
 
 
-def _offered(call: Call, on: On) -> dict[str, str]:
-    """The snapshots that can be meant, each with what tells it from the others."""
+def _asked_which(call: Call, ask: Questions, on: On, snapshot: str | None) -> str | None:
+    """With what a person answers: one of the snapshots, shown with what tells them apart."""
+    if snapshot is not None or not call.may_ask:
+        return snapshot
     from diaken_cli.actions.snapshots.pruning import listed
-    from diaken_cli.render.snapshots import offered
+    from diaken_cli.render.snapshots import aliases, offered
 
-    return offered(listed(call.outside, _target(call, on).hosts))
+    rows = listed(call.outside, _target(call, on).hosts)
+    names = offered(rows)
+    return ask.choice(
+        "SNAPSHOT", None, "Snapshot", lambda: names, beside=names, aliases=aliases(rows)
+    )
 
 
 def _target(call: Call, on: On, **required: str | None) -> "RunTarget":

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from diaken_cli.actions.snapshots.rows import Row
+from diaken_cli.render.marks import harmless
 from diaken_cli.render.phrases import listed
-from diaken_cli.words import SnapshotAction, SnapshotStatus
+from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
 
 _WHICH: Mapping[str, Any] = {
     "HOST": "host",
@@ -74,17 +75,42 @@ def size(count: int | None) -> str | None:
 
 
 def offered(rows: Iterable[Row]) -> dict[str, str]:
-    """What to choose from: a snapshot's name where no host has two of it, else its id.
+    """What to choose from: a snapshot's name where it can be typed and no host has two of it.
 
-    Beside each stands what tells it from the others: name or id, age, and whose it is.
+    Else it is its id. Beside each stands what tells it from the others: name or id, age, and
+    whose it is.
     """
+    chosen: dict[str, list[Row]] = {}
+    for key, row, _ in _keyed(rows):
+        chosen.setdefault(key, []).append(row)
+    return {key: _apart(key, each) for key, each in chosen.items()}
+
+
+def aliases(rows: Iterable[Row]) -> dict[str, list[str]]:
+    """What else can be answered: each id, and each name that is offered by the ids that have it."""
+    keyed = _keyed(rows)
+    found = {snapshot.id: [snapshot.id] for _, _, snapshot in keyed}
+    for key, _, snapshot in keyed:
+        name = harmless(snapshot.name).strip()
+        if name and key != name:
+            keys = found.setdefault(name, [])
+            keys += [] if key in keys else [key]
+    return found
+
+
+def _keyed(rows: Iterable[Row]) -> list[tuple[str, Row, Snapshot]]:
+    """Each snapshot with what it is offered by: its name or its id."""
     found = [(row, row.snapshot) for row in rows if row.snapshot is not None]
     count = Counter((row.host, snapshot.name) for row, snapshot in found)
-    twice = {name for (_, name), times in count.items() if times > 1}
-    chosen: dict[str, list[Row]] = {}
-    for row, snapshot in found:
-        chosen.setdefault(snapshot.id if snapshot.name in twice else snapshot.name, []).append(row)
-    return {key: _apart(key, each) for key, each in chosen.items()}
+    no_key = {name for (_, name), times in count.items() if times > 1 or not _can_be_typed(name)}
+    return [
+        (snapshot.id if snapshot.name in no_key else snapshot.name, row, snapshot)
+        for row, snapshot in found
+    ]
+
+
+def _can_be_typed(name: str) -> bool:
+    return name.isprintable() and bool(name) and name == name.strip() == harmless(name)
 
 
 def _apart(key: str, rows: Sequence[Row]) -> str:

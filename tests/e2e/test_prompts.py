@@ -308,6 +308,30 @@ def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
     assert inventory.json("snapshots", "list", "--host", "front") == []
 
 
+def test_a_snapshot_is_answered_by_each_id_and_name_that_is_shown(inventory: Deploying) -> None:
+    for name in ("mine", "mine", "other"):
+        inventory.json("snapshots", "create", name, "--host", "front")
+    shown = inventory.json("snapshots", "list", "--host", "front")
+    first, second, other = (each["id"] for each in sorted(shown, key=lambda row: row["depth"]))
+    whose = ("Target (host or group name): ", "front")
+    asked = [
+        whose,
+        (f"Snapshot ({first}, {second}, other): ", "mine"),
+        (f"'mine' is ambiguous: {first}, {second}", other),
+        ("[y/N]: ", "y"),
+    ]
+    done = inventory.at_a_terminal("snapshots", "revert", answers=asked)
+    assert done.status == 0, done.out
+    assert same(done.out) == ["snapshots", "revert", "--host", "front", other]
+    asked = [whose, ("Snapshot (", first), ("[y/N]: ", "y")]
+    done = inventory.at_a_terminal("snapshots", "remove", answers=asked)
+    assert done.status == 0, done.out
+    assert {row["id"] for row in inventory.json("snapshots", "list", "--host", "front")} == {
+        second,
+        other,
+    }
+
+
 def test_the_name_of_a_group_answers_whose_too(inventory: Deploying) -> None:
     answers = [
         ("Name of the task: ", "12"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from diaken_cli.commands.answers import SHOWN, find_choice, is_yes, listed
+from diaken_cli.commands.answers import SHOWN, find_aliased, find_choice, is_yes, listed
 
 NAMES = ("PROD", "PREVIEW", "web", "web01", "Web02")
 
@@ -43,6 +43,16 @@ def test_names_that_are_not_listed_are_chosen_too() -> None:
     assert find_choice("he", ("host", "group"), {"hermes"}) == "hermes"
     with pytest.raises(ValueError, match=r"^'x' is not one of: host, group$"):
         find_choice("x", ("host", "group"), {"hermes"})
+
+
+def test_an_alias_of_one_name_chooses_it_and_one_of_several_is_ambiguous() -> None:
+    names, aliases = ("before", "s-1", "s-2"), {"s-9": ["s-9"], "twice": ["s-1", "s-2"]}
+    assert find_aliased("bef", names, aliases) == "before"
+    assert find_aliased("S-9", names, aliases) == "s-9"
+    with pytest.raises(ValueError, match=r"^'twice' is ambiguous: s-1, s-2$"):
+        find_aliased("TW", names, aliases)
+    with pytest.raises(ValueError, match=r"^'x' is not one of: before, s-1, s-2$"):
+        find_aliased("x", names, aliases)
 
 
 def test_yes_is_said_in_so_many_ways_and_anything_else_is_no_yes() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from diaken_cli.actions.snapshots.reporting import line
 from diaken_cli.actions.snapshots.rows import Row, failure
-from diaken_cli.render.snapshots import offered, pruned, totals
+from diaken_cli.render.snapshots import aliases, offered, pruned, totals
 from diaken_cli.retention import Kept
 from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
 
@@ -36,6 +36,20 @@ def test_a_name_that_a_host_has_twice_is_offered_by_its_ids() -> None:
 def test_a_name_that_several_hosts_have_is_one_with_the_oldest_age() -> None:
     rows = [row("web01", "mine", 1, 2), row("web02", "mine", 2, 3)]
     assert offered(rows) == {"mine": "3.0 h old, of web01, web02"}
+
+
+def test_each_id_is_an_answer_and_a_name_stands_for_the_ids_that_have_it() -> None:
+    rows = [row("web01", "mine", 1, 2), row("web01", "mine", 2, 9), row("web01", "it", 3, 1)]
+    assert aliases([*rows, failure("lab", None, "down")]) == {
+        **{f"snapshot-{number}": [f"snapshot-{number}"] for number in (1, 2, 3)},
+        "mine": ["snapshot-1", "snapshot-2"],
+    }
+
+
+def test_a_name_that_nobody_can_type_is_offered_by_its_id() -> None:
+    rows = [row("web01", name, number, 1) for number, name in enumerate(["", " padded ", "a\tb"])]
+    assert list(offered(rows)) == ["snapshot-0", "snapshot-1", "snapshot-2"]
+    assert aliases(rows)["padded"] == ["snapshot-1"]
 
 
 def night(goes: SnapshotStatus) -> list[Row]:
