@@ -8,7 +8,7 @@ from pathlib import Path
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import by_name, keep_hosts_file, only_one
-from diaken_cli.errors import InvalidInput
+from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.events import Emit
 from diaken_cli.store import Store
 from diaken_cli.store.records import (
@@ -91,16 +91,30 @@ def add_host(
 ) -> HostRecord:
     """Add a host, and write /etc/hosts. Raises InvalidInput with all that is wrong."""
     reader = validate.Reader()
-    checked = reader.required("NAME", name, units.check_host_name)
-    values = understand(given, None, places(store), reader)
-    reader.mistakes += store.inventory.host_clashes(
-        name=checked, ip=values.ip, vm_uuid=values.vm_uuid
-    )
+    checked, values = _understand_new(store, name, given, reader)
     if checked is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     added = store.inventory.add_host(checked, values, now)
     keep_hosts_file(store, hosts_file, emit)
     return added
+
+
+def mistakes_of_new(store: Store, name: str | None, given: GivenHost) -> list[Mistake]:
+    """What is wrong or missing in what is said of a new host."""
+    reader = validate.Reader()
+    _understand_new(store, name, given, reader)
+    return reader.mistakes
+
+
+def _understand_new(
+    store: Store, name: str | None, given: GivenHost, reader: validate.Reader
+) -> tuple[str | None, HostValues]:
+    checked = reader.required("NAME", name, units.check_host_name)
+    values = understand(given, None, places(store), reader)
+    reader.mistakes += store.inventory.host_clashes(
+        name=checked, ip=values.ip, vm_uuid=values.vm_uuid
+    )
+    return checked, values
 
 
 def set_host(

@@ -158,13 +158,26 @@ def _test_before(candidate: VCenterRecord, given: GivenVCenter, otherwise: str) 
         raise
 
 
-def _new(store: Store, name: str | None, given: GivenVCenter) -> tuple[str, VCenterValues]:
-    """What a new vCenter is to be stored as; nothing can be wrong with it but vCenter itself."""
+def mistakes_of_new(store: Store, name: str | None, given: GivenVCenter) -> list[Mistake]:
+    """What is wrong or missing in what is said of a new vCenter; nothing is connected to."""
     reader = validate.Reader()
+    _understand_new(store, name, given, reader)
+    return reader.mistakes
+
+
+def _understand_new(
+    store: Store, name: str | None, given: GivenVCenter, reader: validate.Reader
+) -> tuple[str | None, VCenterValues | None]:
     checked = reader.required("NAME", name, units.check_label)
     if checked and store.inventory.vcenter(checked):
         reader.refuse("NAME", checked, f"vCenter {checked} exists already", kind="in_use")
-    values = understand(given, None, reader)
+    return checked, understand(given, None, reader)
+
+
+def _new(store: Store, name: str | None, given: GivenVCenter) -> tuple[str, VCenterValues]:
+    """What a new vCenter is to be stored as; nothing can be wrong with it but vCenter itself."""
+    reader = validate.Reader()
+    checked, values = _understand_new(store, name, given, reader)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     if values.secret_kind is SecretKind.FILE:

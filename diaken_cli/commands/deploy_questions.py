@@ -27,9 +27,7 @@ def ask_for_a_vm(
     """With what a person answers: what is required, and without a NAME, what is usual too."""
     if not call.may_ask:
         return name, options
-    wrong, something_is_missing = _mistakes(call, name, options)
-    if wrong and something_is_missing:  # else nothing is asked, and vCenter's mistakes come too
-        raise InvalidInput(wrong)
+    ask.refuse_wrong(lambda: _mistakes(call, name, options))
     everything = name is None
     inventory = call.store.inventory
     name = ask.text("NAME", name, "Name of the VM", _free_name(call, options))
@@ -90,8 +88,8 @@ def all_but(told: set[str], show: "Emit") -> "Emit":
     return emit
 
 
-def _mistakes(call: Call, name: str | None, options: DeployOptions) -> tuple[list[Mistake], bool]:
-    """What is wrong so far with what was said, and whether something required is missing."""
+def _mistakes(call: Call, name: str | None, options: DeployOptions) -> list[Mistake]:
+    """What is wrong or missing so far in what was said; vCenter is not asked."""
     from diaken_cli.actions.deploy.request import Asked, understand
     from diaken_cli.services.ansible.catalog import find
 
@@ -100,8 +98,7 @@ def _mistakes(call: Call, name: str | None, options: DeployOptions) -> tuple[lis
     draft = understand(
         Asked.typed(name, **vars(options)), usual, call.store, lambda each: find(each, folders)
     )
-    wrong = [each for each in draft.mistakes if each.value is not None]
-    return wrong, len(wrong) < len(draft.mistakes)
+    return list(draft.mistakes)
 
 
 def _free_name(call: Call, options: DeployOptions) -> Callable[[str], None]:
@@ -185,7 +182,7 @@ def _asked_of_vcenter(
     found = call.store.inventory.vcenter(vcenter or (known[0] if known else ""))
     if found is None or not (everything or (options.template or usual.template) is None):
         return options
-    wrong, _ = _mistakes(call, name, options)
+    wrong = [each for each in _mistakes(call, name, options) if each.value is not None]
     if wrong:
         raise InvalidInput(wrong)
     call.output.say(f"Asking vCenter {found.name} for its templates and networks…")

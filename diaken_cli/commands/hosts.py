@@ -217,8 +217,12 @@ def set_it(
             emit=call.emit,
         )
         leaves = found.active and not changed.active
-        said = "; it is inactive now, and its VM was not touched" if leaves else ""
-        call.output.changed(host_as_json(changed), f"changed host {changed.name}{said}")
+        said = f"changed host {changed.name}"
+        if leaves:
+            said += "; it is inactive now, and its VM was not touched"
+        elif changed.ip != found.ip and changed.vcenter is not None:
+            said += f"; {_of_the_vm(changed)}"
+        call.output.changed(host_as_json(changed), said)
         if leaves:
             _tell_remaining(call, changed)
 
@@ -289,6 +293,7 @@ def _asked(
 ) -> tuple[str | None, HostOptions]:
     """With what a person answers; once somebody does, the group is asked for, too."""
     from diaken_cli import units
+    from diaken_cli.actions.hosts import mistakes_of_new
 
     def free_name(text: str) -> None:
         must_be_free(call.store.inventory.host_clashes(name=units.check_host_name(text)))
@@ -296,6 +301,7 @@ def _asked(
     def free_address(text: str) -> None:
         must_be_free(call.store.inventory.host_clashes(ip=units.check_ipv4(text)))
 
+    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options.given()))
     name = ask.text("NAME", name, "Host name", free_name)
     ip = ask.text("--ip", options.ip, "IPv4 address", free_address)
     environment = ask.choice(
@@ -314,6 +320,13 @@ def _asked(
             required=False,
         )
     return name, replace(options, ip=ip, environment=environment, group=group_name)
+
+
+def _of_the_vm(host: "HostRecord") -> str:
+    """What another address of a host means for its VM, which vCenter is not asked about."""
+    if host.vm_uuid is None:
+        return f"its VM is the one that reports {host.ip}"
+    return "its VM keeps the address that it has"
 
 
 def _tell_remaining(call: Call, host: "HostRecord") -> None:

@@ -26,9 +26,26 @@ class Questions:
         self._too_many_wrong = False
 
     @property
+    def may_ask(self) -> bool:
+        """Whether a person is there to answer."""
+        return self._call.may_ask
+
+    @property
     def asked(self) -> bool:
         """Whether a person is answering: then what is optional may be asked for, too."""
         return bool(self._answers)
+
+    def refuse_wrong(self, mistakes: Callable[[], Sequence[Mistake]]) -> None:
+        """Before anything is asked: raise InvalidInput for what was typed wrong.
+
+        Not where nothing is missing: then the flow refuses it, with all that it finds.
+        """
+        if not self._call.may_ask:
+            return
+        found = mistakes()
+        wrong = [each for each in found if each.value is not None]
+        if wrong and len(wrong) < len(found):
+            raise InvalidInput(wrong)
 
     def text(
         self,
@@ -212,7 +229,7 @@ class Questions:
 
 
 def must_be_free(clashes: Sequence[Mistake]) -> None:
-    """Raises ValueError, for a question, where what was answered is in use."""
+    """Raises ValueError, for a question, where what was answered is in use, or else wrong."""
     for clash in clashes:
         raise ValueError(clash.message)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diaken_cli.commands.options import PlaybookOptions
-from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.prompts import Questions, asking, must_be_free
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_for_snapshot, ask_playbook, ask_target
-from diaken_cli.errors import InvalidInput, NotFound
+from diaken_cli.errors import InvalidInput, Mistake, NotFound
 
 if TYPE_CHECKING:
     from diaken_cli.actions.schedules.adding import GivenTask
@@ -271,18 +271,28 @@ def _asked(
 ) -> tuple[str | None, TaskOptions, PlaybookOptions]:
     """With what a person answers."""
     from diaken_cli.actions.here import now
-    from diaken_cli.actions.schedules.adding import check_name, moment_check
+    from diaken_cli.actions.schedules.adding import free_name, moment_check
+    from diaken_cli.actions.validate import Reader
     from diaken_cli.timing import is_cron
 
-    def free_name(text: str) -> None:
-        tasks = call.store.schedules.tasks(include_ended=False)
-        if check_name(text) in (each.name for each in tasks):
-            raise ValueError(f"scheduled task {text!r} exists already")
+    def name_mistakes(text: str | None) -> list[Mistake]:
+        reader = Reader()
+        free_name(call.store, text, reader)
+        return reader.mistakes
+
+    def is_free(text: str) -> None:
+        must_be_free(name_mistakes(text))
 
     def to_come(text: str) -> None:
         moment_check(call.config, task.timezone, now(), os.environ)(text)
 
-    name = ask.text("NAME", name, "Name of the task", free_name)
+    ask.refuse_wrong(
+        lambda: [
+            *name_mistakes(name),
+            *require(host=task.host or task.group, playbook=task.playbook, at=task.at),
+        ]
+    )
+    name = ask.text("NAME", name, "Name of the task", is_free)
     host, group_name, environment = ask_target(call, ask, task.host, task.group, task.environment)
     playbook = ask_playbook(call, ask, "--playbook", task.playbook)
     every, at = task.every, task.at

@@ -279,11 +279,13 @@ def _asked(
     """With what a person answers; a password itself is never asked for."""
     from diaken_cli import units
     from diaken_cli.actions import validate
+    from diaken_cli.actions.vcenters import mistakes_of_new
 
     def free_name(text: str) -> None:
         if call.store.inventory.vcenter(units.check_label(text)):
             raise ValueError(f"vCenter {text} exists already")
 
+    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options.given()))
     name = ask.text("NAME", name, "Name of the vCenter here", free_name)
     server = ask.text("--server", options.server, "Server, HOST[:PORT]", validate.server)
     username = ask.text("--username", options.username, "Username", validate.one_line)

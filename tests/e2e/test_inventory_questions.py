@@ -35,6 +35,24 @@ def test_what_a_host_lacks_is_asked_for(places: Cli) -> None:
     assert done.status == 0, done.out
 
 
+def test_a_name_that_exists_is_refused_before_anything_is_asked(places: Cli) -> None:
+    """Also what else was typed wrong; who gave all of it is told all mistakes as ever."""
+    place = ("--ip", "10.0.4.21", "--environment", "PROD")
+    assert places.run("hosts", "add", "web01", *place).status == 0
+    for words, status, said in (
+        (("vcenters", "add", "main"), 12, "error: NAME: vCenter main exists already"),
+        (("hosts", "add", "web01"), 12, "error: NAME: host web01 exists already"),
+        (("hosts", "add", "--ip", "x"), 2, "error: --ip: 'x' is not an IPv4 address"),
+        (("schedule", "add", "12"), 2, "error: NAME: "),
+    ):
+        done = places.at_a_terminal(*words)
+        assert (done.status, said in done.out) == (status, True), done.out
+        assert "without questions" not in done.out
+    done = places.at_a_terminal("hosts", "add", "web01", "--ip", "x", "--environment", "NONE")
+    assert done.status == 2
+    assert "--environment: 'NONE' does not exist" in done.out
+
+
 def test_nothing_is_asked_where_nothing_is_missing_or_nobody_may_ask(places: Cli) -> None:
     whole = ("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
     done = places.at_a_terminal(*whole)

@@ -274,6 +274,12 @@ def test_snapshots_that_stay_behind_are_named(cli: Cli, simulator: Simulator) ->
     )
     said = f"warning: snapshots of VM web01 stay behind: '{AUTOMATIC}'\n"
     assert said in cli.run("hosts", "set", "web01", "--inactive").err
+    done = cli.run("hosts", "set", "web01", "--active", "--ip", "10.77.0.9")
+    assert done.err == "changed host web01; its VM keeps the address that it has\n"
+    done = cli.run("hosts", "set", "web01", "--inactive")  # vCenter is asked for its snapshots
+    assert f"warning: VM web01 reports 10.77.0.101, not 10.77.0.9\n{said}" in done.err
+    done = cli.run("hosts", "set", "web01", "--vm-uuid", "", "--ip", "10.77.0.101")
+    assert done.err == "changed host web01; its VM is the one that reports 10.77.0.101\n"
     assert said in cli.run("hosts", "remove", "web01", "--yes").err
     with simulator.connect() as session:
         assert "web01" in [each.name for each in find_vms(session)]

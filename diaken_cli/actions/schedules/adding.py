@@ -75,14 +75,20 @@ def add_task(
 ) -> TaskRecord:
     """Add a task. Raises InvalidInput with all that is wrong, NotFound, AnsibleNotStarted."""
     reader = validate.Reader()
-    checked = reader.required("NAME", name, check_name)
-    names = [task.name for task in store.schedules.tasks(include_ended=False)]
-    if checked is not None and checked in names:
-        reader.refuse("NAME", name, f"scheduled task {name!r} exists already", kind="in_use")
+    checked = free_name(store, name, reader)
     values = _values(store, config, given, options, None, reader, now, environ)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     return store.schedules.add(checked, values)
+
+
+def free_name(store: Store, name: str | None, reader: validate.Reader) -> str | None:
+    """The name of a new task; what is wrong with it goes into `reader`."""
+    checked = reader.required("NAME", name, check_name)
+    names = [task.name for task in store.schedules.tasks(include_ended=False)]
+    if checked is not None and checked in names:
+        reader.refuse("NAME", name, f"scheduled task {name!r} exists already", kind="in_use")
+    return checked
 
 
 def set_task(

@@ -6,7 +6,7 @@ from diaken_cli.store.records import HostRecord
 
 
 def remaining(host: HostRecord, connect: Connect) -> tuple[str, ...]:
-    """What a person should know of the snapshots of a host's VM, a sentence each.
+    """What a person should know of a host's VM and its snapshots, a sentence each.
 
     A vCenter that can't be asked is one of these sentences: it is no reason to keep a host.
     """
@@ -20,6 +20,9 @@ def remaining(host: HostRecord, connect: Connect) -> tuple[str, ...]:
                 for each in answer.unknown
             ]
             for machine in answer.machines:
+                if machine.vm.addresses and host.ip not in machine.vm.addresses:
+                    reported = ", ".join(machine.vm.addresses)
+                    said.append(f"VM {machine.vm.name} reports {reported}, not {host.ip}")
                 names = [s.name for s in machine.tree.snapshots if retention.is_automatic(s.name)]
                 if names:
                     listed = ", ".join(repr(name) for name in names)
