@@ -80,19 +80,44 @@ def in_effect(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str,
         yield key, usual.get(key) if value is None else value, source
 
 
-def usual_database(environ: Mapping[str, str]) -> str:
-    """The database where the config file names none; the variables go before the file anyway."""
+def database_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The variable that goes before the config file, and the absolute path that it names."""
     for name in DATABASE_VARIABLES:
         if given := environ.get(name):
-            return given
+            return name, os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
+    return None
+
+
+def usual_database(environ: Mapping[str, str]) -> str:
+    """The database where neither a variable nor the config file names one."""
     return str(default_database(environ))
 
 
 def new_file(text: str) -> str:
     """The absolute path of a file that is there or will be, and no folder. Raises ValueError."""
+    if "://" in text:
+        raise ValueError("must be a file, not a URL")
     path = validate.whole_path(text)
     if os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
         raise ValueError(f"{path} is a folder; name a file in it")
+    return str(path)
+
+
+def new_database(text: str) -> str:
+    """A file as `new_file`, by its whole path, that this account can write. Raises ValueError.
+
+    A person may answer a question with any word: as a path from here it would be taken for a file.
+    """
+    path = Path(new_file(text))
+    if not text.startswith(("/", "~")):
+        raise ValueError(f"{text!r} is not an absolute path, such as {path.parent}/diaken.db")
+    if os.access(path, os.F_OK) and not os.access(path, os.R_OK | os.W_OK):
+        raise ValueError(f"{path} can't be read and written by this account")
+    folder = next(each for each in path.parents if os.path.lexists(each))
+    if not os.path.isdir(folder):  # noqa: PTH112  as above
+        raise ValueError(f"{folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"the folder {folder} can't be written by this account")
     return str(path)
 
 

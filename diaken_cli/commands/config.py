@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from diaken_cli.commands.prompts import asking
+from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group
 from diaken_cli.render.output import Format
 
@@ -48,7 +48,8 @@ def init(
 ) -> None:
     """Write a config file with every key in it, commented out, but for what is given here.
 
-    On a terminal, what is not given is asked for; an empty answer leaves the default.
+    On a terminal, what is not given is asked for; an empty answer leaves the default, or takes
+    the database that DIAKEN_DATABASE names.
 
     Example: diaken config init
 
@@ -58,8 +59,8 @@ def init(
     from diaken_cli.actions.configuring import (
         GivenConfig,
         check_is_free,
+        database_of_environment,
         new_file,
-        usual_database,
         write,
     )
     from diaken_cli.config.places import searched
@@ -68,8 +69,7 @@ def init(
     if not force:
         check_is_free(target)
     with asking(call) as ask:
-        usual = usual_database(os.environ)
-        database = ask.optional("--database", database, "Database", new_file, empty=usual)
+        database = _asked_database(ask, database)
         ssh_user = ask.optional(
             "--ssh-user", ssh_user, "SSH user", validate.account, empty="your own"
         )
@@ -88,6 +88,32 @@ def init(
         given = GivenConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
         write(target, given, force=force)
         call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
+        named = database_of_environment(os.environ)
+        if database and named and named[1] != new_file(database):
+            call.output.warn(f"{named[0]} is set, and goes before the file: {named[1]}")
+
+
+def _asked_database(ask: Questions, given: str | None) -> str | None:
+    """The database by a question; what the environment names is offered for the file, too."""
+    from diaken_cli.actions.configuring import (
+        database_of_environment,
+        new_database,
+        usual_database,
+    )
+
+    _, named = database_of_environment(os.environ) or ("", None)
+    asked = ask.may_ask and given is None
+    answer = ask.optional(
+        "--database",
+        given,
+        "Database",
+        new_database,
+        empty=usual_database(os.environ),
+        default=named,
+    )
+    if asked and answer is None and named is not None:
+        return ask.noted("--database", named)
+    return answer
 
 
 @command(app)

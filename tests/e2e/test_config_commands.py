@@ -134,6 +134,36 @@ def test_init_offers_the_database_that_the_environment_names(machine: Machine) -
     answers = ["", "", "", ""]
     said = at_a_terminal(machine, ["config", "init"], answers, DIAKEN_DATABASE=elsewhere)
     assert f"Database (empty: {elsewhere})" in said
+    assert f"config init --database {elsewhere}" in said
+    assert "warning" not in said
+    rows = machine.json("config", "show")
+    assert [each["value"] for each in rows if each["source"] == "file"] == [elsewhere]
+
+
+def test_init_warns_of_a_variable_that_goes_before_the_file(machine: Machine) -> None:
+    own, other = str(machine.folder / "own.db"), str(machine.folder / "other.db")
+    said = at_a_terminal(machine, ["config", "init"], [own, "", "", ""], DIAKEN_DATABASE=other)
+    assert "warning: DIAKEN_DATABASE is set, and goes before the file" in said
+    words = ("config", "init", "--force", "--database")
+    assert "warning" in machine.run(*words, own, DIAKEN_DATABASE_PATH=other).stderr
+    assert "warning" not in machine.run(*words, own, DIAKEN_DATABASE=own).stderr
+    assert "warning" not in machine.run(*words, own).stderr
+
+
+def test_init_takes_only_a_path_for_the_database(machine: Machine) -> None:
+    (machine.folder / "file").touch()
+    wrong = ["yes", "postgresql://u@db/diaken", str(machine.folder), f"{machine.folder}/file/x.db"]
+    said = at_a_terminal(machine, ["config", "init"], [*wrong, "~/new/own.db", "", "", ""])
+    assert "'yes' is not an absolute path" in said
+    assert "must be a file, not a URL" in said
+    said = said.replace("\r\n", "")  # it is folded
+    assert f"{machine.folder} is a folder" in said
+    assert f"{machine.folder}/file is not a folder" in said
+    assert "warning" not in said
+    rows = machine.json("config", "show")
+    assert [each["value"] for each in rows if each["source"] == "file"] == [
+        str(machine.folder / "home/new/own.db")
+    ]
 
 
 def test_init_checks_an_answer_when_it_is_given(machine: Machine) -> None:
