@@ -236,6 +236,29 @@ class Canceled(DiakenError):
     code = "canceled"
     exit_status = 130
 
+    @classmethod
+    def by(cls, interrupt: KeyboardInterrupt) -> "Canceled":
+        """What a signal comes to; the text of any other KeyboardInterrupt is not for people."""
+        return cls(str(interrupt) if isinstance(interrupt, StoppedBySignal) else "stopped")
+
+
+class StoppedBySignal(KeyboardInterrupt):
+    """A signal ends this process where it stands, and the message says which.
+
+    Python puts the codec in which it was raised in the place of the message of an exception that
+    has no constructor of its own ("encoding with 'idna' codec failed").
+    """
+
+    def __init__(self, signal: str) -> None:
+        super().__init__(f"stopped by {signal}")
+
+
+def message_of(fault: BaseException) -> str:
+    """What a fault says, for people."""
+    if isinstance(fault, KeyboardInterrupt):
+        return Canceled.by(fault).message
+    return str(fault) or type(fault).__name__
+
 
 _EXIT_STATUS_OF_KIND: dict[str, int] = {
     "invalid": InvalidInput.exit_status,

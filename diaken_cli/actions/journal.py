@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from diaken_cli.actions.recording import Recording
-from diaken_cli.errors import Canceled, DatabaseError, DiakenError
+from diaken_cli.errors import Canceled, DatabaseError, DiakenError, message_of
 from diaken_cli.store.runs import StepRecord
 from diaken_cli.words import StepStatus
 
@@ -81,11 +81,11 @@ def carry_out(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, S
             continue
         except BaseException as fault:
             if not recording.succeeded:  # by this step: it says so already
-                why = fault.headline if isinstance(fault, DiakenError) else str(fault)
+                why = fault.headline if isinstance(fault, DiakenError) else message_of(fault)
                 recording.end(
                     step.name,
                     StepStatus.FAILED,
-                    why or type(fault).__name__,
+                    why,
                     canceled=isinstance(fault, Canceled),
                 )
             raise

@@ -318,7 +318,7 @@ def _begun(
 
 def _meant(fault: BaseException) -> DiakenError:
     if isinstance(fault, KeyboardInterrupt):
-        return Canceled(str(fault) or "stopped")
+        return Canceled.by(fault)
     return DiakenError(f"unexpected {type(fault).__name__}: {fault}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from diaken_cli.actions import canceled
-from diaken_cli.errors import Canceled
+from diaken_cli.errors import Canceled, StoppedBySignal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SAME_SECONDS = 0.5
@@ -74,7 +74,7 @@ class Stop:
         self._received.append(signal.Signals(number))
         self._why = self._why or self._reason(self._received[0])
         if len(self._received) >= 3:
-            raise KeyboardInterrupt(f"stopped by {self._received[-1].name}")
+            raise StoppedBySignal(self._received[-1].name)
 
     def _reason(self, received: signal.Signals) -> str:
         if self._lock is not None and received is signal.SIGTERM:

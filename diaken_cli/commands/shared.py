@@ -109,7 +109,7 @@ class Call:
                 except DiakenError as fault:
                     error = fault
                 except KeyboardInterrupt as fault:
-                    error = Canceled(str(fault) or "stopped")
+                    error = Canceled.by(fault)
             self._print_record(view, error)
 
     def _print_record(self, view: "View", error: DiakenError | None) -> None:
@@ -284,7 +284,7 @@ def command(
             try:
                 function(Call(common, _output(common)), **values, **built)
             except KeyboardInterrupt as fault:  # typer would end with 130, and not a word
-                raise Canceled(str(fault) or "stopped") from None
+                raise Canceled.by(fault) from None
 
         call.__name__ = function.__name__
         call.__doc__, examples = parse(function.__doc__ or "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.prompts import Questions, asking, must_be_free
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_target
 from diaken_cli.errors import ConfigurationError, InvalidInput, PartlyFailed, VSphereError
@@ -177,7 +177,12 @@ def create(
 
     with asking(call) as ask:
         on = _asked(call, ask, on)
-        name = ask.text("NAME", name, "Name of the snapshot")
+        name = ask.text(
+            "NAME",
+            name,
+            "Name of the snapshot",
+            lambda text: must_be_free(acting.name_mistakes(text)),
+        )
         target = _target(call, on, NAME=name)
         with call.carrying_out() as show:
             acting.create(

@@ -1,13 +1,16 @@
 """`snapshots list`, `create` and `revert`: what is said, warned of and refused."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.store.records import HostValues
 from tests.e2e.snapshotting import AUTOMATIC, Snapshotting, log_lines, machines, take
 from tests.integration.vsphere_fixture import Simulator
+from tests.seeding import MORNING
 
 FIELDS = [
     *("host", "vcenter", "vm", "name", "id", "created_at", "age_hours", "depth", "automatic"),
@@ -135,3 +138,20 @@ def test_create_says_why_a_host_has_no_snapshot(
     said = f"; ! 2 of 3 without snapshot (lost: {why['lost'][0]}; twice: {two})"
     assert shown.endswith(said), shown
     assert [row["recorded"] for row in cli.json("snapshots", "list", status=3)][:1] == [True]
+
+
+def test_create_where_no_vcenter_is_known_is_a_mistake_and_no_run(cli: Snapshotting) -> None:
+    store = cli.store.inventory
+    metal = store.add_group("metal", cli.environment_record, {})
+    values = HostValues("10.9.0.1", cli.environment_record.id, group_id=metal.id)
+    bare = store.add_host("bare", values, MORNING)
+    create = ("snapshots", "create", "mine")
+    assert cli.mistakes(2, *create, "--host", "main-web01", "--host", "bare") == ["--host"]
+    assert cli.mistakes(2, *create[:2], AUTOMATIC, "--host", "bare") == ["NAME", "--host"]
+    error = cli.error(2, *create, "--group", "metal")
+    assert error["message"] == "--group: no host of group metal has a vCenter"
+    assert error["hint"] == "Say which has its VM: diaken hosts set HOST --vcenter V"
+    assert cli.json("history", "list") == []
+    store.set_host(bare, replace(values, group_id=cli.group_record.id))
+    run = cli.json("snapshots", "create", "mine", "--group", "web", status=3)
+    assert (run["totals"]["success"], run["totals"]["failed"]) == (3, 1)

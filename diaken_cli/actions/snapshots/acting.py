@@ -15,7 +15,7 @@ from diaken_cli.actions.snapshots.log import logging
 from diaken_cli.actions.snapshots.removing import Removal, remove_all
 from diaken_cli.actions.snapshots.survey import at_the_same_time, one_at_a_time, surveyed
 from diaken_cli.actions.snapshots.taking import take
-from diaken_cli.errors import InvalidInput, Mistake, OperationFailed
+from diaken_cli.errors import InvalidInput, Mistake, OperationFailed, message_of
 from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
 from diaken_cli.store.claims import Attempt, Begun, NewRun
 from diaken_cli.words import (
@@ -27,10 +27,12 @@ from diaken_cli.words import (
     SnapshotAction,
     SnapshotStatus,
     StepStatus,
+    TargetType,
 )
 
 Confirm = Callable[[str], None]
 LONGEST_NAME = 80
+SAY_WHICH = "Say which has its VM: diaken hosts set HOST --vcenter V"
 
 
 @dataclass
@@ -79,10 +81,12 @@ def create(
 ) -> None:
     """Take a snapshot of that name of each host, all at the same time.
 
-    Raises InvalidInput for a name that prune would take for its own, Conflict where a host is
-    locked, OperationFailed where none could be taken.
+    Raises InvalidInput for a name that prune would take for its own, and for a host that has no
+    vCenter, Conflict where a host is locked, OperationFailed where none could be taken.
     """
-    check_name(name)
+    without = _without_vcenter(target)
+    if mistakes := [*name_mistakes(name), *without]:
+        raise InvalidInput(mistakes, hint=SAY_WHICH if without else None)
     with _working(outside, target, "create", name, show, wait, log_file) as work:
         recording = work.recording
         taken = take(
@@ -167,8 +171,8 @@ def revert(
             at_the_same_time(of_one_vcenter, _by_vcenter(choice.chosen))
 
 
-def check_name(name: str) -> None:
-    """See that a name is good for a snapshot that a person takes. Raises InvalidInput."""
+def name_mistakes(name: str) -> list[Mistake]:
+    """What is wrong with a name for a snapshot that a person takes."""
     said = None
     if not name.strip() or not name.isprintable():
         said = "must be one line of printable text"
@@ -176,8 +180,20 @@ def check_name(name: str) -> None:
         said = f"must not begin with “{AUTOMATIC_SNAPSHOT_PREFIX}”: prune would remove it"
     elif sum(3 if each in "%/\\" else 1 for each in name) > LONGEST_NAME:
         said = f"must have at most {LONGEST_NAME} characters (%, / and \\ count three)"
-    if said is not None:
-        raise InvalidInput([Mistake("NAME", name, said)])
+    return [] if said is None else [Mistake("NAME", name, said)]
+
+
+def _without_vcenter(target: RunTarget) -> list[Mistake]:
+    """The hosts that were named and can have no snapshot, or a group of nothing but those.
+
+    Of a group where some have a vCenter the others are told of in the run.
+    """
+    without = [host.name for host in target.hosts if host.vcenter is None]
+    if target.type is TargetType.HOST:
+        return [Mistake("--host", name, f"host {name} has no vCenter") for name in without]
+    if len(without) < len(target.hosts):
+        return []
+    return [Mistake("--group", target.name, f"no host of group {target.name} has a vCenter")]
 
 
 @contextmanager
@@ -217,7 +233,7 @@ def _working(
         try:
             yield work
         except BaseException as fault:
-            recording.end(action, StepStatus.FAILED, str(fault) or type(fault).__name__)
+            recording.end(action, StepStatus.FAILED, message_of(fault))
             raise
         _settle(work, action)
 

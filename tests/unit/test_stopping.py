@@ -1,0 +1,52 @@
+"""Signals: what they say is told, and nothing that Python makes of it on the way."""
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from diaken_cli.errors import Canceled, StoppedBySignal, message_of
+
+CODEC = "stopped-in-a-codec"
+
+
+@contextmanager
+def codec_in_which(interrupt: KeyboardInterrupt) -> Iterator[None]:
+    """A codec that a signal falls into, as it may while a name is encoded for the network."""
+
+    def stopped(_text: str, _errors: str = "strict") -> tuple[bytes, int]:
+        raise interrupt
+
+    def find(name: str) -> codecs.CodecInfo | None:
+        decode = codecs.getdecoder("ascii")
+        known = name.replace("_", "-") == CODEC
+        return codecs.CodecInfo(stopped, decode, name=CODEC) if known else None
+
+    codecs.register(find)
+    try:
+        yield
+    finally:
+        codecs.unregister(find)
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "message"),
+    [
+        (KeyboardInterrupt(), "stopped"),
+        (KeyboardInterrupt("some words"), "stopped"),
+        (StoppedBySignal("SIGTERM"), "stopped by SIGTERM"),
+    ],
+)
+def test_a_signal_that_falls_into_a_codec_says_what_it_says_elsewhere(
+    interrupt: KeyboardInterrupt, message: str
+) -> None:
+    with codec_in_which(interrupt), pytest.raises(KeyboardInterrupt) as raised:
+        "web01".encode(CODEC)
+    assert Canceled.by(raised.value).message == message
+    assert message_of(raised.value) == message
+
+
+def test_a_fault_without_words_is_told_by_its_type() -> None:
+    assert message_of(ValueError()) == "ValueError"
+    assert message_of(ValueError("no size")) == "no size"
