@@ -76,6 +76,7 @@ def carry_out(
     if not outcome.started:
         raise AnsibleNotStarted(
             f"Ansible did not start {name}: {outcome.reason}",
+            headline=outcome.reason,
             hint=f"Check it with: diaken playbooks show {name}",
         )
     return outcome

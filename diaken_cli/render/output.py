@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
-from diaken_cli.errors import Canceled, DiakenError, InvalidInput
+from diaken_cli.errors import AnsibleNotStarted, Canceled, DiakenError, InvalidInput
 from diaken_cli.render.marks import harmless
 from diaken_cli.render.values import Columns, Shape
 
@@ -166,7 +166,8 @@ class Output:
         """
         from rich.text import Text
 
-        lines = [error.headline if hosts_told else error.message]
+        told = hosts_told and not isinstance(error, AnsibleNotStarted)  # no host has told of that
+        lines = [error.headline if told else error.message]
         if isinstance(error, InvalidInput):
             lines = [f"{mistake.option}: {mistake.message}" for mistake in error.mistakes]
         text = what_ended(lines, canceled=printed and isinstance(error, Canceled))

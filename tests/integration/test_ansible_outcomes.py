@@ -220,6 +220,19 @@ def test_a_playbook_that_cannot_be_parsed_never_started(
         assert "Traceback" not in said
 
 
+def test_a_file_that_is_included_and_cannot_be_parsed_is_the_reason(bench: Bench) -> None:
+    playbook = bench.playbook("- {hosts: all, gather_facts: false, tasks: [include_tasks: t.yml]}")
+    included = playbook.with_name("t.yml")
+    included.write_text("- name: x\n  ansible.builtin.debug: {msg: a\n")
+
+    ran = bench.carry_out(playbook, bench.targets(1))
+
+    said = ran.outcome.results[0].message
+    assert said is not None
+    assert said.startswith("YAML parsing failed: ")
+    assert said.endswith(f" ({included}:3:1)")
+
+
 def test_a_syntax_check_has_nothing_against_a_good_playbook(bench: Bench) -> None:
     assert syntax_check(bench.playbook(GREETING)) is None
 

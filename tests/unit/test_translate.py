@@ -11,7 +11,6 @@ from diaken_cli.services.ansible.translate import (
     MESSAGE_LIMIT,
     TEXT_LIMIT,
     Translator,
-    complaint,
 )
 from diaken_cli.services.ansible.work import Target
 from diaken_cli.words import HostCounters, HostResult, HostStatus, TaskResult
@@ -269,28 +268,6 @@ def test_a_warning_is_one_line_without_its_sign() -> None:
 
     assert isinstance(warned, Warned)
     assert warned.message == "this is long"
-
-
-@pytest.mark.parametrize(
-    ("printed", "said"),
-    [
-        (
-            "[ERROR]: the playbook: x.yml could not be found\n",
-            "the playbook: x.yml could not be found",
-        ),
-        ("[WARNING]: old\nERROR! no such thing\n", "no such thing"),
-        (
-            "[ERROR]: YAML parsing failed: no end\nOrigin: /x.yml:2:1\n\n1 - a\n2\n  ^ column 1\n",
-            "YAML parsing failed: no end\nOrigin: /x.yml:2:1",
-        ),
-        ("[ERROR]: a bug: deep\n\nTraceback (most recent call last):\n  File x\n", "a bug: deep"),
-        ("ERROR! a bug: deep\nthe full traceback was:\n\nTraceback …\n", "a bug: deep"),
-        ("sh: 1: flock: not found\n", "sh: 1: flock: not found"),
-        ("", ""),
-    ],
-)
-def test_why_it_did_not_start_is_told_without_source(printed: str, said: str) -> None:
-    assert complaint(printed) == said
 
 
 # ── what it comes to on each host ──────────────────────────────────────────────────────────────

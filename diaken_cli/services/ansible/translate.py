@@ -41,6 +41,15 @@ _OF_SSH = re.compile(
 )
 _ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
 _SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
+# A place in a file, since ansible-core 2.19, and before.
+_PLACE = re.compile(
+    r"^Origin: (\S.*)$|^The error appears to be in '(.+)': line (\d+), column (\d+)", re.MULTILINE
+)
+_NOT_YAML = re.compile(  # before ansible-core 2.19
+    r"^We were unable to read either as JSON nor YAML.*\nJSON: .*\n\s*Syntax Error while loading"
+    r" YAML\.\s*"
+)
+_CAUSED_BY = "<<< caused by >>>"
 _TRACEBACK = re.compile(r"(?i:the full traceback was)|Traceback \(most recent call last\)")
 
 
@@ -77,6 +86,10 @@ class Translator:
             self._play = self._hide(str(data.get("name", "")))
             yield PlayStarted(playbook=self._playbook, play=self._play)
         elif kind in ("warning", "system_warning", "error") and text:
+            if kind == "error":  # its last words, where it goes on no more
+                self._stray.clear()
+                self._stray.extend(text.splitlines())
+                text = complaint(text)
             yield Warned(message=" ".join(text.split()).split("]: ", 1)[-1])
         elif kind == "verbose":
             self._stray.extend(text.splitlines())
@@ -151,7 +164,7 @@ class Translator:
 
 
 def complaint(printed: str) -> str:
-    """Why Ansible did not start, from what it printed.
+    """Why Ansible did not start, from what it printed; one line where it names a place in a file.
 
     Without warnings, lines of source, and what it adds to a fault of its own: where that was.
     """
@@ -160,7 +173,24 @@ def complaint(printed: str) -> str:
     said = "\n".join(takewhile(lambda line: not _TRACEBACK.match(line), lines[first:]))
     for sign in _ERROR_SIGNS:
         said = said.removeprefix(sign)
-    return shortened(said.strip(), MESSAGE_LIMIT)
+    return shortened(_with_place(said.strip()), MESSAGE_LIMIT)
+
+
+def _with_place(said: str) -> str:
+    """`YAML parsing failed: why (FILE:LINE:COLUMN)`, as far as a place is named.
+
+    What follows it is source, or advice with an example. Of what an error was caused by, which
+    comes after that, all is told in the same way.
+    """
+    parts = []
+    for part in said.split(_CAUSED_BY):
+        place = _PLACE.search(part)
+        if place is None:
+            parts.append(part.strip())
+            continue
+        why = _NOT_YAML.sub("YAML parsing failed: ", part[: place.start()])
+        parts.append(f"{' '.join(why.split())} ({':'.join(filter(None, place.groups()))})")
+    return "; caused by: ".join(parts)
 
 
 def _forms(secret: str) -> list[str]:
