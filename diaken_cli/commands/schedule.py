@@ -110,8 +110,8 @@ def set_it(
 ) -> None:
     """Change a task that is pending; what is not said stays as it is.
 
-    --at moves all moments of a daily, weekly or monthly task. A rule that names its own days or
-    times is changed with --every.
+    --at moves all moments of a task whose rule only says how often: daily, weekly, monthly, each 15
+    minutes. A rule that names its own days or times is changed with --every.
 
     Example: diaken schedule set "Patch web" --every "0 4 * * sun"
 
@@ -132,7 +132,7 @@ def set_it(
         environ=os.environ,
     )
     _scheduled(call, "changed", changed)
-    for warning in moved(found, changed):
+    for warning in moved(found, changed, now()):
         call.output.warn(warning)
 
 

@@ -6,6 +6,7 @@ from diaken_cli.timing.moments import Moment, looks_like_moment, machine_zone, p
 from diaken_cli.timing.pitfalls import comes_more_often, skipped_months
 from diaken_cli.timing.recurrence import (
     first_of_cron,
+    in_step,
     latest_instant,
     misfired,
     names_its_moments,
@@ -20,6 +21,7 @@ __all__ = [
     "comes_more_often",
     "describe",
     "first_of_cron",
+    "in_step",
     "is_cron",
     "latest_instant",
     "looks_like_moment",

@@ -33,7 +33,7 @@ def describe(rule: str, moment: Moment, *, zone: bool = True) -> str:
     read = read_rule(rule, lambda wall: wall.replace(tzinfo=UTC))
     whole = _simplified(read.completed(moment.wall))
     if whole.frequency in SHORTER_THAN_A_DAY:
-        said = _elapsed(whole)
+        said = _elapsed(whole, moment)
     else:
         said = _on_the_clock(whole, f" {moment.zone}" if zone else "")
     if said is None:
@@ -60,11 +60,13 @@ def _simplified(rule: Rule) -> Rule:
     return replace(rule, frequency=frequency)
 
 
-def _elapsed(rule: Rule) -> list[str] | None:
-    """What counts hours or minutes."""
+def _elapsed(rule: Rule, start: Moment) -> list[str] | None:
+    """What counts hours or minutes, and from when where the full hour is none of its moments."""
     if rule.hours or rule.seconds or rule.weekdays or rule.month_days or rule.year_days:
         return None
     said = [_each(rule)]
+    if not rule.minutes and not _on_the_hour(rule, start):
+        said = [f"{_each(rule)} from {shown(start.wall).partition(' ')[2]}"]
     if rule.minutes:
         step = 60 // len(rule.minutes)
         if rule.frequency != "HOURLY" or rule.interval > 1:
@@ -76,6 +78,13 @@ def _elapsed(rule: Rule) -> list[str] | None:
         else:
             return None
     return said + _in_months(rule)
+
+
+def _on_the_hour(rule: Rule, start: Moment) -> bool:
+    """Whether it comes at each full hour, and so does not depend on its first moment."""
+    if rule.frequency == "HOURLY":
+        return rule.interval == 1 and start.wall.minute == 0
+    return 60 % rule.interval == 0 and start.wall.minute % rule.interval == 0
 
 
 def _on_the_clock(rule: Rule, zone: str) -> list[str] | None:

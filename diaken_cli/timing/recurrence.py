@@ -127,6 +127,14 @@ def latest_instant(
         span *= 2
 
 
+def in_step(rule: str, before: Moment, after: Moment) -> bool:
+    """Whether both first moments are of one series, so that only where it begins is another."""
+    first, later = sorted((before, after), key=lambda moment: moment.instant)
+    just_before = later.instant - ONE_BEFORE
+    found = next_instant(rule, first.wall, first.zone, first.fold, just_before)
+    return before.zone == after.zone and later.instant in (first.instant, found)
+
+
 def misfired(due_at: datetime, grace: int, now: datetime) -> bool:
     """Whether what was due is overdue by more than its grace, in seconds."""
     return now - due_at > timedelta(seconds=grace)

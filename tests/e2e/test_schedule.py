@@ -1,14 +1,10 @@
 """`schedule` by the command: all is checked when it is added, and moments are those of the wall."""
 
-import os
-import subprocess
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
 from tests.e2e.cli import Cli
 from tests.e2e.scheduling import prepared
 
@@ -129,55 +125,6 @@ def test_what_could_not_run_is_refused_when_it_is_added(cli: Cli) -> None:
     assert cli.error(11, *ADD, "x", *empty)["code"] == "no_active_host"
 
 
-def test_the_months_that_a_rule_skips_are_warned_of(cli: Cli) -> None:
-    monthly = ("--host", "web01", *SAY, "--every", "monthly", "--at")
-    done = cli.run(*ADD, "on the 31st", *monthly, "2031-01-31 03:00")
-    assert done.status == 0
-    assert "skipped in the months without a day 31: February, April, June, September" in done.err
-    assert "--every 'FREQ=MONTHLY;BYMONTHDAY=-1'" in done.err
-    assert "; next: 2031-01-31, 2031-03-31, 2031-05-31, 2031-07-31. For" in done.err
-    yearly = ("--every", "FREQ=YEARLY;BYMONTHDAY=30")
-    done = cli.run(*ADD, "yearly", "--host", "web01", *SAY, *yearly, "--at", "2031-03-01 03:00")
-    assert "it comes each month, though its rule is FREQ=YEARLY; next: 2031-03-30" in done.err
-    assert "Once a year: --every 'FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=30'" in done.err
-    assert "skipped" not in cli.run(*ADD, "on the 28th", *monthly, "2031-01-28 03:00").err
-
-
-def test_what_will_not_work_under_cron_is_warned_of(cli: Cli, tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", str(key)]
-    subprocess.run(make, check=True, timeout=60)
-    given = GivenVCenter(server="127.0.0.1:1", username="x", password_env="VC_PASSWORD")
-    add_vcenter(cli.store, name="main", given=given)
-    tied = ("--vcenter", "main", "--key", str(key))
-    assert cli.run("hosts", "set", "web02", *tied).status == 0
-    done = cli.run(*ADD, "warned", "--host", "web02", *SAY, "--at", "+1h", "--snapshot")
-    assert done.status == 0
-    assert "$VC_PASSWORD, which cron does not set" in done.err
-    assert f"the SSH key {key} has a passphrase" in done.err
-
-
-def test_a_key_that_ssh_chooses_by_itself_is_warned_of_too(tmp_path: Path) -> None:
-    keys = [tmp_path / "id_rsa", tmp_path / "id_ed25519"]
-    ssh_config = tmp_path / "ssh_config"
-    ssh_config.write_text("".join(f"IdentityFile {key}\n" for key in (*keys, tmp_path / "none")))
-    cli = prepared(tmp_path, config=f'[ssh]\nextra_args = ["-F", "{ssh_config}"]\n')
-
-    def warned(name: str, *passphrases: str) -> list[str]:
-        for key, passphrase in zip(keys, passphrases, strict=False):
-            key.unlink(missing_ok=True)
-            make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(key)]
-            subprocess.run(make, check=True, timeout=60)
-        done = cli.run(*ADD, name, "--host", "web01", *SAY, "--at", "+1h")
-        assert done.status == 0, done.err
-        return [str(key) for key in keys if f"the SSH key {key} has a passphrase" in done.err]
-
-    assert warned("no key") == []
-    assert warned("one key", "a passphrase") == [str(keys[0])]
-    assert warned("another one can be used", "a passphrase", "") == []
-    assert warned("none can be used", "a passphrase", "another") == [str(key) for key in keys]
-
-
 def test_a_task_is_changed_canceled_and_its_name_is_free_again(cli: Cli) -> None:
     task = cli.json(*ADD, "weekly", "--group", "web", *SAY, "--at", "+3h", "--every", "weekly")
     assert (task["target_type"], task["target"], task["status"]) == ("group", "web", "pending")
@@ -285,9 +232,17 @@ def test_a_moment_moves_a_series_loudly_and_is_refused_by_a_rule_that_names_its_
     done = cli.run("schedule", "set", "moved", "--at", "2031-06-02 04:00")
     was, now = (f"weekly, on {day}:00 Europe/Madrid" for day in ("Sunday, 03", "Monday, 04"))
     assert done.status == 0, done.err
-    assert f"warning: all its moments were moved; was: {was}; now: {now}\n" in done.err
+    coming = "2031-06-02, 2031-06-09, 2031-06-16, 2031-06-23"
+    said = f"warning: all its moments were moved; was: {was}; now: {now}; next: {coming}\n"
+    assert said in done.err
     same_day = cli.run("schedule", "set", "moved", "--at", "2031-06-09 04:00")
     assert (same_day.status, "moved;" in same_day.err) == (0, False)
+    cli.json("schedule", "set", "moved", "--every", "*/15 * * * *")
+    done = cli.run("schedule", "set", "moved", "--at", "2031-06-04 10:07")
+    assert done.err.splitlines()[0].endswith("; each 15 minutes from 10:07")
+    coming = ", ".join(f"2031-06-04 10:{minute}" for minute in ("07", "22", "37", "52"))
+    assert "moved; was: each 15 minutes; now: each 15 minutes from 10:07; next:" in done.err
+    assert f"; next: {coming}\n" in done.err
     cli.json("schedule", "cancel", "moved")
     for rule, at in (("0 3 * * sun", ()), ("FREQ=MONTHLY;BYDAY=2TU", ("--at", "03:00"))):
         before = cli.json(*ADD, "fixed", *what, "--every", rule, *at)
@@ -330,23 +285,6 @@ def test_a_frequent_task_hides_no_other_one(cli: Cli) -> None:
     changed = cli.run("schedule", "set", "often", "--misfire-grace", "2h")
     assert changed.err.startswith("changed often (task ")
     cli.json("schedule", "cancel", "often")
-
-
-def test_where_nothing_ticks_it_is_said_that_nothing_will_start_it(tmp_path: Path) -> None:
-    cli = prepared(tmp_path)
-    what = (*ADD, "x", "--host", "web01", *SAY, "--every", "*/20 * * * *")
-    done = cli.run(*what)
-    assert done.status == 0
-    never = "nothing will start it: `scheduler tick` was never run here"
-    assert f"warning: {never}; see: diaken scheduler install" in done.err
-    assert "; each 20 minutes" in cli.run("scheduler", "status").out
-    cli.store.beside("tick").touch()
-    assert "warning" not in cli.run("schedule", "set", "x", "--misfire-grace", "2h").err
-    hour_ago = (datetime.now(UTC) - timedelta(hours=1)).timestamp()
-    os.utime(cli.store.beside("tick"), (hour_ago, hour_ago))
-    assert (
-        "tick` did not run since 20" in cli.run("schedule", "set", "x", "--misfire-grace", "3h").err
-    )
 
 
 def test_nothing_in_a_list_of_tasks_is_broken_at_80_columns(cli: Cli) -> None:

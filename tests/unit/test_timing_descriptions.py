@@ -1,7 +1,7 @@
 """Rules in words: what people read, and that nothing is lost by it."""
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
@@ -36,7 +36,7 @@ TUESDAY = moment("2026-12-01 03:00", "Europe/Madrid")
         ("*/15 * * * *", "each 15 minutes"),
         ("*/20 * * * *", "each 20 minutes"),
         ("FREQ=HOURLY", "each hour"),
-        ("FREQ=HOURLY;INTERVAL=2", "each 2 hours"),
+        ("FREQ=HOURLY;INTERVAL=2", "each 2 hours from 03:00"),
         ("5,35 * * * *", "each hour, at :05 and :35"),
         ("0 8,20 * * *", "daily, 08:00 and 20:00 Europe/Madrid"),
         ("*/30 9-17 * * 1-5", "weekdays, each 30 minutes from 09:00 to 17:30 Europe/Madrid"),
@@ -80,6 +80,23 @@ def test_rule_in_words(rule: str, words: str) -> None:
 def test_seconds_are_said_where_there_are_some() -> None:
     at = moment("2026-12-01 03:00:07", "UTC")
     assert timing.describe("FREQ=DAILY", at) == "daily, 03:00:07 UTC"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("FREQ=MINUTELY;INTERVAL=15", "each 15 minutes from 03:07"),
+        ("FREQ=MINUTELY;INTERVAL=7", "each 7 minutes from 03:07"),
+        ("FREQ=MINUTELY", "each minute"),
+        ("FREQ=HOURLY", "each hour from 03:07"),
+        ("FREQ=HOURLY;BYMONTH=6", "each hour from 03:07, in June"),
+        ("5,35 * * * *", "each hour, at :05 and :35"),
+        ("*/15 * * * *", "each 15 minutes from 03:07"),
+    ],
+)
+def test_a_rule_that_counts_from_its_first_moment_says_from_when(rule: str, words: str) -> None:
+    at = moment("2026-12-01 03:07", "Europe/Madrid")
+    assert timing.describe(timing.parse_rule(rule, at), at) == words
 
 
 @settings(deadline=None, max_examples=100)
@@ -131,8 +148,9 @@ def common_rules() -> list[str]:
     return [";".join(filter(None, (f"FREQ={each[0]}", *each[1:]))) for each in (*long, *short)]
 
 
-def test_rules_with_the_same_words_have_the_same_moments() -> None:
-    at = timing.Moment(datetime(2027, 1, 4, 3, 0), "UTC", 0, datetime(2027, 1, 4, 3, tzinfo=UTC))  # noqa: DTZ001
+@pytest.mark.parametrize("minute", [0, 5, 7])
+def test_rules_with_the_same_words_have_the_same_moments(minute: int) -> None:
+    at = moment(f"2027-01-04 03:{minute:02}", "UTC")
     said = defaultdict(set)
     for rule in common_rules():
         try:

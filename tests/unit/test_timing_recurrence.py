@@ -190,3 +190,24 @@ def test_misfired() -> None:
     assert not timing.misfired(due, 3600, due + timedelta(hours=1))
     assert timing.misfired(due, 3600, due + timedelta(hours=1, seconds=1))
     assert not timing.misfired(due, 3600, due - timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "after", "same"),
+    [
+        ("FREQ=MINUTELY;INTERVAL=15", "2031-06-04 10:15", "2031-06-05 11:45", True),
+        ("FREQ=MINUTELY;INTERVAL=15", "2031-06-04 10:15", "2031-06-05 11:07", False),
+        ("FREQ=HOURLY;INTERVAL=2", "2031-06-04 10:15", "2031-06-04 13:15", False),
+        ("FREQ=DAILY;INTERVAL=2", "2031-06-04 10:15", "2031-06-06 10:15", True),
+        ("FREQ=DAILY;INTERVAL=2", "2031-06-04 10:15", "2031-06-05 10:15", False),
+        ("FREQ=WEEKLY", "2031-06-11 10:15", "2031-06-04 10:15", True),
+        ("FREQ=WEEKLY", "2031-06-11 10:15", "2031-06-11 10:16", False),
+    ],
+)
+def test_first_moments_of_one_series_are_in_step(
+    rule: str, before: str, after: str, same: bool
+) -> None:
+    one, other = moment(before, "Europe/Madrid"), moment(after, "Europe/Madrid")
+    assert timing.in_step(rule, one, other) is same
+    assert timing.in_step(rule, one, one)
+    assert not timing.in_step(rule, one, moment(after, "UTC")), "another zone, another clock"

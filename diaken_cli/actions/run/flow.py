@@ -68,7 +68,7 @@ def check_snapshots(request: RunRequest, config: Config) -> None:
 
     As far as that is known without asking a vCenter: a host may have none.
     """
-    if not (request.options.snapshot and _snapshot_required(request, config)):
+    if not (request.options.snapshot and snapshot_required(request.options, config)):
         return
     from diaken_cli.actions.snapshots.taking import NO_VCENTER
 
@@ -166,7 +166,7 @@ def _snapshot(world: PlaybookRun) -> Facts:
 
     request, recording, outside = world.request, world.recording, world.outside
     name = automatic_name(request.playbook, now())
-    required = _snapshot_required(request, outside.config)
+    required = snapshot_required(request.options, outside.config)
     taken = take(
         request.target.hosts,
         name,
@@ -186,8 +186,9 @@ def _snapshot(world: PlaybookRun) -> Facts:
     return {"name": name, "made": taken.made}
 
 
-def _snapshot_required(request: RunRequest, config: Config) -> bool:
-    typed = request.options.require_snapshot
+def snapshot_required(options: RunOptions, config: Config) -> bool:
+    """Whether a run with a snapshot is none without one."""
+    typed = options.require_snapshot
     return config.snapshots.require if typed is None else typed
 
 

@@ -1,11 +1,15 @@
 """What a person should know of a task that was scheduled: what cron lacks, what a rule skips."""
 
 import calendar
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from diaken_cli.actions import keys
+from diaken_cli.actions.run.flow import snapshot_required
 from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE
+from diaken_cli.actions.run.summary import MOST_NAMES, listed
+from diaken_cli.actions.schedules.executing import chosen
 from diaken_cli.actions.schedules.moments import next_moments
 from diaken_cli.actions.schedules.status import is_late, last_tick
 from diaken_cli.config import Config
@@ -13,7 +17,7 @@ from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.timing import comes_more_often, describe, skipped_months
+from diaken_cli.timing import comes_more_often, describe, in_step, skipped_months
 from diaken_cli.words import SecretKind, TargetType
 
 SHOWN_NEXT = 4
@@ -24,7 +28,7 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
 
     Where cron does not tick, nothing will.
     """
-    hosts = _hosts_of(store, task)
+    hosts = chosen(task, _hosts_of(store, task))
     names = {host.vcenter for host in hosts if host.vcenter} if task.options.snapshot else set()
     said = [
         f"vCenter {vcenter.name} takes its password from ${vcenter.secret_ref}, which cron does"
@@ -39,16 +43,19 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
     ]
     if task.options.check and task.options.snapshot:
         said.append(SNAPSHOTS_IN_CHECK_MODE)
+    said += _no_snapshot(hosts, task, config)
     return _not_ticking(store, now) + said + _unexpected(task, now)
 
 
-def moved(before: TaskRecord, after: TaskRecord) -> list[str]:
+def moved(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
     """What a new first moment does to a rule that takes its days and times from it."""
     if after.rule is None or after.rule != before.rule:
         return []
-    was, now = (describe(after.rule, task.moment) for task in (before, after))
-    said = f"all its moments were moved; was: {was}; now: {now}"
-    return [] if was == now else [said]
+    if in_step(after.rule, before.moment, after.moment):
+        return []
+    old, new = (describe(after.rule, task.moment) for task in (before, after))
+    said = f"was: {old}; now: {new}" if old != new else f"still {new}"
+    return [f"all its moments were moved; {said}{_next(after, now)}"]
 
 
 def _not_ticking(store: Store, now: datetime) -> list[str]:
@@ -57,6 +64,19 @@ def _not_ticking(store: Store, now: datetime) -> list[str]:
         return []
     since = "was never run here" if ticked is None else f"did not run since {_local(ticked)}"
     return [f"nothing will start it: `scheduler tick` {since}; see: diaken scheduler install"]
+
+
+def _no_snapshot(hosts: Sequence[HostRecord], task: TaskRecord, config: Config) -> list[str]:
+    """What becomes of a run that is to take snapshots where a host has no vCenter."""
+    missing = [host.name for host in hosts if not host.vcenter]
+    if not (task.options.snapshot and missing):
+        return []
+    names = listed(missing, MOST_NAMES)
+    has = f"{names} {'has' if len(missing) == 1 else 'have'} no vCenter"
+    if snapshot_required(task.options, config):
+        by = "--require-snapshot" if task.options.require_snapshot else "[snapshots] require"
+        return [f"each run will be refused: {has}, and {by} wants a snapshot of every host"]
+    return [f"no snapshot of {names} will be taken: {has}; the playbook will run all the same"]
 
 
 def _local(moment: datetime) -> str:
@@ -82,8 +102,11 @@ def _unexpected(task: TaskRecord, now: datetime) -> list[str]:
 
 def _next(task: TaskRecord, now: datetime) -> str:
     zone = ZoneInfo(task.moment.zone)
-    days = [f"{each.astimezone(zone):%Y-%m-%d}" for each in next_moments(task, SHOWN_NEXT, now)]
-    return f"; next: {', '.join(days)}"
+    moments = [each.astimezone(zone) for each in next_moments(task, SHOWN_NEXT, now)]
+    shown = [f"{each:%Y-%m-%d}" for each in moments]
+    if len(set(shown)) < len(shown):  # several on one day
+        shown = [f"{each:%Y-%m-%d %H:%M}" for each in moments]
+    return f"; next: {', '.join(shown)}"
 
 
 def _hosts_of(store: Store, task: TaskRecord) -> list[HostRecord]:
