@@ -228,6 +228,7 @@ class RunHost(SQLModel, table=True):
     skipped: int = 0
     failed_task: str | None = None
     message: str | None = None
+    ignored: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 class RunSnapshot(SQLModel, table=True):

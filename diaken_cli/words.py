@@ -136,13 +136,17 @@ class Identity:
 
 @dataclass(frozen=True)
 class HostCounters:
-    """Ansible's own counters of one host (`playbook_on_stats`)."""
+    """Ansible's own counters of one host (`playbook_on_stats`).
+
+    `ok` has the `ignored` ones, too: failures that the playbook ignores.
+    """
 
     ok: int = 0
     changed: int = 0
     failed: int = 0
     unreachable: int = 0
     skipped: int = 0
+    ignored: int = 0
 
 
 @dataclass(frozen=True)

@@ -347,5 +347,6 @@ def _together(first: HostResult, second: HostResult) -> HostResult:
             failed=one.failed + two.failed,
             unreachable=one.unreachable + two.unreachable,
             skipped=one.skipped + two.skipped,
+            ignored=one.ignored + two.ignored,
         ),
     )

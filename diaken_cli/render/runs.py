@@ -41,14 +41,17 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
     """The same for people: what was canceled is called so, and moments are as they are stored.
 
     Of a canceled run the hosts that it did not reach are left out, for there is nothing to say
-    of them. Each step also has when its own work ended.
+    of them. Each step also has when its own work ended, each host its ignored failures.
 
     The step in which a run was canceled, or died, says so, where JSON has `failed`.
     """
     run = detail.run
     stopped = {each.host for each in detail.hosts if each.canceled}
+    ignored = {each.host: each.counters.ignored for each in detail.hosts}
     hosts = [
-        host | ({"status": CANCELED} if host["host"] in stopped else {})
+        host
+        | {"ignored": ignored[host["host"]]}
+        | ({"status": CANCELED} if host["host"] in stopped else {})
         for host in run_as_json(detail)["hosts"]
         if not (_was_canceled(run) and host["status"] == HostStatus.SKIPPED)
     ]

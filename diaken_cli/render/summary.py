@@ -130,6 +130,8 @@ def hosts_table(run: Shape, console: "Console") -> Any:
     }
     if run["kind"] != RunKind.SNAPSHOT:
         columns |= {"OK": "ok", "CHANGED": "changed", "FAILED": "failed", "SKIPPED": "skipped"}
+        if any(host["ignored"] for host in run["hosts"]):
+            columns["IGNORED"] = "ignored"
     if any(host["snapshot"] for host in run["hosts"]):
         columns["SNAPSHOT"] = _snapshot
     rows = sorted(run["hosts"], key=lambda host: host["status"] == GOOD)

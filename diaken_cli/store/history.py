@@ -331,7 +331,9 @@ def _host(row: RunHost) -> HostResult:
         host=row.host,
         ip=row.ip,
         status=row.status,
-        counters=HostCounters(row.ok, row.changed, row.failed, row.unreachable, row.skipped),
+        counters=HostCounters(
+            row.ok, row.changed, row.failed, row.unreachable, row.skipped, row.ignored
+        ),
         failed_task=row.failed_task,
         message=row.message,
     )

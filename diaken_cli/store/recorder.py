@@ -90,6 +90,7 @@ class Recorder:
                         failed=result.counters.failed,
                         unreachable=result.counters.unreachable,
                         skipped=result.counters.skipped,
+                        ignored=result.counters.ignored,
                         failed_task=result.failed_task,
                         message=result.message,
                     )

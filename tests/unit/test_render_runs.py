@@ -1,6 +1,6 @@
 """A run as JSON is the contract's, word for word; for people it says what to do next."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -238,6 +238,21 @@ def test_a_deploy_that_was_undone_says_so_then_and_later(
 
 
 # ── for people ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_ignored_failures_have_a_column_where_there_are_some(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = partial_run(store)["id"]
+    ended(store, number)
+    assert "IGNORED" not in capsys.readouterr().out
+    ignoring = replace(result("web01", HostStatus.SUCCESS), counters=HostCounters(ok=5, ignored=2))
+    store.recorder.finish_hosts(number, [(ignoring, None)])
+    ended(store, number)
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    head = ("HOST", "STATUS", "OK", "CHANGED", "FAILED", "SKIPPED", "IGNORED", "SNAPSHOT")
+    assert table[0] == list(head)
+    assert ["web01", "✓", "success", "5", "0", "0", "0", "2", "–"] in table
 
 
 def test_the_summary_says_what_failed_and_what_to_do(

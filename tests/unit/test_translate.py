@@ -302,7 +302,7 @@ def test_ansibles_counters_decide() -> None:
         raw("playbook_on_start"),
         START,
         ended("runner_on_failed", res={"msg": "why"}),
-        stats(ok={"web01": 2}, failures={"web01": 1}, processed={"web01": 1}),
+        stats(ok={"web01": 2}, failures={"web01": 1}, ignored={"web01": 1}, processed={"web01": 1}),
     )
 
     assert tally.started
@@ -311,7 +311,7 @@ def test_ansibles_counters_decide() -> None:
     assert tally.judge(TARGETS, "") == (
         HostResult(
             *("web01", "10.0.0.1", HostStatus.FAILED),
-            *(HostCounters(ok=2, failed=1), "Install", "why"),
+            *(HostCounters(ok=2, failed=1, ignored=1), "Install", "why"),
         ),
         HostResult("web02", "10.0.0.2", HostStatus.SKIPPED),
     )

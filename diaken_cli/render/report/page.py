@@ -134,7 +134,8 @@ def _hosts(run: Shape) -> Iterator[str]:
         return
     yield "<h2>Hosts</h2>"
     hosts = sorted(run["hosts"], key=lambda each: each["status"] == GOOD)
-    numbers = () if run["kind"] == RunKind.SNAPSHOT else NUMBERS
+    ignored = ("ignored",) if any(host["ignored"] for host in hosts) else ()
+    numbers = () if run["kind"] == RunKind.SNAPSHOT else (*NUMBERS, *ignored)
     rows = [
         (host["host"], _status(host["status"]), *(str(host[each]) for each in numbers))
         for host in hosts
@@ -181,7 +182,7 @@ def _table(
     header: Sequence[str], rows: Iterable[Sequence[Any]], below: Iterable[_Markup | None] = ()
 ) -> Iterator[str]:
     """A table; what is `below` a row has a line of the whole width."""
-    number = [each in NUMBERS for each in header]
+    number = [each in (*NUMBERS, "ignored") for each in header]
     yield "<table><thead><tr>"
     yield "".join(
         f"<th{' class=n' if is_number else ''}>{each}</th>"

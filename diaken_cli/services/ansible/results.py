@@ -45,6 +45,7 @@ class Tally:
                     failed=data["failures"].get(host, 0),
                     unreachable=data["dark"].get(host, 0),
                     skipped=data["skipped"].get(host, 0),
+                    ignored=data["ignored"].get(host, 0),
                 )
                 for host in data["processed"]
             }
@@ -105,6 +106,7 @@ class Tally:
             failed=int(failed),
             unreachable=int(status is HostStatus.UNREACHABLE),
             skipped=times[TaskResult.SKIPPED],
+            ignored=times[TaskResult.IGNORED],
         )
         return HostResult(
             target.name, target.address, status, counters, self._begun[target.name], message
