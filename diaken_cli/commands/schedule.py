@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -82,7 +82,8 @@ def add(
     Example: diaken schedule add "Patch web" --group web --environment PROD --playbook update
     --at "sun 03:00" --every weekly --timezone Europe/Madrid --snapshot
 
-    Example: diaken schedule add "Free space" --host cache01 --playbook df --every "0 7 * * mon-fri"
+    Example: diaken schedule add "Restart needed" --host cache01 --playbook verify_reboot
+    --every "0 7 * * mon-fri"
     """
     from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.adding import add_task
@@ -148,18 +149,19 @@ def list_them(
     Example: diaken schedule list --all --json
     """
     from diaken_cli.actions.here import now
-    from diaken_cli.render.schedules import SPARE, WHOLE, columns, task_as_json
+    from diaken_cli.render.schedules import task_as_json, task_list
 
     tasks = call.store.schedules.tasks(include_ended=every)
     nothing = "no scheduled tasks"
     if not every:
         nothing = "no task is pending or running; --all: those that have ended"
+    view = task_list(now(), tasks)
     call.output.rows(
         [task_as_json(task) for task in tasks],
-        columns(now(), tasks),
+        view.columns,
         nothing=nothing,
-        whole=WHOLE,
-        spare=SPARE,
+        whole=view.whole,
+        spare=view.spare,
     )
 
 
@@ -227,11 +229,10 @@ def upcoming(
     from diaken_cli.actions.schedules.moments import agenda, fair_agenda
     from diaken_cli.render.output import Format
     from diaken_cli.render.phrases import listed
-    from diaken_cli.render.schedules import distance, in_words, when
+    from diaken_cli.render.schedules import agenda_list, in_words
 
     at = now()
     tasks = call.store.schedules.tasks(include_ended=False)
-    every = {task.id: in_words(task, zone=False) for task in tasks}
     choose = fair_agenda if call.output.format is Format.TEXT else agenda
     found = choose(tasks, count, at)
     moments = [
@@ -245,24 +246,17 @@ def upcoming(
         }
         for moment, task in found.moments
     ]
-    columns: dict[str, Any] = {
-        "AT": lambda shape: when(shape["at"], shape["timezone"]),
-        "ZONE": "timezone",
-        "IN": lambda shape: distance(shape["at"], at),
-        "TASK": "task",
-        "TARGET": "target",
-        "PLAYBOOK": "playbook",
-        "EVERY": lambda shape: every[shape["id"]],
-    }
+    view = agenda_list(at, [task for _, task in found.moments])
     call.output.rows(
         moments,
-        columns,
+        view.columns,
         nothing="nothing is scheduled",
-        whole=("AT", "IN", "EVERY"),
-        spare=("EVERY", "IN", "ZONE"),
+        whole=view.whole,
+        spare=view.spare,
     )
     if found.left_out:
-        more = listed([f"{task.name} ({every[task.id]})" for task in found.left_out], MOST_LEFT_OUT)
+        names = [f"{task.name} ({in_words(task, zone=False)})" for task in found.left_out]
+        more = listed(names, MOST_LEFT_OUT)
         call.output.say(f"More in between: {more}; --count shows more")
 
 

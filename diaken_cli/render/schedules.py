@@ -1,16 +1,17 @@
 """Scheduled tasks: the JSON of the contract, tables, and moments as people read them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import describe
 from diaken_cli.words import ScheduleStatus, to_stored
 
-WHOLE = ("ID", "NEXT", "IN")
-SPARE = ("LAST RUN", "IN", "EVERY")
+OFFSET = "OFFSET"
 OPEN = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
 
 
@@ -42,28 +43,94 @@ def in_words(task: TaskRecord, *, zone: bool = True) -> str | None:
     return None if task.rule is None else describe(task.rule, task.moment, zone=zone)
 
 
-def columns(now: datetime, tasks: Iterable[TaskRecord]) -> Mapping[str, Any]:
-    """The columns of a list of these tasks."""
-    said = {task.id: in_words(task, zone=False) for task in tasks}
-    return {
+@dataclass(frozen=True)
+class View:
+    """A table of tasks: its columns, those that fold nothing, and those that go first."""
+
+    columns: Mapping[str, Any]
+    whole: tuple[str, ...]
+    spare: tuple[str, ...]
+
+
+def task_list(now: datetime, tasks: Sequence[TaskRecord]) -> View:
+    """A list of these tasks. A status that all of them have can be left out, a rule never."""
+    zone = _shared_zone(tasks)
+    columns = {
         "ID": "id",
         "NAME": "name",
         "TARGET": lambda shape: f"{shape['target_type']} {shape['target']}",
         "PLAYBOOK": "playbook",
         "STATUS": "status",
-        "NEXT": lambda shape: when(shape["next_at"], shape["timezone"]),
+        **_moments("NEXT", "next_at", zone),
         "IN": lambda shape: distance(shape["next_at"], now),
-        "EVERY": lambda shape: said[shape["id"]],
+        **_rules(tasks),
         "LAST RUN": "last_run",
     }
+    pending = all(task.status is ScheduleStatus.PENDING for task in tasks)
+    status = ("STATUS",) if pending else ()
+    return View(columns, ("ID", f"NEXT ({zone})", "IN"), ("LAST RUN", OFFSET, "IN", *status))
+
+
+def agenda_list(now: datetime, tasks: Sequence[TaskRecord]) -> View:
+    """A list of moments of these tasks, of which one can have several."""
+    zone = _shared_zone(tasks)
+    columns = {
+        **_moments("AT", "at", zone),
+        "IN": lambda shape: distance(shape["at"], now),
+        "TASK": "task",
+        "TARGET": "target",
+        "PLAYBOOK": "playbook",
+        **_rules(tasks),
+    }
+    return View(columns, (f"AT ({zone})", "IN"), (OFFSET, "IN"))
+
+
+def _moments(header: str, key: str, zone: str | None) -> dict[str, Any]:
+    """Moments on the clocks of their zones; the `zone` of all stands in the heading alone.
+
+    The offset shows a change of clocks, where there is room for it.
+    """
+
+    def on_its_clock(shape: Shape) -> str | None:
+        instant, there = shape[key], shape["timezone"]
+        if instant is None:
+            return None
+        return _wall(instant, there) if zone else f"{_wall(instant, there)} {there}"
+
+    found = _heading(header, zone)
+    return {found: on_its_clock, OFFSET: lambda shape: _offset(shape[key], shape["timezone"])}
+
+
+def _heading(header: str, zone: str | None) -> str:
+    return f"{header} ({zone})" if zone else header
+
+
+def _shared_zone(tasks: Sequence[TaskRecord]) -> str | None:
+    zones = {task.moment.zone for task in tasks}
+    return zones.pop() if len(zones) == 1 else None
+
+
+def _rules(tasks: Sequence[TaskRecord]) -> dict[str, Any]:
+    """How often, where one of the tasks comes more than once."""
+    every = {task.id: in_words(task, zone=False) for task in tasks}
+    return {"EVERY": lambda shape: every[shape["id"]]} if any(every.values()) else {}
+
+
+def _wall(instant: datetime, zone: str) -> str:
+    return f"{instant.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M:%S}".removesuffix(":00")
+
+
+def _offset(instant: datetime | None, zone: str) -> str | None:
+    """None where the clock shows UTC."""
+    there = None if instant is None else instant.astimezone(ZoneInfo(zone))
+    return f"{there:%z}" if there is not None and there.utcoffset() else None
 
 
 def when(instant: datetime | None, zone: str) -> str | None:
     """A moment on the clocks of a zone, with its offset, so that a DST change shows."""
     if instant is None:
         return None
-    there = instant.astimezone(ZoneInfo(zone))
-    return f"{there:%a %Y-%m-%d %H:%M:%S %z}".replace(":00 ", " ")
+    return f"{_wall(instant, zone)} {instant.astimezone(ZoneInfo(zone)):%z}"
 
 
 def distance(instant: datetime | None, now: datetime) -> str | None:
