@@ -108,7 +108,7 @@ def _given_up(arguments: list[str]) -> int:
 
     output = _output(arguments)
     with suppress(OSError):  # nobody can be told
-        output.err.print("Cancelled; nothing was changed.")
+        output.err.print("Canceled; nothing was changed.")
         output.failure_as_data(Canceled("nothing was changed"))
     return Canceled.exit_status
 

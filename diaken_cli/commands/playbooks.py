@@ -49,7 +49,7 @@ def show(
 
     Example: diaken playbooks show update
 
-    Example: diaken playbooks show web/site --json
+    Example: diaken playbooks show verify_reboot --json | jq '.variables[].name'
     """
     from diaken_cli.render.inventory import VARIABLE_COLUMNS
     from diaken_cli.services.ansible.catalog import find, list_playbooks

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from diaken_cli.store.runs import RunRecord
 
 NEWEST_RUNS = 1000
-TARGET = "Target (host or group name)"
+TARGET = "Target (host or group name; empty: choose step by step)"
 WHOLE = ("host", "group")
 
 

@@ -49,13 +49,17 @@ def show_ended(output: Output, run: Shape, name: str, told: Told) -> None:
 
 
 def say_what_next(output: Output, run: Shape, error: DiakenError | None, told: Told) -> None:
-    """Say what ended a run, and what to do next, on standard error."""
+    """Say what ended a run, and what to do next, on standard error; each command once."""
+    hint = ""
     if error is not None and error.code != HOSTS_FAILED:
         output.failure(error, printed=True, hosts_told=told.failures)
+        hint = error.hint or ""
     if told.printed and run["status"] == GOOD and not run["without_snapshot"]:
         output.say(f"Read it again: diaken history output {run['id']}")
     for line in what_next(run):
-        output.say(line)
+        _, _, command = line.rpartition(": ")
+        if not (command.startswith("diaken ") and command in hint):
+            output.say(line)
 
 
 def show_quietly(output: Output, detail: RunDetail, name: str) -> None:

@@ -9,7 +9,7 @@ from tests.e2e.cli import Cli
 NAME, ADDRESS = "Host name: ", "IPv4 address: "
 PLACE, GROUP = "Environment (PROD, TEST): ", "Group (db, web; empty: none): "
 UP, LEFT, BACKSPACE, HOME = "\x1b[A", "\x1b[D", "\x7f", "\x01"
-GIVEN_UP = "Cancelled; nothing was changed."
+GIVEN_UP = "Canceled; nothing was changed."
 
 
 def test_keys_tab_and_earlier_answers(places: Cli) -> None:

@@ -177,7 +177,7 @@ def test_one_question_with_the_plan_before_a_deploy_begins(small: Deploying) -> 
                 columns=80,
             )
         assert done.status == 130, done.out
-        assert done.out.endswith("Cancelled; nothing was changed.\r\n")
+        assert done.out.endswith("Canceled; nothing was changed.\r\n")
         assert json.loads(data.read_text())["error"]["code"] == "canceled"
         assert "--group web" in " ".join(same(done.out)), "what was answered is not lost"
     plan = done.out.partition("Checking everything")[2].partition(BEGIN)[0]
@@ -248,7 +248,7 @@ def test_only_an_ambiguous_group_asks_for_its_environment(inventory: Deploying) 
 def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) -> None:
     answers = [
         ("Name of the task: ", "Say it"),
-        ("Target (host or group name): ", "group"),
+        ("Target (host or group name; empty: choose step by step): ", "group"),
         ("Environment (DEMO, PROD): ", "PROD"),
         ("Group (web; empty: web): ", ""),
         ("Playbook (", "good"),
@@ -289,7 +289,7 @@ def test_a_rule_that_says_when_needs_no_moment(inventory: Deploying) -> None:
 
 def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
     host = [
-        ("Target (host or group name): ", ""),
+        ("Target (host or group name; empty: choose step by step): ", ""),
         ("One host or a whole group (host, group; empty: host): ", ""),
         ("Environment (DEMO, PROD): ", "DEMO"),
         ("Group (db, web; empty: none): ", "web"),
@@ -299,7 +299,7 @@ def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
     done = inventory.at_a_terminal("snapshots", "create", answers=asked)
     assert done.status == 0, done.out
     assert same(done.out) == ["snapshots", "create", "--host", "front", "before it"]
-    whose = ("Target (host or group name): ", "front")
+    whose = ("Target (host or group name; empty: choose step by step): ", "front")
     asked = [whose, ("Snapshot (before it; empty: before it): ", ""), ("[y/N]: ", "y")]
     done = inventory.at_a_terminal("snapshots", "remove", answers=asked)
     assert done.status == 0, done.out
@@ -313,7 +313,7 @@ def test_a_snapshot_is_answered_by_each_id_and_name_that_is_shown(inventory: Dep
         inventory.json("snapshots", "create", name, "--host", "front")
     shown = inventory.json("snapshots", "list", "--host", "front")
     first, second, other = (each["id"] for each in sorted(shown, key=lambda row: row["depth"]))
-    whose = ("Target (host or group name): ", "front")
+    whose = ("Target (host or group name; empty: choose step by step): ", "front")
     asked = [
         whose,
         (f"Snapshot ({first}, {second}, other): ", "mine"),
@@ -336,7 +336,7 @@ def test_the_name_of_a_group_answers_whose_too(inventory: Deploying) -> None:
     answers = [
         ("Name of the task: ", "12"),
         ("can't be a number", "Say it"),
-        ("Target (host or group name): ", "wbe"),
+        ("Target (host or group name; empty: choose step by step): ", "wbe"),
         ("'wbe' is not one of: ", "web"),
         ("Environment of group web (DEMO, PROD): ", "PROD"),
         ("Playbook (", ""),

@@ -12,6 +12,7 @@ from diaken_cli.commands import COMMANDS, GROUPS, app
 from diaken_cli.commands.common_options import records
 from diaken_cli.commands.help_text import fold, parse
 from diaken_cli.commands.pages import EVERY_COMMAND_TOO
+from diaken_cli.services.ansible.catalog import list_playbooks
 from docs.generate import tree
 
 ALL = {each.path: each for group in tree.groups() for each in group.commands}
@@ -19,6 +20,7 @@ PATHS = [path.split()[1:] for path in ALL]
 GROUPS_ALONE = [[name] for name in GROUPS]
 PAGES = [[], *GROUPS_ALONE, *PATHS]
 EXAMPLES = [(path, example) for path, each in ALL.items() for example in each.examples]
+SHIPPED = {playbook.name for playbook in list_playbooks([])}
 
 
 def page(words: list[str], *, columns: int = 80, option: str = "--help") -> str:
@@ -102,6 +104,11 @@ def test_an_example_is_a_command_line_that_diaken_takes(path: str, example: str)
     if name in GROUPS:
         name, command, rest = group.resolve_command(typer.Context(group), rest)
     made = command.make_context(f"{path}", rest)  # refuses what it does not know
+    playbooks = [value for name, value in made.params.items() if "playbook" in name and value]
+    playbooks += [made.params["name"]] if path == "diaken playbooks show" else []
+    for each in playbooks:
+        for playbook in [each] if isinstance(each, str) else each:
+            assert playbook in SHIPPED, "no playbook that ships"
     assert made.command_path == path
     required = [each.written for each in ALL[path].arguments]
     given = [each for each in command.params if each.param_type_name == "argument"]

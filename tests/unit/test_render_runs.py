@@ -210,6 +210,23 @@ def test_leftovers_name_the_host_and_the_vm(store: Store, *, died_before_it_knew
     ]
 
 
+def test_each_command_that_helps_with_a_deploy_is_said_once(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
+    run.step(0, "register", facts={"host_id": 1})
+    run.step(1, "clone", StepStatus.FAILED)
+    commands = [f"diaken deploy {verb} {run.id}" for verb in ("resume", "abort")]
+    hint = f"Go on with it: {commands[0]}; undo what is left: {commands[1]}"
+    error = OperationFailed("clone: no", code="x", hint=hint)
+    run.end(RunStatus.FAILED, error.as_json())
+    for ended_with in (error, OperationFailed("clone: no", code="x")):
+        ended(store, run.id, ended_with)
+        said = capsys.readouterr().err
+        assert [said.count(command) for command in commands] == [1, 1]
+        assert said.count("Left behind: host web01 of the inventory") == 1
+
+
 UNDONE = "All that it had done was undone: nothing of it is left."
 
 
