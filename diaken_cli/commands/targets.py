@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from diaken_cli.commands.answers import SHOWN
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call
 
@@ -18,7 +19,7 @@ WHOLE = ("host", "group")
 def ask_host(
     call: Call, ask: Questions, option: str, given: str | None, environment: str | None = None
 ) -> str | None:
-    """An active host; of many, the environment and the group lead to it."""
+    """An active host, after its environment; where they are too many to be listed, its group."""
     if given is not None or not call.may_ask:
         return given
     hosts = call.store.inventory.hosts()
@@ -26,10 +27,11 @@ def ask_host(
         places = sorted({each.environment for each in hosts})
         environment = _leading(ask, "Environment", places)
     hosts = [each for each in hosts if environment in (None, each.environment)]
-    groups = sorted({each.group for each in hosts if each.group})
-    group = _leading(ask, "Group", groups, required=False)
-    names = [each.name for each in hosts if group in (None, each.group)]
-    return ask.choice(option, None, "Host", lambda: names)
+    if len(hosts) > SHOWN:
+        groups = sorted({each.group for each in hosts if each.group})
+        group = _leading(ask, "Group of the host", groups, empty="any")
+        hosts = [each for each in hosts if group in (None, each.group)]
+    return ask.choice(option, None, "Host", lambda: [each.name for each in hosts])
 
 
 def ask_group(
@@ -42,9 +44,15 @@ def ask_group(
         return given, ask.environment_of(given, environment)
     grouped = [each for each in call.store.inventory.hosts() if each.group]
     places = sorted({each.environment for each in grouped})
-    environment = ask.choice("--environment", environment, "Environment", lambda: places)
+    if len(places) > 1:
+        environment = ask.choice("--environment", environment, "Environment", lambda: places)
+    elif environment is None and places:
+        environment = places[0]
     names = [each.group or "" for each in grouped if each.environment == environment]
-    return ask.choice(option, None, "Group", lambda: sorted(set(names))), environment
+    group = ask.choice(option, None, "Group", lambda: sorted(set(names)))
+    if len(places) == 1 and group and len(call.store.inventory.groups(name=group)) > 1:
+        ask.noted("--environment", environment or "")
+    return group, environment
 
 
 def ask_environment(call: Call, ask: Questions, option: str, given: str | None) -> str | None:
@@ -125,8 +133,13 @@ def ask_run(
         return call.run_number(given)
 
 
-def _leading(ask: Questions, label: str, names: list[str], *, required: bool = True) -> str | None:
-    """A choice that only leads to the next one, and is none where there is only one way."""
+def _leading(
+    ask: Questions, label: str, names: list[str], *, empty: str | None = None
+) -> str | None:
+    """A choice that only leads to the next one, and is none where there is only one way.
+
+    `empty` is what an empty answer means, None where there has to be one.
+    """
     if len(names) < 2:
         return None
-    return ask.choice(None, None, label, lambda: names, required=required)
+    return ask.choice(None, None, label, lambda: names, required=empty is None, empty=empty or "")

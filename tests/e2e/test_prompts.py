@@ -207,11 +207,10 @@ def test_who_says_everything_or_yes_is_not_asked_whether_to_begin(small: Deployi
     assert (done.status, "Deploy new01" in done.out) == (1, False), done.out
 
 
-def test_a_host_is_found_by_environment_and_group(inventory: Deploying) -> None:
+def test_a_host_is_found_by_environment(inventory: Deploying) -> None:
     answers = [
         ("Environment (DEMO, PROD): ", "DEMO"),
-        ("Group (db, web; empty: none): ", "web"),
-        ("Host (front; empty: front): ", ""),
+        ("Host (front, store): ", "front"),
         ("Playbook (", "good"),
         ("Snapshot of each VM first (yes, no; empty: no): ", ""),
     ]
@@ -292,8 +291,7 @@ def test_snapshots_ask_whose_and_which(inventory: Deploying) -> None:
         ("Target (host or group name; empty: choose step by step): ", ""),
         ("One host or a whole group (host, group; empty: host): ", ""),
         ("Environment (DEMO, PROD): ", "DEMO"),
-        ("Group (db, web; empty: none): ", "web"),
-        ("Host (front; empty: front): ", ""),
+        ("Host (front, store): ", "front"),
     ]
     asked = [*host, ("Name of the snapshot: ", "before it")]
     done = inventory.at_a_terminal("snapshots", "create", answers=asked)

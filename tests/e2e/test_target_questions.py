@@ -1,0 +1,40 @@
+"""Which questions lead to a host or a group: no more of them than it takes to list the choices."""
+
+from diaken_cli.commands.answers import SHOWN
+from tests.e2e.cli import Cli, Done
+from tests.e2e.inventory import add
+
+PLAYBOOK = ("Playbook (", "basic_info")
+
+
+def planned(cli: Cli, kind: str, *answers: tuple[str, str]) -> Done:
+    return cli.at_a_terminal("run", kind, "--dry-run", answers=[*answers, PLAYBOOK])
+
+
+def test_a_host_is_asked_for_at_once_where_all_can_be_listed(places: Cli) -> None:
+    add(places, "web01", "10.0.9.1", group="web")
+    add(places, "db01", "10.0.9.2", group="db")
+    done = planned(places, "host", ("Host (db01, web01): ", "db01"))
+    assert "run host --dry-run db01 basic_info" in done.out
+    assert "Group" not in done.out
+
+
+def test_of_many_hosts_the_group_is_asked_for_first(places: Cli) -> None:
+    add(places, "web01", "10.0.9.1", group="web")
+    for number in range(SHOWN):
+        add(places, f"db{number:02}", f"10.0.8.{number}", group="db")
+    asked = "Group of the host (db, web; empty: any): "
+    done = planned(places, "host", (asked, "web"), ("Host (web01; empty: web01): ", ""))
+    assert "run host --dry-run web01 basic_info" in done.out
+    done = planned(places, "host", (asked, ""), ("Host", "db07"))
+    assert "run host --dry-run db07 basic_info" in done.out
+
+
+def test_a_group_of_the_only_environment_with_hosts_is_asked_for_at_once(places: Cli) -> None:
+    """The line that needs no question names the environment where another has such a group."""
+    add(places, "web01", "10.0.9.1", group="web")
+    add(places, "db01", "10.0.9.2", group="db")
+    done = planned(places, "group", ("Group (db, web): ", "db"))
+    assert "run group --dry-run db basic_info" in done.out
+    done = planned(places, "group", ("Group (db, web): ", "web"))
+    assert "run group --dry-run web --environment PROD basic_info" in done.out
