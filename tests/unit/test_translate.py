@@ -327,6 +327,32 @@ def test_a_host_that_was_unreachable_once_is_unreachable() -> None:
     assert (result.status, result.message) == (HostStatus.UNREACHABLE, "gone")
 
 
+NO_ROUTE = "ssh: connect to host 10.0.0.1 port 22: No route to host"
+
+
+def unreached(said: str) -> dict[str, Any]:
+    message = f"Failed to connect to the host via ssh: {said}"
+    return ended("runner_on_unreachable", res={"msg": message})
+
+
+@pytest.mark.parametrize(
+    ("said", "more", "reached"),
+    [
+        (NO_ROUTE, (), False),
+        ("Connection to 10.0.0.1 closed by remote host.", (), True),  # in the middle of a task
+        (NO_ROUTE, (START,), True),  # it may be there by now
+        (NO_ROUTE, (START, ended("runner_on_ok")), True),
+        (NO_ROUTE, (START, unreached(NO_ROUTE)), False),
+    ],
+)
+def test_a_host_that_never_answered_was_not_reached(
+    said: str, more: tuple[dict[str, Any], ...], *, reached: bool
+) -> None:
+    tally = tally_of(START, unreached(said), *more)
+
+    assert tally.reached == ({"web01"} if reached else set())
+
+
 def test_the_failure_that_counts_is_not_one_that_was_rescued() -> None:
     tally = tally_of(
         ended("runner_on_failed", task="Rescued", task_uuid="t1", res={"msg": "harmless"}),

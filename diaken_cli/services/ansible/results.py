@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from diaken_cli.events import TaskFinished
+from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.work import Target
 from diaken_cli.words import HostCounters, HostResult, HostStatus, TaskResult
 
@@ -19,6 +20,7 @@ class Tally:
         self._counters: dict[str, HostCounters] | None = None
         self._rescued: Mapping[str, int] = {}
         self._begun: dict[str, str] = {}
+        self._busy: set[str] = set()
         self._ended: defaultdict[str, list[TaskFinished]] = defaultdict(list)
 
     @property
@@ -28,8 +30,15 @@ class Tally:
 
     @property
     def reached(self) -> frozenset[str]:
-        """The hosts on which at least one task was begun."""
-        return frozenset(self._begun)
+        """The hosts on which something of a task may have been begun.
+
+        Not those that never answered: each of their tasks ended for want of a connection.
+        """
+        return frozenset(
+            host
+            for host in self._begun
+            if host in self._busy or not all(map(_never_connected, self._ended[host]))
+        )
 
     def note_raw(self, raw: Mapping[str, Any]) -> None:
         """Take note of the playbook's beginning and end, as ansible-runner tells them."""
@@ -53,11 +62,13 @@ class Tally:
     def begin(self, host: str, task: str) -> None:
         """Take note of a task's beginning on one host."""
         self._begun[host] = task
+        self._busy.add(host)
 
     def note(self, event: TaskFinished) -> None:
         """Take note of a task's end on one host; those of single items of a loop don't count."""
         if event.item is None:
             self._begun[event.host] = event.task
+            self._busy.discard(event.host)
             self._ended[event.host].append(event)
 
     def judge(
@@ -111,3 +122,7 @@ class Tally:
         return HostResult(
             target.name, target.address, status, counters, self._begun[target.name], message
         )
+
+
+def _never_connected(ended: TaskFinished) -> bool:
+    return ended.result is TaskResult.UNREACHABLE and ssh.never_connected(ended.message or "")

@@ -48,6 +48,9 @@ def _path(path: Path) -> str:
     return '"' + str(path).replace("%", "%%") + '"'
 
 
+FROM_ANSIBLE = "Failed to connect to the host via ssh: "  # before the first line of what ssh said
+
+
 class Fault(StrEnum):
     """Why ssh did not get onto a host."""
 
@@ -74,6 +77,12 @@ _SIGNS = (
 def fault(said: str) -> Fault:
     """What ssh's standard error is about."""
     return next((kind for kind, sign in _SIGNS if sign in said), Fault.OTHER)
+
+
+def never_connected(explained: str) -> bool:
+    """Whether what `explain` gives is about a connection that was never there."""
+    said = explained.removeprefix(FROM_ANSIBLE)
+    return said.startswith(("ssh: connect to host ", "ssh: Could not resolve hostname "))
 
 
 def explain(name: str, said: str) -> str:
