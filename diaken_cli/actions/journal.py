@@ -36,7 +36,14 @@ _AGAIN: Facts = {"undone": False, "undoing": False, "left_because": None}
 
 
 class GoOn(Exception):
-    """A step failed, and the next one is begun all the same; it says why."""
+    """A step did not do all that it was to, and the next one is begun all the same.
+
+    It says why, and how the step ended.
+    """
+
+    def __init__(self, why: str, status: StepStatus = StepStatus.FAILED) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 W = TypeVar("W", bound=World[Any])
@@ -76,8 +83,8 @@ def carry_out(steps: Sequence[Step[W, Request]], world: W, begun: Mapping[str, S
                 recording.note(step.name, _AGAIN)
                 found = step.find(world)
             facts = step.do(world) if found is None else found
-        except GoOn as failure:
-            recording.end(step.name, StepStatus.FAILED, str(failure))
+        except GoOn as lacking:
+            recording.end(step.name, lacking.status, str(lacking))
             continue
         except BaseException as fault:
             if not recording.succeeded:  # by this step: it says so already

@@ -217,6 +217,21 @@ def test_what_is_typed_wins_over_the_run_that_is_retried(cli: Running) -> None:
     assert ", unsafe (check) on web01: failed" in retried.out
 
 
+def test_a_host_without_a_vcenter_is_no_snapshot_that_failed(cli: Running) -> None:
+    assert cli.run("hosts", "set", "web04", "--vcenter", "").status == 0
+    try:
+        alone = cli.json("run", "host", "web04", "work", "--snapshot")
+        narrow = ("--limit", "web03:web04")
+        both = cli.json("run", "group", "four", "work", *narrow, "--snapshot")
+    finally:
+        assert cli.run("hosts", "set", "web04", "--vcenter", "lab").status == 0
+    for run, status in ((alone, "skipped"), (both, "success")):
+        step = run["steps"][0]
+        assert (step["name"], step["status"]) == ("snapshot", status)
+        assert step["detail"].startswith("no snapshot of web04 (the host has no vCenter); ")
+        assert (run["hosts"][-1]["snapshot"]["status"], run["without_snapshot"]) == ("skipped", 1)
+
+
 def test_an_environment_is_all_its_active_hosts(cli: Running) -> None:
     cli.json("environments", "add", "EMPTY")
     words = ("run", "environment", "TEST", "work")

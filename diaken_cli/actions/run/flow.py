@@ -182,7 +182,8 @@ def _snapshot(world: PlaybookRun) -> Facts:
         if required:
             stay = f"{taken.made} others were taken and stay; " if taken.made else ""
             raise _no_snapshot(request, taken.missing, f"{stay}the playbook was not started")
-        raise GoOn(f"no snapshot of {by_reason(taken.missing)}; the playbook runs all the same")
+        said = f"no snapshot of {by_reason(taken.missing)}; the playbook runs all the same"
+        raise GoOn(said, taken.status)
     return {"name": name, "made": taken.made}
 
 

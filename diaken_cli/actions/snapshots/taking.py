@@ -19,7 +19,7 @@ from diaken_cli.services.vsphere import snapshots, tasks, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.words import AUTOMATIC_SNAPSHOT_PREFIX, SnapshotStatus
+from diaken_cli.words import AUTOMATIC_SNAPSHOT_PREFIX, SnapshotStatus, StepStatus
 
 NO_VCENTER = "the host has no vCenter"
 LONGEST_NAME = 80  # characters: vCenter's limit for names of snapshots
@@ -28,10 +28,20 @@ TIMEOUT = 1800.0  # seconds for all of them: quiescing a busy guest takes minute
 
 @dataclass(frozen=True)
 class Taken:
-    """How many snapshots were taken, and why one could not be, by host."""
+    """How many snapshots were taken, and why there is none, by host.
+
+    `status` is how that went as a whole: a host without a vCenter has none, and none has failed.
+    """
 
     made: int
     missing: Mapping[str, str]
+
+    @property
+    def status(self) -> StepStatus:
+        """Whether one failed, or else whether any was taken."""
+        if any(reason != NO_VCENTER for reason in self.missing.values()):
+            return StepStatus.FAILED
+        return StepStatus.SUCCESS if self.made else StepStatus.SKIPPED
 
 
 @dataclass(frozen=True)
