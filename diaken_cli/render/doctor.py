@@ -4,13 +4,14 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from diaken_cli.actions.doctor.findings import NOTHING_YET, About, Finding, Health
+from diaken_cli.actions.doctor.findings import NOT_CHECKED, NOTHING_YET, About, Finding, Health
 from diaken_cli.render.marks import harmless, mark, one_line, sign
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 MEND = "mend:"
+LATER = "later"  # what could not be looked at
 
 
 def finding_as_json(finding: Finding) -> dict[str, Any]:
@@ -28,11 +29,8 @@ def show(findings: Sequence[Finding], console: "Console") -> None:
     """Print the report for people; no line of what mends something is broken: it can be copied."""
     from rich.text import Text
 
+    findings = _for_people(findings)
     width = max((len(each.check) for each in findings), default=0)
-    yet = [each.check for each in findings if each.finding == NOTHING_YET]
-    if yet:
-        findings = [each for each in findings if each.finding != NOTHING_YET]
-        findings.append(About("later", ", ".join(dict.fromkeys(yet))).ok(NOTHING_YET))
     for each in findings:
         style = mark(each.status).style
         said = one_line(f"{each.subject}: {each.finding}")
@@ -47,13 +45,27 @@ def show(findings: Sequence[Finding], console: "Console") -> None:
             console.print(told, soft_wrap=True)
 
 
+def _for_people(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, but one line for all checks that could not be made for the same reason."""
+    left_out: dict[str, list[str]] = {}
+    for each in findings:
+        if each.finding == NOTHING_YET or each.finding.startswith(NOT_CHECKED):
+            left_out.setdefault(each.finding, []).append(each.check)
+    rows = [each for each in findings if each.finding not in left_out]
+    for reason, checks in left_out.items():
+        about = About(LATER, ", ".join(dict.fromkeys(checks)))
+        rows.append(about.ok(reason) if reason == NOTHING_YET else about.warning(reason))
+    return rows
+
+
 def _lines(said: str, room: int) -> list[str]:
     """Text in lines of at most that many columns; a path or another long word is never broken."""
     return textwrap.wrap(said, max(room, 1), break_long_words=False, break_on_hyphens=False)
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """How many problems and warnings there are."""
+    """How many problems and warnings there are, as they are shown."""
+    findings = _for_people(findings)
     counts = {
         kind: sum(each.status is kind for each in findings)
         for kind in (Health.PROBLEM, Health.WARNING)

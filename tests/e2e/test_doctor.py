@@ -304,6 +304,21 @@ def test_vcenters_are_asked_at_the_same_time_and_need_not_tell_all(
     assert "does not tell" in rows[1]["finding"]
 
 
+def test_what_a_missing_config_file_keeps_from_being_checked_is_one_line(tmp_path: Path) -> None:
+    new = Cli(tmp_path)
+    new.config_file.unlink()
+    done = new.run("doctor")
+    lines = done.out.splitlines()
+    (line,) = [line for line in lines if "not checked" in line]
+    assert line.startswith("! later")
+    assert line.endswith("hosts_file, snapshots: not checked: the config file can't be used")
+    init = f"mend: Write one with: diaken config init --path {new.config_file}"
+    assert [each.strip() for each in lines].count(init) == 1
+    assert (done.status, done.err) == (1, "1 problem, 1 warning\n")
+    rows = json.loads(new.run("doctor", "--json").out)
+    assert sum("not checked" in each["finding"] for each in rows) == 9
+
+
 def test_what_is_not_there_yet_is_one_line(tmp_path: Path) -> None:
     new = Cli(tmp_path)
     rows = new.run("doctor", "--json")

@@ -18,7 +18,15 @@ from diaken_cli.actions.doctor import (
     ssh,
     vcenters,
 )
-from diaken_cli.actions.doctor.findings import NOTHING_YET, About, Check, Finding, Health, carry_out
+from diaken_cli.actions.doctor.findings import (
+    NOT_CHECKED,
+    NOTHING_YET,
+    About,
+    Check,
+    Finding,
+    Health,
+    carry_out,
+)
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.settling import reap
 from diaken_cli.config import Config
@@ -158,7 +166,7 @@ def _vcenters(store: Store | None, lacking: Callable[[str], Finding]) -> Iterabl
 
 
 def _not_checked(check: str, for_lack_of: str) -> Finding:
-    return About(check, "all").warning(f"not checked: {for_lack_of} can't be used")
+    return About(check, "all").warning(f"{NOT_CHECKED}{for_lack_of} can't be used")
 
 
 def _nothing_yet(check: str) -> Finding:

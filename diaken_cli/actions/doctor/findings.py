@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from diaken_cli.errors import DiakenError
 
+NOT_CHECKED = "not checked: "
 NOTHING_YET = "nothing to look at yet: there is no database"
 
 
