@@ -13,6 +13,7 @@ from diaken_cli.render.values import Columns, Shape, cell
 
 STATUS = "STATUS"
 READABLE = 20
+TIGHT = 12  # where that is enough, so that no word hangs over
 EMPTY: tuple[object, ...] = (None, "", [], {})
 LONGEST_WORD = 32  # a longer one hangs over its column where there is no room for it
 SHORTEST_PART = 8  # of a column whose words hang over because there is no room for anything else
@@ -35,16 +36,24 @@ class Width:
     @property
     def readable(self) -> int:
         """Below this a column of words is a tower."""
-        return min(self.wanted, max(self.least, READABLE))
+        return self._at_least(READABLE)
+
+    @property
+    def tight(self) -> int:
+        """How far a column of words folds where no word has to hang over then."""
+        return self._at_least(TIGHT)
+
+    def _at_least(self, width: int) -> int:
+        return min(self.wanted, max(self.least, width))
 
 
 def fit(columns: Sequence[Width], room: int, spare: Sequence[str] = ()) -> dict[str, int]:
     """The width of each column that is shown in that room.
 
     The `spare` columns go, the first one first, until the others can be read; then the widest
-    columns fold, between words and to what can be read; then long words hang over, in as few
-    columns as that takes, of names rather than of sentences. What has no room even so is
-    wider than it, and left to the terminal.
+    columns fold, between words and to what can be read, or a little further where that is enough;
+    then long words hang over, in as few columns as that takes, of names rather than of sentences.
+    What has no room even so is wider than it, and left to the terminal.
     """
     shown = list(columns)
     for header in spare:
@@ -53,6 +62,8 @@ def fit(columns: Sequence[Width], room: int, spare: Sequence[str] = ()) -> dict[
         shown = [each for each in shown if each.header != header]
     widths = {each.header: each.wanted for each in shown}
     least = {each.header: each.readable for each in shown}
+    if _sum(least.values()) > room >= _sum(each.tight for each in shown):
+        least = {each.header: each.tight for each in shown}
     while _sum(widths.values()) > room:
         foldable = [header for header in widths if widths[header] > least[header]]
         if not foldable:

@@ -46,6 +46,15 @@ def test_at_80_columns_a_list_says_how_often_and_its_one_zone_in_the_heading() -
     )
 
 
+def test_a_playbook_hangs_over_only_where_no_sentence_can_be_folded() -> None:
+    facts = replace(WEEKLY, name="Nightly facts", target="web-3", playbook="basic_info")
+    assert listed(replace(facts, target_type=TargetType.HOST), columns=80) == [
+        "ID  NAME           TARGET      PLAYBOOK    NEXT (UTC)            EVERY",
+        "1   Nightly facts  host web-3  basic_info  Sun 2026-02-01 03:00  weekly, on",
+        "                                                                 Sunday, 03:00",
+    ]
+
+
 def test_a_status_that_is_another_and_zones_that_differ_are_shown_at_80_columns() -> None:
     running = replace(MADRID, status=ScheduleStatus.RUNNING)
     assert listed(WEEKLY, MADRID, columns=80) == [
