@@ -1,0 +1,58 @@
+"""A database that is there, the disk that it is on, and what the doctor says of it."""
+
+import json
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.cli import Cli
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def seeded(cli: Cli) -> Cli:
+    cli.json("environments", "add", "PROD")
+    cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
+    return cli
+
+
+@contextmanager
+def mounted(folder: Path, *options: str) -> Iterator[Path]:
+    """A small disk of its own in a folder, for as long as it is needed."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path, *, leave: int = 0) -> Path:
+    """Write until the disk is full, then give back so many bytes."""
+    ballast = folder / "ballast"
+    with ballast.open("ab", buffering=0) as file:
+        block = b"x" * 4096
+        with pytest.raises(OSError, match="No space left on device"):
+            file.writelines(block for _ in range(100_000))
+        file.truncate(max(0, file.tell() - leave))
+    return ballast
+
+
+def whole(database: Path) -> bool:
+    with closing(sqlite3.connect(database)) as connection:
+        return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))
+
+
+def findings(cli: Cli) -> tuple[list[dict[str, Any]], int]:
+    """What the doctor says of the database, and how much could not be checked without it."""
+    done = cli.run("doctor", "--json")
+    assert done.status == 1, done.err
+    rows = json.loads(done.out)
+    of_database = [each for each in rows if each["check"] == "database"]
+    return of_database, sum(each["finding"].startswith("not checked") for each in rows)

@@ -1,0 +1,152 @@
+"""A disk that is full or can only be read: what is said of the database, and nothing is lost."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cli import DIAKEN, PATIENCE, Cli
+from tests.e2e.databases import ROOT, fill, findings, mounted, whole
+
+
+def test_a_disk_that_is_full_before_there_is_a_database(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "-o", "size=2m") as disk:
+        fill(disk)
+        cli = Cli(tmp_path)
+        cli.database = disk / "diaken.db"
+        cli.configure()
+        error = cli.error(10, "environments", "add", "PROD")
+        assert error["code"] == "database"
+        assert "no room is left" in error["message"]
+        assert str(disk) in error["hint"]
+        (disk / "ballast").unlink()
+        cli.json("environments", "add", "PROD")  # what was left behind is in nobody's way
+
+
+def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "-o", "size=1m") as disk:
+        cli = Cli(tmp_path)
+        cli.database = disk / "diaken.db"
+        cli.configure()
+        cli.json("environments", "add", "PROD")
+        cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
+        ballast = fill(disk)
+        error = cli.error(
+            10,
+            "hosts",
+            "set",
+            "web01",
+            *(w for n in range(50) for w in ("--var", f"v{n}={'x' * 900}")),
+        )
+        assert (error["code"], "no room is left" in error["message"]) == ("database", True)
+        ballast.unlink()
+        (host,) = cli.json("hosts", "list")
+        assert (host["name"], host["vars"]) == ("web01", {})
+        assert whole(cli.database)
+
+
+PLAYBOOK = """
+- name: Talk
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Fill the disk
+      ansible.builtin.shell: touch {{ flag }}; while [ ! -e {{ flag }}.go ]; do sleep 0.1; done
+      args: {executable: /bin/sh}
+      delegate_to: localhost
+      connection: local
+      vars: {ansible_connection: local, ansible_python_interpreter: "{{ ansible_playbook_python }}"}
+    - name: Say much that can't be made small
+      ansible.builtin.command: head -c 400000 {{ flag }}.noise
+      vars: {ansible_connection: local, ansible_python_interpreter: "{{ ansible_playbook_python }}"}
+"""
+
+
+def test_a_disk_that_fills_up_during_a_run(tmp_path: Path) -> None:
+    playbooks, flag = tmp_path / "playbooks", tmp_path / "flag"
+    playbooks.mkdir()
+    (playbooks / "talk.yml").write_text(PLAYBOOK)
+    (tmp_path / "flag.noise").write_text(os.urandom(200_000).hex())
+    with mounted(tmp_path / "disk", "-o", "size=2m") as disk:
+        cli = Cli(tmp_path)
+        cli.database = disk / "diaken.db"
+        cli.configure(f'[playbooks]\npaths = ["{playbooks}"]')
+        cli.json("environments", "add", "PROD")
+        cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
+        process = subprocess.Popen(
+            [*DIAKEN, "run", "host", "web01", "talk", "-e", f"flag={flag}", "--json"],
+            env=cli.environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not flag.exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            ballast = fill(disk)
+            (tmp_path / "flag.go").touch()
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+        assert process.returncode == 10, (process.returncode, out, err)
+        assert "Traceback" not in err
+        assert "no room is left" in err
+        error = json.loads(out)["error"]
+        assert error["code"] == "database"
+        ballast.unlink()
+        (run,) = cli.json("history", "list")
+        assert run["status"] in ("failed", "interrupted")
+        assert whole(cli.database)
+        cli.json("hosts", "remove", "web01", "--yes")  # its lock is not left
+
+
+def test_a_disk_that_can_only_be_read(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "-o", "size=2m") as disk:
+        cli = Cli(tmp_path)
+        cli.database = disk / "diaken.db"
+        cli.configure()
+        cli.json("environments", "add", "PROD")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for words in (("environments", "list"), ("environments", "add", "TEST")):
+            error = cli.error(10, *words)
+            assert "Read-only file system" in error["message"]
+            assert "DIAKEN_DATABASE" in error["hint"]
+
+
+def test_the_doctor_on_a_disk_that_can_only_be_read(cli: Cli) -> None:
+    with mounted(cli.folder / "disk", "-o", "size=2m") as disk:
+        cli.database = disk / "diaken.db"
+        cli.configure()
+        for made in (False, True):
+            if made:
+                cli.json("environments", "add", "PROD")
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+            (bad,) = [each for each in findings(cli)[0] if each["status"] == "problem"]
+            assert bad["finding"] == f"its file system is mounted read-only, at {disk}"
+            assert bad["mend"].startswith(f"mount -o remount,rw {disk}")
+            subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("leave", [0, 512 * 1024])
+def test_the_doctor_on_a_disk_that_is_full(cli: Cli, leave: int) -> None:
+    with mounted(cli.folder / "disk", "-o", "size=2m") as disk:
+        cli.database = disk / "diaken.db"
+        cli.configure()
+        cli.json("environments", "add", "PROD")
+        fill(disk, leave=leave)
+        found, unchecked = findings(cli)
+        (bad,) = [each for each in found if each["status"] == "problem"]
+        assert bad["mend"] == f"free room on the file system of {disk} (mounted at {disk})"
+        if not leave:
+            assert bad["finding"] == "no room is left on its disk"
+            assert unchecked
+        else:
+            assert bad["finding"] == "1M or less are left on its disk"
+            assert found[-1]["finding"].startswith("whole")
+            assert not unchecked
