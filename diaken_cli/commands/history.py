@@ -140,6 +140,8 @@ def output(
 ) -> None:
     """What Ansible said, also of a run that goes on.
 
+    Results are lines to be read; --json has them as Ansible printed them.
+
     Example: diaken history output 12 --host web03
 
     Example: diaken history output 12 --follow

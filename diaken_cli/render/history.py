@@ -14,6 +14,7 @@ from diaken_cli.render.lanes import Lane, chart
 from diaken_cli.render.marks import harmless, mark, one_line, speaks_unicode
 from diaken_cli.render.output import Format, Output, print_json, print_json_line, utc, what_ended
 from diaken_cli.render.phrases import act, seconds
+from diaken_cli.render.results import readable
 from diaken_cli.render.runs import run_as_row, title_of
 from diaken_cli.render.summary import (
     HOSTS_FAILED,
@@ -151,7 +152,7 @@ def line_as_json(line: OutputLine) -> dict[str, Any]:
 
 
 def show_output(output: Output, said: list[OutputLine]) -> None:
-    """Print what Ansible said: as it said it, an array, or an object a line."""
+    """Print what Ansible said: for people to read, an array, or an object a line."""
     match output.format:
         case Format.TEXT:
             _print_lines(output, Transcript().lines(said))
@@ -190,7 +191,7 @@ def show_followed(
 
 
 class Transcript:
-    """What Ansible said, as it said it: a heading where a play or a task begins, then the hosts."""
+    """What Ansible said: a heading where a play or a task begins, then the results of the hosts."""
 
     def __init__(self) -> None:
         self._play: tuple[str, str] | None = None
@@ -206,7 +207,7 @@ class Transcript:
                 self._task = each.task
                 yield Text(f"\nTASK {one_line(each.task)}", style="bold")
             text = each.text or f"{each.result}: [{each.host}]"
-            yield Text(harmless(text), style=mark(each.result).style)
+            yield Text(harmless(readable(text)), style=mark(each.result).style)
 
 
 def _print_lines(output: Output, lines: Iterable[Text]) -> None:

@@ -18,6 +18,7 @@ from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, messa
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import no_snapshot, seconds, waits
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
+from diaken_cli.render.results import readable
 from diaken_cli.words import SnapshotStatus, TaskResult
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class LiveScreen:
         elif isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
             self._output.warn(no_snapshot(event))
         elif isinstance(event, TaskFinished) and self._output.verbose and event.text:
-            self._output.err.print(Text(harmless(event.text), style=mark(event.result).style))
+            self._output.err.print(
+                Text(harmless(readable(event.text)), style=mark(event.result).style)
+            )
 
     def close(self, *, died: bool) -> None:
         """Stop drawing; the last picture stays unless the run's record takes its place."""

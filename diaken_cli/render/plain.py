@@ -26,6 +26,7 @@ from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign
 from diaken_cli.render.messages import SHORT, Gathering, Message, Told, message_text
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import began, counters, no_snapshot, seconds, waits
+from diaken_cli.render.results import readable
 from diaken_cli.units import shortened
 from diaken_cli.words import HostStatus, SnapshotStatus, StepStatus
 
@@ -59,7 +60,7 @@ class PlainLines:
             self._output.err.print(_time(event.at) + line)
         if isinstance(event, TaskFinished):
             if self._output.verbose and event.text:
-                self._output.err.print(Text(harmless(event.text)))
+                self._output.err.print(Text(harmless(readable(event.text))))
             self._print(complete, event.at)
 
     def close(self, *, died: bool) -> None:

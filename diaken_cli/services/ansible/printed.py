@@ -19,7 +19,7 @@ def printed(details: Mapping[str, Any], clean: Callable[[str], str]) -> str | No
         return None
     if "msg" in details:
         message = details["msg"]
-        return None if message == _NOTHING_TO_SAY else "\n".join(_lines(message, clean))
+        return None if message == _NOTHING_TO_SAY else "\n".join(as_lines(message, clean))
     shown = {
         key: value
         for key, value in details.items()
@@ -28,17 +28,20 @@ def printed(details: Mapping[str, Any], clean: Callable[[str], str]) -> str | No
     loop_variable = shown.pop("ansible_loop_var", None)
     if len(shown) > 1:  # else the variable of the loop is the one that was asked for
         shown.pop(loop_variable, None)
-    return "\n".join(_lines(shown, clean)) or None
+    return "\n".join(as_lines(shown, clean)) or None
 
 
-def _lines(value: Any, clean: Callable[[str], str], depth: int = 0) -> list[str]:
-    """A value as lines that people read: a text as it is, a mapping as `key: value`."""
+def as_lines(value: Any, clean: Callable[[str], str], depth: int = 0) -> list[str]:
+    """A value as lines that people read: a text as it is, a mapping as `key: value`.
+
+    `clean` is for each text in it; `depth` is how deep in another value this one is.
+    """
     if isinstance(value, Mapping) and value and depth < _DEEPEST:
         return [line for key in value for line in _entry(str(key), value[key], clean, depth)]
     if isinstance(value, list) and value and depth < _DEEPEST:
         if depth == 0 and all(map(_is_plain, value)):  # a message of several lines
             return [line for each in value for line in _text(each, clean).splitlines() or [""]]
-        items = [_lines(each, clean, depth + 1) or [""] for each in value]
+        items = [as_lines(each, clean, depth + 1) or [""] for each in value]
         return [line for first, *rest in items for line in (f"- {first}", *_indented(rest))]
     return _text(value, clean).splitlines()
 
@@ -47,7 +50,7 @@ def _entry(key: str, value: Any, clean: Callable[[str], str], depth: int) -> lis
     key = clean(key)
     if isinstance(value, list) and value and all(map(_is_short, value)):
         return [f"{key}: {', '.join(_text(each, clean) for each in value)}"]
-    lines = _lines(value, clean, depth + 1)
+    lines = as_lines(value, clean, depth + 1)
     if len(lines) < 2 and not (isinstance(value, Mapping | list) and value):
         return [f"{key}: {''.join(lines)}".rstrip()]
     return [f"{key}:", *_indented(lines)]

@@ -1,0 +1,29 @@
+"""What Ansible prints of a task's result, for people: `key: value` lines in the place of JSON."""
+
+import json
+import re
+
+from diaken_cli.services.ansible.printed import as_lines
+
+INDENT = "    "
+_RESULT = re.compile(r"^(?:ok|changed|skipping|fatal|failed): \[.*? => (?=\{)", re.MULTILINE)
+_TWICE = {"stdout_lines": "stdout", "stderr_lines": "stderr"}  # the same text, line by line
+
+
+def readable(text: str) -> str:
+    """The text with its result as lines; as it is where there is none that can be read.
+
+    It may bring control characters that JSON had escaped: make it harmless afterwards. JSON and
+    JSON lines have the text as Ansible printed it.
+    """
+    head = _RESULT.search(text)
+    if head is None:
+        return text
+    try:
+        result, end = json.JSONDecoder().raw_decode(text, head.end())
+    except (ValueError, RecursionError):  # cut, or an item that looks like a result
+        return text
+    shown = {key: value for key, value in result.items() if _TWICE.get(key) not in result}
+    lines = [f"{INDENT}{line}" for line in as_lines(shown, str)]
+    before = text[: head.end()].removesuffix(" => ")
+    return "\n".join([before, *lines]) + text[end:]

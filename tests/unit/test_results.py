@@ -1,0 +1,56 @@
+"""Results of Ansible's as people read them; what can't be read stays as Ansible printed it."""
+
+import pytest
+
+from diaken_cli.render.results import readable
+
+SHELL = """\
+fatal: [web01]: FAILED! => {"changed": true, "cmd": "x", "rc": 3, "stderr": "", \
+"stderr_lines": [], "stdout": "one\\ntwo", "stdout_lines": ["one", "two"]}
+...ignoring"""
+
+SHELL_READ = """\
+fatal: [web01]: FAILED!
+    changed: true
+    cmd: x
+    rc: 3
+    stderr:
+    stdout:
+      one
+      two
+...ignoring"""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("changed: [web01]", "changed: [web01]"),
+        (
+            SHELL,
+            SHELL_READ,
+        ),
+        (
+            'ok: [web01] => {\n    "msg": {\n        "a": [1, 2]\n    }\n}',
+            "ok: [web01]\n    msg:\n      a: 1, 2",
+        ),
+        (
+            '--- before\n+++ after\nfailed: [web01] (item=1) => {"item": 1, "msg": "no"}',
+            "--- before\n+++ after\nfailed: [web01] (item=1)\n    item: 1\n    msg: no",
+        ),
+        ("changed: [web01] => (item=0)", "changed: [web01] => (item=0)"),
+    ],
+)
+def test_a_result_is_lines(text: str, shown: str) -> None:
+    assert readable(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'fatal: [web01]: FAILED! => {"msg": "cut he\n[999 more characters left out]',
+        f'ok: [web01] => {{"a": {"[" * 100_000}',
+        'said: [web01] => {"msg": "by somebody else"}',
+    ],
+)
+def test_what_can_not_be_read_stays(text: str) -> None:
+    assert readable(text) == text
