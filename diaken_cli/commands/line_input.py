@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ GNU = (
 )
 
 ATTEMPTS = 5
+SIGNALS_SECONDS = 0.2
 
 Complete = Callable[[str], Iterable[str]]
 Answer = TypeVar("Answer")
@@ -75,11 +77,28 @@ def read_line(
     sys.stderr.flush()
     editor = _editor()
     try:
-        if editor is None:
-            return _unedited(prompt)
-        return _edited(editor, prompt, complete, earlier)
+        with _signals_seen_soon():
+            if editor is None:
+                return _unedited(prompt)
+            return _edited(editor, prompt, complete, earlier)
     except UnicodeDecodeError:
         raise ValueError("must be valid UTF-8") from None
+
+
+@contextmanager
+def _signals_seen_soon() -> Iterator[None]:
+    """Let a signal that comes just before the terminal is waited for be seen, too.
+
+    Python notes a signal and acts upon it between its own instructions: readline's wait, which
+    begins a moment later, would last until a key is pressed. A timer interrupts it.
+    """
+    before = signal.signal(signal.SIGALRM, lambda _number, _frame: None)
+    signal.setitimer(signal.ITIMER_REAL, SIGNALS_SECONDS, SIGNALS_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _unedited(prompt: str) -> str:

@@ -23,9 +23,6 @@ PATIENCE = 180.0
 KEYS = ("\x03", "\x04")
 """Ctrl-C and Ctrl-D: no Enter follows them."""
 
-IGNORED = 5.0
-"""Seconds after which a key that nothing came of is pressed again."""
-
 HOSTS = "127.0.0.1\tlocalhost\n"
 
 
@@ -154,13 +151,8 @@ class Cli:
 
 
 def _converse(terminal: int, answers: list[tuple[str, str]]) -> str:
-    """Answer each question once it is asked; what was on the screen, until the other end closed.
-
-    Ctrl-C is pressed again where nothing came of it: one that comes just when a prompt has appeared
-    can get lost between Python's readline and its select(2).
-    """
+    """Answer each question once it is asked; what was on the screen, until the other end closed."""
     said, seen, deadline = "", 0, time.monotonic() + PATIENCE
-    answer, pressed = "", 0.0
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.1)[0]:
             try:
@@ -170,10 +162,6 @@ def _converse(terminal: int, answers: list[tuple[str, str]]) -> str:
         if answers and answers[0][0] in said[seen:] and said.rstrip().endswith((":", "]")):
             seen = len(said)
             answer = answers.pop(0)[1]
-            pressed = time.monotonic()
             os.write(terminal, (answer if answer[-1:] in KEYS else f"{answer}\n").encode())
-        elif answer == "\x03" and seen == len(said) and time.monotonic() > pressed + IGNORED:
-            pressed = time.monotonic()
-            os.write(terminal, answer.encode())
     assert not answers, f"never asked: {answers}; said: {said}"
     return said

@@ -1,10 +1,13 @@
 """A question is answered as on a shell's command line: with editing, earlier answers and TAB."""
 
 import json
+import os
+import pty
+import subprocess
 
 import pytest
 
-from tests.e2e.cli import Cli
+from tests.e2e.cli import DIAKEN, Cli
 
 NAME, ADDRESS = "Host name: ", "IPv4 address: "
 PLACE, GROUP = "Environment (PROD, TEST): ", "Group (db, web; empty: none): "
@@ -74,6 +77,37 @@ def test_giving_up_changes_nothing(places: Cli, key: str, term: str) -> None:
     assert done.out.endswith(f"\r\n{same}\r\n{GIVEN_UP}\r\n"), "what was answered is not lost"
     assert json.loads(data.read_text())["error"]["code"] == "canceled"
     assert places.json("hosts", "list") == []
+
+
+SIGNAL_BEFORE_THE_WAIT = """\
+import ctypes, functools, readline, signal
+from diaken_cli.commands.line_input import read_line
+raise_ = ctypes.CDLL(None)["raise"]  # unlike os.kill, Python does not look for signals after it
+readline.set_pre_input_hook(functools.partial(raise_, int(signal.SIGINT)))
+try:
+    read_line("Question: ")
+except KeyboardInterrupt:
+    print("seen")
+"""
+
+
+def test_ctrl_c_that_comes_as_the_prompt_appears_is_not_lost() -> None:
+    """It falls between what draws the prompt and what waits for a key, and no key is pressed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [DIAKEN[0], "-c", SIGNAL_BEFORE_THE_WAIT],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm"},
+        text=True,
+    )
+    try:
+        assert process.communicate(timeout=60)[0] == "seen\n"
+    finally:
+        process.kill()
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_yes_and_no_are_answers_too(places: Cli) -> None:
