@@ -122,8 +122,8 @@ def list_them(
             nothing="no hosts" if every else "no active hosts",
             spare=HOST_SPARE if every else ("ACTIVE", *HOST_SPARE),
         )
-        if hosts and call.output.format is Format.TEXT:
-            call.output.say(total(hosts, shown=len(rows)))
+        if hosts:
+            call.output.total(total(hosts, shown=len(rows)))
         for each in hosts:
             if each.deployed_by is not None and not each.active:
                 call.output.say(

@@ -31,9 +31,8 @@ def list_them(call: Call) -> None:
         whole=("PATH",),
         spare=("PATH",),
     )
-    if call.output.format is Format.TEXT:
-        own = sum(not each["shipped"] for each in rows)
-        call.output.say(f"{len(rows)} playbooks, {own} of them yours")
+    own = sum(not each["shipped"] for each in rows)
+    call.output.total(f"{len(rows)} playbooks, {own} of them yours")
 
 
 @command(app)

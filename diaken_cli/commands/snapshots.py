@@ -74,8 +74,8 @@ def list_them(
     )
     rows = listed(call.outside, hosts)
     _show(call, rows, LISTED, "no snapshots")
-    if rows and call.output.format is Format.TEXT:
-        call.output.say(totals(rows), fold=True)
+    if rows:
+        call.output.total(totals(rows))
     for warning in advice(rows):
         call.output.warn(warning)
     _fail(rows)

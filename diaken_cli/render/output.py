@@ -151,6 +151,11 @@ class Output:
         if not self.quiet:
             self.err.print(harmless(message), soft_wrap=None if fold else True)
 
+    def total(self, message: str) -> None:
+        """What a list comes to, for a person who reads it; never in a file, a pipe or a mail."""
+        if self.format is Format.TEXT and (sys.stdout.isatty() or sys.stderr.isatty()):
+            self.say(message, fold=True)
+
     def warn(self, message: str) -> None:
         """Something that a person should know and that stopped nothing; also when quiet."""
         from rich.text import Text
