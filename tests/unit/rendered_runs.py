@@ -1,0 +1,81 @@
+"""Runs that have ended, and their end as a command prints it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from diaken_cli.errors import DiakenError
+from diaken_cli.events import Event
+from diaken_cli.render.messages import Told
+from diaken_cli.render.output import Format, Output
+from diaken_cli.render.runs import run_as_json
+from diaken_cli.render.views import View
+from diaken_cli.store import Store
+from diaken_cli.store.runs import SnapshotRecord
+from diaken_cli.words import (
+    HostStatus,
+    RunStatus,
+    SnapshotAction,
+    SnapshotStatus,
+)
+from tests.seeding import begin, result
+
+NOTHING = Told()
+
+
+def stored(store: Store, number: int) -> dict[str, Any]:
+    detail = store.history.find(number)
+    assert detail is not None
+    return run_as_json(detail)
+
+
+@dataclass
+class Watched:
+    """The screen of a run that has ended, on which this was told."""
+
+    told: Told
+
+    def show(self, event: Event) -> None:
+        """Nothing is shown any more."""
+
+    def close(self, *, died: bool) -> None:
+        """It is closed."""
+
+
+def ended(
+    store: Store,
+    number: int,
+    error: DiakenError | None = None,
+    *,
+    quiet: bool = False,
+    told: Told = NOTHING,
+) -> None:
+    """Print the end of a run, as a command does."""
+    detail = store.history.find(number)
+    assert detail is not None
+    view = View(Output(Format.TEXT, quiet=quiet), Watched(told))
+    view.finish(detail)
+    view.say_what_next(detail, error)
+
+
+def partial_run(store: Store) -> dict[str, Any]:
+    run = begin(store)
+    run.step(0, "snapshot", detail="take snapshots")
+    run.step(1, "playbook", detail="run update", seconds=190.1)
+    store.recorder.add_snapshot(
+        run.id,
+        SnapshotRecord("web02", "Before executing update", SnapshotStatus.SUCCESS, "snap-41", None),
+        action=SnapshotAction.CREATE,
+        vcenter="main",
+        vm_uuid=None,
+        now=run.at,
+    )
+    store.recorder.finish_hosts(
+        run.id,
+        [
+            (result("web01", HostStatus.SUCCESS), None),
+            (result("web02", HostStatus.FAILED, "Restart nginx", "no such unit"), None),
+            (result("web03", HostStatus.SKIPPED), None),
+        ],
+    )
+    run.end(RunStatus.PARTIAL)
+    return stored(store, run.id)
