@@ -68,7 +68,7 @@ def parse_interface(text: str) -> IPv4Interface:
     address, slash, prefix = text.partition("/")
     check_ipv4(address)
     if not slash:
-        raise ValueError(f"{text!r} needs the length of its prefix, such as {text}/24")
+        raise ValueError(f"{text!r} needs a prefix length, such as {text}/24")
     if not re.fullmatch(r"[1-9][0-9]?", prefix) or int(prefix) > 32:
         raise ValueError(
             f"{text!r} is not an address with a prefix of 1 to 32, such as 10.0.4.21/24"
@@ -130,6 +130,16 @@ def parse_duration(text: str) -> int:
 def format_duration(seconds: int) -> str:
     """Seconds in the largest unit that says them exactly; `parse_duration` reads it again."""
     return _formatted(seconds, SECONDS) or f"{seconds}s"
+
+
+def duration_in_words(seconds: int) -> str:
+    """Seconds as people read them, in their two largest units: 45 s, 1 h 10 min, 30 d."""
+    said: list[str] = []
+    for unit, factor in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, factor)
+        if count or said:
+            said.append(f"{count} {unit}" if count else "")
+    return " ".join(each for each in said[:2] if each) or "0 s"
 
 
 def _is_label(text: str) -> bool:

@@ -56,7 +56,8 @@ def moment(text: str, now: datetime) -> datetime:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(
-            f"{text!r} is not a moment: write 2026-11-24, 2026-11-24 03:00, or how long ago: 2h, 7d"
+            f"{text!r} is not a valid time: write 2026-11-24, 2026-11-24 03:00,"
+            " or how long ago: 2h, 7d"
         ) from None
 
 

@@ -109,7 +109,7 @@ class Reader:
         if name == "" and may_be_empty:
             return None
         if name not in known:
-            self.refuse(option, name, f"{name!r} does not exist; {choices(known)}")
+            self.refuse(option, name, unknown(option, name, known))
         return known.get(name)
 
     def named(self, option: str, name: str, find: Callable[[], Value]) -> Value | None:
@@ -172,6 +172,13 @@ class Reader:
 
 def _with_hint(missing: NotFound) -> str:
     return f"{missing.message}. {missing.hint}" if missing.hint else missing.message
+
+
+def unknown(option: str, name: str, known: Iterable[str]) -> str:
+    """That there is nothing of that name, and what there is; the option says of what kind."""
+    kind = option.removeprefix("--").rpartition(" ")[2].replace("vcenter", "vCenter")
+    there = ", ".join(known)
+    return f"unknown {kind} {name!r}. {f'Known: {there}' if there else 'There is none yet'}"
 
 
 def choices(names: Iterable[str]) -> str:

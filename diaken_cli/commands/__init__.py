@@ -13,7 +13,7 @@ from diaken_cli.commands.pages import Group, write_section
 GROUPS = {
     "deploy": "Create virtual machines from a template, and undo what fails.",
     "run": "Run a playbook on a host or on a group.",
-    "schedule": "Playbooks to run at a moment.",
+    "schedule": "Run playbooks at a set time.",
     "scheduler": "What cron calls each minute.",
     "snapshots": "Snapshots: see, take, revert, remove, prune.",
     "hosts": "The servers of the inventory, and /etc/hosts.",

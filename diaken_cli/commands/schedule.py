@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord
     from diaken_cli.store.tasks import TaskRecord
 
-app = group("Playbooks to run at a moment; `scheduler tick` carries them out.")
+app = group("Run playbooks at a set time; `scheduler tick` carries them out.")
 
 MOST_LEFT_OUT = 3
 """So many tasks are named of which `upcoming` leaves moments out."""
@@ -59,7 +59,7 @@ class TaskOptions:
         typer.Option(
             "--misfire-grace",
             metavar="DURATION",
-            help="How late it may begin; later it is missed, and never run in silence.",
+            help="How late it may begin; after that it is skipped and reported.",
         ),
     ] = None
 

@@ -79,7 +79,7 @@ class VCenterOptions:
     ] = None
     datacenter: Annotated[
         str | None,
-        typer.Option("--datacenter", metavar="D", help="The only one that is meant."),
+        typer.Option("--datacenter", metavar="D", help="Limit to this datacenter."),
     ] = None
 
     def given(self) -> "GivenVCenter":

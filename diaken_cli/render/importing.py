@@ -48,15 +48,14 @@ def summary(plan: Plan, *, dry_run: bool) -> str:
     """What was done, in one line."""
     rows: Sequence[Row] = plan.rows
     count = {action: sum(row.action is action for row in rows) for action in Action}
+    wrong = sum(row.mistake for row in rows)
     new, changed = ("to create", "to update") if dry_run else ("created", "updated")
     said = [
         f"{count[Action.CREATE]} {new}",
         f"{count[Action.UPDATE]} {changed}",
         f"{count[Action.UNCHANGED]} unchanged",
-        f"{count[Action.SKIPPED]} skipped",
+        f"{count[Action.SKIPPED]} skipped{f' ({wrong} invalid)' if wrong else ''}",
     ]
-    wrong = sum(row.mistake for row in rows)
-    said += [f"{wrong} of them for a mistake"] if wrong else []
     if plan.groups:
         groups = ", ".join(dict.fromkeys(each.name for each in plan.groups))
         said.append(f"{'groups to create' if dry_run else 'groups created'}: {groups}")

@@ -253,7 +253,7 @@ def _until(value: str, to_utc: Callable[[datetime], datetime]) -> datetime:
         at = datetime.strptime(f"{day}{clock or '235959'}", "%Y%m%d%H%M%S")  # noqa: DTZ007
         return at.replace(tzinfo=UTC) if in_utc else to_utc(at)
     except (ValueError, OverflowError) as fault:
-        raise ValueError(f"UNTIL={value} is not a moment: {fault}") from None
+        raise ValueError(f"UNTIL={value} is not a valid time: {fault}") from None
 
 
 def _written(field: str, value: Any) -> str:

@@ -104,7 +104,7 @@ def test_the_vms_of_a_vcenter_become_hosts(cli: Cli, lab: Lab) -> None:
 
     done = cli.run(*call, "--json")
     assert done.status == 3
-    assert "2 created, 0 updated, 0 unchanged, 3 skipped" in done.err
+    assert "2 created, 0 updated, 0 unchanged, 3 skipped (2 invalid)" in done.err
     assert "groups created: Servers, 1 in no group" in done.err
     rows = json.loads(done.out)
     assert [row["status"] for row in rows if row["action"] == "create"] == ["created"] * 2

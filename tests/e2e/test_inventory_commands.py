@@ -177,7 +177,7 @@ def test_an_empty_name_is_refused_and_never_means_all(places: Cli) -> None:
     for option in ("--environment", "--group", "--vcenter"):
         error = places.error(2, "hosts", "list", option, "")
         assert [each["option"] for each in error["mistakes"]] == [option]
-        assert "'' does not exist; there are: " in error["message"]
+        assert "''. Known: " in error["message"]
     for call in (
         ("groups", "list"),
         ("groups", "set", "web"),

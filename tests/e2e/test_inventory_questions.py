@@ -50,7 +50,7 @@ def test_a_name_that_exists_is_refused_before_anything_is_asked(places: Cli) -> 
         assert "without questions" not in done.out
     done = places.at_a_terminal("hosts", "add", "web01", "--ip", "x", "--environment", "NONE")
     assert done.status == 2
-    assert "--environment: 'NONE' does not exist" in done.out
+    assert "--environment: unknown environment 'NONE'. Known: PROD, TEST" in done.out
 
 
 def test_nothing_is_asked_where_nothing_is_missing_or_nobody_may_ask(places: Cli) -> None:

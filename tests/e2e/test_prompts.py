@@ -81,7 +81,7 @@ def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(inventory: De
         ("is a host of the inventory already", "new_01"),
         ("'new_01' is not a host name", NAME),
         ("Address (10.0.4.21/24): ", IP),
-        ("needs the length of its prefix", "10.77.0.255/24"),
+        ("needs a prefix length", "10.77.0.255/24"),
         ("is the network or the broadcast address of 10.77.0.0/24", "10.77.0.101/24"),
         ("10.77.0.101 is the address of host front", f"{IP}/24"),
         ("Environment (DEMO, PROD): ", "de"),

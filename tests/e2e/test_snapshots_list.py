@@ -111,7 +111,9 @@ def test_create_on_a_group_and_a_revert_that_says_what_is_lost(
     question = " ".join(done.out.split())
     assert "back to 'before', which is 0.0 to 30.0 h old?" in question
     assert "Everything that was written or set there since then is lost" in question
-    assert "3 of them run and are cut off, then powered on again." in question
+    assert (
+        "3 of the VMs are running: they will be powered off hard, reverted and started." in question
+    )
     assert "Newer snapshots (2) stay." in question
     assert "RevertToSnapshot_Task" not in simulator.calls()
     for act in ("revert", "remove"):

@@ -86,7 +86,7 @@ def test_options_win_over_columns() -> None:
     assert (row.environment, row.group, row.new_group) == ("PROD", "web", False)
     (row,) = rows(text, environment=None, group="web")  # TEST has no such group
     assert row.mistake
-    assert "column group: 'web' does not exist" in (row.reason or "")
+    assert "column group: unknown group 'web'" in (row.reason or "")
 
 
 HOSTILE = [

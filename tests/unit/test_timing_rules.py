@@ -47,7 +47,7 @@ def test_rule_has_one_form(text: str, canonical: str) -> None:
         ("FREQ=DAILY;COUNT=1000000", "COUNT=1000000: must be a whole number, 1 to 10000"),
         ("FREQ=DAILY;COUNT=2;UNTIL=20270101", "can't both be given"),
         ("FREQ=DAILY;UNTIL=20260131", "has ended before its first moment"),
-        ("FREQ=DAILY;UNTIL=20261399", "UNTIL=20261399 is not a moment"),
+        ("FREQ=DAILY;UNTIL=20261399", "UNTIL=20261399 is not a valid time"),
         ("FREQ=DAILY;UNTIL=tomorrow", "written as 20261231 or"),
         ("FREQ=DAILY;FREQ=DAILY", "FREQ is given twice"),
         ("FREQ=DAILY;BYHOUR=24", "BYHOUR=24: must be whole numbers, 0 to 23"),
@@ -104,7 +104,7 @@ def test_rule_that_never_comes_is_refused_soon(text: str) -> None:
 
 
 def test_end_that_no_calendar_has_is_refused() -> None:
-    with pytest.raises(ValueError, match="UNTIL=99991231T235959 is not a moment"):
+    with pytest.raises(ValueError, match="UNTIL=99991231T235959 is not a valid time"):
         timing.parse_rule(
             "FREQ=DAILY;UNTIL=99991231T235959", moment("2026-02-01 03:00", "America/Bogota")
         )

@@ -147,6 +147,17 @@ def test_durations_are_said_in_the_largest_unit_that_is_exact() -> None:
     assert units.format_duration(0) == "0s"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        *((0, "0 s"), (45, "45 s"), (185, "3 min 5 s"), (3600, "1 h"), (4200, "1 h 10 min")),
+        *((3605, "1 h"), (93784, "1 d 2 h"), (259320, "3 d")),
+    ],
+)
+def test_a_duration_is_told_in_its_two_largest_units(seconds: int, said: str) -> None:
+    assert units.duration_in_words(seconds) == said
+
+
 @pytest.mark.parametrize("parse", [units.parse_size, units.parse_duration])
 @pytest.mark.parametrize(
     "text",

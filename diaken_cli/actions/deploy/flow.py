@@ -226,7 +226,7 @@ def unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
         raise NotFound(f"there is no run {run_id}", hint="See: diaken history list --kind deploy")
     run = detail.run
     if run.kind is not RunKind.DEPLOY:
-        raise Conflict(f"run {run_id} is no deploy but a {run.kind} run")
+        raise Conflict(f"run {run_id} is a {run.kind} run, not a deploy")
     if run.status not in UNFINISHED or not (run.leftovers or run.status is RunStatus.INTERRUPTED):
         raise Conflict(
             f"run {run_id} ({run.status}) has left nothing to take up or to undo",

@@ -232,20 +232,24 @@ def _inventory(
     environments = [each.name for each in inventory.environments()]
     environment = asked.environment
     if environment is None:
-        read.refuse("--environment", None, f"is required: {_choices(environments)}")
+        read.refuse("--environment", None, f"is required; {validate.choices(environments)}")
     elif environment not in environments:
-        read.refuse("--environment", environment, f"does not exist; {_choices(environments)}")
+        read.refuse(
+            "--environment",
+            environment,
+            validate.unknown("--environment", environment, environments),
+        )
     elif asked.group is not None:
         groups = [each.name for each in inventory.groups(environment=environment)]
         if asked.group not in groups:
-            said = f"is not a group of {environment}; {_choices(groups)}"
+            said = f"is not a group of {environment}; {validate.choices(groups)}"
             read.refuse("--group", asked.group, said)
     vcenters = [each.name for each in inventory.vcenters()]
     vcenter = asked.vcenter or defaults.vcenter or (vcenters[0] if len(vcenters) == 1 else None)
     if vcenter is None:
-        read.refuse("--vcenter", None, f"is required: {_choices(vcenters)}")
+        read.refuse("--vcenter", None, f"is required; {validate.choices(vcenters)}")
     elif vcenter not in vcenters:
-        read.refuse("--vcenter", vcenter, f"does not exist; {_choices(vcenters)}")
+        read.refuse("--vcenter", vcenter, validate.unknown("--vcenter", vcenter, vcenters))
         vcenter = None
     return {"environment": environment or "", "group": asked.group, "vcenter": vcenter}
 
@@ -267,7 +271,3 @@ def _extra_config(read: _Reader, given: Sequence[str]) -> dict[str, str]:
         else:
             pairs[key.strip()] = value
     return pairs
-
-
-def _choices(names: Sequence[str]) -> str:
-    return f"there is {', '.join(names)}" if names else "there is none yet"

@@ -41,7 +41,7 @@ def check(store: Store, now: datetime) -> Iterable[Finding]:
             f"see how far it got: diaken history show {run.id}",
         )
     if not deploys and not died:
-        yield About("runs", "history").ok("nothing is left to take up")
+        yield About("runs", "history").ok("no unfinished deploys")
 
 
 def _is_open(run: RunRecord) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from diaken_cli import units
 from diaken_cli.actions.here import now
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.schedules.children import (
@@ -152,7 +153,8 @@ class _Tick:
     def _miss(self, task: TaskRecord, at: datetime) -> bool:
         """Give up a moment; False where another tick was first."""
         late = int((at - (task.due_at or at)).total_seconds())
-        reason = f"overdue by {late} s, more than its grace of {task.grace} s"
+        allowed = units.duration_in_words(task.grace)
+        reason = f"{units.duration_in_words(late)} late (allowed: {allowed})"
         if task.error:
             reason += f"; what stood in the way: {task.error}"
         then = following(task, at)

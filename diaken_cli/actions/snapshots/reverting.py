@@ -23,9 +23,10 @@ def question(chosen: Sequence[Chosen]) -> str:
     ages = sorted((each.clock - each.snapshot.created_at).total_seconds() / 3600 for each in chosen)
     old = " to ".join(dict.fromkeys(f"{age:.1f}" for age in (ages[0], ages[-1])))
     running = sum(each.machine.vm.power_state == "on" for each in chosen)
-    stopped = f" {running} of them run and are cut off, then powered on again." if running else ""
+    hard = "will be powered off hard, reverted and started."
+    stopped = f" {running} of the VMs are running: they {hard}" if running else ""
     if len(chosen) == 1 and running:
-        stopped = " It runs and is cut off, then powered on again."
+        stopped = f" The VM is running: it {hard}"
     newer = sum(len(each.newer) for each in chosen)
     kept = f" Newer snapshots ({newer}) stay." if newer else ""
     return (

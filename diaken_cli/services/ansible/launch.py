@@ -175,9 +175,7 @@ class _Attempt:
         for host in stop.end_there(
             reached, self._work.ssh, self._work.mark, self._work.become_password
         ):
-            self._emit(
-                Warned(host=host.host, message=f"something of it may go on there: {host.reason}")
-            )
+            self._emit(Warned(host=host.host, message=f"tasks may still be running: {host.reason}"))
         if left:
             self._emit(Warned(message=f"these processes could not be ended: {left}"))
 
