@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 GAP = 2
-_WORD = re.compile(r"\s*\S+")
+NO_BREAK = "\N{NO-BREAK SPACE}"  # holds words together, and is shown as a blank
+_WORD = re.compile(rf"[^\S{NO_BREAK}]*[\S{NO_BREAK}]+")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Place:
 
     at: int
     width: int
+
+
+def words(text: str) -> list[str]:
+    """What a line is not broken in."""
+    return [word.strip() for word in _WORD.findall(text)]
 
 
 def lay(cells: Sequence[Text], places: Sequence[Place], room: int) -> list[Text]:
@@ -60,6 +66,7 @@ def _folded(line: Text, width: int) -> list[Text]:
     parts = list(line.divide(breaks))
     for part in parts:
         part.rstrip()
+        part.plain = part.plain.replace(NO_BREAK, " ")
     return parts
 
 

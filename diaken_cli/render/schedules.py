@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from diaken_cli.render.cells import NO_BREAK
 from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import describe
@@ -95,7 +96,8 @@ def _moments(header: str, key: str, zone: str | None) -> dict[str, Any]:
         instant, there = shape[key], shape["timezone"]
         if instant is None:
             return None
-        return _wall(instant, there) if zone else f"{_wall(instant, there)} {there}"
+        wall = _wall(instant, there)
+        return wall if zone else f"{wall.replace(' ', NO_BREAK)} {there}"
 
     found = _heading(header, zone)
     return {found: on_its_clock, OFFSET: lambda shape: _offset(shape[key], shape["timezone"])}

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from diaken_cli.render.cells import GAP, Place, lay
+from diaken_cli.render.cells import GAP, Place, lay, words
 from diaken_cli.render.values import Columns, Shape, cell
 
 STATUS = "STATUS"
@@ -86,10 +86,10 @@ def _sum(widths: Iterable[int]) -> int:
 def _width(header: str, cells: Iterable[str], *, whole: bool) -> Width:
     lines = [header, *(line for each in cells for line in each.splitlines())]
     wanted = max(map(cell_len, lines))
-    words = max(cell_len(word) for line in lines for word in [*line.split(), ""])
+    longest = max(cell_len(word) for line in lines for word in [*words(line), ""])
     if whole:
         return Width(header, wanted, wanted, wanted)
-    least = min(words, LONGEST_WORD)
+    least = min(longest, LONGEST_WORD)
     narrowest = min(least, max(SHORTEST_PART, cell_len(header)))
     return Width(header, wanted, least, narrowest, prose=any(" " in line for line in lines[1:]))
 

@@ -67,6 +67,9 @@ def test_a_status_that_is_another_and_zones_that_differ_are_shown_at_80_columns(
     lines = listed(WEEKLY, running, columns=80)
     assert max(map(len, lines)) <= 80
     assert lines[0].split()[4:] == ["STATUS", "NEXT", "EVERY"]
+    named = replace(MADRID, name="Patch all web servers of TEST", playbook="basic_info")
+    for narrow in (lines, listed(WEEKLY, named, columns=80)):
+        assert any("Sun 2026-02-01 04:00" in line for line in narrow), "a moment is one word"
     wide = listed(WEEKLY, running, columns=200)
     assert "Sun 2026-02-01 04:00 Europe/Madrid  +0100   15 h 0 min  weekly" in wide[2]
 

@@ -53,6 +53,13 @@ def test_a_name_is_never_cut_however_narrow_it_is() -> None:
     assert lines == ["NAME   ID", "web01  snapshot-41", "db", "snapshot-7"]
 
 
+def test_what_a_no_break_space_holds_together_is_not_folded_and_shown_with_a_blank() -> None:
+    shape = {"at": "Sun\N{NO-BREAK SPACE}03:00 UTC", "name": "web01"}
+    view = table([shape], {"AT": "at", "NAME": "name"})
+    assert drawn(view, 80)[1] == "Sun 03:00 UTC  web01"
+    assert drawn(view, 16)[1:] == ["Sun 03:00  web01", "UTC"]
+
+
 @pytest.mark.parametrize("width", [10, 40, 10_000])
 def test_no_line_ends_with_blanks(width: int) -> None:
     shape = {"name": "web01", "said": Text("two words", style="bold"), "more": "a" * 30}
