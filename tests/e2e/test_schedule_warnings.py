@@ -59,6 +59,12 @@ def test_a_snapshot_of_a_host_without_a_vcenter_is_warned_of(cli: Cli) -> None:
     assert f"{refused} wants a snapshot of every host\n" in done.err
     done = cli.run("schedule", "set", "tied to none", "--no-snapshot")
     assert (done.status, "no vCenter" in done.err) == (0, False)
+    in_check_mode = "warning: --check changes nothing; snapshots are taken all the same"
+    done = cli.run("schedule", "set", "tied to none", "--check", "--snapshot")
+    assert in_check_mode in done.err
+    assert in_check_mode not in cli.run("schedule", "set", "tied to none", "--no-check").err
+    (task,) = [each for each in cli.json("schedule", "list") if each["name"] == "tied to none"]
+    assert (task["snapshot"], task["options"].get("check")) == (True, None)
     some = ("--group", "web", "--limit", "web:!web02", *SAY, "--at", "+1h", "--require-snapshot")
     done = cli.run(*ADD, "some of web", *some)
     assert "each run will be refused: web01, web03, web04 have no vCenter, and" in done.err
