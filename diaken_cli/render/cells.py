@@ -7,9 +7,13 @@ lower, in their columns, as argparse's help does it with long options.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 GAP = 2
 NO_BREAK = "\N{NO-BREAK SPACE}"  # holds words together, and is shown as a blank
@@ -52,6 +56,24 @@ def lay(cells: Sequence[Text], places: Sequence[Place], room: int) -> list[Text]
 def fold(text: Text, width: int) -> list[Text]:
     """The text in lines of that width, broken between words alone."""
     return [part for line in text.split(allow_blank=True) for part in _folded(line, width)]
+
+
+def hanging(text: Text, console: "Console") -> Text:
+    """The text folded for a terminal, each line's continuation below its own indentation.
+
+    Where no terminal limits its lines, it stays as it is.
+    """
+    if console.soft_wrap:
+        return text
+    lines: list[Text] = []
+    for line in text.split(allow_blank=True):
+        indent = len(line.plain) - len(line.plain.lstrip(" "))
+        if line.cell_len <= console.width or indent > console.width // 2:
+            lines.append(line)
+            continue
+        parts = fold(line[indent:], console.width - indent)
+        lines += [Text(" " * indent, style=line.style) + part for part in parts]
+    return Text("\n").join(lines)
 
 
 def _folded(line: Text, width: int) -> list[Text]:

@@ -9,6 +9,7 @@ from rich.text import Text
 from diaken_cli.actions.run.summary import NO_SNAPSHOT
 from diaken_cli.errors import Canceled
 from diaken_cli.events import TaskFinished
+from diaken_cli.render.cells import hanging
 from diaken_cli.render.jsonl import finished_as_json
 from diaken_cli.render.lanes import Lane, chart
 from diaken_cli.render.marks import harmless, mark, one_line, speaks_unicode
@@ -212,7 +213,7 @@ class Transcript:
 
 def _print_lines(output: Output, lines: Iterable[Text]) -> None:
     for line in lines:
-        output.out.print(line)
+        output.out.print(hanging(line, output.out))
     output.out.file.flush()  # who follows reads it now, also through a pipe
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from diaken_cli.events import Event, RunStarted, RunWaiting, SnapshotFinished, TaskFinished, Warned
+from diaken_cli.render.cells import hanging
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, message_text, task_said
 from diaken_cli.render.output import Format, Output
@@ -75,9 +76,8 @@ class LiveScreen:
         elif isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
             self._output.warn(no_snapshot(event))
         elif isinstance(event, TaskFinished) and self._output.verbose and event.text:
-            self._output.err.print(
-                Text(harmless(readable(event.text)), style=mark(event.result).style)
-            )
+            text = Text(harmless(readable(event.text)), style=mark(event.result).style)
+            self._output.err.print(hanging(text, self._output.err))
 
     def close(self, *, died: bool) -> None:
         """Stop drawing; the last picture stays unless the run's record takes its place."""

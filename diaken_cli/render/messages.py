@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from diaken_cli.events import Event, RunStarted, StepProgressed, TaskFinished, Warned
+from diaken_cli.render.cells import hanging
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.phrases import listed, seconds
 from diaken_cli.units import shortened
@@ -173,13 +174,13 @@ def message_text(message: Message, console: "Console", run: int | None) -> Text:
     text = _head(message, console, task_said(message.task, message.status))
     took = Text(f" ({seconds(message.took)})" if message.took else "", style="dim")
     if len(message.lines) == 1 and not message.cut:
-        return text + Text(f": {message.lines[0]}") + took
+        return hanging(text + Text(f": {message.lines[0]}") + took, console)
     text += took + Text("".join(f"\n{INDENT}{line}" for line in message.lines))
     if message.cut:
         rest = f"{message.more} more lines" if message.more else "the rest"
         where = f": diaken history output {run} --host {message.hosts[0]}" if run else ""
         text += Text(f"\n{INDENT}{_dots(console)} {rest}{where}", style="dim")
-    return text
+    return hanging(text, console)
 
 
 def task_said(task: str, status: str | None) -> str:

@@ -22,6 +22,7 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
+from diaken_cli.render.cells import hanging
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign
 from diaken_cli.render.messages import SHORT, Gathering, Message, Told, message_text
 from diaken_cli.render.output import Format, Output
@@ -60,7 +61,8 @@ class PlainLines:
             self._output.err.print(_time(event.at) + line)
         if isinstance(event, TaskFinished):
             if self._output.verbose and event.text:
-                self._output.err.print(Text(harmless(readable(event.text))))
+                text = Text(harmless(readable(event.text)))
+                self._output.err.print(hanging(text, self._output.err))
             self._print(complete, event.at)
 
     def close(self, *, died: bool) -> None:

@@ -7,7 +7,6 @@ from diaken_cli.services.ansible.printed import as_lines
 
 INDENT = "    "
 _RESULT = re.compile(r"^(?:ok|changed|skipping|fatal|failed): \[.*? => (?=\{)", re.MULTILINE)
-_TWICE = {"stdout_lines": "stdout", "stderr_lines": "stderr"}  # the same text, line by line
 
 
 def readable(text: str) -> str:
@@ -23,7 +22,6 @@ def readable(text: str) -> str:
         result, end = json.JSONDecoder().raw_decode(text, head.end())
     except (ValueError, RecursionError):  # cut, or an item that looks like a result
         return text
-    shown = {key: value for key, value in result.items() if _TWICE.get(key) not in result}
-    lines = [f"{INDENT}{line}" for line in as_lines(shown, str)]
+    lines = [f"{INDENT}{line}" for line in as_lines(result, str)]
     before = text[: head.end()].removesuffix(" => ")
     return "\n".join([before, *lines]) + text[end:]

@@ -69,7 +69,7 @@ def gathered(*events: Event, failures: bool = True) -> list[Message]:
 
 def shown(message: Message, encoding: str = "utf-8") -> str:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    return message_text(message, Console(file=stream), 12).plain
+    return message_text(message, Console(file=stream, soft_wrap=True), 12).plain
 
 
 def test_the_same_of_all_hosts_is_one_message_as_soon_as_the_last_has_said_it() -> None:
@@ -139,6 +139,17 @@ def test_a_long_text_is_cut_and_says_where_the_rest_is() -> None:
     assert lines[-1] == "    … 30 more lines: diaken history output 12 --host web01"
     (message,) = fold([("web01", "Say", "ok", "x" * (LONGEST_LINE + 1), None)])
     assert shown(message).splitlines()[-1].startswith("    … the rest: diaken history output 12")
+
+
+def test_on_a_narrow_terminal_a_long_line_goes_on_below_its_own_indentation() -> None:
+    narrow = Console(file=io.StringIO(), width=30)
+    (message,) = fold([("web01", "Say", "ok", "out:\n  total 772 files\n  " + "word " * 6, None)])
+    assert message_text(message, narrow, 12).plain.splitlines()[1:] == [
+        "    out:",
+        "      total 772 files",
+        "      word word word word word",
+        "      word",
+    ]
 
 
 def test_of_many_hosts_the_first_are_named() -> None:

@@ -37,6 +37,14 @@ fatal: [web01]: FAILED!
             '--- before\n+++ after\nfailed: [web01] (item=1) => {"item": 1, "msg": "no"}',
             "--- before\n+++ after\nfailed: [web01] (item=1)\n    item: 1\n    msg: no",
         ),
+        (
+            'fatal: [web01]: FAILED! => {"cmd": ["ls", "/none xist"], "rc": 2}',
+            "fatal: [web01]: FAILED!\n    cmd: ls '/none xist'\n    rc: 2",
+        ),
+        (
+            'ok: [web01] => {"out.stdout_lines": ["total 772", "drwxr-xr-x"]}',
+            "ok: [web01]\n    out.stdout_lines:\n      total 772\n      drwxr-xr-x",
+        ),
         ("changed: [web01] => (item=0)", "changed: [web01] => (item=0)"),
     ],
 )

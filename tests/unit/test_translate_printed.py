@@ -25,8 +25,24 @@ def debug(**shown: Any) -> dict[str, Any]:
         (debug(msg=[]), "[]"),
         (
             debug(msg={"name": "web01", "ips": ["a", "b"], "none": None, "deep": {"x": True}}),
-            "name: web01\nips: a, b\nnone: null\ndeep:\n  x: true",
+            "name: web01\nips:\n  a\n  b\nnone: null\ndeep:\n  x: true",
         ),
+        (
+            debug(**{"out.stdout_lines": ["total 772", "", "drwxr-xr-x 2 root root"]}),
+            "out.stdout_lines:\n  total 772\n\n  drwxr-xr-x 2 root root",
+        ),
+        (
+            debug(out={"stdout_lines": ["alone"], "rc": [0, 1]}),
+            "out:\n  stdout_lines: alone\n  rc: 0, 1",
+        ),
+        (
+            debug(out={"stdout": "one\ntwo", "stdout_lines": ["one", "two"], "rc": 0}),
+            "out:\n  stdout:\n    one\n    two\n  rc: 0",
+        ),
+        (debug(hosts=[{"ips": ["a", "b"]}]), "hosts:\n  - ips:\n      a\n      b"),
+        (debug(texts=["one\ntwo", "three"]), "texts:\n  - one\n    two\n  - three"),
+        (debug(out={"cmd": ["ls", "/no such", 1]}), "out:\n  cmd: ls '/no such' 1"),
+        (debug(out={"cmd": ["sh", "-c", "a\nb"]}), "out:\n  cmd:\n    sh -c 'a\n    b'"),
         (debug(msg={"disks": [{"a": 1, "b": 2}]}), "disks:\n  - a: 1\n    b: 2"),
         (debug(motd="one\ntwo"), "motd:\n  one\n  two"),
         (debug(user="ada", item="x", ansible_loop_var="item"), "user: ada"),
