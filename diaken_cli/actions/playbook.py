@@ -38,10 +38,8 @@ def carry_out(
     try:
         found = catalog.find(name, config.playbooks.paths)
         given = extra_variables(options.extra_vars, Path.cwd())
-    except NotFound as missing:
-        raise AnsibleNotStarted(missing.message, hint=missing.hint) from missing
-    except ValueError as fault:  # a file of variables that is not there any more
-        raise AnsibleNotStarted(f"Ansible did not start {name}: {fault}") from fault
+    except (NotFound, ValueError) as fault:
+        raise _not_started(name, fault) from fault
     section = config.ansible
     command = options.become_password_command or section.become_password_command
     become = section.become if options.become is None else options.become
@@ -82,16 +80,43 @@ def carry_out(
     return outcome
 
 
-def would_not_start(
-    found: catalog.Playbook, config: Config, vault_password_file: str | None = None
-) -> str | None:
+def would_not_start(found: catalog.Playbook, config: Config) -> str | None:
     """Why Ansible would not start a playbook, in one sentence; None where it would.
 
     Raises AnsibleNotStarted where there is no Ansible.
     """
-    vault = vault_password_file or config.ansible.vault_password_file
-    complaint = syntax_check(found.path, Path(vault) if vault else None)
-    return None if complaint is None else f"Ansible would not start {found.name}: {complaint}"
+    complaint = syntax_check(found.path, config.ansible.vault_password_file)
+    return None if complaint is None else _refusal(found.name, complaint)
+
+
+def check_start(name: str, options: RunOptions, store: Store, config: Config) -> None:
+    """Have Ansible look at a playbook, with the extra variables that it is to get.
+
+    Raises AnsibleNotStarted where it would not start, and where there is no such playbook. It
+    takes a second or two.
+    """
+    try:
+        found = catalog.find(name, config.playbooks.paths)
+        given = extra_variables(options.extra_vars, Path.cwd())
+    except (NotFound, ValueError) as fault:
+        raise _not_started(name, fault) from fault
+    vault = options.vault_password_file or config.ansible.vault_password_file
+    variables = (store.inventory.settings(), *given)
+    complaint = syntax_check(found.path, Path(vault) if vault else None, variables)
+    if complaint is not None:
+        hint = f"Check it with: diaken playbooks show {name}"
+        raise AnsibleNotStarted(_refusal(name, complaint), headline=complaint, hint=hint)
+
+
+def _refusal(name: str, complaint: str) -> str:
+    return f"Ansible would not start {name}: {complaint}"
+
+
+def _not_started(name: str, fault: NotFound | ValueError) -> AnsibleNotStarted:
+    """The playbook is gone, or a file of variables."""
+    if isinstance(fault, NotFound):
+        return AnsibleNotStarted(fault.message, hint=fault.hint)
+    return AnsibleNotStarted(f"Ansible did not start {name}: {fault}")
 
 
 def _listening(recording: Recording) -> Callable[[], bool]:

@@ -168,7 +168,7 @@ def _run(
     now: RunNow,
     options: PlaybookOptions,
 ) -> None:
-    from diaken_cli.actions.run.flow import check_snapshots, plan, run
+    from diaken_cli.actions.run.flow import check, plan, run
     from diaken_cli.actions.run.request import AskedRun, understand_run
     from diaken_cli.render.runs import run_as_json
 
@@ -191,7 +191,7 @@ def _run(
     for warning in found.warnings:
         call.output.warn(warning)
     if now.dry_run:
-        check_snapshots(found.request, call.config)
+        check(found.request, call.outside)
         call.show_plan(plan(found.request))
     else:
         with call.carrying_out() as show:

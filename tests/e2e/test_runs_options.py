@@ -181,7 +181,10 @@ def test_retry_failed_is_for_the_hosts_that_did_not_succeed(cli: Running) -> Non
 
     mended = cli.json(*words, "--retry-failed", str(first["id"]), "-e", "fail_on=web04", status=3)
     assert statuses(mended) == {"web02": "success", "web04": "failed"}
-    last = cli.json(*words, "--retry-failed", str(mended["id"]), "-e", "fail_on=")
+    again = (*words, "--retry-failed", str(mended["id"]))
+    assert cli.mistakes(2, *again, "--limit", "web01:web02") == ["--limit"]
+    assert cli.mistakes(2, *again, "--exclude", "web04") == ["--exclude"]
+    last = cli.json(*again, "-e", "fail_on=")
     assert statuses(last) == {"web04": "success"}
 
     nothing = cli.json(*words, "--retry-failed", str(last["id"]))
@@ -191,6 +194,27 @@ def test_retry_failed_is_for_the_hosts_that_did_not_succeed(cli: Running) -> Non
     assert sorted(told) == ["--retry-failed", "--wait"]
     other = ("run", "host", "web01", "work", "--retry-failed", str(first["id"]))
     assert cli.mistakes(2, *other) == ["--retry-failed"]
+
+
+def test_a_playbook_that_can_not_start_costs_no_snapshot(cli: Running) -> None:
+    cli.playbook("typo", "- {hosts: all, tasks: [{comand: 'true'}]}\n")
+    cli.playbook("part", TAGGED)
+    cli.playbook("whole", "- import_playbook: '{{ which }}.yml'\n")
+    words = ("run", "group", "four", "typo", "--snapshot")
+    before = cli.json("snapshots", "list")
+
+    dry = cli.error(14, *words, "--dry-run")
+    assert dry["message"].startswith("Ansible would not start typo: ")
+    assert "comand" in dry["message"]
+    run = cli.json(*words, status=14)
+    assert run["error"]["message"] == dry["message"]
+    assert (run["steps"][0]["name"], run["steps"][0]["status"]) == ("snapshot", "failed")
+    assert statuses(run) == dict.fromkeys(("web01", "web02", "web03", "web04"), "skipped")
+    assert cli.json("snapshots", "list") == before
+
+    imported = ("run", "host", "web01", "whole", "--dry-run")
+    assert cli.run(*imported, "-e", "which=part").status == 0, "by the variables of the run"
+    assert cli.error(14, *imported)["code"] == dry["code"]
 
 
 def test_what_is_typed_wins_over_the_run_that_is_retried(cli: Running) -> None:
@@ -218,7 +242,7 @@ def test_what_is_typed_wins_over_the_run_that_is_retried(cli: Running) -> None:
 
 
 def test_a_host_without_a_vcenter_is_no_snapshot_that_failed(cli: Running) -> None:
-    assert cli.run("hosts", "set", "web04", "--vcenter", "").status == 0
+    assert cli.run("hosts", "set", "web04", "--vcenter", "", "--vm-uuid", "").status == 0
     try:
         alone = cli.json("run", "host", "web04", "work", "--snapshot")
         narrow = ("--limit", "web03:web04")

@@ -63,7 +63,16 @@ def plan(request: RunRequest) -> list[tuple[str, str]]:
     return [(step.name, step.says(request)) for step in steps(request)]
 
 
-def check_snapshots(request: RunRequest, config: Config) -> None:
+def check(request: RunRequest, outside: Outside) -> None:
+    """Raise the error with which the run would end, as far as it is known before it begins.
+
+    No vCenter is asked; Ansible is, which takes a second or two.
+    """
+    _check_snapshots(request, outside.config)
+    playbook.check_start(request.playbook, request.options, outside.store, outside.config)
+
+
+def _check_snapshots(request: RunRequest, config: Config) -> None:
     """Raise the OperationFailed with which the run would end for want of a snapshot.
 
     As far as that is known without asking a vCenter: a host may have none.
@@ -165,6 +174,8 @@ def _snapshot(world: PlaybookRun) -> Facts:
     from diaken_cli.actions.snapshots.taking import automatic_name, take
 
     request, recording, outside = world.request, world.recording, world.outside
+    playbook.check_start(request.playbook, request.options, outside.store, outside.config)
+    recording.stop.check()
     name = automatic_name(request.playbook, now())
     required = snapshot_required(request.options, outside.config)
     taken = take(
@@ -249,8 +260,7 @@ def _failure(request: RunRequest, run_id: int, outcome: Outcome) -> OperationFai
             f"{request.playbook} ran on no host: its plays match none of"
             f" {request.target.name}'s hosts, or had no task for them",
             code="no_hosts_ran",
-            hint="Write `hosts: all` in the playbook: diaken gives Ansible the hosts that were"
-            " asked for. Look at --tags and --limit, too.",
+            hint=_none_ran_hint(request.options),
         )
     where = outcome.results[0].host if len(outcome.results) == 1 else "every host"
     headline = f"{request.playbook} failed on {where}"
@@ -260,6 +270,12 @@ def _failure(request: RunRequest, run_id: int, outcome: Outcome) -> OperationFai
         hint=hint,
         headline=headline,
     )
+
+
+def _none_ran_hint(options: RunOptions) -> str:
+    if options.tags or options.skip_tags:
+        return "Look at --tags and --skip-tags: they may leave none of the playbook's tasks."
+    return "Write `hosts: all` in the playbook: diaken gives Ansible the hosts that were asked for."
 
 
 def _says_snapshot(request: RunRequest) -> str:

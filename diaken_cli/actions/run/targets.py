@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from diaken_cli.actions.inventory import find_environment, find_group, find_host
+from diaken_cli.actions.run.summary import MOST_NAMES, listed
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.services.ansible.limit import matching
 from diaken_cli.store import Store
@@ -88,8 +89,9 @@ def narrowed(
 ) -> RunTarget:
     """The target with the hosts that `--limit`, `--exclude` and `--retry-failed` leave.
 
-    Raises InvalidInput where the options leave none: never does that mean "all". That none has to
-    be retried is no mistake; nor, where it is not `strict`, that an excluded host is not there.
+    `only` are the hosts to retry. Raises InvalidInput where the options leave none: never does that
+    mean "all". That none has to be retried is no mistake; nor, where it is not `strict`, that an
+    excluded host is not there.
     """
     mistakes = _exclusions(target, options) if strict else []
     hosts = target.hosts
@@ -103,13 +105,27 @@ def narrowed(
             if not hosts:
                 said = f"matches no active host of {target.name}"
                 mistakes.append(Mistake("--limit", options.limit, said))
+            elif none := _none_to_retry(target, hosts, only):
+                mistakes.append(Mistake("--limit", options.limit, f"matches {none}"))
     left = tuple(host for host in hosts if host.name not in options.exclude)
     if hosts and not left:
         said = f"leaves no host of {target.name}"
         mistakes.append(Mistake("--exclude", ", ".join(options.exclude), said))
+    elif not mistakes and (none := _none_to_retry(target, left, only)):
+        mistakes.append(Mistake("--exclude", ", ".join(options.exclude), f"leaves {none}"))
     if mistakes:
         raise InvalidInput(mistakes)
     return replace(target, hosts=tuple(h for h in left if only is None or h.name in only))
+
+
+def _none_to_retry(
+    target: RunTarget, hosts: Sequence[HostRecord], only: Collection[str] | None
+) -> str | None:
+    """What is said where hosts of the target are to be retried and none of them is in `hosts`."""
+    names = [host.name for host in target.hosts if host.name in (only or ())]
+    if not names or any(host.name in names for host in hosts):
+        return None
+    return f"none of the hosts to retry: {listed(names, MOST_NAMES)}"
 
 
 def _exclusions(target: RunTarget, options: RunOptions) -> list[Mistake]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from diaken_cli import units
 from diaken_cli.actions import validate
-from diaken_cli.actions.playbook import would_not_start
+from diaken_cli.actions.playbook import check_start
 from diaken_cli.actions.run.options import GivenOptions, understand
 from diaken_cli.actions.run.retry import repeated
 from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrowed
 from diaken_cli.config import Config
-from diaken_cli.errors import AnsibleNotStarted, InvalidInput, NotFound
+from diaken_cli.errors import InvalidInput, NotFound
 from diaken_cli.services.ansible import catalog
 from diaken_cli.store import Store
 from diaken_cli.store.tasks import TaskRecord, TaskValues
@@ -29,7 +29,7 @@ from diaken_cli.timing import (
     well_formed,
 )
 from diaken_cli.timing.moments import load_zone
-from diaken_cli.words import RunOptions, TargetType
+from diaken_cli.words import TargetType
 
 DAY = timedelta(days=1)
 
@@ -154,7 +154,7 @@ def _values(
         raise none_active
     if target is None or target.id is None or playbook is None or moment is None or due_at is None:
         return None
-    _check_syntax(playbook, chosen, config)
+    check_start(playbook.name, chosen, store, config)
     return TaskValues(
         target_type=target.type,
         target_id=target.id,
@@ -209,14 +209,6 @@ def _playbook(
         reader.refuse("--playbook", None, "is required; see `diaken playbooks list`")
         return None
     return reader.named("--playbook", name, lambda: catalog.find(name, config.playbooks.paths))
-
-
-def _check_syntax(playbook: catalog.Playbook, options: RunOptions, config: Config) -> None:
-    """Have Ansible look at it; that takes a second, so nothing else may be wrong by then."""
-    refusal = would_not_start(playbook, config, options.vault_password_file)
-    if refusal is not None:
-        hint = f"Check it with: diaken playbooks show {playbook.name}"
-        raise AnsibleNotStarted(refusal, hint=hint)
 
 
 def _when(

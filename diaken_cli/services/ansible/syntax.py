@@ -2,17 +2,24 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-from diaken_cli.services.ansible import environment, private
+from diaken_cli.services.ansible import arguments, environment, private
 from diaken_cli.services.ansible.translate import complaint
-from diaken_cli.services.ansible.work import SshSettings
+from diaken_cli.services.ansible.work import SshSettings, Variables
 
 _PATIENCE = 120  # seconds
 
 
-def syntax_check(playbook: Path, vault_password_file: Path | None = None) -> str | None:
+def syntax_check(
+    playbook: Path,
+    vault_password_file: Path | None = None,
+    extra_variables: Sequence[Variables] = (),
+) -> str | None:
     """What Ansible has against a playbook, or None; it is read, and nothing is run.
+
+    What it imports may depend on extra variables.
 
     Raises:
         AnsibleNotStarted: there is no ansible-playbook.
@@ -22,9 +29,10 @@ def syntax_check(playbook: Path, vault_password_file: Path | None = None) -> str
         argv.append(f"--vault-password-file={vault_password_file.absolute()}")
     with private.folder() as scratch:
         settings = environment.settings(SshSettings(Path(os.devnull)), scratch)
+        variables, _ = arguments.write_variables(extra_variables, scratch)
         try:
             done = subprocess.run(
-                [*argv, str(playbook.absolute())],
+                [*argv, *variables, str(playbook.absolute())],
                 cwd=playbook.parent if playbook.parent.is_dir() else scratch,
                 env=environment.inherited(os.environ)
                 | settings

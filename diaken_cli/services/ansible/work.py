@@ -9,6 +9,9 @@ from diaken_cli.words import HostResult, RunOptions
 
 FORKS = 50  # each fork is a Python process of about 50 MB on this machine
 
+Variables = Mapping[str, Any] | Path
+"""Extra variables: themselves, or a file of them."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -61,7 +64,7 @@ class Work:
     ssh: SshSettings
     group_variables: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    extra_variables: tuple[Mapping[str, Any] | Path, ...] = ()
+    extra_variables: tuple[Variables, ...] = ()
     options: RunOptions = field(default_factory=RunOptions)
     forks: int = FORKS
     pipelining: bool = True
