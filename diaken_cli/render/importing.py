@@ -4,20 +4,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diaken_cli.actions.importing.rows import Action, Plan, Row
+from diaken_cli.render.values import Shape
+
+DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.UNCHANGED: "unchanged",
+    Action.SKIPPED: "skipped",
+}
+
+
+def _action(shape: Shape) -> str:
+    """What is to be done with a row, or was."""
+    planned = shape["status"] == "planned"
+    return shape["action"] if planned else DONE[Action(shape["action"])]
+
 
 COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
     "ADDRESS": "ip",
     "ENVIRONMENT": "environment",
     "GROUP": lambda shape: f"{shape['group']} (new)" if shape["new_group"] else shape["group"],
-    "ACTION": "action",
+    "ACTION": _action,
     "REASON": "reason",
-}
-DONE = {
-    Action.CREATE: "created",
-    Action.UPDATE: "updated",
-    Action.UNCHANGED: "unchanged",
-    Action.SKIPPED: "skipped",
 }
 
 

@@ -255,6 +255,13 @@ def write_table(cli: Cli, *lines: str) -> str:
     return str(path)
 
 
+def actions(table: str) -> list[str]:
+    """The column ACTION of a table."""
+    heading, *lines = table.splitlines()
+    cells = [line[heading.index("ACTION") :].split() for line in lines]
+    return [each[0] for each in cells if each]
+
+
 def test_a_table_is_planned_then_imported(cli: Cli) -> None:
     add_group(cli.store, name="web", environment="TEST", variables=())
     path = write_table(
@@ -270,17 +277,22 @@ def test_a_table_is_planned_then_imported(cli: Cli) -> None:
     assert "db (new)" in plan.out
     assert "line 3, column ip: '10.0.4.999' is not an IPv4 address" in plan.out
     assert "2 to create" in plan.err
-    assert [each["status"] for each in cli.json(*call, status=3)] == [
-        "created",
+    assert actions(plan.out) == ["create", "skipped", "create"]
+    assert [each["status"] for each in cli.json(*call, "--dry-run", status=3)] == [
+        "planned",
         "failed",
-        "created",
+        "planned",
     ]
+    done = cli.run(*call)
+    assert (done.status, actions(done.out)) == (3, ["created", "skipped", "created"])
     web01 = cli.json("hosts", "show", "web01")
     assert (web01["port"], web01["vars"]) == (2222, {"role": "front"})
     write_table(cli, "name,ip,group", "web01,10.0.4.21,web", "db01,10.0.4.24,db")
     lines = [json.loads(line) for line in cli.run(*call, "--output", "jsonl").out.splitlines()]
     assert [line["action"] for line in lines] == ["unchanged", "skipped"]
-    assert cli.run(*call).status == 0  # what is there already is no mistake
+    again = cli.run(*call)
+    assert again.status == 0  # what is there already is no mistake
+    assert actions(again.out) == ["unchanged", "skipped"]
     assert cli.json("hosts", "show", "db01")["ip"] == "10.0.4.23"
 
 
