@@ -194,7 +194,7 @@ def test_playbooks(tmp_path: Path) -> None:
     (tmp_path / "wrong.yml").write_text(PLAY + "  vars: {a: [}\n")
     found = told(playbooks.check([tmp_path]))
     assert found.startswith("problem: it is not YAML in line 3: ")
-    assert f"--syntax-check {tmp_path / 'wrong.yml'}" in found
+    assert found.endswith("diaken playbooks show wrong")
     (tmp_path / "wrong.yml").write_bytes(PLAY.encode() + b"  name: \xff\n")
     assert "it is not YAML" in told(playbooks.check([tmp_path]))
     (tmp_path / "wrong.yml").unlink()

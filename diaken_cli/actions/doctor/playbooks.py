@@ -35,7 +35,7 @@ def check(folders: Sequence[Path]) -> Iterable[Finding]:
             break
         if (complaint := parse(playbook.path)) is not None:
             wrong += 1
-            checked = f"ansible-playbook --syntax-check {shlex.quote(str(playbook.path))}"
+            checked = f"diaken playbooks show {shlex.quote(playbook.name)}"
             yield About("playbooks", playbook.name).problem(complaint, checked)
     if not wrong:
         yield About("playbooks", "all").ok(
