@@ -3,16 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from diaken_cli.render.cells import NO_BREAK
+from diaken_cli.render.phrases import counted
 from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import describe
 from diaken_cli.words import ScheduleStatus, to_stored
 
 OFFSET = "OFFSET"
+SHOWN_IN_SECONDS = 120  # moments that are nearer than this
 OPEN = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
 
 
@@ -70,6 +73,19 @@ def task_list(now: datetime, tasks: Sequence[TaskRecord]) -> View:
     pending = all(task.status is ScheduleStatus.PENDING for task in tasks)
     status = ("STATUS",) if pending else ()
     return View(columns, ("ID", f"NEXT ({zone})", "IN"), ("LAST RUN", OFFSET, "IN", *status))
+
+
+def total(tasks: Sequence[TaskRecord], *, shown: int) -> str:
+    """How many tasks a list has, and how many of them, or beside them, have ended."""
+    ended = sum(each.status not in OPEN for each in tasks)
+    said = counted(shown, "task")
+    if not ended:
+        return said
+    return (
+        f"{said}, {ended} ended"
+        if shown == len(tasks)
+        else f"{said}; {ended} ended not shown (--all)"
+    )
 
 
 def agenda_list(now: datetime, tasks: Sequence[TaskRecord]) -> View:
@@ -136,13 +152,16 @@ def when(instant: datetime | None, zone: str) -> str | None:
 
 
 def distance(instant: datetime | None, now: datetime) -> str | None:
-    """How far away a moment is: `3 d 4 h`; what has passed is `due`."""
+    """How far away a moment is: `3 d 4 h`, `20 s`; what has passed is `due`."""
     if instant is None:
         return None
     span = instant - now
     if span <= timedelta(0):
         return "due"
-    minutes = int(span.total_seconds() + 59) // 60
+    seconds = ceil(span.total_seconds())
+    if seconds < SHOWN_IN_SECONDS:
+        return f"{seconds} s"
+    minutes = ceil(seconds / 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     if days:
         return f"{days} d {hours} h"

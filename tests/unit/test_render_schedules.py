@@ -3,10 +3,12 @@
 import io
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
+import pytest
 from rich.console import Console
 
-from diaken_cli.render.schedules import View, agenda_list, task_as_json, task_list
+from diaken_cli.render.schedules import View, agenda_list, distance, task_as_json, task_list, total
 from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
@@ -86,3 +88,21 @@ def test_at_80_columns_what_comes_next_says_how_often() -> None:
         "AT (Europe/Madrid)    TASK       TARGET  PLAYBOOK  EVERY",
         "Sun 2026-02-01 04:00  Patch web  web     update    weekly, on Sunday, 04:00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        *((0, "due"), (0.2, "1 s"), (20, "20 s"), (119, "119 s"), (119.5, "2 min")),
+        *((121, "3 min"), (3600, "1 h 0 min"), (90000, "1 d 1 h")),
+    ],
+)
+def test_a_moment_that_is_near_is_told_in_seconds(seconds: float, said: str) -> None:
+    assert distance(NOW + timedelta(seconds=seconds), NOW) == said
+
+
+def test_a_list_tells_of_the_tasks_that_have_ended() -> None:
+    ended = replace(ONCE, status=ScheduleStatus.COMPLETED)
+    assert total([WEEKLY], shown=1) == "1 task"
+    assert total([WEEKLY, MADRID, ended], shown=2) == "2 tasks; 1 ended not shown (--all)"
+    assert total([WEEKLY, MADRID, ended], shown=3) == "3 tasks, 1 ended"
