@@ -4,12 +4,16 @@ What is refused raises ValueError with a sentence that says what would be right.
 """
 
 import re
+from collections.abc import Iterable
+from difflib import SequenceMatcher
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 LONGEST_DURATION = 3650 * SECONDS["d"]
 LARGEST_SIZE = 1024 * BYTES["T"]
+LEAST_ALIKE = 0.6  # of two names: how much of them is the same, as in difflib
+MOST_NEAREST = 3
 RESERVED_NAMES = ("all", "ungrouped", "localhost")  # these mean something else to Ansible
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
@@ -140,6 +144,29 @@ def duration_in_words(seconds: int) -> str:
         if count or said:
             said.append(f"{count} {unit}" if count else "")
     return " ".join(each for each in said[:2] if each) or "0 s"
+
+
+def nearest_names(name: str, known: Iterable[str], most: int = MOST_NEAREST) -> str:
+    """The known names that are most like a wrong one, as `a, b or c`; empty where none is near.
+
+    Case is ignored. The nearest comes first; of equally near ones web2 comes before web10.
+    """
+    ratios = {}
+    matcher = SequenceMatcher(b=name.casefold())
+    for each in known:
+        matcher.set_seq1(each.casefold())
+        if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= LEAST_ALIKE:
+            ratios[each] = matcher.ratio()
+    near = [each for each, ratio in ratios.items() if ratio >= LEAST_ALIKE]
+    near.sort(key=lambda each: (-ratios[each], natural_order(each)))
+    *others, last = near[:most] or [""]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def natural_order(name: str) -> list[str | int]:
+    """What to sort names by, so that web2 comes before web10."""
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [int(each) if at % 2 else each for at, each in enumerate(parts)]
 
 
 def _is_label(text: str) -> bool:

@@ -234,7 +234,8 @@ def _group(
             return None
         return groups.get(current.group)
     if given.group and given.group not in groups:
-        message = f"{given.group!r} is no group of {environment.name}; {validate.choices(groups)}"
+        there = validate.suggestion(given.group, groups)
+        message = f"{given.group!r} is no group of {environment.name}. {there}"
         reader.refuse("--group", given.group, message)
         return None
     return groups.get(given.group or "")

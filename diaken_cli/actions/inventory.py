@@ -1,7 +1,7 @@
 """Environments and groups, finding things by their names, and /etc/hosts after every change."""
 
 from collections.abc import Iterable, Sequence
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,7 +126,7 @@ def find_group(store: Store, name: str, *, environment: str | None) -> GroupReco
     if not found:
         known = store.inventory.groups(environment=environment)
         where = f" in {environment}" if environment else ""
-        raise missing("group", name, list({each.name: each for each in known}), where=where)
+        raise missing("group", name, [each.name for each in known], where=where)
     return only_one(found, "--environment")
 
 
@@ -158,8 +158,8 @@ def only_one(groups: Sequence[GroupRecord], option: str) -> GroupRecord:
 
 def missing(kind: str, name: str, known: Sequence[str], *, where: str = "") -> NotFound:
     """What does not exist, with the names that come near."""
-    near = get_close_matches(name, known, n=3)
-    hint = f"Did you mean {', '.join(near)}?" if near else f"See: diaken {kind.lower()}s list"
+    near = units.nearest_names(name, known)
+    hint = f"Did you mean {near}?" if near else f"See: diaken {kind.lower()}s list"
     return NotFound(f"{kind} {name} does not exist{where}", hint=hint)
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from diaken_cli.errors import InvalidInput, Mistake, MistakeKind, NotFound, UsageError
+from diaken_cli.units import nearest_names
 from diaken_cli.words import REPOINTING
 
 Value = TypeVar("Value")
@@ -175,10 +176,17 @@ def _with_hint(missing: NotFound) -> str:
 
 
 def unknown(option: str, name: str, known: Iterable[str]) -> str:
-    """That there is nothing of that name, and what there is; the option says of what kind."""
+    """That there is nothing of that name, and what may be; the option says of what kind."""
     kind = option.removeprefix("--").rpartition(" ")[2].replace("vcenter", "vCenter")
-    there = ", ".join(known)
-    return f"unknown {kind} {name!r}. {f'Known: {there}' if there else 'There is none yet'}"
+    return f"unknown {kind} {name!r}. {suggestion(name, known)}"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The names that are most like a wrong one, or else all that there are, for a message."""
+    names = list(known)
+    if near := nearest_names(name, names):
+        return f"Did you mean {near}?"
+    return f"Known: {', '.join(names)}" if names else "There is none yet"
 
 
 def choices(names: Iterable[str]) -> str:

@@ -161,7 +161,8 @@ def add(
             hosts_file=hosts_file(call),
             emit=call.emit,
         )
-        said = f"added host {added.name} ({added.ip}) to environment {added.environment}"
+        place = f"group {added.group} of " if added.group else ""
+        said = f"added host {added.name} ({added.ip}) to {place}environment {added.environment}"
         call.output.changed(host_as_json(added), said)
 
 

@@ -11,6 +11,7 @@ from diaken_cli.commands.prompts import Questions, asking, must_be_free
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_for_snapshot, ask_playbook, ask_target
 from diaken_cli.errors import InvalidInput, Mistake, NotFound
+from diaken_cli.units import nearest_names
 
 if TYPE_CHECKING:
     from diaken_cli.actions.schedules.adding import GivenTask
@@ -149,9 +150,10 @@ def list_them(
     Example: diaken schedule list --all --json
     """
     from diaken_cli.actions.here import now
-    from diaken_cli.render.schedules import task_as_json, task_list
+    from diaken_cli.render.schedules import OPEN, task_as_json, task_list, total
 
-    tasks = call.store.schedules.tasks(include_ended=every)
+    found = call.store.schedules.tasks()
+    tasks = [each for each in found if every or each.status in OPEN]
     nothing = "no scheduled tasks"
     if not every:
         nothing = "no task is pending or running; --all: those that have ended"
@@ -163,6 +165,8 @@ def list_them(
         whole=view.whole,
         spare=view.spare,
     )
+    if tasks:
+        call.output.total(total(found, shown=len(tasks)))
 
 
 @command(app)
@@ -347,7 +351,9 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
         raise InvalidInput(require(TASK=task))
     found = call.store.schedules.find(task)
     if found is None:
-        raise NotFound(f"there is no scheduled task {task!r}", hint="See: diaken schedule list")
+        near = nearest_names(task, [each.name for each in tasks()])
+        hint = f"Did you mean {near}?" if near else "See: diaken schedule list"
+        raise NotFound(f"there is no scheduled task {task!r}", hint=hint)
     return found
 
 

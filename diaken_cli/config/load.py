@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -192,5 +191,5 @@ def _keys(values: Values, source: Source) -> dict[str, Source]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(known)}"
+    near = units.nearest_names(name, known, most=1)
+    return f"; did you mean {near}?" if near else f"; there are: {', '.join(known)}"

@@ -171,6 +171,29 @@ def test_the_list_is_filtered(places: Cli) -> None:
     assert places.mistakes(2, *listed, *wrong) == ["--environment", "--vcenter", "--group"]
 
 
+def test_a_name_that_is_nearly_right_is_told_what_may_be_meant(places: Cli) -> None:
+    for number in (3, 2, 1):
+        add(places, f"web0{number}", f"10.0.4.2{number}", group="web")
+    host = ("hosts", "show", "web99")
+    assert places.error(11, *host)["hint"] == "Did you mean web01, web02 or web03?"
+    message = "unknown environment 'prod'. Did you mean PROD?"
+    for call in (
+        ("hosts", "list"),
+        ("hosts", "add", "new", "--ip", "10.0.4.30"),
+        ("groups", "add", "app"),
+        ("run", "group", "web", "update"),
+    ):
+        (mistake,) = places.error(2, *call, "--environment", "prod")["mistakes"]
+        assert mistake["message"] == message
+    new = ("hosts", "add", "new", "--ip", "10.0.4.30", "--environment", "PROD", "--group")
+    (mistake,) = places.error(2, *new, "wbe")["mistakes"]
+    assert mistake["message"] == "'wbe' is no group of PROD. Did you mean web?"
+    done = places.run(*new, "web")
+    assert done.err.startswith("added host new (10.0.4.30) to group web of environment PROD\n")
+    done = places.run("hosts", "add", "alone", "--ip", "10.0.4.31", "--environment", "PROD")
+    assert done.err.startswith("added host alone (10.0.4.31) to environment PROD\n")
+
+
 def test_an_empty_name_is_refused_and_never_means_all(places: Cli) -> None:
     """As a script's `--environment "$UNSET"` gives it."""
     add(places, "web01", "10.0.4.21", group="web")
@@ -298,6 +321,9 @@ def test_the_list_tells_of_a_host_that_a_deploy_left(places: Cli) -> None:
     assert [line.split()[0] for line in listed.out.splitlines()] == ["NAME", "web01"]
     told = "web02 is not in use: it belongs to deploy run 1. See: diaken history show 1\n"
     assert listed.err == told, "no total where no person reads it"
+    places.json("hosts", "sync")
+    lines = places.hosts_file.read_text()
+    assert ("web02" in lines, "old" in lines) == (True, False), "its address is still reserved"
     assert "\n1 host; 2 inactive not shown (--all)\r\n" in places.at_a_terminal("hosts", "list").out
     seen = places.at_a_terminal("hosts", "list", "--all").out
     assert "\n3 hosts, 2 inactive\r\n" in seen

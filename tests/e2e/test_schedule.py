@@ -147,6 +147,9 @@ def test_a_task_is_changed_canceled_and_its_name_is_free_again(cli: Cli) -> None
     again = cli.json(*ADD, "weekly", "--host", "web01", *SAY, "--at", "+1h")
     assert cli.json("schedule", "show", "weekly")["id"] == again["id"] != task["id"]
     assert cli.error(11, "schedule", "show", "nope")["code"] == "not_found"
+    assert cli.error(11, "schedule", "set", "Wekely")["hint"] == "Did you mean weekly?"
+    assert "; 1 ended not shown (--all)\r\n" in cli.at_a_terminal("schedule", "list").out
+    assert "not shown" not in cli.run("schedule", "list").err
 
 
 def test_pause_and_resume_freeze_and_thaw_all(cli: Cli) -> None:

@@ -245,6 +245,21 @@ UNDEFINED = (
 )
 
 
+def test_the_nearest_names_are_found_whatever_their_case() -> None:
+    assert units.nearest_names("prod", ["PROD", "TEST"]) == "PROD"
+    assert units.nearest_names("Nigth", ["Nightly facts", "Night"]) == "Night"
+    assert units.nearest_names("NONE", ["PROD", "TEST"]) == ""
+    assert units.nearest_names("PROD", []) == ""
+
+
+def test_of_names_that_are_as_near_the_first_ones_are_told_in_the_order_that_people_count() -> None:
+    webs = [f"web{number}" for number in (11, 3, 2, 10)]
+    assert units.nearest_names("web99", webs) == "web2, web3 or web10"
+    assert units.nearest_names("web99", [*webs, "web98"]) == "web98, web2 or web3"
+    assert units.nearest_names("web99", ["web03", "web01"]) == "web01 or web03"
+    assert units.nearest_names("web99", webs, most=1) == "web2"
+
+
 def test_a_text_is_shortened_in_its_middle_between_words() -> None:
     said = units.shortened(UNDEFINED, 100)
     assert len(said) <= 100

@@ -1,6 +1,5 @@
 """The playbooks there are: in the configured folders, then those that ship."""
 
-import difflib
 import itertools
 import os
 import re
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import diaken_cli
 from diaken_cli.errors import NotFound
+from diaken_cli.units import nearest_names
 
 _SUFFIXES = (".yml", ".yaml")
 _LONGEST_NAME = 1024
@@ -93,10 +93,10 @@ def find(name: str, paths: Sequence[Path]) -> Playbook:
                 if os.path.isfile(path):  # noqa: PTH113  is_file() raises for a name too long
                     return _read(name, path)
     known = [playbook.name for playbook in list_playbooks(paths)]
-    alike = difflib.get_close_matches(name.removesuffix(".yml").removesuffix(".yaml"), known, 3)
+    near = nearest_names(name.removesuffix(".yml").removesuffix(".yaml"), known)
     raise NotFound(
         f"no playbook {name!r} in {', '.join(_described(folder) for folder in folders)}",
-        hint=f"Did you mean {' or '.join(alike)}?" if alike else _LIST,
+        hint=f"Did you mean {near}?" if near else _LIST,
     )
 
 

@@ -1,11 +1,11 @@
 """Pure: one place by the name or inventory path that a person gave, or what is wrong with it."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import TypeVar
 
 from diaken_cli.errors import Mistake
 from diaken_cli.services.vsphere.inventory import Place
+from diaken_cli.units import nearest_names
 
 Chosen = TypeVar("Chosen", bound=Place)
 
@@ -43,10 +43,8 @@ def suggestion(places: Iterable[Place], given: str) -> str:
     names = sorted({each.path if "/" in given else each.name for each in places})
     if not names:
         return "; there is none"
-    lowered = {name.casefold(): name for name in names}
-    close = get_close_matches(given.casefold(), lowered, n=3)
-    if close:
-        return f"; did you mean {' or '.join(lowered[name] for name in close)}?"
+    if near := nearest_names(given, names):
+        return f"; did you mean {near}?"
     return f"; there are: {listed(names)}"
 
 
