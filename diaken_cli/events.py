@@ -168,6 +168,11 @@ class SnapshotFinished(_Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SnapshotWithheld(SnapshotFinished):
+    """One that was not taken only because there can be none of another host of the run."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Warned(_Event):
     """Something that a person should know, and that stopped nothing."""
 

@@ -12,7 +12,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from diaken_cli.events import Event, RunStarted, RunWaiting, SnapshotFinished, TaskFinished, Warned
+from diaken_cli.events import (
+    Event,
+    RunStarted,
+    RunWaiting,
+    SnapshotFinished,
+    SnapshotWithheld,
+    TaskFinished,
+    Warned,
+)
 from diaken_cli.render.cells import hanging
 from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, message_text, task_said
@@ -73,6 +81,8 @@ class LiveScreen:
             self._output.say(one_line(waits(event)))
         elif isinstance(event, Warned):
             self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
+        elif isinstance(event, SnapshotWithheld):
+            pass  # the hosts to blame are named
         elif isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
             self._output.warn(no_snapshot(event))
         elif isinstance(event, TaskFinished) and self._output.verbose and event.text:

@@ -15,6 +15,7 @@ from diaken_cli.events import (
     RunWaiting,
     RunWithdrawn,
     SnapshotFinished,
+    SnapshotWithheld,
     StepFinished,
     StepProgressed,
     StepStarted,
@@ -51,7 +52,8 @@ class PlainLines:
         if self._output.quiet:
             return
         if isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
-            self._output.warn(no_snapshot(event))
+            if not isinstance(event, SnapshotWithheld):  # else the hosts to blame are named
+                self._output.warn(no_snapshot(event))
             return
         line = self._line(event)
         complete = self._messages.note(event)

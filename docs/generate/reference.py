@@ -2,8 +2,8 @@
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, get_type_hints
+from dataclasses import MISSING, fields
+from typing import Any, get_args, get_origin, get_type_hints
 
 from diaken_cli import errors, events
 from diaken_cli.actions.configuring import example
@@ -131,11 +131,8 @@ def json_lines() -> str:
     """Every event of `--output jsonl`."""
     lines = [MADE, "# Events of --output jsonl", ""]
     lines += [EVENTS, ""]
-    for each in vars(events).values():
-        name = getattr(each, "type", None)
-        if not (is_dataclass(each) and isinstance(name, str)):
-            continue
-        lines += [f"## {name}", "", _first_paragraph(each), ""]
+    for each in get_args(events.Event):
+        lines += [f"## {each.type}", "", _first_paragraph(each), ""]
         hints = get_type_hints(each)
         own = [one for one in fields(each) if one.name not in ("at", "type")]
         lines += [f"- `{one.name}`: {_kind(hints[one.name])}" for one in own]
@@ -147,7 +144,6 @@ def _kind(hint: Any) -> str:
     """A type, as who reads JSON knows it."""
     from enum import Enum
     from types import NoneType, UnionType
-    from typing import get_args, get_origin
 
     arguments = get_args(hint)
     if get_origin(hint) is UnionType:

@@ -1,5 +1,6 @@
 """Runs, schedules and snapshots by the command, on four real hosts of a lab."""
 
+import json
 import os
 import signal
 import subprocess
@@ -198,7 +199,8 @@ def test_what_is_known_to_lack_a_snapshot_is_found_out_before_any_is_taken(
     before = cli.json("snapshots", "list")
     assert cli.run("hosts", "set", "web04", *change).status == 0
     try:
-        refused = cli.json("run", "group", "web", "say", "--require-snapshot", status=1)
+        done = cli.run("run", "group", "web", "say", "--require-snapshot", "--json")
+        refused = json.loads(done.out)
         shown = cli.run("history", "show", str(refused["id"])).err.splitlines()
         known = change[0] == "--vcenter"
         words = ("run", "group", "web", "say", "--dry-run")
@@ -207,6 +209,8 @@ def test_what_is_known_to_lack_a_snapshot_is_found_out_before_any_is_taken(
     finally:
         assert cli.run("hosts", "set", "web04", *back).status == 0
     way_out = "Leave such hosts out with --exclude web04, or take no snapshots with --no-snapshot"
+    assert (done.status, done.err.count("warning: web04: ")) == (1, int(known))
+    assert done.err.count("warning: ") == int(known), "of no host that only others keep from one"
     assert (refused["error"]["hint"], shown[-1]) == (way_out, way_out)
     without = "web01, web02, web03; no snapshot of web04: it has no vCenter"
     assert planned["steps"][0]["description"].endswith(without) == known

@@ -18,6 +18,7 @@ from diaken_cli.events import (
     RunWaiting,
     RunWithdrawn,
     SnapshotFinished,
+    SnapshotWithheld,
     StepFinished,
     StepProgressed,
     StepStarted,
@@ -106,6 +107,15 @@ EVENTS: tuple[Event, ...] = (
     ),
     Warned(at=AT, message="no snapshot: the host has no vCenter", host="web02"),
     RunFinished(at=AT, run=12, status=RunStatus.PARTIAL),
+)
+
+
+WITHHELD = SnapshotWithheld(
+    host="web01",
+    vcenter="main",
+    name="Before executing update",
+    status=SnapshotStatus.SKIPPED,
+    error="not taken: there is none of web04",
 )
 
 
@@ -253,6 +263,8 @@ def test_a_host_that_goes_without_a_snapshot_is_a_warning(
     said = printed(capsys, event)
     assert said == "warning: web04: no snapshot: the host has no vCenter\n"
     assert printed(capsys, event, quiet=True) == ""
+    assert printed(capsys, WITHHELD) == "", "its run names the hosts that can have none"
+    assert event_as_json(WITHHELD)["type"] == "snapshot_finished"
 
 
 def test_quiet_leaves_nothing_but_warnings(capsys: pytest.CaptureFixture[str]) -> None:

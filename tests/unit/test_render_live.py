@@ -14,6 +14,7 @@ from diaken_cli.events import (
     RunFinished,
     RunStarted,
     SnapshotFinished,
+    SnapshotWithheld,
     StepFinished,
     StepProgressed,
     StepStarted,
@@ -326,6 +327,10 @@ def watched(*, died: bool, records: bool) -> str:
     for event in (
         *group_run(3),
         Warned(message="mind this"),
+        *(
+            kind(host="web01", vcenter=None, name="x", status=SnapshotStatus.SKIPPED, error=why)
+            for kind, why in ((SnapshotFinished, "no vCenter"), (SnapshotWithheld, "of others"))
+        ),
         RunFinished(run=12, status=RunStatus.PARTIAL),
     ):
         live.show(event)
@@ -340,6 +345,8 @@ def watched(*, died: bool, records: bool) -> str:
 def test_the_cursor_comes_back_and_the_record_takes_the_place_of_the_picture() -> None:
     said = watched(died=False, records=True)
     assert "warning: mind this" in said
+    assert "warning: web01: no snapshot: no vCenter" in said
+    assert "no snapshot: of others" not in said
     assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == 1
     assert said.rstrip().endswith("\x1b[2K")  # the picture is wiped away
 

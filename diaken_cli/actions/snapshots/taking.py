@@ -14,7 +14,7 @@ from diaken_cli.actions.snapshots.survey import (
     one_at_a_time,
 )
 from diaken_cli.errors import DiakenError
-from diaken_cli.events import Emit, SnapshotFinished, StepProgressed
+from diaken_cli.events import Emit, SnapshotFinished, SnapshotWithheld, StepProgressed
 from diaken_cli.services.vsphere import snapshots, tasks, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
@@ -100,7 +100,16 @@ def take(
         if missing and all_or_none:
             reason = f"not taken: there is none of {listed([*missing], MOST_NAMES)}"
             for host in (host for host in hosts if host.name not in missing):
-                tell(_event(host, name, SnapshotStatus.SKIPPED, error=reason))
+                tell(
+                    SnapshotWithheld(
+                        host=host.name,
+                        vcenter=host.vcenter,
+                        name=name,
+                        status=SnapshotStatus.SKIPPED,
+                        vm_uuid=host.vm_uuid,
+                        error=reason,
+                    )
+                )
             return Taken(0, missing)
 
         def of_one_vcenter(each: _Found) -> int:
