@@ -84,7 +84,7 @@ def failures(run: Shape) -> list[Message]:
             None,
         )
         for host in run["hosts"]
-        if host["status"] not in (GOOD, "skipped")
+        if host["status"] != GOOD and (host["status"] != "skipped" or host["message"])
     )
 
 

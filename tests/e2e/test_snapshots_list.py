@@ -158,4 +158,10 @@ def test_create_where_no_vcenter_is_known_is_a_mistake_and_no_run(cli: Snapshott
     assert cli.json("history", "list") == []
     store.set_host(bare, replace(values, group_id=cli.group_record.id))
     run = cli.json("snapshots", "create", "mine", "--group", "web", status=3)
-    assert (run["totals"]["success"], run["totals"]["failed"]) == (3, 1)
+    totals = run["totals"]
+    assert (totals["success"], totals["failed"], totals["skipped"]) == (3, 0, 1)
+    assert [step["status"] for step in run["steps"]] == ["success"]
+    done = cli.run(*create, "--group", "web")
+    assert done.status == 3
+    assert "» bare: the host has no vCenter" in done.out.splitlines()
+    assert "failed" not in done.out + done.err

@@ -14,7 +14,7 @@ from diaken_cli.actions.snapshots.choosing import Chosen, choose, refuse_shared
 from diaken_cli.actions.snapshots.log import logging
 from diaken_cli.actions.snapshots.removing import Removal, remove_all
 from diaken_cli.actions.snapshots.survey import at_the_same_time, one_at_a_time, surveyed
-from diaken_cli.actions.snapshots.taking import take
+from diaken_cli.actions.snapshots.taking import NO_VCENTER, take
 from diaken_cli.errors import InvalidInput, Mistake, OperationFailed, message_of
 from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
 from diaken_cli.store.claims import Attempt, Begun, NewRun
@@ -37,12 +37,13 @@ SAY_WHICH = "Say which has its VM: diaken hosts set HOST --vcenter V"
 
 @dataclass
 class _Work:
-    """A run that works on snapshots, and what failed on which host, or was stopped there."""
+    """A run that works on snapshots, and what failed, was skipped or stopped on which host."""
 
     recording: Recording
     target: RunTarget
     emit: Emit
     failed: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
 
     def fail(self, host: str, reason: str) -> None:
@@ -50,6 +51,14 @@ class _Work:
         self.failed[host] = reason
         if self.recording.stop.requested():
             self.stopped.add(host)
+
+    def came_to(self, host: str) -> tuple[HostStatus, str | None]:
+        """What the work came to on a host, and why it was no success."""
+        if host in self.failed:
+            return HostStatus.FAILED, self.failed[host]
+        if host in self.skipped:
+            return HostStatus.SKIPPED, self.skipped[host]
+        return HostStatus.SUCCESS, None
 
     def tell(self, action: SnapshotAction, chosen: Chosen, error: str | None) -> None:
         """A snapshot was removed or reverted to, or could not be."""
@@ -99,7 +108,10 @@ def create(
             should_stop=recording.stop.requested,
         )
         for host, reason in taken.missing.items():
-            work.fail(host, reason)
+            if reason == NO_VCENTER:
+                work.skipped[host] = reason
+            else:
+                work.fail(host, reason)
 
 
 def remove(
@@ -242,20 +254,19 @@ def _settle(work: _Work, action: str) -> None:
     """Tell of each host, and say how the run ends."""
     recording = work.recording
     for host in work.target.hosts:
-        error = work.failed.get(host.name)
         recording.knows_host(host.name, host.id)
-        status = HostStatus.SUCCESS if error is None else HostStatus.FAILED
+        status, reason = work.came_to(host.name)
         task = action if host.name in work.stopped else None
-        result = HostResult(host.name, host.ip, status, failed_task=task, message=error)
+        result = HostResult(host.name, host.ip, status, failed_task=task, message=reason)
         recording.emit(HostFinished(result=result, canceled=result.canceled))
     stopped = recording.stop.requested()
     ended = StepStatus.FAILED if work.failed or stopped else StepStatus.SUCCESS
     recording.end(action, ended, canceled=stopped)
     recording.stop.check()
-    if len(work.failed) == len(work.target.hosts):
+    if work.failed and len(work.failed) + len(work.skipped) == len(work.target.hosts):
         name, reason = next(iter(work.failed.items()))
         raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
-    if work.failed:
+    if work.failed or work.skipped:
         recording.ends_as(RunStatus.PARTIAL, None)
 
 
