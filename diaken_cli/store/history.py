@@ -243,7 +243,8 @@ def _snapshots(session: Session, runs: Iterable[Run]) -> dict[int | None, tuple[
     wanted = [
         run.id
         for run in runs
-        if run.request.get("snapshot") or run.request.get("action") == SnapshotAction.CREATE
+        if (run.kind == RunKind.PLAYBOOK and run.request.get("snapshot"))
+        or run.request.get("action") == SnapshotAction.CREATE
     ]
     if not wanted:
         return {}

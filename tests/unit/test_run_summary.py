@@ -165,10 +165,15 @@ def test_the_list_counts_the_snapshots_that_were_asked_for(store: Store) -> None
     a_run(store, good("web01", "web02"), {"web01": None, "web02": DOWN})
     a_run(store, good("web01", "web02"), {"web01": None}, status=RunStatus.CANCELED)
     begin(store).end(RunStatus.SUCCESS)
+    revert = begin(
+        store, RunKind.SNAPSHOT, playbook=None, request={"action": "revert", "snapshot": "before"}
+    )
+    store.recorder.finish_hosts(revert.id, [(result("web01", *good("web01")["web01"]), None)])
+    revert.end(RunStatus.SUCCESS)
     rows = [history.run_as_text_row(each) for each in store.history.select(RunFilter())]
     shown = history.columns(Console(file=io.StringIO()), rows)["SNAPSHOTS"]
     cells = [str(shown(row)) for row in sorted(rows, key=lambda row: row["id"])]
-    assert cells == ["2/2", "1/2", "1/2", "None"]
+    assert cells == ["2/2", "1/2", "1/2", "None", "None"]
 
 
 def test_a_deploy_is_not_counted_by_hosts(store: Store) -> None:
