@@ -32,7 +32,7 @@ PRUNED: Mapping[str, Any] = {
     "REASON": lambda shape: shape["error"] or shape["reason"],
 }
 WHOLE = ("ID", "AGE")
-SPARE = ("VCENTER", "VM", "DEPTH", "AUTOMATIC", "SIZE", "ACTION")
+SPARE = ("VCENTER", "VM", "AUTOMATIC", "SIZE", "ACTION", "DEPTH")
 
 
 def row_as_json(row: Row) -> dict[str, Any]:

@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 from diaken_cli.actions.snapshots.reporting import line
 from diaken_cli.actions.snapshots.rows import Row, failure
-from diaken_cli.render.snapshots import aliases, offered, pruned, totals
+from diaken_cli.render.snapshots import (
+    LISTED,
+    SPARE,
+    WHOLE,
+    aliases,
+    offered,
+    pruned,
+    row_as_json,
+    totals,
+)
+from diaken_cli.render.tables import table
 from diaken_cli.retention import Kept
 from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
 
@@ -86,6 +96,14 @@ def test_a_list_has_a_total() -> None:
         " 5 kept (4 not old enough, 1 taken by no run of this database)"
     )
     assert totals([row("web01", "mine", 1, 2)]) == "1 snapshot of 1 host; prune would remove 0"
+
+
+def test_a_list_at_80_columns_has_the_depth_that_it_warns_of() -> None:
+    rows = [
+        replace(each, reason="the only one of its name") for each in night(SnapshotStatus.PLANNED)
+    ]
+    drawn = table([row_as_json(each) for each in rows], LISTED, whole=WHOLE, spare=SPARE)
+    assert drawn.left_out(80) == ["VCENTER", "VM", "AUTOMATIC"]
 
 
 def test_a_mail_of_prune_says_where_why_and_what_next() -> None:
