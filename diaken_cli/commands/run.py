@@ -14,6 +14,7 @@ from diaken_cli.commands.targets import (
     ask_group,
     ask_host,
     ask_playbook,
+    note_environment,
 )
 from diaken_cli.words import TargetType
 
@@ -101,6 +102,8 @@ def on_group(
         asked = name is None or playbook is None
         name, environment = ask_group(call, ask, "GROUP", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
+        if name is not None and environment is None:
+            note_environment(call, ask, name)
         target = _Target(TargetType.GROUP, name, environment)
         if asked and name and playbook and now.retry_failed is None:
             options = _asked_for_snapshot(call, ask, target, options)

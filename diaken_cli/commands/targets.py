@@ -37,11 +37,16 @@ def ask_host(
 def ask_group(
     call: Call, ask: Questions, option: str, given: str | None, environment: str | None
 ) -> tuple[str | None, str | None]:
-    """A group that has an active host, and the environment, where that has to be said."""
+    """A group that has an active host, and its environment.
+
+    The line without questions names both: it means this group also when another environment gets
+    one of that name.
+    """
     if not call.may_ask:
         return given, environment
     if given is not None:
         return given, ask.environment_of(given, environment)
+    typed = environment
     grouped = [each for each in call.store.inventory.hosts() if each.group]
     places = sorted({each.environment for each in grouped})
     if len(places) > 1:
@@ -50,9 +55,16 @@ def ask_group(
         environment = places[0]
     names = [each.group or "" for each in grouped if each.environment == environment]
     group = ask.choice(option, None, "Group", lambda: sorted(set(names)))
-    if len(places) == 1 and group and len(call.store.inventory.groups(name=group)) > 1:
-        ask.noted("--environment", environment or "")
+    if len(places) == 1 and group and typed is None:
+        ask.noted("--environment", places[0])
     return group, environment
+
+
+def note_environment(call: Call, ask: Questions, group: str) -> None:
+    """Add the only environment of a group that was typed alone to the line without questions."""
+    places = [each.environment for each in call.store.inventory.groups(name=group)]
+    if ask.asked and len(places) == 1:
+        ask.noted("--environment", places[0])
 
 
 def ask_environment(call: Call, ask: Questions, option: str, given: str | None) -> str | None:

@@ -217,7 +217,7 @@ def _snapshot(host: Shape) -> str | None:
 
 
 def _retry(run: Shape) -> str:
-    named = run["environment"] and run["target_type"] != TargetType.ENVIRONMENT
-    environment = f" --environment {run['environment']}" if named else ""
+    ambiguous = run["target_type"] == TargetType.GROUP  # other names are unique
+    environment = f" --environment {run['environment']}" if ambiguous else ""
     target = f"{run['target_type']} {run['target']} {run['playbook']}"
     return f"diaken run {target}{environment} --retry-failed {run['id']}"

@@ -31,10 +31,12 @@ def test_of_many_hosts_the_group_is_asked_for_first(places: Cli) -> None:
 
 
 def test_a_group_of_the_only_environment_with_hosts_is_asked_for_at_once(places: Cli) -> None:
-    """The line that needs no question names the environment where another has such a group."""
+    """The line that needs no question names the environment: another one may get such a group."""
     add(places, "web01", "10.0.9.1", group="web")
     add(places, "db01", "10.0.9.2", group="db")
     done = planned(places, "group", ("Group (db, web): ", "db"))
-    assert "run group --dry-run db basic_info" in done.out
+    assert "run group --dry-run db --environment PROD basic_info" in done.out
     done = planned(places, "group", ("Group (db, web): ", "web"))
     assert "run group --dry-run web --environment PROD basic_info" in done.out
+    done = places.at_a_terminal("run", "group", "db", "--dry-run", answers=[PLAYBOOK])
+    assert "run group db --dry-run basic_info --environment PROD" in done.out

@@ -15,7 +15,7 @@ from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import act
 from diaken_cli.render.report import page
 from diaken_cli.render.runs import run_for_people
-from diaken_cli.render.summary import show_quietly
+from diaken_cli.render.summary import show_quietly, what_next
 from diaken_cli.store import Store
 from diaken_cli.words import (
     HostCounters,
@@ -326,3 +326,31 @@ def test_people_are_told_which_act_it_was(
     kind: RunKind, playbook: str | None, request_: dict[str, Any], said: str
 ) -> None:
     assert act(kind, playbook, request_) == said
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (("host", "web01"), "host web01 update"),
+        (("group", "web"), "group web update --environment PROD"),
+        (("environment", "PROD"), "environment PROD update"),
+    ],
+)
+def test_only_a_group_is_tried_again_with_its_environment(
+    target: tuple[str, str], words: str
+) -> None:
+    """As in the line without questions; the names of hosts and environments are unique."""
+    run = {
+        "id": 7,
+        "kind": "playbook",
+        "status": "canceled",
+        "playbook": "update",
+        "error": None,
+        "target_type": target[0],
+        "target": target[1],
+        "environment": "PROD",
+        "hosts": [],
+        "totals": {"hosts": 1, "success": 0},
+    }
+    again = f"Run it where it did not finish: diaken run {words} --retry-failed 7"
+    assert list(what_next(run)) == [again]
