@@ -173,7 +173,8 @@ class Progress:
         host.ok, host.changed = result.counters.ok, result.counters.changed
         host.failed = result.counters.failed
         host.task = result.failed_task or host.task
-        host.message = None if event.canceled else result.message
+        told = (host.task or "").endswith(f" snapshot: {result.message}")
+        host.message = None if event.canceled or told else result.message
 
     def _note_snapshot(self, event: SnapshotFinished) -> None:
         host = self.hosts.setdefault(event.host, HostProgress(event.host))

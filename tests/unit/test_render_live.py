@@ -314,6 +314,18 @@ def test_what_comes_from_hosts_is_harmless() -> None:
     assert not set(said) & set("\x1b\x07\u202e")
 
 
+def test_why_there_is_no_snapshot_is_said_once() -> None:
+    why = "the host has no vCenter"
+    result = HostResult("web02", "10.0.4.22", HostStatus.SKIPPED, message=why)
+    taken = SnapshotFinished(
+        host="web02", vcenter=None, name="mine", status=SnapshotStatus.SKIPPED, error=why
+    )
+    lines = drawn(gathered(started(2), taken, HostFinished(result=result)), screen())
+    (line,) = (each for each in lines if "web02" in each)
+    assert line.rstrip().endswith(f"create snapshot: {why}")
+    assert line.startswith("»")
+
+
 # ── the screen ───────────────────────────────────────────────────────────────────────────────
 
 
