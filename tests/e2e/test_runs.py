@@ -125,7 +125,7 @@ def test_a_play_for_no_host_is_a_failure(cli: Cli) -> None:
     assert statuses(run) == {"web01": "skipped"}
     number = str(run["id"])
     assert cli.error(12, "deploy", "abort", number)["message"].startswith(
-        f"run {number} is no deploy"
+        f"run {number} is a playbook run, not a deploy"
     )
     assert cli.error(11, "deploy", "abort", "999")["code"] == "not_found", "nobody is asked before"
 

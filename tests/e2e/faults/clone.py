@@ -1,7 +1,5 @@
 """What goes wrong while the template is cloned."""
 
-import time
-
 from tests.e2e.faults.fault import (
     BOTH,
     SLOW_CLONE,
@@ -148,11 +146,10 @@ CLONE = (
     ),
     Fault(
         "vCenter takes the call to clone and never answers",
-        (order("delay", "CloneVM_Task", ms=4000),),
+        (order("delay", "CloneVM_Task", ms=60_000),),  # until its session has been ended
         code="outcome_unknown",
         said="time-out",
         left=BOTH,
-        mended=lambda _: time.sleep(3),  # it has come by now
         world="impatient",
     ),
     Fault(

@@ -224,7 +224,7 @@ UNDO = (
         "vCenter takes the call to destroy the VM and never answers",
         (
             order("taskfault", "PowerOnVM_Task", fault="FileLocked"),
-            order("delay", "Destroy_Task", ms=4000),
+            order("delay", "Destroy_Task", ms=60_000),
         ),
         step="power_on",
         code="file_locked",
