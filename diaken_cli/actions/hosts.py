@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import by_name, keep_hosts_file, only_one
 from diaken_cli.errors import InvalidInput, Mistake
-from diaken_cli.events import Emit
 from diaken_cli.store import Store
 from diaken_cli.store.records import (
     EnvironmentRecord,
@@ -18,6 +18,9 @@ from diaken_cli.store.records import (
     HostValues,
     VCenterRecord,
 )
+
+if TYPE_CHECKING:
+    from diaken_cli.events import Emit
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def add_host(
     given: GivenHost,
     now: datetime,
     hosts_file: Path | None,
-    emit: Emit,
+    emit: "Emit",
 ) -> HostRecord:
     """Add a host, and write /etc/hosts. Raises InvalidInput with all that is wrong."""
     reader = validate.Reader()
@@ -118,7 +121,7 @@ def _understand_new(
 
 
 def set_host(
-    store: Store, host: HostRecord, *, given: GivenHost, hosts_file: Path | None, emit: Emit
+    store: Store, host: HostRecord, *, given: GivenHost, hosts_file: Path | None, emit: "Emit"
 ) -> HostRecord:
     """Change what is said of a host, and write /etc/hosts.
 
@@ -137,7 +140,7 @@ def set_host(
     return changed
 
 
-def remove_host(store: Store, host: HostRecord, *, hosts_file: Path | None, emit: Emit) -> None:
+def remove_host(store: Store, host: HostRecord, *, hosts_file: Path | None, emit: "Emit") -> None:
     """Remove a host from the inventory and from /etc/hosts; its VM is not touched.
 
     Raises Conflict where a run, a deploy or a scheduled task needs it.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from diaken_cli import units
 from diaken_cli.actions.validate import (
@@ -14,11 +14,13 @@ from diaken_cli.actions.validate import (
     stored_name,
 )
 from diaken_cli.errors import ConfigurationError, Conflict, InvalidInput, Mistake, NotFound
-from diaken_cli.events import Emit, Warned
 from diaken_cli.services import hosts_file
 from diaken_cli.store import Store
 from diaken_cli.store.inventory import DEFAULT_SETTINGS
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
+
+if TYPE_CHECKING:
+    from diaken_cli.events import Emit
 
 Named = TypeVar("Named", EnvironmentRecord, GroupRecord, VCenterRecord)
 ATTEMPTS = 10
@@ -27,7 +29,7 @@ NEAR = 0.8  # of two names: how much of them is the same
 # ── /etc/hosts ───────────────────────────────────────────────────────────────────────────────
 
 
-def keep_hosts_file(store: Store, path: Path | None, emit: Emit) -> None:
+def keep_hosts_file(store: Store, path: Path | None, emit: "Emit") -> None:
     """Write the block of /etc/hosts anew; `path` None: it is turned off.
 
     The inventory has changed already, so what goes wrong here is a warning.
@@ -37,15 +39,18 @@ def keep_hosts_file(store: Store, path: Path | None, emit: Emit) -> None:
     try:
         outcome = write_block(store, path)
     except (ConfigurationError, Conflict) as error:
-        emit(
-            Warned(
-                message=f"{path} was not changed: {error.message};"
-                " once that is mended: diaken hosts sync"
-            )
+        _warn(
+            emit, f"{path} was not changed: {error.message}; once that is fixed: diaken hosts sync"
         )
         return
     for warning in outcome.warnings:
-        emit(Warned(message=warning))
+        _warn(emit, warning)
+
+
+def _warn(emit: "Emit", message: str) -> None:
+    from diaken_cli.events import Warned  # what only reads the inventory needs no events
+
+    emit(Warned(message=message))
 
 
 def write_block(
@@ -205,7 +210,7 @@ def set_group(
 
 
 def set_setting(
-    store: Store, *, key: str | None, text: str | None, emit: Emit | None = None
+    store: Store, *, key: str | None, text: str | None, emit: "Emit | None" = None
 ) -> Any:
     """Store a setting, and return its value: JSON where `text` is JSON. Raises InvalidInput.
 
@@ -221,7 +226,7 @@ def set_setting(
     if emit is not None and (meant := meant_setting(checked, DEFAULT_SETTINGS)):
         said = f"{checked} is no setting of diaken: it is only passed to playbooks"
         undo = f"diaken settings unset {checked}"
-        emit(Warned(message=f"{said}. Did you mean {meant}? Take it back with: {undo}"))
+        _warn(emit, f"{said}. Did you mean {meant}? Take it back with: {undo}")
     return value
 
 

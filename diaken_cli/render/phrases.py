@@ -1,11 +1,13 @@
 """How durations, counters and runs are said in a few words."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from diaken_cli.events import RunStarted, RunWaiting, SnapshotFinished
 from diaken_cli.units import format_duration
 from diaken_cli.words import HostCounters, RunKind
+
+if TYPE_CHECKING:
+    from diaken_cli.events import RunStarted, RunWaiting, SnapshotFinished
 
 MOST_NAMES = 3
 
@@ -49,18 +51,18 @@ def title(kind: RunKind, target: str, playbook: str | None, request: Mapping[str
     return f"{act(kind, playbook, request)} {'on' if playbook else 'of'} {target}"
 
 
-def began(started: RunStarted) -> str:
+def began(started: "RunStarted") -> str:
     """The title of a run that begins: `run 12: update (check) on web`."""
     request = {"action": started.action, "check": started.check}
     said = title(started.kind, started.target, started.playbook, request)
     return f"run {started.run}: {said}"
 
 
-def waits(event: RunWaiting) -> str:
+def waits(event: "RunWaiting") -> str:
     """What a run waits for, and for how long at most."""
     return f"Waiting up to {format_duration(round(event.seconds))}: {event.message}"
 
 
-def no_snapshot(event: SnapshotFinished) -> str:
+def no_snapshot(event: "SnapshotFinished") -> str:
     """That a host goes without a snapshot, where none was tried: `web01: no snapshot: why`."""
     return f"{event.host}: no snapshot: {event.error}"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, select, update
@@ -12,8 +12,6 @@ from sqlmodel import Session, col
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound
 from diaken_cli.models import Run, ScheduledTask
 from diaken_cli.store.places import TASK_HAS_ENDED
-from diaken_cli.timing import Moment
-from diaken_cli.timing.moments import as_instant
 from diaken_cli.words import (
     RunOptions,
     RunStatus,
@@ -22,6 +20,9 @@ from diaken_cli.words import (
     from_stored,
     to_stored,
 )
+
+if TYPE_CHECKING:
+    from diaken_cli.timing import Moment
 
 TaskQuery = Select[*tuple[Any, ...]]
 
@@ -40,7 +41,7 @@ class TaskValues:
     environment: str
     playbook: str
     options: RunOptions
-    moment: Moment
+    moment: "Moment"
     rule: str | None
     grace: int
     due_at: datetime
@@ -62,7 +63,7 @@ class TaskRecord:
     environment: str
     playbook: str
     options: RunOptions
-    moment: Moment
+    moment: "Moment"
     rule: str | None
     grace: int
     due_at: datetime | None
@@ -243,7 +244,9 @@ def _not_pending(task: TaskRecord) -> Conflict:
     )
 
 
-def _moment(task: ScheduledTask) -> Moment:
+def _moment(task: ScheduledTask) -> "Moment":
+    from diaken_cli.timing.moments import Moment, as_instant  # not where no task is read
+
     wall = datetime.fromisoformat(task.wall_at)
     instant = as_instant(wall, ZoneInfo(task.timezone), task.fold)
     return Moment(wall, task.timezone, task.fold, instant)
