@@ -26,6 +26,7 @@ PASSWORDS = "ansible_*pass*"
 LISTS = ("provision_packages", "target_dns")
 """The variables of the shipped playbooks that take a list of texts, and nothing else."""
 VCENTER_PORT = 443
+FEW = 10  # names that are all shown beside the one that may be meant
 MOST_LEVELS = 50
 TOO_DEEP = f"must be nested at most {MOST_LEVELS} levels deep"
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
@@ -182,11 +183,15 @@ def unknown(option: str, name: str, known: Iterable[str]) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """The names that are most like a wrong one, or else all that there are, for a message."""
+    """The names that are most like a wrong one, and all that there are, for a message."""
     names = list(known)
-    if near := nearest_names(name, names):
-        return f"Did you mean {near}?"
-    return f"Known: {', '.join(names)}" if names else "There is none yet"
+    if not names:
+        return "There is none yet"
+    near = nearest_names(name, names)
+    said = [f"Did you mean {near}?"] if near else []
+    if not near or len(names) <= FEW:
+        said.append(f"Known: {', '.join(names)}")
+    return " ".join(said)
 
 
 def choices(names: Iterable[str]) -> str:

@@ -176,7 +176,7 @@ def test_a_name_that_is_nearly_right_is_told_what_may_be_meant(places: Cli) -> N
         add(places, f"web0{number}", f"10.0.4.2{number}", group="web")
     host = ("hosts", "show", "web99")
     assert places.error(11, *host)["hint"] == "Did you mean web01, web02 or web03?"
-    message = "unknown environment 'prod'. Did you mean PROD?"
+    message = "unknown environment 'prod'. Did you mean PROD? Known: PROD, TEST"
     for call in (
         ("hosts", "list"),
         ("hosts", "add", "new", "--ip", "10.0.4.30"),
@@ -187,7 +187,7 @@ def test_a_name_that_is_nearly_right_is_told_what_may_be_meant(places: Cli) -> N
         assert mistake["message"] == message
     new = ("hosts", "add", "new", "--ip", "10.0.4.30", "--environment", "PROD", "--group")
     (mistake,) = places.error(2, *new, "wbe")["mistakes"]
-    assert mistake["message"] == "'wbe' is no group of PROD. Did you mean web?"
+    assert mistake["message"] == "'wbe' is no group of PROD. Did you mean web? Known: db, web"
     done = places.run(*new, "web")
     assert done.err.startswith("added host new (10.0.4.30) to group web of environment PROD\n")
     done = places.run("hosts", "add", "alone", "--ip", "10.0.4.31", "--environment", "PROD")
