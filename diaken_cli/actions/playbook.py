@@ -80,20 +80,17 @@ def carry_out(
     return outcome
 
 
-def would_not_start(found: catalog.Playbook, config: Config) -> str | None:
-    """Why Ansible would not start a playbook, in one sentence; None where it would.
-
-    Raises AnsibleNotStarted where there is no Ansible.
-    """
-    complaint = syntax_check(found.path, config.ansible.vault_password_file)
-    return None if complaint is None else _refusal(found.name, complaint)
-
-
-def check_start(name: str, options: RunOptions, store: Store, config: Config) -> None:
+def check_start(
+    name: str,
+    options: RunOptions,
+    store: Store,
+    config: Config,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> None:
     """Have Ansible look at a playbook, with the extra variables that it is to get.
 
-    Raises AnsibleNotStarted where it would not start, and where there is no such playbook. It
-    takes a second or two.
+    It takes a second or two; nothing is known where `should_stop` has ended it. Raises
+    AnsibleNotStarted where it would not start, and where there is no such playbook or no Ansible.
     """
     try:
         found = catalog.find(name, config.playbooks.paths)
@@ -102,14 +99,13 @@ def check_start(name: str, options: RunOptions, store: Store, config: Config) ->
         raise _not_started(name, fault) from fault
     vault = options.vault_password_file or config.ansible.vault_password_file
     variables = (store.inventory.settings(), *given)
-    complaint = syntax_check(found.path, Path(vault) if vault else None, variables)
+    complaint = syntax_check(found.path, Path(vault) if vault else None, variables, should_stop)
     if complaint is not None:
-        hint = f"Check it with: diaken playbooks show {name}"
-        raise AnsibleNotStarted(_refusal(name, complaint), headline=complaint, hint=hint)
-
-
-def _refusal(name: str, complaint: str) -> str:
-    return f"Ansible would not start {name}: {complaint}"
+        raise AnsibleNotStarted(
+            f"Ansible would not start {name}: {complaint}",
+            headline=complaint,
+            hint=f"Check it with: diaken playbooks show {name}",
+        )
 
 
 def _not_started(name: str, fault: NotFound | ValueError) -> AnsibleNotStarted:

@@ -299,3 +299,21 @@ def test_who_follows_sees_it_to_its_end_and_may_leave(fleet: Fleet) -> None:
             status, _, err = ended(stays)
     assert (status, "TASK Before" in out) == (0, True)
     assert f"run {number} has ended: canceled" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_a_stop_while_ansible_looks_at_the_playbook(fleet: Fleet, number: signal.Signals) -> None:
+    """Before its snapshots, and where a vault would have Ansible wait for ever: it is a stop."""
+    sleep = Sleep(3600)
+    vault = fleet.folder / "vault"
+    vault.write_text(f"#!/bin/sh\nsleep {sleep.argument}\n")
+    vault.chmod(0o755)
+    words = ("run", "group", "web", "say", "--snapshot", "--vault-password-file", str(vault))
+    with fleet.going_on(*words, "--json", start_new_session=True) as call:
+        until(sleep.sleepers, "the vault is asked for its password")
+        os.killpg(call.pid, number)
+        status, out, _ = ended(call)
+    run = json.loads(out)
+    assert (status, run["status"], run["error"]["code"]) == (130, "canceled", "canceled")
+    assert [(step["name"], step["status"]) for step in run["steps"]] == [("snapshot", "failed")]
+    assert not sleep.sleepers()

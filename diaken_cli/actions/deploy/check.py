@@ -1,15 +1,17 @@
 """Everything that can be wrong with a deploy and that only the outside can tell."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from diaken_cli.actions.playbook import would_not_start
+from diaken_cli.actions.playbook import check_start
 from diaken_cli.config import Config
-from diaken_cli.errors import DiakenError, Mistake, NotFound
+from diaken_cli.errors import AnsibleNotStarted, DiakenError, Mistake, NotFound
 from diaken_cli.services.ansible import catalog, reach
 from diaken_cli.services.vsphere.placement import Placement, resolve_placement
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import by_address, find_vms
-from diaken_cli.words import DeployRequest
+from diaken_cli.store import Store
+from diaken_cli.words import DeployRequest, RunOptions
 
 PROBE_SECONDS = 2.0
 
@@ -20,6 +22,7 @@ def placement_and_mistakes(
     *,
     others: Sequence[str],
     connect: Callable[[str], Session],
+    store: Store,
     config: Config,
     warn: Callable[[str], None],
 ) -> tuple[Placement | None, list[Mistake]]:
@@ -29,7 +32,7 @@ def placement_and_mistakes(
     """
     found = resolve_placement(vcenter, request)
     placement, mistakes = (found, []) if isinstance(found, Placement) else (None, list(found))
-    mistakes += _not_startable(request.playbooks, config)
+    mistakes += _not_startable(request.playbooks, store, config)
     if request.ip and request.gateway is None:
         warn(f"no gateway: {request.name} will reach its own network only (--gateway)")
     if request.ip:
@@ -45,19 +48,19 @@ def placement_and_mistakes(
     return placement, mistakes
 
 
-def _not_startable(names: Sequence[str], config: Config) -> list[Mistake]:
+def _not_startable(names: Sequence[str], store: Store, config: Config) -> list[Mistake]:
     """A mistake for each playbook that Ansible would not start; one that is not there is another's.
 
     Found after the clone, it would cost the whole deploy.
     """
     mistakes = []
     for name in dict.fromkeys(names):
-        try:
-            found = catalog.find(name, config.playbooks.paths)
-        except NotFound:
-            continue
-        if refusal := would_not_start(found, config):
-            mistakes.append(Mistake("--playbook", name, refusal, kind="ansible"))
+        with suppress(NotFound):
+            catalog.find(name, config.playbooks.paths)
+            try:
+                check_start(name, RunOptions(), store, config)
+            except AnsibleNotStarted as refusal:
+                mistakes.append(Mistake("--playbook", name, refusal.message, kind="ansible"))
     return mistakes
 
 

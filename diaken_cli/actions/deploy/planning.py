@@ -101,6 +101,7 @@ def checked(
                     vcenter,
                     others=[name for name in names if name != request.vcenter],
                     connect=outside.connect,
+                    store=outside.store,
                     config=outside.config,
                     warn=warn,
                 )

@@ -174,7 +174,13 @@ def _snapshot(world: PlaybookRun) -> Facts:
     from diaken_cli.actions.snapshots.taking import automatic_name, take
 
     request, recording, outside = world.request, world.recording, world.outside
-    playbook.check_start(request.playbook, request.options, outside.store, outside.config)
+    playbook.check_start(
+        request.playbook,
+        request.options,
+        outside.store,
+        outside.config,
+        recording.stop.requested,
+    )
     recording.stop.check()
     name = automatic_name(request.playbook, now())
     required = snapshot_required(request.options, outside.config)

@@ -1,8 +1,11 @@
 """Would Ansible start this playbook? Asked before it is scheduled, not at three in the morning."""
 
 import os
+import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from diaken_cli.services.ansible import arguments, environment, private
@@ -10,16 +13,19 @@ from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import SshSettings, Variables
 
 _PATIENCE = 120  # seconds
+_PACE = 0.2  # seconds from one look at `should_stop` to the next
 
 
 def syntax_check(
     playbook: Path,
     vault_password_file: Path | None = None,
     extra_variables: Sequence[Variables] = (),
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> str | None:
     """What Ansible has against a playbook, or None; it is read, and nothing is run.
 
-    What it imports may depend on extra variables.
+    What it imports may depend on extra variables. Once `should_stop` says so nothing is known any
+    more, and None is returned.
 
     Raises:
         AnsibleNotStarted: there is no ansible-playbook.
@@ -30,20 +36,34 @@ def syntax_check(
     with private.folder() as scratch:
         settings = environment.settings(SshSettings(Path(os.devnull)), scratch)
         variables, _ = arguments.write_variables(extra_variables, scratch)
+        with subprocess.Popen(
+            [*argv, *variables, str(playbook.absolute())],
+            cwd=playbook.parent if playbook.parent.is_dir() else scratch,
+            env=environment.inherited(os.environ)
+            | settings
+            | {"ANSIBLE_INVENTORY_ENABLED": "host_list", "ANSIBLE_LOCALHOST_WARNING": "False"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # a Ctrl-C is for diaken: Ansible would complain of it
+        ) as ansible:
+            try:
+                return _answer(ansible, should_stop)
+            finally:
+                with suppress(ProcessLookupError):  # with what a vault has it run
+                    os.killpg(ansible.pid, signal.SIGKILL)
+
+
+def _answer(ansible: "subprocess.Popen[str]", should_stop: Callable[[], bool]) -> str | None:
+    deadline = time.monotonic() + _PATIENCE
+    while not should_stop():
         try:
-            done = subprocess.run(
-                [*argv, *variables, str(playbook.absolute())],
-                cwd=playbook.parent if playbook.parent.is_dir() else scratch,
-                env=environment.inherited(os.environ)
-                | settings
-                | {"ANSIBLE_INVENTORY_ENABLED": "host_list", "ANSIBLE_LOCALHOST_WARNING": "False"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_PATIENCE,
-                check=False,
-            )
+            printed, said = ansible.communicate(timeout=_PACE)
         except subprocess.TimeoutExpired:
-            return f"its syntax could not be checked within {_PATIENCE} seconds"
-    return None if done.returncode == 0 else complaint(done.stderr) or complaint(done.stdout)
+            if time.monotonic() > deadline:
+                return f"its syntax could not be checked within {_PATIENCE} seconds"
+        else:
+            return None if ansible.returncode == 0 else complaint(said) or complaint(printed)
+    return None

@@ -16,6 +16,7 @@ def _validate(d: Deploy) -> Facts:
         d.vcenter,
         others=d.other_vcenters(),
         connect=d.connect,
+        store=d.store,
         config=d.config,
         warn=d.recording.warn,
     )
