@@ -1,5 +1,6 @@
 """`schedule` by the command: all is checked when it is added, and moments are those of the wall."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -273,7 +274,7 @@ def test_a_frequent_task_hides_no_other_one(cli: Cli) -> None:
     added = cli.run(*ADD, "often", *what, "*/5 * * * *")
     assert added.err.startswith("scheduled often (task ")
     assert ": append on host web01 of TEST, " in added.err
-    assert added.err.count(" UTC, in ") == 1
+    assert len(re.findall(" UTC, (?:in |due now)", added.err)) == 1  # as the moment may be this one
     assert "+0000" not in added.err
     cli.json(*ADD, "yearly", *what, "0 3 1 7 *")
     done = cli.run("schedule", "upcoming", "-n", "4")
