@@ -87,10 +87,22 @@ def check_start(
     config: Config,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Have Ansible look at a playbook, with the extra variables that it is to get.
+    """Have Ansible look at a playbook. Raises AnsibleNotStarted where it would not start it."""
+    if refused := refusal(name, options, store, config, should_stop):
+        raise refused
+
+
+def refusal(
+    name: str,
+    options: RunOptions,
+    store: Store,
+    config: Config,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> AnsibleNotStarted | None:
+    """What Ansible has against a playbook, with the extra variables that it is to get.
 
     It takes a second or two; nothing is known where `should_stop` has ended it. Raises
-    AnsibleNotStarted where it would not start, and where there is no such playbook or no Ansible.
+    AnsibleNotStarted where there is no such playbook, no file of its variables, or no Ansible.
     """
     try:
         found = catalog.find(name, config.playbooks.paths)
@@ -100,12 +112,13 @@ def check_start(
     vault = options.vault_password_file or config.ansible.vault_password_file
     variables = (store.inventory.settings(), *given)
     complaint = syntax_check(found.path, Path(vault) if vault else None, variables, should_stop)
-    if complaint is not None:
-        raise AnsibleNotStarted(
-            f"Ansible would not start {name}: {complaint}",
-            headline=complaint,
-            hint=f"Check it with: diaken playbooks show {name}",
-        )
+    if complaint is None:
+        return None
+    return AnsibleNotStarted(
+        f"Ansible would not start {name}: {complaint}",
+        headline=complaint,
+        hint=f"Check it with: diaken playbooks show {name}",
+    )
 
 
 def _not_started(name: str, fault: NotFound | ValueError) -> AnsibleNotStarted:

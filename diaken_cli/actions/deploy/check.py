@@ -1,11 +1,10 @@
 """Everything that can be wrong with a deploy and that only the outside can tell."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
-from diaken_cli.actions.playbook import check_start
+from diaken_cli.actions.playbook import refusal
 from diaken_cli.config import Config
-from diaken_cli.errors import AnsibleNotStarted, DiakenError, Mistake, NotFound
+from diaken_cli.errors import DiakenError, Mistake, NotFound
 from diaken_cli.services.ansible import catalog, reach
 from diaken_cli.services.vsphere.placement import Placement, resolve_placement
 from diaken_cli.services.vsphere.session import Session
@@ -55,12 +54,12 @@ def _not_startable(names: Sequence[str], store: Store, config: Config) -> list[M
     """
     mistakes = []
     for name in dict.fromkeys(names):
-        with suppress(NotFound):
+        try:
             catalog.find(name, config.playbooks.paths)
-            try:
-                check_start(name, RunOptions(), store, config)
-            except AnsibleNotStarted as refusal:
-                mistakes.append(Mistake("--playbook", name, refusal.message, kind="ansible"))
+        except NotFound:
+            continue
+        if refused := refusal(name, RunOptions(), store, config):
+            mistakes.append(Mistake("--playbook", name, refused.message, kind="ansible"))
     return mistakes
 
 
