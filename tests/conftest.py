@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from diaken_cli.store import Store
 from tests.lab_fixture import lab
 
 __all__ = ["lab"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty database."""
+    return Store(tmp_path / "diaken.db")
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ def database_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | Non
     """The variable that goes before the config file, and the absolute path that it names."""
     for name in DATABASE_VARIABLES:
         if given := environ.get(name):
+            # pathlib raises for an account that is not there; whether it can be used is said later.
             return name, os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
     return None
 

@@ -104,9 +104,7 @@ def add_host(
 
 def mistakes_of_new(store: Store, name: str | None, given: GivenHost) -> list[Mistake]:
     """What is wrong or missing in what is said of a new host."""
-    reader = validate.Reader()
-    _understand_new(store, name, given, reader)
-    return reader.mistakes
+    return validate.mistakes_of(lambda reader: _understand_new(store, name, given, reader))
 
 
 def _understand_new(

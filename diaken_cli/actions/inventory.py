@@ -6,13 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from diaken_cli import units
-from diaken_cli.actions.validate import (
-    Reader,
-    choices,
-    nothing_to_change,
-    setting_value,
-    stored_name,
-)
+from diaken_cli.actions.validate import Reader, choices, nothing_to_change
+from diaken_cli.actions.variables import setting_value, stored_name
 from diaken_cli.errors import ConfigurationError, Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.services import hosts_file
 from diaken_cli.store import Store

@@ -3,32 +3,24 @@
 A parser returns the value or raises ValueError with a sentence about it, like those in `units`.
 """
 
-import json
-import keyword
 import os
 import re
 import shlex
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatchcase
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+from diaken_cli.actions.variables import utf8, variable
 from diaken_cli.errors import InvalidInput, Mistake, MistakeKind, NotFound, UsageError
 from diaken_cli.units import nearest_names
-from diaken_cli.words import REPOINTING
 
 Value = TypeVar("Value")
 
-PASSWORDS = "ansible_*pass*"
-LISTS = ("provision_packages", "target_dns")
-"""The variables of the shipped playbooks that take a list of texts, and nothing else."""
 VCENTER_PORT = 443
 FEW = 10  # names that are all shown beside the one that may be meant
-MOST_LEVELS = 50
-TOO_DEEP = f"must be nested at most {MOST_LEVELS} levels deep"
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
 _DNS_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
 _ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -39,6 +31,13 @@ def parse_file(text: str) -> Path:
     if not text:
         raise ValueError("must name a file")
     return Path(text)
+
+
+def mistakes_of(read: "Callable[[Reader], object]") -> list[Mistake]:
+    """What is wrong or missing in what `read` reads."""
+    reader = Reader()
+    read(reader)
+    return reader.mistakes
 
 
 def nothing_to_change(command: str) -> UsageError:
@@ -84,7 +83,7 @@ class Reader:
         if text == "" and may_be_empty:
             return None
         try:
-            return parse(_utf8(text))
+            return parse(utf8(text))
         except ValueError as fault:
             self.refuse(option, text, str(fault))
             return current
@@ -157,7 +156,7 @@ class Reader:
             changed.pop(key, None)
         for each in given:
             try:
-                key, value = variable(_utf8(each))
+                key, value = variable(utf8(each))
             except ValueError as fault:
                 self.refuse("--var", each.partition("=")[0], str(fault))  # the rest may be secret
             else:
@@ -198,86 +197,6 @@ def choices(names: Iterable[str]) -> str:
     """What there is to choose from, for a message."""
     listed = ", ".join(names)
     return f"there are: {listed}" if listed else "there is none yet"
-
-
-# ── variables and settings ───────────────────────────────────────────────────────────────────
-
-
-def variable(text: str) -> tuple[str, str]:
-    """`K=V`; the value is a string, as with `ansible-playbook -e K=V`."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError("must be KEY=VALUE")
-    return stored_name(key), value
-
-
-def variable_name(text: str) -> str:
-    """A name that Ansible takes for a variable, and that points no host elsewhere."""
-    if not (text.isascii() and text.isidentifier()) or keyword.iskeyword(text):
-        raise ValueError(
-            f"{text!r} is not a variable name: letters, digits and _, no digit first, no word of"
-            " Python"
-        )
-    if text in REPOINTING:
-        raise ValueError(f"{text} is set by diaken itself, from the inventory")
-    return text
-
-
-def stored_name(text: str) -> str:
-    """The name of a variable or a setting that may be stored, which a password may not."""
-    if fnmatchcase(text.lower(), PASSWORDS):
-        raise ValueError(
-            f"{text} would store a password; use --become-password-command or an SSH key"
-        )
-    return variable_name(text)
-
-
-def stored_value(value: Any) -> Any:
-    """A value that JSON and UTF-8 can hold: no NaN, no 1e999, no half of a surrogate pair."""
-    if _is_deep(value):
-        raise ValueError(TOO_DEEP)
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError:
-        raise ValueError("must be a value that JSON can hold") from None
-    return value
-
-
-def setting_value(key: str, text: str) -> Any:
-    """The value of a setting: JSON where it is JSON, else the text itself."""
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError(TOO_DEEP) from None
-    except ValueError:
-        value = text
-    if _is_deep(value):
-        raise ValueError(TOO_DEEP)
-    try:
-        value = stored_value(value)
-    except ValueError:
-        value = _utf8(text)
-    if key == "snapshot_retention_hours" and not (type(value) is int and 1 <= value <= 99):
-        raise ValueError("must be a whole number of hours, 1-99")
-    if key in LISTS and not _is_list_of_texts(value):
-        words = value.replace(",", " ").split() if isinstance(value, str) else []
-        meant = json.dumps(words or ["one", "two"])
-        raise ValueError(f"must be a list of texts, as JSON: '{meant}'")
-    return value
-
-
-def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MOST_LEVELS + 1):
-        nested = [each for each in level if isinstance(each, dict | list)]
-        if not nested:
-            return False
-        level = [v for each in nested for v in (each.values() if isinstance(each, dict) else each)]
-    return True
 
 
 # ── hosts ────────────────────────────────────────────────────────────────────────────────────
@@ -404,13 +323,3 @@ def _is_host(text: str) -> bool:
             return False
         return True
     return len(text) <= 253 and _DNS_NAME.fullmatch(text) is not None
-
-
-def _utf8(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be valid UTF-8") from None
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character")
-    return text

@@ -160,9 +160,7 @@ def _test_before(candidate: VCenterRecord, given: GivenVCenter, otherwise: str) 
 
 def mistakes_of_new(store: Store, name: str | None, given: GivenVCenter) -> list[Mistake]:
     """What is wrong or missing in what is said of a new vCenter; nothing is connected to."""
-    reader = validate.Reader()
-    _understand_new(store, name, given, reader)
-    return reader.mistakes
+    return validate.mistakes_of(lambda reader: _understand_new(store, name, given, reader))
 
 
 def _understand_new(

@@ -127,6 +127,11 @@ class PlaybookOptions:
         typer.Option("--vault-password-file", metavar="FILE", rich_help_panel=SECRETS),
     ] = None
 
+    @property
+    def snapshot_is_decided(self) -> bool:
+        """Whether nobody has to be asked for a snapshot; a check changes nothing."""
+        return self.snapshot is not None or bool(self.require_snapshot or self.check)
+
     def given(self) -> "GivenOptions":
         """As the flow takes them."""
         from diaken_cli.actions.run.options import GivenOptions

@@ -157,8 +157,7 @@ def _asked_for_snapshot(
     call: Call, ask: Questions, target: _Target, options: PlaybookOptions
 ) -> PlaybookOptions:
     """With a snapshot, where a person who is asked for more wants one."""
-    decided = options.snapshot is not None or options.require_snapshot or options.check
-    if not call.may_ask or decided:
+    if not call.may_ask or options.snapshot_is_decided:
         return options
     hosts = [each for each in call.store.inventory.hosts() if target.has(each)]
     return replace(options, snapshot=ask_for_snapshot(ask, hosts))

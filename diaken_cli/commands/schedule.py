@@ -270,13 +270,11 @@ def _asked(
     """With what a person answers."""
     from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.adding import free_name, moment_check
-    from diaken_cli.actions.validate import Reader
+    from diaken_cli.actions.validate import mistakes_of
     from diaken_cli.timing import is_cron
 
     def name_mistakes(text: str | None) -> list[Mistake]:
-        reader = Reader()
-        free_name(call.store, text, reader)
-        return reader.mistakes
+        return mistakes_of(lambda reader: free_name(call.store, text, reader))
 
     def is_free(text: str) -> None:
         must_be_free(name_mistakes(text))
@@ -307,8 +305,7 @@ def _asked(
         every=every,
         at=at,
     )
-    decided = options.snapshot is not None or options.require_snapshot or options.check
-    if ask.asked and not decided:
+    if ask.asked and not options.snapshot_is_decided:
         options = replace(options, snapshot=ask_for_snapshot(ask, _hosts_of(call, task)))
     return name, task, options
 

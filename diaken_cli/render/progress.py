@@ -68,6 +68,7 @@ class HostProgress:
     since: datetime | None = None  # when that task began
     ended: datetime | None = None  # when it did
     message: str | None = None
+    no_snapshot: str | None = None  # why, which its task says already
     ok: int = 0
     changed: int = 0
     failed: int = 0
@@ -173,9 +174,10 @@ class Progress:
         host.ok, host.changed = result.counters.ok, result.counters.changed
         host.failed = result.counters.failed
         host.task = result.failed_task or host.task
-        told = (host.task or "").endswith(f" snapshot: {result.message}")
-        host.message = None if event.canceled or told else result.message
+        told = event.canceled or result.message == host.no_snapshot
+        host.message = None if told else result.message
 
     def _note_snapshot(self, event: SnapshotFinished) -> None:
         host = self.hosts.setdefault(event.host, HostProgress(event.host))
+        host.no_snapshot = event.error
         host.task = f"{event.action} snapshot: {event.error or event.status}"

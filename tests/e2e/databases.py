@@ -33,6 +33,17 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@contextmanager
+def on_small_disk(folder: Path, size: str) -> Iterator[tuple[Cli, Path]]:
+    """Calls whose database, with the environment PROD, is on a small disk of its own; that disk."""
+    with mounted(folder / "disk", "-o", f"size={size}") as disk:
+        cli = Cli(folder)
+        cli.database = disk / "diaken.db"
+        cli.configure()
+        cli.json("environments", "add", "PROD")
+        yield cli, disk
+
+
 def fill(folder: Path, *, leave: int = 0) -> Path:
     """Write until the disk is full, then give back so many bytes."""
     ballast = folder / "ballast"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
-from tests.e2e.databases import ROOT, fill, findings, mounted, whole
+from tests.e2e.databases import ROOT, fill, findings, mounted, on_small_disk, whole
 
 
 def test_a_disk_that_is_full_before_there_is_a_database(tmp_path: Path) -> None:
@@ -27,11 +27,7 @@ def test_a_disk_that_is_full_before_there_is_a_database(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path) -> None:
-    with mounted(tmp_path / "disk", "-o", "size=1m") as disk:
-        cli = Cli(tmp_path)
-        cli.database = disk / "diaken.db"
-        cli.configure()
-        cli.json("environments", "add", "PROD")
+    with on_small_disk(tmp_path, "1m") as (cli, disk):
         cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
         ballast = fill(disk)
         error = cli.error(
@@ -107,11 +103,7 @@ def test_a_disk_that_fills_up_during_a_run(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_can_only_be_read(tmp_path: Path) -> None:
-    with mounted(tmp_path / "disk", "-o", "size=2m") as disk:
-        cli = Cli(tmp_path)
-        cli.database = disk / "diaken.db"
-        cli.configure()
-        cli.json("environments", "add", "PROD")
+    with on_small_disk(tmp_path, "2m") as (cli, disk):
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         for words in (("environments", "list"), ("environments", "add", "TEST")):
             error = cli.error(10, *words)

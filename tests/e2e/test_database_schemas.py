@@ -12,7 +12,7 @@ import pytest
 
 from diaken_cli.store import migrate
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
-from tests.e2e.databases import ROOT, fill, findings, mounted, whole
+from tests.e2e.databases import ROOT, fill, findings, on_small_disk, whole
 
 
 def older(database: Path, *statements: str) -> None:
@@ -83,11 +83,7 @@ def test_processes_that_come_at_once_keep_one_copy_of_the_old_schema(seeded: Cli
 
 
 def test_without_room_for_the_copy_the_schema_stays(tmp_path: Path) -> None:
-    with mounted(tmp_path / "disk", "-o", "size=1m") as disk:
-        cli = Cli(tmp_path)
-        cli.database = disk / "diaken.db"
-        cli.configure()
-        cli.json("environments", "add", "PROD")
+    with on_small_disk(tmp_path, "1m") as (cli, disk):
         older(cli.database)
         for each in disk.glob("diaken.db-*"):
             each.unlink()

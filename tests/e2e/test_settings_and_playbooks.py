@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from diaken_cli.actions.inventory import meant_setting, set_setting
-from diaken_cli.actions.validate import LISTS, setting_value
+from diaken_cli.actions.variables import LISTS, setting_value
 from diaken_cli.errors import InvalidInput
 from diaken_cli.services.ansible.catalog import list_playbooks
 from tests.e2e.cli import Cli

@@ -20,11 +20,6 @@ from diaken_cli.words import RunStatus
 from tests.seeding import begin
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "diaken.db")
-
-
 def why(lock: Path, number: signal.Signals) -> str:
     """What a run says that gets a signal."""
     with Stop(lock).heeded() as stop:

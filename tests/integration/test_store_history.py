@@ -1,7 +1,6 @@
 """What was done is found, read as it grows, and thinned out, in a real database."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +18,6 @@ from diaken_cli.words import (
     TaskResult,
 )
 from tests.seeding import MORNING, Seeded, add_hosts, begin, result
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "diaken.db")
 
 
 def numbers(store: Store, wanted: RunFilter) -> list[int]:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +27,6 @@ from diaken_cli.words import (
 )
 from tests.seeding import begin, result
 from tests.unit.rendered_runs import ended, partial_run, stored
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "diaken.db")
 
 
 def test_each_command_that_helps_with_a_deploy_is_said_once(

@@ -1,7 +1,5 @@
 """A run as JSON is the contract's, word for word."""
 
-from pathlib import Path
-
 import pytest
 
 from diaken_cli.render.runs import run_as_row, step_status
@@ -15,11 +13,6 @@ from diaken_cli.words import (
 )
 from tests.seeding import begin
 from tests.unit.rendered_runs import partial_run, stored
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "diaken.db")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What is typed at a retry wins over what the earlier run had; the rest is as it was."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,15 +42,15 @@ NO_SNAPSHOTS = ("No snapshots, unlike run 7: --check changes nothing.",)
     ],
 )
 def test_options_of_a_retry(
-    before: dict[str, object],
-    typed: dict[str, object],
+    before: dict[str, Any],
+    typed: dict[str, Any],
     becomes: dict[str, object],
     notes: tuple[str, ...],
 ) -> None:
-    reader, given = Reader(), GivenOptions(**typed)  # type: ignore[arg-type]
+    reader, given = Reader(), GivenOptions(**typed)
     now = understand(given, reader, Path("/"))
 
-    options, said = retried_options(7, RunOptions(**before), now, given)  # type: ignore[arg-type]
+    options, said = retried_options(7, RunOptions(**before), now, given)
 
     assert not reader.mistakes
     assert to_stored(options) == {"v": 1, **becomes}

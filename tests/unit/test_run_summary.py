@@ -1,7 +1,6 @@
 """A run in one line: what somebody has to know who reads only the mail."""
 
 import io
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +27,6 @@ from tests.seeding import begin, result
 UNREACHED = "Failed to connect to the host via ssh: ssh: connect to host 10.0.4.29: Refused"
 Hosts = dict[str, tuple[HostStatus, str | None, str | None]]
 DOWN = "vCenter main: HTTP 503 Service Unavailable"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "diaken.db")
 
 
 def a_run(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.validate import MOST_LEVELS, setting_value, stored_value
+from diaken_cli.actions.variables import MOST_LEVELS, setting_value, stored_value
 
 
 def nested(levels: int, inner: Any = 1) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from diaken_cli import units
-from diaken_cli.actions import validate
+from diaken_cli.actions import variables
 from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.ansible_groups import Groups
 from diaken_cli.actions.importing.candidates import Candidate, Source, listed
@@ -83,7 +83,7 @@ def kept(said: Variables) -> tuple[dict[str, Any], list[str]]:
         if name in TAKEN:
             continue
         try:
-            stored[validate.stored_name(name)] = validate.stored_value(value)
+            stored[variables.stored_name(name)] = variables.stored_value(value)
         except ValueError as fault:
             refusals.append(f"variable {name} is left out: {fault}")
     return stored, refusals

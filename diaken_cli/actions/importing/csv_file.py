@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from diaken_cli.actions import validate
 from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.candidates import Candidate, Source
+from diaken_cli.actions.variables import stored_name
 from diaken_cli.errors import InvalidInput, Mistake
 
 COLUMNS = (
@@ -83,7 +83,7 @@ def _columns(header: Sequence[str], path: str, number: int) -> list[str]:
             wrong.append(f"column {name!r} is there {names.count(name)} times")
         if name.startswith(VARIABLE):
             try:
-                validate.stored_name(name[len(VARIABLE) :])
+                stored_name(name[len(VARIABLE) :])
             except ValueError as fault:
                 wrong.append(f"column {name!r}: {fault}")
         elif name not in COLUMNS:

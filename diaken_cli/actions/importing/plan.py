@@ -14,6 +14,7 @@ from diaken_cli.actions.hosts import Places, understand
 from diaken_cli.actions.importing.candidates import Candidate, Source, listed
 from diaken_cli.actions.importing.present import Hosts, there
 from diaken_cli.actions.importing.rows import Action, Plan, Read, Row, same, source_row
+from diaken_cli.actions.variables import stored_name, stored_value
 from diaken_cli.store.importing import NewGroup
 from diaken_cli.store.records import GroupRecord, HostRecord
 
@@ -72,7 +73,7 @@ def _read(
     variables = {}
     for key, value in candidate.variables.items():
         try:
-            variables[validate.stored_name(key)] = validate.stored_value(value)
+            variables[stored_name(key)] = stored_value(value)
         except ValueError as fault:
             reader.refuse("--var", key, str(fault))
     mistakes = list(candidate.mistakes)

@@ -17,7 +17,7 @@ from diaken_cli.render.values import Shape, cell, local
 from diaken_cli.store.runs import OutputLine
 from diaken_cli.words import RunKind
 
-NUMBERS = ("ok", "changed", "failed", "unreachable", "skipped")
+NUMBERS = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
 
 
 class _Markup(str):
@@ -134,8 +134,9 @@ def _hosts(run: Shape) -> Iterator[str]:
         return
     yield "<h2>Hosts</h2>"
     hosts = sorted(run["hosts"], key=lambda each: each["status"] == GOOD)
-    ignored = ("ignored",) if any(host["ignored"] for host in hosts) else ()
-    numbers = () if run["kind"] == RunKind.SNAPSHOT else (*NUMBERS, *ignored)
+    ignored = any(host["ignored"] for host in hosts)
+    shown = NUMBERS if ignored else NUMBERS[:-1]
+    numbers = () if run["kind"] == RunKind.SNAPSHOT else shown
     rows = [
         (host["host"], _status(host["status"]), *(str(host[each]) for each in numbers))
         for host in hosts
@@ -182,7 +183,7 @@ def _table(
     header: Sequence[str], rows: Iterable[Sequence[Any]], below: Iterable[_Markup | None] = ()
 ) -> Iterator[str]:
     """A table; what is `below` a row has a line of the whole width."""
-    number = [each in (*NUMBERS, "ignored") for each in header]
+    number = [each in NUMBERS for each in header]
     yield "<table><thead><tr>"
     yield "".join(
         f"<th{' class=n' if is_number else ''}>{each}</th>"
