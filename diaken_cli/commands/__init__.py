@@ -144,4 +144,7 @@ def diaken(
         ),
     ] = None,
 ) -> None:
-    """Create virtual machines in vSphere and change them with Ansible, safely."""
+    """Create virtual machines in vSphere and change them with Ansible, safely.
+
+    First steps: diaken config init, diaken vcenters add, then diaken doctor says what is missing.
+    """

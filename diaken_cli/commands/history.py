@@ -148,14 +148,14 @@ def output(
     """
     from diaken_cli.actions import history
     from diaken_cli.render.history import show_followed, show_output
-    from diaken_cli.render.runs import run_as_json
 
     number = ask_run(call, run)
     if follow:
         batches = history.follow(call.store, number, host)
-        show_followed(call.output, batches, lambda: run_as_json(history.find(call.store, number)))
+        show_followed(call.output, batches, lambda: history.find(call.store, number), host)
     else:
-        show_output(call.output, history.output(call.store, number, host))
+        said = history.output(call.store, number, host)
+        show_output(call.output, said, history.find(call.store, number), host)
 
 
 @command(app)

@@ -16,7 +16,7 @@ from diaken_cli.render.marks import harmless, mark, one_line, speaks_unicode
 from diaken_cli.render.output import Format, Output, print_json, print_json_line, utc, what_ended
 from diaken_cli.render.phrases import act, seconds
 from diaken_cli.render.results import readable
-from diaken_cli.render.runs import run_as_row, title_of
+from diaken_cli.render.runs import run_as_json, run_as_row, title_of
 from diaken_cli.render.summary import (
     HOSTS_FAILED,
     detail_of,
@@ -152,11 +152,18 @@ def line_as_json(line: OutputLine) -> dict[str, Any]:
     }
 
 
-def show_output(output: Output, said: list[OutputLine]) -> None:
-    """Print what Ansible said: for people to read, an array, or an object a line."""
+def show_output(
+    output: Output, said: list[OutputLine], detail: RunDetail, host: str | None
+) -> None:
+    """Print what Ansible said of a host, or of all: to be read, an array, or an object a line.
+
+    Who reads is told the tasks too that have no result, as the run was ended in them.
+    """
     match output.format:
         case Format.TEXT:
-            _print_lines(output, Transcript().lines(said))
+            transcript = Transcript()
+            _print_lines(output, transcript.lines(said))
+            _print_lines(output, transcript.without_result(detail, host))
             if not said:
                 output.say("Ansible has said nothing in this run")
         case Format.JSON:
@@ -167,7 +174,10 @@ def show_output(output: Output, said: list[OutputLine]) -> None:
 
 
 def show_followed(
-    output: Output, batches: Iterable[list[OutputLine]], ended: Callable[[], dict[str, Any]]
+    output: Output,
+    batches: Iterable[list[OutputLine]],
+    ended: Callable[[], RunDetail],
+    host: str | None,
 ) -> None:
     """The same as it comes in; `ended` gives the run, which JSON lines end with."""
     transcript = Transcript()
@@ -183,12 +193,13 @@ def show_followed(
                     print_json_line({"type": TaskFinished.type} | line_as_json(each))
     match output.format:
         case Format.TEXT:
-            run = ended()
-            output.say(f"run {run['id']} has ended: {run['status']}")
+            detail = ended()
+            _print_lines(output, transcript.without_result(detail, host))
+            output.say(f"run {detail.run.id} has ended: {detail.run.status}")
         case Format.JSON:
-            show_output(output, everything)
+            print_json([line_as_json(each) for each in everything])
         case Format.JSONL:
-            print_json_line(finished_as_json(ended()))
+            print_json_line(finished_as_json(run_as_json(ended())))
 
 
 class Transcript:
@@ -197,18 +208,33 @@ class Transcript:
     def __init__(self) -> None:
         self._play: tuple[str, str] | None = None
         self._task: str | None = None
+        self._heard: set[tuple[str, str]] = set()
 
     def lines(self, said: Iterable[OutputLine]) -> Iterator[Text]:
         """The lines of some results, harmless for a terminal."""
         for each in said:
+            self._heard.add((each.host, each.task))
             if self._play != (each.playbook, each.play):
                 self._play, self._task = (each.playbook, each.play), None
                 yield Text(f"PLAY {one_line(each.play)} ({one_line(each.playbook)})", style="bold")
-            if self._task != each.task:
-                self._task = each.task
-                yield Text(f"\nTASK {one_line(each.task)}", style="bold")
+            yield from self._heading(each.task)
             text = each.text or f"{each.result}: [{each.host}]"
             yield Text(harmless(readable(text)), style=mark(each.result).style)
+
+    def without_result(self, detail: RunDetail, host: str | None) -> Iterator[Text]:
+        """The lines of the tasks that this host, or each one, was in when the run was ended."""
+        for each in detail.hosts:
+            task = each.failed_task
+            if host in (None, each.host) and task and (each.host, task) not in self._heard:
+                yield from self._heading(task)
+                yield Text(
+                    harmless(f"[{each.host}]: {each.message}"), style=mark(each.status).style
+                )
+
+    def _heading(self, task: str) -> Iterator[Text]:
+        if self._task != task:
+            self._task = task
+            yield Text(f"\nTASK {one_line(task)}", style="bold")
 
 
 def _print_lines(output: Output, lines: Iterable[Text]) -> None:

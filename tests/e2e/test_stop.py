@@ -174,6 +174,9 @@ def test_nothing_of_it_goes_on(fleet: Fleet, usual: float, way: str, pipelining:
     kept = fleet.run("history", "output", going.number).out
     assert "TASK Before" in kept
     assert "broken" in kept
+    assert kept.count("TASK Sleep") == 1, "the task that it was ended in"
+    for host in ("root01", "sudo01"):
+        assert f"\n[{host}]: {stopped}" in kept
     assert "TASK After" not in kept
     assert fleet.store.claims.locked() == {}
     assert fleet.json("run", "group", "web", "say")["status"] == "success"
@@ -298,6 +301,7 @@ def test_who_follows_sees_it_to_its_end_and_may_leave(fleet: Fleet) -> None:
             out = stays.stdout.read()  # with what was read ahead
             status, _, err = ended(stays)
     assert (status, "TASK Before" in out) == (0, True)
+    assert out.endswith("[root01]: canceled\n"), "the task that it was ended in"
     assert f"run {number} has ended: canceled" in err
 
 
