@@ -236,7 +236,7 @@ def _group(
         return groups.get(current.group)
     if given.group and given.group not in groups:
         there = validate.suggestion(given.group, groups)
-        message = f"{given.group!r} is no group of {environment.name}. {there}"
+        message = f"{given.group!r} is not a group of {environment.name}. {there}"
         reader.refuse("--group", given.group, message)
         return None
     return groups.get(given.group or "")

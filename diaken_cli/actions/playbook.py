@@ -98,11 +98,13 @@ def refusal(
     store: Store,
     config: Config,
     should_stop: Callable[[], bool] = lambda: False,
+    variables: Mapping[str, Any] | None = None,
 ) -> AnsibleNotStarted | None:
     """What Ansible has against a playbook, with the extra variables that it is to get.
 
-    It takes a second or two; nothing is known where `should_stop` has ended it. Raises
-    AnsibleNotStarted where there is no such playbook, no file of its variables, or no Ansible.
+    `variables` are those beside the options'. It takes a second or two; nothing is known where
+    `should_stop` has ended it. Raises AnsibleNotStarted where there is no such playbook, no file of
+    its variables, or no Ansible.
     """
     try:
         found = catalog.find(name, config.playbooks.paths)
@@ -110,8 +112,13 @@ def refusal(
     except (NotFound, ValueError) as fault:
         raise _not_started(name, fault) from fault
     vault = options.vault_password_file or config.ansible.vault_password_file
-    variables = (store.inventory.settings(), *given)
-    complaint = syntax_check(found.path, Path(vault) if vault else None, variables, should_stop)
+    complaint = syntax_check(
+        found.path,
+        Path(vault) if vault else None,
+        (store.inventory.settings(), *given, *([variables] if variables else [])),
+        should_stop,
+        hidden_environment=_secrets(store),
+    )
     if complaint is None:
         return None
     return AnsibleNotStarted(

@@ -4,7 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from diaken_cli import liveness
 from diaken_cli.actions.here import node, now
 from diaken_cli.actions.settling import lock_path, reap, without_note
+from diaken_cli.actions.showing import Showing
 from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import Canceled, DatabaseError, DiakenError, Locked, PartlyFailed
 from diaken_cli.events import (
@@ -43,10 +44,7 @@ WORST_FIRST = (HostStatus.FAILED, HostStatus.UNREACHABLE, HostStatus.SUCCESS, Ho
 
 
 class Recording:
-    """A run that goes on: what happens to it is stored first, then shown.
-
-    A subscriber that fails is told of and dropped: it never ends a run.
-    """
+    """A run that goes on: what happens to it is stored first, then shown."""
 
     def __init__(
         self, store: Store, begun: Begun, attempt: Attempt, stop: Stop, show: Emit
@@ -56,7 +54,7 @@ class Recording:
         self.stop = stop
         self._store = store
         self._attempt = attempt
-        self._show: Emit | None = show
+        self._show = show
         self._position = 0
         self._ending: tuple[RunStatus, dict[str, Any] | None] = (RunStatus.SUCCESS, None)
         self.succeeded = False
@@ -90,14 +88,7 @@ class Recording:
                 self._keep_snapshot(event)
             case _:
                 pass
-        if self._show is None:
-            return
-        try:
-            self._show(event)
-        except Exception as fault:  # noqa: BLE001  # whatever a renderer does, the run goes on
-            self._show = None
-            with suppress(OSError):  # a terminal that is gone takes nothing
-                os.write(2, f"warning: output stopped: {fault}\n".encode())
+        self._show(event)
 
     def warn(self, message: str, *, host: str | None = None) -> None:
         """Show a person something that stops nothing."""
@@ -274,9 +265,9 @@ def recorded(
     attempt = Attempt(lock=str(uuid.uuid4()), node=node(), pid=os.getpid())
     lock = lock_path(store, attempt.lock)
     with without_note(lock), liveness.hold(lock), store.database.kept_open():
-        stop = Stop(lock).heed()
-        begun = _begun(store, lambda: begin(attempt), stop, show, wait)
-        recording = Recording(store, begun, attempt, stop, show)
+        stop, showing = Stop(lock).heed(), Showing(show)
+        begun = _begun(store, lambda: begin(attempt), stop, showing, wait)
+        recording = Recording(store, begun, attempt, stop, showing)
         first = started(begun.id)
         recording.emit(first)
         try:

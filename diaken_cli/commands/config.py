@@ -89,7 +89,8 @@ def init(
         write(target, given, force=force)
         call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
         named = database_of_environment(os.environ)
-        if database and named and named[1] != new_file(database):
+        # pathlib would keep "..", which the path of the environment has no more
+        if database and named and named[1] != os.path.abspath(new_file(database)):  # noqa: PTH100
             call.output.warn(f"{named[0]} is set, and goes before the file: {named[1]}")
 
 

@@ -154,8 +154,8 @@ def output(
         batches = history.follow(call.store, number, host)
         show_followed(call.output, batches, lambda: history.find(call.store, number), host)
     else:
-        said = history.output(call.store, number, host)
-        show_output(call.output, said, history.find(call.store, number), host)
+        detail = history.find(call.store, number)  # first: a task may end before its output is read
+        show_output(call.output, history.output(call.store, number, host), detail, host)
 
 
 @command(app)

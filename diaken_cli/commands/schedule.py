@@ -282,12 +282,10 @@ def _asked(
     def to_come(text: str) -> None:
         moment_check(call.config, task.timezone, now(), os.environ)(text)
 
-    ask.refuse_wrong(
-        lambda: [
-            *name_mistakes(name),
-            *require(host=task.host or task.group, playbook=task.playbook, at=task.at),
-        ]
-    )
+    required = {"host": task.host or task.group, "playbook": task.playbook}
+    if task.every is None or not is_cron(task.every):
+        required["at"] = task.at
+    ask.refuse_wrong(lambda: [*name_mistakes(name), *require(**required)])
     name = ask.text("NAME", name, "Name of the task", is_free)
     host, group_name, environment = ask_target(call, ask, task.host, task.group, task.environment)
     playbook = ask_playbook(call, ask, "--playbook", task.playbook)
@@ -320,7 +318,10 @@ def _ask_how_often(ask: Questions) -> str | None:
                 f"{text!r} is a time, which is asked for next: here say once, daily, weekly,"
                 " monthly, or a rule"
             )
-        well_formed(text)
+        try:
+            well_formed(text)
+        except ValueError as fault:
+            raise ValueError(f"{fault}; or once. The time is asked for next") from None
 
     names = ("once", "daily", "weekly", "monthly")
     other = ("cron's fields or an RRULE", rule)

@@ -54,7 +54,8 @@ def ask_group(
     elif environment is None and places:
         environment = places[0]
     names = [each.group or "" for each in grouped if each.environment == environment]
-    group = ask.choice(option, None, "Group", lambda: sorted(set(names)))
+    label = f"Group of {places[0]}" if len(places) == 1 and typed is None else "Group"
+    group = ask.choice(option, None, label, lambda: sorted(set(names)))
     if len(places) == 1 and group and typed is None:
         ask.noted("--environment", places[0])
     return group, environment
@@ -86,6 +87,7 @@ def ask_target(
     if host is not None or not call.may_ask:
         return host, group, environment
     hosts = call.store.inventory.hosts()
+    whole_group = None
     if group is None and hosts:
         there = [each for each in hosts if environment in (None, each.environment)]
         names = {each.name for each in there}
@@ -97,10 +99,13 @@ def ask_target(
         if whole in names:
             return ask.noted("--host", whole), None, environment
         if whole in groups:
-            group = ask.noted("--group", whole)
+            group = whole_group = ask.noted("--group", whole)
         elif whole == "host":
             return ask_host(call, ask, "--host", None, environment), None, environment
+    typed = environment
     group, environment = ask_group(call, ask, "--group", group, environment)
+    if whole_group and typed is None and environment is None:
+        note_environment(call, ask, whole_group)
     return None, group, environment
 
 

@@ -312,7 +312,7 @@ def _asked_of_tls(ask: Questions) -> dict[str, Any]:
     way = ask.choice(
         None,
         None,
-        "How is its certificate verified?",
+        "How its certificate is verified",
         lambda: ("system", "ca-file", "insecure"),
         default="system",
     )

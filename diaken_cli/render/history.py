@@ -162,9 +162,9 @@ def show_output(
     match output.format:
         case Format.TEXT:
             transcript = Transcript()
-            _print_lines(output, transcript.lines(said))
-            _print_lines(output, transcript.without_result(detail, host))
-            if not said:
+            lines = [*transcript.lines(said), *transcript.without_result(detail, host)]
+            _print_lines(output, lines)
+            if not lines:
                 output.say("Ansible has said nothing in this run")
         case Format.JSON:
             print_json([line_as_json(each) for each in said])
@@ -234,7 +234,8 @@ class Transcript:
     def _heading(self, task: str) -> Iterator[Text]:
         if self._task != task:
             self._task = task
-            yield Text(f"\nTASK {one_line(task)}", style="bold")
+            above = "\n" if self._play else ""
+            yield Text(f"{above}TASK {one_line(task)}", style="bold")
 
 
 def _print_lines(output: Output, lines: Iterable[Text]) -> None:

@@ -22,6 +22,6 @@ def readable(text: str) -> str:
         result, end = json.JSONDecoder().raw_decode(text, head.end())
     except (ValueError, RecursionError):  # cut, or an item that looks like a result
         return text
-    lines = [f"{INDENT}{line}" for line in as_lines(result, str)]
+    lines = [f"{INDENT}{line}".rstrip() for line in as_lines(result, str)]
     before = text[: head.end()].removesuffix(" => ")
     return "\n".join([before, *lines]) + text[end:]

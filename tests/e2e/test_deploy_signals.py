@@ -80,6 +80,22 @@ def test_what_is_asked_for_after_a_signal_is_undone_too(
     assert_undone(deploying, run["id"], moment.step, signal.SIGINT)
 
 
+def test_a_stop_while_ansible_looks_at_a_playbook(deploying: Deploying) -> None:
+    """Its own is not Ansible's: where a vault waits for ever, nobody else would end it."""
+    vault = deploying.folder / "vault"
+    asked = deploying.folder / "asked"
+    vault.write_text(f"#!/bin/sh\ntouch {asked}; exec sleep 3600\n")
+    vault.chmod(0o755)
+    with deploying.config_file.open("a") as config:
+        config.write(f"[ansible]\nvault_password_file = '{vault}'\n")
+    with deploying.going_on(*deploying.words("--playbook", "good"), "--json") as going:
+        going.until(asked.exists)
+        going.signal(signal.SIGTERM)
+        status, run = going.ended()
+    assert (status, run["status"], run["leftovers"]) == (130, "canceled", [])
+    assert run["error"]["message"] == "validate: stopped by SIGTERM"
+
+
 def test_a_signal_that_is_passed_on_is_one(deploying: Deploying) -> None:
     deploying.hosts_file.write_bytes(ODD)
     as_by_timeout_and_shell = (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP)

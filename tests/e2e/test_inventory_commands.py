@@ -187,7 +187,7 @@ def test_a_name_that_is_nearly_right_is_told_what_may_be_meant(places: Cli) -> N
         assert mistake["message"] == message
     new = ("hosts", "add", "new", "--ip", "10.0.4.30", "--environment", "PROD", "--group")
     (mistake,) = places.error(2, *new, "wbe")["mistakes"]
-    assert mistake["message"] == "'wbe' is no group of PROD. Did you mean web? Known: db, web"
+    assert mistake["message"] == "'wbe' is not a group of PROD. Did you mean web? Known: db, web"
     done = places.run(*new, "web")
     assert done.err.startswith("added host new (10.0.4.30) to group web of environment PROD\n")
     done = places.run("hosts", "add", "alone", "--ip", "10.0.4.31", "--environment", "PROD")

@@ -86,7 +86,7 @@ def test_where_a_password_is_is_asked_for(cli: Cli) -> None:
             ("Username: ", "u"),
             ("(command, file, variable): ", "command"),
             ("Command that prints it: ", "pass show vcenter"),
-            ("How is its certificate verified? (system, ca-file, insecure; empty: system): ", ""),
+            ("How its certificate is verified (system, ca-file, insecure; empty: system): ", ""),
         ],
     )
     assert done.status == 0, done.out

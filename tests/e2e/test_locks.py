@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.cli import PATIENCE
 from tests.e2e.fleet import Fleet, Sleep, by_host, ended, until
 from tests.lab_fixture import Lab
 
@@ -101,6 +102,10 @@ def test_one_waits_for_as_long_as_was_said(fleet: Fleet) -> None:
         assert fleet.last().target == "web02", "who did not begin is not recorded"
         held = f"Waiting up to 2s: host web02 is locked by run {fleet.last().id} of "
         assert fleet.run(*waiting[:-2], "--wait", "2s").err.count(held) == 1
+        with fleet.going_on(*waiting[:-2], "--output", "jsonl", "--wait", "2s") as unread:
+            assert unread.stdout is not None
+            unread.stdout.close()
+            assert unread.wait(PATIENCE) == 12, "it waits also where nobody reads"
         for silent in ("--json", "--quiet"):
             assert held not in fleet.run(*waiting[:-2], silent, "--wait", "2s").err
         with fleet.going_on(*waiting, "5m") as patient:

@@ -236,6 +236,14 @@ def test_an_environment_is_chosen_among_those_with_hosts(inventory: Deploying) -
     assert same(done.out) == ["run", "environment", "--dry-run", "DEMO", "good", "--snapshot"]
 
 
+def test_the_only_environment_is_named_with_its_groups(inventory: Deploying) -> None:
+    assert inventory.run("hosts", "set", "public", "--inactive").status == 0
+    answers = [("Group of DEMO (db, web): ", "db"), ("Playbook (", "good"), ("Snapshot of", "")]
+    done = inventory.at_a_terminal("run", "group", "--dry-run", answers=answers)
+    assert done.status == 0, done.out
+    assert same(done.out) == ["run", "group", "--dry-run", "db", "--environment", "DEMO", "good"]
+
+
 def test_only_an_ambiguous_group_asks_for_its_environment(inventory: Deploying) -> None:
     which = ("Environment of group web (DEMO, PROD): ", "DEMO")
     done = inventory.at_a_terminal("run", "group", "web", "good", "--dry-run", answers=[which])
@@ -350,6 +358,23 @@ def test_the_name_of_a_group_answers_whose_too(inventory: Deploying) -> None:
         *("schedule", "add", "Say it", "--group", "web", "--environment", "PROD"),
         *("--playbook", "good", "--at", "+2h"),
     ]
+
+
+def test_the_line_without_questions_names_the_environment_too(inventory: Deploying) -> None:
+    """Another one may get a group of that name."""
+    answers = [("Target (host or group name; empty: choose step by step): ", "db")]
+    task = ("schedule", "add", "Look", "--playbook", "good", "--every", "0 3 * * *")
+    done = inventory.at_a_terminal(*task, "--no-snapshot", answers=answers)
+    assert done.status == 0, done.out
+    assert same(done.out)[-4:] == ["--group", "db", "--environment", "DEMO"]
+
+
+def test_what_is_typed_whole_is_refused_whole(inventory: Deploying) -> None:
+    """Where nothing has to be asked for, a terminal makes no difference."""
+    wrong = ("--host", "ghost", "--playbook", "gone", "--every", "0 3 * * *")
+    done = inventory.at_a_terminal("schedule", "add", "12", *wrong)
+    assert done.status == inventory.run("schedule", "add", "12", *wrong).status == 2
+    assert all(each in done.out for each in ("NAME: ", "--host: ", "--playbook: ")), done.out
 
 
 def test_off_a_terminal_what_is_missing_is_a_usage_error(inventory: Deploying) -> None:

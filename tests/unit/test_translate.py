@@ -242,3 +242,16 @@ def test_a_warning_is_one_line_without_its_sign() -> None:
 
     assert isinstance(warned, Warned)
     assert warned.message == "this is long"
+
+
+def test_of_a_warning_and_an_error_only_the_sign_is_left_out() -> None:
+    """Not what looks like one in the middle of it."""
+    warned, failed = all_of(
+        raw("warning", "[DEPRECATION WARNING]: hosts['a', 'b']: no such"),
+        raw("error", "[ERROR]: YAML parsing failed: While scanning [x]: bad\nOrigin: /p/x.yml:1:2"),
+    )
+
+    assert isinstance(warned, Warned)
+    assert isinstance(failed, Warned)
+    assert warned.message == "hosts['a', 'b']: no such"
+    assert failed.message == "YAML parsing failed: While scanning [x]: bad (/p/x.yml:1:2)"

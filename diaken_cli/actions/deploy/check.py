@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from diaken_cli.actions.deploy.world import playbook_variables
 from diaken_cli.actions.playbook import refusal
 from diaken_cli.config import Config
 from diaken_cli.errors import DiakenError, Mistake, NotFound
@@ -24,6 +25,7 @@ def placement_and_mistakes(
     store: Store,
     config: Config,
     warn: Callable[[str], None],
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Placement | None, list[Mistake]]:
     """Where the VM goes, and all the mistakes: also in the use of its address, and in playbooks.
 
@@ -31,7 +33,7 @@ def placement_and_mistakes(
     """
     found = resolve_placement(vcenter, request)
     placement, mistakes = (found, []) if isinstance(found, Placement) else (None, list(found))
-    mistakes += _not_startable(request.playbooks, store, config)
+    mistakes += _not_startable(request, store, config, should_stop)
     if request.ip and request.gateway is None:
         warn(f"no gateway: {request.name} will reach its own network only (--gateway)")
     if request.ip:
@@ -47,18 +49,21 @@ def placement_and_mistakes(
     return placement, mistakes
 
 
-def _not_startable(names: Sequence[str], store: Store, config: Config) -> list[Mistake]:
+def _not_startable(
+    request: DeployRequest, store: Store, config: Config, should_stop: Callable[[], bool]
+) -> list[Mistake]:
     """A mistake for each playbook that Ansible would not start; one that is not there is another's.
 
     Found after the clone, it would cost the whole deploy.
     """
     mistakes = []
-    for name in dict.fromkeys(names):
+    variables = playbook_variables(request)
+    for name in dict.fromkeys(request.playbooks):
         try:
             catalog.find(name, config.playbooks.paths)
         except NotFound:
             continue
-        if refused := refusal(name, RunOptions(), store, config):
+        if refused := refusal(name, RunOptions(), store, config, should_stop, variables):
             mistakes.append(Mistake("--playbook", name, refused.message, kind="ansible"))
     return mistakes
 

@@ -242,7 +242,8 @@ def _inventory(
     elif asked.group is not None:
         groups = [each.name for each in inventory.groups(environment=environment)]
         if asked.group not in groups:
-            said = f"is not a group of {environment}. {validate.suggestion(asked.group, groups)}"
+            said = f"{asked.group!r} is not a group of {environment}."
+            said += f" {validate.suggestion(asked.group, groups)}"
             read.refuse("--group", asked.group, said)
     vcenters = [each.name for each in inventory.vcenters()]
     vcenter = asked.vcenter or defaults.vcenter or (vcenters[0] if len(vcenters) == 1 else None)

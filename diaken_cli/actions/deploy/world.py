@@ -89,3 +89,15 @@ class Deploy:
         """Where the names of hosts are kept, or None where that is turned off."""
         section = self.config.hosts_file
         return section.path if section.enabled else None
+
+
+def playbook_variables(request: DeployRequest) -> dict[str, Any]:
+    """What each playbook of a deploy gets as extra variables, beside the settings."""
+    return {
+        "target_hostname": request.name,
+        "target_ip": request.ip,
+        "target_prefix": request.prefix,
+        "target_gateway": request.gateway or "",
+        "target_dns": list(request.dns),
+        "target_domain": request.domain or "",
+    }

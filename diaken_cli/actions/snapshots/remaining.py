@@ -1,4 +1,4 @@
-"""Automatic snapshots that prune will not see any more, because their host leaves the inventory."""
+"""What stays behind of a host that leaves the inventory: its VM, and automatic snapshots."""
 
 from diaken_cli import retention
 from diaken_cli.actions.snapshots.survey import Connect, surveyed

@@ -21,10 +21,12 @@ def syntax_check(
     vault_password_file: Path | None = None,
     extra_variables: Sequence[Variables] = (),
     should_stop: Callable[[], bool] = lambda: False,
+    hidden_environment: frozenset[str] = frozenset(),
 ) -> str | None:
     """What Ansible has against a playbook, or None; it is read, and nothing is run.
 
-    What it imports may depend on extra variables. Once `should_stop` says so nothing is known any
+    What it imports may depend on extra variables. `hidden_environment` names variables of diaken's
+    environment that Ansible must not see. Once `should_stop` says so nothing is known any
     more, and None is returned.
 
     Raises:
@@ -39,7 +41,7 @@ def syntax_check(
         with subprocess.Popen(
             [*argv, *variables, str(playbook.absolute())],
             cwd=playbook.parent if playbook.parent.is_dir() else scratch,
-            env=environment.inherited(os.environ)
+            env=environment.inherited(os.environ, hidden_environment)
             | settings
             | {"ANSIBLE_INVENTORY_ENABLED": "host_list", "ANSIBLE_LOCALHOST_WARNING": "False"},
             stdin=subprocess.DEVNULL,

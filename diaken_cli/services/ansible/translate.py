@@ -39,6 +39,7 @@ _CHANGED = re.compile(r"^changed: \[", re.MULTILINE)
 _OF_SSH = re.compile(
     r"(?:Shared c|C)onnection to \S+ closed\.|Warning: Permanently added .* to the list of known"
 )
+_KIND = re.compile(r"^\[[A-Z ]+\]: ")
 _ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
 _SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
 # A place in a file, since ansible-core 2.19, and before.
@@ -90,7 +91,7 @@ class Translator:
                 self._stray.clear()
                 self._stray.extend(text.splitlines())
                 text = complaint(text)
-            yield Warned(message=" ".join(text.split()).split("]: ", 1)[-1])
+            yield Warned(message=" ".join(_KIND.sub("", text).split()))
         elif kind == "verbose":
             self._stray.extend(text.splitlines())
 
@@ -222,7 +223,7 @@ def _reason(host: str, details: Mapping[str, Any]) -> str:
     message = str(details.get("msg") or details.get("reason") or "no reason given").removeprefix(
         "Task failed: "
     )
-    if message.startswith("Failed to connect to the host via ssh"):
+    if message.startswith(ssh.FROM_ANSIBLE):
         return ssh.explain(host, message)
     if message == "The command exited with a non-zero return code.":  # since ansible-core 2.21
         message = "non-zero return code"

@@ -1,10 +1,8 @@
 """Wait for SSH, then run the playbooks."""
 
-from typing import Any
-
 from diaken_cli.actions import playbook
 from diaken_cli.actions.deploy.steps.own import own_host
-from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.deploy.world import Deploy, playbook_variables
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import DiakenError, OperationFailed, TimedOut
 from diaken_cli.services.ansible import reach
@@ -48,7 +46,7 @@ def _provision(d: Deploy) -> Facts | None:
             store=d.store,
             config=d.config,
             recording=d.recording,
-            variables=_provision_variables(d),
+            variables=playbook_variables(d.request),
         )
         _must_have_succeeded(name, outcome)
     return {"playbooks": names}
@@ -82,18 +80,6 @@ def _must_have_succeeded(name: str, outcome: Outcome) -> None:
         code="provision_failed",
         headline=f"{name} failed on {result.host}: {result.failed_task or why or outcome.reason}",
     )
-
-
-def _provision_variables(d: Deploy) -> dict[str, Any]:
-    request = d.request
-    return {
-        "target_hostname": request.name,
-        "target_ip": request.ip,
-        "target_prefix": request.prefix,
-        "target_gateway": request.gateway or "",
-        "target_dns": list(request.dns),
-        "target_domain": request.domain or "",
-    }
 
 
 PROVISION = Step[Deploy, DeployRequest](

@@ -19,7 +19,9 @@ def _validate(d: Deploy) -> Facts:
         store=d.store,
         config=d.config,
         warn=d.recording.warn,
+        should_stop=d.should_stop,
     )
+    d.recording.stop.check()
     if mistakes or placement is None:
         raise InvalidInput(list(mistakes))
     facts: Facts = {"placement": asdict(placement), "vcenter_time": began.isoformat()}
