@@ -236,14 +236,6 @@ def test_an_environment_is_chosen_among_those_with_hosts(inventory: Deploying) -
     assert same(done.out) == ["run", "environment", "--dry-run", "DEMO", "good", "--snapshot"]
 
 
-def test_the_only_environment_is_named_with_its_groups(inventory: Deploying) -> None:
-    assert inventory.run("hosts", "set", "public", "--inactive").status == 0
-    answers = [("Group of DEMO (db, web): ", "db"), ("Playbook (", "good"), ("Snapshot of", "")]
-    done = inventory.at_a_terminal("run", "group", "--dry-run", answers=answers)
-    assert done.status == 0, done.out
-    assert same(done.out) == ["run", "group", "--dry-run", "db", "--environment", "DEMO", "good"]
-
-
 def test_only_an_ambiguous_group_asks_for_its_environment(inventory: Deploying) -> None:
     which = ("Environment of group web (DEMO, PROD): ", "DEMO")
     done = inventory.at_a_terminal("run", "group", "web", "good", "--dry-run", answers=[which])

@@ -34,9 +34,9 @@ def test_a_group_of_the_only_environment_with_hosts_is_asked_for_at_once(places:
     """The line that needs no question names the environment: another one may get such a group."""
     add(places, "web01", "10.0.9.1", group="web")
     add(places, "db01", "10.0.9.2", group="db")
-    done = planned(places, "group", ("Group (db, web): ", "db"))
+    done = planned(places, "group", ("Group of PROD (db, web): ", "db"))
     assert "run group --dry-run db --environment PROD basic_info" in done.out
-    done = planned(places, "group", ("Group (db, web): ", "web"))
+    done = planned(places, "group", ("Group of PROD (db, web): ", "web"))
     assert "run group --dry-run web --environment PROD basic_info" in done.out
     done = places.at_a_terminal("run", "group", "db", "--dry-run", answers=[PLAYBOOK])
     assert "run group db --dry-run basic_info --environment PROD" in done.out
