@@ -109,7 +109,7 @@ def sweep() -> None:
 def end(place: Place, pid: int, seconds: float = 10) -> None:
     """Kill process 1 of a lab and remove its files; its processes, networks and mounts go with it.
 
-    The kernel sees to that. LabError when something of it still lives after that many seconds.
+    The kernel sees to that. LabError as `remove_dead`.
     """
     with suppress(ProcessLookupError):
         pidfd = os.pidfd_open(pid)
@@ -118,6 +118,14 @@ def end(place: Place, pid: int, seconds: float = 10) -> None:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         finally:
             os.close(pidfd)
+    remove_dead(place, seconds)
+
+
+def remove_dead(place: Place, seconds: float = 10) -> None:
+    """Remove the files of a lab that was killed, once none of its processes writes any more.
+
+    LabError when something of it still lives after that many seconds.
+    """
     deadline = time.monotonic() + seconds
     while (descriptor := place.acquire()) is None:
         if time.monotonic() > deadline:
