@@ -51,21 +51,24 @@ def syntax_check(
             errors="replace",
             start_new_session=True,  # a Ctrl-C is for diaken: Ansible would complain of it
         ) as ansible:
-            try:
-                return _answer(ansible, should_stop)
-            finally:
-                with suppress(ProcessLookupError):  # with what a vault has it run
-                    os.killpg(ansible.pid, signal.SIGKILL)
+            return _answer(ansible, should_stop)
 
 
 def _answer(ansible: "subprocess.Popen[str]", should_stop: Callable[[], bool]) -> str | None:
     deadline = time.monotonic() + _PATIENCE
-    while not should_stop():
-        try:
-            printed, said = ansible.communicate(timeout=_PACE)
-        except subprocess.TimeoutExpired:
-            if time.monotonic() > deadline:
-                return f"its syntax could not be checked within {_PATIENCE} seconds"
-        else:
-            return None if ansible.returncode == 0 else complaint(said) or complaint(printed)
-    return None
+    ended = False
+    try:
+        while not should_stop():
+            try:
+                printed, said = ansible.communicate(timeout=_PACE)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > deadline:
+                    return f"its syntax could not be checked within {_PATIENCE} seconds"
+            else:
+                ended = True
+                return None if ansible.returncode == 0 else complaint(said) or complaint(printed)
+        return None
+    finally:
+        if not ended:  # once it has, its number may be another process's
+            with suppress(ProcessLookupError):  # with what a vault has it run
+                os.killpg(ansible.pid, signal.SIGKILL)
