@@ -162,9 +162,10 @@ def show_output(
     match output.format:
         case Format.TEXT:
             transcript = Transcript()
-            lines = [*transcript.lines(said), *transcript.without_result(detail, host)]
-            _print_lines(output, lines)
-            if not lines:
+            _print_lines(output, transcript.lines(said))
+            unfinished = list(transcript.without_result(detail, host))
+            _print_lines(output, unfinished)
+            if not said and not unfinished:
                 output.say("Ansible has said nothing in this run")
         case Format.JSON:
             print_json([line_as_json(each) for each in said])
