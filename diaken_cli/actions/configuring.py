@@ -89,6 +89,14 @@ def database_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | Non
     return None
 
 
+def goes_before(database: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The variable, with its path, that names another database than the one of the config file."""
+    named = database_of_environment(environ)
+    if named is None or named[1] == os.path.abspath(new_file(database)):  # noqa: PTH100  as above
+        return None
+    return named
+
+
 def usual_database(environ: Mapping[str, str]) -> str:
     """The database where neither a variable nor the config file names one."""
     return str(default_database(environ))

@@ -59,8 +59,7 @@ def init(
     from diaken_cli.actions.configuring import (
         GivenConfig,
         check_is_free,
-        database_of_environment,
-        new_file,
+        goes_before,
         write,
     )
     from diaken_cli.config.places import searched
@@ -88,9 +87,7 @@ def init(
         given = GivenConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
         write(target, given, force=force)
         call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
-        named = database_of_environment(os.environ)
-        # pathlib would keep "..", which the path of the environment has no more
-        if database and named and named[1] != os.path.abspath(new_file(database)):  # noqa: PTH100
+        if database and (named := goes_before(database, os.environ)):
             call.output.warn(f"{named[0]} is set, and goes before the file: {named[1]}")
 
 

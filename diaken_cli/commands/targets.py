@@ -102,9 +102,8 @@ def ask_target(
             group = whole_group = ask.noted("--group", whole)
         elif whole == "host":
             return ask_host(call, ask, "--host", None, environment), None, environment
-    typed = environment
     group, environment = ask_group(call, ask, "--group", group, environment)
-    if whole_group and typed is None and environment is None:
+    if whole_group and environment is None:
         note_environment(call, ask, whole_group)
     return None, group, environment
 

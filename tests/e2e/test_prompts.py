@@ -352,15 +352,6 @@ def test_the_name_of_a_group_answers_whose_too(inventory: Deploying) -> None:
     ]
 
 
-def test_the_line_without_questions_names_the_environment_too(inventory: Deploying) -> None:
-    """Another one may get a group of that name."""
-    answers = [("Target (host or group name; empty: choose step by step): ", "db")]
-    task = ("schedule", "add", "Look", "--playbook", "good", "--every", "0 3 * * *")
-    done = inventory.at_a_terminal(*task, "--no-snapshot", answers=answers)
-    assert done.status == 0, done.out
-    assert same(done.out)[-4:] == ["--group", "db", "--environment", "DEMO"]
-
-
 def test_what_is_typed_whole_is_refused_whole(inventory: Deploying) -> None:
     """Where nothing has to be asked for, a terminal makes no difference."""
     wrong = ("--host", "ghost", "--playbook", "gone", "--every", "0 3 * * *")

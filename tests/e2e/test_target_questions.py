@@ -40,3 +40,12 @@ def test_a_group_of_the_only_environment_with_hosts_is_asked_for_at_once(places:
     assert "run group --dry-run web --environment PROD basic_info" in done.out
     done = places.at_a_terminal("run", "group", "db", "--dry-run", answers=[PLAYBOOK])
     assert "run group db --dry-run basic_info --environment PROD" in done.out
+
+
+def test_a_group_that_answers_whose_stands_with_its_environment(places: Cli) -> None:
+    """As above: the line means this group also when another environment gets one of that name."""
+    add(places, "db01", "10.0.9.2", group="db")
+    task = ("schedule", "add", "Look", "--playbook", "basic_info", "--every", "0 3 * * *")
+    done = places.at_a_terminal(*task, answers=[("Target (host or group name; ", "db")])
+    assert done.status == 0, done.out
+    assert "--every '0 3 * * *' --group db --environment PROD" in done.out
