@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import example as also_with
 from hypothesis import strategies as some
 
+from diaken_cli.actions.configuring import goes_before
 from diaken_cli.config import Config, load, places
 from diaken_cli.config.kinds import Place
 from diaken_cli.config.sections import SECTIONS, Source, kinds
@@ -354,3 +355,11 @@ def test_no_value_gets_past_with_anything_but_a_sentence(value: Any, text: str) 
                 kind.read(kind.unpack(text), place)
             except ValueError as fault:
                 assert str(fault)  # noqa: PT017
+
+
+def test_a_variable_goes_before_the_file_where_it_names_another_database() -> None:
+    named = {"DIAKEN_DATABASE": "/srv/a/../d.db"}
+    assert goes_before("/srv/other.db", named) == ("DIAKEN_DATABASE", "/srv/d.db")
+    for same in ("/srv/d.db", "/srv/a/../d.db"):
+        assert goes_before(same, named) is None
+    assert goes_before("/srv/d.db", {}) is None
