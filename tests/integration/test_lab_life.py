@@ -220,6 +220,14 @@ def test_sh_passes_the_exit_status_on_and_names_what_is_off(lab: Lab) -> None:
     assert (unknown.returncode, "no host web77" in unknown.stderr) == (1, True)
 
 
+def test_hosts_whose_names_begin_alike_do_not_take_each_others_network(lab: Lab) -> None:
+    addresses = ["10.77.0.161", "10.77.0.162", "10.77.0.16"]
+    for address in addresses:
+        assert ran("host", address, "--name", lab.name).returncode == 0
+    names = [lab.ssh(address, "hostname").stdout.strip() for address in addresses]
+    assert names == [f"host-{address.replace('.', '-')}" for address in addresses]
+
+
 def test_a_silent_address_answers_ping_and_refuses_ssh(lab: Lab) -> None:
     assert ran("silent", "10.77.0.62", "--name", lab.name).returncode == 0
     assert lab.exec(["ping", "-c1", "-W1", "10.77.0.62"]).returncode == 0
