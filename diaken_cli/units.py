@@ -15,8 +15,11 @@ LARGEST_SIZE = 1024 * BYTES["T"]
 LEAST_ALIKE = 0.6  # of two names: how much of them is the same, as in difflib
 MOST_NEAREST = 3
 RESERVED_NAMES = ("all", "ungrouped", "localhost")  # these mean something else to Ansible
+LONGEST_NAME = 253
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
+_HOST_LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
+_GROUP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _SIZE = re.compile(r"([0-9]{1,18})(\.[0-9])? ?([KMGT])(?:i|iB)?")
 _DURATION = re.compile(
     r"(?:([0-9]{1,18}) ?d)? ?(?:([0-9]{1,18}) ?h)? ?"
@@ -26,30 +29,63 @@ _LABEL_RULE = "letters, digits and dashes, no dash first or last, at most 63"
 
 
 def check_label(text: str) -> str:
-    """The name of an environment or a group: one RFC 1123 label."""
+    """The name of an environment or a vCenter: one RFC 1123 label."""
     if not _is_label(text):
         raise ValueError(f"{text!r} is not a name: {_LABEL_RULE}")
     _check_not_reserved(text)
     return text
 
 
-def check_host_name(text: str) -> str:
-    """The name of a host: RFC 1123 labels joined by dots, and not an address."""
-    labels = text.split(".")
-    if len(text) > 253 or not all(_is_label(each) for each in labels):
+def check_group_name(text: str) -> str:
+    """The name of a group, as Ansible's playbooks write it."""
+    if len(text) > LONGEST_NAME or not _GROUP_NAME.fullmatch(text):
         raise ValueError(
-            f"{text!r} is not a host name: {_LABEL_RULE}; a domain may follow after a dot, and all"
-            " of it is at most 253"
+            f"{text!r} is not a group name: a letter or _ first, then letters, digits, _ and -, at"
+            f" most {LONGEST_NAME}"
         )
-    if "".join(labels).isdigit():
-        raise ValueError(f"{text!r} is not a host name: at least one letter is needed")
-    _check_not_reserved(labels[0])
+    _check_not_reserved(text)
     return text
+
+
+def check_host_name(text: str) -> str:
+    """The name of a host as Ansible's inventories and hosts(5) have it, or its IPv4 address."""
+    if is_ipv4(text):
+        return check_ipv4(text)
+    labels = text.split(".")
+    if len(text) > LONGEST_NAME or not all(_HOST_LABEL.fullmatch(each) for each in labels):
+        raise ValueError(
+            f"{text!r} is not a host name: letters, digits, - and _, no dash first, at most 63; a"
+            " domain may follow after a dot; or the host's IPv4 address"
+        )
+    _check_is_no_number(text, labels)
+    _check_is_no_ansible_host(text, labels)
+    return text
+
+
+def check_dns_host_name(text: str) -> str:
+    """The name of a host that gets it as its own: RFC 1123 labels joined by dots, no address."""
+    labels = text.split(".")
+    if len(text) > LONGEST_NAME or not all(_is_label(each) for each in labels):
+        raise ValueError(
+            f"{text!r} is not a host name (RFC 1123): {_LABEL_RULE}; a domain may follow after a"
+            f" dot, and all of it is at most {LONGEST_NAME}"
+        )
+    _check_is_no_number(text, labels)
+    _check_is_no_ansible_host(text, labels)
+    return text
+
+
+def is_ipv4(text: str) -> bool:
+    """Whether it is written as an IPv4 address, whatever that may be the address of."""
+    try:
+        return str(IPv4Address(text)) == text
+    except AddressValueError:
+        return False
 
 
 def check_domain(text: str) -> str:
     """A DNS domain, without a dot at its end."""
-    if len(text) > 253 or not all(_is_label(each) for each in text.split(".")):
+    if len(text) > LONGEST_NAME or not all(_is_label(each) for each in text.split(".")):
         raise ValueError(
             f"{text!r} is not a domain: labels joined by dots, such as example.com, each of"
             f" {_LABEL_RULE}"
@@ -176,6 +212,19 @@ def _is_label(text: str) -> bool:
 def _check_not_reserved(label: str) -> None:
     if label.lower() in RESERVED_NAMES:
         raise ValueError(f"{label!r} is reserved: any name but {', '.join(RESERVED_NAMES)}")
+
+
+def _check_is_no_number(text: str, labels: list[str]) -> None:
+    """Refuse what inet_aton(3) would take for an address, before any file of names is read."""
+    if "".join(labels).isdigit():
+        raise ValueError(f"{text!r} is not a host name: at least one letter is needed")
+
+
+def _check_is_no_ansible_host(text: str, labels: list[str]) -> None:
+    """Refuse the names of Ansible's groups; `localhost` also before a domain, as a short name."""
+    _check_not_reserved(text)
+    if labels[0].lower() == "localhost":
+        _check_not_reserved(labels[0])
 
 
 def _check_is_a_machine(address: IPv4Address) -> None:

@@ -112,6 +112,7 @@ def _understand_new(
 ) -> tuple[str | None, HostValues]:
     checked = reader.required("NAME", name, units.check_host_name)
     values = understand(given, None, places(store), reader)
+    refuse_other_address(checked, values.ip, reader)
     reader.mistakes += store.inventory.host_clashes(
         name=checked, ip=values.ip, vm_uuid=values.vm_uuid
     )
@@ -129,6 +130,7 @@ def set_host(
         raise validate.nothing_to_change("hosts set")
     reader = validate.Reader()
     values = understand(given, host, places(store), reader)
+    refuse_other_address(host.name, values.ip, reader)
     reader.mistakes += store.inventory.host_clashes(
         ip=values.ip, vm_uuid=values.vm_uuid, host_id=host.id
     )
@@ -145,6 +147,12 @@ def remove_host(store: Store, host: HostRecord, *, hosts_file: Path | None, emit
     """
     store.inventory.remove_host(host)
     keep_hosts_file(store, hosts_file, emit)
+
+
+def refuse_other_address(name: str | None, ip: str, reader: validate.Reader) -> None:
+    """Note the mistake of a host that is named by an address which is not its own."""
+    if name and ip and units.is_ipv4(name) and ip != name:
+        reader.refuse("--ip", ip, f"must be {name}, by which the host is named; or name it anew")
 
 
 def places(store: Store) -> Places:

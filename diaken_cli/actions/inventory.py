@@ -84,8 +84,12 @@ def write_block(
 
 
 def entries(hosts: Iterable[HostRecord]) -> list[hosts_file.Entry]:
-    """The lines that /etc/hosts is to carry."""
-    return [hosts_file.Entry(address=host.ip, name=host.name) for host in hosts]
+    """The lines that /etc/hosts is to carry; a host named by its address needs none."""
+    return [
+        hosts_file.Entry(address=host.ip, name=host.name)
+        for host in hosts
+        if not units.is_ipv4(host.name)
+    ]
 
 
 # ── finding by name ──────────────────────────────────────────────────────────────────────────
@@ -180,7 +184,7 @@ def add_group(
 ) -> GroupRecord:
     """Add a group to an environment; `variables` are `K=V`. Raises InvalidInput."""
     reader = Reader()
-    checked = reader.required("NAME", name, units.check_label)
+    checked = reader.required("NAME", name, units.check_group_name)
     places = by_name(store.inventory.environments())
     place = reader.choice("--environment", environment, places, required=True)
     if checked and place and store.inventory.groups(name=checked, environment=place.name):

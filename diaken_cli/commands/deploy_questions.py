@@ -106,7 +106,7 @@ def _free_name(call: Call, options: DeployOptions) -> Callable[[str], None]:
     from diaken_cli.actions.deploy.values import check_name_is_free
 
     hosts = [] if options.reuse_existing else call.store.inventory.hosts(include_inactive=True)
-    return lambda text: check_name_is_free(units.check_host_name(text), hosts)
+    return lambda text: check_name_is_free(units.check_dns_host_name(text), hosts)
 
 
 def _free_address(call: Call, options: DeployOptions) -> Callable[[str], None]:

@@ -75,7 +75,7 @@ def add(
     with asking(call) as ask:
         added = add_group(
             call.store,
-            name=ask.text("NAME", name, "Group", units.check_label),
+            name=ask.text("NAME", name, "Group", units.check_group_name),
             environment=ask.choice(
                 "--environment",
                 environment,

@@ -155,6 +155,23 @@ def test_all_the_mistakes_of_a_host_are_told_at_once(places: Cli) -> None:
     assert len(places.json("hosts", "list", "--all")) == 1
 
 
+def test_names_are_those_of_ansible_taken_as_they_are(places: Cli) -> None:
+    for group in ("kube_node", "app-servers"):
+        assert places.json("groups", "add", group, "--environment", "PROD")["name"] == group
+    for wrong in ("3tier", "a.b", "ungrouped"):
+        assert places.mistakes(2, "groups", "add", wrong, "--environment", "PROD") == ["NAME"]
+    to_prod = ("--environment", "PROD")
+    places.json("hosts", "add", "web_05.lan", "--ip", "10.0.4.5", "--group", "kube_node", *to_prod)
+    named = places.json("hosts", "add", "10.0.4.6", "--ip", "10.0.4.6", *to_prod)
+    assert named["name"] == "10.0.4.6"
+    assert places.hosts_file.read_text().splitlines()[-2] == "10.0.4.5\tweb_05.lan web_05"
+    assert places.mistakes(2, "hosts", "add", "localhost", "--ip", "10.0.4.7", *to_prod) == ["NAME"]
+    for other in (("add", "10.0.4.7", *to_prod), ("set", "10.0.4.6")):
+        error = places.error(2, "hosts", *other, "--ip", "10.0.4.8")
+        assert [each["option"] for each in error["mistakes"]] == ["--ip"]
+        assert "by which the host is named" in error["message"]
+
+
 def test_the_list_is_filtered(places: Cli) -> None:
     add(places, "web01", "10.0.4.21", group="web")
     add(places, "web02", "10.0.4.22", "TEST", group="web")

@@ -28,9 +28,40 @@ def test_what_is_not_a_label_is_refused(text: str) -> None:
         units.check_label(text)
 
 
-@pytest.mark.parametrize("text", ["web01", "web01.example.com", "3com", "10-0-4-21", "web.all"])
+@pytest.mark.parametrize("text", ["web", "kube_node", "app-servers", "_x", "Web-", "x" * 253])
+def test_group_names(text: str) -> None:
+    assert units.check_group_name(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "-web", "3tier", "a.b", "a b", "a:b", "x" * 254, "über", "web\n", "w٣b", "!web"),
+        *("all", "ALL", "Ungrouped", "localhost"),
+    ],
+)
+def test_what_is_not_a_group_name_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a group name: a letter or _|is reserved: any"):
+        units.check_group_name(text)
+
+
+DNS_NAMES = ["web01", "web01.example.com", "3com", "10-0-4-21", "web.all", "all.example.com"]
+
+
+@pytest.mark.parametrize("text", [*DNS_NAMES, "web_05", "_db.lan", "web-", "10.0.4.21"])
 def test_host_names(text: str) -> None:
     assert units.check_host_name(text) == text
+
+
+@pytest.mark.parametrize("text", DNS_NAMES)
+def test_names_of_new_machines(text: str) -> None:
+    assert units.check_dns_host_name(text) == text
+
+
+@pytest.mark.parametrize("text", ["web_05", "web-", "10.0.4.21", "10.1", "localhost", "a" * 64])
+def test_what_can_not_be_the_name_of_a_new_machine_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a host name|is reserved"):
+        units.check_dns_host_name(text)
 
 
 @pytest.mark.parametrize(
@@ -42,16 +73,23 @@ def test_host_names(text: str) -> None:
             "web01.",
             ".web01",
             "web..x",
-            "web_1",
+            "-web",
+            "web:22",
             "wéb",
             "web01\n",
             f"{'x' * 62}." * 4 + "y" * 9,
         ),
-        *("10.0.4.21", "1234", "localhost", "ALL", "all.example.com", "localhost.localdomain"),
+        *("10.0.4", "1234", "10.0.04.21", "localhost", "ALL", "localhost.localdomain"),
     ],
 )
 def test_what_is_not_a_host_name_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a host name: |is reserved: "):
+        units.check_host_name(text)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1", "0.1.2.3", "224.0.0.1", "255.255.255.255"])
+def test_the_address_of_no_machine_names_no_host(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not the address of one machine"):
         units.check_host_name(text)
 
 
@@ -226,7 +264,8 @@ def test_a_size_is_read_as_a_table_shows_it(size: int) -> None:
 @given(some.text(max_size=70))
 def test_nothing_but_a_sentence_is_raised(text: str) -> None:
     for read in (
-        *(units.check_label, units.check_host_name, units.check_domain, units.check_ipv4),
+        *(units.check_label, units.check_group_name, units.check_host_name),
+        *(units.check_dns_host_name, units.check_domain, units.check_ipv4),
         *(units.parse_interface, units.parse_size, units.parse_duration),
     ):
         try:

@@ -131,7 +131,7 @@ def understand(
     `find_playbook` raises NotFound for a playbook that there is not.
     """
     read = _Reader()
-    name = read.required("NAME", asked.name, units.check_host_name)
+    name = read.required("NAME", asked.name, units.check_dns_host_name)
     interface = read.required("--ip", asked.ip, units.parse_interface, ", e.g. 10.0.4.21/24")
     gateway = read.read("--gateway", asked.gateway or defaults.gateway, units.check_ipv4)
     if interface is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from diaken_cli.actions.importing.candidates import as_label
+from diaken_cli.actions.importing.candidates import as_group_name
 from diaken_cli.services.ansible.reading import Group
 
 NO_GROUP = ("all", "ungrouped")
@@ -15,7 +15,7 @@ class Groups:
     def __init__(self, groups: Mapping[str, Group]) -> None:
         self._groups = groups
         self._above = _above(groups)
-        self._labels = {name: as_label(name) for name in groups if name not in NO_GROUP}
+        self._labels = {name: as_group_name(name) for name in groups if name not in NO_GROUP}
         self._direct: dict[str, list[str]] = {}
         for name in self._labels:
             for host in groups[name].hosts:
@@ -60,7 +60,7 @@ class Groups:
     def renamed(self) -> list[str]:
         """A sentence for each group of hosts whose name can't be taken over."""
         return [
-            f"group {name} is called {label} here: a name is made of letters, digits and dashes"
+            f"group {name} is called {label} here: a name is made of letters, digits, - and _"
             for name, label in self._labels.items()
             if label not in (None, name) and self._groups[name].hosts
         ]

@@ -9,7 +9,6 @@ from typing import Any
 from diaken_cli import units
 from diaken_cli.actions.hosts import GivenHost
 
-LONGEST_LABEL = 63
 NAMES_SHOWN = 5
 
 
@@ -49,14 +48,16 @@ class Source:
     warnings: tuple[str, ...] = ()
 
 
-def as_label(text: str) -> str | None:
-    """The name of a group that comes near: `Web Servers_1` is `Web-Servers-1`; None for none."""
+def as_group_name(text: str) -> str | None:
+    """The name of a group, or what comes near: `Web Servers` is `Web-Servers`; None for none."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    label = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:LONGEST_LABEL].strip("-")
-    try:
-        return units.check_label(label)
-    except ValueError:
-        return None
+    near = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-")[: units.LONGEST_NAME]
+    for label in (text, near):
+        try:
+            return units.check_group_name(label)
+        except ValueError:
+            continue
+    return None
 
 
 def listed(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from diaken_cli import units
 from diaken_cli.actions import validate
-from diaken_cli.actions.hosts import Places, understand
+from diaken_cli.actions.hosts import Places, refuse_other_address, understand
 from diaken_cli.actions.importing.candidates import Candidate, Source, listed
 from diaken_cli.actions.importing.present import Hosts, there
 from diaken_cli.actions.importing.rows import Action, Plan, Read, Row, same, source_row
@@ -65,8 +65,9 @@ def _read(
     given = replace(given, environment=environment or given.environment, group=group or given.group)
     name = reader.required("NAME", candidate.name, units.check_host_name)
     values = understand(replace(given, group=None), None, known, reader)
+    refuse_other_address(name, values.ip, reader)
     place = next((e for e in known.environments if e.id == values.environment_id), None)
-    chosen = reader.optional("--group", given.group, units.check_label, None)
+    chosen = reader.optional("--group", given.group, units.check_group_name, None)
     if group is not None and place is not None:
         there = {each.name: each for each in known.groups if each.environment_id == place.id}
         reader.choice("--group", group, there)

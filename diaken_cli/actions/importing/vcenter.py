@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from diaken_cli import units
 from diaken_cli.actions.hosts import GivenHost
-from diaken_cli.actions.importing.candidates import Candidate, Source, as_label, listed
+from diaken_cli.actions.importing.candidates import Candidate, Source, as_group_name, listed
 from diaken_cli.services.vsphere.servers import Server
 
 LABELS = {"NAME": "name", "--ip": "address", "--vm-uuid": "instance UUID"}
@@ -43,7 +43,7 @@ def _candidate(server: Server, vcenter: str, tags: Mapping[str, Sequence[str]] |
         name=_name(server),
         given=GivenHost(
             ip=addresses[0] if addresses else None,
-            group=as_label(group) if group else None,
+            group=as_group_name(group) if group else None,
             vcenter=vcenter,
             vm_uuid=vm.instance_uuid or None,
         ),
@@ -57,7 +57,7 @@ def _by_tag(tags: Sequence[str], origin: str) -> tuple[str | None, str | None]:
     """The tag that names the group, or what is wrong with it."""
     if len(tags) > 1:
         return None, f"{origin} has {len(tags)} tags of the category: {listed(tags)}"
-    if tags and as_label(tags[0]) is None:
+    if tags and as_group_name(tags[0]) is None:
         return None, f"{origin}: no group can be called as its tag {tags[0]!r} is"
     return (tags[0] if tags else None), None
 
