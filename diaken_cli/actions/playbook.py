@@ -62,6 +62,7 @@ def carry_out(
         become_password=_become_password(command) if become and command else None,
         vault_password_file=Path(vault) if vault else None,
         hidden_environment=_secrets(store),
+        repository=found.repository(),
     )
     outcome = launch.carry_out(work, recording.emit, _listening(recording))
     recording.flush()
@@ -118,6 +119,7 @@ def refusal(
         (store.inventory.settings(), *given, *([variables] if variables else [])),
         should_stop,
         hidden_environment=_secrets(store),
+        repository=found.repository(),
     )
     if complaint is None:
         return None

@@ -62,7 +62,7 @@ def show(
         if name is None:
             raise InvalidInput(require(NAME=name))
         found = find(name, paths)
-        complaint = syntax_check(found.path, vault)
+        complaint = syntax_check(found.path, vault, repository=found.repository())
         if complaint is not None:
             raise AnsibleNotStarted(
                 f"Ansible would not start {found.name} ({found.path}): {complaint}"

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from docs.generate import completion, man, reference
+from docs.generate import ansible_settings, completion, man, reference
 
 DOCS = Path(__file__).parents[1]
 TABLE = DOCS.parent / "diaken_cli" / "completion" / "table.json"
@@ -16,6 +16,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "config.md": reference.config(),
         DOCS / "reference" / "exit-statuses.md": reference.exit_statuses(),
         DOCS / "reference" / "events.md": reference.json_lines(),
+        DOCS / "reference" / "ansible-settings.md": ansible_settings.page(),
         TABLE: completion.table(),
     }
     return found | {DOCS / "man" / name: text for name, text in man.pages().items()}

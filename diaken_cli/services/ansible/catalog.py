@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import diaken_cli
 from diaken_cli.errors import NotFound
+from diaken_cli.services.ansible.repository import Repository, repository
 from diaken_cli.units import nearest_names
 
 _SUFFIXES = (".yml", ".yaml")
@@ -44,10 +45,14 @@ class Variable:
 
 @dataclass(frozen=True)
 class Playbook:
-    """A playbook: its name is its path under its folder, without the suffix."""
+    """A playbook: its name is its path under `folder`, without the suffix.
+
+    `folder` is the entry of `[playbooks] paths` that it comes from.
+    """
 
     name: str
     path: Path
+    folder: Path
     description: str | None
     variables: tuple[Variable, ...]
 
@@ -55,6 +60,10 @@ class Playbook:
     def shipped(self) -> bool:
         """Whether it ships with diaken, and is not of a configured folder."""
         return self.path.is_relative_to(shipped())
+
+    def repository(self) -> Repository:
+        """What the repository decides that it comes from. Raises AnsibleNotStarted."""
+        return Repository() if self.shipped else repository(self.folder)
 
     def as_json(self) -> dict[str, object]:
         """The playbook's object in the JSON contract."""
@@ -91,7 +100,7 @@ def find(name: str, paths: Sequence[Path]) -> Playbook:
             for suffix in _SUFFIXES:
                 path = folder / f"{name}{suffix}"
                 if os.path.isfile(path):  # noqa: PTH113  is_file() raises for a name too long
-                    return _read(name, path)
+                    return _read(name, path, folder)
     known = [playbook.name for playbook in list_playbooks(paths)]
     near = nearest_names(name.removesuffix(".yml").removesuffix(".yaml"), known)
     raise NotFound(
@@ -112,7 +121,7 @@ def list_playbooks(paths: Sequence[Path]) -> tuple[Playbook, ...]:
         for path in _yaml_files(folder):
             name = path.relative_to(folder).with_suffix("").as_posix()
             if name not in found and _has_plays(_head(path)):
-                found[name] = _read(name, path)
+                found[name] = _read(name, path, folder)
     return tuple(found[name] for name in sorted(found))
 
 
@@ -148,14 +157,13 @@ def _has_plays(text: str) -> bool:
     return keys.search(body) is not None
 
 
-def _read(name: str, path: Path) -> Playbook:
+def _read(name: str, path: Path, folder: Path) -> Playbook:
     """With the header: the comment at its top, as playbooks/README.md describes it."""
     lines = _comment(_head(path))
     variables = lines.index("Variables:") if "Variables:" in lines else len(lines)
     paragraph = itertools.takewhile(bool, lines[:variables])
-    return Playbook(
-        name, path, " ".join(paragraph) or None, tuple(_variables(lines[variables + 1 :]))
-    )
+    description = " ".join(paragraph) or None
+    return Playbook(name, path, folder, description, tuple(_variables(lines[variables + 1 :])))
 
 
 def _comment(text: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.services.ansible import private, ssh
+from diaken_cli.services.ansible.repository import Repository
 from diaken_cli.services.ansible.work import SshSettings, Work
 
 MARK = "DIAKEN_RUN_MARK"  # what the processes of a run bear on this machine
@@ -45,14 +46,19 @@ def inherited(environ: Mapping[str, str], hidden: frozenset[str] = frozenset()) 
     }
 
 
-def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) -> dict[str, str]:
+def settings(
+    ssh_settings: SshSettings,
+    scratch: Path,
+    mark: str | None = None,
+    repository: Repository = Repository(),  # noqa: B008  it is frozen
+) -> dict[str, str]:
     """Ansible's settings, all of them; `scratch` is a private folder, for its files.
 
     Temporary files go there, too: Ansible makes a socket among them (since 2.21), whose path may
     not be as long as that of the caller's temporary folder.
 
-    An empty ansible.cfg is written there: Ansible reads the first one that it finds, else one of
-    the working folder, the home or /etc.
+    An ansible.cfg is written there, of what the repository decides; without one Ansible would read
+    that of the working folder, the home or /etc. What has a value here goes before it.
     https://docs.ansible.com/ansible-core/2.19/reference_appendices/config.html
     """
     marks = (
@@ -63,11 +69,10 @@ def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) 
     temporary = scratch / "tmp"
     temporary.mkdir(mode=0o700)
     return {
-        "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", "")),
-        "ANSIBLE_HOME": str(_home(scratch / "home")),
-        "ANSIBLE_ROLES_PATH": f"{_THEIRS}/roles:/usr/share/ansible/roles:/etc/ansible/roles",
-        "ANSIBLE_COLLECTIONS_PATH": f"{_THEIRS}/collections:/usr/share/ansible/collections",
+        "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", repository.text())),
+        "ANSIBLE_HOME": str(_home(scratch / "home", repository.home or _THEIRS)),
         "ANSIBLE_INVENTORY_ENABLED": "yaml",
+        "ANSIBLE_INVENTORY_PLUGIN_EXTS": ".yaml,.yml,.json",  # YAML_FILENAME_EXTENSIONS is theirs
         "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
         "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
         "ANSIBLE_HOST_KEY_CHECKING": "True",
@@ -75,21 +80,34 @@ def settings(ssh_settings: SshSettings, scratch: Path, mark: str | None = None) 
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(scratch / "ssh"),
         "ANSIBLE_TIMEOUT": str(ssh_settings.connect_timeout),
         "ANSIBLE_LOCAL_TEMP": str(temporary),
-        "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
-        "ANSIBLE_RETRY_FILES_ENABLED": "False",
         "ANSIBLE_DEPRECATION_WARNINGS": "False",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_NOCOWS": "1",
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "TMPDIR": str(temporary),
-    } | ({} if mark is None else {MARK: mark})
+        **_defaults(repository),
+        **({} if mark is None else {MARK: mark}),
+    }
 
 
-def _home(made: Path) -> Path:
-    """A home for Ansible, so that it makes none in the account's; plugins there are still found."""
+def _defaults(repository: Repository) -> dict[str, str]:
+    """What is to hold where the repository says nothing of it."""
+    home = repository.home or _THEIRS
+    found = {}
+    if not repository.says("defaults.roles_path"):
+        found["ANSIBLE_ROLES_PATH"] = f"{home}/roles:/usr/share/ansible/roles:/etc/ansible/roles"
+    if not repository.says("defaults.collections_path", "defaults.collections_paths"):
+        found["ANSIBLE_COLLECTIONS_PATH"] = f"{home}/collections:/usr/share/ansible/collections"
+    if not repository.says("defaults.interpreter_python"):
+        found["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
+    return found
+
+
+def _home(made: Path, theirs: str) -> Path:
+    """A home for Ansible, so that it makes none in theirs; plugins there are still found."""
     made.mkdir(mode=0o700)
-    plugins = Path(_THEIRS).expanduser() / "plugins"
+    plugins = Path(theirs).expanduser() / "plugins"
     if plugins.is_dir():
         (made / "plugins").symlink_to(plugins)
     return made
@@ -99,7 +117,7 @@ def for_work(work: Work, scratch: Path) -> dict[str, str]:
     """The whole environment of ansible-playbook for this work, without ansible-runner's part."""
     return (
         inherited(os.environ, work.hidden_environment)
-        | settings(work.ssh, scratch, work.mark)
+        | settings(work.ssh, scratch, work.mark, work.repository)
         | {"ANSIBLE_PIPELINING": str(work.pipelining), "DIAKEN_RUN_LOCK": str(work.lock)}
     )
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from diaken_cli.services.ansible import arguments, environment, private
+from diaken_cli.services.ansible.repository import Repository
 from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import SshSettings, Variables
 
@@ -22,6 +23,7 @@ def syntax_check(
     extra_variables: Sequence[Variables] = (),
     should_stop: Callable[[], bool] = lambda: False,
     hidden_environment: frozenset[str] = frozenset(),
+    repository: Repository = Repository(),  # noqa: B008  it is frozen
 ) -> str | None:
     """What Ansible has against a playbook, or None; it is read, and nothing is run.
 
@@ -36,7 +38,9 @@ def syntax_check(
     if vault_password_file is not None:
         argv.append(f"--vault-password-file={vault_password_file.absolute()}")
     with private.folder() as scratch:
-        settings = environment.settings(SshSettings(Path(os.devnull)), scratch)
+        settings = environment.settings(
+            SshSettings(Path(os.devnull)), scratch, repository=repository
+        )
         variables, _ = arguments.write_variables(extra_variables, scratch)
         with subprocess.Popen(
             [*argv, *variables, str(playbook.absolute())],

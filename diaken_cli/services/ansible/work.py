@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from diaken_cli.services.ansible.repository import Repository
 from diaken_cli.words import HostResult, RunOptions
 
 FORKS = 50  # each fork is a Python process of about 50 MB on this machine
@@ -54,6 +55,7 @@ class Work:
     the run: all that it starts, here and on the hosts, bears it. `lock` is the run's lock file,
     which the caller holds. `timeout` is in seconds, for the playbook as a whole.
     `hidden_environment` names variables of diaken's environment that Ansible must not see.
+    `repository` is what the ansible.cfg of the playbook's repository decides.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Work:
     become_password: str | None = field(default=None, repr=False)
     vault_password_file: Path | None = None
     hidden_environment: frozenset[str] = frozenset()
+    repository: Repository = field(default_factory=Repository)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,143 @@
+"""The ansible.cfg of the repository that a playbook is of, and what of it counts."""
+
+import configparser
+import io
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from diaken_cli.errors import AnsibleNotStarted
+from diaken_cli.services.ansible.setting_owners import owner, paths_in
+from diaken_cli.services.ansible.setting_table import Owner
+
+NAME = "ansible.cfg"
+_LARGEST = 1024 * 1024  # bytes
+_FILE_CACHES = frozenset(["jsonfile", "yaml", "pickle"])  # whose connection is a folder
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What a repository decides: `values` by `section.key`, its paths absolute.
+
+    `home` is its ANSIBLE_HOME, below which roles and collections are where it says nothing else.
+    """
+
+    configuration: Path | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    home: str | None = None
+
+    def says(self, *keys: str) -> bool:
+        """Whether it has one of these keys."""
+        return any(key in self.values for key in keys)
+
+    def text(self) -> str:
+        """An ansible.cfg that has these values only."""
+        parser = configparser.RawConfigParser()
+        for name, value in self.values.items():
+            section, _, key = name.rpartition(".")
+            if not parser.has_section(section):
+                parser.add_section(section)
+            parser.set(section, key, value)
+        written = io.StringIO()
+        parser.write(written)
+        return written.getvalue()
+
+
+def repository(entry: Path) -> Repository:
+    """What the repository decides that an entry of `[playbooks] paths` names, or lies in.
+
+    Raises AnsibleNotStarted where its ansible.cfg can't be read, or can be written by others.
+    """
+    path = configuration(entry)
+    return Repository() if path is None else _read(path)
+
+
+def configuration(entry: Path) -> Path | None:
+    """The ansible.cfg of an entry: its own, else that of the repository that the entry lies in.
+
+    That is the nearest one up to the root of the git checkout; where there is none, that of the
+    folder that the entry lies in. A folder of the account (its home), of the system or of
+    everybody is no repository.
+    """
+    entry = entry.resolve()
+    if (entry / NAME).exists():
+        return entry / NAME
+    for folder in _around(entry):
+        if (folder / NAME).exists() and _may_be_a_repository(folder, entry):
+            return folder / NAME
+    return None
+
+
+def _around(entry: Path) -> Iterator[Path]:
+    """The folders above an entry that are of the same repository, from below."""
+    if (entry / ".git").exists():
+        return
+    parents = list(entry.parents)
+    for depth, folder in enumerate(parents, start=1):
+        if (folder / ".git").exists():
+            yield from parents[:depth]
+            return
+    yield from parents[:1]
+
+
+def _may_be_a_repository(folder: Path, entry: Path) -> bool:
+    if folder in {Path("/"), Path("/etc"), Path(os.path.expanduser("~")).resolve()}:  # noqa: PTH111
+        return False  # Path.home() raises for an account without one
+    status = folder.stat()
+    ours = status.st_uid in {0, os.geteuid(), entry.stat().st_uid}
+    return ours and not status.st_mode & stat.S_IWOTH
+
+
+def _read(path: Path) -> Repository:
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))  # as Ansible reads it
+    try:
+        parser.read_string(_text(path))
+    except (OSError, UnicodeDecodeError, configparser.Error) as fault:
+        said = fault.strerror if isinstance(fault, OSError) else str(fault)
+        raise AnsibleNotStarted(f"{path} can't be read: {said}") from fault
+    kept: dict[str, str] = {}
+    for section in parser.sections():
+        for key, value in parser.items(section):
+            if owner(section, key) is not Owner.DIAKEN:
+                kept[f"{section}.{key}"] = _absolute(value, paths_in(section, key), path.parent)
+    cache = kept.get("defaults.fact_caching", "").rpartition(".")[2]
+    if cache in _FILE_CACHES and (where := kept.get("defaults.fact_caching_connection")):
+        kept["defaults.fact_caching_connection"] = _absolute(where, "path", path.parent)
+    home = parser.get("defaults", "home", fallback=None)
+    return Repository(path, kept, home and _absolute(home, "path", path.parent))
+
+
+def _text(path: Path) -> str:
+    """Its text. Raises AnsibleNotStarted where it is none to trust, OSError, UnicodeDecodeError."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise AnsibleNotStarted(f"{path} is no regular file")
+    if status.st_size > _LARGEST:
+        raise AnsibleNotStarted(f"{path} is larger than {_LARGEST} bytes")
+    for trusted in (path, path.parent):
+        if trusted.stat().st_mode & stat.S_IWOTH:
+            raise AnsibleNotStarted(
+                f"{path} is not read: anybody can write {trusted}",
+                hint=f"See to it that only its owner can: chmod o-w {trusted}",
+            )
+    return path.read_text(encoding="utf-8")
+
+
+def _absolute(value: str, paths: str | None, folder: Path) -> str:
+    """A value whose relative paths are those of the folder that its ansible.cfg is in.
+
+    https://docs.ansible.com/ansible-core/2.19/reference_appendices/config.html
+    """
+    if paths is None:
+        return value
+    if paths == "path":
+        return _absolute_path(value, folder)
+    mark = os.pathsep if paths == "pathspec" else ","
+    return mark.join(_absolute_path(part.strip(), folder) for part in value.split(mark))
+
+
+def _absolute_path(text: str, folder: Path) -> str:
+    """`~`, variables and `{{CWD}}` are Ansible's to expand."""
+    return text if text.startswith(("/", "~", "$", "{{CWD}}")) else str(folder / text)
