@@ -13,7 +13,14 @@ from diaken_cli.services import credentials
 from diaken_cli.services.ansible import catalog, launch
 from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.services.ansible.syntax import syntax_check
-from diaken_cli.services.ansible.work import FORKS, Outcome, SshSettings, Target, Work
+from diaken_cli.services.ansible.work import (
+    FORKS,
+    Inventory,
+    Outcome,
+    SshSettings,
+    Target,
+    Work,
+)
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.words import RunOptions, SecretKind
@@ -51,7 +58,7 @@ def carry_out(
         mark=recording.uid,
         lock=recording.lock_path,
         ssh=ssh_settings(store, config.ssh),
-        group_variables=_group_variables(store, hosts),
+        inventory=inventory(store, hosts, config.ssh),
         settings=store.inventory.settings(),
         extra_variables=(*given, *([variables] if variables else [])),
         options=options,
@@ -162,7 +169,7 @@ def target(host: HostRecord, ssh: SshConfig) -> Target:
         port=host.port or ssh.port,
         key=Path(key) if key else None,
         python=host.python or ssh.python,
-        group=host.group,
+        groups=(host.group,) if host.group else (),
         variables=host.vars,
     )
 
@@ -173,15 +180,28 @@ def ssh_settings(store: Store, ssh: SshConfig) -> SshSettings:
         known_hosts=ssh.known_hosts or store.beside("known_hosts"),
         connect_timeout=ssh.connect_timeout,
         extra_args=tuple(ssh.extra_args),
+        user=ssh.user,
+        port=ssh.port,
+        key=ssh.key,
+        python=ssh.python,
     )
 
 
-def _group_variables(store: Store, hosts: Sequence[HostRecord]) -> dict[str, Any]:
-    """The group's own variables, and which group and environment it is."""
-    host = hosts[0]
-    groups = store.inventory.groups(name=host.group, environment=host.environment)
-    own = groups[0].vars if host.group and groups else {}
-    return {**own, "group_name": host.group, "target_environment": host.environment}
+def inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inventory:
+    """What a playbook finds beside these hosts, which are of one environment."""
+    environment = hosts[0].environment
+    targets = {host.id for host in hosts}
+    return Inventory(
+        environment=environment,
+        groups={
+            group.name: group.vars for group in store.inventory.groups(environment=environment)
+        },
+        others=tuple(
+            target(host, ssh)
+            for host in store.inventory.hosts(environment_id=hosts[0].environment_id)
+            if host.id not in targets
+        ),
+    )
 
 
 def _secrets(store: Store) -> frozenset[str]:

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import subprocess
+import tempfile
 import textwrap
 import time
 import uuid
@@ -14,8 +16,8 @@ import pytest
 
 from diaken_cli import liveness
 from diaken_cli.events import Emit, Event, HostFinished, TaskFinished, Warned
-from diaken_cli.services.ansible import launch
-from diaken_cli.services.ansible.work import Outcome, SshSettings, Target, Work
+from diaken_cli.services.ansible import environment, launch
+from diaken_cli.services.ansible.work import Inventory, Outcome, SshSettings, Target, Work
 from diaken_cli.words import HostResult, HostStatus
 from tests.lab_fixture import Lab
 
@@ -76,7 +78,7 @@ class Bench:
 
     def target(self, number: int, **settings: Any) -> Target:
         """One of the lab's ready hosts, from 1 on; root is who logs in where not said otherwise."""
-        said = {"user": "root", "key": self.lab.ssh_private_key, "group": "web", **settings}
+        said = {"user": "root", "key": self.lab.ssh_private_key, "groups": ("web",), **settings}
         return Target(f"web{number:02}", f"10.77.0.{100 + number}", **said)
 
     def targets(self, *numbers: int, **settings: Any) -> tuple[Target, ...]:
@@ -93,6 +95,7 @@ class Bench:
     def work(self, playbook: Path, targets: tuple[Target, ...], **settings: Any) -> Work:
         """The work with a mark of its own; settings of Work."""
         said = {"mark": uuid.uuid4().hex, "lock": self.lock, "ssh": self.ssh, **settings}
+        said.setdefault("inventory", Inventory("TEST", {"web": {}}))
         return Work(name=playbook.stem, playbook=playbook, targets=targets, **said)
 
     def carry_out(
@@ -170,6 +173,24 @@ def files_with(text: str, *folders: Path) -> list[Path]:
             except OSError:  # removed meanwhile
                 continue
     return found
+
+
+def sealed(text: str, password: str) -> str:
+    """What ansible-vault makes of a text."""
+    vault = Path(environment.ansible_playbook()).with_name("ansible-vault")
+    with tempfile.TemporaryDirectory() as folder:
+        path, password_file = Path(folder, "text"), Path(folder, "password")
+        path.write_text(text)
+        password_file.write_text(password)
+        done = subprocess.run(
+            [vault, "encrypt", f"--vault-password-file={password_file}", path],
+            env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "HOME": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return path.read_text()
 
 
 def _leads_to(link: Path, lock: Path) -> bool:

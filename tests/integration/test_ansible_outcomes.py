@@ -10,6 +10,7 @@ from pyVmomi import vim
 
 from diaken_cli.events import HostFinished, PlayStarted, TaskFinished, TaskStarted
 from diaken_cli.services.ansible.syntax import syntax_check
+from diaken_cli.services.ansible.work import Inventory
 from diaken_cli.words import HostCounters, HostStatus, RunOptions, TaskResult
 from tests.integration.ansible_fixture import Bench, until
 from tests.integration.lab_machines import find, finish
@@ -322,11 +323,7 @@ def test_variables_win_as_they_do_in_ansible(bench: Bench) -> None:
     ran = bench.carry_out(
         playbook,
         (host,),
-        group_variables={
-            **dict.fromkeys("abc", "group"),
-            "group_name": "web",
-            "target_environment": "{{ no template }}",
-        },
+        inventory=Inventory("{{ no template }}", {"web": dict.fromkeys("abc", "group")}),
         settings=dict.fromkeys("cde", "setting"),
         extra_variables=(given, {"e": "said"}),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.events import Event, TaskStarted
-from diaken_cli.services.ansible import environment, known_hosts, private
+from diaken_cli.services.ansible import known_hosts, private
 from diaken_cli.services.ansible.work import SshSettings
 from diaken_cli.words import HostStatus
 from tests.integration.ansible_fixture import (
@@ -18,6 +18,7 @@ from tests.integration.ansible_fixture import (
     files_with,
     new_secret,
     processes_with,
+    sealed,
 )
 
 EXTRA_SECRET, SUDO_PASSWORD, VAULT_PASSWORD = map(new_secret, ("extra", "sudo", "vault"))
@@ -54,7 +55,7 @@ def test_a_secret_is_in_no_file_argument_or_environment_during_and_after(bench: 
         """)
     state = bench.folder / "outside"
     state.mkdir()
-    sealed = _encrypted(bench, "sealed: opened\n", VAULT_PASSWORD)
+    vault = _encrypted(bench, "sealed: opened\n", VAULT_PASSWORD)
     password_file = bench.folder / "vault-password"
     seen: dict[str, set[str]] = {}
 
@@ -75,7 +76,7 @@ def test_a_secret_is_in_no_file_argument_or_environment_during_and_after(bench: 
         become=True,
         become_password=SUDO_PASSWORD,
         settings={"word": SUDO_PASSWORD},
-        extra_variables=({"token": EXTRA_SECRET}, sealed),
+        extra_variables=({"token": EXTRA_SECRET}, vault),
         vault_password_file=password_file,
     )
 
@@ -283,15 +284,6 @@ def test_extra_arguments_of_ssh_are_used_by_ansible_too(bench: Bench, tmp_path: 
 def _encrypted(bench: Bench, text: str, password: str) -> Path:
     """A file that ansible-vault encrypted, and the file with its password beside it."""
     path, password_file = bench.folder / "sealed.yml", bench.folder / "vault-password"
-    path.write_text(text)
+    path.write_text(sealed(text, password))
     password_file.write_text(password)
-    vault = Path(environment.ansible_playbook()).with_name("ansible-vault")
-    done = subprocess.run(
-        [vault, "encrypt", f"--vault-password-file={password_file}", path],
-        env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "HOME": str(bench.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
     return path

@@ -1,10 +1,12 @@
 """The arguments of ansible-playbook, and the private files they name: no secret is in an argv."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from diaken_cli.services.ansible import inventory, private
-from diaken_cli.services.ansible.work import Variables, Work
+from diaken_cli.services.ansible import environment, inventory, private
+from diaken_cli.services.ansible.work import Inventory, Target, Variables, Work
+
+_FEW_FORKS = 5  # as Ansible has it: for hosts that the playbook adds
 
 
 def write(work: Work, folder: Path) -> tuple[list[str], list[Path]]:
@@ -12,8 +14,8 @@ def write(work: Work, folder: Path) -> tuple[list[str], list[Path]]:
 
     The latter can be removed as soon as the playbook has started: Ansible has read them then.
     """
-    hosts = private.write_json(folder / "hosts.json", inventory.document(work))
-    argv = ["--inventory", str(hosts), f"--forks={max(1, min(len(work.targets), work.forks))}"]
+    argv = write_inventory(work.targets, work.inventory, folder)
+    argv.append(f"--forks={min(max(len(work.targets), _FEW_FORKS), work.forks)}")
     variables, secrets = write_variables((work.settings, *work.extra_variables), folder)
     argv += variables
     if work.become:
@@ -28,6 +30,16 @@ def write(work: Work, folder: Path) -> tuple[list[str], list[Path]]:
     argv += [f"--tags={','.join(said.tags)}"] if said.tags else []
     argv += [f"--skip-tags={','.join(said.skip_tags)}"] if said.skip_tags else []
     return [*argv, str(work.playbook)], secrets
+
+
+def write_inventory(targets: Sequence[Target], around: Inventory, folder: Path) -> list[str]:
+    """The arguments for the inventory and the limit to the targets; their files are written."""
+    hosts = private.write_json(folder / "hosts.json", inventory.document(targets, around))
+    private.write_json(folder / environment.VARIABLES, inventory.known(targets, around))
+    argv = ["--inventory", str(hosts)]
+    if lines := inventory.limit(around):
+        argv.append(f"--limit=@{private.write(folder / 'limit', chr(10).join(lines))}")
+    return argv
 
 
 def write_variables(given: Iterable[Variables], folder: Path) -> tuple[list[str], list[Path]]:

@@ -18,6 +18,10 @@ REMOTE_MARKS = (
     "XMODIFIERS",
 )  # … and on the hosts: Debian's sshd takes LC_*, RHEL's the other
 
+VARIABLES = "vars.json"  # in a run's private folder: what the vars plugin has to know
+_VARS_PLUGINS = Path(__file__).parent / "plugins" / "vars"
+_OUR_VARS = "diaken_host_group_vars"
+_HOST_GROUP_VARS = tuple(f"{n}host_group_vars" for n in ("", "ansible.builtin.", "ansible.legacy."))
 _THEIRS = "~/.ansible"  # where ansible-galaxy installs, and people put their plugins
 
 _DROPPED_PREFIXES = ("ANSIBLE_", "DIAKEN_", "AWX_", "RUNNER_", "LC_", "PYTHON")
@@ -94,7 +98,12 @@ def settings(
 def _defaults(repository: Repository) -> dict[str, str]:
     """What is to hold where the repository says nothing of it."""
     home = repository.home or _THEIRS
-    found = {}
+    plugins = f"{home}/plugins/vars:/usr/share/ansible/plugins/vars"
+    plugins = repository.values.get("defaults.vars_plugins", plugins)
+    found = {
+        "ANSIBLE_VARS_PLUGINS": f"{_VARS_PLUGINS}:{plugins}",
+        "ANSIBLE_VARS_ENABLED": _vars_enabled(repository),
+    }
     if not repository.says("defaults.roles_path"):
         found["ANSIBLE_ROLES_PATH"] = f"{home}/roles:/usr/share/ansible/roles:/etc/ansible/roles"
     if not repository.says("defaults.collections_path", "defaults.collections_paths"):
@@ -102,6 +111,13 @@ def _defaults(repository: Repository) -> dict[str, str]:
     if not repository.says("defaults.interpreter_python"):
         found["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
     return found
+
+
+def _vars_enabled(repository: Repository) -> str:
+    """The vars plugins that the repository wants, diaken's own in the place of Ansible's."""
+    said = repository.values.get("defaults.vars_plugins_enabled", _HOST_GROUP_VARS[0])
+    names = [name.strip() for name in said.split(",")]
+    return ",".join(_OUR_VARS if name in _HOST_GROUP_VARS else name for name in names)
 
 
 def _home(made: Path, theirs: str) -> Path:
@@ -118,8 +134,24 @@ def for_work(work: Work, scratch: Path) -> dict[str, str]:
     return (
         inherited(os.environ, work.hidden_environment)
         | settings(work.ssh, scratch, work.mark, work.repository)
-        | {"ANSIBLE_PIPELINING": str(work.pipelining), "DIAKEN_RUN_LOCK": str(work.lock)}
+        | _added_hosts(work.ssh)
+        | {
+            "ANSIBLE_PIPELINING": str(work.pipelining),
+            "DIAKEN_RUN_LOCK": str(work.lock),
+            "DIAKEN_VARS": str(scratch / VARIABLES),
+        }
     )
+
+
+def _added_hosts(ssh_settings: SshSettings) -> dict[str, str]:
+    """How Ansible reaches hosts that the inventory does not have; localhost needs none of it."""
+    ours = {
+        "ANSIBLE_REMOTE_USER": ssh_settings.user,
+        "ANSIBLE_REMOTE_PORT": ssh_settings.port,
+        "ANSIBLE_PRIVATE_KEY_FILE": ssh_settings.key,
+        "ANSIBLE_PYTHON_INTERPRETER": ssh_settings.python,
+    }
+    return {name: str(value) for name, value in ours.items() if value is not None}
 
 
 def ansible_playbook() -> str:

@@ -1,33 +1,80 @@
 """The inventory of one run: JSON, so that no name and no value is read as anything else."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from diaken_cli.services.ansible.work import Target, Work
+from diaken_cli.services.ansible.work import Inventory, Target
+from diaken_cli.words import REPOINTING
 
-_NAMES = ("group_name", "target_environment")  # filled in by diaken among the group's variables
+_EXCLUDED = "diaken_excluded"  # of hosts that a pattern can't tell from a group
 
 
-def document(work: Work) -> dict[str, Any]:
-    """What the inventory file holds: the targets, each in its group, and nothing else.
+def document(targets: Sequence[Target], inventory: Inventory) -> dict[str, Any]:
+    """What the inventory file holds: the hosts of the environment, by name, each in its groups.
 
     In the format of Ansible's `yaml` inventory plugin, of which JSON is a part. What diaken itself
     fills in is marked so that Ansible does not look for templates in it; the variables of the
-    host and the group are Ansible's as always.
+    hosts and groups are Ansible's as always.
+
+    The hosts come first, with their variables: Ansible gives those of a name that it already knows
+    as a group's to the group.
     """
-    shared = {
-        name: _unsafe(value) if name in _NAMES else value
-        for name, value in work.group_variables.items()
+    hosts = sorted((*targets, *inventory.others), key=lambda host: host.name)
+    place = {"target_environment": _unsafe(inventory.environment)}
+    members: dict[str, dict[str, None]] = {name: {} for name in inventory.groups}
+    for host in hosts:
+        for name in host.groups:
+            members.setdefault(name, {})[host.name] = None
+    groups: dict[str, dict[str, Any]] = {
+        name: {
+            "hosts": those,
+            "vars": {**inventory.groups.get(name, {}), "group_name": _unsafe(name), **place},
+        }
+        for name, those in members.items()
     }
-    groups: dict[str, dict[str, Any]] = {}
-    ungrouped: dict[str, Any] = {}
-    for target in work.targets:
-        if target.group is None:
-            # Group variables first: the host's own are to win.
-            ungrouped[target.name] = shared | _variables(target)
-        else:
-            group = groups.setdefault(target.group, {"hosts": {}, "vars": shared})
-            group["hosts"][target.name] = _variables(target)
-    return {"all": {"hosts": ungrouped, "children": groups}}
+    if alike := _named_like_a_group(inventory):
+        groups[_EXCLUDED] = {"hosts": dict.fromkeys(alike)}
+    return {
+        "all": {
+            "hosts": {host.name: _variables(host) for host in hosts},
+            "vars": place,
+            "children": groups,
+        }
+    }
+
+
+def known(targets: Sequence[Target], inventory: Inventory) -> dict[str, list[str]]:
+    """What the vars plugin has to know: no file beside the playbook repoints one of these hosts."""
+    names = [host.name for host in targets]
+    return {
+        "repointing": list(REPOINTING),
+        "targets": names,
+        "hosts": [*names, *(host.name for host in inventory.others)],
+    }
+
+
+def limit(inventory: Inventory) -> list[str] | None:
+    """The lines of a `--limit @FILE` that keep a run to its targets; None where all hosts are.
+
+    By exclusion, so that plays on localhost run, and on hosts that the playbook adds. One pattern
+    for all hosts: with a line for each, Ansible's time grows with the square of their number.
+    """
+    if not inventory.others:
+        return None
+    alike = _named_like_a_group(inventory)
+    names = [re.escape(host.name) for host in inventory.others if host.name not in alike]
+    return [
+        "all",
+        "localhost",
+        *([rf"!~^(?:{'|'.join(names)})\Z"] if names else []),
+        *([f"!{_EXCLUDED}"] if alike else []),
+    ]
+
+
+def _named_like_a_group(inventory: Inventory) -> list[str]:
+    """Hosts to exclude whose name, as a pattern, would mean all hosts of a group."""
+    return [host.name for host in inventory.others if host.name in inventory.groups]
 
 
 def connection(target: Target) -> dict[str, Any]:
@@ -42,9 +89,13 @@ def connection(target: Target) -> dict[str, Any]:
     return {name: value for name, value in ours.items() if value is not None}
 
 
-def _variables(target: Target) -> dict[str, Any]:
-    said = {name: _unsafe(value) for name, value in connection(target).items()}
-    return dict(target.variables) | said
+def _variables(host: Target) -> dict[str, Any]:
+    variables = dict(host.variables)
+    if len(host.groups) != 1:
+        # Of several groups Ansible would take the value of the last one, by name.
+        main = host.groups[0] if host.groups else None
+        variables.setdefault("group_name", _unsafe(main))
+    return variables | {name: _unsafe(value) for name, value in connection(host).items()}
 
 
 def _unsafe(value: Any) -> Any:

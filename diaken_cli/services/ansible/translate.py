@@ -92,6 +92,8 @@ class Translator:
                 self._stray.extend(text.splitlines())
                 text = complaint(text)
             yield Warned(message=" ".join(_KIND.sub("", text).split()))
+        elif kind == "verbose" and text.startswith("[WARNING]: "):  # from one of Ansible's workers
+            yield Warned(message=" ".join(_KIND.sub("", text).split()))
         elif kind == "verbose":
             self._stray.extend(text.splitlines())
 

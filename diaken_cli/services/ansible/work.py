@@ -18,7 +18,8 @@ Variables = Mapping[str, Any] | Path
 class Target:
     """A host to change; None is "as ssh(1) and Ansible have it".
 
-    `variables` are the host's own, with Ansible's templating, as in a host_vars file.
+    `groups` are its groups, the main one first. `variables` are the host's own, with Ansible's
+    templating, as in a host_vars file.
     """
 
     name: str
@@ -27,8 +28,21 @@ class Target:
     port: int | None = None
     key: Path | None = None
     python: str | None = None
-    group: str | None = None
+    groups: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a playbook finds beside its targets: the rest of their environment.
+
+    `groups` are all groups of the environment, each with its own variables; `others` are its
+    active hosts that are no targets: known to the playbook, and not worked on.
+    """
+
+    environment: str | None = None
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    others: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,11 +50,17 @@ class SshSettings:
     """How hosts are reached: `connect_timeout` in seconds, `extra_args` as for ssh(1).
 
     `known_hosts` is diaken's own: a key is accepted when a host is first seen, and has to stay.
+    `user`, `port`, `key` and `python` are for hosts that the inventory does not have, which a
+    playbook makes by `add_host`, or delegates to by their address.
     """
 
     known_hosts: Path
     connect_timeout: int = 10
     extra_args: tuple[str, ...] = ()
+    user: str | None = None
+    port: int | None = None
+    key: Path | None = None
+    python: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +69,11 @@ class Work:
 
     `name` is the playbook's, as people call it. Of `options` only `check`, `diff`, `tags` and
     `skip_tags` are used: what else it says (`--limit`, `--forks`, `--timeout`, become) goes into
-    `targets`, `forks`, `timeout` and `become` together with the config. `group_variables` belong
-    to the targets' group (without a group: to these targets). `settings` and then each of
-    `extra_variables` are Ansible's extra variables; a path is a file of them. `mark` is unique to
-    the run: all that it starts, here and on the hosts, bears it. `lock` is the run's lock file,
-    which the caller holds. `timeout` is in seconds, for the playbook as a whole.
+    `targets`, `forks`, `timeout` and `become` together with the config. `inventory` is what the
+    playbook knows beside its targets. `settings` and then each of `extra_variables` are Ansible's
+    extra variables; a path is a file of them. `mark` is unique to the run: all that it starts, here
+    and on the hosts, bears it. `lock` is the run's lock file, which the caller holds. `timeout` is
+    in seconds, for the playbook as a whole.
     `hidden_environment` names variables of diaken's environment that Ansible must not see.
     `repository` is what the ansible.cfg of the playbook's repository decides.
     """
@@ -64,7 +84,7 @@ class Work:
     mark: str
     lock: Path
     ssh: SshSettings
-    group_variables: Mapping[str, Any] = field(default_factory=dict)
+    inventory: Inventory = field(default_factory=Inventory)
     settings: Mapping[str, Any] = field(default_factory=dict)
     extra_variables: tuple[Variables, ...] = ()
     options: RunOptions = field(default_factory=RunOptions)

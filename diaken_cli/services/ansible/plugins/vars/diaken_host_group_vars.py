@@ -1,0 +1,137 @@
+"""A vars plugin for Ansible: its own host_group_vars, of which no file repoints a host.
+
+It runs in Ansible, whose Python may be another one than diaken's: it imports nothing of diaken's.
+What it needs to know stands in the file that $DIAKEN_VARS names.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from ansible.inventory.group import InventoryObjectType
+from ansible.inventory.helpers import sort_groups
+from ansible.plugins.vars.host_group_vars import VarsModule as HostGroupVars
+from ansible.utils.vars import combine_vars
+
+DOCUMENTATION = """
+    name: diaken_host_group_vars
+    short_description: host_group_vars, of which no file repoints a host of the inventory
+    description:
+        - Loads what host_group_vars loads, less the variables that say which machine a host is.
+        - For localhost, and for hosts that a playbook adds, these count as always.
+    options:
+      stage:
+        ini:
+          - key: stage
+            section: vars_host_group_vars
+        env:
+          - name: ANSIBLE_VARS_PLUGIN_STAGE
+    extends_documentation_fragment:
+      - vars_plugin_staging
+"""
+
+_Known = Mapping[str, frozenset[str]]
+
+_MOST_NAMES = 3
+_TOLD: set[tuple[Any, ...]] = set()
+
+
+class VarsModule(HostGroupVars):
+    """Loads the variables in host_vars/ and group_vars/."""
+
+    REQUIRES_ENABLED = True
+    is_stateless = True
+
+    def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
+        """The variables of hosts or groups, merged in their order."""
+        known = _known()
+        variables: dict[str, Any] = {}
+        for entity in entities if isinstance(entities, list) else [entities]:
+            if _is_free(entity, known):
+                found = combine_vars(
+                    self._of_its_groups(loader, path, entity, known),
+                    super().get_vars(loader, path, [entity], cache),
+                )
+            else:
+                reading = _Reading(loader, entity, known, self._display)
+                found = super().get_vars(reading, path, [entity], cache)
+            if found:
+                variables = combine_vars(variables, found)
+        return variables
+
+    def _of_its_groups(self, loader: Any, path: str, host: Any, known: _Known) -> dict[str, Any]:
+        """What was left out of the files of a host's groups, for it does not concern this one."""
+        groups = sort_groups(host.get_groups())
+        found = super().get_vars(loader, path, groups) if groups else {}
+        return {
+            name: value
+            for name, value in found.items()
+            if name in known["repointing"] and name not in host.vars
+        }
+
+
+class _Reading:
+    """Ansible's loader, which leaves out of each file what repoints a host, and warns of it."""
+
+    def __init__(self, loader: Any, entity: Any, known: _Known, display: Any) -> None:
+        self._loader = loader
+        self._entity = entity
+        self._known = known
+        self._display = display
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def load_from_file(self, file_name: str, *arguments: Any, **named: Any) -> Any:
+        """What the file holds, less what does not count; arguments as of Ansible's loader."""
+        content = self._loader.load_from_file(file_name, *arguments, **named)
+        repointing = self._known["repointing"]
+        if not isinstance(content, dict) or repointing.isdisjoint(content):
+            return content
+        left_out = sorted(str(name) for name in content if name in repointing)
+        self._warn_once(str(file_name), left_out)
+        return {name: value for name, value in content.items() if name not in repointing}
+
+    def _warn_once(self, file: str, names: list[str]) -> None:
+        told = (file, self._entity.name, self._entity.base_type)
+        hosts = _concerned(self._entity, self._known)
+        if hosts and told not in _TOLD:
+            _TOLD.add(told)
+            more = f" and {len(hosts) - _MOST_NAMES} more" if len(hosts) > _MOST_NAMES else ""
+            self._display.warning(
+                f"{file}: {', '.join(names)} ignored for {', '.join(hosts[:_MOST_NAMES])}{more}:"
+                " the inventory says which machine a host is"
+            )
+
+
+@lru_cache(maxsize=1)
+def _known() -> _Known:
+    """What is known of the run: its `repointing` variables, `hosts` and `targets`.
+
+    Of a check of a playbook's syntax nothing is: no host is reached.
+    """
+    path = os.environ.get("DIAKEN_VARS")
+    if path is None:
+        return defaultdict(frozenset)
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as it is done in Ansible
+        return {name: frozenset(those) for name, those in json.load(file).items()}
+
+
+def _is_free(entity: Any, known: _Known) -> bool:
+    """Whether it is a host that the inventory does not have."""
+    return _is_host(entity) and entity.name not in known["hosts"]
+
+
+def _is_host(entity: Any) -> bool:
+    return entity.base_type is InventoryObjectType.HOST
+
+
+def _concerned(entity: Any, known: _Known) -> list[str]:
+    """The host itself; of a group its targets, or where it has none, its hosts."""
+    if _is_host(entity):
+        return [entity.name]
+    hosts = [host.name for host in entity.get_hosts() if host.name in known["hosts"]]
+    return [name for name in hosts if name in known["targets"]] or hosts

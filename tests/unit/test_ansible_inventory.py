@@ -1,0 +1,67 @@
+"""The inventory and the limit that a run hands to Ansible, as data."""
+
+import re
+
+from diaken_cli.services.ansible.inventory import document, limit
+from diaken_cli.services.ansible.work import Inventory, Target
+
+
+def host(name: str, *groups: str, **variables: object) -> Target:
+    return Target(name, "10.0.0.1", groups=groups, variables=variables)
+
+
+def test_the_order_of_hosts_is_that_of_their_names_whoever_is_a_target() -> None:
+    """`groups['db'][0]` is the same host in each run."""
+    whole = document(
+        [host("db02", "db")], Inventory("TEST", {}, (host("db03"), host("db01", "db")))
+    )
+
+    assert list(whole["all"]["hosts"]) == ["db01", "db02", "db03"]
+    assert list(whole["all"]["children"]["db"]["hosts"]) == ["db01", "db02"]
+
+
+def test_a_group_has_its_own_variables_and_says_which_it_is() -> None:
+    whole = document([host("a", "web")], Inventory("TEST", {"web": {"port": 80}, "empty": {}}))
+
+    place = {"target_environment": {"__ansible_unsafe": "TEST"}}
+    assert whole["all"]["vars"] == place
+    assert whole["all"]["children"] == {
+        "web": {
+            "hosts": {"a": None},
+            "vars": {"port": 80, "group_name": {"__ansible_unsafe": "web"}, **place},
+        },
+        "empty": {"hosts": {}, "vars": {"group_name": {"__ansible_unsafe": "empty"}, **place}},
+    }
+
+
+def test_the_main_group_is_said_on_hosts_of_several_groups_and_of_none() -> None:
+    hosts = [host("one", "web"), host("two", "web", "db"), host("none"), host("own", group_name=1)]
+
+    given = document(hosts, Inventory("TEST", {}))["all"]["hosts"]
+
+    assert {name: each.get("group_name") for name, each in given.items()} == {
+        "one": None,
+        "two": {"__ansible_unsafe": "web"},
+        "none": None,
+        "own": 1,
+    }
+    assert "group_name" in given["none"]
+    assert "group_name" not in given["one"]
+
+
+def test_a_host_that_no_run_is_to_touch_is_excluded_by_its_whole_name() -> None:
+    """Of thousand hosts, too, by one pattern."""
+    names = ["web1", "web1.example.com", "a-b_c", "10.0.0.1"]
+    lines = limit(Inventory("TEST", {}, tuple(map(host, names))))
+
+    assert lines is not None
+    (pattern,) = (line[2:] for line in lines if line.startswith("!~"))
+    assert lines == ["all", "localhost", f"!~{pattern}"]
+    assert all(re.match(pattern, name) for name in names)
+    assert not any(
+        re.match(pattern, name) for name in ("web", "web11", "web1xexample.com", "web1.example.co")
+    )
+
+
+def test_a_run_on_all_hosts_has_no_limit() -> None:
+    assert limit(Inventory("TEST", {"web": {}})) is None
