@@ -21,16 +21,16 @@ def test_the_order_of_hosts_is_that_of_their_names_whoever_is_a_target() -> None
 
 
 def test_a_group_has_its_own_variables_and_says_which_it_is() -> None:
-    whole = document([host("a", "web")], Inventory("TEST", {"web": {"port": 80}, "empty": {}}))
+    whole = document([host("a", "web")], Inventory("{{ x }}", {"web": {"port": 80}, "empty": {}}))
 
-    place = {"target_environment": {"__ansible_unsafe": "TEST"}}
+    place = {"target_environment": {"__ansible_unsafe": "{{ x }}"}}
     assert whole["all"]["vars"] == place
     assert whole["all"]["children"] == {
         "web": {
             "hosts": {"a": None},
-            "vars": {"port": 80, "group_name": {"__ansible_unsafe": "web"}, **place},
+            "vars": {"port": 80, "group_name": "web", **place},
         },
-        "empty": {"hosts": {}, "vars": {"group_name": {"__ansible_unsafe": "empty"}, **place}},
+        "empty": {"hosts": {}, "vars": {"group_name": "empty", **place}},
     }
 
 
@@ -41,7 +41,7 @@ def test_the_main_group_is_said_on_hosts_of_several_groups_and_of_none() -> None
 
     assert {name: each.get("group_name") for name, each in given.items()} == {
         "one": None,
-        "two": {"__ansible_unsafe": "web"},
+        "two": "web",
         "none": None,
         "own": 1,
     }

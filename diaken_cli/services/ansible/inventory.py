@@ -99,4 +99,5 @@ def _variables(host: Target) -> dict[str, Any]:
 
 
 def _unsafe(value: Any) -> Any:
-    return {"__ansible_unsafe": value} if isinstance(value, str) else value
+    """The value, marked where Ansible could take it for a template; of many hosts marks cost."""
+    return {"__ansible_unsafe": value} if isinstance(value, str) and "{" in value else value
