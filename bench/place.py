@@ -138,7 +138,7 @@ def add_hosts(
     added = store.inventory.add_group(group, environment, {})
     now = datetime.now(UTC)
     for name, address in hosts.items():
-        values = HostValues(address, environment.id, group_id=added.id, vcenter_id=vcenter)
+        values = HostValues(address, environment.id, group_ids=(added.id,), vcenter_id=vcenter)
         store.inventory.add_host(name, values, now)
 
 

@@ -105,11 +105,7 @@ class Host(SQLModel, table=True):
 
     __tablename__ = "host"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["group_id", "environment_id"],
-            ["host_group.id", "host_group.environment_id"],
-            ondelete="RESTRICT",
-        ),
+        UniqueConstraint("id", "environment_id"),
         Index("ix_host_vm_uuid", "vm_uuid", unique=True),
     )
 
@@ -117,7 +113,6 @@ class Host(SQLModel, table=True):
     name: str = Field(unique=True)
     ip: str = Field(unique=True)
     environment_id: int = Field(foreign_key="environment.id", ondelete="RESTRICT")
-    group_id: int | None = None
     vcenter_id: int | None = Field(default=None, foreign_key="vcenter.id", ondelete="RESTRICT")
     vm_uuid: str | None = None
     active: bool = True
@@ -133,6 +128,30 @@ class Host(SQLModel, table=True):
         # use_alter: host, run and scheduled_task refer to each other in a ring
         sa_column=Column(ForeignKey("run.id", ondelete="SET NULL", use_alter=True)),
     )
+
+
+class HostGroupMember(SQLModel, table=True):
+    """A host in a group of its own environment; at `position` 0 is its main group."""
+
+    __tablename__ = "host_group_member"
+    __table_args__ = (
+        UniqueConstraint("host_id", "position"),
+        ForeignKeyConstraint(
+            ["host_id", "environment_id"], ["host.id", "host.environment_id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["group_id", "environment_id"],
+            ["host_group.id", "host_group.environment_id"],
+            ondelete="RESTRICT",
+        ),
+        Index("ix_host_group_member_group", "group_id", "environment_id"),
+        NO_ROWID,
+    )
+
+    host_id: int = Field(primary_key=True)
+    group_id: int = Field(primary_key=True)
+    environment_id: int
+    position: int
 
 
 class Setting(SQLModel, table=True):

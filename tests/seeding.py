@@ -113,7 +113,7 @@ def add_hosts(store: Store, names: Sequence[str]) -> list[HostRecord]:
     return [
         store.inventory.add_host(
             name,
-            HostValues(f"10.0.4.{number}", environment.id, group_id=group.id),
+            HostValues(f"10.0.4.{number}", environment.id, group_ids=(group.id,)),
             MORNING,
         )
         for number, name in enumerate(names, 21)

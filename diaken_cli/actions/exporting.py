@@ -48,14 +48,14 @@ def document(
             "hosts": [
                 host.name
                 for host in hosts
-                if host.environment_id == environment.id and host.group_id is None
+                if host.environment_id == environment.id and not host.group_ids
             ],
             "vars": {"group_name": None, "target_environment": environment.name},
         }
     for group in groups:
         own = {"group_name": group.name, "target_environment": group.environment}
         exported[names[group.id]] = {
-            "hosts": [host.name for host in hosts if host.group_id == group.id],
+            "hosts": [host.name for host in hosts if group.id in host.group_ids],
             "vars": {**group.vars, **own},
         }
     return exported

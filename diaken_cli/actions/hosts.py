@@ -190,7 +190,7 @@ def understand(
     return HostValues(
         ip=ip or "",
         environment_id=environment.id if environment else 0,
-        group_id=group.id if group else None,
+        group_ids=(group.id,) if group else (),
         vcenter_id=vcenter.id if vcenter else None,
         vm_uuid=vm_uuid,
         active=_active(given, before.active, reader),

@@ -7,12 +7,16 @@ from diaken_cli.completion.reading import Wanted
 MOST = 1000
 IN_PLACE = """
     (:environment IS NULL OR environment.name = :environment)
-    AND (:group IS NULL OR host_group.name = :group)
+    AND (:group IS NULL OR :group IN (
+        SELECT each.name FROM host_group_member JOIN host_group AS each ON each.id = group_id
+        WHERE host_id = host.id
+    ))
 """
 HOSTS = """
     SELECT host.name, environment.name || coalesce('/' || host_group.name, '') || ' ' || host.ip
     FROM host JOIN environment ON environment.id = host.environment_id
-    LEFT JOIN host_group ON host_group.id = host.group_id
+    LEFT JOIN host_group_member ON host_id = host.id AND position = 0
+    LEFT JOIN host_group ON host_group.id = group_id
 """
 RUNS = """
     SELECT id, coalesce(playbook, kind) || ' on ' || target || ', ' || status || ', '

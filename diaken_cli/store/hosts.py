@@ -1,6 +1,8 @@
 """Statements about hosts, in the caller's transaction: a flow joins them with its own.
 
 A name, an address or a VM that is in use is refused by the database: of two processes one wins.
+Names that differ in case only are refused before the insert, in its transaction, and writers come
+one after the other: a unique index would refuse older databases, which may have such names.
 """
 
 from datetime import datetime
@@ -12,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound
-from diaken_cli.models import Environment, Host, HostGroup, Run, ScheduledTask, VCenter
-from diaken_cli.store import places
+from diaken_cli.models import Environment, Host, Run, ScheduledTask, VCenter
+from diaken_cli.store import membership, places
 from diaken_cli.store.records import HostRecord, HostValues
 
 HostQuery = Select[*tuple[Any, ...]]
@@ -22,16 +24,17 @@ HostQuery = Select[*tuple[Any, ...]]
 def select_hosts() -> HostQuery:
     """The one query for hosts, with the names of what they belong to, by name."""
     return (
-        select(Host, col(Environment.name), col(HostGroup.name), col(VCenter.name))
+        select(Host, col(Environment.name), col(VCenter.name))
         .join(Environment, col(Environment.id) == col(Host.environment_id))
-        .outerjoin(HostGroup, col(HostGroup.id) == col(Host.group_id))
         .outerjoin(VCenter, col(VCenter.id) == col(Host.vcenter_id))
         .order_by(col(Host.name))
     )
 
 
 def records(session: Session, query: HostQuery) -> list[HostRecord]:
-    """The hosts of a query that began with `select_hosts`."""
+    """The hosts of a query that began with `select_hosts`, by two queries, however many."""
+    rows = session.execute(query).all()
+    groups = membership.groups_of(session, query, len(rows))
     return [
         HostRecord(
             id=host.id,
@@ -39,8 +42,8 @@ def records(session: Session, query: HostQuery) -> list[HostRecord]:
             ip=host.ip,
             environment_id=host.environment_id,
             environment=environment,
-            group_id=host.group_id,
-            group=group,
+            group_ids=tuple(number for number, _ in groups.get(host.id, ())),
+            groups=tuple(name for _, name in groups.get(host.id, ())),
             vcenter_id=host.vcenter_id,
             vcenter=vcenter,
             vm_uuid=host.vm_uuid,
@@ -54,7 +57,7 @@ def records(session: Session, query: HostQuery) -> list[HostRecord]:
             created_at=host.created_at,
             deployed_by=host.deployed_by,
         )
-        for host, environment, group, vcenter in session.execute(query).all()
+        for host, environment, vcenter in rows
     ]
 
 
@@ -79,11 +82,14 @@ def insert_host(
     Raises InvalidInput where its name, address or VM is in use, Conflict where what it belongs to
     is gone.
     """
+    if in_use := clashes(session, name=name, ip=values.ip, vm_uuid=values.vm_uuid):
+        raise InvalidInput(in_use)
     row = Host(name=name, created_at=now, deployed_by=deployed_by, **columns(values))
     try:
         with session.begin_nested():
             session.add(row)
             session.flush()
+            membership.join(session, row.id or 0, values.environment_id, values.group_ids)
     except IntegrityError as fault:
         raise _refusal(session, name, values) from fault
     return records(session, select_hosts().where(col(Host.id) == row.id))[0]
@@ -96,13 +102,22 @@ def update_host(session: Session, host: HostRecord, values: HostValues) -> HostR
     """
     changes = places.changes(host, values)
     if changes:
+        current = host_by_id(session, host.id)
+        groups = changes.pop("group_ids", None)
+        if groups is not None:
+            groups = membership.merged(host.group_ids, values.group_ids, current.group_ids)
         if "vars" in changes:
-            current = host_by_id(session, host.id).vars
-            changes["vars"] = places.merged(host.vars, values.vars, current)
-        changed = update(Host).where(col(Host.id) == host.id).values(columns(changes))
+            changes["vars"] = places.merged(host.vars, values.vars, current.vars)
         try:
             with session.begin_nested():
-                session.execute(changed)
+                if groups is not None:  # those of another environment go before the host does
+                    membership.leave(session, host.id)
+                if changes:
+                    changed = update(Host).where(col(Host.id) == host.id)
+                    session.execute(changed.values(columns(changes)))
+                if groups is not None:
+                    environment = changes.get("environment_id", current.environment_id)
+                    membership.join(session, host.id, environment, groups)
         except IntegrityError as fault:
             raise _refusal(session, host.name, values, host.id) from fault
     return host_by_id(session, host.id)
@@ -207,8 +222,9 @@ def clashes(
 
 
 def columns(values: HostValues | dict[str, Any]) -> dict[str, Any]:
-    """Values of a host by the names of their columns."""
+    """Values of a host by the names of their columns; its groups are no column."""
     named = dict(values if isinstance(values, dict) else vars(values))
+    named.pop("group_ids", None)
     if "user" in named:
         named["ssh_user"] = named.pop("user")
     return named

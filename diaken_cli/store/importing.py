@@ -1,7 +1,7 @@
 """Statements of an import: many hosts and their groups, in the caller's transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict
-from diaken_cli.models import Host, HostGroup
+from diaken_cli.models import Host, HostGroup, HostGroupMember
+from diaken_cli.store import membership
 from diaken_cli.store.hosts import columns
 from diaken_cli.store.records import HostValues
 
@@ -26,11 +27,15 @@ class NewGroup:
 
 @dataclass(frozen=True)
 class NewHost:
-    """A host that an import makes; `new_group` is the name of a group that it makes, too."""
+    """A host that an import makes.
+
+    `groups` are the names of its groups, the main one first, those that the import makes, too:
+    they count, and not the numbers among the `values`.
+    """
 
     name: str
     values: HostValues
-    new_group: str | None = None
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,25 +74,54 @@ def apply(
             _add(session, groups, hosts, now)
             if found:
                 session.execute(_NOTE, [vars(each) for each in found])
-    except IntegrityError as fault:
+    except (IntegrityError, _Moved) as fault:
         raise Conflict(
             "the inventory was changed meanwhile; nothing was imported",
             hint="Do it again: what has come since is taken into account then.",
         ) from fault
 
 
+class _Moved(Exception):
+    """The inventory has something that was not there, or lacks what was."""
+
+
 def _add(
     session: Session, groups: Sequence[NewGroup], hosts: Sequence[NewHost], now: datetime
 ) -> None:
+    _refuse_names(session, groups, hosts)
     if groups:
         session.execute(insert(HostGroup), [vars(each) for each in groups])
+    if not hosts:
+        return
+    session.execute(
+        insert(Host), [{"name": h.name, "created_at": now, **columns(h.values)} for h in hosts]
+    )
     query = select(col(HostGroup.environment_id), col(HostGroup.name), col(HostGroup.id))
-    ids = {(environment, name): number for environment, name, number in session.execute(query)}
-    rows = []
-    for each in hosts:
-        values = each.values
-        if each.new_group is not None:
-            values = replace(values, group_id=ids[values.environment_id, each.new_group])
-        rows.append({"name": each.name, "created_at": now, **columns(values)})
-    if rows:
-        session.execute(insert(Host), rows)
+    group_ids = {(place, name): number for place, name, number in session.execute(query)}
+    numbered = select(col(Host.name), col(Host.id))
+    host_ids = dict(session.execute(numbered).all())
+    members = []
+    for host in hosts:
+        place = host.values.environment_id
+        if any((place, name) not in group_ids for name in host.groups):
+            raise _Moved
+        wanted = [group_ids[place, name] for name in host.groups]
+        members += membership.rows(host_ids[host.name], place, wanted)
+    if members:
+        session.execute(insert(HostGroupMember), members)
+
+
+def _refuse_names(session: Session, groups: Sequence[NewGroup], hosts: Sequence[NewHost]) -> None:
+    """Raise _Moved where a name is in use, be it in another case: see `store.hosts`."""
+    there: set[tuple[int | None, str]] = {
+        (None, name.lower()) for name in session.scalars(select(col(Host.name)))
+    }
+    query = select(col(HostGroup.environment_id), col(HostGroup.name))
+    there |= {(place, name.lower()) for place, name in session.execute(query)}
+    for place, name in (
+        *((None, host.name) for host in hosts),
+        *((group.environment_id, group.name) for group in groups),
+    ):
+        if (place, name.lower()) in there:
+            raise _Moved
+        there.add((place, name.lower()))

@@ -15,6 +15,7 @@ from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, Setti
 from diaken_cli.store import hosts, importing, places
 from diaken_cli.store.claims import refuse_locked
 from diaken_cli.store.engine import Database
+from diaken_cli.store.membership import in_group
 from diaken_cli.store.records import (
     EnvironmentRecord,
     GroupRecord,
@@ -88,10 +89,14 @@ class Inventory:
     def add_group(
         self, name: str, environment: EnvironmentRecord, variables: dict[str, Any]
     ) -> GroupRecord:
-        """Add a group to an environment. Raises InvalidInput where the name is in use there."""
+        """Add a group to an environment.
+
+        Raises InvalidInput where the name is in use there, be it in another case.
+        """
         row = HostGroup(name=name, environment_id=environment.id, vars=variables)
         what = f"group {name} of environment {environment.name}"
         with self._database.writing() as session:
+            places.refuse_group_name(session, name, environment.id)
             places.insert(session, row, what=what, name=name)
             return places.groups(session, col(HostGroup.id) == row.id)[0]
 
@@ -116,7 +121,7 @@ class Inventory:
                 session,
                 delete(HostGroup).where(col(HostGroup.id) == group.id),
                 what=f"group {group.name} of environment {group.environment}",
-                hosts=places.names(col(Host.name), col(Host.group_id) == group.id),
+                hosts=places.names(col(Host.name), in_group(group.id)),
                 scheduled_tasks=places.open_tasks(task_group == group.id),
             )
 
@@ -134,11 +139,12 @@ class Inventory:
         query = hosts.select_hosts()
         for column, value in (
             (Host.environment_id, environment_id),
-            (Host.group_id, group_id),
             (Host.vcenter_id, vcenter_id),
         ):
             if value is not None:
                 query = query.where(col(column) == value)
+        if group_id is not None:
+            query = query.where(in_group(group_id))
         if not include_inactive:
             query = query.where(col(Host.active))
         with self._database.reading() as session:

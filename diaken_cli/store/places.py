@@ -12,7 +12,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col
 
 from diaken_cli.errors import Conflict, InvalidInput, Mistake
-from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, VCenter
+from diaken_cli.models import (
+    Environment,
+    Host,
+    HostGroup,
+    HostGroupMember,
+    ScheduledTask,
+    VCenter,
+)
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, VCenterRecord
 from diaken_cli.words import ScheduleStatus
 
@@ -37,7 +44,7 @@ def groups(session: Session, *where: ColumnElement[bool]) -> list[GroupRecord]:
         select(
             HostGroup,
             col(Environment.name),
-            _count(Host, col(Host.group_id) == col(HostGroup.id)),
+            _count(HostGroupMember, col(HostGroupMember.group_id) == col(HostGroup.id)),
         )
         .join(Environment, col(Environment.id) == col(HostGroup.environment_id))
         .where(*where)
@@ -84,6 +91,18 @@ def insert(session: Session, row: SQLModel, *, what: str, name: str) -> None:
             raise Conflict("the environment was removed meanwhile") from fault
         in_use = Mistake("NAME", name, f"{what} exists already", kind="in_use")
         raise InvalidInput([in_use]) from fault
+
+
+def refuse_group_name(session: Session, name: str, environment_id: int) -> None:
+    """Raise InvalidInput where a group of the environment has that name, in whatever case.
+
+    In the transaction of the insert: a unique index would refuse older databases, which may have
+    names that differ in case only.
+    """
+    same = func.lower(HostGroup.name) == name.lower()
+    for group in groups(session, col(HostGroup.environment_id) == environment_id, same):
+        message = f"group {group.name} of environment {group.environment} exists already"
+        raise InvalidInput([Mistake("NAME", name, message, kind="in_use")])
 
 
 def delete(session: Session, statement: Delete, *, what: str, **dependents: Any) -> None:

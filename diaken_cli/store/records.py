@@ -47,15 +47,18 @@ class VCenterRecord:
 
 @dataclass(frozen=True)
 class HostRecord:
-    """A host. `deployed_by` is the deploy run that holds it until it is active."""
+    """A host. `deployed_by` is the deploy run that holds it until it is active.
+
+    `groups` are the names of its groups, and `group_ids` their numbers, the main group first.
+    """
 
     id: int
     name: str
     ip: str
     environment_id: int
     environment: str
-    group_id: int | None
-    group: str | None
+    group_ids: tuple[int, ...]
+    groups: tuple[str, ...]
     vcenter_id: int | None
     vcenter: str | None
     vm_uuid: str | None
@@ -69,14 +72,27 @@ class HostRecord:
     created_at: datetime
     deployed_by: int | None
 
+    @property
+    def group(self) -> str | None:
+        """Its main group."""
+        return self.groups[0] if self.groups else None
+
+    @property
+    def group_id(self) -> int | None:
+        """The number of its main group."""
+        return self.group_ids[0] if self.group_ids else None
+
 
 @dataclass(frozen=True)
 class HostValues:
-    """What a host is stored with: the values that `hosts add` and `hosts set` may change."""
+    """What a host is stored with: the values that `hosts add` and `hosts set` may change.
+
+    Of `group_ids` the first is the main group.
+    """
 
     ip: str
     environment_id: int
-    group_id: int | None = None
+    group_ids: tuple[int, ...] = ()
     vcenter_id: int | None = None
     vm_uuid: str | None = None
     active: bool = True

@@ -18,6 +18,7 @@ from diaken_cli.models import Host, Meta, Missed, Run, ScheduledTask
 from diaken_cli.store import hosts
 from diaken_cli.store.claims import Attempt, Begun, NewRun, begin_run, refuse_locked
 from diaken_cli.store.engine import Database
+from diaken_cli.store.membership import in_group
 from diaken_cli.store.places import TASK_HAS_ENDED
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import (
@@ -331,6 +332,6 @@ def _note(session: Session, task_id: int, miss: Miss | None) -> None:
 def _active_hosts(session: Session, task: TaskRecord) -> list[HostRecord]:
     if task.target_id is None:  # the group of hosts that are in none has no number either
         return []
-    column = Host.id if task.target_type is TargetType.HOST else Host.group_id
-    query = hosts.select_hosts().where(col(column) == task.target_id, col(Host.active))
-    return hosts.records(session, query)
+    one_host = task.target_type is TargetType.HOST
+    meant = col(Host.id) == task.target_id if one_host else in_group(task.target_id)
+    return hosts.records(session, hosts.select_hosts().where(meant, col(Host.active)))

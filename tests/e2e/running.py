@@ -80,7 +80,7 @@ class Running(Cli):
             values = HostValues(
                 address,
                 group.environment_id,
-                group_id=group.id,
+                group_ids=(group.id,),
                 vcenter_id=None if connection is None else connection.id,
             )
             store.inventory.add_host(host, values, datetime.now(UTC))

@@ -54,7 +54,7 @@ def prepared(folder: Path, lab: Lab | None = None, config: str = "") -> Cli:
         values = HostValues(
             f"10.77.0.{number}",
             group.environment_id,
-            group_id=group.id,
+            group_ids=(group.id,),
             user="root",
             key=str(lab.ssh_private_key) if lab else None,
         )

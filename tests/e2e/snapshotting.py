@@ -64,7 +64,7 @@ class Snapshotting(Cli):
         values = HostValues(
             ip,
             self.environment_record.id,
-            group_id=self.group_record.id,
+            group_ids=(self.group_record.id,),
             vcenter_id=known[vcenter],
             vm_uuid=uuid,
             active=active,

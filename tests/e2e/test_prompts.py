@@ -49,7 +49,7 @@ def inventory(cli: Deploying) -> Deploying:
         values = HostValues(
             ip=f"10.77.0.{number}",
             environment_id=environment.id,
-            group_id=group.id,
+            group_ids=(group.id,),
             vcenter_id=vcenter.id,
         )
         store.add_host(name, values, datetime.now(UTC))

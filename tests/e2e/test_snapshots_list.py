@@ -147,7 +147,7 @@ def test_create_says_why_a_host_has_no_snapshot(
 def test_create_where_no_vcenter_is_known_is_a_mistake_and_no_run(cli: Snapshotting) -> None:
     store = cli.store.inventory
     metal = store.add_group("metal", cli.environment_record, {})
-    values = HostValues("10.9.0.1", cli.environment_record.id, group_id=metal.id)
+    values = HostValues("10.9.0.1", cli.environment_record.id, group_ids=(metal.id,))
     bare = store.add_host("bare", values, MORNING)
     create = ("snapshots", "create", "mine")
     assert cli.mistakes(2, *create, "--host", "main-web01", "--host", "bare") == ["--host"]
@@ -156,7 +156,7 @@ def test_create_where_no_vcenter_is_known_is_a_mistake_and_no_run(cli: Snapshott
     assert error["message"] == "--group: no host of group metal has a vCenter"
     assert error["hint"] == "Say which has its VM: diaken hosts set HOST --vcenter V"
     assert cli.json("history", "list") == []
-    store.set_host(bare, replace(values, group_id=cli.group_record.id))
+    store.set_host(bare, replace(values, group_ids=(cli.group_record.id,)))
     run = cli.json("snapshots", "create", "mine", "--group", "web", status=3)
     totals = run["totals"]
     assert (totals["success"], totals["failed"], totals["skipped"]) == (3, 0, 1)

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlmodel import SQLModel
 
 from diaken_cli import models
 from diaken_cli.errors import AccessError, Conflict, DatabaseError, DiakenError, InvalidInput
 from diaken_cli.store import Store, migrate
 from diaken_cli.store.claims import Attempt, NewRun
+from diaken_cli.store.importing import NewGroup, NewHost
 from diaken_cli.store.records import HostValues, VCenterValues
 from diaken_cli.store.runs import RunFilter
 from diaken_cli.words import RunKind, SecretKind, TargetType
@@ -62,6 +63,25 @@ INSERT INTO run (id, uid, node, pid, user, "trigger", kind, target_type, target,
     started_at, hosts, ok_hosts, failed_hosts, unreachable_hosts, skipped_hosts)
 VALUES (7, 'u', 'here', 1, 'root', 'manual', 'playbook', 'group', 'web', '{}', 'success',
     '2020-01-01 00:00:00.000000', 1, 1, 0, 0, 0)
+"""
+
+
+OLD_INVENTORY = """
+INSERT INTO environment VALUES (1, 'PROD'), (2, 'TEST');
+INSERT INTO host_group VALUES (10, 1, 'web', '{"tier": 1}'), (11, 2, 'web', '{"tier": 2}'),
+    (12, 1, 'Web', '{}');
+INSERT INTO vcenter VALUES (3, 'main', 'vc:443', 'u', 'env', 'PW', NULL, 0, NULL);
+INSERT INTO host VALUES
+    (21, 'web01', '10.0.4.21', 1, 10, 3, 'uuid-1', 0, 'ops', 2222, '/key', '/python',
+     '{"role": "front"}', 'first', '2020-01-01 00:00:00.000000', NULL),
+    (22, 'web02', '10.0.4.22', 2, 11, NULL, NULL, 1, NULL, NULL, NULL, NULL,
+     '{}', NULL, '2020-01-01 00:00:00.000000', NULL),
+    (31, 'db01', '10.0.4.31', 1, NULL, NULL, NULL, 1, NULL, NULL, NULL, NULL,
+     '{}', NULL, '2020-01-01 00:00:00.000000', NULL);
+INSERT INTO scheduled_task (name, target_type, host_id, target, environment, playbook, options,
+    wall_at, timezone, fold, grace_s, due_at, status)
+VALUES ('nightly', 'host', 21, 'web01', 'PROD', 'update', '{}', '2020-01-01T03:00', 'UTC', 0, 3600,
+    '2020-01-01 03:00:00.000000', 'pending');
 """
 
 
@@ -190,6 +210,42 @@ def test_a_run_of_the_second_schema_is_there_in_the_third(database: Path) -> Non
         assert schema(connection)["run"]["columns"][8][:3] == (8, "target_type", "VARCHAR(11)")
 
 
+@pytest.mark.parametrize("schema_version", [1, 2, 3, 4])
+def test_the_groups_of_an_older_schema_are_kept(database: Path, schema_version: int) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        for step in migrate.steps()[:schema_version]:
+            connection.executescript(step)
+        connection.execute("INSERT INTO meta VALUES ('database_id', 'old-one')")
+        connection.executescript(OLD_INVENTORY)
+        connection.execute(f"PRAGMA user_version={schema_version}")
+        connection.commit()
+    store = Store(database)
+    hosts = store.inventory.hosts(include_inactive=True)
+    assert [(host.name, host.groups, host.environment) for host in hosts] == [
+        ("db01", (), "PROD"),
+        ("web01", ("web",), "PROD"),
+        ("web02", ("web",), "TEST"),
+    ]
+    web01 = hosts[1]
+    assert (web01.vars, web01.vcenter, web01.vm_uuid) == ({"role": "front"}, "main", "uuid-1")
+    assert (web01.group_ids, web01.user, web01.port, web01.active) == ((10,), "ops", 2222, False)
+    assert [
+        (each.name, each.environment, each.hosts, each.vars) for each in store.inventory.groups()
+    ] == [
+        ("Web", "PROD", 0, {}),
+        ("web", "PROD", 1, {"tier": 1}),
+        ("web", "TEST", 1, {"tier": 2}),
+    ]
+    task = store.schedules.find("nightly")
+    assert task is not None
+    assert (task.target, task.target_id) == ("web01", web01.id)
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with pytest.raises(Conflict, match="is in use by scheduled tasks nightly"):
+        store.inventory.remove_host(web01)
+
+
 def test_the_file_is_closed_to_others(store: Store) -> None:
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
     with closing(sqlite3.connect(store.path)) as connection:
@@ -293,7 +349,7 @@ def test_names_and_addresses_are_refused_by_the_database(store: Store) -> None:
 def test_a_vm_belongs_to_one_host_and_the_other_one_is_named(store: Store) -> None:
     """Also where two processes have both seen that it was free: there is no look beforehand."""
     web01, web02 = add_hosts(store, ["web01", "web02"])
-    uuid, same = "5029c440-85ee-4a37-8a7c-0f1b5a5e1d4b", (web01.environment_id, web01.group_id)
+    uuid, same = "5029c440-85ee-4a37-8a7c-0f1b5a5e1d4b", (web01.environment_id, web01.group_ids)
     store.inventory.note_vm(web01.id, uuid)
     values = HostValues("10.0.4.99", *same, vm_uuid=uuid)
     refused = r"--vm-uuid: .* is in use by host web01"
@@ -316,7 +372,7 @@ def test_what_others_depend_on_is_not_removed(store: Store) -> None:
     inventory = store.inventory
     (environment,), (group,) = inventory.environments(), inventory.groups()
     vcenter = inventory.add_vcenter("main", VCenterValues("vc:443", "u", SecretKind.ENV, "PW"))
-    values = HostValues(web01.ip, environment.id, group_id=group.id, vcenter_id=vcenter.id)
+    values = HostValues(web01.ip, environment.id, group_ids=(group.id,), vcenter_id=vcenter.id)
     web01 = inventory.set_host(web01, values)
     with pytest.raises(Conflict, match="environment PROD is in use by groups web; hosts web01"):
         inventory.remove_environment(environment)
@@ -335,13 +391,116 @@ def test_a_group_belongs_to_the_environment_of_its_hosts(store: Store) -> None:
     (web01,) = add_hosts(store, ["web01"])
     other = store.inventory.add_environment("TEST")
     with pytest.raises(Conflict, match="was removed or changed meanwhile"):
-        store.inventory.set_host(web01, HostValues(web01.ip, other.id, group_id=web01.group_id))
+        store.inventory.set_host(web01, HostValues(web01.ip, other.id, group_ids=web01.group_ids))
     assert store.inventory.host("web01") == web01
+
+
+def test_a_host_is_in_several_groups_the_main_one_first(store: Store) -> None:
+    (web01, web02) = add_hosts(store, ["web01", "web02"])
+    inventory = store.inventory
+    (environment,), (web,) = inventory.environments(), inventory.groups()
+    db, backup = (inventory.add_group(name, environment, {}) for name in ("db", "backup"))
+    values = HostValues(web01.ip, environment.id, group_ids=(db.id, web.id, backup.id))
+    web01 = inventory.set_host(web01, values)
+    assert (web01.groups, web01.group) == (("db", "web", "backup"), "db")
+    assert web01.group_ids == values.group_ids
+    assert [(each.name, each.hosts) for each in inventory.groups()] == [
+        ("backup", 1),
+        ("db", 1),
+        ("web", 2),
+    ]
+    assert inventory.hosts(group_id=web.id) == [web01, web02]
+    assert inventory.hosts(group_id=backup.id) == [web01]
+    with pytest.raises(Conflict, match="group backup of environment PROD is in use by hosts web01"):
+        inventory.remove_group(backup)
+    inventory.remove_host(web01)
+    inventory.remove_group(backup)
+    assert inventory.hosts(group_id=web.id) == [web02]
+
+
+def test_of_two_environments_a_host_is_in_groups_of_one_only(store: Store) -> None:
+    (web01,) = add_hosts(store, ["web01"])
+    inventory = store.inventory
+    test = inventory.add_environment("TEST")
+    other = inventory.add_group("web", test, {})
+    for wanted in ((other.id,), (*web01.group_ids, other.id)):
+        with pytest.raises(Conflict, match="was removed or changed meanwhile"):
+            inventory.set_host(web01, HostValues(web01.ip, web01.environment_id, wanted))
+        values = HostValues("10.0.4.99", web01.environment_id, wanted)
+        with pytest.raises(Conflict, match="was removed or changed meanwhile"):
+            inventory.add_host("web09", values, MORNING)
+    assert inventory.hosts() == [web01]
+    moved = inventory.set_host(web01, HostValues(web01.ip, test.id, (other.id,)))
+    assert (moved.environment, moved.groups, moved.group_ids) == ("TEST", ("web",), (other.id,))
+
+
+def test_groups_that_two_processes_change_are_all_kept(store: Store) -> None:
+    """Each has read what there was before the other one wrote."""
+    (web01,) = add_hosts(store, ["web01"])
+    inventory, (environment,) = store.inventory, store.inventory.environments()
+    db, backup = (inventory.add_group(name, environment, {}) for name in ("db", "backup"))
+    for added in (db, backup):
+        mine = (*web01.group_ids, added.id)
+        changed = inventory.set_host(web01, HostValues(web01.ip, environment.id, mine))
+    assert changed.groups == ("web", "backup", "db")
+    inventory.set_host(web01, HostValues(web01.ip, environment.id, ()))
+    found = inventory.host("web01")
+    assert found is not None
+    assert found.groups == ("backup", "db")
+
+
+def test_names_that_differ_in_case_only_are_refused(store: Store) -> None:
+    (web01,) = add_hosts(store, ["web01"])
+    inventory, (environment,) = store.inventory, store.inventory.environments()
+    with pytest.raises(InvalidInput, match="host web01 exists already") as refusal:
+        inventory.add_host("WEB01", HostValues("10.0.4.99", environment.id), MORNING)
+    assert refusal.value.exit_status == 12
+    with pytest.raises(InvalidInput, match="group web of environment PROD exists") as refusal:
+        inventory.add_group("Web", environment, {})
+    assert refusal.value.exit_status == 12
+    new = [NewHost("Web01", HostValues("10.0.4.99", environment.id))]
+    with pytest.raises(Conflict, match="was changed meanwhile"):
+        inventory.import_hosts([], new, [], MORNING)
+    with pytest.raises(Conflict, match="was changed meanwhile"):
+        inventory.import_hosts([NewGroup("WEB", environment.id, {})], [], [], MORNING)
+    assert inventory.hosts() == [web01]
+
+
+def test_a_long_list_of_hosts_costs_as_many_queries_as_a_short_one(store: Store) -> None:
+    inventory, environment = store.inventory, store.inventory.add_environment("PROD")
+    groups = tuple(f"g{number}" for number in range(20))
+    new = [
+        NewHost(
+            f"host{number:04}",
+            HostValues(f"10.1.{number // 250}.{number % 250 + 1}", environment.id),
+            groups[: number % 4],
+        )
+        for number in range(1000)
+    ]
+    made = [NewGroup(name, environment.id, {}) for name in groups]
+    inventory.import_hosts(made, new[:10], [], MORNING)
+    asked: list[str] = []
+
+    def count(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        short = inventory.hosts()
+        few = len(asked)
+        inventory.import_hosts([], new[10:], [], MORNING)
+        asked.clear()
+        long = inventory.hosts()
+        assert (len(short), len(long), len(asked)) == (10, 1000, few)
+        assert few <= 3
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert [host.groups for host in long] == [each.groups for each in new]
 
 
 def test_a_change_keeps_what_another_process_has_changed_meanwhile(store: Store) -> None:
     (web01,) = add_hosts(store, ["web01"])
-    same = (web01.environment_id, web01.group_id)
+    same = (web01.environment_id, web01.group_ids)
     store.inventory.set_host(web01, HostValues(web01.ip, *same, description="front"))
     changed = store.inventory.set_host(web01, HostValues("10.0.4.99", *same))
     assert (changed.ip, changed.description) == ("10.0.4.99", "front")
@@ -350,7 +509,7 @@ def test_a_change_keeps_what_another_process_has_changed_meanwhile(store: Store)
 def test_variables_that_two_processes_change_are_all_kept(store: Store) -> None:
     """Each has read what there was before the other one wrote."""
     (web01,) = add_hosts(store, ["web01"])
-    inventory, same = store.inventory, (web01.environment_id, web01.group_id)
+    inventory, same = store.inventory, (web01.environment_id, web01.group_ids)
     web01 = inventory.set_host(web01, HostValues(web01.ip, *same, vars={"old": 1, "kept": 2}))
     for mine in ({"old": 1, "kept": 2, "a": "1"}, {"kept": 3}, {"old": 1, "kept": 2, "b": "2"}):
         changed = inventory.set_host(web01, HostValues(web01.ip, *same, vars=mine))

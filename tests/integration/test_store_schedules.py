@@ -63,7 +63,7 @@ def store(tmp_path: Path) -> Store:
     for number in range(HOSTS):
         store.inventory.add_host(
             f"web{number}",
-            HostValues(f"10.0.0.{number + 1}", environment.id, group_id=group.id),
+            HostValues(f"10.0.0.{number + 1}", environment.id, group_ids=(group.id,)),
             DUE,
         )
     return store
@@ -190,7 +190,9 @@ def test_claim_records_a_run_on_the_hosts_of_that_moment(store: Store) -> None:
     task = store.schedules.add("Patch web", values())
     host = store.inventory.host("web3")
     assert host is not None
-    store.inventory.set_host(host, HostValues(host.ip, host.environment_id, 1, active=False))
+    store.inventory.set_host(
+        host, HostValues(host.ip, host.environment_id, host.group_ids, active=False)
+    )
     found = claimed(store, task)
     assert [each.name for each in found.hosts] == [f"web{n}" for n in range(HOSTS) if n != 3]
     assert (found.task.status, found.task.last_run) == (ScheduleStatus.RUNNING, found.run.id)

@@ -60,7 +60,9 @@ def vms(*servers: Server) -> Source:
 
 
 def test_a_host_that_is_as_said_is_unchanged() -> None:
-    there = host("web01", "10.0.4.21", user="ops", group="web", group_id=10, vars={"a": "1"})
+    there = host(
+        "web01", "10.0.4.21", user="ops", groups=("web",), group_ids=(10,), vars={"a": "1"}
+    )
     same = table("name,ip,group,user,var.a,var.tier web01,10.0.4.21,web,ops,1,front")
     assert done(same, there) == [("unchanged", None)]
     assert done(table("name,ip web01,10.0.4.21"), there) == [("unchanged", None)]

@@ -51,7 +51,7 @@ def apply_plan(
 ) -> None:
     """Do it, all or nothing, and write /etc/hosts. Raises Conflict where the world has moved."""
     new = [
-        NewHost(row.name or "", row.values, row.group if row.new_group else None)
+        NewHost(row.name or "", row.values, (row.group,) if row.group else ())
         for row in planned.rows
         if row.action is Action.CREATE and row.values is not None
     ]

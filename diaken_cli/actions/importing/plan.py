@@ -145,7 +145,7 @@ def _created(
     if each.group is not None:
         key = (values.environment_id, each.group)
         if key in groups:
-            values, has = replace(values, group_id=groups[key].id), groups[key].vars
+            values, has = replace(values, group_ids=(groups[key].id,)), groups[key].vars
         elif key not in new:
             variables = {} if said_for_all else source.group_variables.get(each.group, {})
             new[key] = NewGroup(each.group, values.environment_id, dict(variables))
@@ -155,7 +155,7 @@ def _created(
     return replace(
         source_row(each, Action.CREATE, None),
         values=replace(values, vars=own),
-        new_group=each.group is not None and values.group_id is None,
+        new_group=each.group is not None and not values.group_ids,
     )
 
 

@@ -33,7 +33,7 @@ def _register(d: Deploy) -> Facts:
     values = HostValues(
         ip=request.ip,
         environment_id=environment.id,
-        group_id=groups[0].id if request.group else None,
+        group_ids=(groups[0].id,) if request.group else (),
         vcenter_id=vcenter.id,
         active=False,
         user=request.user,
