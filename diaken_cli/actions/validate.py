@@ -289,6 +289,12 @@ def existing_file(text: str) -> str:
     return str(path)
 
 
+def existing_path(text: str) -> str:
+    """The absolute path of a file or a folder that is there."""
+    path = whole_path(text)
+    return str(path) if os.path.isdir(path) else existing_file(text)  # noqa: PTH112
+
+
 def existing_folder(text: str) -> str:
     """The absolute path of a folder that is there."""
     path = whole_path(text)

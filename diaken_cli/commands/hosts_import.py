@@ -39,9 +39,9 @@ def import_them(
             "--inventory",
             metavar="FILE",
             rich_help_panel=SOURCE,
-            help="An Ansible inventory in INI, YAML or JSON, with group_vars and host_vars beside"
-            " it; a program is refused. Each host in its most specific group; passwords are left"
-            " out.",
+            help="An Ansible inventory in INI, YAML or JSON, or a folder of them, with group_vars"
+            " and host_vars beside it; no program in it is run. Each host in all groups that"
+            " contain it; passwords are left out.",
         ),
     ] = None,
     csv: Annotated[
@@ -50,8 +50,8 @@ def import_them(
             "--csv",
             metavar="FILE",
             rich_help_panel=SOURCE,
-            help="A table with a header: name, ip, and any of environment, group, user, port, key,"
-            " python, description, vcenter, vm_uuid, active, var.NAME.",
+            help="A table with a header: name, ip, and any of environment, group, groups, user,"
+            " port, key, python, description, vcenter, vm_uuid, active, var.NAME.",
         ),
     ] = None,
     environment: Annotated[
@@ -63,8 +63,8 @@ def import_them(
         typer.Option(
             "--group",
             metavar="G",
-            help="Of all hosts, whatever the source says; without it, groups that are not there"
-            " are created.",
+            help="The one group of all hosts, whatever the source says; without it, groups that"
+            " are not there are created.",
         ),
     ] = None,
     dry_run: Annotated[
@@ -75,7 +75,7 @@ def import_them(
 
     A host that is there already (by name, address or instance UUID) stays as it is: only where no
     vCenter and no VM was known for it they are noted. What can't be imported is skipped, with the
-    reason; 3 when that is a mistake in the source.
+    reason; 3 when that is a mistake in the source. What was made different is said, too.
 
     Example: diaken hosts import --vcenter main --environment PROD --dry-run
 

@@ -20,11 +20,17 @@ def _action(shape: Shape) -> str:
     return shape["action"] if planned else DONE[Action(shape["action"])]
 
 
+def _groups(shape: Shape) -> str:
+    """The groups of a row; those that are made for it are marked."""
+    new = shape["new_groups"]
+    return ", ".join(f"{each} (new)" if each in new else each for each in shape["groups"])
+
+
 COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
     "ADDRESS": "ip",
     "ENVIRONMENT": "environment",
-    "GROUP": lambda shape: f"{shape['group']} (new)" if shape["new_group"] else shape["group"],
+    "GROUPS": _groups,
     "ACTION": _action,
     "REASON": "reason",
 }
@@ -42,8 +48,10 @@ def row_as_json(row: Row, *, dry_run: bool) -> dict[str, Any]:
         "name": row.name,
         "ip": row.ip,
         "environment": row.environment,
-        "group": row.group,
-        "new_group": row.new_group,
+        "group": row.groups[0] if row.groups else None,
+        "groups": list(row.groups),
+        "new_group": bool(row.new_groups),
+        "new_groups": list(row.new_groups),
         "vcenter": row.vcenter,
         "vm_uuid": row.vm_uuid,
         "action": row.action.value,
@@ -68,6 +76,6 @@ def summary(plan: Plan, *, dry_run: bool) -> str:
     if plan.groups:
         groups = ", ".join(dict.fromkeys(each.name for each in plan.groups))
         said.append(f"{'groups to create' if dry_run else 'groups created'}: {groups}")
-    alone = sum(row.action is Action.CREATE and row.group is None for row in rows)
+    alone = sum(row.action is Action.CREATE and not row.groups for row in rows)
     said += [f"{alone} in no group"] if alone else []
     return ", ".join(said)

@@ -81,12 +81,37 @@ def test_every_mistake_of_a_row_is_told_with_its_line_and_column() -> None:
 def test_options_win_over_columns() -> None:
     text = "name,ip,environment,group\nweb01,10.0.4.21,TEST,app\n"
     (row,) = rows(text, environment=None)
-    assert (row.environment, row.group, row.new_group) == ("TEST", "app", True)
+    assert (row.environment, row.groups, row.new_groups) == ("TEST", ("app",), ("app",))
     (row,) = rows(text, group="web")
-    assert (row.environment, row.group, row.new_group) == ("PROD", "web", False)
+    assert (row.environment, row.groups, row.new_groups) == ("PROD", ("web",), ())
     (row,) = rows(text, environment=None, group="web")  # TEST has no such group
     assert row.mistake
     assert "column group: unknown group 'web'" in (row.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("first", "delimiter"), [("sep=;", ";"), ('"sep=;"', ";"), ("SEP=\t", "\t"), ("sep=,", ",")]
+)
+def test_the_line_that_tells_excel_the_separator_is_no_header(first: str, delimiter: str) -> None:
+    lines = (f"name{delimiter}ip", f"web01{delimiter}10.0.4.21")
+    (candidate,) = parse("\r\n".join((first, *lines)), "t").candidates
+    assert (candidate.origin, candidate.name, candidate.given.ip) == (
+        *("line 3", "web01", "10.0.4.21"),
+    )
+
+
+def test_a_row_names_several_groups(tmp_path: Path) -> None:
+    text = "name;ip;group;groups\na;10.0.4.1;;web, db\nb;10.0.4.2;web;"
+    text += '"app;web monitored"\nc;10.0.4.3;;\nd;10.0.4.4;;a.b\n'
+    first, second, third, fourth = rows(text)
+    assert (first.groups, first.new_groups) == (("web", "db"), ("db",))
+    assert second.groups == ("web", "app", "monitored")
+    assert third.groups == ()
+    assert fourth.mistake
+    path = tmp_path / "unicode.csv"
+    path.write_text(text, "utf-16")
+    with pytest.raises(InvalidInput, match="is UTF-16; save it as CSV UTF-8"):
+        read_csv(path)
 
 
 HOSTILE = [
@@ -109,6 +134,7 @@ GOOD = {
     "name": st.from_regex(r"[a-z]{3,8}", fullmatch=True),
     "ip": st.builds("10.0.{}.{}".format, st.integers(0, 255), st.integers(1, 254)),
     "group": st.sampled_from(["web", "new"]),
+    "groups": st.sampled_from(["web", "new,old", "a;b c"]),
     "user": st.just("ops"),
     "python": st.sampled_from(["/usr/bin/python3", "auto"]),
     "active": st.sampled_from(["yes", "no"]),
@@ -120,7 +146,7 @@ ROW = st.fixed_dictionaries(
         for each in TABLE_COLUMNS
     }
 )
-LINE = re.compile(rb"\d+\.\d+\.\d+\.\d+\t[A-Za-z0-9.-]+( [A-Za-z0-9-]+)?")
+LINE = re.compile(rb"\d+\.\d+\.\d+\.\d+\t[A-Za-z0-9._-]+( [A-Za-z0-9_-]+)?")
 
 
 @settings(max_examples=100, deadline=None)
@@ -143,7 +169,7 @@ def test_nothing_hostile_reaches_the_hosts_file_or_ansible(table: list[dict[str,
         assert each.values is not None
         values = each.values
         target = Target(each.name or "", values.ip, values.user, values.port, None, values.python)
-        for value in (*inventory.connection(target).values(), each.group, *values.vars.values()):
+        for value in (*inventory.connection(target).values(), *each.groups, *values.vars.values()):
             assert not {"{{", "{%"} & {str(value)[n : n + 2] for n in range(len(str(value)))}
         assert all(
             str(value).isprintable() and " " not in str(value)

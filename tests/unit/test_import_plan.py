@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing import vcenter
 from diaken_cli.actions.importing.ansible import source as from_ansible
+from diaken_cli.actions.importing.ansible_groups import resolved
 from diaken_cli.actions.importing.candidates import Source, as_group_name
 from diaken_cli.actions.importing.csv_file import parse
 from diaken_cli.actions.importing.plan import plan
@@ -188,42 +189,129 @@ def test_what_is_called_a_group_can_be_one(text: str) -> None:
 
 
 def ansible(
-    hosts: dict[str, dict[str, Any]], groups: dict[str, Group], **addresses: tuple[str, ...]
+    hosts: dict[str, dict[str, Any]],
+    groups: dict[str, Group],
+    own: dict[str, dict[str, Any]] | None = None,
+    **addresses: tuple[str, ...],
 ) -> Source:
-    return from_ansible(AnsibleInventory(hosts, groups), lambda names: addresses)
+    inventory = AnsibleInventory(hosts, groups, (), own or {})
+    return from_ansible(inventory, lambda names: addresses)
 
 
-def test_a_host_is_in_its_most_specific_group() -> None:
-    groups = {
-        "prod": Group(("a", "b"), ("web_servers",), {"zone": "eu", "level": 1}),
-        "web_servers": Group(("a", "c"), (), {"level": 2, "ansible_port": 22}),
-        "db": Group(("c",), (), {}),
-        "ungrouped": Group(("d",), (), {}),
+CLUSTER = {
+    "all": Group(
+        (), ("ungrouped", "prod", "etcd", "spare", "lone"), {"zone": "eu", "ansible_user": "ops"}
+    ),
+    "prod": Group(("b",), ("app-servers", "kube_node"), {"level": 1}),
+    "app-servers": Group(("a",), (), {"level": 2, "port": 80}),
+    "kube_node": Group(("a", "c"), (), {"port": 81}),
+    "etcd": Group((), ("kube_node",), {"zone": "us"}),
+    "spare": Group((), ("never",), {"level": 9}),
+    "ungrouped": Group(("d",), (), {}),
+}
+
+
+def test_a_host_is_in_all_the_groups_that_contain_it_by_their_own_names() -> None:
+    hosts: dict[str, dict[str, Any]] = {
+        "a": {"zone": "us", "level": 2, "port": 81},
+        "b": {"zone": "eu", "level": 1, "own": True},
+        "c": {"zone": "us", "level": 1, "port": 7},
+        "d": {"zone": "eu"},
     }
-    hosts = {name: {"ansible_host": f"10.0.4.{n}"} for n, name in enumerate("abcd", 1)}
-    hosts["b"] |= {"zone": "eu", "level": 1}  # type: ignore[dict-item]
-    hosts["a"] |= {"zone": "eu", "level": 2, "own": True, "ansible_port": 22}  # type: ignore[dict-item]
-    plan = planned(ansible(hosts, groups))
-    a, b, c, d = plan.rows
-    assert (a.group, b.group, c.group, d.group) == ("web_servers", "prod", None, None)
-    assert c.reason == (
-        "host c, group: is in web_servers, db, none of them part of another; say which with --group"
-    )
-    assert c.mistake
-    assert [(each.name, each.vars) for each in plan.groups] == [
-        ("web_servers", {"zone": "eu", "level": 2}),
-        ("prod", {"zone": "eu", "level": 1}),
+    for number, said in enumerate(hosts.values(), 1):
+        said |= {"ansible_host": f"10.0.4.{number}", "ansible_user": "ops"}
+    source = ansible(hosts, CLUSTER, {"c": {"port": 7}})
+    plan = planned(source)
+    assert [row.groups for row in plan.rows] == [
+        *(("app-servers", "kube_node", "prod", "etcd"), ("prod",)),
+        *(("kube_node", "prod", "etcd"), ()),
     ]
-    assert a.values is not None
-    assert (a.values.vars, a.values.port) == ({"own": True}, 22)
-    assert b.values is not None
-    assert b.values.vars == {}
     assert plan.warnings == ()
-    forced = planned(ansible(hosts, groups), group="web")
-    assert [row.action for row in forced.rows] == [Action.CREATE] * 4
+    # What all hosts have goes to the groups that are part of no other, once.
+    assert {each.name: each.vars for each in plan.groups} == {
+        "app-servers": {"level": 2, "port": 80},
+        "kube_node": {"port": 81},
+        "prod": {"zone": "eu", "level": 1},
+        "etcd": {"zone": "us"},
+        # Without hosts, and yet a playbook may ask how many they have.
+        "spare": {"zone": "eu", "level": 9},
+        "lone": {},
+        "never": {},
+    }
+    own = [row.values.vars for row in plan.rows if row.values is not None]
+    assert own == [
+        {"zone": "us", "level": 2},
+        {"own": True},
+        {"zone": "us", "port": 7},
+        {"zone": "eu"},
+    ]
+    assert {row.values.user for row in plan.rows if row.values is not None} == {"ops"}
+    a, b, c, d = (row.reason for row in plan.rows)
+    assert a == (
+        "variable level differs between groups app-servers and prod: that of app-servers counts,"
+        " kept on the host;"
+        " variable port differs between groups app-servers and kube_node: that of kube_node counts;"
+        " variable zone differs between groups prod and etcd: that of etcd counts, kept on the host"
+    )
+    assert (b, d) == (None, None)
+    assert c is not None
+    assert c.startswith("variable zone differs between groups prod and etcd: that of etcd counts")
+    forced = planned(source, group="web")
+    assert [(row.groups, row.reason) for row in forced.rows] == [(("web",), None)] * 4
     assert forced.groups == ()
     assert forced.rows[0].values is not None
-    assert forced.rows[0].values.vars == {"zone": "eu", "level": 2, "own": True}
+    assert forced.rows[0].values.vars == {"zone": "us", "level": 2, "port": 81}
+
+
+def test_the_groups_of_a_host_lie_beside_each_other_in_ansibles_order() -> None:
+    low: tuple[str, dict[str, Any]] = ("zoo", {"x": 1, "y": 1})
+    high: tuple[str, dict[str, Any]] = ("ant", {"x": 2, "ansible_group_priority": "10"})
+    assert resolved([high, low]) == {"x": 2, "y": 1, "ansible_group_priority": "10"}
+    assert resolved([low, ("ant", {"x": 2})]) == {"x": 1, "y": 1}
+    assert resolved([low, ("ant", {"x": 2, "ansible_group_priority": "?"})])["x"] == 1
+
+
+def test_a_group_that_can_not_be_called_so_is_left_out_and_told() -> None:
+    groups = {
+        "all": Group((), ("web.prod", "3tier", "db"), {}),
+        "web.prod": Group(("a",), (), {"x": 1}),
+        "3tier": Group((), ("db",), {}),
+        "db": Group(("a",), (), {}),
+    }
+    plan = planned(ansible({"a": {"ansible_host": "10.0.4.1", "x": 1}}, groups))
+    (row,) = plan.rows
+    assert (row.groups, row.action) == (("db",), Action.CREATE)
+    assert row.reason == "group web.prod is left out; group 3tier is left out"
+    assert row.values is not None
+    assert row.values.vars == {"x": 1}
+    assert [each.name for each in plan.groups] == ["db"]
+    assert [each.partition(" is left out: ")[0] for each in plan.warnings] == [
+        *("group web.prod", "group 3tier"),
+    ]
+
+
+def test_names_of_groups_that_differ_in_their_case_alone_are_a_mistake() -> None:
+    ((action, reason),) = done(table("name,ip,groups web01,10.0.4.21,WEB;db"))
+    assert (action, reason) == (
+        *("skipped", "line 2, column group: WEB and web differ only in their case"),
+    )
+
+
+def test_a_host_that_is_there_gets_no_group() -> None:
+    there = host("web01", "10.0.4.21", groups=("web", "db"), group_ids=(10, 11))
+    assert done(table("name,ip,groups web01,10.0.4.21,web"), there) == [("unchanged", None)]
+    ((action, reason),) = done(table("name,ip,groups web01,10.0.4.21,web;app"), there)
+    assert action == "skipped"
+    assert reason == "host web01 is there already, and its groups are web, db, not web, app"
+
+
+def test_a_host_named_by_an_address_has_that_address() -> None:
+    groups = {"app": Group(("10.0.4.1", "10.0.4.2"), (), {})}
+    plan = planned(ansible({"10.0.4.1": {}, "10.0.4.2": {"ansible_host": "10.0.4.9"}}, groups))
+    first, second = plan.rows
+    assert (first.action, first.name, first.ip) == (Action.CREATE, "10.0.4.1", "10.0.4.1")
+    assert second.mistake
+    assert "by which the host is named" in (second.reason or "")
 
 
 def test_a_group_that_is_there_keeps_its_variables() -> None:

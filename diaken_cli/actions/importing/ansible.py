@@ -1,13 +1,14 @@
-"""The hosts of an Ansible inventory: its variables as a host's own values, and one group each."""
+"""The hosts of an Ansible inventory: how it reaches them as their own values, in all groups."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from diaken_cli import units
 from diaken_cli.actions import variables
 from diaken_cli.actions.hosts import GivenHost
-from diaken_cli.actions.importing.ansible_groups import Groups
+from diaken_cli.actions.importing.ansible_groups import Groups, collisions
 from diaken_cli.actions.importing.candidates import Candidate, Source, listed
 from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.services.ansible.reading import AnsibleInventory, read_inventory
@@ -39,11 +40,12 @@ TAKEN = frozenset([CONNECTION, *(name for names in ACCESS.values() for name in n
 
 
 def read_ansible(path: Path, resolve: Resolve = addresses_of) -> Source:
-    """The hosts of a file. Raises InvalidInput where Ansible can't read it."""
+    """The hosts of a file or a folder. Raises InvalidInput where Ansible can't read it."""
     try:
         inventory = read_inventory(path)
     except OSError as fault:
-        message = f"can't be read: {fault.strerror}"
+        what = "" if fault.filename in (None, str(path)) else f"{fault.filename} "
+        message = f"{what}can't be read: {fault.strerror}"
         raise InvalidInput([Mistake("--inventory", str(path), message)]) from fault
     except ValueError as fault:
         hint = f"See: ansible-inventory -i {path} --list"
@@ -56,45 +58,64 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
     reachable = {name: said for name, said in inventory.hosts.items() if _unfit(said) is None}
     addresses = {name: str(_access(said, "ip") or name) for name, said in reachable.items()}
     resolved = resolve(each for each in addresses.values() if not _is_address(each))
-    groups = Groups(inventory.groups)
+    members = {
+        n: (each.hosts, each.children, each.variables) for n, each in inventory.groups.items()
+    }
+    groups = Groups(members)
+    group_variables = {name: kept(each)[0] for name, each in groups.variables().items()}
     left_out: dict[str, list[str]] = {}
     candidates = []
     for name, said in inventory.hosts.items():
         variables, refusals = kept(said)
-        for refusal in refusals:
-            left_out.setdefault(refusal, []).append(name)
+        for variable, reason in refusals.items():
+            told = f"variable {variable} is left out: {reason}"
+            left_out.setdefault(told, []).append(name)
+        mine = [(each, group_variables[each]) for each in groups.of(name)]
         address = addresses.get(name, name)
         candidates.append(
-            _candidate(name, said, variables, groups, (address, resolved.get(address, ())))
+            replace(
+                _candidate(name, said, variables, (address, resolved.get(address, ()))),
+                groups=groups.of(name),
+                notes=tuple(f"{each} is left out" for each in refusals),
+                group_notes=(
+                    *(
+                        f"group {e} is left out"
+                        for e in groups.containing(name)
+                        if e in groups.refused
+                    ),
+                    *collisions(mine, variables, inventory.own.get(name, {})),
+                ),
+            )
         )
     warnings = [f"{refusal} ({listed(hosts)})" for refusal, hosts in left_out.items()]
     return Source(
         tuple(candidates),
         LABELS,
-        group_variables={n: kept(each)[0] for n, each in groups.variables().items()},
-        warnings=(*groups.renamed(), *warnings),
+        group_variables=group_variables,
+        empty_groups=groups.empty(),
+        warnings=(
+            *inventory.left_out,
+            *(f"group {name} is left out: {told}" for name, told in groups.refused.items()),
+            *warnings,
+        ),
     )
 
 
-def kept(said: Variables) -> tuple[dict[str, Any], list[str]]:
-    """The variables that can be stored, and why others are left out."""
-    stored, refusals = {}, []
+def kept(said: Variables) -> tuple[dict[str, Any], dict[str, str]]:
+    """The variables that can be stored, and by their names why others are left out."""
+    stored, refusals = {}, {}
     for name, value in said.items():
         if name in TAKEN:
             continue
         try:
             stored[variables.stored_name(name)] = variables.stored_value(value)
         except ValueError as fault:
-            refusals.append(f"variable {name} is left out: {fault}")
+            refusals[name] = str(fault)
     return stored, refusals
 
 
 def _candidate(
-    name: str,
-    said: Variables,
-    variables: Variables,
-    groups: Groups,
-    address: tuple[str, tuple[str, ...]],
+    name: str, said: Variables, variables: Variables, address: tuple[str, tuple[str, ...]]
 ) -> Candidate:
     origin = f"host {name}"
     ip, found = address
@@ -102,17 +123,15 @@ def _candidate(
     if len(found) > 1:
         told = f"{ip} has several addresses ({', '.join(found)}); say which as ansible_host"
         mistakes = (f"{origin}: {told}",)
-    group, group_mistake = groups.group_of(name)
     access = {each: _text(_access(said, each)) for each in ("user", "port", "key", "python")}
     values: dict[str, Any] = {**access}
     return Candidate(
         origin,
         name,
-        GivenHost(ip=found[0] if found else ip, group=group, **values),
+        GivenHost(ip=found[0] if found else ip, **values),
         variables,
         unfit=_unfit(said),
         mistakes=mistakes,
-        group_mistake=f"{origin}, group: {group_mistake}" if group_mistake else None,
     )
 
 

@@ -17,19 +17,24 @@ class Candidate:
     """A server that may become a host.
 
     `origin` says where it stands in the source. `given` is what is said of it, as if it had been
-    typed, but for its variables: these have their types. `addresses` are others that it has too.
-    `unfit` is a reason why it is no host now and nobody's mistake; `mistakes` are sentences, and
-    `group_mistake` is one where no group is named for all.
+    typed, but for its variables: these have their types. `groups` has the main one first.
+    `addresses` are others that it has too. `unfit` is a reason why it is no host now and nobody's
+    mistake; `mistakes` are sentences, and `group_mistake` is one where no group is named for all.
+    `notes` say what was made different of a sound one, and `group_notes` where no group is named
+    for all.
     """
 
     origin: str
     name: str | None
     given: GivenHost
     variables: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     unfit: str | None = None
     mistakes: tuple[str, ...] = ()
     group_mistake: str | None = None
+    notes: tuple[str, ...] = ()
+    group_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,15 @@ class Source:
 
     `labels` is what it calls a value, by the name of our option (`NAME`, `--ip`). `guesses`: the
     names and groups of the candidates only stand for what nobody has said. `group_variables` are
-    those of a group, should it have to be made.
+    those of a group, should it have to be made. `empty_groups` have no host, and playbooks may
+    still ask for them.
     """
 
     candidates: tuple[Candidate, ...]
     labels: Mapping[str, str]
     guesses: bool = False
     group_variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    empty_groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,18 @@ from diaken_cli.actions.variables import stored_name
 from diaken_cli.errors import InvalidInput, Mistake
 
 COLUMNS = (
-    *("name", "ip", "environment", "group", "user", "port", "key", "python", "description"),
+    *(
+        "name",
+        "ip",
+        "environment",
+        "group",
+        "groups",
+        "user",
+        "port",
+        "key",
+        "python",
+        "description",
+    ),
     *("vcenter", "vm_uuid", "active"),
 )
 REQUIRED = ("name", "ip")
@@ -21,6 +33,8 @@ OPTION = "--csv"
 LABELS = {f"--{each.replace('_', '-')}": f"column {each}" for each in COLUMNS} | {
     "NAME": "column name"
 }
+_SEPARATOR = re.compile(r"\"?sep=([^\"\r\n])\"?,*", re.IGNORECASE)
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
@@ -44,6 +58,8 @@ def parse(text: str, path: str) -> Source:
 def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
+        if content.startswith(_UTF16):
+            raise _refused(str(path), "is UTF-16; save it as CSV UTF-8")
         return content.decode("utf-8-sig")
     except OSError as fault:
         raise _refused(str(path), f"can't be read: {fault.strerror}") from fault
@@ -55,7 +71,8 @@ def _text(path: Path) -> str:
 def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not empty, with the number of the line on which it begins."""
     first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=first.count)
+    told = _SEPARATOR.fullmatch(first)
+    delimiter = told[1] if told else max(",;\t", key=first.count)
     lines = io.StringIO(text, newline="")
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     before = 0
@@ -66,7 +83,10 @@ def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as fault:
             raise _refused(path, f"line {before + 1} is no row of a table: {fault}") from fault
-        if any(cell.strip() for cell in cells):
+        filled = any(cell.strip() for cell in cells)
+        if told and filled:
+            told = None  # that line was for Excel alone
+        elif filled:
             yield before + 1, [cell.strip() for cell in cells]
         before = rows.line_num
 
@@ -116,14 +136,20 @@ def _candidate(number: int, columns: Sequence[str], cells: Sequence[str]) -> Can
         said.get("name"),
         _given(said, active),
         {n[len(VARIABLE) :]: cell for n, cell in said.items() if n.startswith(VARIABLE)},
+        groups=_groups(said),
         mistakes=tuple(mistakes),
     )
 
 
+def _groups(said: Mapping[str, str]) -> tuple[str, ...]:
+    """The groups of a row, once each: that of column `group` first, then those of `groups`."""
+    several = re.split(r"[\s,;]+", said.get("groups", ""))
+    return tuple(dict.fromkeys(each for each in (said.get("group"), *several) if each))
+
+
 def _given(said: Mapping[str, str], active: bool | None) -> GivenHost:
-    texts: dict[str, Any] = {
-        name: said.get(name) for name in COLUMNS if name not in ("name", "active")
-    }
+    others = ("name", "active", "group", "groups")
+    texts: dict[str, Any] = {name: said.get(name) for name in COLUMNS if name not in others}
     return GivenHost(**texts, active=active if "active" in said else None)
 
 

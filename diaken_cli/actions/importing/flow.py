@@ -21,6 +21,7 @@ from diaken_cli.store.records import VCenterRecord
 Connect = Callable[[str], Session]
 BY_TAG = "--group-by-tag"
 SOURCES = ("--vcenter", "--inventory", "--csv")
+PATHS = {"--inventory": validate.existing_path, "--csv": validate.existing_file}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def apply_plan(
 ) -> None:
     """Do it, all or nothing, and write /etc/hosts. Raises Conflict where the world has moved."""
     new = [
-        NewHost(row.name or "", row.values, (row.group,) if row.group else ())
+        NewHost(row.name or "", row.values, row.groups)
         for row in planned.rows
         if row.action is Action.CREATE and row.values is not None
     ]
@@ -87,7 +88,7 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
     _check_tags(given, reader)
     vcenter = reader.choice("--vcenter", given.vcenter, by_name(known.vcenters))
     paths = {
-        option: reader.required(option, value, validate.existing_file)
+        option: reader.required(option, value, PATHS[option])
         for option, value in named.items()
         if option != "--vcenter"
     }

@@ -11,12 +11,13 @@ from typing import Any
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.hosts import Places, refuse_other_address, understand
+from diaken_cli.actions.importing.ansible_groups import resolved
 from diaken_cli.actions.importing.candidates import Candidate, Source, listed
 from diaken_cli.actions.importing.present import Hosts, there
 from diaken_cli.actions.importing.rows import Action, Plan, Read, Row, same, source_row
 from diaken_cli.actions.variables import stored_name, stored_value
 from diaken_cli.store.importing import NewGroup
-from diaken_cli.store.records import GroupRecord, HostRecord
+from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord
 
 UNIQUE: Mapping[str, Callable[[Read], str | None]] = {
     "name": lambda each: (each.name or "").casefold(),
@@ -40,7 +41,8 @@ def plan(
         hosts.by_ip[host.ip] = host
         if host.vm_uuid:
             hosts.by_uuid[host.vm_uuid] = host
-    read = [_read(each, source, known, environment, group) for each in source.candidates]
+    spelled = {(each.environment_id, each.name.casefold()): each.name for each in known.groups}
+    read = [_read(each, source, known, environment, group, spelled) for each in source.candidates]
     twice = _twice(read)
     groups = {(each.environment_id, each.name): each for each in known.groups}
     new: dict[tuple[int, str], NewGroup] = {}
@@ -50,6 +52,8 @@ def plan(
         row = there(each, hosts, groups, source, sound=refused is None) or refused
         rows.append(row or _created(each, groups, new, source, said_for_all=group is not None))
     rows = _one_vm_each(rows)
+    if group is None and any(row.action is Action.CREATE for row in rows):
+        _add_empty_groups(source, known, environment, new, spelled)
     return Plan(tuple(rows), tuple(new.values()), (*source.warnings, *_kept(source, groups, rows)))
 
 
@@ -59,15 +63,23 @@ def _read(
     known: Places,
     environment: str | None,
     group: str | None,
+    spelled: dict[tuple[int, str], str],
 ) -> Read:
+    """`spelled` has how each group is written, by its environment and its name without case."""
     reader = validate.Reader()
     given = candidate.given
-    given = replace(given, environment=environment or given.environment, group=group or given.group)
+    given = replace(given, environment=environment or given.environment)
     name = reader.required("NAME", candidate.name, units.check_host_name)
-    values = understand(replace(given, group=None), None, known, reader)
+    values = understand(given, None, known, reader)
     refuse_other_address(name, values.ip, reader)
     place = next((e for e in known.environments if e.id == values.environment_id), None)
-    chosen = reader.optional("--group", given.group, units.check_group_name, None)
+    groups = candidate.groups if group is None else (group,)
+    if place is not None:
+        groups = tuple(
+            _spelled(each, place, spelled, None if source.guesses else reader) for each in groups
+        )
+    for each in groups:
+        reader.optional("--group", each, units.check_group_name, None)
     if group is not None and place is not None:
         there = {each.name: each for each in known.groups if each.environment_id == place.id}
         reader.choice("--group", group, there)
@@ -85,7 +97,20 @@ def _read(
         for each in reader.mistakes
     ]
     values = replace(values, vars=variables)
-    return Read(candidate, given, name, values, place, chosen, tuple(mistakes))
+    return Read(candidate, given, name, values, place, groups, tuple(mistakes))
+
+
+def _spelled(
+    name: str,
+    place: EnvironmentRecord,
+    spelled: dict[tuple[int, str], str],
+    reader: validate.Reader | None,
+) -> str:
+    """A group's name as it is written first; another case is a mistake, but for what is guessed."""
+    first = spelled.setdefault((place.id, name.casefold()), name)
+    if first != name and reader is not None:
+        reader.refuse("--group", name, f"{name} and {first} differ only in their case")
+    return first
 
 
 def _twice(read: Sequence[Read]) -> dict[int, str]:
@@ -141,22 +166,40 @@ def _created(
     said_for_all: bool,
 ) -> Row:
     values = each.values
-    has: Mapping[str, Any] = {}
-    if each.group is not None:
-        key = (values.environment_id, each.group)
+    has: list[tuple[str, Mapping[str, Any]]] = []
+    made = []
+    for name in each.groups:
+        key = (values.environment_id, name)
         if key in groups:
-            values, has = replace(values, group_ids=(groups[key].id,)), groups[key].vars
-        elif key not in new:
-            variables = {} if said_for_all else source.group_variables.get(each.group, {})
-            new[key] = NewGroup(each.group, values.environment_id, dict(variables))
-        if key in new:
-            has = new[key].vars
-    own = {k: v for k, v in values.vars.items() if k not in has or not same(has[k], v)}
+            has.append((name, groups[key].vars))
+            continue
+        if key not in new:
+            variables = {} if said_for_all else source.group_variables.get(name, {})
+            new[key] = NewGroup(name, values.environment_id, dict(variables))
+        has.append((name, new[key].vars))
+        made.append(name)
+    theirs = resolved(has)
+    own = {k: v for k, v in values.vars.items() if k not in theirs or not same(theirs[k], v)}
+    notes = each.candidate.notes + (() if said_for_all else each.candidate.group_notes)
     return replace(
-        source_row(each, Action.CREATE, None),
+        source_row(each, Action.CREATE, "; ".join(notes) or None),
         values=replace(values, vars=own),
-        new_group=each.group is not None and not values.group_ids,
+        new_groups=tuple(made),
     )
+
+
+def _add_empty_groups(
+    source: Source,
+    known: Places,
+    environment: str | None,
+    new: dict[tuple[int, str], NewGroup],
+    spelled: Mapping[tuple[int, str], str],
+) -> None:
+    for place in (each for each in known.environments if each.name == environment):
+        for name in source.empty_groups:
+            if (place.id, name.casefold()) not in spelled:
+                variables = source.group_variables.get(name, {})
+                new[place.id, name] = NewGroup(name, place.id, dict(variables))
 
 
 def _kept(
@@ -165,16 +208,17 @@ def _kept(
     """A sentence for each group that was there and whose variables the source has otherwise."""
     told: dict[str, None] = {}
     for row in rows:
-        if row.values is None or row.group is None or row.action is not Action.CREATE:
+        if row.values is None or row.action is not Action.CREATE:
             continue
-        group = groups.get((row.values.environment_id, row.group))
-        said = source.group_variables.get(row.group, {})
-        if group is None:
-            continue
-        others = [k for k, v in said.items() if not same(group.vars.get(k), v)]
-        if others:
-            told[
-                f"group {row.group} of {row.environment} stays as it is; its hosts get as their"
-                f" own what it has otherwise: {listed(others)}"
-            ] = None
+        for name in row.groups:
+            group = groups.get((row.values.environment_id, name))
+            said = source.group_variables.get(name, {})
+            if group is None:
+                continue
+            others = [k for k, v in said.items() if not same(group.vars.get(k), v)]
+            if others:
+                told[
+                    f"group {name} of {row.environment} stays as it is; its hosts get as their"
+                    f" own what it has otherwise: {listed(others)}"
+                ] = None
     return list(told)

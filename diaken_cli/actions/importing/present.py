@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from diaken_cli.actions.importing.ansible_groups import resolved
 from diaken_cli.actions.importing.candidates import Source, listed
 from diaken_cli.actions.importing.rows import Action, Read, Row, host_row, same, source_row
 from diaken_cli.store.records import GroupRecord, HostRecord
@@ -85,8 +86,9 @@ def _differences(
         told.append(f"its address is {host.ip}, not {' or '.join(addresses)}")
     if host.environment_id != values.environment_id:
         told.append(f"its environment is {host.environment}, not {environment}")
-    if given.group is not None and not source.guesses and host.group != each.group:
-        told.append(f"its group is {host.group or 'none'}, not {each.group}")
+    if not source.guesses and not set(each.groups) <= set(host.groups):
+        what = "group is" if len(each.groups) == 1 and len(host.groups) < 2 else "groups are"
+        told.append(f"its {what} {listed(host.groups) or 'none'}, not {listed(each.groups)}")
     if given.vcenter is not None and host.vcenter not in (None, given.vcenter):
         told.append(f"its vCenter is {host.vcenter}, not {given.vcenter}")
     if values.vm_uuid is not None and host.vm_uuid not in (None, values.vm_uuid):
@@ -96,8 +98,8 @@ def _differences(
         for name in ("user", "port", "key", "python", "description", "active")
         if getattr(given, name) is not None and getattr(host, name) != getattr(values, name)
     ]
-    own = groups.get((host.environment_id, host.group or ""))
-    has = {**(own.vars if own else {}), **host.vars}
+    found = [groups.get((host.environment_id, name)) for name in host.groups]
+    has = resolved((group.name, group.vars) for group in found if group) | host.vars
     others = [key for key, value in values.vars.items() if not same(has.get(key), value)]
     if others:
         told.append(f"it has other variables: {listed(others)}")

@@ -24,8 +24,9 @@ class Action(StrEnum):
 class Row:
     """One server: what is done with it, and why where that is not plain.
 
-    `values` is what a new host is stored with, `host` the one that is there already; `new_group`:
-    its group is made, too. `mistake`: it is skipped because something is wrong with it.
+    `values` is what a new host is stored with, `host` the one that is there already; of `groups`
+    the first is the main one, and `new_groups` are those that are made, too. `mistake`: it is
+    skipped because something is wrong with it.
     """
 
     origin: str
@@ -33,12 +34,12 @@ class Row:
     name: str | None
     ip: str | None
     environment: str | None
-    group: str | None
+    groups: tuple[str, ...]
     vcenter: str | None
     vm_uuid: str | None
     reason: str | None = None
     mistake: bool = False
-    new_group: bool = False
+    new_groups: tuple[str, ...] = ()
     values: HostValues | None = None
     host: HostRecord | None = None
 
@@ -61,7 +62,7 @@ class Read:
     name: str | None
     values: HostValues
     environment: EnvironmentRecord | None
-    group: str | None
+    groups: tuple[str, ...]
     mistakes: tuple[str, ...]
 
 
@@ -73,7 +74,7 @@ def source_row(each: Read, action: Action, reason: str | None) -> Row:
         name=each.name or each.candidate.name,
         ip=each.values.ip or each.given.ip,
         environment=each.given.environment,
-        group=each.group or each.given.group,
+        groups=each.groups,
         vcenter=each.given.vcenter,
         vm_uuid=each.values.vm_uuid,
         reason=reason,
@@ -88,7 +89,7 @@ def host_row(host: HostRecord, each: Read, action: Action, reason: str | None) -
         name=host.name,
         ip=host.ip,
         environment=host.environment,
-        group=host.group,
+        groups=host.groups,
         vcenter=host.vcenter,
         vm_uuid=host.vm_uuid,
         reason=reason,

@@ -38,15 +38,17 @@ def _candidate(server: Server, vcenter: str, tags: Mapping[str, Sequence[str]] |
     group, mistake = server.folder, None
     if tags is not None:
         group, mistake = _by_tag(tags.get(vm.ref, ()), origin)
+    called = as_group_name(group) if group else None
     return Candidate(
         origin=origin,
         name=_name(server),
         given=GivenHost(
             ip=addresses[0] if addresses else None,
-            group=as_group_name(group) if group else None,
             vcenter=vcenter,
             vm_uuid=vm.instance_uuid or None,
         ),
+        groups=(called,) if called else (),
+        group_notes=_renamed(group, called, "folder" if tags is None else "tag"),
         addresses=addresses,
         unfit=unfit,
         group_mistake=mistake,
@@ -60,6 +62,14 @@ def _by_tag(tags: Sequence[str], origin: str) -> tuple[str | None, str | None]:
     if tags and as_group_name(tags[0]) is None:
         return None, f"{origin}: no group can be called as its tag {tags[0]!r} is"
     return (tags[0] if tags else None), None
+
+
+def _renamed(named: str | None, called: str | None, what: str) -> tuple[str, ...]:
+    if named is None or called == named:
+        return ()
+    if called is None:
+        return (f"in no group: none can be called as its {what} {named} is",)
+    return (f"group {called} by its {what} {named}",)
 
 
 def _name(server: Server) -> str:

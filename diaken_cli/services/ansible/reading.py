@@ -1,20 +1,22 @@
-"""An inventory of Ansible's, as Ansible reads it: a file of hosts, never a program."""
+"""An inventory of Ansible's, as Ansible reads it: files of hosts, never a program."""
 
 import json
 import os
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from diaken_cli.services.ansible import environment, private
+from diaken_cli.services.ansible.staging import Staged, stage
 from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import SshSettings
 
 _PATIENCE = 120  # seconds
-_YAML = (".yml", ".yaml", ".json")
+_PLUGINS = {".yml": "yaml", ".yaml": "yaml", ".json": "yaml", ".toml": "toml"}
+_PLUGINS_OF_A_FOLDER = "yaml,ini"
 # What Ansible says of each plugin that it tried is a warning; its error is only that none is left.
 _REASON = re.compile(r"ailed to parse .* with '?\w+'? plugin: (.+)")
 
@@ -30,40 +32,46 @@ class Group:
 
 @dataclass(frozen=True)
 class AnsibleInventory:
-    """All hosts with all the variables that Ansible has for them, and the groups by name."""
+    """All hosts with all the variables that Ansible has for them, and the groups by name.
+
+    `own` has the variables that are said of a host itself, `left_out` a sentence for each file
+    that does not count.
+    """
 
     hosts: Mapping[str, Mapping[str, Any]]
     groups: Mapping[str, Group]
+    left_out: tuple[str, ...] = ()
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_inventory(path: Path) -> AnsibleInventory:
-    """Read a file in INI form, or in YAML or JSON where its name ends so; nothing in it is run.
+    """Read a file in INI form, or in YAML or JSON where its name ends so, or a folder of them.
 
-    `group_vars` and `host_vars` beside it count. Of Ansible's inventory plugins only these two are
-    in use: no script and no configuration of another plugin is carried out. Templates and values
-    that a vault encrypts stay what they are.
+    Nothing in it is run: no script, and no configuration of an inventory plugin. `group_vars` and
+    `host_vars` beside it count. Templates, and values that a vault encrypts, stay what they are; a
+    file of variables that a vault encrypts whole is left out.
 
     Raises:
+        OSError: a file can't be read.
         ValueError: Ansible can't read it; the sentence says why.
         AnsibleNotStarted: there is no Ansible.
     """
-    with path.open("rb") as file:
-        if file.read(2) == b"#!":
-            raise ValueError(
-                "is a program, and diaken runs none; import what it says:"
-                f" ansible-inventory -i {path} --list --yaml > hosts.yml"
-            )
     # As Ansible sees each host, and which variables are whose: two questions, asked at once.
-    with (
-        private.folder() as scratch,
-        _ask(path, scratch / "1") as first,
-        _ask(path, scratch / "2", "--export") as second,
-    ):
-        try:
-            whole, own = _answer(first), _answer(second)
-        finally:
-            first.kill()
-            second.kill()
+    with private.folder() as scratch:
+        staged = stage(path, scratch)
+        if not staged.files:
+            raise ValueError("; ".join(["has no inventory that can be read", *staged.left_out]))
+        with (
+            _ask(staged, scratch / "1") as first,
+            _ask(staged, scratch / "2", "--export") as second,
+        ):
+            try:
+                whole, said = _answer(first, staged)
+                own, _ = _answer(second, staged)
+            finally:
+                first.kill()
+                second.kill()
+        unread = [*staged.left_out, *_unread(staged, said)]
     groups = {
         name: Group(
             tuple(each.get("hosts", ())), tuple(each.get("children", ())), each.get("vars", {})
@@ -73,17 +81,23 @@ def read_inventory(path: Path) -> AnsibleInventory:
     }
     names = dict.fromkeys(host for group in groups.values() for host in group.hosts)
     return AnsibleInventory(
-        {name: whole["_meta"]["hostvars"].get(name, {}) for name in names}, groups
+        {name: whole["_meta"]["hostvars"].get(name, {}) for name in names},
+        groups,
+        tuple(unread),
+        own["_meta"]["hostvars"],
     )
 
 
-def _ask(path: Path, folder: Path, *more: str) -> "subprocess.Popen[str]":
+def _ask(staged: Staged, folder: Path, *more: str) -> "subprocess.Popen[str]":
     folder.mkdir(mode=0o700)
+    plugins = _PLUGINS.get(staged.path.suffix, "ini" if staged.path.suffix else "yaml,ini")
+    if staged.path == staged.root:
+        plugins = _PLUGINS_OF_A_FOLDER
     settings = environment.settings(SshSettings(Path(os.devnull)), folder) | {
-        "ANSIBLE_INVENTORY_ENABLED": "yaml" if path.suffix in _YAML else "ini",
+        "ANSIBLE_INVENTORY_ENABLED": plugins,
     }
     return subprocess.Popen(
-        [_program(), "-i", str(path), "--list", *more],
+        [_program(), "-i", str(staged.path), "--list", *more],
         cwd=folder,
         env=environment.inherited(os.environ) | settings,
         stdin=subprocess.DEVNULL,
@@ -94,16 +108,33 @@ def _ask(path: Path, folder: Path, *more: str) -> "subprocess.Popen[str]":
     )
 
 
-def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
+def _answer(process: "subprocess.Popen[str]", staged: Staged) -> tuple[dict[str, Any], str]:
+    """What it printed, and what it said beside that."""
     try:
         printed, said = process.communicate(timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
         raise ValueError(f"could not be read within {_PATIENCE} seconds") from None
     if process.returncode != 0:
-        reason = _REASON.search(said)
-        raise ValueError(f"can't be read by Ansible: {reason[1] if reason else complaint(said)}")
+        # The last of the plugins that tried it is the one for files of no special name.
+        reasons = _REASON.findall(said)
+        reason = staged.real(reasons[-1] if reasons else complaint(said))
+        raise ValueError(f"can't be read by Ansible: {reason}")
     answer: dict[str, Any] = json.loads(printed)
-    return answer
+    return answer, said
+
+
+def _unread(staged: Staged, said: str) -> list[str]:
+    """A sentence for each file that Ansible has passed over with a warning, which it folds."""
+    words = _without_blanks(said)
+    return [
+        f"{staged.real(str(each))} is left out: Ansible can't read it, at least not all of it"
+        for each in staged.files
+        if _without_blanks(f"Unable to parse {each} as an inventory source") in words
+    ]
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
 
 
 def _program() -> str:

@@ -1,0 +1,141 @@
+"""A copy of an inventory with what Ansible can read of it, and nothing that it would carry out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+VARIABLES = ("group_vars", "host_vars")
+MOST_FILES = 20_000
+MOST_BYTES = 64 * 2**20
+# What Ansible passes over in a folder: REJECT_EXTS of its constants.py, and INVENTORY_IGNORE_EXTS.
+_IGNORED = re.compile(
+    r"^\.|^vars_plugins$"
+    r"|(\.pyc|\.pyo|\.swp|\.bak|~|\.rpm|\.md|\.txt|\.rst|\.orig|\.cfg|\.retry)$"
+)
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_VAULT = b"$ANSIBLE_VAULT"
+_PLUGIN = re.compile(rb"^(\s*\{\s*)?[\"']?plugin[\"']?\s*:", re.MULTILINE)
+_YAML = (".yml", ".yaml", ".json")
+
+
+@dataclass
+class Staged:
+    """What Ansible is given in the place of an inventory.
+
+    `path` is in the place of `source`, `root` in that of the folder that holds all which counts;
+    `files` are the copies of the inventory's own files. `left_out` has a sentence for each file
+    that is not among them.
+    """
+
+    source: Path
+    path: Path
+    root: Path
+    files: list[Path] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    _bytes: int = 0
+    _count: int = 0
+
+    def real(self, text: str) -> str:
+        """A text of Ansible's with the paths that the caller knows."""
+        here = self.source if self.root == self.path else self.source.parent
+        return text.replace(str(self.root), str(here))
+
+    def add(self, target: Path, content: bytes) -> None:
+        """Write a copy. Raises ValueError where there is too much of it."""
+        self._count += 1
+        self._bytes += len(content)
+        if self._count > MOST_FILES or self._bytes > MOST_BYTES:
+            most = f"{MOST_FILES} files and {MOST_BYTES // 2**20} MB"
+            raise ValueError(f"is too large for an inventory: at most {most}")
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.write_bytes(content.removeprefix(_BOM))
+
+
+def stage(source: Path, folder: Path) -> Staged:
+    """Copy a file with the variables beside it, or a folder, below a private folder.
+
+    Raises:
+        ValueError: it is nothing that Ansible could read; the sentence says why.
+        OSError: something of it can't be read.
+    """
+    root = folder / "inventory"
+    root.mkdir(mode=0o700)
+    if source.is_dir():
+        staged = Staged(source, root, root)
+        _copy_folder(staged, source, root, ())
+        return staged
+    staged = Staged(source, root / source.name, root)
+    content = _content(source)
+    if reason := _refusal(source, content, alone=True):
+        raise ValueError(reason)
+    staged.add(staged.path, content)
+    staged.files.append(staged.path)
+    _copy_variables(staged, source.parent, root)
+    return staged
+
+
+def _copy_folder(staged: Staged, source: Path, target: Path, above: tuple[Path, ...]) -> None:
+    real = source.resolve()
+    if real in above:
+        staged.left_out.append(f"{source} is left out: it is a folder that it stands in itself")
+        return
+    for each in sorted(source.iterdir()):
+        if _IGNORED.search(each.name) or each.name in VARIABLES:
+            continue
+        if each.is_dir():
+            _copy_folder(staged, each, target / each.name, (*above, real))
+        elif each.is_file():
+            content = _content(each)
+            if reason := _refusal(each, content, alone=False):
+                staged.left_out.append(f"{each} is left out: it {reason}")
+                continue
+            staged.add(target / each.name, content)
+            staged.files.append(target / each.name)
+    _copy_variables(staged, source, target)
+
+
+def _copy_variables(staged: Staged, source: Path, target: Path) -> None:
+    for name in VARIABLES:
+        for each in _files(source / name):
+            content = _content(each)
+            if content.startswith(_VAULT):
+                told = "a vault encrypts it whole; it needs the vault's password"
+                staged.left_out.append(f"{each} is left out: {told}")
+            elif content.startswith(_UTF16):
+                raise ValueError(f"can't be read: {each} is UTF-16; save it as UTF-8")
+            else:
+                staged.add(target / each.relative_to(source), content)
+
+
+def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
+    if not folder.is_dir() or depth > 20:
+        return
+    for each in sorted(folder.iterdir()):
+        if each.is_dir():
+            yield from _files(each, depth + 1)
+        elif each.is_file():
+            yield each
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds, or as much of it as is too much."""
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
+
+
+def _refusal(path: Path, content: bytes, *, alone: bool) -> str | None:
+    if content.startswith((b"#!", b"\x7fELF")):
+        told = "is a program, and diaken runs none"
+        how = f"ansible-inventory -i {path} --list --yaml > hosts.yml"
+        return f"{told}; import what it says: {how}" if alone else told
+    if content.startswith(_UTF16):
+        return "is UTF-16; save it as UTF-8"
+    if alone:
+        return None  # what else is wrong with it Ansible says better
+    if content.startswith(_VAULT):
+        return "is encrypted by a vault, and needs its password"
+    if path.suffix in _YAML and _PLUGIN.search(content.removeprefix(_BOM)):
+        return "is the configuration of an inventory plugin, and diaken runs none"
+    return None
