@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.services.ansible import ssh_calls
-from diaken_cli.services.ansible.work import Target
+from diaken_cli.services.ansible.work import Inventory, Target
 from tests.integration.ansible_fixture import Bench, Ran, processes_with
 from tests.integration.test_ansible_stop import AT_ONCE, Sleep
 
@@ -42,7 +42,7 @@ def stopped(
     ran = bench.carry_out(
         playbook,
         (target,),
-        group_variables=group_variables or {},
+        inventory=Inventory("TEST", {"web": group_variables or {}}),
         extra_variables=(extra,) if extra else (),
         should_stop=sleep.stop_when_it_runs(1),
     )
@@ -120,7 +120,9 @@ def test_as_the_user_and_at_the_port_of_the_play(bench: Bench) -> None:
     port = 2222
     start = f"$(command -v sshd || echo /usr/sbin/sshd) -p {port} -o PidFile=none"
     assert bench.lab.sh("web04", "sh", "-ec", start).returncode == 0
-    target = Target("web04", "10.77.0.104", "nobody", key=bench.lab.ssh_private_key, group="web")
+    target = Target(
+        "web04", "10.77.0.104", "nobody", key=bench.lab.ssh_private_key, groups=("web",)
+    )
     stopped(
         bench,
         target,

@@ -187,7 +187,7 @@ class _Attempt:
     def _end_there(self, heard_all: bool) -> tuple[stop.NotStopped, ...]:
         work = self._work
         if calls := ssh_calls.noted(work.lock):
-            names = {each.address: each.name for each in work.targets}
+            names = {each.address: each.name for each in (*work.inventory.others, *work.targets)}
             lost = self._tally.never_reached if heard_all else frozenset()
             there = [each for each in calls if names.get(each.destination) not in lost]
             return stop.end_at(there, names, work.mark, work.become_password)
