@@ -36,7 +36,7 @@ def document(
     hosts: Sequence[HostRecord],
     ssh: SshConfig,
 ) -> dict[str, Any]:
-    """All of it; a host without a group is in its environment."""
+    """All of it: a host in each of its groups; one without a group is in its environment."""
     names = group_names(environments, groups)
     exported: dict[str, Any] = {
         "_meta": {"hostvars": {host.name: host_variables(host, ssh) for host in hosts}},
@@ -66,16 +66,24 @@ def group_names(
 ) -> Mapping[int, str]:
     """What each group is called, by its number: its name, or `ENVIRONMENT_name` if that is taken.
 
-    No name has an underscore of its own (RFC 1123), so that no two of these are the same.
+    Where a group is called that, too, one more underscore tells them apart.
     """
     used = Counter(each.name for each in environments) + Counter(each.name for each in groups)
-    return {
-        group.id: group.name if used[group.name] == 1 else f"{group.environment}_{group.name}"
-        for group in groups
-    }
+    taken, names = set(used), {}
+    for group in groups:
+        name, between = group.name, "_"
+        while used[group.name] > 1 and name in taken:
+            name, between = f"{group.environment}{between}{group.name}", between + "_"
+        taken.add(name)
+        names[group.id] = name
+    return names
 
 
 def host_variables(host: HostRecord, ssh: SshConfig) -> dict[str, Any]:
-    """A host's own variables, and how Ansible reaches it."""
+    """A host's own variables, and how Ansible reaches it.
+
+    Of several groups Ansible would take the `group_name` of the last one, by name.
+    """
     reached = target(host, ssh)
-    return {**reached.variables, **connection(reached)}
+    main = {"group_name": host.group} if len(host.groups) > 1 else {}
+    return {**main, **reached.variables, **connection(reached)}

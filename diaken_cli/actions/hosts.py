@@ -1,6 +1,6 @@
 """Hosts: what may be said of them, adding, changing and removing them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 class GivenHost:
     """What the command line says of a host, as it was typed.
 
-    None is "not said"; an empty text empties an optional value.
+    None is "not said"; an empty text empties an optional value. `groups` are all its groups, the
+    main one first; `add_groups` and `remove_groups` are those that it is to get and to lose.
     """
 
     ip: str | None = None
     environment: str | None = None
-    group: str | None = None
+    groups: tuple[str, ...] | None = None
+    add_groups: tuple[str, ...] = ()
+    remove_groups: tuple[str, ...] = ()
     vcenter: str | None = None
     vm_uuid: str | None = None
     user: str | None = None
@@ -174,7 +177,9 @@ def understand(
     if current is None or given.ip is not None:
         ip = reader.required("--ip", given.ip, units.check_ipv4)
     environment = _environment(given, current, known, reader)
-    group = None if environment is None else _group(given, current, environment, known, reader)
+    groups: Sequence[GroupRecord] = ()
+    if environment is not None:
+        groups = _groups(given, current, environment, known, reader)
     vcenters = by_name(known.vcenters)
     vcenter = reader.choice(
         "--vcenter",
@@ -190,7 +195,7 @@ def understand(
     return HostValues(
         ip=ip or "",
         environment_id=environment.id if environment else 0,
-        group_ids=(group.id,) if group else (),
+        group_ids=tuple(each.id for each in groups),
         vcenter_id=vcenter.id if vcenter else None,
         vm_uuid=vm_uuid,
         active=_active(given, before.active, reader),
@@ -227,24 +232,62 @@ def _environment(
     return reader.choice("--environment", given.environment, environments, required=True)
 
 
-def _group(
+def _groups(
     given: GivenHost,
     current: HostRecord | None,
     environment: EnvironmentRecord,
     known: Places,
     reader: validate.Reader,
-) -> GroupRecord | None:
+) -> list[GroupRecord]:
+    """The groups that a host is to be in, the main one first."""
     groups = by_name(each for each in known.groups if each.environment_id == environment.id)
-    if given.group is None and current is not None and current.group is not None:
-        if current.environment_id != environment.id:
-            message = f"group {current.group} is of {current.environment}; name one of"
+    before = current.groups if current is not None else ()
+    _refuse_contradictions(given, before, reader)
+    if given.groups is not None:
+        wanted = [each for each in given.groups if each]
+        _refuse_unknown("--group", wanted, environment, groups, reader)
+    else:
+        kept = [each for each in before if each not in given.remove_groups]
+        if kept and current is not None and current.environment_id != environment.id:
+            what = "group" if len(kept) == 1 else "groups"
+            verb = "is" if len(kept) == 1 else "are"
+            message = f"{what} {', '.join(kept)} {verb} of {current.environment}; name one of"
             message += f" {environment.name} ({validate.choices(groups)}), or '' for none"
             reader.refuse("--group", None, message)
-            return None
-        return groups.get(current.group)
-    if given.group and given.group not in groups:
-        there = validate.suggestion(given.group, groups)
-        message = f"{given.group!r} is not a group of {environment.name}. {there}"
-        reader.refuse("--group", given.group, message)
-        return None
-    return groups.get(given.group or "")
+            kept = []
+        _refuse_unknown("--add-group", given.add_groups, environment, groups, reader)
+        wanted = [*kept, *given.add_groups]
+    return [groups[each] for each in dict.fromkeys(wanted) if each in groups]
+
+
+def _refuse_contradictions(
+    given: GivenHost, before: Sequence[str], reader: validate.Reader
+) -> None:
+    if given.groups is not None and "" in given.groups and any(given.groups):
+        reader.refuse("--group", "", "means no group at all: it goes with no other --group")
+    for option, names in (
+        ("--add-group", given.add_groups),
+        ("--remove-group", given.remove_groups),
+    ):
+        if names and given.groups is not None:
+            reader.refuse(option, ", ".join(names), "contradicts --group, which names all groups")
+    for name in given.remove_groups:
+        if name in given.add_groups:
+            reader.refuse("--remove-group", name, "contradicts --add-group")
+        elif name not in before and given.groups is None:
+            listed = f"its groups are {', '.join(before)}" if before else "it is in none"
+            reader.refuse("--remove-group", name, f"{name!r} is none of its groups; {listed}")
+
+
+def _refuse_unknown(
+    option: str,
+    names: Sequence[str],
+    environment: EnvironmentRecord,
+    groups: Mapping[str, GroupRecord],
+    reader: validate.Reader,
+) -> None:
+    for name in names:
+        if name not in groups:
+            there = validate.suggestion(name, groups)
+            message = f"{name!r} is not a group of {environment.name}. {there}"
+            reader.refuse(option, name, message)

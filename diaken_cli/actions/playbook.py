@@ -67,7 +67,6 @@ def carry_out(
         timeout=options.timeout or section.timeout,
         become=become,
         become_password=_become_password(command) if become and command else None,
-        become_password_command=tuple(command or ()) if become else (),
         vault_password_file=Path(vault) if vault else None,
         hidden_environment=_secrets(store),
         repository=found.repository(),
@@ -170,7 +169,7 @@ def target(host: HostRecord, ssh: SshConfig) -> Target:
         port=host.port or ssh.port,
         key=Path(key) if key else None,
         python=host.python or ssh.python,
-        groups=(host.group,) if host.group else (),
+        groups=host.groups,
         variables=host.vars,
     )
 

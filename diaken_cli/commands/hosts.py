@@ -35,9 +35,14 @@ class HostOptions:
     environment: Annotated[
         str | None, typer.Option("--environment", metavar="E", rich_help_panel=PLACE)
     ] = None
-    group: Annotated[
-        str | None,
-        typer.Option("--group", metavar="G", rich_help_panel=PLACE, help="Of that environment."),
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group",
+            metavar="G",
+            rich_help_panel=PLACE,
+            help="Of that environment; can be given again, the main one first.",
+        ),
     ] = None
     vcenter: Annotated[
         str | None,
@@ -70,15 +75,25 @@ class HostOptions:
         self,
         *,
         unset: list[str] | None = None,
+        add_groups: list[str] | None = None,
+        remove_groups: list[str] | None = None,
         active: bool | None = None,
         inactive: bool = False,
     ) -> "GivenHost":
         """As the flow takes them."""
         from diaken_cli.actions.hosts import GivenHost
 
-        said = vars(self) | {"variables": tuple(self.variables or ())}
+        said = vars(self) | {
+            "variables": tuple(self.variables or ()),
+            "groups": None if self.groups is None else tuple(self.groups),
+        }
         return GivenHost(
-            **said, unset_variables=tuple(unset or ()), active=active, inactive=inactive
+            **said,
+            unset_variables=tuple(unset or ()),
+            add_groups=tuple(add_groups or ()),
+            remove_groups=tuple(remove_groups or ()),
+            active=active,
+            inactive=inactive,
         )
 
 
@@ -161,7 +176,8 @@ def add(
             hosts_file=hosts_file(call),
             emit=call.emit,
         )
-        place = f"group {added.group} of " if added.group else ""
+        what = "group" if len(added.groups) == 1 else "groups"
+        place = f"{what} {', '.join(added.groups)} of " if added.groups else ""
         said = f"added host {added.name} ({added.ip}) to {place}environment {added.environment}"
         call.output.changed(host_as_json(added), said)
 
@@ -186,6 +202,24 @@ def set_it(
     call: Call,
     options: HostOptions,
     name: Name = None,
+    add_groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add-group",
+            metavar="G",
+            rich_help_panel=PLACE,
+            help="Put it into one more group; can be given again.",
+        ),
+    ] = None,
+    remove_groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remove-group",
+            metavar="G",
+            rich_help_panel=PLACE,
+            help="Take it out of a group; can be given again.",
+        ),
+    ] = None,
     unset: Annotated[
         list[str] | None,
         typer.Option("--unset-var", metavar="K", help="Take a variable away; can be given again."),
@@ -199,9 +233,9 @@ def set_it(
 ) -> None:
     """Change what is said of a host; what is not said stays, and '' empties an optional value.
 
-    Neither that nor --inactive touches its VM.
+    --group names all its groups, the main one first. Neither that nor --inactive touches its VM.
 
-    Example: diaken hosts set web01 --group db --var role=primary --user ''
+    Example: diaken hosts set web01 --add-group monitored --var role=primary --user ''
 
     Example: diaken hosts set web01 --inactive
     """
@@ -213,7 +247,13 @@ def set_it(
         changed = set_host(
             call.store,
             found,
-            given=options.given(unset=unset, active=active or None, inactive=inactive),
+            given=options.given(
+                unset=unset,
+                add_groups=add_groups,
+                remove_groups=remove_groups,
+                active=active or None,
+                inactive=inactive,
+            ),
             hosts_file=hosts_file(call),
             emit=call.emit,
         )
@@ -311,16 +351,17 @@ def _asked(
         "Environment",
         lambda: (each.name for each in call.store.inventory.environments()),
     )
-    group_name = options.group
-    if ask.asked:
-        group_name = ask.choice(
+    groups = options.groups
+    if ask.asked and groups is None:
+        chosen = ask.choice(
             "--group",
-            group_name,
+            None,
             "Group",
             lambda: (each.name for each in call.store.inventory.groups(environment=environment)),
             required=False,
         )
-    return name, replace(options, ip=ip, environment=environment, group=group_name)
+        groups = [chosen] if chosen else None
+    return name, replace(options, ip=ip, environment=environment, groups=groups)
 
 
 def _of_the_vm(host: "HostRecord") -> str:

@@ -150,7 +150,7 @@ class _Target:
             return False
         if self.type is TargetType.HOST:
             return host.name.lower() == (self.name or "").lower()
-        return self.type is TargetType.ENVIRONMENT or host.group == self.name
+        return self.type is TargetType.ENVIRONMENT or self.name in host.groups
 
 
 def _asked_for_snapshot(

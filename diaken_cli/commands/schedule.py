@@ -209,7 +209,7 @@ def cancel(
     from diaken_cli.render.schedules import task_as_json
 
     found = _find(call, task)
-    canceled = cancel_task(call.store, found, call.output.warn, stop=stop)
+    canceled = cancel_task(call.store, found, stop=stop)
     call.output.changed(task_as_json(canceled), f"canceled {found.name} (task {found.id})")
 
 
@@ -336,7 +336,7 @@ def _hosts_of(call: Call, task: TaskOptions) -> "list[HostRecord]":
     hosts = call.store.inventory.hosts()
     if task.host is not None:
         return [each for each in hosts if each.name.lower() == task.host.lower()]
-    return [each for each in hosts if each.group == task.group]
+    return [each for each in hosts if task.group in each.groups]
 
 
 def _find(call: Call, task: str | None) -> "TaskRecord":

@@ -28,9 +28,9 @@ def ask_host(
         environment = _leading(ask, "Environment", places)
     hosts = [each for each in hosts if environment in (None, each.environment)]
     if len(hosts) > SHOWN:
-        groups = sorted({each.group for each in hosts if each.group})
+        groups = sorted({name for each in hosts for name in each.groups})
         group = _leading(ask, "Group of the host", groups, empty="any")
-        hosts = [each for each in hosts if group in (None, each.group)]
+        hosts = [each for each in hosts if group is None or group in each.groups]
     return ask.choice(option, None, "Host", lambda: [each.name for each in hosts])
 
 
@@ -47,13 +47,13 @@ def ask_group(
     if given is not None:
         return given, ask.environment_of(given, environment)
     typed = environment
-    grouped = [each for each in call.store.inventory.hosts() if each.group]
+    grouped = [each for each in call.store.inventory.hosts() if each.groups]
     places = sorted({each.environment for each in grouped})
     if len(places) > 1:
         environment = ask.choice("--environment", environment, "Environment", lambda: places)
     elif environment is None and places:
         environment = places[0]
-    names = [each.group or "" for each in grouped if each.environment == environment]
+    names = [name for h in grouped if h.environment == environment for name in h.groups]
     label = f"Group of {places[0]}" if len(places) == 1 and typed is None else "Group"
     group = ask.choice(option, None, label, lambda: sorted(set(names)))
     if len(places) == 1 and group and typed is None:
@@ -91,7 +91,7 @@ def ask_target(
     if group is None and hosts:
         there = [each for each in hosts if environment in (None, each.environment)]
         names = {each.name for each in there}
-        groups = {each.group for each in there if each.group} - names
+        groups = {name for each in there for name in each.groups} - names
         whole = ask.name(TARGET, sorted(names | groups), WHOLE)
         if whole == "":
             label = "One host or a whole group"

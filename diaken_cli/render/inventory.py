@@ -15,7 +15,7 @@ HOST_COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
     "ADDRESS": "ip",
     "ENVIRONMENT": "environment",
-    "GROUP": "group",
+    "GROUPS": "groups",
     "VCENTER": "vcenter",
     "ACTIVE": "active",
     "DESCRIPTION": "description",
@@ -61,6 +61,7 @@ def host_as_json(host: "HostRecord") -> dict[str, Any]:
         "ip": host.ip,
         "environment": host.environment,
         "group": host.group,
+        "groups": list(host.groups),
         "active": host.active,
         "vcenter": host.vcenter,
         "vm_uuid": host.vm_uuid,
@@ -75,9 +76,11 @@ def host_as_json(host: "HostRecord") -> dict[str, Any]:
 
 
 def host_as_text(host: "HostRecord") -> dict[str, Any]:
-    """A host for people: an inactive one says which deploy holds it."""
+    """A host for people: all its groups in one field; which deploy holds an inactive one."""
     held = not host.active and host.deployed_by is not None
-    return host_as_json(host) | ({"active": f"no: deploy run {host.deployed_by}"} if held else {})
+    shape = host_as_json(host) | {"groups": ", ".join(host.groups) or None}
+    del shape["group"]
+    return shape | ({"active": f"no: deploy run {host.deployed_by}"} if held else {})
 
 
 def total(hosts: "Sequence[HostRecord]", *, shown: int) -> str:

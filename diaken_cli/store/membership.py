@@ -11,7 +11,8 @@ from sqlmodel import Session, col
 
 from diaken_cli.models import Host, HostGroup, HostGroupMember
 
-Groups = dict[int, list[tuple[int, str]]]
+Groups = dict[int, tuple[tuple[int, ...], tuple[str, ...]]]
+NONE: tuple[tuple[int, ...], tuple[str, ...]] = ((), ())
 
 
 def in_group(group_id: int) -> ColumnElement[bool]:
@@ -21,18 +22,19 @@ def in_group(group_id: int) -> ColumnElement[bool]:
 
 
 def groups_of(session: Session, hosts: Select[*tuple[Any, ...]], count: int) -> Groups:
-    """The number and name of each group of the `count` hosts of a query, by the host's number."""
+    """The numbers and names of the groups of the `count` hosts of a query, by the host's number."""
     if not count:
         return {}
     query = (
-        select(col(HostGroupMember.host_id), col(HostGroup.id), col(HostGroup.name))
+        select(col(HostGroupMember.host_id), col(HostGroupMember.group_id), col(HostGroup.name))
         .join(HostGroup, col(HostGroup.id) == col(HostGroupMember.group_id))
         .where(col(HostGroupMember.host_id).in_(_numbers(hosts)))
         .order_by(col(HostGroupMember.host_id), col(HostGroupMember.position))
     )
     found: Groups = {}
-    for host_id, group_id, name in session.execute(query):
-        found.setdefault(host_id, []).append((group_id, name))
+    for host_id, group_id, name in session.execute(query).all():
+        ids, names = found.get(host_id, NONE)
+        found[host_id] = (*ids, group_id), (*names, name)
     return found
 
 

@@ -15,6 +15,8 @@ from diaken_cli.words import RunKind, RunStatus
 BY_OPTION: dict[str, Any] = {
     "--environment": "environment",
     "--group": "group",
+    "--add-group": "group",
+    "--remove-group": "group",
     "--host": "host",
     "--exclude": "host",
     "--vcenter": "vcenter",

@@ -65,7 +65,7 @@ class Fleet(Cli):
         given = GivenHost(
             ip=f"10.77.0.{number}",
             environment="TEST",
-            group=group,
+            groups=(group,),
             user=user,
             key=str(self.lab.ssh_private_key),
         )

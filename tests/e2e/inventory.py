@@ -30,8 +30,18 @@ def places(cli: Cli) -> Cli:
     return cli
 
 
-def add(cli: Cli, name: str, address: str, environment: str = "PROD", **given: Any) -> None:
+def add(
+    cli: Cli,
+    name: str,
+    address: str,
+    environment: str = "PROD",
+    *,
+    group: str | None = None,
+    **given: Any,
+) -> None:
     """Add a host by the flow itself: a process of its own takes most of a second."""
+    if group is not None:
+        given["groups"] = (group,)
     add_host(
         cli.store,
         name=name,

@@ -54,7 +54,9 @@ class Completing(Cli):
             add_host(
                 store,
                 name=f"{environment.lower()}-{group}01",
-                given=GivenHost(ip=f"10.0.0.{number + 1}", environment=environment, group=group),
+                given=GivenHost(
+                    ip=f"10.0.0.{number + 1}", environment=environment, groups=(group,)
+                ),
                 now=now(),
                 hosts_file=None,
                 emit=lambda event: None,

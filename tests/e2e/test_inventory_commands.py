@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from typing import Any
 
 from diaken_cli import liveness
 from diaken_cli.actions.settling import lock_path
@@ -16,6 +17,7 @@ FULL = {
     "ip": "10.0.4.21",
     "environment": "PROD",
     "group": "web",
+    "groups": ["web"],
     "active": True,
     "vcenter": "main",
     "vm_uuid": "5029c440-85ee-4a37-8a7c-0f1b5a5e1d4b",
@@ -240,7 +242,8 @@ def test_set_changes_what_is_said_and_nothing_else(places: Cli) -> None:
         *("hosts", "set", "web01", "--ip", "10.0.4.22", "--user", "", "--group", "db"),
         *("--unset-var", "a", "--var", "c=3"),
     )
-    said = {"ip": "10.0.4.22", "user": None, "group": "db", "vars": {"b": "2", "c": "3"}}
+    said: dict[str, Any] = {"ip": "10.0.4.22", "user": None, "vars": {"b": "2", "c": "3"}}
+    said |= {"group": "db", "groups": ["db"]}
     assert changed == before | said
     # Another environment has no such group: which one it is to be has to be said.
     assert places.mistakes(2, "hosts", "set", "web01", "--environment", "TEST") == ["--group"]

@@ -44,6 +44,26 @@ def test_ansible_reads_the_export(places: Cli) -> None:
     assert read["_meta"]["hostvars"]["db01"]["ansible_host"] == "10.0.4.22"
 
 
+def test_a_host_is_in_each_of_its_groups_and_no_two_are_called_alike(places: Cli) -> None:
+    for name, environment in (("PROD_web", "PROD"), ("a_b", "TEST")):
+        places.json("groups", "add", name, "--environment", environment)
+    add(places, "web01", "10.0.4.21", groups=("web", "PROD_web", "db"))
+    add(places, "web02", "10.0.4.22", "TEST", groups=("a_b", "web"))
+    add(places, "lone", "10.0.4.23")
+    exported = json.loads(places.run("inventory", "export", "--list").out)
+    assert {name: exported[name]["hosts"] for name in exported if name not in ("_meta", "all")} == {
+        "PROD": ["lone"],
+        "PROD_web": ["web01"],
+        "PROD__web": ["web01"],
+        "db": ["web01"],
+        "TEST": [],
+        "TEST_web": ["web02"],
+        "a_b": ["web02"],
+    }
+    assert exported["_meta"]["hostvars"]["web01"]["group_name"] == "web"
+    assert "group_name" not in exported["_meta"]["hostvars"]["lone"]
+
+
 def test_the_export_needs_to_know_what(places: Cli) -> None:
     assert places.mistakes(2, "inventory", "export") == ["--list"]
     assert places.mistakes(2, "inventory", "export", "--list", "--host", "x") == ["--list"]

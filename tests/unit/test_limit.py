@@ -4,7 +4,7 @@ import pytest
 
 from diaken_cli.services.ansible.limit import matching
 
-HOSTS = {"web01": "web", "web02": "web", "db01": None}
+HOSTS = {"web01": ("web",), "web02": ("web", "db"), "db01": (), "db02": ("db", "east")}
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,11 @@ HOSTS = {"web01": "web", "web02": "web", "db01": None}
     [
         ("web01", {"web01"}),
         ("web", {"web01", "web02"}),
+        ("web:&db", {"web02"}),
+        ("web:!db", {"web01"}),
+        ("db,east", {"web02", "db02"}),
+        ("web:!empty", {"web01", "web02"}),
+        ("web[1]", {"web02"}),
         ("web0*:!web02", {"web01"}),
         ("web02,db01", {"web02", "db01"}),
         ("~(web|db)01", {"web01", "db01"}),
@@ -19,7 +24,7 @@ HOSTS = {"web01": "web", "web02": "web", "db01": None}
     ],
 )
 def test_a_pattern_is_ansible_s(pattern: str, meant: set[str]) -> None:
-    assert matching(pattern, HOSTS) == meant
+    assert matching(pattern, HOSTS, ["empty"]) == meant
 
 
 @pytest.mark.parametrize("pattern", ["", " ", "~(", "!", "@{}", "web01,@{}", "web01:@{}", "x, @{}"])

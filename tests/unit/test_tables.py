@@ -139,7 +139,7 @@ def test_lists_with_names_as_people_have_them_fold_no_row_at_80_columns() -> Non
         "name": "web-frontend-03",
         "ip": "10.104.200.123",
         "environment": "PRODUCTION",
-        "group": "web-frontend",
+        "groups": "web-frontend",
         "vcenter": "vcenter-madrid",
         "active": True,
         "description": "nginx in front of the shop",

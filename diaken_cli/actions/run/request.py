@@ -74,7 +74,7 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
             options, notes = retried_options(retried, retry.options, options, asked.options)
             only = retry.hosts
         if target is not None:
-            target = narrowed(target, options, only)
+            target = narrowed(store, target, options, only)
     except InvalidInput as fault:
         reader.mistakes += fault.mistakes
     except Conflict as impossible:

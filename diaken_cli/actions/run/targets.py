@@ -81,6 +81,7 @@ def environment_target(store: Store, name: str) -> RunTarget:
 
 
 def narrowed(
+    store: Store,
     target: RunTarget,
     options: RunOptions,
     only: Collection[str] | None = None,
@@ -97,7 +98,7 @@ def narrowed(
     hosts = target.hosts
     if options.limit is not None:
         try:
-            wanted = matching(options.limit, {host.name: host.group for host in target.hosts})
+            wanted = _matching(store, target, options.limit)
         except ValueError as fault:
             mistakes.append(Mistake("--limit", options.limit, str(fault)))
         else:
@@ -116,6 +117,22 @@ def narrowed(
     if mistakes:
         raise InvalidInput(mistakes)
     return replace(target, hosts=tuple(h for h in left if only is None or h.name in only))
+
+
+def _matching(store: Store, target: RunTarget, pattern: str) -> frozenset[str]:
+    """The names that a pattern matches among all that Ansible would know in the environment.
+
+    Raises ValueError where it can't be read.
+    """
+    inventory, environment = store.inventory, target.environment
+    groups = inventory.groups(environment=environment)
+    place = groups[0].environment_id if groups and environment is not None else None
+    hosts = (*target.hosts, *(inventory.hosts(environment_id=place) if place is not None else ()))
+    return matching(
+        pattern,
+        {host.name: host.groups for host in sorted(hosts, key=lambda host: host.name)},
+        [group.name for group in groups],
+    )
 
 
 def _none_to_retry(

@@ -133,7 +133,7 @@ def _values(
         none_active = missing
     if target is not None:
         try:
-            narrowed(target, chosen)
+            narrowed(store, target, chosen)
         except InvalidInput as fault:
             reader.mistakes += fault.mistakes
     playbook = _playbook(config, given, current, reader)

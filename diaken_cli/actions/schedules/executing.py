@@ -56,7 +56,7 @@ def execute(
             user=account(),
             max_running=outside.config.scheduler.max_running,
             now=now(),
-            choose=lambda hosts: chosen(task, hosts),
+            choose=lambda hosts: chosen(store, task, hosts),
         )
         if claimed is None:
             raise TakenByAnother
@@ -106,13 +106,13 @@ def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
     return Settled(run_id, outcome, None if detail is None else news(detail))
 
 
-def chosen(task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
+def chosen(store: Store, task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
     """The hosts that `--limit` and `--exclude` leave; an excluded one may be gone by now."""
     target = RunTarget(
         task.target_type, task.target_id, task.target, task.environment, tuple(hosts)
     )
     try:
-        return narrowed(target, task.options, strict=False).hosts
+        return narrowed(store, target, task.options, strict=False).hosts
     except InvalidInput:
         return ()
 

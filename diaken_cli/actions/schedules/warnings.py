@@ -28,7 +28,7 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
 
     Where cron does not tick, nothing will.
     """
-    hosts = chosen(task, _hosts_of(store, task))
+    hosts = chosen(store, task, _hosts_of(store, task))
     names = {host.vcenter for host in hosts if host.vcenter} if task.options.snapshot else set()
     said = [
         f"vCenter {vcenter.name} takes its password from ${vcenter.secret_ref}, which cron does"

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -14,9 +14,12 @@ _NAMES_A_FILE = re.compile(r"(^|[,:])\s*@")
 ANSIBLE_ITSELF = "must be a pattern of host and group names, like web0*:!web03"
 
 
-def matching(pattern: str, hosts: Mapping[str, str | None]) -> frozenset[str]:
-    """The names among `hosts` (with the group of each) that a pattern of Ansible's matches.
+def matching(
+    pattern: str, hosts: Mapping[str, Collection[str]], groups: Collection[str] = ()
+) -> frozenset[str]:
+    """The names among `hosts` (with the groups of each) that a pattern of Ansible's matches.
 
+    `groups` are names of groups that need not have a host.
     https://docs.ansible.com/ansible-core/2.19/inventory_guide/intro_patterns.html
 
     Raises:
@@ -25,11 +28,12 @@ def matching(pattern: str, hosts: Mapping[str, str | None]) -> frozenset[str]:
     if not pattern.strip() or _NAMES_A_FILE.search(pattern):
         raise ValueError(ANSIBLE_ITSELF)
     inventory = _empty_inventory()
-    for group in {group for group in hosts.values() if group}:
+    for group in sorted({*groups, *(name for each in hosts.values() for name in each)}):
         inventory.add_group(group)
         inventory.groups["all"].add_child_group(inventory.groups[group])
     for host, member_of in hosts.items():
-        inventory.add_host(host, group=member_of or "all")
+        for group in member_of or ("all",):
+            inventory.add_host(host, group=group)
     try:
         inventory.subset(pattern)
         return frozenset(host.name for host in inventory.get_hosts("all"))
