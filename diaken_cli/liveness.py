@@ -96,6 +96,12 @@ def is_alive(path: Path) -> bool:
     return False
 
 
+def is_held_by_its_maker(path: Path) -> bool:
+    """Whether the process that carries out the run lives, not only others of it."""
+    maker = _written_in(path)
+    return maker is not None and _has_open(maker, path)
+
+
 def signal_holder(path: Path, signum: signal.Signals) -> bool:
     """Send a signal to the process that carries out the run; False where no process of it lives.
 

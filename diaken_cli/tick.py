@@ -23,6 +23,8 @@ ANYTHING_TO_DO = """
 SELECT EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'running')
     OR EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'pending' AND due_at <= :now)
        AND NOT EXISTS (SELECT 1 FROM meta WHERE key = 'paused_until' AND value > :now)
+    OR EXISTS (SELECT 1 FROM run WHERE status = 'running')
+    OR EXISTS (SELECT 1 FROM run WHERE status = 'interrupted' AND lock IS NOT NULL)
 """
 
 

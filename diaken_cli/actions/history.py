@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from diaken_cli import liveness, units
-from diaken_cli.actions import canceled
+from diaken_cli.actions import canceled, remains
 from diaken_cli.actions.here import account, node
 from diaken_cli.actions.settling import lock_path, reap
 from diaken_cli.actions.writing import put
@@ -19,7 +19,7 @@ from diaken_cli.errors import (
     NotFound,
     OperationFailed,
 )
-from diaken_cli.services.ansible import catalog
+from diaken_cli.services.ansible import catalog, processes
 from diaken_cli.store import Store
 from diaken_cli.store.runs import Chunk, OutputLine, RunDetail, RunFilter, RunRecord
 from diaken_cli.words import RunStatus
@@ -105,13 +105,19 @@ def follow(store: Store, run_id: int, host: str | None) -> Iterator[list[OutputL
         reap(store)
 
 
-def cancel(store: Store, run_id: int, *, patience: float = PATIENCE) -> RunDetail:
+def cancel(
+    store: Store, run_id: int, warn: Callable[[str], None], *, patience: float = PATIENCE
+) -> RunDetail:
     """Ask the process of a run to stop, and wait for its end: the run as it stands then.
+
+    Where that process died, what goes on of the run is ended, here and on its hosts.
 
     Raises NotFound; Conflict where it does not go on, or does on another machine; AccessError
     where it belongs to another account; OperationFailed where it has not ended in time.
     """
     run = find(store, run_id).run
+    if run.status is RunStatus.INTERRUPTED and remains.end(store, run_id, warn):
+        return find(store, run_id)
     if run.status is not RunStatus.RUNNING or run.lock is None:
         raise Conflict(f"run {run_id} is not running: {run.status}", code="not_running")
     if run.node != node():
@@ -129,9 +135,12 @@ def cancel(store: Store, run_id: int, *, patience: float = PATIENCE) -> RunDetai
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         reap(store)
+        remains.end(store, run_id, warn)
         detail = find(store, run_id)
         if detail.run.status is not RunStatus.RUNNING:
             return detail
+        if not liveness.is_held_by_its_maker(lock):
+            processes.kill(run.uid)  # diaken died, and Ansible goes on
         time.sleep(PACE)
     raise OperationFailed(
         f"run {run_id} was asked to stop and has not ended within {patience:.0f} s",

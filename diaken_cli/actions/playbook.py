@@ -67,6 +67,7 @@ def carry_out(
         timeout=options.timeout or section.timeout,
         become=become,
         become_password=_become_password(command) if become and command else None,
+        become_password_command=tuple(command or ()) if become else (),
         vault_password_file=Path(vault) if vault else None,
         hidden_environment=_secrets(store),
         repository=found.repository(),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diaken_cli import liveness
+from diaken_cli.actions import remains
 from diaken_cli.actions.here import node, now
 from diaken_cli.actions.settling import lock_path, reap, without_note
 from diaken_cli.actions.showing import Showing
@@ -292,11 +293,17 @@ def _begun(
     """Begin, as soon as no other run holds one of the hosts; each holder is told of once."""
     deadline = time.monotonic() + (wait or 0)
     told: set[int] = set()
+
+    def warn(message: str) -> None:
+        show(Warned(message=message))
+
     while True:
         stop.check()
         try:
             return begin()
         except Locked as held:
+            if remains.end(store, held.run, warn, stop.requested, announce=True):
+                continue
             if time.monotonic() >= deadline:
                 raise Locked(held.message, run=held.run, waited=wait) from None
             if held.run not in told:

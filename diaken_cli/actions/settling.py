@@ -8,6 +8,7 @@ from pathlib import Path
 from diaken_cli import liveness
 from diaken_cli.actions import canceled
 from diaken_cli.actions.here import node, now
+from diaken_cli.services.ansible import ssh_calls
 from diaken_cli.store import Store
 
 LOCK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a uuid4
@@ -19,7 +20,11 @@ def lock_path(store: Store, lock: str) -> Path:
 
 
 def reap(store: Store) -> None:
-    """Settle the runs of this machine whose processes have died, and remove what they left."""
+    """Settle the runs of this machine whose processes have died, and remove what they left.
+
+    No host is asked: where such a run may have left something on its hosts they stay locked until
+    `remains.end` has been there.
+    """
     left = _locks_in(store.beside("runs"))
     running = store.claims.running()
     for run_id, lock, where in running:
@@ -27,11 +32,16 @@ def reap(store: Store) -> None:
             continue
         with _if_dead(lock_path(store, lock)) as dead:
             if dead:
-                store.claims.interrupt(run_id, lock, now())
+                remains = bool(ssh_calls.noted(lock_path(store, lock)))
+                store.claims.interrupt(run_id, lock, now(), remains=remains)
     # Of a run that was killed after it had ended, or before it was recorded.
-    for lock in left - {lock for _, lock, _ in running}:
-        with suppress(OSError), _if_dead(lock_path(store, lock)):
-            pass
+    left -= {lock for _, lock, _ in running}
+    if left:
+        left -= {each.lock for each in store.claims.remains()}
+    for lock in left:
+        with suppress(OSError), _if_dead(lock_path(store, lock)) as dead:
+            if dead:
+                ssh_calls.forget(lock_path(store, lock))
 
 
 @contextmanager
@@ -57,7 +67,10 @@ def without_note(lock: Path) -> Iterator[None]:
 def _locks_in(folder: Path) -> set[str]:
     """The locks that files are left of; a file that is none of a run is nobody's business here."""
     try:
-        names = {each.name.removesuffix(canceled.SUFFIX) for each in folder.iterdir()}
+        names = {
+            each.name.removesuffix(canceled.SUFFIX).removesuffix(ssh_calls.SUFFIX)
+            for each in folder.iterdir()
+        }
     except OSError:
         return set()
     return {name for name in names if LOCK.fullmatch(name)}

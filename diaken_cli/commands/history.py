@@ -199,7 +199,8 @@ def report(
 def cancel(call: Call, run: RunNumber = None) -> None:
     """Stop a run that goes on, as Ctrl-C where it was started would: a deploy undoes what it did.
 
-    Waits until it has ended, for half a minute. The run's error says who canceled it.
+    Waits until it has ended, for half a minute. The run's error says who canceled it. Of a run that
+    died (`interrupted`), what it still runs here and on its hosts is ended.
 
     Example: diaken history cancel 12
 
@@ -207,10 +208,9 @@ def cancel(call: Call, run: RunNumber = None) -> None:
     """
     from diaken_cli.actions import history
     from diaken_cli.render.runs import run_as_json
-    from diaken_cli.words import RunStatus
 
-    number = ask_run(call, run, lambda each: each.status is RunStatus.RUNNING)
-    detail = history.cancel(call.store, number)
+    number = ask_run(call, run, lambda each: each.lock is not None)
+    detail = history.cancel(call.store, number, call.output.warn)
     message = f"run {detail.run.id} has ended: {detail.run.status}"
     call.output.changed(run_as_json(detail), message)
 

@@ -209,7 +209,7 @@ def cancel(
     from diaken_cli.render.schedules import task_as_json
 
     found = _find(call, task)
-    canceled = cancel_task(call.store, found, stop=stop)
+    canceled = cancel_task(call.store, found, call.output.warn, stop=stop)
     call.output.changed(task_as_json(canceled), f"canceled {found.name} (task {found.id})")
 
 

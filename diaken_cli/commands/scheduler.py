@@ -32,7 +32,7 @@ def tick(call: Call) -> None:
 
     with remembering(call) as lasting:
         call.store.beside("tick").touch(mode=0o600)
-        ticked = carry_out(call.outside, lambda each: _tell(call, each))
+        ticked = carry_out(call.outside, lambda each: _tell(call, each), call.output.warn)
         _show(call, ticked)
     for over in lasting.over(now()):
         call.output.warn(f"resolved: the scheduler works again (was: {over})")

@@ -59,6 +59,24 @@ class Begun:
     uid: str
 
 
+@dataclass(frozen=True)
+class Remains:
+    """What may go on of a run whose process died on `node`: on the hosts that it still holds.
+
+    `hosts` are their names, by address.
+    """
+
+    run: int
+    uid: str
+    lock: str
+    node: str
+    hosts: dict[str, str]
+
+
+_REMAINS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))
+"""Only a run that died with something left on its hosts keeps the name of its lock."""
+
+
 class Claims:
     """Begins and ends runs; takes and frees the locks of hosts."""
 
@@ -93,7 +111,7 @@ class Claims:
         """
         taken = (
             update(Run)
-            .where(col(Run.id) == run_id, col(Run.status).in_(UNFINISHED))
+            .where(col(Run.id) == run_id, col(Run.status).in_(UNFINISHED), col(Run.lock).is_(None))
             .values(
                 status=RunStatus.RUNNING,
                 lock=attempt.lock,
@@ -105,6 +123,7 @@ class Claims:
             .returning(col(Run.uid))
         )
         with self._database.writing() as session:
+            _refuse_remains(session, run_id)
             uid = session.execute(taken).scalar_one_or_none()
             if uid is None:
                 raise Conflict(
@@ -186,15 +205,45 @@ class Claims:
             withdrawn = session.execute(delete(Run).where(*mine).returning(col(Run.id)))
             return withdrawn.scalar_one_or_none() is not None
 
-    def interrupt(self, run_id: int, lock: str, now: datetime) -> None:
-        """Settle a run whose process died. The caller holds its lock file exclusively."""
-        error = {
-            "code": "interrupted",
-            "message": "the process of this run died",
-            "hint": None,
-        }
+    def interrupt(self, run_id: int, lock: str, now: datetime, *, remains: bool = False) -> None:
+        """Settle a run whose process died. The caller holds its lock file exclusively.
+
+        Where it may have left something on its hosts they stay locked, and the run keeps the name
+        of its lock, until `free`.
+        """
+        hint = (
+            f"Its hosts are free once what it runs there is ended: diaken history cancel {run_id}"
+        )
+        error = _died(hint=hint if remains else None)
         with self._database.writing() as session:
-            _end(session, run_id, lock, RunStatus.INTERRUPTED, error, now)
+            _end(session, run_id, lock, RunStatus.INTERRUPTED, error, now, keep=remains)
+
+    def remains(self, run_id: int | None = None) -> list[Remains]:
+        """The runs that died and may have left something on their hosts; or that one."""
+        query = select(Run.id, Run.uid, Run.lock, Run.node).where(*_REMAINS)
+        if run_id is not None:
+            query = query.where(Run.id == run_id)
+        with self._database.reading() as session:
+            found = session.exec(query.order_by(col(Run.id))).all()
+            return [
+                Remains(number or 0, uid, lock or "", node, _held_by(session, number or 0))
+                for number, uid, lock, node in found
+            ]
+
+    def free(self, remains: Remains, still: str | None) -> None:
+        """Free the hosts of a run that died: what it had left there is ended.
+
+        `still` says where something of it may go on.
+        """
+        freed = (
+            update(Run)
+            .where(col(Run.id) == remains.run, col(Run.lock) == remains.lock, *_REMAINS)
+            .values(lock=None, error=_died(still))
+            .returning(col(Run.id))
+        )
+        with self._database.writing() as session:
+            if session.execute(freed).scalar_one_or_none() is not None:
+                session.execute(delete(HostLock).where(col(HostLock.run_id) == remains.run))
 
     def running(self) -> Sequence[tuple[int, str, str]]:
         """Number, lock and machine of each run that is recorded as running."""
@@ -261,6 +310,25 @@ def lock_hosts(session: Session, run_id: int, host_ids: Sequence[int]) -> None:
         raise Conflict("one of the hosts was removed meanwhile") from fault
 
 
+def _refuse_remains(session: Session, run_id: int) -> None:
+    if session.exec(select(Run.id).where(Run.id == run_id, *_REMAINS)).first() is not None:
+        raise Locked(f"run {run_id} died, and may have left something on its hosts", run=run_id)
+
+
+def _held_by(session: Session, run_id: int) -> dict[str, str]:
+    query = (
+        select(Host.ip, Host.name)
+        .join(HostLock, col(HostLock.host_id) == col(Host.id))
+        .where(HostLock.run_id == run_id)
+    )
+    return dict(session.exec(query).all())
+
+
+def _died(still: str | None = None, hint: str | None = None) -> dict[str, Any]:
+    message = "the process of this run died" + (f"; {still}" if still else "")
+    return {"code": "interrupted", "message": message, "hint": hint}
+
+
 def _locks(session: Session) -> dict[int, int]:
     query = select(HostLock.host_id, HostLock.run_id)
     return dict(session.exec(query).all())
@@ -273,15 +341,18 @@ def _end(
     status: RunStatus,
     error: dict[str, Any] | None,
     now: datetime,
+    *,
+    keep: bool = False,
 ) -> None:
+    """`keep` its hosts locked, and the name of its lock."""
     ended = (
         update(Run)
         .where(col(Run.id) == run_id, col(Run.lock) == lock, col(Run.status) == RunStatus.RUNNING)
-        .values(status=status, error=error, finished_at=now, lock=None)
+        .values(status=status, error=error, finished_at=now, lock=lock if keep else None)
         .returning(col(Run.kind))
     )
     kind = session.execute(ended).scalar_one_or_none()
-    if kind is not None:
+    if kind is not None and not keep:
         session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
     if kind not in (None, RunKind.DEPLOY):  # a deploy that is taken up looks at what it had begun
         fail_running_steps(

@@ -272,7 +272,9 @@ def _of_host(name: str) -> ColumnElement[bool]:
 
 
 def _ended_before(moment: datetime) -> ColumnElement[bool]:
-    return (col(Run.status) != RunStatus.RUNNING) & (col(Run.finished_at) < moment)
+    # One that died and may have left something on its hosts has its lock still.
+    ended = (col(Run.status) != RunStatus.RUNNING) & col(Run.lock).is_(None)
+    return ended & (col(Run.finished_at) < moment)
 
 
 def _leftover() -> ColumnElement[bool]:

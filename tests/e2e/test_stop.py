@@ -252,8 +252,8 @@ def test_killed_it_holds_its_hosts_as_long_as_anything_of_it_lives(fleet: Fleet)
             sleep.end()
     shown = fleet.json("history", "show", str(run.id))
     assert (shown["status"], shown["error"]["code"]) == ("interrupted", "interrupted")
-    assert fleet.store.claims.locked() == {}
     assert fleet.json("run", "host", "root01", "say")["status"] == "success"
+    assert fleet.store.claims.locked() == {}
 
 
 def test_what_can_not_be_canceled_is_refused_with_its_reason(fleet: Fleet) -> None:

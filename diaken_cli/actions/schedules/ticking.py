@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from diaken_cli import units
+from diaken_cli.actions import remains
 from diaken_cli.actions.here import now
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.schedules.children import (
@@ -50,16 +51,17 @@ class Ticked:
         return [each for each in self.moments if each.is_bad]
 
 
-def tick(outside: Outside, tell: Callable[[Happened], None]) -> Ticked:
+def tick(outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str], None]) -> Ticked:
     """Carry out what is due; it ends when nothing due is left that it could start.
 
-    `tell` hears of each moment as soon as it has ended: a tick that dies later has told of it.
+    `tell` hears of each moment as soon as it has ended: a tick that dies later has told of it;
+    `warn` of what a run that died has left on its hosts and could not be ended.
 
     Each moment has a process of its own, which goes on and records its end where the tick dies.
     Raises Canceled when it is stopped: its children are stopped, too, and have been waited for.
     Raises ConfigurationError where the database refused what a child had to write.
     """
-    work = _Tick(outside, tell)
+    work = _Tick(outside, tell, warn)
     with Stop().heeded() as stop:
         while not stop.requested():
             work.settle_dead()
@@ -82,9 +84,12 @@ def tick(outside: Outside, tell: Callable[[Happened], None]) -> Ticked:
 class _Tick:
     """The children of one tick, and what is known of the moments that it could not start."""
 
-    def __init__(self, outside: Outside, tell: Callable[[Happened], None]) -> None:
+    def __init__(
+        self, outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str], None]
+    ) -> None:
         self.ticked = Ticked()
         self._tell = tell
+        self._warn = warn
         self.children: dict[int, Child] = {}
         self.broken: str | None = None
         self._outside = outside
@@ -96,6 +101,7 @@ class _Tick:
     def settle_dead(self) -> None:
         """Account for the moments whose process died: their runs are `interrupted` by now."""
         reap(self._store)
+        remains.end_all(self._store, self._warn)
         for task in self._store.schedules.unsettled():
             settled = None if task.last_run is None else settle(self._store, task, task.last_run)
             if settled is not None:

@@ -1,7 +1,8 @@
 # Ends the processes with one of the variables $1 ("A=x|B=x") in their environment, and all their
 # descendants, for sudo drops the variables; never this shell's own ancestors. All are halted
-# first, again and again until none is new, so that none can fork away. Who does not heed SIGTERM
-# within two seconds is killed. $2 is "ask" where sudo's password stands on standard input.
+# first, again and again until none is new, so that none can fork away. Ansible's modules are then
+# interrupted, on which they remove what they had unpacked in /tmp. Who does not heed SIGTERM within
+# two seconds is killed. $2 is "ask" where sudo's password stands on standard input.
 # Exit status: 0 nothing is left, 3 something is (and printed). Runs on any host: sh, grep, awk.
 
 tree() {
@@ -22,17 +23,24 @@ tree() {
 }
 
 living() {
-  for pid in $known; do cat "/proc/$pid/status"; done 2>/dev/null |
+  for pid in $1; do cat "/proc/$pid/status"; done 2>/dev/null |
     awk '/^Name:/ { name = $2 } /^State:/ { state = $2 } /^Pid:/ && state != "Z" { print name, $2 }'
 }
 
-wait_for_their_end() {
-  tries=$1
-  while [ "$tries" -gt 0 ] && [ "$(living)" ]; do
+wait_for_the_end_of() {
+  tries=$2
+  while [ "$tries" -gt 0 ] && [ "$(living "$1")" ]; do
     sleep 0.1
     tries=$((tries - 1))
   done
 }
+
+# A Python that reads its program from standard input, or from a file of Ansible's.
+is_module() (
+  set -f
+  set -- $(tr '\0' ' ' <"/proc/$1/cmdline")
+  case ${1##*/}:$#:$* in python*:1:* | python*/AnsiballZ_*) ;; *) exit 1 ;; esac
+) 2>/dev/null
 
 # Only root sees the marks of what root runs. It may be all that is left: of a daemon that sudo
 # started no ancestor need live. So whoever can become root does, whatever is to be seen.
@@ -52,11 +60,16 @@ while [ "$new" ]; do
   done
 done
 
+modules=
+for pid in $known; do
+  is_module "$pid" && modules="$modules $pid" && kill -INT "$pid" && kill -CONT "$pid"
+done 2>/dev/null
+wait_for_the_end_of "$modules" 10
 for signal in TERM CONT; do
   for pid in $known; do kill -$signal "$pid" 2>/dev/null; done
 done
-wait_for_their_end 20
+wait_for_the_end_of "$known" 20
 for pid in $known; do kill -KILL "$pid" 2>/dev/null; done
-wait_for_their_end 10
-left=$(living)
+wait_for_the_end_of "$known" 10
+left=$(living "$known")
 [ -z "$left" ] || { echo $left; exit 3; }

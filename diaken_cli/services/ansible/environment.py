@@ -65,10 +65,8 @@ def settings(
     that of the working folder, the home or /etc. What has a value here goes before it.
     https://docs.ansible.com/ansible-core/2.19/reference_appendices/config.html
     """
-    marks = (
-        [] if mark is None else ["-o", "SetEnv=" + " ".join(f"{n}={mark}" for n in REMOTE_MARKS)]
-    )
-    connection = [*marks, *ssh.options(ssh_settings)]
+    marks = "" if mark is None else " ".join(f"{name}={mark}" for name in REMOTE_MARKS)
+    connection = [*(["-o", f"SetEnv={marks}"] if marks else []), *ssh.options(ssh_settings)]
     connection += ["-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"]
     temporary = scratch / "tmp"
     temporary.mkdir(mode=0o700)
@@ -91,7 +89,7 @@ def settings(
         "LC_ALL": "C.UTF-8",
         "TMPDIR": str(temporary),
         **_defaults(repository),
-        **({} if mark is None else {MARK: mark}),
+        **({} if mark is None else {MARK: mark, "DIAKEN_REMOTE_MARKS": marks}),
     }
 
 

@@ -12,7 +12,14 @@ from ansible_runner.utils import get_callback_dir
 
 from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.events import Emit, HostFinished, TaskFinished, Warned
-from diaken_cli.services.ansible import arguments, environment, private, processes, stop
+from diaken_cli.services.ansible import (
+    arguments,
+    environment,
+    private,
+    processes,
+    ssh_calls,
+    stop,
+)
 from diaken_cli.services.ansible.results import Tally
 from diaken_cli.services.ansible.translate import Translator
 from diaken_cli.services.ansible.work import Outcome, Work
@@ -90,6 +97,7 @@ class _Attempt:
                 _close_connections(folder)
             else:
                 self._end_everything(heard_all)
+            ssh_calls.forget(self._work.lock)
         return ENDED_FROM_OUTSIDE if runner.rc is None else int(runner.rc)
 
     def outcome(self, return_code: int, reason: str | None = None) -> Outcome:
@@ -135,12 +143,17 @@ class _Attempt:
             cancel_callback=self._watch,
         )
         runner.config.command = ["/bin/sh", "-c", _HOLD, "run", *command]
-        runner.config.env = environment.for_work(self._work, folder) | {
-            "ANSIBLE_CALLBACK_PLUGINS": get_callback_dir(),
-            "ANSIBLE_STDOUT_CALLBACK": "awx_display",
-            "AWX_ISOLATED_DATA_DIR": runner.config.artifact_dir,
-            "DIAKEN_FOLDER_LOCK": str(private.lock_of(folder)),
-        }
+        calls = ssh_calls.prepare(self._work.lock, self._work.become_password_command)
+        runner.config.env = (
+            environment.for_work(self._work, folder)
+            | calls
+            | {
+                "ANSIBLE_CALLBACK_PLUGINS": get_callback_dir(),
+                "ANSIBLE_STDOUT_CALLBACK": "awx_display",
+                "AWX_ISOLATED_DATA_DIR": runner.config.artifact_dir,
+                "DIAKEN_FOLDER_LOCK": str(private.lock_of(folder)),
+            }
+        )
         return runner
 
     def _handle(self, raw: Mapping[str, Any]) -> bool:
@@ -166,18 +179,23 @@ class _Attempt:
 
     def _end_everything(self, heard_all: bool) -> None:
         left = processes.kill(self._work.mark)
-        # Where an exception cut Ansible short, it may have begun on hosts that it was not heard of.
-        reached = tuple(
-            target
-            for target in self._work.targets
-            if target.name in self._tally.reached or not heard_all
-        )
-        for host in stop.end_there(
-            reached, self._work.ssh, self._work.mark, self._work.become_password
-        ):
+        for host in self._end_there(heard_all):
             self._emit(Warned(host=host.host, message=f"tasks may still be running: {host.reason}"))
         if left:
             self._emit(Warned(message=f"these processes could not be ended: {left}"))
+
+    def _end_there(self, heard_all: bool) -> tuple[stop.NotStopped, ...]:
+        work = self._work
+        if calls := ssh_calls.noted(work.lock):
+            names = {each.address: each.name for each in (*work.inventory.others, *work.targets)}
+            lost = self._tally.never_reached if heard_all else frozenset()
+            there = [each for each in calls if names.get(each.destination) not in lost]
+            return stop.end_at(there, names, work.mark, work.become_password)
+        # Where an exception cut Ansible short, it may have begun on hosts that it was not heard of.
+        reached = tuple(
+            each for each in work.targets if each.name in self._tally.reached or not heard_all
+        )
+        return stop.end_there(reached, work.ssh, work.mark, work.become_password)
 
 
 class _Watch:

@@ -40,6 +40,11 @@ class Tally:
             if host in self._busy or not all(map(_never_connected, self._ended[host]))
         )
 
+    @property
+    def never_reached(self) -> frozenset[str]:
+        """The hosts that never answered."""
+        return frozenset(self._begun) - self.reached
+
     def note_raw(self, raw: Mapping[str, Any]) -> None:
         """Take note of the playbook's beginning and end, as ansible-runner tells them."""
         data = raw.get("event_data") or {}

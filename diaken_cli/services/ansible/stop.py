@@ -2,12 +2,14 @@
 
 import shlex
 import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.environment import REMOTE_MARKS
+from diaken_cli.services.ansible.ssh_calls import SshCall
 from diaken_cli.services.ansible.work import SshSettings, Target
 
 _CONNECT = 5  # seconds
@@ -25,33 +27,90 @@ class NotStopped:
     reason: str
 
 
+_Way = tuple[str, list[str], Path | None]  # host, argv, working folder
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """How it went on one way to a host: `left` where something there would not end."""
+
+    host: str
+    reason: str | None
+    left: bool = False
+
+
 def end_there(
     targets: tuple[Target, ...], ssh_settings: SshSettings, mark: str, password: str | None
 ) -> tuple[NotStopped, ...]:
-    """End all that bears the mark on these hosts, at the same time, in a bounded time.
+    """End all that bears the mark on these hosts, reached as diaken itself would.
+
+    Otherwise the same as `end_at`.
+    """
+    commands = [
+        (
+            each.name,
+            ssh.command(each, ssh_settings, _remote(mark, password), connect_timeout=_CONNECT),
+        )
+        for each in targets
+    ]
+    return _not_stopped(_at_the_same_time([(*each, None) for each in commands], password))
+
+
+def end_at(
+    calls: Sequence[SshCall], names: Mapping[str, str], mark: str, password: str | None
+) -> tuple[NotStopped, ...]:
+    """End all that bears the mark where these calls of ssh(1) lead, in a bounded time.
 
     What root runs there is ended by sudo(8), with `password` where it asks for one. At most 30
-    hosts at once, at most 20 seconds each. A daemon that the run started bears the mark too,
-    unless systemd started it.
+    at once, at most 20 seconds each. A daemon that the run started bears the mark too, unless
+    systemd started it. `names` says which host has a destination. Of a host that is reached in
+    several ways, one that leads nowhere (a user that the run was refused as) does not count.
     """
-    if not targets:
-        return ()
-    with ThreadPoolExecutor(max_workers=min(len(targets), _AT_ONCE)) as pool:
-        ends = pool.map(lambda target: _end(target, ssh_settings, mark, password), targets)
-        return tuple(end for end in ends if end is not None)
+    remote = _remote(mark, password)
+    commands = [
+        (
+            names.get(each.destination, each.destination),
+            each.command(remote, mark, connect_timeout=_CONNECT),
+            each.folder if each.folder.is_dir() else None,
+        )
+        for each in calls
+    ]
+    return _not_stopped(_at_the_same_time(commands, password))
 
 
-def _end(
-    target: Target, ssh_settings: SshSettings, mark: str, password: str | None
-) -> NotStopped | None:
+def _remote(mark: str, password: str | None) -> str:
     marks = "|".join(f"{name}={mark}" for name in REMOTE_MARKS)
     how = "ask" if password else "never"
     # The script is its own $0, so that it can start itself again as root. Not one of the options
     # sets the mark: this connection would end itself.
-    remote = shlex.join(["exec", "/bin/sh", "-c", _END, _END, marks, how])
+    return shlex.join(["exec", "/bin/sh", "-c", _END, _END, marks, how])
+
+
+def _at_the_same_time(commands: Sequence[_Way], password: str | None) -> list[_Answer]:
+    if not commands:
+        return []
+    with ThreadPoolExecutor(max_workers=min(len(commands), _AT_ONCE)) as pool:
+        return list(pool.map(lambda each: _end(each, password), commands))
+
+
+def _not_stopped(answers: Iterable[_Answer]) -> tuple[NotStopped, ...]:
+    by_host: dict[str, list[_Answer]] = {}
+    for answer in answers:
+        by_host.setdefault(answer.host, []).append(answer)
+    found = []
+    for host, said in by_host.items():
+        left = [each for each in said if each.left]
+        if left or all(each.reason is not None for each in said):
+            found.append(NotStopped(host, (left or said)[0].reason or ""))
+    return tuple(found)
+
+
+def _end(way: _Way, password: str | None) -> _Answer:
+    host, command, folder = way
     try:
         done = subprocess.run(
-            ssh.command(target, ssh_settings, remote, connect_timeout=_CONNECT),
+            command,
+            cwd=folder,
             input=f"{password or ''}\n",
             capture_output=True,
             text=True,
@@ -61,9 +120,11 @@ def _end(
             start_new_session=True,  # a second Ctrl-C at the terminal must not end the ending
         )
     except subprocess.TimeoutExpired:
-        return NotStopped(target.name, f"no answer within {_PATIENCE} seconds")
+        return _Answer(host, f"no answer within {_PATIENCE} seconds")
+    except OSError as fault:
+        return _Answer(host, str(fault))
     if done.returncode == 0:
-        return None
+        return _Answer(host, None)
     if done.returncode == _LEFT:
-        return NotStopped(target.name, f"not ended: {done.stdout.strip()}")
-    return NotStopped(target.name, ssh.explain(target.name, done.stderr))
+        return _Answer(host, f"not ended: {done.stdout.strip()}", left=True)
+    return _Answer(host, ssh.explain(host, done.stderr))

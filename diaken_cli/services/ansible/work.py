@@ -74,6 +74,7 @@ class Work:
     extra variables; a path is a file of them. `mark` is unique to the run: all that it starts, here
     and on the hosts, bears it. `lock` is the run's lock file, which the caller holds. `timeout` is
     in seconds, for the playbook as a whole.
+    `become_password_command` has given the password, and does so again where this process dies.
     `hidden_environment` names variables of diaken's environment that Ansible must not see.
     `repository` is what the ansible.cfg of the playbook's repository decides.
     """
@@ -93,6 +94,7 @@ class Work:
     timeout: float | None = None
     become: bool = False
     become_password: str | None = field(default=None, repr=False)
+    become_password_command: tuple[str, ...] = ()
     vault_password_file: Path | None = None
     hidden_environment: frozenset[str] = frozenset()
     repository: Repository = field(default_factory=Repository)

@@ -1,0 +1,89 @@
+"""What a run whose process died has left on its hosts is ended, before others may change them."""
+
+import os
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from diaken_cli import liveness
+from diaken_cli.actions.here import node
+from diaken_cli.actions.settling import lock_path, without_note
+from diaken_cli.errors import SecretError
+from diaken_cli.services import credentials
+from diaken_cli.services.ansible import processes, ssh_calls, stop
+from diaken_cli.store import Store
+from diaken_cli.store.claims import Remains
+from diaken_cli.words import SecretKind
+
+PATIENCE = 30.0  # seconds that another process gets which is at it
+_PACE = 0.2
+
+
+def end(
+    store: Store,
+    run_id: int,
+    warn: Callable[[str], None],
+    should_stop: Callable[[], bool] = lambda: False,
+    *,
+    announce: bool = False,
+) -> bool:
+    """End what a run that died has left, and free its hosts; False where that can't be here.
+
+    Also where another process has just done so. It is tried once, in a bounded time: of a host that
+    can't be reached is told, and it is free then. May be repeated, wherever it was cut off.
+    `announce` has it told before, for it takes its seconds.
+    """
+    if not _of(store, run_id):
+        return False
+    if announce:
+        warn(f"run {run_id} died: ending what it left on its hosts…")
+    deadline = time.monotonic() + PATIENCE
+    while found := _of(store, run_id):
+        (remains,) = found
+        lock = lock_path(store, remains.lock)
+        seized = liveness.seize(lock)
+        if seized is not None:
+            with without_note(lock), seized:
+                if _of(store, run_id):  # no other process was first
+                    _end(store, remains, warn)
+            return True
+        if should_stop() or time.monotonic() >= deadline:
+            return False
+        time.sleep(_PACE)
+    return True
+
+
+def end_all(store: Store, warn: Callable[[str], None]) -> None:
+    """The same for each run that died on this machine."""
+    for remains in store.claims.remains():
+        end(store, remains.run, warn)
+
+
+def _of(store: Store, run_id: int) -> list[Remains]:
+    return [each for each in store.claims.remains(run_id) if each.node == node()]
+
+
+def _end(store: Store, remains: Remains, warn: Callable[[str], None]) -> None:
+    lock = lock_path(store, remains.lock)
+    processes.kill(remains.uid)
+    calls = ssh_calls.noted(lock)
+    left = stop.end_at(calls, remains.hosts, remains.uid, _password(lock, warn))
+    still = None
+    if left:
+        where = "; ".join(f"{each.host}: {each.reason}" for each in left)
+        still = f"tasks may still be running on {where}"
+        warn(f"run {remains.run} died; {still}")
+    store.claims.free(remains, still)
+    ssh_calls.forget(lock)
+
+
+def _password(lock: Path, warn: Callable[[str], None]) -> str | None:
+    command = ssh_calls.become_password_command(lock)
+    if not command:
+        return None
+    try:
+        return credentials.resolve(SecretKind.COMMAND, shlex.join(command), os.environ).reveal()
+    except SecretError as error:
+        warn(error.message)
+        return None

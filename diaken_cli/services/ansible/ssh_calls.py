@@ -1,0 +1,105 @@
+"""How a run's Ansible calls ssh(1), noted while it goes on: so whoever ends it gets there, too.
+
+A host may have ssh arguments, a port, a user and jump hosts of its own, by variables with templates
+that only Ansible resolves; a task may be delegated, and a play may add hosts. The notes stand
+beside the run's lock file and are there for as long as something of the run may go on.
+"""
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from diaken_cli.services.ansible import private
+
+SUFFIX = ".ssh"
+PROGRAM = Path(__file__).with_name("call_ssh.sh")
+_BECOME = "become_password_command"
+_PART = ".part"
+
+
+@dataclass(frozen=True)
+class SshCall:
+    """One way to reach a host: the arguments up to the `destination`, and where they are for."""
+
+    options: tuple[str, ...]
+    destination: str
+    folder: Path
+
+    def command(self, remote: str, mark: str, *, connect_timeout: int) -> list[str]:
+        """The argv that runs one command there, on a connection of its own, without the mark.
+
+        Of options of ssh(1) that are given twice the first one counts.
+        """
+        ours = ["BatchMode=yes", f"ConnectTimeout={connect_timeout}"]
+        ours += ["ControlPath=none", "ControlMaster=no", "ControlPersist=no"]
+        options = list(self.options)
+        for number in range(len(options) - 2, -1, -1):
+            if options[number] == "-o" and mark in options[number + 1]:
+                del options[number : number + 2]
+        while options[-1:] == ["-tt"]:
+            options.pop()
+        argv = ["ssh", "-T", *(word for each in ours for word in ("-o", each))]
+        return [*argv, *options, "--", self.destination, remote]
+
+
+def folder_of(lock: Path) -> Path:
+    """Where the notes of the run with this lock file are."""
+    return lock.with_name(lock.name + SUFFIX)
+
+
+def prepare(lock: Path, become_password_command: tuple[str, ...]) -> dict[str, str]:
+    """Make the folder of the notes, and give the variables with which Ansible notes them.
+
+    Where that can't be, Ansible goes on without notes. `become_password_command` prints sudo's
+    password, for who ends the run where this process died.
+    """
+    folder = folder_of(lock)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if become_password_command:
+            (folder / _BECOME).unlink(missing_ok=True)
+            private.write_json(folder / _BECOME, list(become_password_command))
+    except OSError:
+        return {}
+    if not os.access(PROGRAM, os.X_OK):  # installed in a way that loses it
+        return {}
+    return {"ANSIBLE_SSH_EXECUTABLE": str(PROGRAM), "DIAKEN_SSH_CALLS": str(folder)}
+
+
+def noted(lock: Path) -> tuple[SshCall, ...]:
+    """The ways that were noted, in the order of their destinations."""
+    found = []
+    for path in _files(folder_of(lock)):
+        try:
+            words = [os.fsdecode(each) for each in path.read_bytes().split(b"\0")]
+        except OSError:
+            continue
+        if len(words) >= 3:  # the folder, the destination, and nothing after the last NUL
+            found.append(SshCall(tuple(words[1:-2]), words[-2], Path(words[0])))
+    return tuple(sorted(found, key=lambda each: (each.destination, each.options)))
+
+
+def become_password_command(lock: Path) -> tuple[str, ...]:
+    """The command that prints sudo's password, empty where there is none."""
+    try:
+        return tuple(json.loads((folder_of(lock) / _BECOME).read_text()))
+    except (OSError, ValueError):
+        return ()
+
+
+def forget(lock: Path) -> None:
+    """Remove the notes: nothing of the run goes on any more."""
+    with suppress(OSError):
+        shutil.rmtree(folder_of(lock))
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [
+            each for each in folder.iterdir() if each.name != _BECOME and _PART not in each.name
+        ]
+    except OSError:
+        return []
