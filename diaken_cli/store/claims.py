@@ -17,9 +17,13 @@ from diaken_cli.errors import Conflict, Locked
 from diaken_cli.models import Host, HostLock, Run
 from diaken_cli.store import hosts
 from diaken_cli.store.engine import Database
+from diaken_cli.store.membership import in_group
 from diaken_cli.store.recorder import fail_running_steps, set_step
-from diaken_cli.store.records import HostValues
+from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.words import RunKind, RunStatus, StepStatus, TargetType, Trigger
+
+Choose = Callable[[Sequence[HostRecord]], Sequence[HostRecord]]
+"""Narrows the active hosts of a target to those that are meant."""
 
 UNFINISHED = (RunStatus.FAILED, RunStatus.CANCELED, RunStatus.INTERRUPTED)
 
@@ -88,6 +92,16 @@ class Claims:
         with self._database.writing() as session:
             refuse_locked(session, new.host_ids)
             return begin_run(session, new, attempt, now)
+
+    def begin_on_target(
+        self, new: NewRun, choose: Choose, attempt: Attempt, now: datetime
+    ) -> tuple[Begun, tuple[HostRecord, ...]]:
+        """Record a run and lock the hosts that its target has at this moment: those hosts.
+
+        Raises what `choose` raises, and Conflict naming the holder; nothing is recorded then.
+        """
+        with self._database.writing() as session:
+            return begin_on_target(session, new, choose, attempt, now)
 
     def begin_with_free(
         self, new: NewRun, attempt: Attempt, now: datetime
@@ -250,6 +264,33 @@ class Claims:
         query = select(Run.id, Run.lock, Run.node).where(Run.status == RunStatus.RUNNING)
         with self._database.reading() as session:
             return [(run or 0, lock or "", node) for run, lock, node in session.exec(query).all()]
+
+
+def begin_on_target(
+    session: Session, new: NewRun, choose: Choose, attempt: Attempt, now: datetime
+) -> tuple[Begun, tuple[HostRecord, ...]]:
+    """Choose a run's hosts, record it and lock them, in the caller's transaction.
+
+    So who had to wait knows the inventory as it is then. Raises what `choose` raises, and Locked.
+    """
+    chosen = tuple(choose(active_hosts(session, new.target_type, new.target_id)))
+    host_ids = tuple(each.id for each in chosen)
+    refuse_locked(session, host_ids)
+    return begin_run(session, replace(new, host_ids=host_ids), attempt, now), chosen
+
+
+def active_hosts(
+    session: Session, target_type: TargetType, target_id: int | None
+) -> list[HostRecord]:
+    """The active hosts that a target has now; none where it is gone."""
+    if target_id is None:  # the group of hosts that are in none has no number either
+        return []
+    if target_type is TargetType.GROUP:
+        meant = in_group(target_id)
+    else:
+        one_host = target_type is TargetType.HOST
+        meant = col(Host.id if one_host else Host.environment_id) == target_id
+    return hosts.records(session, hosts.select_hosts().where(meant, col(Host.active)))
 
 
 def begin_run(session: Session, new: NewRun, attempt: Attempt, now: datetime) -> Begun:

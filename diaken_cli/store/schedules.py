@@ -14,11 +14,9 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict
-from diaken_cli.models import Host, Meta, Missed, Run, ScheduledTask
-from diaken_cli.store import hosts
-from diaken_cli.store.claims import Attempt, Begun, NewRun, begin_run, refuse_locked
+from diaken_cli.models import Meta, Missed, Run, ScheduledTask
+from diaken_cli.store.claims import Attempt, Begun, NewRun, begin_on_target
 from diaken_cli.store.engine import Database
-from diaken_cli.store.membership import in_group
 from diaken_cli.store.places import TASK_HAS_ENDED
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import (
@@ -37,9 +35,9 @@ from diaken_cli.store.tasks import (
     update_pending,
     update_task,
 )
-from diaken_cli.words import RunKind, RunStatus, ScheduleStatus, TargetType, Trigger, to_stored
+from diaken_cli.words import RunKind, RunStatus, ScheduleStatus, Trigger, to_stored
 
-Choose = Callable[[Sequence[HostRecord]], Sequence[HostRecord]]
+ChooseForTask = Callable[[TaskRecord, Sequence[HostRecord]], Sequence[HostRecord]]
 
 PAUSED_UNTIL = "paused_until"
 FOR_GOOD = datetime.max.replace(tzinfo=UTC)
@@ -164,13 +162,14 @@ class Schedules:
         user: str,
         max_running: int,
         now: datetime,
-        choose: Choose = tuple,
+        choose: ChooseForTask = lambda _task, hosts: hosts,
     ) -> Claimed | None:
         """Begin the run of a task's moment; None where another process was first.
 
-        Its hosts are those that are active at this moment; `choose` narrows them. Where there is
-        none the run begins without any. Raises Conflict, and leaves the task pending, where a host
-        is `locked` by another run, or where `max_running` scheduled runs go on (`no_slot`).
+        The task is taken as it is by now, and its hosts are those that are active at this moment;
+        `choose` narrows them by that task. Where none is left the run begins without any. Raises
+        Conflict, and leaves the task pending, where a host is `locked` by another run, or where
+        `max_running` scheduled runs go on (`no_slot`).
         """
         with self._database.reading() as session:
             if not is_due(session, task):
@@ -178,30 +177,28 @@ class Schedules:
         with self._database.writing() as session:
             if not take(session, task):
                 return None
-            task = task_by_id(session, task.id)  # it may have been set to something else meanwhile
+            current = task_by_id(session, task.id)  # it may have been set to something else
             if _running(session) >= max_running:
                 raise Conflict(
                     f"{max_running} scheduled runs go on, as many as `[scheduler] max_running` has",
                     code="no_slot",
                 )
-            chosen = tuple(choose(_active_hosts(session, task)))
-            host_ids = tuple(each.id for each in chosen)
-            refuse_locked(session, host_ids)
             new = NewRun(
                 kind=RunKind.PLAYBOOK,
-                target_type=task.target_type,
-                target=task.target,
-                target_id=task.target_id,
-                environment=task.environment,
-                playbook=task.playbook,
-                request=to_stored(task.options),
+                target_type=current.target_type,
+                target=current.target,
+                target_id=current.target_id,
+                environment=current.environment,
+                playbook=current.playbook,
+                request=to_stored(current.options),
                 user=user,
                 trigger=Trigger.SCHEDULE,
-                scheduled_task_id=task.id,
-                due_at=task.due_at,
-                host_ids=host_ids,
+                scheduled_task_id=current.id,
+                due_at=current.due_at,
             )
-            begun = begin_run(session, new, attempt, now)
+            begun, chosen = begin_on_target(
+                session, new, lambda hosts: choose(current, hosts), attempt, now
+            )
             update_task(session, task.id, last_run_id=begun.id, error=None)
             return Claimed(task_by_id(session, task.id), begun, chosen)
 
@@ -327,11 +324,3 @@ def _note(session: Session, task_id: int, miss: Miss | None) -> None:
                 reason=miss.reason,
             )
         )
-
-
-def _active_hosts(session: Session, task: TaskRecord) -> list[HostRecord]:
-    if task.target_id is None:  # the group of hosts that are in none has no number either
-        return []
-    one_host = task.target_type is TargetType.HOST
-    meant = col(Host.id) == task.target_id if one_host else in_group(task.target_id)
-    return hosts.records(session, hosts.select_hosts().where(meant, col(Host.active)))

@@ -35,6 +35,13 @@ PLAYBOOKS = {
     - name: Sleep
       ansible.builtin.raw: sleep 120
 """,
+    "seconds": """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Sleep
+      ansible.builtin.raw: sleep 5
+""",
     "broken": "- hosts: all\n  tasks:\n    - no_such_thing_at_all:\n",
 }
 

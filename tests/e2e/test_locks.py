@@ -113,10 +113,16 @@ def test_one_waits_for_as_long_as_was_said(fleet: Fleet) -> None:
             while time.monotonic() < begins:  # it looks again each second
                 assert patient.poll() is None
                 time.sleep(0.1)
+            # Who waits knows the inventory as it is when the locks are taken.
+            fleet.json("hosts", "set", "web01", "--inactive")
             holder.terminate()
             ended(holder)
             status, out, _ = ended(patient)
-    assert (status, json.loads(out)["status"]) == (0, "success")
+    fleet.json("hosts", "set", "web01", "--active")
+    run = json.loads(out)
+    assert (status, run["status"]) == (0, "success")
+    assert by_host(run) == {"web02": "success", "web03": "success"}
+    assert run["totals"]["hosts"] == 2
 
 
 def test_of_twenty_runs_never_two_are_on_one_host(fleet: Fleet) -> None:

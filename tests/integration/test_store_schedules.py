@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import uuid
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +14,11 @@ import pytest
 from diaken_cli import timing
 from diaken_cli.errors import Conflict, InvalidInput
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Attempt
-from diaken_cli.store.records import HostValues
+from diaken_cli.store.claims import Attempt, NewRun
+from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.schedules import FOR_GOOD, Claimed
 from diaken_cli.store.tasks import TaskRecord, TaskValues
-from diaken_cli.words import RunOptions, RunStatus, ScheduleStatus, TargetType
+from diaken_cli.words import RunKind, RunOptions, RunStatus, ScheduleStatus, TargetType
 
 DUE = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
 NEXT = DUE + timedelta(days=1)
@@ -208,7 +210,7 @@ def test_claim_records_a_run_on_the_hosts_of_that_moment(store: Store) -> None:
 def test_claim_can_be_narrowed(store: Store) -> None:
     task = store.schedules.add("Patch web", values())
     found = store.schedules.claim(
-        task, attempt(), user="root", max_running=9, now=DUE, choose=lambda each: each[:2]
+        task, attempt(), user="root", max_running=9, now=DUE, choose=lambda _task, hosts: hosts[:2]
     )
     assert found is not None
     assert [each.name for each in found.hosts] == ["web0", "web1"]
@@ -250,9 +252,50 @@ def test_claim_of_a_task_that_was_set_meanwhile(store: Store) -> None:
     task = store.schedules.add("Patch", values(host=1))
     store.schedules.set(task, values(host=2))
     assert [each.name for each in claimed(store, task).hosts] == ["web1"]
+    narrowed = store.schedules.add("Narrowed", values())
+    store.schedules.set(narrowed, replace(values(), options=RunOptions(limit="web4", forks=3)))
+
+    def by_limit(task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
+        return [each for each in hosts if task.options.limit in (None, each.name)]
+
+    found = store.schedules.claim(
+        narrowed, attempt(), user="root", max_running=9, now=DUE, choose=by_limit
+    )
+    assert found is not None
+    assert [each.name for each in found.hosts] == ["web4"], "hosts and options of one reading"
+    assert found.task.options.forks == 3
     other = store.schedules.add("Other", values(host=3))
     store.schedules.set(other, values(host=3, due_at=NEXT))
     assert claim(store, other) is None, "that moment is no longer one of its"
+
+
+@pytest.mark.parametrize("target_type", [TargetType.GROUP, TargetType.ENVIRONMENT])
+def test_run_by_hand_begins_on_the_hosts_of_that_moment(
+    store: Store, target_type: TargetType
+) -> None:
+    new = NewRun(
+        kind=RunKind.PLAYBOOK,
+        target_type=target_type,
+        target="it",
+        target_id=1,
+        request={},
+        user="root",
+    )
+    host = store.inventory.host("web3")
+    assert host is not None
+    store.inventory.set_host(host, HostValues(host.ip, host.environment_id, 1, active=False))
+
+    def none(_hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
+        raise Conflict("nothing is left")
+
+    with pytest.raises(Conflict, match="nothing is left"):
+        store.claims.begin_on_target(new, none, attempt(), DUE)
+    assert store.claims.running() == [], "nothing is recorded"
+    begun, hosts = store.claims.begin_on_target(new, lambda active: active[1:], attempt(), DUE)
+    assert [each.name for each in hosts] == [f"web{n}" for n in range(1, HOSTS) if n != 3]
+    assert store.claims.locked() == dict.fromkeys((each.id for each in hosts), begun.id)
+    with pytest.raises(Conflict, match=f"is locked by run {begun.id} of root"):
+        store.claims.begin_on_target(new, lambda active: active[:2], attempt(), DUE)
 
 
 def test_eight_processes_claim_each_moment_once(store: Store) -> None:

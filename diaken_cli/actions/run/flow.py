@@ -1,9 +1,9 @@
 """A playbook on the hosts of a target: the steps, and what the results on the hosts come to."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from diaken_cli.actions import journal, playbook
 from diaken_cli.actions.here import account, now
@@ -17,18 +17,21 @@ from diaken_cli.actions.run.summary import (
     full_reasons,
     listed,
 )
-from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.run.targets import RunTarget, narrowed
 from diaken_cli.config import Config
-from diaken_cli.errors import Canceled, OperationFailed
+from diaken_cli.errors import Canceled, Conflict, NotFound, OperationFailed
 from diaken_cli.events import Emit, HostFinished, RunStarted
 from diaken_cli.services.ansible.work import Outcome
+from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun, NewRun
+from diaken_cli.store.records import HostRecord
 from diaken_cli.words import (
     HostResult,
     HostStatus,
     RunKind,
     RunOptions,
     RunStatus,
+    TargetType,
     to_stored,
 )
 
@@ -37,11 +40,16 @@ MOST_EXCLUDED = 3  # hosts that are named in the way out
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A playbook to run on the hosts of a target."""
+    """A playbook to run on the hosts of a target; `only` are those to retry, None is all."""
 
     target: RunTarget
     playbook: str
     options: RunOptions
+    only: Collection[str] | None = None
+
+    def on(self, hosts: Sequence[HostRecord]) -> "RunRequest":
+        """The same, on these hosts of the target."""
+        return replace(self, target=replace(self.target, hosts=tuple(hosts)))
 
 
 @dataclass(frozen=True)
@@ -88,9 +96,10 @@ def _check_snapshots(request: RunRequest, config: Config) -> None:
 def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -> RunStatus:
     """Run the playbook and record it: `success`, or `partial` where some hosts failed.
 
-    `wait` is for how many seconds hosts that another run holds are waited for. Raises Conflict
-    where they stay locked, and what ended the run where no host succeeded: OperationFailed,
-    TimedOut, AnsibleNotStarted, Canceled.
+    `wait` is for how many seconds hosts that another run holds are waited for; the hosts are those
+    that the target has when they are locked. Raises Conflict where they stay locked, NotFound,
+    Conflict or InvalidInput where none is left by then, and what ended the run where no host
+    succeeded: OperationFailed, TimedOut, AnsibleNotStarted, Canceled.
     """
     target = request.target
     new = NewRun(
@@ -102,15 +111,41 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
         playbook=request.playbook,
         request=to_stored(request.options),
         user=account(),
-        host_ids=tuple(host.id for host in target.hosts),
     )
 
     def begin(attempt: Attempt) -> tuple[Begun, RunRequest]:
-        return outside.store.claims.begin(new, attempt, now()), request
+        begun, hosts = outside.store.claims.begin_on_target(
+            new, lambda active: _chosen(outside.store, request.on(active)), attempt, now()
+        )
+        return begun, request.on(hosts)
 
     with carrying_out(outside, begin, show, wait=wait) as world:
         journal.carry_out(steps(request), world, {})
         return world.recording.ending
+
+
+def _chosen(store: Store, request: RunRequest) -> Sequence[HostRecord]:
+    """The hosts that are left of a target's active ones. Raises where there are none."""
+    refuse_without_hosts(request)
+    target = narrowed(store, request.target, request.options, request.only, strict=False)
+    refuse_without_hosts(replace(request, target=target))
+    return target.hosts
+
+
+def refuse_without_hosts(request: RunRequest) -> None:
+    """Raise what a run without any host ends with."""
+    target = request.target
+    if target.hosts:
+        return
+    if target.type is TargetType.HOST and request.options.limit is None:
+        raise Conflict(
+            f"host {target.name} is inactive",
+            code="inactive",
+            hint=f"See: diaken hosts set {target.name} --active",
+        )
+    raise NotFound(
+        f"{target.type} {target.name} has no active host that is meant", code="no_active_host"
+    )
 
 
 @contextmanager

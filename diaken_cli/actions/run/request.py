@@ -83,7 +83,7 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
     if conflict is not None or target is None or playbook is None:
         raise conflict or InvalidInput(reader.mistakes)
     return UnderstoodRun(
-        RunRequest(target, playbook.name, options),
+        RunRequest(target, playbook.name, options, only),
         wait or 0,
         retried,
         notes,

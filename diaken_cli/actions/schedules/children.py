@@ -4,7 +4,6 @@ import os
 import select
 import shlex
 import sys
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -98,14 +97,13 @@ def start(outside: Outside, task: TaskRecord, stop: Stop, others: Collection[Chi
         os._exit(status)
 
 
-def wait(children: Collection[Child], stop: Stop, seconds: float) -> list[Child]:
-    """Wait until a child ends, or for so long: those that have ended or are about to."""
+def wait(children: Collection[Child], stop: Stop) -> list[Child]:
+    """Wait until a child ends, or a stop is asked for: those that have ended or are about to."""
     poll = select.poll()
     for child in children:
         poll.register(child.answer, select.POLLIN)
-    deadline = time.monotonic() + seconds
-    while not stop.requested() and (left := deadline - time.monotonic()) > 0:
-        ready = {descriptor for descriptor, _ in poll.poll(min(left, PACE) * 1000)}
+    while not stop.requested():
+        ready = {descriptor for descriptor, _ in poll.poll(PACE * 1000)}
         if ready:
             return [child for child in children if child.answer in ready]
     return []

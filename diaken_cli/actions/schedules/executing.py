@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 from diaken_cli.actions import journal
 from diaken_cli.actions.here import account, now
 from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.run.flow import RunRequest, carrying_out, steps
+from diaken_cli.actions.run.flow import (
+    RunRequest,
+    carrying_out,
+    refuse_without_hosts,
+    steps,
+)
 from diaken_cli.actions.run.summary import news, summary
 from diaken_cli.actions.run.targets import RunTarget, narrowed
 from diaken_cli.actions.schedules.moments import following
-from diaken_cli.errors import Conflict, InvalidInput, NotFound
+from diaken_cli.errors import InvalidInput
 from diaken_cli.events import Emit
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import RunStatus, ScheduleStatus, TargetType
+from diaken_cli.words import RunStatus, ScheduleStatus
 
 if TYPE_CHECKING:
     from diaken_cli.store.schedules import Claimed
@@ -56,7 +61,7 @@ def execute(
             user=account(),
             max_running=outside.config.scheduler.max_running,
             now=now(),
-            choose=lambda hosts: chosen(store, task, hosts),
+            choose=lambda current, hosts: chosen(store, current, hosts),
         )
         if claimed is None:
             raise TakenByAnother
@@ -65,18 +70,7 @@ def execute(
 
     try:
         with carrying_out(outside, begin, show) as world:
-            by_itself = task.target_type is TargetType.HOST and task.options.limit is None
-            if by_itself and not world.request.target.hosts:
-                raise Conflict(
-                    f"host {task.target} is inactive",
-                    code="inactive",
-                    hint=f"See: diaken hosts set {task.target} --active",
-                )
-            if not world.request.target.hosts:
-                raise NotFound(
-                    f"{task.target_type} {task.target} has no active host that is meant",
-                    code="no_active_host",
-                )
+            refuse_without_hosts(world.request)
             journal.carry_out(steps(world.request), world, {})
     except Exception:
         if not begun:

@@ -2,10 +2,8 @@
 
 import os
 import signal
-import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from diaken_cli import units
@@ -30,9 +28,6 @@ from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import misfired
 from diaken_cli.words import ScheduleStatus, TargetType
 
-AGAIN = 2.0  # seconds until what was in the way is looked at again
-MOST_TRIES = 5  # of a moment that this tick could not begin though nothing was seen in its way
-
 
 @dataclass
 class Ticked:
@@ -52,7 +47,10 @@ class Ticked:
 
 
 def tick(outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str], None]) -> Ticked:
-    """Carry out what is due; it ends when nothing due is left that it could start.
+    """Carry out what is due now, and wait for the end of it.
+
+    What becomes due meanwhile, and what can't start yet, is the next tick's, a minute later: so
+    this one ends when what it began has ended, and cron's mail goes out then.
 
     `tell` hears of each moment as soon as it has ended: a tick that dies later has told of it;
     `warn` of what a run that died has left on its hosts and could not be ended.
@@ -63,12 +61,9 @@ def tick(outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str
     """
     work = _Tick(outside, tell, warn)
     with Stop().heeded() as stop:
-        while not stop.requested():
-            work.settle_dead()
-            if work.start_what_may_begin(stop):
-                continue  # in the place of what was missed, a later moment may be due
-            if not work.children and not work.postponed:
-                break
+        work.settle_dead()
+        work.start_what_is_due(stop)
+        while work.children and not stop.requested():
             work.collect(stop)
         for pid in work.children:
             os.kill(pid, signal.SIGTERM)
@@ -76,13 +71,14 @@ def tick(outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str
         while work.children:
             work.collect(patient)
         stop.check()
+        work.settle_dead()  # of its own children, too
     if work.broken is not None:
         raise ConfigurationError(work.broken)
     return work.ticked
 
 
 class _Tick:
-    """The children of one tick, and what is known of the moments that it could not start."""
+    """The children of one tick, and what became of them."""
 
     def __init__(
         self, outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str], None]
@@ -94,9 +90,6 @@ class _Tick:
         self.broken: str | None = None
         self._outside = outside
         self._store = outside.store
-        self.postponed = False  # whether something due is tried again soon
-        self._later: dict[int, float] = {}  # tasks whose child began nothing, and until when
-        self._tries: Counter[int] = Counter()
 
     def settle_dead(self) -> None:
         """Account for the moments whose process died: their runs are `interrupted` by now."""
@@ -107,57 +100,41 @@ class _Tick:
             if settled is not None:
                 self._note(Happened(task.name, settled.run, settled.outcome, settled.news))
 
-    def start_what_may_begin(self, stop: Stop) -> bool:
-        """Begin what is due and may begin; what is too late is missed, with the reason.
-
-        Whether something was missed.
-        """
-        missed = self.postponed = False
+    def start_what_is_due(self, stop: Stop) -> None:
+        """Begin what is due and may begin; what is too late is missed, with the reason."""
         at = now()
-        working_on = {child.task.id for child in self.children.values()}
-        obstacles = _Obstacles(self._outside, len(self.children))
-        for task in self._store.schedules.due(at):
-            if task.id in working_on or stop.requested():
-                continue
+        obstacles = _Obstacles(self._outside)
+        waiting = self._store.schedules.due(at)
+        while waiting and not stop.requested():
+            task = waiting.pop(0)
             if task.due_at is not None and misfired(task.due_at, task.grace, at):
-                missed |= self._miss(task, at)
-            elif self.broken is not None or self._tries[task.id] >= MOST_TRIES:
+                later = self._miss(task, at)
+                waiting += [] if later is None else [later]
                 continue
-            elif time.monotonic() < self._later.get(task.id, 0.0):
-                self.postponed = True
-            else:
-                obstacle = obstacles.of(task)
-                if obstacle is None:
-                    child = start(self._outside, task, stop, self.children.values())
-                    self.children[child.pid] = child
-                    obstacles.add(task)
-                elif obstacle != task.error:
-                    self._store.schedules.note_obstacle(task, obstacle)
-        return missed
+            obstacle = obstacles.of(task)
+            if obstacle is None:
+                child = start(self._outside, task, stop, self.children.values())
+                self.children[child.pid] = child
+                obstacles.add(task)
+            elif obstacle != task.error:
+                self._store.schedules.note_obstacle(task, obstacle)
 
     def collect(self, stop: Stop) -> None:
         """Wait for a child to end, and hear what it says; or until it is time to look again."""
-        for child in wait(self.children.values(), stop, AGAIN):
+        for child in wait(self.children.values(), stop):
             del self.children[child.pid]
             match hear(child):
                 case Happened() as happened:
-                    del self._tries[child.task.id]
                     self._note(happened)
                 case Blocked(reason):
-                    self._postpone(child.task)
                     self._store.schedules.note_obstacle(child.task, reason)
                 case Broken(reason):
                     self.broken = reason
-                case None:  # where it died, what it had begun is settled next
-                    self._postpone(child.task)
+                case None:  # where it died, what it had begun is settled at the end
+                    pass
 
-    def _postpone(self, task: TaskRecord) -> None:
-        """Try it again, but not at once and not for ever."""
-        self._later[task.id] = time.monotonic() + AGAIN
-        self._tries[task.id] += 1
-
-    def _miss(self, task: TaskRecord, at: datetime) -> bool:
-        """Give up a moment; False where another tick was first."""
+    def _miss(self, task: TaskRecord, at: datetime) -> TaskRecord | None:
+        """Give up a moment: the task where a later one, in its place, is due already."""
         late = int((at - (task.due_at or at)).total_seconds())
         allowed = units.duration_in_words(task.grace)
         reason = f"{units.duration_in_words(late)} late (allowed: {allowed})"
@@ -165,11 +142,13 @@ class _Tick:
             reason += f"; what stood in the way: {task.error}"
         then = following(task, at)
         if not self._store.schedules.miss(task, reason, then.due_at, at, then.passed):
-            return False
+            return None  # another tick was first
         if then.passed is not None:
             reason += "; later moments of it were passed over"
         self._note(Happened(task.name, None, ScheduleStatus.MISSED, reason))
-        return True
+        if then.due_at is None or then.due_at > at:
+            return None
+        return replace(task, due_at=then.due_at, error=reason)
 
     def _note(self, happened: Happened) -> None:
         self.ticked.moments.append(happened)
@@ -182,12 +161,12 @@ class _Obstacles:
     It is the claim that decides.
     """
 
-    def __init__(self, outside: Outside, children: int) -> None:
+    def __init__(self, outside: Outside) -> None:
         self._store = outside.store
         self._most = outside.config.scheduler.max_running
         self._locked = self._store.claims.locked()
         self._begin_now: set[int] = set()  # the hosts of the children that were just made
-        self._slots = self._most - max(children, self._store.schedules.running_count())
+        self._slots = self._most - self._store.schedules.running_count()
 
     def of(self, task: TaskRecord) -> str | None:
         """Why a task can't begin, or None."""
