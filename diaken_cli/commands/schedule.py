@@ -100,7 +100,7 @@ def add(
             now=now(),
             environ=os.environ,
         )
-        _scheduled(call, "scheduled", added)
+        _scheduled(call, "scheduled", added, task)
 
 
 @command(app, name="set")
@@ -133,7 +133,7 @@ def set_it(
         now=now(),
         environ=os.environ,
     )
-    _scheduled(call, "changed", changed)
+    _scheduled(call, "changed", changed, task)
     for warning in moved(found, changed, now()):
         call.output.warn(warning)
 
@@ -355,12 +355,15 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
     return found
 
 
-def _scheduled(call: Call, verb: str, task: "TaskRecord") -> None:
+def _scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOptions) -> None:
     from diaken_cli.actions.here import now
-    from diaken_cli.actions.schedules.warnings import warnings
+    from diaken_cli.actions.schedules.warnings import warnings, warnings_as_typed
     from diaken_cli.render.schedules import confirmation, task_as_json
 
     at = now()
     call.output.changed(task_as_json(task), f"{verb} {confirmation(task, at)}")
-    for warning in warnings(call.store, call.config, task, at):
+    for warning in (
+        *warnings(call.store, call.config, task, at),
+        *warnings_as_typed(task, options.given(), at),
+    ):
         call.output.warn(warning)

@@ -15,9 +15,11 @@ from diaken_cli.timing.recurrence import (
     upcoming,
     well_formed,
 )
+from diaken_cli.timing.unlikely import Unlikely, unlikely, unlikely_as_typed
 
 __all__ = [
     "Moment",
+    "Unlikely",
     "comes_more_often",
     "describe",
     "first_of_cron",
@@ -32,6 +34,8 @@ __all__ = [
     "parse_moment",
     "parse_rule",
     "skipped_months",
+    "unlikely",
+    "unlikely_as_typed",
     "upcoming",
     "well_formed",
 ]

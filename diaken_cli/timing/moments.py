@@ -6,18 +6,19 @@ What is refused raises ValueError with a sentence that says what would be right.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from diaken_cli.timing.clock import EXAMPLES, TimeOfDay, read_time_of_day
+from diaken_cli.timing.clock import EXAMPLES, OFFSET, TimeOfDay, read_offset, read_time_of_day
 from diaken_cli.units import parse_duration
 
 FARTHEST = timedelta(days=36525)  # a hundred years
 FOLDER_OF_ZONES = "zoneinfo/"
 
 _WRITTEN = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?) ?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+    rf"(\d{{4}}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?) ?({OFFSET})?",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -47,7 +48,9 @@ def parse_moment(text: str, zone: str, now: datetime) -> Moment:
         return moment_of((now + duration).replace(microsecond=0), zone)
     spoken = read_time_of_day(text)
     if spoken is not None:
-        wall, offset = _next_wall(spoken, region, now), None
+        offset = spoken.offset
+        clock = region if offset is None else timezone(offset)
+        wall = _next_wall(spoken, clock, now)
     else:
         wall, offset = _parse_written(text)
     if not now - FARTHEST < wall.replace(tzinfo=UTC) < now + FARTHEST:
@@ -141,7 +144,7 @@ def shown(wall: datetime) -> str:
     return f"{wall:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
 
 
-def _next_wall(spoken: TimeOfDay, region: ZoneInfo, now: datetime) -> datetime:
+def _next_wall(spoken: TimeOfDay, region: tzinfo, now: datetime) -> datetime:
     """The first day on which that time is still to come; the last one where it is on none."""
     days = spoken.days(now.astimezone(region).date())
     walls = [datetime.combine(day, spoken.time) for day in days]
@@ -149,7 +152,7 @@ def _next_wall(spoken: TimeOfDay, region: ZoneInfo, now: datetime) -> datetime:
     return next(to_come, walls[-1])
 
 
-def _latest_instant(wall: datetime, region: ZoneInfo) -> datetime:
+def _latest_instant(wall: datetime, region: tzinfo) -> datetime:
     return max(as_instant(wall, region, fold) for fold in (0, 1))
 
 
@@ -162,11 +165,10 @@ def _parse_written(text: str) -> tuple[datetime, timedelta | None]:
         )
     day, time, offset = found.groups()
     try:
-        wall = datetime.fromisoformat(f"{day} {time}")
-        aware = datetime.fromisoformat(f"{day} {time}{offset}") if offset else wall
+        wall = datetime.fromisoformat(f"{day} {re.split('[.,]', time)[0]}")  # by whole seconds
     except ValueError as fault:
         raise ValueError(f"{text!r} is not a valid time: {fault}") from None
-    return wall, aware.utcoffset()
+    return wall, None if offset is None else read_offset(offset, text)
 
 
 def _undisputed(wall: datetime, region: ZoneInfo) -> int:

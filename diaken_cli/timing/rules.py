@@ -54,6 +54,11 @@ class Rule:
     week_start: int = 0
 
     @property
+    def names_days(self) -> bool:
+        """Whether it names days of its own; a month alone is none."""
+        return bool(self.week_numbers or self.year_days or self.month_days or self.weekdays)
+
+    @property
     def names_its_moments(self) -> bool:
         """Whether it names days or times of its own, not only how often it comes."""
         days = self.months or self.week_numbers or self.year_days or self.month_days

@@ -34,6 +34,23 @@ def test_the_months_that_a_rule_skips_are_warned_of(cli: Cli) -> None:
     assert "skipped" not in cli.run(*ADD, "on the 28th", *monthly, "2031-01-28 03:00").err
 
 
+def test_what_most_likely_means_something_else_is_warned_of_with_its_moments(cli: Cli) -> None:
+    on = ("--host", "web01", *SAY, "--timezone", "UTC")
+    done = cli.run(*ADD, "by cron", *on, "--every", "0 3 * * sun", "--at", "2031-03-02 05:00")
+    assert done.status == 0
+    assert (
+        "warning: the rule names its times, 03:00, and --at only says from when on; next:"
+        " 2031-03-09, 2031-03-16, 2031-03-23, 2031-03-30. At 05:00: --every"
+        " 'FREQ=WEEKLY;BYDAY=SU;BYHOUR=5;BYMINUTE=0'\n"
+    ) in done.err
+    done = cli.run("schedule", "set", "by cron", "--every", "FREQ=MONTHLY;BYDAY=5SU")
+    assert "it comes only in months that have a fifth Sunday; next: " in done.err
+    done = cli.run(*ADD, "on a day", *on, "--every", "monthly", "--at", "sun 03:00")
+    assert "of the month, which is not always a Sunday; next: " in done.err
+    assert "On a Sunday: --every 'FREQ=MONTHLY;BYDAY=" in done.err
+    assert cli.run(*ADD, "weekly", *on, "--every", "weekly", "--at", "sun 03:00").status == 0
+
+
 def test_what_will_not_work_under_cron_is_warned_of(cli: Cli, tmp_path: Path) -> None:
     key = tmp_path / "key"
     make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", str(key)]

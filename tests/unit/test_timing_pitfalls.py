@@ -21,7 +21,10 @@ def moment(day: int) -> Moment:
         ("FREQ=MONTHLY;BYMONTHDAY=30", 1, (2,)),
         ("FREQ=MONTHLY;BYMONTH=2,3,4", 31, (2, 4)),
         ("FREQ=MONTHLY", 28, None),
-        ("FREQ=MONTHLY;BYMONTHDAY=1,31", 31, None),
+        ("FREQ=MONTHLY;BYMONTHDAY=1,31", 31, (2, 4, 6, 9, 11)),
+        ("FREQ=MONTHLY;BYMONTHDAY=15,30", 1, (2,)),
+        ("FREQ=MONTHLY;BYMONTHDAY=28,29,30,31", 1, None),
+        ("0 3 */2 * *", 1, None),  # that the last one is skipped is not what it is about
         ("FREQ=MONTHLY;BYMONTHDAY=-1", 31, None),
         ("FREQ=MONTHLY;BYDAY=5MO", 31, None),
         ("FREQ=MONTHLY;BYMONTH=1", 31, None),
@@ -42,6 +45,7 @@ def test_the_rule_instead_comes_each_month(day: int) -> None:
     start = moment(day)
     found = skipped_months("FREQ=MONTHLY", start)
     assert found is not None
+    assert found.instead is not None
     before = start.instant - timedelta(minutes=1)
     comes = upcoming(found.instead, start.wall, "UTC", 0, before, 60)
     assert [each.astimezone(UTC).month for each in comes] == [*range(1, 13)] * 5
@@ -54,6 +58,7 @@ def test_the_rule_instead_comes_each_month(day: int) -> None:
     [
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1"),
         ("0 3 31 * *", "FREQ=MONTHLY;BYMONTHDAY=-1;BYHOUR=3;BYMINUTE=0"),
+        ("FREQ=MONTHLY;BYMONTHDAY=1,31", "FREQ=MONTHLY;BYMONTHDAY=-1,1"),
         (
             "FREQ=YEARLY;BYMONTH=1,2;BYMONTHDAY=29",
             "FREQ=MONTHLY;BYMONTH=1,2;BYMONTHDAY=28,29;BYSETPOS=-1",
@@ -67,6 +72,7 @@ def test_the_rule_instead_comes_each_month(day: int) -> None:
 def test_the_rule_instead_keeps_the_rest(rule: str, instead: str) -> None:
     found = skipped_months(well_formed(rule), moment(1))
     assert found is not None
+    assert found.instead is not None
     assert well_formed(found.instead) == found.instead == instead
 
 
@@ -79,12 +85,19 @@ def test_the_rule_instead_keeps_the_rest(rule: str, instead: str) -> None:
         ("FREQ=YEARLY;BYMONTH=3;BYDAY=MO", None, None),
         ("FREQ=YEARLY", None, None),
         ("FREQ=MONTHLY;BYMONTHDAY=30", None, None),
+        ("FREQ=MONTHLY;BYDAY=SU", "week", "FREQ=MONTHLY;BYDAY=1SU"),
+        ("FREQ=MONTHLY;BYDAY=-1SU", None, None),
+        ("FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=1", None, None),
     ],
 )
-def test_what_is_yearly_by_name_alone(rule: str, unit: str | None, instead: str | None) -> None:
+def test_what_comes_more_often_than_its_name(
+    rule: str, unit: str | None, instead: str | None
+) -> None:
     found = comes_more_often(rule, moment(1))
     assert (found.unit if found else None, found.instead if found else None) == (unit, instead)
     if found is not None:
         start = moment(1)
         comes = upcoming(found.instead, start.wall, "UTC", 0, start.instant, 4)
-        assert [each.year - comes[0].year for each in comes] == [0, 1, 2, 3]
+        months = [each.year * 12 + each.month for each in comes]
+        step = 12 if found.frequency == "YEARLY" else 1
+        assert [each - months[0] for each in months] == [0, step, 2 * step, 3 * step]

@@ -9,6 +9,7 @@ from diaken_cli.actions import keys
 from diaken_cli.actions.run.flow import snapshot_required
 from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE
 from diaken_cli.actions.run.summary import MOST_NAMES, listed
+from diaken_cli.actions.schedules.adding import GivenTask
 from diaken_cli.actions.schedules.executing import chosen
 from diaken_cli.actions.schedules.moments import next_moments
 from diaken_cli.actions.schedules.status import is_late, last_tick
@@ -17,7 +18,17 @@ from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.timing import comes_more_often, describe, in_step, skipped_months
+from diaken_cli.timing import (
+    Moment,
+    Unlikely,
+    comes_more_often,
+    describe,
+    in_step,
+    parse_moment,
+    skipped_months,
+    unlikely,
+    unlikely_as_typed,
+)
 from diaken_cli.words import SecretKind, TargetType
 
 SHOWN_NEXT = 4
@@ -58,6 +69,20 @@ def moved(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
     return [f"all its moments were moved; {said}{_next(after, now)}"]
 
 
+def warnings_as_typed(task: TaskRecord, given: GivenTask, now: datetime) -> list[str]:
+    """What of `--every` and `--at`, as they were typed, most likely means something else."""
+    if task.rule is None:
+        return []
+    at_moment = None
+    if given.at is not None:
+        try:
+            at_moment = parse_moment(given.at, task.moment.zone, now)
+        except ValueError:  # it has just passed
+            at_moment = task.moment
+    found = unlikely_as_typed(given.every, given.at, task.rule, at_moment)
+    return [_unlikely(each, task, now) for each in found]
+
+
 def _not_ticking(store: Store, now: datetime) -> list[str]:
     ticked = last_tick(store)
     if not is_late(ticked, now):
@@ -87,17 +112,31 @@ def _unexpected(task: TaskRecord, now: datetime) -> list[str]:
     """What a rule does that was most likely not meant, with its next moments."""
     if task.rule is None:
         return []
-    often = comes_more_often(task.rule, task.moment)
+    found = [*_by_frequency(task.rule, task.moment), *unlikely(task.rule, task.moment)]
+    return [_unlikely(each, task, now) for each in found]
+
+
+def _by_frequency(rule: str, moment: Moment) -> list[Unlikely]:
+    """That a rule comes more often than its FREQ says, or less often."""
+    often = comes_more_often(rule, moment)
     if often is not None:
-        what = f"it comes each {often.unit}, though its rule is FREQ=YEARLY{_next(task, now)}"
-        return [f"{what}. Once a year: --every '{often.instead}'"]
-    skipped = skipped_months(task.rule, task.moment)
+        once = "Once a year" if often.frequency == "YEARLY" else "Once a month"
+        does = f"it comes each {often.unit}, though its rule is FREQ={often.frequency}"
+        return [Unlikely(does, f"{once}: --every '{often.instead}'")]
+    skipped = skipped_months(rule, moment)
     if skipped is None:
         return []
     listed = ", ".join(calendar.month_name[month] for month in skipped.months)
     but_for = " (but for leap years)" if skipped.day == 29 else ""
-    what = f"it is skipped in the months without a day {skipped.day}: {listed}{but_for}"
-    return [f"{what}{_next(task, now)}. For their last day instead: --every '{skipped.instead}'"]
+    does = f"it is skipped in the months without a day {skipped.day}: {listed}{but_for}"
+    instead = "For their last day: a task of its own"
+    if skipped.instead is not None:
+        instead = f"For their last day instead: --every '{skipped.instead}'"
+    return [Unlikely(does, instead)]
+
+
+def _unlikely(found: Unlikely, task: TaskRecord, now: datetime) -> str:
+    return f"{found.does}{_next(task, now)}. {found.instead}"
 
 
 def _next(task: TaskRecord, now: datetime) -> str:
