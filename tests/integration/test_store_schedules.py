@@ -283,7 +283,7 @@ def test_run_by_hand_begins_on_the_hosts_of_that_moment(
     )
     host = store.inventory.host("web3")
     assert host is not None
-    store.inventory.set_host(host, HostValues(host.ip, host.environment_id, 1, active=False))
+    store.inventory.set_host(host, HostValues(host.ip, host.environment_id, (1,), active=False))
 
     def none(_hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
         raise Conflict("nothing is left")
