@@ -43,8 +43,8 @@ class RunNow:
         typer.Option(
             "--retry-failed",
             metavar="RUN",
-            help="With the options of that run, but for those typed now, on the hosts on which it"
-            " did not succeed.",
+            help="With the options of that run, but for those typed now (--no-check, --tags '' take"
+            " them back), on the hosts on which it did not succeed.",
         ),
     ] = None
     wait: Annotated[

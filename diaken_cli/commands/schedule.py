@@ -112,12 +112,15 @@ def set_it(
 ) -> None:
     """Change a task that is pending; what is not said stays as it is.
 
+    What was said is taken back by --no-check and its like, or by an empty value: --tags '', --limit
+    '', -e ''. --every '' leaves only its next moment.
+
     --at moves all moments of a task whose rule only says how often: daily, weekly, monthly, each 15
     minutes. A rule that names its own days or times is changed with --every.
 
     Example: diaken schedule set "Patch web" --every "0 4 * * sun"
 
-    Example: diaken schedule set 4 --playbook update --tags security
+    Example: diaken schedule set 4 --playbook update --no-check --tags ''
     """
     from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.adding import set_task

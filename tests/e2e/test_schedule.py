@@ -156,6 +156,36 @@ def test_a_task_is_changed_canceled_and_its_name_is_free_again(cli: Cli) -> None
     assert "not shown" not in cli.run("schedule", "list").err
 
 
+def test_what_was_said_of_a_task_is_taken_back(cli: Cli) -> None:
+    password = cli.folder / "vault"
+    password.write_text("x")
+    password.chmod(0o600)
+    words = (
+        *("--check", "--diff", "--tags", "a,b", "--skip-tags", "c", "--limit", "web01"),
+        *("--exclude", "web02", "-e", "a=b", "--forks", "3", "--timeout", "5m"),
+        *("--become-password-command", "pass x", "--vault-password-file", str(password)),
+        *("--snapshot", "--misfire-grace", "2h", "--every", "daily"),
+    )
+    said = (*ADD, "said", "--group", "web", *SAY, "--at", "03:00", "--timezone", "UTC")
+    before = cli.json(*said, *words)
+    assert len(before["options"]) == 11
+    assert cli.json("schedule", "set", "said", "--limit", "")["options"].get("limit") is None
+    back = (
+        *("--no-check", "--no-diff", "--tags", "", "--skip-tags", "", "--exclude", ""),
+        *("-e", "line=x", "--forks", "", "--timeout", "", "--become-password-command", ""),
+        *("--vault-password-file", "", "--no-snapshot", "--misfire-grace", "", "--every", ""),
+    )
+    after = cli.json("schedule", "set", "said", *back)
+    assert (after["options"], after["snapshot"]) == ({"extra_vars": ["line=x"]}, False)
+    assert (after["every"], after["at"]) == (None, before["next_at"]), "only its next moment"
+    task = cli.store.schedules.find("said")
+    assert task is not None
+    assert task.grace == 3600
+    assert cli.json("schedule", "set", "said", "-e", "")["options"] == {}
+    nothing_to_take_back = (*said[:2], "x", *said[3:], "--tags", "", "--forks", "")
+    assert cli.mistakes(2, *nothing_to_take_back) == ["--tags", "--forks"]
+
+
 def test_pause_and_resume_freeze_and_thaw_all(cli: Cli) -> None:
     assert cli.json("scheduler", "pause", "--until", "+2h")["paused"]
     status = cli.json("scheduler", "status")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.actions.run.options import GivenOptions, understand
-from diaken_cli.actions.run.retry import retried_options
+from diaken_cli.actions.run.retry import repeated, retried_options
 from diaken_cli.actions.validate import Reader
 from diaken_cli.words import RunOptions, to_stored
 
@@ -55,3 +55,54 @@ def test_options_of_a_retry(
     assert not reader.mistakes
     assert to_stored(options) == {"v": 1, **becomes}
     assert said == notes
+
+
+TAKEN_BACK: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"tags": ("a", "b")}, {"tags": [""]}),
+    ({"skip_tags": ("a",)}, {"skip_tags": [""]}),
+    ({"limit": "web0*"}, {"limit": ""}),
+    ({"exclude": ("web01", "web02")}, {"exclude": [""]}),
+    ({"extra_vars": ("a=b", "@/etc/x.yml")}, {"extra_vars": [""]}),
+    ({"forks": 3}, {"forks": ""}),
+    ({"timeout": 90}, {"timeout": ""}),
+    ({"become_password_command": ("pass", "x")}, {"become_password_command": ""}),
+    ({"vault_password_file": "/etc/vault"}, {"vault_password_file": ""}),
+    ({"check": True}, {"check": False}),
+    ({"diff": True}, {"diff": False}),
+    ({"snapshot": True, "require_snapshot": True}, {"snapshot": False}),
+]
+
+
+@pytest.mark.parametrize(("before", "typed"), TAKEN_BACK)
+def test_each_option_can_be_taken_back(before: dict[str, Any], typed: dict[str, Any]) -> None:
+    reader, given = Reader(), GivenOptions(**typed)
+    kept = RunOptions(**({"forks": 2} | before))
+
+    now = understand(given, reader, Path("/"), takes_back=True)
+
+    assert not reader.mistakes
+    assert repeated(kept, now, given) == RunOptions(forks=None if "forks" in before else 2)
+
+
+@pytest.mark.parametrize("typed", [typed for _, typed in TAKEN_BACK if False not in typed.values()])
+def test_where_there_is_nothing_to_take_back_an_empty_value_is_a_mistake(
+    typed: dict[str, Any],
+) -> None:
+    reader = Reader()
+    understand(GivenOptions(**typed), reader, Path("/"))
+    (option,) = typed
+    if option not in ("limit", "exclude"):  # they are held against the hosts of the target
+        assert len(reader.mistakes) == 1
+
+
+def test_an_empty_value_among_others_takes_nothing_back() -> None:
+    reader = Reader()
+    understand(GivenOptions(tags=["", "a"]), reader, Path("/"), takes_back=True)
+    assert [each.option for each in reader.mistakes] == ["--tags"]
+
+
+def test_what_is_not_typed_is_not_taken_back() -> None:
+    given = GivenOptions(limit="")
+    now = understand(given, Reader(), Path("/"), takes_back=True)
+    before = RunOptions(limit="web01", tags=("a",), become=True, timeout=5)
+    assert repeated(before, now, given) == RunOptions(tags=("a",), become=True, timeout=5)

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diaken_cli import units
@@ -35,8 +35,16 @@ class GivenOptions:
     vault_password_file: str | None = None
 
 
-def understand(given: GivenOptions, reader: Reader, folder: Path) -> RunOptions:
-    """The options; what is wrong goes into `reader`. Paths are relative to `folder`."""
+def understand(
+    given: GivenOptions, reader: Reader, folder: Path, *, takes_back: bool = False
+) -> RunOptions:
+    """The options; what is wrong goes into `reader`. Paths are relative to `folder`.
+
+    With `takes_back` an empty value is "none any more"; else it is a mistake, for a script's unset
+    variable must not widen what it asked for.
+    """
+    if takes_back:
+        given = _without_empty(given)
     if given.require_snapshot and given.snapshot is False:
         reader.refuse("--require-snapshot", None, "contradicts --no-snapshot")
     return RunOptions(
@@ -70,6 +78,14 @@ def understand(given: GivenOptions, reader: Reader, folder: Path) -> RunOptions:
             may_be_empty=False,
         ),
     )
+
+
+def _without_empty(given: GivenOptions) -> GivenOptions:
+    """The same, without what is typed as empty: `--tags ''`."""
+    empty: dict[str, None] = {
+        name: None for name, value in vars(given).items() if value in ("", [""], ("",))
+    }
+    return replace(given, **empty)
 
 
 def _tags(option: str, given: Sequence[str], reader: Reader) -> tuple[str, ...]:

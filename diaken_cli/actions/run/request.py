@@ -63,7 +63,8 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
         conflict = inactive
     paths = config.playbooks.paths
     playbook = reader.found("PLAYBOOK", asked.playbook, lambda name: catalog.find(name, paths))
-    options = understand(asked.options, reader, Path.cwd())
+    takes_back = asked.retry_failed is not None  # of the options of that run
+    options = understand(asked.options, reader, Path.cwd(), takes_back=takes_back)
     wait = reader.optional("--wait", asked.wait, units.parse_duration, 0, may_be_empty=False)
     retried = reader.optional(OPTION, asked.retry_failed, _number, None, may_be_empty=False)
     only = None

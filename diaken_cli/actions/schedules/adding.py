@@ -28,7 +28,7 @@ from diaken_cli.timing import (
     parse_rule,
     well_formed,
 )
-from diaken_cli.timing.moments import load_zone
+from diaken_cli.timing.moments import load_zone, moment_of
 from diaken_cli.words import TargetType
 
 DAY = timedelta(days=1)
@@ -124,7 +124,7 @@ def _values(
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskValues | None:
-    said = understand(options, reader, Path.cwd())
+    said = understand(options, reader, Path.cwd(), takes_back=current is not None)
     chosen = said if current is None else repeated(current.options, said, options)
     target, none_active = None, None
     try:
@@ -143,7 +143,7 @@ def _values(
         given.misfire_grace,
         units.parse_duration,
         current.grace if current else config.scheduler.misfire_grace,
-        may_be_empty=False,
+        may_be_empty=current is not None,
     )
     due_at = None
     if moment is not None and all(each.option != "--every" for each in reader.mistakes):
@@ -229,6 +229,8 @@ def _when(
     before = current.rule if current else None
     zone = _zone(config, given, current, reader, environ, needs_at=not cron)
     moment = current.moment if current else None
+    if current is not None and current.due_at is not None and given.every == "":
+        moment = moment_of(current.due_at, current.moment.zone)  # only its next one
     if given.at is not None:
         moment = reader.required("--at", given.at, _moment_parser(zone, now))
     elif current is None and not cron:
@@ -280,11 +282,14 @@ def _zone(
     if given.timezone is not None and given.at is None and current is not None and needs_at:
         reader.refuse("--timezone", given.timezone, "needs --at: say the moment, too")
         return current.moment.zone
+    typed = given.timezone if current is None else given.timezone or None
+    taken_back = typed is None and given.timezone is not None
     try:
-        if given.timezone is not None:
-            load_zone(given.timezone)
-            return given.timezone
-        zone = current.moment.zone if current else config.scheduler.timezone
+        if typed is not None:
+            load_zone(typed)
+            return typed
+        stays = current is not None and not taken_back
+        zone = current.moment.zone if current and stays else config.scheduler.timezone
         return zone or machine_zone(environ)
     except ValueError as fault:
         reader.refuse("--timezone", given.timezone, str(fault))
