@@ -31,7 +31,7 @@ READERS = (
     *(["schedule", "list", "--all"], ["schedule", "upcoming"], ["hosts", "sync", "--dry-run"]),
 )
 """They show what was stored."""
-LINE_OF_HOSTS = re.compile(r"(\d+\.){3}\d+\t[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*|#.*")
+LINE_OF_HOSTS = re.compile(r"(\d+\.){3}\d+\t[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*|#.*")
 LINE_OF_CRON = re.compile(
     r"#.*|[A-Z_]+=.*|\S+ \* \* \* \* .*diaken (scheduler tick|snapshots prune.*)|"
 )
@@ -155,7 +155,7 @@ def test_completion(world: World, words: list[str], shell: str) -> None:
 
 # ── imports ──────────────────────────────────────────────────────────────────────────────────
 
-NAME = re.compile(r"(?!-)[A-Za-z0-9-]+(\.(?!-)[A-Za-z0-9-]+)*")
+NAME = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.(?!-)[A-Za-z0-9_-]+)*")
 NEVER_STORED = re.compile(r"ansible_connection|inventory_hostname|(?i:ansible_.*pass.*)")
 
 
@@ -178,7 +178,7 @@ def check_export(world: World, shown: object) -> None:
         assert re.fullmatch(r"(\d+\.){3}\d+", said["ansible_host"]), (shown, exported)
         assert not any(map(NEVER_STORED.fullmatch, said)), (shown, exported)
     for group, said in document.items():
-        assert group == "_meta" or NAME.fullmatch(group.replace("_", "-")), (shown, exported)
+        assert group == "_meta" or NAME.fullmatch(group), (shown, exported)
         assert not any(map(NEVER_STORED.fullmatch, said.get("vars", ()))), (shown, exported)
 
 

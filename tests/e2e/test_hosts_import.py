@@ -299,6 +299,54 @@ def test_inventories_of_all_kinds_come_as_they_are(cli: Cli) -> None:
     assert named["kube_node"].vars["ansible_ssh_common_args"] == "-o Compression=yes"
 
 
+SITE = """\
+- hosts: kube_node
+  gather_facts: false
+  tasks:
+    - name: Who
+      ansible.builtin.command: echo "{{ tier }} {{ other }} {{ hostvars[other].rack }}, {{ spare }}"
+      register: said
+      vars:
+        other: "{{ groups.kube_control_plane | join }}"
+        spare: "{{ groups.calico_rr | length }}"
+    - ansible.builtin.debug:
+        var: said.stdout
+- hosts: kube_control_plane
+  gather_facts: false
+  tasks:
+    - name: Where
+      ansible.builtin.debug:
+        msg: "{{ tier }} in {{ rack }}"
+"""
+
+
+def test_a_repository_runs_on_an_imported_inventory_by_its_own_names(cli: Cli) -> None:
+    folder = cli.folder / "inventory"
+    folder.mkdir()
+    (folder / "hosts.yml").write_text(
+        "kube_control_plane: {hosts: {web_05: {ansible_host: 10.77.0.102}}}\n"
+        "kube_node: {hosts: {10.77.0.103: }, vars: {tier: node}}\n"
+        "k8s_cluster: {children: {kube_control_plane: , kube_node: }, vars: {tier: cluster}}\n"
+        "calico_rr: {}\n"
+    )
+    playbooks = cli.folder / "plays"
+    (playbooks / "site.yml").write_text(SITE)
+    (playbooks / "host_vars").mkdir()
+    (playbooks / "host_vars" / "web_05.yml").write_text("rack: r5\n")
+    call = ("hosts", "import", "--inventory", str(folder), "--environment", "TEST")
+    assert {row["status"] for row in cli.json(*call)} == {"created"}
+
+    run = cli.json("run", "group", "k8s_cluster", "site")
+
+    assert {each["host"]: each["status"] for each in run["hosts"]} == {
+        "10.77.0.103": "success",
+        "web_05": "success",
+    }
+    output = cli.run("history", "output", str(run["id"])).out
+    assert "node web_05 r5, 0" in output
+    assert "cluster in r5" in output
+
+
 # ── from a table ─────────────────────────────────────────────────────────────────────────────
 
 

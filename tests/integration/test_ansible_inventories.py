@@ -183,6 +183,16 @@ def test_yaml_and_json_are_read_with_and_without_a_suffix(tmp_path: Path, name: 
     }
 
 
+def test_what_ansible_passes_over_in_a_file_is_told(tmp_path: Path) -> None:
+    text = "web:\n  hots: {web01: }\n  hosts: {web: {ansible_host: 10.78.7.1}}\n"
+    lay(tmp_path, {"hosts.yml": text})
+    found = read(tmp_path / "hosts.yml")
+    assert groups(found) == {"web": ("web",)}
+    both, skipped = sorted(found.warnings)
+    assert both == "Found both group and host with same name: web"
+    assert skipped.startswith("Skipping unexpected key (hots) in group (web)")
+
+
 def test_what_can_not_be_read_at_all_is_a_mistake_that_says_why(tmp_path: Path) -> None:
     for name, content, told in (
         ("wide", "[web]\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),

@@ -19,6 +19,10 @@ _PLUGINS = {".yml": "yaml", ".yaml": "yaml", ".json": "yaml", ".toml": "toml"}
 _PLUGINS_OF_A_FOLDER = "yaml,ini"
 # What Ansible says of each plugin that it tried is a warning; its error is only that none is left.
 _REASON = re.compile(r"ailed to parse .* with '?\w+'? plugin: (.+)")
+# What it passes over in a file that it reads, and a name that means two things.
+_PASSED_OVER = re.compile(
+    r"^\[WARNING\]: ((?:Skipping|Found both) .+?)(?=\n\[|\n\n|\s*\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class AnsibleInventory:
     """All hosts with all the variables that Ansible has for them, and the groups by name.
 
     `own` has the variables that are said of a host itself, `left_out` a sentence for each file
-    that does not count.
+    that does not count, and for what Ansible passes over in the others.
     """
 
     hosts: Mapping[str, Mapping[str, Any]]
@@ -71,7 +75,8 @@ def read_inventory(path: Path) -> AnsibleInventory:
             finally:
                 first.kill()
                 second.kill()
-        unread = [*staged.left_out, *_unread(staged, said)]
+        passed_over = [" ".join(each.split()) for each in _PASSED_OVER.findall(said)]
+        unread = [*staged.left_out, *_unread(staged, said), *passed_over]
     groups = {
         name: Group(
             tuple(each.get("hosts", ())), tuple(each.get("children", ())), each.get("vars", {})
@@ -118,7 +123,7 @@ def _answer(process: "subprocess.Popen[str]", staged: Staged) -> tuple[dict[str,
         # The last of the plugins that tried it is the one for files of no special name.
         reasons = _REASON.findall(said)
         reason = staged.real(reasons[-1] if reasons else complaint(said))
-        raise ValueError(f"can't be read by Ansible: {reason}")
+        raise ValueError("; ".join([f"can't be read by Ansible: {reason}", *staged.left_out]))
     answer: dict[str, Any] = json.loads(printed)
     return answer, said
 
