@@ -130,6 +130,16 @@ def test_a_name_in_another_case_is_in_use(several: Cli) -> None:
     assert several.json("groups", "add", "Monitored", "--environment", "TEST")["hosts"] == 0
 
 
+def test_completion_knows_all_groups_of_a_host(several: Cli) -> None:
+    def completed(*words: str) -> list[str]:
+        done = several.run(*words, "", env={"_DIAKEN_COMPLETE": "fish"})
+        assert (done.status, done.err) == (0, "")
+        return [line.partition("\t")[0] for line in done.out.splitlines()]
+
+    assert completed("run", "group", "monitored", "update", "--exclude") == ["db01", "web01"]
+    assert completed("hosts", "set", "web01", "--add-group") == ["db", "monitored", "web"]
+
+
 def test_a_scheduled_group_has_the_hosts_of_any_position(several: Cli) -> None:
     several.json(
         *("schedule", "add", "Nightly", "--group", "monitored", "--playbook", "update"),

@@ -27,6 +27,22 @@ FAILS_IN_CHECK_MODE = """\
       ansible.builtin.raw: "false"
       check_mode: false
 """
+MEMBER = """\
+- hosts: edge
+  gather_facts: false
+  tasks:
+    - name: Edge
+      ansible.builtin.assert:
+        that:
+          - tier == 'outer' and group_name == 'four'
+          - groups['edge'] == ['web02', 'web03'] and groups['four'] | length == 4
+- hosts: lan-a
+  gather_facts: false
+  tasks:
+    - name: Lan
+      ansible.builtin.assert:
+        that: group_names == ['edge', 'four', 'lan-a']
+"""
 EDIT = """\
 - hosts: all
   gather_facts: false
@@ -115,6 +131,27 @@ def test_limit_and_exclude_never_mean_all(cli: Running) -> None:
 
     narrow = ("--limit", "web*:!web02", "--exclude", "web03", "--exclude", "web04")
     assert statuses(cli.json("run", "group", "four", "work", *narrow)) == {"web01": "success"}
+
+
+def test_a_host_is_run_on_as_a_member_of_any_of_its_groups(cli: Running) -> None:
+    """With the variables of all of them, and as a member of all of them in the playbook."""
+    in_test = ("--environment", "TEST")
+    for name, variables in (("edge", ("--var", "tier=outer")), ("lan-a", ())):
+        cli.json("groups", "add", name, *in_test, *variables)
+    cli.json("hosts", "set", "web02", "--add-group", "edge", "--add-group", "lan-a")
+    cli.json("hosts", "set", "web03", "--add-group", "edge")
+    cli.playbook("member", MEMBER)
+    try:
+        run = cli.json("run", "group", "edge", "member")
+        assert statuses(run) == {"web02": "success", "web03": "success"}
+        assert cli.said(run["id"], "web02") == [("Edge", "ok"), ("Lan", "ok")]
+        assert cli.said(run["id"], "web03") == [("Edge", "ok")]
+        whole = ("run", "environment", "TEST", "work", "--limit")
+        assert statuses(cli.json(*whole, "edge:&lan-a")) == {"web02": "success"}
+        assert statuses(cli.json(*whole, "four:!edge:!web04")) == {"web01": "success"}
+    finally:
+        for host in ("web02", "web03"):
+            cli.json("hosts", "set", host, "--group", "four")
 
 
 def test_limit_reads_no_settings_of_the_caller(cli: Running) -> None:
