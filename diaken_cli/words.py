@@ -206,6 +206,7 @@ class RunOptions:
     become: bool | None = None
     become_password_command: tuple[str, ...] = ()
     vault_password_file: str | None = None
+    vault_ids: tuple[str, ...] = ()  # LABEL@FILE, the file by its absolute path
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,7 @@ class DeployRequest:
     key: str | None = None
     python: str | None = None
     playbooks: tuple[str, ...] = ()
+    vault_ids: tuple[str, ...] = ()
     provision: bool = True
     address_probe: bool = True
     keep_on_failure: bool = False

@@ -2,7 +2,9 @@
 
 import os
 import shlex
+import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
 from diaken_cli.services import credentials
 from diaken_cli.services.ansible import catalog, launch
 from diaken_cli.services.ansible.extra_variables import extra_variables
-from diaken_cli.services.ansible.syntax import syntax_check
+from diaken_cli.services.ansible.syntax import may_end_in_the_middle, syntax_check
 from diaken_cli.services.ansible.work import (
     FORKS,
     Inventory,
@@ -42,36 +44,23 @@ def carry_out(
     outcome. Raises AnsibleNotStarted, SecretError, and Canceled or TimedOut when it had to be
     stopped; nothing of it goes on then.
     """
-    try:
-        found = catalog.find(name, config.playbooks.paths)
-        given = extra_variables(options.extra_vars, Path.cwd())
-    except (NotFound, ValueError) as fault:
-        raise _not_started(name, fault) from fault
-    section = config.ansible
-    command = options.become_password_command or section.become_password_command
-    become = section.become if options.become is None else options.become
-    vault = options.vault_password_file or section.vault_password_file
-    work = Work(
-        name=name,
-        playbook=found.path,
-        targets=tuple(target(host, config.ssh) for host in hosts),
+    work = _work(
+        name,
+        hosts,
+        options,
+        store,
+        config,
+        variables,
         mark=recording.uid,
         lock=recording.lock_path,
-        ssh=ssh_settings(store, config.ssh),
-        inventory=inventory(store, hosts, config.ssh),
-        settings=store.inventory.settings(),
-        extra_variables=(*given, *([variables] if variables else [])),
-        options=options,
-        forks=options.forks or section.forks or FORKS,
-        pipelining=section.pipelining,
-        timeout=options.timeout or section.timeout,
-        become=become,
-        become_password=_become_password(command) if become and command else None,
-        become_password_command=tuple(command or ()) if become else (),
-        vault_password_file=Path(vault) if vault else None,
-        hidden_environment=_secrets(store),
-        repository=found.repository(),
     )
+    command = options.become_password_command or config.ansible.become_password_command
+    if work.become and command:
+        work = replace(
+            work,
+            become_password=_become_password(command),
+            become_password_command=tuple(command),
+        )
     outcome = launch.carry_out(work, recording.emit, _listening(recording))
     recording.flush()
     if outcome.canceled:
@@ -91,50 +80,99 @@ def carry_out(
 
 def check_start(
     name: str,
+    hosts: Sequence[HostRecord],
     options: RunOptions,
     store: Store,
     config: Config,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Have Ansible look at a playbook. Raises AnsibleNotStarted where it would not start it."""
-    if refused := refusal(name, options, store, config, should_stop):
+    if refused := refusal(name, hosts, options, store, config, should_stop):
         raise refused
+
+
+def should_be_checked(name: str, options: RunOptions, config: Config) -> bool:
+    """Whether that Ansible can't start it might show only after something was changed.
+
+    Where not, Ansible itself tells at its start, and a run is spared the second that asking takes.
+    """
+    if options.snapshot:
+        return True
+    return may_end_in_the_middle(catalog.find(name, config.playbooks.paths).path)
 
 
 def refusal(
     name: str,
+    hosts: Sequence[HostRecord],
     options: RunOptions,
     store: Store,
     config: Config,
     should_stop: Callable[[], bool] = lambda: False,
     variables: Mapping[str, Any] | None = None,
 ) -> AnsibleNotStarted | None:
-    """What Ansible has against a playbook, with the extra variables that it is to get.
+    """What Ansible has against a playbook, with the hosts and variables that it is to get.
 
-    `variables` are those beside the options'. It takes a second or two; nothing is known where
-    `should_stop` has ended it. Raises AnsibleNotStarted where there is no such playbook, no file of
-    its variables, or no Ansible.
+    There may be no hosts yet. `variables` are those beside the options'. It takes a second or two;
+    nothing is known where `should_stop` has ended it. Raises AnsibleNotStarted where there is no
+    such playbook, no file of its variables, or no Ansible.
     """
-    try:
-        found = catalog.find(name, config.playbooks.paths)
-        given = extra_variables(options.extra_vars, Path.cwd())
-    except (NotFound, ValueError) as fault:
-        raise _not_started(name, fault) from fault
-    vault = options.vault_password_file or config.ansible.vault_password_file
-    complaint = syntax_check(
-        found.path,
-        Path(vault) if vault else None,
-        (store.inventory.settings(), *given, *([variables] if variables else [])),
-        should_stop,
-        hidden_environment=_secrets(store),
-        repository=found.repository(),
+    work = _work(
+        name,
+        hosts,
+        options,
+        store,
+        config,
+        variables,
+        mark=str(uuid.uuid4()),
+        lock=Path(os.devnull),
     )
+    complaint = syntax_check(work, should_stop)
     if complaint is None:
         return None
     return AnsibleNotStarted(
         f"Ansible would not start {name}: {complaint}",
         headline=complaint,
         hint=f"Check it with: diaken playbooks show {name}",
+    )
+
+
+def _work(
+    name: str,
+    hosts: Sequence[HostRecord],
+    options: RunOptions,
+    store: Store,
+    config: Config,
+    variables: Mapping[str, Any] | None,
+    *,
+    mark: str,
+    lock: Path,
+) -> Work:
+    """What Ansible is asked for, but for the password of `become`. Raises AnsibleNotStarted."""
+    try:
+        found = catalog.find(name, config.playbooks.paths)
+        given = extra_variables(options.extra_vars, Path.cwd())
+    except (NotFound, ValueError) as fault:
+        raise _not_started(name, fault) from fault
+    section = config.ansible
+    vault = options.vault_password_file or section.vault_password_file
+    return Work(
+        name=name,
+        playbook=found.path,
+        targets=tuple(target(host, config.ssh) for host in hosts),
+        mark=mark,
+        lock=lock,
+        ssh=ssh_settings(store, config.ssh),
+        inventory=inventory(store, hosts, config.ssh) if hosts else Inventory(),
+        settings=store.inventory.settings(),
+        extra_variables=(*given, *([variables] if variables else [])),
+        options=options,
+        forks=options.forks or section.forks or FORKS,
+        pipelining=section.pipelining,
+        timeout=options.timeout or section.timeout,
+        become=section.become if options.become is None else options.become,
+        vault_password_file=Path(vault) if vault else None,
+        hidden_environment=_secrets(store),
+        repository=found.repository(),
     )
 
 

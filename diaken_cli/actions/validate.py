@@ -295,6 +295,21 @@ def existing_path(text: str) -> str:
     return str(path) if os.path.isdir(path) else existing_file(text)  # noqa: PTH112
 
 
+def vault_id(text: str) -> str:
+    """A vault's `LABEL@FILE`, the file by its absolute path; without a label it is the default one.
+
+    https://docs.ansible.com/ansible-core/2.19/vault_guide/vault_managing_passwords.html
+    """
+    label, at, file = text.partition("@")
+    if not at:
+        label, file = "", text
+    if file in ("prompt", "prompt_ask_vault_pass"):
+        raise ValueError("nobody is asked for it: name a file, or a program that prints it")
+    if not file or re.search(r"\s", label):
+        raise ValueError("must be LABEL@FILE, such as prod@/etc/diaken/vault-prod")
+    return f"{label or 'default'}@{existing_file(file)}"
+
+
 def existing_folder(text: str) -> str:
     """The absolute path of a folder that is there."""
     path = whole_path(text)

@@ -81,6 +81,15 @@ class DeployOptions:
             " a second time: it has to be safe to repeat.",
         ),
     ] = None
+    vault_ids: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vault-id",
+            metavar="LABEL@FILE",
+            rich_help_panel=PROVISIONING,
+            help="What opens the vaults of the playbooks, as for `run host`; can be given again.",
+        ),
+    ] = None
     provision: Annotated[
         bool,
         typer.Option(

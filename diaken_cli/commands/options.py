@@ -126,6 +126,16 @@ class PlaybookOptions:
         str | None,
         typer.Option("--vault-password-file", metavar="FILE", rich_help_panel=SECRETS),
     ] = None
+    vault_ids: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vault-id",
+            metavar="LABEL@FILE",
+            rich_help_panel=SECRETS,
+            help="The file that opens the vaults of that label, or a program that prints their"
+            " password. Can be given again.",
+        ),
+    ] = None
 
     @property
     def snapshot_is_decided(self) -> bool:

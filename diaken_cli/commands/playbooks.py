@@ -41,6 +41,12 @@ def show(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="See: diaken playbooks list")
     ] = None,
+    vault_ids: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vault-id", metavar="LABEL@FILE", help="What opens its vaults; can be given again."
+        ),
+    ] = None,
 ) -> None:
     """Show a playbook and its variables, and have Ansible check its syntax.
 
@@ -50,11 +56,14 @@ def show(
 
     Example: diaken playbooks show verify_reboot --json | jq '.variables[].name'
     """
+    from diaken_cli.actions.playbook import refusal
+    from diaken_cli.actions.run.options import read_vault_ids
+    from diaken_cli.actions.validate import Reader
     from diaken_cli.render.inventory import VARIABLE_COLUMNS
     from diaken_cli.services.ansible.catalog import find, list_playbooks
-    from diaken_cli.services.ansible.syntax import syntax_check
+    from diaken_cli.words import RunOptions
 
-    paths, vault = call.config.playbooks.paths, call.config.ansible.vault_password_file
+    paths = call.config.playbooks.paths
     with asking(call) as ask:
         name = ask.choice(
             "NAME", name, "Playbook", lambda: (each.name for each in list_playbooks(paths))
@@ -62,10 +71,13 @@ def show(
         if name is None:
             raise InvalidInput(require(NAME=name))
         found = find(name, paths)
-        complaint = syntax_check(found.path, vault, repository=found.repository())
-        if complaint is not None:
+        reader = Reader()
+        options = RunOptions(vault_ids=read_vault_ids(vault_ids or (), reader))
+        reader.check()
+        refused = refusal(name, (), options, call.store, call.config)
+        if refused is not None:
             raise AnsibleNotStarted(
-                f"Ansible would not start {found.name} ({found.path}): {complaint}"
+                f"Ansible would not start {found.name} ({found.path}): {refused.headline}"
             )
         shape = found.as_json()
         if call.output.format is not Format.TEXT:

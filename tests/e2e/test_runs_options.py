@@ -3,9 +3,11 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from diaken_cli.services.ansible import environment
 from tests.e2e.cli import DIAKEN
 from tests.e2e.running import Running, counters, ready, statuses
 from tests.integration.ansible_fixture import until
@@ -49,6 +51,18 @@ EDIT = """\
   tasks:
     - name: Edit
       ansible.builtin.copy: {content: "new\\n", dest: /root/edited}
+"""
+SEALED = """\
+- hosts: web01
+  gather_facts: false
+  tasks: [{ansible.builtin.raw: "true"}]
+- hosts: all
+  gather_facts: false
+  vars_files: [sealed/dev.yml, sealed/prod.yml]
+  tasks:
+    - name: Open
+      ansible.builtin.debug: {msg: "{{ dev }}, {{ prod }}"}
+      failed_when: inventory_hostname in (fail_on | default('')).split(',')
 """
 NEVER_STARTED = {
     "yaml": ("- hosts: all\n  tasks: [\n", "YAML parsing failed"),
@@ -187,12 +201,14 @@ def test_a_playbook_that_ansible_does_not_start(cli: Running, name: str) -> None
     text, reason = NEVER_STARTED[name]
     cli.playbook(f"broken/{name}", text)
 
-    run = cli.json("run", "host", "web01", f"broken/{name}", status=14)
+    before = runs(cli)
 
-    assert (run["status"], run["error"]["code"]) == ("failed", "ansible")
-    assert reason in run["error"]["message"]
-    assert statuses(run) == {"web01": "skipped"}
-    assert [step["status"] for step in run["steps"]] == ["failed"]
+    error = cli.error(14, "run", "host", "web01", f"broken/{name}")
+
+    assert error["code"] == "ansible"
+    assert reason in error["message"]
+    assert runs(cli) == before, "no run is recorded, and no host stays locked"
+    assert cli.error(14, "run", "host", "web01", f"broken/{name}")["code"] == "ansible"
 
 
 def test_a_playbook_that_is_missing_or_cannot_be_read(cli: Running, lab: Lab) -> None:
@@ -243,10 +259,9 @@ def test_a_playbook_that_can_not_start_costs_no_snapshot(cli: Running) -> None:
     dry = cli.error(14, *words, "--dry-run")
     assert dry["message"].startswith("Ansible would not start typo: ")
     assert "comand" in dry["message"]
-    run = cli.json(*words, status=14)
-    assert run["error"]["message"] == dry["message"]
-    assert (run["steps"][0]["name"], run["steps"][0]["status"]) == ("snapshot", "failed")
-    assert statuses(run) == dict.fromkeys(("web01", "web02", "web03", "web04"), "skipped")
+    recorded = runs(cli)
+    assert cli.error(14, *words)["message"] == dry["message"]
+    assert runs(cli) == recorded
     assert cli.json("snapshots", "list") == before
 
     imported = ("run", "host", "web01", "whole", "--dry-run")
@@ -384,3 +399,46 @@ def was_in(cli: Running, host: str, number: int) -> bool:
     detail = cli.store.history.find(number)
     assert detail is not None
     return host in {each.host for each in detail.hosts}
+
+
+def test_vaults_are_opened_by_their_labels_in_a_run_its_retry_and_a_task(cli: Running) -> None:
+    cli.playbook("sealed", SEALED)
+    for label in ("dev", "prod"):
+        _sealed(cli.folder / "playbooks" / "sealed" / f"{label}.yml", label, cli.folder)
+    opened = ("--vault-id", "dev@dev.pass", "--vault-id", f"prod@{cli.folder}/prod.pass")
+    words = ("run", "group", "four", "sealed", "--limit", "web01:web02")
+    before = runs(cli)
+
+    missing = cli.error(14, *words, *opened[:2])
+    assert "/sealed/prod.yml" in missing["message"]
+    assert "no vault secrets" in missing["message"] or "Decryption failed" in missing["message"]
+    asking = cli.mistakes(2, *words, "--vault-id", "x@prompt", "--vault-id", "x@absent")
+    assert asking == ["--vault-id", "--vault-id"]
+    assert runs(cli) == before
+
+    run = cli.json(*words, *opened, "-e", "fail_on=web02", status=3)
+    retried = cli.json(*words[:4], "--retry-failed", str(run["id"]), "-e", "fail_on=", status=0)
+    assert statuses(retried) == {"web02": "success"}
+    at = ("--at", "2099-01-01 03:00", "--timezone", "UTC")
+    task = ("schedule", "add", "Open", "--group", "four", "--environment", "TEST", *at)
+    assert cli.error(14, *task, "--playbook", "sealed", *opened[:2])["code"] == "ansible"
+    added = cli.json(*task, "--playbook", "sealed", *opened)
+    labels = [each.partition("@")[0] for each in added["options"]["vault_ids"]]
+    assert labels == ["dev", "prod"]
+    assert all(each.partition("@")[2].startswith("/") for each in added["options"]["vault_ids"])
+    assert cli.error(14, "playbooks", "show", "sealed")["code"] == "ansible"
+    assert cli.run("playbooks", "show", "sealed", *opened).status == 0
+
+
+def _sealed(path: Path, label: str, passwords: Path) -> None:
+    """A file of one variable, named as its vault, that opens with `LABEL.pass`."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"{label}: of {label}\n")
+    (passwords / f"{label}.pass").write_text(f"pass of {label}\n")
+    vault = Path(environment.ansible_playbook()).with_name("ansible-vault")
+    subprocess.run(
+        [vault, "encrypt", f"--vault-id={label}@{passwords}/{label}.pass", path],
+        env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "HOME": str(passwords)},
+        capture_output=True,
+        check=True,
+    )

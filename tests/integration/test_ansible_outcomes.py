@@ -211,7 +211,7 @@ def test_a_playbook_that_cannot_be_parsed_never_started(
     playbook = bench.playbook(text)
 
     ran = bench.carry_out(playbook, bench.targets(1))
-    complaint = syntax_check(playbook)
+    complaint = syntax_check(bench.work(playbook, bench.targets(1)))
 
     assert not ran.outcome.started
     assert ran.statuses == {"web01": SKIPPED}
@@ -235,7 +235,7 @@ def test_a_file_that_is_included_and_cannot_be_parsed_is_the_reason(bench: Bench
 
 
 def test_a_syntax_check_has_nothing_against_a_good_playbook(bench: Bench) -> None:
-    assert syntax_check(bench.playbook(GREETING)) is None
+    assert syntax_check(bench.work(bench.playbook(GREETING), ())) is None
 
 
 def test_ten_hosts_work_at_the_same_time(bench: Bench) -> None:

@@ -123,7 +123,8 @@ def test_it_runs_by_its_folder_of_playbooks_as_by_its_root(bench: Bench, book: P
     found = catalog.find("site", [book / "playbooks"])
     by_root = catalog.find("playbooks/site", [book])
     assert (by_root.path, by_root.repository()) == (found.path, found.repository())
-    assert syntax_check(found.path, repository=found.repository()) is None
+    work = bench.work(found.path, bench.targets(1, 2), repository=found.repository())
+    assert syntax_check(work) is None
 
     ran = bench.carry_out(found.path, bench.targets(1, 2), repository=found.repository())
 
@@ -139,7 +140,7 @@ def test_it_runs_by_its_folder_of_playbooks_as_by_its_root(bench: Bench, book: P
 
 
 def test_without_its_ansible_cfg_the_role_is_not_found(bench: Bench, book: Path) -> None:
-    complaint = syntax_check(book / "playbooks" / "site.yml")
+    complaint = syntax_check(bench.work(book / "playbooks" / "site.yml", bench.targets(1)))
 
     assert complaint is not None
     assert "the role 'greeting' was not found" in complaint

@@ -63,7 +63,8 @@ def _not_startable(
             catalog.find(name, config.playbooks.paths)
         except NotFound:
             continue
-        if refused := refusal(name, RunOptions(), store, config, should_stop, variables):
+        options = RunOptions(vault_ids=request.vault_ids)
+        if refused := refusal(name, (), options, store, config, should_stop, variables):
             mistakes.append(Mistake("--playbook", name, refused.message, kind="ansible"))
     return mistakes
 

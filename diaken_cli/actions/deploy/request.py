@@ -52,6 +52,7 @@ class Asked:
     key: str | None = None
     python: str | None = None
     playbooks: tuple[str, ...] = ()
+    vault_ids: tuple[str, ...] = ()
     provision: bool = True
     address_probe: bool = True
     keep_on_failure: bool = False
@@ -63,7 +64,8 @@ class Asked:
     @classmethod
     def typed(cls, name: str | None, **options: Any) -> Self:
         """From options, where one that can be given again is a list, or None."""
-        lists = {key: tuple(options[key] or ()) for key in ("dns", "extra_config", "playbooks")}
+        several = ("dns", "extra_config", "playbooks", "vault_ids")
+        lists = {key: tuple(options[key] or ()) for key in several}
         return cls(name=name, **(options | lists))
 
 
@@ -150,6 +152,11 @@ def understand(
         "extra_config": _extra_config(read, asked.extra_config),
         "port": read.read("--port", asked.port, validate.port),
         "playbooks": asked.playbooks,
+        "vault_ids": tuple(
+            each
+            for given in asked.vault_ids
+            if (each := read.read("--vault-id", given, validate.vault_id))
+        ),
     }
     for timeout in ("clone_timeout", "ip_timeout", "ssh_timeout"):
         option = f"--{timeout.replace('_', '-')}"

@@ -19,7 +19,7 @@ from diaken_cli.actions.run.summary import (
 )
 from diaken_cli.actions.run.targets import RunTarget, narrowed
 from diaken_cli.config import Config
-from diaken_cli.errors import Canceled, Conflict, NotFound, OperationFailed
+from diaken_cli.errors import AnsibleNotStarted, Canceled, Conflict, NotFound, OperationFailed
 from diaken_cli.events import Emit, HostFinished, RunStarted
 from diaken_cli.services.ansible.work import Outcome
 from diaken_cli.store import Store
@@ -54,11 +54,12 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class PlaybookRun:
-    """What the steps of one run work on."""
+    """What the steps of one run work on; `checked`: Ansible was asked about the playbook before."""
 
     request: RunRequest
     recording: Recording
     outside: Outside
+    checked: bool = False
 
 
 def steps(request: RunRequest) -> tuple[Step[PlaybookRun, RunRequest], ...]:
@@ -77,7 +78,19 @@ def check(request: RunRequest, outside: Outside) -> None:
     No vCenter is asked; Ansible is, which takes a second or two.
     """
     _check_snapshots(request, outside.config)
-    playbook.check_start(request.playbook, request.options, outside.store, outside.config)
+    _check_playbook(request, outside, lambda: False)
+
+
+def _check_playbook(request: RunRequest, outside: Outside, should_stop: Callable[[], bool]) -> None:
+    """Raise AnsibleNotStarted where Ansible would not start the playbook."""
+    playbook.check_start(
+        request.playbook,
+        request.target.hosts,
+        request.options,
+        outside.store,
+        outside.config,
+        should_stop,
+    )
 
 
 def _check_snapshots(request: RunRequest, config: Config) -> None:
@@ -99,8 +112,12 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
     `wait` is for how many seconds hosts that another run holds are waited for; the hosts are those
     that the target has when they are locked. Raises Conflict where they stay locked, NotFound,
     Conflict or InvalidInput where none is left by then, and what ended the run where no host
-    succeeded: OperationFailed, TimedOut, AnsibleNotStarted, Canceled.
+    succeeded: OperationFailed, TimedOut, Canceled; AnsibleNotStarted where Ansible can't start the
+    playbook: no run is recorded then.
     """
+    checked = playbook.should_be_checked(request.playbook, request.options, outside.config)
+    if checked:
+        _check_playbook(request, outside, lambda: False)
     target = request.target
     new = NewRun(
         kind=RunKind.PLAYBOOK,
@@ -119,8 +136,13 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
         )
         return begun, request.on(hosts)
 
-    with carrying_out(outside, begin, show, wait=wait) as world:
-        journal.carry_out(steps(request), world, {})
+    with carrying_out(outside, begin, show, wait=wait, checked=checked) as world:
+        try:
+            journal.carry_out(steps(request), world, {})
+        except AnsibleNotStarted:
+            if not request.options.snapshot:
+                world.recording.withdraw()
+            raise
         return world.recording.ending
 
 
@@ -155,6 +177,7 @@ def carrying_out(
     show: Emit,
     *,
     wait: float = 0,
+    checked: bool = False,
 ) -> Iterator[PlaybookRun]:
     """A recorded run; a host that it did not get to is `skipped`, whatever ended it.
 
@@ -184,10 +207,10 @@ def carrying_out(
         for host in hosts:
             recording.knows_host(host.name, host.id)
         try:
-            yield PlaybookRun(begun[0], recording, outside)
+            yield PlaybookRun(begun[0], recording, outside, checked)
         finally:
             canceled = isinstance(sys.exception(), Canceled)
-            for host in hosts:
+            for host in () if recording.withdrawn else hosts:
                 if not recording.has_result(host.name):
                     skipped = HostResult(host.name, host.ip, HostStatus.SKIPPED)
                     recording.emit(HostFinished(result=skipped, canceled=canceled))
@@ -209,14 +232,9 @@ def _snapshot(world: PlaybookRun) -> Facts:
     from diaken_cli.actions.snapshots.taking import automatic_name, take
 
     request, recording, outside = world.request, world.recording, world.outside
-    playbook.check_start(
-        request.playbook,
-        request.options,
-        outside.store,
-        outside.config,
-        recording.stop.requested,
-    )
-    recording.stop.check()
+    if not world.checked:
+        _check_playbook(request, outside, recording.stop.requested)
+        recording.stop.check()
     name = automatic_name(request.playbook, now())
     required = snapshot_required(request.options, outside.config)
     taken = take(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diaken_cli import units
-from diaken_cli.actions.validate import Reader, existing_file
+from diaken_cli.actions.validate import Reader, existing_file, vault_id
 from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.words import RunOptions
 
@@ -33,6 +33,7 @@ class GivenOptions:
     become: bool | None = None
     become_password_command: str | None = None
     vault_password_file: str | None = None
+    vault_ids: Sequence[str] | None = None
 
 
 def understand(
@@ -77,6 +78,7 @@ def understand(
             None,
             may_be_empty=False,
         ),
+        vault_ids=read_vault_ids(given.vault_ids or (), reader),
     )
 
 
@@ -106,6 +108,14 @@ def _extra_variables(given: Sequence[str], reader: Reader, folder: Path) -> tupl
         else:
             kept.append(f"@{found.absolute()}" if isinstance(found, Path) else each)
     return tuple(kept)
+
+
+def read_vault_ids(given: Sequence[str], reader: Reader) -> tuple[str, ...]:
+    """Each `LABEL@FILE` with the absolute path of its file; what is wrong goes into `reader`."""
+    read = [
+        reader.optional("--vault-id", each, vault_id, None, may_be_empty=False) for each in given
+    ]
+    return tuple(each for each in read if each is not None)
 
 
 def _forks(text: str) -> int:

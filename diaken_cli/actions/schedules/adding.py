@@ -15,6 +15,7 @@ from diaken_cli.config import Config
 from diaken_cli.errors import InvalidInput, NotFound
 from diaken_cli.services.ansible import catalog
 from diaken_cli.store import Store
+from diaken_cli.store.records import HostRecord  # noqa: TC001  as everywhere
 from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.timing import (
     Moment,
@@ -127,13 +128,14 @@ def _values(
     said = understand(options, reader, Path.cwd(), takes_back=current is not None)
     chosen = said if current is None else repeated(current.options, said, options)
     target, none_active = None, None
+    hosts: tuple[HostRecord, ...] = ()
     try:
         target = _target(store, given, current, reader)
     except NotFound as missing:  # a group without an active host: a mistake goes before it
         none_active = missing
     if target is not None:
         try:
-            narrowed(store, target, chosen)
+            hosts = narrowed(store, target, chosen).hosts
         except InvalidInput as fault:
             reader.mistakes += fault.mistakes
     playbook = _playbook(config, given, current, reader)
@@ -154,7 +156,7 @@ def _values(
         raise none_active
     if target is None or target.id is None or playbook is None or moment is None or due_at is None:
         return None
-    check_start(playbook.name, chosen, store, config)
+    check_start(playbook.name, hosts, chosen, store, config)
     return TaskValues(
         target_type=target.type,
         target_id=target.id,

@@ -23,8 +23,7 @@ def write(work: Work, folder: Path) -> tuple[list[str], list[Path]]:
     if work.become_password is not None:
         secrets.append(private.write(folder / "become", work.become_password))
         argv.append(f"--become-password-file={secrets[-1]}")
-    if work.vault_password_file is not None:
-        argv.append(f"--vault-password-file={work.vault_password_file.absolute()}")
+    argv += vaults(work)
     said = work.options
     argv += ["--check"] * said.check + ["--diff"] * said.diff
     argv += [f"--tags={','.join(said.tags)}"] if said.tags else []
@@ -39,6 +38,14 @@ def write_inventory(targets: Sequence[Target], around: Inventory, folder: Path) 
     argv = ["--inventory", str(hosts)]
     if lines := inventory.limit(around):
         argv.append(f"--limit=@{private.write(folder / 'limit', chr(10).join(lines))}")
+    return argv
+
+
+def vaults(work: Work) -> list[str]:
+    """The arguments for what opens vaults."""
+    argv = [f"--vault-id={each}" for each in work.options.vault_ids]
+    if work.vault_password_file is not None:
+        argv.append(f"--vault-password-file={work.vault_password_file.absolute()}")
     return argv
 
 

@@ -28,6 +28,7 @@ from diaken_cli.words import HostStatus
 ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
 _NOT_FOUND = 127
 _GIVEN_UP = 126
+_BEGINS = ("playbook_on_task_start", "playbook_on_handler_task_start", "runner_on_start")
 _PACE = 0.5  # seconds from one look at `should_stop` to the next
 _GRACE = 3.0  # seconds that Ansible gets to end its workers by itself
 _CLOSING = 5.0  # seconds that ssh's masters get to close their connections
@@ -79,6 +80,7 @@ class _Attempt:
         self._tally = Tally()
         self._translator = Translator(work.name, (work.become_password or "",))
         self._secrets: list[Path] = []
+        self._any_task = False
 
     def run(self, program: str, folder: Path) -> int:
         """Run Ansible to its end, or to ours; its return code."""
@@ -114,13 +116,16 @@ class _Attempt:
         elif not tally.finished and reason is None:
             reason = self._translator.said or f"Ansible ended, with return code {return_code}"
         results = tally.judge(self._work.targets, reason or "", canceled=canceled)
-        if tally.started:
+        # Ansible reads the variables of a play when it comes to it, after it has started.
+        began = self._any_task or tally.finished or cause is not None
+        started = tally.started and began
+        if started:
             for result in results:
                 unfinished = canceled and result.status is HostStatus.SKIPPED
                 self._emit(HostFinished(result=result, canceled=unfinished or result.canceled))
         return Outcome(
             return_code=return_code,
-            started=tally.started,
+            started=started,
             results=results,
             reason=reason,
             timed_out=timed_out,
@@ -160,6 +165,8 @@ class _Attempt:
         self._tally.note_raw(raw)
         if self._tally.started:
             self._forget_secrets()
+        if raw["event"] in _BEGINS:
+            self._any_task = True
         if raw["event"] == "runner_on_start":
             data = raw["event_data"]
             self._tally.begin(data["host"], self._translator.task_name(data))

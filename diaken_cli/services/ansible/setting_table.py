@@ -178,9 +178,9 @@ TOPICS: tuple[Topic, ...] = (
         ),
     ),
     Topic(
-        Owner.REPOSITORY,
+        Owner.DIAKEN,
         "Retry files",
-        "Written only where the repository asks for them; `--retry-failed` needs none.",
+        "`--retry-failed` needs none; diaken has Ansible tell it the hosts that it gave up.",
         _settings(
             """
             RETRY_FILES_ENABLED defaults.retry_files_enabled

@@ -1,61 +1,88 @@
-"""Would Ansible start this playbook? Asked before it is scheduled, not at three in the morning."""
+"""Would Ansible start this playbook? Asked before anything is changed, or scheduled."""
 
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import yaml
+
 from diaken_cli.services.ansible import arguments, environment, private
-from diaken_cli.services.ansible.repository import Repository
 from diaken_cli.services.ansible.translate import complaint
-from diaken_cli.services.ansible.work import SshSettings, Variables
+from diaken_cli.services.ansible.work import Work
 
 _PATIENCE = 120  # seconds
 _PACE = 0.2  # seconds from one look at `should_stop` to the next
+_MOST_FILES = 2000  # that are looked at for vaults
+_VAULT = b"$ANSIBLE_VAULT"
+_UNDEFINED = " is undefined"
+_AT_ONCE = ("'import_playbook'", " in import path ")  # what these name is read before any play
+_PLAYS = frozenset(["import_playbook", "ansible.builtin.import_playbook"])
 
 
-def syntax_check(
-    playbook: Path,
-    vault_password_file: Path | None = None,
-    extra_variables: Sequence[Variables] = (),
-    should_stop: Callable[[], bool] = lambda: False,
-    hidden_environment: frozenset[str] = frozenset(),
-    repository: Repository = Repository(),  # noqa: B008  it is frozen
-) -> str | None:
+def syntax_check(work: Work, should_stop: Callable[[], bool] = lambda: False) -> str | None:
     """What Ansible has against a playbook, or None; it is read, and nothing is run.
 
-    What it imports may depend on extra variables. `hidden_environment` names variables of diaken's
-    environment that Ansible must not see. Once `should_stop` says so nothing is known any
-    more, and None is returned.
+    With the inventory, the extra variables and the vaults of the work. What a play gets from the
+    plays before it is not known yet: a variable that is undefined is no ground to refuse, but in
+    the only play. Once `should_stop` says so nothing is known any more, and None is returned.
 
     Raises:
         AnsibleNotStarted: there is no ansible-playbook.
     """
-    argv = [environment.ansible_playbook(), "--syntax-check", "--inventory=localhost,"]
-    if vault_password_file is not None:
-        argv.append(f"--vault-password-file={vault_password_file.absolute()}")
-    with private.folder() as scratch:
-        settings = environment.settings(
-            SshSettings(Path(os.devnull)), scratch, repository=repository
-        )
-        variables, _ = arguments.write_variables(extra_variables, scratch)
-        with subprocess.Popen(
-            [*argv, *variables, str(playbook.absolute())],
-            cwd=playbook.parent if playbook.parent.is_dir() else scratch,
-            env=environment.inherited(os.environ, hidden_environment)
-            | settings
-            | {"ANSIBLE_INVENTORY_ENABLED": "host_list", "ANSIBLE_LOCALHOST_WARNING": "False"},
+    program = environment.ansible_playbook()
+    said = _ask(work, should_stop, lambda folder: _playbook(program, work, folder))
+    if said is not None:
+        return None if _may_be_defined_later(said, work) else said
+    if work.targets and any(_vaults_beside(work.playbook.parent)):
+        # Variables of hosts are read when the first task begins.
+        return _ask(work, should_stop, lambda folder: _variables(program, work, folder))
+    return None
+
+
+def may_end_in_the_middle(playbook: Path) -> bool:
+    """Whether Ansible may find only after its first play that another one can't be started.
+
+    It reads the files of a play's variables when the play begins, everything else at once.
+    """
+    text = _text(playbook)
+    return "import_playbook" in text or ("vars_files" in text and not _has_one_play(playbook))
+
+
+def _playbook(program: str, work: Work, folder: Path) -> list[str]:
+    argv, _ = arguments.write(work, folder)
+    return [program, "--syntax-check", *argv]
+
+
+def _variables(program: str, work: Work, folder: Path) -> list[str]:
+    beside = Path(program).with_name("ansible-inventory")
+    inventory = arguments.write_inventory(work.targets, work.inventory, folder)
+    place = f"--playbook-dir={work.playbook.parent}"
+    return [str(beside), "--list", *inventory, *arguments.vaults(work), place]
+
+
+def _ask(
+    work: Work, should_stop: Callable[[], bool], command: Callable[[Path], list[str]]
+) -> str | None:
+    beside = work.playbook.parent
+    with (
+        private.folder() as scratch,
+        subprocess.Popen(
+            command(scratch),
+            cwd=beside if beside.is_dir() else scratch,
+            env=environment.for_work(work, scratch) | {"ANSIBLE_LOCALHOST_WARNING": "False"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             start_new_session=True,  # a Ctrl-C is for diaken: Ansible would complain of it
-        ) as ansible:
-            return _answer(ansible, should_stop)
+        ) as ansible,
+    ):
+        return _answer(ansible, should_stop)
 
 
 def _answer(ansible: "subprocess.Popen[str]", should_stop: Callable[[], bool]) -> str | None:
@@ -64,15 +91,66 @@ def _answer(ansible: "subprocess.Popen[str]", should_stop: Callable[[], bool]) -
     try:
         while not should_stop():
             try:
-                printed, said = ansible.communicate(timeout=_PACE)
+                _, said = ansible.communicate(timeout=_PACE)
             except subprocess.TimeoutExpired:
                 if time.monotonic() > deadline:
                     return f"its syntax could not be checked within {_PATIENCE} seconds"
             else:
                 ended = True
-                return None if ansible.returncode == 0 else complaint(said) or complaint(printed)
+                if ansible.returncode == 0:
+                    return None
+                return complaint(said) or f"it ended with {ansible.returncode}"
         return None
     finally:
         if not ended:  # once it has, its number may be another process's
             with suppress(ProcessLookupError):  # with what a vault has it run
                 os.killpg(ansible.pid, signal.SIGKILL)
+
+
+def _may_be_defined_later(said: str, work: Work) -> bool:
+    """Whether a complaint is of a variable that an earlier play may define."""
+    if _UNDEFINED not in said or any(sign in said for sign in _AT_ONCE):
+        return False
+    return not (work.targets and _has_one_play(work.playbook))
+
+
+def _has_one_play(playbook: Path) -> bool:
+    try:
+        document = yaml.compose(_text(playbook), Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return True
+    if not isinstance(document, yaml.SequenceNode) or len(document.value) != 1:
+        return False
+    play = document.value[0]
+    keys = {key.value for key, _ in play.value} if isinstance(play, yaml.MappingNode) else set()
+    return not keys & _PLAYS
+
+
+def _text(playbook: Path) -> str:
+    try:
+        return playbook.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # Ansible will say so
+        return ""
+
+
+def _vaults_beside(folder: Path) -> Iterator[Path]:
+    """The files of hosts' and groups' variables that a vault encrypts as a whole."""
+    seen = 0
+    for kind in ("group_vars", "host_vars"):
+        for where, _, files in os.walk(folder / kind):
+            for file in files:
+                seen += 1
+                if seen > _MOST_FILES:
+                    return
+                if _begins_with_vault(Path(where) / file):
+                    yield Path(where) / file
+
+
+def _begins_with_vault(path: Path) -> bool:
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_VAULT)) == _VAULT
+    except OSError:
+        return False

@@ -67,13 +67,13 @@ class SshSettings:
 class Work:
     """One playbook on some hosts.
 
-    `name` is the playbook's, as people call it. Of `options` only `check`, `diff`, `tags` and
-    `skip_tags` are used: what else it says (`--limit`, `--forks`, `--timeout`, become) goes into
-    `targets`, `forks`, `timeout` and `become` together with the config. `inventory` is what the
-    playbook knows beside its targets. `settings` and then each of `extra_variables` are Ansible's
-    extra variables; a path is a file of them. `mark` is unique to the run: all that it starts, here
-    and on the hosts, bears it. `lock` is the run's lock file, which the caller holds. `timeout` is
-    in seconds, for the playbook as a whole.
+    `name` is the playbook's, as people call it. Of `options` only `check`, `diff`, `tags`,
+    `skip_tags` and `vault_ids` are used: what else it says (`--limit`, `--forks`, `--timeout`,
+    become) goes into `targets`, `forks`, `timeout` and `become` together with the config.
+    `inventory` is what the playbook knows beside its targets. `settings` and then each of
+    `extra_variables` are Ansible's extra variables; a path is a file of them. `mark` is unique to
+    the run: all that it starts, here and on the hosts, bears it. `lock` is the run's lock file,
+    which the caller holds. `timeout` is in seconds, for the playbook as a whole.
     `become_password_command` has given the password, and does so again where this process dies.
     `hidden_environment` names variables of diaken's environment that Ansible must not see.
     `repository` is what the ansible.cfg of the playbook's repository decides.

@@ -42,7 +42,7 @@ def _provision(d: Deploy) -> Facts | None:
         outcome = playbook.carry_out(
             name,
             [host],
-            RunOptions(),
+            RunOptions(vault_ids=d.request.vault_ids),
             store=d.store,
             config=d.config,
             recording=d.recording,
