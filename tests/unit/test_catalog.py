@@ -1,5 +1,7 @@
 """Which files are playbooks, which of several is taken, and what their headers say."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,9 @@ def test_what_playbooks_are_made_of_is_left_out(folder: Path) -> None:
         *("roles/x/tasks/main.yml", "tasks/part.yml", "group_vars/all.yml", "handlers/main.yml"),
         *(".git/site.yml", ".hidden.yml", "notes.txt", "README", "README.md", "site.yml~"),
         *("web/vars/more.yml", "collections/requirements.yml", "molecule/x/converge.yml"),
+        *("inventory/site.yml", "inventories/prod/site.yml", "inventory-old/a.yml"),
+        *("roles/x/molecule/default/converge.yml", "extra_vars/site.yml", "env/pyvenv.cfg"),
+        *("env/lib/site.yml", "ui/node_modules/x/site.yml", ".github/workflows/site.yml"),
     ):
         write(folder, name)
     write(folder, "site.yml")
@@ -65,6 +70,17 @@ def test_what_playbooks_are_made_of_is_left_out(folder: Path) -> None:
         "- import_playbook: other.yml\n",
         "- name: By its full name\n  ansible.builtin.import_playbook: other.yml\n",
         "- hosts : all\n",
+        "- {hosts: all, tasks: []}\n",
+        "- {name: 'x, y', hosts: all}\n",
+        "[{hosts: all}]\n",
+        "-\n  hosts: all\n",
+        "- &web\n  hosts: all\n",
+        "- 'hosts': all\n",
+        '- name: x\n  "hosts": all\n',
+        "- {ansible.builtin.import_playbook: other.yml}\n",
+        "  # indented\n%YAML 1.2\n---\n- hosts: all\n",
+        "\ufeff- hosts: all\n",
+        "- hosts: all\r\n  tasks: []\r\n",
     ],
 )
 def test_a_list_of_plays_is_a_playbook(folder: Path, text: str) -> None:
@@ -83,6 +99,10 @@ def test_a_list_of_plays_is_a_playbook(folder: Path, text: str) -> None:
         "- name: A task\n  ansible.builtin.debug:\n    hosts: all\n",
         "- name: A task\n  ansible.builtin.command: 'hosts: x'\n",
         "[]\n",
+        "- {name: A task, debug: {hosts: all}}\n",
+        "- [hosts: all]\n",
+        "- 'hosts: all'\n",
+        "- {hosts: all\n",
         "just text\n",
         "\x00\xff\n",
     ],
@@ -91,6 +111,49 @@ def test_other_yaml_is_not(folder: Path, text: str) -> None:
     write(folder, "one.yml", text)
 
     assert names(folder) == []
+
+
+def test_an_entry_within_another_has_its_own_names(folder: Path) -> None:
+    write(folder, "playbooks/site.yml")
+    write(folder, "other.yml")
+
+    assert names(folder, folder / "playbooks") == ["other", "site"]
+    assert names(folder / "playbooks", folder) == ["other", "site"]
+    assert find("playbooks/site", [folder]).path == find("site", [folder / "playbooks"]).path
+
+
+def test_what_is_no_file_to_read_is_passed_over(folder: Path) -> None:
+    write(folder, "site.yml")
+    os.mkfifo(folder / "pipe.yml")
+    (folder / "folder.yml").mkdir()
+    (folder / "nowhere.yml").symlink_to(folder / "absent.yml")
+    (folder / "loop.yml").symlink_to(folder / "loop.yml")
+    (folder / "again").symlink_to(folder)
+    (folder / "linked.yml").symlink_to(folder / "site.yml")
+    (folder / "large.yml").write_bytes(b"- name: x\n" * 2_000_000)
+    (folder / "latin.yml").write_bytes(b"# caf\xe9\n- hosts: all\n")
+
+    assert names(folder) == ["latin", "linked", "site"]
+
+
+def test_a_repository_of_3000_files_takes_little_time(folder: Path) -> None:
+    """Of processor time: the machine may have other work. Loading diaken takes 0.2 s more."""
+    task = "- name: Do it\n  ansible.builtin.command: echo 'hosts: all'\n  when: x\n" * 20
+    for number in range(150):
+        write(folder, f"playbooks/site{number}.yml", PLAY * 20)
+        for part in range(5):
+            write(folder, f"docs/{number}/{part}.yml", task)
+            write(folder, f"roles/r{number}/tasks/{part}.yml", task)
+            write(folder, f"inventories/i{number}/{part}.yml", PLAY)
+        for part in range(4):
+            write(folder, f"other/{number}/{part}.json", "{}")
+
+    began = time.process_time()
+    found = names(folder)
+    took = time.process_time() - began
+
+    assert len(found) == 150
+    assert took < 0.25
 
 
 def test_of_several_the_first_folder_wins_and_the_shipped_ones_come_last(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import itertools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+import yaml
 
 import diaken_cli
 from diaken_cli.errors import NotFound
@@ -15,16 +17,22 @@ from diaken_cli.units import nearest_names
 _SUFFIXES = (".yml", ".yaml")
 _LONGEST_NAME = 1024
 _LIST = "diaken playbooks list"
-# Folders with what playbooks are made of, by Ansible's own conventions.
+# Folders with what playbooks are made of, by Ansible's own conventions, and with what is no part of
+# a repository: packages of other languages.
 _PARTS = frozenset(
     [
-        *("roles", "tasks", "handlers", "vars", "defaults", "group_vars", "host_vars", "files"),
-        *("templates", "meta", "library", "module_utils", "filter_plugins", "collections"),
-        *("inventory", "molecule"),
+        *("roles", "tasks", "handlers", "vars", "defaults", "files", "templates", "meta"),
+        *("library", "module_utils", "filter_plugins", "collections", "molecule"),
+        *("node_modules", "site-packages", "__pycache__"),
     ]
 )
+_PARTS_BEGIN, _PARTS_END = "inventor", "_vars"
+_ENVIRONMENT = "pyvenv.cfg"  # in the folder of a Python environment
 _HEAD = 64 * 1024  # characters of a file that are looked at
-_FIRST_KEY = re.compile(r"^(?P<indent> *- +)\S", re.MULTILINE)
+_KEY_OF_PLAY = r"(?:hosts|(?:ansible\.(?:builtin|legacy)\.)?import_playbook)"
+_NAMED = re.compile(rf"{_KEY_OF_PLAY}[\"']? *:")
+_FIRST_KEY = re.compile(r"^(?P<indent> *- +)[A-Za-z]", re.MULTILINE)
+_AHEAD = re.compile(r"(?:(?:[ \t]*#.*|---.*|%.*|[ \t\r]*)\n)*")  # of what the file holds
 _VARIABLE = re.compile(
     r"(?P<name>[A-Za-z_]\w*)(?: \(default: (?P<default>.*?)\))?: (?P<description>.*)"
 )
@@ -117,26 +125,43 @@ def list_playbooks(paths: Sequence[Path]) -> tuple[Playbook, ...]:
     exist has none.
     """
     found: dict[str, Playbook] = {}
-    for folder in [*paths, shipped()]:
-        for path in _yaml_files(folder):
+    entries = [*paths, shipped()]
+    for folder in entries:
+        others = {os.path.abspath(each) for each in entries}  # noqa: PTH100  as os.walk has it
+        for path in _yaml_files(folder, others):
             name = path.relative_to(folder).with_suffix("").as_posix()
-            if name not in found and _has_plays(_head(path)):
-                found[name] = _read(name, path, folder)
+            if name not in found and _has_plays(text := _head(path)):
+                found[name] = _described_by(text, name, path, folder)
     return tuple(found[name] for name in sorted(found))
 
 
-def _yaml_files(folder: Path) -> Iterator[Path]:
+def _yaml_files(folder: Path, others: Collection[str]) -> Iterator[Path]:
+    """The files of an entry that may be playbooks; those of an entry within it are its own."""
     for where, folders, files in os.walk(folder):
-        folders[:] = [each for each in folders if each not in _PARTS and not each.startswith(".")]
+        if _ENVIRONMENT in files:
+            folders.clear()
+            continue
+        within = os.path.abspath(where)  # noqa: PTH100
+        folders[:] = [
+            each
+            for each in folders
+            if not _is_part(each) and os.path.join(within, each) not in others  # noqa: PTH118
+        ]
         # "x.yaml" after "x.yml": `find` takes the latter.
         for file in sorted(files, key=lambda name: (Path(name).stem, len(Path(name).suffix))):
             if file.endswith(_SUFFIXES) and not file.startswith("."):
                 yield Path(where) / file
 
 
+def _is_part(folder: str) -> bool:
+    return folder in _PARTS or folder.startswith((".", _PARTS_BEGIN)) or folder.endswith(_PARTS_END)
+
+
 def _head(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        if not path.is_file():  # a pipe would be waited for
+            return ""
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
             return file.read(_HEAD)
     except OSError:  # unreadable for this account, or a link to nowhere: Ansible will say so
         return ""
@@ -144,22 +169,40 @@ def _head(path: Path) -> str:
 
 def _has_plays(text: str) -> bool:
     """Whether YAML is a list of plays, told from the first keys of its first element."""
-    body = re.sub(r"^(?:#.*|---.*|\s*)\n", "", text, flags=re.MULTILINE)
+    if _NAMED.search(text) is None:
+        return False
+    ahead = _AHEAD.match(text)
+    body = text[ahead.end() :] if ahead else text
     first = _FIRST_KEY.match(body)
     if first is None:
-        return False
+        return body.lstrip().startswith(("-", "[")) and _has_plays_in_another_form(body)
     keys_at = " " * len(first["indent"])
     keys = re.compile(
-        rf"^(?:{keys_at}|{re.escape(first['indent'])})"
-        r"(?:hosts|(?:ansible\.(?:builtin|legacy)\.)?import_playbook) *:",
+        rf"^(?:{keys_at}|{re.escape(first['indent'])})[\"']?{_KEY_OF_PLAY}[\"']? *:",
         re.MULTILINE,
     )
     return keys.search(body) is not None
 
 
+def _has_plays_in_another_form(text: str) -> bool:
+    """Whether it is one with braces, an anchor, or a dash that is alone in its line."""
+    try:
+        document = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return False
+    first = document.value[0] if isinstance(document, yaml.SequenceNode) and document.value else 0
+    if not isinstance(first, yaml.MappingNode):
+        return False
+    return any(re.fullmatch(_KEY_OF_PLAY, str(key.value)) for key, _ in first.value)
+
+
 def _read(name: str, path: Path, folder: Path) -> Playbook:
     """With the header: the comment at its top, as playbooks/README.md describes it."""
-    lines = _comment(_head(path))
+    return _described_by(_head(path), name, path, folder)
+
+
+def _described_by(text: str, name: str, path: Path, folder: Path) -> Playbook:
+    lines = _comment(text)
     variables = lines.index("Variables:") if "Variables:" in lines else len(lines)
     paragraph = itertools.takewhile(bool, lines[:variables])
     description = " ".join(paragraph) or None
