@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from ansible.inventory.group import InventoryObjectType
 from ansible.inventory.helpers import sort_groups
+from ansible.inventory.host import Host
 from ansible.plugins.vars.host_group_vars import VarsModule as HostGroupVars
 from ansible.utils.vars import combine_vars
 
@@ -96,7 +96,7 @@ class _Reading:
         return {name: value for name, value in content.items() if name not in repointing}
 
     def _warn_once(self, file: str, names: list[str]) -> None:
-        told = (file, self._entity.name, self._entity.base_type)
+        told = (file, self._entity.name, _is_host(self._entity))
         hosts = _concerned(self._entity, self._known)
         if hosts and told not in _TOLD:
             _TOLD.add(told)
@@ -126,7 +126,7 @@ def _is_free(entity: Any, known: _Known) -> bool:
 
 
 def _is_host(entity: Any) -> bool:
-    return entity.base_type is InventoryObjectType.HOST
+    return isinstance(entity, Host)
 
 
 def _concerned(entity: Any, known: _Known) -> list[str]:
