@@ -211,6 +211,7 @@ class Run(SQLModel, table=True):
     failed_hosts: int = 0
     unreachable_hosts: int = 0
     skipped_hosts: int = 0
+    aborted_hosts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 class RunStep(SQLModel, table=True):

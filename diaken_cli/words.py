@@ -64,11 +64,16 @@ class StepStatus(StrEnum):
 
 
 class HostStatus(StrEnum):
-    """What a run did on one host; `skipped`: the play never reached it."""
+    """What a run did on one host.
+
+    `aborted`: Ansible went on with no more of its plays there, because of other hosts; `skipped`:
+    no play reached it.
+    """
 
     SUCCESS = "success"
     FAILED = "failed"
     UNREACHABLE = "unreachable"
+    ABORTED = "aborted"
     SKIPPED = "skipped"
 
 

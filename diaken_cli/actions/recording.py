@@ -41,7 +41,13 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 2.0
 FLUSH_CHARACTERS = 256 * 1024
 WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
-WORST_FIRST = (HostStatus.FAILED, HostStatus.UNREACHABLE, HostStatus.SUCCESS, HostStatus.SKIPPED)
+WORST_FIRST = (
+    HostStatus.FAILED,
+    HostStatus.UNREACHABLE,
+    HostStatus.ABORTED,
+    HostStatus.SUCCESS,
+    HostStatus.SKIPPED,
+)
 
 
 class Recording:

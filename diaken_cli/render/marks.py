@@ -36,6 +36,7 @@ MARKS: Mapping[str, Mark] = {
     "failed": Mark("✗", "x", "bold red"),
     "ignored": Mark("✗", "x", "yellow"),
     "unreachable": Mark("!", "!", "bold magenta"),
+    "aborted": Mark("⊘", "o", "bold yellow"),
     "interrupted": Mark("!", "!", "bold magenta"),
     "canceled": Mark("■", "#", "yellow"),
     "skipped": Mark("»", "-", "dim"),

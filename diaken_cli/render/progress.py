@@ -76,7 +76,7 @@ class HostProgress:
     @property
     def urgency(self) -> Urgency:
         """Whether something is wrong with it, or goes on, or not yet, or not any more."""
-        if self.status in (HostStatus.FAILED, HostStatus.UNREACHABLE):
+        if self.status in (HostStatus.FAILED, HostStatus.UNREACHABLE, HostStatus.ABORTED):
             return Urgency.BAD
         if self.status == "canceled":
             return Urgency.CANCELED

@@ -149,6 +149,7 @@ def _totals(record: RunRecord) -> dict[str, int]:
         "failed": record.failed_hosts,
         "unreachable": record.unreachable_hosts,
         "skipped": record.skipped_hosts,
+        "aborted": record.aborted_hosts,
     }
 
 

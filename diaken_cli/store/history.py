@@ -319,6 +319,7 @@ def _record(
         failed_hosts=run.failed_hosts,
         unreachable_hosts=run.unreachable_hosts,
         skipped_hosts=run.skipped_hosts,
+        aborted_hosts=run.aborted_hosts,
         without_snapshot=snapshots[1] if snapshots else 0,
         with_snapshot=snapshots[0] if snapshots else None,
         leftovers=leftovers,

@@ -211,6 +211,7 @@ def _count_hosts(session: Session, run_id: int) -> None:
             failed_hosts=counts.get(HostStatus.FAILED, 0),
             unreachable_hosts=counts.get(HostStatus.UNREACHABLE, 0),
             skipped_hosts=counts.get(HostStatus.SKIPPED, 0),
+            aborted_hosts=counts.get(HostStatus.ABORTED, 0),
         )
     )
 

@@ -78,6 +78,7 @@ class RunRecord:
     failed_hosts: int
     unreachable_hosts: int
     skipped_hosts: int
+    aborted_hosts: int
     without_snapshot: int = 0
     with_snapshot: int | None = None
     leftovers: tuple[StepRecord, ...] = ()

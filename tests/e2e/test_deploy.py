@@ -58,7 +58,7 @@ def test_a_run_is_printed_as_the_contract_says(deploying: Deploying) -> None:
         assert step["started_at"] <= step["finished_at"]
     assert run["totals"] == {
         **dict.fromkeys(("hosts", "success"), 1),
-        **dict.fromkeys(("failed", "unreachable", "skipped"), 0),
+        **dict.fromkeys(("failed", "unreachable", "skipped", "aborted"), 0),
     }
     (host,) = run["hosts"]
     assert (host["host"], host["ip"], host["status"]) == (NAME, IP, "success")

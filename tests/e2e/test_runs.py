@@ -107,6 +107,7 @@ def test_partial_then_only_what_failed_again(cli: Cli) -> None:
         "failed": 1,
         "unreachable": 0,
         "skipped": 0,
+        "aborted": 0,
     }
     (bad,) = [each for each in run["hosts"] if each["status"] == "failed"]
     assert (bad["host"], bad["failed_task"]) == ("web02", "Fail here")
@@ -121,7 +122,7 @@ def test_partial_then_only_what_failed_again(cli: Cli) -> None:
 def test_a_play_for_no_host_is_a_failure(cli: Cli) -> None:
     run = cli.json("run", "host", "web01", "nowhere", status=1)
     assert run["error"]["code"] == "no_hosts_ran"
-    assert "Write `hosts: all` in the playbook" in run["error"]["hint"]
+    assert "no play of it is for web01" in run["error"]["message"]
     assert statuses(run) == {"web01": "skipped"}
     number = str(run["id"])
     assert cli.error(12, "deploy", "abort", number)["message"].startswith(

@@ -114,14 +114,20 @@ def test_all_the_mistakes_of_a_run_are_told_at_once(cli: Running) -> None:
     assert runs(cli) == []
 
 
-def test_hosts_and_tags_that_match_nothing_are_a_run_on_no_host(cli: Running) -> None:
+def test_plays_for_other_hosts_are_a_run_on_no_host(cli: Running) -> None:
     cli.playbook("nowhere", TAGGED.replace("all", "another_group", 1))
+    run = cli.json("run", "group", "four", "nowhere", status=1)
+    assert (run["status"], run["error"]["code"]) == ("failed", "no_hosts_ran")
+    assert run["error"]["message"].endswith("(its plays are for: another_group)")
+    assert set(statuses(run).values()) == {"skipped"}
+    assert run["totals"]["skipped"] == 4
+
+
+def test_tags_that_match_nothing_are_told_of(cli: Running) -> None:
     cli.playbook("tagged", TAGGED)
-    for words in (("nowhere",), ("tagged", "--tags", "nope")):
-        run = cli.json("run", "group", "four", *words, status=1)
-        assert (run["status"], run["error"]["code"]) == ("failed", "no_hosts_ran")
-        assert set(statuses(run).values()) == {"skipped"}
-        assert run["totals"]["skipped"] == 4
+    done = cli.run("run", "group", "four", "tagged", "--tags", "nope")
+    assert done.status == 0
+    assert "no task of tagged ran: --tags and --skip-tags leave none" in done.err
 
 
 def test_tags_choose_tasks(cli: Running) -> None:
@@ -247,6 +253,23 @@ def test_retry_failed_is_for_the_hosts_that_did_not_succeed(cli: Running) -> Non
     assert sorted(told) == ["--retry-failed", "--wait"]
     other = ("run", "host", "web01", "work", "--retry-failed", str(first["id"]))
     assert cli.mistakes(2, *other) == ["--retry-failed"]
+
+
+def test_a_retry_names_hosts_that_are_gone(cli: Running) -> None:
+    words = ("run", "group", "four", "work")
+    first = cli.json(*words, "--exclude", "web01", "-e", "fail_on=web02,web04", status=3)
+    for name in ("web01", "web02"):
+        cli.json("hosts", "set", name, "--inactive")
+    try:
+        done = cli.run(*words, "--retry-failed", str(first["id"]), "-e", "fail_on=")
+        assert (done.status, statuses(cli.json("history", "show", cli.last()))) == (
+            0,
+            {"web04": "success"},
+        )
+        assert "Not retried: web02, which is no active host of four any more." in done.err
+    finally:
+        for name in ("web01", "web02"):
+            cli.json("hosts", "set", name, "--active")
 
 
 def test_a_playbook_that_can_not_start_costs_no_snapshot(cli: Running) -> None:

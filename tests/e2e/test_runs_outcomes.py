@@ -40,7 +40,8 @@ def cli(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Running:
 
 
 def totals(**some: int) -> dict[str, int]:
-    return dict.fromkeys(("hosts", "success", "failed", "unreachable", "skipped"), 0) | some
+    names = ("hosts", "success", "failed", "unreachable", "skipped", "aborted")
+    return dict.fromkeys(names, 0) | some
 
 
 def told(cli: Running, run: dict[str, Any]) -> Done:
@@ -186,9 +187,18 @@ def test_any_errors_fatal_ends_the_play_for_all(cli: Running) -> None:
         "fatal", text.replace("  hosts: all\n", "  hosts: all\n  any_errors_fatal: true\n")
     )
 
-    run = cli.json("run", "group", "ten", "fatal", "-e", "fail_on=web06", status=3)
+    run = cli.json("run", "group", "ten", "fatal", "-e", "fail_on=web06", status=1)
 
-    assert run["status"] == "partial"
+    assert run["totals"] == totals(hosts=10, failed=1, aborted=9)
+    said = "fatal failed on 1 of 10 hosts (9 aborted): web06: Start nginx: non-zero return code (7)"
+    assert run["error"]["message"].startswith(said)
+    why = "ended, because web06 failed at Start nginx (any_errors_fatal)"
+    assert {each["message"] for each in run["hosts"] if each["host"] != "web06"} == {why}
+    people = told(cli, run)
+    assert row(people, "web01")[1:3] == ["⊘", "aborted"]
+    assert "failed (1 failed, 9 aborted) in" in people.out
+    again = cli.json("run", "group", "ten", "fatal", "--retry-failed", str(run["id"]), "--dry-run")
+    assert all(host in again["steps"][0]["description"] for host in ("web01", "web06", "web10"))
     assert counters(run, "web06") == (1, 1, 1, 0, 0)
     assert {counters(run, host) for host in TEN if host != "web06"} == {(1, 1, 0, 0, 1)}
     said = cli.json("history", "output", str(run["id"]))

@@ -226,6 +226,7 @@ def test_canceled_is_canceled_for_people_and_in_the_closed_list_for_scripts(
         "failed": 2,
         "unreachable": 0,
         "skipped": 1,
+        "aborted": 0,
     }
     stopped = document["hosts"][2]
     assert (stopped["status"], stopped["failed"], stopped["message"]) == ("failed", 0, "canceled")

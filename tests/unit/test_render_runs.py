@@ -56,6 +56,7 @@ def test_a_playbook_run_is_as_in_the_contract(store: Store) -> None:
         "failed": 1,
         "unreachable": 0,
         "skipped": 1,
+        "aborted": 0,
     }
     assert document["hosts"][1] == {
         "host": "web02",

@@ -164,7 +164,14 @@ def test_lists_with_names_as_people_have_them_fold_no_row_at_80_columns() -> Non
         "status": "interrupted",
         "user": "root",
         "task": "Patch web",
-        "totals": {"hosts": 12, "success": 8, "failed": 4, "unreachable": 0, "skipped": 0},
+        "totals": {
+            "hosts": 12,
+            "success": 8,
+            "failed": 4,
+            "unreachable": 0,
+            "skipped": 0,
+            "aborted": 0,
+        },
         "without_snapshot": 0,
     }
     runs = history.columns(Console(file=io.StringIO(), width=80), [run])

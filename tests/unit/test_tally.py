@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.events import TaskFinished
-from diaken_cli.services.ansible.results import Tally
+from diaken_cli.services.ansible.results import CutShort, Tally
 from diaken_cli.services.ansible.translate import (
     Translator,
 )
@@ -49,7 +49,7 @@ def test_ansibles_counters_decide() -> None:
     assert tally.started
     assert tally.finished
     assert tally.reached == {"web01"}
-    assert tally.judge(TARGETS, "") == (
+    assert tally.judge(TARGETS, CutShort("")) == (
         HostResult(
             *("web01", "10.0.0.1", HostStatus.FAILED),
             *(HostCounters(ok=2, failed=1, ignored=1), "Install", "why"),
@@ -64,7 +64,7 @@ def test_a_host_that_was_unreachable_once_is_unreachable() -> None:
         stats(ok={"web01": 5}, dark={"web01": 1}, processed={"web01": 1}),
     )
 
-    result = tally.judge(TARGETS, "")[0]
+    result = tally.judge(TARGETS, CutShort(""))[0]
     assert (result.status, result.message) == (HostStatus.UNREACHABLE, "gone")
 
 
@@ -101,7 +101,7 @@ def test_the_failure_that_counts_is_not_one_that_was_rescued() -> None:
         stats(failures={"web01": 1}, rescued={"web01": 1}, processed={"web01": 1}),
     )
 
-    result = tally.judge(TARGETS, "")[0]
+    result = tally.judge(TARGETS, CutShort(""))[0]
     assert (result.failed_task, result.message) == ("Fatal", "the end")
 
 
@@ -114,7 +114,7 @@ def test_cut_short_no_host_is_good() -> None:
     )
 
     assert not tally.finished
-    assert tally.judge(TARGETS, "stopped") == (
+    assert tally.judge(TARGETS, CutShort("stopped")) == (
         HostResult(
             *("web01", "10.0.0.1", HostStatus.FAILED),
             *(HostCounters(ok=1, changed=1, failed=1), "Sleep", "stopped"),

@@ -91,7 +91,7 @@ def test_each_end_has_its_result(event: str, data: dict[str, Any], result: TaskR
             "… (3): last",
         ),
         ({"msg": "non-zero return code", "rc": 3, "stdout": "said\n", "stderr": ""}, "… (3): said"),
-        ({"msg": "non-zero return code", "rc": 3, "stdout": "", "stderr": ""}, "…"),
+        ({"msg": "non-zero return code", "rc": 3, "stdout": "", "stderr": ""}, "… (3)"),
         (
             {"msg": "non-zero return code", "rc": 7, "stderr": "1\n\n 2\n3\n4\n", "stdout": "x"},
             "… (7): 2; 3; 4",
@@ -109,6 +109,39 @@ def test_each_end_has_its_result(event: str, data: dict[str, Any], result: TaskR
             {"msg": "MODULE FAILURE", "rc": 1, "module_stderr": "sh: not found\n"},
             "MODULE FAILURE (1): sh: not found",
         ),
+        (
+            {
+                "msg": "The following modules failed to execute: ansible.legacy.setup.",
+                "failed_modules": {
+                    "ansible.legacy.setup": {
+                        "msg": "Module result deserialization failed.",
+                        "rc": 127,
+                        "module_stderr": "/bin/sh: 1: /usr/bin/python9: not found\n",
+                    }
+                },
+            },
+            "the Python interpreter /usr/bin/python9 was not found on the host",
+        ),
+        (
+            {"msg": "The module interpreter '/opt/py' was not found.", "rc": 127},
+            "the Python interpreter /opt/py was not found on the host",
+        ),
+        (
+            {
+                "msg": "MODULE FAILURE",
+                "rc": 127,
+                "module_stdout": "bash: line 1: /opt/py: No such file or directory\r\n",
+            },
+            "the Python interpreter /opt/py was not found on the host",
+        ),
+        (
+            {"msg": "non-zero return code", "rc": 127, "stderr": "sh: 1: /opt/x: not found"},
+            "… (127): sh: 1: /opt/x: not found",
+        ),
+        (
+            {"msg": "Action failed: Unknown error.", "message": "no vault secrets"},
+            "no vault secrets",
+        ),
         ({"censored": "the output has been hidden"}, "the output has been hidden"),
     ],
 )
@@ -116,6 +149,27 @@ def test_a_failure_has_a_reason(details: dict[str, Any], message: str) -> None:
     expected = message.replace("…", "non-zero return code")
 
     assert one(ended("runner_on_failed", res=details)).message == expected
+
+
+def test_of_a_task_that_is_delegated_it_is_told_where_it_failed() -> None:
+    text = "fatal: [web01 -> lb01(10.0.4.9)]: FAILED! => {}"
+
+    assert one(ended("runner_on_failed", text, res={"msg": "no"})).message == "on lb01: no"
+
+
+@pytest.mark.parametrize(
+    ("printed", "message"),
+    [
+        ('{"msg": "why", "rc": 2, "stdout": "a\\nb", "stderr": ""}', "why (2): a; b"),
+        ('{"msg": "cut off\nthe last', '{"msg": "cut off; the last'),
+    ],
+)
+def test_a_result_too_large_for_ansible_runner_is_read_as_it_was_printed(
+    printed: str, message: str
+) -> None:
+    text = f"[ERROR]: x\nfatal: [web01]: FAILED! => {printed}"
+
+    assert one(ended("runner_on_failed", text, res={})).message == message
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,17 @@ from diaken_cli.actions.here import account, now
 from diaken_cli.actions.journal import Facts, GoOn, Step
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.recording import Recording, recorded
+from diaken_cli.actions.run import causes
 from diaken_cli.actions.run.summary import (
     MOST_NAMES,
     NO_SNAPSHOT,
     by_reason,
-    full_reasons,
     listed,
 )
 from diaken_cli.actions.run.targets import RunTarget, narrowed
 from diaken_cli.config import Config
 from diaken_cli.errors import AnsibleNotStarted, Canceled, Conflict, NotFound, OperationFailed
 from diaken_cli.events import Emit, HostFinished, RunStarted
-from diaken_cli.services.ansible.work import Outcome
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun, NewRun
 from diaken_cli.store.records import HostRecord
@@ -147,9 +146,16 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
 
 
 def _chosen(store: Store, request: RunRequest) -> Sequence[HostRecord]:
-    """The hosts that are left of a target's active ones. Raises where there are none."""
+    """The hosts that are left of a target's active ones. Raises where there are none.
+
+    Those to retry were narrowed when they were named; what the earlier run was limited to may name
+    hosts that are gone.
+    """
     refuse_without_hosts(request)
-    target = narrowed(store, request.target, request.options, request.only, strict=False)
+    options = request.options
+    if request.only is not None:
+        options = replace(options, limit=None, exclude=())
+    target = narrowed(store, request.target, options, request.only, strict=False)
     refuse_without_hosts(replace(request, target=target))
     return target.hosts
 
@@ -289,52 +295,17 @@ def _playbook(world: PlaybookRun) -> Facts:
         recording=recording,
     )
     status = judge(outcome.results, outcome.return_code)
+    if outcome.return_code == 0 and not outcome.any_task and status is RunStatus.SUCCESS:
+        recording.warn(causes.nothing_ran(request.playbook, request.options))
     if status is RunStatus.FAILED:
-        raise _failure(request, recording.id, outcome)
+        see = f"See: diaken history output {recording.id}"
+        raise causes.failure(request.playbook, outcome, see)
     recording.ends_as(status, None)
     facts = {"return_code": outcome.return_code}
     if status is RunStatus.PARTIAL:
         recording.note(PLAYBOOK.name, facts)
-        raise GoOn(_not_on_all(outcome.results))
+        raise GoOn(causes.not_on_all(outcome))
     return facts
-
-
-def _not_on_all(results: Sequence[HostResult]) -> str:
-    """What is said of a step that did not succeed on all hosts."""
-    bad = sum(each.status is not HostStatus.SUCCESS for each in results)
-    return f"{bad} of {len(results)} hosts did not succeed"
-
-
-def _failure(request: RunRequest, run_id: int, outcome: Outcome) -> OperationFailed:
-    hint = f"See: diaken history output {run_id}"
-    if all(each.status is HostStatus.SUCCESS for each in outcome.results):
-        said = f": {outcome.reason}" if outcome.reason else ""
-        return OperationFailed(
-            f"ansible-playbook ended with {outcome.return_code}, though no host failed{said}",
-            code="ansible_failed",
-            hint=hint,
-        )
-    if all(each.status is HostStatus.SKIPPED for each in outcome.results):
-        return OperationFailed(
-            f"{request.playbook} ran on no host: its plays match none of"
-            f" {request.target.name}'s hosts, or had no task for them",
-            code="no_hosts_ran",
-            hint=_none_ran_hint(request.options),
-        )
-    where = outcome.results[0].host if len(outcome.results) == 1 else "every host"
-    headline = f"{request.playbook} failed on {where}"
-    return OperationFailed(
-        f"{headline}: {full_reasons(outcome.results)}",
-        code="hosts_failed",
-        hint=hint,
-        headline=headline,
-    )
-
-
-def _none_ran_hint(options: RunOptions) -> str:
-    if options.tags or options.skip_tags:
-        return "Look at --tags and --skip-tags: they may leave none of the playbook's tasks."
-    return "Write `hosts: all` in the playbook: diaken gives Ansible the hosts that were asked for."
 
 
 def _says_snapshot(request: RunRequest) -> str:

@@ -7,7 +7,13 @@ from diaken_cli import units
 from diaken_cli.actions.inventory import by_name, find_group, find_host
 from diaken_cli.actions.run.flow import RunRequest
 from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE, GivenOptions, understand
-from diaken_cli.actions.run.retry import OPTION, retried_options, retry_of
+from diaken_cli.actions.run.retry import (
+    OPTION,
+    gone_hosts,
+    retried_options,
+    retry_narrowing,
+    retry_of,
+)
 from diaken_cli.actions.run.targets import (
     RunTarget,
     environment_target,
@@ -67,15 +73,16 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
     options = understand(asked.options, reader, Path.cwd(), takes_back=takes_back)
     wait = reader.optional("--wait", asked.wait, units.parse_duration, 0, may_be_empty=False)
     retried = reader.optional(OPTION, asked.retry_failed, _number, None, may_be_empty=False)
-    only = None
+    only, narrowing = None, options
     notes: tuple[str, ...] = ()
     try:
         if retried is not None and target is not None and playbook is not None:
             retry = retry_of(store, retried, target, playbook.name)
             options, notes = retried_options(retried, retry.options, options, asked.options)
-            only = retry.hosts
+            only, narrowing = retry.hosts, retry_narrowing(options, asked.options)
+            notes += gone_hosts(retry, target)
         if target is not None:
-            target = narrowed(store, target, options, only)
+            target = narrowed(store, target, narrowing, only)
     except InvalidInput as fault:
         reader.mistakes += fault.mistakes
     except Conflict as impossible:
@@ -84,7 +91,12 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
     if conflict is not None or target is None or playbook is None:
         raise conflict or InvalidInput(reader.mistakes)
     return UnderstoodRun(
-        RunRequest(target, playbook.name, options, only),
+        RunRequest(
+            target,
+            playbook.name,
+            options,
+            None if only is None else frozenset(host.name for host in target.hosts),
+        ),
         wait or 0,
         retried,
         notes,

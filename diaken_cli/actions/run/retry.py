@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from diaken_cli.actions.run.options import GivenOptions
+from diaken_cli.actions.run.summary import MOST_NAMES, listed
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.errors import Conflict, InvalidInput, Mistake
 from diaken_cli.store import Store
@@ -72,6 +73,29 @@ def retried_options(
         note = f"No snapshots, unlike run {run_id}: --check changes nothing."
         return replace(options, snapshot=False, require_snapshot=None), (note,)
     return options, ()
+
+
+def retry_narrowing(options: RunOptions, given: GivenOptions) -> RunOptions:
+    """What narrows a retry beside its hosts: only what is typed now.
+
+    The earlier run's own `--limit` and `--exclude` are in its hosts already, and may name hosts
+    that are gone.
+    """
+    return replace(
+        options,
+        limit=None if given.limit is None else options.limit,
+        exclude=() if given.exclude is None else options.exclude,
+    )
+
+
+def gone_hosts(retry: Retry, target: RunTarget) -> tuple[str, ...]:
+    """A note on the hosts to retry that the target does not have any more."""
+    there = {host.name for host in target.hosts}
+    gone = [name for name in retry.hosts if name not in there]
+    if not gone:
+        return ()
+    are = "is no active host" if len(gone) == 1 else "are no active hosts"
+    return (f"Not retried: {listed(gone, MOST_NAMES)}, which {are} of {target.name} any more.",)
 
 
 def _without_success(detail: RunDetail) -> tuple[str, ...]:

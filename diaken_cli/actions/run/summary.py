@@ -85,7 +85,7 @@ def full_reasons(results: Sequence[HostResult]) -> str:
     """
     hosts: dict[str | None, list[str]] = {}
     for each in results:
-        if each.status is not HostStatus.SKIPPED:
+        if each.status in (HostStatus.FAILED, HostStatus.UNREACHABLE):
             hosts.setdefault(_why(each), []).append(each.host)
     if len(results) == 1:
         return next(iter(hosts)) or ""

@@ -17,10 +17,12 @@ from diaken_cli.services.ansible import (
     environment,
     private,
     processes,
+    retry_file,
     ssh_calls,
     stop,
 )
-from diaken_cli.services.ansible.results import Tally
+from diaken_cli.services.ansible.plays import FOLDER, IGNORES, PLUGIN, Notes
+from diaken_cli.services.ansible.results import CutShort, Tally
 from diaken_cli.services.ansible.translate import Translator
 from diaken_cli.services.ansible.work import Outcome, Work
 from diaken_cli.words import HostStatus
@@ -81,11 +83,14 @@ class _Attempt:
         self._translator = Translator(work.name, (work.become_password or "",))
         self._secrets: list[Path] = []
         self._any_task = False
+        self._notes = Notes()
+        self._given_up: frozenset[str] = frozenset()
 
     def run(self, program: str, folder: Path) -> int:
         """Run Ansible to its end, or to ours; its return code."""
         self._work.ssh.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv, self._secrets = arguments.write(self._work, folder)
+        self._notes = Notes(folder / "plays")
         runner = self._runner([program, *argv], folder)
         nothing_left = heard_all = False
         try:
@@ -100,6 +105,10 @@ class _Attempt:
             else:
                 self._end_everything(heard_all)
             ssh_calls.forget(self._work.lock)
+        self._given_up = retry_file.hosts(folder)
+        self._notes.up_to_now()
+        if refused := retry_file.keep(folder, self._work):
+            self._emit(Warned(message=refused))
         return ENDED_FROM_OUTSIDE if runner.rc is None else int(runner.rc)
 
     def outcome(self, return_code: int, reason: str | None = None) -> Outcome:
@@ -115,7 +124,9 @@ class _Attempt:
             reason = "the run's lock file is gone or taken: the run was given up"
         elif not tally.finished and reason is None:
             reason = self._translator.said or f"Ansible ended, with return code {return_code}"
-        results = tally.judge(self._work.targets, reason or "", canceled=canceled)
+        cut_short = CutShort(reason or "", canceled=canceled, by_us=canceled or timed_out)
+        plays = self._notes.plays
+        results = tally.judge(self._work.targets, cut_short, plays, self._given_up)
         # Ansible reads the variables of a play when it comes to it, after it has started.
         began = self._any_task or tally.finished or cause is not None
         started = tally.started and began
@@ -128,6 +139,9 @@ class _Attempt:
             started=started,
             results=results,
             reason=reason,
+            elsewhere=tally.elsewhere(self._work.targets),
+            plays=plays.patterns,
+            any_task=tally.any_task,
             timed_out=timed_out,
             canceled=canceled,
         )
@@ -148,15 +162,17 @@ class _Attempt:
             cancel_callback=self._watch,
         )
         runner.config.command = ["/bin/sh", "-c", _HOLD, "run", *command]
-        calls = ssh_calls.prepare(self._work.lock, self._work.become_password_command)
         runner.config.env = (
             environment.for_work(self._work, folder)
-            | calls
+            | ssh_calls.prepare(self._work.lock, self._work.become_password_command)
+            | retry_file.settings(folder)
             | {
-                "ANSIBLE_CALLBACK_PLUGINS": get_callback_dir(),
+                "ANSIBLE_CALLBACK_PLUGINS": f"{get_callback_dir()}:{FOLDER}",
+                "ANSIBLE_CALLBACKS_ENABLED": PLUGIN,
                 "ANSIBLE_STDOUT_CALLBACK": "awx_display",
                 "AWX_ISOLATED_DATA_DIR": runner.config.artifact_dir,
                 "DIAKEN_FOLDER_LOCK": str(private.lock_of(folder)),
+                "DIAKEN_PLAYS": str(self._notes.path),
             }
         )
         return runner
@@ -167,12 +183,16 @@ class _Attempt:
             self._forget_secrets()
         if raw["event"] in _BEGINS:
             self._any_task = True
+        data = raw.get("event_data") or {}
+        task = data.get("task_uuid") or ""
         if raw["event"] == "runner_on_start":
-            data = raw["event_data"]
             self._tally.begin(data["host"], self._translator.task_name(data))
+        elif raw["event"] == "runner_on_unreachable":  # does Ansible go on there?
+            ignored = IGNORES in self._notes.up_to_now().flags.get(task, ())
+            raw = {**raw, "event_data": {**data, "ignore_errors": ignored}}
         for event in self._translator.translate(raw):
             if isinstance(event, TaskFinished):
-                self._tally.note(event)
+                self._tally.note(event, task)
             try:
                 self._emit(event)
             except OSError as fault:

@@ -1,27 +1,46 @@
-"""What a run of Ansible comes to on each host, judged by Ansible's own counters."""
+"""What Ansible does on each host, gathered from its events, and what that comes to at the end."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from diaken_cli.events import TaskFinished
 from diaken_cli.services.ansible import ssh
-from diaken_cli.services.ansible.work import Target
+from diaken_cli.services.ansible.endings import Ended, Endings
+from diaken_cli.services.ansible.plays import Plays
+from diaken_cli.services.ansible.work import Elsewhere, Target
 from diaken_cli.words import HostCounters, HostResult, HostStatus, TaskResult
 
 _FAILURES = (TaskResult.FAILED, TaskResult.UNREACHABLE)
 
 
+@dataclass(frozen=True)
+class CutShort:
+    """Why Ansible did not get to the end; `by_us` where the run was canceled or out of time."""
+
+    reason: str
+    canceled: bool = False
+    by_us: bool = False
+
+
 class Tally:
-    """Keeps what is needed to judge the hosts: the tasks begun and ended, and the counters."""
+    """Keeps what is needed to judge the hosts: the tasks begun and ended, and the counters.
+
+    Of what tasks print nothing is kept, but for the reasons of failures.
+    """
 
     def __init__(self) -> None:
         self.started = False
         self._counters: dict[str, HostCounters] | None = None
         self._rescued: Mapping[str, int] = {}
+        self._batch = -1
         self._begun: dict[str, str] = {}
         self._busy: set[str] = set()
-        self._ended: defaultdict[str, list[TaskFinished]] = defaultdict(list)
+        self._answered: set[str] = set()
+        self._times: defaultdict[str, Counter[TaskResult]] = defaultdict(Counter)
+        self._last: dict[str, Ended] = {}
+        self._failures: defaultdict[str, list[Ended]] = defaultdict(list)
 
     @property
     def finished(self) -> bool:
@@ -29,16 +48,17 @@ class Tally:
         return self._counters is not None
 
     @property
+    def any_task(self) -> bool:
+        """Whether a task was begun anywhere."""
+        return bool(self._begun)
+
+    @property
     def reached(self) -> frozenset[str]:
         """The hosts on which something of a task may have been begun.
 
         Not those that never answered: each of their tasks ended for want of a connection.
         """
-        return frozenset(
-            host
-            for host in self._begun
-            if host in self._busy or not all(map(_never_connected, self._ended[host]))
-        )
+        return frozenset(self._begun.keys() & (self._busy | self._answered))
 
     @property
     def never_reached(self) -> frozenset[str]:
@@ -50,6 +70,8 @@ class Tally:
         data = raw.get("event_data") or {}
         if raw["event"] == "playbook_on_start":
             self.started = True
+        elif raw["event"] == "playbook_on_play_start":  # for each batch of its hosts again
+            self._batch += 1
         elif raw["event"] == "playbook_on_stats":
             self._rescued = data["rescued"]
             self._counters = {
@@ -69,53 +91,111 @@ class Tally:
         self._begun[host] = task
         self._busy.add(host)
 
-    def note(self, event: TaskFinished) -> None:
-        """Take note of a task's end on one host; those of single items of a loop don't count."""
-        if event.item is None:
-            self._begun[event.host] = event.task
-            self._busy.discard(event.host)
-            self._ended[event.host].append(event)
+    def note(self, event: TaskFinished, task_id: str = "") -> None:
+        """Take note of a task's end on one host; those of single items of a loop don't count.
+
+        `task_id` is the task's own, as Ansible has it.
+        """
+        if event.item is not None:
+            return
+        host = event.host
+        ended = Ended(
+            host, self._batch, event.play, task_id, event.task, event.result, event.message
+        )
+        self._begun[host] = event.task
+        self._busy.discard(host)
+        self._times[host][event.result] += 1
+        self._last[host] = ended
+        if event.result in _FAILURES:
+            self._failures[host].append(ended)
+        if event.result is not TaskResult.UNREACHABLE or not ssh.never_connected(
+            event.message or ""
+        ):
+            self._answered.add(host)
 
     def judge(
-        self, targets: tuple[Target, ...], cut_short: str, *, canceled: bool = False
+        self,
+        targets: tuple[Target, ...],
+        cut_short: CutShort,
+        plays: Plays | None = None,
+        given_up: frozenset[str] = frozenset(),
     ) -> tuple[HostResult, ...]:
-        """Each target's result; `cut_short` is the reason where Ansible did not get to the end.
+        """Each target's result; `cut_short` counts where Ansible did not get to the end.
 
-        Where that is because the run was `canceled`, no task of these hosts counts as failed.
+        `plays` is what our callback plugin noted, `given_up` the hosts on which Ansible went on
+        no more, for whatever reason. Where the run was canceled, no task of the hosts that were in
+        the middle of one counts as failed.
         """
+        if self._counters is None:
+            return tuple(self._by_tasks(target, cut_short) for target in targets)
+        failures = tuple(each for failures in self._failures.values() for each in failures)
+        endings = Endings(plays or Plays(), given_up, self._fatal(), failures, self._last)
         return tuple(
-            self._by_counters(target, self._counters.get(target.name))
-            if self._counters is not None
-            else self._by_tasks(target, cut_short, canceled=canceled)
+            self._by_counters(target, self._counters.get(target.name), endings)
             for target in targets
         )
 
-    def _by_counters(self, target: Target, counters: HostCounters | None) -> HostResult:
-        if counters is None:
-            return HostResult(target.name, target.address, HostStatus.SKIPPED)
-        if counters.failed:
-            status = HostStatus.FAILED
-        elif counters.unreachable:
-            status = HostStatus.UNREACHABLE
-        else:
-            return HostResult(target.name, target.address, HostStatus.SUCCESS, counters)
-        failures = [each for each in self._ended[target.name] if each.result in _FAILURES]
-        # A host stops at the failure that counts, so those that were rescued came before it.
-        counted = failures[self._rescued.get(target.name, 0) :] or failures[-1:]
-        task, message = (counted[0].task, counted[0].message) if counted else (None, None)
-        return HostResult(target.name, target.address, status, counters, task, message)
+    def elsewhere(self, targets: tuple[Target, ...]) -> tuple[Elsewhere, ...]:
+        """The failures that count on hosts that are no targets: localhost, those of `add_host`."""
+        known = {target.name for target in targets}
+        return tuple(
+            Elsewhere(
+                each.host,
+                each.play,
+                each.task,
+                each.message or "",
+                unreachable=each.result is TaskResult.UNREACHABLE,
+            )
+            for each in self._fatal()
+            if each.host not in known
+        )
 
-    def _by_tasks(self, target: Target, cut_short: str, *, canceled: bool) -> HostResult:
+    def _fatal(self) -> tuple[Ended, ...]:
+        """The failure that counts of each host that has one, in the order of the plays."""
+        counted = [self._counted(host) for host in self._failures]
+        return tuple(
+            sorted((each for each in counted if each), key=lambda each: (each.batch, each.host))
+        )
+
+    def _counted(self, host: str) -> Ended | None:
+        if self._counters is not None:
+            counters = self._counters.get(host, HostCounters())
+            if not counters.failed and not counters.unreachable:
+                return None
+        elif self._last[host].result not in _FAILURES:
+            return None
+        failures = self._failures[host]
+        # A host stops at the failure that counts, so those that were rescued came before it.
+        return (failures[self._rescued.get(host, 0) :] or failures[-1:])[0]
+
+    def _by_counters(
+        self, target: Target, counters: HostCounters | None, endings: Endings
+    ) -> HostResult:
+        if counters is not None and (counters.failed or counters.unreachable):
+            status = HostStatus.FAILED if counters.failed else HostStatus.UNREACHABLE
+            counted = self._counted(target.name) if target.name in self._failures else None
+            task, message = (counted.task, counted.message) if counted else (None, None)
+            return HostResult(target.name, target.address, status, counters, task, message)
+        status, message = endings.of(target.name, has_counters=counters is not None)
+        return HostResult(
+            target.name, target.address, status, counters or HostCounters(), None, message
+        )
+
+    def _by_tasks(self, target: Target, cut_short: CutShort) -> HostResult:
         """Without counters no host is good: what it would have come to nobody knows."""
-        if target.name not in self._begun:
-            return HostResult(target.name, target.address, HostStatus.SKIPPED)
-        ended = self._ended[target.name]
-        times = Counter(each.result for each in ended)
-        status, message, failed = HostStatus.FAILED, cut_short, not canceled
-        if ended and ended[-1].result in _FAILURES and ended[-1].task == self._begun[target.name]:
-            message, failed = ended[-1].message or cut_short, True
-            if ended[-1].result is TaskResult.UNREACHABLE:
+        name = target.name
+        if name not in self._begun:
+            return HostResult(name, target.address, HostStatus.SKIPPED)
+        last, times = self._last.get(name), self._times[name]
+        status, task = HostStatus.FAILED, self._begun[name]
+        message: str | None = cut_short.reason
+        failed = not cut_short.canceled
+        if last is not None and last.result in _FAILURES and name not in self._busy:
+            message, failed = last.message or cut_short.reason, True
+            if last.result is TaskResult.UNREACHABLE:
                 status, failed = HostStatus.UNREACHABLE, False
+        elif not cut_short.by_us and name not in self._busy:  # it was in the middle of nothing
+            status, failed = HostStatus.ABORTED, False
         counters = HostCounters(
             ok=times[TaskResult.OK] + times[TaskResult.CHANGED] + times[TaskResult.IGNORED],
             changed=times[TaskResult.CHANGED],
@@ -124,10 +204,5 @@ class Tally:
             skipped=times[TaskResult.SKIPPED],
             ignored=times[TaskResult.IGNORED],
         )
-        return HostResult(
-            target.name, target.address, status, counters, self._begun[target.name], message
-        )
-
-
-def _never_connected(ended: TaskFinished) -> bool:
-    return ended.result is TaskResult.UNREACHABLE and ssh.never_connected(ended.message or "")
+        failed_task = None if status is HostStatus.ABORTED else task
+        return HostResult(name, target.address, status, counters, failed_task, message)

@@ -8,15 +8,14 @@ from itertools import takewhile
 from typing import Any
 
 from diaken_cli.events import Event, PlayStarted, TaskFinished, TaskStarted, Warned
-from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.printed import printed
+from diaken_cli.services.ansible.reasons import FAILURE, printed_result, reason
 from diaken_cli.units import shortened
 from diaken_cli.words import TaskResult
 
 TEXT_LIMIT = 256 * 1024  # characters of one task's output on one host
 MESSAGE_LIMIT = 2000
 ITEM_LIMIT = 60  # characters of an item in front of its reason
-LAST_LINES = 3  # of a command that failed
 _HIDDEN = "********"
 # Bytes that are not UTF-8 come from Ansible as halves of surrogate pairs, which nothing can store.
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -32,13 +31,7 @@ _RESULTS = {
 }
 _DIFF = "runner_on_file_diff"
 _AHEAD_OF_RESULT = (_DIFF, "runner_retry", "runner_on_async_poll")
-# Ansible puts an "[ERROR]" with lines of the playbook's source in front of the first failure.
-_FAILURE = re.compile(r"^(?:fatal|failed): \[", re.MULTILINE)
 _CHANGED = re.compile(r"^changed: \[", re.MULTILINE)
-# By ssh itself, among what `raw` gives of the program.
-_OF_SSH = re.compile(
-    r"(?:Shared c|C)onnection to \S+ closed\.|Warning: Permanently added .* to the list of known"
-)
 _KIND = re.compile(r"^\[[A-Z ]+\]: ")
 _ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
 _SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
@@ -76,7 +69,7 @@ class Translator:
         kind, data = raw["event"], raw.get("event_data") or {}
         text = self._clean(raw.get("stdout") or "")
         if kind in _RESULTS:
-            yield self._finished(kind, data, text)
+            yield self._finished(kind, data, text, raw.get("stdout") or "")
         elif kind in _AHEAD_OF_RESULT:
             self._ahead[data["host"]].append(text)
             if kind == _DIFF and text:
@@ -115,21 +108,23 @@ class Translator:
             playbook=self._playbook, play=self._play, task=name, action=_action(data)
         )
 
-    def _finished(self, kind: str, data: Mapping[str, Any], text: str) -> TaskFinished:
+    def _finished(
+        self, kind: str, data: Mapping[str, Any], text: str, raw_text: str
+    ) -> TaskFinished:
         host, task = data["host"], data.get("task_uuid", "")
-        details: Mapping[str, Any] = data.get("res") or {}
+        details: Mapping[str, Any] = data.get("res") or printed_result(raw_text)
         is_item = kind.startswith("runner_item_")
         result = _result(kind, data, details, text)
         message = None
         if result in (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE):
-            message = shortened(self._hide(_reason(host, details)), MESSAGE_LIMIT)
+            message = shortened(self._hide(reason(host, details, text)), MESSAGE_LIMIT)
             if is_item:
                 item = shortened(" ".join(self._item(details).split()), ITEM_LIMIT)
                 said = shortened(f"item {item}: {message}", MESSAGE_LIMIT)
                 self._item_failures.setdefault((host, task), said)
             else:  # of a loop Ansible says only that items failed: the first one says why
                 message = self._item_failures.pop((host, task), message)
-            if match := _FAILURE.search(text):
+            if match := FAILURE.search(text):
                 text = text[match.start() :]
         shown = self._diffs.pop(host, [])
         if message is None and (meant := printed(details, self._hide)):
@@ -210,35 +205,12 @@ def _result(
     kind: str, data: Mapping[str, Any], details: Mapping[str, Any], text: str
 ) -> TaskResult:
     result = _RESULTS[kind]
-    if result is TaskResult.FAILED and data.get("ignore_errors"):
+    if result in (TaskResult.FAILED, TaskResult.UNREACHABLE) and data.get("ignore_errors"):
         return TaskResult.IGNORED
     if result is TaskResult.OK:
-        # Under no_log the result is hidden, and with it whether it changed anything.
-        changed = _CHANGED.search(text) if "censored" in details else details.get("changed")
+        # Under no_log the result is hidden, and with it whether it changed anything; one that is
+        # too large for ansible-runner is left out.
+        hidden = not details or "censored" in details
+        changed = _CHANGED.search(text) if hidden else details.get("changed")
         return TaskResult.CHANGED if changed else TaskResult.OK
     return result
-
-
-def _reason(host: str, details: Mapping[str, Any]) -> str:
-    if "censored" in details:
-        return str(details["censored"])
-    message = str(details.get("msg") or details.get("reason") or "no reason given").removeprefix(
-        "Task failed: "
-    )
-    if message.startswith(ssh.FROM_ANSIBLE):
-        return ssh.explain(host, message)
-    if message == "The command exited with a non-zero return code.":  # since ansible-core 2.21
-        message = "non-zero return code"
-    if "rc" in details and (last := _last_lines(details)):
-        message = f"{message} ({details['rc']}): {last}"
-    return message
-
-
-def _last_lines(details: Mapping[str, Any]) -> str | None:
-    """The last that a program said, on standard error where it said something there."""
-    for stream in ("stderr", "module_stderr", "stdout"):
-        lines = str(details.get(stream) or "").splitlines()
-        said = [line.strip() for line in lines if line.strip() and not _OF_SSH.match(line)]
-        if said:
-            return "; ".join(said[-LAST_LINES:])
-    return None

@@ -101,16 +101,32 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """A failure that counts on a host that is no target: localhost, or one made by `add_host`."""
+
+    host: str
+    play: str
+    task: str
+    message: str
+    unreachable: bool = False
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How it went: `results` has each target once, in their order.
 
     `started` is False when Ansible did not get as far as the playbook; then `reason` is what it
-    said. `return_code` is ansible-playbook's, or 254 when it was ended from outside.
+    said. `return_code` is ansible-playbook's, or 254 when it was ended from outside. `plays` are
+    the patterns of hosts that the plays are for, as far as they are known; `any_task` says whether
+    a task was begun anywhere.
     """
 
     return_code: int
     started: bool
     results: tuple[HostResult, ...]
     reason: str | None = None
+    elsewhere: tuple[Elsewhere, ...] = ()
+    plays: tuple[str, ...] = ()
+    any_task: bool = True
     timed_out: bool = False
     canceled: bool = False

@@ -1,0 +1,115 @@
+"""A callback plugin, run by Ansible: which plays began on which hosts, a line of JSON each.
+
+Ansible's counters alone don't tell a host that a play let go (`meta: end_host`) from one that no
+play reached. Nothing of diaken is imported here, and of Ansible only what 2.16 to 2.21 have alike.
+Where something is missing the lines stop, and diaken judges by the counters (`plays.py` reads).
+"""
+
+import json
+import os
+
+from ansible.errors import AnsibleError
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+
+DOCUMENTATION = """
+name: diaken_plays
+type: aggregate
+short_description: notes which plays began on which hosts
+description: For diaken, which names the file in the environment variable DIAKEN_PLAYS.
+"""
+
+MOST_BYTES = 32 * 1024 * 1024  # of the file
+
+
+class CallbackModule(CallbackBase):
+    """Writes to the file that DIAKEN_PLAYS names; without it nothing."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "diaken_plays"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self._path = os.environ.get("DIAKEN_PLAYS")
+        self._written = 0
+        self._plays = []
+        self._begun = set()
+
+    def v2_playbook_on_start(self, playbook):
+        """Keep the plays, to tell at the end which of them never began."""
+        self._plays = list(playbook.get_plays())
+
+    def v2_playbook_on_play_start(self, play):
+        """Note the hosts of a play, or of the next batch of its hosts."""
+        inventory = play.get_variable_manager()._inventory
+        line = {
+            "play": _id(play),
+            "name": play.get_name(),
+            "hosts": [host.name for host in inventory.get_hosts(play.hosts)],
+            "limits_failures": play.max_fail_percentage is not None,
+            "has_handlers": bool(play.handlers),
+            "last_tasks": _last_tasks(play.post_tasks or play.tasks),
+        }
+        if _id(play) not in self._begun:
+            self._begun.add(_id(play))
+            line |= self._all_hosts(play, inventory)
+        self._write(line)
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        """Note of a task what ends a play for other hosts."""
+        flags = ("run_once", "any_errors_fatal", "ignore_unreachable")
+        given = [flag for flag in flags if getattr(task, flag) is True]
+        if given:
+            self._write({"task": task._uuid, "flags": given})
+
+    def v2_playbook_on_handler_task_start(self, task):
+        """The same of a handler."""
+        self.v2_playbook_on_task_start(task, is_conditional=False)
+
+    def v2_playbook_on_stats(self, stats):
+        """Note the plays that never began; it comes after the last."""
+        for play in self._plays:
+            if _id(play) not in self._begun:
+                inventory = play.get_variable_manager()._inventory
+                self._write({"never": play.get_name(), **self._all_hosts(play, inventory)})
+        self._write({"complete": True})
+
+    def _all_hosts(self, play, inventory):
+        """The pattern of a play, and its hosts in all batches; none where it can't be resolved."""
+        try:
+            templar = Templar(
+                loader=play.get_loader(),
+                variables=play.get_variable_manager().get_vars(play=play),
+            )
+            pattern = templar.template(play.hosts)
+            words = pattern if isinstance(pattern, list) else [pattern]
+            hosts = [host.name for host in inventory.get_hosts(pattern, ignore_restrictions=True)]
+        except AnsibleError:
+            return {"pattern": str(play.hosts), "all": None}
+        return {"pattern": ",".join(str(word) for word in words), "all": hosts}
+
+    def _write(self, line):
+        text = json.dumps(line) + "\n"
+        self._written += len(text)
+        if self._path and self._written <= MOST_BYTES:
+            with open(self._path, "a", encoding="utf-8") as file:  # noqa: PTH123 - each line whole
+                file.write(text)
+
+
+def _id(play):
+    """The play's own id; ansible-runner's callback adds `_2` to that of its second batch."""
+    return str(play._uuid).partition("_")[0]
+
+
+def _last_tasks(tasks):
+    """The tasks one of which a host comes to last, where nothing cuts the play short."""
+    if not tasks:
+        return []
+    last = tasks[-1]
+    if not hasattr(last, "always"):
+        return [] if "include" in last.action else [last._uuid]
+    if last.always:
+        return _last_tasks(last.always)
+    return _last_tasks(last.block) + _last_tasks(last.rescue)

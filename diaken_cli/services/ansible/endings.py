@@ -1,0 +1,143 @@
+"""Pure: whether a host without a failure was done, was cut short by others, or not reached.
+
+By what Ansible does (ansible-core 2.16 to 2.21): a play ends for all hosts where one of them fails
+under `any_errors_fatal` or in a `run_once` task, and where more fail than `max_fail_percentage`
+allows; the whole playbook ends where all hosts of a batch have failed or were ended so.
+https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_error_handling.html
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from diaken_cli.services.ansible.plays import Batch, Plays
+from diaken_cli.words import HostStatus, TaskResult
+
+_MOST_NAMES = 3
+_MOST_CAUSES = 3
+_BY_TASK = ("run_once", "any_errors_fatal")
+_BY_PLAY = "max_fail_percentage"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a task ended on a host; `batch` counts the beginnings of plays, from 0 on."""
+
+    host: str
+    batch: int
+    play: str
+    task_id: str
+    task: str
+    result: TaskResult
+    message: str | None
+
+
+class Endings:
+    """What the hosts without a failure of their own came to.
+
+    `given_up` are all hosts on which Ansible went on no more, those that failed too; `fatal` is the
+    failure that counts of each host that has one, `failures` also has those that were rescued,
+    `last` the last task that ended on each host.
+    """
+
+    def __init__(
+        self,
+        plays: Plays,
+        given_up: frozenset[str],
+        fatal: Sequence[Ended],
+        failures: Sequence[Ended],
+        last: Mapping[str, Ended],
+    ) -> None:
+        self._plays = plays
+        self._given_up = given_up | {each.host for each in fatal}
+        self._fatal = fatal
+        self._failures = failures
+        self._last = last
+        self._not_begun = _not_begun(plays, self._given_up) if plays.complete else {}
+
+    def of(self, host: str, *, has_counters: bool) -> tuple[HostStatus, str | None]:
+        """Its status, and why where it is not a success."""
+        own = [n for n, batch in enumerate(self._plays.batches) if host in batch.hosts]
+        if host in self._given_up and not self._came_to_the_end(host, own):
+            number = own[-1] if own else self._last_batch(host)
+            return HostStatus.ABORTED, f"ended{self._because(number)}"
+        play = self._not_begun.get(host, self._not_begun.get(None))
+        if play is not None:
+            because = self._because(len(self._plays.batches) - 1)
+            if own or has_counters:
+                return HostStatus.ABORTED, f"play “{play}” was not begun{because}"
+            return HostStatus.SKIPPED, f"not reached{because}"
+        if own or has_counters or any(host in (p.hosts or ()) for p in self._plays.begun.values()):
+            return HostStatus.SUCCESS, None  # also where the play let it go
+        return HostStatus.SKIPPED, None
+
+    def _last_batch(self, host: str) -> int | None:
+        return self._last[host].batch if host in self._last else None
+
+    def _came_to_the_end(self, host: str, own: Sequence[int]) -> bool:
+        """Whether the failure of others came when nothing was left to do on the host."""
+        last = self._last.get(host)
+        if last is None or not own or last.batch != own[-1]:
+            return False
+        batch = self._plays.batches[own[-1]]
+        return last.task_id in batch.last_tasks and not batch.has_handlers
+
+    def _because(self, number: int | None) -> str:
+        """`, because web02 failed at Upgrade (any_errors_fatal)`, of what ended that batch."""
+        causes = [each for each in self._fatal if each.batch == number]
+        if not causes:  # rescued on the host that failed, and not on the others
+            before = [each for each in self._failures if number is None or each.batch <= number]
+            causes = sorted(before, key=lambda each: each.batch)[-1:]
+        if not causes:
+            return " by Ansible"
+        hosts: dict[tuple[str, str], list[str]] = {}
+        for each in causes:
+            how = "unreachable" if each.result is TaskResult.UNREACHABLE else "failed"
+            hosts.setdefault((how, each.task), []).append(each.host)
+        said = [
+            f"{_listed(names)} {_did(how, len(names))} at {task}"
+            for (how, task), names in hosts.items()
+        ]
+        return f", because {_listed(said, _MOST_CAUSES)}{self._rule(causes, number)}"
+
+    def _rule(self, causes: Sequence[Ended], number: int | None) -> str:
+        flags = {flag for each in causes for flag in self._plays.flags.get(each.task_id, ())}
+        rule = next((flag for flag in _BY_TASK if flag in flags), None)
+        if rule is None and number is not None and number < len(self._plays.batches):
+            rule = _BY_PLAY if self._plays.batches[number].limits_failures else None
+        return f" ({rule})" if rule else ""
+
+
+def _not_begun(plays: Plays, given_up: frozenset[str]) -> dict[str | None, str]:
+    """The plays that came no more for a host, for want of hosts that go on; None is any host.
+
+    The rest of a play's batches does not come either where a host ended the play on purpose; then
+    some of its last batch go on.
+    """
+    missing: dict[str | None, str] = {}
+    for play in plays.never:
+        for host in [None] if play.hosts is None else play.hosts:
+            missing.setdefault(host, play.name)
+    if plays.batches:
+        last = plays.batches[-1]
+        if plays.never or last.hosts <= given_up:
+            for host in _left_out(plays, last):
+                missing[host] = last.name
+    return missing
+
+
+def _left_out(plays: Plays, last: Batch) -> frozenset[str]:
+    """The hosts of the last play that are in none of its batches."""
+    play = plays.begun.get(last.play)
+    came = frozenset[str]().union(*(each.hosts for each in plays.batches if each.play == last.play))
+    return frozenset() if play is None or play.hosts is None else play.hosts - came
+
+
+def _did(how: str, hosts: int) -> str:
+    if how == "failed":
+        return how
+    return f"{'was' if hosts == 1 else 'were'} {how}"
+
+
+def _listed(said: Sequence[str], most: int = _MOST_NAMES) -> str:
+    more = f" and {len(said) - most} more" if len(said) > most else ""
+    return ", ".join(said[:most]) + more

@@ -1,0 +1,107 @@
+"""What our callback plugin has noted: the plays that began, on which hosts, and that never did."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+PLUGIN = "diaken_plays"
+FOLDER = Path(str(resources.files(__package__) / "callbacks"))
+IGNORES = "ignore_unreachable"  # a flag of tasks
+_MOST_BYTES = 33 * 1024 * 1024  # a little more than the plugin writes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A play on some of its hosts: all of them, where it has no `serial`.
+
+    `last_tasks`: who has ended one of them has come to the play's end, unless handlers follow.
+    """
+
+    play: str
+    name: str
+    hosts: frozenset[str]
+    limits_failures: bool
+    has_handlers: bool
+    last_tasks: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Play:
+    """A play as a whole; `hosts` is None where Ansible could not say which."""
+
+    name: str
+    pattern: str
+    hosts: frozenset[str] | None
+
+
+@dataclass
+class Plays:
+    """The batches in the order in which they began, the plays, and the marked tasks by their id.
+
+    `complete`: Ansible got to the end of the playbook, and all of it was noted.
+    """
+
+    batches: list[Batch] = field(default_factory=list)
+    begun: dict[str, Play] = field(default_factory=dict)
+    never: list[Play] = field(default_factory=list)
+    flags: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    complete: bool = False
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What the plays are for, each once, as their `hosts` say it."""
+        return tuple(dict.fromkeys(each.pattern for each in (*self.begun.values(), *self.never)))
+
+    def take(self, line: Mapping[str, Any]) -> None:
+        """Take a line of the plugin into account."""
+        if "play" in line:
+            if "all" in line:
+                self.begun[line["play"]] = _play(line["name"], line)
+            self.batches.append(
+                Batch(
+                    line["play"],
+                    line["name"],
+                    frozenset(line["hosts"]),
+                    line["limits_failures"],
+                    line["has_handlers"],
+                    frozenset(line["last_tasks"]),
+                )
+            )
+        elif "task" in line:
+            self.flags[line["task"]] = tuple(line["flags"])
+        elif "never" in line:
+            self.never.append(_play(line["never"], line))
+        elif "complete" in line:
+            self.complete = True
+
+
+class Notes:
+    """Reads the plugin's file while it grows, each line once; without a file there is nothing."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.plays = Plays()
+        self._read = 0
+
+    def up_to_now(self) -> Plays:
+        """All that has been noted; nothing where the plugin does not work with this Ansible."""
+        if self.path is None or not self.path.exists():
+            return self.plays
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            whole, _, _ = file.read(_MOST_BYTES).rpartition(b"\n")
+        self._read += len(whole) + 1 if whole else 0
+        try:
+            for line in whole.splitlines():
+                self.plays.take(json.loads(line))
+        except (ValueError, KeyError, TypeError):  # not the plugin's: a play may write here, too
+            self.path, self.plays = None, Plays()
+        return self.plays
+
+
+def _play(name: str, line: Mapping[str, Any]) -> Play:
+    hosts = None if line["all"] is None else frozenset(line["all"])
+    return Play(name, line["pattern"], hosts)

@@ -1,0 +1,98 @@
+"""Why a task failed, in one line or a few, from Ansible's result."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from diaken_cli.services.ansible import ssh
+
+# Ansible puts an "[ERROR]" with lines of the playbook's source in front of the first failure.
+FAILURE = re.compile(r"^(?:fatal|failed): \[", re.MULTILINE)
+_DELEGATED = re.compile(r"^(?:fatal|failed): \[\S+ -> ([^\]\s(]+)", re.MULTILINE)
+_BY_CODE = "non-zero return code"
+_MOST_READ = 32 * 1024 * 1024  # characters of a printed result
+_MOST_KEPT = 64 * 1024  # … of one that is larger
+_LAST_LINES = 3  # of a command that failed
+# By ssh itself, among what `raw` gives of the program.
+_OF_SSH = re.compile(
+    r"(?:Shared c|C)onnection to \S+ closed\.|Warning: Permanently added .* to the list of known"
+)
+_NOT_FOUND = 127  # a shell's status for a program that is not there
+_NO_INTERPRETER = re.compile(r"module interpreter '([^']+)' was not found")
+# By dash, bash, busybox and sudo.
+_SHELL_MISSES = re.compile(
+    r"(?:^|: )['\u2018]?(/[^\s:'\u2019]+)['\u2019]?:"
+    r" (?:not found|No such file or directory|command not found)",
+    re.MULTILINE,
+)
+
+
+def printed_result(text: str) -> Mapping[str, Any]:
+    """The result as it is printed after `=>`: ansible-runner gives none that is too large."""
+    found = FAILURE.search(text)
+    _, arrow, printed = text[found.start() :].partition(" => ") if found else ("", "", "")
+    try:
+        result = json.loads(printed) if arrow and len(printed) <= _MOST_READ else None
+    except ValueError:
+        result = None
+    if isinstance(result, dict):
+        return result
+    # Its end, of which the last lines are the reason.
+    return {"msg": _last_lines({"stdout": printed[-_MOST_KEPT:]})} if arrow else {}
+
+
+def reason(host: str, details: Mapping[str, Any], text: str = "") -> str:
+    """Why a task failed on a host; of one that was delegated it says where, by the printed text."""
+    if "censored" in details:
+        return str(details["censored"])
+    found = _DELEGATED.search(text)
+    delegated = found[1] if found and found[1] != host else None
+    where = f"on {delegated}: " if delegated else ""
+    return where + _cause(delegated or host, details)
+
+
+def _cause(host: str, details: Mapping[str, Any]) -> str:
+    modules = details.get("failed_modules")
+    if isinstance(modules, Mapping) and modules:  # of gathering facts
+        first = next(iter(modules.values()))
+        if isinstance(first, Mapping):
+            return _cause(host, first)
+    if interpreter := _missing_interpreter(details):
+        return f"the Python interpreter {interpreter} was not found on the host"
+    message = _message(details)
+    if message.startswith(ssh.FROM_ANSIBLE):
+        return ssh.explain(host, message)
+    if message == "The command exited with a non-zero return code.":  # since ansible-core 2.21
+        message = _BY_CODE
+    if "rc" in details and (last := _last_lines(details)):
+        return f"{message} ({details['rc']}): {last}"
+    return f"{message} ({details['rc']})" if message == _BY_CODE and "rc" in details else message
+
+
+def _message(details: Mapping[str, Any]) -> str:
+    message = str(details.get("msg") or "")
+    if not message or message.endswith("Unknown error."):  # so it is with `include_vars`
+        message = str(details.get("message") or message or details.get("reason") or "")
+    return message.removeprefix("Task failed: ") or "no reason given"
+
+
+def _missing_interpreter(details: Mapping[str, Any]) -> str | None:
+    """The Python that is not there, where that is why a module could not be run."""
+    if found := _NO_INTERPRETER.search(str(details.get("msg") or "")):
+        return found[1]
+    if details.get("rc") != _NOT_FOUND:
+        return None
+    streams = (str(details.get(each) or "") for each in ("module_stderr", "module_stdout"))
+    found = next((found for each in streams if (found := _SHELL_MISSES.search(each))), None)
+    return found and found[1]
+
+
+def _last_lines(details: Mapping[str, Any]) -> str | None:
+    """The last that a program said, on standard error where it said something there."""
+    for stream in ("stderr", "module_stderr", "stdout", "module_stdout"):
+        lines = str(details.get(stream) or "").splitlines()
+        said = [line.strip() for line in lines if line.strip() and not _OF_SSH.match(line)]
+        if said:
+            return "; ".join(said[-_LAST_LINES:])
+    return None
