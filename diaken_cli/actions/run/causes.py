@@ -30,7 +30,7 @@ def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
     return OperationFailed(
         f"{playbook} ran on no host: {_no_play(results, outcome.plays)}",
         code="no_hosts_ran",
-        hint=f"Its plays and their hosts: diaken playbooks show {playbook}",
+        hint=f"Its groups: diaken hosts show {results[0].host}" if len(results) == 1 else None,
     )
 
 
