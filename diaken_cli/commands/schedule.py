@@ -14,6 +14,8 @@ from diaken_cli.errors import InvalidInput, Mistake, NotFound
 from diaken_cli.units import nearest_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from diaken_cli.actions.schedules.adding import GivenTask
     from diaken_cli.store.records import HostRecord
     from diaken_cli.store.tasks import TaskRecord
@@ -170,6 +172,7 @@ def list_them(
     )
     if tasks:
         call.output.total(total(found, shown=len(tasks)))
+    _tell_lost_zones(call, tasks)
 
 
 @command(app)
@@ -190,6 +193,7 @@ def show(call: Call, task: Task = None) -> None:
         shape |= {each: when(shape[each], found.moment.zone) for each in ("at", "next_at")}
         shape["every"] = in_words(found)
     call.output.thing(shape)
+    _tell_lost_zones(call, [found])
     for miss in call.store.schedules.misses(found):
         call.output.say(f"missed {local(miss.due_at)}: {miss.reason}")
 
@@ -261,6 +265,7 @@ def upcoming(
         whole=view.whole,
         spare=view.spare,
     )
+    _tell_lost_zones(call, tasks)
     if found.left_out:
         names = [f"{task.name} ({in_words(task, zone=False)})" for task in found.left_out]
         more = listed(names, MOST_LEFT_OUT)
@@ -356,6 +361,14 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
         hint = f"Did you mean {near}?" if near else "See: diaken schedule list"
         raise NotFound(f"there is no scheduled task {task!r}", hint=hint)
     return found
+
+
+def _tell_lost_zones(call: Call, tasks: "Sequence[TaskRecord]") -> None:
+    from diaken_cli.actions.schedules.zones import lost_zones
+    from diaken_cli.render.schedules import OPEN
+
+    for lost in lost_zones(task for task in tasks if task.status in OPEN):
+        call.output.warn(lost)
 
 
 def _scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOptions) -> None:

@@ -11,7 +11,7 @@ from diaken_cli.render.cells import NO_BREAK
 from diaken_cli.render.phrases import counted
 from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.timing import describe
+from diaken_cli.timing import describe, is_zone
 from diaken_cli.words import ScheduleStatus, to_stored
 
 OFFSET = "OFFSET"
@@ -30,7 +30,7 @@ def task_as_json(task: TaskRecord) -> dict[str, Any]:
         "environment": task.environment,
         "playbook": task.playbook,
         "status": task.status.value,
-        "at": task.moment.instant,
+        "at": task.due_at if task.zone_is_lost else task.moment.instant,
         "timezone": task.moment.zone,
         "every": task.rule,
         "next_at": task.due_at if task.status in OPEN else None,
@@ -44,7 +44,9 @@ def task_as_json(task: TaskRecord) -> dict[str, Any]:
 
 def in_words(task: TaskRecord, *, zone: bool = True) -> str | None:
     """How often a task is run, as people say it; None for once."""
-    return None if task.rule is None else describe(task.rule, task.moment, zone=zone)
+    if task.rule is None or task.zone_is_lost:
+        return task.rule
+    return describe(task.rule, task.moment, zone=zone)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _moments(header: str, key: str, zone: str | None) -> dict[str, Any]:
     """
 
     def on_its_clock(shape: Shape) -> str | None:
-        instant, there = shape[key], shape["timezone"]
+        instant, there = shape[key], _clock(shape["timezone"])
         if instant is None:
             return None
         wall = _wall(instant, there)
@@ -119,12 +121,17 @@ def _moments(header: str, key: str, zone: str | None) -> dict[str, Any]:
     return {found: on_its_clock, OFFSET: lambda shape: _offset(shape[key], shape["timezone"])}
 
 
+def _clock(zone: str) -> str:
+    """The zone on whose clocks a moment is shown: UTC where its own one is lost."""
+    return zone if is_zone(zone) else "UTC"
+
+
 def _heading(header: str, zone: str | None) -> str:
     return f"{header} ({zone})" if zone else header
 
 
 def _shared_zone(tasks: Sequence[TaskRecord]) -> str | None:
-    zones = {task.moment.zone for task in tasks}
+    zones = {_clock(task.moment.zone) for task in tasks}
     return zones.pop() if len(zones) == 1 else None
 
 
@@ -134,13 +141,17 @@ def _rules(tasks: Sequence[TaskRecord]) -> dict[str, Any]:
     return {"EVERY": lambda shape: every[shape["id"]]} if any(every.values()) else {}
 
 
+def _there(instant: datetime, zone: str) -> datetime:
+    return instant.astimezone(ZoneInfo(_clock(zone)))
+
+
 def _wall(instant: datetime, zone: str) -> str:
-    return f"{instant.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M:%S}".removesuffix(":00")
+    return f"{_there(instant, zone):%a %Y-%m-%d %H:%M:%S}".removesuffix(":00")
 
 
 def _offset(instant: datetime | None, zone: str) -> str | None:
     """None where the clock shows UTC."""
-    there = None if instant is None else instant.astimezone(ZoneInfo(zone))
+    there = None if instant is None else _there(instant, zone)
     return f"{there:%z}" if there is not None and there.utcoffset() else None
 
 
@@ -148,7 +159,7 @@ def when(instant: datetime | None, zone: str) -> str | None:
     """A moment on the clocks of a zone, with its offset, so that a DST change shows."""
     if instant is None:
         return None
-    return f"{_wall(instant, zone)} {instant.astimezone(ZoneInfo(zone)):%z}"
+    return f"{_wall(instant, zone)} {_there(instant, zone):%z}"
 
 
 def distance(instant: datetime | None, now: datetime) -> str | None:
@@ -170,8 +181,8 @@ def distance(instant: datetime | None, now: datetime) -> str | None:
 
 def _on_both_clocks(instant: datetime, zone: str) -> str:
     """A moment in its zone, and in UTC where that shows another time."""
-    there = f"{when(instant, zone)} {zone}"
-    if instant.astimezone(ZoneInfo(zone)).utcoffset():
+    there = f"{when(instant, zone)} {_clock(zone)}"
+    if _there(instant, zone).utcoffset():
         return f"{there} ({instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
     return there.replace(" +0000 UTC", " UTC")
 

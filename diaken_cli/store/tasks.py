@@ -1,7 +1,7 @@
 """Scheduled tasks as frozen records, and the statements that read and keep them."""
 
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -71,6 +71,13 @@ class TaskRecord:
     last_run: int | None
     last_status: RunStatus | None
     error: str | None
+
+    @property
+    def zone_is_lost(self) -> bool:
+        """Whether this machine knows its time zone no more; `moment.instant` is no instant then."""
+        from diaken_cli.timing.moments import is_zone
+
+        return not is_zone(self.moment.zone)
 
 
 def select_tasks() -> TaskQuery:
@@ -245,8 +252,8 @@ def _not_pending(task: TaskRecord) -> Conflict:
 
 
 def _moment(task: ScheduledTask) -> "Moment":
-    from diaken_cli.timing.moments import Moment, as_instant  # not where no task is read
+    from diaken_cli.timing.moments import Moment, as_instant, is_zone  # not where no task is read
 
     wall = datetime.fromisoformat(task.wall_at)
-    instant = as_instant(wall, ZoneInfo(task.timezone), task.fold)
-    return Moment(wall, task.timezone, task.fold, instant)
+    region = ZoneInfo(task.timezone) if is_zone(task.timezone) else UTC
+    return Moment(wall, task.timezone, task.fold, as_instant(wall, region, task.fold))

@@ -2,7 +2,13 @@
 
 from diaken_cli.timing.cron_fields import is_cron
 from diaken_cli.timing.descriptions import describe
-from diaken_cli.timing.moments import Moment, looks_like_moment, machine_zone, parse_moment
+from diaken_cli.timing.moments import (
+    Moment,
+    is_zone,
+    looks_like_moment,
+    machine_zone,
+    parse_moment,
+)
 from diaken_cli.timing.pitfalls import comes_more_often, skipped_months
 from diaken_cli.timing.recurrence import (
     first_of_cron,
@@ -25,6 +31,7 @@ __all__ = [
     "first_of_cron",
     "in_step",
     "is_cron",
+    "is_zone",
     "latest_instant",
     "looks_like_moment",
     "machine_zone",

@@ -93,6 +93,15 @@ def load_zone(name: str) -> ZoneInfo:
         raise ValueError(f"{name!r} is not a time zone, such as Europe/Madrid or UTC") from None
 
 
+def is_zone(name: str) -> bool:
+    """Whether this machine knows the time zone: its tzdata may have lost one."""
+    try:
+        load_zone(name)
+    except ValueError:
+        return False
+    return True
+
+
 def machine_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
     """The name of this machine's time zone: `TZ`, else where /etc/localtime leads to, else UTC."""
     named = environ.get("TZ", "").removeprefix(":")

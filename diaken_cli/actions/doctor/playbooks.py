@@ -45,8 +45,14 @@ def check(folders: Sequence[Path]) -> Iterable[Finding]:
 
 
 def check_tasks(store: Store, folders: Sequence[Path]) -> Iterable[Finding]:
-    """The scheduled tasks whose playbook is not there any more."""
+    """The scheduled tasks whose playbook, or whose time zone, is not there any more."""
     for task in store.schedules.tasks(include_ended=False):
+        if task.zone_is_lost:
+            yield About("playbooks", task.playbook).problem(
+                f"task {task.id} ({task.name}) is not started: this machine knows no time zone"
+                f" {task.moment.zone} any more",
+                f"give it another: diaken schedule set {task.id} --timezone ZONE",
+            )
         try:
             catalog.find(task.playbook, folders)
         except NotFound as missing:

@@ -29,7 +29,7 @@ from diaken_cli.timing import (
     parse_rule,
     well_formed,
 )
-from diaken_cli.timing.moments import load_zone, moment_of
+from diaken_cli.timing.moments import first_instant, load_zone, moment_of
 from diaken_cli.words import TargetType
 
 DAY = timedelta(days=1)
@@ -233,6 +233,9 @@ def _when(
     moment = current.moment if current else None
     if current is not None and current.due_at is not None and given.every == "":
         moment = moment_of(current.due_at, current.moment.zone)  # only its next one
+    if current is not None and current.zone_is_lost and given.timezone and zone is not None:
+        wall = current.moment.wall  # the same on the clocks of that zone
+        moment = Moment(wall, zone, 0, first_instant(wall, load_zone(zone)))
     if given.at is not None:
         moment = reader.required("--at", given.at, _moment_parser(zone, now))
     elif current is None and not cron:
@@ -254,7 +257,8 @@ def _when(
 
 def _says_when(current: TaskRecord, given: GivenTask) -> bool:
     """Whether a moment is given for a rule that names its own days or times, and stays."""
-    moved = given.at is not None or given.timezone is not None
+    renamed = current.zone_is_lost and given.at is None  # its rule goes by that zone's clock
+    moved = not renamed and (given.at is not None or given.timezone is not None)
     return moved and given.every is None and names_its_moments(current.rule or "")
 
 
@@ -281,7 +285,8 @@ def _zone(
     needs_at: bool,
 ) -> str | None:
     """The zone in which the moments are meant; None where what is said of it is a mistake."""
-    if given.timezone is not None and given.at is None and current is not None and needs_at:
+    moves = given.timezone is not None and given.at is None and needs_at
+    if moves and current is not None and not current.zone_is_lost:
         reader.refuse("--timezone", given.timezone, "needs --at: say the moment, too")
         return current.moment.zone
     typed = given.timezone if current is None else given.timezone or None

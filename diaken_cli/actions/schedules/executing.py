@@ -94,6 +94,8 @@ def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
         error = summary(detail)
     at = now()
     then = following(task, at)
+    if task.rule is not None and task.zone_is_lost:
+        error = f"it does not come again: this machine knows no time zone {task.moment.zone}"
     outcome = store.schedules.settle(task.id, run_id, status, then.due_at, error, then.passed)
     if outcome is None:
         return None

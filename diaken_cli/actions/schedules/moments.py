@@ -21,12 +21,12 @@ class Following:
 
 
 def following(task: TaskRecord, now: datetime) -> Following:
-    """The moment after the present one; none for a task without a rule.
+    """The moment after the present one; none for a task without a rule, or whose zone is lost.
 
     Of several that have passed by now only the latest is left, and that only within its grace:
     neither an outage nor a long run ends in a burst of old work.
     """
-    if task.rule is None or task.due_at is None:
+    if task.rule is None or task.due_at is None or task.zone_is_lost:
         return Following()
     moment = task.moment
     rule = (task.rule, moment.wall, moment.zone, moment.fold)
@@ -46,7 +46,7 @@ def next_moments(task: TaskRecord, count: int, now: datetime) -> list[datetime]:
     if task.due_at is None:  # it has ended, or will with the run that goes on
         return []
     found = [] if task.status is ScheduleStatus.RUNNING else [task.due_at]
-    if task.rule is not None and count > len(found):
+    if task.rule is not None and count > len(found) and not task.zone_is_lost:
         moment, after = task.moment, max(task.due_at, now)
         left = count - len(found)
         found += upcoming(task.rule, moment.wall, moment.zone, moment.fold, after, left)

@@ -21,6 +21,7 @@ from diaken_cli.actions.schedules.children import (
 )
 from diaken_cli.actions.schedules.executing import chosen, settle
 from diaken_cli.actions.schedules.moments import following
+from diaken_cli.actions.schedules.zones import lost_zone
 from diaken_cli.actions.settling import reap
 from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import ConfigurationError
@@ -107,6 +108,9 @@ class _Tick:
         waiting = self._store.schedules.due(at)
         while waiting and not stop.requested():
             task = waiting.pop(0)
+            if (lost := lost_zone(task)) is not None:
+                self._stop_for_its_zone(task, lost)
+                continue
             if task.due_at is not None and misfired(task.due_at, task.grace, at):
                 later = self._miss(task, at)
                 waiting += [] if later is None else [later]
@@ -118,6 +122,13 @@ class _Tick:
                 obstacles.add(task)
             elif obstacle != task.error:
                 self._store.schedules.note_obstacle(task, obstacle)
+
+    def _stop_for_its_zone(self, task: TaskRecord, lost: str) -> None:
+        """It stays as it is until its zone is known again; told once a day."""
+        if task.error != lost:
+            self._store.schedules.note_obstacle(task, lost)
+        if self._store.notices.tell(f"zone:{task.id}:{task.moment.zone}", now()):
+            self._warn(f"{task.name}: {lost}")
 
     def collect(self, stop: Stop) -> None:
         """Wait for a child to end, and hear what it says; or until it is time to look again."""

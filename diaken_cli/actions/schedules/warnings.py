@@ -13,6 +13,7 @@ from diaken_cli.actions.schedules.adding import GivenTask
 from diaken_cli.actions.schedules.executing import chosen
 from diaken_cli.actions.schedules.moments import next_moments
 from diaken_cli.actions.schedules.status import is_late, last_tick
+from diaken_cli.actions.schedules.zones import lost_zones
 from diaken_cli.config import Config
 from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.store import Store
@@ -55,12 +56,12 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
     if task.options.check and task.options.snapshot:
         said.append(SNAPSHOTS_IN_CHECK_MODE)
     said += _no_snapshot(hosts, task, config)
-    return _not_ticking(store, now) + said + _unexpected(task, now)
+    return lost_zones([task]) + _not_ticking(store, now) + said + _unexpected(task, now)
 
 
 def moved(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
     """What a new first moment does to a rule that takes its days and times from it."""
-    if after.rule is None or after.rule != before.rule:
+    if after.rule is None or after.rule != before.rule or before.zone_is_lost:
         return []
     if in_step(after.rule, before.moment, after.moment):
         return []
@@ -110,7 +111,7 @@ def _local(moment: datetime) -> str:
 
 def _unexpected(task: TaskRecord, now: datetime) -> list[str]:
     """What a rule does that was most likely not meant, with its next moments."""
-    if task.rule is None:
+    if task.rule is None or task.zone_is_lost:
         return []
     found = [*_by_frequency(task.rule, task.moment), *unlikely(task.rule, task.moment)]
     return [_unlikely(each, task, now) for each in found]
