@@ -67,6 +67,7 @@ TAKEN_BACK: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"timeout": 90}, {"timeout": ""}),
     ({"become_password_command": ("pass", "x")}, {"become_password_command": ""}),
     ({"vault_password_file": "/etc/vault"}, {"vault_password_file": ""}),
+    ({"vault_ids": ("dev@/etc/vault",)}, {"vault_ids": [""]}),
     ({"check": True}, {"check": False}),
     ({"diff": True}, {"diff": False}),
     ({"snapshot": True, "require_snapshot": True}, {"snapshot": False}),
