@@ -178,9 +178,9 @@ TOPICS: tuple[Topic, ...] = (
         ),
     ),
     Topic(
-        Owner.DIAKEN,
+        Owner.REPOSITORY,
         "Retry files",
-        "`--retry-failed` needs none; diaken has Ansible tell it the hosts that it gave up.",
+        "Written only where the repository asks for them; `--retry-failed` needs none.",
         _settings(
             """
             RETRY_FILES_ENABLED defaults.retry_files_enabled
