@@ -23,9 +23,9 @@ ANYTHING_TO_DO = """
 SELECT EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'running')
     OR EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'pending' AND due_at <= :now)
        AND NOT EXISTS (SELECT 1 FROM meta WHERE key = 'paused_until' AND value > :now)
-    OR EXISTS (SELECT 1 FROM run WHERE status = 'running')
     OR EXISTS (SELECT 1 FROM run WHERE status = 'interrupted' AND lock IS NOT NULL)
 """
+RUNNING = "SELECT lock FROM run WHERE status = 'running' AND node = :node AND lock IS NOT NULL"
 
 
 class HandOver(Exception):
@@ -69,7 +69,7 @@ def _options(arguments: list[str]) -> tuple[bool, str | None]:
 
 
 def _anything_to_do(database: str) -> bool:
-    """Whether a task is due, or runs and may have to be settled; it is noted that a tick looked."""
+    """Whether a task is due or runs, or a run died; it is noted that a tick looked."""
     # The module that sqlite3 is made of: what lies over it needs datetime, which costs a fifth.
     import _sqlite3 as sqlite3
 
@@ -84,11 +84,31 @@ def _anything_to_do(database: str) -> bool:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
             if schema != SCHEMA:
                 raise HandOver
-            return bool(connection.execute(ANYTHING_TO_DO, {"now": now}).fetchone()[0])
+            if connection.execute(ANYTHING_TO_DO, {"now": now}).fetchone()[0]:
+                return True
+            running = connection.execute(RUNNING, {"node": os.uname().nodename}).fetchall()
+            return not all(_is_held(f"{database}.runs/{lock}") for (lock,) in running)
         finally:
             connection.close()
     except (OSError, sqlite3.Error):
         raise HandOver from None
+
+
+def _is_held(lock: str) -> bool:
+    """Whether a run is alive, as `liveness.is_alive` tells it."""
+    import fcntl
+
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _changed(file: str, mark: str) -> bool:

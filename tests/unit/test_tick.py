@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from diaken_cli import config, tick, timing
+from diaken_cli import config, liveness, tick, timing
+from diaken_cli.actions.here import node
+from diaken_cli.actions.settling import lock_path
 from diaken_cli.config import places
 from diaken_cli.store import Store, migrate
-from diaken_cli.store.claims import Attempt
+from diaken_cli.store.claims import Attempt, NewRun
 from diaken_cli.store.records import HostValues
 from diaken_cli.store.tasks import TaskRecord, TaskValues
-from diaken_cli.words import RunOptions, TargetType
+from diaken_cli.words import RunKind, RunOptions, TargetType
 
 TICK = ["scheduler", "tick"]
 HOUR = timedelta(hours=1)
@@ -100,6 +102,29 @@ def test_what_is_due_or_running_is_for_the_app(store: Store) -> None:
     attempt = Attempt(lock="lock", node="here", pid=1)
     store.schedules.claim(task, attempt, user="root", max_running=9, now=now())
     assert tick.main(TICK) is None, "it may have died"
+
+
+def test_a_run_that_lives_is_none_of_its_business_and_one_that_died_is(store: Store) -> None:
+    lock = lock_path(store, "lock")
+    new = NewRun(
+        kind=RunKind.PLAYBOOK, target_type=TargetType.HOST, target="web01", request={}, user="root"
+    )
+    with liveness.hold(lock):
+        begun = store.claims.begin(new, Attempt(lock="lock", node=node(), pid=1), now())
+        assert tick.main(TICK) == 0
+    assert tick.main(TICK) is None
+    store.claims.interrupt(begun.id, "lock", now())
+    assert tick.main(TICK) == 0
+
+
+def test_what_a_run_left_on_its_hosts_is_for_the_app(store: Store) -> None:
+    new = NewRun(
+        kind=RunKind.PLAYBOOK, target_type=TargetType.HOST, target="web01", request={}, user="root"
+    )
+    begun = store.claims.begin(new, Attempt(lock="lock", node="another", pid=1), now())
+    assert tick.main(TICK) == 0, "a run of another machine"
+    store.claims.interrupt(begun.id, "lock", now(), remains=True)
+    assert tick.main(TICK) is None
 
 
 # ── what is left to the app ──────────────────────────────────────────────────────────────────
