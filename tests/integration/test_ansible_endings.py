@@ -199,6 +199,17 @@ ROWS = {
         """,
         "ssss",
     ),
+    "end_host before others end the play": Row(
+        """\
+        - hosts: all
+          any_errors_fatal: true
+          tasks:
+            - {ansible.builtin.meta: end_host, when: inventory_hostname == 'web01'}
+            - {name: Upgrade, ansible.builtin.raw: "test {{ inventory_hostname }} != web02"}
+            - {name: After, ansible.builtin.raw: "true"}
+        """,
+        *("sfaa", 2, "ended, because web02 failed at Upgrade (any_errors_fatal)"),
+    ),
     "end_host for all": Row(
         """\
         - hosts: all

@@ -75,6 +75,8 @@ class Endings:
 
     def _came_to_the_end(self, host: str, own: Sequence[int]) -> bool:
         """Whether the failure of others came when nothing was left to do on the host."""
+        if own and host in self._plays.let_go.get(own[-1], ()):
+            return True
         last = self._last.get(host)
         if last is None or not own or last.batch != own[-1]:
             return False

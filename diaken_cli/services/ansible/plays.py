@@ -41,6 +41,7 @@ class Play:
 class Plays:
     """The batches in the order in which they began, the plays, and the marked tasks by their id.
 
+    `let_go` has the hosts that a batch let go on purpose (`meta: end_host`), by its place.
     `complete`: Ansible got to the end of the playbook, and all of it was noted.
     """
 
@@ -48,6 +49,7 @@ class Plays:
     begun: dict[str, Play] = field(default_factory=dict)
     never: list[Play] = field(default_factory=list)
     flags: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    let_go: dict[int, set[str]] = field(default_factory=dict)
     complete: bool = False
 
     @property
@@ -72,6 +74,8 @@ class Plays:
             )
         elif "task" in line:
             self.flags[line["task"]] = tuple(line["flags"])
+        elif "let_go" in line:
+            self.let_go.setdefault(len(self.batches) - 1, set()).update(line["let_go"])
         elif "never" in line:
             self.never.append(_play(line["never"], line))
         elif "complete" in line:

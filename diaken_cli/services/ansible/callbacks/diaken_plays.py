@@ -20,6 +20,7 @@ description: For diaken, which names the file in the environment variable DIAKEN
 """
 
 MOST_BYTES = 32 * 1024 * 1024  # of the file
+_META = ("meta", "ansible.builtin.meta", "ansible.legacy.meta")
 
 
 class CallbackModule(CallbackBase):
@@ -36,6 +37,8 @@ class CallbackModule(CallbackBase):
         self._written = 0
         self._plays = []
         self._begun = set()
+        self._play = None
+        self._removed = None  # how many hosts were, when a task began that lets hosts go
 
     def v2_playbook_on_start(self, playbook):
         """Keep the plays, to tell at the end which of them never began."""
@@ -43,6 +46,8 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play):
         """Note the hosts of a play, or of the next batch of its hosts."""
+        self._note_let_go()
+        self._play = play
         inventory = play.get_variable_manager()._inventory
         line = {
             "play": _id(play),
@@ -58,7 +63,10 @@ class CallbackModule(CallbackBase):
         self._write(line)
 
     def v2_playbook_on_task_start(self, task, is_conditional):
-        """Note of a task what ends a play for other hosts."""
+        """Note of a task what ends a play for other hosts, and whom the one before it let go."""
+        self._note_let_go()
+        if task.action in _META and (task.args or {}).get("_raw_params") == "end_host":
+            self._removed = len(self._play._removed_hosts)
         flags = ("run_once", "any_errors_fatal", "ignore_unreachable")
         given = [flag for flag in flags if getattr(task, flag) is True]
         if given:
@@ -70,11 +78,18 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_stats(self, stats):
         """Note the plays that never began; it comes after the last."""
+        self._note_let_go()
         for play in self._plays:
             if _id(play) not in self._begun:
                 inventory = play.get_variable_manager()._inventory
                 self._write({"never": play.get_name(), **self._all_hosts(play, inventory)})
         self._write({"complete": True})
+
+    def _note_let_go(self):
+        """Note the hosts for which the play ended on purpose, before others can end it there."""
+        if self._removed is not None:
+            self._write({"let_go": self._play._removed_hosts[self._removed :]})
+            self._removed = None
 
     def _all_hosts(self, play, inventory):
         """The pattern of a play, and its hosts in all batches; none where it can't be resolved."""
