@@ -97,8 +97,10 @@ class _Reading:
 
     def _warn_once(self, file: str, names: list[str]) -> None:
         told = (file, self._entity.name, _is_host(self._entity))
+        if told in _TOLD:  # first, for files are read for each host and task again
+            return
         hosts = _concerned(self._entity, self._known)
-        if hosts and told not in _TOLD:
+        if hosts:
             _TOLD.add(told)
             more = f" and {len(hosts) - _MOST_NAMES} more" if len(hosts) > _MOST_NAMES else ""
             self._display.warning(
