@@ -19,7 +19,14 @@ from diaken_cli.actions.run.summary import (
 )
 from diaken_cli.actions.run.targets import RunTarget, narrowed
 from diaken_cli.config import Config
-from diaken_cli.errors import AnsibleNotStarted, Canceled, Conflict, NotFound, OperationFailed
+from diaken_cli.errors import (
+    AnsibleNotStarted,
+    Canceled,
+    Conflict,
+    Locked,
+    NotFound,
+    OperationFailed,
+)
 from diaken_cli.events import Emit, HostFinished, RunStarted
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun, NewRun
@@ -129,10 +136,19 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
         user=account(),
     )
 
+    attempts = 0
+
     def begin(attempt: Attempt) -> tuple[Begun, RunRequest]:
-        begun, hosts = outside.store.claims.begin_on_target(
-            new, lambda active: _chosen(outside.store, request.on(active)), attempt, now()
-        )
+        nonlocal attempts
+        attempts += 1
+        try:
+            begun, hosts = outside.store.claims.begin_on_target(
+                new, lambda active: _chosen(outside.store, request.on(active)), attempt, now()
+            )
+        except Locked:
+            if attempts == 2 and not checked:  # nobody waits an hour to hear of a missing role
+                _check_playbook(request, outside, lambda: False)
+            raise
         return begun, request.on(hosts)
 
     with carrying_out(outside, begin, show, wait=wait, checked=checked) as world:
