@@ -216,6 +216,27 @@ def test_an_exception_of_the_caller_comes_up_when_nothing_is_left(
     assert bench.private_folders() == []
 
 
+def test_an_ansible_that_was_killed_says_so(bench: Bench) -> None:
+    """Mostly by the kernel, for want of memory: no return code explains that to anybody."""
+    sleep = Sleep()
+    playbook = sleep.playbook(bench)
+
+    def kill_when_it_runs() -> bool:
+        if sleep.runs():
+            for pid in processes_with(str(playbook)):
+                if processes._parent(pid) == os.getpid():
+                    os.kill(pid, signal.SIGKILL)
+        return False
+
+    ran = bench.carry_out(playbook, bench.targets(1), should_stop=kill_when_it_runs)
+
+    (result,) = ran.outcome.results
+    assert (result.status, result.failed_task) == (HostStatus.FAILED, "Sleep")
+    assert result.message is not None
+    assert result.message.startswith("Ansible was killed: ")
+    assert nothing_of(ran.mark, sleep)
+
+
 def test_a_stop_before_the_first_task_reaches_no_host(bench: Bench) -> None:
     sleep = Sleep()
 

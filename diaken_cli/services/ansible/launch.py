@@ -28,6 +28,7 @@ from diaken_cli.services.ansible.work import Outcome, Work
 from diaken_cli.words import HostStatus
 
 ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
+_KILLED = "Ansible was killed: by somebody, or because the machine ran out of memory"
 _NOT_FOUND = 127
 _GIVEN_UP = 126
 _BEGINS = ("playbook_on_task_start", "playbook_on_handler_task_start", "runner_on_start")
@@ -123,7 +124,8 @@ class _Attempt:
         elif return_code == _GIVEN_UP:
             reason = "the run's lock file is gone or taken: the run was given up"
         elif not tally.finished and reason is None:
-            reason = self._translator.said or f"Ansible ended, with return code {return_code}"
+            reason = _KILLED if return_code == ENDED_FROM_OUTSIDE else self._translator.said
+            reason = reason or f"Ansible ended, with return code {return_code}"
         cut_short = CutShort(reason or "", canceled=canceled, by_us=canceled or timed_out)
         plays = self._notes.plays
         results = tally.judge(self._work.targets, cut_short, plays, self._given_up)
