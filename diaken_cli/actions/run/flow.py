@@ -164,10 +164,19 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
 def _chosen(store: Store, request: RunRequest) -> Sequence[HostRecord]:
     """The hosts that are left of a target's active ones. Raises where there are none.
 
+    Nor is a host run on that was moved to another environment since it was named.
     Those to retry were narrowed when they were named; what the earlier run was limited to may name
     hosts that are gone.
     """
     refuse_without_hosts(request)
+    place = request.target.environment
+    for host in request.target.hosts:
+        if place not in (None, host.environment):
+            raise Conflict(
+                f"host {host.name} was moved from {place} to {host.environment} meanwhile",
+                code="changed",
+                hint="Where it is meant there, too, say so again.",
+            )
     options = request.options
     if request.only is not None:
         options = replace(options, limit=None, exclude=())
