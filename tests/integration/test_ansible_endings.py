@@ -199,6 +199,20 @@ ROWS = {
         """,
         "ssss",
     ),
+    "a play that never begins and is for what is no pattern": Row(
+        """\
+        - hosts: all
+          tasks:
+            - {name: First, ansible.builtin.raw: "true"}
+        - hosts: web02
+          tasks:
+            - {name: Upgrade, ansible.builtin.raw: "false"}
+        - hosts: "{{ {'web': 1} }}"
+          tasks:
+            - {ansible.builtin.raw: "true"}
+        """,
+        *("afaa", 2, "was not begun, because web02 failed at Upgrade"),
+    ),
     "end_host before others end the play": Row(
         """\
         - hosts: all
