@@ -67,6 +67,20 @@ Origin: /y.yml:7:1
 """,
             "can't be finalized (/x.yml:2:1); caused by: no such filter (/y.yml:7:1)",
         ),
+        (
+            """\
+[ERROR]: Invalid vars_files file '/v.yml': no vault secrets found.
+
+Invalid vars_files file '/v.yml'.
+
+<<< caused by >>>
+
+no vault secrets found.
+Origin: /v.yml
+
+""",
+            "Invalid vars_files file '/v.yml'; caused by: no vault secrets found. (/v.yml)",
+        ),
         ("[ERROR]: a bug: deep\n\nTraceback (most recent call last):\n  File x\n", "a bug: deep"),
         ("ERROR! a bug: deep\nthe full traceback was:\n\nTraceback …\n", "a bug: deep"),
         ("sh: 1: flock: not found\n", "sh: 1: flock: not found"),

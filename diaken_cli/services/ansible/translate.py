@@ -180,15 +180,22 @@ def _with_place(said: str) -> str:
     What follows it is source, or advice with an example. Of what an error was caused by, which
     comes after that, all is told in the same way.
     """
-    parts = []
-    for part in said.split(_CAUSED_BY):
+    parts: list[str] = []
+    for part in _once(said.split(_CAUSED_BY)):
         place = _PLACE.search(part)
         if place is None:
             parts.append(part.strip())
             continue
         why = _NOT_YAML.sub("YAML parsing failed: ", part[: place.start()])
         parts.append(f"{' '.join(why.split())} ({':'.join(filter(None, place.groups()))})")
-    return "; caused by: ".join(parts)
+    return "; caused by: ".join([*(part.removesuffix(".") for part in parts[:-1]), parts[-1]])
+
+
+def _once(parts: list[str]) -> list[str]:
+    """Without Ansible's summary of the whole chain, which it puts in front of the first part."""
+    summary, between, rest = parts[0].partition("\n")
+    repeated = len(parts) > 1 and summary.startswith(rest.strip().split("\n")[0].rstrip("."))
+    return [rest, *parts[1:]] if between and rest.strip() and repeated else parts
 
 
 def _forms(secret: str) -> list[str]:
