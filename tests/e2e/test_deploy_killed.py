@@ -213,7 +213,7 @@ def test_a_clone_that_goes_on_while_it_is_taken_back_is_left(deploying: Deployin
 
 def test_a_clone_that_ends_while_it_is_taken_back_is_destroyed(deploying: Deploying) -> None:
     before = deploying.world()
-    deploying.lab.sim("taskdelay", method="CloneVM_Task", ms=8000)
+    deploying.lab.sim("taskdelay", method="CloneVM_Task", ms=15000)
     number = killed_while_it_clones(deploying, "10m", noted=False)
     assert deploying.running_tasks() == ["VirtualMachine.clone"]
 
