@@ -141,7 +141,7 @@ def _rare(read: Rule) -> Iterator[Unlikely]:
 
 def _whole_week(read: Rule) -> Iterator[Unlikely]:
     if read.week_numbers and not (read.weekdays or read.month_days or read.year_days):
-        instead = write_rule(replace(read, weekdays=((0, 0),)))
+        instead = write_rule(replace(read, weekdays=((0, 0),), positions=()))
         yield Unlikely(
             "it comes on each day of those weeks: BYWEEKNO names no day",
             f"On their Mondays: --every '{instead}'",
@@ -158,6 +158,7 @@ def _day_and_weekday(read: Rule) -> Iterator[Unlikely]:
     first = replace(
         read,
         frequency="YEARLY" if read.months else "MONTHLY",
+        interval=read.interval if read.frequency in ("MONTHLY", "YEARLY") else 1,
         month_days=(),
         weekdays=tuple((day, 1) for day, _ in weekdays),
     )
@@ -318,7 +319,7 @@ def _other_time(at: str, rule: str, at_moment: Moment) -> Iterator[Unlikely]:
         return
     times = sorted(time(hour, minute) for hour in whole.hours for minute in whole.minutes)
     if wall.time().replace(second=0) not in times:
-        meant = write_rule(replace(read, hours=(wall.hour,), minutes=(wall.minute,)))
+        meant = write_rule(replace(read, hours=(wall.hour,), minutes=(wall.minute,), positions=()))
         named = ", ".join(f"{each:%H:%M}" for each in times[:3]) + (", …" if times[3:] else "")
         yield Unlikely(
             f"the rule names its times, {named}, and --at only says from when on",

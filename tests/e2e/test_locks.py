@@ -100,8 +100,9 @@ def test_one_waits_for_as_long_as_was_said(fleet: Fleet) -> None:
         assert "web02 is locked by run" in late["message"]
         assert late["hint"].startswith("Wait for longer, or stop it: diaken history cancel ")
         assert time.monotonic() - began > 2
-        lacking = fleet.error(14, "run", "host", "web02", "lacking", "--wait", "1h")
-        assert "there_is_no_such_role" in lacking["message"], "told before it waits"
+        for wait in (["--wait", "1h"], []):
+            lacking = fleet.error(14, "run", "host", "web02", "lacking", *wait)
+            assert "there_is_no_such_role" in lacking["message"], "told before it waits"
         assert fleet.last().target == "web02", "who did not begin is not recorded"
         held = f"Waiting up to 2s: host web02 is locked by run {fleet.last().id} of "
         assert fleet.run(*waiting[:-2], "--wait", "2s").err.count(held) == 1

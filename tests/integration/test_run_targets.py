@@ -10,7 +10,7 @@ from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.run.flow import RunRequest, run
 from diaken_cli.actions.run.targets import host_target
 from diaken_cli.config import load
-from diaken_cli.errors import Conflict
+from diaken_cli.errors import Conflict, NotFound
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostValues
 from diaken_cli.words import RunOptions
@@ -35,3 +35,19 @@ def test_a_host_that_was_moved_meanwhile_is_not_run_on(store: Store, tmp_path: P
     assert refused.value.code == "changed"
     assert store.claims.running() == []
     assert store.claims.locked() == {}
+
+
+def test_a_host_that_was_removed_meanwhile_is_not_called_inactive(
+    store: Store, tmp_path: Path
+) -> None:
+    config = load(None, {"HOME": str(tmp_path)})
+    inventory = store.inventory
+    test = inventory.add_environment("TEST")
+    host = inventory.add_host("web01", HostValues("10.0.4.21", test.id), datetime.now(UTC))
+    request = RunRequest(host_target(store, "web01", None), "basic_info", RunOptions())
+    inventory.remove_host(host)
+
+    with pytest.raises(NotFound, match="web01 was removed meanwhile"):
+        run(request, Outside(store, config, no_vcenter), lambda _: None)
+
+    assert store.claims.running() == []

@@ -170,3 +170,19 @@ def test_a_moment_is_all_that_it_takes() -> None:
     """Also where the first one is that of a change of clocks."""
     start: Moment = timing.parse_moment("2027-03-28T02:30+01:00", ZONE, NOW)
     assert timing.unlikely(timing.parse_rule("daily", start), start) == []
+
+
+@pytest.mark.parametrize(
+    ("every", "meant"),
+    [
+        (
+            "FREQ=MONTHLY;BYDAY=MO;BYHOUR=5,6;BYMINUTE=0;BYSETPOS=3",
+            "FREQ=MONTHLY;BYDAY=MO;BYHOUR=3;BYMINUTE=0",
+        ),
+        ("FREQ=DAILY;INTERVAL=24;BYMONTHDAY=1;BYDAY=MO", "FREQ=MONTHLY;BYDAY=1MO"),
+    ],
+)
+def test_what_is_advised_can_be_written(every: str, meant: str) -> None:
+    """Nothing stays in it of the rule that would let it never come."""
+    assert f"--every '{meant}'" in " ".join(each.instead for each in found(every, "03:00"))
+    assert found(meant, "03:00") == []

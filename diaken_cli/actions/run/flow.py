@@ -146,7 +146,8 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
                 new, lambda active: _chosen(outside.store, request.on(active)), attempt, now()
             )
         except Locked:
-            if attempts == 2 and not checked:  # nobody waits an hour to hear of a missing role
+            # Nobody waits an hour to hear of a missing role, nor tries again for it.
+            if attempts == (2 if wait else 1) and not checked:
                 _check_playbook(request, outside, lambda: False)
             raise
         return begun, request.on(hosts)
@@ -168,6 +169,8 @@ def _chosen(store: Store, request: RunRequest) -> Sequence[HostRecord]:
     Those to retry were narrowed when they were named; what the earlier run was limited to may name
     hosts that are gone.
     """
+    if not request.target.hosts and request.target.type is TargetType.HOST:
+        _refuse_removed(store, request.target.name)
     refuse_without_hosts(request)
     place = request.target.environment
     for host in request.target.hosts:
@@ -183,6 +186,11 @@ def _chosen(store: Store, request: RunRequest) -> Sequence[HostRecord]:
     target = narrowed(store, request.target, options, request.only, strict=False)
     refuse_without_hosts(replace(request, target=target))
     return target.hosts
+
+
+def _refuse_removed(store: Store, host: str) -> None:
+    if store.inventory.host(host) is None:
+        raise NotFound(f"host {host} was removed meanwhile")
 
 
 def refuse_without_hosts(request: RunRequest) -> None:
