@@ -95,7 +95,7 @@ def _anything_to_do(database: str) -> bool:
 
 
 def _is_held(lock: str) -> bool:
-    """Whether a run is alive, as `liveness.is_alive` tells it."""
+    """Whether a run is alive, and the process that carries it out, as far as is quickly told."""
     import fcntl
 
     try:
@@ -103,6 +103,9 @@ def _is_held(lock: str) -> bool:
     except FileNotFoundError:
         return False
     try:
+        maker = os.read(descriptor, 32).decode().strip()
+        if not os.path.exists(f"/proc/{maker or 0}"):
+            return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

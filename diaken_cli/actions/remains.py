@@ -48,6 +48,7 @@ def end(
                 if _of(store, run_id):  # no other process was first
                     _end(store, remains, warn)
             return True
+        processes.kill(remains.uid)  # an Ansible that lives on holds the lock, too
         if should_stop() or time.monotonic() >= deadline:
             return False
         time.sleep(_PACE)

@@ -30,10 +30,14 @@ def reap(store: Store) -> None:
     for run_id, lock, where in running:
         if where != node():
             continue
-        with _if_dead(lock_path(store, lock)) as dead:
+        path = lock_path(store, lock)
+        with _if_dead(path) as dead:
             if dead:
-                remains = bool(ssh_calls.noted(lock_path(store, lock)))
+                remains = bool(ssh_calls.noted(path))
                 store.claims.interrupt(run_id, lock, now(), remains=remains)
+            elif not liveness.is_held_by_its_maker(path) and liveness.is_alive(path):
+                # Only Ansible is left of it, which may wait for ever for what nobody hears.
+                store.claims.interrupt(run_id, lock, now(), remains=True)
     # Of a run that was killed after it had ended, or before it was recorded.
     left -= {lock for _, lock, _ in running}
     if left:

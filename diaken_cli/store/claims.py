@@ -220,7 +220,10 @@ class Claims:
             return withdrawn.scalar_one_or_none() is not None
 
     def interrupt(self, run_id: int, lock: str, now: datetime, *, remains: bool = False) -> None:
-        """Settle a run whose process died. The caller holds its lock file exclusively.
+        """Settle a run whose process died.
+
+        The caller holds its lock file exclusively; or has seen that others than that process hold
+        it, and says that something `remains`.
 
         Where it may have left something on its hosts they stay locked, and the run keeps the name
         of its lock, until `free`.

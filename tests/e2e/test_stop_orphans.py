@@ -36,6 +36,15 @@ PLAYBOOKS = {
         ansible_user: root
         ansible_ssh_private_key_file: "{{ hostvars['root01'].ansible_ssh_private_key_file }}"
 """,
+    "polled": """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Sleep
+      ansible.builtin.command: sleep {{ argument }}
+      async: 1000
+      poll: 5
+""",
     "look": """\
 - hosts: all
   gather_facts: false
@@ -180,6 +189,34 @@ def test_cancel_ends_ansible_that_goes_on_alone(fleet: Fleet) -> None:
             assert not processes.marked(run.uid)
         finally:
             processes.kill(run.uid)
+            sleep.end()
+    assert holders(fleet) == set()
+
+
+@pytest.mark.parametrize("ender", ["run", "tick"])
+def test_an_ansible_that_nobody_hears_holds_nobody_up(fleet: Fleet, ender: str) -> None:
+    """It would wait for ever: who carries the run out is dead, and that decides."""
+    sleep = Sleep()
+    words = ["run", "host", "root01", "polled", "-e", f"argument={sleep.argument}"]
+    with fleet.going_on(*words) as process:
+        until(lambda: sleep.sleepers() != [], "it sleeps")
+        run = fleet.last()
+        process.kill()
+        process.wait()
+        assert processes.marked(run.uid), "Ansible lives on"
+        try:
+            assert fleet.json("history", "show", str(run.id))["status"] == "interrupted"
+            assert holders(fleet) == {run.id}
+            if ender == "tick":
+                done = fleet.run("scheduler", "tick")
+            else:
+                done = fleet.run(
+                    "run", "host", "root01", "look", "-e", f"argument={sleep.argument}"
+                )
+            assert done.status == 0, done.out + done.err
+            assert processes.marked(run.uid) == []
+            assert not sleep.left_of(run.uid)
+        finally:
             sleep.end()
     assert holders(fleet) == set()
 

@@ -113,6 +113,9 @@ def test_a_run_that_lives_is_none_of_its_business_and_one_that_died_is(store: St
         begun = store.claims.begin(new, Attempt(lock="lock", node=node(), pid=1), now())
         assert tick.main(TICK) == 0
     assert tick.main(TICK) is None
+    with liveness.hold(lock):
+        lock.write_text("4194305\n")  # more than any process has
+        assert tick.main(TICK) is None, "only Ansible is left of it"
     store.claims.interrupt(begun.id, "lock", now())
     assert tick.main(TICK) == 0
 
