@@ -308,7 +308,8 @@ def _begun(
         try:
             return begin()
         except Locked as held:
-            if remains.end(store, held.run, warn, stop.requested, announce=True):
+            given = (store, held.run, warn, stop.requested)
+            if remains.end(*given, announce=True, here=bool(wait)):
                 continue
             if time.monotonic() >= deadline:
                 raise Locked(held.message, run=held.run, waited=wait) from None

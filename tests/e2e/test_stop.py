@@ -245,7 +245,7 @@ def test_killed_it_holds_its_hosts_as_long_as_anything_of_it_lives(fleet: Fleet)
             refused = fleet.error(12, "run", "host", "root01", "say")
             assert refused["code"] == "locked"
             assert f"run {run.id} of {run.user} since " in refused["message"]
-            assert fleet.json("history", "show", str(run.id))["status"] == "running"
+            assert fleet.json("history", "show", str(run.id))["status"] == "interrupted"
         finally:
             for pid in workers:
                 os.kill(pid, signal.SIGKILL)

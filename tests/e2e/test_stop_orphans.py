@@ -193,7 +193,7 @@ def test_cancel_ends_ansible_that_goes_on_alone(fleet: Fleet) -> None:
     assert holders(fleet) == set()
 
 
-@pytest.mark.parametrize("ender", ["run", "tick"])
+@pytest.mark.parametrize("ender", ["wait", "tick"])
 def test_an_ansible_that_nobody_hears_holds_nobody_up(fleet: Fleet, ender: str) -> None:
     """It would wait for ever: who carries the run out is dead, and that decides."""
     sleep = Sleep()
@@ -210,9 +210,9 @@ def test_an_ansible_that_nobody_hears_holds_nobody_up(fleet: Fleet, ender: str) 
             if ender == "tick":
                 done = fleet.run("scheduler", "tick")
             else:
-                done = fleet.run(
-                    "run", "host", "root01", "look", "-e", f"argument={sleep.argument}"
-                )
+                words = ["run", "host", "root01", "look", "-e", f"argument={sleep.argument}"]
+                assert fleet.error(12, *words)["hint"].endswith(f"history cancel {run.id}")
+                done = fleet.run(*words, "--wait", "1m")
             assert done.status == 0, done.out + done.err
             assert processes.marked(run.uid) == []
             assert not sleep.left_of(run.uid)
