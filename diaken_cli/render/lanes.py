@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from diaken_cli.render.marks import rank
 from diaken_cli.render.phrases import seconds
 from diaken_cli.store.runs import OutputLine
+from diaken_cli.words import TaskResult
 
 MOST_HOSTS = 100  # lanes that a page can show well
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 MOST_TICKS = 8
+NOT_JUDGED = ("running", "interrupted")  # runs that may have no result of any host
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Chart:
 def chart(run: Mapping[str, Any], said: Sequence[OutputLine]) -> Chart:
     """The chart of a run as people see it, and of what Ansible said in it.
 
-    Hosts that did not succeed come first. A run that goes on ends with the last that is known.
+    Hosts that failed come first, then others that did not succeed. A run that goes on ends with
+    the last that is known.
     What lies between an earlier attempt at a step and its last beginning is no host's time.
     """
     begin = datetime.fromisoformat(run["started_at"])
@@ -73,8 +77,8 @@ def chart(run: Mapping[str, Any], said: Sequence[OutputLine]) -> Chart:
             bar = Bar(since(line.at - took), since(line.at), line.result.value, says)
             tasks.setdefault(line.host, []).append(bar)
     begins = [since(datetime.fromisoformat(step["started_at"])) for step in run["steps"]]
-    status = {host["host"]: host["status"] for host in run["hosts"]}
-    names = sorted(status | tasks, key=lambda name: (status.get(name) == "success", name))
+    statuses = host_statuses(run, said)
+    names = sorted(statuses, key=lambda name: (rank(statuses[name]), name))
     return Chart(
         whole=max(since(end), 0.1),
         steps=tuple(
@@ -82,11 +86,34 @@ def chart(run: Mapping[str, Any], said: Sequence[OutputLine]) -> Chart:
             for step in run["steps"]
         ),
         hosts=tuple(
-            _host_lane(name, status.get(name, run["status"]), tasks.get(name, []), begins)
+            _host_lane(name, statuses[name], tasks.get(name, []), begins)
             for name in names[:MOST_HOSTS]
         ),
         hosts_left_out=max(0, len(names) - MOST_HOSTS),
     )
+
+
+def host_statuses(run: Mapping[str, Any], said: Sequence[OutputLine]) -> dict[str, str]:
+    """How the run ended on each of its hosts, and on the others of which Ansible said something.
+
+    Those are localhost and hosts that the playbook added: by Ansible's counters where these were
+    noted, else by the last task, for where a failure was rescued more tasks follow. Where no host
+    has a result yet, or ever, a host stands as the run does.
+    """
+    status = {host["host"]: host["status"] for host in run["hosts"]}
+    last = {line.host: line.result for line in said if line.item is None}
+    others = {name: _elsewhere(name, last[name], run) for name in last if name not in status}
+    return status | others
+
+
+def _elsewhere(name: str, last: TaskResult, run: Mapping[str, Any]) -> str:
+    """The status of a host that has no result, most likely no target, whose last task ended so."""
+    known = run.get("elsewhere")
+    if known is not None:
+        return str(known.get(name, "success"))
+    if last in (TaskResult.FAILED, TaskResult.UNREACHABLE) and run["status"] != "success":
+        return last.value
+    return str(run["status"]) if run["status"] in NOT_JUDGED and not run["hosts"] else "success"
 
 
 def _host_lane(name: str, status: str, bars: Sequence[Bar], begins: Sequence[float]) -> Lane:

@@ -58,6 +58,13 @@ def sign(status: str, console: "Console") -> str:
     return found.sign if speaks_unicode(console) else found.ascii
 
 
+def rank(status: str) -> int:
+    """Which statuses to read about first: the causes, then what came of them, then what is good."""
+    if status in ("failed", "unreachable"):
+        return 0
+    return 2 if status == "success" else 1
+
+
 def speaks_unicode(console: "Console") -> bool:
     """Whether the console's encoding has more than ASCII, for sure."""
     return console.encoding.startswith("utf")

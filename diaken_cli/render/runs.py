@@ -42,6 +42,7 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
 
     Of a canceled run the hosts that it did not reach are left out, for there is nothing to say
     of them. Each step also has when its own work ended, each host its ignored failures.
+    `elsewhere` has the hosts that are no targets and failed, and how; None where nobody judged it.
 
     The step in which a run was canceled, or died, says so, where JSON has `failed`.
     """
@@ -63,6 +64,9 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
     return run_as_json(detail) | {
         "totals": totals,
         "hosts": hosts,
+        "elsewhere": next(
+            (each.facts["elsewhere"] for each in detail.steps if "elsewhere" in each.facts), None
+        ),
         "started_at": run.started_at.isoformat(),
         "finished_at": _precise(run.finished_at),
         "steps": [

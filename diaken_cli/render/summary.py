@@ -1,5 +1,6 @@
 """A run that has ended, for people: its steps or its hosts, and what to do next."""
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from diaken_cli.actions.run.summary import (
     without_snapshot,
 )
 from diaken_cli.errors import DiakenError
-from diaken_cli.render.marks import clauses, mark, one_line, sign
+from diaken_cli.render.marks import clauses, mark, one_line, rank, sign
 from diaken_cli.render.messages import SHORT, Message, Told, fold, message_text, short_text
 from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import seconds
@@ -74,7 +75,7 @@ def show_quietly(output: Output, detail: RunDetail, name: str) -> None:
 
 
 def failures(run: Shape) -> list[Message]:
-    """Why hosts did not succeed: each reason once, with the hosts that have it."""
+    """Why hosts did not succeed: each reason once, with the hosts that have it; causes first."""
     return fold(
         (
             host["host"],
@@ -83,7 +84,7 @@ def failures(run: Shape) -> list[Message]:
             host["message"] or NO_REASON,
             None,
         )
-        for host in run["hosts"]
+        for host in _causes_first(run)
         if host["status"] != GOOD and (host["status"] != "skipped" or host["message"])
     )
 
@@ -138,8 +139,7 @@ def hosts_table(run: Shape, console: "Console") -> Any:
             columns["IGNORED"] = "ignored"
     if any(host["snapshot"] for host in run["hosts"]):
         columns["SNAPSHOT"] = _snapshot
-    rows = sorted(run["hosts"], key=lambda host: host["status"] == GOOD)
-    return table(rows, columns, whole=("SNAPSHOT",))
+    return table(_causes_first(run), columns, whole=("SNAPSHOT",))
 
 
 def steps_table(run: Shape, console: "Console") -> Any:
@@ -180,9 +180,9 @@ def what_next(run: Shape) -> Iterator[str]:
         return
     if run["kind"] != RunKind.PLAYBOOK or run["status"] == GOOD:
         return
-    reached = [host["host"] for host in bad if host["status"] not in ("skipped", CANCELED)]
-    if reached:
-        alone = f" --host {reached[0]}" if len(run["hosts"]) > 1 else ""
+    if host := _to_read_about(run):
+        is_the_only_one = [each["host"] for each in run["hosts"]] == [host]
+        alone = "" if is_the_only_one else f" --host {shlex.quote(host)}"
         yield f"See what Ansible said: diaken history output {number}{alone}"
     started = (run["error"] or {}).get("code") not in NEVER_STARTED
     if run["status"] == CANCELED:
@@ -190,6 +190,23 @@ def what_next(run: Shape) -> Iterator[str]:
             yield f"Run it where it did not finish: {_retry(run)}"
     elif bad and started:
         yield f"Try these again: {_retry(run)}"
+
+
+def _causes_first(run: Shape) -> list[Shape]:
+    return sorted(run["hosts"], key=lambda host: rank(host["status"]))
+
+
+def _to_read_about(run: Shape) -> str | None:
+    """The host that is the cause: a target that failed, another host that did, else one that ended.
+
+    None where none of them was reached.
+    """
+    reached = [
+        host for host in _causes_first(run) if host["status"] not in (GOOD, "skipped", CANCELED)
+    ]
+    failed = [host["host"] for host in reached if rank(host["status"]) == 0]
+    elsewhere = run.get("elsewhere") or {}
+    return next(iter([*failed, *elsewhere, *(host["host"] for host in reached)]), None)
 
 
 def _begun(run: Shape, step: str) -> bool:

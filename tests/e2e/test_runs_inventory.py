@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.running import Running, ready, statuses
+from tests.e2e.running import Running, ready, row, statuses
 from tests.lab_fixture import Lab
 
 MEMBERS = """\
@@ -109,6 +109,36 @@ def test_what_is_done_elsewhere_is_shown_and_kept_but_no_result_of_the_run(cli: 
         ("temporary", "Rotate"),
         ("temporary", "Show"),
     ]
+
+
+def test_a_failure_on_an_added_host_is_shown_there_and_nowhere_else(cli: Running) -> None:
+    cli.playbook(
+        "enrol",
+        """\
+        - hosts: localhost
+          gather_facts: false
+          tasks:
+            - block: [{name: Ask, ansible.builtin.fail: {msg: no answer}}]
+              rescue: [{name: Guess, ansible.builtin.debug: {msg: it is there}}]
+            - {name: Know, ansible.builtin.add_host: {name: newbie, ansible_host: 10.77.0.105}}
+        - {hosts: web, gather_facts: false, tasks: [{name: Work, ansible.builtin.raw: "true"}]}
+        - hosts: newbie
+          gather_facts: false
+          tasks:
+            - block: [{name: Enrol, ansible.builtin.raw: "echo full >&2; exit 3"}]
+              always: [{name: Tidy up, ansible.builtin.raw: "true"}]
+        """,
+    )
+
+    done = cli.run("run", "host", "web01", "enrol")
+
+    assert done.status == 1, done.out
+    assert done.err.count(f"diaken history output {cli.last()} --host newbie") == 1, done.err
+    assert "Enrol" in cli.run("history", "output", cli.last(), "--host", "newbie").out
+    shown = cli.run("history", "show", cli.last())
+    assert row(shown, "newbie")[1:3] == ["✗", "failed"]
+    assert row(shown, "localhost")[1:3] == row(shown, "web01")[1:3] == ["✓", "success"]
+    assert f"See what Ansible said: diaken history output {cli.last()} --host newbie" in shown.err
 
 
 def test_a_file_that_repoints_a_host_is_warned_of_wherever_a_run_is_followed(cli: Running) -> None:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from diaken_cli.render.lanes import MOST_HOSTS, MOST_TICKS, Bar, Chart, chart
+from diaken_cli.render.lanes import MOST_HOSTS, MOST_TICKS, Bar, Chart, chart, host_statuses
 from diaken_cli.store.runs import OutputLine
 from diaken_cli.words import TaskResult
 
@@ -84,6 +85,48 @@ def test_a_run_that_goes_on_ends_with_the_last_that_is_known() -> None:
     assert drawn.whole == 12
     assert drawn.steps[0].bars[0].end == 12
     assert drawn.hosts[0].status == "running"
+
+
+OK, FAILED, UNREACHABLE = TaskResult.OK, TaskResult.FAILED, TaskResult.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("results", "judged", "status"),
+    [
+        ([OK, OK], None, "success"),
+        ([OK, FAILED], None, "failed"),
+        ([OK, UNREACHABLE], None, "unreachable"),
+        ([OK, TaskResult.IGNORED], None, "success"),
+        ([FAILED, OK], None, "success"),  # rescued, as it seems
+        ([FAILED, OK], {"newbie": "failed"}, "failed"),  # no: that was under `always`
+        ([OK, FAILED], {}, "success"),  # rescued by tasks that say nothing
+        ([OK, OK], {"localhost": "failed"}, "success"),
+    ],
+)
+def test_a_host_that_is_no_target_stands_as_its_own_tasks_do(
+    results: list[TaskResult], judged: dict[str, str] | None, status: str
+) -> None:
+    said = [line("newbie", at, 1, result) for at, result in enumerate(results, 5)]
+    said.append(line("newbie", 20, 1, FAILED, item="a"))
+    for ended in ("failed", "partial", "canceled"):
+        document = run({"web01": "failed"}) | {"status": ended, "elsewhere": judged}
+        assert host_statuses(document, said) == {"web01": "failed", "newbie": status}
+        lanes = chart(document, said).hosts
+        assert {lane.name: lane.status for lane in lanes} == {"web01": "failed", "newbie": status}
+
+
+def test_where_no_host_was_judged_it_stands_as_the_run_does_unless_it_failed() -> None:
+    said = [line("web01", 5, 1, OK), line("web02", 5, 1, FAILED)]
+    for status in ("running", "interrupted"):
+        document = run({}) | {"status": status}
+        assert host_statuses(document, said) == {"web01": status, "web02": "failed"}
+    assert set(host_statuses(run({}) | {"status": "success"}, said).values()) == {"success"}
+
+
+def test_causes_come_before_what_came_of_them() -> None:
+    hosts = {"a": "success", "b": "aborted", "c": "skipped", "d": "unreachable", "e": "failed"}
+    drawn = chart(run(hosts), [])
+    assert [lane.name for lane in drawn.hosts] == ["d", "e", "b", "c", "a"]
 
 
 @given(some.floats(min_value=0.1, max_value=30 * 86400))

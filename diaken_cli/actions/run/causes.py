@@ -1,5 +1,6 @@
 """Why a run of a playbook is no success, in the words of its error. Pure."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,7 +16,8 @@ MOST_CAUSES = 3  # on other hosts, in one message
 def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
     """The true cause of a run that succeeded on no host, or that Ansible calls a failure.
 
-    A failure on localhost or on a host made by `add_host` is one; `hint` says where to read on.
+    A failure on localhost or on a host made by `add_host` is one; `hint` says where to read on,
+    and names that host.
     """
     results = outcome.results
     count = Counter(each.status for each in results)
@@ -26,6 +28,8 @@ def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
             f"{headline}: {'; '.join(reasons)}", code="hosts_failed", hint=hint, headline=headline
         )
     if outcome.elsewhere or outcome.reason or outcome.return_code:
+        if outcome.elsewhere:
+            hint = f"{hint} --host {shlex.quote(outcome.elsewhere[0].host)}"
         return OperationFailed(_cause(playbook, outcome), code="ansible_failed", hint=hint)
     return OperationFailed(
         f"{playbook} ran on no host: {_no_play(results, outcome.plays)}",

@@ -328,17 +328,20 @@ def _playbook(world: PlaybookRun) -> Facts:
         recording=recording,
     )
     status = judge(outcome.results, outcome.return_code)
+    elsewhere = {
+        each.host: HostStatus.UNREACHABLE if each.unreachable else HostStatus.FAILED
+        for each in outcome.elsewhere
+    }
+    recording.note(PLAYBOOK.name, {"return_code": outcome.return_code, "elsewhere": elsewhere})
     if outcome.return_code == 0 and not outcome.any_task and status is RunStatus.SUCCESS:
         recording.warn(causes.nothing_ran(request.playbook, request.options))
     if status is RunStatus.FAILED:
         see = f"See: diaken history output {recording.id}"
         raise causes.failure(request.playbook, outcome, see)
     recording.ends_as(status, None)
-    facts = {"return_code": outcome.return_code}
     if status is RunStatus.PARTIAL:
-        recording.note(PLAYBOOK.name, facts)
         raise GoOn(causes.not_on_all(outcome))
-    return facts
+    return {}
 
 
 def _says_snapshot(request: RunRequest) -> str:

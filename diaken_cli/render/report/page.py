@@ -8,8 +8,8 @@ from itertools import zip_longest
 from typing import Any
 
 import diaken_cli
-from diaken_cli.render.lanes import MOST_HOSTS, chart
-from diaken_cli.render.marks import clauses, harmless, mark, one_line
+from diaken_cli.render.lanes import MOST_HOSTS, NOT_JUDGED, chart, host_statuses
+from diaken_cli.render.marks import clauses, harmless, mark, one_line, rank
 from diaken_cli.render.phrases import counted, seconds
 from diaken_cli.render.report.drawing import draw
 from diaken_cli.render.summary import GOOD, said_of, without
@@ -133,7 +133,7 @@ def _hosts(run: Shape) -> Iterator[str]:
     if not run["hosts"]:
         return
     yield "<h2>Hosts</h2>"
-    hosts = sorted(run["hosts"], key=lambda each: each["status"] == GOOD)
+    hosts = sorted(run["hosts"], key=lambda each: rank(each["status"]))
     ignored = any(host["ignored"] for host in hosts)
     shown = NUMBERS if ignored else NUMBERS[:-1]
     numbers = () if run["kind"] == RunKind.SNAPSHOT else shown
@@ -162,14 +162,14 @@ def _snapshot(host: Shape) -> str | None:
 def _output(run: Shape, said: Sequence[OutputLine]) -> Iterator[str]:
     if not said:
         return
-    status = {host["host"]: host["status"] for host in run["hosts"]}
+    status = host_statuses(run, said)
     by_host: dict[str, list[OutputLine]] = {}
     for line in said:
         by_host.setdefault(line.host, []).append(line)
     yield "<h2>What Ansible said</h2>"
-    for name in sorted(by_host, key=lambda each: (status.get(each) == GOOD, each)):
+    for name in sorted(by_host, key=lambda each: (rank(status[each]), each)):
         lines = by_host[name]
-        opened = "" if status.get(name, GOOD) == GOOD else " open"
+        opened = "" if status[name] in (GOOD, *NOT_JUDGED) else " open"
         yield f"<details{opened}><summary>{_text(name)}: {counted(len(lines), 'result')}</summary>"
         for line in lines:
             head = f"{line.play} / {line.task}" + (f" ({line.item})" if line.item else "")
