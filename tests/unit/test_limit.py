@@ -1,8 +1,11 @@
 """Which hosts `--limit` means, and what it may not be."""
 
+import subprocess
+import sys
+
 import pytest
 
-from diaken_cli.services.ansible.limit import matching
+from diaken_cli.services.ansible.limit import matching, unmatched
 
 HOSTS = {"web01": ("web",), "web02": ("web", "db"), "db01": (), "db02": ("db", "east")}
 
@@ -35,3 +38,21 @@ def test_no_file_and_nothing_malformed(
     file.write_text("web02\n")
     with pytest.raises(ValueError, match="must be a pattern of host and group names"):
         matching(pattern.format(file), HOSTS)
+
+
+def test_ansible_says_nothing_of_names_and_patterns() -> None:
+    code = f"from {matching.__module__} import matching; matching('web-a:gone', {{'x': ['web-a']}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("web:!empty", []),
+        ("web01,gone,db[0]", ["gone"]),
+        ("web*:!lost:&lost:~x", ["lost", "~x"]),
+    ],
+)
+def test_what_of_a_pattern_matches_nothing_is_known(pattern: str, parts: list[str]) -> None:
+    assert unmatched(pattern, HOSTS, ["empty"]) == parts

@@ -19,6 +19,7 @@ from diaken_cli.actions.run.targets import (
     environment_target,
     group_target,
     host_target,
+    matches_nothing,
     narrowed,
 )
 from diaken_cli.actions.validate import Reader
@@ -100,7 +101,10 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
         wait or 0,
         retried,
         notes,
-        (SNAPSHOTS_IN_CHECK_MODE,) if options.check and options.snapshot else (),
+        (
+            *((SNAPSHOTS_IN_CHECK_MODE,) if options.check and options.snapshot else ()),
+            *matches_nothing(store, target.hosts, target.environment, narrowing),
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from diaken_cli.actions.inventory import find_environment, find_group, find_host
 from diaken_cli.actions.run.summary import MOST_NAMES, listed
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
-from diaken_cli.services.ansible.limit import matching
+from diaken_cli.services.ansible.limit import matching, unmatched
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.words import RunOptions, TargetType
@@ -98,7 +98,7 @@ def narrowed(
     hosts = target.hosts
     if options.limit is not None:
         try:
-            wanted = _matching(store, target, options.limit)
+            wanted = matching(options.limit, *_known(store, target.hosts, target.environment))
         except ValueError as fault:
             mistakes.append(Mistake("--limit", options.limit, str(fault)))
         else:
@@ -119,20 +119,29 @@ def narrowed(
     return replace(target, hosts=tuple(h for h in left if only is None or h.name in only))
 
 
-def _matching(store: Store, target: RunTarget, pattern: str) -> frozenset[str]:
-    """The names that a pattern matches among all that Ansible would know in the environment.
+def matches_nothing(
+    store: Store, hosts: Sequence[HostRecord], environment: str | None, options: RunOptions
+) -> list[str]:
+    """A sentence for each part of a valid `--limit` that matches nothing in the environment."""
+    if options.limit is None:
+        return []
+    parts = unmatched(options.limit, *_known(store, hosts, environment))
+    return [f"--limit: {part} matches no active host and no group" for part in parts]
 
-    Raises ValueError where it can't be read.
+
+def _known(
+    store: Store, of_target: Sequence[HostRecord], environment: str | None
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """What a pattern is matched among, all that Ansible would know in the environment.
+
+    That is each host with its groups, and all groups.
     """
-    inventory, environment = store.inventory, target.environment
+    inventory = store.inventory
     groups = inventory.groups(environment=environment)
     place = groups[0].environment_id if groups and environment is not None else None
-    hosts = (*target.hosts, *(inventory.hosts(environment_id=place) if place is not None else ()))
-    return matching(
-        pattern,
-        {host.name: host.groups for host in sorted(hosts, key=lambda host: host.name)},
-        [group.name for group in groups],
-    )
+    hosts = (*of_target, *(inventory.hosts(environment_id=place) if place is not None else ()))
+    named = {host.name: host.groups for host in sorted(hosts, key=lambda host: host.name)}
+    return named, [group.name for group in groups]
 
 
 def _none_to_retry(

@@ -9,6 +9,7 @@ from diaken_cli.actions import keys
 from diaken_cli.actions.run.flow import snapshot_required
 from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE
 from diaken_cli.actions.run.summary import MOST_NAMES, listed
+from diaken_cli.actions.run.targets import matches_nothing
 from diaken_cli.actions.schedules.adding import GivenTask
 from diaken_cli.actions.schedules.executing import chosen
 from diaken_cli.actions.schedules.moments import next_moments
@@ -40,7 +41,8 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
 
     Where cron does not tick, nothing will.
     """
-    hosts = chosen(store, task, _hosts_of(store, task))
+    those = _hosts_of(store, task)
+    hosts = chosen(store, task, those)
     names = {host.vcenter for host in hosts if host.vcenter} if task.options.snapshot else set()
     said = [
         f"vCenter {vcenter.name} takes its password from ${vcenter.secret_ref}, which cron does"
@@ -56,6 +58,8 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
     if task.options.check and task.options.snapshot:
         said.append(SNAPSHOTS_IN_CHECK_MODE)
     said += _no_snapshot(hosts, task, config)
+    if those:
+        said += matches_nothing(store, those, those[0].environment, task.options)
     return lost_zones([task]) + _not_ticking(store, now) + said + _unexpected(task, now)
 
 

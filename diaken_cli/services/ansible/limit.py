@@ -27,6 +27,29 @@ def matching(
     """
     if not pattern.strip() or _NAMES_A_FILE.search(pattern):
         raise ValueError(ANSIBLE_ITSELF)
+    inventory = _inventory(hosts, groups)
+    try:
+        inventory.subset(pattern)
+        return frozenset(host.name for host in inventory.get_hosts("all"))
+    except Exception as fault:  # a bad regex or a bad range: many types, all the user's
+        raise ValueError(f"{ANSIBLE_ITSELF} ({fault})") from fault
+
+
+def unmatched(
+    pattern: str, hosts: Mapping[str, Collection[str]], groups: Collection[str] = ()
+) -> list[str]:
+    """The parts of a pattern, which can be read, that match no host and no group."""
+    inventory = _inventory(hosts, groups)
+    split = import_module("ansible.inventory.manager").split_host_pattern
+    parts = [part.lstrip("!&") for part in split(pattern)]
+    return [
+        part
+        for part in dict.fromkeys(parts)
+        if part not in inventory.groups and not inventory.get_hosts(part)
+    ]
+
+
+def _inventory(hosts: Mapping[str, Collection[str]], groups: Collection[str]) -> Any:
     inventory = _empty_inventory()
     for group in sorted({*groups, *(name for each in hosts.values() for name in each)}):
         inventory.add_group(group)
@@ -34,11 +57,7 @@ def matching(
     for host, member_of in hosts.items():
         for group in member_of or ("all",):
             inventory.add_host(host, group=group)
-    try:
-        inventory.subset(pattern)
-        return frozenset(host.name for host in inventory.get_hosts("all"))
-    except Exception as fault:  # a bad regex or a bad range: many types, all the user's
-        raise ValueError(f"{ANSIBLE_ITSELF} ({fault})") from fault
+    return inventory
 
 
 def _empty_inventory() -> Any:
@@ -51,19 +70,28 @@ def _empty_inventory() -> Any:
 
 @contextmanager
 def _own_settings() -> Iterator[None]:
-    """While Ansible is imported it reads its settings, and makes its folders: not the caller's."""
+    """While Ansible is imported it reads its settings, and makes its folders: not the caller's.
+
+    It warns of nothing in a process that is not its own: groups are named as diaken allows, and
+    what a pattern matches is the caller's to tell.
+    """
     theirs = {name: value for name, value in os.environ.items() if name.startswith("ANSIBLE_")}
     with private.folder() as scratch:
         for name in theirs:
             del os.environ[name]
-        os.environ |= {
+        ours = {
             "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", "")),
             "ANSIBLE_HOME": str(scratch),
             "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),
+            "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
+            "ANSIBLE_HOST_PATTERN_MISMATCH": "ignore",
+            "ANSIBLE_DEPRECATION_WARNINGS": "False",
+            "ANSIBLE_SYSTEM_WARNINGS": "False",
         }
+        os.environ |= ours
         try:
             yield
         finally:
-            for name in ("ANSIBLE_CONFIG", "ANSIBLE_HOME", "ANSIBLE_LOCAL_TEMP"):
+            for name in ours:
                 del os.environ[name]
             os.environ |= theirs
