@@ -14,6 +14,7 @@ from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
 from diaken_cli.services import credentials
 from diaken_cli.services.ansible import catalog, launch
 from diaken_cli.services.ansible.extra_variables import extra_variables
+from diaken_cli.services.ansible.repository import Repository
 from diaken_cli.services.ansible.syntax import may_end_in_the_middle, syntax_check
 from diaken_cli.services.ansible.work import (
     FORKS,
@@ -37,12 +38,13 @@ def carry_out(
     config: Config,
     recording: Recording,
     variables: Mapping[str, Any] | None = None,
+    vaults_by_label: bool = False,
 ) -> Outcome:
     """Run the playbook once, on all hosts in parallel; opens no run and takes no lock.
 
-    `variables` are extra variables beside those of the options. That hosts failed is in the
-    outcome. Raises AnsibleNotStarted, SecretError, and Canceled or TimedOut when it had to be
-    stopped; nothing of it goes on then.
+    `variables` are extra variables beside those of the options. `vaults_by_label`: the command has
+    `--vault-id` alone. That hosts failed is in the outcome. Raises AnsibleNotStarted, SecretError,
+    and Canceled or TimedOut when it had to be stopped; nothing of it goes on then.
     """
     work = _work(
         name,
@@ -54,6 +56,8 @@ def carry_out(
         mark=recording.uid,
         lock=recording.lock_path,
     )
+    for told in vaults_not_used(work.repository, options, config, by_label=vaults_by_label):
+        recording.warn(told)
     command = options.become_password_command or config.ansible.become_password_command
     if work.become and command:
         work = replace(
@@ -76,6 +80,16 @@ def carry_out(
             hint=f"Check it with: diaken playbooks show {name}",
         )
     return outcome
+
+
+def vaults_not_used(
+    repository: Repository, options: RunOptions, config: Config, *, by_label: bool = False
+) -> list[str]:
+    """What a repository says of vaults in vain, where the run can open none; see Repository."""
+    section = config.ansible
+    if options.vault_ids or options.vault_password_file or section.vault_password_file:
+        return []
+    return repository.vaults_not_used(by_label=by_label)
 
 
 def check_start(
@@ -129,10 +143,11 @@ def refusal(
     complaint = syntax_check(work, should_stop)
     if complaint is None:
         return None
+    told = vaults_not_used(work.repository, options, config)
     return AnsibleNotStarted(
         f"Ansible would not start {name}: {complaint}",
         headline=complaint,
-        hint=f"Check it with: diaken playbooks show {name}",
+        hint="\n".join([*told, f"Check it with: diaken playbooks show {name}"]),
     )
 
 

@@ -56,7 +56,7 @@ def show(
 
     Example: diaken playbooks show verify_reboot --json | jq '.variables[].name'
     """
-    from diaken_cli.actions.playbook import refusal
+    from diaken_cli.actions.playbook import refusal, vaults_not_used
     from diaken_cli.actions.run.options import read_vault_ids
     from diaken_cli.actions.validate import Reader
     from diaken_cli.render.inventory import VARIABLE_COLUMNS
@@ -74,6 +74,8 @@ def show(
         reader = Reader()
         options = RunOptions(vault_ids=read_vault_ids(vault_ids or (), reader))
         reader.check()
+        for told in vaults_not_used(found.repository(), options, call.config, by_label=True):
+            call.output.warn(told)
         refused = refusal(name, (), options, call.store, call.config)
         if refused is not None:
             raise AnsibleNotStarted(

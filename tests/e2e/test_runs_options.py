@@ -1,5 +1,6 @@
 """What is said of a run by its options, on real hosts: which hosts, which tasks, and how."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -453,6 +454,27 @@ def test_vaults_are_opened_by_their_labels_in_a_run_its_retry_and_a_task(cli: Ru
     assert all(each.partition("@")[2].startswith("/") for each in added["options"]["vault_ids"])
     assert cli.error(14, "playbooks", "show", "sealed")["code"] == "ansible"
     assert cli.run("playbooks", "show", "sealed", *opened).status == 0
+
+
+def test_a_vault_of_the_repository_is_told_to_be_none(cli: Running) -> None:
+    (cli.folder / "kept.pass").write_text("kept\n")
+    cli.playbook("unsealed", "- hosts: all\n  gather_facts: false\n  tasks: [{raw: 'true'}]\n")
+    configuration = cli.write(
+        cli.playbooks / "ansible.cfg", f"[defaults]\nvault_password_file = {cli.folder}/kept.pass\n"
+    )
+    told = f"{configuration.resolve()}: vault_password_file is not used: give --vault-"
+    words = ("run", "host", "web01", "unsealed")
+    try:
+        assert f"warning: {told}password-file FILE, or" in cli.run(*words, "--quiet").err
+        events = cli.run(*words, "--output", "jsonl").out.splitlines()
+        warned = [each for each in map(json.loads, events) if each["type"] == "warning"]
+        assert [each["message"].startswith(told) for each in warned] == [True]
+        opened = cli.run(*words, "--quiet", "--vault-password-file", f"{cli.folder}/kept.pass")
+        assert (opened.status, opened.err) == (0, "")
+        shown = cli.run("playbooks", "show", "unsealed")
+        assert (shown.status, f"{told}id LABEL@FILE" in shown.err) == (0, True)
+    finally:
+        configuration.unlink()
 
 
 def _sealed(path: Path, label: str, passwords: Path) -> None:

@@ -159,3 +159,26 @@ def test_a_playbook_knows_the_entry_it_comes_from(tmp_path: Path) -> None:
     assert found.folder == second
     assert found.repository().configuration == (second / "ansible.cfg").resolve()
     assert find("update", [first]).repository() == Repository()
+
+
+def test_what_would_open_vaults_is_told_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\nvault_password_file = ./pass\nvault_identity_list = dev@./dev\n"
+    )
+    found = repository(tmp_path)
+    assert found.values == {}
+    where, file = tmp_path.resolve() / "ansible.cfg", "under [ansible] in the config file"
+    assert found.vaults_not_used() == [
+        (
+            f"{where}: vault_password_file is not used: give --vault-password-file FILE,"
+            f" or vault_password_file {file}"
+        ),
+        (
+            f"{where}: vault_identity_list is not used: give --vault-id LABEL@FILE,"
+            f" or vault_password_file {file}"
+        ),
+    ]
+    by_label = found.vaults_not_used(by_label=True)
+    assert all("give --vault-id LABEL@FILE, or " in each for each in by_label)
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nvault_password_file =\n")
+    assert repository(tmp_path).vaults_not_used() == []

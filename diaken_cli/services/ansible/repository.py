@@ -14,6 +14,10 @@ from diaken_cli.services.ansible.setting_table import Owner
 
 NAME = "ansible.cfg"
 _LARGEST = 1024 * 1024  # bytes
+_VAULTS = {  # what opens vaults, and is not the repository's to say: what to give in its place
+    "vault_password_file": "--vault-password-file FILE",
+    "vault_identity_list": "--vault-id LABEL@FILE",
+}
 _FILE_CACHES = frozenset(["jsonfile", "yaml", "pickle"])  # whose connection is a folder
 
 
@@ -22,15 +26,29 @@ class Repository:
     """What a repository decides: `values` by `section.key`, its paths absolute.
 
     `home` is its ANSIBLE_HOME, below which roles and collections are where it says nothing else.
+    `vaults` are the keys by which it would open vaults: they do not count.
     """
 
     configuration: Path | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     home: str | None = None
+    vaults: tuple[str, ...] = ()
 
     def says(self, *keys: str) -> bool:
         """Whether it has one of these keys."""
         return any(key in self.values for key in keys)
+
+    def vaults_not_used(self, *, by_label: bool = False) -> list[str]:
+        """A sentence for each key by which it would open vaults, with what to give instead.
+
+        `by_label`: the caller has no `--vault-password-file`, but `--vault-id`.
+        """
+        label = _VAULTS["vault_identity_list"]
+        return [
+            f"{self.configuration}: {key} is not used: give {label if by_label else _VAULTS[key]},"
+            " or vault_password_file under [ansible] in the config file"
+            for key in self.vaults
+        ]
 
     def text(self) -> str:
         """An ansible.cfg that has these values only."""
@@ -106,7 +124,8 @@ def _read(path: Path) -> Repository:
     if cache in _FILE_CACHES and (where := kept.get("defaults.fact_caching_connection")):
         kept["defaults.fact_caching_connection"] = _absolute(where, "path", path.parent)
     home = parser.get("defaults", "home", fallback=None)
-    return Repository(path, kept, home and _absolute(home, "path", path.parent))
+    vaults = tuple(key for key in _VAULTS if parser.get("defaults", key, fallback=""))
+    return Repository(path, kept, home and _absolute(home, "path", path.parent), vaults)
 
 
 def _text(path: Path) -> str:

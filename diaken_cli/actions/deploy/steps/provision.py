@@ -47,6 +47,7 @@ def _provision(d: Deploy) -> Facts | None:
             config=d.config,
             recording=d.recording,
             variables=playbook_variables(d.request),
+            vaults_by_label=True,
         )
         _must_have_succeeded(name, outcome)
     return {"playbooks": names}
