@@ -328,12 +328,17 @@ def test_a_repository_runs_on_an_imported_inventory_by_its_own_names(cli: Cli) -
         "kube_node: {hosts: {10.77.0.103: }, vars: {tier: node}}\n"
         "k8s_cluster: {children: {kube_control_plane: , kube_node: }, vars: {tier: cluster}}\n"
         "calico_rr: {}\n"
+        "all: {vars: {app_dir: /srv}}\n"
     )
     playbooks = cli.folder / "plays"
     (playbooks / "site.yml").write_text(SITE)
     (playbooks / "host_vars").mkdir()
     (playbooks / "host_vars" / "web_05.yml").write_text("rack: r5\n")
     call = ("hosts", "import", "--inventory", str(folder), "--environment", "TEST")
+    planned = cli.run(*call, "--dry-run")
+    assert planned.err.startswith(
+        "warning: variables of all (app_dir) are put into group k8s_cluster: hosts outside of it,"
+    )
     assert {row["status"] for row in cli.json(*call)} == {"created"}
 
     run = cli.json("run", "group", "k8s_cluster", "site")

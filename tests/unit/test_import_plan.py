@@ -226,7 +226,12 @@ def test_a_host_is_in_all_the_groups_that_contain_it_by_their_own_names() -> Non
         *(("app-servers", "kube_node", "prod", "etcd"), ("prod",)),
         *(("kube_node", "prod", "etcd"), ()),
     ]
-    assert plan.warnings == ()
+    assert plan.warnings == (
+        (
+            "variables of all (zone) are put into groups prod, spare, and on imported hosts outside"
+            " of them: other hosts outside, localhost and hosts of add_host do not have them"
+        ),
+    )
     # What all hosts have goes to the groups that are part of no other, once.
     assert {each.name: each.vars for each in plan.groups} == {
         "app-servers": {"level": 2, "port": 80},
@@ -258,9 +263,34 @@ def test_a_host_is_in_all_the_groups_that_contain_it_by_their_own_names() -> Non
     assert c.startswith("variable zone differs between groups prod and etcd: that of etcd counts")
     forced = planned(source, group="web")
     assert [(row.groups, row.reason) for row in forced.rows] == [(("web",), None)] * 4
+    assert forced.warnings == (
+        (
+            "variables of all (zone) are put on the imported hosts: other hosts, localhost and"
+            " hosts of add_host do not have them"
+        ),
+    )
     assert forced.groups == ()
     assert forced.rows[0].values is not None
     assert forced.rows[0].values.vars == {"zone": "us", "level": 2, "port": 81}
+
+
+def test_where_the_variables_of_all_went_is_told_once() -> None:
+    groups = {
+        "all": Group((), ("site", "etcd"), {"app_dir": "/srv", "ntp": ["a"], "ansible_user": "o"}),
+        "site": Group((), ("app",), {}),
+        "app": Group(("a", "b"), (), {}),
+        "etcd": Group(("a",), (), {}),
+    }
+    said = {"app_dir": "/srv", "ntp": ["a"]}
+    hosts = {n: {"ansible_host": f"10.0.4.{i}", **said} for i, n in enumerate("ab", 1)}
+    assert planned(ansible(hosts, groups)).warnings == (
+        (
+            "variables of all (app_dir, ntp) are put into groups etcd, site: hosts outside of them,"
+            " localhost and hosts of add_host do not have them"
+        ),
+    )
+    known = [host(name, f"10.0.4.{i}") for i, name in enumerate("ab", 1)]
+    assert planned(ansible(hosts, groups), *known).warnings == ()
 
 
 def test_the_groups_of_a_host_lie_beside_each_other_in_ansibles_order() -> None:

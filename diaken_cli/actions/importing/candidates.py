@@ -44,7 +44,8 @@ class Source:
     `labels` is what it calls a value, by the name of our option (`NAME`, `--ip`). `guesses`: the
     names and groups of the candidates only stand for what nobody has said. `group_variables` are
     those of a group, should it have to be made. `empty_groups` have no host, and playbooks may
-    still ask for them.
+    still ask for them. `for_all` are variables that every host has, and `outer_groups` those of
+    `group_variables` that have them, too.
     """
 
     candidates: tuple[Candidate, ...]
@@ -53,6 +54,8 @@ class Source:
     group_variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     empty_groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    for_all: Mapping[str, Any] = field(default_factory=dict)
+    outer_groups: tuple[str, ...] = ()
 
 
 def as_group_name(text: str) -> str | None:

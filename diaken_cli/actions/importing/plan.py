@@ -54,7 +54,8 @@ def plan(
     rows = _one_vm_each(rows)
     if group is None and any(row.action is Action.CREATE for row in rows):
         _add_empty_groups(source, known, environment, new, spelled)
-    return Plan(tuple(rows), tuple(new.values()), (*source.warnings, *_kept(source, groups, rows)))
+    warnings = (*source.warnings, *_kept(source, groups, rows), *_spread(source, new, rows))
+    return Plan(tuple(rows), tuple(new.values()), warnings)
 
 
 def _read(
@@ -222,3 +223,30 @@ def _kept(
                     f" own what it has otherwise: {listed(others)}"
                 ] = None
     return list(told)
+
+
+def _spread(
+    source: Source, new: Mapping[tuple[int, str], NewGroup], rows: Sequence[Row]
+) -> list[str]:
+    """A sentence on where the variables went that every host of the source has, if anywhere."""
+
+    def some(variables: Mapping[str, Any]) -> bool:
+        return any(k in variables and same(variables[k], v) for k, v in source.for_all.items())
+
+    outer = [each for each in new.values() if each.name in source.outer_groups]
+    groups = sorted(each.name for each in outer if some(each.vars))
+    created = [row.values for row in rows if row.action is Action.CREATE]
+    on_hosts = any(values is not None and some(values.vars) for values in created)
+    what = f"variables of all ({listed(list(source.for_all))})"
+    lack = "localhost and hosts of add_host do not have them"
+    if groups:
+        into = f"{what} are put into {'group' if len(groups) == 1 else 'groups'} {listed(groups)}"
+        if not on_hosts:
+            return [f"{into}: hosts outside of {_them(groups)}, {lack}"]
+        them = _them(groups)
+        return [f"{into}, and on imported hosts outside of {them}: other hosts outside, {lack}"]
+    return [f"{what} are put on the imported hosts: other hosts, {lack}"] if on_hosts else []
+
+
+def _them(groups: Sequence[str]) -> str:
+    return "it" if len(groups) == 1 else "them"
