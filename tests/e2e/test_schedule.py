@@ -169,6 +169,9 @@ def test_what_was_said_of_a_task_is_taken_back(cli: Cli) -> None:
     said = (*ADD, "said", "--group", "web", *SAY, "--at", "03:00", "--timezone", "UTC")
     before = cli.json(*said, *words)
     assert len(before["options"]) == 11
+    unmatched = cli.run("schedule", "set", "said", "--limit", "web01:!gone").err
+    assert "warning: --limit: gone matches no active host and no group\n" in unmatched
+    assert "[WARNING]" not in unmatched
     assert cli.json("schedule", "set", "said", "--limit", "")["options"].get("limit") is None
     back = (
         *("--no-check", "--no-diff", "--tags", "", "--skip-tags", "", "--exclude", ""),
