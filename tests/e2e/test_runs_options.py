@@ -404,7 +404,7 @@ def test_history_of_real_runs_is_filtered_and_thinned_out(cli: Running) -> None:
     for status in ("partial", "interrupted"):
         assert listed("--status", status) == those(status=status) != set()
     place = ("--environment", "TEST", "--kind", "playbook")
-    assert listed("--group", "four", *place) == those(target_type="group")
+    assert listed("--group", "four", *place) == those(target_type="group", target="four")
     assert listed("--playbook", "tagged", *place) == those(playbook="tagged") != set()
     with_it = {number for number in those() if was_in(cli, "web04", number)}
     assert listed("--host", "web04") == with_it
