@@ -102,6 +102,23 @@ def is_held_by_its_maker(path: Path) -> bool:
     return maker is not None and _has_open(maker, path)
 
 
+def has_lost_its_maker(path: Path) -> bool:
+    """Whether the process that carries out the run is surely dead, though others of it live.
+
+    A process that may not be looked into, or of which nothing is written, may be the one.
+    """
+    maker = _written_in(path)
+    if maker is None or not is_alive(path):
+        return False
+    try:
+        os.listdir(f"/proc/{maker}/fd")  # noqa: PTH208 - to see whether that is allowed
+    except FileNotFoundError:
+        return True
+    except PermissionError:
+        return False
+    return not _has_open(maker, path)
+
+
 def signal_holder(path: Path, signum: signal.Signals) -> bool:
     """Send a signal to the process that carries out the run; False where no process of it lives.
 

@@ -31,13 +31,14 @@ def end(
 ) -> bool:
     """End what a run that died has left, and free its hosts; False where that can't be here.
 
-    An Ansible that lives on is ended first; without `here` it is left alone, and holds its hosts.
-    Also where another process has just done so. It is tried once, in a bounded time: of a host that
-    can't be reached is told, and it is free then. May be repeated, wherever it was cut off.
+    True also where another process has just done so. It is tried once, in a bounded time: of a
+    host that can't be reached is told, and it is free then. May be repeated, wherever it was cut
+    off. An Ansible that outlived diaken is ended first; without `here` it is left alone, and goes
+    on to hold its hosts.
     `announce` has it told before, for it takes its seconds.
     """
     found = _of(store, run_id)
-    if not found or not (here or processes.marked(found[0].uid) == []):
+    if not found or (not here and processes.marked(found[0].uid)):
         return False
     if announce:
         warn(f"run {run_id} died: ending what it left on its hosts…")
@@ -51,7 +52,7 @@ def end(
                 if _of(store, run_id):  # no other process was first
                     _end(store, remains, warn)
             return True
-        processes.kill(remains.uid)  # it holds the lock, too
+        processes.kill(remains.uid)  # an Ansible that outlived diaken holds the lock
         if should_stop() or time.monotonic() >= deadline:
             return False
         time.sleep(_PACE)

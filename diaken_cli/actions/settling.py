@@ -35,7 +35,7 @@ def reap(store: Store) -> None:
             if dead:
                 remains = bool(ssh_calls.noted(path))
                 store.claims.interrupt(run_id, lock, now(), remains=remains)
-            elif not liveness.is_held_by_its_maker(path) and liveness.is_alive(path):
+            elif liveness.has_lost_its_maker(path):
                 # Only Ansible is left of it, which may wait for ever for what nobody hears.
                 store.claims.interrupt(run_id, lock, now(), remains=True)
     # Of a run that was killed after it had ended, or before it was recorded.

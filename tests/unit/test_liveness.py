@@ -173,3 +173,24 @@ def wait_until_dead(lock: Path) -> bool:
             return True
         threading.Event().wait(0.05)
     return False
+
+
+def test_who_carries_out_a_run_is_dead_only_where_that_is_sure(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with liveness.hold(lock):
+        assert not liveness.has_lost_its_maker(lock)
+        lock.write_text("")
+        assert not liveness.has_lost_its_maker(lock), "nothing is written"
+        lock.write_text("4194305\n")  # more than any process has
+        assert liveness.has_lost_its_maker(lock)
+        lock.write_text("1\n")
+        assert liveness.has_lost_its_maker(lock), "another process has its number by now"
+        lock.chmod(0o644)
+        tmp_path.chmod(0o755)
+        child = os.fork()
+        if child == 0:  # by an account that may not look into process 1
+            os.chdir(tmp_path)
+            os.setuid(65534)
+            os._exit(int(liveness.has_lost_its_maker(Path("lock"))))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not liveness.has_lost_its_maker(lock)
