@@ -105,7 +105,8 @@ def is_held_by_its_maker(path: Path) -> bool:
 def has_lost_its_maker(path: Path) -> bool:
     """Whether the process that carries out the run is surely dead, though others of it live.
 
-    A process that may not be looked into, or of which nothing is written, may be the one.
+    A process that may not be looked into, or of which nothing is written, may be the one; so may
+    one that is not seen from here, as in another container, or has another number there.
     """
     maker = _written_in(path)
     if maker is None or not is_alive(path):
@@ -113,10 +114,22 @@ def has_lost_its_maker(path: Path) -> bool:
     try:
         os.listdir(f"/proc/{maker}/fd")  # noqa: PTH208 - to see whether that is allowed
     except FileNotFoundError:
-        return True
+        pass
     except PermissionError:
         return False
-    return not _has_open(maker, path)
+    holders = [pid for pid in _processes() if _has_open(pid, path)]
+    return holders != [] and maker not in {_own_number(pid) for pid in holders}
+
+
+def _own_number(pid: int) -> int:
+    """The number that a process has in its own pid namespace; proc_pid_status(5)."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return pid
+    return next(
+        (int(line.split()[-1]) for line in status.splitlines() if line.startswith("NSpid:")), pid
+    )
 
 
 def signal_holder(path: Path, signum: signal.Signals) -> bool:
