@@ -43,8 +43,9 @@ def _words(kind: type[StrEnum]) -> Any:
     return Field(sa_column=Column(words, nullable=False))
 
 
-def _json() -> Any:
-    return Field(sa_column=Column(JSON, nullable=False))
+def _json(server_default: str | None = None) -> Any:
+    default = None if server_default is None else text(f"'{server_default}'")
+    return Field(sa_column=Column(JSON, nullable=False, server_default=default))
 
 
 def _json_or_none() -> Any:
@@ -67,6 +68,7 @@ class Environment(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
+    vars: dict[str, Any] = _json(server_default="{}")
 
 
 class HostGroup(SQLModel, table=True):

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA = 6  # the schema, by `PRAGMA user_version`, that the question below is put to
+SCHEMA = 7  # the schema, by `PRAGMA user_version`, that the question below is put to
 SYSTEM_FILE = "/etc/diaken/config.toml"
 ROOT_DATABASE = "/var/lib/diaken/diaken.db"
 TOLD = "told.json"  # see actions/lasting.py

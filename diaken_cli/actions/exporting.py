@@ -50,7 +50,11 @@ def document(
                 for host in hosts
                 if host.environment_id == environment.id and not host.group_ids
             ],
-            "vars": {"group_name": None, "target_environment": environment.name},
+            "vars": {
+                **environment.vars,
+                "group_name": None,
+                "target_environment": environment.name,
+            },
         }
     for group in groups:
         own = {"group_name": group.name, "target_environment": group.environment}

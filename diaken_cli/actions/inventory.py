@@ -170,13 +170,32 @@ def missing(kind: str, name: str, known: Sequence[str], *, where: str = "") -> N
 # ── environments and groups ──────────────────────────────────────────────────────────────────
 
 
-def add_environment(store: Store, *, name: str | None) -> EnvironmentRecord:
-    """Add an environment. Raises InvalidInput."""
+def add_environment(
+    store: Store, *, name: str | None, variables: Sequence[str] = ()
+) -> EnvironmentRecord:
+    """Add an environment; `variables` are `K=V`. Raises InvalidInput."""
     reader = Reader()
     checked = reader.required("NAME", name, units.check_label)
-    if checked is None:
+    given = reader.variables(variables, (), {})
+    if checked is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
-    return store.inventory.add_environment(checked)
+    return store.inventory.add_environment(checked, given)
+
+
+def set_environment(
+    store: Store,
+    environment: EnvironmentRecord,
+    *,
+    variables: Sequence[str],
+    unset: Sequence[str],
+) -> EnvironmentRecord:
+    """Change an environment's variables, as `set_group` does."""
+    if not variables and not unset:
+        raise nothing_to_change("environments set")
+    reader = Reader()
+    changed = reader.variables(variables, unset, environment.vars)
+    reader.check()
+    return store.inventory.set_environment(environment, changed)
 
 
 def add_group(

@@ -214,7 +214,10 @@ def _listening(recording: Recording) -> Callable[[], bool]:
 
 
 def target(host: HostRecord, ssh: SshConfig) -> Target:
-    """How Ansible reaches a host: its own values, then those of the config file."""
+    """How Ansible reaches a host: its own values, then those of the config file.
+
+    To Ansible hosts stand in the order in which they were added, as in a file that grows.
+    """
     key = host.key or ssh.key
     return Target(
         name=host.name,
@@ -225,6 +228,7 @@ def target(host: HostRecord, ssh: SshConfig) -> Target:
         python=host.python or ssh.python,
         groups=host.groups,
         variables=host.vars,
+        place=host.id,
     )
 
 
@@ -244,6 +248,7 @@ def ssh_settings(store: Store, ssh: SshConfig) -> SshSettings:
 def inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inventory:
     """What a playbook finds beside these hosts, which are of one environment."""
     environment = hosts[0].environment
+    place = store.inventory.environment(environment)
     targets = {host.id for host in hosts}
     return Inventory(
         environment=environment,
@@ -255,6 +260,7 @@ def inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inve
             for host in store.inventory.hosts(environment_id=hosts[0].environment_id)
             if host.id not in targets
         ),
+        variables=place.vars if place else {},
     )
 
 

@@ -148,7 +148,7 @@ class Reader:
     def variables(
         self, given: Iterable[str], unset: Iterable[str], current: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """The variables of a host or a group after `--var K=V` and `--unset-var K`."""
+        """The variables of a host, a group or an environment after `--var` and `--unset-var`."""
         changed = dict(current)
         for key in unset:
             if key not in changed:

@@ -1,16 +1,28 @@
 """`diaken environments`: PROD, TEST …, what holds groups and hosts."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.prompts import asking
+from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from diaken_cli.store.records import EnvironmentRecord
 
 app = group("PROD, TEST …: what holds groups and hosts.")
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The environment.")]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--var",
+        metavar="K=V",
+        help="A variable of all its hosts, of localhost and of hosts that a playbook adds; can be"
+        " given again. No passwords.",
+    ),
+]
 
 
 @command(app, name="list")
@@ -28,12 +40,12 @@ def list_them(call: Call) -> None:
 
 
 @command(app)
-def add(call: Call, name: Name = None) -> None:
+def add(call: Call, name: Name = None, variables: Variables = None) -> None:
     """Add an environment.
 
     Example: diaken environments add PROD
 
-    Example: diaken environments add TEST
+    Example: diaken environments add TEST --var ntp_server=10.0.0.1
     """
     from diaken_cli import units
     from diaken_cli.actions.inventory import add_environment
@@ -41,8 +53,35 @@ def add(call: Call, name: Name = None) -> None:
 
     with asking(call) as ask:
         name = ask.text("NAME", name, "Environment", units.check_label)
-        added = add_environment(call.store, name=name)
+        added = add_environment(call.store, name=name, variables=variables or ())
         call.output.changed(environment_as_json(added), f"added environment {added.name}")
+
+
+@command(app, name="set")
+def set_it(
+    call: Call,
+    name: Name = None,
+    variables: Variables = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option("--unset-var", metavar="K", help="Take a variable away; can be given again."),
+    ] = None,
+) -> None:
+    """Change the variables of an environment; those that are not named stay.
+
+    They are what Ansible calls the variables of `all`: a group's and a host's own win over them.
+
+    Example: diaken environments set PROD --var ntp_server=10.0.0.1
+
+    Example: diaken environments set PROD --unset-var ntp_server
+    """
+    from diaken_cli.actions.inventory import set_environment
+    from diaken_cli.render.inventory import environment_as_json
+
+    with asking(call) as ask:
+        found = _find(call, ask, name)
+        changed = set_environment(call.store, found, variables=variables or (), unset=unset or ())
+        call.output.changed(environment_as_json(changed), f"changed environment {changed.name}")
 
 
 @command(app)
@@ -57,19 +96,24 @@ def remove(
 
     Example: diaken environments remove TEST --yes
     """
-    from diaken_cli.actions.inventory import find_environment
     from diaken_cli.render.inventory import environment_as_json
 
     with asking(call) as ask:
-        name = ask.choice(
-            "NAME",
-            name,
-            "Environment",
-            lambda: (each.name for each in call.store.inventory.environments()),
-        )
-        if name is None:
-            raise InvalidInput(require(NAME=name))
-        found = find_environment(call.store, name)
+        found = _find(call, ask, name)
         call.confirm(f"Remove environment {found.name}?", yes=yes)
         call.store.inventory.remove_environment(found)
         call.output.changed(environment_as_json(found), f"removed environment {found.name}")
+
+
+def _find(call: Call, ask: Questions, name: str | None) -> "EnvironmentRecord":
+    from diaken_cli.actions.inventory import find_environment
+
+    name = ask.choice(
+        "NAME",
+        name,
+        "Environment",
+        lambda: (each.name for each in call.store.inventory.environments()),
+    )
+    if name is None:
+        raise InvalidInput(require(NAME=name))
+    return find_environment(call.store, name)

@@ -27,7 +27,12 @@ GROUP_COLUMNS: Mapping[str, Any] = {
     "HOSTS": "hosts",
     "VARIABLES": "vars",
 }
-ENVIRONMENT_COLUMNS: Mapping[str, Any] = {"NAME": "name", "GROUPS": "groups", "HOSTS": "hosts"}
+ENVIRONMENT_COLUMNS: Mapping[str, Any] = {
+    "NAME": "name",
+    "GROUPS": "groups",
+    "HOSTS": "hosts",
+    "VARIABLES": "vars",
+}
 VCENTER_COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
     "SERVER": "server",
@@ -110,6 +115,7 @@ def environment_as_json(environment: "EnvironmentRecord") -> dict[str, Any]:
         "name": environment.name,
         "groups": environment.groups,
         "hosts": environment.hosts,
+        "vars": environment.vars,
     }
 
 

@@ -24,6 +24,8 @@ def cell(value: Any) -> Any:
             return "yes" if value else "no"
         case datetime():
             return local(value)
+        case {"__ansible_vault": _}:
+            return "(vault)"
         case dict():
             return ", ".join(f"{key}={cell(each)}" for key, each in value.items()) or "–"
         case list() | tuple():

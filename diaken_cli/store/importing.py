@@ -10,10 +10,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict
-from diaken_cli.models import Host, HostGroup, HostGroupMember
-from diaken_cli.store import membership
+from diaken_cli.models import Environment, Host, HostGroup, HostGroupMember
+from diaken_cli.store import membership, places
 from diaken_cli.store.hosts import columns
-from diaken_cli.store.records import HostValues
+from diaken_cli.store.records import EnvironmentRecord, HostValues
+
+
+@dataclass(frozen=True)
+class FirstVariables:
+    """The variables that an environment without hosts gets, all of them, with its first hosts."""
+
+    environment: EnvironmentRecord
+    vars: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -60,17 +68,20 @@ _NOTE = (
 
 def apply(
     session: Session,
+    environments: Sequence[FirstVariables],
     groups: Sequence[NewGroup],
     hosts: Sequence[NewHost],
     found: Sequence[FoundVM],
     now: datetime,
 ) -> None:
-    """Add the groups, then the hosts, and note the VMs.
+    """Give the environments their variables, add the groups, then the hosts, and note the VMs.
 
     Raises Conflict where the inventory is not what it was when that was planned.
     """
     try:
         with session.begin_nested():
+            for each in environments:
+                _give(session, each)
             _add(session, groups, hosts, now)
             if found:
                 session.execute(_NOTE, [vars(each) for each in found])
@@ -83,6 +94,14 @@ def apply(
 
 class _Moved(Exception):
     """The inventory has something that was not there, or lacks what was."""
+
+
+def _give(session: Session, first: FirstVariables) -> None:
+    mine = col(Environment.id) == first.environment.id
+    found = places.environments(session, mine)
+    if not found or found[0].hosts or found[0].vars != first.environment.vars:
+        raise _Moved
+    session.execute(update(Environment).where(mine).values(vars=first.vars))
 
 
 def _add(

@@ -53,11 +53,26 @@ class Inventory:
         with self._database.reading() as session:
             return _first(places.environments(session, col(Environment.name) == name))
 
-    def add_environment(self, name: str) -> EnvironmentRecord:
+    def add_environment(
+        self, name: str, variables: Mapping[str, Any] = MappingProxyType({})
+    ) -> EnvironmentRecord:
         """Add an environment. Raises InvalidInput where the name is in use."""
+        row = Environment(name=name, vars=dict(variables))
         with self._database.writing() as session:
-            places.insert(session, Environment(name=name), what=f"environment {name}", name=name)
+            places.insert(session, row, what=f"environment {name}", name=name)
             return places.environments(session, col(Environment.name) == name)[0]
+
+    def set_environment(
+        self, environment: EnvironmentRecord, variables: dict[str, Any]
+    ) -> EnvironmentRecord:
+        """Change variables of an environment, as `set_group` does."""
+        mine = col(Environment.id) == environment.id
+        with self._database.writing() as session:
+            found = places.environments(session, mine)
+            current = _still(found, f"environment {environment.name}")
+            changed = places.merged(environment.vars, variables, current.vars)
+            session.execute(update(Environment).where(mine).values(vars=changed))
+            return replace(current, vars=changed)
 
     def remove_environment(self, environment: EnvironmentRecord) -> None:
         """Remove an environment. Raises Conflict where groups or hosts are in it."""
@@ -196,14 +211,15 @@ class Inventory:
 
     def import_hosts(
         self,
+        environments: Sequence[importing.FirstVariables],
         groups: Sequence[importing.NewGroup],
         new: Sequence[importing.NewHost],
         found: Sequence[importing.FoundVM],
         now: datetime,
     ) -> None:
-        """Add groups and hosts and note VMs, all or nothing. Raises Conflict."""
+        """Add variables, groups and hosts and note VMs, all or nothing. Raises Conflict."""
         with self._database.writing() as session:
-            importing.apply(session, groups, new, found, now)
+            importing.apply(session, environments, groups, new, found, now)
 
     def note_vm(self, host_id: int, vm_uuid: str) -> None:
         """Keep the instance UUID of a VM that was found by its address.

@@ -35,7 +35,10 @@ def environments(session: Session, *where: ColumnElement[bool]) -> list[Environm
         _count(Host, col(Host.environment_id) == col(Environment.id)),
     )
     rows = session.execute(query.where(*where).order_by(col(Environment.name))).all()
-    return [EnvironmentRecord(row.id or 0, row.name, groups, hosts) for row, groups, hosts in rows]
+    return [
+        EnvironmentRecord(row.id or 0, row.name, groups, hosts, row.vars)
+        for row, groups, hosts in rows
+    ]
 
 
 def groups(session: Session, *where: ColumnElement[bool]) -> list[GroupRecord]:

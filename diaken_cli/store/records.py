@@ -9,12 +9,16 @@ from diaken_cli.words import SecretKind
 
 @dataclass(frozen=True)
 class EnvironmentRecord:
-    """An environment; `groups` and `hosts` count what is in it, inactive hosts too."""
+    """An environment; `groups` and `hosts` count what is in it, inactive hosts too.
+
+    `vars` are the variables of all that Ansible sees of it: its hosts, localhost, added hosts.
+    """
 
     id: int
     name: str
     groups: int
     hosts: int
+    vars: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -317,6 +317,14 @@ SITE = """\
     - name: Where
       ansible.builtin.debug:
         msg: "{{ tier }} in {{ rack }}"
+    - name: Learn
+      ansible.builtin.add_host: {name: temporary}
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Here
+      ansible.builtin.debug:
+        msg: "{{ app_dir }}, {{ hostvars.temporary.app_dir }}: {{ groups.k8s_cluster | join(' ') }}"
 """
 
 
@@ -336,9 +344,7 @@ def test_a_repository_runs_on_an_imported_inventory_by_its_own_names(cli: Cli) -
     (playbooks / "host_vars" / "web_05.yml").write_text("rack: r5\n")
     call = ("hosts", "import", "--inventory", str(folder), "--environment", "TEST")
     planned = cli.run(*call, "--dry-run")
-    assert planned.err.startswith(
-        "warning: variables of all (app_dir) are put into group k8s_cluster: hosts outside of it,"
-    )
+    assert "variables to give to TEST: app_dir" in planned.err
     assert {row["status"] for row in cli.json(*call)} == {"created"}
 
     run = cli.json("run", "group", "k8s_cluster", "site")
@@ -350,6 +356,7 @@ def test_a_repository_runs_on_an_imported_inventory_by_its_own_names(cli: Cli) -
     output = cli.run("history", "output", str(run["id"])).out
     assert "node web_05 r5, 0" in output
     assert "cluster in r5" in output
+    assert "/srv, /srv: web_05 10.77.0.103" in output
 
 
 # ── from a table ─────────────────────────────────────────────────────────────────────────────

@@ -36,14 +36,29 @@ FULL = {
 def test_environments_count_what_is_in_them(places: Cli) -> None:
     add(places, "web01", "10.0.4.21", group="web")
     assert places.json("environments", "list") == [
-        {"name": "PROD", "groups": 2, "hosts": 1},
-        {"name": "TEST", "groups": 1, "hosts": 0},
+        {"name": "PROD", "groups": 2, "hosts": 1, "vars": {}},
+        {"name": "TEST", "groups": 1, "hosts": 0, "vars": {}},
     ]
     assert places.error(12, "environments", "add", "PROD")["code"] == "in_use"
     assert places.mistakes(2, "environments", "add", "all") == ["NAME"]
     error = places.error(12, "environments", "remove", "PROD", "--yes")
     assert "groups db, web; hosts web01" in error["message"]
     assert "PROD" in places.error(11, "environments", "remove", "PRD", "--yes")["hint"]
+
+
+def test_environments_have_variables(places: Cli) -> None:
+    added = places.json("environments", "add", "LAB", "--var", "ntp=10.0.0.1", "--var", "b=x=y")
+    assert added["vars"] == {"ntp": "10.0.0.1", "b": "x=y"}
+    changed = places.json("environments", "set", "LAB", "--unset-var", "b", "--var", "c=3")
+    assert changed == {**added, "vars": {"ntp": "10.0.0.1", "c": "3"}}
+    assert places.json("environments", "list")[0] == changed
+    assert places.mistakes(
+        2, "environments", "set", "LAB", "--var", "x", "--unset-var", "b", "--var", "ansible_port=1"
+    ) == ["--unset-var", "--var", "--var"]
+    wrong = ("environments", "add", "all", "--var", "ansible_ssh_pass=s3cret")
+    assert places.mistakes(2, *wrong) == ["NAME", "--var"]
+    assert "nothing to change" in places.error(2, "environments", "set", "LAB")["message"]
+    assert "LAB" in places.error(11, "environments", "set", "LIB", "--var", "a=1")["hint"]
 
 
 def test_groups_have_variables(places: Cli) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from diaken_cli.actions.importing.ansible import read_ansible
 from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.errors import InvalidInput
+from diaken_cli.services.ansible import environment
 from diaken_cli.services.ansible.reading import read_inventory
 from diaken_cli.store.records import EnvironmentRecord
 
@@ -179,8 +181,9 @@ def test_yaml_and_json_are_read_with_and_without_a_suffix(tmp_path: Path, name: 
     )
     assert found.group_variables == {
         "app-servers": {"ports": [80, 443]},
-        "site": {"ntp": "10.0.0.1", "ports": [80]},
+        "site": {"ports": [80]},
     }
+    assert found.for_all == {"ntp": "10.0.0.1"}
 
 
 def test_what_ansible_passes_over_in_a_file_is_told(tmp_path: Path) -> None:
@@ -229,10 +232,9 @@ def test_a_host_has_of_groups_side_by_side_what_it_had_of_the_tree(tmp_path: Pat
             "vars": some() | priority,
         }
     lay(tmp_path, {"tree.json": json.dumps(tree)})
-    environment = EnvironmentRecord(1, "PROD", 0, 0)
     planned = plan(
         read(tmp_path / "tree.json"),
-        Places([environment], [], []),
+        Places([EnvironmentRecord(1, "PROD", 0, 0)], [], []),
         [],
         environment="PROD",
         group=None,
@@ -244,7 +246,9 @@ def test_a_host_has_of_groups_side_by_side_what_it_had_of_the_tree(tmp_path: Pat
         for group in row.groups:
             flat[group]["hosts"][row.name] = None
     hosts = {row.name or "": row.values.vars for row in rows if row.values is not None}
-    lay(tmp_path, {"flat.json": json.dumps({"all": {"children": flat, "hosts": hosts}})})
+    (of_all,) = planned.environments
+    whole = {"all": {"children": flat, "hosts": hosts, "vars": of_all.vars}}
+    lay(tmp_path, {"flat.json": json.dumps(whole)})
 
     before, after = (read_inventory(tmp_path / each).hosts for each in ("tree.json", "flat.json"))
 
@@ -256,3 +260,25 @@ def test_a_host_has_of_groups_side_by_side_what_it_had_of_the_tree(tmp_path: Pat
         for name, said in after.items()
     }
     assert any("kept on the host" in (row.reason or "") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("hosts", "zed\n[db]\ndb2\ndb1\n[app]\nweb3\ndb1\nweb1\n[cache]\na1\n"),
+        ("hosts", "[site:children]\nweb\ndb\n[db]\nb\na\n[web]\nz\nb\ny\n[old]\nc\na\n"),
+        ("hosts.yml", "all: {children: {web: {hosts: {c: , a: }}, db: {hosts: {b: , a: }}}}\n"),
+    ],
+)
+def test_hosts_come_in_the_order_that_ansible_has(tmp_path: Path, name: str, text: str) -> None:
+    """Which of them is `groups['db'][0]`, and the first of a `serial`, is up to that."""
+    lay(tmp_path, {name: text})
+    program = Path(environment.ansible_playbook()).with_name("ansible")
+    listed = subprocess.run(
+        [program, "all", "-i", tmp_path / name, "--list-hosts"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    _, *hosts = listed.stdout.split("\n")
+    assert list(read_inventory(tmp_path / name).hosts) == [each.strip() for each in hosts if each]

@@ -18,10 +18,17 @@ from sqlalchemy import Engine, create_engine, event
 from sqlmodel import SQLModel
 
 from diaken_cli import models
-from diaken_cli.errors import AccessError, Conflict, DatabaseError, DiakenError, InvalidInput
+from diaken_cli.errors import (
+    AccessError,
+    Conflict,
+    DatabaseError,
+    DiakenError,
+    InvalidInput,
+    NotFound,
+)
 from diaken_cli.store import Store, migrate
 from diaken_cli.store.claims import Attempt, NewRun
-from diaken_cli.store.importing import NewGroup, NewHost
+from diaken_cli.store.importing import FirstVariables, NewGroup, NewHost
 from diaken_cli.store.records import HostValues, VCenterValues
 from diaken_cli.store.runs import RunFilter
 from diaken_cli.words import RunKind, SecretKind, TargetType
@@ -460,10 +467,38 @@ def test_names_that_differ_in_case_only_are_refused(store: Store) -> None:
     assert refusal.value.exit_status == 12
     new = [NewHost("Web01", HostValues("10.0.4.99", environment.id))]
     with pytest.raises(Conflict, match="was changed meanwhile"):
-        inventory.import_hosts([], new, [], MORNING)
+        inventory.import_hosts([], [], new, [], MORNING)
     with pytest.raises(Conflict, match="was changed meanwhile"):
-        inventory.import_hosts([NewGroup("WEB", environment.id, {})], [], [], MORNING)
+        inventory.import_hosts([], [NewGroup("WEB", environment.id, {})], [], [], MORNING)
     assert inventory.hosts() == [web01]
+
+
+def test_an_environment_gets_its_first_variables_with_its_first_hosts_or_not_at_all(
+    store: Store,
+) -> None:
+    inventory, environment = store.inventory, store.inventory.add_environment("PROD")
+    new = [NewHost("web01", HostValues("10.0.4.1", environment.id))]
+    first = [FirstVariables(environment, {"ntp": "10.0.0.1"})]
+    inventory.set_environment(environment, {"zone": "eu"})
+    with pytest.raises(Conflict, match="was changed meanwhile"):
+        inventory.import_hosts(first, [], new, [], MORNING)
+    assert inventory.hosts() == []
+    (now,) = inventory.environments()
+    inventory.import_hosts([FirstVariables(now, now.vars | {"ntp": 1})], [], new, [], MORNING)
+    (now,) = inventory.environments()
+    assert (now.vars, now.hosts) == ({"zone": "eu", "ntp": 1}, 1)
+    with pytest.raises(Conflict, match="was changed meanwhile"):
+        inventory.import_hosts([FirstVariables(now, {})], [], [], [], MORNING)
+
+
+def test_changes_of_an_environments_variables_by_two_both_stay(store: Store) -> None:
+    inventory = store.inventory
+    seen = inventory.add_environment("PROD", {"a": 1, "b": 2})
+    inventory.set_environment(seen, {"a": 1})
+    assert inventory.set_environment(seen, {"a": 3, "b": 2, "c": 4}).vars == {"a": 3, "c": 4}
+    inventory.remove_environment(seen)
+    with pytest.raises(NotFound, match="environment PROD was removed meanwhile"):
+        inventory.set_environment(seen, {})
 
 
 def test_a_long_list_of_hosts_costs_as_many_queries_as_a_short_one(store: Store) -> None:
@@ -478,7 +513,7 @@ def test_a_long_list_of_hosts_costs_as_many_queries_as_a_short_one(store: Store)
         for number in range(1000)
     ]
     made = [NewGroup(name, environment.id, {}) for name in groups]
-    inventory.import_hosts(made, new[:10], [], MORNING)
+    inventory.import_hosts([], made, new[:10], [], MORNING)
     asked: list[str] = []
 
     def count(*arguments: Any) -> None:
@@ -488,7 +523,7 @@ def test_a_long_list_of_hosts_costs_as_many_queries_as_a_short_one(store: Store)
     try:
         short = inventory.hosts()
         few = len(asked)
-        inventory.import_hosts([], new[10:], [], MORNING)
+        inventory.import_hosts([], [], new[10:], [], MORNING)
         asked.clear()
         long = inventory.hosts()
         assert (len(short), len(long), len(asked)) == (10, 1000, few)

@@ -1,5 +1,6 @@
 """What an import does with what is there already, with what there is twice, and with groups."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from diaken_cli.services.vsphere.servers import Server
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
 from diaken_cli.units import check_group_name
-from tests.unit.importing import PLACES, UUID, host
+from tests.unit.importing import PLACES, PROD, TEST, UUID, host
 
 OTHER = "5029c440-85ee-4a37-8a7c-0f1b5a5e1d4c"
 
@@ -226,71 +227,83 @@ def test_a_host_is_in_all_the_groups_that_contain_it_by_their_own_names() -> Non
         *(("app-servers", "kube_node", "prod", "etcd"), ("prod",)),
         *(("kube_node", "prod", "etcd"), ()),
     ]
-    assert plan.warnings == (
-        (
-            "variables of all (zone) are put into groups prod, spare, and on imported hosts outside"
-            " of them: other hosts outside, localhost and hosts of add_host do not have them"
-        ),
-    )
-    # What all hosts have goes to the groups that are part of no other, once.
+    assert plan.warnings == ()
+    # What all hosts have goes to the environment, which has no hosts yet.
+    assert [(each.environment, each.vars) for each in plan.environments] == [(PROD, {"zone": "eu"})]
     assert {each.name: each.vars for each in plan.groups} == {
         "app-servers": {"level": 2, "port": 80},
         "kube_node": {"port": 81},
-        "prod": {"zone": "eu", "level": 1},
+        "prod": {"level": 1},
         "etcd": {"zone": "us"},
         # Without hosts, and yet a playbook may ask how many they have.
-        "spare": {"zone": "eu", "level": 9},
+        "spare": {"level": 9},
         "lone": {},
         "never": {},
     }
     own = [row.values.vars for row in plan.rows if row.values is not None]
-    assert own == [
-        {"zone": "us", "level": 2},
-        {"own": True},
-        {"zone": "us", "port": 7},
-        {"zone": "eu"},
-    ]
+    assert own == [{"level": 2}, {"own": True}, {"port": 7}, {}]
     assert {row.values.user for row in plan.rows if row.values is not None} == {"ops"}
     a, b, c, d = (row.reason for row in plan.rows)
     assert a == (
         "variable level differs between groups app-servers and prod: that of app-servers counts,"
         " kept on the host;"
-        " variable port differs between groups app-servers and kube_node: that of kube_node counts;"
-        " variable zone differs between groups prod and etcd: that of etcd counts, kept on the host"
+        " variable port differs between groups app-servers and kube_node: that of kube_node counts"
     )
-    assert (b, d) == (None, None)
-    assert c is not None
-    assert c.startswith("variable zone differs between groups prod and etcd: that of etcd counts")
+    assert (b, c, d) == (None, None, None)
     forced = planned(source, group="web")
     assert [(row.groups, row.reason) for row in forced.rows] == [(("web",), None)] * 4
     assert forced.warnings == (
         (
-            "variables of all (zone) are put on the imported hosts: other hosts, localhost and"
-            " hosts of add_host do not have them"
+            "variables of all (zone) are put on the imported hosts: other hosts of PROD, localhost"
+            " and hosts of add_host do not have them"
         ),
     )
     assert forced.groups == ()
+    assert forced.environments == ()
     assert forced.rows[0].values is not None
     assert forced.rows[0].values.vars == {"zone": "us", "level": 2, "port": 81}
 
 
-def test_where_the_variables_of_all_went_is_told_once() -> None:
+ALL = {"app_dir": "/srv", "ntp": ["a"]}
+
+
+def of_all(*, has: dict[str, Any], hosts: int, known: bool = False) -> Plan:
+    """The plan for two hosts and their variables of all, for an environment that has some."""
     groups = {
-        "all": Group((), ("site", "etcd"), {"app_dir": "/srv", "ntp": ["a"], "ansible_user": "o"}),
-        "site": Group((), ("app",), {}),
-        "app": Group(("a", "b"), (), {}),
-        "etcd": Group(("a",), (), {}),
+        "all": Group((), ("site",), {**ALL, "ansible_user": "o"}),
+        "site": Group(("a", "b"), (), {"ntp": ["b"]}),
     }
-    said = {"app_dir": "/srv", "ntp": ["a"]}
-    hosts = {n: {"ansible_host": f"10.0.4.{i}", **said} for i, n in enumerate("ab", 1)}
-    assert planned(ansible(hosts, groups)).warnings == (
+    said = {n: {"ansible_host": f"10.0.4.{i}", **ALL, "ntp": ["b"]} for i, n in enumerate("ab", 1)}
+    prod = replace(PROD, hosts=hosts, vars=has)
+    mine: dict[str, Any] = {"vars": {"ntp": ["b"]}, "groups": ("site",), "group_ids": (11,)}
+    there = [host(name, f"10.0.4.{i}", **mine) for i, name in enumerate("ab", 1)]
+    return plan(
+        ansible(said, groups),
+        replace(PLACES, environments=[prod, TEST]),
+        there if known else [],
+        environment="PROD",
+        group=None,
+    )
+
+
+def test_an_environment_without_hosts_gets_the_variables_of_all_that_it_does_not_have() -> None:
+    (first,) = of_all(has={"mine": 1, "ntp": ["mine"]}, hosts=0).environments
+    assert first.vars == {"mine": 1, "app_dir": "/srv", "ntp": ["mine"]}
+    assert of_all(has=ALL, hosts=0).environments == ()
+
+
+def test_no_import_gives_variables_to_hosts_that_are_no_part_of_it() -> None:
+    planned = of_all(has={"ntp": ["mine"]}, hosts=3)
+    assert planned.environments == ()
+    assert [each.values.vars for each in planned.rows if each.values] == [{"app_dir": "/srv"}] * 2
+    assert planned.warnings == (
         (
-            "variables of all (app_dir, ntp) are put into groups etcd, site: hosts outside of them,"
+            "variables of all (app_dir) are put on the imported hosts: other hosts of PROD,"
             " localhost and hosts of add_host do not have them"
         ),
     )
-    known = [host(name, f"10.0.4.{i}") for i, name in enumerate("ab", 1)]
-    assert planned(ansible(hosts, groups), *known).warnings == ()
+    again = of_all(has=ALL, hosts=2, known=True)
+    assert [row.action for row in again.rows] == [Action.UNCHANGED] * 2
 
 
 def test_the_groups_of_a_host_lie_beside_each_other_in_ansibles_order() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from diaken_cli.services.ansible.inventory import document, limit
@@ -13,14 +14,16 @@ def host(name: str, *groups: str, **variables: object) -> Target:
     return Target(name, "10.0.0.1", groups=groups, variables=variables)
 
 
-def test_the_order_of_hosts_is_that_of_their_names_whoever_is_a_target() -> None:
+def test_hosts_stand_in_their_places_whoever_is_a_target() -> None:
     """`groups['db'][0]` is the same host in each run."""
-    whole = document(
-        [host("db02", "db")], Inventory("TEST", {}, (host("db03"), host("db01", "db")))
+    first, second, third = (
+        replace(host(name, *groups), place=place)
+        for place, (name, *groups) in enumerate([("db03", "db"), ("db01",), ("db02", "db")])
     )
+    whole = document([second], Inventory("TEST", {}, (third, first)))
 
-    assert list(whole["all"]["hosts"]) == ["db01", "db02", "db03"]
-    assert list(whole["all"]["children"]["db"]["hosts"]) == ["db01", "db02"]
+    assert list(whole["all"]["hosts"]) == ["db03", "db01", "db02"]
+    assert list(whole["all"]["children"]["db"]["hosts"]) == ["db03", "db02"]
 
 
 def test_a_group_has_its_own_variables_and_says_which_it_is() -> None:
@@ -35,6 +38,14 @@ def test_a_group_has_its_own_variables_and_says_which_it_is() -> None:
         },
         "empty": {"hosts": {}, "vars": {"group_name": "empty", **place}},
     }
+
+
+def test_all_have_the_variables_of_the_environment_which_say_nothing_of_what_is_diakens() -> None:
+    given = {"ntp": "10.0.0.1", "target_environment": "mine"}
+
+    whole = document([host("a")], Inventory("TEST", variables=given))
+
+    assert whole["all"]["vars"] == {"ntp": "10.0.0.1", "target_environment": "TEST"}
 
 
 def test_the_main_group_is_said_on_hosts_of_several_groups_and_of_none() -> None:

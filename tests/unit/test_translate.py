@@ -92,6 +92,9 @@ def test_each_end_has_its_result(event: str, data: dict[str, Any], result: TaskR
         ),
         ({"msg": "non-zero return code", "rc": 3, "stdout": "said\n", "stderr": ""}, "… (3): said"),
         ({"msg": "non-zero return code", "rc": 3, "stdout": "", "stderr": ""}, "… (3)"),
+        ({"msg": "non-zero return code", "rc": 1, "cmd": ["ls", "a b"]}, "… (1) of: ls 'a b'"),
+        ({"msg": "non-zero return code", "rc": 1, "cmd": "cd /\nfalse\n"}, "… (1) of: cd / false"),
+        ({"msg": "non-zero return code", "rc": 1, "cmd": "false", "stderr": "no"}, "… (1): no"),
         (
             {"msg": "non-zero return code", "rc": 7, "stderr": "1\n\n 2\n3\n4\n", "stdout": "x"},
             "… (7): 2; 3; 4",

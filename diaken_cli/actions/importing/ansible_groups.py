@@ -59,28 +59,12 @@ class Groups:
         return tuple(each for each in known if _refusal(each) is None)
 
     def variables(self) -> dict[str, Variables]:
-        """The variables of each group by its name.
-
-        Every host of a group is in one that is part of no other: these have those of `all`, too.
-        """
-        outer, of_all = self.outer(), self.of_all()
-        return {
-            name: {**(of_all if name in outer else {}), **own}
-            for name, (_, _, own) in self._groups.items()
-            if name not in NO_GROUP
-        }
+        """The variables of each group by its name."""
+        return {name: own for name, (_, _, own) in self._groups.items() if name not in NO_GROUP}
 
     def of_all(self) -> Variables:
         """The variables of `all`."""
         return self._groups["all"][2] if "all" in self._groups else {}
-
-    def outer(self) -> dict[str, None]:
-        """The groups that are part of no other."""
-        groups = (name for name in self._groups if name not in NO_GROUP)
-        return dict.fromkeys(name for name in groups if not self._inner(name))
-
-    def _inner(self, name: str) -> bool:
-        return any(each not in NO_GROUP for each in self._parents.get(name, ()))
 
     def _order(self, name: str) -> tuple[int, int]:
         return -self._deep(name), self._place.get(name, 0)

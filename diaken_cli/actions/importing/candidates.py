@@ -44,8 +44,8 @@ class Source:
     `labels` is what it calls a value, by the name of our option (`NAME`, `--ip`). `guesses`: the
     names and groups of the candidates only stand for what nobody has said. `group_variables` are
     those of a group, should it have to be made. `empty_groups` have no host, and playbooks may
-    still ask for them. `for_all` are variables that every host has, and `outer_groups` those of
-    `group_variables` that have them, too.
+    still ask for them. `for_all` are variables of all hosts, where neither a host nor a group says
+    otherwise.
     """
 
     candidates: tuple[Candidate, ...]
@@ -55,7 +55,6 @@ class Source:
     empty_groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     for_all: Mapping[str, Any] = field(default_factory=dict)
-    outer_groups: tuple[str, ...] = ()
 
 
 def as_group_name(text: str) -> str | None:

@@ -63,7 +63,7 @@ def apply_plan(
     ]
     if not new and not found:
         return
-    store.inventory.import_hosts(planned.groups, new, found, now)
+    store.inventory.import_hosts(planned.environments, planned.groups, new, found, now)
     keep_hosts_file(store, hosts_file, emit)
 
 

@@ -16,7 +16,7 @@ from diaken_cli.actions.importing.candidates import Candidate, Source, listed
 from diaken_cli.actions.importing.present import Hosts, there
 from diaken_cli.actions.importing.rows import Action, Plan, Read, Row, same, source_row
 from diaken_cli.actions.variables import stored_name, stored_value
-from diaken_cli.store.importing import NewGroup
+from diaken_cli.store.importing import FirstVariables, NewGroup
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord
 
 UNIQUE: Mapping[str, Callable[[Read], str | None]] = {
@@ -45,17 +45,37 @@ def plan(
     read = [_read(each, source, known, environment, group, spelled) for each in source.candidates]
     twice = _twice(read)
     groups = {(each.environment_id, each.name): each for each in known.groups}
+    first = {} if group is not None else _first(source, known)
     new: dict[tuple[int, str], NewGroup] = {}
     rows = []
     for number, each in enumerate(read):
         refused = _refused(each, twice.get(number))
         row = there(each, hosts, groups, source, sound=refused is None) or refused
-        rows.append(row or _created(each, groups, new, source, said_for_all=group is not None))
+        rows.append(
+            row or _created(each, groups, new, first, source, said_for_all=group is not None)
+        )
     rows = _one_vm_each(rows)
-    if group is None and any(row.action is Action.CREATE for row in rows):
+    created = [row for row in rows if row.action is Action.CREATE]
+    if group is None and created:
         _add_empty_groups(source, known, environment, new, spelled)
-    warnings = (*source.warnings, *_kept(source, groups, rows), *_spread(source, new, rows))
-    return Plan(tuple(rows), tuple(new.values()), warnings)
+    named = {row.values.environment_id for row in created if row.values is not None}
+    warnings = (*source.warnings, *_kept(source, groups, rows), *_not_for_all(source, rows))
+    return Plan(
+        tuple(rows),
+        tuple(each for number, each in first.items() if number in named),
+        tuple(new.values()),
+        warnings,
+    )
+
+
+def _first(source: Source, known: Places) -> dict[int, FirstVariables]:
+    """The variables of all for each environment that has no host yet: no other host gets them."""
+    given = {}
+    for place in known.environments:
+        variables = {**source.for_all, **place.vars}
+        if not place.hosts and not same(variables, place.vars):
+            given[place.id] = FirstVariables(place, variables)
+    return given
 
 
 def _read(
@@ -162,6 +182,7 @@ def _created(
     each: Read,
     groups: Mapping[tuple[int, str], GroupRecord],
     new: dict[tuple[int, str], NewGroup],
+    first: Mapping[int, FirstVariables],
     source: Source,
     *,
     said_for_all: bool,
@@ -179,7 +200,9 @@ def _created(
             new[key] = NewGroup(name, values.environment_id, dict(variables))
         has.append((name, new[key].vars))
         made.append(name)
-    theirs = resolved(has)
+    place = values.environment_id
+    of_all = each.environment.vars if each.environment else {}
+    theirs = (first[place].vars if place in first else of_all) | resolved(has)
     own = {k: v for k, v in values.vars.items() if k not in theirs or not same(theirs[k], v)}
     notes = each.candidate.notes + (() if said_for_all else each.candidate.group_notes)
     return replace(
@@ -225,28 +248,18 @@ def _kept(
     return list(told)
 
 
-def _spread(
-    source: Source, new: Mapping[tuple[int, str], NewGroup], rows: Sequence[Row]
-) -> list[str]:
-    """A sentence on where the variables went that every host of the source has, if anywhere."""
-
-    def some(variables: Mapping[str, Any]) -> bool:
-        return any(k in variables and same(variables[k], v) for k, v in source.for_all.items())
-
-    outer = [each for each in new.values() if each.name in source.outer_groups]
-    groups = sorted(each.name for each in outer if some(each.vars))
-    created = [row.values for row in rows if row.action is Action.CREATE]
-    on_hosts = any(values is not None and some(values.vars) for values in created)
-    what = f"variables of all ({listed(list(source.for_all))})"
-    lack = "localhost and hosts of add_host do not have them"
-    if groups:
-        into = f"{what} are put into {'group' if len(groups) == 1 else 'groups'} {listed(groups)}"
-        if not on_hosts:
-            return [f"{into}: hosts outside of {_them(groups)}, {lack}"]
-        them = _them(groups)
-        return [f"{into}, and on imported hosts outside of {them}: other hosts outside, {lack}"]
-    return [f"{what} are put on the imported hosts: other hosts, {lack}"] if on_hosts else []
-
-
-def _them(groups: Sequence[str]) -> str:
-    return "it" if len(groups) == 1 else "them"
+def _not_for_all(source: Source, rows: Sequence[Row]) -> list[str]:
+    """A sentence on the variables of all that imported hosts get as their own, if any do."""
+    told: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.values is None or row.action is not Action.CREATE:
+            continue
+        own = row.values.vars
+        mine = [k for k, v in source.for_all.items() if k in own and same(own[k], v)]
+        told.setdefault(row.environment or "", {}).update(dict.fromkeys(mine))
+    return [
+        f"variables of all ({listed(list(names))}) are put on the imported hosts: other hosts of"
+        f" {environment}, localhost and hosts of add_host do not have them"
+        for environment, names in told.items()
+        if names
+    ]

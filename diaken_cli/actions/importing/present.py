@@ -99,7 +99,8 @@ def _differences(
         if getattr(given, name) is not None and getattr(host, name) != getattr(values, name)
     ]
     found = [groups.get((host.environment_id, name)) for name in host.groups]
-    has = resolved((group.name, group.vars) for group in found if group) | host.vars
+    of_all = each.environment.vars if each.environment else {}
+    has = of_all | resolved((group.name, group.vars) for group in found if group) | host.vars
     others = [key for key, value in values.vars.items() if not same(has.get(key), value)]
     if others:
         told.append(f"it has other variables: {listed(others)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.candidates import Candidate
-from diaken_cli.store.importing import NewGroup
+from diaken_cli.store.importing import FirstVariables, NewGroup
 from diaken_cli.store.records import EnvironmentRecord, HostRecord, HostValues
 
 
@@ -46,9 +46,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """All rows in the order of the source, and the groups that are made for them."""
+    """All rows in the order of the source.
+
+    `environments` get the variables of all of them, and `groups` are made for them.
+    """
 
     rows: tuple[Row, ...]
+    environments: tuple[FirstVariables, ...] = ()
     groups: tuple[NewGroup, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ _EXCLUDED = "diaken_excluded"  # of hosts that a pattern can't tell from a group
 
 
 def document(targets: Sequence[Target], inventory: Inventory) -> dict[str, Any]:
-    """What the inventory file holds: the hosts of the environment, by name, each in its groups.
+    """What the inventory file holds: the hosts of the environment, in order, each in its groups.
 
     In the format of Ansible's `yaml` inventory plugin, of which JSON is a part. What diaken itself
     fills in is marked so that Ansible does not look for templates in it; the variables of the
@@ -20,7 +20,7 @@ def document(targets: Sequence[Target], inventory: Inventory) -> dict[str, Any]:
     The hosts come first, with their variables: Ansible gives those of a name that it already knows
     as a group's to the group.
     """
-    hosts = sorted((*targets, *inventory.others), key=lambda host: host.name)
+    hosts = sorted((*targets, *inventory.others), key=lambda host: (host.place, host.name))
     place = {"target_environment": _unsafe(inventory.environment)}
     members: dict[str, dict[str, None]] = {name: {} for name in inventory.groups}
     for host in hosts:
@@ -38,7 +38,7 @@ def document(targets: Sequence[Target], inventory: Inventory) -> dict[str, Any]:
     return {
         "all": {
             "hosts": {host.name: _variables(host) for host in hosts},
-            "vars": place,
+            "vars": {**inventory.variables, **place},
             "children": groups,
         }
     }

@@ -38,8 +38,9 @@ class Group:
 class AnsibleInventory:
     """All hosts with all the variables that Ansible has for them, and the groups by name.
 
-    `own` has the variables that are said of a host itself, `left_out` a sentence for each file
-    that does not count, and for what Ansible passes over in the others.
+    Hosts are in the order that they have in Ansible. `own` has the variables that are said of a
+    host itself, `left_out` a sentence for each file that does not count, and for what Ansible
+    passes over in the others.
     """
 
     hosts: Mapping[str, Mapping[str, Any]]
@@ -84,13 +85,26 @@ def read_inventory(path: Path) -> AnsibleInventory:
         for name, each in own.items()
         if name != "_meta"
     }
-    names = dict.fromkeys(host for group in groups.values() for host in group.hosts)
     return AnsibleInventory(
-        {name: whole["_meta"]["hostvars"].get(name, {}) for name in names},
+        {name: whole["_meta"]["hostvars"].get(name, {}) for name in _hosts(groups)},
         groups,
         tuple(unread),
         own["_meta"]["hostvars"],
     )
+
+
+def _hosts(groups: Mapping[str, Group]) -> dict[str, None]:
+    """All hosts, in the order that `hosts: all` has: group by group, the outer ones first.
+
+    See `Group.get_hosts` in Ansible's inventory/group.py. What is JSON has its groups by name.
+    """
+    names = dict.fromkeys(["all"])
+    level = list(names)
+    while level:
+        children = [c for name in level if name in groups for c in groups[name].children]
+        level = [each for each in dict.fromkeys(children) if each not in names]
+        names |= dict.fromkeys(level)
+    return dict.fromkeys(host for name in names if name in groups for host in groups[name].hosts)
 
 
 def _ask(staged: Staged, folder: Path, *more: str) -> "subprocess.Popen[str]":

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,7 @@ _BY_CODE = "non-zero return code"
 _MOST_READ = 32 * 1024 * 1024  # characters of a printed result
 _MOST_KEPT = 64 * 1024  # … of one that is larger
 _LAST_LINES = 3  # of a command that failed
+_MOST_OF_A_COMMAND = 120  # characters, of one that said nothing
 # By ssh itself, among what `raw` gives of the program.
 _OF_SSH = re.compile(
     r"(?:Shared c|C)onnection to \S+ closed\.|Warning: Permanently added .* to the list of known"
@@ -67,7 +70,17 @@ def _cause(host: str, details: Mapping[str, Any]) -> str:
         message = _BY_CODE
     if "rc" in details and (last := _last_lines(details)):
         return f"{message} ({details['rc']}): {last}"
-    return f"{message} ({details['rc']})" if message == _BY_CODE and "rc" in details else message
+    if message != _BY_CODE or "rc" not in details:
+        return message
+    command = _command(details)
+    return f"{message} ({details['rc']})" + (f" of: {command}" if command else "")
+
+
+def _command(details: Mapping[str, Any]) -> str:
+    """What was run, in one line, as far as it is short."""
+    command = details.get("cmd")
+    words = shlex.join(map(str, command)) if isinstance(command, list) else str(command or "")
+    return textwrap.shorten(words, _MOST_OF_A_COMMAND, placeholder=" …")
 
 
 def _message(details: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ class Target:
     """A host to change; None is "as ssh(1) and Ansible have it".
 
     `groups` are its groups, the main one first. `variables` are the host's own, with Ansible's
-    templating, as in a host_vars file.
+    templating, as in a host_vars file. `place` is where it stands in the order of the inventory.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Target:
     python: str | None = None
     groups: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,14 @@ class Inventory:
     """What a playbook finds beside its targets: the rest of their environment.
 
     `groups` are all groups of the environment, each with its own variables; `others` are its
-    active hosts that are no targets: known to the playbook, and not worked on.
+    active hosts that are no targets: known to the playbook, and not worked on. `variables` are
+    those of all hosts, of localhost and of hosts that the playbook makes.
     """
 
     environment: str | None = None
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     others: tuple[Target, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
