@@ -19,7 +19,6 @@ from diaken_cli.errors import (
     NotFound,
     OperationFailed,
 )
-from diaken_cli.services.ansible import catalog, processes
 from diaken_cli.store import Store
 from diaken_cli.store.runs import Chunk, OutputLine, RunDetail, RunFilter, RunRecord
 from diaken_cli.words import RunStatus
@@ -140,6 +139,8 @@ def cancel(
         if detail.run.status is not RunStatus.RUNNING:
             return detail
         if not liveness.is_held_by_its_maker(lock):
+            from diaken_cli.services.ansible import processes
+
             processes.kill(run.uid)  # diaken died, and Ansible goes on
         time.sleep(PACE)
     raise OperationFailed(
@@ -172,6 +173,8 @@ def _check_names(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> 
 
 
 def _is_playbook(name: str, folders: Sequence[Path]) -> bool:
+    from diaken_cli.services.ansible import catalog
+
     try:
         catalog.find(name, folders)
     except NotFound:

@@ -3,15 +3,12 @@
 import os
 import shlex
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from diaken_cli import liveness
 from diaken_cli.actions.here import node
 from diaken_cli.actions.settling import lock_path, without_note
 from diaken_cli.errors import SecretError
-from diaken_cli.services import credentials
-from diaken_cli.services.ansible import processes, ssh_calls, stop
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Remains
 from diaken_cli.words import SecretKind
@@ -38,7 +35,11 @@ def end(
     `announce` has it told before, for it takes its seconds.
     """
     found = _of(store, run_id)
-    if not found or (not here and processes.marked(found[0].uid)):
+    if not found:
+        return False
+    from diaken_cli.services.ansible import processes
+
+    if not here and processes.marked(found[0].uid):
         return False
     if announce:
         warn(f"run {run_id} died: ending what it left on its hosts…")
@@ -70,10 +71,13 @@ def _of(store: Store, run_id: int) -> list[Remains]:
 
 
 def _end(store: Store, remains: Remains, warn: Callable[[str], None]) -> None:
+    from diaken_cli.services.ansible import processes, ssh_calls, stop
+
     lock = lock_path(store, remains.lock)
     processes.kill(remains.uid)
     calls = ssh_calls.noted(lock)
-    left = stop.end_at(calls, remains.hosts, remains.uid, _password(lock, warn))
+    password = _password(ssh_calls.become_password_command(lock), warn)
+    left = stop.end_at(calls, remains.hosts, remains.uid, password)
     still = None
     if left:
         where = "; ".join(f"{each.host}: {each.reason}" for each in left)
@@ -83,10 +87,11 @@ def _end(store: Store, remains: Remains, warn: Callable[[str], None]) -> None:
     ssh_calls.forget(lock)
 
 
-def _password(lock: Path, warn: Callable[[str], None]) -> str | None:
-    command = ssh_calls.become_password_command(lock)
+def _password(command: Sequence[str], warn: Callable[[str], None]) -> str | None:
     if not command:
         return None
+    from diaken_cli.services import credentials
+
     try:
         return credentials.resolve(SecretKind.COMMAND, shlex.join(command), os.environ).reveal()
     except SecretError as error:

@@ -42,6 +42,15 @@ def test_help_loads_nothing_heavy(group: str) -> None:
     assert not found & set(HEAVY)
 
 
+@pytest.mark.parametrize("command", ["history list", "hosts list", "schedule list"])
+def test_what_reads_the_database_loads_nothing_that_is_for_ansible(
+    command: str, tmp_path: Path
+) -> None:
+    found = loaded(*command.split(), DIAKEN_DATABASE=str(tmp_path / "diaken.db"))
+    assert "sqlmodel" in found
+    assert not found & {"yaml", "configparser", "diaken_cli.services.ansible.environment"}
+
+
 def test_a_run_without_snapshots_loads_nothing_of_vcenter(tmp_path: Path) -> None:
     places = {
         "DIAKEN_DATABASE": str(tmp_path / "diaken.db"),
