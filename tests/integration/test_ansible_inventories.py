@@ -263,22 +263,28 @@ def test_a_host_has_of_groups_side_by_side_what_it_had_of_the_tree(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "text", "pattern"),
     [
-        ("hosts", "zed\n[db]\ndb2\ndb1\n[app]\nweb3\ndb1\nweb1\n[cache]\na1\n"),
-        ("hosts", "[site:children]\nweb\ndb\n[db]\nb\na\n[web]\nz\nb\ny\n[old]\nc\na\n"),
-        ("hosts.yml", "all: {children: {web: {hosts: {c: , a: }}, db: {hosts: {b: , a: }}}}\n"),
+        ("hosts", "zed\n[db]\ndb2\ndb1\n[app]\nweb3\nweb1\n[cache]\na1\n", "all"),
+        ("hosts", "[site:children]\nweb\ndb\n[db]\nb\na\n[web]\nz\ny\n[old]\nc\n", "all"),
+        (
+            "hosts.yml",
+            "all: {children: {web: {hosts: {c: , a: }}, db: {hosts: {b: , a: }}}}\n",
+            "db",
+        ),
+        ("hosts", "[app]\nweb3\nweb1\nboth\n[db]\ndb1\nboth\n[lb]\nweb1\ndb1\n", "app:db:lb"),
+        ("hosts", "[one]\na\nb\n[two]\nb\na\n", "all"),
     ],
 )
-def test_hosts_come_in_the_order_that_ansible_has(tmp_path: Path, name: str, text: str) -> None:
+def test_hosts_come_in_the_order_that_ansible_has(
+    tmp_path: Path, name: str, text: str, pattern: str
+) -> None:
     """Which of them is `groups['db'][0]`, and the first of a `serial`, is up to that."""
     lay(tmp_path, {name: text})
     program = Path(environment.ansible_playbook()).with_name("ansible")
-    listed = subprocess.run(
-        [program, "all", "-i", tmp_path / name, "--list-hosts"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    _, *hosts = listed.stdout.split("\n")
-    assert list(read_inventory(tmp_path / name).hosts) == [each.strip() for each in hosts if each]
+    order = list(read_inventory(tmp_path / name).hosts)
+    for each in pattern.split(":"):
+        command = [str(program), each, "-i", str(tmp_path / name), "--list-hosts"]
+        listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        hosts = [line.strip() for line in listed.splitlines()[1:]]
+        assert [host for host in order if host in hosts] == hosts

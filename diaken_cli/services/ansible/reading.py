@@ -1,10 +1,13 @@
 """An inventory of Ansible's, as Ansible reads it: files of hosts, never a program."""
 
+import heapq
+import itertools
 import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,9 +41,9 @@ class Group:
 class AnsibleInventory:
     """All hosts with all the variables that Ansible has for them, and the groups by name.
 
-    Hosts are in the order that they have in Ansible. `own` has the variables that are said of a
-    host itself, `left_out` a sentence for each file that does not count, and for what Ansible
-    passes over in the others.
+    Hosts are in the order that they have in Ansible, in each group at least. `own` has the
+    variables that are said of a host itself, `left_out` a sentence for each file that does not
+    count, and for what Ansible passes over in the others.
     """
 
     hosts: Mapping[str, Mapping[str, Any]]
@@ -93,10 +96,11 @@ def read_inventory(path: Path) -> AnsibleInventory:
     )
 
 
-def _hosts(groups: Mapping[str, Group]) -> dict[str, None]:
-    """All hosts, in the order that `hosts: all` has: group by group, the outer ones first.
+def _hosts(groups: Mapping[str, Group]) -> list[str]:
+    """All hosts in one order that each group's own agrees with, where no two contradict.
 
-    See `Group.get_hosts` in Ansible's inventory/group.py. What is JSON has its groups by name.
+    Else as in `hosts: all`, where they come group by group, the outer ones first. See
+    `Group.get_hosts` in Ansible's inventory/group.py. The JSON has its groups by name.
     """
     names = dict.fromkeys(["all"])
     level = list(names)
@@ -104,7 +108,34 @@ def _hosts(groups: Mapping[str, Group]) -> dict[str, None]:
         children = [c for name in level if name in groups for c in groups[name].children]
         level = [each for each in dict.fromkeys(children) if each not in names]
         names |= dict.fromkeys(level)
-    return dict.fromkeys(host for name in names if name in groups for host in groups[name].hosts)
+    lists = [groups[name].hosts for name in names if name in groups]
+    return _merged(lists)
+
+
+def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
+    """One order of all names by Kahn's algorithm: of those that can be next, the first."""
+    place = {name: number for number, name in enumerate(dict.fromkeys(itertools.chain(*lists)))}
+    pairs = set(itertools.chain(*map(itertools.pairwise, lists)))
+    blocks: dict[str, list[str]] = {}
+    for first, then in pairs:
+        blocks.setdefault(first, []).append(then)
+    blockers = Counter(then for _, then in pairs)
+    ready = [number for name, number in place.items() if not blockers[name]]
+    names, rest = list(place), iter(place)
+    merged: dict[str, None] = {}
+    while len(merged) < len(names):
+        if ready:
+            name = names[heapq.heappop(ready)]
+        else:  # the lists contradict each other
+            name = next(each for each in rest if each not in merged)
+        if name in merged:
+            continue
+        merged[name] = None
+        for then in blocks.get(name, ()):
+            blockers[then] -= 1
+            if not blockers[then]:
+                heapq.heappush(ready, place[then])
+    return list(merged)
 
 
 def _ask(staged: Staged, folder: Path, *more: str) -> "subprocess.Popen[str]":
