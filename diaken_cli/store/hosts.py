@@ -22,9 +22,16 @@ HostQuery = Select[*tuple[Any, ...]]
 
 
 def select_hosts() -> HostQuery:
-    """The one query for hosts, with the names of what they belong to, by name."""
+    """The one query for hosts, with the names of what they belong to, by name.
+
+    For columns, not for entities: of a thousand hosts these cost a tenth of a second more.
+    """
     return (
-        select(Host, col(Environment.name), col(VCenter.name))
+        select(
+            *Host.__table__.columns,  # type: ignore[attr-defined]
+            col(Environment.name).label("environment"),
+            col(VCenter.name).label("vcenter"),
+        )
         .join(Environment, col(Environment.id) == col(Host.environment_id))
         .outerjoin(VCenter, col(VCenter.id) == col(Host.vcenter_id))
         .order_by(col(Host.name))
@@ -41,11 +48,11 @@ def records(session: Session, query: HostQuery) -> list[HostRecord]:
             name=host.name,
             ip=host.ip,
             environment_id=host.environment_id,
-            environment=environment,
+            environment=host.environment,
             group_ids=groups.get(host.id, membership.NONE)[0],
             groups=groups.get(host.id, membership.NONE)[1],
             vcenter_id=host.vcenter_id,
-            vcenter=vcenter,
+            vcenter=host.vcenter,
             vm_uuid=host.vm_uuid,
             active=host.active,
             user=host.ssh_user,
@@ -57,7 +64,7 @@ def records(session: Session, query: HostQuery) -> list[HostRecord]:
             created_at=host.created_at,
             deployed_by=host.deployed_by,
         )
-        for host, environment, vcenter in rows
+        for host in rows
     ]
 
 
