@@ -36,8 +36,12 @@ def document(
     hosts: Sequence[HostRecord],
     ssh: SshConfig,
 ) -> dict[str, Any]:
-    """All of it: a host in each of its groups; one without a group is in its environment."""
+    """All of it: a host in each of its groups; one without a group is in its environment.
+
+    Hosts come in the order in which they were added, as in a run.
+    """
     names = group_names(environments, groups)
+    hosts = sorted(hosts, key=lambda host: host.id)
     exported: dict[str, Any] = {
         "_meta": {"hostvars": {host.name: host_variables(host, ssh) for host in hosts}},
         "all": {"children": [each.name for each in environments]},

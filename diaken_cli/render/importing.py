@@ -76,10 +76,6 @@ def summary(plan: Plan, *, dry_run: bool) -> str:
     if plan.groups:
         groups = ", ".join(dict.fromkeys(each.name for each in plan.groups))
         said.append(f"{'groups to create' if dry_run else 'groups created'}: {groups}")
-    for given in plan.environments:
-        names = given.vars.keys() - given.environment.vars.keys()
-        what = "variables to give to" if dry_run else "variables given to"
-        said.append(f"{what} {given.environment.name}: {', '.join(sorted(names))}")
     alone = sum(row.action is Action.CREATE and not row.groups for row in rows)
     said += [f"{alone} in no group"] if alone else []
     return ", ".join(said)

@@ -344,7 +344,7 @@ def test_a_repository_runs_on_an_imported_inventory_by_its_own_names(cli: Cli) -
     (playbooks / "host_vars" / "web_05.yml").write_text("rack: r5\n")
     call = ("hosts", "import", "--inventory", str(folder), "--environment", "TEST")
     planned = cli.run(*call, "--dry-run")
-    assert "variables to give to TEST: app_dir" in planned.err
+    assert "warning: variables of all (app_dir) become variables of TEST: " in planned.err
     assert {row["status"] for row in cli.json(*call)} == {"created"}
 
     run = cli.json("run", "group", "k8s_cluster", "site")

@@ -16,10 +16,14 @@ def test_ansible_reads_the_export(places: Cli) -> None:
     add(places, "db01", "10.0.4.22", group="db")
     add(places, "lone", "10.0.4.23", "TEST")
     add(places, "old", "10.0.4.24", group="db", active=False)
+    add(places, "a-db", "10.0.4.25", group="db")
+    places.json("environments", "set", "PROD", "--var", "ntp=10.0.0.1")
     exported = json.loads(places.run("inventory", "export", "--list").out)
+    assert exported["db"]["hosts"] == ["db01", "a-db"], "as they were added"
+    assert exported["PROD"]["vars"]["ntp"] == "10.0.0.1"
     assert exported["PROD"]["children"] == ["db", "PROD_web"]
     assert exported["TEST"]["children"] == ["TEST_web"]
-    assert sorted(exported["_meta"]["hostvars"]) == ["db01", "lone", "web01"]
+    assert sorted(exported["_meta"]["hostvars"]) == ["a-db", "db01", "lone", "web01"]
     one = json.loads(places.run("inventory", "export", "--host", "web01").out)
     assert one == exported["_meta"]["hostvars"]["web01"]
     script = places.folder / "inventory"

@@ -274,6 +274,8 @@ def test_a_host_has_of_groups_side_by_side_what_it_had_of_the_tree(tmp_path: Pat
         ),
         ("hosts", "[app]\nweb3\nweb1\nboth\n[db]\ndb1\nboth\n[lb]\nweb1\ndb1\n", "app:db:lb"),
         ("hosts", "[one]\na\nb\n[two]\nb\na\n", "all"),
+        ("hosts", "[all]\nn1\nn2\nn3\n[kube_node]\nn2\nn3\n[etcd]\nn1\n", "all:kube_node"),
+        ("hosts", "[site:children]\nweb\ndb\n[web]\nz\n[db]\nb\n[lb]\nb\n", "site:db"),
     ],
 )
 def test_hosts_come_in_the_order_that_ansible_has(

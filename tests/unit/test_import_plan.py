@@ -227,7 +227,12 @@ def test_a_host_is_in_all_the_groups_that_contain_it_by_their_own_names() -> Non
         *(("app-servers", "kube_node", "prod", "etcd"), ("prod",)),
         *(("kube_node", "prod", "etcd"), ()),
     ]
-    assert plan.warnings == ()
+    assert plan.warnings == (
+        (
+            "variables of all (zone) become variables of PROD: hosts that are added to it,"
+            " localhost and hosts of add_host have them, too"
+        ),
+    )
     # What all hosts have goes to the environment, which has no hosts yet.
     assert [(each.environment, each.vars) for each in plan.environments] == [(PROD, {"zone": "eu"})]
     assert {each.name: each.vars for each in plan.groups} == {
@@ -293,17 +298,33 @@ def test_an_environment_without_hosts_gets_the_variables_of_all_that_it_does_not
 
 
 def test_no_import_gives_variables_to_hosts_that_are_no_part_of_it() -> None:
+    """They go to the new groups: what stands in `group_vars/` beside a playbook goes before."""
     planned = of_all(has={"ntp": ["mine"]}, hosts=3)
     assert planned.environments == ()
-    assert [each.values.vars for each in planned.rows if each.values] == [{"app_dir": "/srv"}] * 2
+    assert [each.values.vars for each in planned.rows if each.values] == [{}] * 2
+    assert [each.vars for each in planned.groups] == [{"app_dir": "/srv", "ntp": ["b"]}]
     assert planned.warnings == (
         (
-            "variables of all (app_dir) are put on the imported hosts: other hosts of PROD,"
+            "variables of all (app_dir, ntp) are put into group site: other hosts of PROD,"
             " localhost and hosts of add_host do not have them"
         ),
     )
     again = of_all(has=ALL, hosts=2, known=True)
     assert [row.action for row in again.rows] == [Action.UNCHANGED] * 2
+    assert again.warnings == ()
+
+
+def test_a_variable_of_all_that_the_environment_gets_is_not_said_to_be_missing() -> None:
+    groups = {
+        "all": Group((), ("app",), {"zone": "eu"}),
+        "app": Group(("a", "b"), (), {"zone": "us"}),
+    }
+    said = {"a": {"zone": "eu"}, "b": {"zone": "us"}}
+    hosts = {n: {"ansible_host": f"10.0.4.{i}", **said[n]} for i, n in enumerate("ab", 1)}
+    plan = planned(ansible(hosts, groups, {"a": said["a"]}))
+    assert [row.values.vars for row in plan.rows if row.values] == [{"zone": "eu"}, {}]
+    (only,) = plan.warnings
+    assert only.startswith("variables of all (zone) become variables of PROD: ")
 
 
 def test_the_groups_of_a_host_lie_beside_each_other_in_ansibles_order() -> None:

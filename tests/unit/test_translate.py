@@ -286,6 +286,15 @@ def test_a_flood_is_cut_and_says_so() -> None:
     assert end.message.endswith("m is the cause")
 
 
+@pytest.mark.parametrize("secret", ["it's", "two  blanks", f"long {'x' * 90} y"])
+def test_a_secret_is_hidden_in_a_command_before_that_is_quoted_and_cut(secret: str) -> None:
+    for command in (["tool", "--password", secret, "z" * 60], f"tool --password {secret}"):
+        details = {"msg": "non-zero return code", "rc": 1, "cmd": command}
+        message = one(ended("runner_on_failed", res=details), secrets=(secret,)).message
+        assert message is not None
+        assert not any(part in message for part in ("it", "blanks", "xx"))
+
+
 def test_a_secret_at_the_cut_is_hidden_first() -> None:
     """Half of it would be shown, were it looked for after the cut."""
     end = one(ended("runner_on_failed", res={"msg": SECRET * MESSAGE_LIMIT}), secrets=(SECRET,))

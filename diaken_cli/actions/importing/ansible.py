@@ -94,6 +94,7 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
         group_variables=group_variables,
         empty_groups=groups.empty(),
         for_all=kept(groups.of_all())[0],
+        outer_groups=groups.outer(),
         warnings=(
             *inventory.left_out,
             *(f"group {name} is left out: {told}" for name, told in groups.refused.items()),

@@ -66,6 +66,15 @@ class Groups:
         """The variables of `all`."""
         return self._groups["all"][2] if "all" in self._groups else {}
 
+    def outer(self) -> tuple[str, ...]:
+        """The groups that are part of no other: each host of a group is in one of them."""
+        return tuple(
+            name
+            for name in self._groups
+            if name not in NO_GROUP
+            and all(each in NO_GROUP for each in self._parents.get(name, ()))
+        )
+
     def _order(self, name: str) -> tuple[int, int]:
         return -self._deep(name), self._place.get(name, 0)
 

@@ -45,7 +45,7 @@ class Source:
     names and groups of the candidates only stand for what nobody has said. `group_variables` are
     those of a group, should it have to be made. `empty_groups` have no host, and playbooks may
     still ask for them. `for_all` are variables of all hosts, where neither a host nor a group says
-    otherwise.
+    otherwise; each host that is in a group is in one of the `outer_groups`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -55,6 +55,7 @@ class Source:
     empty_groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     for_all: Mapping[str, Any] = field(default_factory=dict)
+    outer_groups: tuple[str, ...] = ()
 
 
 def as_group_name(text: str) -> str | None:

@@ -13,10 +13,11 @@ from diaken_cli.actions import validate
 from diaken_cli.actions.hosts import Places, refuse_other_address, understand
 from diaken_cli.actions.importing.ansible_groups import resolved
 from diaken_cli.actions.importing.candidates import Candidate, Source, listed
+from diaken_cli.actions.importing.of_all import OfAll
 from diaken_cli.actions.importing.present import Hosts, there
 from diaken_cli.actions.importing.rows import Action, Plan, Read, Row, same, source_row
 from diaken_cli.actions.variables import stored_name, stored_value
-from diaken_cli.store.importing import FirstVariables, NewGroup
+from diaken_cli.store.importing import NewGroup
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord
 
 UNIQUE: Mapping[str, Callable[[Read], str | None]] = {
@@ -45,37 +46,21 @@ def plan(
     read = [_read(each, source, known, environment, group, spelled) for each in source.candidates]
     twice = _twice(read)
     groups = {(each.environment_id, each.name): each for each in known.groups}
-    first = {} if group is not None else _first(source, known)
+    of_all = OfAll(source, known.environments, alone=group is not None)
     new: dict[tuple[int, str], NewGroup] = {}
     rows = []
     for number, each in enumerate(read):
         refused = _refused(each, twice.get(number))
         row = there(each, hosts, groups, source, sound=refused is None) or refused
-        rows.append(
-            row or _created(each, groups, new, first, source, said_for_all=group is not None)
-        )
+        rows.append(row or _created(each, groups, new, of_all, source))
     rows = _one_vm_each(rows)
     created = [row for row in rows if row.action is Action.CREATE]
     if group is None and created:
-        _add_empty_groups(source, known, environment, new, spelled)
-    named = {row.values.environment_id for row in created if row.values is not None}
-    warnings = (*source.warnings, *_kept(source, groups, rows), *_not_for_all(source, rows))
-    return Plan(
-        tuple(rows),
-        tuple(each for number, each in first.items() if number in named),
-        tuple(new.values()),
-        warnings,
-    )
-
-
-def _first(source: Source, known: Places) -> dict[int, FirstVariables]:
-    """The variables of all for each environment that has no host yet: no other host gets them."""
-    given = {}
-    for place in known.environments:
-        variables = {**source.for_all, **place.vars}
-        if not place.hosts and not same(variables, place.vars):
-            given[place.id] = FirstVariables(place, variables)
-    return given
+        _add_empty_groups(source, known, environment, new, of_all, spelled)
+    first = of_all.first(created)
+    told = of_all.told(created, tuple(new.values()))
+    warnings = (*source.warnings, *_kept(source, groups, rows), *told)
+    return Plan(tuple(rows), first, tuple(new.values()), warnings)
 
 
 def _read(
@@ -182,10 +167,8 @@ def _created(
     each: Read,
     groups: Mapping[tuple[int, str], GroupRecord],
     new: dict[tuple[int, str], NewGroup],
-    first: Mapping[int, FirstVariables],
+    of_all: OfAll,
     source: Source,
-    *,
-    said_for_all: bool,
 ) -> Row:
     values = each.values
     has: list[tuple[str, Mapping[str, Any]]] = []
@@ -196,15 +179,12 @@ def _created(
             has.append((name, groups[key].vars))
             continue
         if key not in new:
-            variables = {} if said_for_all else source.group_variables.get(name, {})
-            new[key] = NewGroup(name, values.environment_id, dict(variables))
+            new[key] = NewGroup(name, values.environment_id, of_all.with_those_of(name, key[0]))
         has.append((name, new[key].vars))
         made.append(name)
-    place = values.environment_id
-    of_all = each.environment.vars if each.environment else {}
-    theirs = (first[place].vars if place in first else of_all) | resolved(has)
+    theirs = {**of_all.of(values.environment_id), **resolved(has)}
     own = {k: v for k, v in values.vars.items() if k not in theirs or not same(theirs[k], v)}
-    notes = each.candidate.notes + (() if said_for_all else each.candidate.group_notes)
+    notes = each.candidate.notes + (() if of_all.alone else each.candidate.group_notes)
     return replace(
         source_row(each, Action.CREATE, "; ".join(notes) or None),
         values=replace(values, vars=own),
@@ -217,13 +197,14 @@ def _add_empty_groups(
     known: Places,
     environment: str | None,
     new: dict[tuple[int, str], NewGroup],
+    of_all: OfAll,
     spelled: Mapping[tuple[int, str], str],
 ) -> None:
     for place in (each for each in known.environments if each.name == environment):
         for name in source.empty_groups:
             if (place.id, name.casefold()) not in spelled:
-                variables = source.group_variables.get(name, {})
-                new[place.id, name] = NewGroup(name, place.id, dict(variables))
+                variables = of_all.with_those_of(name, place.id)
+                new[place.id, name] = NewGroup(name, place.id, variables)
 
 
 def _kept(
@@ -246,20 +227,3 @@ def _kept(
                     f" own what it has otherwise: {listed(others)}"
                 ] = None
     return list(told)
-
-
-def _not_for_all(source: Source, rows: Sequence[Row]) -> list[str]:
-    """A sentence on the variables of all that imported hosts get as their own, if any do."""
-    told: dict[str, dict[str, None]] = {}
-    for row in rows:
-        if row.values is None or row.action is not Action.CREATE:
-            continue
-        own = row.values.vars
-        mine = [k for k, v in source.for_all.items() if k in own and same(own[k], v)]
-        told.setdefault(row.environment or "", {}).update(dict.fromkeys(mine))
-    return [
-        f"variables of all ({listed(list(names))}) are put on the imported hosts: other hosts of"
-        f" {environment}, localhost and hosts of add_host do not have them"
-        for environment, names in told.items()
-        if names
-    ]

@@ -64,21 +64,24 @@ def read_inventory(path: Path) -> AnsibleInventory:
         ValueError: Ansible can't read it; the sentence says why.
         AnsibleNotStarted: there is no Ansible.
     """
-    # As Ansible sees each host, and which variables are whose: two questions, asked at once.
+    # As Ansible sees each host, which variables are whose, and the order: asked at once.
     with private.folder() as scratch:
         staged = stage(path, scratch)
         if not staged.files:
             raise ValueError("; ".join(["has no inventory that can be read", *staged.left_out]))
         with (
-            _ask(staged, scratch / "1") as first,
-            _ask(staged, scratch / "2", "--export") as second,
+            _ask(staged, scratch / "1", "ansible-inventory", "--list") as first,
+            _ask(staged, scratch / "2", "ansible-inventory", "--list", "--export") as second,
+            _ask(staged, scratch / "3", "ansible", "all", "--list-hosts") as third,
         ):
             try:
-                whole, said = _answer(first, staged)
-                own, _ = _answer(second, staged)
+                printed, said = _answer(first, staged)
+                whole: dict[str, Any] = json.loads(printed)
+                own: dict[str, Any] = json.loads(_answer(second, staged)[0])
+                _, *listed = _answer(third, staged)[0].splitlines()
             finally:
-                first.kill()
-                second.kill()
+                for process in (first, second, third):
+                    process.kill()
         passed_over = [" ".join(each.split()) for each in _PASSED_OVER.findall(said)]
         unread = [*staged.left_out, *_unread(staged, said), *passed_over]
     groups = {
@@ -88,40 +91,47 @@ def read_inventory(path: Path) -> AnsibleInventory:
         for name, each in own.items()
         if name != "_meta"
     }
+    names = _ordered([line.strip() for line in listed], groups)
     return AnsibleInventory(
-        {name: whole["_meta"]["hostvars"].get(name, {}) for name in _hosts(groups)},
+        {name: whole["_meta"]["hostvars"].get(name, {}) for name in names},
         groups,
         tuple(unread),
         own["_meta"]["hostvars"],
     )
 
 
-def _hosts(groups: Mapping[str, Group]) -> list[str]:
-    """All hosts in one order that each group's own agrees with, where no two contradict.
+def _ordered(hosts: Sequence[str], groups: Mapping[str, Group]) -> Sequence[str]:
+    """The hosts in one order that each group's own agrees with, where no two contradict.
 
-    Else as in `hosts: all`, where they come group by group, the outer ones first. See
-    `Group.get_hosts` in Ansible's inventory/group.py. The JSON has its groups by name.
+    What a group names itself goes before what it has by its children; and where that leaves a
+    choice, hosts stand as in `hosts: all`.
     """
-    names = dict.fromkeys(["all"])
-    level = list(names)
+    inner = {name: group for name, group in groups.items() if name != "all"}
+    whole = [_hosts_of(name, groups) for name, group in inner.items() if group.children]
+    return _merged([group.hosts for group in inner.values()], _merged(whole, hosts))
+
+
+def _hosts_of(name: str, groups: Mapping[str, Group]) -> list[str]:
+    """The hosts of a group and its children: `Group.get_hosts` in Ansible's inventory/group.py."""
+    walked = dict.fromkeys([name])
+    level = [name]
     while level:
-        children = [c for name in level if name in groups for c in groups[name].children]
-        level = [each for each in dict.fromkeys(children) if each not in names]
-        names |= dict.fromkeys(level)
-    lists = [groups[name].hosts for name in names if name in groups]
-    return _merged(lists)
+        children = [c for each in level if each in groups for c in groups[each].children]
+        level = [each for each in dict.fromkeys(children) if each not in walked]
+        walked |= dict.fromkeys(level)
+    return list(dict.fromkeys(host for n in walked if n in groups for host in groups[n].hosts))
 
 
-def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
-    """One order of all names by Kahn's algorithm: of those that can be next, the first."""
-    place = {name: number for number, name in enumerate(dict.fromkeys(itertools.chain(*lists)))}
+def _merged(lists: Sequence[Sequence[str]], names: Sequence[str]) -> Sequence[str]:
+    """The names in an order that all lists have, by Kahn's algorithm: else as they stand."""
+    place = {name: number for number, name in enumerate(names)}
     pairs = set(itertools.chain(*map(itertools.pairwise, lists)))
     blocks: dict[str, list[str]] = {}
     for first, then in pairs:
         blocks.setdefault(first, []).append(then)
     blockers = Counter(then for _, then in pairs)
     ready = [number for name, number in place.items() if not blockers[name]]
-    names, rest = list(place), iter(place)
+    rest = iter(names)
     merged: dict[str, None] = {}
     while len(merged) < len(names):
         if ready:
@@ -138,7 +148,7 @@ def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
     return list(merged)
 
 
-def _ask(staged: Staged, folder: Path, *more: str) -> "subprocess.Popen[str]":
+def _ask(staged: Staged, folder: Path, program: str, *more: str) -> "subprocess.Popen[str]":
     folder.mkdir(mode=0o700)
     plugins = _PLUGINS.get(staged.path.suffix, "ini" if staged.path.suffix else "yaml,ini")
     if staged.path == staged.root:
@@ -147,7 +157,7 @@ def _ask(staged: Staged, folder: Path, *more: str) -> "subprocess.Popen[str]":
         "ANSIBLE_INVENTORY_ENABLED": plugins,
     }
     return subprocess.Popen(
-        [_program(), "-i", str(staged.path), "--list", *more],
+        [_program(program), *more, "-i", str(staged.path)],
         cwd=folder,
         env=environment.inherited(os.environ) | settings,
         stdin=subprocess.DEVNULL,
@@ -158,7 +168,7 @@ def _ask(staged: Staged, folder: Path, *more: str) -> "subprocess.Popen[str]":
     )
 
 
-def _answer(process: "subprocess.Popen[str]", staged: Staged) -> tuple[dict[str, Any], str]:
+def _answer(process: "subprocess.Popen[str]", staged: Staged) -> tuple[str, str]:
     """What it printed, and what it said beside that."""
     try:
         printed, said = process.communicate(timeout=_PATIENCE)
@@ -169,8 +179,7 @@ def _answer(process: "subprocess.Popen[str]", staged: Staged) -> tuple[dict[str,
         reasons = _REASON.findall(said)
         reason = staged.real(reasons[-1] if reasons else complaint(said))
         raise ValueError("; ".join([f"can't be read by Ansible: {reason}", *staged.left_out]))
-    answer: dict[str, Any] = json.loads(printed)
-    return answer, said
+    return printed, said
 
 
 def _unread(staged: Staged, said: str) -> list[str]:
@@ -187,5 +196,5 @@ def _without_blanks(text: str) -> str:
     return "".join(text.split())
 
 
-def _program() -> str:
-    return str(Path(environment.ansible_playbook()).with_name("ansible-inventory"))
+def _program(name: str) -> str:
+    return str(Path(environment.ansible_playbook()).with_name(name))

@@ -3,11 +3,11 @@
 import json
 import re
 import shlex
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from diaken_cli.services.ansible import ssh
+from diaken_cli.units import shortened
 
 # Ansible puts an "[ERROR]" with lines of the playbook's source in front of the first failure.
 FAILURE = re.compile(r"^(?:fatal|failed): \[", re.MULTILINE)
@@ -45,22 +45,27 @@ def printed_result(text: str) -> Mapping[str, Any]:
     return {"msg": _last_lines({"stdout": printed[-_MOST_KEPT:]})} if arrow else {}
 
 
-def reason(host: str, details: Mapping[str, Any], text: str = "") -> str:
-    """Why a task failed on a host; of one that was delegated it says where, by the printed text."""
+def reason(
+    host: str, details: Mapping[str, Any], text: str, clean: Callable[[str], str] = str
+) -> str:
+    """Why a task failed on a host; of one that was delegated it says where, by the printed text.
+
+    `clean` hides secrets: also in a command, before its words are quoted and cut.
+    """
     if "censored" in details:
         return str(details["censored"])
     found = _DELEGATED.search(text)
     delegated = found[1] if found and found[1] != host else None
     where = f"on {delegated}: " if delegated else ""
-    return where + _cause(delegated or host, details)
+    return clean(where + _cause(delegated or host, details, clean))
 
 
-def _cause(host: str, details: Mapping[str, Any]) -> str:
+def _cause(host: str, details: Mapping[str, Any], clean: Callable[[str], str]) -> str:
     modules = details.get("failed_modules")
     if isinstance(modules, Mapping) and modules:  # of gathering facts
         first = next(iter(modules.values()))
         if isinstance(first, Mapping):
-            return _cause(host, first)
+            return _cause(host, first, clean)
     if interpreter := _missing_interpreter(details):
         return f"the Python interpreter {interpreter} was not found on the host"
     message = _message(details)
@@ -72,15 +77,17 @@ def _cause(host: str, details: Mapping[str, Any]) -> str:
         return f"{message} ({details['rc']}): {last}"
     if message != _BY_CODE or "rc" not in details:
         return message
-    command = _command(details)
+    command = _command(details.get("cmd"), clean)
     return f"{message} ({details['rc']})" + (f" of: {command}" if command else "")
 
 
-def _command(details: Mapping[str, Any]) -> str:
+def _command(command: Any, clean: Callable[[str], str]) -> str:
     """What was run, in one line, as far as it is short."""
-    command = details.get("cmd")
-    words = shlex.join(map(str, command)) if isinstance(command, list) else str(command or "")
-    return textwrap.shorten(words, _MOST_OF_A_COMMAND, placeholder=" …")
+    if isinstance(command, list):
+        line = shlex.join(clean(str(each)) for each in command)
+    else:
+        line = clean(str(command or ""))
+    return shortened(" ".join(line.split()), _MOST_OF_A_COMMAND)
 
 
 def _message(details: Mapping[str, Any]) -> str:

@@ -117,7 +117,7 @@ class Translator:
         result = _result(kind, data, details, text)
         message = None
         if result in (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE):
-            message = shortened(self._hide(reason(host, details, text)), MESSAGE_LIMIT)
+            message = shortened(reason(host, details, text, self._hide), MESSAGE_LIMIT)
             if is_item:
                 item = shortened(" ".join(self._item(details).split()), ITEM_LIMIT)
                 said = shortened(f"item {item}: {message}", MESSAGE_LIMIT)

@@ -1,0 +1,95 @@
+"""Pure: where the variables go that an inventory gives to all of its hosts.
+
+To the environment where it has no hosts yet: so localhost has them, and hosts that a playbook adds.
+Where it has some, none of these gets a variable by a file that does not name it: then they go to
+the groups that are made and part of no other, as what is said of groups, and what stands in
+`group_vars/` beside a playbook wins over them, as before. Hosts outside have them as their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from diaken_cli.actions.importing.candidates import Source, listed
+from diaken_cli.actions.importing.rows import Row, same
+from diaken_cli.store.importing import FirstVariables, NewGroup
+from diaken_cli.store.records import EnvironmentRecord
+
+Variables = Mapping[str, Any]
+
+
+class OfAll:
+    """The variables of all that a source says, in each environment.
+
+    `alone`: all hosts are in one group that is there, and have all variables as their own.
+    """
+
+    def __init__(
+        self, source: Source, environments: Sequence[EnvironmentRecord], *, alone: bool
+    ) -> None:
+        self.alone = alone
+        self._source = source
+        self._first: dict[int, FirstVariables] = {}
+        self._has: dict[int, Variables] = {}
+        for place in environments:
+            self._has[place.id] = place.vars
+            variables = {**source.for_all, **place.vars}
+            if not place.hosts and not alone and not same(variables, place.vars):
+                self._first[place.id] = FirstVariables(place, variables)
+                self._has[place.id] = variables
+
+    def of(self, place: int) -> Variables:
+        """What an environment has then."""
+        return self._has.get(place, {})
+
+    def with_those_of(self, group: str, place: int) -> dict[str, Any]:
+        """The variables of a group that is made, with those of all that its environment lacks."""
+        if self.alone:
+            return {}
+        lacks = self._lacks(place) if group in self._source.outer_groups else {}
+        return {**lacks, **self._source.group_variables.get(group, {})}
+
+    def first(self, created: Sequence[Row]) -> tuple[FirstVariables, ...]:
+        """The environments that get variables with these hosts."""
+        named = {row.values.environment_id for row in created if row.values is not None}
+        return tuple(each for place, each in self._first.items() if place in named)
+
+    def told(self, created: Sequence[Row], groups: Sequence[NewGroup]) -> list[str]:
+        """A sentence for each environment on where the variables went, and who has them."""
+        told = []
+        names = {r.values.environment_id: r.environment for r in created if r.values is not None}
+        for place, name in names.items():
+            if place in self._first:
+                before = self._first[place].environment.vars
+                new = [key for key in self._first[place].vars if key not in before]
+                told.append(
+                    f"variables of all ({listed(new)}) become variables of {name}: hosts that are"
+                    " added to it, localhost and hosts of add_host have them, too"
+                )
+            lacks = self._lacks(place)
+            outer = [
+                each.name
+                for each in groups
+                if each.environment_id == place
+                and each.name in self._source.outer_groups
+                and _some(lacks, each.vars)
+            ]
+            values = [row.values for row in created if row.values is not None]
+            mine = [each for each in values if each.environment_id == place]
+            on_hosts = any(_some(lacks, each.vars) for each in mine)
+            into = [f"into {'groups' if len(outer) > 1 else 'group'} {listed(sorted(outer))}"]
+            into = (into if outer else []) + (["on the imported hosts"] if on_hosts else [])
+            if into:
+                told.append(
+                    f"variables of all ({listed(list(lacks))}) are put {' and '.join(into)}: other"
+                    f" hosts of {name}, localhost and hosts of add_host do not have them"
+                )
+        return told
+
+    def _lacks(self, place: int) -> Variables:
+        has = self.of(place)
+        said = self._source.for_all.items()
+        return {key: v for key, v in said if key not in has or not same(has[key], v)}
+
+
+def _some(lacks: Variables, variables: Variables) -> bool:
+    return any(key in variables and same(variables[key], v) for key, v in lacks.items())
