@@ -92,7 +92,8 @@ def test_a_group_has_all_its_hosts_whatever_their_main_one_is(several: Cli) -> N
     assert names(several.json(*listed, "web", *IN_PROD)) == ["web01", "web02"]
     counts = {row["name"]: row["hosts"] for row in several.json("groups", "list", *IN_PROD)}
     assert counts == {"db": 1, "monitored": 2, "web": 2}
-    assert several.json("environments", "list")[0] == {"name": "PROD", "groups": 3, "hosts": 4}
+    prod = {"name": "PROD", "groups": 3, "hosts": 4, "vars": {}}
+    assert several.json("environments", "list")[0] == prod
     error = several.error(12, "groups", "remove", "monitored", "--yes")
     assert error["message"].endswith("is in use by hosts db01, web01")
     several.json("hosts", "set", "db01", "--inactive")
