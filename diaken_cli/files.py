@@ -1,0 +1,89 @@
+"""Open files that others may have put there: nothing is waited for, nothing odd is taken.
+
+Standard library only, for the tick needs it, too. What is refused is an OSError, whose `strerror`
+is the reason in a person's words.
+"""
+
+import errno
+import os
+import stat
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class Refused(OSError):
+    """A file that is there and is not taken."""
+
+
+def read(path: str | os.PathLike[str], most: int) -> bytes:
+    """All that a regular file holds.
+
+    Raises:
+        Refused: it is no regular file, or holds more than `most` bytes.
+        OSError: it can't be read.
+    """
+    content = beginning(path, most + 1)
+    if len(content) > most:
+        raise _refused(errno.EFBIG, f"larger than {_size(most)}", path)
+    return content
+
+
+def beginning(path: str | os.PathLike[str], most: int) -> bytes:
+    """The first `most` bytes of a regular file, all of a shorter one. Raises as `read`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        _check_regular(descriptor, path)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)
+
+
+def open_own(path: str | os.PathLike[str], flags: int) -> int:
+    """A descriptor of one of diaken's own files: no link is followed, and it has to be ours.
+
+    Made with mode 0600 where `flags` has O_CREAT.
+
+    Raises:
+        Refused: it is a link, no regular file, or another account's.
+        OSError: it can't be opened or made.
+    """
+    ways = flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        descriptor = os.open(path, ways, 0o600)
+    except OSError as fault:
+        if fault.errno == errno.ELOOP:
+            raise _refused(errno.ELOOP, "a link, and links are not followed there", path) from None
+        if fault.errno == errno.ENXIO:  # a pipe that nobody reads, a socket
+            raise _refused(errno.ENXIO, "not a regular file", path) from None
+        raise
+    try:
+        _check_regular(descriptor, path)
+        if os.fstat(descriptor).st_uid not in (os.geteuid(), 0):
+            raise _refused(errno.EPERM, "another account's", path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_regular(descriptor: int, path: str | os.PathLike[str]) -> None:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_one, name in _KINDS if is_one(mode)), "no regular file")
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        raise _refused(number, f"{kind}, not a regular file", path)
+
+
+def _refused(number: int, why: str, path: str | os.PathLike[str]) -> Refused:
+    return Refused(number, f"it is {why}", os.fspath(path))
+
+
+def _size(most: int) -> str:
+    return f"{most // 2**20} MB" if most >= 2**20 else f"{most // 2**10} KB"
