@@ -8,6 +8,10 @@ import errno
 import os
 import stat
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -30,19 +34,30 @@ def read(path: str | os.PathLike[str], most: int) -> bytes:
     """
     content = beginning(path, most + 1)
     if len(content) > most:
-        raise _refused(errno.EFBIG, f"larger than {_size(most)}", path)
+        raise _refused(errno.EFBIG, f"larger than {size(most)}", path)
     return content
 
 
 def beginning(path: str | os.PathLike[str], most: int) -> bytes:
     """The first `most` bytes of a regular file, all of a shorter one. Raises as `read`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with opened(path) as file:
+        return file.read(most)
+
+
+def opened(path: str | os.PathLike[str]) -> "BinaryIO":
+    """A regular file, open to read of it what is wanted. Raises as `read`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as fault:
+        if fault.errno == errno.ENXIO:
+            raise _refused(errno.ENXIO, "a socket, not a regular file", path) from None
+        raise
     try:
         _check_regular(descriptor, path)
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read(most)
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return open(descriptor, "rb")  # noqa: PTH123
 
 
 def open_own(path: str | os.PathLike[str], flags: int) -> int:
@@ -85,5 +100,6 @@ def _refused(number: int, why: str, path: str | os.PathLike[str]) -> Refused:
     return Refused(number, f"it is {why}", os.fspath(path))
 
 
-def _size(most: int) -> str:
+def size(most: int) -> str:
+    """A bound as people write it."""
     return f"{most // 2**20} MB" if most >= 2**20 else f"{most // 2**10} KB"

@@ -1,23 +1,18 @@
 """Passwords, fetched at the moment they are needed from where they are said to be."""
 
 import os
-import selectors
 import shlex
-import signal
 import stat
-import subprocess
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
+from diaken_cli import bounds, files
 from diaken_cli.errors import SecretError
+from diaken_cli.services import programs
 from diaken_cli.units import shortened
 from diaken_cli.words import SecretKind
 
-COMMAND_SECONDS = 30
-MOST_BYTES = 4096
-MOST_PRINTED = MOST_BYTES + 2  # with a line's end
+_MOST_PRINTED = bounds.PASSWORD + 2  # with a line's end
 
 
 class Secret:
@@ -59,8 +54,8 @@ def _checked(raw: bytes, source: str) -> Secret:
     raw = raw.removesuffix(b"\n").removesuffix(b"\r")
     if not raw:
         raise SecretError(f"{source} gave no password: it is empty")
-    if len(raw) > MOST_BYTES:
-        raise SecretError(f"{source} gave more than {MOST_BYTES} bytes: that is no password")
+    if len(raw) > bounds.PASSWORD:
+        raise _too_long(source)
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -77,13 +72,8 @@ def _of_command(ref: str, environ: Mapping[str, str]) -> bytes:
     """What the command prints. It has no terminal, so that it can't wait for a person unseen."""
     name = _program(ref)
     try:
-        process = subprocess.Popen(
-            _words(ref),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environ),
-            start_new_session=True,
+        ended = programs.run(
+            _words(ref), seconds=bounds.PASSWORD_SECONDS, most=_MOST_PRINTED, env=environ
         )
     except (OSError, ValueError) as fault:
         said = getattr(fault, "strerror", None) or str(fault)
@@ -91,56 +81,23 @@ def _of_command(ref: str, environ: Mapping[str, str]) -> bytes:
             f"the password command {name} can't be started: {said}",
             hint="It is run without a shell: the first word has to be a program in PATH.",
         ) from fault
-    with process:
-        try:
-            printed, complaint = _listen(process, time.monotonic() + COMMAND_SECONDS)
-        except TimeoutError:
-            _kill(process)
-            raise SecretError(
-                f"the password command {name} did not end within {COMMAND_SECONDS} s",
-                hint="It can't ask anything: it has no terminal and no input.",
-            ) from None
-        except BaseException:
-            _kill(process)
-            raise
-    if len(printed) > MOST_PRINTED:
-        return printed  # it was ended there, whatever it would have said at its end
-    if process.returncode != 0:
+    except programs.PrintedTooMuch:
+        raise _too_long(f"the password command {name}") from None
+    except programs.CutShort as fault:
         raise SecretError(
-            f"the password command {name} failed with exit status {process.returncode}"
-            f"{_last_line(complaint)}"
+            f"the password command {name} {fault}",
+            hint="It can't ask anything: it has no terminal and no input.",
+        ) from None
+    if ended.status != 0:
+        raise SecretError(
+            f"the password command {name} failed with exit status {ended.status}"
+            f"{_last_line(ended.said)}"
         )
-    return printed
+    return ended.printed
 
 
-def _listen(process: "subprocess.Popen[bytes]", deadline: float) -> tuple[bytes, bytes]:
-    """What it prints and complains of, to its end; one that prints without end is killed.
-
-    Raises TimeoutError.
-    """
-    printed, complaint = bytearray(), bytearray()
-    with selectors.DefaultSelector() as pipes:
-        for pipe, said in ((process.stdout, printed), (process.stderr, complaint)):
-            if pipe is not None:
-                pipes.register(pipe, selectors.EVENT_READ, said)
-        while pipes.get_map():
-            ready = pipes.select(max(0.0, deadline - time.monotonic()))
-            if not ready or time.monotonic() > deadline:
-                raise TimeoutError
-            for key, _ in ready:
-                chunk = os.read(key.fd, MOST_BYTES)
-                if not chunk:
-                    pipes.unregister(key.fileobj)
-                key.data.extend(chunk)
-            del complaint[:-MOST_BYTES]  # its end says why
-            if len(printed) > MOST_PRINTED:
-                _kill(process)
-                break
-    try:
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        raise TimeoutError from None
-    return bytes(printed), bytes(complaint)
+def _too_long(source: str) -> SecretError:
+    return SecretError(f"{source} gave more than {bounds.PASSWORD} bytes: that is no password")
 
 
 def _words(ref: str) -> Sequence[str]:
@@ -158,15 +115,8 @@ def _program(ref: str) -> str:
     return _words(ref)[0]
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kill the command and what it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def _last_line(complaint: bytes) -> str:
-    lines = complaint.decode(errors="replace").split("\n")
-    said = [line.strip() for line in lines if line.strip()]
+def _last_line(complaint: str) -> str:
+    said = [line.strip() for line in complaint.split("\n") if line.strip()]
     return f": {shortened(said[-1], 200)}" if said else ""
 
 
@@ -177,17 +127,15 @@ def _of_file(ref: str) -> bytes:
     """What the file holds; what was opened is what is judged, so that nothing slips between."""
     try:
         path = Path(ref).expanduser()
-        with open(path, "rb", opener=_never_waiting) as file:
+        with files.opened(path) as file:
             _check_closed(path, os.fstat(file.fileno()))
-            return file.read(MOST_PRINTED + 1)  # one more to see what is over
+            return file.read(_MOST_PRINTED + 1)  # one more to see what is over
     except (OSError, ValueError, RuntimeError) as fault:  # RuntimeError: ~somebody who is not there
         said = getattr(fault, "strerror", None) or str(fault)
         raise SecretError(f"the password file {ref} can't be read: {said}") from fault
 
 
 def _check_closed(path: Path, facts: os.stat_result) -> None:
-    if not stat.S_ISREG(facts.st_mode):
-        raise SecretError(f"the password file {path} is not a regular file")
     if facts.st_uid not in (os.geteuid(), 0):
         raise SecretError(
             f"the password file {path} belongs to another account",
@@ -199,11 +147,6 @@ def _check_closed(path: Path, facts: os.stat_result) -> None:
             f" (mode {stat.S_IMODE(facts.st_mode):04o})",
             hint=f"Close it: chmod 600 {path}",
         )
-
-
-def _never_waiting(path: str, flags: int) -> int:
-    """Open a file so that a pipe in its place does not hold us up."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _of_variable(name: str, environ: Mapping[str, str]) -> bytes:

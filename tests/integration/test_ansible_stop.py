@@ -1,7 +1,9 @@
 """Stop means stop: nothing of a run goes on, here or on its hosts, however it was ended."""
 
 import os
+import resource
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -255,6 +257,35 @@ def test_a_host_that_died_meanwhile_is_named(bench: Bench) -> None:
 
     assert left.host == "web99"
     assert "No route to host" in left.reason
+
+
+def test_a_host_that_answers_nothing_is_given_up_in_time(bench: Bench) -> None:
+    """Its kernel accepts, and nothing greets: what is hung, frozen or overloaded does so."""
+    with bench.lab.inside(), socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = Target("web98", "127.0.0.1", "root", port=silent.getsockname()[1])
+        began = time.monotonic()
+        (left,) = stop.end_there((hung,), bench.ssh, "no-such-mark", None)
+
+    assert time.monotonic() - began < AT_ONCE
+    assert left.host == "web98"
+    assert "timed out" in left.reason
+
+
+def test_a_host_whose_shell_prints_without_end_fills_no_memory(bench: Bench) -> None:
+    script = "printf '#!/bin/sh\nexec yes\n' >/bin/flood; chmod 755 /bin/flood"
+    shell = bench.lab.sh("web09", "sh", "-ec", f"{script}; usermod -s /bin/flood root")
+    assert shell.returncode == 0, shell.stderr
+    try:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with bench.lab.inside():
+            (left,) = stop.end_there(bench.targets(9), bench.ssh, "no-such-mark", None)
+    finally:
+        bench.lab.sh("web09", "usermod", "-s", "/bin/bash", "root")
+
+    assert left == stop.NotStopped(
+        "web09", "its shell printed more than 64 KB: whether they ended can't be told"
+    )
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB
 
 
 def test_a_lock_file_that_is_gone_starts_nothing(bench: Bench) -> None:

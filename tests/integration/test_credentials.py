@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from diaken_cli import bounds
 from diaken_cli.errors import SecretError
-from diaken_cli.services import credentials
 from diaken_cli.services.credentials import resolve
 from diaken_cli.words import SecretKind
 
@@ -88,7 +88,7 @@ def test_what_a_command_may_do_wrong(command: str, said: str) -> None:
 def test_a_command_that_hangs_is_killed_with_all_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(credentials, "COMMAND_SECONDS", 1)
+    monkeypatch.setattr(bounds, "PASSWORD_SECONDS", 1)
     noted = tmp_path / "pid"
     command = f"sh -c 'sleep 60 & echo $! > {noted}; wait'"
     began = time.monotonic()
@@ -100,7 +100,7 @@ def test_a_command_that_hangs_is_killed_with_all_it_started(
 
 
 def test_a_command_that_complains_without_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "COMMAND_SECONDS", 1)
+    monkeypatch.setattr(bounds, "PASSWORD_SECONDS", 1)
     with pytest.raises(SecretError, match="sh did not end within 1 s"):
         resolve(SecretKind.COMMAND, "sh -c 'yes >&2'", ENVIRONMENT)
 
@@ -172,8 +172,8 @@ def test_what_is_not_a_file(tmp_path: Path) -> None:
     os.mkfifo(pipe, 0o600)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     for path, said in {
-        str(pipe): "is not a regular file",
-        str(tmp_path): "Is a directory",
+        str(pipe): "it is a pipe, not a regular file",
+        str(tmp_path): "it is a folder, not a regular file",
         str(tmp_path / "none"): "No such file",
         "~no-such-account-here/password": "can't be read",
         "a\0b": "can't be read",

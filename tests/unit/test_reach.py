@@ -1,9 +1,12 @@
 """Waiting for SSH: how long until the next try, why it failed, and when waiting is of no use."""
 
+from pathlib import Path
+
 import pytest
 
-from diaken_cli.services.ansible.reach import NotReached, Waiting
+from diaken_cli.services.ansible.reach import NotReached, Waiting, wait_for_ssh
 from diaken_cli.services.ansible.ssh import Fault
+from diaken_cli.services.ansible.work import SshSettings, Target
 
 REFUSAL = NotReached(Fault.DENIED, "root@10.0.0.1: Permission denied (publickey).")
 RESET = NotReached(Fault.OTHER, "Connection reset by 10.0.0.1 port 22")
@@ -52,3 +55,14 @@ def test_a_host_that_was_restarted_may_let_us_in() -> None:
 
 def test_a_host_key_that_changed_is_final_at_once() -> None:
     assert after((0, NotReached(Fault.KEY_CHANGED, "changed"))).is_final(0)
+
+
+def test_a_log_in_that_says_more_than_a_pipe_holds_is_heard_to_its_end(tmp_path: Path) -> None:
+    """A banner of a hundred pages, or `-vvv`: nobody read it, and ssh waited."""
+    told = "ProxyCommand=sh -c 'seq 40000 >&2; exit 1'"
+    settings = SshSettings(tmp_path / "known_hosts", extra_args=("-o", told))
+    failure = wait_for_ssh(
+        Target("web01", "192.0.2.1", "root"), settings, timeout=3.0, should_stop=lambda: False
+    )
+    assert failure is not None
+    assert failure.fault is not Fault.TIMED_OUT

@@ -2,17 +2,18 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from diaken_cli import bounds
 from diaken_cli.actions.doctor import killed_writes
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.actions.schedules.status import SchedulerStatus, status
 from diaken_cli.config import Config
-from diaken_cli.services import cron
+from diaken_cli.errors import OperationFailed
+from diaken_cli.services import cron, programs
 from diaken_cli.store import Store
 
 INSTALL = "diaken scheduler install --yes"
@@ -124,16 +125,10 @@ def _crontab() -> str | None:
     """This account's crontab; None where there is no cron."""
     if shutil.which("crontab") is None:
         return None
-    done = subprocess.run(
-        ["crontab", "-l"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=10,
-        check=False,
-    )
-    return done.stdout
+    try:
+        return programs.run(["crontab", "-l"], seconds=bounds.CRONTAB_SECONDS).text
+    except programs.CutShort as fault:
+        raise OperationFailed(f"crontab -l {fault}", hint="Call it by hand.") from None
 
 
 def _difference(there: str, wanted: str) -> str:

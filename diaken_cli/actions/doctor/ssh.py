@@ -3,12 +3,13 @@
 import os
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from diaken_cli import bounds
 from diaken_cli.actions.doctor.database import account
 from diaken_cli.actions.doctor.findings import About, Finding
+from diaken_cli.services import programs
 from diaken_cli.services.ansible.keys import is_private_key, needs_passphrase
 
 
@@ -68,21 +69,18 @@ def check_known_hosts(path: Path) -> Iterable[Finding]:
 
 
 def _content(about: About, path: Path) -> Iterable[Finding]:
-    if not path.read_bytes().strip():
+    if not path.stat().st_size:
         yield about.ok("no host is known yet")
         return
-    done = subprocess.run(
-        ["ssh-keygen", "-l", "-f", str(path)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=30,
-        check=False,
-    )
-    if done.returncode != 0:
-        said = done.stderr.strip() or "ssh-keygen can't read it"
+    argv = ["ssh-keygen", "-l", "-f", str(path)]
+    try:
+        done = programs.run(argv, seconds=bounds.PROGRAM_SECONDS, most=bounds.KNOWN_HOSTS_LIST)
+    except programs.CutShort as fault:
+        yield about.problem(f"ssh-keygen -l {fault}", f"look at it: ls -l {path}")
+        return
+    if done.status != 0:
+        said = done.said.strip() or "ssh-keygen can't read it"
         yield about.problem(said, f"mv {path} {path}.damaged; keys are then accepted anew")
     else:
-        count = len(done.stdout.splitlines())
+        count = len(done.text.splitlines())
         yield about.ok(f"{count} key{'' if count == 1 else 's'} of hosts")

@@ -3,10 +3,11 @@
 import os
 import pwd
 import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from diaken_cli import bounds, files
+from diaken_cli.services import programs
 from diaken_cli.services.ansible.ssh import options
 from diaken_cli.services.ansible.work import SshSettings, Target
 
@@ -16,12 +17,13 @@ _ENCRYPTED = "incorrect passphrase"
 def needs_passphrase(key: Path) -> bool:
     """Whether a private key is encrypted; False also where it can't be read."""
     done = _public_part(key)
-    return done.returncode != 0 and _ENCRYPTED in done.stderr
+    return done is not None and done.status != 0 and _ENCRYPTED in done.said
 
 
 def is_private_key(key: Path) -> bool:
     """Whether it is a private key that can be used without a passphrase."""
-    return _public_part(key).returncode == 0
+    done = _public_part(key)
+    return done is not None and done.status == 0
 
 
 def own_keys(target: Target, ssh: SshSettings) -> list[Path]:
@@ -34,7 +36,7 @@ def own_keys(target: Target, ssh: SshSettings) -> list[Path]:
     account = ["-p", str(target.port)] if target.port is not None else []
     account += ["-l", target.user] if target.user is not None else []
     done = _asked(["ssh", "-G", *options(ssh), *account, "--", target.address])
-    said = [line.partition(" ") for line in done.stdout.splitlines()]
+    said = [line.partition(" ") for line in done.text.splitlines()] if done else []
     names = [value for key, _, value in said if key == "identityfile"]
     if any("%" in name for name in names):
         return []
@@ -49,17 +51,17 @@ def locked_ones(own: Iterable[Path]) -> list[Path]:
     return keys if keys and all(map(needs_passphrase, keys)) else []
 
 
-def _public_part(key: Path) -> "subprocess.CompletedProcess[str]":
+def _public_part(key: Path) -> programs.Ended | None:
+    """What ssh-keygen(1) says; None where it has no file to read: it would wait at a pipe."""
+    try:
+        files.read(key, bounds.KEY_FILE)
+    except OSError:
+        return None
     return _asked(["ssh-keygen", "-y", "-P", "", "-f", str(key)])
 
 
-def _asked(argv: list[str]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=30,
-        check=False,
-    )
+def _asked(argv: list[str]) -> programs.Ended | None:
+    try:
+        return programs.run(argv, seconds=bounds.PROGRAM_SECONDS)
+    except programs.CutShort:  # a file of a network that is gone, a `Match exec` that hangs
+        return None

@@ -2,12 +2,13 @@
 
 import fcntl
 import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from diaken_cli import bounds
 from diaken_cli.errors import AccessError
+from diaken_cli.services import programs
 
 _SSH_PORT = 22
 _NOT_FOUND = 1  # exit status of `ssh-keygen -F`; it is 255 when the file can't be read
@@ -24,8 +25,9 @@ def forget(known_hosts: Path, *hosts: str, port: int | None = None) -> bool:
     """
     try:
         return known_hosts.exists() and _forget(known_hosts, hosts, port)
-    except (OSError, subprocess.TimeoutExpired) as fault:
-        raise _refused(known_hosts, str(fault)) from fault
+    except (OSError, programs.CutShort) as fault:
+        said = f"ssh-keygen {fault}" if isinstance(fault, programs.CutShort) else str(fault)
+        raise _refused(known_hosts, said) from fault
 
 
 def _forget(known_hosts: Path, hosts: Sequence[str], port: int | None) -> bool:
@@ -40,18 +42,11 @@ def _forget(known_hosts: Path, hosts: Sequence[str], port: int | None) -> bool:
 
 
 def _keygen(known_hosts: Path, action: str, entry: str) -> bool:
-    done = subprocess.run(
-        ["ssh-keygen", action, entry, "-f", str(known_hosts)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=30,
-        check=False,
-    )
-    if done.returncode not in (0, _NOT_FOUND):
-        raise _refused(known_hosts, done.stderr.strip())
-    return done.returncode == 0
+    argv = ["ssh-keygen", action, entry, "-f", str(known_hosts)]
+    done = programs.run(argv, seconds=bounds.PROGRAM_SECONDS)
+    if done.status not in (0, _NOT_FOUND):
+        raise _refused(known_hosts, done.said.strip())
+    return done.status == 0
 
 
 @contextmanager

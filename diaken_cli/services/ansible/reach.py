@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from diaken_cli import bounds
+from diaken_cli.services import programs
 from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.work import SshSettings, Target
 
 _CONNECT = 5  # seconds
-_LOGIN = 20.0  # seconds for one attempt: a host that is booting may accept and then say nothing
 _PAUSE = 1.0
 _PAUSE_AFTER_REFUSAL = 6.0  # OpenSSH counts 5 seconds against us for each, and locks us out at 15
 _REFUSAL_IS_FINAL = 60.0  # seconds in which a first boot may still put the key where it belongs
@@ -118,26 +119,15 @@ def _log_in(
     target: Target, ssh_settings: SshSettings, deadline: float, should_stop: Callable[[], bool]
 ) -> NotReached | None:
     argv = ssh.command(target, ssh_settings, "true", connect_timeout=_CONNECT)
-    give_up_at = min(deadline, time.monotonic() + _LOGIN)
-    with subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    ) as process:
-        while process.poll() is None:
-            if should_stop() or time.monotonic() >= give_up_at:
-                process.kill()
-                return NotReached(
-                    ssh.Fault.TIMED_OUT, f"{target.address} did not let SSH log in in time"
-                )
-            time.sleep(_PACE)
-        said = process.stderr.read() if process.stderr is not None else ""
-    if process.returncode == 0:
+    seconds = max(0.0, min(deadline - time.monotonic(), bounds.LOGIN_SECONDS))
+    try:
+        ended = programs.run(argv, seconds=seconds, most=None, should_stop=should_stop)
+    except programs.CutShort:
+        late = f"{target.address} did not let SSH log in in time"
+        return NotReached(ssh.Fault.TIMED_OUT, late)
+    if ended.status == 0:
         return None
-    return NotReached(ssh.fault(said), ssh.explain(target.name, said))
+    return NotReached(ssh.fault(ended.said), ssh.explain(target.name, ended.said))
 
 
 def _ping(address: str, timeout: float) -> "subprocess.Popen[bytes] | None":

@@ -5,19 +5,19 @@ import itertools
 import json
 import os
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from diaken_cli import bounds, files
+from diaken_cli.services import programs
 from diaken_cli.services.ansible import environment, private
 from diaken_cli.services.ansible.staging import Staged, stage
 from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import SshSettings
 
-_PATIENCE = 120  # seconds
 _PLUGINS = {".yml": "yaml", ".yaml": "yaml", ".json": "yaml", ".toml": "toml"}
 _PLUGINS_OF_A_FOLDER = "yaml,ini"
 # What Ansible says of each plugin that it tried is a warning; its error is only that none is left.
@@ -74,14 +74,11 @@ def read_inventory(path: Path) -> AnsibleInventory:
             _ask(staged, scratch / "2", "ansible-inventory", "--list", "--export") as second,
             _ask(staged, scratch / "3", "ansible", "all", "--list-hosts") as third,
         ):
-            try:
-                printed, said = _answer(first, staged)
-                whole: dict[str, Any] = json.loads(printed)
-                own: dict[str, Any] = json.loads(_answer(second, staged)[0])
-                _, *listed = _answer(third, staged)[0].splitlines()
-            finally:
-                for process in (first, second, third):
-                    process.kill()
+            answer = _answer(first, staged)
+            said = answer.said
+            whole: dict[str, Any] = json.loads(answer.printed)
+            own: dict[str, Any] = json.loads(_answer(second, staged).printed)
+            _, *listed = _answer(third, staged).text.splitlines()
         passed_over = [" ".join(each.split()) for each in _PASSED_OVER.findall(said)]
         unread = [*staged.left_out, *_unread(staged, said), *passed_over]
     groups = {
@@ -148,7 +145,7 @@ def _merged(lists: Sequence[Sequence[str]], names: Sequence[str]) -> Sequence[st
     return list(merged)
 
 
-def _ask(staged: Staged, folder: Path, program: str, *more: str) -> "subprocess.Popen[str]":
+def _ask(staged: Staged, folder: Path, program: str, *more: str) -> programs.Running:
     folder.mkdir(mode=0o700)
     plugins = _PLUGINS.get(staged.path.suffix, "ini" if staged.path.suffix else "yaml,ini")
     if staged.path == staged.root:
@@ -156,30 +153,30 @@ def _ask(staged: Staged, folder: Path, program: str, *more: str) -> "subprocess.
     settings = environment.settings(SshSettings(Path(os.devnull)), folder) | {
         "ANSIBLE_INVENTORY_ENABLED": plugins,
     }
-    return subprocess.Popen(
+    return programs.Running(
         [_program(program), *more, "-i", str(staged.path)],
+        seconds=bounds.INVENTORY_SECONDS,
+        most=bounds.INVENTORY_OUTPUT,
         cwd=folder,
         env=environment.inherited(os.environ) | settings,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
     )
 
 
-def _answer(process: "subprocess.Popen[str]", staged: Staged) -> tuple[str, str]:
+def _answer(program: programs.Running, staged: Staged) -> programs.Ended:
     """What it printed, and what it said beside that."""
     try:
-        printed, said = process.communicate(timeout=_PATIENCE)
-    except subprocess.TimeoutExpired:
-        raise ValueError(f"could not be read within {_PATIENCE} seconds") from None
-    if process.returncode != 0:
+        ended = program.ended()
+    except programs.TookTooLong as fault:
+        raise ValueError(f"could not be read within {fault.seconds:g} seconds") from None
+    except programs.PrintedTooMuch:
+        most = files.size(bounds.INVENTORY_OUTPUT)
+        raise ValueError(f"comes to more than {most}, with all variables of each host") from None
+    if ended.status != 0:
         # The last of the plugins that tried it is the one for files of no special name.
-        reasons = _REASON.findall(said)
-        reason = staged.real(reasons[-1] if reasons else complaint(said))
+        reasons = _REASON.findall(ended.said)
+        reason = staged.real(reasons[-1] if reasons else complaint(ended.said))
         raise ValueError("; ".join([f"can't be read by Ansible: {reason}", *staged.left_out]))
-    return printed, said
+    return ended
 
 
 def _unread(staged: Staged, said: str) -> list[str]:

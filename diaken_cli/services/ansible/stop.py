@@ -1,19 +1,18 @@
 """Stop means stop: what a run started on its hosts is ended there too."""
 
 import shlex
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from diaken_cli import bounds
+from diaken_cli.services import programs
 from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.environment import REMOTE_MARKS
 from diaken_cli.services.ansible.ssh_calls import SshCall
 from diaken_cli.services.ansible.work import SshSettings, Target
 
-_CONNECT = 5  # seconds
-_PATIENCE = 20  # seconds for one host: its connection and the grace of its processes
 _AT_ONCE = 30
 _END = Path(__file__).with_name("end_marked.sh").read_text(encoding="utf-8")
 _LEFT = 3  # the script's exit status where something lives on
@@ -46,10 +45,11 @@ def end_there(
 
     Otherwise the same as `end_at`.
     """
+    remote = _remote(mark, password)
     commands = [
         (
             each.name,
-            ssh.command(each, ssh_settings, _remote(mark, password), connect_timeout=_CONNECT),
+            ssh.command(each, ssh_settings, remote, connect_timeout=bounds.STOP_CONNECT_SECONDS),
         )
         for each in targets
     ]
@@ -62,15 +62,17 @@ def end_at(
     """End all that bears the mark where these calls of ssh(1) lead, in a bounded time.
 
     What root runs there is ended by sudo(8), with `password` where it asks for one. At most 30
-    at once, at most 20 seconds each. A daemon that the run started bears the mark too, unless
-    systemd started it. `names` says which host has a destination. Of a host that is reached in
-    several ways, one that leads nowhere (a user that the run was refused as) does not count.
+    at once: a host that does not answer at all is given up after 3 seconds, one that does not let
+    us in after 10, one where something lives on after 20. A daemon that the run started bears the
+    mark too, unless systemd started it. `names` says which host has a destination. Of a host that
+    is reached in several ways, one that leads nowhere (a user that the run was refused as) does
+    not count.
     """
     remote = _remote(mark, password)
     commands = [
         (
             names.get(each.destination, each.destination),
-            each.command(remote, mark, connect_timeout=_CONNECT),
+            each.command(remote, mark, connect_timeout=bounds.STOP_CONNECT_SECONDS),
             each.folder if each.folder.is_dir() else None,
         )
         for each in calls
@@ -82,8 +84,9 @@ def _remote(mark: str, password: str | None) -> str:
     marks = "|".join(f"{name}={mark}" for name in REMOTE_MARKS)
     how = "ask" if password else "never"
     # The script is its own $0, so that it can start itself again as root. Not one of the options
-    # sets the mark: this connection would end itself.
-    return shlex.join(["exec", "/bin/sh", "-c", _END, _END, marks, how])
+    # sets the mark: this connection would end itself. The line ahead says that it has begun: who
+    # says nothing is given up sooner.
+    return f"echo; {shlex.join(['exec', '/bin/sh', '-c', _END, _END, marks, how])}"
 
 
 def _at_the_same_time(commands: Sequence[_Way], password: str | None) -> list[_Answer]:
@@ -108,23 +111,23 @@ def _not_stopped(answers: Iterable[_Answer]) -> tuple[NotStopped, ...]:
 def _end(way: _Way, password: str | None) -> _Answer:
     host, command, folder = way
     try:
-        done = subprocess.run(
+        with programs.Running(  # a second Ctrl-C at the terminal must not end the ending
             command,
+            seconds=bounds.STOP_SECONDS,
+            most=bounds.STOP_OUTPUT,
+            given=f"{password or ''}\n".encode(),
             cwd=folder,
-            input=f"{password or ''}\n",
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE,
-            check=False,
-            start_new_session=True,  # a second Ctrl-C at the terminal must not end the ending
-        )
-    except subprocess.TimeoutExpired:
-        return _Answer(host, f"no answer within {_PATIENCE} seconds")
-    except OSError as fault:
-        return _Answer(host, str(fault))
-    if done.returncode == 0:
+        ) as program:
+            done = program.ended(silent=bounds.STOP_LOGIN_SECONDS)
+    except programs.TookTooLong as fault:
+        return _Answer(host, f"no answer within {fault.seconds:g} seconds")
+    except programs.PrintedTooMuch as fault:
+        return _Answer(host, f"its shell {fault}: whether they ended can't be told")
+    except OSError as error:
+        return _Answer(host, str(error))
+    if done.status == 0:
         return _Answer(host, None)
-    if done.returncode == _LEFT:
-        return _Answer(host, f"not ended: {done.stdout.strip()}", left=True)
-    return _Answer(host, ssh.explain(host, done.stderr))
+    if done.status == _LEFT:
+        left = done.text.strip().rpartition("\n")[2]  # its shell may have said more before
+        return _Answer(host, f"not ended: {left}", left=True)
+    return _Answer(host, ssh.explain(host, done.said))

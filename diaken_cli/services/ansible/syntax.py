@@ -1,21 +1,17 @@
 """Would Ansible start this playbook? Asked before anything is changed, or scheduled."""
 
 import os
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
+from diaken_cli import bounds
+from diaken_cli.services import programs
 from diaken_cli.services.ansible import arguments, environment, private
 from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import Work
 
-_PATIENCE = 120  # seconds
-_PACE = 0.2  # seconds from one look at `should_stop` to the next
 _MOST_FILES = 2000  # that are looked at for vaults
 _VAULT = b"$ANSIBLE_VAULT"
 _UNDEFINED = " is undefined"
@@ -68,43 +64,23 @@ def _ask(
     work: Work, should_stop: Callable[[], bool], command: Callable[[Path], list[str]]
 ) -> str | None:
     beside = work.playbook.parent
-    with (
-        private.folder() as scratch,
-        subprocess.Popen(
-            command(scratch),
-            cwd=beside if beside.is_dir() else scratch,
-            env=environment.for_work(work, scratch) | {"ANSIBLE_LOCALHOST_WARNING": "False"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # a Ctrl-C is for diaken: Ansible would complain of it
-        ) as ansible,
-    ):
-        return _answer(ansible, should_stop)
-
-
-def _answer(ansible: "subprocess.Popen[str]", should_stop: Callable[[], bool]) -> str | None:
-    deadline = time.monotonic() + _PATIENCE
-    ended = False
-    try:
-        while not should_stop():
-            try:
-                _, said = ansible.communicate(timeout=_PACE)
-            except subprocess.TimeoutExpired:
-                if time.monotonic() > deadline:
-                    return f"its syntax could not be checked within {_PATIENCE} seconds"
-            else:
-                ended = True
-                if ansible.returncode == 0:
-                    return None
-                return complaint(said) or f"it ended with {ansible.returncode}"
+    with private.folder() as scratch:
+        try:
+            ended = programs.run(  # a Ctrl-C is for diaken: Ansible would complain of it
+                command(scratch),
+                seconds=bounds.SYNTAX_SECONDS,
+                most=None,
+                cwd=beside if beside.is_dir() else scratch,
+                env=environment.for_work(work, scratch) | {"ANSIBLE_LOCALHOST_WARNING": "False"},
+                should_stop=should_stop,
+            )
+        except programs.TookTooLong as fault:
+            return f"its syntax could not be checked within {fault.seconds:g} seconds"
+        except programs.CutShort:
+            return None
+    if ended.status == 0:
         return None
-    finally:
-        if not ended:  # once it has, its number may be another process's
-            with suppress(ProcessLookupError):  # with what a vault has it run
-                os.killpg(ansible.pid, signal.SIGKILL)
+    return complaint(ended.said) or f"it ended with {ended.status}"
 
 
 def _may_be_defined_later(said: str, work: Work) -> bool:

@@ -1,0 +1,215 @@
+"""Run a program whose output is taken in: bounded in bytes and seconds, and ended whole."""
+
+import atexit
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from diaken_cli import bounds, files
+
+_CHUNK = 64 * bounds.KB
+_PACE = 0.1  # seconds from one look at `should_stop` to the next
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A program that has ended by itself: its exit status, minus the number of a signal.
+
+    `printed` is its standard output, `complaint` the end of its standard error.
+    """
+
+    status: int
+    printed: bytes
+    complaint: bytes
+
+    @property
+    def text(self) -> str:
+        """What it printed, as text."""
+        return self.printed.decode(errors="replace")
+
+    @property
+    def said(self) -> str:
+        """What it complained of, as text."""
+        return self.complaint.decode(errors="replace")
+
+
+class CutShort(Exception):
+    """A program was killed before its end; its text is what it did, such as "did not end …"."""
+
+
+class TookTooLong(CutShort):
+    """It did not end, or not begin to print, in its time, in seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"did not end within {seconds:g} s")
+        self.seconds = seconds
+
+
+class PrintedTooMuch(CutShort):
+    """It printed more than was wanted."""
+
+
+class Stopped(CutShort):
+    """`should_stop` said so."""
+
+
+class Running:
+    """A program that runs, in a session of its own; left before its end, it is killed whole."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        seconds: float,
+        most: int | None = bounds.PROGRAM_OUTPUT,
+        given: bytes | None = None,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it; it has `seconds` from now on, and may print `most` bytes.
+
+        With `most` None its output is not taken in at all. `given` is its standard input; else
+        it has none. A Ctrl-C at the terminal does not reach it: who waits for it ends it.
+
+        Raises OSError where it can't be started, ValueError for an argument with a zero byte.
+        """
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self._most = most
+        self._given = memoryview(given or b"")
+        self._printed, self._complaint = bytearray(), bytearray()
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdout=subprocess.DEVNULL if most is None else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            start_new_session=True,
+        )
+        # Where only a thread waits for it, and the process ends meanwhile, nothing goes on.
+        atexit.register(self._kill)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _fault: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        atexit.unregister(self._kill)
+        self._kill()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        self._process.wait()
+
+    def ended(
+        self, should_stop: Callable[[], bool] | None = None, *, silent: float | None = None
+    ) -> Ended:
+        """Wait for its end. `silent`: the seconds in which it has to have printed something.
+
+        Raises TookTooLong, PrintedTooMuch, Stopped; it is killed then.
+        """
+        with selectors.DefaultSelector() as pipes:
+            self._register(pipes)
+            while pipes.get_map():
+                self._look(should_stop, silent)
+                for key, _ in pipes.select(self._pause(should_stop, silent)):
+                    if key.data(key.fd):
+                        pipes.unregister(key.fileobj)
+                        self._close_input(key.fileobj)
+        while self._process.poll() is None:
+            self._look(should_stop, silent)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(self._pause(should_stop, silent))
+        return Ended(self._process.returncode, bytes(self._printed), bytes(self._complaint))
+
+    def _register(self, pipes: selectors.BaseSelector) -> None:
+        process = self._process
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            pipes.register(process.stdin, selectors.EVENT_WRITE, self._give)
+        if process.stdout is not None:
+            pipes.register(process.stdout, selectors.EVENT_READ, self._hear)
+        if process.stderr is not None:
+            pipes.register(process.stderr, selectors.EVENT_READ, self._hear_complaint)
+
+    def _look(self, should_stop: Callable[[], bool] | None, silent: float | None) -> None:
+        """Raise where it may not go on."""
+        if should_stop is not None and should_stop():
+            self._kill()
+            raise Stopped("was stopped")
+        if time.monotonic() > self._until(silent):
+            self._kill()
+            raise TookTooLong(self._seconds if silent is None or self._printed else silent)
+
+    def _until(self, silent: float | None) -> float:
+        if silent is None or self._printed:
+            return self._deadline
+        return min(self._deadline, self._deadline - self._seconds + silent)
+
+    def _pause(self, should_stop: Callable[[], bool] | None, silent: float | None) -> float:
+        left = max(0.0, self._until(silent) - time.monotonic()) + 0.001
+        return left if should_stop is None else min(left, _PACE)
+
+    # What is done where a pipe is ready; each says whether the pipe is done with.
+
+    def _give(self, pipe: int) -> bool:
+        try:
+            self._given = self._given[os.write(pipe, self._given[:_CHUNK]) :]
+        except BrokenPipeError:  # it does not want it
+            return True
+        return not self._given
+
+    def _hear(self, pipe: int) -> bool:
+        self._printed += (chunk := os.read(pipe, _CHUNK))
+        if self._most is not None and len(self._printed) > self._most:
+            self._kill()
+            raise PrintedTooMuch(f"printed more than {files.size(self._most)}")
+        return not chunk
+
+    def _hear_complaint(self, pipe: int) -> bool:
+        self._complaint += (chunk := os.read(pipe, _CHUNK))
+        del self._complaint[: -bounds.PROGRAM_COMPLAINT]  # its end says why
+        return not chunk
+
+    def _close_input(self, pipe: object) -> None:
+        if pipe is self._process.stdin and self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+
+    def _kill(self) -> None:
+        """Kill it and what it started; once it was waited for, its number may be another's."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    seconds: float,
+    most: int | None = bounds.PROGRAM_OUTPUT,
+    given: bytes | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Ended:
+    """Run a program to its end, as `Running` does.
+
+    Raises OSError or ValueError where it can't be started, CutShort where it was killed.
+    """
+    with Running(argv, seconds=seconds, most=most, given=given, cwd=cwd, env=env) as program:
+        return program.ended(should_stop)
