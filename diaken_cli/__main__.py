@@ -53,6 +53,7 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
+    _dump_no_core()
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1)
         signal.signal(signal.SIGHUP, _interrupt)
@@ -82,6 +83,14 @@ def run(arguments: list[str]) -> int:
     except Exception as fault:  # noqa: BLE001  # the last resort: no traceback reaches a script
         return _failed(_unexpected(fault), arguments)
     return status if isinstance(status, int) else 0
+
+
+def _dump_no_core() -> None:
+    """Where this process, or one that it starts, crashes: passwords in its memory are no file."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def _interrupt(_signal: int, _frame: "FrameType | None") -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from diaken_cli.actions import password_variables
 from diaken_cli.actions.recording import Recording
 from diaken_cli.config import Config, SshConfig
 from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
@@ -186,7 +187,7 @@ def _work(
         timeout=options.timeout or section.timeout,
         become=section.become if options.become is None else options.become,
         vault_password_file=Path(vault) if vault else None,
-        hidden_environment=_secrets(store),
+        hidden_environment=password_variables.names(store),
         repository=found.repository(),
     )
 
@@ -261,15 +262,6 @@ def inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inve
             if host.id not in targets
         ),
         variables=place.vars if place else {},
-    )
-
-
-def _secrets(store: Store) -> frozenset[str]:
-    """The environment variables that hold passwords of vCenters: no playbook is to see them."""
-    return frozenset(
-        vcenter.secret_ref
-        for vcenter in store.inventory.vcenters()
-        if vcenter.secret_kind is SecretKind.ENV
     )
 
 

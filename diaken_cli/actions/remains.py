@@ -71,10 +71,11 @@ def _of(store: Store, run_id: int) -> list[Remains]:
 
 
 def _end(store: Store, remains: Remains, warn: Callable[[str], None]) -> None:
-    from diaken_cli.services.ansible import processes, ssh_calls, stop
+    from diaken_cli.services.ansible import private, processes, ssh_calls, stop
 
     lock = lock_path(store, remains.lock)
     processes.kill(remains.uid)
+    private.sweep([remains.lock])  # an Ansible that outlived diaken worked in it until now
     calls = ssh_calls.noted(lock)
     password = _password(ssh_calls.become_password_command(lock), warn)
     left = stop.end_at(calls, remains.hosts, remains.uid, password)

@@ -8,7 +8,7 @@ from pathlib import Path
 from diaken_cli import liveness
 from diaken_cli.actions import canceled
 from diaken_cli.actions.here import node, now
-from diaken_cli.services.ansible import ssh_calls
+from diaken_cli.services.ansible import private, ssh_calls
 from diaken_cli.store import Store
 
 LOCK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a uuid4
@@ -23,8 +23,9 @@ def reap(store: Store) -> None:
     """Settle the runs of this machine whose processes have died, and remove what they left.
 
     No host is asked: where such a run may have left something on its hosts they stay locked until
-    `remains.end` has been there.
+    `remains.end` has been there. No secret of theirs stays on this machine.
     """
+    died = []
     left = _locks_in(store.beside("runs"))
     running = store.claims.running()
     for run_id, lock, where in running:
@@ -35,6 +36,7 @@ def reap(store: Store) -> None:
             if dead:
                 remains = bool(ssh_calls.noted(path))
                 store.claims.interrupt(run_id, lock, now(), remains=remains)
+                died.append(lock)
             elif liveness.has_lost_its_maker(path):
                 # Only Ansible is left of it, which may wait for ever for what nobody hears.
                 store.claims.interrupt(run_id, lock, now(), remains=True)
@@ -46,6 +48,8 @@ def reap(store: Store) -> None:
         with suppress(OSError), _if_dead(lock_path(store, lock)) as dead:
             if dead:
                 ssh_calls.forget(lock_path(store, lock))
+                died.append(lock)
+    private.sweep(died)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """vCenters: connections by name, with a password that is fetched only when it is needed."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import get_args
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import find_vcenter
+from diaken_cli.actions.password_variables import environment_for
 from diaken_cli.errors import (
     InvalidInput,
     Mistake,
@@ -81,7 +81,8 @@ def session_of(store: Store, name: str) -> Session:
 def session(vcenter: VCenterRecord) -> Session:
     """Log in to a vCenter. Raises SecretError, Unreachable, LoginRefused, CertificateRefused."""
     host, _, port = vcenter.server.rpartition(":")
-    secret = credentials.resolve(vcenter.secret_kind, vcenter.secret_ref, os.environ)
+    kind = vcenter.secret_kind
+    secret = credentials.resolve(kind, vcenter.secret_ref, environment_for(kind))
     return connect(
         Endpoint(
             server=host,

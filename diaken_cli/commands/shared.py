@@ -63,10 +63,12 @@ class Call:
     @cached_property
     def store(self) -> "Store":
         """The database, opened at first use; runs whose process died are settled first."""
+        from diaken_cli.actions.password_variables import withhold
         from diaken_cli.actions.settling import reap
         from diaken_cli.store import Store
 
         store = Store(self.config.database.path)
+        withhold(store)
         reap(store)
         return store
 

@@ -152,3 +152,56 @@ def test_what_is_made_is_closed_whatever_the_umask(cli: Cli, umask: int) -> None
     }
     assert modes == {}
     assert stat.S_IMODE(cli.hosts_file.stat().st_mode) == 0o644  # as it was: others read it, too
+
+
+def recording(program: Path, noted: Path, then: str) -> None:
+    """A program that notes its environment."""
+    program.write_text(f"#!/bin/sh\nenv >>{noted}\n{then}\n")
+    program.chmod(0o700)
+
+
+def test_no_program_gets_the_variable_with_a_vcenters_password(cli: Cli) -> None:
+    """Neither a command that prints another password, nor what is started for a run or a check."""
+    noted, programs = cli.folder / "noted", cli.folder / "bin"
+    programs.mkdir(mode=0o700)
+    add_vcenter(cli, "--password-env", "VC")
+    recording(cli.folder / "password", noted, "echo hidden")
+    recording(programs / "ssh", noted, "exit 255")
+    recording(programs / "ssh-keygen", noted, 'PATH="${PATH#*:}" exec ssh-keygen "$@"')
+    known = cli.folder / "diaken.db.known_hosts"
+    key = subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", cli.folder / "key"],
+                         check=False).returncode  # fmt: skip
+    assert key == 0
+    known.write_text("10.0.4.21 " + (cli.folder / "key.pub").read_text())
+    cli.configure(
+        f'[ansible]\nbecome = true\nbecome_password_command = ["{cli.folder}/password", "sudo"]\n'
+    )
+    cli.json("vcenters", "add", "other", "--server", "127.0.0.1:1", "--username", "u", "--no-test",
+             "--password-command", f"{cli.folder}/password other")  # fmt: skip
+    env = {"VC": SECRET, "PATH": f"{programs}:{os.environ['PATH']}"}
+    for words in (
+        ("vcenters", "test", "other"),
+        ("run", "host", "web01", "verify_reboot"),
+        ("hosts", "forget-key", "web01"),
+        ("doctor",),
+    ):
+        noted.unlink(missing_ok=True)
+        cli.run(*words, env=env)
+        environments = noted.read_text()
+        assert "PATH=" in environments, words
+        assert SECRET not in environments, words
+    # who logs in still has it
+    assert cli.run("vcenters", "test", "main", env=env).status == 13
+    assert cli.run("vcenters", "test", "main").status == 10
+
+
+def test_a_crash_leaves_no_file_with_what_was_in_memory(cli: Cli) -> None:
+    add_vcenter(cli, "--password-command", f"sh -c 'ulimit -c >{cli.folder}/limit; echo x'")
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -Sc unlimited; exec "$@"', "sh", *DIAKEN, "vcenters", "test", "main"],
+        env=cli.environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 13
+    assert (cli.folder / "limit").read_text() == "0\n"

@@ -15,8 +15,10 @@ from diaken_cli.actions.here import account
 from diaken_cli.actions.settling import lock_path, reap
 from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import Canceled
+from diaken_cli.services.ansible import private
 from diaken_cli.store import Store
 from diaken_cli.words import RunStatus
+from tests.e2e.cli import Cli
 from tests.seeding import begin
 
 
@@ -78,3 +80,40 @@ def test_a_run_of_another_machine_keeps_its_lock_file(store: Store) -> None:
     lock.touch()
     reap(store)
     assert lock.exists()
+
+
+def killed_with_a_secret(lock: Path) -> Path:
+    """The private folder of a run that SIGKILL met while its secrets were in files."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with liveness.hold(lock), private.folder(lock) as folder:
+            private.write(folder / "become", "s3cret")
+            os.write(writing, str(folder).encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        folder = Path(told.read())
+    os.waitpid(child, 0)
+    assert (folder / "become").read_text() == "s3cret"
+    return folder
+
+
+def test_secrets_of_a_killed_run_go_where_it_is_found_dead(store: Store) -> None:
+    """At once, and not only when the next run makes a folder; others' folders stay."""
+    recorded, unrecorded = begin(store), str(uuid.uuid4())
+    another = lock_path(store, str(uuid.uuid4()))
+    names = (recorded.attempt.lock, unrecorded)
+    left = [killed_with_a_secret(lock_path(store, name)) for name in names]
+    with private.folder(another) as working:
+        reap(store)
+        assert working.is_dir()
+    assert [each for each in left if each.exists()] == []
+
+
+def test_the_tick_sweeps_the_secrets_of_a_killed_run(tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    run = begin(cli.store)
+    left = killed_with_a_secret(lock_path(cli.store, run.attempt.lock))
+    cli.run("scheduler", "tick")
+    assert not left.exists()

@@ -27,6 +27,7 @@ from diaken_cli.actions.doctor.findings import (
     Health,
     carry_out,
 )
+from diaken_cli.actions.password_variables import withhold
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.settling import reap
 from diaken_cli.config import Config
@@ -67,6 +68,7 @@ def _opened(path: Path) -> Store | Finding:
 
     def look() -> Iterable[Finding]:
         store = Store(path)
+        withhold(store)
         reap(store)
         opened.append(store)
         return ()

@@ -6,8 +6,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,11 @@ _LONGEST = 48
 def folder(run_lock: Path | None = None) -> Iterator[Path]:
     """A new private folder, removed when the context is left; folders of the dead are too.
 
-    Who was killed can't remove its own: the next one does, by the lock in the folder that
-    nobody holds. The run's own lock file would not do: another mount namespace (a container, a
-    service with a private /var) may share this place and not see that file.
-
     Raises:
         OSError: no place where a folder can be made.
     """
     base = _base()
-    _sweep(base)
+    sweep()
     made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     try:
         with liveness.hold(lock_of(made)):
@@ -60,26 +56,43 @@ def write_json(path: Path, content: Any) -> Path:
     return write(path, json.dumps(content))
 
 
-def _base() -> Path:
+def sweep(dead: Collection[str] = ()) -> None:
+    """Remove what killed processes of this account have left, with the secrets in it.
+
+    Who was killed can't remove its own folder: others do, by the lock in it that nobody holds.
+    The run's own lock file would not do: another mount namespace (a container, a service with a
+    private /var) may share this place and not see that file. Folders of the runs that are known
+    to be `dead`, by the names of their lock files, go at once; of others a very new one may just
+    be being made.
+    """
+    for base in dict.fromkeys(_candidates()):
+        try:
+            with os.scandir(base) as entries:
+                found = [Path(each.path) for each in entries if each.name.startswith(_PREFIX)]
+        except OSError:
+            continue
+        for left in found:
+            # What can't be looked at or removed now is tried again by the next command.
+            with suppress(OSError):
+                status = left.lstat()
+                ours = status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode)
+                if ours and _is_left(left, status.st_mtime, dead):
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+def _candidates() -> list[Path]:
     candidates = [Path("/dev/shm"), Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 - mkdtemp
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         candidates.insert(1, Path(runtime))
+    return candidates
+
+
+def _base() -> Path:
+    candidates = _candidates()
     for candidate in candidates:
         if len(os.fsencode(candidate)) <= _LONGEST and os.access(candidate, os.W_OK | os.X_OK):
             return candidate
     raise FileNotFoundError(f"no writable folder among {', '.join(map(str, candidates))}")
-
-
-def _sweep(base: Path) -> None:
-    for left in base.glob(_PREFIX + "*"):
-        try:
-            status = left.lstat()
-            ours = status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode)
-            if ours and _is_left(left, status.st_mtime):
-                # What can't be removed now is tried again by the next run.
-                shutil.rmtree(left, ignore_errors=True)
-        except FileNotFoundError:
-            continue  # its own run, or another sweep, was first
 
 
 def lock_of(folder: Path) -> Path:
@@ -87,11 +100,20 @@ def lock_of(folder: Path) -> Path:
     return folder / _LOCK
 
 
-def _is_left(folder: Path, changed_at: float) -> bool:
+def _is_left(folder: Path, changed_at: float, dead: Collection[str]) -> bool:
     age = time.time() - changed_at
-    if lock_of(folder).exists():
-        return age > _BEING_LOCKED and not liveness.is_alive(lock_of(folder))
-    return age > _BEING_MADE
+    if not lock_of(folder).exists():
+        return age > _BEING_MADE
+    may_be_new = age <= _BEING_LOCKED and _run_of(folder) not in dead
+    return not may_be_new and not liveness.is_alive(lock_of(folder))
+
+
+def _run_of(folder: Path) -> str | None:
+    """The name of the lock file of the run that works there, which no other run has."""
+    try:
+        return (folder / _WHOSE).readlink().name
+    except OSError:
+        return None
 
 
 def _remove(folder: Path) -> None:
