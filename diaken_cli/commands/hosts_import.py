@@ -20,8 +20,7 @@ def import_them(
             metavar="V",
             rich_help_panel=SOURCE,
             help="The running VMs of a vCenter (of its datacenter, where one is stored), never its"
-            " templates: by the VM's name, or the guest's where a host can't be called that; each"
-            " in the group of its folder's name.",
+            " templates: by the VM's own name, each in the group of its folder's name.",
         ),
     ] = None,
     group_by_tag: Annotated[
@@ -33,6 +32,14 @@ def import_them(
             " folder; a VM without one in no group, one with several is skipped.",
         ),
     ] = None,
+    guest_names: Annotated[
+        bool,
+        typer.Option(
+            "--guest-names",
+            help="With --vcenter: each VM by the host name that its guest reports, where that is"
+            " one. Who is root in a guest chooses it, so the plan marks such rows.",
+        ),
+    ] = False,
     inventory: Annotated[
         str | None,
         typer.Option(
@@ -93,7 +100,7 @@ def import_them(
                 "Environment",
                 lambda: (each.name for each in call.store.inventory.environments()),
             )
-        given = GivenImport(vcenter, inventory, csv, environment, group, group_by_tag)
+        given = GivenImport(vcenter, inventory, csv, environment, group, group_by_tag, guest_names)
         planned = plan_import(call.store, given, call.outside.connect)
         for warning in planned.warnings:
             call.output.warn(warning)

@@ -46,6 +46,7 @@ def row_as_json(row: Row, *, dry_run: bool) -> dict[str, Any]:
         status = DONE[row.action]
     return {
         "name": row.name,
+        "name_from": None if row.name_from is None else row.name_from.value,
         "ip": row.ip,
         "environment": row.environment,
         "group": row.groups[0] if row.groups else None,

@@ -85,7 +85,12 @@ def brief(rows: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
 
 
 def test_the_vms_of_a_vcenter_become_hosts(cli: Cli, lab: Lab) -> None:
-    call = ("hosts", "import", "--vcenter", "lab", "--environment", "TEST")
+    plain = ("hosts", "import", "--vcenter", "lab", "--environment", "TEST")
+    own = cli.json(*plain, "--dry-run", status=3)
+    assert brief(own)["VM /DC0/vm/Web 02 (old)"] == ("Web 02 (old)", "failed")
+    assert "its guest says that it is web02, which counts with --guest-names" in own[1]["reason"]
+    assert {row["name_from"] for row in own} == {"vm"}
+    call = (*plain, "--guest-names")
     lab.sim("calls")
     plan = cli.json(*call, "--dry-run", status=3)
     calls = lab.sim("calls")["calls"]
@@ -98,7 +103,9 @@ def test_the_vms_of_a_vcenter_become_hosts(cli: Cli, lab: Lab) -> None:
         "VM /DC0/vm/web05": ("web05", "failed"),
     }
     twice = "VM /DC0/vm/web01, VM /DC0/vm/web05 have the same address"
-    assert [row["reason"] for row in plan] == [None, None, twice, "the VM is powered off", twice]
+    marked = "its guest says that it is web02"
+    assert [row["reason"] for row in plan] == [None, marked, twice, "the VM is powered off", twice]
+    assert [row["name_from"] for row in plan] == ["vm", "guest", "vm", "vm", "vm"]
     assert cli.store.inventory.hosts() == []
     assert cli.hosts_file.read_text() == HOSTS
 
@@ -420,6 +427,8 @@ def test_the_mistakes_of_the_call_are_told_at_once(cli: Cli) -> None:
     assert cli.mistakes(2, *call, "--csv", str(cli.config_file), "--environment", "") == [
         "--environment"
     ]
+    words = ("--csv", str(cli.config_file), "--guest-names")
+    assert cli.mistakes(2, *call, *words) == ["--guest-names"]
     cli.hosts_file.chmod(0o644)
     assert cli.mistakes(2, *call, "--csv", str(cli.hosts_file)) == ["--csv"] * 4
     cli.json("vcenters", "set", "lab", "--datacenter", "DC9", "--no-test")

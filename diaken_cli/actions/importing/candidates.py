@@ -4,12 +4,20 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from diaken_cli import units
 from diaken_cli.actions.hosts import GivenHost
 
 NAMES_SHOWN = 5
+
+
+class NameFrom(StrEnum):
+    """Who says what a VM is called: vCenter, or the guest in it."""
+
+    VM = "vm"
+    GUEST = "guest"
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,7 @@ class Candidate:
     `addresses` are others that it has too. `unfit` is a reason why it is no host now and nobody's
     mistake; `mistakes` are sentences, and `group_mistake` is one where no group is named for all.
     `notes` say what was made different of a sound one, and `group_notes` where no group is named
-    for all.
+    for all. `name_from` says whose word the name of a VM is.
     """
 
     origin: str
@@ -35,6 +43,7 @@ class Candidate:
     group_mistake: str | None = None
     notes: tuple[str, ...] = ()
     group_notes: tuple[str, ...] = ()
+    name_from: NameFrom | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,11 @@ def as_group_name(text: str) -> str | None:
         except ValueError:
             continue
     return None
+
+
+def printable(text: str) -> str:
+    """Text in which what is no sign (a line's end, an escape) is written out."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def listed(names: Sequence[str]) -> str:

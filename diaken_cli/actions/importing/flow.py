@@ -20,6 +20,8 @@ from diaken_cli.store.records import VCenterRecord
 
 Connect = Callable[[str], Session]
 BY_TAG = "--group-by-tag"
+GUEST_NAMES = "--guest-names"
+WITH_VCENTER = "goes with --vcenter alone"
 SOURCES = ("--vcenter", "--inventory", "--csv")
 PATHS = {"--inventory": validate.existing_path, "--csv": validate.existing_file}
 
@@ -34,6 +36,7 @@ class GivenImport:
     environment: str | None = None
     group: str | None = None
     tag_category: str | None = None
+    guest_names: bool = False
 
 
 def plan_import(store: Store, given: GivenImport, connect: Connect) -> Plan:
@@ -86,6 +89,8 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
         mine = [each for each in known.groups if place is None or each.environment_id == place.id]
         reader.choice("--group", given.group, by_name(mine))
     _check_tags(given, reader)
+    if given.guest_names and given.vcenter is None:
+        reader.refuse(GUEST_NAMES, None, WITH_VCENTER)
     vcenter = reader.choice("--vcenter", given.vcenter, by_name(known.vcenters))
     paths = {
         option: reader.required(option, value, PATHS[option])
@@ -97,7 +102,7 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
 
     def read() -> Source:
         if vcenter is not None:
-            return _read_vcenter(vcenter, given.tag_category, connect)
+            return _read_vcenter(vcenter, given, connect)
         if inventory := paths.get("--inventory"):
             from diaken_cli.actions.importing.ansible import read_ansible
 
@@ -115,12 +120,12 @@ def _check_tags(given: GivenImport, reader: validate.Reader) -> None:
     if not given.tag_category.strip():
         reader.refuse(BY_TAG, given.tag_category, "is empty: give the name of a tag category")
     if given.vcenter is None:
-        reader.refuse(BY_TAG, given.tag_category, "goes with --vcenter alone")
+        reader.refuse(BY_TAG, given.tag_category, WITH_VCENTER)
     if given.group is not None:
         reader.refuse(BY_TAG, given.tag_category, "contradicts --group, which is for all hosts")
 
 
-def _read_vcenter(vcenter: VCenterRecord, tag_category: str | None, connect: Connect) -> Source:
+def _read_vcenter(vcenter: VCenterRecord, given: GivenImport, connect: Connect) -> Source:
     from diaken_cli.actions.importing.vcenter import source
     from diaken_cli.actions.vcenters import lost_datacenter
     from diaken_cli.services.vsphere.servers import read_servers
@@ -130,8 +135,8 @@ def _read_vcenter(vcenter: VCenterRecord, tag_category: str | None, connect: Con
             servers = read_servers(session, vcenter.datacenter)
         except NotFound as missing:
             raise lost_datacenter(vcenter, missing.message) from missing
-        tags = None if tag_category is None else _tags(session, tag_category)
-    return source(servers, vcenter.name, tags)
+        tags = None if given.tag_category is None else _tags(session, given.tag_category)
+    return source(servers, vcenter.name, tags, guest_names=given.guest_names)
 
 
 def _tags(session: Session, category: str) -> dict[str, tuple[str, ...]]:

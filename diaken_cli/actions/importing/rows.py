@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from diaken_cli.actions.hosts import GivenHost
-from diaken_cli.actions.importing.candidates import Candidate
+from diaken_cli.actions.importing.candidates import Candidate, NameFrom, printable
 from diaken_cli.store.importing import FirstVariables, NewGroup
 from diaken_cli.store.records import EnvironmentRecord, HostRecord, HostValues
 
@@ -26,7 +26,7 @@ class Row:
 
     `values` is what a new host is stored with, `host` the one that is there already; of `groups`
     the first is the main one, and `new_groups` are those that are made, too. `mistake`: it is
-    skipped because something is wrong with it.
+    skipped because something is wrong with it. `name_from` says whose word the name of a VM is.
     """
 
     origin: str
@@ -42,6 +42,7 @@ class Row:
     new_groups: tuple[str, ...] = ()
     values: HostValues | None = None
     host: HostRecord | None = None
+    name_from: NameFrom | None = None
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,20 @@ class Read:
 
 def source_row(each: Read, action: Action, reason: str | None) -> Row:
     """A row that shows what the source says."""
+    name_from = each.candidate.name_from
+    if reason is not None and action is Action.SKIPPED and name_from is NameFrom.GUEST:
+        reason += "; its name is what its guest says"
     return Row(
         origin=each.candidate.origin,
         action=action,
-        name=each.name or each.candidate.name,
+        name=each.name or (each.candidate.name and printable(each.candidate.name)),
         ip=each.values.ip or each.given.ip,
         environment=each.given.environment,
         groups=each.groups,
         vcenter=each.given.vcenter,
         vm_uuid=each.values.vm_uuid,
         reason=reason,
+        name_from=name_from,
     )
 
 

@@ -1,29 +1,49 @@
 """The VMs of a vCenter: running, with an IPv4 address and a name that a host can have."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from diaken_cli import units
 from diaken_cli.actions.hosts import GivenHost
-from diaken_cli.actions.importing.candidates import Candidate, Source, as_group_name, listed
+from diaken_cli.actions.importing.candidates import (
+    Candidate,
+    NameFrom,
+    Source,
+    as_group_name,
+    listed,
+    printable,
+)
 from diaken_cli.services.vsphere.servers import Server
 
 LABELS = {"NAME": "name", "--ip": "address", "--vm-uuid": "instance UUID"}
+LONGEST_SHOWN = 80  # characters of a name that a guest says
 LINK_LOCAL = "169.254."  # RFC 3927: what a machine gives itself where nobody gives it one
 
 
 def source(
-    servers: Sequence[Server], vcenter: str, tags: Mapping[str, Sequence[str]] | None = None
+    servers: Sequence[Server],
+    vcenter: str,
+    tags: Mapping[str, Sequence[str]] | None = None,
+    *,
+    guest_names: bool = False,
 ) -> Source:
     """The candidates among these VMs of a vCenter, in the groups of their folders.
 
-    With `tags`, the names of those that count by the VM's reference, in the groups of these.
+    With `tags`, the names of those that count by the VM's reference, in the groups of these. Who
+    owns a guest may have it report any name, so that counts only with `guest_names`.
     """
-    candidates = tuple(_candidate(each, vcenter, tags) for each in servers)
+    candidates = tuple(_candidate(each, vcenter, tags, guest_names=guest_names) for each in servers)
     group = "folder" if tags is None else "tag"
     return Source(candidates, {**LABELS, "--group": group}, guesses=True)
 
 
-def _candidate(server: Server, vcenter: str, tags: Mapping[str, Sequence[str]] | None) -> Candidate:
+def _candidate(
+    server: Server,
+    vcenter: str,
+    tags: Mapping[str, Sequence[str]] | None,
+    *,
+    guest_names: bool,
+) -> Candidate:
     vm = server.vm
     addresses = tuple(each for each in vm.addresses if not each.startswith(LINK_LOCAL))
     unfit = None
@@ -34,14 +54,16 @@ def _candidate(server: Server, vcenter: str, tags: Mapping[str, Sequence[str]] |
         unfit += "" if vm.tools_running else ": VMware Tools do not run"
     elif not vm.instance_uuid:
         unfit = "the VM's instance UUID can't be read"
-    origin = f"VM {server.path}"
+    origin = f"VM {printable(server.path)}"
+    named = _guest_named(server) if guest_names else _Named(vm.name, NameFrom.VM)
     group, mistake = server.folder, None
     if tags is not None:
         group, mistake = _by_tag(tags.get(vm.ref, ()), origin)
     called = as_group_name(group) if group else None
     return Candidate(
         origin=origin,
-        name=_name(server),
+        name=named.name,
+        name_from=named.by,
         given=GivenHost(
             ip=addresses[0] if addresses else None,
             vcenter=vcenter,
@@ -51,6 +73,8 @@ def _candidate(server: Server, vcenter: str, tags: Mapping[str, Sequence[str]] |
         group_notes=_renamed(group, called, "folder" if tags is None else "tag"),
         addresses=addresses,
         unfit=unfit,
+        mistakes=() if guest_names else _name_left(server),
+        notes=named.notes,
         group_mistake=mistake,
     )
 
@@ -72,11 +96,39 @@ def _renamed(named: str | None, called: str | None, what: str) -> tuple[str, ...
     return (f"group {called} by its {what} {named}",)
 
 
-def _name(server: Server) -> str:
-    """The VM's name where a host can have it, else its guest's."""
-    for name in (server.vm.name, server.guest_name):
-        try:
-            return units.check_host_name(name or "")
-        except ValueError:
-            continue
-    return server.vm.name
+@dataclass(frozen=True)
+class _Named:
+    """The name that a VM comes by, who says so, and what there is to tell of it."""
+
+    name: str
+    by: NameFrom
+    notes: tuple[str, ...] = ()
+
+
+def _guest_named(server: Server) -> _Named:
+    """By its guest, where that says a name that a host can have, else by the VM's own name."""
+    own, theirs = server.vm.name, server.guest_name
+    if theirs is None:
+        return _Named(own, NameFrom.VM, ("its guest reports no name",))
+    if theirs == own:
+        return _Named(own, NameFrom.VM)
+    if not _is_name(theirs):
+        shown = units.shortened(repr(theirs), LONGEST_SHOWN)
+        return _Named(own, NameFrom.VM, (f"no host can be called {shown}, as its guest says",))
+    return _Named(theirs, NameFrom.GUEST, (f"its guest says that it is {theirs}",))
+
+
+def _name_left(server: Server) -> tuple[str, ...]:
+    """That the guest has a name, where the VM's own can't be a host's."""
+    theirs = server.guest_name
+    if theirs is None or _is_name(server.vm.name) or not _is_name(theirs):
+        return ()
+    return (f"its guest says that it is {theirs}, which counts with --guest-names",)
+
+
+def _is_name(text: str) -> bool:
+    """Whether a host can have that name; an address as a name is nothing that a guest says."""
+    try:
+        return not units.is_ipv4(units.check_host_name(text))
+    except ValueError:
+        return False
