@@ -60,6 +60,16 @@ def opened(path: str | os.PathLike[str]) -> "BinaryIO":
     return open(descriptor, "rb")  # noqa: PTH123
 
 
+def read_own(path: str | os.PathLike[str], most: int) -> bytes:
+    """All that one of diaken's own files holds. Raises as `open_own`, and as `read`."""
+    descriptor = open_own(path, os.O_RDONLY)
+    with open(descriptor, "rb") as file:  # noqa: PTH123
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise _refused(errno.EFBIG, f"larger than {size(most)}", path)
+    return content
+
+
 def open_own(path: str | os.PathLike[str], flags: int) -> int:
     """A descriptor of one of diaken's own files: no link is followed, and it has to be ours.
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from diaken_cli import bounds, files
+
 
 class Held:
     """A lock file that this process holds; leaving the context removes it and lets go."""
@@ -84,7 +86,7 @@ def is_alive(path: Path) -> bool:
         OSError: the file exists and can't be opened.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = files.open_own(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
@@ -154,7 +156,7 @@ def signal_holder(path: Path, signum: signal.Signals) -> bool:
 def _take(path: Path, operation: int) -> Held:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = files.open_own(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, operation)
             if _is_at(path, descriptor):
@@ -175,7 +177,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 def _written_in(path: Path) -> int | None:
     try:
-        return int(path.read_text())
+        return int(files.read_own(path, bounds.OWN_NOTE))
     except (FileNotFoundError, ValueError):
         return None  # gone, or its holder has not got to writing it
 

@@ -10,6 +10,8 @@ import os
 import sys
 import time
 
+from diaken_cli import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +80,7 @@ def _anything_to_do(database: str) -> bool:
     try:
         if os.stat(database).st_uid != os.geteuid():
             raise HandOver
+        _expect_closed(os.stat(os.path.dirname(database)))
         _touch(f"{database}.tick")
         connection = sqlite3.connect(f"file:{quoted}?mode=ro", uri=True)
         try:
@@ -99,7 +102,7 @@ def _is_held(lock: str) -> bool:
     import fcntl
 
     try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = files.open_own(lock, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
@@ -121,13 +124,22 @@ def _changed(file: str, mark: str) -> bool:
     """
     try:
         written = os.stat(file)
+        _expect_closed(written)
         return max(written.st_mtime_ns, written.st_ctime_ns) >= os.stat(mark).st_mtime_ns
     except OSError:
         raise HandOver from None
 
 
+def _expect_closed(status: os.stat_result) -> None:
+    """See that no other account can change it, as far as is quickly told: the app looks closer."""
+    ours = status.st_uid in (os.geteuid(), 0)
+    group = status.st_gid == os.getegid()
+    if not ours or status.st_mode & 0o002 or (status.st_mode & 0o020 and not group):
+        raise HandOver
+
+
 def _touch(path: str) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    descriptor = files.open_own(path, os.O_CREAT | os.O_WRONLY)
     try:
         os.utime(descriptor)
     finally:

@@ -4,9 +4,13 @@ A signal does not say whose it is (Python gives a handler its number alone), so 
 `history cancel` writes a name down first.
 """
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from diaken_cli import bounds, files
+from diaken_cli.actions.here import cleaned
 
 FRESH = 10.0
 """Seconds after which a note is not the reason for a signal: its writer has died before it sent
@@ -17,8 +21,9 @@ SUFFIX = ".canceled"
 def leave(lock: Path, user: str) -> None:
     """Write down who is about to cancel the run; a disk that is full does not stop them."""
     with suppress(OSError):
-        _note(lock).touch(0o600)
-        _note(lock).write_text(f"{user}\n")
+        descriptor = files.open_own(_note(lock), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as note:
+            note.write(f"{user}\n")
 
 
 def by(lock: Path) -> str | None:
@@ -26,8 +31,9 @@ def by(lock: Path) -> str | None:
     try:
         if abs(time.time() - _note(lock).stat().st_mtime) > FRESH:
             return None
-        return _note(lock).read_text().strip() or None
-    except OSError:
+        said = files.read_own(_note(lock), bounds.OWN_NOTE).decode()
+        return cleaned(said.strip()) or None
+    except (OSError, ValueError):
         return None
 
 

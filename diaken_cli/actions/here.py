@@ -1,8 +1,12 @@
 """Who calls, on which machine, and when."""
 
 import os
-import pwd
 from datetime import UTC, datetime
+
+from diaken_cli import trust
+
+LONGEST_NAME = 128
+"""Characters of an account's name: those of a directory service are long."""
 
 
 def now() -> datetime:
@@ -12,7 +16,13 @@ def now() -> datetime:
 
 def account() -> str:
     """Who called: the account behind sudo, where there is one."""
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.geteuid()).pw_name
+    return cleaned(os.environ.get("SUDO_USER", "")) or trust.account(os.geteuid())
+
+
+def cleaned(name: str) -> str:
+    """The name of an account as it is stored and shown: SUDO_USER may hold anything."""
+    shown = "".join(each if each.isprintable() else "?" for each in name[: LONGEST_NAME + 1])
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"
 
 
 def node() -> str:

@@ -6,9 +6,12 @@ databases and config files: what is wrong with one of them is neither told nor o
 """
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from diaken_cli import bounds, files
 
 TOLD = "told.json"  # tick.py looks for it
 AGAIN_AFTER = timedelta(days=1)
@@ -55,7 +58,7 @@ class Lasting:
     def _read(self, now: datetime) -> "Told":
         """What was told, but for what is told no more: its call is made no longer."""
         try:
-            kept = json.loads(self.path.read_text())
+            kept = json.loads(files.read_own(self.path, bounds.OWN_NOTE))
             told = {
                 about: {key: datetime.fromtimestamp(at, UTC) for key, at in own.items()}
                 for about, own in kept.items()
@@ -76,8 +79,9 @@ class Lasting:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             part = self.path.with_name(f"{TOLD}.part")
-            part.write_text(json.dumps(kept))
-            part.chmod(0o600)
+            descriptor = files.open_own(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+                written.write(json.dumps(kept))
             part.replace(self.path)
         except OSError:
             return  # nothing can be remembered here, so the next one tells it again

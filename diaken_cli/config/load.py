@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diaken_cli import units
+from diaken_cli import trust, units
 from diaken_cli.config.kinds import Kind, Place
 from diaken_cli.config.places import asked_file, default_database, home, searched
 from diaken_cli.config.sections import SECTIONS, Config, DeployConfig, Source, kinds
@@ -23,6 +23,8 @@ def load(explicit: Path | None, environ: Mapping[str, str]) -> Config:
     AccessError for a file that this account can't read.
     """
     path = find(explicit, environ)
+    if path is not None:
+        _refuse_exposed(path)
     file = _File(path, Place(home(environ), path.parent if path else None))
     environment = _Environment(environ, Place(home(environ)))
     file.read(read_document(path) if path else {})
@@ -79,6 +81,24 @@ def read_document(path: Path) -> Document:
         raise ConfigurationError(f"{path}: must be UTF-8: {fault.reason}") from fault
     except (ValueError, RecursionError) as fault:  # ValueError also for a number of 5000 digits
         raise ConfigurationError(f"{path}: is not valid TOML: {fault}") from fault
+
+
+def _refuse_exposed(path: Path) -> None:
+    """What the file names is trusted: commands, playbooks, keys. Raises AccessError."""
+    for each in trust.around(path):
+        if each.sticky:  # others can't touch the file there
+            continue
+        raise AccessError(
+            f"the config file {path} is not used, for others can change it: {each.said}",
+            hint=_way_out(each),
+        )
+
+
+def _way_out(exposure: trust.Exposure) -> str:
+    if exposure.who is trust.Who.OWNER and not exposure.is_folder:
+        name = exposure.name
+        return f"Run it as that account: sudo -u {name} diaken …; or make it yours: {exposure.fix}"
+    return f"Close it: {exposure.fix}; or name another file with --config."
 
 
 def _unreadable(path: Path, fault: OSError) -> ConfigurationError:

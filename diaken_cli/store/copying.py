@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from diaken_cli import files
 from diaken_cli.errors import DatabaseError
 
 
@@ -13,9 +14,16 @@ def copy_whole(connection: sqlite3.Connection, target: Path) -> None:
 
     Other processes may write meanwhile. What can't be finished is taken away again. Raises OSError
     where the file can't be made, sqlite3.Error where it can't be written, DatabaseError where the
-    copy does not pass its check.
+    copy does not pass its check, or where files are that SQLite would take for the copy's own.
     """
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    beside = [target.with_name(f"{target.name}{suffix}") for suffix in ("-journal", "-wal", "-shm")]
+    for each in beside:
+        if os.path.lexists(each):
+            raise DatabaseError(
+                f"{target} can't be made: {each} would be taken for a part of it",
+                hint=f"Remove {each}, or name another file.",
+            )
+    os.close(files.open_own(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     try:
         with closing(sqlite3.connect(target)) as copy:
             connection.backup(copy)
@@ -27,6 +35,6 @@ def copy_whole(connection: sqlite3.Connection, target: Path) -> None:
                 hint="So is the database itself: put an older copy in its place.",
             )
     except BaseException:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            target.with_name(f"{target.name}{suffix}").unlink(missing_ok=True)
+        for each in (target, *beside):
+            each.unlink(missing_ok=True)
         raise

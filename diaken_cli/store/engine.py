@@ -5,7 +5,6 @@ starts to write gets SQLITE_BUSY at once, whatever the time-out), backup, and fi
 """
 
 import os
-import pwd
 import sqlite3
 import time
 import urllib.parse
@@ -19,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session
 
+from diaken_cli import files, trust
 from diaken_cli.errors import AccessError, DatabaseError
 from diaken_cli.store import migrate
 from diaken_cli.store.copying import copy_whole
@@ -207,14 +207,17 @@ def _no_room(path: Path) -> bool:
 
 
 def _prepare_file(path: Path) -> None:
-    """Make the folder 0700 and the file 0600; refuse one that belongs to another account."""
-    owner: int | None = None
+    """Make the folder 0700 and the file 0600; refuse one that others could change."""
+    _refuse_foreign(path)
+    _refuse_exposed(path)
     try:
-        for each in reversed(path.parents):  # mkdir(parents=True) closes only the last one
-            if not each.exists():
-                each.mkdir(0o700, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        owner = path.stat().st_uid
+        missing = [each for each in reversed(path.parents) if not each.exists()]
+        for each in missing:  # mkdir(parents=True) closes only the last one
+            each.mkdir(0o700, exist_ok=True)
+        if missing:  # another account may have been quicker
+            _refuse_exposed(path)
+        # The path may be a link: its folder and that of what it leads to are both ours.
+        os.close(files.open_own(os.path.realpath(path), os.O_CREAT | os.O_RDWR))
     except OSError as fault:
         owner = _owner_of(path)
         if owner is None or owner == os.geteuid():
@@ -222,11 +225,53 @@ def _prepare_file(path: Path) -> None:
                 f"the database {path} can't be opened: {fault.strerror}",
                 hint="Name another one with DIAKEN_DATABASE or `[database] path`.",
             ) from fault
+        raise _foreign(path, owner) from fault
+    _refuse_foreign(path)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A database belongs to one account; what root made in another's would keep that one out."""
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return
     if owner != os.geteuid():
+        raise _foreign(path, owner)
+
+
+def _foreign(path: Path, owner: int) -> AccessError:
+    name = trust.account(owner)
+    return AccessError(
+        f"the database {path} belongs to the account {name}",
+        hint=f"Run it as that account: sudo -u {name} diaken …",
+    )
+
+
+def _refuse_exposed(path: Path) -> None:
+    for each in exposures(path):
         raise AccessError(
-            f"the database {path} belongs to the account {_account(owner)}",
-            hint=f"Run it as that account: sudo -u {_account(owner)} diaken …",
+            f"the database {path} is not this account's alone: {each.said}",
+            hint=way_out(each),
         )
+
+
+def exposures(path: Path) -> Iterator[trust.Exposure]:
+    """By what others could change the database, or a file that diaken keeps beside it.
+
+    The folder that holds it has to be closed even where it is sticky, as /tmp is: others could
+    make files there that are to be the database's own.
+    """
+    runs = path.with_name(f"{path.name}.runs")
+    yield from trust.around(path)
+    yield from trust.around(runs) if runs.is_symlink() else trust.of_present(runs)
+
+
+def way_out(exposure: trust.Exposure) -> str:
+    """What to do about such a place."""
+    elsewhere = "a place that is this account's alone, by DIAKEN_DATABASE or `[database] path`"
+    if exposure.sticky:
+        return f"Name {elsewhere}."
+    return f"Close it: {exposure.fix}; or name {elsewhere}."
 
 
 def _owner_of(path: Path) -> int | None:
@@ -237,10 +282,3 @@ def _owner_of(path: Path) -> int | None:
         except OSError:
             continue
     return None
-
-
-def _account(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

@@ -92,7 +92,8 @@ def _keep_a_copy(path: Path, target: Path) -> None:
     """
     part = target.with_name(f"{target.name}.part")
     try:
-        part.unlink(missing_ok=True)  # of a process that died
+        for suffix in ("", "-journal", "-wal", "-shm"):  # of a process that died
+            part.with_name(f"{part.name}{suffix}").unlink(missing_ok=True)
         with closing(sqlite3.connect(path)) as reader:
             copy_whole(reader, part)
         part.replace(target)

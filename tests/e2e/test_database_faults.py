@@ -81,6 +81,8 @@ def test_the_database_of_another_account() -> None:
         assert error["code"] == "permission"
         assert "belongs to the account nobody" in error["message"]
         assert "sudo -u nobody" in error["hint"]
+        stop = cli.error(10, "history", "cancel", "1")
+        assert (stop["code"], "sudo -u nobody" in stop["hint"]) == ("permission", True)
         assert as_nobody(cli, "environments", "list")[0] == 0
 
 

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import timedelta
@@ -174,15 +175,11 @@ def test_a_database_of_another_account_open_to_others_or_not_there(store: Store)
 
 
 def test_a_database_in_memory_is_gone_after_a_reboot(tmp_path: Path) -> None:
-    here = Path("/dev/shm") / f"diaken-doctor-{os.getpid()}.db"
     link = tmp_path / "diaken.db"
-    link.symlink_to(here)
-    try:
-        Store(here)
+    with tempfile.TemporaryDirectory(prefix="diaken-doctor-", dir="/dev/shm") as folder:
+        link.symlink_to(Path(folder) / "diaken.db")
+        Store(link)
         assert "on tmpfs, mounted at /dev/shm" in told(database.check(link))
-    finally:
-        for each in here.parent.glob(f"{here.name}*"):
-            each.unlink()
 
 
 # ── playbooks, keys, Ansible ─────────────────────────────────────────────────────────────────

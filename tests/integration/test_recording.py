@@ -11,7 +11,7 @@ import pytest
 
 from diaken_cli import liveness
 from diaken_cli.actions import canceled
-from diaken_cli.actions.here import account
+from diaken_cli.actions.here import LONGEST_NAME, account
 from diaken_cli.actions.settling import lock_path, reap
 from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import Canceled
@@ -36,6 +36,31 @@ def test_a_run_is_of_the_account_behind_sudo(monkeypatch: pytest.MonkeyPatch) ->
     assert account() == "anna"
     monkeypatch.setenv("SUDO_USER", "")
     assert account() == pwd.getpwuid(os.geteuid()).pw_name
+
+
+@pytest.mark.parametrize(
+    ("named", "stored"),
+    [
+        ("DOMAIN\\anna smith", "DOMAIN\\anna smith"),
+        ("anna\n2024-11-24 forged line\x1b[2J\u202e", "anna?2024-11-24 forged line?[2J?"),
+        ("x" * 10_000, "x" * (LONGEST_NAME - 1) + "…"),
+        ("\udcff", "?"),
+    ],
+)
+def test_sudo_user_may_hold_anything_and_is_stored_harmless(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str, stored: str
+) -> None:
+    monkeypatch.setenv("SUDO_USER", named)
+    assert account() == stored
+    canceled.leave(tmp_path / "lock", account())
+    assert canceled.by(tmp_path / "lock") == stored
+
+
+def test_an_account_without_a_name_is_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that is started with some number."""
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000650000)
+    assert account() == "1000650000"
 
 
 def test_who_canceled_a_run_is_told_and_an_old_note_blames_nobody(tmp_path: Path) -> None:

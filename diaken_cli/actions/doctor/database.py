@@ -4,7 +4,6 @@ Asked with the driver alone: opening it as every command does would create or mi
 """
 
 import os
-import pwd
 import shutil
 import sqlite3
 import stat
@@ -13,11 +12,12 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from diaken_cli import trust
 from diaken_cli.actions.doctor.findings import About, Finding, Health
 from diaken_cli.actions.doctor.places import look_up
 from diaken_cli.errors import DatabaseError
 from diaken_cli.store import migrate
-from diaken_cli.store.engine import LEAST_ROOM
+from diaken_cli.store.engine import LEAST_ROOM, exposures, way_out
 from diaken_cli.units import format_size
 
 BUSY_SECONDS = 3.0
@@ -44,9 +44,10 @@ def check(path: Path) -> list[Finding]:
     if read_only:
         return found + read_only
     if status.st_uid != os.geteuid():
-        owner = account(status.st_uid)
+        owner = trust.account(status.st_uid)
         said = f"it belongs to the account {owner}"
         return [*found, about.problem(said, f"sudo -u {owner} diaken doctor")]
+    found += _exposed(about, path)
     found += _file(about, path, status)
     return found + _content(about, path)
 
@@ -81,14 +82,6 @@ def usable(findings: Iterable[Finding], path: Path) -> bool:
     """Whether the database is there and other checks can read it."""
     bad = any(each.check == "database" and each.status is Health.PROBLEM for each in findings)
     return not bad and path.exists()
-
-
-def account(uid: int) -> str:
-    """The name of an account, or its number."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 # ── where it lies ────────────────────────────────────────────────────────────────────────────
@@ -139,6 +132,8 @@ def _not_there(about: About, path: Path) -> Iterable[Finding]:
     elif not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         said = f"it does not exist, and can't be made in {folder}"
         yield about.problem(said, _ask_for(path))
+    elif exposed := list(_exposed(about, path)):
+        yield from exposed
     else:
         said = "it does not exist yet: the first command that needs it makes it"
         yield about.warning(said, "diaken environments add PROD")
@@ -154,6 +149,13 @@ def _file(about: About, path: Path, status: os.stat_result) -> Iterable[Finding]
     if not os.access(path.parent, os.W_OK | os.X_OK):
         said = f"nothing can be written in its folder {path.parent}"
         yield about.problem(said, f"chmod u+rwx {path.parent}")
+
+
+def _exposed(about: About, path: Path) -> Iterable[Finding]:
+    """The first by which others could change it, for which every command refuses it."""
+    for each in exposures(path):
+        yield about.problem(f"it is not this account's alone: {each.said}", way_out(each))
+        return
 
 
 # ── what is in it ────────────────────────────────────────────────────────────────────────────

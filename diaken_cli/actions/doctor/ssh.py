@@ -6,8 +6,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from diaken_cli import bounds
-from diaken_cli.actions.doctor.database import account
+from diaken_cli import bounds, files, trust
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.services import programs
 from diaken_cli.services.ansible.keys import is_private_key, needs_passphrase
@@ -25,7 +24,7 @@ def check_key(key: Path, *, has_agent: bool) -> Iterable[Finding]:
         )
         return
     if not stat.S_ISREG(status.st_mode) or not os.access(key, os.R_OK):
-        yield about.problem("it can't be read", f"chown {account(os.geteuid())} {key}")
+        yield about.problem("it can't be read", f"chown {trust.account(os.geteuid())} {key}")
     elif status.st_uid == os.geteuid() and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         mode = stat.S_IMODE(status.st_mode)
         said = f"other accounts can open it (mode {mode:04o}): ssh refuses it"
@@ -63,13 +62,13 @@ def check_known_hosts(path: Path) -> Iterable[Finding]:
             yield about.problem(said, "name another file: [ssh] known_hosts")
     elif not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
         said = "it can't be read and written: no host can be reached"
-        yield about.problem(said, f"chown {account(os.geteuid())} {path} && chmod 600 {path}")
+        yield about.problem(said, f"chown {trust.account(os.geteuid())} {path} && chmod 600 {path}")
     else:
         yield from _content(about, path)
 
 
 def _content(about: About, path: Path) -> Iterable[Finding]:
-    if not path.stat().st_size:
+    if not files.beginning(path, bounds.KB).strip():
         yield about.ok("no host is known yet")
         return
     argv = ["ssh-keygen", "-l", "-f", str(path)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from diaken_cli import bounds
+from diaken_cli import bounds, files
 from diaken_cli.errors import AccessError
 from diaken_cli.services import programs
 
@@ -53,7 +53,7 @@ def _keygen(known_hosts: Path, action: str, entry: str) -> bool:
 def _alone(known_hosts: Path) -> Iterator[None]:
     """One at a time: ssh-keygen reads the file and puts a new one in its place."""
     lock = known_hosts.with_name(known_hosts.name + ".lock")
-    descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = files.open_own(lock, os.O_WRONLY | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

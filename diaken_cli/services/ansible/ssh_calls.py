@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from diaken_cli import bounds, files
 from diaken_cli.services.ansible import private
 
 SUFFIX = ".ssh"
@@ -74,7 +75,9 @@ def noted(lock: Path) -> tuple[SshCall, ...]:
     found = []
     for path in _files(folder_of(lock)):
         try:
-            words = [os.fsdecode(each) for each in path.read_bytes().split(b"\0")]
+            words = [
+                os.fsdecode(each) for each in files.read_own(path, bounds.OWN_NOTE).split(b"\0")
+            ]
         except OSError:
             continue
         if len(words) >= 3:  # the folder, the destination, and nothing after the last NUL
@@ -85,7 +88,7 @@ def noted(lock: Path) -> tuple[SshCall, ...]:
 def become_password_command(lock: Path) -> tuple[str, ...]:
     """The command that prints sudo's password, empty where there is none."""
     try:
-        return tuple(json.loads((folder_of(lock) / _BECOME).read_text()))
+        return tuple(json.loads(files.read_own(folder_of(lock) / _BECOME, bounds.OWN_NOTE)))
     except (OSError, ValueError):
         return ()
 
