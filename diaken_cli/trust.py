@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -80,7 +81,7 @@ def of(path: Path, status: os.stat_result | None = None) -> tuple[Exposure, ...]
         found.append((Who.OWNER, account(status.st_uid)))
     if mode & stat.S_IWOTH:
         found.append((Who.EVERYBODY, "everybody"))
-    elif mode & stat.S_IWGRP and _has_others(status.st_gid):
+    elif mode & stat.S_IWGRP and _has_others(status.st_gid, os.geteuid(), os.getegid()):
         found.append((Who.GROUP, _group(status.st_gid)))
     is_folder = stat.S_ISDIR(status.st_mode)
     return tuple(Exposure(path, who, name, mode, is_folder) for who, name in found)
@@ -122,6 +123,7 @@ def of_present(path: Path) -> tuple[Exposure, ...]:
         return ()
 
 
+@lru_cache(maxsize=64)
 def account(uid: int) -> str:
     """The name of an account, or its number."""
     try:
@@ -137,16 +139,17 @@ def _group(gid: int) -> str:
         return str(gid)
 
 
-def _has_others(gid: int) -> bool:
+@lru_cache(maxsize=64)
+def _has_others(gid: int, our_uid: int, our_gid: int) -> bool:
     """Whether anybody but this account and root is in a group.
 
     Many systems give each account a group of its own, and a umask that lets that group write.
     """
-    ours = {account(os.geteuid()), "root"}
+    ours = {account(our_uid), "root"}
     try:
         members = set(grp.getgrgid(gid).gr_mem)
     except KeyError:  # a number without a name, as in containers
-        return gid != os.getegid()
+        return gid != our_gid
     if members - ours:
         return True
     return any(each.pw_gid == gid and each.pw_name not in ours for each in pwd.getpwall())

@@ -10,6 +10,7 @@ from typing import Any
 
 from diaken_cli.actions import password_variables
 from diaken_cli.actions.recording import Recording
+from diaken_cli.actions.trusted import refuse_exposed_vaults, refuse_open_playbook
 from diaken_cli.config import Config, SshConfig
 from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
 from diaken_cli.services import credentials
@@ -106,6 +107,18 @@ def check_start(
         raise refused
 
 
+def refuse_exposed(name: str, options: RunOptions, config: Config) -> None:
+    """Raise AccessError where others can change what is to be run; NotFound for no playbook."""
+    _refuse_exposed(catalog.find(name, config.playbooks.paths), options, config)
+
+
+def _refuse_exposed(found: catalog.Playbook, options: RunOptions, config: Config) -> None:
+    refuse_open_playbook(found)
+    vault = options.vault_password_file or config.ansible.vault_password_file
+    opening = [vault, *(each.partition("@")[2] for each in options.vault_ids)]
+    refuse_exposed_vaults(Path(each) for each in opening if each)
+
+
 def should_be_checked(name: str, options: RunOptions, config: Config) -> bool:
     """Whether that Ansible can't start it might show only after something was changed.
 
@@ -163,12 +176,16 @@ def _work(
     mark: str,
     lock: Path,
 ) -> Work:
-    """What Ansible is asked for, but for the password of `become`. Raises AnsibleNotStarted."""
+    """What Ansible is asked for, but for the password of `become`.
+
+    Raises AnsibleNotStarted; AccessError where others can change what is to be run.
+    """
     try:
         found = catalog.find(name, config.playbooks.paths)
         given = extra_variables(options.extra_vars, Path.cwd())
     except (NotFound, ValueError) as fault:
         raise _not_started(name, fault) from fault
+    _refuse_exposed(found, options, config)
     section = config.ansible
     vault = options.vault_password_file or section.vault_password_file
     return Work(

@@ -268,10 +268,10 @@ def exposures(path: Path) -> Iterator[trust.Exposure]:
 
 def way_out(exposure: trust.Exposure) -> str:
     """What to do about such a place."""
-    elsewhere = "a place that is this account's alone, by DIAKEN_DATABASE or `[database] path`"
+    by = "by DIAKEN_DATABASE or `[database] path`"
     if exposure.sticky:
-        return f"Name {elsewhere}."
-    return f"Close it: {exposure.fix}; or name {elsewhere}."
+        return f"Name a folder of its own, such as {exposure.path}/diaken/diaken.db, {by}."
+    return f"Close it: {exposure.fix}; or name a place that is this account's alone, {by}."
 
 
 def _owner_of(path: Path) -> int | None:

@@ -26,7 +26,8 @@ def seeded(cli: Cli) -> Cli:
 def mounted(folder: Path, *options: str) -> Iterator[Path]:
     """A small disk of its own in a folder, for as long as it is needed."""
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)], check=True)
+    ways = ("-o", "mode=0700", *options)
+    subprocess.run(["mount", "-t", "tmpfs", *ways, "tmpfs", str(folder)], check=True)
     try:
         yield folder
     finally:

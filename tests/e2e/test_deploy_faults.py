@@ -89,7 +89,7 @@ def small_disk(tmp_path: Path, deploy_lab: Lab) -> Iterator[Deploying]:
     """A database on a small disk of its own."""
     folder = tmp_path / "small"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M", "small", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M,mode=0700", "small", folder], check=True)
     try:
         deploying = Deploying(folder, deploy_lab)
         yield deploying

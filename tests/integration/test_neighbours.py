@@ -181,7 +181,7 @@ def test_a_database_is_not_made_where_others_could_put_files_beside_it() -> None
         error = refused(Path(folder) / "diaken.db")
         assert "everybody can write" in error.message
         assert error.hint is not None
-        assert error.hint.startswith("Name a place that is this account's alone")
+        assert error.hint.startswith(f"Name a folder of its own, such as {folder}/diaken/")
         assert list(Path(folder).iterdir()) == []
         (found,) = doctor.check(Path(folder) / "diaken.db")
         assert (found.status, found.mend) == ("problem", error.hint)

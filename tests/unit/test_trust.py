@@ -81,7 +81,9 @@ def test_a_group_counts_where_somebody_else_is_in_it(
     os.chown(file, -1, nogroup)
     assert around(file) == [(file, "group")], "nobody's primary one"
     assert next(trust.around(file)).fix == f"chmod g-w {file}"
-    unused = next(each.gr_gid for each in grp.getgrall() if not trust._has_others(each.gr_gid))
+    unused = next(
+        each.gr_gid for each in grp.getgrall() if not trust._has_others(each.gr_gid, 0, 0)
+    )
     os.chown(file, -1, unused)
     assert around(file) == []
     os.chown(file, -1, 54321)

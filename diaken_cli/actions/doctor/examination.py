@@ -11,6 +11,7 @@ from diaken_cli.actions.doctor import (
     configuration,
     cron,
     database,
+    exposed,
     history,
     hosts_file,
     playbooks,
@@ -48,6 +49,8 @@ def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) ->
         return found + [
             _not_checked(each, "the config file") for each in ("cron", "hosts_file", "snapshots")
         ]
+    secrets = About("config", "passwords of Ansible")
+    found += carry_out([Check(secrets, partial(exposed.check_configured, config))], SECONDS)
     path = config.database.path
     about = About("database", str(path))
     found += carry_out([Check(about, partial(database.check_room, path))], SECONDS)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from diaken_cli.actions.doctor import exposed
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.errors import NotFound
 from diaken_cli.services.ansible import catalog
@@ -87,3 +88,5 @@ def _folder(folder: Path) -> Iterable[Finding]:
         yield about.problem("it is no folder", mend)
     elif not os.access(folder, os.R_OK | os.X_OK):
         yield about.problem("the folder can't be read", f"chmod u+rx {folder}")
+    else:
+        yield from exposed.check_playbooks(folder)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from diaken_cli import bounds, files, trust
+from diaken_cli.actions.doctor import exposed
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.services import programs
 from diaken_cli.services.ansible.keys import is_private_key, needs_passphrase
@@ -39,6 +40,7 @@ def check_key(key: Path, *, has_agent: bool) -> Iterable[Finding]:
         yield about.problem("it is no private key", "name the right one in [ssh] key")
     else:
         yield about.ok("can be used without a passphrase")
+    yield from exposed.check_file(about, key, "the key")
 
 
 def check_programs() -> Iterable[Finding]:
@@ -65,6 +67,7 @@ def check_known_hosts(path: Path) -> Iterable[Finding]:
         yield about.problem(said, f"chown {trust.account(os.geteuid())} {path} && chmod 600 {path}")
     else:
         yield from _content(about, path)
+    yield from exposed.check_file(about, path, "the keys of hosts")
 
 
 def _content(about: About, path: Path) -> Iterable[Finding]:

@@ -1,8 +1,10 @@
 """Whether each vCenter can be used: password, certificate, login, privileges, clock."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from diaken_cli.actions import vcenters
+from diaken_cli.actions.doctor import exposed
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.errors import (
     CertificateRefused,
@@ -26,6 +28,10 @@ CHANGES = (
 def check(vcenter: VCenterRecord) -> Iterable[Finding]:
     """What there is to say of one vCenter."""
     about = About("vcenter", vcenter.name)
+    if vcenter.ca_file:
+        yield from exposed.check_file(about, Path(vcenter.ca_file), "its CA certificates")
+    if vcenter.secret_kind is SecretKind.COMMAND:
+        yield from exposed.check_command(about, vcenter.secret_ref, "its password command")
     try:
         tested = vcenters.test(vcenter)
     except DiakenError as error:

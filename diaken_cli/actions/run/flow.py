@@ -119,8 +119,9 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
     that the target has when they are locked. Raises Conflict where they stay locked, NotFound,
     Conflict or InvalidInput where none is left by then, and what ended the run where no host
     succeeded: OperationFailed, TimedOut, Canceled; AnsibleNotStarted where Ansible can't start the
-    playbook: no run is recorded then.
+    playbook, AccessError where others can change it: no run is recorded then.
     """
+    playbook.refuse_exposed(request.playbook, request.options, outside.config)
     checked = playbook.should_be_checked(request.playbook, request.options, outside.config)
     if checked:
         _check_playbook(request, outside, lambda: False)

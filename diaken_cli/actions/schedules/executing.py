@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from diaken_cli.actions import journal
 from diaken_cli.actions.here import account, now
 from diaken_cli.actions.outside import Outside
+from diaken_cli.actions.playbook import refuse_exposed
 from diaken_cli.actions.run.flow import (
     RunRequest,
     carrying_out,
@@ -71,6 +72,7 @@ def execute(
     try:
         with carrying_out(outside, begin, show) as world:
             refuse_without_hosts(world.request)
+            refuse_exposed(world.request.playbook, world.request.options, outside.config)
             journal.carry_out(steps(world.request), world, {})
     except Exception:
         if not begun:

@@ -1,0 +1,195 @@
+"""Playbooks and vaults that others can change: what is refused, and what `doctor` tells."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from diaken_cli.actions.doctor import exposed, playbooks, ssh
+from diaken_cli.actions.doctor.findings import About, Finding
+from diaken_cli.actions.playbook import refuse_exposed
+from diaken_cli.config import Config, load
+from diaken_cli.errors import AccessError
+from diaken_cli.words import RunOptions
+from tests.e2e.cli import Cli
+
+NOBODY = 65534
+PLAY = "- hosts: all\n  tasks: []\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A repository: a folder of playbooks, and a role beside it."""
+    repository = tmp_path / "repository"
+    for each in ("playbooks", "roles/web/tasks"):
+        (repository / each).mkdir(parents=True)
+    (repository / "ansible.cfg").write_text("[defaults]\nroles_path = roles\n")
+    (repository / "playbooks" / "site.yml").write_text(PLAY)
+    (repository / "roles/web/tasks/main.yml").write_text("[]\n")
+    return repository / "playbooks"
+
+
+def configured(folder: Path, more: str = "") -> Config:
+    file = folder.parent.parent / "config.toml"
+    file.write_text(f'[playbooks]\npaths = ["{folder}"]\n{more}')
+    return load(file, {"HOME": str(folder.parent.parent)})
+
+
+def group(path: Path) -> None:
+    os.chown(path, -1, NOBODY)
+    path.chmod(0o775)
+
+
+# ── what is refused ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("what", "mode"),
+    [
+        ("playbooks/site.yml", 0o666),
+        ("playbooks", 0o777),
+        ("playbooks", 0o1777),  # others could put group_vars there
+        (".", 0o777),
+    ],
+)
+def test_a_playbook_that_everybody_can_change_is_refused(
+    folder: Path, what: str, mode: int
+) -> None:
+    config = configured(folder)
+    path = (folder.parent / what).resolve()
+    refuse_exposed("site", RunOptions(), config)
+    path.chmod(mode)
+    with pytest.raises(AccessError, match="anybody could change it") as caught:
+        refuse_exposed("site", RunOptions(), config)
+    assert caught.value.exit_status == 10
+    assert caught.value.hint == f"Close it: chmod go-w {path}"
+
+
+def test_a_playbook_of_another_account_or_of_a_group_may_be_run(folder: Path) -> None:
+    """Teams share checkouts; who names one trusts its owner."""
+    for each in (folder.parent, folder, folder / "site.yml"):
+        group(each)
+        os.chown(each, NOBODY, -1)
+    refuse_exposed("site", RunOptions(), configured(folder))
+    refuse_exposed("update", RunOptions(), configured(folder))
+
+
+@pytest.mark.parametrize(
+    "exposed",
+    [lambda each: each.chmod(0o702), lambda each: os.chown(each, NOBODY, -1), group],
+    ids=["everybody", "another", "group"],
+)
+@pytest.mark.parametrize("given", ["option", "label", "config"])
+def test_what_opens_a_vault_is_this_accounts_alone(
+    folder: Path, given: str, exposed: Callable[[Path], None]
+) -> None:
+    program = folder.parent.parent / "vault"
+    program.write_text("#!/bin/sh\necho x\n")
+    program.chmod(0o700)
+    options = {
+        "option": RunOptions(vault_password_file=str(program)),
+        "label": RunOptions(vault_ids=(f"prod@{program}",)),
+        "config": RunOptions(),
+    }[given]
+    more = f'[ansible]\nvault_password_file = "{program}"\n' if given == "config" else ""
+    config = configured(folder, more)
+    refuse_exposed("site", options, config)
+    exposed(program)
+    with pytest.raises(AccessError, match=f"the vault password file {program} is not used"):
+        refuse_exposed("site", options, config)
+
+
+def test_no_run_is_recorded_of_a_playbook_that_everybody_can_change(
+    folder: Path, tmp_path: Path
+) -> None:
+    cli = Cli(tmp_path, config=f'[playbooks]\npaths = ["{folder}"]\n')
+    cli.json("environments", "add", "PROD")
+    cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
+    folder.chmod(0o777)
+    error = cli.error(10, "run", "host", "web01", "site")
+    assert error["code"] == "permission"
+    assert error["hint"] == f"Close it: chmod go-w {folder}"
+    assert cli.json("history", "list") == []
+
+
+# ── what doctor tells ────────────────────────────────────────────────────────────────────────
+
+
+def told(found: list[Finding]) -> list[tuple[str, str, str | None]]:
+    return [(each.status.value, each.finding, each.mend) for each in found]
+
+
+def test_a_repository_that_only_we_can_change_is_as_it_should_be(folder: Path) -> None:
+    assert list(exposed.check_playbooks(folder)) == []
+
+
+def test_who_can_change_a_repository_is_told_once_for_each(folder: Path) -> None:
+    """Also a role beside the playbooks, and its ansible.cfg."""
+    role = folder.parent / "roles/web/tasks/main.yml"
+    role.chmod(0o666)
+    assert told(list(playbooks.check([folder])))[0] == (
+        "problem",
+        f"others can change what is run: everybody can write {role} (mode 0666)",
+        f"chmod go-w {role}",
+    )
+    for each in (folder.parent / "ansible.cfg", folder / "site.yml", folder.parent / "roles"):
+        group(each)
+    os.chown(folder / "site.yml", NOBODY, -1)
+    first, second, third = told(list(exposed.check_playbooks(folder)))
+    site = f"{folder}/site.yml belongs to the account nobody"
+    assert first == (
+        *("warning", f"others can change what is run: {site}"),
+        f"chown root {folder}/site.yml",
+    )
+    assert second[0] == "warning"
+    assert second[1].endswith("(mode 0775), and 2 more")
+    assert "the group nogroup can write" in second[1]
+    assert second[2] == f"chmod -R g-w {folder.parent}"
+    assert third[0] == "problem"
+
+
+def test_a_folder_above_the_repository_is_told(folder: Path) -> None:
+    os.chown(folder.parent.parent, NOBODY, -1)
+    ((status, finding, mend),) = told(list(exposed.check_playbooks(folder)))
+    assert status == "warning"
+    assert finding.endswith(f"{folder.parent.parent} belongs to the account nobody")
+    assert mend == f"chown root {folder.parent.parent}"
+
+
+def test_keys_commands_and_vaults_that_others_can_change_are_told(
+    folder: Path, tmp_path: Path
+) -> None:
+    program, word, vault = (tmp_path / each for each in ("pass word", "argument", "vault"))
+    for each in (program, word, vault):
+        each.write_text("#!/bin/sh\n")
+        each.chmod(0o700)
+    vault.chmod(0o644)
+    more = f'[ansible]\nbecome_password_command = ["{program}", "{word}"]\n'
+    config = configured(folder, f'{more}vault_password_file = "{vault}"\n')
+    readable = "other accounts can read the password of the vaults (mode 0644)"
+    assert told(list(exposed.check_configured(config))) == [
+        ("warning", readable, f"chmod 600 {vault}")
+    ]
+    vault.chmod(0o602)
+    os.chown(word, NOBODY, -1)
+    program.chmod(0o777)
+    assert [each[0] for each in told(list(exposed.check_configured(config)))] == [
+        *("warning", "warning", "problem")
+    ]
+    found = told(list(exposed.check_command(About("vcenter", "main"), f"'{program}' x", "it")))
+    assert found == [
+        (
+            *("warning", f"others can change it: everybody can write {program} (mode 0777)"),
+            f"chmod go-w '{program}'",
+        )
+    ]
+    key = tmp_path / "key"
+    key.write_text("no key\n")
+    key.chmod(0o600)
+    os.chown(key, NOBODY, -1)
+    *_, last = told(list(ssh.check_key(key, has_agent=False)))
+    assert last == (
+        *("warning", f"others can change the key: {key} belongs to the account nobody"),
+        f"chown root {key}",
+    )
