@@ -39,3 +39,25 @@ STOP_OUTPUT = 64 * KB
 STOP_CONNECT_SECONDS = 3  # until a host has answered at all
 STOP_LOGIN_SECONDS = 10  # until it has let us in
 STOP_SECONDS = 20  # with the grace that its processes get
+
+# ── vCenters ─────────────────────────────────────────────────────────────────────────────────
+
+VCENTER_CONNECT = 10.0  # for the name, TCP and TLS together
+VCENTER_SILENCE = 60.0  # without a byte, in a call
+VCENTER_CALL = 120.0  # a call with all of its tries, however busy it is
+VCENTER_QUERY = 600.0  # all pages of what is asked for, or all tags
+VCENTER_TIDYING = 5.0  # cleaning up must not hold up a person who pressed Ctrl-C
+
+VCENTER_HEADERS = 256 * KB  # of one HTTP answer
+VCENTER_ANSWER = 32 * MB  # one answer of the SOAP API, decompressed
+VCENTER_MEMORY = 96 * MB  # what one answer may become here, roughly
+VCENTER_QUERY_MEMORY = 192 * MB  # the same of all pages of a query
+VCENTER_DEPTH = 256  # elements within each other; 32 snapshots are the most that vSphere chains
+VCENTER_TAG = MB  # one element's name and attributes
+VCENTER_TEXT = 4 * MB  # characters of one text
+VCENTER_NAME = 1000  # characters of a name that are kept; vSphere allows 80
+VCENTER_PAGES = 2000  # of one query
+
+REST_ANSWER = 8 * MB  # 190,000 VMs with a tag
+REST_CONTAINERS = 250_000  # objects and lists of one answer
+REST_CALLS = 10_000  # of one session: one for each tag and category

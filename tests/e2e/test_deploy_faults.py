@@ -64,13 +64,14 @@ WAITING_PLAYBOOK = """\
       ansible.builtin.raw: touch /tmp/begun; sleep 30
 """
 IMPATIENT = """
+from diaken_cli import bounds
 from diaken_cli.actions.deploy.steps import waiting
 from diaken_cli.services.vsphere import session, wire
 from diaken_cli.store import engine
 from diaken_cli.__main__ import main
 
 session.connect.__kwdefaults__["connect_timeout"] = 1.0
-wire.CALL_TIMEOUT, wire.PAUSES, engine.BUSY_SECONDS = 1.0, (0.1, 0.1, 0.1), 1
+bounds.VCENTER_SILENCE, wire.PAUSES, engine.BUSY_SECONDS = 1.0, (0.1, 0.1, 0.1), 1
 waiting.LATE_SECONDS = 1.0
 main()
 """

@@ -59,7 +59,7 @@ class Following:
             self._forget()  # `ended` begins anew, and raises where it can't
         else:
             # Asked for all that it follows, it answers at once; asked for changes, once a while.
-            self._updates = updates(self._collector)
+            self._updates = updates(self._session, self._collector)
 
     def ended(self, *, timeout: float, should_stop: Callable[[], bool]) -> dict[str, TaskState]:
         """Those that have ended since, at least one of them.
@@ -106,7 +106,7 @@ class Following:
         self._collector = self._session.content.propertyCollector.CreatePropertyCollector()
         self._followed = len(self._pending)
         add_filter(self._session, self._collector, vim.Task, self._pending, _PATHS)
-        self._updates = updates(self._collector)
+        self._updates = updates(self._session, self._collector)
 
     def _forget(self) -> None:
         collector, self._collector, self._updates = self._collector, None, iter(())

@@ -9,12 +9,13 @@ from typing import Any
 
 from pyVmomi import vim
 
-from diaken_cli.errors import NotFound
-from diaken_cli.services.vsphere.names import unescape
+from diaken_cli.errors import NotFound, VSphereError
+from diaken_cli.services.vsphere.names import shortened, unescape
 from diaken_cli.services.vsphere.properties import Found, collect, reference
 from diaken_cli.services.vsphere.session import Session
 
 MEBIBYTE = 1024 * 1024
+_MOST_STEPS = 100  # of a path
 
 _WANTED: dict[Any, Sequence[str]] = {
     vim.Datacenter: ("name", "parent", "vmFolder"),
@@ -165,7 +166,7 @@ def chosen_datacenters(datacenters: Iterable[Datacenter], wanted: str | None) ->
     listed = list(datacenters)
     found = {each.ref for each in listed if wanted in (each.name, each.path)}
     if not found:
-        names = ", ".join(each.path for each in listed) or "none"
+        names = shortened(", ".join(each.path for each in listed)) or "none"
         raise NotFound(f"no datacenter {wanted!r}; there are: {names}")
     return found
 
@@ -199,18 +200,23 @@ class Tree:
 
     def place(self, found: Found) -> dict[str, Any]:
         """The fields of a `Place`. Names in the path stay escaped: a slash there is a step."""
-        steps = []
+        steps: list[str] = []
         datacenter = None
         here: Found | None = found
         while here is not None:
-            steps.append(here.values.get("name", "?"))
+            if len(steps) == _MOST_STEPS:
+                raise VSphereError(
+                    f"vCenter's inventory has {shortened(found.reference)} within itself",
+                    code="unexpected_answer",
+                )
+            steps.append(shortened(here.values.get("name", "?")))
             if datacenter is None and isinstance(here.managed, vim.Datacenter):
                 datacenter = here.reference
             here = self.get(here.values.get("parent"))
         return {
             "ref": found.reference,
             "name": unescape(found.values.get("name", "?")),
-            "path": "/" + "/".join(reversed(steps)),
+            "path": shortened("/" + "/".join(reversed(steps))),
             "datacenter": datacenter,
         }
 

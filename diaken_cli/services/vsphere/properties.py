@@ -3,26 +3,58 @@
 https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/vmodl.query.PropertyCollector.html
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from pyVmomi import vim, vmodl
 
+from diaken_cli import bounds
 from diaken_cli.errors import VSphereError
+from diaken_cli.services.vsphere.names import shortened
 from diaken_cli.services.vsphere.session import Session
 
 Properties = dict[str, Any]
 """Property path ("config.template") to its value; what is unset or may not be read is left out."""
 
-PAGE = 500
-"""Objects in one answer: large enough for few calls, small enough that none takes long."""
+PAGES = (500, 50, 5)
+"""Objects in one answer: large enough for few calls, small enough that none takes long.
+
+The smaller ones are for objects of which as many would be larger than an answer may be.
+"""
+
+RESTARTS = 3
+"""Times that watching is begun anew before anything was told: a session may end once, not each."""
 
 WAIT_SECONDS = 1
 """How long vCenter holds a call that waits for changes; stop flags are looked at in between."""
 
+LEAST_SECONDS = 0.05
+"""Between two calls that tell nothing."""
+
 _query = vmodl.query.PropertyCollector
+
+Built = TypeVar("Built")
+
+
+class Told(dict[str, Any]):
+    """Properties of an object; one that is needed, and was not told, is an error that says so."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: str, told: Iterable[tuple[str, Any]]) -> None:
+        super().__init__(told)
+        self.of = of
+
+    def __missing__(self, path: str) -> Any:
+        raise VSphereError(
+            f"vCenter does not tell {path} of {self.of}",
+            hint="may the account read it? See the object in vCenter",
+            code="not_readable",
+        )
 
 
 @dataclass(frozen=True)
@@ -41,18 +73,42 @@ def reference(managed: Any) -> str:
 
 def collect(session: Session, wanted: Mapping[Any, Sequence[str]]) -> list[Found]:
     """Every object of these kinds in the inventory, by one query over a container view."""
+    return collect_as(session, wanted, lambda found: found)
+
+
+def collect_as(
+    session: Session, wanted: Mapping[Any, Sequence[str]], build: Callable[[Found], Built]
+) -> list[Built]:
+    """The same as what `build` makes of each: pyVmomi's objects are dropped page by page."""
+
+    def query(page: int) -> list[Built]:
+        return [build(each) for each in _collect(session, wanted, page)]
+
+    return _in_pages(session, query, also="gone")
+
+
+def _in_pages(
+    session: Session, query: Callable[[int], list[Built]], *, also: str | None = None
+) -> list[Built]:
+    """What a query finds, begun anew once for an ended session, and in smaller pages."""
     logins = session.logins
-    try:
-        return list(_collect(session, wanted))
-    except VSphereError as fault:
-        # The session ended in the middle and took the view with it: what was under way at that
-        # moment finds it gone, and logs in only with the next call.
-        if session.logins == logins and fault.code != "gone":
-            raise
-        return list(_collect(session, wanted))
+    renewed = False
+    sizes = list(PAGES)
+    while True:
+        try:
+            return query(sizes[0])
+        except VSphereError as fault:
+            if fault.code == "too_large" and len(sizes) > 1:
+                sizes.pop(0)
+            elif not renewed and (session.logins != logins or fault.code == also):
+                # The session ended in the middle and took the view with it: what was under way
+                # at that moment finds it gone, and logs in only with the next call.
+                renewed = True
+            else:
+                raise
 
 
-def _collect(session: Session, wanted: Mapping[Any, Sequence[str]]) -> Iterator[Found]:
+def _collect(session: Session, wanted: Mapping[Any, Sequence[str]], page: int) -> Iterator[Found]:
     content = session.content
     view = content.viewManager.CreateContainerView(content.rootFolder, list(wanted), recursive=True)
     try:
@@ -66,6 +122,7 @@ def _collect(session: Session, wanted: Mapping[Any, Sequence[str]]) -> Iterator[
                     for kind, paths in wanted.items()
                 ],
             ),
+            page,
         )
     finally:
         with session.tidying():
@@ -77,14 +134,16 @@ def read(
 ) -> dict[str, Properties]:
     """The properties of these objects by their references; an object that is gone is left out."""
     objects = [session.managed(kind, each) for each in dict.fromkeys(references)]
-    return {each.reference: each.values for each in _read(session, kind, objects, paths)}
+    asked = {reference(each) for each in objects}
+    found = _read(session, kind, objects, paths)
+    return {each.reference: each.values for each in found if each.reference in asked}
 
 
 def read_one(session: Session, managed: Any, paths: Sequence[str]) -> Properties:
     """The properties of one object. Raises VSphereError (`gone`)."""
     for found in _read(session, type(managed), [managed], paths):
         return found.values
-    raise VSphereError(f"{reference(managed)} does not exist any more", code="gone")
+    raise VSphereError(f"{shortened(reference(managed))} does not exist any more", code="gone")
 
 
 def _read(session: Session, kind: Any, objects: list[Any], paths: Sequence[str]) -> list[Found]:
@@ -95,24 +154,40 @@ def _read(session: Session, kind: Any, objects: list[Any], paths: Sequence[str])
         propSet=[_query.PropertySpec(type=kind, pathSet=list(paths))],
         reportMissingObjectsInResults=True,
     )
-    logins = session.logins
-    try:
-        return list(_pages(session, spec))
-    except VSphereError:
-        if session.logins == logins:
-            raise
-        return list(_pages(session, spec))
+    return _in_pages(session, lambda page: list(_pages(session, spec, page)))
 
 
-def _pages(session: Session, spec: Any) -> Iterator[Found]:
+def _pages(session: Session, spec: Any, page: int) -> Iterator[Found]:
+    """The objects of all pages. Raises VSphereError, too, for more than a query may take."""
     collector = session.content.propertyCollector
-    answer = collector.RetrievePropertiesEx([spec], _query.RetrieveOptions(maxObjects=PAGE))
-    while answer is not None:
+    started = time.monotonic()
+    weight = 0
+    answer = collector.RetrievePropertiesEx([spec], _query.RetrieveOptions(maxObjects=page))
+    for number in range(1, bounds.VCENTER_PAGES + 1):
+        if answer is None:
+            return
+        weight += session.wire.weight
+        if weight > bounds.VCENTER_QUERY_MEMORY:
+            size = bounds.VCENTER_QUERY_MEMORY // bounds.MB
+            raise _unending(session, f"they take more than {size} MB of memory")
         for each in answer.objects:
             yield Found(each.obj, reference(each.obj), _readable(session, each))
         if not answer.token:
             return
+        if not answer.objects:
+            raise _unending(session, f"page {number} is empty, and not the last one")
+        if time.monotonic() - started > bounds.VCENTER_QUERY:
+            raise _unending(session, f"not all have come after {bounds.VCENTER_QUERY:g} s")
         answer = collector.ContinueRetrievePropertiesEx(answer.token)
+    raise _unending(session, f"there are more than {bounds.VCENTER_PAGES} pages of them")
+
+
+def _unending(session: Session, why: str) -> VSphereError:
+    return VSphereError(
+        f"vCenter {session.server} lists objects without an end: {why}",
+        hint="an account that may read less of it lists less",
+        code="unexpected_answer",
+    )
 
 
 def _readable(session: Session, content: Any) -> Properties:
@@ -121,7 +196,50 @@ def _readable(session: Session, content: Any) -> Properties:
         if isinstance(missing.fault, vim.fault.NotAuthenticated):
             session.log_in()
             raise VSphereError("the session ended in the middle", code="not_authenticated")
-    return {each.name: each.val for each in content.propSet}
+    told = _told(session, content.obj, content.propSet)
+    for path in [path for path, value in told.items() if value is None]:
+        del told[path]
+    return told
+
+
+def _told(session: Session, managed: Any, told: Iterable[Any]) -> Told:
+    """Properties by their paths. Raises VSphereError for one that is of another type than it is."""
+    kind: Any = type(managed)
+    own = reference(managed)
+    properties = Told(own, ((each.name, each.val) for each in told))
+    for path, value in properties.items():
+        if value is not None and not _is(value, _declared(kind, path)):
+            raise VSphereError(
+                f"vCenter {session.server} answered for {shortened(path)} of {shortened(own)} with"
+                f" {type(value).__name__}",
+                hint="is there something that answers in its place?",
+                code="unexpected_answer",
+            )
+    return properties
+
+
+def _is(value: Any, declared: Any) -> bool:
+    if declared is None:
+        return False
+    if isinstance(value, declared):
+        return True
+    if issubclass(declared, list) and isinstance(value, list):
+        return all(_is(each, declared.Item) for each in value)
+    if declared is type:  # a type's name
+        return isinstance(value, str)
+    basic = (int, str)  # in the place of one of their own kinds: a long, an enumeration
+    return any(issubclass(declared, kind) and isinstance(value, kind) for kind in basic)
+
+
+@lru_cache(maxsize=1000)
+def _declared(kind: Any, path: str) -> Any:
+    """The type that the API gives to a property of a type; None where it has none such."""
+    for name in path.split("."):
+        try:
+            kind = kind._GetPropertyInfo(name).type  # noqa: SLF001  public and official
+        except AttributeError:
+            return None
+    return kind
 
 
 def watch(
@@ -131,18 +249,23 @@ def watch(
 
     It goes on for ever: close it to end. Raises VSphereError (`gone`) when an object goes away.
     """
+    restarts = 0
     while True:
         logins = session.logins
         followed = False
         try:
             with _filter(session, kind, references, paths) as collector:
-                for changes in updates(collector):
+                for changes in updates(session, collector):
                     followed = True
+                    restarts = 0
                     yield changes
         except VSphereError as fault:
             # A filter goes with its session, at once or with the next login; a new one tells all
             # anew, or that the object itself is gone.
-            if session.logins == logins and not (followed and fault.code == "gone"):
+            restarts += 1
+            if restarts > RESTARTS or (
+                session.logins == logins and not (followed and fault.code == "gone")
+            ):
                 raise
 
 
@@ -171,19 +294,22 @@ def add_filter(
     collector.CreateFilter(spec, partialUpdates=False)
 
 
-def updates(collector: Any) -> Iterator[dict[str, Properties]]:
+def updates(session: Session, collector: Any) -> Iterator[dict[str, Properties]]:
     """What a collector tells, as `watch` gives it. Raises VSphereError (`gone`)."""
     version = ""
     options = _query.WaitOptions(maxWaitSeconds=WAIT_SECONDS)
     while True:
+        started = time.monotonic()
         update = collector.WaitForUpdatesEx(version, options)
         changes: dict[str, Properties] = {}
         if update is not None:
             version = update.version
             for each in (each for part in update.filterSet for each in part.objectSet):
                 if each.kind == "leave":
-                    gone = reference(each.obj)
+                    gone = shortened(reference(each.obj))
                     raise VSphereError(f"{gone} does not exist any more", code="gone")
                 changed = changes.setdefault(reference(each.obj), {})
-                changed.update({change.name: change.val for change in each.changeSet})
+                changed.update(_told(session, each.obj, each.changeSet))
+        if not changes:  # one that does not wait by itself is not asked without a pause
+            time.sleep(max(0.0, LEAST_SECONDS - (time.monotonic() - started)))
         yield changes

@@ -7,23 +7,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPException
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
+from diaken_cli import __version__, bounds
 from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
-from diaken_cli.services.vsphere import shapes
-from diaken_cli.services.vsphere.session import TIDY_TIMEOUT, Session, tls_context
-from diaken_cli.services.vsphere.wire import (
-    CALL_TIMEOUT,
-    PASSING,
-    PASSING_STATUS,
-    PAUSES,
-    NotConnected,
-)
+from diaken_cli.services.vsphere import faults, shapes
+from diaken_cli.services.vsphere.connection import Answer, Connection, Patience
+from diaken_cli.services.vsphere.session import Session, tls_context
+from diaken_cli.services.vsphere.wire import PASSING, PASSING_STATUS, PAUSES, version_numbers
 
-CONNECT_TIMEOUT = 10.0
 TOKEN = "vmware-api-session-id"  # noqa: S105  the name of a header
 _SINCE = (7, 0, 2)
 """The vSphere API since which it is under `/api`; before, under `/rest`, in another form.
@@ -43,8 +38,7 @@ class _Answer:
     """An answer as it came; `to` is the call."""
 
     to: str
-    status: int
-    body: bytes
+    http: Answer
 
 
 class Rest:
@@ -57,15 +51,13 @@ class Rest:
     def __init__(self, session: Session) -> None:
         self._session = session
         endpoint = session.endpoint
-        self._connection = HTTPSConnection(
-            endpoint.server,
-            endpoint.port,
-            timeout=CONNECT_TIMEOUT,
-            context=tls_context(endpoint),
+        self._connection = Connection(
+            endpoint.server, endpoint.port, tls_context(endpoint), bounds.VCENTER_CONNECT
         )
-        self._headers = {"Accept": "application/json"}
-        numbers = str(session.content.about.apiVersion).split(".")
-        self._is_new = tuple(int(each) for each in numbers if each.isdigit()) >= _SINCE
+        self._headers = {"Accept": "application/json", "User-Agent": f"diaken/{__version__}"}
+        self._is_new = version_numbers(str(session.content.about.apiVersion)) >= _SINCE
+        self._calls = 0
+        self._all = Patience.of(bounds.VCENTER_SILENCE, bounds.VCENTER_QUERY)  # of all calls
 
     def __enter__(self) -> Self:
         endpoint = self._session.endpoint
@@ -85,8 +77,9 @@ class Rest:
         trace: TracebackType | None,
     ) -> None:
         """Log out and close the connection. A vCenter that is gone ends the session itself."""
+        brief = Patience.of(bounds.VCENTER_TIDYING, bounds.VCENTER_TIDYING)
         with suppress(OSError, HTTPException):
-            self._send("DELETE", self._login, None, self._headers, TIDY_TIMEOUT)
+            self._send("DELETE", self._login, None, self._headers, brief)
         self._connection.close()
 
     def list(self, kind: str) -> list[str]:
@@ -97,7 +90,7 @@ class Rest:
         """What is wanted of one thing, by its id; None for one that is gone."""
         last = ("" if self._is_new else "id:") + quote(identifier, safe=":")
         answer = self._ask("GET", f"{self._path(kind)}/{last}")
-        return None if answer.status == HTTPStatus.NOT_FOUND else self._read(answer, read)
+        return None if answer.http.status == HTTPStatus.NOT_FOUND else self._read(answer, read)
 
     def act(
         self,
@@ -132,30 +125,42 @@ class Rest:
     ) -> _Answer:
         """What is answered, once what passes is over."""
         named, started = f"{verb} {path}", time.monotonic()
+        self._calls += 1
+        if self._calls > bounds.REST_CALLS:
+            raise self._unexpected(named, f"there are more than {bounds.REST_CALLS} things to read")
+        try:
+            patience = self._all.for_a_call()
+        except OSError as fault:
+            raise self._session.wire.broken(named, fault, "1 try", changes_nothing=True) from fault
         for tries, pause in enumerate((*PAUSES, None), start=1):
             try:
-                status, answer = self._send(verb, path, body, {**self._headers, **(headers or {})})
+                sent = {**self._headers, **(headers or {})}
+                answer = self._send(verb, path, body, sent, patience)
             except (OSError, HTTPException) as fault:
-                self._connection.close()
                 if pause is None or not isinstance(fault.__cause__ or fault, PASSING):
                     times = "1 try" if tries == 1 else f"{tries} tries"
                     tried = f"{times} in {time.monotonic() - started:.1f} s"
                     wire = self._session.wire
                     raise wire.broken(named, fault, tried, changes_nothing=True) from fault
             else:
-                if pause is None or status not in PASSING_STATUS:
+                if pause is None or answer.status not in PASSING_STATUS:
                     break
             time.sleep(pause)
-        return _Answer(named, status, answer)
+        return _Answer(named, answer)
 
     def _read(self, answer: _Answer, read: Read[Wanted]) -> Wanted:
-        if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise self._refused(answer.to, answer.status, answer.body)
+        body = answer.http.body
+        if answer.http.status >= HTTPStatus.BAD_REQUEST:
+            raise self._refused(answer.to, answer.http)
+        if answer.http.redirects:
+            raise self._unexpected(answer.to, "it sends to another place, and is not followed")
+        if _has_too_many_parts(body):
+            raise self._unexpected(answer.to, f"it has more than {bounds.REST_CONTAINERS} parts")
         try:
-            document = json.loads(answer.body) if answer.body.strip() else None
+            document = json.loads(body) if body.strip() else None
             return read(document if self._is_new else shapes.member(document, "value"))
         except (ValueError, RecursionError) as fault:
-            raise self._unexpected(answer.to, f"it is not JSON ({fault})") from fault
+            raise self._unexpected(answer.to, "it is not JSON") from fault
         except shapes.Misshapen as fault:
             raise self._unexpected(answer.to, str(fault)) from fault
 
@@ -165,23 +170,15 @@ class Rest:
         path: str,
         body: dict[str, Any] | None,
         headers: dict[str, str],
-        patience: float = CALL_TIMEOUT,
-    ) -> tuple[int, bytes]:
-        connection = self._connection
-        if connection.sock is None:
-            try:
-                connection.connect()
-            except OSError as fault:
-                raise NotConnected(str(fault)) from fault
-        connection.sock.settimeout(patience)
-        text = None if body is None else json.dumps(body)
+        patience: Patience,
+    ) -> Answer:
+        text = None if body is None else json.dumps(body).encode()
         kind = {} if body is None else {"Content-Type": "application/json"}
-        connection.request(verb, path, text, {**headers, **kind})
-        response = connection.getresponse()
-        return response.status, response.read()
+        sent = {**headers, **kind}
+        return self._connection.ask(verb, path, text, sent, patience, bounds.REST_ANSWER)
 
-    def _refused(self, named: str, status: int, answer: bytes) -> DiakenError:
-        user, server = self._session.username, self._session.server
+    def _refused(self, named: str, answer: Answer) -> DiakenError:
+        user, server, status = self._session.username, self._session.server, answer.status
         if status == HTTPStatus.UNAUTHORIZED:
             return LoginRefused(
                 f"the REST API of vCenter {server} refused the user {user!r} or its password",
@@ -193,7 +190,7 @@ class Rest:
                 hint="give that user the role Read-only as a global permission in vCenter",
                 code="no_permission",
             )
-        said = _messages(answer)
+        said = _messages(answer.body)
         return VSphereError(
             f"vCenter {server} answered {named} with HTTP {status}" + (f": {said}" if said else ""),
             hint=SERVICE,
@@ -211,16 +208,24 @@ class Rest:
 def _token(answer: Any) -> str:
     """A session's id, as it can be sent in a header."""
     token = shapes.text(answer)
-    if not (token.isascii() and token.isprintable()):
+    if not (token.isascii() and token.isprintable() and token.strip()):
         raise shapes.Misshapen("it is no id of a session")
     return token
 
 
 def _messages(answer: bytes) -> str:
     """What the API says of an error, in either form; empty where it says nothing."""
+    if _has_too_many_parts(answer):
+        return ""
     try:
         document = json.loads(answer)
         listed = document.get("messages") or document["value"]["messages"]
-        return "; ".join(str(each["default_message"]) for each in listed)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        said = [shapes.text(each["default_message"]) for each in listed[: faults.MAX_DETAILS]]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, shapes.Misshapen):
         return ""
+    return "; ".join(said)
+
+
+def _has_too_many_parts(body: bytes) -> bool:
+    """Whether its objects and lists would take more memory than an answer may."""
+    return body.count(b"{") + body.count(b"[") > bounds.REST_CONTAINERS

@@ -10,13 +10,12 @@ from typing import Any, Self
 
 from pyVmomi import vim
 
+from diaken_cli import bounds
 from diaken_cli.errors import ConfigurationError, Unreachable, VSphereError
+from diaken_cli.services.vsphere.names import shortened
 from diaken_cli.services.vsphere.wire import Endpoint, Wire
 
 __all__ = ["About", "Endpoint", "Session", "connect"]
-
-TIDY_TIMEOUT = 5.0
-"""Seconds that cleaning up may hang: it must not hold up a person who pressed Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,10 @@ class Session:
         self.logins = 0
         about = content.about
         self.about = About(
-            name=str(about.fullName),
-            version=str(about.version),
-            build=str(about.build),
-            instance_uuid=str(about.instanceUuid),
+            name=shortened(about.fullName),
+            version=shortened(about.version),
+            build=shortened(about.build),
+            instance_uuid=shortened(str(about.instanceUuid)),
         )
 
     def __enter__(self) -> Self:
@@ -86,7 +85,7 @@ class Session:
     @contextmanager
     def tidying(self) -> Iterator[None]:
         """For cleaning up in vCenter: brief, and a failure there is not worth an error."""
-        with suppress(VSphereError), self.wire.hurry(TIDY_TIMEOUT):
+        with suppress(VSphereError), self.wire.hurry(bounds.VCENTER_TIDYING):
             yield
 
     def managed(self, kind: Any, reference: str) -> Any:
@@ -99,8 +98,8 @@ class Session:
         return moment.astimezone(UTC)
 
 
-def connect(endpoint: Endpoint, *, connect_timeout: float = 10.0) -> Session:
-    """Connect and log in; `connect_timeout` is in seconds, for TCP and TLS.
+def connect(endpoint: Endpoint, *, connect_timeout: float = bounds.VCENTER_CONNECT) -> Session:
+    """Connect and log in; `connect_timeout` is in seconds, for the name, TCP and TLS together.
 
     Raises Unreachable, CertificateRefused, LoginRefused, VSphereError, and ConfigurationError when
     the CA file can't be read.
@@ -128,7 +127,7 @@ def _service_content(endpoint: Endpoint, wire: Wire) -> Any:
         )
     if content.about.apiType != "VirtualCenter":
         raise VSphereError(
-            f"{endpoint.server} is {content.about.fullName}, not a vCenter",
+            f"{endpoint.server} is {shortened(content.about.fullName)}, not a vCenter",
             hint="give the vCenter that manages it: an ESXi host alone can't clone templates",
             code="not_a_vcenter",
         )

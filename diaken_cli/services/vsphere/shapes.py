@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from diaken_cli import bounds
+
 _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
 
 
@@ -10,8 +12,15 @@ class Misshapen(Exception):
 
 
 def text(value: Any, what: str = "it") -> str:
-    """A text."""
-    return str(_of(str, value, what))
+    """A text, as one is that names something: of bounded length, and of whole characters."""
+    found = str(_of(str, value, what))
+    if len(found) > bounds.VCENTER_NAME:
+        raise Misshapen(f"{what} is longer than {bounds.VCENTER_NAME} characters")
+    try:
+        found.encode()
+    except UnicodeEncodeError:  # JSON may have half of a character
+        raise Misshapen(f"{what} is no text of Unicode") from None
+    return found
 
 
 def items(value: Any, what: str = "it") -> list[Any]:

@@ -36,9 +36,11 @@ def sizes_in(info: Any, layout: Any) -> dict[str, int]:
 
 
 def _nodes(roots: Iterable[Any]) -> Iterator[Any]:
-    for node in roots:
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
         yield node
-        yield from _nodes(node.childSnapshotList)
+        waiting += node.childSnapshotList
 
 
 def _disk_files(disks: Iterable[Any]) -> set[int]:

@@ -9,7 +9,13 @@ from pyVmomi import vim
 
 from diaken_cli.services.vsphere import vms
 from diaken_cli.services.vsphere.names import unescape
-from diaken_cli.services.vsphere.properties import Properties, collect, read, reference
+from diaken_cli.services.vsphere.properties import (
+    Found,
+    Properties,
+    collect_as,
+    read,
+    reference,
+)
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshot_sizes import sizes_in
 from diaken_cli.services.vsphere.vms import VirtualMachine
@@ -40,10 +46,11 @@ def find_snapshots(
     Without `addresses` they are known by their UUIDs alone, and the answer is half as large.
     """
     of_vm = [path for path in vms.PATHS if addresses or path not in vms.ADDRESSES]
-    found = collect(session, {vim.VirtualMachine: (*of_vm, *_PATHS)})
-    both = (
-        (vms.virtual_machine(each.reference, each.values), _tree(each.values)) for each in found
-    )
+
+    def build(found: Found) -> tuple[VirtualMachine, SnapshotTree]:
+        return vms.virtual_machine(found.reference, found.values), _tree(found.values)
+
+    both = collect_as(session, {vim.VirtualMachine: (*of_vm, *_PATHS)}, build)
     return tuple(sorted(both, key=lambda each: (each[0].name, each[0].ref)))
 
 
@@ -102,16 +109,16 @@ def _tree(values: Properties) -> SnapshotTree:
     name = unescape(values.get("name", ""))
     return SnapshotTree(
         vm=name,
-        snapshots=tuple(_walk(roots, uuid, name, 1, None)),
+        snapshots=tuple(_walk(roots, uuid, name)),
         consolidation_needed=bool(values.get("runtime.consolidationNeeded")),
         datastores=tuple(reference(each) for each in values.get("datastore") or ()),
     )
 
 
-def _walk(
-    nodes: Iterable[Any], vm_uuid: str, vm: str, depth: int, parent: str | None
-) -> Iterator[Snapshot]:
-    for node in nodes:
+def _walk(roots: Iterable[Any], vm_uuid: str, vm: str) -> Iterator[Snapshot]:
+    waiting: list[tuple[Any, int, str | None]] = [(node, 1, None) for node in reversed(list(roots))]
+    while waiting:
+        node, depth, parent = waiting.pop()
         ref = reference(node.snapshot)
         yield Snapshot(
             vm_uuid=vm_uuid,
@@ -122,4 +129,4 @@ def _walk(
             depth=depth,
             parent=parent,
         )
-        yield from _walk(node.childSnapshotList, vm_uuid, vm, depth + 1, ref)
+        waiting += [(each, depth + 1, ref) for each in reversed(node.childSnapshotList)]

@@ -12,7 +12,7 @@ from pyVmomi.VmomiSupport import ManagedObject
 
 from diaken_cli.errors import DiakenError, TimedOut, VSphereError
 from diaken_cli.services.vsphere import faults
-from diaken_cli.services.vsphere.names import unescape
+from diaken_cli.services.vsphere.names import shortened, unescape
 from diaken_cli.services.vsphere.properties import read, read_one, reference, watch
 from diaken_cli.services.vsphere.session import Session
 
@@ -77,8 +77,10 @@ def wait(
     with closing(watch(session, vim.Task, pending, paths)) as updates:
         for changes in updates:
             for ref, values in changes.items():
+                if ref not in states:
+                    continue
                 percent = values.get("info.progress", states[ref].percent)
-                state = str(values.get("info.state", states[ref].state))
+                state = str(values.get("info.state") or states[ref].state)
                 if not states[ref].ended:
                     states[ref] = replace(states[ref], state=state, percent=percent)
                     if on_progress is not None:
@@ -162,6 +164,6 @@ def _state(session: Session, ref: str, info: Any) -> TaskState:
         canceled=bool(info.cancelled) or isinstance(info.error, vmodl.fault.RequestCanceled),
         entity=reference(info.entity) if info.entity is not None else None,
         entity_name=unescape(info.entityName) if info.entityName else None,
-        operation=info.descriptionId,
+        operation=shortened(info.descriptionId),
         queued_at=info.queueTime.astimezone(UTC) if info.queueTime else None,
     )

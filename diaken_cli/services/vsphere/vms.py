@@ -10,8 +10,9 @@ from pyVmomi import vim
 
 from diaken_cli.services.vsphere.names import unescape
 from diaken_cli.services.vsphere.properties import (
+    Found,
     Properties,
-    collect,
+    collect_as,
     read,
     read_one,
     reference,
@@ -82,10 +83,11 @@ def find_vms(session: Session, *, extra_config: bool = False) -> tuple[VirtualMa
     `extra_config` makes the answer several times larger: ask for it only to look for identities.
     """
     paths = (*PATHS, "config.extraConfig") if extra_config else PATHS
-    found = collect(session, {vim.VirtualMachine: paths})
-    vms = (
-        virtual_machine(each.reference, each.values, extra_config=extra_config) for each in found
-    )
+
+    def build(found: Found) -> VirtualMachine:
+        return virtual_machine(found.reference, found.values, extra_config=extra_config)
+
+    vms = collect_as(session, {vim.VirtualMachine: paths}, build)
     return tuple(sorted(vms, key=lambda vm: (vm.name, vm.ref)))
 
 
@@ -121,7 +123,8 @@ def came_at(session: Session, vm: VirtualMachine) -> datetime | None:
     )
     wanted = vim.event.EventFilterSpec(entity=entity, eventTypeId=list(_BIRTHS))
     events = session.content.eventManager.QueryEvents(wanted)
-    return min((each.createdTime.astimezone(UTC) for each in events), default=None)
+    moments = (each.createdTime for each in events if each.createdTime is not None)
+    return min((each.astimezone(UTC) for each in moments), default=None)
 
 
 def by_uuid(vms: Iterable[VirtualMachine], instance_uuid: str) -> VirtualMachine | None:

@@ -1,32 +1,43 @@
 """One call to vCenter: time-outs, what may be repeated after a fault, and logging in again."""
 
-import functools
-import select
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.client import BadStatusLine, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from http.client import BadStatusLine, HTTPException, IncompleteRead
 from socket import gaierror
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-from pyVmomi import SoapStubAdapter, vim, vmodl
+from pyVmomi import vim, vmodl
 
+from diaken_cli import __version__, bounds
 from diaken_cli.errors import CertificateRefused, DiakenError, Unanswered, Unreachable
 from diaken_cli.services.vsphere import faults
-
-CALL_TIMEOUT = 60.0
-"""Seconds without a byte from vCenter after which a call is given up."""
+from diaken_cli.services.vsphere.connection import (
+    Answer,
+    Connection,
+    NotConnected,
+    Patience,
+    TooLarge,
+    TooSlow,
+    Unexpected,
+)
+from diaken_cli.services.vsphere.names import shortened
+from diaken_cli.services.vsphere.soap import Soap
 
 PAUSES = (0.2, 0.8, 3.0)
 """Seconds between the tries of a call that may be repeated: four tries in all."""
 
+_LONGEST_VERSION, _LONGEST_COOKIE = 40, 4096  # characters
 _OLDEST_VERSION = "vim.version.version9"  # vSphere API 5.5: every vCenter in use speaks it
 _NEWER_VERSION = "vim.version.version12"  # 6.7: the first that tells when a VM was created
 _NEWER_SINCE = (6, 7)
+
+_COOKIE = re.compile(r'vmware_soap_session=("?[!#-+\--:<-\[\]-~]*"?)\s*(?:;|$)')
 
 _REPEATABLE = frozenset(
     {
@@ -106,52 +117,13 @@ class Endpoint:
     insecure: bool = False
 
 
-class NotConnected(OSError):
-    """No connection came about, so nothing was sent; `__cause__` is why."""
-
-
 class HttpRefused(HTTPException):
     """An answer that is not SOAP's: a proxy's error page, or something that is no vCenter."""
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"HTTP {status} {reason}")
-        self.status = status
-
-
-class _Connection(HTTPSConnection):
-    """A TLS connection with one time-out for connecting and another for each call."""
-
-    def __init__(self, *arguments: Any, patience: Callable[[], float], **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._patience = patience
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except OSError as fault:
-            raise NotConnected(str(fault)) from fault
-
-    def request(self, *arguments: Any, **options: Any) -> None:
-        if self.sock is None:  # the server asked for a connection per call
-            self.connect()
-        self.sock.settimeout(self._patience())
-        super().request(*arguments, **options)
-
-    def getresponse(self) -> HTTPResponse:
-        response = super().getresponse()
-        if response.status not in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR):
-            raise HttpRefused(response.status, response.reason)
-        if "html" in response.getheader("Content-Type", "").lower():
-            raise NotSoap
-        return response
-
-    def is_stale(self) -> bool:
-        """Whether the other side has closed it while it lay idle."""
-        if self.sock is None:
-            return False
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return bool(poll.poll(0))
+    def __init__(self, answer: Answer) -> None:
+        self.status = answer.status
+        to = "; it sends to another place, and is not followed" if answer.redirects else ""
+        super().__init__(answer.status_line + to)
 
 
 class Wire:
@@ -164,29 +136,24 @@ class Wire:
 
     def __init__(self, endpoint: Endpoint, context: ssl.SSLContext, connect_timeout: float) -> None:
         self._endpoint = endpoint
-        self._patience = CALL_TIMEOUT
-        self._hurried = False
+        self._hurry: float | None = None
         self._log_in: Callable[[], None] | None = None
         self._collector: Any = None
-        self._soap = SoapStubAdapter(
-            endpoint.server,
-            endpoint.port,
-            version=_OLDEST_VERSION,
-            sslContext=context,
-            httpConnectionTimeout=connect_timeout,
-        )
-        self._soap.scheme = functools.partial(_Connection, patience=lambda: self._patience)
+        self._cookie: str | None = None
+        self._soap = Soap(_OLDEST_VERSION, self)
+        self._connection = Connection(endpoint.server, endpoint.port, context, connect_timeout)
+        self.weight = 0
+        """Roughly how many bytes of memory the values of the last answer take."""
 
     @property
     def version(self) -> str:
         """The API version that calls are made in, as pyVmomi names it."""
-        return str(self._soap.version)
+        return self._soap.version
 
     def speak(self, api_version: str) -> None:
         """Use what a vCenter of that API version ("8.0.2.0") offers beyond the oldest."""
-        numbers = tuple(int(part) for part in api_version.split(".") if part.isdigit())
-        if numbers >= _NEWER_SINCE:
-            self._soap.ComputeVersionInfo(_NEWER_VERSION)
+        if version_numbers(api_version) >= _NEWER_SINCE:
+            self._soap.speak(_NEWER_VERSION)
 
     def stay_logged_in(self, log_in: Callable[[], None], collector: Any) -> None:
         """From now on, log in by that when vCenter says that the session has ended.
@@ -198,20 +165,20 @@ class Wire:
 
     def forget_session(self) -> None:
         """Send no session cookie until the next login gives a new one."""
-        self._soap.SetSessionId(None)
+        self._cookie = None
 
     def close(self) -> None:
-        """Close all connections."""
-        self._soap.DropConnections()
+        """Close the connection."""
+        self._connection.close()
 
     @contextmanager
     def hurry(self, seconds: float) -> Iterator[None]:
-        """Within it, a call is sent once and given up after that many seconds of silence."""
-        self._patience, self._hurried = seconds, True
+        """Within it, a call is sent once and given up after that many seconds."""
+        self._hurry = seconds
         try:
             yield
         finally:
-            self._patience, self._hurried = CALL_TIMEOUT, False
+            self._hurry = None
 
     def name_of(self, managed: Any) -> str:
         """The name of a managed object, or its reference where it can't be read."""
@@ -230,18 +197,18 @@ class Wire:
             return reference
         for content in found.objects if found else ():
             for each in content.propSet:
-                return f"{each.val} ({reference})"
+                return f"{shortened(str(each.val))} ({reference})"
         return reference
 
     def invoke(self, managed: Any, method: Any, arguments: Any) -> Any:
         """Call a method: what pyVmomi does for `vm.PowerOnVM_Task()`."""
-        status, answer = self._exchange(managed, method, arguments)
+        answer = self._exchange(managed, method, arguments)
         expired = isinstance(answer, vim.fault.NotAuthenticated) and method.wsdlName != "Login"
-        if expired and self._log_in is not None and not self._hurried:
+        if expired and self._log_in is not None and self._hurry is None:
             # vCenter looks at the session first, so it has done nothing of this call.
             self._log_in()
-            status, answer = self._exchange(managed, method, arguments)
-        if status == HTTPStatus.OK:
+            answer = self._exchange(managed, method, arguments)
+        if not isinstance(answer, vmodl.MethodFault):
             return answer
         raise faults.translate(answer, self._name_for(method), self._endpoint.username) from answer
 
@@ -256,14 +223,17 @@ class Wire:
             return _reference
         return self.name_of
 
-    def _exchange(self, managed: Any, method: Any, arguments: Any) -> tuple[int, Any]:
+    def _exchange(self, managed: Any, method: Any, arguments: Any) -> Any:
+        """What a call was answered with, a fault included."""
         started = time.monotonic()
-        pauses = () if self._hurried else PAUSES
+        patience = self._patience()
+        request = self._soap.write(managed, method, arguments)
+        pauses = () if self._hurry is not None else PAUSES
         for tries, pause in enumerate((*pauses, None), start=1):
-            self._drop_stale()
             try:
-                answer: tuple[int, Any] = self._soap.InvokeMethod(managed, method, arguments, self)
-            except (OSError, HTTPException, ExpatError, KeyError) as fault:
+                answer, self.weight = self._soap.read(self._send(request, patience), method)
+            except (OSError, HTTPException, ExpatError) as fault:
+                self._connection.close()
                 if pause is None or not self._may_repeat(method.wsdlName, fault):
                     times = "1 try" if tries == 1 else f"{tries} tries"
                     tried = f"{times} in {time.monotonic() - started:.1f} s"
@@ -276,9 +246,30 @@ class Wire:
             time.sleep(pause)
         raise AssertionError  # the last try returned or raised
 
-    def _drop_stale(self) -> None:
-        if any(connection.is_stale() for connection, _ in self._soap.pool):
-            self._soap.DropConnections()
+    def _patience(self) -> Patience:
+        if self._hurry is not None:
+            return Patience.of(self._hurry, self._hurry)
+        return Patience.of(bounds.VCENTER_SILENCE, bounds.VCENTER_CALL)
+
+    def _send(self, request: bytes, patience: Patience) -> bytes:
+        """The document that answers a request."""
+        headers = {
+            "SOAPAction": self._soap.action,
+            "Content-Type": "text/xml; charset=UTF-8",
+            "Accept-Encoding": "gzip",
+            "User-Agent": f"diaken/{__version__}",
+        }
+        if self._cookie is not None:
+            headers["Cookie"] = self._cookie
+        answer = self._connection.ask(
+            "POST", "/sdk", request, headers, patience, bounds.VCENTER_ANSWER
+        )
+        if answer.status not in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR):
+            raise HttpRefused(answer)
+        if "html" in answer.kind:
+            raise NotSoap
+        self._cookie = _session_cookie(answer) or self._cookie
+        return answer.body
 
     def _may_repeat(self, method: str, fault: Exception) -> bool:
         if isinstance(fault, NotConnected):
@@ -304,6 +295,7 @@ class Wire:
                 f"{where} does not answer as a vCenter: {said} ({method}, {tried})",
                 hint="Is it up, reachable from here, and a vCenter? See --server and the firewall",
                 brief=said,
+                code="too_large" if isinstance(reason, TooLarge) else None,
             )
         late = isinstance(reason, TimeoutError) or (
             isinstance(reason, HttpRefused) and reason.status == HTTPStatus.GATEWAY_TIMEOUT
@@ -332,22 +324,41 @@ class Wire:
         return CertificateRefused(f"the certificate of {where} is refused: {why}", hint=hint)
 
 
+def version_numbers(api_version: str) -> tuple[int, ...]:
+    """The numbers of a version ("8.0.2.0"), as far as they are some."""
+    parts = api_version[:_LONGEST_VERSION].split(".")
+    return tuple(int(part) for part in parts if part.isascii() and part.isdigit())
+
+
+def _session_cookie(answer: Answer) -> str | None:
+    """The session's cookie as it is sent back, where the answer sets one. Raises Unexpected."""
+    for cookie in answer.cookies:
+        if cookie.startswith("vmware_soap_session"):
+            found = _COOKIE.match(cookie)
+            if found is None or len(cookie) > _LONGEST_COOKIE:
+                raise Unexpected("a session whose cookie is none")
+            return f"vmware_soap_session={found[1]}" if found[1].strip('"') else None
+    return None
+
+
 def _reference(managed: Any) -> str:
     return str(managed).strip("'").split(":", 1)[-1]
 
 
 def _why(reason: BaseException | None) -> str:
     """A network fault in a person's words."""
+    if isinstance(reason, TooSlow):
+        return f"time-out: {reason}"
     if isinstance(reason, TimeoutError):
         return "time-out"
     if isinstance(reason, gaierror):
         return f"its name can't be resolved ({reason.strerror})"
     if isinstance(reason, _CLOSED):
         return "it closed the connection"
-    if isinstance(reason, (ExpatError, NotSoap, KeyError)):  # pyVmomi's for an unknown type
+    if isinstance(reason, (ExpatError, NotSoap, Unexpected, BadStatusLine)):
         return "its answer is not the vSphere API's"
     if isinstance(reason, ssl.SSLError) and reason.reason:
         return f"no TLS 1.2 or later there ({reason.reason.replace('_', ' ').lower()})"
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
-    return str(reason) or type(reason).__name__
+    return shortened(str(reason)) or type(reason).__name__
