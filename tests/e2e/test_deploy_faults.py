@@ -42,9 +42,9 @@ HEAD = """\
 
 Each line was observed on a simulated vCenter that was told to misbehave; the tests observe it again
 (`tests/e2e/test_deploy_faults.py`). The deploy was `diaken deploy vm web01 --ip 10.77.0.21/24 …`.
-What took a time-out was observed with a short one: diaken gives vCenter 60 seconds for an answer,
-and another process 30 seconds for its work on the database. There is a table for each step, of what
-goes wrong in it, and one of what goes wrong in undoing.
+What took a time-out was observed with a short one: diaken gives vCenter 60 seconds of silence and
+120 in all for an answer, and another process 30 seconds for its work on the database. There is a
+table for each step, of what goes wrong in it, and one of what goes wrong in undoing.
 The first word of a message is the step that it stopped in. What `validate` refuses is no run, and
 is not recorded: "none". "nothing" left means: no VM, no host in the inventory, no line in the hosts
 file. What is left keeps its name and its address reserved until `diaken deploy resume` or `diaken

@@ -172,6 +172,47 @@ def test_what_can_not_be_true_is_no_answer(monkeypatch: pytest.MonkeyPatch, what
     assert said.value.code in ("unexpected_answer", "unreachable")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("web01&#10;error: all is lost", "web01\\nerror: all is lost"),
+        ("web01\t\x9b31mred", "web01\\t\\x9b31mred"),
+        ("web\u202e10", "web\\u202e10"),
+        ("web\u202810", "web\\u202810"),
+        ("x" * 1_000_000, "x" * 999 + "…"),
+        ("ü%2f%25", "ü/%"),
+    ],
+)
+def test_a_name_is_a_line_of_bounded_length(
+    monkeypatch: pytest.MonkeyPatch, name: str, shown: str
+) -> None:
+    servers, _ = carry_out(monkeypatch, "servers", replacing(">web01<", f">{name}<"))
+    assert shown in [each.vm.name for each in servers]
+    assert all(each.path.isprintable() and len(each.path) <= 1000 for each in servers)
+    trees, _ = carry_out(monkeypatch, "snapshots", replacing("<name>first<", f"<name>{name}<"))
+    assert shown in [each.name for _, tree in trees for each in tree.snapshots]
+
+
+def test_what_vcenter_says_of_an_error_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "full&#10;error: \x9b31m" + "y" * 100_000
+    fault = (
+        '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" '
+        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><e:Body><e:Fault><faultcode>x'
+        f"</faultcode><faultstring>{said}</faultstring><detail><NoDiskSpaceFault "
+        f'xmlns="urn:vim25" xsi:type="NoDiskSpace"><datastore>{said}</datastore>'
+        "</NoDiskSpaceFault></detail></e:Fault></e:Body></e:Envelope>"
+    )
+
+    def refused(call: str, body: str) -> str:
+        return fault if call == "CreateSnapshot_Task" else body
+
+    with pytest.raises(VSphereError, match="the datastore is full") as full:
+        carry_out(monkeypatch, "taken", refused)
+    assert full.value.code == "no_disk_space"
+    assert full.value.message.isprintable()
+    assert len(full.value.message) < 2500
+
+
 def test_an_inventory_within_itself_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     circle = replacing(
         'Reference" type="Datacenter">datacenter-2', 'Reference" type="Folder">folder-3'

@@ -14,7 +14,7 @@ from pyVmomi import vim, vmodl
 
 from diaken_cli import bounds
 from diaken_cli.errors import VSphereError
-from diaken_cli.services.vsphere.names import shortened
+from diaken_cli.services.vsphere.names import one_line
 from diaken_cli.services.vsphere.session import Session
 
 Properties = dict[str, Any]
@@ -143,7 +143,7 @@ def read_one(session: Session, managed: Any, paths: Sequence[str]) -> Properties
     """The properties of one object. Raises VSphereError (`gone`)."""
     for found in _read(session, type(managed), [managed], paths):
         return found.values
-    raise VSphereError(f"{shortened(reference(managed))} does not exist any more", code="gone")
+    raise VSphereError(f"{one_line(reference(managed))} does not exist any more", code="gone")
 
 
 def _read(session: Session, kind: Any, objects: list[Any], paths: Sequence[str]) -> list[Found]:
@@ -210,7 +210,7 @@ def _told(session: Session, managed: Any, told: Iterable[Any]) -> Told:
     for path, value in properties.items():
         if value is not None and not _is(value, _declared(kind, path)):
             raise VSphereError(
-                f"vCenter {session.server} answered for {shortened(path)} of {shortened(own)} with"
+                f"vCenter {session.server} answered for {one_line(path)} of {one_line(own)} with"
                 f" {type(value).__name__}",
                 hint="is there something that answers in its place?",
                 code="unexpected_answer",
@@ -306,7 +306,7 @@ def updates(session: Session, collector: Any) -> Iterator[dict[str, Properties]]
             version = update.version
             for each in (each for part in update.filterSet for each in part.objectSet):
                 if each.kind == "leave":
-                    gone = shortened(reference(each.obj))
+                    gone = one_line(reference(each.obj))
                     raise VSphereError(f"{gone} does not exist any more", code="gone")
                 changed = changes.setdefault(reference(each.obj), {})
                 changed.update(_told(session, each.obj, each.changeSet))

@@ -16,6 +16,7 @@ from diaken_cli import __version__, bounds
 from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
 from diaken_cli.services.vsphere import faults, shapes
 from diaken_cli.services.vsphere.connection import Answer, Connection, Patience
+from diaken_cli.services.vsphere.names import one_line
 from diaken_cli.services.vsphere.session import Session, tls_context
 from diaken_cli.services.vsphere.wire import PASSING, PASSING_STATUS, PAUSES, version_numbers
 
@@ -220,7 +221,9 @@ def _messages(answer: bytes) -> str:
     try:
         document = json.loads(answer)
         listed = document.get("messages") or document["value"]["messages"]
-        said = [shapes.text(each["default_message"]) for each in listed[: faults.MAX_DETAILS]]
+        said = [
+            one_line(shapes.text(each["default_message"])) for each in listed[: faults.MAX_DETAILS]
+        ]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, shapes.Misshapen):
         return ""
     return "; ".join(said)

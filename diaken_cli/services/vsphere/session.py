@@ -12,7 +12,7 @@ from pyVmomi import vim
 
 from diaken_cli import bounds
 from diaken_cli.errors import ConfigurationError, Unreachable, VSphereError
-from diaken_cli.services.vsphere.names import shortened
+from diaken_cli.services.vsphere.names import one_line
 from diaken_cli.services.vsphere.wire import Endpoint, Wire
 
 __all__ = ["About", "Endpoint", "Session", "connect"]
@@ -43,10 +43,10 @@ class Session:
         self.logins = 0
         about = content.about
         self.about = About(
-            name=shortened(about.fullName),
-            version=shortened(about.version),
-            build=shortened(about.build),
-            instance_uuid=shortened(str(about.instanceUuid)),
+            name=one_line(about.fullName),
+            version=one_line(about.version),
+            build=one_line(about.build),
+            instance_uuid=one_line(str(about.instanceUuid)),
         )
 
     def __enter__(self) -> Self:
@@ -127,7 +127,7 @@ def _service_content(endpoint: Endpoint, wire: Wire) -> Any:
         )
     if content.about.apiType != "VirtualCenter":
         raise VSphereError(
-            f"{endpoint.server} is {shortened(content.about.fullName)}, not a vCenter",
+            f"{endpoint.server} is {one_line(content.about.fullName)}, not a vCenter",
             hint="give the vCenter that manages it: an ESXi host alone can't clone templates",
             code="not_a_vcenter",
         )

@@ -261,7 +261,9 @@ def _check_value(kind: Any, text: str) -> None:
             raise Unexpected("a moment that is none")
     elif issubclass(kind, Enum) and text not in kind.values:
         raise Unexpected(f"no {kind.__name__}")
-    elif issubclass(kind, ManagedObject) and len(text) > bounds.VCENTER_NAME:
+    elif issubclass(kind, ManagedObject) and not (
+        text.isprintable() and len(text) <= bounds.VCENTER_NAME
+    ):
         raise Unexpected("a reference that is none")
 
 

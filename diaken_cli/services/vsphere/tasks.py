@@ -12,7 +12,7 @@ from pyVmomi.VmomiSupport import ManagedObject
 
 from diaken_cli.errors import DiakenError, TimedOut, VSphereError
 from diaken_cli.services.vsphere import faults
-from diaken_cli.services.vsphere.names import shortened, unescape
+from diaken_cli.services.vsphere.names import one_line, unescape
 from diaken_cli.services.vsphere.properties import read, read_one, reference, watch
 from diaken_cli.services.vsphere.session import Session
 
@@ -164,6 +164,6 @@ def _state(session: Session, ref: str, info: Any) -> TaskState:
         canceled=bool(info.cancelled) or isinstance(info.error, vmodl.fault.RequestCanceled),
         entity=reference(info.entity) if info.entity is not None else None,
         entity_name=unescape(info.entityName) if info.entityName else None,
-        operation=shortened(info.descriptionId),
+        operation=one_line(info.descriptionId),
         queued_at=info.queueTime.astimezone(UTC) if info.queueTime else None,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyVmomi import vim
 
-from diaken_cli.services.vsphere.names import unescape
+from diaken_cli.services.vsphere.names import one_line, unescape
 from diaken_cli.services.vsphere.properties import (
     Found,
     Properties,
@@ -167,7 +167,7 @@ def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False)
     return VirtualMachine(
         ref=ref,
         name=unescape(values.get("name", "")),
-        instance_uuid=values.get("config.instanceUuid") or "",
+        instance_uuid=one_line(values.get("config.instanceUuid") or ""),
         template=bool(values.get("config.template")),
         power_state=_POWER.get(str(values.get("runtime.powerState")), "off"),
         addresses=reported_addresses(values.get("guest.ipAddress"), values.get("guest.net")),

@@ -26,7 +26,7 @@ from diaken_cli.services.vsphere.connection import (
     TooSlow,
     Unexpected,
 )
-from diaken_cli.services.vsphere.names import shortened
+from diaken_cli.services.vsphere.names import one_line
 from diaken_cli.services.vsphere.soap import Soap
 
 PAUSES = (0.2, 0.8, 3.0)
@@ -197,7 +197,7 @@ class Wire:
             return reference
         for content in found.objects if found else ():
             for each in content.propSet:
-                return f"{shortened(str(each.val))} ({reference})"
+                return f"{one_line(str(each.val))} ({reference})"
         return reference
 
     def invoke(self, managed: Any, method: Any, arguments: Any) -> Any:
@@ -361,4 +361,4 @@ def _why(reason: BaseException | None) -> str:
         return f"no TLS 1.2 or later there ({reason.reason.replace('_', ' ').lower()})"
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
-    return shortened(str(reason)) or type(reason).__name__
+    return one_line(str(reason)) or type(reason).__name__
