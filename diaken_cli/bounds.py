@@ -61,3 +61,8 @@ VCENTER_PAGES = 2000  # of one query
 REST_ANSWER = 8 * MB  # 190,000 VMs with a tag
 REST_CONTAINERS = 250_000  # objects and lists of one answer
 REST_CALLS = 10_000  # of one session: one for each tag and category
+
+# ── Ansible ──────────────────────────────────────────────────────────────────────────────────
+
+EVENT = 64 * MB  # what its callback tells at once; of results it cuts long before
+LAST_WORDS = 64 * KB  # what it printed where it could not go on

@@ -1,4 +1,4 @@
-"""Events as ansible-runner gives them, and what becomes of them."""
+"""Events as the callback plugin gives them, and what becomes of them."""
 
 from typing import Any
 
@@ -8,17 +8,19 @@ from diaken_cli.services.ansible.translate import (
 )
 
 SECRET = "hunter2!"
+OF_TASK = {"task": "Install", "task_uuid": "t1", "action": "apt"}
 
 
 def raw(event: str, text: str = "", **data: Any) -> dict[str, Any]:
-    """An event as ansible-runner 2.4 gives it, as far as it is looked at."""
-    return {"event": event, "stdout": text, "event_data": data}
+    """An event, as far as it is looked at."""
+    return {"event": event, "host": None, "text": text, "left_out": 0, **data}
 
 
 def ended(event: str, text: str = "", host: str = "web01", **data: Any) -> dict[str, Any]:
-    """The end of the task `t1` on a host; `res` is Ansible's result."""
-    whole = {"task": "Install", "task_uuid": "t1", "duration": 0.5, "task_action": "apt"} | data
-    return raw(event, text, host=host, **whole)
+    """The end of the task `t1` on a host; `res` is what was taken of Ansible's result."""
+    res = data.setdefault("res", {})
+    whole = {"duration": 0.5, "delegated_to": None, "changed": res.get("changed", False)}
+    return raw(event, text, host=host, **(OF_TASK | whole | data))
 
 
 def all_of(*events: dict[str, Any], secrets: tuple[str, ...] = ()) -> list[Event]:

@@ -20,9 +20,9 @@ def tally_of(*events: dict[str, Any]) -> Tally:
     """As launch.py feeds it."""
     tally, translator = Tally(), Translator("update")
     for each in events:
-        tally.note_raw(each)
+        tally.note_playbook(each)
         if each["event"] == "runner_on_start":
-            tally.begin(each["event_data"]["host"], translator.task_name(each["event_data"]))
+            tally.begin(each["host"], translator.task_name(each))
         for ours in translator.translate(each):
             if isinstance(ours, TaskFinished):
                 tally.note(ours)
@@ -31,8 +31,7 @@ def tally_of(*events: dict[str, Any]) -> Tally:
 
 def stats(**counts: dict[str, int]) -> dict[str, Any]:
     names = ("ok", "changed", "failures", "dark", "skipped", "rescued", "ignored", "processed")
-    data = {name: counts.get(name, {}) for name in names}
-    return {"event": "playbook_on_stats", "event_data": data}
+    return {"event": "playbook_on_stats", **{name: counts.get(name, {}) for name in names}}
 
 
 START = raw("runner_on_start", host="web01", task="Install", task_uuid="t1")

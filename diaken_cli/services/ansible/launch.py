@@ -2,16 +2,15 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_runner.exceptions import CallbackError
 from ansible_runner.interface import init_runner
-from ansible_runner.utils import get_callback_dir
 
 from diaken_cli.errors import AnsibleNotStarted
-from diaken_cli.events import Emit, HostFinished, TaskFinished, Warned
+from diaken_cli.events import Emit, Event, HostFinished, TaskFinished, Warned
 from diaken_cli.services.ansible import (
     arguments,
     environment,
@@ -21,7 +20,8 @@ from diaken_cli.services.ansible import (
     ssh_calls,
     stop,
 )
-from diaken_cli.services.ansible.plays import FOLDER, IGNORES, PLUGIN, Notes
+from diaken_cli.services.ansible.channel import REDIRECTED, Channel, Malformed
+from diaken_cli.services.ansible.plays import FOLDER, PLUGIN, Plays
 from diaken_cli.services.ansible.results import CutShort, Tally
 from diaken_cli.services.ansible.translate import Translator
 from diaken_cli.services.ansible.work import Outcome, Work
@@ -31,7 +31,8 @@ ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
 _KILLED = "Ansible was killed: by somebody, or because the machine ran out of memory"
 _NOT_FOUND = 127
 _GIVEN_UP = 126
-_BEGINS = ("playbook_on_task_start", "playbook_on_handler_task_start", "runner_on_start")
+_BEGINS = ("playbook_on_task_start", "runner_on_start")
+_STATS = "playbook_on_stats"
 _PACE = 0.5  # seconds from one look at `should_stop` to the next
 _GRACE = 3.0  # seconds that Ansible gets to end its workers by itself
 _CLOSING = 5.0  # seconds that ssh's masters get to close their connections
@@ -40,11 +41,11 @@ _CLOSING = 5.0  # seconds that ssh's masters get to close their connections
 # inherit the descriptors (ansible-runner passes none on). A file that is gone or taken: the run was
 # given up. `command`, for where the file is gone a bare `exec` would end the shell at once, with a
 # status of its own. Nobody is at its terminal: what would ask there (vars_prompt, pause) goes on,
-# as it does off one.
+# as it does off one; and nothing is printed there, for ansible-runner looks for events in it.
 _HOLD = (
     'command exec 8<"$DIAKEN_FOLDER_LOCK" 9<"$DIAKEN_RUN_LOCK"'
     ' && flock --shared --nonblock 8 && flock --shared --nonblock 9 && [ -e "$DIAKEN_RUN_LOCK" ]'
-    f' || exit {_GIVEN_UP}; exec "$@" </dev/null'
+    f' || exit {_GIVEN_UP}; exec "$@" {REDIRECTED}'
 )
 
 
@@ -84,30 +85,31 @@ class _Attempt:
         self._translator = Translator(work.name, (work.become_password or "",))
         self._secrets: list[Path] = []
         self._any_task = False
-        self._notes = Notes()
+        self._plays = Plays()
         self._given_up: frozenset[str] = frozenset()
 
     def run(self, program: str, folder: Path) -> int:
         """Run Ansible to its end, or to ours; its return code."""
         self._work.ssh.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv, self._secrets = arguments.write(self._work, folder)
-        self._notes = Notes(folder / "plays")
-        runner = self._runner([program, *argv], folder)
+        channel = Channel(folder)
+        runner = self._runner([program, *argv], folder, channel)
         nothing_left = heard_all = False
         try:
             runner.run()
+            self._hear(channel)
             heard_all = True
             nothing_left = self._tally.finished or not self._tally.started
         except (_EmitFailed, CallbackError) as wrapper:
             raise wrapper.__cause__ or wrapper from None
         finally:
+            channel.close()
             if nothing_left and self._watch.cause is None:
                 _close_connections(folder)
             else:
                 self._end_everything(heard_all)
             ssh_calls.forget(self._work.lock)
         self._given_up = retry_file.hosts(folder)
-        self._notes.up_to_now()
         if refused := retry_file.keep(folder, self._work):
             self._emit(Warned(message=refused))
         return ENDED_FROM_OUTSIDE if runner.rc is None else int(runner.rc)
@@ -127,8 +129,7 @@ class _Attempt:
             reason = _KILLED if return_code == ENDED_FROM_OUTSIDE else self._translator.said
             reason = reason or f"Ansible ended, with return code {return_code}"
         cut_short = CutShort(reason or "", canceled=canceled, by_us=canceled or timed_out)
-        plays = self._notes.plays
-        results = tally.judge(self._work.targets, cut_short, plays, self._given_up)
+        results = tally.judge(self._work.targets, cut_short, self._plays, self._given_up)
         # Ansible reads the variables of a play when it comes to it, after it has started.
         began = self._any_task or tally.finished or cause is not None
         started = tally.started and began
@@ -142,13 +143,13 @@ class _Attempt:
             results=results,
             reason=reason,
             elsewhere=tally.elsewhere(self._work.targets),
-            plays=plays.patterns,
+            plays=self._plays.patterns,
             any_task=tally.any_task,
             timed_out=timed_out,
             canceled=canceled,
         )
 
-    def _runner(self, command: list[str], folder: Path) -> Any:
+    def _runner(self, command: list[str], folder: Path, channel: Channel) -> Any:
         private.write_json(
             folder / "env" / "settings", {"pexpect_timeout": _PACE, "suppress_output_file": True}
         )
@@ -159,47 +160,75 @@ class _Attempt:
             ident="run",
             quiet=True,
             suppress_env_files=True,
-            event_handler=self._handle,
             status_handler=_forget_environment,
-            cancel_callback=self._watch,
+            cancel_callback=lambda: self._look_up(channel),
         )
+        runner.event_callback = lambda _line: self._hear(channel)  # the bell rang
         runner.config.command = ["/bin/sh", "-c", _HOLD, "run", *command]
         runner.config.env = (
             environment.for_work(self._work, folder)
             | ssh_calls.prepare(self._work.lock, self._work.become_password_command)
             | retry_file.settings(folder)
+            | channel.environment
             | {
-                "ANSIBLE_CALLBACK_PLUGINS": f"{get_callback_dir()}:{FOLDER}",
+                "ANSIBLE_CALLBACK_PLUGINS": str(FOLDER),
                 "ANSIBLE_CALLBACKS_ENABLED": PLUGIN,
-                "ANSIBLE_STDOUT_CALLBACK": "awx_display",
-                "AWX_ISOLATED_DATA_DIR": runner.config.artifact_dir,
+                "ANSIBLE_STDOUT_CALLBACK": "diaken",
                 "DIAKEN_FOLDER_LOCK": str(private.lock_of(folder)),
-                "DIAKEN_PLAYS": str(self._notes.path),
             }
         )
         return runner
 
-    def _handle(self, raw: Mapping[str, Any]) -> bool:
-        self._tally.note_raw(raw)
+    def _look_up(self, channel: Channel) -> bool:
+        """For ansible-runner, twice a second: hear first, for what has ended counts as ended."""
+        self._hear(channel)
+        return self._watch()
+
+    def _hear(self, channel: Channel) -> None:
+        """Take all that has come until now."""
+        for line in channel.printed():
+            self._tell(self._translator.take_printed(line))
+        whole = False
+        while not whole:
+            try:
+                for raw in channel.events():
+                    self._take(raw)
+                whole = True
+            except Malformed as fault:
+                self._tell([Warned(message=f"Ansible told something that can't be read: {fault}")])
+
+    def _take(self, raw: Mapping[str, Any]) -> None:
+        try:
+            events = list(self._translate(raw))
+        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+            told = f"what Ansible told of it can't be read: {raw['event']}: {fault!r}"
+            events = [Warned(message=told, host=str(raw["host"]) if "host" in raw else None)]
+        self._tell(events)
+
+    def _translate(self, raw: Mapping[str, Any]) -> Iterator[Event]:
+        kind = raw["event"]
+        if kind == "plays":
+            self._plays.take(raw)
+            return
+        if kind != _STATS or self._watch.cause is None:  # once stopped it gets to no end
+            self._tally.note_playbook(raw)
         if self._tally.started:
             self._forget_secrets()
-        if raw["event"] in _BEGINS:
+        if kind in _BEGINS:
             self._any_task = True
-        data = raw.get("event_data") or {}
-        task = data.get("task_uuid") or ""
-        if raw["event"] == "runner_on_start":
-            self._tally.begin(data["host"], self._translator.task_name(data))
-        elif raw["event"] == "runner_on_unreachable":  # does Ansible go on there?
-            ignored = IGNORES in self._notes.up_to_now().flags.get(task, ())
-            raw = {**raw, "event_data": {**data, "ignore_errors": ignored}}
+        if kind == "runner_on_start":
+            self._tally.begin(raw["host"], self._translator.task_name(raw))
         for event in self._translator.translate(raw):
             if isinstance(event, TaskFinished):
-                self._tally.note(event, task)
+                self._tally.note(event, raw["task_uuid"])
+            yield event
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        for event in events:
             try:
                 self._emit(event)
             except OSError as fault:
                 raise _EmitFailed from fault
-        return False  # ansible-runner need not keep it in a file
 
     def _forget_secrets(self) -> None:
         """Ansible has read them: should we be killed now, no file with a secret stays behind."""

@@ -1,6 +1,5 @@
-"""What our callback plugin has noted: the plays that began, on which hosts, and that never did."""
+"""What the plugin `diaken_plays` tells: the plays that began, on which hosts, and that did not."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -9,8 +8,6 @@ from typing import Any
 
 PLUGIN = "diaken_plays"
 FOLDER = Path(str(resources.files(__package__) / "callbacks"))
-IGNORES = "ignore_unreachable"  # a flag of tasks
-_MOST_BYTES = 33 * 1024 * 1024  # a little more than the plugin writes
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Plays:
         return tuple(dict.fromkeys(each.pattern for each in (*self.begun.values(), *self.never)))
 
     def take(self, line: Mapping[str, Any]) -> None:
-        """Take a line of the plugin into account."""
+        """Take an event of the plugin into account."""
         if "play" in line:
             if "all" in line:
                 self.begun[line["play"]] = _play(line["name"], line)
@@ -80,30 +77,6 @@ class Plays:
             self.never.append(_play(line["never"], line))
         elif "complete" in line:
             self.complete = True
-
-
-class Notes:
-    """Reads the plugin's file while it grows, each line once; without a file there is nothing."""
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path
-        self.plays = Plays()
-        self._read = 0
-
-    def up_to_now(self) -> Plays:
-        """All that has been noted; nothing where the plugin does not work with this Ansible."""
-        if self.path is None or not self.path.exists():
-            return self.plays
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            whole, _, _ = file.read(_MOST_BYTES).rpartition(b"\n")
-        self._read += len(whole) + 1 if whole else 0
-        try:
-            for line in whole.splitlines():
-                self.plays.take(json.loads(line))
-        except (ValueError, KeyError, TypeError):  # not the plugin's: a play may write here, too
-            self.path, self.plays = None, Plays()
-        return self.plays
 
 
 def _play(name: str, line: Mapping[str, Any]) -> Play:

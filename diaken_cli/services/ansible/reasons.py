@@ -1,6 +1,5 @@
 """Why a task failed, in one line or a few, from Ansible's result."""
 
-import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -9,12 +8,7 @@ from typing import Any
 from diaken_cli.services.ansible import ssh
 from diaken_cli.units import shortened
 
-# Ansible puts an "[ERROR]" with lines of the playbook's source in front of the first failure.
-FAILURE = re.compile(r"^(?:fatal|failed): \[", re.MULTILINE)
-_DELEGATED = re.compile(r"^(?:fatal|failed): \[\S+ -> ([^\]\s(]+)", re.MULTILINE)
 _BY_CODE = "non-zero return code"
-_MOST_READ = 32 * 1024 * 1024  # characters of a printed result
-_MOST_KEPT = 64 * 1024  # … of one that is larger
 _LAST_LINES = 3  # of a command that failed
 _MOST_OF_A_COMMAND = 120  # characters, of one that said nothing
 # By ssh itself, among what `raw` gives of the program.
@@ -31,31 +25,19 @@ _SHELL_MISSES = re.compile(
 )
 
 
-def printed_result(text: str) -> Mapping[str, Any]:
-    """The result as it is printed after `=>`: ansible-runner gives none that is too large."""
-    found = FAILURE.search(text)
-    _, arrow, printed = text[found.start() :].partition(" => ") if found else ("", "", "")
-    try:
-        result = json.loads(printed) if arrow and len(printed) <= _MOST_READ else None
-    except ValueError:
-        result = None
-    if isinstance(result, dict):
-        return result
-    # Its end, of which the last lines are the reason.
-    return {"msg": _last_lines({"stdout": printed[-_MOST_KEPT:]})} if arrow else {}
-
-
 def reason(
-    host: str, details: Mapping[str, Any], text: str, clean: Callable[[str], str] = str
+    host: str,
+    details: Mapping[str, Any],
+    delegated_to: str | None = None,
+    clean: Callable[[str], str] = str,
 ) -> str:
-    """Why a task failed on a host; of one that was delegated it says where, by the printed text.
+    """Why a task failed on a host; of one that was delegated it says where.
 
     `clean` hides secrets: also in a command, before its words are quoted and cut.
     """
     if "censored" in details:
         return str(details["censored"])
-    found = _DELEGATED.search(text)
-    delegated = found[1] if found and found[1] != host else None
+    delegated = delegated_to if delegated_to != host else None
     where = f"on {delegated}: " if delegated else ""
     return clean(where + _cause(delegated or host, details, clean))
 

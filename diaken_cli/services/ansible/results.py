@@ -65,25 +65,24 @@ class Tally:
         """The hosts that never answered."""
         return frozenset(self._begun) - self.reached
 
-    def note_raw(self, raw: Mapping[str, Any]) -> None:
-        """Take note of the playbook's beginning and end, as ansible-runner tells them."""
-        data = raw.get("event_data") or {}
+    def note_playbook(self, raw: Mapping[str, Any]) -> None:
+        """Take note of the playbook's beginning and end, and of its plays."""
         if raw["event"] == "playbook_on_start":
             self.started = True
         elif raw["event"] == "playbook_on_play_start":  # for each batch of its hosts again
             self._batch += 1
         elif raw["event"] == "playbook_on_stats":
-            self._rescued = data["rescued"]
+            self._rescued = raw["rescued"]
             self._counters = {
                 host: HostCounters(
-                    ok=data["ok"].get(host, 0),
-                    changed=data["changed"].get(host, 0),
-                    failed=data["failures"].get(host, 0),
-                    unreachable=data["dark"].get(host, 0),
-                    skipped=data["skipped"].get(host, 0),
-                    ignored=data["ignored"].get(host, 0),
+                    ok=raw["ok"].get(host, 0),
+                    changed=raw["changed"].get(host, 0),
+                    failed=raw["failures"].get(host, 0),
+                    unreachable=raw["dark"].get(host, 0),
+                    skipped=raw["skipped"].get(host, 0),
+                    ignored=raw["ignored"].get(host, 0),
                 )
-                for host in data["processed"]
+                for host in raw["processed"]
             }
 
     def begin(self, host: str, task: str) -> None:

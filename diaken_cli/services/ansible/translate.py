@@ -1,4 +1,4 @@
-"""ansible-runner's events -> ours: named fields only, never a whole result of Ansible."""
+"""Events of the callback plugin -> ours: named fields only, never a whole result of Ansible."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 from diaken_cli.events import Event, PlayStarted, TaskFinished, TaskStarted, Warned
 from diaken_cli.services.ansible.printed import printed
-from diaken_cli.services.ansible.reasons import FAILURE, printed_result, reason
+from diaken_cli.services.ansible.reasons import reason
 from diaken_cli.units import shortened
 from diaken_cli.words import TaskResult
 
@@ -31,8 +31,7 @@ _RESULTS = {
 }
 _DIFF = "runner_on_file_diff"
 _AHEAD_OF_RESULT = (_DIFF, "runner_retry", "runner_on_async_poll")
-_CHANGED = re.compile(r"^changed: \[", re.MULTILINE)
-_KIND = re.compile(r"^\[[A-Z ]+\]: ")
+_WARNING = "[WARNING]: "
 _ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
 _SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
 # A place in a file, since ansible-core 2.19, and before.
@@ -65,79 +64,81 @@ class Translator:
         self._stray: deque[str] = deque(maxlen=60)
 
     def translate(self, raw: Mapping[str, Any]) -> Iterator[Event]:
-        """Our events for one of ansible-runner's; none for what only it is interested in."""
-        kind, data = raw["event"], raw.get("event_data") or {}
-        text = self._clean(raw.get("stdout") or "")
+        """Our events for one of the plugin's; none for what only the tally is interested in."""
+        kind = raw["event"]
         if kind in _RESULTS:
-            yield self._finished(kind, data, text, raw.get("stdout") or "")
+            yield self._finished(kind, raw)
         elif kind in _AHEAD_OF_RESULT:
-            self._ahead[data["host"]].append(text)
-            if kind == _DIFF and text:
-                self._diffs[data["host"]].append(text)
+            host, text = raw["host"], self._text(raw)
+            if sum(map(len, self._ahead[host])) < TEXT_LIMIT:
+                self._ahead[host].append(text)
+                if kind == _DIFF and text:
+                    self._diffs[host].append(text)
         elif kind == "playbook_on_task_start":
-            yield self._task_started(data)
+            yield self._task_started(raw)
         elif kind == "playbook_on_play_start":
-            self._play = self._hide(str(data.get("name", "")))
+            self._play = self._hide(raw["name"])
             yield PlayStarted(playbook=self._playbook, play=self._play)
-        elif kind in ("warning", "system_warning", "error") and text:
-            if kind == "error":  # its last words, where it goes on no more
+        elif kind == "printed":
+            text = self._text(raw)
+            if text.startswith(_ERROR_SIGNS):  # its last words, where it goes on no more
                 self._stray.clear()
-                self._stray.extend(text.splitlines())
-                text = complaint(text)
-            yield Warned(message=" ".join(_KIND.sub("", text).split()))
-        elif kind == "verbose" and text.startswith("[WARNING]: "):  # from one of Ansible's workers
-            yield Warned(message=" ".join(_KIND.sub("", text).split()))
-        elif kind == "verbose":
-            self._stray.extend(text.splitlines())
+                yield Warned(message=" ".join(complaint(text).split()))
+            yield from self.take_printed(text, raw["host"])
 
-    def task_name(self, data: Mapping[str, Any]) -> str:
+    def take_printed(self, text: str, host: str | None = None) -> Iterator[Warned]:
+        """What Ansible says beside the results, of a host where it is a warning of its module's."""
+        if text.startswith(_WARNING):
+            said = " ".join(self._hide(text.removeprefix(_WARNING)).split())
+            yield Warned(message=shortened(said, MESSAGE_LIMIT), host=host)
+        else:
+            self._stray.extend(self._hide(text).splitlines())
+
+    def task_name(self, raw: Mapping[str, Any]) -> str:
         """The name of an event's task as Ansible prints it."""
-        known = self._task_names.get(data.get("task_uuid", ""))
-        return self._hide(str(data.get("task") or "")) if known is None else known
+        known = self._task_names.get(raw["task_uuid"])
+        return self._hide(raw["task"]) if known is None else known
 
     @property
     def said(self) -> str:
-        """What Ansible printed outside of any event: its last words where it could not go on."""
+        """What Ansible printed beside its tasks: its last words where it could not go on."""
         return complaint("\n".join(self._stray))
 
-    def _task_started(self, data: Mapping[str, Any]) -> TaskStarted:
+    def _task_started(self, raw: Mapping[str, Any]) -> TaskStarted:
         # Only here Ansible gives the name as it prints it, with the role and templates resolved.
-        name = self._hide(str(data.get("name") or data.get("task") or ""))
-        self._task_names[data["task_uuid"]] = name
+        name = self._hide(raw["name"] or raw["task"])
+        self._task_names[raw["task_uuid"]] = name
         return TaskStarted(
-            playbook=self._playbook, play=self._play, task=name, action=_action(data)
+            playbook=self._playbook, play=self._play, task=name, action=raw["action"]
         )
 
-    def _finished(
-        self, kind: str, data: Mapping[str, Any], text: str, raw_text: str
-    ) -> TaskFinished:
-        host, task = data["host"], data.get("task_uuid", "")
-        details: Mapping[str, Any] = data.get("res") or printed_result(raw_text)
+    def _finished(self, kind: str, raw: Mapping[str, Any]) -> TaskFinished:
+        host, task, text = raw["host"], raw["task_uuid"], self._text(raw)
+        details: Mapping[str, Any] = raw["res"]
         is_item = kind.startswith("runner_item_")
-        result = _result(kind, data, details, text)
+        result = _result(kind, raw)
         message = None
         if result in (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE):
-            message = shortened(reason(host, details, text, self._hide), MESSAGE_LIMIT)
+            why = reason(host, details, raw["delegated_to"], self._hide)
+            message = shortened(why, MESSAGE_LIMIT)
             if is_item:
                 item = shortened(" ".join(self._item(details).split()), ITEM_LIMIT)
                 said = shortened(f"item {item}: {message}", MESSAGE_LIMIT)
                 self._item_failures.setdefault((host, task), said)
             else:  # of a loop Ansible says only that items failed: the first one says why
                 message = self._item_failures.pop((host, task), message)
-            if match := FAILURE.search(text):
-                text = text[match.start() :]
         shown = self._diffs.pop(host, [])
         if message is None and (meant := printed(details, self._hide)):
             shown.append(meant)
         return TaskFinished(
             playbook=self._playbook,
             play=self._play,
-            task=self.task_name(data),
-            action=_action(data),
+            task=self.task_name(raw),
+            action=raw["action"],
             host=host,
             result=result,
             item=self._item(details) if is_item else None,
-            duration_seconds=float(data.get("duration") or 0.0),
+            duration_seconds=float(raw["duration"]),
             message=message,
             text="\n".join(part for part in (*self._ahead.pop(host, ()), text) if part),
             printed=self._clean("\n".join(shown)) or None,
@@ -147,10 +148,15 @@ class Translator:
         label = details.get("_ansible_item_label", details.get("item"))
         return _HIDDEN if label is None else self._hide(str(label))[:MESSAGE_LIMIT]
 
-    def _clean(self, text: str) -> str:
+    def _text(self, raw: Mapping[str, Any]) -> str:
+        return self._clean(raw["text"], raw["left_out"])
+
+    def _clean(self, text: str, left_out: int = 0) -> str:
+        """A text as it is kept; `left_out` characters of it did not even come here."""
         text = self._hide(text.replace("\r\n", "\n").strip("\n"))
-        if len(text) > TEXT_LIMIT:
-            text = f"{text[:TEXT_LIMIT]}\n[{len(text) - TEXT_LIMIT} more characters left out]"
+        left_out += max(0, len(text) - TEXT_LIMIT)
+        if left_out:
+            text = f"{text[:TEXT_LIMIT]}\n[{left_out} more characters left out]"
         return text
 
     def _hide(self, text: str) -> str:
@@ -204,20 +210,10 @@ def _forms(secret: str) -> list[str]:
     return sorted({secret, *escaped}, key=len, reverse=True)
 
 
-def _action(data: Mapping[str, Any]) -> str:
-    return str(data.get("resolved_action") or data.get("task_action") or "")
-
-
-def _result(
-    kind: str, data: Mapping[str, Any], details: Mapping[str, Any], text: str
-) -> TaskResult:
+def _result(kind: str, raw: Mapping[str, Any]) -> TaskResult:
     result = _RESULTS[kind]
-    if result in (TaskResult.FAILED, TaskResult.UNREACHABLE) and data.get("ignore_errors"):
+    if result in (TaskResult.FAILED, TaskResult.UNREACHABLE) and raw.get("ignored"):
         return TaskResult.IGNORED
-    if result is TaskResult.OK:
-        # Under no_log the result is hidden, and with it whether it changed anything; one that is
-        # too large for ansible-runner is left out.
-        hidden = not details or "censored" in details
-        changed = _CHANGED.search(text) if hidden else details.get("changed")
-        return TaskResult.CHANGED if changed else TaskResult.OK
+    if result is TaskResult.OK and raw["changed"]:
+        return TaskResult.CHANGED
     return result

@@ -1,8 +1,8 @@
-"""A callback plugin, run by Ansible: which plays began on which hosts, a line of JSON each.
+"""A callback plugin, run by Ansible: which plays began on which hosts, into the pipe of events.
 
 Ansible's counters alone don't tell a host that a play let go (`meta: end_host`) from one that no
 play reached. Nothing of diaken is imported here, and of Ansible only what 2.16 to 2.21 have alike.
-Where something is missing the lines stop, and diaken judges by the counters (`plays.py` reads).
+Where something is missing the events stop, and diaken judges by the counters (`plays.py` reads).
 """
 
 import json
@@ -15,15 +15,14 @@ DOCUMENTATION = """
 name: diaken_plays
 type: aggregate
 short_description: notes which plays began on which hosts
-description: For diaken, which names the file in the environment variable DIAKEN_PLAYS.
+description: For diaken, which names the pipe in the environment variable DIAKEN_EVENTS.
 """
 
-MOST_BYTES = 32 * 1024 * 1024  # of the file
 _META = ("meta", "ansible.builtin.meta", "ansible.legacy.meta")
 
 
 class CallbackModule(CallbackBase):
-    """Writes to the file that DIAKEN_PLAYS names; without it nothing."""
+    """Writes to the pipe that DIAKEN_EVENTS names, between the events of the stdout callback."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -32,8 +31,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
-        self._path = os.environ.get("DIAKEN_PLAYS")
-        self._written = 0
+        self._pipe = os.open(os.environ["DIAKEN_EVENTS"], os.O_WRONLY | os.O_CLOEXEC)
         self._plays = []
         self._begun = set()
         self._play = None
@@ -66,7 +64,7 @@ class CallbackModule(CallbackBase):
         self._note_let_go()
         if task.action in _META and (task.args or {}).get("_raw_params") == "end_host":
             self._removed = len(self._play._removed_hosts)
-        flags = ("run_once", "any_errors_fatal", "ignore_unreachable")
+        flags = ("run_once", "any_errors_fatal")
         given = [flag for flag in flags if getattr(task, flag) is True]
         if given:
             self._write({"task": task._uuid, "flags": given})
@@ -105,16 +103,14 @@ class CallbackModule(CallbackBase):
         return {"pattern": ",".join(str(word) for word in words), "all": hosts}
 
     def _write(self, line):
-        text = json.dumps(line) + "\n"
-        self._written += len(text)
-        if self._path and self._written <= MOST_BYTES:
-            with open(self._path, "a", encoding="utf-8") as file:  # noqa: PTH123 - each line whole
-                file.write(text)
+        data = (json.dumps({"event": "plays", **line}) + "\n").encode()
+        with self._display._lock:  # each line whole; the stdout callback takes the same lock
+            while data:
+                data = data[os.write(self._pipe, data) :]
 
 
 def _id(play):
-    """The play's own id; ansible-runner's callback adds `_2` to that of its second batch."""
-    return str(play._uuid).partition("_")[0]
+    return str(play._uuid)
 
 
 def _last_tasks(tasks):
