@@ -19,7 +19,7 @@ from tests.integration.ansible_fixture import Bench, Ran
 LIAR = "/opt/liar"
 COUNTERS = ("ok", "changed", "failures", "dark", "skipped", "rescued", "ignored", "processed")
 BOTH = {"web01": 1, "web02": 1}
-GOOD = {key: {} for key in COUNTERS} | {"ok": BOTH, "processed": BOTH}
+GOOD: dict[str, dict[str, int]] = {key: {} for key in COUNTERS} | {"ok": BOTH, "processed": BOTH}
 PLAYBOOK = """\
 - hosts: web
   gather_facts: false
