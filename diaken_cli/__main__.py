@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
     import typer
 
     from diaken_cli.commands import app
-    from diaken_cli.errors import Canceled, DiakenError
+    from diaken_cli.errors import Canceled, DiakenError, unexpected
     from diaken_cli.render.output import is_plain, perhaps_unheard
 
     for stream in (sys.stdout, sys.stderr):
@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # it has wrapped them
         return 0  # nothing more can be said to it
     except Exception as fault:  # noqa: BLE001  # the last resort: no traceback reaches a script
-        return _failed(_unexpected(fault), arguments)
+        return _failed(unexpected(fault), arguments)
     return status if isinstance(status, int) else 0
 
 
@@ -152,33 +152,6 @@ def _usage(fault: Exception) -> "UsageError":
     context = getattr(fault, "ctx", None)
     path = context.command_path if context is not None else "diaken"
     return UsageError(message or "a command is missing", hint=f"See: {path} --help")
-
-
-def _unwritten(fault: OSError) -> "DiakenError":
-    from diaken_cli.errors import OperationFailed
-
-    return OperationFailed(
-        f"what was to be written could not be: {fault.strerror}",
-        hint="Is the disk full, or what standard output leads to?",
-        code="not_written",
-    )
-
-
-def _unexpected(fault: Exception) -> "DiakenError":
-    import errno
-    import os
-
-    from diaken_cli.errors import AccessError, DiakenError
-
-    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-    if isinstance(fault, OSError) and fault.filename is None and fault.errno in full:
-        return _unwritten(fault)
-    if isinstance(fault, OSError) and fault.filename is not None:
-        return AccessError(f"{os.fsdecode(fault.filename)}: {fault.strerror}")
-    return DiakenError(
-        f"unexpected {type(fault).__name__}: {fault}",
-        hint="This is a defect of diaken; --debug shows where.",
-    )
 
 
 def _output(arguments: list[str]) -> "Output":

@@ -22,6 +22,8 @@ DiakenError                     1    unexpected
 └── Canceled                  130    Ctrl-C, SIGTERM, SIGHUP or `history cancel`
 """
 
+import errno
+import os
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -251,6 +253,23 @@ class StoppedBySignal(KeyboardInterrupt):
 
     def __init__(self, signal: str) -> None:
         super().__init__(f"stopped by {signal}")
+
+
+def unexpected(fault: Exception) -> DiakenError:
+    """Ours for a fault that nothing foresaw: of the disk, or a defect of diaken."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+    if isinstance(fault, OSError) and fault.filename is None and fault.errno in full:
+        return OperationFailed(
+            f"what was to be written could not be: {fault.strerror}",
+            hint="Is the disk full, or what standard output leads to?",
+            code="not_written",
+        )
+    if isinstance(fault, OSError) and fault.filename is not None:
+        return AccessError(f"{os.fsdecode(fault.filename)}: {fault.strerror}")
+    return DiakenError(
+        f"unexpected {type(fault).__name__}: {fault}",
+        hint="This is a defect of diaken; --debug shows where.",
+    )
 
 
 def message_of(fault: BaseException) -> str:

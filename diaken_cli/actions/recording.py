@@ -15,7 +15,15 @@ from diaken_cli.actions.here import node, now
 from diaken_cli.actions.settling import lock_path, reap, without_note
 from diaken_cli.actions.showing import Showing
 from diaken_cli.actions.stopping import Stop
-from diaken_cli.errors import Canceled, DatabaseError, DiakenError, Locked, PartlyFailed
+from diaken_cli.errors import (
+    Canceled,
+    DatabaseError,
+    DiakenError,
+    Locked,
+    PartlyFailed,
+    message_of,
+    unexpected,
+)
 from diaken_cli.events import (
     Emit,
     Event,
@@ -286,9 +294,11 @@ def recorded(
             except DatabaseError as unwritten:  # the next command finds it as interrupted
                 recording.warn(f"how it ended could not be recorded: {unwritten.message}")
             raise
+        except Exception as fault:
+            recording.close(RunStatus.FAILED, unexpected(fault))
+            raise
         except BaseException as fault:
-            died = not isinstance(fault, Exception)
-            recording.close(RunStatus.INTERRUPTED if died else RunStatus.FAILED, _meant(fault))
+            recording.close(RunStatus.INTERRUPTED, Canceled(message_of(fault)))
             raise
         recording.close()
 
@@ -319,12 +329,6 @@ def _begun(
                 told.add(held.run)
         time.sleep(min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
         reap(store)
-
-
-def _meant(fault: BaseException) -> DiakenError:
-    if isinstance(fault, KeyboardInterrupt):
-        return Canceled.by(fault)
-    return DiakenError(f"unexpected {type(fault).__name__}: {fault}")
 
 
 def _status(error: DiakenError, *, left_as_it_is: bool) -> RunStatus:

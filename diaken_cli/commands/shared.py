@@ -7,6 +7,7 @@ every command to its signature. Groups load when they are used: see `commands.La
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
@@ -29,6 +30,7 @@ from diaken_cli.errors import (
     NotFound,
     PartlyFailed,
     UsageError,
+    unexpected,
 )
 from diaken_cli.render.marks import harmless
 from diaken_cli.render.output import Format, Output, perhaps_unheard
@@ -112,6 +114,10 @@ class Call:
                     error = fault
                 except KeyboardInterrupt as fault:
                     error = Canceled.by(fault)
+                except Exception as fault:  # noqa: BLE001  # what became of the run is told
+                    error = unexpected(fault)
+                    if self.options.debug:
+                        traceback.print_exc()
             self._print_record(view, error)
 
     def _print_record(self, view: "View", error: DiakenError | None) -> None:

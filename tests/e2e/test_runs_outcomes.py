@@ -1,12 +1,13 @@
 """What a run on ten real hosts comes to, told by the run, and again by the history."""
 
+import json
 import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.cli import Done
+from tests.e2e.cli import DIAKEN, Done
 from tests.e2e.running import (
     WORK,
     Running,
@@ -233,3 +234,22 @@ def test_output_that_is_not_utf8_is_recorded(cli: Running) -> None:
     assert host["message"].endswith("caf\ufffd \ufffd \x00 end")
     assert {task for task, _ in cli.said(run["id"], "web01")} == {"Raw", "Say", "Fail"}
     told(cli, run)
+
+
+def test_a_defect_in_the_middle_of_a_run_leaves_its_record(cli: Running, lab: Lab) -> None:
+    defect = (
+        "from diaken_cli.services.ansible import launch; launch.carry_out = None;"
+        "from diaken_cli.__main__ import main; main()"
+    )
+    argv = [DIAKEN[0], "-c", defect, "run", "group", "ten", "work", "--json"]
+    options: dict[str, Any] = {"cwd": cli.folder, "env": cli.environment}
+
+    done = lab.exec(argv, **options, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    run = json.loads(done.stdout)
+    assert (run["status"], run["error"]["code"]) == ("failed", "unexpected")
+    assert run["error"]["message"].startswith("unexpected TypeError: ")
+    assert {each["status"] for each in run["hosts"]} == {"skipped"}
+    assert "Traceback" not in done.stderr
+    assert cli.json("history", "show", str(run["id"])) == run

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.schedules.executing import TakenByAnother, execute
 from diaken_cli.actions.stopping import Stop
-from diaken_cli.errors import Canceled, Conflict, DiakenError
+from diaken_cli.errors import Canceled, Conflict, DiakenError, unexpected
 from diaken_cli.events import Event
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.words import ScheduleStatus
@@ -137,7 +137,7 @@ def _carry_out(outside: Outside, task: TaskRecord, stop: Stop) -> tuple[str, Hap
     except DiakenError as error:
         return f"broken {error.message}", None
     except Exception as fault:  # noqa: BLE001  # one line reaches cron's mail, and no traceback
-        return f"broken unexpected {type(fault).__name__}: {fault}", None
+        return f"broken {unexpected(fault).message}", None
     if settled is None:
         return "taken", None
     happened = Happened(task.name, settled.run, settled.outcome, settled.news)
