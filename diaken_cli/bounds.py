@@ -64,5 +64,5 @@ REST_CALLS = 10_000  # of one session: one for each tag and category
 
 # ── Ansible ──────────────────────────────────────────────────────────────────────────────────
 
-EVENT = 64 * MB  # what its callback tells at once; of results it cuts long before
+EVENT = 32 * MB  # what its callback tells at once; of results it cuts long before
 LAST_WORDS = 64 * KB  # what it printed where it could not go on

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import select
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -38,7 +39,8 @@ class Channel:
         self._descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with suppress(OSError):  # it works with less, too
             fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, _CAPACITY)
-        self._rest = bytearray()
+        self._lines: deque[bytes] = deque()
+        self._rest = bytearray()  # the beginning of a line
         self._heard = 0  # bytes of what Ansible has printed
 
     @property
@@ -52,10 +54,8 @@ class Channel:
         Raises Malformed for a line that is none; those behind it come with the next call.
         """
         while True:
-            while b"\n" in self._rest:
-                line, _, rest = self._rest.partition(b"\n")
-                self._rest = rest
-                yield _parsed(bytes(line))
+            while self._lines:
+                yield _parsed(self._lines.popleft())
             if not self._receive():
                 return
 
@@ -87,7 +87,11 @@ class Channel:
         if len(self._rest) + len(data) > bounds.EVENT:
             self._rest.clear()
             raise Malformed(f"larger than {bounds.EVENT // bounds.MB} MB")
-        self._rest += data
+        first, *more = data.split(b"\n")
+        self._rest += first
+        for line in more:
+            self._lines.append(bytes(self._rest))
+            self._rest = bytearray(line)
         return bool(data)
 
 
