@@ -50,7 +50,7 @@ PLAYBOOKS = {
   gather_facts: false
   tasks:
     - name: Look
-      ansible.builtin.raw: "! pgrep -f 'sleep {{ argument }}' -u root | grep -v $$"
+      ansible.builtin.raw: "! pgrep -u root -f '[s]leep {{ argument }}'"
 """,
 }
 SLEEPERS = 2
