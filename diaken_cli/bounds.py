@@ -9,14 +9,28 @@ MB = 1024 * KB
 
 # ── files: all in bytes ──────────────────────────────────────────────────────────────────────
 
-CONFIG_FILE = MB
+CONFIG_FILE = 512 * KB
+CONFIG_DOTS = 50  # in one line: the time that a.b.c.… takes grows with their square
 PLAYBOOK = 8 * MB
-VARIABLES_FILE = 64 * MB
-INVENTORY = 64 * MB  # all of its files together
-CSV_FILE = 64 * MB
+PLAYBOOK_HEAD = 64 * KB  # by which it is told that it is one, and described
+ANSIBLE_CFG = MB
+VARIABLES_FILE = 16 * MB
+INVENTORY = 16 * MB  # all of its files together
+INVENTORY_FILES = 20_000
+CSV_FILE = 16 * MB
+CSV_LINE = MB
+CSV_COLUMNS = 1000
 KEY_FILE = MB
-HOSTS_FILE = 64 * MB
+HOSTS_FILE = 16 * MB
+CRON_FILE = MB
 OWN_NOTE = MB  # what diaken itself has written beside its database
+READER_SECONDS = 10  # that who reads a pipe may pause into which diaken writes
+
+# ── what files hold ──────────────────────────────────────────────────────────────────────────
+
+IMPORTED_HOSTS = 20_000
+YAML_VALUES = 400_000  # of one document, as if its aliases were written out
+YAML_LEVELS = 100
 
 # ── programs: their output in bytes, and how long they may take in seconds ───────────────────
 
@@ -31,6 +45,7 @@ ANSIBLE_VERSION_SECONDS = 60
 SYNTAX_SECONDS = 120
 INVENTORY_OUTPUT = 32 * MB  # Ansible's answer, with each host's variables of all its groups
 INVENTORY_SECONDS = 120
+INVENTORY_MEMORY = 640 * MB  # of Ansible, which takes 25 KB for a host of YAML
 
 # ── hosts ────────────────────────────────────────────────────────────────────────────────────
 

@@ -44,20 +44,51 @@ def beginning(path: str | os.PathLike[str], most: int) -> bytes:
         return file.read(most)
 
 
+def text(path: str | os.PathLike[str], most: int, errors: str = "strict") -> str:
+    """The text of a regular file of UTF-8, in which all lines end in the same way.
+
+    Raises as `read`, and UnicodeDecodeError where `errors` is not "replace".
+    """
+    return decoded(read(path, most), errors)
+
+
+def decoded(content: bytes, errors: str = "strict") -> str:
+    """The text of such content; a mark of the byte order is none of it."""
+    content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return content.decode("utf-8-sig", errors)
+
+
 def opened(path: str | os.PathLike[str]) -> "BinaryIO":
     """A regular file, open to read of it what is wanted. Raises as `read`."""
+    return open(open_regular(path, os.O_RDONLY), "rb")
+
+
+def open_regular(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int:
+    """A descriptor of a regular file; `mode` is for one that is made. Raises as `read`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, mode)
     except OSError as fault:
-        if fault.errno == errno.ENXIO:
-            raise _refused(errno.ENXIO, "a socket, not a regular file", path) from None
+        if fault.errno == errno.ENXIO:  # a pipe that nobody reads, a socket
+            check_regular(path)
         raise
     try:
-        _check_regular(descriptor, path)
+        _check_mode(os.fstat(descriptor).st_mode, path)
     except BaseException:
         os.close(descriptor)
         raise
-    return open(descriptor, "rb")  # noqa: PTH123
+    return descriptor
+
+
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """See that another program may be given this file to read: it would wait at a pipe.
+
+    What is not there is that program's to tell. Raises Refused.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except OSError:
+        return
+    _check_mode(mode, path)
 
 
 def read_own(path: str | os.PathLike[str], most: int) -> bytes:
@@ -89,7 +120,7 @@ def open_own(path: str | os.PathLike[str], flags: int) -> int:
             raise _refused(errno.ENXIO, "not a regular file", path) from None
         raise
     try:
-        _check_regular(descriptor, path)
+        _check_mode(os.fstat(descriptor).st_mode, path)
         if os.fstat(descriptor).st_uid not in (os.geteuid(), 0):
             raise _refused(errno.EPERM, "another account's", path)
     except BaseException:
@@ -98,8 +129,7 @@ def open_own(path: str | os.PathLike[str], flags: int) -> int:
     return descriptor
 
 
-def _check_regular(descriptor: int, path: str | os.PathLike[str]) -> None:
-    mode = os.fstat(descriptor).st_mode
+def _check_mode(mode: int, path: str | os.PathLike[str]) -> None:
     if not stat.S_ISREG(mode):
         kind = next((name for is_one, name in _KINDS if is_one(mode)), "no regular file")
         number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL

@@ -4,13 +4,13 @@ Only the standard library is used, and of it only what is quick to import: pathl
 dataclasses would cost more than the answer may. What is out of the ordinary, mistakes included, is
 left to the app, which says it well.
 """
-# ruff: noqa: PTH100, PTH109, PTH110, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH100, PTH109, PTH110, PTH116, PTH118, PTH120
 
 import os
 import sys
 import time
 
-from diaken_cli import files
+from diaken_cli import bounds, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,8 +180,7 @@ def _config_file(config: str | None, environ: "Mapping[str, str]") -> tuple[str,
     usual = [os.path.join(own, "diaken/config.toml"), SYSTEM_FILE]
     for path in [os.path.abspath(asked)] if asked else usual:
         try:
-            with open(path, "rb") as file:
-                return path, file.read().decode()
+            return path, files.read(path, bounds.CONFIG_FILE).decode()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeDecodeError):
@@ -196,6 +195,8 @@ def _path_in(text: str) -> str | None:
     try:
         return scan(text)
     except HandOver:
+        if any(line.count(".") > bounds.CONFIG_DOTS for line in text.split("\n")):
+            raise  # it may take tomllib hours
         import tomllib  # costs as much as all the rest, so it is for what is not plain
 
         try:

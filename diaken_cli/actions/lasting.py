@@ -63,7 +63,7 @@ class Lasting:
                 about: {key: datetime.fromtimestamp(at, UTC) for key, at in own.items()}
                 for about, own in kept.items()
             }
-        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}
         return {
             about: own

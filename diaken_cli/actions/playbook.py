@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from diaken_cli import files
 from diaken_cli.actions import password_variables
 from diaken_cli.actions.recording import Recording
 from diaken_cli.actions.trusted import refuse_exposed_vaults, refuse_open_playbook
@@ -188,7 +189,7 @@ def _work(
     _refuse_exposed(found, options, config)
     section = config.ansible
     vault = options.vault_password_file or section.vault_password_file
-    return Work(
+    work = Work(
         name=name,
         playbook=found.path,
         targets=tuple(target(host, config.ssh) for host in hosts),
@@ -207,6 +208,26 @@ def _work(
         hidden_environment=password_variables.names(store),
         repository=found.repository(),
     )
+    _check_files(work)
+    return work
+
+
+def _check_files(work: Work) -> None:
+    """Raise AnsibleNotStarted where Ansible, or ssh(1), would wait at a pipe in a file's place."""
+    keys = {"SSH key": {work.ssh.key, *(each.key for each in work.targets)}}
+    vaults = {each.partition("@")[2] for each in work.options.vault_ids}
+    kinds: Mapping[str, set[Any]] = {
+        **keys,
+        "vault password file": {work.vault_password_file, *vaults},
+        "file of known hosts": {work.ssh.known_hosts},
+    }
+    for kind, paths in kinds.items():
+        for path in sorted({str(path) for path in paths if path}):
+            try:
+                files.check_regular(os.path.expanduser(path))  # noqa: PTH111
+            except files.Refused as fault:
+                told = f"the {kind} {path} can't be read: {fault.strerror}"
+                raise AnsibleNotStarted(f"Ansible did not start {work.name}: {told}") from None
 
 
 def _not_started(name: str, fault: NotFound | ValueError) -> AnsibleNotStarted:

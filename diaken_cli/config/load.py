@@ -1,11 +1,12 @@
 """The config file, `DIAKEN_*` and the defaults -> one `Config`, or all that is wrong with them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diaken_cli import trust, units
+from diaken_cli import bounds, files, trust, units
 from diaken_cli.config.kinds import Kind, Place
 from diaken_cli.config.places import asked_file, default_database, home, searched
 from diaken_cli.config.sections import SECTIONS, Config, DeployConfig, Source, kinds
@@ -14,6 +15,7 @@ from diaken_cli.errors import AccessError, ConfigurationError
 Document = Mapping[str, Any]
 Values = dict[str, dict[str, Any]]
 PREFIX = "DIAKEN_"
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 def load(explicit: Path | None, environ: Mapping[str, str]) -> Config:
@@ -74,7 +76,9 @@ def read_document(path: Path) -> Document:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        text = files.read(path, bounds.CONFIG_FILE).decode()
+        _check_dots(text, path)
+        return tomllib.loads(text)
     except OSError as fault:
         raise _unreadable(path, fault) from fault
     except UnicodeDecodeError as fault:
@@ -99,6 +103,15 @@ def _way_out(exposure: trust.Exposure) -> str:
         name = exposure.name
         return f"Run it as that account: sudo -u {name} diaken …; or make it yours: {exposure.fix}"
     return f"Close it: {exposure.fix}; or name another file with --config."
+
+
+def _check_dots(text: str, path: Path) -> None:
+    """Refuse a key of hundreds of parts: tomllib takes cubic time for it."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > bounds.CONFIG_DOTS:
+            outside = _QUOTED.sub("", line.partition("#")[0])
+            if outside.count(".") > bounds.CONFIG_DOTS:
+                raise ConfigurationError(f"{path}: line {number} has a key of too many parts")
 
 
 def _unreadable(path: Path, fault: OSError) -> ConfigurationError:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from diaken_cli import bounds, files
 from diaken_cli.config import Config
 from diaken_cli.config.sections import Source
 from diaken_cli.errors import AccessError, ConfigurationError, Conflict
@@ -87,10 +88,10 @@ def program() -> Path:
 def installed(path: Path = CRON_D) -> str | None:
     """What the file holds, or None where there is none."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")  # it may be somebody else's
+        return files.text(path, bounds.CRON_FILE, "replace")  # it may be somebody else's
     except FileNotFoundError:
         return None
-    except PermissionError as fault:
+    except OSError as fault:
         raise AccessError(f"{path} can't be read: {fault.strerror}") from fault
 
 

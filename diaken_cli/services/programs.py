@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import resource
 import selectors
 import signal
 import subprocess
@@ -73,11 +74,13 @@ class Running:
         given: bytes | None = None,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        memory: int | None = None,
     ) -> None:
         """Start it; it has `seconds` from now on, and may print `most` bytes.
 
         With `most` None its output is not taken in at all. `given` is its standard input; else
-        it has none. A Ctrl-C at the terminal does not reach it: who waits for it ends it.
+        it has none. It gets `memory` bytes at most, where that is said. A Ctrl-C at the terminal
+        does not reach it: who waits for it ends it.
 
         Raises OSError where it can't be started, ValueError for an argument with a zero byte.
         """
@@ -95,6 +98,9 @@ class Running:
             env=None if env is None else dict(env),
             start_new_session=True,
         )
+        if memory is not None:  # it is at its beginning still, and needs little
+            with suppress(ProcessLookupError):
+                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (memory, memory))
         # Where only a thread waits for it, and the process ends meanwhile, nothing goes on.
         atexit.register(self._kill)
 

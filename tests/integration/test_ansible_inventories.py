@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from diaken_cli import bounds
 from diaken_cli.actions.hosts import Places
 from diaken_cli.actions.importing.ansible import read_ansible
 from diaken_cli.actions.importing.candidates import Candidate, Source
@@ -290,3 +292,19 @@ def test_hosts_come_in_the_order_that_ansible_has(
         listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         hosts = [line.strip() for line in listed.splitlines()[1:]]
         assert [host for host in order if host in hosts] == hosts
+
+
+@pytest.mark.parametrize("name", ["hosts.ini", "hosts.yml"])
+def test_a_range_of_a_million_hosts_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(bounds, "INVENTORY_MEMORY", 200 * bounds.MB)
+    some = "web[0000000:9999999]"
+    text = f"[web]\n{some}\n" if name == "hosts.ini" else f"web: {{hosts: {{'{some}': }}}}\n"
+    path = tmp_path / name
+    path.write_text(text)
+
+    with pytest.raises(InvalidInput, match="is too large: Ansible would need more than 200 MB"):
+        read(path)
+
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 300_000  # KB

@@ -3,6 +3,7 @@
 Real hosts: web01 to web03 in group web, web04 in lb, web05 in none.
 """
 
+import os
 import re
 import textwrap
 from dataclasses import replace
@@ -266,3 +267,18 @@ def test_the_plays_own_connection_is_the_plays_business(repository: Repository) 
     )
 
     assert told(ran) == {"web01": {"lock": str(repository.bench.lock)}}
+
+
+@pytest.mark.parametrize("name", ["group_vars/web.yml", "host_vars/web01.yml"])
+def test_a_pipe_in_the_place_of_a_file_of_variables_is_told_and_not_waited_for(
+    bench: Bench, name: str
+) -> None:
+    repository = Repository(bench)
+    path = repository.file(name, "")
+    path.unlink()
+    os.mkfifo(path)
+
+    ran = repository.run(WHO, 1, timeout=60.0)
+
+    assert not ran.outcome.timed_out
+    assert f"{path} is not a regular file" in str(ran.outcome)

@@ -119,7 +119,7 @@ def test_what_a_vault_encrypts_as_a_whole_is_left_to_ansible(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("password: [s3cret\n", "is neither YAML nor JSON: expected"),
+        ("password: [s3cret\n", "is neither YAML nor JSON: did not find expected"),
         ("- s3cret\n", "holds no variables: a mapping of names to values is expected"),
         ("s3cret\n", "holds no variables"),
         ("", "holds no variables"),
@@ -127,7 +127,7 @@ def test_what_a_vault_encrypts_as_a_whole_is_left_to_ansible(tmp_path: Path) -> 
         ("a: 1\nb: s3cret\x01\n", "a character that may not stand there in line 2"),
         ("a: !!s3cret 1\n", "is neither YAML nor JSON"),
         ("s3cret: 2026-13-45\n", "holds a value that can't be read as YAML"),
-        ("s3cret: " + "[" * 5000, "holds a value that can't be read as YAML"),
+        ("s3cret: " + "[" * 5000, "is neither YAML nor JSON"),
         ("a: !!bool s3cret\n", "holds a value that can't be read as YAML"),
         ("s3cret: !!int ''\n", "holds a value that can't be read as YAML"),
         ("a: !!timestamp s3cret\n", "holds a value that can't be read as YAML"),

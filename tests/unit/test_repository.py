@@ -92,7 +92,7 @@ def test_what_anybody_can_write_is_refused(tmp_path: Path, open_to_all: str) -> 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "ansible.cfg")
 
-    with pytest.raises(AnsibleNotStarted, match="is no regular file"):
+    with pytest.raises(AnsibleNotStarted, match="it is a pipe, not a regular file"):
         repository(tmp_path)
 
 

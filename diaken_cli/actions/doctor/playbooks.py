@@ -11,14 +11,14 @@ from pathlib import Path
 
 import yaml
 
+from diaken_cli import bounds, files
 from diaken_cli.actions.doctor import exposed
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.errors import NotFound
-from diaken_cli.services.ansible import catalog
+from diaken_cli.services.ansible import bounded_yaml, catalog
 from diaken_cli.store import Store
 
 PARSING_SECONDS = 15.0
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def check(folders: Sequence[Path]) -> Iterable[Finding]:
@@ -66,8 +66,9 @@ def check_tasks(store: Store, folders: Sequence[Path]) -> Iterable[Finding]:
 def parse(path: Path) -> str | None:
     """What is wrong with a file of YAML, or None; tags of Ansible's own are no mistake."""
     try:
-        with path.open(encoding="utf-8") as file:
-            yaml.compose(file, Loader=_LOADER)
+        bounded_yaml.compose(files.text(path, bounds.PLAYBOOK))
+    except bounded_yaml.TooMuch as fault:
+        return f"it can't be read: {fault.problem}"
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark
         where = f" in line {mark.line + 1}" if mark else ""

@@ -24,9 +24,22 @@ def check_key(key: Path, *, has_agent: bool) -> Iterable[Finding]:
             "name the right one in [ssh] key; make one with: ssh-keygen -t ed25519",
         )
         return
-    if not stat.S_ISREG(status.st_mode) or not os.access(key, os.R_OK):
+    try:
+        files.read(key, bounds.KEY_FILE)
+    except files.Refused as fault:
+        yield about.problem(
+            f"it can't be read: {fault.strerror}", "name the right one in [ssh] key"
+        )
+    except OSError:
         yield about.problem("it can't be read", f"chown {trust.account(os.geteuid())} {key}")
-    elif status.st_uid == os.geteuid() and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    else:
+        yield from _judged(about, key, status, has_agent=has_agent)
+
+
+def _judged(
+    about: About, key: Path, status: os.stat_result, *, has_agent: bool
+) -> Iterable[Finding]:
+    if status.st_uid == os.geteuid() and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         mode = stat.S_IMODE(status.st_mode)
         said = f"other accounts can open it (mode {mode:04o}): ssh refuses it"
         yield about.problem(said, f"chmod 600 {key}")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from diaken_cli import units
+from diaken_cli import bounds, units
 from diaken_cli.actions import variables
 from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.ansible_groups import Groups, collisions
@@ -43,6 +43,8 @@ def read_ansible(path: Path, resolve: Resolve = addresses_of) -> Source:
     """The hosts of a file or a folder. Raises InvalidInput where Ansible can't read it."""
     try:
         inventory = read_inventory(path)
+        if len(inventory.hosts) > bounds.IMPORTED_HOSTS:
+            raise ValueError(f"has more than {bounds.IMPORTED_HOSTS} hosts: import it in parts")
     except OSError as fault:
         what = "" if fault.filename in (None, str(path)) else f"{fault.filename} "
         message = f"{what}can't be read: {fault.strerror}"

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from diaken_cli import bounds, files
 from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.actions.variables import stored_name
@@ -34,6 +36,7 @@ LABELS = {f"--{each.replace('_', '-')}": f"column {each}" for each in COLUMNS} |
     "NAME": "column name"
 }
 _SEPARATOR = re.compile(r"\"?sep=([^\"\r\n])\"?,*", re.IGNORECASE)
+_AHEAD = 64 * bounds.KB  # characters, in which the header is looked for
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
@@ -51,13 +54,19 @@ def parse(text: str, path: str) -> Source:
     except StopIteration:
         raise _refused(path, "is empty: a header row with at least name and ip is needed") from None
     columns = _columns(header, path, number)
-    candidates = tuple(_candidate(number, columns, cells) for number, cells in lines)
+    candidates = tuple(
+        _candidate(number, columns, cells)
+        for number, cells in itertools.islice(lines, bounds.IMPORTED_HOSTS)
+    )
+    if next(lines, None) is not None:
+        raise _refused(path, f"has more than {bounds.IMPORTED_HOSTS} hosts: import them in parts")
     return Source(candidates, LABELS)
 
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = files.read(path, bounds.CSV_FILE)
+        _check_lines(content, str(path))
         if content.startswith(_UTF16):
             raise _refused(str(path), "is UTF-16; save it as CSV UTF-8")
         return content.decode("utf-8-sig")
@@ -68,9 +77,17 @@ def _text(path: Path) -> str:
         raise _refused(str(path), f"line {line} is not UTF-8; save it as CSV UTF-8") from fault
 
 
+def _check_lines(content: bytes, path: str) -> None:
+    """Refuse a line of more than twice `CSV_LINE`, and at times one of more than once."""
+    for begin in range(0, len(content) - bounds.CSV_LINE, bounds.CSV_LINE):
+        if content.find(b"\n", begin, begin + bounds.CSV_LINE) < 0:
+            line = content.count(b"\n", 0, begin) + 1
+            raise _refused(path, f"line {line} is longer than {files.size(bounds.CSV_LINE)}")
+
+
 def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not empty, with the number of the line on which it begins."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in text[:_AHEAD].splitlines() if line.strip()), "")
     told = _SEPARATOR.fullmatch(first)
     delimiter = told[1] if told else max(",;\t", key=first.count)
     lines = io.StringIO(text, newline="")
@@ -93,6 +110,8 @@ def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
 
 def _columns(header: Sequence[str], path: str, number: int) -> list[str]:
     """The names of the columns. Raises InvalidInput with all that is wrong with them."""
+    if len(header) > bounds.CSV_COLUMNS:
+        raise _refused(path, f"line {number} has more than {bounds.CSV_COLUMNS} columns")
     names = [
         f"{VARIABLE}{each[len(VARIABLE) :]}" if each.lower().startswith(VARIABLE) else each.lower()
         for each in header

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from diaken_cli.actions import writing
 from diaken_cli.errors import AccessError
 from diaken_cli.events import Emit, Event, SnapshotFinished, Warned
 from diaken_cli.words import SnapshotStatus
@@ -50,11 +51,8 @@ def line(event: SnapshotFinished) -> str:
 def _append(path: Path, text: str) -> None:
     """One write of one line: lines of processes that log at the same time don't mix."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, text.encode())
-        finally:
-            os.close(descriptor)
+        with writing.opened(path, os.O_APPEND | os.O_CREAT) as descriptor:
+            writing.pour(descriptor, text.encode())
     except OSError as fault:
         raise AccessError(
             f"the snapshot log {path} can't be written: {fault.strerror}",

@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 import diaken_cli
+from diaken_cli import bounds, files
 from diaken_cli.errors import NotFound
+from diaken_cli.services.ansible import bounded_yaml
 from diaken_cli.services.ansible.repository import Repository, repository
 from diaken_cli.units import nearest_names
 
@@ -28,7 +30,6 @@ _PARTS = frozenset(
 )
 _PARTS_BEGIN, _PARTS_END = "inventor", "_vars"
 _ENVIRONMENT = "pyvenv.cfg"  # in the folder of a Python environment
-_HEAD = 64 * 1024  # characters of a file that are looked at
 _KEY_OF_PLAY = r"(?:hosts|(?:ansible\.(?:builtin|legacy)\.)?import_playbook)"
 _NAMED = re.compile(rf"{_KEY_OF_PLAY}[\"']? *:")
 _FIRST_KEY = re.compile(r"^(?P<indent> *- +)[A-Za-z]", re.MULTILINE)
@@ -109,12 +110,22 @@ def find(name: str, paths: Sequence[Path]) -> Playbook:
                 path = folder / f"{name}{suffix}"
                 if os.path.isfile(path):  # noqa: PTH113  is_file() raises for a name too long
                     return _read(name, path, folder)
+                if not os.path.isdir(path):  # noqa: PTH112  as above
+                    _refuse_what_is_no_file(name, path)
     known = [playbook.name for playbook in list_playbooks(paths)]
     near = nearest_names(name.removesuffix(".yml").removesuffix(".yaml"), known)
     raise NotFound(
         f"no playbook {name!r} in {', '.join(_described(folder) for folder in folders)}",
         hint=f"Did you mean {near}?" if near else _LIST,
     )
+
+
+def _refuse_what_is_no_file(name: str, path: Path) -> None:
+    try:
+        files.check_regular(path)
+    except files.Refused as fault:
+        told = f"playbook {name} can't be read: {path}: {fault.strerror}"
+        raise NotFound(told, hint="Put a file in its place.") from None
 
 
 def list_playbooks(paths: Sequence[Path]) -> tuple[Playbook, ...]:
@@ -137,8 +148,8 @@ def list_playbooks(paths: Sequence[Path]) -> tuple[Playbook, ...]:
 
 def _yaml_files(folder: Path, others: Collection[str]) -> Iterator[Path]:
     """The files of an entry that may be playbooks; those of an entry within it are its own."""
-    for where, folders, files in os.walk(folder):
-        if _ENVIRONMENT in files:
+    for where, folders, names in os.walk(folder):
+        if _ENVIRONMENT in names:
             folders.clear()
             continue
         within = os.path.abspath(where)  # noqa: PTH100
@@ -148,7 +159,7 @@ def _yaml_files(folder: Path, others: Collection[str]) -> Iterator[Path]:
             if not _is_part(each) and os.path.join(within, each) not in others  # noqa: PTH118
         ]
         # "x.yaml" after "x.yml": `find` takes the latter.
-        for file in sorted(files, key=lambda name: (Path(name).stem, len(Path(name).suffix))):
+        for file in sorted(names, key=lambda name: (Path(name).stem, len(Path(name).suffix))):
             if file.endswith(_SUFFIXES) and not file.startswith("."):
                 yield Path(where) / file
 
@@ -159,10 +170,7 @@ def _is_part(folder: str) -> bool:
 
 def _head(path: Path) -> str:
     try:
-        if not path.is_file():  # a pipe would be waited for
-            return ""
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return file.read(_HEAD)
+        return files.decoded(files.beginning(path, bounds.PLAYBOOK_HEAD), "replace")
     except OSError:  # unreadable for this account, or a link to nowhere: Ansible will say so
         return ""
 
@@ -187,8 +195,8 @@ def _has_plays(text: str) -> bool:
 def _has_plays_in_another_form(text: str) -> bool:
     """Whether it is one with braces, an anchor, or a dash that is alone in its line."""
     try:
-        document = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
+        document = bounded_yaml.compose(text)
+    except (yaml.YAMLError, ValueError):
         return False
     first = document.value[0] if isinstance(document, yaml.SequenceNode) and document.value else 0
     if not isinstance(first, yaml.MappingNode):

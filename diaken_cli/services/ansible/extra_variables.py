@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from diaken_cli import bounds, files
+from diaken_cli.services.ansible import bounded_yaml
 from diaken_cli.words import REPOINTING
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -15,7 +17,7 @@ _VAULT = "$ANSIBLE_VAULT;"
 _QUOTED = re.compile(r"'.*'", re.DOTALL)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(bounded_yaml.Loader):
     """Reads Ansible's YAML for the names in it: what a tag (`!vault`) means is Ansible's affair."""
 
 
@@ -81,7 +83,7 @@ def _at_home(text: str) -> Path:
 
 def _file(path: Path) -> Path:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.text(path, bounds.VARIABLES_FILE)
     except OSError as fault:
         raise ValueError(f"{path} can't be read: {fault.strerror}") from fault
     except UnicodeDecodeError as fault:
@@ -94,6 +96,8 @@ def _file(path: Path) -> Path:
 def _parsed(text: str, where: str) -> Mapping[str, Any]:
     try:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except bounded_yaml.TooMuch as fault:
+        raise ValueError(f"{where} can't be read: {fault.problem}") from None
     except yaml.MarkedYAMLError as fault:
         # Its own text, and what stands in quotes in its reason, may be the secret of a variable.
         reason = _QUOTED.sub("'…'", fault.problem or "it can't be read")
@@ -101,7 +105,8 @@ def _parsed(text: str, where: str) -> Mapping[str, Any]:
         place = f" in line {mark.line + 1}" if mark else ""
         raise ValueError(f"{where} is neither YAML nor JSON: {reason}{place}") from None
     except yaml.reader.ReaderError as fault:
-        line = text.count("\n", 0, fault.position) + 1
+        before = text.encode(errors="replace")[: fault.position]  # libyaml counts bytes
+        line = before.count(b"\n") + 1
         raise ValueError(
             f"{where} is neither YAML nor JSON: a character that may not stand there in line {line}"
         ) from None

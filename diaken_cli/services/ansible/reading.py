@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import resource
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from diaken_cli.services.ansible.staging import Staged, stage
 from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import SshSettings
 
+_OUT_OF_MEMORY = "MemoryError"
 _PLUGINS = {".yml": "yaml", ".yaml": "yaml", ".json": "yaml", ".toml": "toml"}
 _PLUGINS_OF_A_FOLDER = "yaml,ini"
 # What Ansible says of each plugin that it tried is a warning; its error is only that none is left.
@@ -159,6 +161,7 @@ def _ask(staged: Staged, folder: Path, program: str, *more: str) -> programs.Run
         most=bounds.INVENTORY_OUTPUT,
         cwd=folder,
         env=environment.inherited(os.environ) | settings,
+        memory=bounds.INVENTORY_MEMORY,
     )
 
 
@@ -171,12 +174,21 @@ def _answer(program: programs.Running, staged: Staged) -> programs.Ended:
     except programs.PrintedTooMuch:
         most = files.size(bounds.INVENTORY_OUTPUT)
         raise ValueError(f"comes to more than {most}, with all variables of each host") from None
+    if ended.status != 0 and (_OUT_OF_MEMORY in ended.said or _needed_all_memory()):
+        most = files.size(bounds.INVENTORY_MEMORY)
+        raise ValueError(f"is too large: Ansible would need more than {most} for it")
     if ended.status != 0:
         # The last of the plugins that tried it is the one for files of no special name.
         reasons = _REASON.findall(ended.said)
         reason = staged.real(reasons[-1] if reasons else complaint(ended.said))
         raise ValueError("; ".join([f"can't be read by Ansible: {reason}", *staged.left_out]))
     return ended
+
+
+def _needed_all_memory() -> bool:
+    """Whether an Ansible came near its bound: not each of its messages has Python's own word."""
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * bounds.KB
+    return most > 0.8 * bounds.INVENTORY_MEMORY
 
 
 def _unread(staged: Staged, said: str) -> list[str]:

@@ -3,17 +3,19 @@
 import configparser
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from diaken_cli import bounds, files
 from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.services.ansible.setting_owners import owner, paths_in
 from diaken_cli.services.ansible.setting_table import Owner
 
 NAME = "ansible.cfg"
-_LARGEST = 1024 * 1024  # bytes
+_MANY_BLANKS = re.compile(r"[ \t\f\v]{200}")  # configparser takes quadratic time for them
 _VAULTS = {  # what opens vaults, and is not the repository's to say: what to give in its place
     "vault_password_file": "--vault-password-file FILE",
     "vault_identity_list": "--vault-id LABEL@FILE",
@@ -130,18 +132,22 @@ def _read(path: Path) -> Repository:
 
 def _text(path: Path) -> str:
     """Its text. Raises AnsibleNotStarted where it is none to trust, OSError, UnicodeDecodeError."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise AnsibleNotStarted(f"{path} is no regular file")
-    if status.st_size > _LARGEST:
-        raise AnsibleNotStarted(f"{path} is larger than {_LARGEST} bytes")
-    for trusted in (path, path.parent):
-        if trusted.stat().st_mode & stat.S_IWOTH:
+    with files.opened(path) as file:
+        status = os.fstat(file.fileno())
+        content = file.read(bounds.ANSIBLE_CFG + 1)
+    if len(content) > bounds.ANSIBLE_CFG:
+        raise AnsibleNotStarted(f"{path} is larger than {files.size(bounds.ANSIBLE_CFG)}")
+    for trusted, mode in ((path, status.st_mode), (path.parent, path.parent.stat().st_mode)):
+        if mode & stat.S_IWOTH:
             raise AnsibleNotStarted(
                 f"{path} is not read: anybody can write {trusted}",
                 hint=f"See to it that only its owner can: chmod o-w {trusted}",
             )
-    return path.read_text(encoding="utf-8")
+    text = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode()
+    if found := _MANY_BLANKS.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise AnsibleNotStarted(f"{path} can't be read: line {line} has too many blanks in a row")
+    return text
 
 
 def _absolute(value: str, paths: str | None, folder: Path) -> str:

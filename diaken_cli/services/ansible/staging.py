@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
+from diaken_cli import bounds, files
+from diaken_cli.services.ansible import bounded_yaml
+
 VARIABLES = ("group_vars", "host_vars")
-MOST_FILES = 20_000
-MOST_BYTES = 64 * 2**20
 # What Ansible passes over in a folder: REJECT_EXTS of its constants.py, and INVENTORY_IGNORE_EXTS.
 _IGNORED = re.compile(
     r"^\.|^vars_plugins$"
@@ -46,9 +49,15 @@ class Staged:
         """Write a copy. Raises ValueError where there is too much of it."""
         self._count += 1
         self._bytes += len(content)
-        if self._count > MOST_FILES or self._bytes > MOST_BYTES:
-            most = f"{MOST_FILES} files and {MOST_BYTES // 2**20} MB"
+        if self._count > bounds.INVENTORY_FILES or self._bytes > bounds.INVENTORY:
+            most = f"{bounds.INVENTORY_FILES} files and {files.size(bounds.INVENTORY)}"
             raise ValueError(f"is too large for an inventory: at most {most}")
+        try:
+            bounded_yaml.check(content.decode("utf-8-sig", "replace"))
+        except bounded_yaml.TooMuch as fault:
+            raise ValueError(f"can't be read: {self.real(str(target))}: {fault.problem}") from None
+        except (yaml.YAMLError, ValueError):
+            pass  # it is INI; or Ansible says better what is wrong with it
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         target.write_bytes(content.removeprefix(_BOM))
 
@@ -86,8 +95,7 @@ def _copy_folder(staged: Staged, source: Path, target: Path, above: tuple[Path, 
             continue
         if each.is_dir():
             _copy_folder(staged, each, target / each.name, (*above, real))
-        elif each.is_file():
-            content = _content(each)
+        elif (content := _content_or_none(staged, each)) is not None:
             if reason := _refusal(each, content, alone=False):
                 staged.left_out.append(f"{each} is left out: it {reason}")
                 continue
@@ -99,7 +107,8 @@ def _copy_folder(staged: Staged, source: Path, target: Path, above: tuple[Path, 
 def _copy_variables(staged: Staged, source: Path, target: Path) -> None:
     for name in VARIABLES:
         for each in _files(source / name):
-            content = _content(each)
+            if (content := _content_or_none(staged, each)) is None:
+                continue
             if content.startswith(_VAULT):
                 told = "a vault encrypts it whole; it needs the vault's password"
                 staged.left_out.append(f"{each} is left out: {told}")
@@ -115,14 +124,24 @@ def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
     for each in sorted(folder.iterdir()):
         if each.is_dir():
             yield from _files(each, depth + 1)
-        elif each.is_file():
+        elif each.exists():
             yield each
 
 
 def _content(path: Path) -> bytes:
     """What a file holds, or as much of it as is too much."""
-    with path.open("rb") as file:
-        return file.read(MOST_BYTES + 1)
+    return files.beginning(path, bounds.INVENTORY + 1)
+
+
+def _content_or_none(staged: Staged, path: Path) -> bytes | None:
+    """What a file of several holds; one that is no regular file is left out."""
+    if not path.exists():  # a link to nowhere
+        return None
+    try:
+        return _content(path)
+    except files.Refused as fault:
+        staged.left_out.append(f"{path} is left out: {fault.strerror}")
+        return None
 
 
 def _refusal(path: Path, content: bytes, *, alone: bool) -> str | None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from diaken_cli import bounds
+from diaken_cli import bounds, files
 from diaken_cli.services import programs
-from diaken_cli.services.ansible import arguments, environment, private
+from diaken_cli.services.ansible import arguments, bounded_yaml, environment, private
 from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import Work
 
@@ -92,8 +92,8 @@ def _may_be_defined_later(said: str, work: Work) -> bool:
 
 def _has_one_play(playbook: Path) -> bool:
     try:
-        document = yaml.compose(_text(playbook), Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
+        document = bounded_yaml.compose(_text(playbook))
+    except (yaml.YAMLError, ValueError):
         return True
     if not isinstance(document, yaml.SequenceNode) or len(document.value) != 1:
         return False
@@ -104,7 +104,7 @@ def _has_one_play(playbook: Path) -> bool:
 
 def _text(playbook: Path) -> str:
     try:
-        return playbook.read_text(encoding="utf-8", errors="replace")
+        return files.text(playbook, bounds.PLAYBOOK, "replace")
     except OSError:  # Ansible will say so
         return ""
 
@@ -113,20 +113,17 @@ def _vaults_beside(folder: Path) -> Iterator[Path]:
     """The files of hosts' and groups' variables that a vault encrypts as a whole."""
     seen = 0
     for kind in ("group_vars", "host_vars"):
-        for where, _, files in os.walk(folder / kind):
-            for file in files:
+        for where, _, names in os.walk(folder / kind):
+            for name in names:
                 seen += 1
                 if seen > _MOST_FILES:
                     return
-                if _begins_with_vault(Path(where) / file):
-                    yield Path(where) / file
+                if _begins_with_vault(Path(where) / name):
+                    yield Path(where) / name
 
 
 def _begins_with_vault(path: Path) -> bool:
     try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(len(_VAULT)) == _VAULT
+        return files.beginning(path, len(_VAULT)) == _VAULT
     except OSError:
         return False

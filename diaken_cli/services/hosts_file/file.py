@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from diaken_cli import bounds, files
 from diaken_cli.errors import AccessError, Conflict
 
 PATIENCE = 30.0
@@ -40,7 +41,7 @@ def locate(path: Path) -> Path:
 def read(target: Path) -> bytes:
     """The bytes of the file; none where there is no file. Raises AccessError."""
     try:
-        return target.read_bytes()
+        return files.read(target, bounds.HOSTS_FILE)
     except FileNotFoundError:
         return b""
     except OSError as fault:
@@ -170,7 +171,7 @@ def _left(target: Path) -> list[Path]:
         found = [each for each in beside if each.name.startswith(_part_of(target))]
         if not backup.exists():
             return found
-        if backup.read_bytes() == read(target):
+        if files.read(backup, bounds.HOSTS_FILE) == read(target):
             return [*found, backup]
     except OSError as fault:
         raise _refused(target, fault) from fault
@@ -184,7 +185,7 @@ def _left(target: Path) -> list[Path]:
 def _check_writable(target: Path) -> None:
     """Raise OSError for a file that is read-only: renaming asks for the folder's leave alone."""
     try:
-        os.close(os.open(target, os.O_WRONLY | os.O_CLOEXEC))
+        os.close(files.open_regular(target, os.O_WRONLY))
     except FileNotFoundError:
         return
 
@@ -247,7 +248,7 @@ def _write_in_place(target: Path, content: bytes) -> None:
     The backup is renamed to its name when it is complete: so a backup that is there can be used.
     """
     backup = _backup_of(target)
-    with target.open("r+b") as file:
+    with os.fdopen(files.open_regular(target, os.O_RDWR), "r+b") as file:
         _written(target, file.read()).replace(backup)
         _flush(target.parent)
         file.seek(0)

@@ -6,11 +6,13 @@ What it needs to know stands in the file that $DIAKEN_VARS names.
 
 import json
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from ansible.errors import AnsibleParserError
 from ansible.inventory.helpers import sort_groups
 from ansible.inventory.host import Host
 from ansible.plugins.vars.host_group_vars import VarsModule as HostGroupVars
@@ -48,6 +50,7 @@ class VarsModule(HostGroupVars):
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         """The variables of hosts or groups, merged in their order."""
         known = _known()
+        loader = _Regular(loader)
         variables: dict[str, Any] = {}
         for entity in entities if isinstance(entities, list) else [entities]:
             if _is_free(entity, known):
@@ -73,17 +76,30 @@ class VarsModule(HostGroupVars):
         }
 
 
-class _Reading:
-    """Ansible's loader, which leaves out of each file what repoints a host, and warns of it."""
+class _Regular:
+    """Ansible's loader, which waits for no pipe that lies where a file of variables should."""
 
-    def __init__(self, loader: Any, entity: Any, known: _Known, display: Any) -> None:
+    def __init__(self, loader: Any) -> None:
         self._loader = loader
-        self._entity = entity
-        self._known = known
-        self._display = display
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
+
+    def load_from_file(self, file_name: str, *arguments: Any, **named: Any) -> Any:
+        """What the file holds; arguments as of Ansible's loader."""
+        if os.path.exists(file_name) and not stat.S_ISREG(os.stat(file_name).st_mode):  # noqa: PTH110, PTH116
+            raise AnsibleParserError(f"{file_name} is not a regular file")
+        return self._loader.load_from_file(file_name, *arguments, **named)
+
+
+class _Reading(_Regular):
+    """One that leaves out of each file what repoints a host, and warns of it."""
+
+    def __init__(self, loader: Any, entity: Any, known: _Known, display: Any) -> None:
+        super().__init__(loader)
+        self._entity = entity
+        self._known = known
+        self._display = display
 
     def load_from_file(self, file_name: str, *arguments: Any, **named: Any) -> Any:
         """What the file holds, less what does not count; arguments as of Ansible's loader."""
