@@ -11,6 +11,7 @@ from typing import Any
 from diaken_cli import files
 from diaken_cli.actions import password_variables
 from diaken_cli.actions.recording import Recording
+from diaken_cli.actions.stopping import Stop
 from diaken_cli.actions.trusted import refuse_exposed_vaults, refuse_open_playbook
 from diaken_cli.config import Config, SshConfig
 from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
@@ -65,7 +66,7 @@ def carry_out(
     if work.become and command:
         work = replace(
             work,
-            become_password=_become_password(command),
+            become_password=_become_password(command, recording.stop),
             become_password_command=tuple(command),
         )
     outcome = launch.carry_out(work, recording.emit, _listening(recording))
@@ -303,6 +304,10 @@ def inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inve
     )
 
 
-def _become_password(command: Sequence[str]) -> str:
-    secret = credentials.resolve(SecretKind.COMMAND, shlex.join(command), os.environ)
-    return secret.reveal()
+def _become_password(command: Sequence[str], stop: Stop) -> str:
+    said = shlex.join(command)
+    try:
+        return credentials.resolve(SecretKind.COMMAND, said, os.environ, stop.requested).reveal()
+    except Canceled:
+        stop.check()  # it says by what
+        raise

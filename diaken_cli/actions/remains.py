@@ -51,7 +51,7 @@ def end(
         if seized is not None:
             with without_note(lock), seized:
                 if _of(store, run_id):  # no other process was first
-                    _end(store, remains, warn)
+                    _end(store, remains, warn, should_stop)
             return True
         processes.kill(remains.uid)  # an Ansible that outlived diaken holds the lock
         if should_stop() or time.monotonic() >= deadline:
@@ -60,24 +60,30 @@ def end(
     return True
 
 
-def end_all(store: Store, warn: Callable[[str], None]) -> None:
-    """The same for each run that died on this machine."""
+def end_all(store: Store, warn: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
+    """The same for each run that died on this machine; the rest is the next one's once stopped."""
     for remains in store.claims.remains():
-        end(store, remains.run, warn)
+        if not should_stop():
+            end(store, remains.run, warn, should_stop)
 
 
 def _of(store: Store, run_id: int) -> list[Remains]:
     return [each for each in store.claims.remains(run_id) if each.node == node()]
 
 
-def _end(store: Store, remains: Remains, warn: Callable[[str], None]) -> None:
+def _end(
+    store: Store,
+    remains: Remains,
+    warn: Callable[[str], None],
+    should_stop: Callable[[], bool],
+) -> None:
     from diaken_cli.services.ansible import private, processes, ssh_calls, stop
 
     lock = lock_path(store, remains.lock)
     processes.kill(remains.uid)
     private.sweep([remains.lock])  # an Ansible that outlived diaken worked in it until now
     calls = ssh_calls.noted(lock)
-    password = _password(ssh_calls.become_password_command(lock), warn)
+    password = _password(ssh_calls.become_password_command(lock), warn, should_stop)
     left = stop.end_at(calls, remains.hosts, remains.uid, password)
     still = None
     if left:
@@ -88,13 +94,16 @@ def _end(store: Store, remains: Remains, warn: Callable[[str], None]) -> None:
     ssh_calls.forget(lock)
 
 
-def _password(command: Sequence[str], warn: Callable[[str], None]) -> str | None:
+def _password(
+    command: Sequence[str], warn: Callable[[str], None], should_stop: Callable[[], bool]
+) -> str | None:
     if not command:
         return None
     from diaken_cli.services import credentials
 
     try:
-        return credentials.resolve(SecretKind.COMMAND, shlex.join(command), os.environ).reveal()
+        said = shlex.join(command)
+        return credentials.resolve(SecretKind.COMMAND, said, os.environ, should_stop).reveal()
     except SecretError as error:
         warn(error.message)
         return None

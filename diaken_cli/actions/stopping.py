@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -31,6 +31,7 @@ class Stop:
         self._received: list[signal.Signals] = []
         self._why = ""
         self._last_at = 0.0
+        self._breaks: Callable[[], bool] | None = None
 
     def requested(self) -> bool:
         """Whether to stop working."""
@@ -44,6 +45,26 @@ class Stop:
         """Raise Canceled where a stop was asked for."""
         if self.requested():
             raise Canceled(self._why)
+
+    @contextmanager
+    def at_once(self, asked: Callable[[], bool] | None = None) -> Iterator[None]:
+        """Let a signal break what only looks, and may wait for an answer for a minute.
+
+        For the main thread. Raises Canceled, also where a stop was asked for before. `asked` says
+        whether one was, where that is another one than the first.
+        """
+        asked = asked or self.requested
+        self._breaks = asked
+        try:
+            if asked():
+                self.check()
+            yield
+        except BaseException:  # a KeyboardInterrupt, or what it became on its way
+            if asked():
+                self.check()
+            raise
+        finally:
+            self._breaks = None
 
     def heed(self) -> "Stop":
         """Note these signals from now on, for as long as this process lives.
@@ -75,6 +96,8 @@ class Stop:
         self._why = self._why or self._reason(self._received[0])
         if len(self._received) >= 3:
             raise StoppedBySignal(self._received[-1].name)
+        if self._breaks is not None and self._breaks():
+            raise KeyboardInterrupt
 
     def _reason(self, received: signal.Signals) -> str:
         if self._lock is not None and received is signal.SIGTERM:

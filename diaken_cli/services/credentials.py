@@ -3,11 +3,11 @@
 import os
 import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from diaken_cli import bounds, files
-from diaken_cli.errors import SecretError
+from diaken_cli.errors import Canceled, SecretError
 from diaken_cli.services import programs
 from diaken_cli.units import shortened
 from diaken_cli.words import SecretKind
@@ -31,14 +31,22 @@ class Secret:
         return self._text
 
 
-def resolve(kind: SecretKind, ref: str, environ: Mapping[str, str]) -> Secret:
+def resolve(
+    kind: SecretKind,
+    ref: str,
+    environ: Mapping[str, str],
+    should_stop: Callable[[], bool] | None = None,
+) -> Secret:
     """Fetch a password; `ref` is an argv as one text, the path of a file, or a variable's name.
 
-    Raises SecretError; no message holds anything of a password.
+    Raises SecretError; no message holds anything of a password. Raises Canceled where `should_stop`
+    said so before a command had ended.
     """
     match kind:
         case SecretKind.COMMAND:
-            return _checked(_of_command(ref, environ), f"the password command {_program(ref)}")
+            return _checked(
+                _of_command(ref, environ, should_stop), f"the password command {_program(ref)}"
+            )
         case SecretKind.FILE:
             return _checked(_of_file(ref), f"the password file {ref}")
         case SecretKind.ENV:
@@ -68,12 +76,18 @@ def _checked(raw: bytes, source: str) -> Secret:
 # ── from a command ───────────────────────────────────────────────────────────────────────────
 
 
-def _of_command(ref: str, environ: Mapping[str, str]) -> bytes:
+def _of_command(
+    ref: str, environ: Mapping[str, str], should_stop: Callable[[], bool] | None
+) -> bytes:
     """What the command prints. It has no terminal, so that it can't wait for a person unseen."""
     name = _program(ref)
     try:
         ended = programs.run(
-            _words(ref), seconds=bounds.PASSWORD_SECONDS, most=_MOST_PRINTED, env=environ
+            _words(ref),
+            seconds=bounds.PASSWORD_SECONDS,
+            most=_MOST_PRINTED,
+            env=environ,
+            should_stop=should_stop,
         )
     except (OSError, ValueError) as fault:
         said = getattr(fault, "strerror", None) or str(fault)
@@ -81,6 +95,8 @@ def _of_command(ref: str, environ: Mapping[str, str]) -> bytes:
             f"the password command {name} can't be started: {said}",
             hint="It is run without a shell: the first word has to be a program in PATH.",
         ) from fault
+    except programs.Stopped:
+        raise Canceled("stopped") from None
     except programs.PrintedTooMuch:
         raise _too_long(f"the password command {name}") from None
     except programs.CutShort as fault:

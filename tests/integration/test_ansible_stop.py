@@ -23,6 +23,7 @@ from tests.integration.ansible_fixture import (
 )
 
 AT_ONCE = 5.0  # seconds in which everything has to be over
+LINK = "ip link set dev $(ls /sys/class/net | grep -v lo)"
 SUDO_PASSWORD = "sudo asks for this"
 _numbers = iter(range(1, 1000))
 
@@ -269,6 +270,33 @@ def test_a_host_that_answers_nothing_is_given_up_in_time(bench: Bench) -> None:
     assert time.monotonic() - began < AT_ONCE
     assert left.host == "web98"
     assert "timed out" in left.reason
+
+
+def test_a_host_that_answers_nothing_any_more_does_not_hold_up_a_stop(bench: Bench) -> None:
+    sleep = Sleep()
+    gone: list[float] = []
+
+    def should_stop() -> bool:
+        if not gone and sleep.runs(1):
+            link = bench.lab.sh(
+                "web08", "sh", "-c", "ip link set dev $(ls /sys/class/net | grep -v lo) down"
+            )
+            assert link.returncode == 0, link.stderr
+            gone.append(time.monotonic())
+        return bool(gone)
+
+    try:
+        ran = bench.carry_out(sleep.playbook(bench), bench.targets(8), should_stop=should_stop)
+        took = time.monotonic() - gone[0]
+    finally:
+        bench.lab.sh("web08", "sh", "-c", f"{LINK} up")
+        with bench.lab.inside():
+            stop.end_there(bench.targets(8), bench.ssh, ran.mark, None)
+
+    assert took < AT_ONCE
+    (warning,) = ran.warnings
+    assert warning.startswith("tasks may still be running: ")
+    assert nothing_of(ran.mark, sleep), "once it answers again"
 
 
 def test_a_host_whose_shell_prints_without_end_fills_no_memory(bench: Bench) -> None:

@@ -1,12 +1,17 @@
 """Signals: what they say is told, and nothing that Python makes of it on the way."""
 
 import codecs
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from diaken_cli.errors import Canceled, StoppedBySignal, message_of
+from diaken_cli.actions.stopping import Stop
+from diaken_cli.errors import Canceled, DiakenError, StoppedBySignal, message_of
 
 CODEC = "stopped-in-a-codec"
 
@@ -50,3 +55,37 @@ def test_a_signal_that_falls_into_a_codec_says_what_it_says_elsewhere(
 def test_a_fault_without_words_is_told_by_its_type() -> None:
     assert message_of(ValueError()) == "ValueError"
     assert message_of(ValueError("no size")) == "no size"
+
+
+def send_soon() -> None:
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+
+def look_and_go_on() -> None:
+    try:
+        time.sleep(30)
+    except DiakenError:
+        time.sleep(30)
+
+
+def test_what_only_looks_is_broken_by_a_signal_and_says_by_which() -> None:
+    began = time.monotonic()
+    with Stop().heeded() as stop:
+        send_soon()
+        with pytest.raises(Canceled, match="stopped by SIGTERM"), stop.at_once():
+            look_and_go_on()
+    assert time.monotonic() - began < 10
+
+
+def test_no_look_begins_once_a_stop_was_asked_for() -> None:
+    with Stop().heeded() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Canceled, match="stopped by SIGTERM"), stop.at_once():
+            raise AssertionError("it began")
+
+
+def test_undoing_looks_until_somebody_insists() -> None:
+    with Stop().heeded() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with stop.at_once(stop.insisted):
+            time.sleep(0.01)

@@ -42,7 +42,8 @@ class Deploy:
         if self._session is None:
             name = self.request.vcenter
             try:
-                self._session = self._open.enter_context(self.connect(name))
+                with self.recording.stop.at_once(self.should_stop):
+                    self._session = self._open.enter_context(self.connect(name))
             except Unreachable as error:
                 raise error.within(f"vCenter {name}") from error
         return self._session

@@ -285,7 +285,7 @@ def _snapshot(world: PlaybookRun) -> Facts:
         store=outside.store,
         connect=outside.connect,
         emit=logging(recording.emit, outside.config.snapshots.log_file),
-        should_stop=recording.stop.requested,
+        stop=recording.stop,
     )
     recording.stop.check()
     if taken.missing:

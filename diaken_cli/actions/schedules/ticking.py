@@ -62,7 +62,7 @@ def tick(outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str
     """
     work = _Tick(outside, tell, warn)
     with Stop().heeded() as stop:
-        work.settle_dead()
+        work.settle_dead(stop)
         work.start_what_is_due(stop)
         while work.children and not stop.requested():
             work.collect(stop)
@@ -72,7 +72,7 @@ def tick(outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str
         while work.children:
             work.collect(patient)
         stop.check()
-        work.settle_dead()  # of its own children, too
+        work.settle_dead(stop)  # of its own children, too
     if work.broken is not None:
         raise ConfigurationError(work.broken)
     return work.ticked
@@ -92,10 +92,10 @@ class _Tick:
         self._outside = outside
         self._store = outside.store
 
-    def settle_dead(self) -> None:
+    def settle_dead(self, stop: Stop) -> None:
         """Account for the moments whose process died: their runs are `interrupted` by now."""
         reap(self._store)
-        remains.end_all(self._store, self._warn)
+        remains.end_all(self._store, self._warn, stop.requested)
         for task in self._store.schedules.unsettled():
             settled = None if task.last_run is None else settle(self._store, task, task.last_run)
             if settled is not None:

@@ -105,7 +105,7 @@ def create(
             store=outside.store,
             connect=outside.connect,
             emit=work.emit,
-            should_stop=recording.stop.requested,
+            stop=recording.stop,
         )
         for host, reason in taken.missing.items():
             if reason == NO_VCENTER:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +20,7 @@ from diaken_cli.store.records import HostRecord
 Connect = Callable[[str], Session]
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+PACE = 0.2  # seconds from one look at whether to go on to the next
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,34 @@ def members(hosts: Iterable[HostRecord]) -> Mapping[str, list[HostRecord]]:
     }
 
 
-def at_the_same_time(work: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
-    """Do something with each, a thread an item; in the order of the items."""
-    if len(items) < 2:
+def at_the_same_time(
+    work: Callable[[Item], Answer],
+    items: Sequence[Item],
+    check: Callable[[], None] | None = None,
+) -> list[Answer]:
+    """Do something with each, a thread an item; in the order of the items.
+
+    Where `check` raises, or a signal comes in, they are not waited for: a vCenter that answers
+    nothing would keep a person who has had enough, and systemd, for a minute. What they do should
+    then only be to look.
+    """
+    if len(items) < 2 and check is None:
         return [work(item) for item in items]
-    with ThreadPoolExecutor(max_workers=len(items)) as pool:
-        return list(pool.map(work, items))
+    given: list[Future[Answer]] = [Future() for _ in items]
+    for future, item in zip(given, items, strict=True):
+        # Daemons, which do not keep the process; those of a pool would.
+        threading.Thread(target=_fulfil, args=(future, work, item), daemon=True).start()
+    while wait(given, PACE if check is not None else None).not_done:
+        if check is not None:
+            check()
+    return [future.result() for future in given]
+
+
+def _fulfil(future: "Future[Answer]", work: Callable[[Item], Answer], item: Item) -> None:
+    try:
+        future.set_result(work(item))
+    except BaseException as fault:  # noqa: BLE001  it is raised where the result is wanted
+        future.set_exception(fault)
 
 
 def one_at_a_time(emit: Emit) -> Emit:

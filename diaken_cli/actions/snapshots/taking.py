@@ -13,6 +13,7 @@ from diaken_cli.actions.snapshots.survey import (
     members,
     one_at_a_time,
 )
+from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, SnapshotFinished, SnapshotWithheld, StepProgressed
 from diaken_cli.services.vsphere import snapshots, tasks, vms
@@ -77,14 +78,15 @@ def take(
     store: Store,
     connect: Connect,
     emit: Emit,
-    should_stop: Callable[[], bool],
+    stop: Stop,
 ) -> Taken:
     """Take a snapshot of each host's VM, all at the same time, without memory.
 
     What failed is told by an event of its host, and the others go on: a vCenter that is down is a
     failure of its hosts. With `all_or_none` none is taken where it is known beforehand that there
     will be none of some host: it has no vCenter, its VM can't be told, the vCenter does not answer.
-    When `should_stop` says so, what has not ended is canceled.
+    Once a stop was asked for, what has not ended is canceled. Raises Canceled where that was
+    before the first was begun.
     """
     missing: dict[str, str] = {}
     tell = one_at_a_time(emit)
@@ -94,7 +96,7 @@ def take(
         tell(_event(host, name, status, error=reason))
 
     with ExitStack() as sessions:
-        found = _find(hosts, connect, sessions, miss)
+        found = _find(hosts, connect, sessions, miss, stop)
         for host in (host for host in hosts if host.vcenter is None):
             miss(host, NO_VCENTER, SnapshotStatus.SKIPPED)
         if missing and all_or_none:
@@ -114,7 +116,7 @@ def take(
 
         def of_one_vcenter(each: _Found) -> int:
             issued = _issue(each, name, description, store, miss)
-            return _await(each.session, issued, name, tell, miss, should_stop)
+            return _await(each.session, issued, name, tell, miss, stop.requested)
 
         made = sum(at_the_same_time(of_one_vcenter, found))
     return Taken(made, missing)
@@ -125,6 +127,7 @@ def _find(
     connect: Connect,
     sessions: ExitStack,
     miss: Callable[[HostRecord, str], None],
+    stop: Stop,
 ) -> list[_Found]:
     """The VMs, every vCenter asked at the same time; `sessions` closes what was opened for it."""
     by_vcenter = members(hosts)
@@ -141,7 +144,7 @@ def _find(
             return error
         return _Found(session, tuple(machines.locate(host) for host in by_vcenter[vcenter]))
 
-    answers = at_the_same_time(ask, list(by_vcenter))
+    answers = at_the_same_time(ask, list(by_vcenter), stop.check)
     found = []
     for (vcenter, own), answer in zip(by_vcenter.items(), answers, strict=True):
         if isinstance(answer, DiakenError):

@@ -10,17 +10,19 @@ from diaken_cli.words import DeployRequest
 
 
 def _validate(d: Deploy) -> Facts:
-    began = d.vcenter.now()
-    placement, mistakes = check.placement_and_mistakes(
-        d.request,
-        d.vcenter,
-        others=d.other_vcenters(),
-        connect=d.connect,
-        store=d.store,
-        config=d.config,
-        warn=d.recording.warn,
-        should_stop=d.should_stop,
-    )
+    vcenter = d.vcenter
+    with d.recording.stop.at_once():
+        began = vcenter.now()
+        placement, mistakes = check.placement_and_mistakes(
+            d.request,
+            vcenter,
+            others=d.other_vcenters(),
+            connect=d.connect,
+            store=d.store,
+            config=d.config,
+            warn=d.recording.warn,
+            should_stop=d.should_stop,
+        )
     d.recording.stop.check()
     if mistakes or placement is None:
         raise InvalidInput(list(mistakes))
