@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import get_args
 
-from diaken_cli import units
+from diaken_cli import files, units
 from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import find_vcenter
 from diaken_cli.actions.password_variables import environment_for
 from diaken_cli.errors import (
+    ConfigurationError,
     InvalidInput,
     Mistake,
     NotFound,
@@ -79,8 +80,19 @@ def session_of(store: Store, name: str) -> Session:
 
 
 def session(vcenter: VCenterRecord) -> Session:
-    """Log in to a vCenter. Raises SecretError, Unreachable, LoginRefused, CertificateRefused."""
+    """Log in to a vCenter.
+
+    Raises SecretError, Unreachable, LoginRefused, CertificateRefused, ConfigurationError.
+    """
     host, _, port = vcenter.server.rpartition(":")
+    if vcenter.ca_file is not None:
+        try:
+            files.check_regular(vcenter.ca_file)  # OpenSSL would wait at a pipe
+        except files.Refused as fault:
+            raise ConfigurationError(
+                f"can't read certificates from {vcenter.ca_file}: {fault.strerror}",
+                hint="--ca-file takes certificates in PEM form",
+            ) from None
     kind = vcenter.secret_kind
     secret = credentials.resolve(kind, vcenter.secret_ref, environment_for(kind))
     return connect(

@@ -16,11 +16,8 @@ def test_the_page_of_privileges_has_all_and_no_more() -> None:
 
 
 def test_the_page_of_limits_has_the_numbers_of_the_code() -> None:
-    rows = dict(
-        re.findall(
-            r"^\| (.+?) \| (.+) \|$", (DOCS / "reference/limits.md").read_text(), re.MULTILINE
-        )
-    )
+    text = (DOCS / "reference" / "limits.md").read_text()
+    rows = dict(re.findall(r"^\| (.+?) \| (.+) \|$", text, re.MULTILINE))
     for what, numbers in {
         "config file": [files.size(bounds.CONFIG_FILE)],
         "playbook": [files.size(bounds.PLAYBOOK), files.size(bounds.PLAYBOOK_HEAD)],

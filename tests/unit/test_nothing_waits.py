@@ -12,7 +12,7 @@ from types import FrameType
 import pytest
 
 from diaken_cli import bounds, tick
-from diaken_cli.actions import canceled, writing
+from diaken_cli.actions import canceled, vcenters, writing
 from diaken_cli.actions.doctor import playbooks
 from diaken_cli.actions.doctor.ssh import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
@@ -21,11 +21,14 @@ from diaken_cli.actions.snapshots import log
 from diaken_cli.config import load
 from diaken_cli.errors import AccessError, DiakenError, InvalidInput, NotFound
 from diaken_cli.services import cron
-from diaken_cli.services.ansible import bounded_yaml, catalog, keys, syntax
+from diaken_cli.services.ansible import bounded_yaml, catalog, keys, known_hosts, syntax
 from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.services.ansible.repository import repository
 from diaken_cli.services.ansible.staging import stage
 from diaken_cli.services.hosts_file import file as hosts_file
+from diaken_cli.store import Store
+from diaken_cli.store.records import VCenterRecord
+from diaken_cli.words import SecretKind
 
 SECONDS = 20
 LAUGHS = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
@@ -56,6 +59,22 @@ def pipe(tmp_path: Path) -> Path:
     return path
 
 
+def vcenter(ca_file: Path) -> VCenterRecord:
+    """One that is verified by this file."""
+    return VCenterRecord(
+        id=1,
+        name="main",
+        server="127.0.0.1:1",
+        username="u",
+        secret_kind=SecretKind.ENV,
+        secret_ref="PASSWORD",
+        ca_file=str(ca_file),
+        insecure=False,
+        datacenter=None,
+        hosts=0,
+    )
+
+
 @pytest.mark.parametrize(
     "read",
     [
@@ -66,8 +85,22 @@ def pipe(tmp_path: Path) -> Path:
         hosts_file.read,
         cron.installed,
         lambda path: catalog.find("pipe", [path.parent]),
+        lambda path: vcenters.session(vcenter(path)),
+        Store,
+        lambda path: known_hosts.forget(path, "web01"),
     ],
-    ids=["config", "-e", "--csv", "--inventory", "hosts", "cron", "playbook"],
+    ids=[
+        "config",
+        "-e",
+        "--csv",
+        "--inventory",
+        "hosts",
+        "cron",
+        "playbook",
+        "--ca-file",
+        "database",
+        "keys",
+    ],
 )
 def test_a_pipe_is_named_and_why_it_is_refused(pipe: Path, read: Callable[[Path], object]) -> None:
     with pytest.raises((DiakenError, ValueError, OSError)) as refused:

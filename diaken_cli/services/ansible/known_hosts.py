@@ -24,7 +24,10 @@ def forget(known_hosts: Path, *hosts: str, port: int | None = None) -> bool:
         AccessError: the file can't be read or written.
     """
     try:
+        files.check_regular(known_hosts)  # ssh-keygen would wait at a pipe
         return known_hosts.exists() and _forget(known_hosts, hosts, port)
+    except files.Refused as fault:
+        raise _refused(known_hosts, str(fault.strerror)) from fault
     except (OSError, programs.CutShort) as fault:
         said = f"ssh-keygen {fault}" if isinstance(fault, programs.CutShort) else str(fault)
         raise _refused(known_hosts, said) from fault
