@@ -184,6 +184,59 @@ def test_a_failure_of_many_megabytes_is_told_by_its_last_lines(bench: Bench) -> 
     assert bounds.EVENT > TEXT_LIMIT
 
 
+def test_what_is_fetched_stays_where_the_playbook_wants_it(bench: Bench) -> None:
+    """Whatever the host says of the file's name: Ansible sees to it."""
+    named = {"source": f"../../../../../../..{bench.folder}/escaped", "encoding": "base64"}
+    stat = {"exists": True, "isdir": False, "readable": True, "checksum": None, "islnk": True}
+    answer = json.dumps({"stat": stat, "content": "aGVsbG8K", **named})
+    fetched = bench.folder / "fetched"
+    text = f"""\
+        - hosts: web
+          gather_facts: false
+          tasks:
+            - ansible.builtin.fetch: {{src: /etc/hostname, dest: {fetched}/}}
+              become: true
+            - ansible.builtin.fetch: {{src: /etc/../etc/hostname, dest: {fetched}/}}
+        """
+
+    bench.carry_out(bench.playbook(text), (lying(bench, answer),))
+
+    assert not list(bench.folder.rglob("escaped"))
+    assert {path.name for path in fetched.rglob("*")} <= {"web01", "etc", "hostname", ".."}
+
+
+SHELLS = {
+    "events": f"printf '%s' {shlex.quote(forged(FORGED['counters of all hosts']))}",
+    "a flood": "head -c 5000000 /dev/zero",
+    "a greeting": 'echo hello; exec /bin/sh "$@"',
+    "the end": "exit 0",
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_a_login_shell_that_lies_harms_its_own_host_alone(bench: Bench, shell: str) -> None:
+    """It stands before the sftp server, too."""
+    text = """\
+        - hosts: web
+          gather_facts: false
+          tasks:
+            - {name: First, ansible.builtin.ping: }
+            - {name: Second, ansible.builtin.copy: {content: x, dest: /tmp/hostile}}
+        """
+    path = "/opt/shell"
+    script = f"#!/bin/sh\n{shell}\n"
+    write = f"printf %s {shlex.quote(script)} >{path}; chmod +x {path}; usermod -s {path} root"
+    assert bench.lab.sh("web01", "sh", "-c", write).returncode == 0
+    try:
+        ran = bench.carry_out(bench.playbook(text), bench.targets(1, 2), pipelining=False)
+    finally:
+        assert bench.lab.sh("web01", "usermod", "-s", "/bin/bash", "root").returncode == 0
+
+    assert ran.statuses["web02"] is HostStatus.SUCCESS
+    assert ran.statuses["web01"] is not HostStatus.SUCCESS or "hello" in shell
+    assert [event.task for event in of_web02(ran)] == ["First", "Second"]
+
+
 def test_hostile_results_break_nothing(bench: Bench) -> None:
     """Of odd types, deep, long; what Ansible itself makes of one is its business.
 
