@@ -65,8 +65,11 @@ VCENTER_TIDYING = 5.0  # cleaning up must not hold up a person who pressed Ctrl-
 
 VCENTER_HEADERS = 256 * KB  # of one HTTP answer
 VCENTER_ANSWER = 32 * MB  # one answer of the SOAP API, decompressed
-VCENTER_MEMORY = 96 * MB  # what one answer may become here, roughly
-VCENTER_QUERY_MEMORY = 192 * MB  # the same of all pages of a query
+VCENTER_ELEMENTS = 1_000_000  # of one answer; pyVmomi reads 100,000 a second
+VCENTER_MEMORY = 128 * MB  # what one answer may become here, roughly
+VCENTER_QUERY_MEMORY = 144 * MB  # the values of all pages of a query: 40,000 VMs with two cards
+VCENTER_PASSING_MEMORY = 288 * MB  # the same where each page is dropped once it was looked at
+VCENTER_SNAPSHOTS = 35_000  # in all: listed, they take 300 MB; 10,000 VMs with three have fewer
 VCENTER_DEPTH = 256  # elements within each other; 32 snapshots are the most that vSphere chains
 VCENTER_TAG = MB  # one element's name and attributes
 VCENTER_TEXT = 4 * MB  # characters of one text

@@ -154,7 +154,7 @@ ODD: dict[str, tuple[bytes, str]] = {
         "not the vSphere API",
     ),
     "levels": (http(HALF + b"<a>" * 100_000), "more than 256 levels"),
-    "elements": (http(HALF + b"<a/>" * 500_000), "memory"),
+    "elements": (http(HALF + b"<a/>" * 200_000), "more than 100000 elements"),
     "attributes": (http(HALF + b"<a " + b" ".join(b"a%d=''" % n for n in range(180_000))), "tag"),
 }
 
@@ -164,7 +164,7 @@ def test_what_no_vcenter_answers_is_said_so(
     certificate: Certificate, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounds, "VCENTER_CALL", 20.0)
-    monkeypatch.setattr(bounds, "VCENTER_MEMORY", 10 * bounds.MB)
+    monkeypatch.setattr(bounds, "VCENTER_ELEMENTS", 100_000)
     answer, said = ODD[what]
     with (
         connected(HostileVcenter(certificate, {READING: saying(answer)})) as session,

@@ -72,7 +72,7 @@ def test_pages_without_an_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pages_without_an_end_of_memory_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "VCENTER_QUERY_MEMORY", 100 * bounds.KB)
+    monkeypatch.setattr(bounds, "VCENTER_PASSING_MEMORY", 100 * bounds.KB)
     with pytest.raises(VSphereError, match="take more than 0 MB of memory"):
         carry_out(monkeypatch, "vms", continued)
 
@@ -92,6 +92,23 @@ def test_a_page_without_objects_is_the_last_one(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(VSphereError, match="page 1 is empty"):
         carry_out(monkeypatch, "vms", empty)
+
+
+def test_objects_of_a_few_bytes_that_become_kilobytes_here_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounds, "VCENTER_MEMORY", bounds.MB)
+    cards = '<val xsi:type="ArrayOfVirtualMachineConfigInfo">' + "<e/>" * 2000 + "</val>"
+    many = replacing("</propSet>", f"</propSet><propSet><name>guest.net</name>{cards}</propSet>")
+    with pytest.raises(VSphereError, match="more than 1 MB of memory") as large:
+        carry_out(monkeypatch, "servers", many)
+    assert large.value.code == "too_large"
+
+
+def test_snapshots_without_an_end_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "VCENTER_SNAPSHOTS", 1)
+    with pytest.raises(VSphereError, match="more than 1 snapshots"):
+        carry_out(monkeypatch, "snapshots", lambda _call, body: body)
 
 
 def test_an_answer_that_is_too_large_is_asked_for_in_smaller_pages(

@@ -73,7 +73,8 @@ def reference(managed: Any) -> str:
 
 def collect(session: Session, wanted: Mapping[Any, Sequence[str]]) -> list[Found]:
     """Every object of these kinds in the inventory, by one query over a container view."""
-    return collect_as(session, wanted, lambda found: found)
+    most = bounds.VCENTER_QUERY_MEMORY
+    return _in_pages(session, lambda page: list(_collect(session, wanted, page, most)), also="gone")
 
 
 def collect_as(
@@ -82,7 +83,8 @@ def collect_as(
     """The same as what `build` makes of each: pyVmomi's objects are dropped page by page."""
 
     def query(page: int) -> list[Built]:
-        return [build(each) for each in _collect(session, wanted, page)]
+        most = bounds.VCENTER_PASSING_MEMORY
+        return [build(each) for each in _collect(session, wanted, page, most)]
 
     return _in_pages(session, query, also="gone")
 
@@ -108,7 +110,9 @@ def _in_pages(
                 raise
 
 
-def _collect(session: Session, wanted: Mapping[Any, Sequence[str]], page: int) -> Iterator[Found]:
+def _collect(
+    session: Session, wanted: Mapping[Any, Sequence[str]], page: int, most: int
+) -> Iterator[Found]:
     content = session.content
     view = content.viewManager.CreateContainerView(content.rootFolder, list(wanted), recursive=True)
     try:
@@ -123,6 +127,7 @@ def _collect(session: Session, wanted: Mapping[Any, Sequence[str]], page: int) -
                 ],
             ),
             page,
+            most,
         )
     finally:
         with session.tidying():
@@ -154,11 +159,15 @@ def _read(session: Session, kind: Any, objects: list[Any], paths: Sequence[str])
         propSet=[_query.PropertySpec(type=kind, pathSet=list(paths))],
         reportMissingObjectsInResults=True,
     )
-    return _in_pages(session, lambda page: list(_pages(session, spec, page)))
+    most = bounds.VCENTER_QUERY_MEMORY
+    return _in_pages(session, lambda page: list(_pages(session, spec, page, most)))
 
 
-def _pages(session: Session, spec: Any, page: int) -> Iterator[Found]:
-    """The objects of all pages. Raises VSphereError, too, for more than a query may take."""
+def _pages(session: Session, spec: Any, page: int, most: int) -> Iterator[Found]:
+    """The objects of all pages; `most` is what their values may take of memory, in bytes.
+
+    Raises VSphereError, too, for a list without an end.
+    """
     collector = session.content.propertyCollector
     started = time.monotonic()
     weight = 0
@@ -167,9 +176,8 @@ def _pages(session: Session, spec: Any, page: int) -> Iterator[Found]:
         if answer is None:
             return
         weight += session.wire.weight
-        if weight > bounds.VCENTER_QUERY_MEMORY:
-            size = bounds.VCENTER_QUERY_MEMORY // bounds.MB
-            raise _unending(session, f"they take more than {size} MB of memory")
+        if weight > most:
+            raise _unending(session, f"they take more than {most // bounds.MB} MB of memory")
         for each in answer.objects:
             yield Found(each.obj, reference(each.obj), _readable(session, each))
         if not answer.token:

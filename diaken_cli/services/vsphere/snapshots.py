@@ -7,6 +7,8 @@ from typing import Any
 
 from pyVmomi import vim
 
+from diaken_cli import bounds
+from diaken_cli.errors import VSphereError
 from diaken_cli.services.vsphere import vms
 from diaken_cli.services.vsphere.names import unescape
 from diaken_cli.services.vsphere.properties import (
@@ -47,8 +49,19 @@ def find_snapshots(
     """
     of_vm = [path for path in vms.PATHS if addresses or path not in vms.ADDRESSES]
 
+    count = 0
+
     def build(found: Found) -> tuple[VirtualMachine, SnapshotTree]:
-        return vms.virtual_machine(found.reference, found.values), _tree(found.values)
+        nonlocal count
+        tree = _tree(found.values)
+        count += len(tree.snapshots)
+        if count > bounds.VCENTER_SNAPSHOTS:
+            raise VSphereError(
+                f"vCenter {session.server} has more than {bounds.VCENTER_SNAPSHOTS} snapshots",
+                hint="an account that may see fewer VMs gets fewer of them",
+                code="too_many",
+            )
+        return vms.virtual_machine(found.reference, found.values), tree
 
     both = collect_as(session, {vim.VirtualMachine: (*of_vm, *_PATHS)}, build)
     return tuple(sorted(both, key=lambda each: (each[0].name, each[0].ref)))

@@ -17,7 +17,6 @@ from diaken_cli.services.vsphere.connection import TooLarge, Unexpected
 
 _PIECE = 64 * bounds.KB
 _LAST = True  # expat's flag: nothing follows
-_ELEMENT = 120  # bytes: a text, a number, what pyVmomi and expat keep of any element
 _REFERENCE = 150  # bytes: a managed object, beside its text
 _PREFIX = 500  # bytes: a namespace's
 _MOST_DIGITS = 20  # of 64 bits, with the sign
@@ -117,6 +116,7 @@ class _Budget:
     def __init__(self) -> None:
         self.spent = 0
         self.kept = 0
+        self.elements = 0
         self.depth = 0
 
     def keep(self, count: int) -> None:
@@ -133,7 +133,9 @@ class _Budget:
         self.depth += 1
         if self.depth > bounds.VCENTER_DEPTH:
             raise TooLarge(f"its answer has more than {bounds.VCENTER_DEPTH} levels")
-        self.take(_ELEMENT)
+        self.elements += 1
+        if self.elements > bounds.VCENTER_ELEMENTS:
+            raise TooLarge(f"its answer has more than {bounds.VCENTER_ELEMENTS} elements")
 
 
 class _Document(SoapAdapter.SoapResponseDeserializer):  # type: ignore[misc]
