@@ -266,3 +266,6 @@ def test_hostile_results_break_nothing(bench: Bench) -> None:
     items = [event for event in ran.finished if event.item is not None]
     assert len(items) > number * 0.9
     assert not [each for each in ran.warnings if "can't be read" in each]
+    for event in ran.events:
+        for text in vars(event).values():  # it can be stored and shown
+            str(text).encode()

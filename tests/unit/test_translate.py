@@ -214,6 +214,12 @@ def test_no_log_hides_all_but_whether_it_changed() -> None:
     assert (item.item, item.result) == ("********", TaskResult.CHANGED)
 
 
+def test_what_a_host_says_is_censored_is_its_text_as_any_other() -> None:
+    end = one(ended("runner_on_failed", res={"censored": f"\ud800{SECRET}"}), secrets=(SECRET,))
+
+    assert end.message == "\ufffd********"
+
+
 def test_a_secret_appears_in_no_field() -> None:
     translator = Translator("update", ("", SECRET))
     events = [

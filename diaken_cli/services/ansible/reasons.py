@@ -36,7 +36,7 @@ def reason(
     `clean` hides secrets: also in a command, before its words are quoted and cut.
     """
     if "censored" in details:
-        return str(details["censored"])
+        return clean(str(details["censored"]))  # a module may say so itself
     delegated = delegated_to if delegated_to != host else None
     where = f"on {delegated}: " if delegated else ""
     return clean(where + _cause(delegated or host, details, clean))
