@@ -61,7 +61,7 @@ VCENTER_CONNECT = 10.0  # for the name, TCP and TLS together
 VCENTER_SILENCE = 60.0  # without a byte, in a call
 VCENTER_CALL = 120.0  # a call with all of its tries, however busy it is
 VCENTER_QUERY = 600.0  # all pages of what is asked for, or all tags
-VCENTER_TIDYING = 5.0  # cleaning up must not hold up a person who pressed Ctrl-C
+VCENTER_TIDYING = 3.0  # cleaning up must not hold up a person who pressed Ctrl-C
 
 VCENTER_HEADERS = 256 * KB  # of one HTTP answer
 VCENTER_ANSWER = 32 * MB  # one answer of the SOAP API, decompressed

@@ -42,3 +42,15 @@ def test_the_page_of_limits_has_the_numbers_of_the_code() -> None:
     }.items():
         for number in numbers:
             assert number in rows[what], what
+
+
+def test_the_page_of_trust_names_tests_that_there_are() -> None:
+    text = (DOCS / "explanation" / "security.md").read_text()
+    tests = DOCS.parent / "tests"
+    there = "\n".join(path.read_text() for path in tests.rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", text)
+    assert len(named) > 25
+    assert [name for name in named if f"def {name}(" not in there] == []
+    assert [
+        path for path in re.findall(r"`(tests/\S+)`", text) if not Path(tests.parent, path).exists()
+    ] == []
