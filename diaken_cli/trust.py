@@ -9,11 +9,14 @@ import os
 import pwd
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+
+_MOST_LINKS = 40  # that the system follows on the way to a file: path_resolution(7)
 
 
 class Who(StrEnum):
@@ -36,6 +39,7 @@ class Exposure:
     name: str
     mode: int
     is_folder: bool
+    is_link: bool = False
 
     @property
     def sticky(self) -> bool:
@@ -60,7 +64,7 @@ class Exposure:
         path = shlex.quote(str(self.path))
         match self.who:
             case Who.OWNER:
-                return f"chown {account(os.geteuid())} {path}"
+                return f"chown {'-h ' if self.is_link else ''}{account(os.geteuid())} {path}"
             case Who.GROUP:
                 return f"chmod g-w {path}"
             case Who.EVERYBODY:
@@ -70,7 +74,8 @@ class Exposure:
 def of(path: Path, status: os.stat_result | None = None) -> tuple[Exposure, ...]:
     """By whom a file or folder can be changed, the worst first; links are followed.
 
-    A device holds nothing that could be changed. Raises OSError.
+    A device holds nothing that could be changed, and what is mounted read-only can't be by a mode.
+    Raises OSError.
     """
     status = status or path.stat()
     mode = stat.S_IMODE(status.st_mode)
@@ -79,10 +84,13 @@ def of(path: Path, status: os.stat_result | None = None) -> tuple[Exposure, ...]
     found: list[tuple[Who, str]] = []
     if status.st_uid not in (os.geteuid(), 0):
         found.append((Who.OWNER, account(status.st_uid)))
+    who: tuple[Who, str] | None = None
     if mode & stat.S_IWOTH:
-        found.append((Who.EVERYBODY, "everybody"))
+        who = Who.EVERYBODY, "everybody"
     elif mode & stat.S_IWGRP and _has_others(status.st_gid, os.geteuid(), os.getegid()):
-        found.append((Who.GROUP, _group(status.st_gid)))
+        who = Who.GROUP, _group(status.st_gid)
+    if who and not _is_read_only(path):
+        found.append(who)
     is_folder = stat.S_ISDIR(status.st_mode)
     return tuple(Exposure(path, who, name, mode, is_folder) for who, name in found)
 
@@ -90,23 +98,68 @@ def of(path: Path, status: os.stat_result | None = None) -> tuple[Exposure, ...]
 def above(path: Path) -> Iterator[Exposure]:
     """The folders in which another could be put in its place, the nearest first.
 
-    Of a link, and of links on the way, both ways count. Sticky folders are among them only where
-    they hold the file itself. Those that are not there, or may not be looked at, are passed over.
+    Those count that hold the file, and each link on the way to it, with the folders above them.
+    Sticky folders are among them only where they hold the file itself, or a link in its place; and
+    a link of another account's in one is that account's to change. Those that are not there, or
+    may not be looked at, are passed over.
     """
-    here = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`
-    real = Path(os.path.realpath(path))
-    direct = (here.parent, real.parent)
-    for folder in dict.fromkeys((*direct, *here.parents, *real.parents)):
+    entries = _way(path)
+    direct = list(dict.fromkeys(each.parent for each, is_last in entries if is_last))
+    links: dict[Path, list[Path]] = {}
+    for each, _ in entries:
+        links.setdefault(each.parent, []).append(each)
+    for folder in dict.fromkeys((*direct, *reversed(links))):
         try:
             status = folder.lstat()
         except OSError:
             continue
-        if stat.S_ISLNK(status.st_mode):
-            continue  # what it leads to is on the real way
-        for each in of(folder, status):
-            may_be_root = each.who is Who.OWNER and folder not in direct and _unmapped(status)
-            if not may_be_root and (folder in direct or not each.sticky):
-                yield each
+        may_be_root = folder not in direct and _unmapped(status)
+        for exposure in of(folder, status):
+            if exposure.who is Who.OWNER and may_be_root:
+                continue
+            if folder in direct or not exposure.sticky:
+                yield exposure
+            if exposure.sticky:
+                yield from _foreign_links(links[folder])
+
+
+def _way(path: Path) -> list[tuple[Path, bool]]:
+    """Each file, link and folder on the way to a file, where it really is, in the order of the way.
+
+    Beside each, whether it is the file, or a link in its place. As the system goes: link by link.
+    """
+    whole = path if path.is_absolute() else Path.cwd() / path
+    rest = list(reversed(whole.parts[1:]))
+    here, entries, followed = Path("/"), [], 0
+    while rest:
+        name = rest.pop()
+        if name == "..":
+            here = here.parent
+            continue
+        each = here / name
+        entries.append((each, not rest))
+        try:
+            target = Path(os.readlink(each))  # noqa: PTH115 - a loop is no fault here
+        except OSError:
+            here = each
+            continue
+        followed += 1
+        if followed > _MOST_LINKS:  # it can't be opened
+            break
+        if target.is_absolute():
+            here = Path("/")
+        rest.extend(reversed(target.parts[1:] if target.is_absolute() else target.parts))
+    return entries
+
+
+def _foreign_links(entries: Iterable[Path]) -> Iterator[Exposure]:
+    for each in entries:
+        with suppress(OSError):
+            status = each.lstat()
+            if stat.S_ISLNK(status.st_mode) and status.st_uid not in (os.geteuid(), 0):
+                mode = stat.S_IMODE(status.st_mode)
+                owner = account(status.st_uid)
+                yield Exposure(each, Who.OWNER, owner, mode, is_folder=False, is_link=True)
 
 
 def around(path: Path) -> Iterator[Exposure]:
@@ -141,18 +194,30 @@ def _group(gid: int) -> str:
 
 @lru_cache(maxsize=64)
 def _has_others(gid: int, our_uid: int, our_gid: int) -> bool:
-    """Whether anybody but this account and root is in a group.
+    """Whether anybody but this account and root may be in a group.
 
-    Many systems give each account a group of its own, and a umask that lets that group write.
+    Many systems give each account a group of its own, by the account's name, and a umask that lets
+    that group write. Of any other group nobody can say who is in it: a directory service need not
+    list its accounts. Accounts of the system's own that have root's group (`sync`, `operator`) are
+    as good as root.
     """
     ours = {account(our_uid), "root"}
+    if gid not in (our_gid, 0):
+        return True
     try:
-        members = set(grp.getgrgid(gid).gr_mem)
+        group = grp.getgrgid(gid)
     except KeyError:  # a number without a name, as in containers
         return gid != our_gid
-    if members - ours:
-        return True
-    return any(each.pw_gid == gid and each.pw_name not in ours for each in pwd.getpwall())
+    own_name = gid == 0 or group.gr_name == account(our_uid)
+    return not own_name or not ours.issuperset(group.gr_mem)
+
+
+def _is_read_only(path: Path) -> bool:
+    """Whether nobody can write there, whatever the mode is: Kubernetes mounts secrets so."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def _unmapped(status: os.stat_result) -> bool:

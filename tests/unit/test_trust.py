@@ -3,6 +3,8 @@
 import grp
 import os
 import pwd
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,7 +74,36 @@ def test_of_a_link_both_ways_count(file: Path, tmp_path: Path) -> None:
     assert {path for path, _ in around(link)} == {tmp_path / "open", file.parent}
 
 
-def test_a_group_counts_where_somebody_else_is_in_it(
+@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
+def test_the_folder_of_each_link_on_the_way_counts(
+    file: Path, tmp_path: Path, relative: bool
+) -> None:
+    """Who can write there can have `current` lead to another folder."""
+    shared, first = tmp_path / "shared", tmp_path / "first"
+    shared.mkdir()
+    first.mkdir()
+    (shared / "current").symlink_to("../folder" if relative else file.parent)
+    (first / "link").symlink_to("../shared/current/file" if relative else shared / "current/file")
+    assert around(first / "link") == []
+    shared.chmod(0o777)
+    assert around(first / "link") == [(shared, "everybody")]
+    assert around(first / ".." / "shared" / "current" / "file") == [(shared, "everybody")]
+    shared.chmod(0o1777)
+    assert around(first / "link") == [], "none but its owner can exchange the link there"
+    os.chown(shared / "current", NOBODY, -1, follow_symlinks=False)
+    assert around(first / "link") == [(shared / "current", "owner")]
+    assert next(trust.around(first / "link")).fix == f"chown -h root {shared}/current"
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert around(tmp_path / "a") == []
+    tmp_path.chmod(0o777)
+    assert around(tmp_path / "a" / "file") == [(tmp_path, "everybody")]
+
+
+def test_a_group_counts_but_for_this_accounts_own(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.chmod(0o664)
@@ -81,15 +112,68 @@ def test_a_group_counts_where_somebody_else_is_in_it(
     os.chown(file, -1, nogroup)
     assert around(file) == [(file, "group")], "nobody's primary one"
     assert next(trust.around(file)).fix == f"chmod g-w {file}"
-    unused = next(
-        each.gr_gid for each in grp.getgrall() if not trust._has_others(each.gr_gid, 0, 0)
-    )
-    os.chown(file, -1, unused)
-    assert around(file) == []
+    unlisted = next(each.gr_gid for each in grp.getgrall() if each.gr_gid and not each.gr_mem)
+    os.chown(file, -1, unlisted)
+    assert around(file) == [(file, "group")], "a directory may have members that it does not list"
+    monkeypatch.setattr(os, "getegid", lambda: unlisted)
+    assert around(file) == [(file, "group")], "a shared group, and this account's primary one"
     os.chown(file, -1, 54321)
     assert around(file) == [(file, "group")], "a number without a name may be anybody's"
     monkeypatch.setattr(os, "getegid", lambda: 54321)
     assert around(file) == [], "but for this account's own, as in a container"
+
+
+@pytest.mark.parametrize(
+    ("group", "our_gid", "others"),
+    [
+        (("alice", 1000, []), 1000, False),
+        (("alice", 1000, ["alice", "root"]), 1000, False),
+        (("alice", 1000, ["bob"]), 1000, True),
+        (("domain users", 1000, []), 1000, True),
+        (("alice", 1000, []), 100, True),  # as root looks at it, or after newgrp
+        (("root", 0, []), 1000, False),  # where others have it as their primary one, too
+        (("root", 0, ["bob"]), 1000, True),
+        (None, 2000, False),
+        (None, 1000, True),  # a supplementary one: `fsGroup` of Kubernetes
+    ],
+)
+def test_whose_group_is_private(
+    monkeypatch: pytest.MonkeyPatch,
+    group: tuple[str, int, list[str]] | None,
+    our_gid: int,
+    others: bool,
+) -> None:
+    """A directory service can't be had here, nor these accounts be made."""
+
+    def found(gid: int) -> grp.struct_group:
+        if group is None:
+            raise KeyError(gid)
+        return grp.struct_group((group[0], "x", group[1], group[2]))
+
+    monkeypatch.setattr(trust, "account", lambda uid: "alice")
+    monkeypatch.setattr(grp, "getgrgid", found)
+    gid = group[1] if group else 2000
+    assert trust._has_others.__wrapped__(gid, 1000, our_gid) is others
+
+
+def test_what_is_mounted_read_only_is_closed(tmp_path: Path) -> None:
+    """As Kubernetes mounts secrets and settings: mode 0777, and the files are links."""
+    config = tmp_path / "mount" / "config.toml"
+    (tmp_path / "mount" / "..1").mkdir(parents=True)
+    (tmp_path / "mount" / "..1" / "config.toml").touch()
+    (tmp_path / "mount" / "..data").symlink_to("..1")
+    config.symlink_to("..data/config.toml")
+    for each in (tmp_path / "mount", config.parent / "..1", config):
+        each.chmod(0o777)
+    code = "import sys; from pathlib import Path; from diaken_cli import trust\n"
+    code += "print([each.said for each in trust.around(Path(sys.argv[1]))])"
+    for options in ("remount,bind,ro", "remount,bind,rw"):
+        script = 'cd "$1"; mount --bind . .; cd "$1"; mount -o "$2" .; exec "$3" -c "$4" "$5"'
+        argv = ["unshare", "-m", "sh", "-ec", script, "-", str(config.parent), options]
+        argv += [sys.executable, code, str(config)]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert (done.stdout == "[]\n") is options.endswith("ro")
 
 
 def test_another_account_trusts_itself_and_root(file: Path) -> None:
