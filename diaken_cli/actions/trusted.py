@@ -2,7 +2,7 @@
 
 A playbook may be another account's, or a group's, as a checkout that a team shares: whoever names
 it in `[playbooks] paths` trusts these, and `doctor` tells. What opens a vault may be a program, and
-holds a secret, so that is only this account's and root's.
+holds a secret, so that is only this account's and root's, with the folders above it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,16 +44,16 @@ def refuse_exposed_vaults(files: Iterable[Path]) -> None:
     """Raise AccessError where others can change a file that opens vaults, a program maybe."""
     for path in files:
         for each in exposures_of_vault(path):
+            elsewhere = "; or keep it in a folder that is this account's alone."
             raise AccessError(
                 f"the vault password file {path} is not used, for others can change it:"
                 f" {each.said}",
-                hint=f"Close it: {each.fix}",
+                hint=f"Close it: {each.fix}{elsewhere if each.is_folder else ''}",
             )
 
 
 def exposures_of_vault(path: Path) -> Iterator[Exposure]:
-    """By what others can change it. What a folder's owner puts there in its place is not ours."""
-    yield from trust.of_present(path)
-    for each in trust.above(path):
-        if each.who is Who.EVERYBODY and not each.sticky:
+    """By what others can change it, or put another one in its place until Ansible opens it."""
+    for each in trust.around(path):
+        if not each.sticky:
             yield each

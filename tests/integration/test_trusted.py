@@ -80,11 +80,13 @@ def test_a_playbook_of_another_account_or_of_a_group_may_be_run(folder: Path) ->
     [lambda each: each.chmod(0o702), lambda each: os.chown(each, NOBODY, -1), group],
     ids=["everybody", "another", "group"],
 )
+@pytest.mark.parametrize("what", ["vault", ".", ".."], ids=["file", "folder", "folder above"])
 @pytest.mark.parametrize("given", ["option", "label", "config"])
 def test_what_opens_a_vault_is_this_accounts_alone(
-    folder: Path, given: str, exposed: Callable[[Path], None]
+    folder: Path, given: str, what: str, exposed: Callable[[Path], None]
 ) -> None:
-    program = folder.parent.parent / "vault"
+    program = folder.parent.parent / "secrets" / "ours" / "vault"
+    program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\necho x\n")
     program.chmod(0o700)
     options = {
@@ -95,9 +97,13 @@ def test_what_opens_a_vault_is_this_accounts_alone(
     more = f'[ansible]\nvault_password_file = "{program}"\n' if given == "config" else ""
     config = configured(folder, more)
     refuse_exposed("site", options, config)
-    exposed(program)
-    with pytest.raises(AccessError, match=f"the vault password file {program} is not used"):
+    open_one = (program.parent / what).resolve() if what != "vault" else program
+    exposed(open_one)
+    with pytest.raises(AccessError, match=f"the vault password file {program} is not used") as told:
         refuse_exposed("site", options, config)
+    elsewhere = "" if what == "vault" else "; or keep it in a folder that is this account's alone."
+    assert str(told.value.hint).startswith("Close it: ch")
+    assert str(told.value.hint).endswith(f" {open_one}{elsewhere}")
 
 
 def test_no_run_is_recorded_of_a_playbook_that_everybody_can_change(
