@@ -1,7 +1,7 @@
 """Open files that others may have put there: nothing is waited for, nothing odd is taken.
 
 Standard library only, for the tick needs it, too. What is refused is an OSError, whose `strerror`
-is the reason in a person's words.
+is the reason in a person's words. /dev/null counts as an empty file where it is read.
 """
 
 import errno
@@ -20,9 +20,18 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 
+INSTEAD_OF_A_PIPE = "write what it gives into a file that only you can read, and name that"
+_NULL = os.makedev(1, 3)  # Linux: Documentation/admin-guide/devices.txt
+
 
 class Refused(OSError):
     """A file that is there and is not taken."""
+
+
+def reason(fault: OSError) -> str:
+    """Why a file that a person has named can't be read, and for a pipe, what to do instead."""
+    said = fault.strerror or str(fault)
+    return f"{said}; {INSTEAD_OF_A_PIPE}" if said.startswith("it is a pipe") else said
 
 
 def read(path: str | os.PathLike[str], most: int) -> bytes:
@@ -72,11 +81,21 @@ def open_regular(path: str | os.PathLike[str], flags: int, mode: int = 0o666) ->
             check_regular(path)
         raise
     try:
-        _check_mode(os.fstat(descriptor).st_mode, path)
+        status = os.fstat(descriptor)
+        if flags & os.O_ACCMODE != os.O_RDONLY or not is_null(status):
+            _check_mode(status.st_mode, path)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def is_null(status: os.stat_result) -> bool:
+    """Whether it is the null device, by any name: who reads it finds nothing, and waits for none.
+
+    People name it where they want no file: `--config /dev/null`.
+    """
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:
@@ -85,10 +104,11 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     What is not there is that program's to tell. Raises Refused.
     """
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116
+        status = os.stat(path)  # noqa: PTH116
     except OSError:
         return
-    _check_mode(mode, path)
+    if not is_null(status):
+        _check_mode(status.st_mode, path)
 
 
 def read_own(path: str | os.PathLike[str], most: int) -> bytes:

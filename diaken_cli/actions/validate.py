@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+from diaken_cli import files
 from diaken_cli.actions.variables import utf8, variable
 from diaken_cli.errors import InvalidInput, Mistake, MistakeKind, NotFound, UsageError
 from diaken_cli.units import nearest_names
@@ -282,6 +283,8 @@ def existing_file(text: str) -> str:
     """The absolute path of a file that is there; cron has another working folder."""
     path = whole_path(text)
     try:
+        if path.is_fifo():
+            raise ValueError(f"{path} is a pipe, not a file: {files.INSTEAD_OF_A_PIPE}")
         if not path.is_file():
             raise ValueError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
     except OSError as fault:  # a folder above it is closed to this account, a name is too long

@@ -242,6 +242,7 @@ def test_known_hosts(tmp_path: Path) -> None:
     file.unlink()
     file.mkdir()
     assert "can't be read and written" in told(ssh.check_known_hosts(file))
+    assert "no host's key is remembered" in told(ssh.check_known_hosts(Path("/dev/null")))
 
 
 @pytest.mark.parametrize(

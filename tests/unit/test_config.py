@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import example as also_with
 from hypothesis import strategies as some
 
+from diaken_cli import tick
 from diaken_cli.actions.configuring import goes_before
 from diaken_cli.config import Config, load, places
 from diaken_cli.config.kinds import Place
@@ -58,6 +59,14 @@ def test_without_anything_there_are_defaults() -> None:
     assert (config.scheduler.misfire_grace, config.scheduler.max_running) == (3600, 10)
     assert config.snapshots.parallel_removals == 4
     assert not config.sources
+
+
+def test_the_null_device_is_a_config_file_without_anything() -> None:
+    null, home = Path("/dev/null"), {"HOME": str(HOME)}
+    for config in (load(null, home), load(None, home | {"DIAKEN_CONFIG": str(null)})):
+        assert config.path == null
+        assert config.ssh == load(None, home).ssh
+    assert tick.database_path(str(null), home) == tick.database_path(None, home)
 
 
 def test_every_kind_of_value(tmp_path: Path) -> None:

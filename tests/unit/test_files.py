@@ -47,3 +47,17 @@ def test_an_own_file_is_no_link_and_nobody_elses(tmp_path: Path) -> None:
     descriptor = files.open_own(tmp_path / "new", os.O_WRONLY | os.O_CREAT)
     os.close(descriptor)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_null_device_is_an_empty_file_to_read(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("/dev/null")
+    for path in (Path("/dev/null"), link):
+        assert files.read(path, 10) == b""
+        files.check_regular(path)
+        with pytest.raises(files.Refused, match="it is a device"):
+            files.open_regular(path, os.O_WRONLY)
+    with pytest.raises(files.Refused, match="it is a device"):
+        files.check_regular("/dev/zero")
+    with pytest.raises(files.Refused, match="it is a device"):
+        files.read_own("/dev/null", 10)

@@ -21,6 +21,11 @@ def test_a_comment_that_is_not_utf8_is_no_hindrance(tmp_path: Path) -> None:
     assert not forget(file, "10.0.4.21")
 
 
+def test_where_no_key_is_remembered_none_is_forgotten() -> None:
+    assert not forget(Path("/dev/null"), "10.0.4.21")
+    assert not Path("/dev/null.lock").exists()
+
+
 def test_what_can_not_be_changed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, lock = tmp_path / "known_hosts", tmp_path / "known_hosts.lock"
     file.touch()

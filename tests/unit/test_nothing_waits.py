@@ -12,7 +12,7 @@ from types import FrameType
 import pytest
 
 from diaken_cli import bounds, tick
-from diaken_cli.actions import canceled, vcenters, writing
+from diaken_cli.actions import canceled, validate, vcenters, writing
 from diaken_cli.actions.doctor import playbooks
 from diaken_cli.actions.doctor.ssh import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
@@ -107,6 +107,31 @@ def test_a_pipe_is_named_and_why_it_is_refused(pipe: Path, read: Callable[[Path]
         read(pipe)
     assert str(pipe) in f"{refused.value}{getattr(refused.value, 'mistakes', '')}"
     assert "it is a pipe, not a regular file" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: extra_variables([f"@{path}"], Path("/")),
+        lambda path: read_csv(Path(path)),
+        validate.existing_path,
+        validate.existing_file,
+        lambda path: validate.vault_id(f"prod@{path}"),
+    ],
+    ids=["-e", "table", "--inventory", "--csv", "--vault-id"],
+)
+def test_of_what_a_shell_gives_for_a_command_it_is_told_what_to_do_instead(
+    read: Callable[[str], object],
+) -> None:
+    """`-e @<(vault …)`: /dev/fd/63, a pipe."""
+    reading, writing_end = os.pipe()
+    try:
+        with pytest.raises((ValueError, InvalidInput), match="is a pipe, not a") as refused:
+            read(f"/dev/fd/{reading}")
+        assert "write what it gives into a file that only you can read" in str(refused.value)
+    finally:
+        os.close(reading)
+        os.close(writing_end)
 
 
 def test_a_tick_leaves_a_pipe_in_the_place_of_the_config_file_to_the_app(pipe: Path) -> None:

@@ -75,6 +75,9 @@ def check_known_hosts(path: Path) -> Iterable[Finding]:
         else:
             said = f"it does not exist, and can't be made in {parent}"
             yield about.problem(said, "name another file: [ssh] known_hosts")
+    elif files.is_null(path.stat()):
+        said = "no host's key is remembered: another host in its place is not noticed"
+        yield about.warning(said, "name a file in [ssh] known_hosts, or leave it out")
     elif not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
         said = "it can't be read and written: no host can be reached"
         yield about.problem(said, f"chown {trust.account(os.geteuid())} {path} && chmod 600 {path}")

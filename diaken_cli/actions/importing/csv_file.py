@@ -71,7 +71,7 @@ def _text(path: Path) -> str:
             raise _refused(str(path), "is UTF-16; save it as CSV UTF-8")
         return content.decode("utf-8-sig")
     except OSError as fault:
-        raise _refused(str(path), f"can't be read: {fault.strerror}") from fault
+        raise _refused(str(path), f"can't be read: {files.reason(fault)}") from fault
     except UnicodeDecodeError as fault:
         line = content[: fault.start].count(b"\n") + 1
         raise _refused(str(path), f"line {line} is not UTF-8; save it as CSV UTF-8") from fault

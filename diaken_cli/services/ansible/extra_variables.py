@@ -85,7 +85,7 @@ def _file(path: Path) -> Path:
     try:
         text = files.text(path, bounds.VARIABLES_FILE)
     except OSError as fault:
-        raise ValueError(f"{path} can't be read: {fault.strerror}") from fault
+        raise ValueError(f"{path} can't be read: {files.reason(fault)}") from fault
     except UnicodeDecodeError as fault:
         raise ValueError(f"{path} is not UTF-8: {fault.reason}") from fault
     if not text.startswith(_VAULT):

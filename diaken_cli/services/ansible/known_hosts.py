@@ -25,7 +25,9 @@ def forget(known_hosts: Path, *hosts: str, port: int | None = None) -> bool:
     """
     try:
         files.check_regular(known_hosts)  # ssh-keygen would wait at a pipe
-        return known_hosts.exists() and _forget(known_hosts, hosts, port)
+        if not known_hosts.exists() or files.is_null(known_hosts.stat()):
+            return False
+        return _forget(known_hosts, hosts, port)
     except files.Refused as fault:
         raise _refused(known_hosts, str(fault.strerror)) from fault
     except (OSError, programs.CutShort) as fault:
