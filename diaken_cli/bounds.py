@@ -82,5 +82,5 @@ REST_CALLS = 10_000  # of one session: one for each tag and category
 
 # ── Ansible ──────────────────────────────────────────────────────────────────────────────────
 
-EVENT = 32 * MB  # what its callback tells at once; of results it cuts long before
+EVENT = 8 * MB  # what its callback tells at once; a result it cuts to an eighth of that
 LAST_WORDS = 64 * KB  # what it printed where it could not go on

@@ -54,6 +54,8 @@ def _value(dice: random.Random, depth: int = 0) -> Any:
     if depth < 4 and kind < 0.4:
         return [_value(dice, depth + 1) for _ in range(dice.randrange(4))]
     value = dice.choice(HOSTILE)
+    if kind < 0.405:
+        return [value if isinstance(value, int) else str(value)[:9]] * 20_000
     if kind < 0.42:
         for _ in range(200):
             value = [value]

@@ -41,6 +41,7 @@ class Channel:
             fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, _CAPACITY)
         self._lines: deque[bytes] = deque()
         self._rest = bytearray()  # the beginning of a line
+        self._too_long = False  # that line was too long already, and is no event
         self._heard = 0  # bytes of what Ansible has printed
 
     @property
@@ -84,14 +85,13 @@ class Channel:
             poll = select.poll()
             poll.register(self._descriptor, select.POLLIN)
             return bool(poll.poll(_REST * 1000))
-        if len(self._rest) + len(data) > bounds.EVENT:
-            self._rest.clear()
-            raise Malformed(f"larger than {bounds.EVENT // bounds.MB} MB")
         first, *more = data.split(b"\n")
         self._rest += first
         for line in more:
-            self._lines.append(bytes(self._rest))
-            self._rest = bytearray(line)
+            self._lines.append(b"" if self._too_long else bytes(self._rest))
+            self._rest, self._too_long = bytearray(line), False
+        if len(self._rest) > bounds.EVENT:
+            self._rest, self._too_long = bytearray(), True
         return bool(data)
 
 

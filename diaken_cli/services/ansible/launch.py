@@ -1,8 +1,9 @@
 """Run one playbook by ansible-runner, and leave nothing behind: no process, no file, no secret."""
 
+import math
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ansible_runner.exceptions import CallbackError
 from ansible_runner.interface import init_runner
 
 from diaken_cli.errors import AnsibleNotStarted
-from diaken_cli.events import Emit, Event, HostFinished, TaskFinished, Warned
+from diaken_cli.events import Emit, HostFinished, Warned
 from diaken_cli.services.ansible import (
     arguments,
     environment,
@@ -20,9 +21,10 @@ from diaken_cli.services.ansible import (
     ssh_calls,
     stop,
 )
-from diaken_cli.services.ansible.channel import REDIRECTED, Channel, Malformed
-from diaken_cli.services.ansible.plays import FOLDER, PLUGIN, Plays
-from diaken_cli.services.ansible.results import CutShort, Tally
+from diaken_cli.services.ansible.channel import REDIRECTED, Channel
+from diaken_cli.services.ansible.hearing import EmitFailed, Hearing
+from diaken_cli.services.ansible.plays import FOLDER, PLUGIN
+from diaken_cli.services.ansible.results import CutShort
 from diaken_cli.services.ansible.translate import Translator
 from diaken_cli.services.ansible.work import Outcome, Work
 from diaken_cli.words import HostStatus
@@ -31,10 +33,9 @@ ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
 _KILLED = "Ansible was killed: by somebody, or because the machine ran out of memory"
 _NOT_FOUND = 127
 _GIVEN_UP = 126
-_BEGINS = ("playbook_on_task_start", "runner_on_start")
-_STATS = "playbook_on_stats"
 _PACE = 0.5  # seconds from one look at `should_stop` to the next
 _GRACE = 3.0  # seconds that Ansible gets to end its workers by itself
+_LAST_WORDS = 2.0  # seconds more, in which what it has told until then is taken
 _CLOSING = 5.0  # seconds that ssh's masters get to close their connections
 
 # Holds the run's lock file and that of its folder shared in Ansible and in its workers, which
@@ -47,10 +48,6 @@ _HOLD = (
     ' && flock --shared --nonblock 8 && flock --shared --nonblock 9 && [ -e "$DIAKEN_RUN_LOCK" ]'
     f' || exit {_GIVEN_UP}; exec "$@" {REDIRECTED}'
 )
-
-
-class _EmitFailed(RuntimeError):
-    """An OSError of `emit`: as such ansible-runner would swallow it."""
 
 
 def carry_out(work: Work, emit: Emit, should_stop: Callable[[], bool]) -> Outcome:
@@ -80,27 +77,28 @@ class _Attempt:
     def __init__(self, work: Work, emit: Emit, should_stop: Callable[[], bool]) -> None:
         self._work = work
         self._emit = emit
-        self._watch = _Watch(work, should_stop)
-        self._tally = Tally()
-        self._translator = Translator(work.name, (work.become_password or "",))
-        self._secrets: list[Path] = []
-        self._any_task = False
-        self._plays = Plays()
+        self._watch = watch = _Watch(work, should_stop)
+        self._hearing = Hearing(
+            Translator(work.name, (work.become_password or "",)),
+            emit,
+            stopped=lambda: watch.cause is not None,
+            may_go_on=watch.look,
+        )
         self._given_up: frozenset[str] = frozenset()
 
     def run(self, program: str, folder: Path) -> int:
         """Run Ansible to its end, or to ours; its return code."""
         self._work.ssh.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        argv, self._secrets = arguments.write(self._work, folder)
+        argv, self._hearing.secrets = arguments.write(self._work, folder)
         channel = Channel(folder)
         runner = self._runner([program, *argv], folder, channel)
         nothing_left = heard_all = False
         try:
             runner.run()
-            self._hear(channel)
+            self._hearing.hear(channel)
             heard_all = True
-            nothing_left = self._tally.finished or not self._tally.started
-        except (_EmitFailed, CallbackError) as wrapper:
+            nothing_left = self._hearing.tally.finished or not self._hearing.tally.started
+        except (EmitFailed, CallbackError) as wrapper:
             raise wrapper.__cause__ or wrapper from None
         finally:
             channel.close()
@@ -116,7 +114,7 @@ class _Attempt:
 
     def outcome(self, return_code: int, reason: str | None = None) -> Outcome:
         """Judge, and tell each host's result."""
-        tally, cause = self._tally, self._watch.cause
+        tally, cause = self._hearing.tally, self._watch.cause
         canceled = cause == "canceled" and not tally.finished
         timed_out = cause == "timed_out" and not tally.finished
         if canceled:
@@ -126,12 +124,13 @@ class _Attempt:
         elif return_code == _GIVEN_UP:
             reason = "the run's lock file is gone or taken: the run was given up"
         elif not tally.finished and reason is None:
-            reason = _KILLED if return_code == ENDED_FROM_OUTSIDE else self._translator.said
+            reason = _KILLED if return_code == ENDED_FROM_OUTSIDE else self._hearing.said
             reason = reason or f"Ansible ended, with return code {return_code}"
         cut_short = CutShort(reason or "", canceled=canceled, by_us=canceled or timed_out)
-        results = tally.judge(self._work.targets, cut_short, self._plays, self._given_up)
+        plays = self._hearing.plays
+        results = tally.judge(self._work.targets, cut_short, plays, self._given_up)
         # Ansible reads the variables of a play when it comes to it, after it has started.
-        began = self._any_task or tally.finished or cause is not None
+        began = self._hearing.any_task or tally.finished or cause is not None
         started = tally.started and began
         if started:
             for result in results:
@@ -143,7 +142,7 @@ class _Attempt:
             results=results,
             reason=reason,
             elsewhere=tally.elsewhere(self._work.targets),
-            plays=self._plays.patterns,
+            plays=plays.patterns,
             any_task=tally.any_task,
             timed_out=timed_out,
             canceled=canceled,
@@ -163,7 +162,7 @@ class _Attempt:
             status_handler=_forget_environment,
             cancel_callback=lambda: self._look_up(channel),
         )
-        runner.event_callback = lambda _line: self._hear(channel)  # the bell rang
+        runner.event_callback = lambda _line: self._hearing.hear(channel)  # the bell rang
         runner.config.command = ["/bin/sh", "-c", _HOLD, "run", *command]
         runner.config.env = (
             environment.for_work(self._work, folder)
@@ -181,59 +180,9 @@ class _Attempt:
 
     def _look_up(self, channel: Channel) -> bool:
         """For ansible-runner, twice a second: hear first, for what has ended counts as ended."""
-        self._hear(channel)
-        return self._watch()
-
-    def _hear(self, channel: Channel) -> None:
-        """Take all that has come until now."""
-        for line in channel.printed():
-            self._tell(self._translator.take_printed(line))
-        whole = False
-        while not whole:
-            try:
-                for raw in channel.events():
-                    self._take(raw)
-                whole = True
-            except Malformed as fault:
-                self._tell([Warned(message=f"Ansible told something that can't be read: {fault}")])
-
-    def _take(self, raw: Mapping[str, Any]) -> None:
-        try:
-            events = list(self._translate(raw))
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
-            told = f"what Ansible told of it can't be read: {raw['event']}: {fault!r}"
-            events = [Warned(message=told, host=str(raw["host"]) if "host" in raw else None)]
-        self._tell(events)
-
-    def _translate(self, raw: Mapping[str, Any]) -> Iterator[Event]:
-        kind = raw["event"]
-        if kind == "plays":
-            self._plays.take(raw)
-            return
-        if kind != _STATS or self._watch.cause is None:  # once stopped it gets to no end
-            self._tally.note_playbook(raw)
-        if self._tally.started:
-            self._forget_secrets()
-        if kind in _BEGINS:
-            self._any_task = True
-        if kind == "runner_on_start":
-            self._tally.begin(raw["host"], self._translator.task_name(raw))
-        for event in self._translator.translate(raw):
-            if isinstance(event, TaskFinished):
-                self._tally.note(event, raw["task_uuid"])
-            yield event
-
-    def _tell(self, events: Iterable[Event]) -> None:
-        for event in events:
-            try:
-                self._emit(event)
-            except OSError as fault:
-                raise _EmitFailed from fault
-
-    def _forget_secrets(self) -> None:
-        """Ansible has read them: should we be killed now, no file with a secret stays behind."""
-        while self._secrets:
-            self._secrets.pop().unlink()
+        self._hearing.hear(channel)
+        self._watch.look()
+        return False  # ansible-runner would kill a process group that the workers are not in
 
     def _end_everything(self, heard_all: bool) -> None:
         left = processes.kill(self._work.mark)
@@ -243,34 +192,41 @@ class _Attempt:
             self._emit(Warned(message=f"these processes could not be ended: {left}"))
 
     def _end_there(self, heard_all: bool) -> tuple[stop.NotStopped, ...]:
-        work = self._work
+        work, tally = self._work, self._hearing.tally
         if calls := ssh_calls.noted(work.lock):
             names = {each.address: each.name for each in (*work.inventory.others, *work.targets)}
-            lost = self._tally.never_reached if heard_all else frozenset()
+            lost = tally.never_reached if heard_all else frozenset()
             there = [each for each in calls if names.get(each.destination) not in lost]
             return stop.end_at(there, names, work.mark, work.become_password)
         # Where an exception cut Ansible short, it may have begun on hosts that it was not heard of.
         reached = tuple(
-            each for each in work.targets if each.name in self._tally.reached or not heard_all
+            each
+            for each in work.targets
+            if each.name in self._hearing.tally.reached or not heard_all
         )
         return stop.end_there(reached, work.ssh, work.mark, work.become_password)
 
 
 class _Watch:
-    """ansible-runner's `cancel_callback`, which never says yes: it ends Ansible in its own way.
-
-    ansible-runner would kill a process group that Ansible's workers are not in.
-    """
+    """Sees to it that Ansible is stopped where that is asked for, or its time is over."""
 
     def __init__(self, work: Work, should_stop: Callable[[], bool]) -> None:
         self.cause: str | None = None
         self._mark = work.mark
         self._should_stop = should_stop
         self._deadline = None if work.timeout is None else time.monotonic() + work.timeout
-        self._patient_until = 0.0
+        self._next_look = 0.0
+        self._patient_until = math.inf
 
-    def __call__(self) -> bool:
+    def look(self) -> bool:
+        """Look twice a second, however often it is called; whether more of it is to be heard.
+
+        Once it had to be killed, what it has told, and nobody has taken in time, is left.
+        """
         now = time.monotonic()
+        if now < self._next_look:
+            return now < self._patient_until + _LAST_WORDS
+        self._next_look = now + _PACE
         if self.cause is None:
             if self._should_stop():
                 self.cause = "canceled"
@@ -281,7 +237,7 @@ class _Watch:
                 self._patient_until = now + _GRACE
         elif now >= self._patient_until:
             processes.kill(self._mark)
-        return False
+        return now < self._patient_until + _LAST_WORDS
 
 
 def _forget_environment(status: Mapping[str, Any], runner_config: Any) -> None:

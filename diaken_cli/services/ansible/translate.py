@@ -70,9 +70,9 @@ class Translator:
             yield self._finished(kind, raw)
         elif kind in _AHEAD_OF_RESULT:
             host, text = raw["host"], self._text(raw)
-            if sum(map(len, self._ahead[host])) < TEXT_LIMIT:
-                self._ahead[host].append(text)
-                if kind == _DIFF and text:
+            if text and sum(map(len, self._ahead[host])) < TEXT_LIMIT:
+                self._ahead[host].append(f"{text}\n")
+                if kind == _DIFF:
                     self._diffs[host].append(text)
         elif kind == "playbook_on_task_start":
             yield self._task_started(raw)
@@ -113,7 +113,7 @@ class Translator:
         )
 
     def _finished(self, kind: str, raw: Mapping[str, Any]) -> TaskFinished:
-        host, task, text = raw["host"], raw["task_uuid"], self._text(raw)
+        host, task = raw["host"], raw["task_uuid"]
         details: Mapping[str, Any] = raw["res"]
         is_item = kind.startswith("runner_item_")
         result = _result(kind, raw)
@@ -140,7 +140,9 @@ class Translator:
             item=self._item(details) if is_item else None,
             duration_seconds=float(raw["duration"]),
             message=message,
-            text="\n".join(part for part in (*self._ahead.pop(host, ()), text) if part),
+            text=self._clean(
+                "".join((*self._ahead.pop(host, ()), raw["text"].strip("\r\n"))), raw["left_out"]
+            ),
             printed=self._clean("\n".join(shown)) or None,
         )
 

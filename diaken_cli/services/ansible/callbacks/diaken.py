@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from itertools import islice
 
 from ansible.plugins.callback import default
 
@@ -27,7 +28,8 @@ extends_documentation_fragment:
 
 MOST_TEXT = 264 * 1024  # characters of an event; diaken keeps 256 KB, once it has hidden secrets
 MOST_STRING = 64 * 1024  # characters of one value of a result
-MOST_VALUES = 512 * 1024  # characters of all values of a result together
+MOST_VALUES = 512 * 1024  # characters of all values of a result together, about
+MOST_WARNINGS = 20  # of a task on a host
 MOST_ENTRIES = 1000  # of a list or a mapping
 DEEPEST = 20  # levels of nested values
 MOST_NAME = 1000  # characters
@@ -50,8 +52,10 @@ _FIELDS = (
 )
 _ALL_FIELDS = "_ansible_verbose_always"  # set by a module whose result is meant to be read
 _WARNING = "[WARNING]: "
+_NOT_DONE = ("_failed", "_unreachable")
 _FAILURES = ("fatal: [", "failed: [")
 _CUT = "\n[…]\n"
+_MORE = "…"
 
 
 class CallbackModule(default.CallbackModule):
@@ -63,7 +67,10 @@ class CallbackModule(default.CallbackModule):
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
-        self._pipe = os.open(os.environ["DIAKEN_EVENTS"], os.O_WRONLY | os.O_CLOEXEC)
+        # Where diaken is gone already, that is an error; without O_NONBLOCK it would wait for ever.
+        ways = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        self._pipe = os.open(os.environ["DIAKEN_EVENTS"], ways)
+        os.set_blocking(self._pipe, True)
         self._process = os.getpid()
         self._local = threading.local()
         self._began = {}
@@ -199,11 +206,14 @@ class CallbackModule(default.CallbackModule):
             yield
         finally:
             self._local.said = None
-        for line in said:
-            if line.startswith(_WARNING):  # of a module, which the host chose
-                self._send({"event": "printed", "host": fields.get("host"), **_cut(line)})
+        warnings = [line for line in said if line.startswith(_WARNING)]
+        if len(warnings) > MOST_WARNINGS:  # of a module, which the host chose
+            more = f"{_WARNING}{len(warnings) - MOST_WARNINGS} more warnings of this task"
+            warnings[MOST_WARNINGS:] = [more]
+        for line in warnings:
+            self._send({"event": "printed", "host": fields.get("host"), **_cut(line)})
         said = [line for line in said if not line.startswith(_WARNING)]
-        text = "".join(said[_first(said) :] if kind.endswith("_failed") else said)
+        text = "".join(said[_first(said) :] if kind.endswith(_NOT_DONE) else said)
         self._send({"event": kind, **fields, **_cut(text)})
 
     def _display_instead(
@@ -269,20 +279,36 @@ class _Excerpt:
         self._left = MOST_VALUES
 
     def of(self, value, depth=0):
+        self._left -= 16  # each value costs, an empty one too
         if value is None or isinstance(value, bool):
             return value
+        if self._left <= 0 or depth > DEEPEST:
+            return _MORE
         if isinstance(value, (int, float)):
-            return value if abs(value) < 1e300 else "…"  # no JSON: not a number, and endless ones
-        if depth > DEEPEST or self._left <= 0:
-            return "…"
+            return value if abs(value) < 1e15 else self._string(_number(value))
         if isinstance(value, dict):
-            entries = list(value.items())[:MOST_ENTRIES]
-            return {self._string(str(key)): self.of(each, depth + 1) for key, each in entries}
+            return self._mapping(value, depth)
         if isinstance(value, (list, tuple, set)):
-            return [self.of(each, depth + 1) for each in list(value)[:MOST_ENTRIES]]
+            return self._list(value, depth)
         if hasattr(value, "_ciphertext"):  # of a vault: as a text it would be opened
             return {"__ansible_vault": self._string(str(value._ciphertext))}
         return self._string(str(value))
+
+    def _mapping(self, value, depth):
+        found = {}
+        for key, each in islice(value.items(), MOST_ENTRIES):
+            if self._left <= 0:
+                break
+            found[self._string(str(key))] = self.of(each, depth + 1)
+        return found
+
+    def _list(self, value, depth):
+        found = []
+        for each in islice(value, MOST_ENTRIES):
+            if self._left <= 0:
+                break
+            found.append(self.of(each, depth + 1))
+        return found
 
     def _string(self, text):
         most = min(MOST_STRING, max(self._left, 100))
@@ -290,3 +316,11 @@ class _Excerpt:
             text = text[: most // 2] + _CUT + text[len(text) - most // 2 :]
         self._left -= len(text)
         return text
+
+
+def _number(value):
+    """A large number as a text, or one that JSON does not have."""
+    try:
+        return str(value)[:MOST_NAME]
+    except ValueError:  # of more digits than Python converts
+        return _MORE

@@ -31,7 +31,9 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
-        self._pipe = os.open(os.environ["DIAKEN_EVENTS"], os.O_WRONLY | os.O_CLOEXEC)
+        ways = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC  # where diaken is gone, nothing waits
+        self._pipe = os.open(os.environ["DIAKEN_EVENTS"], ways)
+        os.set_blocking(self._pipe, True)
         self._plays = []
         self._begun = set()
         self._play = None
