@@ -127,6 +127,8 @@ def test_a_host_that_is_off_is_unreachable_and_holds_nobody_up(bench: Bench) -> 
         r"10\.77\.0\.110 port 22: (No route to host|Connection timed out)", off.message
     )
     assert off.counters == HostCounters(unreachable=1)
+    (text,) = [event.text for event in ran.finished if event.host == "web10"]
+    assert text.startswith("fatal: [web10]: UNREACHABLE!")
 
 
 def test_after_a_batch_that_failed_the_hosts_of_the_next_are_skipped(bench: Bench) -> None:
