@@ -99,7 +99,7 @@ def _of_command(
         raise Canceled("stopped") from None
     except programs.PrintedTooMuch:
         raise _too_long(f"the password command {name}") from None
-    except programs.CutShort as fault:
+    except programs.Killed as fault:
         raise SecretError(
             f"the password command {name} {fault}",
             hint="It can't ask anything: it has no terminal and no input.",

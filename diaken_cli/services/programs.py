@@ -21,7 +21,7 @@ _PACE = 0.1  # seconds from one look at `should_stop` to the next
 
 
 @dataclass(frozen=True)
-class Ended:
+class Completed:
     """A program that has ended by itself: its exit status, minus the number of a signal.
 
     `printed` is its standard output, `complaint` the end of its standard error.
@@ -42,11 +42,11 @@ class Ended:
         return self.complaint.decode(errors="replace")
 
 
-class CutShort(Exception):
+class Killed(Exception):
     """A program was killed before its end; its text is what it did, such as "did not end …"."""
 
 
-class TookTooLong(CutShort):
+class TookTooLong(Killed):
     """It did not end, or not begin to print, in its time, in seconds."""
 
     def __init__(self, seconds: float) -> None:
@@ -54,11 +54,11 @@ class TookTooLong(CutShort):
         self.seconds = seconds
 
 
-class PrintedTooMuch(CutShort):
+class PrintedTooMuch(Killed):
     """It printed more than was wanted."""
 
 
-class Stopped(CutShort):
+class Stopped(Killed):
     """`should_stop` said so."""
 
 
@@ -123,7 +123,7 @@ class Running:
 
     def ended(
         self, should_stop: Callable[[], bool] | None = None, *, silent: float | None = None
-    ) -> Ended:
+    ) -> Completed:
         """Wait for its end. `silent`: the seconds in which it has to have printed something.
 
         Raises TookTooLong, PrintedTooMuch, Stopped; it is killed then.
@@ -140,7 +140,7 @@ class Running:
             self._look(should_stop, silent)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(self._pause(should_stop, silent))
-        return Ended(self._process.returncode, bytes(self._printed), bytes(self._complaint))
+        return Completed(self._process.returncode, bytes(self._printed), bytes(self._complaint))
 
     def _register(self, pipes: selectors.BaseSelector) -> None:
         process = self._process
@@ -212,10 +212,10 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> Ended:
+) -> Completed:
     """Run a program to its end, as `Running` does.
 
-    Raises OSError or ValueError where it can't be started, CutShort where it was killed.
+    Raises OSError or ValueError where it can't be started, Killed where it was killed.
     """
     with Running(argv, seconds=seconds, most=most, given=given, cwd=cwd, env=env) as program:
         return program.ended(should_stop)

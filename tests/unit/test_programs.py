@@ -12,7 +12,7 @@ from diaken_cli.services import programs
 
 def test_what_it_prints_and_complains_of_and_its_exit_status() -> None:
     ended = programs.run(["sh", "-c", "echo out; echo err >&2; exit 3"], seconds=10)
-    assert ended == programs.Ended(3, b"out\n", b"err\n")
+    assert ended == programs.Completed(3, b"out\n", b"err\n")
     assert (ended.text, ended.said) == ("out\n", "err\n")
     assert programs.run(["sh", "-c", "kill -9 $$"], seconds=10).status == -9
 

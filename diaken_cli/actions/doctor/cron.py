@@ -127,7 +127,7 @@ def _crontab() -> str | None:
         return None
     try:
         return programs.run(["crontab", "-l"], seconds=bounds.CRONTAB_SECONDS).text
-    except programs.CutShort as fault:
+    except programs.Killed as fault:
         raise OperationFailed(f"crontab -l {fault}", hint="Call it by hand.") from None
 
 

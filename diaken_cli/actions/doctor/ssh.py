@@ -93,7 +93,7 @@ def _content(about: About, path: Path) -> Iterable[Finding]:
     argv = ["ssh-keygen", "-l", "-f", str(path)]
     try:
         done = programs.run(argv, seconds=bounds.PROGRAM_SECONDS, most=bounds.KNOWN_HOSTS_LIST)
-    except programs.CutShort as fault:
+    except programs.Killed as fault:
         yield about.problem(f"ssh-keygen -l {fault}", f"look at it: ls -l {path}")
         return
     if done.status != 0:

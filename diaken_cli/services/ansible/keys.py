@@ -51,7 +51,7 @@ def locked_ones(own: Iterable[Path]) -> list[Path]:
     return keys if keys and all(map(needs_passphrase, keys)) else []
 
 
-def _public_part(key: Path) -> programs.Ended | None:
+def _public_part(key: Path) -> programs.Completed | None:
     """What ssh-keygen(1) says; None where it has no file to read: it would wait at a pipe."""
     try:
         files.read(key, bounds.KEY_FILE)
@@ -60,8 +60,8 @@ def _public_part(key: Path) -> programs.Ended | None:
     return _asked(["ssh-keygen", "-y", "-P", "", "-f", str(key)])
 
 
-def _asked(argv: list[str]) -> programs.Ended | None:
+def _asked(argv: list[str]) -> programs.Completed | None:
     try:
         return programs.run(argv, seconds=bounds.PROGRAM_SECONDS)
-    except programs.CutShort:  # a file of a network that is gone, a `Match exec` that hangs
+    except programs.Killed:  # a file of a network that is gone, a `Match exec` that hangs
         return None

@@ -30,8 +30,8 @@ def forget(known_hosts: Path, *hosts: str, port: int | None = None) -> bool:
         return _forget(known_hosts, hosts, port)
     except files.Refused as fault:
         raise _refused(known_hosts, str(fault.strerror)) from fault
-    except (OSError, programs.CutShort) as fault:
-        said = f"ssh-keygen {fault}" if isinstance(fault, programs.CutShort) else str(fault)
+    except (OSError, programs.Killed) as fault:
+        said = f"ssh-keygen {fault}" if isinstance(fault, programs.Killed) else str(fault)
         raise _refused(known_hosts, said) from fault
 
 

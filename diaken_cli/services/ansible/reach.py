@@ -122,7 +122,7 @@ def _log_in(
     seconds = max(0.0, min(deadline - time.monotonic(), bounds.LOGIN_SECONDS))
     try:
         ended = programs.run(argv, seconds=seconds, most=None, should_stop=should_stop)
-    except programs.CutShort:
+    except programs.Killed:
         late = f"{target.address} did not let SSH log in in time"
         return NotReached(ssh.Fault.TIMED_OUT, late)
     if ended.status == 0:

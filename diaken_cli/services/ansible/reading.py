@@ -165,7 +165,7 @@ def _ask(staged: Staged, folder: Path, program: str, *more: str) -> programs.Run
     )
 
 
-def _answer(program: programs.Running, staged: Staged) -> programs.Ended:
+def _answer(program: programs.Running, staged: Staged) -> programs.Completed:
     """What it printed, and what it said beside that."""
     try:
         ended = program.ended()

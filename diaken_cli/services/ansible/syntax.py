@@ -76,7 +76,7 @@ def _ask(
             )
         except programs.TookTooLong as fault:
             return f"its syntax could not be checked within {fault.seconds:g} seconds"
-        except programs.CutShort:
+        except programs.Killed:
             return None
     if ended.status == 0:
         return None

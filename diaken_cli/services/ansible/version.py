@@ -41,7 +41,7 @@ def installed() -> Installed:
             )
         except OSError as fault:
             raise AnsibleNotStarted(f"{program} can't be started: {fault.strerror}") from fault
-        except programs.CutShort as fault:
+        except programs.Killed as fault:
             raise AnsibleNotStarted(f"{program} --version {fault}") from None
     if ended.status != 0:
         lines = [line for line in ended.said.splitlines() if line.strip()]
