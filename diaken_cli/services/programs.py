@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,18 +18,22 @@ from diaken_cli import bounds, files
 
 _CHUNK = 64 * bounds.KB
 _PACE = 0.1  # seconds from one look at `should_stop` to the next
+_FIRST_NAP, _LONGEST_NAP = 0.001, 0.05  # seconds from one look at its end to the next
 
 
 @dataclass(frozen=True)
 class Completed:
     """A program that has ended by itself: its exit status, minus the number of a signal.
 
-    `printed` is its standard output, `complaint` the end of its standard error.
+    `printed` is its standard output, `complaint` the end of its standard error. `memory` is the
+    most that it had at once, in bytes, or that this process had before, where that is more: the
+    system counts so.
     """
 
     status: int
     printed: bytes
     complaint: bytes
+    memory: int = field(default=0, compare=False)
 
     @property
     def text(self) -> str:
@@ -89,6 +93,7 @@ class Running:
         self._most = most
         self._given = memoryview(given or b"")
         self._printed, self._complaint = bytearray(), bytearray()
+        self._memory = 0
         self._process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
@@ -136,11 +141,24 @@ class Running:
                     if key.data(key.fd):
                         pipes.unregister(key.fileobj)
                         self._close_input(key.fileobj)
-        while self._process.poll() is None:
+        nap = _FIRST_NAP
+        while (status := self._status()) is None:
             self._look(should_stop, silent)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(self._pause(should_stop, silent))
-        return Completed(self._process.returncode, bytes(self._printed), bytes(self._complaint))
+            time.sleep(min(nap, self._pause(should_stop, silent)))
+            nap = min(2 * nap, _LONGEST_NAP)
+        return Completed(status, bytes(self._printed), bytes(self._complaint), self._memory)
+
+    def _status(self) -> int | None:
+        """Its exit status, None while it runs; `Popen` does not say what it alone has used."""
+        if self._process.returncode is None:
+            try:
+                pid, status, used = os.wait4(self._process.pid, os.WNOHANG)
+            except ChildProcessError:  # whoever started this process wants no word of children
+                return self._process.poll()
+            if pid:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+                self._memory = used.ru_maxrss * bounds.KB
+        return self._process.returncode
 
     def _register(self, pipes: selectors.BaseSelector) -> None:
         process = self._process

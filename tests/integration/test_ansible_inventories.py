@@ -4,6 +4,7 @@ import json
 import random
 import resource
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,26 @@ def test_hosts_come_in_the_order_that_ansible_has(
         listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         hosts = [line.strip() for line in listed.splitlines()[1:]]
         assert [host for host in order if host in hosts] == hosts
+
+
+def test_an_inventory_is_not_too_large_for_what_another_program_has_used(tmp_path: Path) -> None:
+    """In a process of its own: what this one, or its children, have used before counts not."""
+    path = tmp_path / "hosts.toml"
+    path.write_text("[[[\n")
+    code = f"""
+import subprocess, sys
+from pathlib import Path
+from diaken_cli import bounds
+from diaken_cli.services.ansible.reading import read_inventory
+subprocess.run([sys.executable, "-c", "b'x' * {180 * bounds.MB}"], check=True)
+bounds.INVENTORY_MEMORY = {200 * bounds.MB}
+try:
+    read_inventory(Path({str(path)!r}))
+except ValueError as fault:
+    print(fault)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("can't be read by Ansible"), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", ["hosts.ini", "hosts.yml"])

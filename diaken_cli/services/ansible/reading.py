@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import re
-import resource
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -174,7 +173,7 @@ def _answer(program: programs.Running, staged: Staged) -> programs.Completed:
     except programs.PrintedTooMuch:
         most = files.size(bounds.INVENTORY_OUTPUT)
         raise ValueError(f"comes to more than {most}, with all variables of each host") from None
-    if ended.status != 0 and (_OUT_OF_MEMORY in ended.said or _needed_all_memory()):
+    if ended.status != 0 and (_OUT_OF_MEMORY in ended.said or _needed_all_memory(ended)):
         most = files.size(bounds.INVENTORY_MEMORY)
         raise ValueError(f"is too large: Ansible would need more than {most} for it")
     if ended.status != 0:
@@ -185,10 +184,9 @@ def _answer(program: programs.Running, staged: Staged) -> programs.Completed:
     return ended
 
 
-def _needed_all_memory() -> bool:
-    """Whether an Ansible came near its bound: not each of its messages has Python's own word."""
-    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * bounds.KB
-    return most > 0.8 * bounds.INVENTORY_MEMORY
+def _needed_all_memory(ended: programs.Completed) -> bool:
+    """Whether it came near its bound: not each of Ansible's messages has Python's own word."""
+    return ended.memory > 0.8 * bounds.INVENTORY_MEMORY
 
 
 def _unread(staged: Staged, said: str) -> list[str]:
