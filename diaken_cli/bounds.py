@@ -30,6 +30,7 @@ READER_SECONDS = 10  # that who reads a pipe may pause into which diaken writes
 
 IMPORTED_HOSTS = 20_000
 YAML_VALUES = 400_000  # of one document, as if its aliases were written out
+INVENTORY_VALUES = 2_000_000  # the same of a file of an inventory, of which diaken keeps nothing
 YAML_LEVELS = 100
 
 # ── programs: their output in bytes, and how long they may take in seconds ───────────────────

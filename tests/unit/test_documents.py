@@ -29,7 +29,10 @@ def test_the_page_of_limits_has_the_numbers_of_the_code() -> None:
         ],
         "table of hosts (`--csv`)": [files.size(bounds.CSV_FILE), f"{bounds.CSV_COLUMNS} columns"],
         "hosts of one import": [str(bounds.IMPORTED_HOSTS)],
-        "YAML in any of them": [f"{bounds.YAML_VALUES} values", f"{bounds.YAML_LEVELS} levels"],
+        "YAML in any of them": [
+            *(f"{bounds.YAML_VALUES} values", f"{bounds.YAML_LEVELS} levels"),
+            f"{bounds.INVENTORY_VALUES} in a file of an inventory",
+        ],
         "key of SSH": [files.size(bounds.KEY_FILE)],
         "/etc/hosts": [files.size(bounds.HOSTS_FILE)],
         "password command": [f"{bounds.PASSWORD_SECONDS} s", f"{bounds.PASSWORD} bytes"],

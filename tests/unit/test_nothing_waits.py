@@ -225,6 +225,7 @@ def test_yaml_that_blows_up_is_refused_before_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, why: str
 ) -> None:
     monkeypatch.setattr(bounds, "YAML_VALUES", 40_000)
+    monkeypatch.setattr(bounds, "INVENTORY_VALUES", 40_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for look in (bounded_yaml.compose, bounded_yaml.check):
         with pytest.raises(bounded_yaml.TooMuch) as refused:
@@ -239,6 +240,16 @@ def test_yaml_that_blows_up_is_refused_before_it_does(
     with pytest.raises(ValueError, match=f"can't be read: {path}: it has"):
         stage(path, tmp_path / "staged")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KB
+
+
+def test_an_inventory_of_as_many_hosts_as_are_imported_is_no_such_yaml(tmp_path: Path) -> None:
+    """Ten variables for each of them."""
+    path = tmp_path / "hosts.json"
+    variables = ",".join(f'"v{n}":{n}' for n in range(10))
+    hosts = ",".join(f'"web{n}":{{{variables}}}' for n in range(bounds.IMPORTED_HOSTS))
+    path.write_text(f'{{"all":{{"hosts":{{{hosts}}}}}}}')
+    (tmp_path / "staged").mkdir()
+    assert stage(path, tmp_path / "staged").files
 
 
 def test_aliases_as_people_write_them_are_read() -> None:

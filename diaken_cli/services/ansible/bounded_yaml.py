@@ -38,8 +38,10 @@ class TooMuch(yaml.MarkedYAMLError):
 class Loader(_Base):  # type: ignore[misc]
     """A SafeLoader that raises TooMuch at what is over the bounds."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most: int | None = None) -> None:
+        """`most`: how many values it may have."""
         super().__init__(text)
+        self._most = bounds.YAML_VALUES if most is None else most
         self._values = 0
         self._open: list[tuple[str | None, int]] = []
         self._anchored: dict[str, int] = {}
@@ -71,8 +73,8 @@ class Loader(_Base):  # type: ignore[misc]
                     raise self._refused(f"more than {bounds.YAML_LEVELS} levels", event)
             case yaml.CollectionEndEvent():
                 self._note(*self._open.pop())
-        if self._values > bounds.YAML_VALUES:
-            many = f"more than {bounds.YAML_VALUES} values, with those that aliases repeat"
+        if self._values > self._most:
+            many = f"more than {self._most} values, with those that aliases repeat"
             raise self._refused(many, event)
 
     def _note(self, anchor: str | None, before: int) -> None:
@@ -93,9 +95,9 @@ def compose(text: str) -> yaml.Node | None:
         loader.dispose()
 
 
-def check(text: str) -> None:
+def check(text: str, most: int | None = None) -> None:
     """See that it is YAML, and within bounds; nothing of it is kept. Raises as `compose`."""
-    loader = Loader(text)
+    loader = Loader(text, most)
     try:
         while loader.check_event():
             loader.get_event()

@@ -53,7 +53,7 @@ class Staged:
             most = f"{bounds.INVENTORY_FILES} files and {files.size(bounds.INVENTORY)}"
             raise ValueError(f"is too large for an inventory: at most {most}")
         try:
-            bounded_yaml.check(content.decode("utf-8-sig", "replace"))
+            bounded_yaml.check(content.decode("utf-8-sig", "replace"), bounds.INVENTORY_VALUES)
         except bounded_yaml.TooMuch as fault:
             raise ValueError(f"can't be read: {self.real(str(target))}: {fault.problem}") from None
         except (yaml.YAMLError, ValueError):
