@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from diaken_cli.services.vsphere.clone import start_clone
 from diaken_cli.services.vsphere.guest import wait_for_address
 from diaken_cli.services.vsphere.hardware import disks, network_adapters, read_hardware
 from diaken_cli.services.vsphere.placement import Placement, resolve_placement
-from diaken_cli.services.vsphere.properties import read_one
+from diaken_cli.services.vsphere.properties import read_one, reference
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tasks import TaskState, cancel, recent_tasks, wait
 from diaken_cli.services.vsphere.vms import (
@@ -282,6 +283,40 @@ def test_of_two_clones_of_one_name_the_second_is_a_duplicate(session: Session) -
     assert error is not None
     assert error.code == "duplicate_name"
     assert "app11" in error.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (vim.vm.device.VirtualDisk, "has no disk any more"),
+        (vim.vm.device.VirtualEthernetCard, "has no network adapter any more"),
+    ],
+)
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for", "as it is"])
+def test_a_template_that_lost_its_hardware_since_it_was_checked_is_not_cloned(
+    session: Session, kind: Any, said: str, asked: bool
+) -> None:
+    """A VM stands for it, for the simulator's own template is for all."""
+    changes = {"network": "VM Network", "disk": 64 * GIBIBYTE} if asked else {}
+    wanted = request(f"app{'12' if asked else '13'}{said[7]}", **changes)
+    placement = resolve_placement(session, wanted)
+    assert isinstance(placement, Placement), placement
+    ref = finish(session, start_clone(session, placement, wanted, IDENTITY)).result
+    assert ref is not None
+    vm = session.managed(vim.VirtualMachine, ref)
+    devices = read_one(session, vm, ["config.hardware.device"])["config.hardware.device"]
+    remove = vim.vm.device.VirtualDeviceSpec.Operation.remove
+    lost = [
+        vim.vm.device.VirtualDeviceSpec(operation=remove, device=each)
+        for each in devices
+        if isinstance(each, kind)
+    ]
+    finish(session, reference(vm.ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=lost))))
+    with pytest.raises(VSphereError, match=f"the template debian12 {said}") as refused:
+        start_clone(
+            session, replace(placement, template=ref), request("app14", **changes), IDENTITY
+        )
+    assert refused.value.code == "template_changed"
 
 
 @pytest.mark.parametrize(

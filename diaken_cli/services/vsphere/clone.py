@@ -39,6 +39,7 @@ def start_clone(
             hint="someone may have removed it in vCenter; name another one with --template",
             code="gone",
         ) from fault
+    _check_devices(request.template, hardware.device)
     spec = vim.vm.CloneSpec(
         location=vim.vm.RelocateSpec(
             datastore=session.managed(vim.Datastore, placement.datastore),
@@ -52,6 +53,17 @@ def start_clone(
     )
     folder = session.managed(vim.Folder, placement.folder)
     return reference(template.CloneVM_Task(folder=folder, name=request.name, spec=spec))
+
+
+def _check_devices(template: str, devices: Any) -> None:
+    """See that it still has what its check has seen: somebody may have taken it off since."""
+    for found, kind in ((disks(devices), "disk"), (network_adapters(devices), "network adapter")):
+        if not found:
+            raise VSphereError(
+                f"the template {template} has no {kind} any more",
+                hint="someone may have changed it in vCenter; name another one with --template",
+                code="template_changed",
+            )
 
 
 def _config(
