@@ -177,6 +177,14 @@ def test_keys_commands_and_vaults_that_others_can_change_are_told(
     assert told(list(exposed.check_configured(config))) == [
         ("warning", readable, f"chmod 600 {vault}")
     ]
+    vault.unlink()
+    os.mkfifo(vault, 0o600)
+    assert told(list(exposed.check_configured(config))) == [
+        (
+            *("problem", "it can't be read: it is a pipe, not a regular file"),
+            "name the right one: vault_password_file",
+        )
+    ]
     vault.chmod(0o602)
     os.chown(word, NOBODY, -1)
     program.chmod(0o777)

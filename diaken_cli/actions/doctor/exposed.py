@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from diaken_cli import trust
+from diaken_cli import files, trust
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.actions.trusted import exposures_of_vault
 from diaken_cli.config import Config
@@ -35,8 +35,8 @@ def check_command(about: About, command: str, what: str) -> Iterable[Finding]:
     except ValueError:  # who uses it says so
         return
     program = shutil.which(argv[0]) if argv else None
-    files = [Path(each) for each in argv[1:] if each.startswith("/")]
-    for path in [*([Path(program)] if program else []), *files]:
+    given = [Path(each) for each in argv[1:] if each.startswith("/")]
+    for path in [*([Path(program)] if program else []), *given]:
         if path.is_file():
             yield from check_file(about, path, what)
 
@@ -58,6 +58,7 @@ def _vault(path: Path) -> Iterable[Finding]:
         return
     try:
         mode = path.stat().st_mode
+        files.check_regular(path)  # Ansible would wait at a pipe
     except OSError as fault:
         yield about.problem(
             f"it can't be read: {fault.strerror}", "name the right one: vault_password_file"
