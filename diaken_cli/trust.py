@@ -176,6 +176,22 @@ def of_present(path: Path) -> tuple[Exposure, ...]:
         return ()
 
 
+def open_to_all(path: Path) -> Exposure | None:
+    """By what everybody can change a file, or put another one in its place; None where none can.
+
+    A sticky folder (/tmp) may hold it: there nobody touches the files of others.
+    """
+    return next(
+        (each for each in around(path) if each.who is Who.EVERYBODY and not each.sticky), None
+    )
+
+
+def sudo_user(uid: int) -> str:
+    """An account as sudo(8) takes it after `-u`."""
+    name = account(uid)
+    return f"'#{uid}'" if name == str(uid) else name
+
+
 @lru_cache(maxsize=64)
 def account(uid: int) -> str:
     """The name of an account, or its number."""

@@ -12,7 +12,11 @@ from diaken_cli import files
 from diaken_cli.actions import password_variables
 from diaken_cli.actions.recording import Recording
 from diaken_cli.actions.stopping import Stop
-from diaken_cli.actions.trusted import refuse_exposed_vaults, refuse_open_playbook
+from diaken_cli.actions.trusted import (
+    refuse_exposed_vaults,
+    refuse_open_file,
+    refuse_open_playbook,
+)
 from diaken_cli.config import Config, SshConfig
 from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
 from diaken_cli.services import credentials
@@ -119,6 +123,12 @@ def _refuse_exposed(found: catalog.Playbook, options: RunOptions, config: Config
     vault = options.vault_password_file or config.ansible.vault_password_file
     opening = [vault, *(each.partition("@")[2] for each in options.vault_ids)]
     refuse_exposed_vaults(Path(each) for each in opening if each)
+    for each in options.extra_vars:
+        if each.startswith("@"):
+            path = os.path.expanduser(each[1:])  # noqa: PTH111 - of an account that is not there
+            refuse_open_file(Path(path), "the file of variables")
+    if config.ssh.known_hosts is not None:
+        refuse_open_file(config.ssh.known_hosts, "the file of known hosts")
 
 
 def should_be_checked(name: str, options: RunOptions, config: Config) -> bool:
@@ -229,6 +239,7 @@ def _check_files(work: Work) -> None:
             except files.Refused as fault:
                 told = f"the {kind} {path} can't be read: {fault.strerror}"
                 raise AnsibleNotStarted(f"Ansible did not start {work.name}: {told}") from None
+    refuse_open_file(work.ssh.known_hosts, "the file of known hosts")
 
 
 def _not_started(name: str, fault: NotFound | ValueError) -> AnsibleNotStarted:

@@ -5,13 +5,28 @@ it in `[playbooks] paths` trusts these, and `doctor` tells. What opens a vault m
 holds a secret, so that is only this account's and root's, with the folders above it.
 """
 
+import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from diaken_cli import trust
 from diaken_cli.errors import AccessError
 from diaken_cli.services.ansible.catalog import Playbook
+from diaken_cli.services.ansible.repository import configuration
 from diaken_cli.trust import Exposure, Who
+
+MOST = 20_000
+"""Files and folders of a repository that are looked at, and for how long."""
+SECONDS = 5.0
+_NOT_RUN = frozenset([".git", ".venv", "node_modules", "__pycache__"])
+_BESIDE = (
+    *("roles", "collections", "group_vars", "host_vars", "vars", "tasks", "handlers"),
+    *("templates", "files", "library", "module_utils", "plugins", "action_plugins"),
+    *("become_plugins", "cache_plugins", "connection_plugins", "filter_plugins"),
+    *("lookup_plugins", "strategy_plugins", "test_plugins", "vars_plugins"),
+)
+"""Folders beside a playbook, or in its repository, of which Ansible takes code and variables."""
 
 
 def refuse_open_playbook(playbook: Playbook) -> None:
@@ -38,6 +53,43 @@ def open_to_all(path: Path, folder: Path) -> Iterator[Exposure]:
         inside = each.path.resolve() in beside or not each.is_folder
         if each.who is Who.EVERYBODY and (inside or not each.sticky):
             yield each
+    cfg = configuration(folder)
+    roots = beside if cfg is None else beside | {cfg.parent.resolve()}
+    for place in (root / name for root in sorted(roots) for name in _BESIDE):
+        for each in (each for path in tree(place) for each in trust.of_present(path)):
+            if each.who is Who.EVERYBODY:
+                yield each
+
+
+def tree(root: Path) -> Iterator[Path]:
+    """A folder and what is in it, the upper first; links are not followed."""
+    deadline, left, folders = time.monotonic() + SECONDS, MOST, [root]
+    if root.is_dir():
+        yield root
+    for folder in folders:  # it grows
+        try:
+            with os.scandir(folder) as entries:
+                inside = sorted(entries, key=lambda each: each.name)
+        except OSError:
+            continue
+        for entry in inside:
+            left -= 1
+            if left < 0 or time.monotonic() > deadline:
+                return
+            if entry.is_symlink() or entry.name in _NOT_RUN:
+                continue
+            yield Path(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(Path(entry.path))
+
+
+def refuse_open_file(path: Path, what: str) -> None:
+    """Raise AccessError where everybody can change a file that is trusted, or exchange it."""
+    if each := trust.open_to_all(path):
+        raise AccessError(
+            f"{what} {path} is not used, for anybody could change it: {each.said}",
+            hint=f"Close it: {each.fix}",
+        )
 
 
 def refuse_exposed_vaults(files: Iterable[Path]) -> None:

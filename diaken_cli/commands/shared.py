@@ -114,6 +114,8 @@ class Call:
                     error = fault
                 except KeyboardInterrupt as fault:
                     error = Canceled.by(fault)
+                except (typer.Abort, typer.Exit, typer.TyperException):
+                    raise  # a question was answered with no
                 except Exception as fault:  # noqa: BLE001  # what became of the run is told
                     error = unexpected(fault)
                     if self.options.debug:

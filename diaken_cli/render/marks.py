@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # What moves a terminal's cursor, changes its colours or its direction of writing, or its title.
-_HARMFUL = re.compile(
+HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
@@ -72,7 +72,7 @@ def speaks_unicode(console: "Console") -> bool:
 
 def harmless(text: str) -> str:
     """Text with its control characters written out: an escape is shown, and does nothing."""
-    return _HARMFUL.sub(_written_out, text.replace("\r\n", "\n"))
+    return HARMFUL.sub(_written_out, text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
 from diaken_cli.errors import AnsibleNotStarted, Canceled, DiakenError, InvalidInput
-from diaken_cli.render.marks import harmless
+from diaken_cli.render.marks import HARMFUL, harmless
 from diaken_cli.render.values import Columns, Shape
 
 if TYPE_CHECKING:
@@ -206,8 +206,12 @@ def print_json_line(shape: Shape) -> None:
 
 
 def _json(document: Any, *, indent: int | None = None) -> str:
-    """JSON as standard output can take it: what its encoding lacks is escaped, never lost."""
+    """JSON as standard output can take it: what its encoding lacks is escaped, never lost.
+
+    So is what a terminal would act on; of JSON's own, only the ends of lines stand outside texts.
+    """
     text = json.dumps(document, indent=indent, default=_plain, ensure_ascii=False)
+    text = HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

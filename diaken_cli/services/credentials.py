@@ -2,11 +2,12 @@
 
 import os
 import shlex
+import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from diaken_cli import bounds, files
+from diaken_cli import bounds, files, trust
 from diaken_cli.errors import Canceled, SecretError
 from diaken_cli.services import programs
 from diaken_cli.units import shortened
@@ -81,6 +82,12 @@ def _of_command(
 ) -> bytes:
     """What the command prints. It has no terminal, so that it can't wait for a person unseen."""
     name = _program(ref)
+    for path in files_of(ref, environ):
+        if each := trust.open_to_all(path):
+            raise SecretError(
+                f"the password command {name} is not run, for anybody could change it: {each.said}",
+                hint=f"Close it: {each.fix}",
+            )
     try:
         ended = programs.run(
             _words(ref),
@@ -114,6 +121,17 @@ def _of_command(
 
 def _too_long(source: str) -> SecretError:
     return SecretError(f"{source} gave more than {bounds.PASSWORD} bytes: that is no password")
+
+
+def files_of(ref: str, environ: Mapping[str, str]) -> list[Path]:
+    """A password command's program, and the files that it is given by their whole path."""
+    try:
+        words = shlex.split(ref)
+    except ValueError:  # who runs it says so
+        return []
+    program = shutil.which(words[0], path=environ.get("PATH")) if words else None
+    named = [program, *(each for each in words[1:] if each.startswith("/"))]
+    return [Path(each) for each in named if each is not None and Path(each).is_file()]
 
 
 def _words(ref: str) -> Sequence[str]:

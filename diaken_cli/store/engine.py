@@ -240,10 +240,9 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _foreign(path: Path, owner: int) -> AccessError:
-    name = trust.account(owner)
     return AccessError(
-        f"the database {path} belongs to the account {name}",
-        hint=f"Run it as that account: sudo -u {name} diaken …",
+        f"the database {path} belongs to the account {trust.account(owner)}",
+        hint=f"Run it as that account: sudo -u {trust.sudo_user(owner)} diaken …",
     )
 
 

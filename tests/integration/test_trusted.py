@@ -10,8 +10,10 @@ from diaken_cli.actions.doctor import exposed, playbooks, ssh
 from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.actions.playbook import refuse_exposed
 from diaken_cli.config import Config, load
-from diaken_cli.errors import AccessError
-from diaken_cli.words import RunOptions
+from diaken_cli.errors import AccessError, ConfigurationError, SecretError
+from diaken_cli.services.credentials import resolve
+from diaken_cli.services.vsphere.session import Endpoint, tls_context
+from diaken_cli.words import RunOptions, SecretKind
 from tests.e2e.cli import Cli
 
 NOBODY = 65534
@@ -22,7 +24,7 @@ PLAY = "- hosts: all\n  tasks: []\n"
 def folder(tmp_path: Path) -> Path:
     """A repository: a folder of playbooks, and a role beside it."""
     repository = tmp_path / "repository"
-    for each in ("playbooks", "roles/web/tasks"):
+    for each in ("playbooks/group_vars", "roles/web/tasks"):
         (repository / each).mkdir(parents=True)
     (repository / "ansible.cfg").write_text("[defaults]\nroles_path = roles\n")
     (repository / "playbooks" / "site.yml").write_text(PLAY)
@@ -51,6 +53,9 @@ def group(path: Path) -> None:
         ("playbooks", 0o777),
         ("playbooks", 0o1777),  # others could put group_vars there
         (".", 0o777),
+        ("roles/web/tasks/main.yml", 0o666),
+        ("roles/web", 0o777),
+        ("playbooks/group_vars", 0o777),
     ],
 )
 def test_a_playbook_that_everybody_can_change_is_refused(
@@ -117,6 +122,48 @@ def test_no_run_is_recorded_of_a_playbook_that_everybody_can_change(
     assert error["code"] == "permission"
     assert error["hint"] == f"Close it: chmod go-w {folder}"
     assert cli.json("history", "list") == []
+
+
+@pytest.mark.parametrize("what", ["known hosts", "variables"])
+def test_what_says_whom_to_trust_and_what_to_do_is_not_everybodys(
+    folder: Path, tmp_path: Path, what: str
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("a: 1\n" if what == "variables" else "")
+    file.chmod(0o666)
+    more = f'[ssh]\nknown_hosts = "{file}"\n' if what == "known hosts" else ""
+    cli = Cli(tmp_path, config=f'[playbooks]\npaths = ["{folder}"]\n{more}')
+    cli.json("environments", "add", "PROD")
+    cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
+    words = ["run", "host", "web01", "site", *(["-e", f"@{file}"] if what == "variables" else [])]
+    error = cli.error(10, *words)
+    assert error["message"].startswith(f"the file of {what} {file} is not used")
+    assert error["hint"] == f"Close it: chmod go-w {file}"
+    assert cli.json("history", "list") == []
+
+
+@pytest.mark.parametrize("what", ["program", "script"])
+def test_a_password_command_that_everybody_can_change_is_not_run(tmp_path: Path, what: str) -> None:
+    file = tmp_path / what
+    file.write_text(f"#!/bin/sh\ntouch {tmp_path}/run\necho secret\n")
+    file.chmod(0o755)
+    command = str(file) if what == "program" else f"/bin/sh {file}"
+    assert resolve(SecretKind.COMMAND, command, os.environ).reveal() == "secret"
+    (tmp_path / "run").unlink()
+    file.chmod(0o777)
+    with pytest.raises(SecretError, match=r"is not run, for anybody could change it") as caught:
+        resolve(SecretKind.COMMAND, command, os.environ)
+    assert caught.value.hint == f"Close it: chmod go-w {file}"
+    assert not (tmp_path / "run").exists()
+
+
+def test_who_a_vcenter_is_does_not_come_from_a_file_of_everybodys(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(b"")
+    file.chmod(0o666)
+    endpoint = Endpoint("vc.example.com", "root", "secret", ca_file=str(file))
+    with pytest.raises(ConfigurationError, match="is not used, for anybody could change it"):
+        tls_context(endpoint)
 
 
 # ── what doctor tells ────────────────────────────────────────────────────────────────────────

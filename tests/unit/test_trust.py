@@ -185,3 +185,8 @@ def test_another_account_trusts_itself_and_root(file: Path) -> None:
         kinds = [each.who for each in trust.of(file, of_a_third)]
         os._exit(0 if kinds == [Who.OWNER] and not trust.of(Path("/etc/passwd")) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_sudo_takes_an_account_without_a_name_by_its_number() -> None:
+    assert trust.sudo_user(0) == "root"
+    assert trust.sudo_user(54_321) == "'#54321'"

@@ -44,9 +44,9 @@ def check(path: Path) -> list[Finding]:
     if read_only:
         return found + read_only
     if status.st_uid != os.geteuid():
-        owner = trust.account(status.st_uid)
-        said = f"it belongs to the account {owner}"
-        return [*found, about.problem(said, f"sudo -u {owner} diaken doctor")]
+        said = f"it belongs to the account {trust.account(status.st_uid)}"
+        as_it = f"sudo -u {trust.sudo_user(status.st_uid)} diaken doctor"
+        return [*found, about.problem(said, as_it)]
     found += _exposed(about, path)
     found += _file(about, path, status)
     return found + _content(about, path)

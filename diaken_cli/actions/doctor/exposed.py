@@ -2,22 +2,16 @@
 
 import os
 import shlex
-import shutil
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from diaken_cli import files, trust
 from diaken_cli.actions.doctor.findings import About, Finding
-from diaken_cli.actions.trusted import exposures_of_vault
+from diaken_cli.actions.trusted import exposures_of_vault, tree
 from diaken_cli.config import Config
+from diaken_cli.services import credentials
 from diaken_cli.services.ansible.repository import configuration
 from diaken_cli.trust import Exposure, Who
-
-SECONDS = 5.0
-MOST = 20_000
-"""Files and folders of a playbooks folder that are looked at, and for how long."""
-_NOT_RUN = frozenset([".git", ".venv", "node_modules", "__pycache__"])
 
 
 def check_file(about: About, path: Path, what: str) -> Iterable[Finding]:
@@ -30,15 +24,8 @@ def check_file(about: About, path: Path, what: str) -> Iterable[Finding]:
 
 def check_command(about: About, command: str, what: str) -> Iterable[Finding]:
     """The same for a command that prints a password: its program, and files that it is given."""
-    try:
-        argv = shlex.split(command)
-    except ValueError:  # who uses it says so
-        return
-    program = shutil.which(argv[0]) if argv else None
-    given = [Path(each) for each in argv[1:] if each.startswith("/")]
-    for path in [*([Path(program)] if program else []), *given]:
-        if path.is_file():
-            yield from check_file(about, path, what)
+    for path in credentials.files_of(command, os.environ):
+        yield from check_file(about, path, what)
 
 
 def check_configured(config: Config) -> Iterable[Finding]:
@@ -77,7 +64,7 @@ def check_playbooks(folder: Path) -> Iterable[Finding]:
     about = About("playbooks", str(folder))
     cfg = configuration(folder)
     root = (folder if cfg is None else cfg.parent).resolve()
-    inside = [each for path in _tree(root) for each in trust.of_present(path)]
+    inside = [each for path in tree(root) for each in trust.of_present(path)]
     above = [each for each in trust.above(root) if not each.sticky]
     for who in Who:
         theirs = [each for each in inside if each.who is who]
@@ -100,24 +87,3 @@ def _told(found: Sequence[Exposure], root: Path) -> tuple[str, str]:
     return f"{first.said}, and {more} more", " ".join(
         [command, "-R", *change, shlex.quote(str(root))]
     )
-
-
-def _tree(root: Path) -> Iterator[Path]:
-    """A folder and what is in it, the upper first; links are not followed."""
-    deadline, left, folders = time.monotonic() + SECONDS, MOST, [root]
-    yield root
-    for folder in folders:  # it grows
-        try:
-            with os.scandir(folder) as entries:
-                inside = sorted(entries, key=lambda each: each.name)
-        except OSError:
-            continue
-        for entry in inside:
-            left -= 1
-            if left < 0 or time.monotonic() > deadline:
-                return
-            if entry.is_symlink() or entry.name in _NOT_RUN:
-                continue
-            yield Path(entry.path)
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(Path(entry.path))

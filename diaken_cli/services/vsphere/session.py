@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pyVmomi import vim
 
-from diaken_cli import bounds
+from diaken_cli import bounds, trust
 from diaken_cli.errors import ConfigurationError, Unreachable, VSphereError
 from diaken_cli.services.vsphere.names import one_line
 from diaken_cli.services.vsphere.wire import Endpoint, Wire
@@ -136,6 +137,11 @@ def _service_content(endpoint: Endpoint, wire: Wire) -> Any:
 
 def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     """TLS 1.2 or later, always verified unless the user said otherwise."""
+    if endpoint.ca_file is not None and (each := trust.open_to_all(Path(endpoint.ca_file))):
+        raise ConfigurationError(
+            f"the CA file {endpoint.ca_file} is not used, for anybody could change it: {each.said}",
+            hint=f"Close it: {each.fix}",
+        )
     try:
         context = ssl.create_default_context(cafile=endpoint.ca_file)
     except (OSError, ssl.SSLError) as fault:
