@@ -50,8 +50,8 @@ class Hearing:
         """Ansible's last words, where it could not go on."""
         return self._translator.said
 
-    def hear(self, channel: Channel) -> None:
-        """Take all that has come until now, or all that may still be taken."""
+    def hear(self, channel: Channel) -> bool:
+        """Take what has come until now; False where some of it is left, for it may not go on."""
         for line in channel.printed():
             self._tell(self._translator.take_printed(line))
         whole = False
@@ -60,10 +60,11 @@ class Hearing:
                 for raw in channel.events():
                     self._take(raw)
                     if not self._may_go_on():
-                        return
+                        return False
                 whole = True
             except Malformed as fault:
                 self._tell([Warned(message=f"Ansible told something that can't be read: {fault}")])
+        return whole
 
     def _take(self, raw: Mapping[str, Any]) -> None:
         try:

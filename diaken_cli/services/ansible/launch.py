@@ -95,8 +95,7 @@ class _Attempt:
         nothing_left = heard_all = False
         try:
             runner.run()
-            self._hearing.hear(channel)
-            heard_all = True
+            heard_all = self._hearing.hear(channel)
             nothing_left = self._hearing.tally.finished or not self._hearing.tally.started
         except (EmitFailed, CallbackError) as wrapper:
             raise wrapper.__cause__ or wrapper from None
