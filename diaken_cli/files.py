@@ -43,7 +43,9 @@ def read(path: str | os.PathLike[str], most: int) -> bytes:
     """
     content = beginning(path, most + 1)
     if len(content) > most:
-        raise _refused(errno.EFBIG, f"larger than {size(most)}", path)
+        from diaken_cli.units import format_size  # the tick has no time for it
+
+        raise _refused(errno.EFBIG, f"larger than {format_size(most)}", path)
     return content
 
 
@@ -117,7 +119,9 @@ def read_own(path: str | os.PathLike[str], most: int) -> bytes:
     with open(descriptor, "rb") as file:  # noqa: PTH123
         content = file.read(most + 1)
     if len(content) > most:
-        raise _refused(errno.EFBIG, f"larger than {size(most)}", path)
+        from diaken_cli.units import format_size  # the tick has no time for it
+
+        raise _refused(errno.EFBIG, f"larger than {format_size(most)}", path)
     return content
 
 
@@ -158,8 +162,3 @@ def _check_mode(mode: int, path: str | os.PathLike[str]) -> None:
 
 def _refused(number: int, why: str, path: str | os.PathLike[str]) -> Refused:
     return Refused(number, f"it is {why}", os.fspath(path))
-
-
-def size(most: int) -> str:
-    """A bound as people write it."""
-    return f"{most // 2**20} MB" if most >= 2**20 else f"{most // 2**10} KB"

@@ -4,6 +4,7 @@ import os
 from datetime import UTC, datetime
 
 from diaken_cli import trust
+from diaken_cli.text import escape_control
 
 LONGEST_NAME = 128
 """Characters of an account's name: those of a directory service are long."""
@@ -21,7 +22,7 @@ def account() -> str:
 
 def cleaned(name: str) -> str:
     """The name of an account as it is stored and shown: SUDO_USER may hold anything."""
-    shown = "".join(each if each.isprintable() else "?" for each in name[: LONGEST_NAME + 1])
+    shown = escape_control(name[: LONGEST_NAME + 1], lines=False)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"
 
 

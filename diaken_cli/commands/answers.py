@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from diaken_cli.text import listed
+
 SHOWN = 20
 """So many names are listed; TAB lists all."""
 
@@ -22,9 +24,9 @@ def find_choice(answer: str, names: Sequence[str], also: Collection[str] = ()) -
     for candidates in (names, also):
         found = found or beginning_with(answer, candidates)
     if not found or not answer:
-        raise ValueError(f"{answer!r} is not one of: {listed(names or sorted(also))}")
+        raise ValueError(f"{answer!r} is not one of: {listed(names or sorted(also), SHOWN)}")
     if len(found) > 1:
-        raise ValueError(f"{answer!r} is ambiguous: {listed(found)}")
+        raise ValueError(f"{answer!r} is ambiguous: {listed(found, SHOWN)}")
     return found[0]
 
 
@@ -36,7 +38,7 @@ def find_aliased(answer: str, names: Sequence[str], aliases: Mapping[str, Sequen
     found = find_choice(answer, names, aliases)
     meant = (found,) if found in names else aliases[found]
     if len(meant) > 1:
-        raise ValueError(f"{found!r} is ambiguous: {listed(meant)}")
+        raise ValueError(f"{found!r} is ambiguous: {listed(meant, SHOWN)}")
     return meant[0]
 
 
@@ -48,9 +50,3 @@ def is_yes(answer: str) -> bool:
 def beginning_with(text: str, names: Iterable[str]) -> list[str]:
     """The names that begin with that text, case ignored."""
     return [name for name in names if name.casefold().startswith(text.casefold())]
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more."""
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

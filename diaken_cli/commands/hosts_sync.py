@@ -8,9 +8,9 @@ import typer
 
 from diaken_cli.commands.shared import Call, hosts_file
 from diaken_cli.errors import Conflict
-from diaken_cli.render.marks import harmless
 from diaken_cli.render.output import Format
 from diaken_cli.render.phrases import counted
+from diaken_cli.text import escape_control
 
 
 def sync(
@@ -67,7 +67,7 @@ def sync(
         "hosts": done.hosts,
     }
     if dry_run and call.output.format is Format.TEXT:
-        call.output.text(harmless(done.diff))
+        call.output.text(escape_control(done.diff))
     if done.refused is not None:
         _show_refused(call, shape, done.refused)
     change = "made anew" if is_new else "changed"

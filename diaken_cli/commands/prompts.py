@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from diaken_cli.commands.answers import SHOWN, beginning_with, find_aliased, find_choice, listed
+from diaken_cli.commands.answers import SHOWN, beginning_with, find_aliased, find_choice
 from diaken_cli.commands.line_input import Complete, ask
 from diaken_cli.commands.shared import Call
 from diaken_cli.errors import InvalidInput, Mistake
-from diaken_cli.render.marks import harmless
+from diaken_cli.text import escape_control, listed
 
 ANSWER = 20
 """So much room a prompt leaves in its line for the answer."""
@@ -191,11 +191,11 @@ class Questions:
 
     def _with_names(self, label: str, names: Sequence[str], empty: str) -> str:
         """The label with the names beside it, or, where they need more than a line, above it."""
-        beside = "; ".join(each for each in (listed(names), empty) if each)
+        beside = "; ".join(each for each in (listed(names, SHOWN), empty) if each)
         columns = shutil.get_terminal_size().columns
         if len(f"{label} ({beside})") + ANSWER <= columns:
             return f"{label} ({beside})"
-        self._show(f"{label}: {listed(names)}")
+        self._show(f"{label}: {listed(names, SHOWN)}")
         return f"{label} ({empty})" if empty else label
 
     def _ask(
@@ -213,7 +213,7 @@ class Questions:
             lines.append(line)
             return parse(line)
 
-        prompt = f"{harmless(label)}: "
+        prompt = f"{escape_control(label)}: "
         try:
             return ask(prompt, check, self._show, complete=complete, earlier=earlier)
         except ValueError as fault:  # it was asked often enough
@@ -225,7 +225,7 @@ class Questions:
 
     def _show(self, message: str) -> None:
         """Tell the person who is answering, also with --quiet."""
-        self._call.output.err.print(harmless(message))
+        self._call.output.err.print(escape_control(message))
 
 
 def must_be_free(clashes: Sequence[Mistake]) -> None:

@@ -239,8 +239,8 @@ def upcoming(
     from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.moments import agenda, fair_agenda
     from diaken_cli.render.output import Format
-    from diaken_cli.render.phrases import listed
     from diaken_cli.render.schedules import agenda_list, in_words
+    from diaken_cli.text import listed
 
     at = now()
     tasks = call.store.schedules.tasks(include_ended=False)

@@ -8,8 +8,8 @@ import typer
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.errors import InvalidInput
-from diaken_cli.render.marks import harmless
 from diaken_cli.render.output import Format
+from diaken_cli.text import escape_control
 
 app = group("Global values, passed to every playbook as extra variables.")
 
@@ -45,7 +45,7 @@ def get(call: Call, key: Key = None) -> None:
         key = _known(call, ask, key)
         value = get_setting(call.store, key=key)
         if call.output.format is Format.TEXT:
-            call.output.text(f"{harmless(_text(value))}\n")
+            call.output.text(f"{escape_control(_text(value))}\n")
         else:
             call.output.thing(_shape(key, value))
 

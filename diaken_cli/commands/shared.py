@@ -32,8 +32,8 @@ from diaken_cli.errors import (
     UsageError,
     unexpected,
 )
-from diaken_cli.render.marks import harmless
 from diaken_cli.render.output import Format, Output, perhaps_unheard
+from diaken_cli.text import escape_control
 
 if TYPE_CHECKING:
     from diaken_cli.actions.outside import Outside
@@ -206,13 +206,13 @@ class Call:
         from diaken_cli.commands.line_input import ask
 
         def show(message: str) -> None:
-            self.output.err.print(harmless(message))
+            self.output.err.print(escape_control(message))
 
         def complete(text: str) -> list[str]:
             return beginning_with(text, YES_NO)
 
         try:
-            return ask(f"{harmless(question)} [y/N]: ", is_yes, show, complete=complete)
+            return ask(f"{escape_control(question)} [y/N]: ", is_yes, show, complete=complete)
         except ValueError:
             show("too many wrong answers")
             return False

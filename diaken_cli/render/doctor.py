@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from diaken_cli.actions.doctor.findings import NOT_CHECKED, NOTHING_YET, About, Finding, Health
-from diaken_cli.render.marks import harmless, mark, one_line, sign
+from diaken_cli.render.marks import mark, one_line, sign
+from diaken_cli.text import escape_control
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,7 @@ def show(findings: Sequence[Finding], console: "Console") -> None:
         )
         console.print(line, soft_wrap=True)
         if each.mend:
-            told = Text.assemble((f"  {'':{width}}  {MEND} ", "dim"), harmless(each.mend))
+            told = Text.assemble((f"  {'':{width}}  {MEND} ", "dim"), escape_control(each.mend))
             console.print(told, soft_wrap=True)
 
 

@@ -12,7 +12,7 @@ from diaken_cli.events import TaskFinished
 from diaken_cli.render.cells import hanging
 from diaken_cli.render.jsonl import finished_as_json
 from diaken_cli.render.lanes import Lane, chart
-from diaken_cli.render.marks import harmless, mark, one_line, speaks_unicode
+from diaken_cli.render.marks import mark, one_line, speaks_unicode
 from diaken_cli.render.output import Format, Output, print_json, print_json_line, utc, what_ended
 from diaken_cli.render.phrases import act, seconds
 from diaken_cli.render.results import readable
@@ -29,6 +29,7 @@ from diaken_cli.render.summary import (
 from diaken_cli.render.tables import fields, table
 from diaken_cli.render.values import Shape, local
 from diaken_cli.store.runs import OutputLine, RunDetail, RunRecord
+from diaken_cli.text import escape_control
 from diaken_cli.units import format_duration, format_size
 from diaken_cli.words import RunKind
 
@@ -220,7 +221,7 @@ class Transcript:
                 yield Text(f"PLAY {one_line(each.play)} ({one_line(each.playbook)})", style="bold")
             yield from self._heading(each.task)
             text = each.text or f"{each.result}: [{each.host}]"
-            yield Text(harmless(readable(text)), style=mark(each.result).style)
+            yield Text(escape_control(readable(text)), style=mark(each.result).style)
 
     def without_result(self, detail: RunDetail, host: str | None) -> Iterator[Text]:
         """The lines of the tasks that this host, or each one, was in when the run was ended."""
@@ -229,7 +230,7 @@ class Transcript:
             if host in (None, each.host) and task and (each.host, task) not in self._heard:
                 yield from self._heading(task)
                 yield Text(
-                    harmless(f"[{each.host}]: {each.message}"), style=mark(each.status).style
+                    escape_control(f"[{each.host}]: {each.message}"), style=mark(each.status).style
                 )
 
     def _heading(self, task: str) -> Iterator[Text]:

@@ -22,12 +22,13 @@ from diaken_cli.events import (
     Warned,
 )
 from diaken_cli.render.cells import hanging
-from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
+from diaken_cli.render.marks import clauses, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, message_text, task_said
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import no_snapshot, seconds, waits
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
 from diaken_cli.render.results import readable
+from diaken_cli.text import escape_control
 from diaken_cli.words import SnapshotStatus, TaskResult
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class LiveScreen:
         elif isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
             self._output.warn(no_snapshot(event))
         elif isinstance(event, TaskFinished) and self._output.verbose and event.text:
-            text = Text(harmless(readable(event.text)), style=mark(event.result).style)
+            text = Text(escape_control(readable(event.text)), style=mark(event.result).style)
             self._output.err.print(hanging(text, self._output.err))
 
     def close(self, *, died: bool) -> None:

@@ -1,20 +1,16 @@
-"""Marks and colours of what has a status, and text from elsewhere made harmless for a terminal.
+"""Marks and colours of what has a status, and text from elsewhere as one line of a terminal.
 
 Who can't tell colours apart has the mark; red stands against cyan, not against green.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from diaken_cli.text import escape_control
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-# What moves a terminal's cursor, changes its colours or its direction of writing, or its title.
-HARMFUL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 @dataclass(frozen=True)
@@ -70,20 +66,11 @@ def speaks_unicode(console: "Console") -> bool:
     return console.encoding.startswith("utf")
 
 
-def harmless(text: str) -> str:
-    """Text with its control characters written out: an escape is shown, and does nothing."""
-    return HARMFUL.sub(_written_out, text.replace("\r\n", "\n"))
-
-
 def one_line(text: str) -> str:
-    """Text as one harmless line."""
-    return harmless(" ".join(text.split()))
+    """Text as one line, with its control characters written out."""
+    return escape_control(" ".join(text.split()))
 
 
 def clauses(text: str) -> str:
-    """Lines that are sentences of their own, the mistakes of a call say, as one harmless line."""
+    """Lines that are sentences of their own, the mistakes of a call say, as one line."""
     return "; ".join(one_line(line) for line in text.splitlines() if line.strip())
-
-
-def _written_out(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()

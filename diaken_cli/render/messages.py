@@ -8,8 +8,9 @@ from rich.text import Text
 
 from diaken_cli.events import Event, RunStarted, StepProgressed, TaskFinished, Warned
 from diaken_cli.render.cells import hanging
-from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign, speaks_unicode
-from diaken_cli.render.phrases import listed, seconds
+from diaken_cli.render.marks import clauses, mark, one_line, sign, speaks_unicode
+from diaken_cli.render.phrases import seconds
+from diaken_cli.text import escape_control, listed
 from diaken_cli.units import shortened
 from diaken_cli.words import TaskResult
 
@@ -160,7 +161,7 @@ def fold(
 
 
 def _cut(status: str, hosts: list[str], task: str, text: str, took: float | None) -> Message:
-    lines = harmless(text.removeprefix(FROM_SSH)).expandtabs(4).strip("\n").splitlines()
+    lines = escape_control(text.removeprefix(FROM_SSH)).expandtabs(4).strip("\n").splitlines()
     lines = [line.rstrip() for line in lines]
     shown = lines if len(lines) <= MOST_LINES + 1 else lines[:MOST_LINES]
     cut = tuple(

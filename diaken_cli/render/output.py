@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
 from diaken_cli.errors import AnsibleNotStarted, Canceled, DiakenError, InvalidInput
-from diaken_cli.render.marks import HARMFUL, harmless
 from diaken_cli.render.values import Columns, Shape
+from diaken_cli.text import CONTROL, escape_control
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -149,7 +149,7 @@ class Output:
         Only with `fold` is it folded on a terminal: a command in it can be copied.
         """
         if not self.quiet:
-            self.err.print(harmless(message), soft_wrap=None if fold else True)
+            self.err.print(escape_control(message), soft_wrap=None if fold else True)
 
     def total(self, message: str) -> None:
         """What a list comes to, for a person who reads it; never in a file, a pipe or a mail."""
@@ -160,7 +160,7 @@ class Output:
         """Something that a person should know and that stopped nothing; also when quiet."""
         from rich.text import Text
 
-        self.err.print(Text("warning: ", style="yellow") + Text(harmless(message)))
+        self.err.print(Text("warning: ", style="yellow") + Text(escape_control(message)))
 
     def failure(
         self, error: DiakenError, *, printed: bool = False, hosts_told: bool = False
@@ -178,7 +178,7 @@ class Output:
         text = what_ended(lines, canceled=printed and isinstance(error, Canceled))
         self.err.print(text)
         if error.hint:  # a command in it can be copied
-            self.err.print(Text(harmless(error.hint), style="dim"), soft_wrap=True)
+            self.err.print(Text(escape_control(error.hint), style="dim"), soft_wrap=True)
         if not printed:
             self.failure_as_data(error)
 
@@ -211,7 +211,7 @@ def _json(document: Any, *, indent: int | None = None) -> str:
     So is what a terminal would act on; of JSON's own, only the ends of lines stand outside texts.
     """
     text = json.dumps(document, indent=indent, default=_plain, ensure_ascii=False)
-    text = HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -231,8 +231,8 @@ def what_ended(lines: Sequence[str], *, canceled: bool) -> "Text":
 
     if canceled:
         who = [line.removeprefix("canceled ") for line in lines]  # by whom, from elsewhere
-        return Text("canceled:", style="yellow") + Text(harmless(listed(who)))
-    return Text("error:", style="bold red") + Text(harmless(listed(lines)))
+        return Text("canceled:", style="yellow") + Text(escape_control(listed(who)))
+    return Text("error:", style="bold red") + Text(escape_control(listed(lines)))
 
 
 def listed(said: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """How durations, counters and runs are said in a few words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from diaken_cli.units import format_duration
@@ -8,8 +8,6 @@ from diaken_cli.words import HostCounters, RunKind
 
 if TYPE_CHECKING:
     from diaken_cli.events import RunStarted, RunWaiting, SnapshotFinished
-
-MOST_NAMES = 3
 
 
 def seconds(duration: float) -> str:
@@ -31,12 +29,6 @@ def counters(counted: HostCounters) -> str:
     """Ansible's counters, only those that are not 0."""
     said = [f"{name} {number}" for name, number in vars(counted).items() if number]
     return ", ".join(said) or "no task"
-
-
-def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
-    """A few names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def act(kind: RunKind, playbook: str | None, request: Mapping[str, Any]) -> str:

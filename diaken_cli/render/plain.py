@@ -24,11 +24,12 @@ from diaken_cli.events import (
     Warned,
 )
 from diaken_cli.render.cells import hanging
-from diaken_cli.render.marks import clauses, harmless, mark, one_line, sign
+from diaken_cli.render.marks import clauses, mark, one_line, sign
 from diaken_cli.render.messages import SHORT, Gathering, Message, Told, message_text
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import began, counters, no_snapshot, seconds, waits
 from diaken_cli.render.results import readable
+from diaken_cli.text import escape_control
 from diaken_cli.units import shortened
 from diaken_cli.words import HostStatus, SnapshotStatus, StepStatus
 
@@ -63,7 +64,7 @@ class PlainLines:
             self._output.err.print(_time(event.at) + line)
         if isinstance(event, TaskFinished):
             if self._output.verbose and event.text:
-                text = Text(harmless(readable(event.text)))
+                text = Text(escape_control(readable(event.text)))
                 self._output.err.print(hanging(text, self._output.err))
             self._print(complete, event.at)
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from diaken_cli.actions.snapshots.rows import Row
-from diaken_cli.render.marks import harmless
-from diaken_cli.render.phrases import listed
+from diaken_cli.text import escape_control, listed
 from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
 
 _WHICH: Mapping[str, Any] = {
@@ -91,7 +90,7 @@ def aliases(rows: Iterable[Row]) -> dict[str, list[str]]:
     keyed = _keyed(rows)
     found = {snapshot.id: [snapshot.id] for _, _, snapshot in keyed}
     for key, _, snapshot in keyed:
-        name = harmless(snapshot.name).strip()
+        name = escape_control(snapshot.name).strip()
         if name and key != name:
             keys = found.setdefault(name, [])
             keys += [] if key in keys else [key]
@@ -110,7 +109,7 @@ def _keyed(rows: Iterable[Row]) -> list[tuple[str, Row, Snapshot]]:
 
 
 def _can_be_typed(name: str) -> bool:
-    return name.isprintable() and bool(name) and name == name.strip() == harmless(name)
+    return name.isprintable() and bool(name) and name == name.strip() == escape_control(name)
 
 
 def _apart(key: str, rows: Sequence[Row]) -> str:

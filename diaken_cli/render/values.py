@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from diaken_cli.render.marks import harmless
+from diaken_cli.text import escape_control
 
 Shape = Mapping[str, Any]
 Columns = Mapping[str, str | Callable[[Shape], Any]]
@@ -33,6 +33,6 @@ def cell(value: Any) -> Any:
         case int() | float():
             return str(value)
         case str():
-            return harmless(value)
+            return escape_control(value)
         case _:
             return value

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from diaken_cli import bounds, files
+from diaken_cli import bounds
+from diaken_cli.units import format_size
 
 _CHUNK = 64 * bounds.KB
 _PACE = 0.1  # seconds from one look at `should_stop` to the next
@@ -201,7 +202,7 @@ class Running:
         self._printed += (chunk := os.read(pipe, _CHUNK))
         if self._most is not None and len(self._printed) > self._most:
             self._kill()
-            raise PrintedTooMuch(f"printed more than {files.size(self._most)}")
+            raise PrintedTooMuch(f"printed more than {format_size(self._most)}")
         return not chunk
 
     def _hear_complaint(self, pipe: int) -> bool:

@@ -21,10 +21,10 @@ from diaken_cli.models import (
     VCenter,
 )
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, VCenterRecord
+from diaken_cli.text import listed
 from diaken_cli.words import ScheduleStatus
 
 TASK_HAS_ENDED = col(ScheduledTask.status).not_in((ScheduleStatus.PENDING, ScheduleStatus.RUNNING))
-NAMES_SHOWN = 5
 
 
 def environments(session: Session, *where: ColumnElement[bool]) -> list[EnvironmentRecord]:
@@ -162,6 +162,4 @@ def _count(table: type[SQLModel], where: ColumnElement[bool]) -> ScalarSelect[in
 
 
 def _listed(kind: str, found: list[str]) -> str:
-    more = len(found) - NAMES_SHOWN
-    shown = ", ".join(found[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-    return f"{kind.replace('_', ' ')} {shown}"
+    return f"{kind.replace('_', ' ')} {listed(found)}"

@@ -327,7 +327,7 @@ def test_a_range_of_a_million_hosts_fills_no_memory(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     # Of Ansible itself the kernel sees to it; its ru_maxrss would have this process's, too.
-    with pytest.raises(InvalidInput, match="is too large: Ansible would need more than 200 MB"):
+    with pytest.raises(InvalidInput, match="is too large: Ansible would need more than 200M"):
         read(path)
 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB

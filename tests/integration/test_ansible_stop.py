@@ -311,7 +311,7 @@ def test_a_host_whose_shell_prints_without_end_fills_no_memory(bench: Bench) -> 
         bench.lab.sh("web09", "usermod", "-s", "/bin/bash", "root")
 
     assert left == stop.NotStopped(
-        "web09", "its shell printed more than 64 KB: whether they ended can't be told"
+        "web09", "its shell printed more than 64K: whether they ended can't be told"
     )
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB
 

@@ -112,7 +112,7 @@ def test_an_answer_has_a_size(
     with (
         connected(HostileVcenter(certificate, {READING: LARGE[what]})) as session,
         no_longer_than(10),
-        pytest.raises(Unreachable, match="larger than 2 MB"),
+        pytest.raises(Unreachable, match="larger than 2M"),
     ):
         find_vms(session)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
@@ -225,7 +225,7 @@ def test_the_rest_api_is_bounded_in_time_and_size(
     monkeypatch.setattr(bounds, "REST_ANSWER", bounds.MB)
     happenings: dict[str, Happening] = {
         "not done after 0.4 s": dripping(OK + b"\r\n", b" "),
-        "larger than 1 MB": flooding(OK + b"\r\n", b" " * 60_000),
+        "larger than 1M": flooding(OK + b"\r\n", b" " * 60_000),
     }
     for said, happening in happenings.items():
         hostile = HostileVcenter(certificate, {"POST /api/…": happening}, operation="tags")

@@ -73,7 +73,7 @@ def test_pages_without_an_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pages_without_an_end_of_memory_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "VCENTER_PASSING_MEMORY", 100 * bounds.KB)
-    with pytest.raises(VSphereError, match="take more than 0 MB of memory"):
+    with pytest.raises(VSphereError, match="take more than 100K of memory"):
         carry_out(monkeypatch, "vms", continued)
 
 
@@ -100,7 +100,7 @@ def test_objects_of_a_few_bytes_that_become_kilobytes_here_are_counted(
     monkeypatch.setattr(bounds, "VCENTER_MEMORY", bounds.MB)
     cards = '<val xsi:type="ArrayOfVirtualMachineConfigInfo">' + "<e/>" * 2000 + "</val>"
     many = replacing("</propSet>", f"</propSet><propSet><name>guest.net</name>{cards}</propSet>")
-    with pytest.raises(VSphereError, match="more than 1 MB of memory") as large:
+    with pytest.raises(VSphereError, match="more than 1M of memory") as large:
         carry_out(monkeypatch, "servers", many)
     assert large.value.code == "too_large"
 

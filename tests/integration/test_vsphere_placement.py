@@ -270,7 +270,7 @@ def test_long_lists_are_cut(inventory: Inventory) -> None:
     many = [replace(inventory.folders[0], name=f"team-{i}", path=f"/x/{i}") for i in range(20)]
     answer = choose(many, "zzz", "--folder", "folder")
     assert isinstance(answer, Mistake)
-    assert answer.message.endswith("and 14 more")
+    assert answer.message.endswith("and 15 more")
 
 
 def test_browse_tells_what_there_is(session: Session) -> None:

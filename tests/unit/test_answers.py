@@ -2,7 +2,7 @@
 
 import pytest
 
-from diaken_cli.commands.answers import SHOWN, find_aliased, find_choice, is_yes, listed
+from diaken_cli.commands.answers import find_aliased, find_choice, is_yes
 
 NAMES = ("PROD", "PREVIEW", "web", "web01", "Web02")
 
@@ -60,9 +60,3 @@ def test_yes_is_said_in_so_many_ways_and_anything_else_is_no_yes() -> None:
     assert [is_yes(each) for each in ("", "n", "No")] == [False] * 3
     with pytest.raises(ValueError, match=r"^'f' is not one of: yes, no$"):
         is_yes("f")
-
-
-def test_a_long_list_ends_with_how_many_more_there_are() -> None:
-    names = [f"vm{number}" for number in range(SHOWN + 3)]
-    assert listed(names).endswith(f"vm{SHOWN - 1} and 3 more")
-    assert listed(names[:SHOWN]).endswith(f", vm{SHOWN - 1}")

@@ -253,7 +253,7 @@ def test_what_is_no_toml(tmp_path: Path) -> None:
         b"[ssh]\nport = " + b"9" * 5000: "is not valid TOML",
         b"a = " + b"[" * 100_000: "is not valid TOML",
         b"[ssh]\n" + b".".join([b"a"] * 20_000) + b" = 1\n": "line 2 has a key of too many parts",
-        b"#" * 600_000: "it is larger than 512 KB",
+        b"#" * 600_000: "it is larger than 512K",
     }.items():
         file.write_bytes(content)
         with pytest.raises(ConfigurationError, match=said) as caught:

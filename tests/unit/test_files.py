@@ -19,7 +19,7 @@ def test_a_regular_file_is_read_whole_and_by_its_beginning(tmp_path: Path) -> No
 def test_what_is_larger_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(2049))
-    with pytest.raises(files.Refused, match="it is larger than 2 KB"):
+    with pytest.raises(files.Refused, match="it is larger than 2K"):
         files.read(path, 2048)
 
 

@@ -262,10 +262,10 @@ def test_aliases_as_people_write_them_are_read() -> None:
     ("content", "said"),
     [
         (b"name,ip\n" + b"a,1.2.3.4\n" * 20_001, "has more than 20000 hosts: import them in parts"),
-        (b"name,ip" + b",x" * 2_000_000, "line 1 is longer than 1 MB"),
+        (b"name,ip" + b",x" * 2_000_000, "line 1 is longer than 1M"),
         (b"name,ip" + b",x" * 2000, "line 1 has more than 1000 columns"),
         (b"name,ip\n" + b"a" * 200_000, "line 2 is no row of a table: field larger than"),
-        (bytes(bounds.CSV_FILE + 1), "can't be read: it is larger than 16 MB"),
+        (bytes(bounds.CSV_FILE + 1), "can't be read: it is larger than 16M"),
     ],
     ids=["rows", "line", "columns", "field", "file"],
 )

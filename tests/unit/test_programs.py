@@ -27,7 +27,7 @@ def test_what_it_is_given_is_its_input_however_much_and_nothing_else_is() -> Non
 def test_one_that_prints_without_end_is_ended_and_little_of_it_is_kept() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
-    with pytest.raises(programs.PrintedTooMuch, match=r"^printed more than 64 KB$"):
+    with pytest.raises(programs.PrintedTooMuch, match=r"^printed more than 64K$"):
         programs.run(["yes"], seconds=30, most=65536)
     assert time.monotonic() - began < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB

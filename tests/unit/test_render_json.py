@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from diaken_cli.render.marks import HARMFUL
 from diaken_cli.render.output import print_json, print_json_line
+from diaken_cli.text import CONTROL
 
 
 def test_json_has_nothing_that_a_terminal_acts_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -15,5 +15,5 @@ def test_json_has_nothing_that_a_terminal_acts_on(capsys: pytest.CaptureFixture[
     assert json.loads(indented) == texts
     assert json.loads(line) == {"texts": texts}
     for printed in (indented, line):
-        assert HARMFUL.search(printed) is None
+        assert CONTROL.search(printed) is None
         assert "é 猫 ✓" in printed

@@ -9,10 +9,11 @@ from diaken_cli import bounds, units
 from diaken_cli.actions import variables
 from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.ansible_groups import Groups, collisions
-from diaken_cli.actions.importing.candidates import Candidate, Source, listed
+from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.services.ansible.reading import AnsibleInventory, read_inventory
 from diaken_cli.services.resolver import addresses_of
+from diaken_cli.text import listed
 
 Variables = Mapping[str, Any]
 Resolve = Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]]

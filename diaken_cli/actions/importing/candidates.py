@@ -2,15 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from diaken_cli import units
 from diaken_cli.actions.hosts import GivenHost
-
-NAMES_SHOWN = 5
 
 
 class NameFrom(StrEnum):
@@ -77,14 +75,3 @@ def as_group_name(text: str) -> str | None:
         except ValueError:
             continue
     return None
-
-
-def printable(text: str) -> str:
-    """Text in which what is no sign (a line's end, an escape) is written out."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Some of the names, and how many more."""
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

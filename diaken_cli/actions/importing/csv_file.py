@@ -13,6 +13,7 @@ from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.actions.variables import stored_name
 from diaken_cli.errors import InvalidInput, Mistake
+from diaken_cli.units import format_size
 
 COLUMNS = (
     *(
@@ -82,7 +83,7 @@ def _check_lines(content: bytes, path: str) -> None:
     for begin in range(0, len(content) - bounds.CSV_LINE, bounds.CSV_LINE):
         if content.find(b"\n", begin, begin + bounds.CSV_LINE) < 0:
             line = content.count(b"\n", 0, begin) + 1
-            raise _refused(path, f"line {line} is longer than {files.size(bounds.CSV_LINE)}")
+            raise _refused(path, f"line {line} is longer than {format_size(bounds.CSV_LINE)}")
 
 
 def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:

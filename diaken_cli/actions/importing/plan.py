@@ -12,13 +12,14 @@ from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.hosts import Places, refuse_other_address, understand
 from diaken_cli.actions.importing.ansible_groups import resolved
-from diaken_cli.actions.importing.candidates import Candidate, Source, listed
+from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.actions.importing.of_all import OfAll
 from diaken_cli.actions.importing.present import Hosts, there
 from diaken_cli.actions.importing.rows import Action, Plan, Read, Row, same, source_row
 from diaken_cli.actions.variables import stored_name, stored_value
 from diaken_cli.store.importing import NewGroup
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord
+from diaken_cli.text import listed
 
 UNIQUE: Mapping[str, Callable[[Read], str | None]] = {
     "name": lambda each: (each.name or "").casefold(),

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from diaken_cli.actions.importing.ansible_groups import resolved
-from diaken_cli.actions.importing.candidates import Source, listed
+from diaken_cli.actions.importing.candidates import Source
 from diaken_cli.actions.importing.rows import Action, Read, Row, host_row, same, source_row
 from diaken_cli.store.records import GroupRecord, HostRecord
+from diaken_cli.text import listed
 
 
 @dataclass

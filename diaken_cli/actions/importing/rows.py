@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 from diaken_cli.actions.hosts import GivenHost
-from diaken_cli.actions.importing.candidates import Candidate, NameFrom, printable
+from diaken_cli.actions.importing.candidates import Candidate, NameFrom
 from diaken_cli.store.importing import FirstVariables, NewGroup
 from diaken_cli.store.records import EnvironmentRecord, HostRecord, HostValues
+from diaken_cli.text import escape_control
 
 
 class Action(StrEnum):
@@ -79,7 +80,8 @@ def source_row(each: Read, action: Action, reason: str | None) -> Row:
     return Row(
         origin=each.candidate.origin,
         action=action,
-        name=each.name or (each.candidate.name and printable(each.candidate.name)),
+        name=each.name
+        or (each.candidate.name and escape_control(each.candidate.name, lines=False)),
         ip=each.values.ip or each.given.ip,
         environment=each.given.environment,
         groups=each.groups,

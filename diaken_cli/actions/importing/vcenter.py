@@ -5,15 +5,9 @@ from dataclasses import dataclass
 
 from diaken_cli import units
 from diaken_cli.actions.hosts import GivenHost
-from diaken_cli.actions.importing.candidates import (
-    Candidate,
-    NameFrom,
-    Source,
-    as_group_name,
-    listed,
-    printable,
-)
+from diaken_cli.actions.importing.candidates import Candidate, NameFrom, Source, as_group_name
 from diaken_cli.services.vsphere.servers import Server
+from diaken_cli.text import escape_control, listed
 
 LABELS = {"NAME": "name", "--ip": "address", "--vm-uuid": "instance UUID"}
 LONGEST_SHOWN = 80  # characters of a name that a guest says
@@ -54,7 +48,7 @@ def _candidate(
         unfit += "" if vm.tools_running else ": VMware Tools do not run"
     elif not vm.instance_uuid:
         unfit = "the VM's instance UUID can't be read"
-    origin = f"VM {printable(server.path)}"
+    origin = f"VM {escape_control(server.path, lines=False)}"
     named = _guest_named(server) if guest_names else _Named(vm.name, NameFrom.VM)
     group, mistake = server.folder, None
     if tags is not None:

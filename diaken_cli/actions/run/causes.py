@@ -4,10 +4,11 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from diaken_cli.actions.run.summary import MOST_NAMES, full_reasons, listed
+from diaken_cli.actions.run.summary import MOST_NAMES, full_reasons
 from diaken_cli.errors import OperationFailed
 from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.work import Elsewhere, Outcome
+from diaken_cli.text import listed
 from diaken_cli.words import HostResult, HostStatus, RunOptions
 
 MOST_CAUSES = 3  # on other hosts, in one message

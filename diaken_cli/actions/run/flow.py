@@ -15,7 +15,6 @@ from diaken_cli.actions.run.summary import (
     MOST_NAMES,
     NO_SNAPSHOT,
     by_reason,
-    listed,
 )
 from diaken_cli.actions.run.targets import RunTarget, narrowed
 from diaken_cli.config import Config
@@ -31,6 +30,7 @@ from diaken_cli.events import Emit, HostFinished, RunStarted
 from diaken_cli.store import Store
 from diaken_cli.store.claims import Attempt, Begun, NewRun
 from diaken_cli.store.records import HostRecord
+from diaken_cli.text import listed
 from diaken_cli.words import (
     HostResult,
     HostStatus,

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 
 from diaken_cli.actions.run.options import GivenOptions
-from diaken_cli.actions.run.summary import MOST_NAMES, listed
+from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.errors import Conflict, InvalidInput, Mistake
 from diaken_cli.store import Store
 from diaken_cli.store.runs import RunDetail
+from diaken_cli.text import listed
 from diaken_cli.words import HostStatus, RunKind, RunOptions, RunStatus, TargetType, from_stored
 
 OPTION = "--retry-failed"

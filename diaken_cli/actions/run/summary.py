@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from diaken_cli.store.runs import RunDetail
+from diaken_cli.text import listed
 from diaken_cli.units import shortened
 from diaken_cli.words import HostResult, HostStatus, SnapshotStatus
 
@@ -91,12 +92,6 @@ def full_reasons(results: Sequence[HostResult]) -> str:
         return next(iter(hosts)) or ""
     said = [f"{listed(names, MOST_HOSTS)}: {reason}" for reason, names in hosts.items()]
     return listed(said, MOST_REASONS, "; ")
-
-
-def listed(said: Sequence[str], most: int, between: str = ", ") -> str:
-    """A few of them, and how many more there are."""
-    more = f" and {len(said) - most} more" if len(said) > most else ""
-    return between.join(said[:most]) + more
 
 
 def _why(host: HostResult) -> str | None:

@@ -4,11 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from diaken_cli.actions.inventory import find_environment, find_group, find_host
-from diaken_cli.actions.run.summary import MOST_NAMES, listed
+from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.services.ansible.limit import matching, unmatched
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
+from diaken_cli.text import listed
 from diaken_cli.words import RunOptions, TargetType
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from diaken_cli.actions import keys
 from diaken_cli.actions.run.flow import snapshot_required
 from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE
-from diaken_cli.actions.run.summary import MOST_NAMES, listed
+from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import matches_nothing
 from diaken_cli.actions.schedules.adding import GivenTask
 from diaken_cli.actions.schedules.executing import chosen
@@ -20,6 +20,7 @@ from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
+from diaken_cli.text import listed
 from diaken_cli.timing import (
     Moment,
     Unlikely,

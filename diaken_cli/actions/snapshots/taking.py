@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
-from diaken_cli.actions.run.summary import MOST_NAMES, listed
+from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.snapshots.machines import Located, Machines
 from diaken_cli.actions.snapshots.survey import (
     Connect,
@@ -20,6 +20,7 @@ from diaken_cli.services.vsphere import snapshots, tasks, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
+from diaken_cli.text import listed
 from diaken_cli.words import AUTOMATIC_SNAPSHOT_PREFIX, SnapshotStatus, StepStatus
 
 NO_VCENTER = "the host has no vCenter"

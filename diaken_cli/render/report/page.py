@@ -9,12 +9,13 @@ from typing import Any
 
 import diaken_cli
 from diaken_cli.render.lanes import MOST_HOSTS, NOT_JUDGED, chart, host_statuses
-from diaken_cli.render.marks import clauses, harmless, mark, one_line, rank
+from diaken_cli.render.marks import clauses, mark, one_line, rank
 from diaken_cli.render.phrases import counted, seconds
 from diaken_cli.render.report.drawing import draw
 from diaken_cli.render.summary import GOOD, said_of, without
 from diaken_cli.render.values import Shape, cell, local
 from diaken_cli.store.runs import OutputLine
+from diaken_cli.text import escape_control
 from diaken_cli.words import RunKind
 
 NUMBERS = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
@@ -215,7 +216,7 @@ def _unbroken(text: str) -> _Markup:
 
 
 def _text(text: str) -> _Markup:
-    return _Markup(escape(harmless(text)))
+    return _Markup(escape(escape_control(text)))
 
 
 def _took(step: Shape) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from diaken_cli.services.ansible.plays import Batch, Plays
+from diaken_cli.text import listed
 from diaken_cli.words import HostStatus, TaskResult
 
 _MOST_NAMES = 3
@@ -96,10 +97,10 @@ class Endings:
             how = "unreachable" if each.result is TaskResult.UNREACHABLE else "failed"
             hosts.setdefault((how, each.task), []).append(each.host)
         said = [
-            f"{_listed(names)} {_did(how, len(names))} at {task}"
+            f"{listed(names, _MOST_NAMES)} {_did(how, len(names))} at {task}"
             for (how, task), names in hosts.items()
         ]
-        return f", because {_listed(said, _MOST_CAUSES)}{self._rule(causes, number)}"
+        return f", because {listed(said, _MOST_CAUSES)}{self._rule(causes, number)}"
 
     def _rule(self, causes: Sequence[Ended], number: int | None) -> str:
         flags = {flag for each in causes for flag in self._plays.flags.get(each.task_id, ())}
@@ -138,8 +139,3 @@ def _did(how: str, hosts: int) -> str:
     if how == "failed":
         return how
     return f"{'was' if hosts == 1 else 'were'} {how}"
-
-
-def _listed(said: Sequence[str], most: int = _MOST_NAMES) -> str:
-    more = f" and {len(said) - most} more" if len(said) > most else ""
-    return ", ".join(said[:most]) + more

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diaken_cli import bounds, files
+from diaken_cli import bounds
 from diaken_cli.services import programs
 from diaken_cli.services.ansible import environment, private
 from diaken_cli.services.ansible.staging import Staged, stage
 from diaken_cli.services.ansible.translate import complaint
 from diaken_cli.services.ansible.work import SshSettings
+from diaken_cli.units import format_size
 
 _OUT_OF_MEMORY = "MemoryError"
 _PLUGINS = {".yml": "yaml", ".yaml": "yaml", ".json": "yaml", ".toml": "toml"}
@@ -171,10 +172,10 @@ def _answer(program: programs.Running, staged: Staged) -> programs.Completed:
     except programs.TookTooLong as fault:
         raise ValueError(f"could not be read within {fault.seconds:g} seconds") from None
     except programs.PrintedTooMuch:
-        most = files.size(bounds.INVENTORY_OUTPUT)
+        most = format_size(bounds.INVENTORY_OUTPUT)
         raise ValueError(f"comes to more than {most}, with all variables of each host") from None
     if ended.status != 0 and (_OUT_OF_MEMORY in ended.said or _needed_all_memory(ended)):
-        most = files.size(bounds.INVENTORY_MEMORY)
+        most = format_size(bounds.INVENTORY_MEMORY)
         raise ValueError(f"is too large: Ansible would need more than {most} for it")
     if ended.status != 0:
         # The last of the plugins that tried it is the one for files of no special name.

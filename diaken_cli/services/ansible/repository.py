@@ -13,6 +13,7 @@ from diaken_cli import bounds, files
 from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.services.ansible.setting_owners import owner, paths_in
 from diaken_cli.services.ansible.setting_table import Owner
+from diaken_cli.units import format_size
 
 NAME = "ansible.cfg"
 _MANY_BLANKS = re.compile(r"[ \t\f\v]{200}")  # configparser takes quadratic time for them
@@ -136,7 +137,7 @@ def _text(path: Path) -> str:
         status = os.fstat(file.fileno())
         content = file.read(bounds.ANSIBLE_CFG + 1)
     if len(content) > bounds.ANSIBLE_CFG:
-        raise AnsibleNotStarted(f"{path} is larger than {files.size(bounds.ANSIBLE_CFG)}")
+        raise AnsibleNotStarted(f"{path} is larger than {format_size(bounds.ANSIBLE_CFG)}")
     for trusted, mode in ((path, status.st_mode), (path.parent, path.parent.stat().st_mode)):
         if mode & stat.S_IWOTH:
             raise AnsibleNotStarted(

@@ -9,6 +9,7 @@ import yaml
 
 from diaken_cli import bounds, files
 from diaken_cli.services.ansible import bounded_yaml
+from diaken_cli.units import format_size
 
 VARIABLES = ("group_vars", "host_vars")
 # What Ansible passes over in a folder: REJECT_EXTS of its constants.py, and INVENTORY_IGNORE_EXTS.
@@ -50,7 +51,7 @@ class Staged:
         self._count += 1
         self._bytes += len(content)
         if self._count > bounds.INVENTORY_FILES or self._bytes > bounds.INVENTORY:
-            most = f"{bounds.INVENTORY_FILES} files and {files.size(bounds.INVENTORY)}"
+            most = f"{bounds.INVENTORY_FILES} files and {format_size(bounds.INVENTORY)}"
             raise ValueError(f"is too large for an inventory: at most {most}")
         try:
             bounded_yaml.check(content.decode("utf-8-sig", "replace"), bounds.INVENTORY_VALUES)

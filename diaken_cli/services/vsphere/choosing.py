@@ -5,11 +5,10 @@ from typing import TypeVar
 
 from diaken_cli.errors import Mistake
 from diaken_cli.services.vsphere.inventory import Place
+from diaken_cli.text import listed
 from diaken_cli.units import nearest_names
 
 Chosen = TypeVar("Chosen", bound=Place)
-
-MAX_NAMES = 6
 
 
 def matching(places: Iterable[Chosen], given: str) -> list[Chosen]:
@@ -46,10 +45,3 @@ def suggestion(places: Iterable[Place], given: str) -> str:
     if near := nearest_names(given, names):
         return f"; did you mean {near}?"
     return f"; there are: {listed(names)}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Some of the names, and how many more."""
-    shown = ", ".join(names[:MAX_NAMES])
-    more = len(names) - MAX_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown

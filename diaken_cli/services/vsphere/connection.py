@@ -20,6 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from diaken_cli import bounds
+from diaken_cli.units import format_size
 
 _PIECE = 64 * bounds.KB
 _IDLE_SECONDS = 900.0  # after so long, a firewall between may have forgotten the connection
@@ -257,8 +258,7 @@ def _body(response: HTTPResponse, largest: int) -> bytes:
 
 
 def _too_large(largest: int) -> TooLarge:
-    size = f"{largest // bounds.MB} MB" if largest >= bounds.MB else f"{largest} bytes"
-    return TooLarge(f"its answer is larger than {size}")
+    return TooLarge(f"its answer is larger than {format_size(largest)}")
 
 
 def _connected(server: str, port: int, within: Patience) -> socket.socket:

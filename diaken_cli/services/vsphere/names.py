@@ -1,13 +1,9 @@
 """Names and other texts as vSphere has them, made fit to be kept and shown."""
 
-import re
-
 from diaken_cli import bounds
+from diaken_cli.text import escape_control
 
 _ESCAPED = (("%2f", "/"), ("%2F", "/"), ("%5c", "\\"), ("%5C", "\\"), ("%25", "%"))
-_CONTROL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 def unescape(name: str) -> str:
@@ -29,4 +25,4 @@ def one_line(text: str) -> str:
     """
     if len(text) > bounds.VCENTER_NAME:
         text = text[: bounds.VCENTER_NAME - 1] + "…"
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return escape_control(text, lines=False)

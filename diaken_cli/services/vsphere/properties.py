@@ -16,6 +16,7 @@ from diaken_cli import bounds
 from diaken_cli.errors import VSphereError
 from diaken_cli.services.vsphere.names import one_line
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.units import format_size
 
 Properties = dict[str, Any]
 """Property path ("config.template") to its value; what is unset or may not be read is left out."""
@@ -177,7 +178,7 @@ def _pages(session: Session, spec: Any, page: int, most: int) -> Iterator[Found]
             return
         weight += session.wire.weight
         if weight > most:
-            raise _unending(session, f"they take more than {most // bounds.MB} MB of memory")
+            raise _unending(session, f"they take more than {format_size(most)} of memory")
         for each in answer.objects:
             yield Found(each.obj, reference(each.obj), _readable(session, each))
         if not answer.token:

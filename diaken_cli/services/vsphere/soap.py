@@ -14,6 +14,7 @@ from pyVmomi.VmomiSupport import F_OPTIONAL, DataObject, Enum, ManagedObject
 
 from diaken_cli import bounds
 from diaken_cli.services.vsphere.connection import TooLarge, Unexpected
+from diaken_cli.units import format_size
 
 _PIECE = 64 * bounds.KB
 _LAST = True  # expat's flag: nothing follows
@@ -126,8 +127,8 @@ class _Budget:
     def take(self, count: int) -> None:
         self.spent += count
         if self.spent > bounds.VCENTER_MEMORY:
-            size = bounds.VCENTER_MEMORY // bounds.MB
-            raise TooLarge(f"its answer takes more than {size} MB of memory")
+            size = format_size(bounds.VCENTER_MEMORY)
+            raise TooLarge(f"its answer takes more than {size} of memory")
 
     def enter(self) -> None:
         self.depth += 1

@@ -1,0 +1,32 @@
+"""Text from elsewhere made fit to be shown on a terminal, and lists of names cut short."""
+
+import re
+from collections.abc import Sequence
+
+CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What moves a terminal's cursor, changes its colours or its direction of writing, or its title."""
+_LINE_CONTROL = re.compile(f"[\t\n]|{CONTROL.pattern}")
+MOST_NAMES = 5
+
+
+def escape_control(text: str, *, lines: bool = True) -> str:
+    """Text with its control characters written out: an escape is shown, and does nothing.
+
+    Tabs and ends of lines stay; without `lines` they are written out, too, so that what somebody
+    else named can't add a line to a list, a log or a mail.
+    """
+    if not lines:
+        return _LINE_CONTROL.sub(_written_out, text)
+    return CONTROL.sub(_written_out, text.replace("\r\n", "\n"))
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMES, between: str = ", ") -> str:
+    """The first names, and how many more there are: `web01, web02 and 7 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
