@@ -175,7 +175,7 @@ def report(
     """
     from diaken_cli.actions import history
     from diaken_cli.actions.here import now
-    from diaken_cli.render.report import machine, page
+    from diaken_cli.render.report import render_page, vm_fields
     from diaken_cli.render.runs import run_for_people, title_of
 
     number = ask_run(call, run)
@@ -187,7 +187,8 @@ def report(
         html = Path(name)
     detail = history.find(call.store, number)
     said = history.output(call.store, number, None)
-    text = page(run_for_people(detail), title_of(detail.run), said, now(), machine(detail))
+    vm = vm_fields(detail)
+    text = render_page(run_for_people(detail), title_of(detail.run), said, now(), vm)
     if str(html) == "-":
         call.output.text(text)
         return

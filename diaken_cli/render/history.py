@@ -11,7 +11,6 @@ from diaken_cli.errors import Canceled
 from diaken_cli.events import TaskFinished
 from diaken_cli.render.cells import hanging
 from diaken_cli.render.jsonl import finished_as_json
-from diaken_cli.render.lanes import Lane, chart
 from diaken_cli.render.marks import mark, one_line, speaks_unicode
 from diaken_cli.render.output import Format, Output, print_json, print_json_line, utc, what_ended
 from diaken_cli.render.phrases import act, seconds
@@ -27,6 +26,7 @@ from diaken_cli.render.summary import (
     what_next,
 )
 from diaken_cli.render.tables import fields, table
+from diaken_cli.render.timeline import TimelineRow, build_timeline
 from diaken_cli.render.values import Shape, local
 from diaken_cli.store.runs import OutputLine, RunDetail, RunRecord
 from diaken_cli.text import escape_control
@@ -76,7 +76,7 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
     console.print(fields(_about(detail, run), {}), crop=False)
     if run["steps"]:
         console.print()
-        console.print(timeline(run, said, console), crop=False)
+        console.print(timeline_table(run, said, console), crop=False)
     if run["hosts"]:
         console.print()
         console.print(hosts_table(run, console), crop=False)
@@ -96,25 +96,25 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
         output.say(f"Its VM still bears the run's identity: diaken deploy resume {detail.run.id}")
 
 
-def timeline(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:
+def timeline_table(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:
     """A row a step, then a row a host, with bars of when something went on in the whole time.
 
     Of many hosts the first are shown, those that did not succeed before the others; none where
     Ansible ran on none.
     """
-    lanes = chart(run, said)
-    hosts = [each for each in lanes.hosts if any(lane.bars for lane in lanes.hosts)]
+    timeline = build_timeline(run, said)
+    hosts = timeline.hosts if any(host.bars for host in timeline.hosts) else ()
     width = BAR_WHERE_NARROW if console.width < NARROW else BAR
     details = {step["name"]: detail_of(run, step) for step in run["steps"]}
     rows = [
         {
-            "name": one_line(lane.name),
-            "status": lane.status,
-            "bar": _bar(lane, lanes.whole, width, console),
-            "took": None if lane.took is None else seconds(lane.took),
-            "detail": details.get(lane.name) or "",
+            "name": one_line(row.name),
+            "status": row.status,
+            "bar": _bar(row, timeline.duration, width, console),
+            "took": None if row.took is None else seconds(row.took),
+            "detail": details.get(row.name) or "",
         }
-        for lane in (*lanes.steps, *hosts[:MOST_HOSTS])
+        for row in (*timeline.steps, *hosts[:MOST_HOSTS])
     ]
     columns: dict[str, Any] = {
         "STEP, HOST" if hosts else "STEP": "name",
@@ -127,12 +127,12 @@ def timeline(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:
     return table(rows, columns, whole=("STATUS", "TIMELINE", "TOOK"), spare=spare)
 
 
-def _bar(lane: Lane, whole: float, width: int, console: "Console") -> Text:
+def _bar(row: TimelineRow, duration: float, width: int, console: "Console") -> Text:
     full, empty = ("━", "─") if speaks_unicode(console) else ("#", ".")
     styles: list[str | None] = [None] * width
-    for bar in lane.bars:
-        first = min(int(width * bar.begin / whole), width - 1)
-        last = max(round(width * bar.end / whole), first + 1)
+    for bar in row.bars:
+        first = min(int(width * bar.begin / duration), width - 1)
+        last = max(round(width * bar.end / duration), first + 1)
         styles[first:last] = [mark(bar.status).style] * (min(last, width) - first)
     return Text.assemble(*((full, each) if each else (empty, "dim") for each in styles))
 

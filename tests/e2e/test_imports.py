@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("sqlmodel", "sqlalchemy", "pyVmomi", "ansible_runner")
+HEAVY = ("sqlmodel", "sqlalchemy", "pyVmomi", "ansible_runner", "jinja2")
 LOADED = (
     "import sys; sys.argv = ['diaken', {arguments}]\n"
     "from diaken_cli.__main__ import main\n"
@@ -48,7 +48,7 @@ def test_what_reads_the_database_loads_nothing_that_is_for_ansible(
 ) -> None:
     found = loaded(*command.split(), DIAKEN_DATABASE=str(tmp_path / "diaken.db"))
     assert "sqlmodel" in found
-    assert not found & {"yaml", "configparser", "diaken_cli.services.ansible.environment"}
+    assert not found & {"yaml", "jinja2", "configparser", "diaken_cli.services.ansible.environment"}
 
 
 def test_a_run_without_snapshots_loads_nothing_of_vcenter(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from diaken_cli.render.history import show_run
 from diaken_cli.render.output import Format, Output
-from diaken_cli.render.report import page
+from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import what_next
 from diaken_cli.store import Store
@@ -80,7 +80,7 @@ def test_localhost_and_added_hosts_do_not_stand_as_the_run_does(
     out = capsys.readouterr().out
     rows = {line.split()[0]: line.split()[1:3] for line in out.splitlines() if line.split()}
     assert [" ".join(rows[host]) for host in ("newbie", "localhost")] == shown
-    html = page(run, "x", said, detail.run.started_at)
+    html = render_page(run, "x", said, detail.run.started_at)
     sign, word = shown[0].split()
     assert re.search(rf'class="{word}">{sign}</text><text [^>]*>newbie</text>', html)
     assert ("<details open><summary>newbie" in html) is bool(elsewhere)
@@ -133,6 +133,6 @@ def test_at_the_end_of_a_run_causes_stand_before_what_came_of_them(
         for said in ("✗ failed", "⊘ aborted", "» skipped", "✓ success", "✗ web02:", "⊘ web01:")
     ]
     assert places == sorted(places), out
-    html = page(run_for_people(detail), "x", [], detail.run.started_at)
+    html = render_page(run_for_people(detail), "x", [], detail.run.started_at)
     found = [html.index(f"<td>{host}</td>") for host in ("web02", "web01", "web04", "web03")]
     assert found == sorted(found)

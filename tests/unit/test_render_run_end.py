@@ -12,7 +12,7 @@ from diaken_cli.render.history import show_run
 from diaken_cli.render.messages import Told
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import act
-from diaken_cli.render.report import page
+from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import show_quietly, what_next
 from diaken_cli.store import Store
@@ -256,7 +256,7 @@ def test_canceled_is_canceled_for_people_and_in_the_closed_list_for_scripts(
     assert shown.count("■ canceled") == 2, "the step and the host"
     assert "canceled: stopped by SIGINT" in shown
     assert "error:" not in shown
-    html = page(run, "x", [], detail.run.started_at)
+    html = render_page(run, "x", [], detail.run.started_at)
     assert '<span class="canceled">■ canceled</span>' in html
     assert "web04" not in html
 
@@ -284,7 +284,7 @@ def test_a_failed_deploy_says_its_mistakes_apart(
     out = capsys.readouterr().out
     assert "error:\n  --cpus: from 1 to 32\n  --network: no network 'x'\n" in out
     assert "--cpus: from 1 to 32; --network" in out
-    assert "--cpus: from 1 to 32; --network" in page(run_for_people(detail), "x", [], run.at)
+    assert "--cpus: from 1 to 32; --network" in render_page(run_for_people(detail), "x", [], run.at)
 
 
 def test_quiet_tells_of_failures_only(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

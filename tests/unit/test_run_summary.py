@@ -9,7 +9,7 @@ from rich.console import Console
 from diaken_cli.actions.run.summary import missing_snapshots, news, summary, without_snapshot
 from diaken_cli.render import history
 from diaken_cli.render.output import Format, Output
-from diaken_cli.render.report import page
+from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import headline, show_quietly
 from diaken_cli.store import Store
@@ -144,7 +144,8 @@ def test_each_place_where_one_looks_tells_of_it(
     said = f"8 of 9 without snapshot ({DOWN})"
     console = Console(file=io.StringIO(), width=200)
     assert headline(run, "update on web", console).plain.endswith(f"; ! {said}")
-    assert f'<p class="alert">{said}</p>' in page(run, "update on web", [], detail.run.started_at)
+    html = render_page(run, "update on web", [], detail.run.started_at)
+    assert f'<p class="alert">{said}</p>' in html
     show_quietly(Output(Format.TEXT, quiet=True), detail, "update on web")
     assert capsys.readouterr().err == f"warning: update on web: partial: {news(detail)}\n"
     (row,) = map(history.run_as_text_row, store.history.select(RunFilter()))

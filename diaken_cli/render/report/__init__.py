@@ -1,6 +1,5 @@
 """A run as one self-contained HTML page: no script, no font and no picture from elsewhere."""
 
-from diaken_cli.render.report.machine import machine
-from diaken_cli.render.report.page import page
+from diaken_cli.render.report.page import render_page, vm_fields
 
-__all__ = ["machine", "page"]
+__all__ = ["render_page", "vm_fields"]

@@ -1,62 +1,67 @@
-"""The chart of a run as SVG."""
+"""Pure: where each bar of a timeline lies in a drawing, in pixels, for the template page.html."""
 
-from collections.abc import Iterator
-from html import escape
 from itertools import accumulate
+from typing import Any
 
-from diaken_cli.render.lanes import Chart, Lane
-from diaken_cli.render.marks import mark, one_line
+from diaken_cli.render.marks import one_line
 from diaken_cli.render.phrases import seconds
+from diaken_cli.render.timeline import Timeline, TimelineRow
 
-WIDTH, NAMES, LANE, BAR, AXIS = 840, 190, 24, 14, 22  # pixels
-LONGEST_NAME = 24  # a longer one has a line of its own above its bars
-
-
-def draw(chart: Chart) -> str:
-    """The lanes of the steps, then those of the hosts, over one axis of time."""
-    lanes = [*chart.steps, *chart.hosts]
-    tops = [*accumulate(map(_height, lanes), initial=AXIS)]
-    height = tops[-1] + 6
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="When what went on">',
-        *_axis(chart, height),
-    ]
-    for number, lane in enumerate(lanes):
-        divided = number == len(chart.steps) and number > 0
-        parts += _lane(lane, chart.whole, tops[number], divided=divided)
-    return "\n".join([*parts, "</svg>"])
+WIDTH, NAMES, ROW, BAR, AXIS = 840, 190, 24, 14, 22
+NARROWEST_BAR = 1.5
+MAX_NAME = 24  # characters; a longer name has a line of its own above its bars
 
 
-def _axis(chart: Chart, height: int) -> Iterator[str]:
-    for tick in chart.ticks():
-        x = _x(tick, chart.whole)
-        yield f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="{AXIS}" y2="{height}"/>'
-        anchor = "end" if x > WIDTH - 40 else "middle"
-        label = seconds(tick) if tick else "0"
-        yield f'<text class="axis" x="{x:.1f}" y="14" text-anchor="{anchor}">{label}</text>'
+def draw(timeline: Timeline) -> dict[str, Any] | None:
+    """The steps, then the hosts, over one axis of time; None where there is nothing to draw.
+
+    A row is `divided` by a line from what stands above it. `statuses` are those that bars have.
+    """
+    rows = [*timeline.steps, *timeline.hosts]
+    if not rows:
+        return None
+    tops = [*accumulate(map(_height, rows), initial=AXIS)]
+    drawn = [_row(row, top, timeline.duration) for row, top in zip(rows, tops, strict=False)]
+    if timeline.steps and timeline.hosts:
+        drawn[len(timeline.steps)]["divided"] = True
+    return {
+        "width": WIDTH,
+        "height": tops[-1] + 6,
+        "axis": AXIS,
+        "ticks": [_tick(moment, timeline.duration) for moment in timeline.ticks()],
+        "rows": drawn,
+        "statuses": sorted({bar.status for row in rows for bar in row.bars}),
+        "hosts_drawn": len(timeline.hosts),
+        "hosts_left_out": timeline.hosts_left_out,
+    }
 
 
-def _lane(lane: Lane, whole: float, top: int, *, divided: bool) -> Iterator[str]:
-    if divided:
-        yield f'<line class="divide" x1="0" x2="{WIDTH}" y1="{top}" y2="{top}"/>'
-    yield (
-        f'<text x="0" y="{top + 17}" class="{escape(lane.status)}">{mark(lane.status).sign}</text>'
-        f'<text x="18" y="{top + 17}">{escape(one_line(lane.name))}</text>'
-    )
-    top += _height(lane) - LANE
-    for bar in lane.bars:
-        x = _x(bar.begin, whole)
-        width = max(_x(bar.end, whole) - x, 1.5)
-        says = escape(one_line(bar.says))
-        yield (
-            f'<rect class="bar {escape(bar.status)}" x="{x:.1f}" y="{top + 5}"'
-            f' width="{width:.1f}" height="{BAR}"><title>{says}</title></rect>'
-        )
+def _tick(moment: float, duration: float) -> dict[str, str]:
+    x = _x(moment, duration)
+    anchor = "end" if x > WIDTH - 40 else "middle"
+    return {"x": f"{x:.1f}", "anchor": anchor, "label": seconds(moment) if moment else "0"}
 
 
-def _height(lane: Lane) -> int:
-    return LANE if len(one_line(lane.name)) <= LONGEST_NAME else LANE + BAR
+def _row(row: TimelineRow, top: int, duration: float) -> dict[str, Any]:
+    bars = []
+    for bar in row.bars:
+        x = _x(bar.begin, duration)
+        width = max(_x(bar.end, duration) - x, NARROWEST_BAR)
+        place = {"x": f"{x:.1f}", "y": top + _height(row) - ROW + 5, "width": f"{width:.1f}"}
+        bars.append(place | {"height": BAR, "status": bar.status, "label": one_line(bar.label)})
+    return {
+        "name": one_line(row.name),
+        "status": row.status,
+        "top": top,
+        "baseline": top + 17,
+        "divided": False,
+        "bars": bars,
+    }
 
 
-def _x(moment: float, whole: float) -> float:
-    return NAMES + (WIDTH - NAMES) * min(moment / whole, 1.0)
+def _height(row: TimelineRow) -> int:
+    return ROW if len(one_line(row.name)) <= MAX_NAME else ROW + BAR
+
+
+def _x(moment: float, duration: float) -> float:
+    return NAMES + (WIDTH - NAMES) * min(moment / duration, 1.0)

@@ -1,70 +1,91 @@
-"""The page: what a run was, when what went on, each host's result, and what Ansible said."""
+"""What the page of a run shows: what it was, each host's result, what Ansible printed, and a VM."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from html import escape
-from importlib.resources import files
-from itertools import zip_longest
+from functools import partial
 from typing import Any
 
 import diaken_cli
-from diaken_cli.render.lanes import MOST_HOSTS, NOT_JUDGED, chart, host_statuses
 from diaken_cli.render.marks import clauses, mark, one_line, rank
 from diaken_cli.render.phrases import counted, seconds
 from diaken_cli.render.report.drawing import draw
 from diaken_cli.render.summary import GOOD, said_of, without
-from diaken_cli.render.values import Shape, cell, local
-from diaken_cli.store.runs import OutputLine
+from diaken_cli.render.timeline import NOT_JUDGED, build_timeline, host_statuses
+from diaken_cli.render.values import Shape, local
+from diaken_cli.store.runs import OutputLine, RunDetail
 from diaken_cli.text import escape_control
+from diaken_cli.units import format_cpus, format_size
 from diaken_cli.words import RunKind
 
-NUMBERS = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
+COUNTERS = ("ok", "changed", "failed", "unreachable", "skipped")
 
 
-class _Markup(str):
-    """Text that is HTML already."""
-
-    __slots__ = ()
-
-
-def page(
+def render_page(
     run: dict[str, Any],
-    what: str,
-    said: Sequence[OutputLine],
+    title: str,
+    output: Sequence[OutputLine],
     at: datetime,
-    machine: Mapping[str, str] | None = None,
+    vm: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page of a run as people see it, made at that moment; `what` is its title.
+    """The whole page of a run as people see it, made at that moment, by the template page.html.
 
-    `machine` is the VM of a deploy. All text in it is escaped.
+    `vm` is the virtual machine of a deploy. All text in it is escaped.
     """
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>Run {run['id']}: {_text(what)}</title>",
-            f"<style>\n{files('diaken_cli.render.report').joinpath('page.css').read_text()}</style>",
-            "</head>\n<body>",
-            *_head(run, what),
-            *_machine(machine or {}),
-            *_timeline(run, said),
-            *_steps(run),
-            *_hosts(run),
-            *_output(run, said),
-            f"<footer>diaken {diaken_cli.__version__}, {_zoned(at)}</footer>\n</body>\n</html>\n",
-        ]
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("diaken_cli.render.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["sign"] = lambda status: mark(status).sign
+    counters = _counters(run)
+    return environment.get_template("page.html").render(
+        title=f"Run {run['id']}: {title}",
+        run=run,
+        summary=_summary(run),
+        alerts=[text for text in ((run["error"] or {}).get("message"), without(run)) if text],
+        about=_about(run),
+        vm=vm,
+        drawing=draw(build_timeline(run, output)),
+        steps=[_step(step, run) for step in run["steps"]],
+        counters=counters,
+        hosts=[
+            _host(host, counters)
+            for host in sorted(run["hosts"], key=lambda host: rank(host["status"]))
+        ],
+        outputs=list(_outputs(run, output)),
+        version=diaken_cli.__version__,
+        made_at=_zoned(at),
     )
 
 
-def _head(run: Shape, what: str) -> Iterator[str]:
-    yield f"<h1>Run {run['id']}: {_text(what)}</h1>"
+def _printable(value: Any) -> Any:
+    """What the template shows, with control characters written out; its own HTML as it is."""
+    return escape_control(value) if type(value) is str else value
+
+
+def _summary(run: Shape) -> str:
+    """How long it took, and how it ended on how many hosts; a deploy is not about hosts."""
     took = f" in {seconds(run['duration_seconds'])}" if run["duration_seconds"] is not None else ""
-    yield f'<p class="lead">{_status(run["status"])}{took}{_counted(run)}</p>'
-    if run["error"]:
-        yield f'<p class="alert">{_text(run["error"]["message"])}</p>'
-    if missing := without(run):
-        yield f'<p class="alert">{_text(missing)}</p>'
-    about = {
+    totals = run["totals"]
+    if run["kind"] == RunKind.DEPLOY:
+        return took
+    if not totals["hosts"]:
+        return f"{took}; no hosts"
+    counts = [
+        f"{count} {status}" for status, count in totals.items() if status != "hosts" and count
+    ]
+    return f"{took}; {counted(totals['hosts'], 'host')}{': ' if counts else ''}{', '.join(counts)}"
+
+
+def _about(run: Shape) -> dict[str, str | None]:
+    """Labels and values; those without a value are not shown."""
+    return {
         "target": f"{run['target_type']} {run['target']}",
         "environment": run["environment"],
         "playbook": run["playbook"],
@@ -72,163 +93,76 @@ def _head(run: Shape, what: str) -> Iterator[str]:
         "finished": _zoned_text(run["finished_at"]),
         "by": f"{run['user']}, {run['trigger']}",
         "task": run["task"],
-        "left behind": ", ".join(f"{each['kind']} {each['name']}" for each in run["leftovers"]),
+        "left behind": ", ".join(f"{left['kind']} {left['name']}" for left in run["leftovers"]),
     }
-    yield from _list_of(about)
 
 
-def _counted(run: Shape) -> str:
-    """How many hosts a run was on, and how it ended on them; a deploy is not about hosts."""
-    totals = run["totals"]
-    if run["kind"] == RunKind.DEPLOY:
-        return ""
-    if not totals["hosts"]:
-        return "; no hosts"
-    how = [f"{number} {each}" for each, number in totals.items() if each != "hosts" and number]
-    return f"; {counted(totals['hosts'], 'host')}" + (f": {', '.join(how)}" if how else "")
+def _step(step: Shape, run: Shape) -> dict[str, str]:
+    took = ""
+    if step["worked_until"]:
+        began = datetime.fromisoformat(step["started_at"])
+        took = seconds((datetime.fromisoformat(step["worked_until"]) - began).total_seconds())
+    return {
+        "name": step["name"],
+        "status": step["status"],
+        "began": _clock(step["started_at"], run["started_at"]),
+        "took": took,
+        "detail": clauses(step["detail"] or ""),
+    }
 
 
-def _machine(machine: Mapping[str, str]) -> Iterator[str]:
-    if machine:
-        yield "<h2>Virtual machine</h2>"
-        yield from _list_of(machine)
+def _counters(run: Shape) -> tuple[str, ...]:
+    """The counters of Ansible's that hosts are shown with: none where it did not run."""
+    if run["kind"] == RunKind.SNAPSHOT:
+        return ()
+    return (*COUNTERS, "ignored") if any(host["ignored"] for host in run["hosts"]) else COUNTERS
 
 
-def _list_of(about: Mapping[str, Any]) -> Iterator[str]:
-    """Labels with their values; those without a value are left out."""
-    yield "<dl>"
-    yield from (
-        f"<dt>{key}</dt><dd>{_text(str(value))}</dd>" for key, value in about.items() if value
-    )
-    yield "</dl>"
+def _host(host: Shape, counters: Sequence[str]) -> dict[str, Any]:
+    """A host's row; `below` it stands why it did not succeed, and its snapshot."""
+    below = [reason] if (reason := said_of(host)) else []
+    if snapshot := host["snapshot"]:
+        outcome = snapshot["error"] or snapshot["status"]
+        below.append(f"snapshot: {snapshot['name'] or ''} ({outcome})")
+    return {
+        "name": host["host"],
+        "status": host["status"],
+        "counts": [host[counter] for counter in counters],
+        "below": below,
+    }
 
 
-def _timeline(run: dict[str, Any], said: Sequence[OutputLine]) -> Iterator[str]:
-    lanes = chart(run, said)
-    if not lanes.steps and not lanes.hosts:
-        return
-    yield f"<h2>Timeline</h2>\n<figure>{draw(lanes)}"
-    seen = {bar.status for lane in (*lanes.steps, *lanes.hosts) for bar in lane.bars}
-    left_out = lanes.hosts_left_out
-    more = f"{MOST_HOSTS} hosts are drawn, {left_out} more not." if left_out else ""
-    yield f"<figcaption>{''.join(map(_status, sorted(seen)))}{more}</figcaption></figure>"
-
-
-def _steps(run: Shape) -> Iterator[str]:
-    rows = [
-        (
-            _unbroken(each["name"]),
-            _status(each["status"]),
-            _unbroken(_clock(each["started_at"], run["started_at"])),
-            _unbroken(_took(each)),
-            clauses(each["detail"] or ""),
-        )
-        for each in run["steps"]
-    ]
-    if rows:
-        yield "<h2>Steps</h2>"
-        yield from _table(("step", "status", "began", "took", "detail"), rows)
-
-
-def _hosts(run: Shape) -> Iterator[str]:
-    if not run["hosts"]:
-        return
-    yield "<h2>Hosts</h2>"
-    hosts = sorted(run["hosts"], key=lambda each: rank(each["status"]))
-    ignored = any(host["ignored"] for host in hosts)
-    shown = NUMBERS if ignored else NUMBERS[:-1]
-    numbers = () if run["kind"] == RunKind.SNAPSHOT else shown
-    rows = [
-        (host["host"], _status(host["status"]), *(str(host[each]) for each in numbers))
-        for host in hosts
-    ]
-    yield from _table(("host", "status", *numbers), rows, [_below(host) for host in hosts])
-
-
-def _below(host: Shape) -> _Markup | None:
-    """What stands below a host's row: why it did not succeed, and its snapshot."""
-    said, taken = said_of(host), _snapshot(host)
-    lines = [_text(said)] if said else []
-    lines += [_Markup(f"snapshot: {_text(taken)}")] if taken else []
-    return _Markup("<br>".join(lines)) if lines else None
-
-
-def _snapshot(host: Shape) -> str | None:
-    snapshot = host["snapshot"]
-    if not snapshot:
-        return None
-    return f"{snapshot['name'] or ''} ({snapshot['error'] or snapshot['status']})"
-
-
-def _output(run: Shape, said: Sequence[OutputLine]) -> Iterator[str]:
-    if not said:
-        return
-    status = host_statuses(run, said)
+def _outputs(run: Shape, output: Sequence[OutputLine]) -> Iterator[dict[str, Any]]:
+    """What Ansible printed of each host; that of hosts that did not succeed comes first, open."""
+    statuses = host_statuses(run, output)
     by_host: dict[str, list[OutputLine]] = {}
-    for line in said:
+    for line in output:
         by_host.setdefault(line.host, []).append(line)
-    yield "<h2>What Ansible said</h2>"
-    for name in sorted(by_host, key=lambda each: (rank(status[each]), each)):
+    for name in sorted(by_host, key=lambda name: (rank(statuses[name]), name)):
         lines = by_host[name]
-        opened = "" if status[name] in (GOOD, *NOT_JUDGED) else " open"
-        yield f"<details{opened}><summary>{_text(name)}: {counted(len(lines), 'result')}</summary>"
-        for line in lines:
-            head = f"{line.play} / {line.task}" + (f" ({line.item})" if line.item else "")
-            yield f"<p>{_status(line.result)} {_text(one_line(head))}, {seconds(line.seconds)}</p>"
-            if line.text.strip() not in ("", f"{line.result}: [{name}]"):
-                yield f"<pre>{_text(line.text)}</pre>"
-        yield "</details>"
+        yield {
+            "name": name,
+            "count": counted(len(lines), "result"),
+            "open": statuses[name] not in (GOOD, *NOT_JUDGED),
+            "results": map(partial(_result, name), lines),
+        }
 
 
-def _table(
-    header: Sequence[str], rows: Iterable[Sequence[Any]], below: Iterable[_Markup | None] = ()
-) -> Iterator[str]:
-    """A table; what is `below` a row has a line of the whole width."""
-    number = [each in NUMBERS for each in header]
-    yield "<table><thead><tr>"
-    yield "".join(
-        f"<th{' class=n' if is_number else ''}>{each}</th>"
-        for each, is_number in zip(header, number, strict=True)
-    )
-    yield "</tr></thead><tbody>"
-    for row, more in zip_longest(rows, below):
-        cells = (
-            f"<td{' class=n' if is_number else ''}>{_cell(value)}</td>"
-            for value, is_number in zip(row, number, strict=True)
-        )
-        yield f"<tr{' class=with' if more else ''}>{''.join(cells)}</tr>"
-        if more:
-            yield f'<tr><td class="below" colspan="{len(header)}">{more}</td></tr>'
-    yield "</tbody></table>"
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, _Markup) else _text(cell(value))
-
-
-def _status(status: str) -> _Markup:
-    """A status with its sign: who can't tell colours apart has that."""
-    return _Markup(f'<span class="{escape(status)}">{mark(status).sign} {escape(status)}</span>')
-
-
-def _unbroken(text: str) -> _Markup:
-    return _Markup(f"<span>{_text(text)}</span>")
-
-
-def _text(text: str) -> _Markup:
-    return _Markup(escape(escape_control(text)))
-
-
-def _took(step: Shape) -> str:
-    if not step["worked_until"]:
-        return ""
-    began = datetime.fromisoformat(step["started_at"])
-    return seconds((datetime.fromisoformat(step["worked_until"]) - began).total_seconds())
+def _result(host: str, line: OutputLine) -> dict[str, str]:
+    """A task's result; its text only where that says more than the status."""
+    head = f"{line.play} / {line.task}" + (f" ({line.item})" if line.item else "")
+    is_bare = line.text.strip() in ("", f"{line.result}: [{host}]")
+    return {
+        "status": line.result.value,
+        "head": one_line(head),
+        "took": seconds(line.seconds),
+        "text": "" if is_bare else line.text,
+    }
 
 
 def _clock(text: str, began: str) -> str:
     """A moment of a run that `began` then: its date only where that is another one."""
-    moment, first = (local(datetime.fromisoformat(each)) for each in (text, began))
+    moment, first = (local(datetime.fromisoformat(stored)) for stored in (text, began))
     return moment.partition(" ")[2] if moment.split()[0] == first.split()[0] else moment
 
 
@@ -244,3 +178,48 @@ def _zoned(moment: datetime) -> str:
 
 def _zoned_text(text: str | None) -> str | None:
     return _zoned(datetime.fromisoformat(text)) if text else None
+
+
+# ── the VM of a deploy ───────────────────────────────────────────────────────────────────────
+
+
+def vm_fields(detail: RunDetail) -> dict[str, str]:
+    """Labels and values, those without a value left out; nothing for a run that is no deploy.
+
+    What `validate` chose stands in that step's facts; before it ended only what was asked for is
+    known.
+    """
+    if detail.run.kind is not RunKind.DEPLOY:
+        return {}
+    request = detail.run.request
+    facts = next((step.facts for step in detail.steps if step.name == "validate"), {})
+    placement: dict[str, Any] = facts.get("placement") or {}
+
+    def placed(requested: str, chosen: str) -> str:
+        return str(placement.get(chosen) or request.get(requested) or "")
+
+    fields = {
+        "name": request.get("name", detail.run.target),
+        "address": f"{request.get('ip', '')}/{request['prefix']}" if "prefix" in request else "",
+        "gateway": request.get("gateway", ""),
+        "DNS": ", ".join(request.get("dns", ())),
+        "domain": request.get("domain", ""),
+        "group": request.get("group", ""),
+        "template": placed("template", "template_path"),
+        "hardware": ", ".join(_hardware(request | placement)),
+        "vCenter": request.get("vcenter", ""),
+        "datacenter": request.get("datacenter", ""),
+        "cluster": placed("cluster", "cluster_name"),
+        "resource pool": placed("resource_pool", "pool_path"),
+        "datastore": placed("datastore", "datastore_name"),
+        "folder": placed("folder", "folder_path"),
+        "network": placed("network", "network_name"),
+        "playbooks": ", ".join(request.get("playbooks", ())),
+    }
+    return {label: value for label, value in fields.items() if value}
+
+
+def _hardware(values: dict[str, Any]) -> list[str]:
+    cpus = [format_cpus(values["cpus"])] if values.get("cpus") else []
+    sizes = ((key, values.get(key)) for key in ("memory", "disk"))
+    return cpus + [f"{format_size(size)} {key}" for key, size in sizes if size]
