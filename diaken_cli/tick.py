@@ -1,8 +1,7 @@
-"""Is anything due? Cron asks each minute, and mostly nothing is: that is answered without the app.
+"""Answer `scheduler tick` without loading the app, where nothing is due: cron asks each minute.
 
-Only the standard library is used, and of it only what is quick to import: pathlib, re or
-dataclasses would cost more than the answer may. What is out of the ordinary, mistakes included, is
-left to the app, which says it well.
+Only the standard library is imported, and of it only what is quick: pathlib or dataclasses would
+cost more than the answer may. Anything out of the ordinary, mistakes included, is left to the app.
 """
 # ruff: noqa: PTH100, PTH109, PTH110, PTH116, PTH118, PTH120
 
@@ -31,17 +30,17 @@ RUNNING = "SELECT lock FROM run WHERE status = 'running' AND node = :node AND lo
 
 
 class HandOver(Exception):
-    """Something that only the app understands."""
+    """Something that the app has to look at."""
 
 
 def main(arguments: list[str]) -> int | None:
-    """Answer `scheduler tick` where nothing is to be done: its exit status; None is for the app."""
+    """The exit status of `scheduler tick` where nothing is to be done; None: the app has to run."""
     try:
-        as_json, config = _options(arguments)
+        as_json, config = _parse_options(arguments)
         if os.path.exists(os.path.join(os.path.dirname(_usual_database(os.environ)), TOLD)):
-            return None  # what was told is over, and that is to be told, too
-        file, database = _places(config, os.environ)
-        if (file and _changed(file, f"{database}.tick")) or _anything_to_do(database):
+            return None  # an error that was reported may be over, which the app reports as well
+        file, database = _locate(config, os.environ)
+        if (file and _is_newer(file, f"{database}.tick")) or _anything_to_do(database):
             return None
     except HandOver:
         return None
@@ -50,30 +49,29 @@ def main(arguments: list[str]) -> int | None:
     return 0
 
 
-def _options(arguments: list[str]) -> tuple[bool, str | None]:
-    """Whether JSON is wanted, and the config file; of all options, those that cron lines have."""
+def _parse_options(arguments: list[str]) -> tuple[bool, str | None]:
+    """Whether JSON is wanted, and the config file; only the options that cron lines have."""
     if arguments[:2] != ["scheduler", "tick"]:
         raise HandOver
     as_json, config = False, None
-    rest = iter(arguments[2:])
-    for each in rest:
-        if each == "--config":
-            config = next(rest, None)
-        elif each.startswith("--config="):
-            config = each.removeprefix("--config=")
-        elif each == "--json":
+    options = iter(arguments[2:])
+    for option in options:
+        if option == "--config":
+            config = next(options, None)
+        elif option.startswith("--config="):
+            config = option.removeprefix("--config=")
+        elif option == "--json":
             as_json = True
-        elif each != "--quiet":
+        elif option != "--quiet":
             raise HandOver
-        if each.startswith("--config") and not config:
+        if option.startswith("--config") and not config:
             raise HandOver
     return as_json, config
 
 
 def _anything_to_do(database: str) -> bool:
-    """Whether a task is due or runs, or a run died; it is noted that a tick looked."""
-    # The module that sqlite3 is made of: what lies over it needs datetime, which costs a fifth.
-    import _sqlite3 as sqlite3
+    """Whether a task is due or running, or a run has died; marks the time of this tick."""
+    import sqlite3
 
     quoted = database.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     now = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.gmtime())
@@ -98,7 +96,7 @@ def _anything_to_do(database: str) -> bool:
 
 
 def _is_held(lock: str) -> bool:
-    """Whether a run is alive, and the process that carries it out, as far as is quickly told."""
+    """Whether a run holds its lock and its process exists; the app checks more than that."""
     import fcntl
 
     try:
@@ -106,8 +104,8 @@ def _is_held(lock: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        maker = os.read(descriptor, 32).decode().strip()
-        if not os.path.exists(f"/proc/{maker or 0}"):
+        pid = os.read(descriptor, 32).decode().strip()
+        if not os.path.exists(f"/proc/{pid or 0}"):
             return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -117,21 +115,18 @@ def _is_held(lock: str) -> bool:
     return False
 
 
-def _changed(file: str, mark: str) -> bool:
-    """Whether the config file is newer than the last tick: the app reads it, and tells mistakes.
-
-    It leaves a mark only where it finds none.
-    """
+def _is_newer(file: str, mark: str) -> bool:
+    """Whether the config file changed since the last tick: then the app has to check all of it."""
     try:
-        written = os.stat(file)
-        _expect_closed(written)
-        return max(written.st_mtime_ns, written.st_ctime_ns) >= os.stat(mark).st_mtime_ns
+        status = os.stat(file)
+        _expect_closed(status)
+        return max(status.st_mtime_ns, status.st_ctime_ns) >= os.stat(mark).st_mtime_ns
     except OSError:
         raise HandOver from None
 
 
 def _expect_closed(status: os.stat_result) -> None:
-    """See that no other account can change it, as far as is quickly told: the app looks closer."""
+    """Raise HandOver where another account may change the file: the app looks closer."""
     ours = status.st_uid in (os.geteuid(), 0)
     group = status.st_gid == os.getegid()
     if not ours or status.st_mode & 0o002 or (status.st_mode & 0o020 and not group):
@@ -146,24 +141,24 @@ def _touch(path: str) -> None:
         os.close(descriptor)
 
 
-# ── where the database is: as `config` finds it, or not at all ───────────────────────────────
+# ── where the database is: as `config` finds it, or HandOver ─────────────────────────────────
 
 
 def database_path(config: str | None, environ: "Mapping[str, str]") -> str:
     """Where the database is; `config` is the config file of `--config`. Raises HandOver."""
-    return _places(config, environ)[1]
+    return _locate(config, environ)[1]
 
 
-def _places(config: str | None, environ: "Mapping[str, str]") -> tuple[str, str]:
-    """The config file that counts, empty where there is none, and the database."""
-    file, text = _config_file(config, environ)
-    # It is read even where a variable goes before it: a mistake in it has to be told.
-    configured = _path_in(text)
+def _locate(config: str | None, environ: "Mapping[str, str]") -> tuple[str, str]:
+    """The config file that is in use, empty where there is none, and the database."""
+    file, text = _read_config(config, environ)
+    # It is read even where a variable goes before it: a mistake in it has to be reported.
+    configured = _database_in(text) if text else None
     if configured is not None:
-        configured = _placed(configured, os.path.dirname(file), environ)
-    named = environ.get("DIAKEN_DATABASE") or environ.get("DIAKEN_DATABASE_PATH")
-    if named:
-        return file, _placed(named, os.getcwd(), environ)
+        configured = _resolve(configured, os.path.dirname(file), environ)
+    variable = environ.get("DIAKEN_DATABASE") or environ.get("DIAKEN_DATABASE_PATH")
+    if variable:
+        return file, _resolve(variable, os.getcwd(), environ)
     return file, _usual_database(environ) if configured is None else configured
 
 
@@ -173,43 +168,40 @@ def _usual_database(environ: "Mapping[str, str]") -> str:
     return os.path.join(_base(environ, "XDG_DATA_HOME", ".local/share"), "diaken/diaken.db")
 
 
-def _config_file(config: str | None, environ: "Mapping[str, str]") -> tuple[str, str]:
-    """The config file that counts, and its text; both empty where there is none."""
-    asked = config or environ.get("DIAKEN_CONFIG")
+def _read_config(config: str | None, environ: "Mapping[str, str]") -> tuple[str, str]:
+    """The config file that is in use, and its text; both empty where there is none."""
+    named = config or environ.get("DIAKEN_CONFIG")
     own = _base(environ, "XDG_CONFIG_HOME", ".config")
     usual = [os.path.join(own, "diaken/config.toml"), SYSTEM_FILE]
-    for path in [os.path.abspath(asked)] if asked else usual:
+    for path in [os.path.abspath(named)] if named else usual:
         try:
             return path, files.read(path, bounds.CONFIG_FILE).decode()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeDecodeError):
             raise HandOver from None
-    if asked:
+    if named:
         raise HandOver
     return "", ""
 
 
-def _path_in(text: str) -> str | None:
+def _database_in(text: str) -> str | None:
     """`[database] path`, None where it is not set."""
-    try:
-        return scan(text)
-    except HandOver:
-        if any(line.count(".") > bounds.CONFIG_DOTS for line in text.split("\n")):
-            raise  # it may take tomllib hours
-        import tomllib  # costs as much as all the rest, so it is for what is not plain
+    if any(line.count(".") > bounds.CONFIG_DOTS for line in text.split("\n")):
+        raise HandOver  # it may take tomllib hours
+    import tomllib  # only where there is a config file: it costs a third of all
 
-        try:
-            database = tomllib.loads(text).get("database", {})
-        except (ValueError, RecursionError):
-            raise HandOver from None
+    try:
+        database = tomllib.loads(text).get("database", {})
+    except (ValueError, RecursionError):
+        raise HandOver from None
     path = database.get("path") if isinstance(database, dict) else 0
     if path is not None and not isinstance(path, str):
         raise HandOver
     return path
 
 
-def _placed(path: str, folder: str, environ: "Mapping[str, str]") -> str:
+def _resolve(path: str, folder: str, environ: "Mapping[str, str]") -> str:
     if not path.strip() or not path.isprintable() or path.endswith("/"):
         raise HandOver
     if path.startswith("~/") and environ.get("HOME"):
@@ -220,87 +212,10 @@ def _placed(path: str, folder: str, environ: "Mapping[str, str]") -> str:
 
 
 def _base(environ: "Mapping[str, str]", variable: str, below_home: str) -> str:
-    given = environ.get(variable, "")
-    if given.startswith("/"):
-        return given
+    """The folder that an XDG variable names, or its default."""
+    folder = environ.get(variable, "")
+    if folder.startswith("/"):
+        return folder
     if not environ.get("HOME"):
         raise HandOver
     return os.path.join(environ["HOME"], below_home)
-
-
-# ── a config file that is plain ──────────────────────────────────────────────────────────────
-
-
-def scan(text: str) -> str | None:
-    """`[database] path` of a plain TOML file, None where it is not set.
-
-    Plain are comments, `[name]`, and `name = value` on one line, where a value is a whole number,
-    true or false, a string without escapes, or a list of such strings. Raises HandOver for
-    anything else, right or wrong: what is answered is what tomllib says.
-    """
-    table, found = "", None
-    seen = set()
-    for written in text.replace("\r\n", "\n").split("\n"):
-        line = written.strip(" \t")
-        if not line.replace("\t", " ").isprintable():
-            raise HandOver
-        if not line or line.startswith("#"):
-            continue
-        if line.startswith("["):
-            table, closed, rest = line[1:].partition("]")
-            name, value = "", None
-            _expect_bare(table if closed else "")
-        else:
-            key, _, after = line.partition("=")
-            name = key.strip(" \t")
-            _expect_bare(table)
-            _expect_bare(name)
-            value, rest = _value(after.lstrip(" \t"))
-        if (table, name) in seen or not _is_comment(rest):
-            raise HandOver
-        seen.add((table, name))
-        if (table, name) == ("database", "path"):
-            if value is None:
-                raise HandOver
-            found = value
-    return found
-
-
-def _value(text: str) -> tuple[str | None, str]:
-    """A string, or None for a plain value of another kind; and what follows."""
-    if text[:1] in ("'", '"'):
-        return _string(text)
-    if text.startswith("["):
-        rest = text[1:].lstrip(" \t")
-        while not rest.startswith("]"):
-            _, rest = _string(rest)
-            rest = rest.lstrip(" \t")
-            if rest.startswith(","):
-                rest = rest[1:].lstrip(" \t")
-            elif not rest.startswith("]"):
-                raise HandOver
-        return None, rest[1:]
-    word, sharp, comment = text.partition("#")
-    word = word.strip(" \t")
-    number = word.isascii() and word.isdigit() and len(word) <= 18
-    if not (word in ("true", "false", "0") or (number and word[0] != "0")):
-        raise HandOver
-    return None, sharp + comment
-
-
-def _string(text: str) -> tuple[str, str]:
-    quote = text[:1]
-    end = text.find(quote, 1)
-    if quote not in ("'", '"') or end < 0 or (quote == '"' and "\\" in text[:end]):
-        raise HandOver
-    return text[1:end], text[end + 1 :]
-
-
-def _expect_bare(name: str) -> None:
-    if not (name.isascii() and name.replace("_", "a").replace("-", "a").isalnum()):
-        raise HandOver
-
-
-def _is_comment(rest: str) -> bool:
-    rest = rest.lstrip(" \t")
-    return not rest or rest.startswith("#")
