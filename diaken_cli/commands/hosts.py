@@ -374,7 +374,7 @@ def _of_the_vm(host: "HostRecord") -> str:
 def _tell_remaining(call: Call, host: "HostRecord") -> None:
     if host.vcenter is None:
         return
-    from diaken_cli.actions.snapshots.remaining import remaining
+    from diaken_cli.actions.snapshots.survey import left_behind
 
-    for sentence in remaining(host, call.outside.connect):
+    for sentence in left_behind(host, call.outside.connect):
         call.output.warn(sentence)

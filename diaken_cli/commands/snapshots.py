@@ -65,14 +65,14 @@ def list_them(
 
     Example: diaken snapshots list --host web01 --json
     """
-    from diaken_cli.actions.snapshots.pruning import listed
-    from diaken_cli.actions.snapshots.rows import advice, selected_hosts
+    from diaken_cli.actions.snapshots.prune import list_snapshots, select_hosts
+    from diaken_cli.actions.snapshots.rows import advice
     from diaken_cli.render.snapshots import LISTED, totals
 
-    hosts = selected_hosts(
+    hosts = select_hosts(
         call.store, names=host or (), group=group_name, environment=environment, vcenter=vcenter
     )
-    rows = listed(call.outside, hosts)
+    rows = list_snapshots(call.outside, hosts)
     _show(call, rows, LISTED, "no snapshots")
     if rows:
         call.output.total(totals(rows))
@@ -112,8 +112,8 @@ def prune(
 
     from diaken_cli import units
     from diaken_cli.actions.here import now
-    from diaken_cli.actions.snapshots import reporting
-    from diaken_cli.actions.snapshots.pruning import prune as remove_old
+    from diaken_cli.actions.snapshots import rows as snapshot_rows
+    from diaken_cli.actions.snapshots.prune import prune as remove_old
     from diaken_cli.actions.validate import Reader
     from diaken_cli.commands.cron import a_person_reads, end_with, remembering
     from diaken_cli.render.snapshots import PRUNED, pruned
@@ -140,7 +140,7 @@ def prune(
         )
     except (VSphereError, ConfigurationError) as error:
         if not dry_run:
-            end_with(call, error, told_now=reporting.tell_whole(call.store, error, now()))
+            end_with(call, error, told_now=snapshot_rows.notify_whole(call.store, error, now()))
         raise
     shown = rows
     if call.output.format is Format.TEXT and not call.output.verbose:
@@ -148,9 +148,9 @@ def prune(
     # cron mails all that is said, and an hour without anything to do is no news
     _show(call, shown, PRUNED, "nothing to prune" if people and not rows else "")
     if dry_run:  # it tells, and notes nothing: what cron is to tell is told by cron
-        lines = reporting.failures(rows)
+        lines = [snapshot_rows.failure_line(row) for row in rows if snapshot_rows.failed(row)]
     else:
-        lines = reporting.lines_to_tell(call.store, rows, now(), always=a_person_reads())
+        lines = snapshot_rows.notify(call.store, rows, now(), always=a_person_reads())
     for line in lines:
         call.output.warn(line)
     if people and rows:
@@ -173,7 +173,7 @@ def create(
 
     Example: diaken snapshots create "before the move" --host web01 --host web02
     """
-    from diaken_cli.actions.snapshots import acting
+    from diaken_cli.actions.snapshots import create as creating
 
     with asking(call) as ask:
         on = _asked(call, ask, on)
@@ -181,11 +181,11 @@ def create(
             "NAME",
             name,
             "Name of the snapshot",
-            lambda text: must_be_free(acting.name_mistakes(text)),
+            lambda text: must_be_free(creating.name_mistakes(text)),
         )
         target = _target(call, on, NAME=name)
         with call.carrying_out() as show:
-            acting.create(
+            creating.create(
                 call.outside,
                 target,
                 name or "",
@@ -213,9 +213,9 @@ def revert(
 
     Example: diaken snapshots revert snapshot-41 --host web01 --yes
     """
-    from diaken_cli.actions.snapshots import acting
+    from diaken_cli.actions.snapshots.revert import revert as act
 
-    _act(acting.revert, call, on, snapshot, yes=yes, log_file=log_file)
+    _act(act, call, on, snapshot, yes=yes, log_file=log_file)
 
 
 @command(app)
@@ -234,9 +234,9 @@ def remove(
 
     Example: diaken snapshots remove "before the upgrade" --group web --environment PROD
     """
-    from diaken_cli.actions.snapshots import acting
+    from diaken_cli.actions.snapshots.remove import remove as act
 
-    _act(acting.remove, call, on, snapshot, yes=yes, log_file=log_file)
+    _act(act, call, on, snapshot, yes=yes, log_file=log_file)
 
 
 def _act(
@@ -249,6 +249,11 @@ def _act(
     log_file: str | None,
 ) -> None:
     """Revert or remove a snapshot, after a question that says what is lost."""
+
+    def confirm(question: str) -> bool:
+        call.confirm(question, yes=yes)
+        return not (yes or call.options.yes)
+
     with asking(call) as ask:
         on = _asked(call, ask, on)
         snapshot = _asked_which(call, ask, on, snapshot)
@@ -259,7 +264,7 @@ def _act(
                 target,
                 snapshot or "",
                 show,
-                lambda question: call.confirm(question, yes=yes),
+                confirm,
                 wait=_wait(on),
                 log_file=_log_file(call, log_file),
             )
@@ -277,10 +282,10 @@ def _asked_which(call: Call, ask: Questions, on: On, snapshot: str | None) -> st
     """With what a person answers: one of the snapshots, shown with what tells them apart."""
     if snapshot is not None or not call.may_ask:
         return snapshot
-    from diaken_cli.actions.snapshots.pruning import listed
+    from diaken_cli.actions.snapshots.prune import list_snapshots
     from diaken_cli.render.snapshots import aliases, offered
 
-    rows = listed(call.outside, _target(call, on).hosts)
+    rows = list_snapshots(call.outside, _target(call, on).hosts)
     names = offered(rows)
     return ask.choice(
         "SNAPSHOT", None, "Snapshot", lambda: names, beside=names, aliases=aliases(rows)
@@ -340,7 +345,7 @@ def _show(call: Call, rows: "list[Row]", columns: "Columns", nothing: str) -> No
 
 def _fail(rows: "list[Row]") -> None:
     """End with 3 where a row failed."""
-    from diaken_cli.words import SnapshotStatus
+    from diaken_cli.actions.snapshots.rows import failed
 
-    if any(row.status is SnapshotStatus.FAILED for row in rows):
+    if any(failed(row) for row in rows):
         raise typer.Exit(PartlyFailed.exit_status)

@@ -106,7 +106,7 @@ def _check_snapshots(request: RunRequest, config: Config) -> None:
     """
     if not (request.options.snapshot and snapshot_required(request.options, config)):
         return
-    from diaken_cli.actions.snapshots.taking import NO_VCENTER
+    from diaken_cli.actions.snapshots.survey import NO_VCENTER
 
     if missing := {host.name: NO_VCENTER for host in request.target.hosts if not host.vcenter}:
         raise _no_snapshot(request, missing, "the run would not start")
@@ -268,8 +268,8 @@ def judge(results: Sequence[HostResult], return_code: int) -> RunStatus:
 
 
 def _snapshot(world: PlaybookRun) -> Facts:
+    from diaken_cli.actions.snapshots.create import automatic_name, take
     from diaken_cli.actions.snapshots.log import logging
-    from diaken_cli.actions.snapshots.taking import automatic_name, take
 
     request, recording, outside = world.request, world.recording, world.outside
     if not world.checked:

@@ -1,28 +1,21 @@
-"""What is known of one snapshot, and what was or would be done with it: a row of the lists."""
+"""What is known of each snapshot, and what prune would do, or did, with it: a row of the lists."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from diaken_cli import retention
-from diaken_cli.actions.inventory import (
-    by_name,
-    find_group,
-    find_host,
-    find_vcenter,
-)
-from diaken_cli.actions.snapshots.owners import Key, key_of, owners
-from diaken_cli.actions.snapshots.survey import Surveyed
-from diaken_cli.actions.validate import Reader
-from diaken_cli.retention import Kept, Planned, Policy, VmSnapshots
+from diaken_cli.actions.snapshots.survey import HostVm, Problem, Survey
+from diaken_cli.errors import DiakenError
+from diaken_cli.retention import Kept, Policy
 from diaken_cli.store import Store
-from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import RecordedSnapshot
 from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
 
 OLD = timedelta(hours=72)
 DEEP = 3
+NOTICES = "prune:"
+NOTHING_DONE = "prune failed: "  # and why, by its code
 
 
 @dataclass(frozen=True)
@@ -45,54 +38,72 @@ class Row:
     recorded: bool | None = None
     kept: Kept | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Which snapshot that is: its vCenter and its reference there."""
+        return self.vcenter, self.snapshot.id if self.snapshot else ""
+
 
 def plan(
-    answers: Sequence[Surveyed],
+    machines: Iterable[HostVm],
     policy: Policy,
     locked: Mapping[int, int],
-    inventory: Iterable[HostRecord],
     recorded: frozenset[RecordedSnapshot] = frozenset(),
-) -> list[tuple[Surveyed, tuple[Planned, ...]]]:
-    """What the retention rule says of every snapshot, by each vCenter's own clock.
+) -> list[Row]:
+    """What the retention rule says of every snapshot, by each vCenter's own clock. Pure.
 
-    `locked` has the run that holds a host, by the host's number; `inventory` are all its hosts,
-    inactive ones too; `recorded` are snapshots that runs of this database took.
+    `locked` has the run that holds a host, by the host's number; `recorded` are snapshots that
+    runs of this database took.
     """
-    names = owners(answers, inventory)
-    return [
-        (answer, retention.plan(_vms(answer, locked, names, recorded), policy, answer.clock))
-        for answer in answers
-        if answer.clock is not None
-    ]
+    rows = []
+    for machine in machines:
+        host, excluded = machine.host, None
+        if len(machine.owners) > 1:
+            excluded = f"the VM belongs to several hosts: {', '.join(machine.owners)}"
+        elif host.id in locked:
+            excluded = locked_by(host.name, locked[host.id])
+        for snapshot in machine.tree.snapshots:
+            key = (host.vcenter or "", snapshot.vm_uuid.casefold(), snapshot.id)
+            rows.append(_planned(machine, snapshot, policy, excluded, recorded=key in recorded))
+    return rows
 
 
-def planned_row(planned: Planned, clock: datetime) -> Row:
-    """The row of a plan, before anything was done."""
-    removes = planned.action == SnapshotAction.REMOVE
+def _planned(
+    machine: HostVm, snapshot: Snapshot, policy: Policy, excluded: str | None, *, recorded: bool
+) -> Row:
+    kept, reason = retention.judge(
+        snapshot, policy, machine.clock, recorded=recorded, excluded=excluded
+    )
     return Row(
-        host=planned.host,
-        vcenter=planned.vcenter,
-        vm=planned.vm,
-        snapshot=planned.snapshot,
-        action=SnapshotAction.REMOVE if removes else SnapshotAction.KEEP,
-        reason=planned.reason,
-        status=SnapshotStatus.PLANNED if removes else SnapshotStatus.KEPT,
-        automatic=planned.automatic,
-        age=clock - planned.snapshot.created_at,
-        recorded=planned.recorded,
-        kept=planned.kept,
+        host=machine.host.name,
+        vcenter=machine.host.vcenter or "",
+        vm=machine.tree.vm,
+        snapshot=snapshot,
+        action=SnapshotAction.REMOVE if kept is None else SnapshotAction.KEEP,
+        reason=reason,
+        status=SnapshotStatus.PLANNED if kept is None else SnapshotStatus.KEPT,
+        automatic=retention.is_automatic(snapshot.name),
+        age=machine.clock - snapshot.created_at,
+        recorded=recorded,
+        kept=kept,
     )
 
 
-def failures(answers: Iterable[Surveyed]) -> list[Row]:
+def locked_by(host: str, run: int) -> str:
+    """Why the snapshots of a host are left alone that a run holds."""
+    return f"host {host} is locked by run {run}"
+
+
+def failures(found: Survey) -> list[Row]:
     """A row for each vCenter that could not be asked, and for each host without its VM."""
     rows = []
-    for answer in answers:
-        if answer.error is not None:
-            rows.append(failure(answer.vcenter, None, answer.error.message))
+    for vcenter in found.vcenters:
+        if vcenter in found.errors:
+            rows.append(failure(vcenter, None, found.errors[vcenter].message))
         rows += [
-            failure(answer.vcenter, each.host.name, each.reason or "VM not found")
-            for each in answer.unknown
+            failure(vcenter, missing.host.name, missing.reason)
+            for missing in found.missing
+            if missing.host.vcenter == vcenter and missing.problem is Problem.NO_VM
         ]
     return rows
 
@@ -111,84 +122,65 @@ def failure(vcenter: str, host: str | None, error: str) -> Row:
     )
 
 
-def selected_hosts(
-    store: Store,
-    *,
-    names: Sequence[str],
-    group: str | None,
-    environment: str | None,
-    vcenter: str | None,
-) -> list[HostRecord]:
-    """The active hosts with a vCenter that fit; without any word, all of them.
-
-    Raises InvalidInput with every name that does not exist.
-    """
-    reader = Reader()
-    wanted = [
-        reader.named("--host", name, partial(find_host, store, name, environment=environment))
-        for name in names
-    ]
-    of_group = of_vcenter = None
-    if group is not None:
-        of_group = reader.named(
-            "--group", group, lambda: find_group(store, group, environment=environment)
-        )
-    if vcenter is not None:
-        of_vcenter = reader.named("--vcenter", vcenter, lambda: find_vcenter(store, vcenter))
-    within = reader.choice("--environment", environment, by_name(store.inventory.environments()))
-    reader.check()
-    ids = {host.id for host in wanted if host is not None}
-    hosts = store.inventory.hosts(
-        environment_id=within.id if within else None,
-        group_id=of_group.id if of_group else None,
-        vcenter_id=of_vcenter.id if of_vcenter else None,
-    )
-    return [host for host in hosts if host.vcenter and (not ids or host.id in ids)]
-
-
 def advice(rows: Iterable[Row]) -> list[str]:
     """What VMware advises against: a snapshot older than 72 hours, a chain deeper than 3.
 
     https://knowledge.broadcom.com/external/article/318825
     """
-    said = []
+    warnings = []
     for row in rows:
         if row.snapshot is None or row.age is None:
             continue
         if row.age > OLD:
             hours = row.age / timedelta(hours=1)
-            said.append(f"{row.host}: {row.snapshot.name!r} is {hours:.0f} h old")
+            warnings.append(f"{row.host}: {row.snapshot.name!r} is {hours:.0f} h old")
         if row.snapshot.depth == DEEP + 1:
-            said.append(f"{row.host}: the chain of its snapshots is deeper than {DEEP}")
-    return said
+            warnings.append(f"{row.host}: the chain of its snapshots is deeper than {DEEP}")
+    return warnings
 
 
-def _vms(
-    answer: Surveyed,
-    locked: Mapping[int, int],
-    names: Mapping[Key, tuple[str, ...]],
-    recorded: frozenset[RecordedSnapshot],
-) -> Sequence[VmSnapshots]:
-    found = []
-    for machine in answer.machines:
-        of_it = names.get(key_of(answer, machine.vm), ())
-        excluded = None
-        if len(of_it) > 1:
-            excluded = f"the VM belongs to several hosts: {', '.join(of_it)}"
-        elif machine.host.id in locked:
-            excluded = f"host {machine.host.name} is locked by run {locked[machine.host.id]}"
-        found.append(
-            VmSnapshots(
-                host=machine.host.name,
-                vcenter=answer.vcenter,
-                vm=machine.tree.vm,
-                snapshots=machine.tree.snapshots,
-                excluded=excluded,
-                recorded=frozenset(
-                    each.id
-                    for each in machine.tree.snapshots
-                    if (answer.vcenter, each.vm_uuid.casefold(), each.id) in recorded
-                ),
-            )
-        )
-    return found
+# ── what prune says on standard error: a lasting failure once, then once a day, and its end ──────
+
+
+def notify_whole(store: Store, error: DiakenError, now: datetime) -> bool:
+    """Note that nothing could be done; whether that is to be told now."""
+    return store.notices.tell(NOTHING_DONE + error.code, now)
+
+
+def notify(store: Store, rows: Sequence[Row], now: datetime, *, always: bool) -> list[str]:
+    """Note what failed; a line for each failure that is to be told now, and for each that is over.
+
+    `always` for a person at a terminal, who is told everything.
+    """
+    failing = {_notice_key(row): failure_line(row) for row in rows if failed(row)}
+    lines = [line for key, line in failing.items() if store.notices.tell(key, now) or always]
+    told = store.notices.told()
+    whole = [key for key in told if key.startswith(NOTHING_DONE) and store.notices.over(key)]
+    over = [key for key in told if key.startswith(NOTICES) and key not in failing]
+    ended = [key.removeprefix(NOTICES) for key in over if store.notices.over(key)]
+    return [
+        *lines,
+        *(f"resolved: prune works again (was: {key.removeprefix(NOTHING_DONE)})" for key in whole),
+        *(f"resolved: prune no longer fails for {what}" for what in ended),
+    ]
+
+
+def failed(row: Row) -> bool:
+    """Whether the row is one of something that failed."""
+    return row.status is SnapshotStatus.FAILED
+
+
+def failure_line(row: Row) -> str:
+    """One failure: where, which snapshot, why, and what to look at next."""
+    if row.host is None:
+        return f"vCenter {row.vcenter}: {row.error}; see: diaken vcenters test {row.vcenter}"
+    where = f"{row.host} in {row.vcenter}"
+    if row.snapshot is None:
+        return f"{where}: {row.error}; see: diaken hosts show {row.host}"
+    again = f"diaken snapshots remove {row.snapshot.id} --host {row.host}"
+    return f"{where}: {row.snapshot.name!r}: {row.error}; prune tries again, or: {again}"
+
+
+def _notice_key(row: Row) -> str:
+    snapshot = row.snapshot.id if row.snapshot else None
+    return NOTICES + " ".join(part for part in (row.vcenter, row.host, snapshot) if part)

@@ -1,98 +1,297 @@
-"""What snapshots there are: every vCenter asked at the same time, with a few queries each."""
+"""The hosts' VMs and snapshots as their vCenters have them: all asked at once, by a few queries."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
-from typing import TypeVar
+from enum import Enum, auto
+from types import TracebackType
+from typing import Self, TypeVar
 
-from diaken_cli.actions.snapshots.machines import Located, Machines
+from diaken_cli import retention
 from diaken_cli.errors import DiakenError
-from diaken_cli.events import Emit, Event
+from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.snapshots import SnapshotTree, find_snapshots, snapshot_sizes
+from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
+from diaken_cli.words import Snapshot
 
 Connect = Callable[[str], Session]
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-PACE = 0.2  # seconds from one look at whether to go on to the next
+NO_VCENTER = "the host has no vCenter"
+CHECK_SECONDS = 0.2  # from one look at whether to go on waiting to the next
+
+
+class Problem(Enum):
+    """Why nothing can be done with a host's VM or its snapshot."""
+
+    NO_VCENTER = auto()
+    VCENTER_FAILED = auto()
+    NO_VM = auto()
+    NO_SNAPSHOT = auto()
+    TASK_FAILED = auto()
 
 
 @dataclass(frozen=True)
-class Machine:
-    """A host, its VM, and the snapshots that the VM has."""
+class Missing:
+    """A host without the VM or snapshot that is asked for, and why."""
+
+    host: HostRecord
+    problem: Problem
+    reason: str
+
+
+@dataclass(frozen=True)
+class HostVm:
+    """A host and its VM with the snapshots that it has, at `clock`, its vCenter's time.
+
+    `owners` are the names of all hosts of the inventory that this is the VM of.
+    """
 
     host: HostRecord
     vm: VirtualMachine
     tree: SnapshotTree
+    clock: datetime
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Surveyed:
-    """One vCenter: its hosts' VMs, those that could not be told, and its own clock.
+class HostSnapshot:
+    """One snapshot of a host's VM."""
 
-    `session` is open as long as the survey is; None where the vCenter could not be asked, and
-    then `error` says why. `vms` are all that the account may see; `instance_uuid` is the vCenter's
-    own, under whatever name it is known.
+    machine: HostVm
+    snapshot: Snapshot
+
+    @property
+    def host(self) -> HostRecord:
+        """The host that it belongs to."""
+        return self.machine.host
+
+    @property
+    def vcenter(self) -> str:
+        """The name of the vCenter that has it."""
+        return self.host.vcenter or ""
+
+
+@dataclass(frozen=True)
+class VCenterAnswer:
+    """All VMs of a vCenter that the account may see, or the error that it answered with.
+
+    `instance_uuid` is its identity, under whatever name it is stored.
     """
 
     vcenter: str
-    session: Session | None
-    clock: datetime | None
-    machines: tuple[Machine, ...] = ()
-    unknown: tuple[Located, ...] = ()
-    error: DiakenError | None = None
-    vms: tuple[VirtualMachine, ...] = ()
+    clock: datetime | None = None
+    vms: tuple[tuple[VirtualMachine, SnapshotTree], ...] = ()
     instance_uuid: str = ""
+    error: DiakenError | None = None
 
 
-@contextmanager
-def surveyed(
+@dataclass(frozen=True)
+class Survey:
+    """The hosts with their VMs, those without, and the vCenters that could not be asked."""
+
+    machines: tuple[HostVm, ...]
+    missing: tuple[Missing, ...]
+    vcenters: tuple[str, ...]
+    errors: Mapping[str, DiakenError]
+
+    @property
+    def error(self) -> DiakenError | None:
+        """The first error where no vCenter at all could be asked."""
+        every = bool(self.errors) and len(self.errors) == len(self.vcenters)
+        return next(iter(self.errors.values())) if every else None
+
+
+class Connections:
+    """Sessions of vCenters, opened when they are first asked for and closed with the context."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._sessions: dict[str, Session] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for session in list(self._sessions.values()):
+            session.close()
+
+    def session(self, vcenter: str) -> Session:
+        """The session of the vCenter of that name. Raises what connecting raises."""
+        if vcenter not in self._sessions:
+            self._sessions[vcenter] = self._connect(vcenter)
+        return self._sessions[vcenter]
+
+
+def survey(
     hosts: Sequence[HostRecord],
-    connect: Connect,
+    connections: Connections,
     *,
+    inventory: Sequence[HostRecord] = (),
+    trees: bool = True,
     addresses: bool = True,
     sizes: bool = False,
-) -> Iterator[tuple[Surveyed, ...]]:
-    """Ask the vCenters of these hosts; the sessions are closed when the context is left.
+    check: Callable[[], None] | None = None,
+) -> Survey:
+    """Ask the vCenters of these hosts for their VMs; one that is down does not hold up the others.
 
-    A vCenter that is down, or refuses the login, does not hold up the others. Without `addresses`
-    only hosts with a stored UUID find their VMs. With `sizes` the snapshots know what they take
-    up, for one more query.
+    `inventory` are all hosts, inactive ones too, among which a VM's owners are looked for. Without
+    `trees` no snapshots are read, without `addresses` only hosts with a stored UUID find their VMs,
+    and with `sizes` the snapshots know what they take up. Raises what `check` raises.
     """
-    by_vcenter = members(hosts)
+    names = sorted({host.vcenter for host in hosts if host.vcenter})
 
-    def ask(vcenter: str) -> Surveyed:
-        return _survey(vcenter, by_vcenter[vcenter], connect, addresses=addresses, sizes=sizes)
+    def ask(vcenter: str) -> VCenterAnswer:
+        try:
+            session = connections.session(vcenter)
+            found = (
+                snapshots.find_snapshots(session, addresses=addresses)
+                if trees
+                else tuple((vm, SnapshotTree(vm.name)) for vm in vms.find_vms(session))
+            )
+            if sizes:
+                found = _with_sizes(session, found, [h for h in hosts if h.vcenter == vcenter])
+            clock = session.now()
+        except DiakenError as error:
+            return VCenterAnswer(vcenter, error=error)
+        return VCenterAnswer(vcenter, clock, found, session.about.instance_uuid)
 
-    with ExitStack() as sessions:
-        answers = at_the_same_time(ask, list(by_vcenter))
-        for each in answers:
-            if each.session is not None:
-                sessions.enter_context(each.session)
-        yield tuple(answers)
-
-
-def members(hosts: Iterable[HostRecord]) -> Mapping[str, list[HostRecord]]:
-    """The hosts of each vCenter; those without one are left out."""
-    connected = sorted((h for h in hosts if h.vcenter), key=lambda host: host.vcenter or "")
-    return {
-        vcenter or "": list(each)
-        for vcenter, each in groupby(connected, key=lambda host: host.vcenter)
-    }
+    return match(hosts, in_parallel(ask, names, check), inventory)
 
 
-def at_the_same_time(
+def match(
+    hosts: Iterable[HostRecord],
+    answers: Sequence[VCenterAnswer],
+    inventory: Iterable[HostRecord] = (),
+) -> Survey:
+    """Find the VM of each host, and the owners of each VM. Pure."""
+    hosts, inventory = list(hosts), list(inventory)
+    owners: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    located: list[tuple[VCenterAnswer, HostVm]] = []
+    missing: list[Missing] = []
+    for answer in answers:
+        own = [host for host in hosts if host.vcenter == answer.vcenter]
+        if answer.clock is None:
+            reason = f"vCenter {answer.vcenter}: {answer.error.brief if answer.error else ''}"
+            missing += [Missing(host, Problem.VCENTER_FAILED, reason) for host in own]
+            continue
+        index = _Index([vm for vm, _ in answer.vms])
+        tree_of = {vm.ref: tree for vm, tree in answer.vms}
+        for host in inventory:
+            if host.vcenter == answer.vcenter and isinstance(
+                vm := index.find(host), VirtualMachine
+            ):
+                owners[_identity(answer, vm)].append(host.name)
+        for host in own:
+            vm = index.find(host)
+            if isinstance(vm, VirtualMachine):
+                located.append((answer, HostVm(host, vm, tree_of[vm.ref], answer.clock)))
+            else:
+                missing.append(Missing(host, Problem.NO_VM, vm))
+    missing += [Missing(host, Problem.NO_VCENTER, NO_VCENTER) for host in hosts if not host.vcenter]
+    machines = tuple(
+        replace(machine, owners=tuple(owners[_identity(answer, machine.vm)]))
+        for answer, machine in located
+    )
+    errors = {answer.vcenter: answer.error for answer in answers if answer.error is not None}
+    return Survey(machines, tuple(missing), tuple(each.vcenter for each in answers), errors)
+
+
+def _identity(answer: VCenterAnswer, vm: VirtualMachine) -> tuple[str, str, str]:
+    """Which VM that is, also where one vCenter is stored under two names."""
+    return answer.instance_uuid, vm.ref, vm.instance_uuid
+
+
+class _Index:
+    """The VMs of a vCenter, found for a thousand hosts without looking at all of them for each."""
+
+    def __init__(self, found: Iterable[VirtualMachine]) -> None:
+        self._by_uuid: dict[str, VirtualMachine] = {}
+        self._by_address: dict[str, list[VirtualMachine]] = defaultdict(list)
+        for vm in found:
+            self._by_uuid[vm.instance_uuid.casefold()] = vm
+            for address in () if vm.template else vm.addresses:
+                self._by_address[address].append(vm)
+
+    def find(self, host: HostRecord) -> VirtualMachine | str:
+        """The VM of a host, or why it has none.
+
+        A stored UUID that vCenter does not have is "not found", never a reason to look by address:
+        another VM may have the address by now. Templates never count.
+        """
+        if host.vm_uuid is not None:
+            missing = f"VM not found: no VM has the instance UUID {host.vm_uuid}"
+            return self._by_uuid.get(host.vm_uuid.casefold(), missing)
+        found = self._by_address.get(host.ip, [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(vm.name for vm in found)
+            return f"several VMs report the address {host.ip}: {names}"
+        return f"VM not found: none reports the address {host.ip}"
+
+
+def _with_sizes(
+    session: Session,
+    found: Sequence[tuple[VirtualMachine, SnapshotTree]],
+    hosts: Iterable[HostRecord],
+) -> tuple[tuple[VirtualMachine, SnapshotTree], ...]:
+    index, tree_of = _Index([vm for vm, _ in found]), {vm.ref: tree for vm, tree in found}
+    own = [vm.ref for host in hosts if isinstance(vm := index.find(host), VirtualMachine)]
+    size_of = snapshots.snapshot_sizes(session, [ref for ref in own if tree_of[ref].snapshots])
+
+    def sized(tree: SnapshotTree) -> SnapshotTree:
+        each = (replace(snapshot, size=size_of.get(snapshot.id)) for snapshot in tree.snapshots)
+        return replace(tree, snapshots=tuple(each))
+
+    return tuple((vm, sized(tree)) for vm, tree in found)
+
+
+def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
+    """What a person should know of the VM of a host that leaves the inventory, a sentence each.
+
+    A vCenter that can't be asked is one of these sentences: it is no reason to keep a host.
+    """
+    with Connections(connect) as connections:
+        found = survey([host], connections)
+    reasons = [error.message for error in found.errors.values()]
+    reasons += [each.reason for each in found.missing if each.problem is Problem.NO_VM]
+    sentences = [f"whether snapshots stay behind is unknown: {reason}" for reason in reasons]
+    for machine in found.machines:
+        vm = machine.vm
+        if vm.addresses and host.ip not in vm.addresses:
+            sentences.append(f"VM {vm.name} reports {', '.join(vm.addresses)}, not {host.ip}")
+        names = [s.name for s in machine.tree.snapshots if retention.is_automatic(s.name)]
+        if names:
+            listed = ", ".join(repr(name) for name in names)
+            sentences.append(f"snapshots of VM {vm.name} stay behind: {listed}")
+    return tuple(sentences)
+
+
+def by_vcenter(chosen: Iterable[HostSnapshot]) -> dict[str, list[HostSnapshot]]:
+    """What is chosen, by the name of its vCenter."""
+    groups: dict[str, list[HostSnapshot]] = defaultdict(list)
+    for item in chosen:
+        groups[item.vcenter].append(item)
+    return groups
+
+
+def in_parallel(
     work: Callable[[Item], Answer],
     items: Sequence[Item],
     check: Callable[[], None] | None = None,
 ) -> list[Answer]:
-    """Do something with each, a thread an item; in the order of the items.
+    """Do something with each item, a thread an item; the answers in the order of the items.
 
     Where `check` raises, or a signal comes in, they are not waited for: a vCenter that answers
     nothing would keep a person who has had enough, and systemd, for a minute. What they do should
@@ -100,14 +299,14 @@ def at_the_same_time(
     """
     if len(items) < 2 and check is None:
         return [work(item) for item in items]
-    given: list[Future[Answer]] = [Future() for _ in items]
-    for future, item in zip(given, items, strict=True):
+    futures: list[Future[Answer]] = [Future() for _ in items]
+    for future, item in zip(futures, items, strict=True):
         # Daemons, which do not keep the process; those of a pool would.
         threading.Thread(target=_fulfil, args=(future, work, item), daemon=True).start()
-    while wait(given, PACE if check is not None else None).not_done:
+    while wait(futures, CHECK_SECONDS if check is not None else None).not_done:
         if check is not None:
             check()
-    return [future.result() for future in given]
+    return [future.result() for future in futures]
 
 
 def _fulfil(future: "Future[Answer]", work: Callable[[Item], Answer], item: Item) -> None:
@@ -115,71 +314,3 @@ def _fulfil(future: "Future[Answer]", work: Callable[[Item], Answer], item: Item
         future.set_result(work(item))
     except BaseException as fault:  # noqa: BLE001  it is raised where the result is wanted
         future.set_exception(fault)
-
-
-def one_at_a_time(emit: Emit) -> Emit:
-    """`emit` for several threads."""
-    alone = threading.Lock()
-
-    def told(event: Event) -> None:
-        with alone:
-            emit(event)
-
-    return told
-
-
-def matched(
-    hosts: Iterable[HostRecord], found: Sequence[tuple[VirtualMachine, SnapshotTree]]
-) -> tuple[tuple[Machine, ...], tuple[Located, ...]]:
-    """The hosts with their VMs and trees, and those whose VM can't be told. Pure."""
-    known = Machines([vm for vm, _ in found])
-    tree_of = {vm.ref: tree for vm, tree in found}
-    located = [known.locate(host) for host in hosts]
-    machines = [
-        Machine(each.host, each.vm, tree_of[each.vm.ref]) for each in located if each.vm is not None
-    ]
-    return tuple(machines), tuple(each for each in located if each.vm is None)
-
-
-def _survey(
-    vcenter: str, hosts: Sequence[HostRecord], connect: Connect, *, addresses: bool, sizes: bool
-) -> Surveyed:
-    try:
-        session = connect(vcenter)
-    except DiakenError as error:
-        return Surveyed(vcenter, None, None, error=error)
-    try:
-        found = find_snapshots(session, addresses=addresses)
-        machines, unknown = matched(hosts, found)
-        if sizes:
-            machines = _sized(session, machines)
-        clock = session.now()
-    except DiakenError as error:
-        session.close()
-        return Surveyed(vcenter, None, None, error=error)
-    return Surveyed(
-        vcenter,
-        session,
-        clock,
-        machines,
-        unknown,
-        vms=tuple(vm for vm, _ in found),
-        instance_uuid=session.about.instance_uuid,
-    )
-
-
-def _sized(session: Session, machines: Iterable[Machine]) -> tuple[Machine, ...]:
-    refs = [each.vm.ref for each in machines if each.tree.snapshots]
-    size_of = snapshot_sizes(session, refs)
-    return tuple(
-        replace(
-            machine,
-            tree=replace(
-                machine.tree,
-                snapshots=tuple(
-                    replace(each, size=size_of.get(each.id)) for each in machine.tree.snapshots
-                ),
-            ),
-        )
-        for machine in machines
-    )

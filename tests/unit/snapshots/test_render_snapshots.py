@@ -3,8 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from diaken_cli.actions.snapshots.reporting import line
-from diaken_cli.actions.snapshots.rows import Row, failure
+from diaken_cli.actions.snapshots.rows import Row, failure, failure_line
 from diaken_cli.render.snapshots import (
     LISTED,
     SPARE,
@@ -107,14 +106,14 @@ def test_a_list_at_80_columns_has_the_depth_that_it_warns_of() -> None:
 
 
 def test_a_mail_of_prune_says_where_why_and_what_next() -> None:
-    assert line(failure("down", None, "no answer")) == (
+    assert failure_line(failure("down", None, "no answer")) == (
         "vCenter down: no answer; see: diaken vcenters test down"
     )
-    assert line(failure("main", "ghost", "VM not found")) == (
+    assert failure_line(failure("main", "ghost", "VM not found")) == (
         "ghost in main: VM not found; see: diaken hosts show ghost"
     )
     failed = replace(row("web01", "Before executing x", 4, 30), error="a file of the VM is locked")
-    assert line(failed) == (
+    assert failure_line(failed) == (
         "web01 in main: 'Before executing x': a file of the VM is locked;"
         " prune tries again, or: diaken snapshots remove snapshot-4 --host web01"
     )

@@ -1,36 +1,73 @@
-"""Removes many snapshots of one vCenter: some at the same time, never two of one VM."""
+"""Removes snapshots: some of a vCenter at the same time, never two of one VM."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from diaken_cli.actions.snapshots.survey import Machine
+from diaken_cli.actions.outside import Outside
+from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.snapshots.choose import Confirm, confirmed_run, host_names
+from diaken_cli.actions.snapshots.survey import HostSnapshot, by_vcenter, in_parallel
 from diaken_cli.errors import DiakenError, LoginRefused, Unreachable
+from diaken_cli.events import Emit
 from diaken_cli.services.vsphere import snapshots
 from diaken_cli.services.vsphere.following import Following
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
-from diaken_cli.words import Snapshot
+from diaken_cli.words import SnapshotAction
 
 TIMEOUT = 4 * 3600.0  # seconds without one that ends: consolidating a large disk takes hours
 LOOK_AGAIN = 30.0  # seconds after which it is told of those that have ended so far
 
 
-@dataclass(frozen=True)
-class Removal:
-    """A snapshot to remove."""
-
-    machine: Machine
-    snapshot: Snapshot
+Done = Callable[[HostSnapshot, str | None], None]
 
 
-Done = Callable[[Removal, str | None], None]
+def remove(
+    context: Outside,
+    target: RunTarget,
+    snapshot: str,
+    show: Emit,
+    confirm: Confirm,
+    *,
+    wait: float = 0,
+    log_file: Path | None = None,
+) -> None:
+    """Remove a snapshot of each host that has it; its children stay.
+
+    Raises what `confirmed_run` raises, and OperationFailed where none could be removed.
+    """
+    action = SnapshotAction.REMOVE
+    with confirmed_run(
+        context,
+        target,
+        action,
+        snapshot,
+        show,
+        question=lambda chosen: f"Remove the snapshot {snapshot!r} of {host_names(chosen)}?",
+        confirm=confirm,
+        wait=wait,
+        log_file=log_file,
+    ) as (run, chosen, connections):
+        groups = by_vcenter(chosen)
+
+        def of_one_vcenter(vcenter: str) -> None:
+            remove_all(
+                connections.session(vcenter),
+                groups[vcenter],
+                parallel=context.config.snapshots.parallel_removals,
+                done=partial(run.finish, action),
+                should_stop=run.recording.stop.requested,
+            )
+
+        in_parallel(of_one_vcenter, list(groups))
 
 
 def remove_all(
     session: Session,
-    removals: Sequence[Removal],
+    removals: Sequence[HostSnapshot],
     *,
     parallel: int,
     done: Done,
@@ -43,7 +80,7 @@ def remove_all(
     more are begun; those that run are vCenter's to finish, and are said to be so. Nor are more
     begun once vCenter is lost.
     """
-    work = _Work(session, list(removals), parallel, done)
+    work = _Removals(session, list(removals), parallel, done)
     looked_at = time.monotonic()
     with Following(session) as following:
         while (work.waiting or work.running) and not should_stop():
@@ -59,13 +96,15 @@ def remove_all(
         done(removal, "stopped before it was begun")
 
 
-class _Work:
+class _Removals:
     """Removals that wait, that run (by task), and that have ended but were not looked at yet."""
 
-    def __init__(self, session: Session, waiting: list[Removal], parallel: int, done: Done) -> None:
+    def __init__(
+        self, session: Session, waiting: list[HostSnapshot], parallel: int, done: Done
+    ) -> None:
         self.waiting = waiting
-        self.running: dict[str, Removal] = {}
-        self._ended: list[tuple[Removal, str | None]] = []
+        self.running: dict[str, HostSnapshot] = {}
+        self._ended: list[tuple[HostSnapshot, str | None]] = []
         self._session = session
         self._parallel = parallel
         self._done = done
@@ -80,7 +119,7 @@ class _Work:
             except DiakenError as fault:
                 self._ended.append((removal, fault.message))
                 if _is_lost(fault):
-                    self._ended += [(each, fault.message) for each in self.waiting]
+                    self._ended += [(removal, fault.message) for removal in self.waiting]
                     self.waiting.clear()
                     break
             else:
@@ -88,18 +127,17 @@ class _Work:
                 self.running[task] = removal
         return begun
 
-    def _next(self) -> list[Removal]:
-        busy = {each.machine.vm.ref for each in self.running.values()}
-        on = Counter(
-            store for each in self.running.values() for store in each.machine.tree.datastores
-        )
+    def _next(self) -> list[HostSnapshot]:
+        running = [removal.machine for removal in self.running.values()]
+        busy = {machine.vm.ref for machine in running}
+        on = Counter(store for machine in running for store in machine.tree.datastores)
         most_on_one = max(1, self._parallel // 2)
-        chosen: list[Removal] = []
+        chosen: list[HostSnapshot] = []
         for removal in self.waiting:
             stores = removal.machine.tree.datastores
             if len(self.running) + len(chosen) >= self._parallel:
                 break
-            if removal.machine.vm.ref in busy or any(on[each] >= most_on_one for each in stores):
+            if removal.machine.vm.ref in busy or any(on[store] >= most_on_one for store in stores):
                 continue
             chosen.append(removal)
             busy.add(removal.machine.vm.ref)
@@ -149,10 +187,10 @@ def _is_lost(fault: DiakenError) -> bool:
     return unreachable or isinstance(fault, LoginRefused)
 
 
-def _fault(removal: Removal, reason: str | None, tree: SnapshotTree | None) -> str | None:
+def _fault(removal: HostSnapshot, reason: str | None, tree: SnapshotTree | None) -> str | None:
     if tree is None:
         return reason
-    if any(each.id == removal.snapshot.id for each in tree.snapshots):
+    if any(snapshot.id == removal.snapshot.id for snapshot in tree.snapshots):
         return reason or "vCenter says that it was removed, but it is still there"
     if tree.consolidation_needed:
         return "removed, but the disks of the VM need consolidation: do it in vCenter"

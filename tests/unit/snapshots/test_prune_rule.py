@@ -10,18 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diaken_cli.actions.snapshots.rows import plan
-from diaken_cli.actions.snapshots.survey import Surveyed, matched
+from diaken_cli.actions.snapshots.survey import VCenterAnswer, match
 from diaken_cli.retention import Policy
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
 from diaken_cli.words import Snapshot, SnapshotAction
-from tests.unit.test_retention import CLOCKS, NAMES
+from tests.unit.snapshots.machines import host
+from tests.unit.snapshots.test_retention import CLOCKS, NAMES
 
 ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
 UUIDS = ["a", "b", "c", "d"]
 Found = list[tuple[VirtualMachine, SnapshotTree]]
-BEGUN = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @st.composite
@@ -53,26 +53,11 @@ def inventories(draw: st.DrawFn) -> list[HostRecord]:
     """Hosts, unique by address as in the database; active or not, with a UUID or without."""
     addresses = draw(st.lists(st.sampled_from(ADDRESSES), unique=True))
     return [
-        HostRecord(
-            id=number,
-            name=f"web{number}",
+        host(
+            number,
             ip=address,
-            environment="PROD",
-            environment_id=1,
-            groups=(),
-            group_ids=(),
-            vcenter="main",
-            vcenter_id=1,
             vm_uuid=draw(st.none() | st.sampled_from([*UUIDS, "gone"])),
             active=draw(st.booleans()),
-            user=None,
-            port=None,
-            key=None,
-            python=None,
-            vars={},
-            description=None,
-            created_at=BEGUN,
-            deployed_by=None,
         )
         for number, address in enumerate(addresses)
     ]
@@ -121,12 +106,12 @@ def test_nothing_goes_but_what_the_rule_names(
     everyone = data.draw(inventories())
     locked = data.draw(st.dictionaries(st.sampled_from(range(4)), st.integers(1, 9)))
     active = [host for host in everyone if host.active]
-    machines, unknown = matched(active, found)
-    told = [each.host.id for each in machines] + [each.host.id for each in unknown]
+    survey = match(active, [VCenterAnswer("main", now, tuple(found), "v")], everyone)
+    told = [machine.host.id for machine in survey.machines]
+    told += [missing.host.id for missing in survey.missing]
     assert sorted(told) == [host.id for host in active]
     vms = [vm for vm, _ in found]
-    answer = Surveyed("main", None, now, machines, unknown, vms=tuple(vms), instance_uuid="v")
-    ((_, planned),) = plan([answer], Policy(timedelta(hours=hours)), locked, everyone)
+    rows = plan(survey.machines, Policy(timedelta(hours=hours)), locked)
 
     wanted = set()
     for vm, tree in found:
@@ -139,5 +124,6 @@ def test_nothing_goes_but_what_the_rule_names(
             if each.name[:16] == "Before executing"
             and now - each.created_at > timedelta(hours=hours)
         }
-    assert {p.snapshot.id for p in planned if p.action is SnapshotAction.REMOVE} == wanted
-    assert all(each.reason for each in planned)
+    going = [row for row in rows if row.action is SnapshotAction.REMOVE]
+    assert {row.snapshot.id for row in going if row.snapshot} == wanted
+    assert all(row.reason for row in rows)

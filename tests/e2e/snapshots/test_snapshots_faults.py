@@ -1,14 +1,11 @@
 """What goes wrong while prune works: it is reported, and the rest is done."""
 
-import contextlib
 import json
 import signal
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyVmomi import vim
@@ -17,22 +14,28 @@ from diaken_cli.services.vsphere.properties import read, read_one, reference
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store.runs import SnapshotRecord
 from diaken_cli.words import RunStatus, SnapshotAction, SnapshotStatus
-from tests.e2e.cli import DIAKEN, PATIENCE
-from tests.e2e.snapshotting import (
+from tests.e2e.cli import PATIENCE
+from tests.e2e.snapshots.snapshotting import (
     AUTOMATIC,
     Snapshotting,
     clean,
+    going_on,
     held,
     ids,
     log_lines,
     machines,
     present,
     take,
+    until,
 )
 from tests.integration.vsphere_fixture import Simulator
 from tests.seeding import begin
 
+if TYPE_CHECKING:
+    import subprocess
+
 VMS = 6
+PRUNE = ("snapshots", "prune", "--json")
 
 
 @pytest.fixture(scope="module")
@@ -70,33 +73,14 @@ def cli(tmp_path: Path, simulator: Simulator, session: Session) -> Snapshotting:
     return cli
 
 
-@contextlib.contextmanager
-def pruning(cli: Snapshotting) -> "Iterator[subprocess.Popen[str]]":
-    """A prune that goes on; it is killed at the end, where it still does."""
-    process = subprocess.Popen(
-        [*DIAKEN, "snapshots", "prune", "--json"],
-        cwd=cli.folder,
-        env=cli.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate(timeout=PATIENCE)
-
-
 def wait_for_removal(simulator: Simulator, process: "subprocess.Popen[str]") -> None:
     """Until a removal was begun."""
-    deadline = time.monotonic() + PATIENCE
-    while "RemoveSnapshot_Task" not in simulator.calls():
+
+    def begun() -> bool:
         assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        return "RemoveSnapshot_Task" in simulator.calls()
+
+    until(begun, "a removal is begun")
 
 
 def failed(rows: list[dict[str, Any]]) -> dict[tuple[str | None, str], str]:
@@ -113,7 +97,7 @@ def test_one_vcenter_down_one_removal_failing_the_session_ending(
         simulator.order("taskdelay", method="RemoveSnapshot_Task", ms=500)
         simulator.order("taskfault", method="RemoveSnapshot_Task", fault="FileLocked")
         simulator.calls()
-        with pruning(cli) as process:
+        with going_on(cli, *PRUNE) as process:
             wait_for_removal(simulator, process)
             assert simulator.order("expire")["expired"] >= 1
             out, err = process.communicate(timeout=PATIENCE)
@@ -259,7 +243,7 @@ def test_a_stopped_prune_says_what_goes_on_without_it(
 ) -> None:
     simulator.order("taskdelay", method="RemoveSnapshot_Task", ms=3000)
     simulator.calls()
-    with pruning(cli) as process:
+    with going_on(cli, *PRUNE) as process:
         wait_for_removal(simulator, process)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=PATIENCE)
@@ -269,10 +253,7 @@ def test_a_stopped_prune_says_what_goes_on_without_it(
     assert {*errors} == {'"stopped; vCenter goes on with it"', '"stopped before it was begun"'}
     assert len(errors) == VMS
     left = sum("before it was begun" in each for each in errors)
-    deadline = time.monotonic() + PATIENCE
-    while len(present(session)) > left:  # vCenter does go on with it
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: len(present(session)) <= left, "vCenter goes on with it")
     run = cli.json("history", "list", "--kind", "snapshot")[0]
     assert run["status"] == "canceled"
     people = cli.run("history", "show", str(run["id"])).out

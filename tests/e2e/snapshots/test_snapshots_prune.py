@@ -9,7 +9,7 @@ import pytest
 
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import VirtualMachine
-from tests.e2e.snapshotting import (
+from tests.e2e.snapshots.snapshotting import (
     AUTOMATIC,
     Snapshotting,
     go_back,

@@ -8,7 +8,14 @@ import pytest
 
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store.records import HostValues
-from tests.e2e.snapshotting import AUTOMATIC, Snapshotting, log_lines, machines, take
+from tests.e2e.snapshots.snapshotting import (
+    AUTOMATIC,
+    Snapshotting,
+    log_lines,
+    machines,
+    present,
+    take,
+)
 from tests.integration.vsphere_fixture import Simulator
 from tests.seeding import MORNING
 
@@ -165,3 +172,15 @@ def test_create_where_no_vcenter_is_known_is_a_mistake_and_no_run(cli: Snapshott
     assert done.status == 3
     assert "» bare: the host has no vCenter" in done.out.splitlines()
     assert "failed" not in done.out + done.err
+
+
+def test_what_has_no_name_is_named_by_its_id(cli: Snapshotting, session: Session) -> None:
+    nameless, other = (
+        take(session, machines(session)[0], ""),
+        take(session, machines(session)[1], ""),
+    )
+    on = ("--host", "main-web01", "--yes")
+    assert cli.mistakes(2, "snapshots", "remove", "", *on) == ["SNAPSHOT"]
+    assert present(session) == {nameless, other}
+    assert cli.json("snapshots", "remove", nameless, *on)["status"] == "success"
+    assert present(session) == {other}

@@ -1,0 +1,292 @@
+"""Snapshots of many hosts at the same time: all issued, then all awaited; a failure is data."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from diaken_cli.actions.here import account
+from diaken_cli.actions.outside import Outside
+from diaken_cli.actions.run.summary import MOST_NAMES
+from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.snapshots.run import serialized, snapshot_run
+from diaken_cli.actions.snapshots.survey import (
+    Connect,
+    Connections,
+    HostVm,
+    Missing,
+    Problem,
+    in_parallel,
+    survey,
+)
+from diaken_cli.actions.stopping import Stop
+from diaken_cli.errors import DiakenError, InvalidInput, Mistake
+from diaken_cli.events import Emit, SnapshotFinished, SnapshotWithheld, StepProgressed
+from diaken_cli.services.vsphere import snapshots, tasks
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.store import Store
+from diaken_cli.store.records import HostRecord
+from diaken_cli.text import listed
+from diaken_cli.words import (
+    AUTOMATIC_SNAPSHOT_PREFIX,
+    SnapshotAction,
+    SnapshotStatus,
+    StepStatus,
+    TargetType,
+)
+
+LONGEST_NAME = 80  # characters: vCenter's limit for names of snapshots
+TIMEOUT = 1800.0  # seconds for all of them: quiescing a busy guest takes minutes
+SAY_WHICH = "Say which has its VM: diaken hosts set HOST --vcenter V"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many snapshots were taken, and the hosts of which there is none."""
+
+    made: int
+    without: tuple[Missing, ...]
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Why there is none, by host."""
+        return {missing.host.name: missing.reason for missing in self.without}
+
+    @property
+    def status(self) -> StepStatus:
+        """Whether one failed, or else whether any was taken.
+
+        A host without a vCenter can have none, and none has failed.
+        """
+        if any(missing.problem is not Problem.NO_VCENTER for missing in self.without):
+            return StepStatus.FAILED
+        return StepStatus.SUCCESS if self.made else StepStatus.SKIPPED
+
+
+def create(
+    context: Outside,
+    target: RunTarget,
+    name: str,
+    show: Emit,
+    *,
+    wait: float = 0,
+    log_file: Path | None = None,
+) -> None:
+    """Take a snapshot of that name of each host, all at the same time.
+
+    Raises InvalidInput for a name that prune would take for its own, and for a host that has no
+    vCenter, Conflict where a host is locked, OperationFailed where none could be taken.
+    """
+    without = _without_vcenter(target)
+    if mistakes := [*name_mistakes(name), *without]:
+        raise InvalidInput(mistakes, hint=SAY_WHICH if without else None)
+    action = SnapshotAction.CREATE
+    with snapshot_run(context, target, action, name, show, wait=wait, log_file=log_file) as run:
+        taken = take(
+            run.hosts,
+            name,
+            f"diaken run {run.recording.id} by {account()}",
+            store=context.store,
+            connect=context.connect,
+            emit=run.emit,
+            stop=run.recording.stop,
+        )
+        for missing in taken.without:
+            run.miss(missing)
+
+
+def take(
+    hosts: Sequence[HostRecord],
+    name: str,
+    description: str,
+    *,
+    all_or_none: bool = False,
+    store: Store,
+    connect: Connect,
+    emit: Emit,
+    stop: Stop,
+) -> Taken:
+    """Take a snapshot of each host's VM, all at the same time, without memory.
+
+    What failed is told by an event of its host, and the others go on: a vCenter that is down is a
+    failure of its hosts. With `all_or_none` none is taken where it is known beforehand that there
+    will be none of some host: it has no vCenter, its VM can't be told, the vCenter does not answer.
+    Once a stop was asked for, what has not ended is canceled. Raises Canceled where that was
+    before the first was begun.
+    """
+    with Connections(connect) as connections:
+        found = survey(hosts, connections, trees=False, check=stop.check)
+        taking = _Taking(name, description, store, serialized(emit), stop)
+        for missing in found.missing:
+            taking.miss(missing)
+        if taking.without and all_or_none:
+            reason = f"not taken: there is none of {listed(taking.names, MOST_NAMES)}"
+            for machine in found.machines:
+                taking.withhold(machine.host, reason)
+            return Taken(0, tuple(taking.without))
+
+        def of_one_vcenter(vcenter: str) -> int:
+            machines = [m for m in found.machines if m.host.vcenter == vcenter]
+            return taking.take(connections.session(vcenter), machines)
+
+        names = [name for name in found.vcenters if name not in found.errors]
+        made = sum(in_parallel(of_one_vcenter, names))
+    return Taken(made, tuple(taking.without))
+
+
+def automatic_name(playbook: str, moment: datetime) -> str:
+    """`Before executing {playbook} - {local time}`, the playbook cut so that it fits."""
+    ending = f" - {moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    room = LONGEST_NAME - len(f"{AUTOMATIC_SNAPSHOT_PREFIX} ") - len(ending)
+    kept = ""
+    for character in playbook:
+        room -= _stored_length(character)
+        if room < 0:
+            break
+        kept += character
+    return f"{AUTOMATIC_SNAPSHOT_PREFIX} {kept}{ending}"
+
+
+def name_mistakes(name: str) -> list[Mistake]:
+    """What is wrong with a name for a snapshot that a person takes."""
+    mistake = None
+    if not name.strip() or not name.isprintable():
+        mistake = "must be one line of printable text"
+    elif name.startswith(AUTOMATIC_SNAPSHOT_PREFIX):
+        mistake = f"must not begin with “{AUTOMATIC_SNAPSHOT_PREFIX}”: prune would remove it"
+    elif _stored_length(name) > LONGEST_NAME:
+        mistake = f"must have at most {LONGEST_NAME} characters (%, / and \\ count three)"
+    return [] if mistake is None else [Mistake("NAME", name, mistake)]
+
+
+def _stored_length(text: str) -> int:
+    """How long it is in vCenter, which stores `/`, `%` and the backslash escaped."""
+    return sum(3 if character in "%/\\" else 1 for character in text)
+
+
+def _without_vcenter(target: RunTarget) -> list[Mistake]:
+    """The hosts that were named and can have no snapshot, or a group of nothing but those.
+
+    Of a group where some have a vCenter the others are told of in the run.
+    """
+    without = [host.name for host in target.hosts if host.vcenter is None]
+    if target.type is TargetType.HOST:
+        return [Mistake("--host", name, f"host {name} has no vCenter") for name in without]
+    if len(without) < len(target.hosts):
+        return []
+    return [Mistake("--group", target.name, f"no host of group {target.name} has a vCenter")]
+
+
+class _Taking:
+    """One name taken of many hosts, and the hosts of which there is no snapshot."""
+
+    def __init__(self, name: str, description: str, store: Store, emit: Emit, stop: Stop) -> None:
+        self.without: list[Missing] = []
+        self._name = name
+        self._description = description
+        self._store = store
+        self._emit = emit
+        self._stop = stop
+
+    @property
+    def names(self) -> list[str]:
+        """The names of those hosts."""
+        return [missing.host.name for missing in self.without]
+
+    def miss(self, missing: Missing) -> None:
+        """Tell of a host that there is no snapshot of it, and why."""
+        self.without.append(missing)
+        skipped = missing.problem is Problem.NO_VCENTER
+        status = SnapshotStatus.SKIPPED if skipped else SnapshotStatus.FAILED
+        self._emit(_finished(missing.host, self._name, status, error=missing.reason))
+
+    def withhold(self, host: HostRecord, reason: str) -> None:
+        """Tell of a host that its snapshot is not taken because of others."""
+        self._emit(
+            SnapshotWithheld(
+                host=host.name,
+                vcenter=host.vcenter,
+                name=self._name,
+                status=SnapshotStatus.SKIPPED,
+                vm_uuid=host.vm_uuid,
+                error=reason,
+            )
+        )
+
+    def take(self, session: Session, machines: Sequence[HostVm]) -> int:
+        """Take the snapshots of one vCenter's VMs, and wait for them; how many were made."""
+        issued = self._issue(session, machines)
+        made = 0
+        for task, state in self._ended(session, issued).items():
+            machine = issued[task]
+            if state.error is not None:
+                self._fail(machine.host, state.error.message)
+            elif not state.ended:
+                reason = f"not ended after {TIMEOUT:.0f} s; see task {task} in vCenter"
+                self._fail(machine.host, reason)
+            else:
+                made += 1
+                uuid, done = machine.vm.instance_uuid, SnapshotStatus.SUCCESS
+                self._emit(
+                    _finished(machine.host, self._name, done, ref=state.result, vm_uuid=uuid)
+                )
+        return made
+
+    def _fail(self, host: HostRecord, reason: str) -> None:
+        self.miss(Missing(host, Problem.TASK_FAILED, reason))
+
+    def _issue(self, session: Session, machines: Sequence[HostVm]) -> dict[str, HostVm]:
+        issued: dict[str, HostVm] = {}
+        for machine in machines:
+            vm = machine.vm
+            try:
+                if machine.host.vm_uuid is None:
+                    self._store.inventory.note_vm(machine.host.id, vm.instance_uuid)
+                task = snapshots.create_snapshot(
+                    session, vm.ref, self._name, self._description, quiesce=vm.can_quiesce
+                )
+            except DiakenError as error:
+                self._fail(machine.host, error.message)
+            else:
+                issued[task] = machine
+        return issued
+
+    def _ended(self, session: Session, issued: dict[str, HostVm]) -> dict[str, tasks.TaskState]:
+        """How the tasks ended; those that had to be stopped are canceled first."""
+        done = 0
+
+        def count(state: tasks.TaskState) -> None:
+            nonlocal done
+            done += state.ended
+            self._emit(StepProgressed(step="snapshot", percent=100 * done // len(issued)))
+
+        should_stop: Callable[[], bool] = self._stop.requested
+        try:
+            states = tasks.wait(
+                session, issued, timeout=TIMEOUT, on_progress=count, should_stop=should_stop
+            )
+            for task in [task for task, state in states.items() if not state.ended]:
+                states[task] = tasks.cancel(session, task)
+        except DiakenError as error:
+            return {task: tasks.TaskState(ref=task, state="error", error=error) for task in issued}
+        return states
+
+
+def _finished(
+    host: HostRecord,
+    name: str,
+    status: SnapshotStatus,
+    *,
+    ref: str | None = None,
+    vm_uuid: str | None = None,
+    error: str | None = None,
+) -> SnapshotFinished:
+    return SnapshotFinished(
+        host=host.name,
+        vcenter=host.vcenter,
+        name=name,
+        status=status,
+        id=ref,
+        vm_uuid=vm_uuid or host.vm_uuid,
+        error=error,
+    )

@@ -1,0 +1,251 @@
+"""Takes VMs back to a snapshot: what is lost, the way there, and whether they came back.
+
+What was on is on again whatever happens in between; where that can't be, it is said.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from diaken_cli.actions.outside import Outside
+from diaken_cli.actions.playbook import ssh_settings
+from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.snapshots.choose import Confirm, confirmed_run, host_names, is_on, newer
+from diaken_cli.actions.snapshots.survey import HostSnapshot, by_vcenter, in_parallel
+from diaken_cli.actions.stopping import Stop
+from diaken_cli.errors import Conflict, DiakenError
+from diaken_cli.events import Emit, StepProgressed, Warned
+from diaken_cli.services.ansible import known_hosts
+from diaken_cli.services.vsphere import guest, power, snapshots, tasks
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.words import SnapshotAction
+
+TIMEOUT = 1800.0  # seconds for all reverts, and for all power-ons
+ADDRESS_TIMEOUT = 300.0  # seconds for all VMs to report their addresses again
+NOT_POWERED_ON = "reverted, but not powered on: "
+POWER_IT_ON = "which was on before: power it on in vCenter"
+
+
+def revert(
+    context: Outside,
+    target: RunTarget,
+    snapshot: str,
+    show: Emit,
+    confirm: Confirm,
+    *,
+    wait: float = 0,
+    log_file: Path | None = None,
+) -> None:
+    """Take each host that has the snapshot back to it; its power state is as when the run began.
+
+    Raises what `confirmed_run` raises, OperationFailed where none could be reverted, and Conflict
+    where a VM reports another address than its host has.
+    """
+    with confirmed_run(
+        context,
+        target,
+        SnapshotAction.REVERT,
+        snapshot,
+        show,
+        question=question,
+        confirm=confirm,
+        refuse=refuse_strangers,
+        wait=wait,
+        log_file=log_file,
+    ) as (run, chosen, connections):
+        groups = by_vcenter(chosen)
+        forget_key = partial(_forget_key, context=context)
+
+        def of_one_vcenter(vcenter: str) -> None:
+            session, stop = connections.session(vcenter), run.recording.stop
+            reverts = _Reverts(session, groups[vcenter], run.emit, stop, forget_key)
+            reverts.carry_out()
+            for item in groups[vcenter]:
+                run.finish(SnapshotAction.REVERT, item, reverts.errors.get(item.host.name))
+
+        in_parallel(of_one_vcenter, list(groups))
+
+
+def question(chosen: Sequence[HostSnapshot]) -> str:
+    """What a person has to know before saying yes."""
+    ages = sorted(
+        (item.machine.clock - item.snapshot.created_at).total_seconds() / 3600 for item in chosen
+    )
+    old = " to ".join(dict.fromkeys(f"{age:.1f}" for age in (ages[0], ages[-1])))
+    running = sum(is_on(item) for item in chosen)
+    hard = "will be powered off hard, reverted and started."
+    stopped = f" {running} of the VMs are running: they {hard}" if running else ""
+    if len(chosen) == 1 and running:
+        stopped = f" The VM is running: it {hard}"
+    newer_count = sum(len(newer(item)) for item in chosen)
+    kept = f" Newer snapshots ({newer_count}) stay." if newer_count else ""
+    return (
+        f"Take {host_names(chosen)} back to {chosen[0].snapshot.name!r}, which is {old} h old?"
+        " Everything that was written or set there since then is lost,"
+        f" unless a newer snapshot has it.{stopped}{kept}"
+    )
+
+
+def refuse_strangers(chosen: Sequence[HostSnapshot]) -> None:
+    """Raise Conflict where a VM reports another address than its host has.
+
+    Then the stored UUID and the inventory disagree on which machine this is.
+    """
+    for item in chosen:
+        host, reported = item.host, item.machine.vm.addresses
+        if reported and host.ip not in reported:
+            raise Conflict(
+                f"the VM of {host.name} reports {', '.join(reported)}, not {host.ip}:"
+                " which machine is meant?",
+                code="address_mismatch",
+                hint=f"Correct it with: diaken hosts set {host.name} --ip … or --vm-uuid …",
+            )
+
+
+class _Reverts:
+    """The reverts of one vCenter's VMs, all at the same time; `errors` are by host.
+
+    A VM is off between its revert and its power-on: a first stop lets that be finished, and only a
+    second one leaves it as it is.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        chosen: Sequence[HostSnapshot],
+        emit: Emit,
+        stop: Stop,
+        forget_key: Callable[[HostSnapshot], None],
+    ) -> None:
+        self.errors: dict[str, str] = {}
+        self._session = session
+        self._chosen = chosen
+        self._emit = emit
+        self._stop = stop
+        self._forget_key = forget_key
+        self._begun: set[str] = set()  # hosts whose VMs nothing goes on with without us
+
+    def carry_out(self) -> None:
+        """Revert them, power on what was on, forget their SSH keys, wait for their addresses."""
+        self._wait(self._begin(self._chosen, self._revert), "vCenter goes on with it")
+        reverted = self._without_error(self._chosen)
+        to_power_on = [item for item in reverted if is_on(item)]
+        power_ons = self._begin(to_power_on, self._power_on, NOT_POWERED_ON)
+        for item in reverted:  # while they start: what goes wrong here keeps none off
+            self._forget(item)
+        self._wait(power_ons, "vCenter goes on with powering it on", NOT_POWERED_ON)
+        self._say_what_is_off()
+        deadline = time.monotonic() + ADDRESS_TIMEOUT
+        for item in self._without_error(to_power_on):
+            self._read_address(item, deadline)
+
+    def _without_error(self, items: Sequence[HostSnapshot]) -> list[HostSnapshot]:
+        return [item for item in items if item.host.name not in self.errors]
+
+    def _begin(
+        self,
+        items: Sequence[HostSnapshot],
+        begin: Callable[[HostSnapshot], str | None],
+        prefix: str = "",
+    ) -> dict[str, HostSnapshot]:
+        task_of = {}
+        for item in items:
+            try:
+                task = begin(item)
+            except DiakenError as error:
+                self.errors[item.host.name] = prefix + error.message
+            else:
+                if task is not None:
+                    task_of[task] = item
+        return task_of
+
+    def _revert(self, item: HostSnapshot) -> str | None:
+        """Off stays off, also where the snapshot has memory and the VM could go on with it."""
+        if self._stop.requested():
+            self.errors[item.host.name] = "stopped before it was begun"
+            return None
+        self._begun.add(item.host.name)
+        return snapshots.revert(self._session, item.snapshot.id, stay_off=not is_on(item))
+
+    def _power_on(self, item: HostSnapshot) -> str | None:
+        """Nothing where the snapshot has memory, and the VM goes on with it."""
+        state = power.state(self._session, item.machine.vm.ref)
+        return None if state == "on" else power.power_on(self._session, item.machine.vm.ref)
+
+    def _wait(self, task_of: dict[str, HostSnapshot], unended: str, prefix: str = "") -> None:
+        """Wait for tasks; `unended` says of one that is not waited for any more what goes on."""
+
+        def progress(state: tasks.TaskState) -> None:
+            self._emit(StepProgressed(step="revert", percent=state.percent))
+
+        try:
+            states = tasks.wait(
+                self._session,
+                task_of,
+                timeout=TIMEOUT,
+                on_progress=progress,
+                should_stop=self._stop.insisted,
+            )
+        except DiakenError as error:
+            for task, item in task_of.items():
+                self.errors[item.host.name] = f"{prefix}{error.message} (task {task} in vCenter)"
+            return
+        for task, state in states.items():
+            item = task_of[task]
+            if state.error is not None:
+                self.errors[item.host.name] = prefix + state.error.message
+            elif not state.ended:
+                why = "stopped" if self._stop.insisted() else f"not ended after {TIMEOUT:.0f} s"
+                stays = "" if prefix or not is_on(item) else f"; its VM stays off, {POWER_IT_ON}"
+                self.errors[item.host.name] = f"{prefix}{why}; {unended} (task {task}){stays}"
+                self._begun.discard(item.host.name)
+
+    def _say_what_is_off(self) -> None:
+        """Add to its error that a VM is off which was on."""
+        for item in self._chosen:
+            name = item.host.name
+            if name not in self.errors or name not in self._begun or not is_on(item):
+                continue
+            try:
+                state = power.state(self._session, item.machine.vm.ref)
+            except DiakenError:
+                self.errors[name] += f"; it is unknown whether its VM is on, {POWER_IT_ON}"
+            else:
+                if state != "on":
+                    self.errors[name] += f"; its VM is {state} now, {POWER_IT_ON}"
+
+    def _forget(self, item: HostSnapshot) -> None:
+        """Its old key came back with the disk, or another one."""
+        try:
+            self._forget_key(item)
+        except DiakenError as error:
+            self._warn(item, f"its SSH key could not be forgotten: {error.message}")
+
+    def _read_address(self, item: HostSnapshot, deadline: float) -> None:
+        if self._stop.requested():
+            return
+        ip = item.host.ip
+        try:
+            reported = guest.wait_for_address(
+                self._session,
+                item.machine.vm.ref,
+                ip,
+                timeout=max(0.0, deadline - time.monotonic()),
+                should_stop=self._stop.requested,
+            )
+        except DiakenError as error:
+            self._warn(item, f"its address after the revert is unknown: {error.message}")
+            return
+        if ip not in reported and not self._stop.requested():
+            listed = ", ".join(reported) or "none"
+            self._warn(item, f"it reports {listed} after the revert, not {ip}")
+
+    def _warn(self, item: HostSnapshot, message: str) -> None:
+        self._emit(Warned(message=message, host=item.host.name))
+
+
+def _forget_key(item: HostSnapshot, context: Outside) -> None:
+    ssh, host = context.config.ssh, item.host
+    path = ssh_settings(context.store, ssh).known_hosts
+    known_hosts.forget(path, host.name, host.ip, port=host.port or ssh.port)

@@ -1,0 +1,154 @@
+"""Which snapshot is meant, why a host has none, and what goes beyond what was confirmed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from diaken_cli.actions.snapshots.choose import Choice, changed, choose, refuse_shared
+from diaken_cli.actions.snapshots.create import Taken
+from diaken_cli.actions.snapshots.prune import keep, left_alone
+from diaken_cli.actions.snapshots.revert import question, refuse_strangers
+from diaken_cli.actions.snapshots.rows import plan
+from diaken_cli.actions.snapshots.survey import (
+    HostVm,
+    Missing,
+    Problem,
+    Survey,
+    VCenterAnswer,
+    match,
+)
+from diaken_cli.errors import Conflict, InvalidInput, Unreachable
+from diaken_cli.retention import Kept, Policy
+from diaken_cli.services.vsphere.snapshots import SnapshotTree
+from diaken_cli.words import SnapshotAction, StepStatus
+from tests.unit.snapshots.machines import NOW, host, machine, virtual_machine
+
+
+def choice(*machines: HostVm, wanted: str = "before") -> Choice:
+    return choose(Survey(machines, (), ("main",), {}), wanted)
+
+
+def test_each_host_without_its_vm_has_the_kind_of_problem_and_the_reason() -> None:
+    twice = virtual_machine(8, addresses=("10.0.0.3",)), virtual_machine(9, addresses=("10.0.0.3",))
+    vms = [(vm, SnapshotTree(vm.name)) for vm in (virtual_machine(1), *twice)]
+    answers = [
+        VCenterAnswer("down", error=Unreachable("it does not answer")),
+        VCenterAnswer("main", NOW, tuple(vms), "v"),
+    ]
+    hosts = [
+        host(1),
+        host(2, vm_uuid="gone"),
+        host(3),
+        host(4, vcenter="down"),
+        host(5, vcenter=None),
+    ]
+    found = match(hosts, answers)
+    assert [machine.host.name for machine in found.machines] == ["web1"]
+    assert {each.host.name: (each.problem, each.reason) for each in found.missing} == {
+        "web2": (Problem.NO_VM, "VM not found: no VM has the instance UUID gone"),
+        "web3": (Problem.NO_VM, "several VMs report the address 10.0.0.3: web8, web9"),
+        "web4": (Problem.VCENTER_FAILED, "vCenter down: it does not answer"),
+        "web5": (Problem.NO_VCENTER, "the host has no vCenter"),
+    }
+    assert found.error is None
+
+
+def test_a_vm_has_all_its_hosts_for_owners_also_where_a_vcenter_has_two_names() -> None:
+    vms = ((virtual_machine(1), SnapshotTree("web1")),)
+    answers = [VCenterAnswer(name, NOW, vms, "one") for name in ("main", "same")]
+    twin = host(2, ip="10.0.0.1", vcenter="same", active=False)
+    found = match([host(1)], answers, [host(1), twin])
+    assert [machine.owners for machine in found.machines] == [("web1", "web2")]
+    with pytest.raises(Conflict) as refused:
+        refuse_shared(choose(replace(found, machines=(of("before", found),)), "before").chosen)
+    assert refused.value.code == "shared_vm"
+
+
+def of(name: str, found: Survey) -> HostVm:
+    """The first machine, with a snapshot of that name."""
+    return replace(found.machines[0], tree=machine(1, name).tree)
+
+
+def test_a_snapshot_is_named_by_its_id_or_by_a_name_that_is_unique() -> None:
+    twice = machine(1, "before", "before", "snapshot-10")
+    assert [item.snapshot.id for item in choice(twice, wanted="snapshot-10").chosen] == [
+        "snapshot-10"
+    ]
+    with pytest.raises(InvalidInput, match="web1 has 2 of that name: snapshot-10, snapshot-11"):
+        choice(twice)
+    (missing,) = choice(machine(2, "other")).missing
+    assert (missing.problem, missing.reason) == (
+        Problem.NO_SNAPSHOT,
+        "it has no snapshot 'before'",
+    )
+
+
+def test_what_was_confirmed_still_holds() -> None:
+    before = choice(machine(1, "before", "newer"), machine(2, "before"))
+    more = choice(machine(1, "before", "newer", "newest"))
+    assert changed(before, more, "before", power=True) == [], "more is kept, and on fewer hosts"
+    off = choice(machine(1, "before", "newer", power_state="off"), machine(2, "before"))
+    assert changed(before, off, "before", power=False) == [], "a removal does not ask about power"
+
+
+def test_what_goes_beyond_what_was_confirmed() -> None:
+    before = choice(machine(1, "before", "newer"))
+
+    def changes(after: HostVm) -> list[str]:
+        return changed(before, choice(after), "before", power=True)
+
+    off = machine(1, "before", "newer", power_state="off")
+    assert changes(off) == ["web1: its VM was on and is off now"]
+    assert changes(machine(1, "before")) == ["web1: newer snapshots are gone (snapshot-11)"]
+    assert changes(machine(1, "x", "before")) == ["web1: 'before' is another snapshot now"]
+    assert changes(machine(1, "x")) == ["web1: it has no snapshot 'before' any more"]
+    assert changes(machine(1, "before", "newer", ref="vm-9")) == ["web1: it has another VM now"]
+    assert changes(machine(2, "before")) == ["web2: it was not asked about"]
+    down = Missing(host(1), Problem.VCENTER_FAILED, "vCenter main: it does not answer")
+    assert changed(before, Choice((), (down,)), "before", power=True) == [], "it has failed"
+
+
+def test_a_question_says_what_is_lost_and_a_stranger_is_refused() -> None:
+    chosen = choice(machine(1, "before", "newer"), machine(2, "before", power_state="off")).chosen
+    assert question(chosen) == (
+        "Take web1, web2 back to 'before', which is 10.0 h old? Everything that was written or set"
+        " there since then is lost, unless a newer snapshot has it. 1 of the VMs are running: they"
+        " will be powered off hard, reverted and started. Newer snapshots (1) stay."
+    )
+    refuse_strangers(chosen)
+    with pytest.raises(Conflict, match=r"the VM of web1 reports 10\.9\.9\.9, not"):
+        refuse_strangers(choice(machine(1, "before", addresses=("10.9.9.9",))).chosen)
+
+
+def test_a_host_that_can_have_no_snapshot_has_not_failed_whatever_its_reason_says() -> None:
+    def status(made: int, *problems: Problem) -> StepStatus:
+        without = [Missing(host(n), problem, "why") for n, problem in enumerate(problems)]
+        return Taken(made, tuple(without)).status
+
+    assert status(1, Problem.NO_VCENTER) is StepStatus.SUCCESS
+    assert status(0, Problem.NO_VCENTER) is StepStatus.SKIPPED
+    assert status(1, Problem.NO_VCENTER, Problem.NO_VM) is StepStatus.FAILED
+
+
+def test_prune_leaves_alone_what_is_held_or_was_changed_once_the_others_are_locked() -> None:
+    automatic = "Before executing update"
+    machines = {f"web{n}": machine(n, automatic) for n in range(1, 7)}
+    found = [each.host for each in machines.values()]
+    by_address = replace(machines["web6"], host=host(6))
+    machines["web6"] = by_address
+    now = [
+        found[0],
+        found[1],
+        replace(found[2], active=False),
+        replace(found[3], vm_uuid="another"),
+        found[5],  # its UUID was noted meanwhile; web5 was removed
+    ]
+    kept = left_alone(machines, {1: 7}, now)
+    assert kept == {
+        "web1": "host web1 is locked by run 7",
+        **{f"web{n}": f"host web{n} was changed meanwhile" for n in (3, 4, 5)},
+    }
+    rows = [keep(row, kept) for row in plan(machines.values(), Policy(timedelta(hours=1)), {})]
+    assert [row.host for row in rows if row.action is SnapshotAction.REMOVE] == ["web2", "web6"]
+    assert {row.kept for row in rows if row.host in kept} == {Kept.EXCLUDED}
