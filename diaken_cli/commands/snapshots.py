@@ -34,8 +34,8 @@ LogFile = Annotated[
 
 
 @dataclass(frozen=True)
-class On:
-    """Whose snapshots: hosts, or a group."""
+class TargetOptions:
+    """Whose snapshots: hosts, or a group; and how long they are waited for."""
 
     host: Annotated[
         list[str] | None,
@@ -67,7 +67,7 @@ def list_them(
     """
     from diaken_cli.actions.snapshots.prune import list_snapshots, select_hosts
     from diaken_cli.actions.snapshots.rows import advice
-    from diaken_cli.render.snapshots import LISTED, totals
+    from diaken_cli.render.snapshots import LISTED, list_summary
 
     hosts = select_hosts(
         call.store, names=host or (), group=group_name, environment=environment, vcenter=vcenter
@@ -75,7 +75,7 @@ def list_them(
     rows = list_snapshots(call.outside, hosts)
     _show(call, rows, LISTED, "no snapshots")
     if rows:
-        call.output.total(totals(rows))
+        call.output.total(list_summary(rows))
     for warning in advice(rows):
         call.output.warn(warning)
     _fail(rows)
@@ -116,7 +116,7 @@ def prune(
     from diaken_cli.actions.snapshots.prune import prune as remove_old
     from diaken_cli.actions.validate import Reader
     from diaken_cli.commands.cron import a_person_reads, end_with, remembering
-    from diaken_cli.render.snapshots import PRUNED, pruned
+    from diaken_cli.render.snapshots import PRUNED, prune_summary
     from diaken_cli.store.engine import require as require_database
 
     reader = Reader()
@@ -145,23 +145,25 @@ def prune(
     shown = rows
     if call.output.format is Format.TEXT and not call.output.verbose:
         shown = [row for row in rows if row.kept is None]
-    # cron mails all that is said, and an hour without anything to do is no news
+    # cron mails all that is printed, and an hour without anything to do is no news
     _show(call, shown, PRUNED, "nothing to prune" if people and not rows else "")
-    if dry_run:  # it tells, and notes nothing: what cron is to tell is told by cron
+    if dry_run:  # it notes nothing: what cron is to tell is told by cron
         lines = [snapshot_rows.failure_line(row) for row in rows if snapshot_rows.failed(row)]
     else:
         lines = snapshot_rows.notify(call.store, rows, now(), always=a_person_reads())
     for line in lines:
         call.output.warn(line)
     if people and rows:
-        call.output.say(pruned(rows, dry_run=dry_run, verbose=call.output.verbose), fold=True)
+        call.output.say(
+            prune_summary(rows, dry_run=dry_run, verbose=call.output.verbose), fold=True
+        )
     _fail(rows)
 
 
 @command(app)
 def create(
     call: Call,
-    on: On,
+    on: TargetOptions,
     name: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
     log_file: LogFile = None,
 ) -> None:
@@ -176,7 +178,7 @@ def create(
     from diaken_cli.actions.snapshots import create as creating
 
     with asking(call) as ask:
-        on = _asked(call, ask, on)
+        on = _ask_target(call, ask, on)
         name = ask.text(
             "NAME",
             name,
@@ -198,7 +200,7 @@ def create(
 @command(app)
 def revert(
     call: Call,
-    on: On,
+    on: TargetOptions,
     snapshot: Annotated[
         str | None, typer.Argument(metavar="SNAPSHOT", help="Its name where unique, or its id.")
     ] = None,
@@ -221,7 +223,7 @@ def revert(
 @command(app)
 def remove(
     call: Call,
-    on: On,
+    on: TargetOptions,
     snapshot: Annotated[
         str | None, typer.Argument(metavar="SNAPSHOT", help="Its name where unique, or its id.")
     ] = None,
@@ -242,7 +244,7 @@ def remove(
 def _act(
     act: "Callable[..., None]",
     call: Call,
-    on: On,
+    on: TargetOptions,
     snapshot: str | None,
     *,
     yes: bool,
@@ -255,8 +257,8 @@ def _act(
         return not (yes or call.options.yes)
 
     with asking(call) as ask:
-        on = _asked(call, ask, on)
-        snapshot = _asked_which(call, ask, on, snapshot)
+        on = _ask_target(call, ask, on)
+        snapshot = _ask_snapshot(call, ask, on, snapshot)
         target = _target(call, on, SNAPSHOT=snapshot)
         with call.carrying_out() as show:
             act(
@@ -270,29 +272,31 @@ def _act(
             )
 
 
-def _asked(call: Call, ask: Questions, on: On) -> On:
-    """With what a person answers: one host, or a group."""
+def _ask_target(call: Call, ask: Questions, on: TargetOptions) -> TargetOptions:
+    """The target with what a person answers: one host, or a group."""
     if on.host:
         return on
     host, name, environment = ask_target(call, ask, None, on.group, on.environment)
     return replace(on, host=[host] if host else None, group=name, environment=environment)
 
 
-def _asked_which(call: Call, ask: Questions, on: On, snapshot: str | None) -> str | None:
-    """With what a person answers: one of the snapshots, shown with what tells them apart."""
+def _ask_snapshot(
+    call: Call, ask: Questions, on: TargetOptions, snapshot: str | None
+) -> str | None:
+    """The snapshot that a person names, of those shown with what tells them apart."""
     if snapshot is not None or not call.may_ask:
         return snapshot
     from diaken_cli.actions.snapshots.prune import list_snapshots
-    from diaken_cli.render.snapshots import aliases, offered
+    from diaken_cli.render.snapshots import aliases, choices
 
     rows = list_snapshots(call.outside, _target(call, on).hosts)
-    names = offered(rows)
+    names = choices(rows)
     return ask.choice(
         "SNAPSHOT", None, "Snapshot", lambda: names, beside=names, aliases=aliases(rows)
     )
 
 
-def _target(call: Call, on: On, **required: str | None) -> "RunTarget":
+def _target(call: Call, on: TargetOptions, **required: str | None) -> "RunTarget":
     from diaken_cli.actions.run.targets import group_target, hosts_target
     from diaken_cli.actions.validate import Reader
 
@@ -316,16 +320,16 @@ def _target(call: Call, on: On, **required: str | None) -> "RunTarget":
     return target
 
 
-def _log_file(call: Call, given: str | None) -> Path | None:
+def _log_file(call: Call, typed: str | None) -> Path | None:
     from diaken_cli.actions.validate import Reader, parse_file
 
     reader = Reader()
-    said = reader.optional("--log-file", given, parse_file, None, may_be_empty=False)
+    path = reader.optional("--log-file", typed, parse_file, None, may_be_empty=False)
     reader.check()
-    return said or call.config.snapshots.log_file
+    return path or call.config.snapshots.log_file
 
 
-def _wait(on: On) -> int:
+def _wait(on: TargetOptions) -> int:
     from diaken_cli import units
     from diaken_cli.actions.validate import Reader
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from diaken_cli.actions.snapshots.rows import Row
+from diaken_cli.render.phrases import counted
 from diaken_cli.text import escape_control, listed
 from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
 
@@ -73,7 +74,7 @@ def size(count: int | None) -> str | None:
     return f"{count}B"
 
 
-def offered(rows: Iterable[Row]) -> dict[str, str]:
+def choices(rows: Iterable[Row]) -> dict[str, str]:
     """What to choose from: a snapshot's name where it can be typed and no host has two of it.
 
     Else it is its id. Beside each stands what tells it from the others: name or id, age, and
@@ -82,7 +83,7 @@ def offered(rows: Iterable[Row]) -> dict[str, str]:
     chosen: dict[str, list[Row]] = {}
     for key, row, _ in _keyed(rows):
         chosen.setdefault(key, []).append(row)
-    return {key: _apart(key, each) for key, each in chosen.items()}
+    return {key: _distinction(key, same) for key, same in chosen.items()}
 
 
 def aliases(rows: Iterable[Row]) -> dict[str, list[str]]:
@@ -112,39 +113,39 @@ def _can_be_typed(name: str) -> bool:
     return name.isprintable() and bool(name) and name == name.strip() == escape_control(name)
 
 
-def _apart(key: str, rows: Sequence[Row]) -> str:
+def _distinction(key: str, rows: Sequence[Row]) -> str:
     shapes = [row_as_json(row) for row in rows]
     oldest = max(shapes, key=lambda shape: shape["age_hours"] or 0)
     other = oldest["id"] if oldest["name"] == key else oldest["name"]
     hosts = ", ".join(str(shape["host"]) for shape in shapes)
-    said = [other if len(shapes) == 1 else None, f"{age(oldest['age_hours'])} old", f"of {hosts}"]
-    return ", ".join(each for each in said if each)
+    parts = [f"{age(oldest['age_hours'])} old", f"of {hosts}"]
+    return ", ".join([other, *parts] if len(shapes) == 1 and other else parts)
 
 
-def pruned(rows: Sequence[Row], *, dry_run: bool, verbose: bool) -> str:
+def prune_summary(rows: Sequence[Row], *, dry_run: bool, verbose: bool) -> str:
     """What prune did, in one line: `3 of 9 removed (1.2G), 5 kept (5 not old enough), 1 failed`."""
     found = [row for row in rows if row.snapshot is not None]
     goes = SnapshotStatus.PLANNED if dry_run else SnapshotStatus.REMOVED
     gone = [row for row in found if row.status is goes]
     failed = sum(row.status is SnapshotStatus.FAILED for row in found)
-    said = [f"{len(gone)} of {len(found)} {'to remove' if dry_run else 'removed'}{_sizes(gone)}"]
+    parts = [f"{len(gone)} of {len(found)} {'to remove' if dry_run else 'removed'}{_sizes(gone)}"]
     if kept := _kept(found):
-        said.append(kept if verbose else f"{kept[:-1]}; see them with --verbose)")
+        parts.append(kept if verbose else f"{kept[:-1]}; see them with --verbose)")
     if failed:
-        said.append(f"{failed} failed")
-    return ", ".join(said) + _not_seen(rows)
+        parts.append(f"{failed} failed")
+    return ", ".join(parts) + _not_seen(rows)
 
 
-def totals(rows: Sequence[Row]) -> str:
+def list_summary(rows: Sequence[Row]) -> str:
     """What a list has, in one line: `9 snapshots (4.1G) of 4 hosts; prune would remove 3 …`."""
     found = [row for row in rows if row.snapshot is not None]
     goes = [row for row in found if row.action is SnapshotAction.REMOVE]
     hosts = len({row.host for row in found})
-    said = [f"{_count(len(found), 'snapshot')}{_sizes(found)} of {_count(hosts, 'host')}"]
-    said.append(f"prune would remove {len(goes)}{_sizes(goes)}")
-    return (
-        "; ".join(said) + "".join(f", {kept}" for kept in [_kept(found)] if kept) + _not_seen(rows)
-    )
+    there = f"{counted(len(found), 'snapshot')}{_sizes(found)} of {counted(hosts, 'host')}"
+    parts = [f"{there}; prune would remove {len(goes)}{_sizes(goes)}"]
+    if kept := _kept(found):
+        parts.append(kept)
+    return ", ".join(parts) + _not_seen(rows)
 
 
 def _kept(rows: Iterable[Row]) -> str | None:
@@ -165,7 +166,3 @@ def _sizes(rows: Iterable[Row]) -> str:
 def _not_seen(rows: Iterable[Row]) -> str:
     missed = [row.host or f"vCenter {row.vcenter}" for row in rows if row.snapshot is None]
     return f"; not looked at: {listed(missed)}" if missed else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -208,5 +208,5 @@ def _matching(snapshots: Sequence[Snapshot], wanted: str) -> list[Snapshot]:
 def _none_found(found: Survey, wanted: str, missing: Sequence[Missing]) -> Exception:
     if found.error is not None:
         return found.error
-    reasons = listed([f"{each.host.name}: {each.reason}" for each in missing], between="; ")
+    reasons = listed([f"{none.host.name}: {none.reason}" for none in missing], between="; ")
     return NotFound(f"no snapshot {wanted!r}: {reasons}", hint="See: diaken snapshots list")

@@ -50,7 +50,7 @@ def revert(
         show,
         question=question,
         confirm=confirm,
-        refuse=refuse_strangers,
+        refuse=refuse_other_addresses,
         wait=wait,
         log_file=log_file,
     ) as (run, chosen, connections):
@@ -87,7 +87,7 @@ def question(chosen: Sequence[HostSnapshot]) -> str:
     )
 
 
-def refuse_strangers(chosen: Sequence[HostSnapshot]) -> None:
+def refuse_other_addresses(chosen: Sequence[HostSnapshot]) -> None:
     """Raise Conflict where a VM reports another address than its host has.
 
     Then the stored UUID and the inventory disagree on which machine this is.
@@ -125,6 +125,7 @@ class _Reverts:
         self._stop = stop
         self._forget_key = forget_key
         self._begun: set[str] = set()  # hosts whose VMs nothing goes on with without us
+        self._warned = False
 
     def carry_out(self) -> None:
         """Revert them, power on what was on, forget their SSH keys, wait for their addresses."""
@@ -185,7 +186,7 @@ class _Reverts:
                 task_of,
                 timeout=TIMEOUT,
                 on_progress=progress,
-                should_stop=self._stop.insisted,
+                should_stop=self._should_leave,
             )
         except DiakenError as error:
             for task, item in task_of.items():
@@ -200,6 +201,16 @@ class _Reverts:
                 stays = "" if prefix or not is_on(item) else f"; its VM stays off, {POWER_IT_ON}"
                 self.errors[item.host.name] = f"{prefix}{why}; {unended} (task {task}){stays}"
                 self._begun.discard(item.host.name)
+
+    def _should_leave(self) -> bool:
+        """Whether to leave all as it is; a first stop is answered with what it waits for."""
+        if self._stop.requested() and not self._warned:
+            self._warned = True
+            names = ", ".join(item.host.name for item in self._chosen if is_on(item))
+            if names:
+                message = f"stopping once they are powered on again: {names}"
+                self._emit(Warned(message=message))
+        return self._stop.insisted()
 
     def _say_what_is_off(self) -> None:
         """Add to its error that a VM is off which was on."""

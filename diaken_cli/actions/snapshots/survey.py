@@ -204,7 +204,7 @@ def match(
         for answer, machine in located
     )
     errors = {answer.vcenter: answer.error for answer in answers if answer.error is not None}
-    return Survey(machines, tuple(missing), tuple(each.vcenter for each in answers), errors)
+    return Survey(machines, tuple(missing), tuple(answer.vcenter for answer in answers), errors)
 
 
 def _identity(answer: VCenterAnswer, vm: VirtualMachine) -> tuple[str, str, str]:
@@ -251,8 +251,8 @@ def _with_sizes(
     size_of = snapshots.snapshot_sizes(session, [ref for ref in own if tree_of[ref].snapshots])
 
     def sized(tree: SnapshotTree) -> SnapshotTree:
-        each = (replace(snapshot, size=size_of.get(snapshot.id)) for snapshot in tree.snapshots)
-        return replace(tree, snapshots=tuple(each))
+        taken = (replace(snapshot, size=size_of.get(snapshot.id)) for snapshot in tree.snapshots)
+        return replace(tree, snapshots=tuple(taken))
 
     return tuple((vm, sized(tree)) for vm, tree in found)
 
@@ -265,7 +265,7 @@ def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
     with Connections(connect) as connections:
         found = survey([host], connections)
     reasons = [error.message for error in found.errors.values()]
-    reasons += [each.reason for each in found.missing if each.problem is Problem.NO_VM]
+    reasons += [none.reason for none in found.missing if none.problem is Problem.NO_VM]
     sentences = [f"whether snapshots stay behind is unknown: {reason}" for reason in reasons]
     for machine in found.machines:
         vm = machine.vm

@@ -19,7 +19,6 @@ from diaken_cli.services.vsphere.properties import (
     reference,
 )
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.snapshot_sizes import sizes_in
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.words import Snapshot
 
@@ -63,8 +62,8 @@ def find_snapshots(
             )
         return vms.virtual_machine(found.reference, found.values), tree
 
-    both = collect_as(session, {vim.VirtualMachine: (*of_vm, *_PATHS)}, build)
-    return tuple(sorted(both, key=lambda each: (each[0].name, each[0].ref)))
+    pairs = collect_as(session, {vim.VirtualMachine: (*of_vm, *_PATHS)}, build)
+    return tuple(sorted(pairs, key=lambda pair: (pair[0].name, pair[0].ref)))
 
 
 def snapshot_trees(session: Session, vm_refs: Iterable[str]) -> dict[str, SnapshotTree]:
@@ -124,7 +123,7 @@ def _tree(values: Properties) -> SnapshotTree:
         vm=name,
         snapshots=tuple(_walk(roots, uuid, name)),
         consolidation_needed=bool(values.get("runtime.consolidationNeeded")),
-        datastores=tuple(reference(each) for each in values.get("datastore") or ()),
+        datastores=tuple(reference(store) for store in values.get("datastore") or ()),
     )
 
 
@@ -142,4 +141,43 @@ def _walk(roots: Iterable[Any], vm_uuid: str, vm: str) -> Iterator[Snapshot]:
             depth=depth,
             parent=parent,
         )
-        waiting += [(each, depth + 1, ref) for each in reversed(node.childSnapshotList)]
+        waiting += [(child, depth + 1, ref) for child in reversed(node.childSnapshotList)]
+
+
+def sizes_in(info: Any, layout: Any) -> dict[str, int]:
+    """Bytes by snapshot reference, of a VirtualMachineSnapshotInfo and its VM's FileLayoutEx.
+
+    A snapshot takes up its own state, its memory, and what was written after it until the next
+    ones were taken: the disk files that these (or the running VM) have and it has not. So the
+    disk that all of them stand on is nobody's. One that the layout does not list is left out.
+    https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/vim.vm.FileLayoutEx.html
+    """
+    size_of = {file.key: file.size for file in layout.file}
+    states = {reference(state.key): state for state in layout.snapshot}
+    running = _disk_files(layout.disk)
+    current = None if info.currentSnapshot is None else reference(info.currentSnapshot)
+    sizes = {}
+    for node in _nodes(info.rootSnapshotList):
+        ref = reference(node.snapshot)
+        state = states.get(ref)
+        if state is None:
+            continue
+        later = running if ref == current else set()
+        for child in node.childSnapshotList:
+            known = states.get(reference(child.snapshot))
+            later = later | (_disk_files(known.disk) if known is not None else set())
+        files = (later - _disk_files(state.disk)) | {state.dataKey, state.memoryKey}
+        sizes[ref] = sum(size_of.get(key, 0) for key in files)
+    return sizes
+
+
+def _nodes(roots: Iterable[Any]) -> Iterator[Any]:
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += node.childSnapshotList
+
+
+def _disk_files(disks: Iterable[Any]) -> set[int]:
+    return {key for disk in disks for unit in disk.chain for key in unit.fileKey}

@@ -71,13 +71,14 @@ def test_known_hosts_that_cannot_be_written_keep_no_vm_off(
 def test_a_stop_between_the_revert_and_the_power_on_powers_it_on_all_the_same(
     cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine
 ) -> None:
-    simulator.order("taskdelay", method="RevertToSnapshot_Task", ms=1500)
+    simulator.order("taskdelay", method="RevertToSnapshot_Task", ms=2500)
     simulator.calls()
     with going_on(cli, *REVERT, "--json") as process:
         until(lambda: "RevertToSnapshot_Task" in simulator.calls(), "it reverts")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert power.state(session, vm.ref) == "on", err
+    assert f"warning: stopping once they are powered on again: {HOST}\n" in err
     run = json.loads(out)
     assert (process.returncode, run["status"], run["error"]["code"]) == (
         130,

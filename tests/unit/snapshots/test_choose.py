@@ -8,7 +8,7 @@ import pytest
 from diaken_cli.actions.snapshots.choose import Choice, changed, choose, refuse_shared
 from diaken_cli.actions.snapshots.create import Taken
 from diaken_cli.actions.snapshots.prune import keep, left_alone
-from diaken_cli.actions.snapshots.revert import question, refuse_strangers
+from diaken_cli.actions.snapshots.revert import question, refuse_other_addresses
 from diaken_cli.actions.snapshots.rows import plan
 from diaken_cli.actions.snapshots.survey import (
     HostVm,
@@ -109,16 +109,16 @@ def test_what_goes_beyond_what_was_confirmed() -> None:
     assert changed(before, Choice((), (down,)), "before", power=True) == [], "it has failed"
 
 
-def test_a_question_says_what_is_lost_and_a_stranger_is_refused() -> None:
+def test_a_question_says_what_is_lost_and_another_address_is_refused() -> None:
     chosen = choice(machine(1, "before", "newer"), machine(2, "before", power_state="off")).chosen
     assert question(chosen) == (
         "Take web1, web2 back to 'before', which is 10.0 h old? Everything that was written or set"
         " there since then is lost, unless a newer snapshot has it. 1 of the VMs are running: they"
         " will be powered off hard, reverted and started. Newer snapshots (1) stay."
     )
-    refuse_strangers(chosen)
+    refuse_other_addresses(chosen)
     with pytest.raises(Conflict, match=r"the VM of web1 reports 10\.9\.9\.9, not"):
-        refuse_strangers(choice(machine(1, "before", addresses=("10.9.9.9",))).chosen)
+        refuse_other_addresses(choice(machine(1, "before", addresses=("10.9.9.9",))).chosen)
 
 
 def test_a_host_that_can_have_no_snapshot_has_not_failed_whatever_its_reason_says() -> None:

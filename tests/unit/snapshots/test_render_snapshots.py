@@ -9,10 +9,10 @@ from diaken_cli.render.snapshots import (
     SPARE,
     WHOLE,
     aliases,
-    offered,
-    pruned,
+    choices,
+    list_summary,
+    prune_summary,
     row_as_json,
-    totals,
 )
 from diaken_cli.render.tables import table
 from diaken_cli.retention import Kept
@@ -35,7 +35,7 @@ def row(host: str, name: str, number: int, hours: float) -> Row:
 
 def test_a_name_that_a_host_has_twice_is_offered_by_its_ids() -> None:
     rows = [row("web01", "mine", 1, 2), row("web01", "mine", 2, 100), row("web01", "it", 3, 0.5)]
-    assert offered([*rows, failure("lab", None, "down")]) == {
+    assert choices([*rows, failure("lab", None, "down")]) == {
         "snapshot-1": "mine, 2.0 h old, of web01",
         "snapshot-2": "mine, 4.2 d old, of web01",
         "it": "snapshot-3, 0.5 h old, of web01",
@@ -44,7 +44,7 @@ def test_a_name_that_a_host_has_twice_is_offered_by_its_ids() -> None:
 
 def test_a_name_that_several_hosts_have_is_one_with_the_oldest_age() -> None:
     rows = [row("web01", "mine", 1, 2), row("web02", "mine", 2, 3)]
-    assert offered(rows) == {"mine": "3.0 h old, of web01, web02"}
+    assert choices(rows) == {"mine": "3.0 h old, of web01, web02"}
 
 
 def test_each_id_is_an_answer_and_a_name_stands_for_the_ids_that_have_it() -> None:
@@ -57,7 +57,7 @@ def test_each_id_is_an_answer_and_a_name_stands_for_the_ids_that_have_it() -> No
 
 def test_a_name_that_nobody_can_type_is_offered_by_its_id() -> None:
     rows = [row("web01", name, number, 1) for number, name in enumerate(["", " padded ", "a\tb"])]
-    assert list(offered(rows)) == ["snapshot-0", "snapshot-1", "snapshot-2"]
+    assert list(choices(rows)) == ["snapshot-0", "snapshot-1", "snapshot-2"]
     assert aliases(rows)["padded"] == ["snapshot-1"]
 
 
@@ -77,24 +77,26 @@ def night(goes: SnapshotStatus) -> list[Row]:
 def test_prune_says_what_it_came_to_in_one_line() -> None:
     planned = night(SnapshotStatus.PLANNED)
     why = "5 kept (4 not old enough, 1 taken by no run of this database"
-    said = pruned(planned, dry_run=True, verbose=False)
+    said = prune_summary(planned, dry_run=True, verbose=False)
     assert said == f"4 of 9 to remove (4.0G), {why}; see them with --verbose)"
     done = night(SnapshotStatus.REMOVED)
     done[0] = replace(done[0], status=SnapshotStatus.FAILED, error="locked")
     lost = [failure("down", None, "no answer"), failure("main", "ghost", "VM not found")]
-    said = pruned([*done, *lost], dry_run=False, verbose=True)
+    said = prune_summary([*done, *lost], dry_run=False, verbose=True)
     assert said == (f"3 of 9 removed (3.0G), {why}), 1 failed; not looked at: vCenter down, ghost")
-    assert pruned(lost, dry_run=False, verbose=False) == (
+    assert prune_summary(lost, dry_run=False, verbose=False) == (
         "0 of 0 removed; not looked at: vCenter down, ghost"
     )
 
 
 def test_a_list_has_a_total() -> None:
-    assert totals(night(SnapshotStatus.PLANNED)) == (
+    assert list_summary(night(SnapshotStatus.PLANNED)) == (
         "9 snapshots (9.0G) of 3 hosts; prune would remove 4 (4.0G),"
         " 5 kept (4 not old enough, 1 taken by no run of this database)"
     )
-    assert totals([row("web01", "mine", 1, 2)]) == "1 snapshot of 1 host; prune would remove 0"
+    assert (
+        list_summary([row("web01", "mine", 1, 2)]) == "1 snapshot of 1 host; prune would remove 0"
+    )
 
 
 def test_a_list_at_80_columns_has_the_depth_that_it_warns_of() -> None:

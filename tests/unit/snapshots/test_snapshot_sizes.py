@@ -4,7 +4,7 @@ from typing import Any
 
 from pyVmomi import vim
 
-from diaken_cli.services.vsphere.snapshot_sizes import sizes_in
+from diaken_cli.services.vsphere.snapshots import sizes_in
 
 Layout = vim.vm.FileLayoutEx
 
