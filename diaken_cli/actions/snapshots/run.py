@@ -141,7 +141,9 @@ def _begin(
 
     def chosen(active: Sequence[HostRecord]) -> Sequence[HostRecord]:
         if not active:
-            raise Conflict(f"{target.type} {target.name} has no active host", code="inactive")
+            raise Conflict(
+                f"no active host of {target.type} {target.name} is left", code="inactive"
+            )
         return active
 
     claims = context.store.claims

@@ -61,6 +61,7 @@ def waiting(
     simulator: Simulator,
     *words: str,
     host: str = NAME,
+    group: str | None = None,
     call: Callable[..., Done] | None = None,
     **options: Any,
 ) -> "Iterator[Future[Done]]":
@@ -70,7 +71,8 @@ def waiting(
     simulator.calls()
     with ThreadPoolExecutor(1) as pool:
         with held(cli.store, record):
-            said = (*words, "--host", host, "--wait", "5m")
+            on = ("--group", group) if group else ("--host", host)
+            said = (*words, *on, "--wait", "5m")
             future = pool.submit(partial(call or cli.run, *said, **options))
             looked(simulator)
             yield future
@@ -122,6 +124,23 @@ def test_a_name_is_that_of_the_snapshot_that_has_it_when_the_host_is_locked(
     assert (done.status, json.loads(done.out)["error"]["code"]) == (11, "not_found")
     runs = cli.json("history", "list", "--kind", "snapshot")
     assert [run["status"] for run in runs] == ["success"], "the other one did nothing"
+
+
+def test_the_hosts_of_a_group_are_those_that_it_has_when_they_are_locked(
+    cli: Snapshotting, simulator: Simulator, session: Session, vms: list[VirtualMachine]
+) -> None:
+    for vm in vms:
+        take(session, vm, "before")
+    words = ("snapshots", "remove", "before", "--yes", "--json")
+    with waiting(cli, simulator, *words, group="web") as future:
+        cli.json("hosts", "set", "floating", "--inactive")
+        cli.add_host("main", "late", vms[2].addresses[0])
+    run = json.loads(future.result().out)
+    assert [(each["host"], each["status"]) for each in run["hosts"]] == [
+        ("late", "success"),
+        (NAME, "success"),
+    ]
+    assert len(present(session)) == 1, "that of the host which is inactive by now"
 
 
 def test_nothing_beyond_what_was_confirmed_is_done(
