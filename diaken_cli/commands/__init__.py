@@ -27,7 +27,7 @@ GROUPS = {
     "config": "The config file.",
     "database": "The database file.",
 }
-COMMANDS = {"doctor": "Check everything that diaken needs, and say how to mend it."}
+COMMANDS = {"doctor": "Check everything that diaken needs, and say how to fix it."}
 EXAMPLES = (
     "diaken deploy vm web01 --ip 10.0.4.21/24 --environment PROD --template debian12 --dry-run",
     "diaken run group web update --environment PROD --snapshot",

@@ -1,4 +1,4 @@
-"""`diaken doctor`: whether all is there that diaken needs, and what mends what is not."""
+"""`diaken doctor`: whether all is there that diaken needs, and what to do where it is not."""
 
 import os
 
@@ -6,12 +6,12 @@ import typer
 
 from diaken_cli.commands.shared import Call, command, group
 
-app = group("Check everything that diaken needs, and say how to mend it.")
+app = group("Check everything that diaken needs, and say how to fix it.")
 
 
 @command(app)
 def doctor(call: Call) -> None:
-    """Check everything that diaken needs, and say how to mend what is wrong.
+    """Check everything that diaken needs, and say how to fix what is wrong.
 
     The config file, the database, playbooks, SSH keys, Ansible, each vCenter, cron and the hosts
     file. Nothing is changed. Exit status: 0 without a problem (a warning is none), else 1.
@@ -23,14 +23,14 @@ def doctor(call: Call) -> None:
     from diaken_cli.actions.doctor.examination import examine
     from diaken_cli.actions.doctor.findings import Health
     from diaken_cli.actions.here import now
-    from diaken_cli.render.doctor import finding_as_json, show, summary
+    from diaken_cli.render.doctor import finding_as_json, show, summarize
     from diaken_cli.render.output import Format
 
-    found = examine(call.options.config, os.environ, now())
+    findings = examine(call.options.config, os.environ, now())
     if call.output.format is Format.TEXT:
-        show(found, call.output.out)
-        call.output.say(summary(found))
+        show(findings, call.output.out)
+        call.output.say(summarize(findings))
     else:
-        call.output.rows([finding_as_json(each) for each in found], {}, nothing="")
-    if any(each.status is Health.PROBLEM for each in found):
+        call.output.rows([finding_as_json(finding) for finding in findings], {}, nothing="")
+    if any(finding.status is Health.PROBLEM for finding in findings):
         raise typer.Exit(1)

@@ -121,7 +121,7 @@ def test_the_doctor_on_a_disk_that_can_only_be_read(cli: Cli) -> None:
             subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
             (bad,) = [each for each in findings(cli)[0] if each["status"] == "problem"]
             assert bad["finding"] == f"its file system is mounted read-only, at {disk}"
-            assert bad["mend"].startswith(f"mount -o remount,rw {disk}")
+            assert bad["hint"].startswith(f"mount -o remount,rw {disk}")
             subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
 
 
@@ -134,7 +134,7 @@ def test_the_doctor_on_a_disk_that_is_full(cli: Cli, leave: int) -> None:
         fill(disk, leave=leave)
         found, unchecked = findings(cli)
         (bad,) = [each for each in found if each["status"] == "problem"]
-        assert bad["mend"] == f"free room on the file system of {disk} (mounted at {disk})"
+        assert bad["hint"] == f"Free room on the file system of {disk} (mounted at {disk})"
         if not leave:
             assert bad["finding"] == "no room is left on its disk"
             assert unchecked

@@ -174,7 +174,7 @@ def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> 
     if case.left and (why := re.search(r"could not be undone: (.+)", said)):
         assert why[1] in {each["reason"] for each in run["leftovers"]}
     deploying.lab.sim("clear")
-    case.mended(deploying)
+    case.fixed(deploying)
     if case.left:
         assert_reserved_until_aborted(deploying, run)
     assert deploying.running_tasks() == []

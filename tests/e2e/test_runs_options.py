@@ -241,9 +241,9 @@ def test_retry_failed_is_for_the_hosts_that_did_not_succeed(cli: Running) -> Non
     words = ("run", "group", "four", "work")
     first = cli.json(*words, "-e", "fail_on=web02,web04", status=3)
 
-    mended = cli.json(*words, "--retry-failed", str(first["id"]), "-e", "fail_on=web04", status=3)
-    assert statuses(mended) == {"web02": "success", "web04": "failed"}
-    again = (*words, "--retry-failed", str(mended["id"]))
+    fixed = cli.json(*words, "--retry-failed", str(first["id"]), "-e", "fail_on=web04", status=3)
+    assert statuses(fixed) == {"web02": "success", "web04": "failed"}
+    again = (*words, "--retry-failed", str(fixed["id"]))
     assert cli.mistakes(2, *again, "--limit", "web01:web02") == ["--limit"]
     assert cli.mistakes(2, *again, "--exclude", "web04") == ["--exclude"]
     last = cli.json(*again, "-e", "fail_on=")

@@ -168,8 +168,8 @@ def test_a_place_that_others_can_change_is_refused(
     assert said in error.message
     assert str(place) in error.message
     fix = (error.hint or "").removeprefix("Close it: ").partition(";")[0]
-    finding = next(iter(doctor.check(path)))
-    assert finding.finding.endswith(error.message.partition(": ")[2])
+    finding = next(iter(doctor.check_database(path)))
+    assert finding.text.endswith(error.message.partition(": ")[2])
     assert os.waitstatus_to_exitcode(os.system(fix)) == 0  # noqa: S605  the very words of the hint
     Store(path)
     assert before.st_uid == place.stat().st_uid
@@ -183,8 +183,8 @@ def test_a_database_is_not_made_where_others_could_put_files_beside_it() -> None
         assert error.hint is not None
         assert error.hint.startswith(f"Name a folder of its own, such as {folder}/diaken/")
         assert list(Path(folder).iterdir()) == []
-        (found,) = doctor.check(Path(folder) / "diaken.db")
-        assert (found.status, found.mend) == ("problem", error.hint)
+        (found,) = doctor.check_database(Path(folder) / "diaken.db")
+        assert (found.status, found.hint) == ("problem", error.hint)
         Store(Path(folder) / "of-its-own" / "diaken.db")
 
 

@@ -1,4 +1,4 @@
-"""Playbooks and vaults that others can change: what is refused, and what `doctor` tells."""
+"""Playbooks and vaults that others can change: what is refused."""
 
 import os
 from collections.abc import Callable
@@ -6,42 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.doctor import exposed, playbooks, ssh
-from diaken_cli.actions.doctor.findings import About, Finding
 from diaken_cli.actions.playbook import refuse_exposed
-from diaken_cli.config import Config, load
 from diaken_cli.errors import AccessError, ConfigurationError, SecretError
 from diaken_cli.services.credentials import resolve
 from diaken_cli.services.vsphere.session import Endpoint, tls_context
 from diaken_cli.words import RunOptions, SecretKind
 from tests.e2e.cli import Cli
+from tests.integration.trusted_fixture import NOBODY, configured, folder, group
 
-NOBODY = 65534
-PLAY = "- hosts: all\n  tasks: []\n"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A repository: a folder of playbooks, and a role beside it."""
-    repository = tmp_path / "repository"
-    for each in ("playbooks/group_vars", "roles/web/tasks"):
-        (repository / each).mkdir(parents=True)
-    (repository / "ansible.cfg").write_text("[defaults]\nroles_path = roles\n")
-    (repository / "playbooks" / "site.yml").write_text(PLAY)
-    (repository / "roles/web/tasks/main.yml").write_text("[]\n")
-    return repository / "playbooks"
-
-
-def configured(folder: Path, more: str = "") -> Config:
-    file = folder.parent.parent / "config.toml"
-    file.write_text(f'[playbooks]\npaths = ["{folder}"]\n{more}')
-    return load(file, {"HOME": str(folder.parent.parent)})
-
-
-def group(path: Path) -> None:
-    os.chown(path, -1, NOBODY)
-    path.chmod(0o775)
-
+__all__ = ["folder"]
 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────
 
@@ -164,93 +137,3 @@ def test_who_a_vcenter_is_does_not_come_from_a_file_of_everybodys(tmp_path: Path
     endpoint = Endpoint("vc.example.com", "root", "secret", ca_file=str(file))
     with pytest.raises(ConfigurationError, match="is not used, for anybody could change it"):
         tls_context(endpoint)
-
-
-# ── what doctor tells ────────────────────────────────────────────────────────────────────────
-
-
-def told(found: list[Finding]) -> list[tuple[str, str, str | None]]:
-    return [(each.status.value, each.finding, each.mend) for each in found]
-
-
-def test_a_repository_that_only_we_can_change_is_as_it_should_be(folder: Path) -> None:
-    assert list(exposed.check_playbooks(folder)) == []
-
-
-def test_who_can_change_a_repository_is_told_once_for_each(folder: Path) -> None:
-    """Also a role beside the playbooks, and its ansible.cfg."""
-    role = folder.parent / "roles/web/tasks/main.yml"
-    role.chmod(0o666)
-    assert told(list(playbooks.check([folder])))[0] == (
-        "problem",
-        f"others can change what is run: everybody can write {role} (mode 0666)",
-        f"chmod go-w {role}",
-    )
-    for each in (folder.parent / "ansible.cfg", folder / "site.yml", folder.parent / "roles"):
-        group(each)
-    os.chown(folder / "site.yml", NOBODY, -1)
-    first, second, third = told(list(exposed.check_playbooks(folder)))
-    site = f"{folder}/site.yml belongs to the account nobody"
-    assert first == (
-        *("warning", f"others can change what is run: {site}"),
-        f"chown root {folder}/site.yml",
-    )
-    assert second[0] == "warning"
-    assert second[1].endswith("(mode 0775), and 2 more")
-    assert "the group nogroup can write" in second[1]
-    assert second[2] == f"chmod -R g-w {folder.parent}"
-    assert third[0] == "problem"
-
-
-def test_a_folder_above_the_repository_is_told(folder: Path) -> None:
-    os.chown(folder.parent.parent, NOBODY, -1)
-    ((status, finding, mend),) = told(list(exposed.check_playbooks(folder)))
-    assert status == "warning"
-    assert finding.endswith(f"{folder.parent.parent} belongs to the account nobody")
-    assert mend == f"chown root {folder.parent.parent}"
-
-
-def test_keys_commands_and_vaults_that_others_can_change_are_told(
-    folder: Path, tmp_path: Path
-) -> None:
-    program, word, vault = (tmp_path / each for each in ("pass word", "argument", "vault"))
-    for each in (program, word, vault):
-        each.write_text("#!/bin/sh\n")
-        each.chmod(0o700)
-    vault.chmod(0o644)
-    more = f'[ansible]\nbecome_password_command = ["{program}", "{word}"]\n'
-    config = configured(folder, f'{more}vault_password_file = "{vault}"\n')
-    readable = "other accounts can read the password of the vaults (mode 0644)"
-    assert told(list(exposed.check_configured(config))) == [
-        ("warning", readable, f"chmod 600 {vault}")
-    ]
-    vault.unlink()
-    os.mkfifo(vault, 0o600)
-    assert told(list(exposed.check_configured(config))) == [
-        (
-            *("problem", "it can't be read: it is a pipe, not a regular file"),
-            "name the right one: vault_password_file",
-        )
-    ]
-    vault.chmod(0o602)
-    os.chown(word, NOBODY, -1)
-    program.chmod(0o777)
-    assert [each[0] for each in told(list(exposed.check_configured(config)))] == [
-        *("warning", "warning", "problem")
-    ]
-    found = told(list(exposed.check_command(About("vcenter", "main"), f"'{program}' x", "it")))
-    assert found == [
-        (
-            *("warning", f"others can change it: everybody can write {program} (mode 0777)"),
-            f"chmod go-w '{program}'",
-        )
-    ]
-    key = tmp_path / "key"
-    key.write_text("no key\n")
-    key.chmod(0o600)
-    os.chown(key, NOBODY, -1)
-    *_, last = told(list(ssh.check_key(key, has_agent=False)))
-    assert last == (
-        *("warning", f"others can change the key: {key} belongs to the account nobody"),
-        f"chown root {key}",
-    )

@@ -14,7 +14,7 @@ import pytest
 from diaken_cli import bounds, tick
 from diaken_cli.actions import canceled, validate, vcenters, writing
 from diaken_cli.actions.doctor import playbooks
-from diaken_cli.actions.doctor.ssh import check_key
+from diaken_cli.actions.doctor.connections import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
 from diaken_cli.actions.lasting import Lasting
 from diaken_cli.actions.snapshots import log
@@ -144,14 +144,14 @@ def test_a_pipe_among_the_playbooks_is_none(pipe: Path) -> None:
     assert "site" in {each.name for each in catalog.list_playbooks([pipe.parent])}
     assert "pipe" not in {each.name for each in catalog.list_playbooks([pipe.parent])}
     assert not syntax.may_end_in_the_middle(pipe)
-    assert playbooks.parse(pipe) == "it can't be read: it is a pipe, not a regular file"
+    assert playbooks.parse_fault(pipe) == "it can't be read: it is a pipe, not a regular file"
 
 
 def test_a_pipe_is_no_key(pipe: Path) -> None:
     assert not keys.needs_passphrase(pipe)
     assert not keys.is_private_key(pipe)
-    (found,) = check_key(pipe, has_agent=False)
-    assert found.finding == "it can't be read: it is a pipe, not a regular file"
+    found = check_key(pipe, has_agent=False)
+    assert found.text == "it can't be read: it is a pipe, not a regular file"
 
 
 def test_pipes_within_an_inventory_are_left_out(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_yaml_that_blows_up_is_refused_before_it_does(
         assert why in str(refused.value)
     path = tmp_path / "site.yml"
     path.write_text(text)
-    assert why in (playbooks.parse(path) or "")
+    assert why in (playbooks.parse_fault(path) or "")
     with pytest.raises(ValueError, match=f"{path} can't be read: it has"):
         extra_variables([f"@{path}"], tmp_path)
     (tmp_path / "staged").mkdir()

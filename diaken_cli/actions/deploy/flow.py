@@ -177,7 +177,7 @@ def _ended(world: Deploy, error: DiakenError) -> DiakenError:
         return error
     try:
         statuses = _statuses(world)
-    except DatabaseError as unreadable:  # it stays, to be taken up when that is mended
+    except DatabaseError as unreadable:  # it stays, to be taken up when that is fixed
         last = world.recording.last_step
         said = f"{last or STEPS[0].name}: {unreadable.message}"
         if last == STEPS[0].name:  # nothing was changed

@@ -1,72 +1,52 @@
-"""All checks, in the order in which they are told; what depends on something broken says so."""
+"""All checks, in the order of the report; what depends on something broken says so."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from diaken_cli.actions import keys
-from diaken_cli.actions.doctor import (
-    ansible,
-    configuration,
-    cron,
-    database,
-    exposed,
-    history,
-    hosts_file,
-    playbooks,
-    snapshots,
-    ssh,
-    vcenters,
-)
-from diaken_cli.actions.doctor.findings import (
-    NOT_CHECKED,
-    NOTHING_YET,
-    About,
-    Check,
-    Finding,
-    Health,
-    carry_out,
-)
+from diaken_cli.actions.doctor import activity, connections, database, local_files, playbooks
+from diaken_cli.actions.doctor.findings import Check, Finding, Health, Look, Skipped, run_checks
 from diaken_cli.actions.password_variables import withhold
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.settling import reap
 from diaken_cli.config import Config
 from diaken_cli.store import Store
-from diaken_cli.store.records import HostRecord
 
 SECONDS = 60.0
 """All checks look at the same time, for at most this long; the database is looked at before."""
+NEED_CONFIG = ("database", "runs", "playbooks", "ssh_key", "known_hosts", "vcenter")
+NEED_CONFIG_TOO = ("cron", "hosts_file", "snapshots")  # told after Ansible, which needs none
+ANSIBLE = Check("ansible", "ansible-playbook")
 
 
 def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) -> list[Finding]:
     """Look at everything; `explicit` is the config file of `--config`. Never raises."""
-    config, found = configuration.read(explicit, environ)
+    config, found = local_files.read_config(explicit, environ)
     if config is None:
-        skipped = ("database", "runs", "playbooks", "ssh_key", "known_hosts", "vcenter")
-        found += [_not_checked(each, "the config file") for each in skipped]
-        found += carry_out([Check(About("ansible", "ansible-playbook"), ansible.check)], SECONDS)
-        return found + [
-            _not_checked(each, "the config file") for each in ("cron", "hosts_file", "snapshots")
-        ]
-    secrets = About("config", "passwords of Ansible")
-    found += carry_out([Check(secrets, partial(exposed.check_configured, config))], SECONDS)
+        found += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG]
+        found += run_checks([(ANSIBLE, playbooks.check_ansible)], SECONDS)
+        found += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG_TOO]
+        return found
+    passwords = Check("config", "passwords of Ansible")
+    look = partial(local_files.check_ansible_passwords, config.ansible)
+    found += run_checks([(passwords, look)], SECONDS)
     path = config.database.path
-    about = About("database", str(path))
-    found += carry_out([Check(about, partial(database.check_room, path))], SECONDS)
-    checked = carry_out([Check(about, partial(database.check, path))], SECONDS)
-    found += checked
-    store = _opened(path) if database.usable(checked, path) else None
-    if isinstance(store, Finding):
-        found += [] if database.is_full(path) else [store]  # that is told already
-        store = None
-    is_new = not path.exists() and all(each.status is not Health.PROBLEM for each in found)
-    lacking = _nothing_yet if is_new else partial(_not_checked, for_lack_of="the database")
-    return found + carry_out(list(_checks(config, store, environ, now, lacking)), SECONDS)
+    store, of_database = _examine_database(path)
+    found += of_database
+    is_missing = not _has_problem(of_database) and not path.exists()
+    reason = Skipped.NO_DATABASE_YET if is_missing else Skipped.NO_DATABASE
+    return found + run_checks(list(_checks(config, store, environ, now, reason)), SECONDS)
 
 
-def _opened(path: Path) -> Store | Finding:
-    """The database, as every command opens it; or what stands in the way."""
+def _examine_database(path: Path) -> tuple[Store | None, list[Finding]]:
+    """The database as every command opens it, None where that can't be, and what was found."""
+    check = Check("database", str(path))
+    room = run_checks([(check, partial(database.check_room, path))], SECONDS)
+    found = run_checks([(check, partial(database.check_database, path))], SECONDS)
+    if _has_problem(found) or not path.exists():
+        return None, room + found
     opened: list[Store] = []
 
     def look() -> Iterable[Finding]:
@@ -76,8 +56,14 @@ def _opened(path: Path) -> Store | Finding:
         opened.append(store)
         return ()
 
-    found = carry_out([Check(About("database", str(path)), look)], SECONDS)
-    return found[0] if found else opened[0]
+    refused = run_checks([(check, look)], SECONDS)
+    if not refused:
+        return opened[0], room + found
+    return None, room + found + ([] if database.is_full(path) else refused)  # `room` says so
+
+
+def _has_problem(findings: Iterable[Finding]) -> bool:
+    return any(finding.status is Health.PROBLEM for finding in findings)
 
 
 def _checks(
@@ -85,94 +71,78 @@ def _checks(
     store: Store | None,
     environ: Mapping[str, str],
     now: datetime,
-    lacking: Callable[[str], Finding],
-) -> Iterable[Check]:
-    """The checks; where there is no `store`, `lacking` says so of those that need it."""
-    needs_store = partial(_with_store, store, lacking)  # SQLite is asked by each thread on its own
+    reason: Skipped,
+) -> Iterable[tuple[Check, Look]]:
+    """The checks; where there is no `store`, those that need it are skipped for that `reason`."""
     folders = config.playbooks.paths
-    yield needs_store("runs", "history", lambda given: history.check(given, now))
-    yield Check(About("playbooks", "all"), partial(playbooks.check, folders))
-    yield needs_store("playbooks", "tasks", lambda given: playbooks.check_tasks(given, folders))
-    yield from _ssh(config, store, environ, lacking)
-    yield Check(About("ansible", "ansible-playbook"), ansible.check)
-    yield from _vcenters(store, lacking)
-    yield Check(About("cron", "lines"), partial(cron.check, config, store, now))
-    if store is None:
-        yield Check(About("cron", "ticks"), lambda: [lacking("cron")])
-    yield needs_store(
-        "hosts_file",
-        str(config.hosts_file.path),
-        lambda given: hosts_file.check(given, config.hosts_file),
+
+    # SQLite is asked by each thread on its own.
+    def with_store(check: Check, look: Callable[[Store], Iterable[Finding]]) -> tuple[Check, Look]:
+        if store is None:
+            return check, lambda: [Check(check.name, "all").skipped(reason)]
+        return check, partial(look, store)
+
+    yield with_store(Check("runs", "history"), activity.check_runs)
+    yield Check("playbooks", "all"), partial(playbooks.check_playbooks, folders)
+    yield with_store(
+        Check("playbooks", "tasks"), lambda store: playbooks.check_tasks(store, folders)
     )
-    yield needs_store(
-        "snapshots", "settings", lambda given: snapshots.check(given, config.snapshots.log_file)
+    yield from _ssh_keys(config, store, has_agent=bool(environ.get("SSH_AUTH_SOCK")))
+    yield with_store(
+        Check("known_hosts", "file"),
+        lambda store: connections.check_known_hosts(ssh_settings(store, config.ssh).known_hosts),
+    )
+    yield ANSIBLE, playbooks.check_ansible
+    yield from _vcenters(store, reason)
+    yield Check("cron", "lines"), partial(activity.check_cron, config, store, now)
+    if store is None:
+        yield Check("cron", "ticks"), lambda: [Check("cron", "all").skipped(reason)]
+    yield with_store(
+        Check("hosts_file", str(config.hosts_file.path)),
+        lambda store: local_files.check_hosts_file(store, config.hosts_file),
+    )
+    yield with_store(
+        Check("snapshots", "settings"),
+        lambda store: local_files.check_snapshots(store, config.snapshots.log_file),
     )
 
 
-def _with_store(
-    store: Store | None,
-    lacking: Callable[[str], Finding],
-    check: str,
-    subject: str,
-    look: Callable[[Store], Iterable[Finding]],
-) -> Check:
-    """A check that asks the database; without one it says that it could not."""
-    if store is None:
-        return Check(About(check, subject), lambda: [lacking(check)])
-    return Check(About(check, subject), partial(look, store))
-
-
-def _ssh(
-    config: Config,
-    store: Store | None,
-    environ: Mapping[str, str],
-    lacking: Callable[[str], Finding],
-) -> Iterable[Check]:
-    yield Check(About("ssh_key", "ssh"), ssh.check_programs)
+def _ssh_keys(
+    config: Config, store: Store | None, *, has_agent: bool
+) -> Iterable[tuple[Check, Look]]:
+    """A check a key, whoever names it: the config file, hosts, or ssh(1) by itself."""
+    yield Check("ssh_key", "ssh"), connections.check_ssh_programs
     hosts = store.inventory.hosts() if store else []
-    given = [] if config.ssh.key is None else [config.ssh.key]
-    named = dict.fromkeys([*given, *keys.named(hosts, config)])
-    has_agent = bool(environ.get("SSH_AUTH_SOCK"))
+    configured = [] if config.ssh.key is None else [config.ssh.key]
+    named = connections.unique_keys([*configured, *keys.named(hosts, config)])
+
+    def look_at(key: Path) -> Iterable[Finding]:
+        yield connections.check_key(key, has_agent=has_agent)
+
     for key in named:
-        look = partial(ssh.check_key, key.expanduser(), has_agent=has_agent)
-        yield Check(About("ssh_key", str(key)), look)
-    if config.ssh.key is None and not (hosts and all(host.key for host in hosts)):
-        look = partial(_own_keys, config, store, hosts, has_agent=has_agent)
-        yield Check(About("ssh_key", "none"), look)
-    yield _with_store(
-        store,
-        lacking,
-        "known_hosts",
-        "file",
-        lambda given: ssh.check_known_hosts(ssh_settings(given, config.ssh).known_hosts),
-    )
-
-
-def _own_keys(
-    config: Config, store: Store | None, hosts: Sequence[HostRecord], *, has_agent: bool
-) -> Iterable[Finding]:
-    locked = keys.locked_own(hosts, config, store) if store else []
-    for key in locked:
-        yield from ssh.check_key(key, has_agent=has_agent)
-    if not locked:
-        yield About("ssh_key", "none").ok("no key is named: ssh chooses among its own")
-
-
-def _vcenters(store: Store | None, lacking: Callable[[str], Finding]) -> Iterable[Check]:
-    if store is None:
-        yield Check(About("vcenter", "all"), lambda: [lacking("vcenter")])
+        yield Check("ssh_key", str(key)), partial(look_at, key)
+    if config.ssh.key is not None or (hosts and all(host.key for host in hosts)):
         return
-    found = store.inventory.vcenters()
-    for each in found:
-        yield Check(About("vcenter", each.name), partial(vcenters.check, each))
-    if not found:
-        about = About("vcenter", "none")
-        yield Check(about, lambda: [about.ok("there is none: diaken vcenters add")])
+    check = Check("ssh_key", "none")
+
+    def look_at_chosen() -> Iterable[Finding]:
+        locked = connections.unique_keys(keys.locked_own(hosts, config, store)) if store else []
+        for key in locked:
+            if key not in named:
+                yield from look_at(key)
+        if not locked:
+            yield check.ok("no key is named: ssh chooses among its own")
+
+    yield check, look_at_chosen
 
 
-def _not_checked(check: str, for_lack_of: str) -> Finding:
-    return About(check, "all").warning(f"{NOT_CHECKED}{for_lack_of} can't be used")
-
-
-def _nothing_yet(check: str) -> Finding:
-    return About(check, "all").ok(NOTHING_YET)
+def _vcenters(store: Store | None, reason: Skipped) -> Iterable[tuple[Check, Look]]:
+    if store is None:
+        yield Check("vcenter", "all"), lambda: [Check("vcenter", "all").skipped(reason)]
+        return
+    vcenters = store.inventory.vcenters()
+    for vcenter in vcenters:
+        yield Check("vcenter", vcenter.name), partial(connections.check_vcenter, vcenter)
+    if not vcenters:
+        check = Check("vcenter", "none")
+        yield check, lambda: [check.ok("there is none: diaken vcenters add")]

@@ -1,4 +1,4 @@
-"""What a check found, and how a check is carried out so that nothing it meets stops the others."""
+"""What a check found, and how checks are run so that nothing one of them meets stops the others."""
 
 import threading
 import time
@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from diaken_cli.errors import DiakenError
-
-NOT_CHECKED = "not checked: "
-NOTHING_YET = "nothing to look at yet: there is no database"
 
 
 class Health(StrEnum):
@@ -20,68 +17,84 @@ class Health(StrEnum):
     PROBLEM = "problem"
 
 
+class Skipped(StrEnum):
+    """Why a check was not made, in words."""
+
+    NO_CONFIG = "not checked: the config file can't be used"
+    NO_DATABASE = "not checked: the database can't be used"
+    NO_DATABASE_YET = "nothing to look at yet: there is no database"
+
+    @property
+    def health(self) -> Health:
+        """A database that is not there yet is nothing to warn of."""
+        return Health.OK if self is Skipped.NO_DATABASE_YET else Health.WARNING
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: `subject` is what was looked at, `mend` what puts it right."""
+    """One line of the report: of which check and subject, what was found, and what to do about it.
+
+    `skipped` says why nothing was looked at, and is None where something was.
+    """
 
     check: str
     subject: str
     status: Health
-    finding: str
-    mend: str | None = None
-
-
-@dataclass(frozen=True)
-class About:
-    """The check and the subject that findings are about."""
-
-    check: str
-    subject: str
-
-    def ok(self, finding: str) -> Finding:
-        """It is as it should be."""
-        return Finding(self.check, self.subject, Health.OK, finding)
-
-    def warning(self, finding: str, mend: str | None = None) -> Finding:
-        """It works, or may not matter."""
-        return Finding(self.check, self.subject, Health.WARNING, finding, mend)
-
-    def problem(self, finding: str, mend: str | None = None) -> Finding:
-        """Something does not work."""
-        return Finding(self.check, self.subject, Health.PROBLEM, finding, mend)
-
-    def error(self, error: DiakenError) -> Finding:
-        """What a command would end with."""
-        return self.problem(error.message, error.hint)
+    text: str
+    hint: str | None = None
+    skipped: Skipped | None = None
 
 
 @dataclass(frozen=True)
 class Check:
-    """Something to look at; `look` may fail or hang."""
+    """A check by its name in the report, and the file, host or other subject it looks at."""
 
-    about: About
-    look: Callable[[], Iterable[Finding]]
+    name: str
+    subject: str
+
+    def ok(self, text: str) -> Finding:
+        """It is as it should be."""
+        return Finding(self.name, self.subject, Health.OK, text)
+
+    def warning(self, text: str, hint: str | None = None) -> Finding:
+        """It works, or may not matter."""
+        return Finding(self.name, self.subject, Health.WARNING, text, hint)
+
+    def problem(self, text: str, hint: str | None = None) -> Finding:
+        """Something does not work."""
+        return Finding(self.name, self.subject, Health.PROBLEM, text, hint)
+
+    def skipped(self, reason: Skipped) -> Finding:
+        """Nothing was looked at."""
+        return Finding(self.name, self.subject, reason.health, reason.value, skipped=reason)
 
 
-def carry_out(checks: Sequence[Check], seconds: float) -> list[Finding]:
-    """The findings of all checks, in their order; they look at the same time, for `seconds`.
+Look = Callable[[], Iterable[Finding]]
+"""What a check does; it may raise any exception, or never end."""
+
+
+def run_checks(looks: Sequence[tuple[Check, Look]], seconds: float) -> list[Finding]:
+    """The findings of all checks, in their order; they run at the same time, for `seconds`.
 
     A check that does not end is a problem itself (a network file system whose server is gone
     holds whoever looks at it), and so is one that fails unexpectedly.
     """
     found: dict[int, list[Finding]] = {}
 
-    def look(number: int, check: Check) -> None:
+    def run(number: int, check: Check, look: Look) -> None:
         try:
-            found[number] = list(check.look())
+            found[number] = list(look())
         except DiakenError as error:
-            found[number] = [check.about.error(error)]
+            found[number] = [check.problem(error.message, error.hint)]
         except Exception as fault:  # noqa: BLE001  # one check never hides the others
-            said = f"could not be looked at: {type(fault).__name__}: {fault}"
-            found[number] = [check.about.problem(said)]
+            text = f"could not be looked at: {type(fault).__name__}: {fault}"
+            found[number] = [check.problem(text)]
 
     # Daemons, for a thread that hangs must not keep the process.
-    threads = [threading.Thread(target=look, args=each, daemon=True) for each in enumerate(checks)]
+    threads = [
+        threading.Thread(target=run, args=(number, check, look), daemon=True)
+        for number, (check, look) in enumerate(looks)
+    ]
     deadline = time.monotonic() + seconds
     for thread in threads:
         thread.start()
@@ -90,6 +103,6 @@ def carry_out(checks: Sequence[Check], seconds: float) -> list[Finding]:
     late = f"did not end within {seconds:.0f} s"
     return [
         finding
-        for number, check in enumerate(checks)
-        for finding in found.get(number, [check.about.problem(late)])
+        for number, (check, _) in enumerate(looks)
+        for finding in found.get(number, [check.problem(late)])
     ]

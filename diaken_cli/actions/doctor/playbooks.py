@@ -1,46 +1,70 @@
-"""Whether folders and playbooks can be read, and scheduled tasks find theirs.
+"""Whether Ansible runs, playbooks can be read and are nobody else's, and tasks find theirs.
 
 Only YAML is parsed: Ansible's own check takes a second and more for each playbook.
 """
 
 import os
 import shlex
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
 
-from diaken_cli import bounds, files
-from diaken_cli.actions.doctor import exposed
-from diaken_cli.actions.doctor.findings import About, Finding
-from diaken_cli.errors import NotFound
+from diaken_cli import bounds, files, trust
+from diaken_cli.actions.doctor.findings import Check, Finding
+from diaken_cli.actions.trusted import tree
+from diaken_cli.errors import AnsibleNotStarted, NotFound
 from diaken_cli.services.ansible import bounded_yaml, catalog
+from diaken_cli.services.ansible.repository import configuration
+from diaken_cli.services.ansible.version import LEAST, installed
 from diaken_cli.store import Store
+from diaken_cli.trust import Exposure, Who
 
 PARSING_SECONDS = 15.0
 
 
-def check(folders: Sequence[Path]) -> Iterable[Finding]:
+def check_ansible() -> Iterable[Finding]:
+    """Whether there is an ansible-playbook that runs, of a version that diaken supports."""
+    least = ".".join(map(str, LEAST))
+    install = f"{shlex.quote(sys.executable)} -m pip install 'ansible-core>={least}'"
+    try:
+        found = installed()
+    except AnsibleNotStarted as error:
+        check = Check("ansible", "ansible-playbook")
+        yield check.problem(error.message, error.hint or install)
+        return
+    check = Check("ansible", found.program)
+    if found.version is None:
+        yield check.problem(f"it does not tell its version: {found.said}", install)
+    elif found.version < LEAST:
+        yield check.problem(f"ansible-core {found.text}; at least {least} is needed", install)
+    else:
+        yield check.ok(f"ansible-core {found.text}")
+
+
+def check_playbooks(folders: Sequence[Path]) -> Iterable[Finding]:
     """What there is to say of the configured folders, and of all playbooks."""
     for folder in folders:
-        yield from _folder(folder)
-    found = catalog.list_playbooks(folders)
-    wrong = 0
+        yield from _check_folder(folder)
+    faulty = list(_check_unreadable(folders))
+    playbooks = catalog.list_playbooks(folders)
     deadline = time.monotonic() + PARSING_SECONDS
-    for number, playbook in enumerate(found):
+    for number, playbook in enumerate(playbooks):
         if time.monotonic() > deadline:
-            yield About("playbooks", "all").warning(
-                f"{len(found) - number} of {len(found)} were not looked at, for lack of time"
+            left = f"{len(playbooks) - number} of {len(playbooks)}"
+            faulty.append(
+                Check("playbooks", "all").warning(f"{left} were not looked at, for lack of time")
             )
             break
-        if (complaint := parse(playbook.path)) is not None:
-            wrong += 1
-            checked = f"diaken playbooks show {shlex.quote(playbook.name)}"
-            yield About("playbooks", playbook.name).problem(complaint, checked)
-    if not wrong:
-        yield About("playbooks", "all").ok(
-            f"{len(found)} can be read, and are YAML; Ansible's own check of one is"
+        if (fault := parse_fault(playbook.path)) is not None:
+            hint = f"diaken playbooks show {shlex.quote(playbook.name)}"
+            faulty.append(Check("playbooks", playbook.name).problem(fault, hint))
+    yield from faulty
+    if not faulty:
+        yield Check("playbooks", "all").ok(
+            f"{len(playbooks)} can be read, and are YAML; Ansible's own check of one is"
             " `diaken playbooks show NAME`"
         )
 
@@ -48,22 +72,45 @@ def check(folders: Sequence[Path]) -> Iterable[Finding]:
 def check_tasks(store: Store, folders: Sequence[Path]) -> Iterable[Finding]:
     """The scheduled tasks whose playbook, or whose time zone, is not there any more."""
     for task in store.schedules.tasks(include_ended=False):
+        check = Check("playbooks", task.playbook)
         if task.zone_is_lost:
-            yield About("playbooks", task.playbook).problem(
+            yield check.problem(
                 f"task {task.id} ({task.name}) is not started: this machine knows no time zone"
                 f" {task.moment.zone} any more",
-                f"give it another: diaken schedule set {task.id} --timezone ZONE",
+                f"diaken schedule set {task.id} --timezone ZONE",
             )
         try:
             catalog.find(task.playbook, folders)
         except NotFound as missing:
-            yield About("playbooks", task.playbook).problem(
+            yield check.problem(
                 f"task {task.id} ({task.name}) needs it: {missing.message}",
-                f"put it back, or: diaken schedule set {task.id} --playbook P",
+                f"Put it back, or: diaken schedule set {task.id} --playbook P",
             )
 
 
-def parse(path: Path) -> str | None:
+def check_changeable(folder: Path) -> Iterable[Finding]:
+    """A playbooks folder, and the repository it lies in: a line for each kind of who can write.
+
+    What everybody can change is not run, so that is a problem.
+    """
+    check = Check("playbooks", str(folder))
+    cfg = configuration(folder)
+    root = (folder if cfg is None else cfg.parent).resolve()
+    inside = [exposure for path in tree(root) for exposure in trust.of_present(path)]
+    above = [exposure for exposure in trust.above(root) if not exposure.sticky]
+    for who in Who:
+        theirs = [exposure for exposure in inside if exposure.who is who]
+        if theirs:
+            text, fix = _summarize(theirs, root)
+        elif found := next((exposure for exposure in above if exposure.who is who), None):
+            text, fix = found.said, found.fix
+        else:
+            continue
+        finding = check.problem if who is Who.EVERYBODY else check.warning
+        yield finding(f"others can change what is run: {text}", fix)
+
+
+def parse_fault(path: Path) -> str | None:
     """What is wrong with a file of YAML, or None; tags of Ansible's own are no mistake."""
     try:
         bounded_yaml.compose(files.text(path, bounds.PLAYBOOK))
@@ -80,14 +127,40 @@ def parse(path: Path) -> str | None:
     return None
 
 
-def _folder(folder: Path) -> Iterable[Finding]:
-    about = About("playbooks", str(folder))
-    mend = "make it, or say where they are: [playbooks] paths"
+def _check_folder(folder: Path) -> Iterable[Finding]:
+    check = Check("playbooks", str(folder))
+    quoted = shlex.quote(str(folder))
     if not folder.exists():
-        yield about.problem("the folder does not exist", mend)
+        hint = f"mkdir -p {quoted}, or name another folder: [playbooks] paths"
+        yield check.problem("the folder does not exist", hint)
     elif not folder.is_dir():
-        yield about.problem("it is no folder", mend)
+        yield check.problem("it is not a folder", "Name its folder: [playbooks] paths")
     elif not os.access(folder, os.R_OK | os.X_OK):
-        yield about.problem("the folder can't be read", f"chmod u+rx {folder}")
+        yield check.problem("the folder can't be read", f"chmod u+rx {quoted}")
     else:
-        yield from exposed.check_playbooks(folder)
+        yield from check_changeable(folder)
+
+
+def _check_unreadable(folders: Sequence[Path]) -> Iterable[Finding]:
+    """Files by the name of a playbook of which nobody can tell whether they are one.
+
+    What is no file is refused by every command that names it; what only this account can't read
+    may be no playbook at all.
+    """
+    for path, fault in catalog.unreadable_files(folders):
+        check, text = Check("playbooks", str(path)), f"it can't be read: {fault.strerror}"
+        quoted = shlex.quote(str(path))
+        if isinstance(fault, files.Refused):
+            yield check.problem(text, f"Put a file in its place, or: rm {quoted}")
+        else:
+            yield check.warning(text, f"ls -l {quoted}")
+
+
+def _summarize(exposures: Sequence[Exposure], root: Path) -> tuple[str, str]:
+    """The first of some in a folder, how many more, and a command for all of them."""
+    first, more = exposures[0], len(exposures) - 1
+    if not more:
+        return first.said, first.fix
+    command, *change = first.fix.split(" ")[:2]
+    fix = [command, "-R", *change, shlex.quote(str(root))]
+    return f"{first.said}, and {more} more", " ".join(fix)

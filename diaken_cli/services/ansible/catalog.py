@@ -136,14 +136,29 @@ def list_playbooks(paths: Sequence[Path]) -> tuple[Playbook, ...]:
     exist has none.
     """
     found: dict[str, Playbook] = {}
-    entries = [*paths, shipped()]
-    for folder in entries:
-        others = {os.path.abspath(each) for each in entries}  # noqa: PTH100  as os.walk has it
-        for path in _yaml_files(folder, others):
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name not in found and _has_plays(text := _head(path)):
-                found[name] = _described_by(text, name, path, folder)
+    for folder, path in _candidates(paths):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name not in found and _has_plays(text := _head(path)):
+            found[name] = _described_by(text, name, path, folder)
     return tuple(found[name] for name in sorted(found))
+
+
+def unreadable_files(paths: Sequence[Path]) -> Iterator[tuple[Path, OSError]]:
+    """Files by the name of a playbook that can't be read, with the reason: they are in no list."""
+    for _, path in _candidates(paths):
+        try:
+            files.beginning(path, 1)
+        except OSError as fault:
+            yield path, fault
+
+
+def _candidates(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """All files that may be playbooks, each after the entry that it is of."""
+    entries = [*paths, shipped()]
+    others = {os.path.abspath(each) for each in entries}  # noqa: PTH100  as os.walk has it
+    for folder in entries:
+        for path in _yaml_files(folder, others):
+            yield folder, path
 
 
 def _yaml_files(folder: Path, others: Collection[str]) -> Iterator[Path]:

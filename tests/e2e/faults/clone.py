@@ -83,7 +83,7 @@ CLONE = (
         said="has not ended",
         warned="clone could not be undone",
         left=BOTH,
-        mended=cancels_what_goes_on,
+        fixed=cancels_what_goes_on,
     ),
     Fault(
         "The connection breaks before vCenter takes up the clone, which it does a little later",

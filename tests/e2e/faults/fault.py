@@ -32,7 +32,7 @@ class Fault:
     `orders` are given before the deploy, `then` as soon as the step `during` is in `state` and has
     a fact that is `noted`; a change of the database that is to take long is `write`. `world` is the
     fixture that it happens in. `warned` is a part of a warning, `theirs` the hosts
-    that somebody else has added, `mended` what has to be put right before what is left is undone.
+    that somebody else has added, `fixed` what has to be put right before what is left is undone.
     """
 
     what: str
@@ -50,7 +50,7 @@ class Fault:
     warned: str = ""
     left: tuple[tuple[str, str], ...] = ()
     theirs: tuple[str, ...] = ()
-    mended: Order = lambda _: None
+    fixed: Order = lambda _: None
     world: str = "deploying"
     exit: int = 1
 

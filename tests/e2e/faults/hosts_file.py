@@ -1,4 +1,4 @@
-"""What keeps the hosts file from being written, and how that is mended."""
+"""What keeps the hosts file from being written, and how that is fixed."""
 
 import subprocess
 from contextlib import suppress

@@ -52,7 +52,7 @@ def undoing(what: str, then: Order, **more: Any) -> Fault:
     )
 
 
-def line_stays(what: str, then: Order, mended: Order, *orders: Order) -> Fault:
+def line_stays(what: str, then: Order, fixed: Order, *orders: Order) -> Fault:
     """Something keeps the hosts file from being written while the VM is destroyed."""
     failing = order("taskfault", "PowerOnVM_Task", fault="FileLocked")
     return Fault(
@@ -66,7 +66,7 @@ def line_stays(what: str, then: Order, mended: Order, *orders: Order) -> Fault:
         code="file_locked",
         warned="the line of web01 is still in",
         left=HOST,
-        mended=mended,
+        fixed=fixed,
     )
 
 
@@ -184,7 +184,7 @@ UNDO = (
         exit=130,
         warned="disks that this run did not make",
         left=BOTH,
-        mended=detaches_the_disk,
+        fixed=detaches_the_disk,
     ),
     Fault(
         "The known hosts can't be changed any more",

@@ -6,11 +6,9 @@ Each call has an /etc/cron.d of its own, mounted over the machine's in a namespa
 import json
 import os
 import shlex
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +19,16 @@ from diaken_cli.actions.hosts import GivenHost, add_host
 from diaken_cli.actions.inventory import add_environment
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
 from diaken_cli.services import cron
+from diaken_cli.words import RunKind, TargetType
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done
 from tests.lab_fixture import Lab
+from tests.seeding import begin
 
 CHECKS = (
     *("config", "database", "runs", "playbooks", "ssh_key", "known_hosts", "ansible", "vcenter"),
     *("cron", "hosts_file", "snapshots"),
 )
-FIELDS = ["check", "subject", "status", "finding", "mend"]
+FIELDS = ["check", "subject", "status", "finding", "hint"]
 COMMAND = str(Path(DIAKEN[0]).parent / "diaken")  # of the installation under test
 DENIED = "VirtualMachine.State.CreateSnapshot"
 PLAY = "- hosts: all\n  tasks: []\n"
@@ -100,8 +100,13 @@ class Patient(Cli):
         assert all(list(each) == FIELDS for each in rows)
         assert {each["check"] for each in rows} == set(CHECKS)
         has_problem = any(each["status"] == "problem" for each in rows)
+        subjects = {
+            status: {(each["check"], each["subject"]) for each in rows if each["status"] == status}
+            for status in ("ok", "problem")
+        }
+        assert not subjects["ok"] & subjects["problem"], "it contradicts itself"
         assert has_problem == (status == 1)
-        assert all(each["mend"] for each in rows if each["status"] == "problem"), rows
+        assert all(each["hint"] for each in rows if each["status"] == "problem"), rows
         return rows
 
 
@@ -110,9 +115,9 @@ def of(rows: Rows, check: str) -> Rows:
 
 
 def bad(rows: Rows) -> dict[str, str]:
-    """What is not ok, by check: the status and what is said, with what mends it."""
+    """What is not ok, by check: the status and what is said, with the hint."""
     return {
-        each["check"]: f"{each['status']}: {each['finding']} | {each['mend']}"
+        each["check"]: f"{each['status']}: {each['finding']} | {each['hint']}"
         for each in rows
         if each["status"] != "ok"
     }
@@ -203,7 +208,7 @@ def test_many_things_are_broken_at_once(patient: Patient) -> None:
     assert f"ssh-keygen -p -f {patient.key}" in found["ssh_key"]
     lines, ticks = of(rows, "cron")
     assert "it lacks" in lines["finding"]
-    assert lines["mend"] == "diaken scheduler install --yes"
+    assert lines["hint"] == "diaken scheduler install --yes"
     assert "the last one was 30 minutes ago" in ticks["finding"]
 
 
@@ -218,21 +223,39 @@ def test_a_key_that_ssh_chooses_by_itself_is_looked_at(patient: Patient) -> None
     assert "ssh_key" not in bad(patient.rows(status=0))
 
 
-def test_runs_that_died_are_told_with_what_takes_them_up(patient: Patient) -> None:
-    with closing(sqlite3.connect(patient.database, isolation_level=None)) as database:
-        for kind, target in (("deploy", "db07"), ("playbook", "web01")):
-            database.execute(
-                "INSERT INTO run (uid, lock, node, pid, user, trigger, kind, target_type, target,"
-                " playbook, request, status, started_at, hosts, ok_hosts, failed_hosts,"
-                " unreachable_hosts, skipped_hosts) VALUES (?, ?, ?, 1, 'root', 'manual', ?, ?, ?,"
-                " 'update', '{}', 'running', datetime('now'), 0, 0, 0, 0, 0)",
-                (target, target, os.uname().nodename, kind, "host", target),
-            )
+def test_a_deploy_that_died_is_told_of_where_it_left_something(patient: Patient) -> None:
+    """Its process is gone: the doctor settles it, as every command does."""
+    for name, steps in (("db07", ("validate", "register")), ("db08", ("validate",))):
+        run = begin(patient.store, RunKind.DEPLOY, name, target_type=TargetType.VM, playbook=None)
+        for position, step in enumerate(steps):
+            run.step(position, step)
+    begin(patient.store, target="web01", target_type=TargetType.HOST)
     done = patient.examine("--output", "jsonl")
     assert done.status == 0
-    deploy, playbook = of([json.loads(line) for line in done.out.splitlines()], "runs")
-    assert "diaken deploy resume 1, or diaken deploy abort 1" in deploy["mend"]
-    assert "its process died: update on host web01" in playbook["finding"]
+    (deploy,) = of([json.loads(line) for line in done.out.splitlines()], "runs")
+    assert deploy["finding"] == "the deploy of db07 is interrupted, and has left the host"
+    assert deploy["hint"] == "diaken deploy resume 1, or diaken deploy abort 1"
+
+
+def test_a_folder_of_everybodys_a_pipe_and_an_open_key_are_told_of_once(patient: Patient) -> None:
+    patient.folder.chmod(0o777)
+    pipe = patient.playbooks / "pipe.yml"
+    os.mkfifo(pipe)
+    patient.key.chmod(0o666)
+    env = {"DIAKEN_DATABASE": str(patient.database)}
+    rows = json.loads(patient.examine("--json", env=env).out)
+    (config,) = of(rows, "config")
+    assert config["status"] == "problem"  # it lies in that folder, too
+    patient.folder.chmod(0o700)
+    patient.database.chmod(0o666)
+    rows = patient.rows(status=1)
+    (database,) = of(rows, "database")
+    assert database["finding"].startswith("it is not this account's alone: everybody can write")
+    (key,) = [each for each in of(rows, "ssh_key") if each["subject"] == str(patient.key)]
+    assert key["hint"] == f"chmod 600 {patient.key}"
+    (playbook,) = of(rows, "playbooks")[:1]
+    assert playbook["subject"] == str(pipe)
+    assert playbook["status"] == "problem"
 
 
 # ── vCenters ─────────────────────────────────────────────────────────────────────────────────
@@ -263,16 +286,16 @@ def test_vcenters_that_can_not_be_used(in_lab: Patient, lab: Lab) -> None:
         "down": "diaken vcenters set down --server HOST:PORT",
         "no-datacenter": "diaken vcenters set no-datacenter --datacenter D",
     }
-    for name, mend in problems.items():
+    for name, hint in problems.items():
         assert rows[name]["status"] == "problem"
-        assert mend in rows[name]["mend"]
+        assert hint in rows[name]["hint"]
     assert rows["trusting"]["status"] == "warning"
 
     text = in_lab.examine()
     told = text.out.splitlines()
     line = next(number for number, each in enumerate(told) if "wrong-password: " in each)
     assert told[line].startswith("✗ vcenter ")
-    assert told[line + 1].strip().startswith("mend: ")
+    assert told[line + 1].strip().startswith("hint: ")
     assert "6 problems" in text.err
 
 
@@ -312,7 +335,7 @@ def test_what_a_missing_config_file_keeps_from_being_checked_is_one_line(tmp_pat
     (line,) = [line for line in lines if "not checked" in line]
     assert line.startswith("! later")
     assert line.endswith("hosts_file, snapshots: not checked: the config file can't be used")
-    init = f"mend: Write one with: diaken config init --path {new.config_file}"
+    init = f"hint: Write one with: diaken config init --path {new.config_file}"
     assert [each.strip() for each in lines].count(init) == 1
     assert (done.status, done.err) == (1, "1 problem, 1 warning\n")
     rows = json.loads(new.run("doctor", "--json").out)
@@ -327,4 +350,4 @@ def test_what_is_not_there_yet_is_one_line(tmp_path: Path) -> None:
     lines = new.run("doctor").out.splitlines()
     assert len([line for line in lines if "nothing to look at yet" in line]) == 1
     assert not [line for line in lines if "not checked" in line]
-    assert [line for line in lines if line.endswith("mend: diaken environments add PROD")]
+    assert [line for line in lines if line.endswith("hint: diaken environments add PROD")]

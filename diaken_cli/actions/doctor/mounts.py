@@ -1,4 +1,4 @@
-"""Where a file lies: a network file system has no locks that SQLite and runs can rely on.
+"""In which mount a file lies: a network file system has no locks that SQLite and runs can rely on.
 
 https://www.sqlite.org/wal.html: "WAL does not work over a network filesystem."
 """
@@ -55,7 +55,7 @@ def mount_of(path: Path, mountinfo: str) -> Mount | None:
     return found
 
 
-def look_up(path: Path) -> Mount | None:
+def find_mount(path: Path) -> Mount | None:
     """The mount that a path lies in, links followed; None where /proc does not tell."""
     try:
         mountinfo = MOUNTS.read_text(errors="surrogateescape")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.doctor.places import look_up, mount_of
+from diaken_cli.actions.doctor.mounts import find_mount, mount_of
 
 MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:40 / /srv rw - nfs4 nas:/srv rw,vers=4.2
@@ -47,4 +47,4 @@ def test_of_two_mounts_at_one_place_the_later_one_counts() -> None:
 
 def test_without_mounts_nothing_is_said() -> None:
     assert mount_of(Path("/x"), "") is None
-    assert look_up(Path("/dev/shm/x")) is not None
+    assert find_mount(Path("/dev/shm/x")) is not None

@@ -1,4 +1,4 @@
-"""What `doctor` says of cron: one truth, whatever of it can be seen."""
+"""What `doctor` says of cron: one truth, whatever of it can be state."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.doctor.cron import Seen, judge
+from diaken_cli.actions.doctor.activity import CronState, judge_cron
 from diaken_cli.actions.doctor.findings import Health
 from diaken_cli.actions.schedules.status import LATE, SchedulerStatus
 from diaken_cli.services import cron
@@ -52,54 +52,54 @@ def scheduler(minutes_ago: float | None, *, waits: bool = False) -> SchedulerSta
     )
 
 
-ROOT = Seen(Path("/etc/cron.d/diaken"), None, WANTED, "", scheduler(None))
+ROOT = CronState(Path("/etc/cron.d/diaken"), None, WANTED, "", scheduler(None))
 ACCOUNT = replace(ROOT, wanted=None)
 
 
-def told(seen: Seen) -> list[tuple[Health, str]]:
-    return [(each.status, each.finding) for each in judge(seen, NOW)]
+def told(state: CronState) -> list[tuple[Health, str]]:
+    return [(each.status, each.text) for each in judge_cron(state, NOW)]
 
 
 def test_lines_and_ticks_are_as_they_should_be() -> None:
-    for seen in (
+    for state in (
         replace(ROOT, file=WANTED, scheduler=scheduler(1)),
         replace(ROOT, crontab=TICK, scheduler=scheduler(1)),
         replace(ACCOUNT, crontab=TICK, scheduler=scheduler(1)),
     ):
-        assert [status for status, _ in told(seen)] == [OK, OK]
+        assert [status for status, _ in told(state)] == [OK, OK]
 
 
-@pytest.mark.parametrize("seen", [ROOT, ACCOUNT], ids=["root", "account"])
+@pytest.mark.parametrize("state", [ROOT, ACCOUNT], ids=["root", "account"])
 @pytest.mark.parametrize("commented", ["", f"# {TICK}"])
-def test_nothing_ticks(seen: Seen, commented: str) -> None:
-    seen = replace(seen, crontab=commented)
-    ((status, said),) = told(seen)
+def test_nothing_ticks(state: CronState, commented: str) -> None:
+    state = replace(state, crontab=commented)
+    ((status, said),) = told(state)
     assert (status, said.partition(":")[0]) == (WARNING, "cron does not tick")
     for long_ago in (None, 30):
-        ((status, said),) = told(replace(seen, scheduler=scheduler(long_ago, waits=True)))
+        ((status, said),) = told(replace(state, scheduler=scheduler(long_ago, waits=True)))
         assert (status, said) == (PROBLEM, "cron does not tick, and tasks wait for it")
 
 
-@pytest.mark.parametrize("seen", [ROOT, ACCOUNT], ids=["root", "account"])
-def test_something_else_ticks(seen: Seen) -> None:
-    lines, ticks = told(replace(seen, scheduler=scheduler(1, waits=True)))
+@pytest.mark.parametrize("state", [ROOT, ACCOUNT], ids=["root", "account"])
+def test_something_else_ticks(state: CronState) -> None:
+    lines, ticks = told(replace(state, scheduler=scheduler(1, waits=True)))
     assert lines[0] is WARNING
     assert "by hand, or by something else" in lines[1]
     assert ticks == (OK, "the last one is less than 3 minutes ago")
 
 
 def test_cron_has_its_line_and_does_not_tick() -> None:
-    for seen in (replace(ROOT, file=WANTED), replace(ACCOUNT, crontab=TICK)):
-        lines, ticks = told(seen)
+    for state in (replace(ROOT, file=WANTED), replace(ACCOUNT, crontab=TICK)):
+        lines, ticks = told(state)
         assert (lines[0], ticks[0]) == (OK, PROBLEM)
         assert "never one" in ticks[1]
-        _, ticks = told(replace(seen, scheduler=scheduler(30)))
+        _, ticks = told(replace(state, scheduler=scheduler(30)))
         assert "30 minutes ago" in ticks[1]
 
 
 def test_where_there_is_no_cron_it_is_to_be_installed() -> None:
-    (found,) = judge(replace(ACCOUNT, crontab=None), NOW)
-    assert (found.status, (found.mend or "").partition(",")[0]) == (WARNING, "install cron")
+    (found,) = judge_cron(replace(ACCOUNT, crontab=None), NOW)
+    assert (found.status, (found.hint or "").partition(" (")[0]) == (WARNING, "Install cron")
 
 
 def test_it_never_contradicts_itself() -> None:
@@ -111,9 +111,9 @@ def test_it_never_contradicts_itself() -> None:
     crontabs = (None, "", TICK)
     for file, crontab, found in product(files, crontabs, schedulers):
         for wanted in (None, WANTED):
-            seen = Seen(ROOT.path, file if wanted else None, wanted, crontab, found)
-            said = "; ".join(finding for _, finding in told(seen))
+            state = CronState(ROOT.path, file if wanted else None, wanted, crontab, found)
+            said = "; ".join(finding for _, finding in told(state))
             ticked = "less than 3 minutes ago" in said
             has_line = "has its line" in said or "should call each minute" in said
             assert ("does not tick" in said) + ticked + has_line <= 1, said
-            assert all(each.mend for each in judge(seen, NOW) if each.status is not OK)
+            assert all(each.hint for each in judge_cron(state, NOW) if each.status is not OK)

@@ -1,0 +1,177 @@
+"""Files of this machine: the config file, passwords of Ansible, /etc/hosts, the log of snapshots.
+
+Whether they can be read and written, and by nobody else where they decide what is run.
+"""
+
+import os
+import shlex
+import stat
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from diaken_cli import files, trust
+from diaken_cli.actions.doctor.findings import Check, Finding
+from diaken_cli.actions.inventory import write_block
+from diaken_cli.actions.trusted import exposures_of_vault
+from diaken_cli.actions.writing import TEMPORARY
+from diaken_cli.config import Config, load
+from diaken_cli.config.places import asked_file, searched
+from diaken_cli.config.sections import AnsibleConfig, HostsFileConfig
+from diaken_cli.errors import ConfigurationError
+from diaken_cli.services import credentials
+from diaken_cli.services.hosts_file import left_by_killed
+from diaken_cli.store import Store
+
+OPEN_TO_CHANGES = stat.S_IWGRP | stat.S_IWOTH
+WRITE_SECONDS = 60.0
+"""How long a write may take: an unfinished file that is younger may be somebody's right now."""
+RETENTION = "snapshot_retention_hours"
+NOT_WRITABLE = "as an account that may write it; or turn it off: [hosts_file] enabled = false"
+
+
+# ── what can be changed by others ────────────────────────────────────────────────────────────
+
+
+def check_exposure(check: Check, path: Path, what: str) -> Iterable[Finding]:
+    """A warning for the first by which others could change a file, or exchange it."""
+    for exposure in trust.around(path):
+        if not exposure.sticky:
+            yield check.warning(f"others can change {what}: {exposure.said}", exposure.fix)
+            return
+
+
+def check_command_exposure(check: Check, command: str, what: str) -> Iterable[Finding]:
+    """The same for a command that prints a password: its program, and files that it is given."""
+    for path in credentials.files_of(command, os.environ):
+        yield from check_exposure(check, path, what)
+
+
+# ── the config file, and what it names ───────────────────────────────────────────────────────
+
+
+def read_config(
+    explicit: Path | None, environ: Mapping[str, str]
+) -> tuple[Config | None, list[Finding]]:
+    """The configuration, None where it can't be used, and what was found: a line a mistake."""
+    requested = asked_file(explicit, environ) or searched(explicit, environ)[0]
+    check = Check("config", str(requested))
+    try:
+        config = load(explicit, environ)
+    except ConfigurationError as error:
+        hint = error.hint or "Correct it; a file with every key: diaken config init --path FILE"
+        return None, [check.problem(line, hint) for line in error.message.splitlines()]
+    if config.path is None:
+        return config, [check.ok("there is none: every key is at its default")]
+    return config, list(_check_config_file(config.path, len(config.sources)))
+
+
+def _check_config_file(path: Path, keys: int) -> Iterable[Finding]:
+    check = Check("config", str(path))
+    if path.stat().st_mode & OPEN_TO_CHANGES:
+        yield check.warning(
+            "other accounts can change it, and it names commands that are run",
+            f"chmod go-w {shlex.quote(str(path))}",
+        )
+    else:
+        yield check.ok(f"{keys} key{'' if keys == 1 else 's'} set, here or in the environment")
+    yield from check_unfinished_writes(check, path.parent)
+
+
+def check_unfinished_writes(check: Check, folder: Path) -> Iterable[Finding]:
+    """Files that a killed write has left: nothing reads them, and only a person can remove them."""
+    left = sorted(path for path in folder.glob(f"{TEMPORARY}*") if _is_unfinished(path))
+    if left:
+        names = " ".join(shlex.quote(str(path)) for path in left)
+        count = "a file" if len(left) == 1 else f"{len(left)} files"
+        yield check.warning(f"a write that was killed left {count} in {folder}", f"rm {names}")
+
+
+def _is_unfinished(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False  # it was somebody's, and has just got its name
+    return stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > WRITE_SECONDS
+
+
+def check_ansible_passwords(config: AnsibleConfig) -> Iterable[Finding]:
+    """What the config file names for Ansible's passwords."""
+    command = shlex.join(config.become_password_command)
+    check = Check("config", "become_password_command")
+    yield from check_command_exposure(check, command, "what prints sudo's password")
+    if config.vault_password_file is not None:
+        yield from _check_vault_password(Path(config.vault_password_file))
+
+
+def _check_vault_password(path: Path) -> Iterable[Finding]:
+    check = Check("config", str(path))
+    for exposure in exposures_of_vault(path):
+        text = f"others can change what opens the vaults: {exposure.said}"
+        yield check.problem(text, exposure.fix)
+        return
+    try:
+        mode = path.stat().st_mode
+        files.check_regular(path)  # Ansible would wait at a pipe
+    except OSError as fault:
+        hint = "Name the right one: [ansible] vault_password_file"
+        yield check.problem(f"it can't be read: {fault.strerror}", hint)
+        return
+    if mode & 0o077 and not os.access(path, os.X_OK):
+        text = f"other accounts can read the password of the vaults (mode {mode & 0o7777:04o})"
+        yield check.warning(text, f"chmod 600 {shlex.quote(str(path))}")
+
+
+# ── the hosts file, and the log of snapshots ─────────────────────────────────────────────────
+
+
+def check_hosts_file(store: Store, config: HostsFileConfig) -> Iterable[Finding]:
+    """Whether it is in step with the inventory, and can be written.
+
+    Raises Conflict, AccessError.
+    """
+    check = Check("hosts_file", str(config.path))
+    if not config.enabled:
+        yield check.ok("turned off: [hosts_file] enabled = false")
+        return
+    if left := left_by_killed(config.path):
+        names = ", ".join(map(str, left))
+        yield check.warning(f"a write that was killed left {names}", "diaken hosts sync")
+    outcome = write_block(store, config.path, dry_run=True)
+    if outcome.refused is not None:
+        raise outcome.refused
+    for warning in outcome.warnings:
+        yield check.warning(warning, f"Take the line out of {config.path}")
+    writable = _is_writable(config.path)
+    if outcome.changed:
+        sync = "diaken hosts sync"
+        hint = sync if writable else f"{sync}, {NOT_WRITABLE}"
+        yield check.problem("it is out of step with the inventory", hint)
+    elif not writable:
+        hint = f"Run diaken {NOT_WRITABLE}"
+        yield check.warning("it is in step, but can't be written by this account", hint)
+    else:
+        yield check.ok(f"in step: {outcome.hosts} host{'' if outcome.hosts == 1 else 's'}")
+
+
+def _is_writable(path: Path) -> bool:
+    target = path.resolve()
+    folder = os.access(target.parent, os.W_OK | os.X_OK)
+    return folder and (not target.exists() or os.access(target, os.W_OK))
+
+
+def check_snapshots(store: Store, log_file: Path | None) -> Iterable[Finding]:
+    """For how long automatic snapshots are kept, and whether they can be logged."""
+    hours = store.inventory.settings()[RETENTION]
+    yield Check("snapshots", RETENTION).ok(f"automatic ones are kept for {hours} h")
+    if log_file is None:
+        return
+    check = Check("snapshots", str(log_file))
+    place = log_file if log_file.exists() else log_file.parent
+    if not place.exists():
+        hint = f"mkdir -p {shlex.quote(str(log_file.parent))}"
+        yield check.problem("the log's folder does not exist", hint)
+    elif log_file.is_dir() or not os.access(place, os.W_OK):
+        yield check.problem("the log can't be written", "Name another: [snapshots] log_file")
+    else:
+        yield check.ok("the log can be written")

@@ -1,0 +1,83 @@
+"""What the doctor says of cron and of runs."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from diaken_cli.actions.doctor import activity
+from diaken_cli.actions.doctor.findings import Finding, Health
+from diaken_cli.actions.here import now
+from diaken_cli.config import load
+from diaken_cli.services import cron as crontab
+from diaken_cli.store import Store
+from diaken_cli.words import RunKind, RunStatus, StepStatus, TargetType
+from tests.integration.doctor.findings import only, told
+from tests.seeding import Seeded, begin
+
+
+def test_cron(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "cron"
+    config = load(None, {"HOME": str(tmp_path), "DIAKEN_DATABASE": str(store.path)})
+
+    def look() -> list[Finding]:
+        return list(activity.check_cron(config, store, now(), path=file))
+
+    assert told(look()).startswith("warning: cron does not tick")
+    file.write_text("# by hand\n")
+    assert "not made by diaken" in told(look())
+    wanted = crontab.lines(crontab.program(), crontab.environment(config), user="root")
+    file.write_text(wanted)
+    assert "never one" in told(look())
+    assert only(activity.check_cron(config, None, now(), path=file)).status is Health.OK
+    store.beside("tick").touch()
+    assert [each.status for each in look()] == [Health.OK] * 2
+    file.write_text(wanted.replace(str(crontab.program()), "/opt/old/diaken"))
+    assert told(look()).endswith("| diaken scheduler install --yes")
+    file.write_text(wanted)
+    store.schedules.pause(now() + timedelta(hours=1))
+    assert "diaken scheduler resume" in told(look())
+
+
+def died(store: Store, *, holds: bool, kind: RunKind = RunKind.PLAYBOOK) -> Seeded:
+    """A run whose process died, a deploy before it had changed anything."""
+    run = begin(store, kind, "web01", playbook=None if kind is RunKind.DEPLOY else "update")
+    store.claims.interrupt(run.id, run.attempt.lock, now(), remains=holds)
+    return run
+
+
+def test_runs_that_died_and_left_nothing_are_not_told_of(store: Store) -> None:
+    died(store, holds=False)
+    died(store, holds=False, kind=RunKind.DEPLOY)
+    assert only(activity.check_runs(store)).text == "none has left anything"
+
+
+def test_a_run_that_died_is_told_of_as_long_as_it_holds_its_hosts(store: Store) -> None:
+    run = died(store, holds=True)
+    found = told(activity.check_runs(store))
+    assert found.startswith("warning: its process died, and it holds its hosts: update on")
+    assert found.endswith(f"| diaken history cancel {run.id}")
+    (remains,) = store.claims.remains(run.id)
+    store.claims.free(remains, None)
+    assert only(activity.check_runs(store)).status is Health.OK
+
+
+@pytest.mark.parametrize("ending", [RunStatus.FAILED, RunStatus.CANCELED, RunStatus.INTERRUPTED])
+def test_a_deploy_is_told_of_as_long_as_it_has_left_something(
+    store: Store, ending: RunStatus
+) -> None:
+    run = begin(store, RunKind.DEPLOY, "db07", target_type=TargetType.VM, playbook=None)
+    run.step(0, "validate")
+    run.step(1, "register")
+    run.step(2, "clone", StepStatus.FAILED)
+    run.end(ending)
+    for _ in range(3):  # runs without leftovers don't hide it
+        died(store, holds=False)
+    found = told(activity.check_runs(store))
+    assert found.startswith(
+        f"warning: the deploy of db07 is {ending}, and has left the host, the VM"
+    )
+    assert found.endswith(f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}")
+    for step in ("register", "clone"):
+        store.recorder.end_step(run.id, step, StepStatus.UNDONE, None, now())
+    assert only(activity.check_runs(store)).status is Health.OK

@@ -1,0 +1,95 @@
+"""What the doctor says of SSH keys and known hosts."""
+
+import subprocess
+from pathlib import Path
+
+from diaken_cli.actions.doctor import connections
+from diaken_cli.actions.doctor.findings import Finding, Health
+from tests.integration.doctor.findings import only, told
+
+
+def test_keys(tmp_path: Path) -> None:
+    def look(*, has_agent: bool = False) -> list[Finding]:
+        return [connections.check_key(key, has_agent=has_agent)]
+
+    def make(passphrase: str) -> None:
+        key.unlink(missing_ok=True)
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(key)]
+        subprocess.run(keygen, check=True, timeout=30)
+
+    key = tmp_path / "key"
+    assert "No such file" in told(look())
+    make("a passphrase")
+    assert told(look()).startswith("problem: it has a passphrase")
+    assert told(look(has_agent=True)).startswith("warning: it has a passphrase")
+    make("")
+    assert only(look()).status is Health.OK
+    key.chmod(0o640)
+    assert f"(mode 0640): ssh refuses it | chmod 600 {key}" in told(look())
+    key.chmod(0o600)
+    key.write_text("no key\n")
+    assert "it is no private key" in told(look())
+    key.unlink()
+    key.mkdir()
+    assert "it can't be read" in told(look())
+
+
+def test_known_hosts(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    assert only(connections.check_known_hosts(file)).status is Health.OK
+    file.write_text("\n")
+    assert only(connections.check_known_hosts(file)).status is Health.OK
+    file.write_text("this is no key\n")
+    assert f"mv {file} {file}.damaged" in told(connections.check_known_hosts(file))
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")],
+        check=True,
+        timeout=30,
+    )
+    file.write_text(f"10.0.0.1 {(tmp_path / 'key.pub').read_text()}")
+    assert only(connections.check_known_hosts(file)).text == "1 key of hosts"
+    file.unlink()
+    file.mkdir()
+    assert "can't be read and written" in told(connections.check_known_hosts(file))
+    assert "no host's key is remembered" in told(connections.check_known_hosts(Path("/dev/null")))
+
+
+def test_one_key_has_one_finding_whatever_is_wrong_with_it(tmp_path: Path) -> None:
+    """All of it is in one line, the worst decides, and each hint is a command."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    key = folder / "id"
+    keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+    subprocess.run(keygen, check=True, timeout=30)
+    key.chmod(0o666)
+    found = connections.check_key(key, has_agent=False)
+    assert (found.status, found.text) == (
+        Health.PROBLEM,
+        "other accounts can open it (mode 0666): ssh refuses it",
+    )
+    assert found.hint == f"chmod 600 {key}"
+    folder.chmod(0o777)
+    found = connections.check_key(key, has_agent=False)
+    assert found.text.endswith(
+        f"; others can change the key: everybody can write {folder} (mode 0777)"
+    )
+    assert found.hint == f"chmod 600 {key}; chmod go-w {folder}"
+    subprocess.run(["sh", "-c", found.hint], check=True, timeout=30)
+    assert connections.check_key(key, has_agent=False).status is Health.OK
+    folder.chmod(0o777)
+    assert connections.check_key(key, has_agent=False).status is Health.WARNING
+
+
+def test_known_hosts_that_others_can_change_are_not_fine_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text("\n")
+    file.chmod(0o666)
+    found = only(connections.check_known_hosts(file))
+    assert found.status is Health.WARNING
+    assert found.hint == f"chmod go-w {file}"
+
+
+def test_a_key_has_one_name() -> None:
+    home = Path.home()
+    names = [Path("~/.ssh/id"), home / ".ssh/id", home / ".ssh/../.ssh/id", Path("/other")]
+    assert connections.unique_keys(names) == [home / ".ssh/id", Path("/other")]
