@@ -5,10 +5,9 @@ import sys
 # Most calls are ticks of cron with nothing due: what costs time is imported where it is used.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
-
     from diaken_cli.errors import DiakenError, UsageError
     from diaken_cli.render.output import Output
+    from diaken_cli.signals import Signals
 
 
 def main() -> None:
@@ -20,6 +19,9 @@ def main() -> None:
         from diaken_cli.completion import answering
 
         sys.exit(answering.main(shell, arguments))
+    from diaken_cli.signals import Signals
+
+    signals = Signals().install()
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:  # they were closed: `>&-`
         _open_what_is_closed()
     if arguments == ["--version"]:  # typer would cost five times as much
@@ -35,55 +37,74 @@ def main() -> None:
     status = tick.main(arguments)
     if status is not None:
         os._exit(_flushed(status))  # the interpreter's own end costs a tick a sixth of its time
-    status = _flushed(run(arguments))
+    status = _flushed(run(arguments, signals))
     gc.disable()  # what is imported is not looked through once more at the end
+    signals.ignore()
     sys.exit(status)
 
 
-def run(arguments: list[str]) -> int:
-    """Carry out one call; whatever goes wrong is said once, and gives the exit status."""
+def run(arguments: list[str], signals: "Signals | None" = None) -> int:
+    """Carry out one call; whatever goes wrong is said once, and gives the exit status.
+
+    Without `signals` those of this process are left alone.
+    """
     import io
-    import signal
 
     import typer
 
-    from diaken_cli.commands import app
     from diaken_cli.errors import Canceled, DiakenError, unexpected
-    from diaken_cli.render.output import is_plain, perhaps_unheard
+    from diaken_cli.render.output import json_is_begun, perhaps_unheard
+    from diaken_cli.signals import Signals
 
+    signals = signals or Signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
     _dump_no_core()
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1)
-        signal.signal(signal.SIGHUP, _interrupt)
     try:
-        status = typer.main.get_command(app).main(
-            arguments,
-            prog_name="diaken",
-            standalone_mode=False,
-            color=False if is_plain(sys.stdout, no_color="--no-color" in arguments) else None,
-        )
-        with perhaps_unheard(sys.stdout):
-            pass  # what was printed is flushed
+        try:
+            signals.start_raising()
+            status = _invoke(arguments)
+            with perhaps_unheard(sys.stdout):
+                pass  # what was printed is flushed
+        finally:
+            signals.stop_raising()
     except typer.Abort:
         return _given_up(arguments)
     except typer.TyperException as fault:
         return _failed(_usage(fault), arguments)
     except DiakenError as error:
         return _failed(error, arguments)
-    except KeyboardInterrupt:
-        return _failed(Canceled("stopped"), arguments)
-    except SystemExit as left:
-        if not isinstance(left.__context__, BrokenPipeError):
-            raise
-        # Typer's answer to a reader that went away (`diaken … | head`): 1 would be a failure.
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # it has wrapped them
-        return 0  # nothing more can be said to it
+    except BrokenPipeError:  # `diaken … | head`: nothing more can be said to it
+        return 0
+    except KeyboardInterrupt as fault:
+        return _failed(Canceled.by(fault), arguments, as_data=not json_is_begun())
     except Exception as fault:  # noqa: BLE001  # the last resort: no traceback reaches a script
+        if signals.received:  # what was imported just then has made another error of it
+            return _failed(Canceled(f"stopped by {signals.received}"), arguments)
         return _failed(unexpected(fault), arguments)
-    return status if isinstance(status, int) else 0
+    return status
+
+
+def _invoke(arguments: list[str]) -> int:
+    """As typer's own `main`, which would end with 130 and not a word on an interrupt."""
+    import typer
+
+    from diaken_cli.commands import app
+    from diaken_cli.render.output import is_plain
+
+    plain = is_plain(sys.stdout, no_color="--no-color" in arguments)
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context(
+            "diaken", [*arguments], color=False if plain else None
+        ) as context:
+            command.invoke(context)
+    except typer.Exit as left:
+        return int(left.exit_code)
+    except EOFError:  # at a question
+        raise typer.Abort from None
+    return 0
 
 
 def _dump_no_core() -> None:
@@ -94,11 +115,7 @@ def _dump_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
-def _interrupt(_signal: int, _frame: "FrameType | None") -> None:
-    raise KeyboardInterrupt
-
-
-def _failed(error: "DiakenError", arguments: list[str]) -> int:
+def _failed(error: "DiakenError", arguments: list[str], *, as_data: bool = True) -> int:
     from contextlib import suppress
 
     if "--debug" in arguments:
@@ -106,7 +123,7 @@ def _failed(error: "DiakenError", arguments: list[str]) -> int:
 
         traceback.print_exc()
     with suppress(OSError):  # nobody can be told
-        _output(arguments).failure(error)
+        _output(arguments).failure(error, as_data=as_data)
     return error.exit_status
 
 

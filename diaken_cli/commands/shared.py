@@ -291,10 +291,7 @@ def command(
                 for prefix, options in shared.items()
             }
             common = built.pop("common")
-            try:
-                function(Call(common, _output(common)), **values, **built)
-            except KeyboardInterrupt as fault:  # typer would end with 130, and not a word
-                raise Canceled.by(fault) from None
+            function(Call(common, _output(common)), **values, **built)
 
         call.__name__ = function.__name__
         call.__doc__, examples = parse(function.__doc__ or "")

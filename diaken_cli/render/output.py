@@ -163,11 +163,16 @@ class Output:
         self.err.print(Text("warning: ", style="yellow") + Text(escape_control(message)))
 
     def failure(
-        self, error: DiakenError, *, printed: bool = False, hosts_told: bool = False
+        self,
+        error: DiakenError,
+        *,
+        printed: bool = False,
+        hosts_told: bool = False,
+        as_data: bool = True,
     ) -> None:
         """Say what went wrong: on standard error, and as JSON unless a run was `printed`.
 
-        `hosts_told`: the reasons of the hosts have been.
+        `hosts_told`: the reasons of the hosts have been. Not `as_data` where there is JSON already.
         """
         from rich.text import Text
 
@@ -179,7 +184,7 @@ class Output:
         self.err.print(text)
         if error.hint:  # a command in it can be copied
             self.err.print(Text(escape_control(error.hint), style="dim"), soft_wrap=True)
-        if not printed:
+        if as_data and not printed:
             self.failure_as_data(error)
 
     def failure_as_data(self, error: DiakenError) -> None:
@@ -196,7 +201,15 @@ class Output:
 
 def print_json(document: Any) -> None:
     """Write the one JSON document of a call."""
-    sys.stdout.write(_json(document, indent=2) + "\n")
+    global _json_is_begun  # as the stream, it is the process's own
+    text = _json(document, indent=2) + "\n"
+    _json_is_begun = True
+    sys.stdout.write(text)
+
+
+def json_is_begun() -> bool:
+    """Whether the one JSON document of this call has been written, or a part of it."""
+    return _json_is_begun
 
 
 def print_json_line(shape: Shape) -> None:
@@ -249,6 +262,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return utc(value)
     raise TypeError(f"not JSON: {type(value).__name__}")
+
+
+_json_is_begun = False
 
 
 @contextmanager

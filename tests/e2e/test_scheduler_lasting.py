@@ -1,7 +1,6 @@
 """What lasts is told once, then once a day, and once when it is over: days of cron, in no time."""
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,11 +37,8 @@ def cli(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 
 @pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator["At"]:
+def at(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> "At":
     """Calls the command so many hours later: its exit status, and its lines for cron's mail."""
-
-    # `run` takes SIGTERM and SIGHUP for itself; it is given back what it found.
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
 
     def call(hours: float, *arguments: str) -> tuple[int, list[str]]:
         moment = START + timedelta(hours=hours)
@@ -53,9 +49,7 @@ def at(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> It
             status = int(ended.code or 0)
         return status, capfd.readouterr().err.splitlines()
 
-    yield call
-    for each, handler in before.items():
-        signal.signal(each, handler)
+    return call
 
 
 At = Callable[..., tuple[int, list[str]]]

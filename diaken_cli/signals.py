@@ -1,0 +1,82 @@
+"""SIGINT, SIGTERM and SIGHUP, from the first line of a call to its last: none of them is silent.
+
+A run has handlers of its own while it goes on. Only builtins are imported, for ticks of cron.
+"""
+
+import _signal  # type: ignore[import-not-found]  # `signal` would make enums of its numbers first
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+NAMES = {_signal.SIGINT: "SIGINT", _signal.SIGTERM: "SIGTERM", _signal.SIGHUP: "SIGHUP"}
+AGAIN_SECONDS = 0.01
+SAME_SECONDS = 0.5  # shells, sudo(8) and timeout(1) pass on what the terminal has sent already
+STOPPED = 130
+
+
+class Signals:
+    """The signals of this process: noted while it starts and ends, raised in between.
+
+    What is imported or printed when a signal comes would be left half done by an exception. Who
+    sends another one later does not want to wait for that: it ends the process where it stands.
+    """
+
+    def __init__(self) -> None:
+        self.received: str | None = None
+        self._received_at = 0.0
+        self._raising = False
+        self._installed: list[int] = []
+
+    def install(self) -> "Signals":
+        """Note signals from now on; under nohup(1) and in a script's `&` what is ignored stays."""
+        sys.unraisablehook = self._raise_again
+        for number in NAMES:
+            if number == _signal.SIGTERM or _signal.getsignal(number) is not _signal.SIG_IGN:
+                _signal.signal(number, self._take)
+                self._installed.append(number)
+        return self
+
+    def start_raising(self) -> None:
+        """Raise StoppedBySignal from now on, at once where one was received before."""
+        self._raising = True
+        self._raise_received()
+
+    def stop_raising(self) -> None:
+        """Only note them: what is to be said is being said."""
+        self._raising = False
+
+    def ignore(self) -> None:
+        """The exit status stands: while the interpreter ends, a signal makes no other one of it."""
+        for number in self._installed:
+            _signal.signal(number, _signal.SIG_IGN)
+
+    def _take(self, number: int, _frame: "FrameType | None") -> None:
+        import os
+
+        now = time.monotonic()
+        if self.received is None:
+            self.received, self._received_at = NAMES[number], now
+        elif not self._raising and now - self._received_at > SAME_SECONDS:
+            os._exit(STOPPED)
+        self._raise_if_raising()
+
+    def _raise_if_raising(self, *_: object) -> None:
+        if self._raising:
+            self._raise_received()
+
+    def _raise_received(self) -> None:
+        if self.received is not None:
+            from diaken_cli.errors import StoppedBySignal
+
+            raise StoppedBySignal(self.received)
+
+    def _raise_again(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        """In a callback of Python's own (an import's, say) an exception is lost: raise it later."""
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            _signal.signal(_signal.SIGALRM, self._raise_if_raising)
+            _signal.setitimer(_signal.ITIMER_REAL, AGAIN_SECONDS)
+        else:
+            sys.__unraisablehook__(unraisable)
