@@ -7,7 +7,8 @@ DiakenError                     1    unexpected
 │   └── InvalidInput            2    all the mistakes of a call at once (of one kind: see Mistake)
 ├── PartlyFailed                3    some hosts, snapshots or tasks failed
 ├── ConfigurationError         10    the config file
-│   ├── DatabaseError          10    the database: unreadable, locked, full, corrupt, too new
+│   ├── DatabaseError          10    the database: unreadable, locked, corrupt, too new
+│   │   └── NoRoom             10    … its disk is full
 │   ├── SecretError            10    a secret that can't be obtained
 │   └── AccessError            10    a file or account that lacks a permission
 ├── NotFound                   11    the thing the command is about does not exist
@@ -147,6 +148,10 @@ class DatabaseError(ConfigurationError):
     """The database can't be opened, read or written."""
 
     code = "database"
+
+
+class NoRoom(DatabaseError):
+    """The disk of the database is full."""
 
 
 class SecretError(ConfigurationError):

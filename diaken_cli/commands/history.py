@@ -216,6 +216,18 @@ def cancel(call: Call, run: RunNumber = None) -> None:
     call.output.changed(run_as_json(detail), message)
 
 
+def _give_room_back(call: Call) -> None:
+    from diaken_cli.errors import NoRoom
+
+    try:
+        call.store.database.give_room_back()
+    except NoRoom:  # a database of an older diaken has to be rewritten for it, once
+        call.output.warn(
+            "the database keeps the room of what was removed: to give it back it needs as much"
+            " room as it has content, once. Free some, and prune again."
+        )
+
+
 @command(app)
 def prune(
     call: Call,
@@ -250,6 +262,7 @@ def prune(
         if count or not call.may_ask:
             call.confirm(f"Remove {count} runs with their output?", yes=yes)
         count = call.store.history.remove_old(before)
+        _give_room_back(call)
     said = f"{count} runs {'to remove' if dry_run else 'removed'}, {kept} older ones kept"
     shape = {"dry_run": dry_run, "before": before, "runs": count, "kept": kept}
     call.output.changed(shape, said)

@@ -19,8 +19,8 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import Session
 
 from diaken_cli import files, trust
-from diaken_cli.errors import AccessError, DatabaseError
-from diaken_cli.store import migrate
+from diaken_cli.errors import AccessError, DatabaseError, NoRoom
+from diaken_cli.store import migrate, room
 from diaken_cli.store.copying import copy_whole
 
 BUSY_SECONDS = 30
@@ -72,6 +72,16 @@ class Database:
         with closing(kept):
             yield
 
+    def shorten_log(self) -> None:
+        """Bring SQLite's log into the database, as far as no other process reads it."""
+        with faults(self.path), closing(connect(self.path)) as connection:
+            room.shorten_log(connection)
+
+    def give_room_back(self) -> None:
+        """Shrink the file by what was removed from it; what can't be moved now stays."""
+        with faults(self.path), closing(connect(self.path)) as connection:
+            room.give_back(connection)
+
     def backup(self, target: Path) -> None:
         """Copy the live database whole; `target` must not exist yet, and is 0600.
 
@@ -106,6 +116,7 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA page_size=8192")  # of a new file: less is wasted between outputs
+    room.prepare(connection)
     _use_wal(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
@@ -176,7 +187,7 @@ def _explained(path: Path, fault: BaseException) -> DatabaseError:
     primary = getattr(fault, "sqlite_errorcode", 0) & 0xFF
     # Where even the index of the log beside it finds no room, SQLite speaks of an I/O error.
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _no_room(path)):
-        return DatabaseError(
+        return NoRoom(
             f"no room is left on the disk of the database {path}",
             hint=f"Free some room in {path.parent}; nothing that was stored is lost.",
         )

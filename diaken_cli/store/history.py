@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, func, tuple_
 from sqlmodel import Session, col, select
 
+from diaken_cli.errors import NoRoom
 from diaken_cli.models import (
     Host,
     HostLock,
@@ -177,21 +178,28 @@ class History:
         """Remove the runs that ended before, with all that belongs to them; how many they were.
 
         One that goes on, and a deploy that has left something, stays. Each transaction removes a
-        few hundred, so that runs which go on can write in between.
+        few hundred, so that runs which go on can write in between; fewer where the disk has no
+        room to note so many.
         """
         old = (
             select(Run.id)
             .where(col(Run.started_at) < before, _ended_before(before), ~_leftover())
             .order_by(col(Run.started_at))
-            .limit(AT_A_TIME)
         )
-        removed = 0
+        removed, at_a_time = 0, AT_A_TIME
         while True:
-            with self._database.writing() as session:
-                some = session.exec(old).all()
-                session.execute(delete(Run).where(col(Run.id).in_(some)))
+            try:
+                with self._database.writing() as session:
+                    some = session.exec(old.limit(at_a_time)).all()
+                    session.execute(delete(Run).where(col(Run.id).in_(some)))
+            except NoRoom:
+                if at_a_time == 1:
+                    raise
+                self._database.shorten_log()
+                at_a_time = max(1, at_a_time // 8)
+                continue
             removed += len(some)
-            if len(some) < AT_A_TIME:
+            if len(some) < at_a_time:
                 return removed
 
 

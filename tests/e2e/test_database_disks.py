@@ -2,14 +2,18 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli import DIAKEN, PATIENCE, Cli
+from diaken_cli.words import RunStatus, TaskResult
+from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done
 from tests.e2e.databases import ROOT, fill, findings, mounted, on_small_disk, whole
+from tests.seeding import begin
 
 
 def test_a_disk_that_is_full_before_there_is_a_database(tmp_path: Path) -> None:
@@ -142,3 +146,52 @@ def test_the_doctor_on_a_disk_that_is_full(cli: Cli, leave: int) -> None:
             assert bad["finding"] == "1M or less are left on its disk"
             assert found[-1]["finding"].startswith("whole")
             assert not unchecked
+
+
+RUNS = 60
+OUTPUT = 40_000
+
+
+def seed_runs(cli: Cli) -> int:
+    """Runs with much output; the size of the database with them."""
+    for number in range(RUNS):
+        run = begin(cli.store)
+        run.step(0, "playbook")
+        run.say("web01", f"Task {number}", TaskResult.OK, os.urandom(OUTPUT // 2).hex())
+        run.end(RunStatus.SUCCESS)
+    size = cli.database.stat().st_size
+    assert size > RUNS * OUTPUT / 2
+    return size
+
+
+def prune(cli: Cli) -> Done:
+    done = cli.run("history", "prune", "--older-than", "1d", "--yes")
+    assert done.status == 0, done.err
+    assert f"{RUNS} runs removed" in done.err
+    assert cli.json("history", "list") == []
+    return done
+
+
+@pytest.mark.parametrize("left", [200_000, 400_000])
+def test_old_runs_give_their_room_back_to_a_full_disk(tmp_path: Path, left: int) -> None:
+    with on_small_disk(tmp_path, "8m") as (cli, disk):
+        size = seed_runs(cli)
+        fill(disk, leave=left)
+        prune(cli)
+        assert cli.database.stat().st_size < size / 4
+        assert whole(cli.database)
+
+
+def test_a_database_of_an_older_diaken_is_rewritten_where_there_is_room(tmp_path: Path) -> None:
+    with on_small_disk(tmp_path, "8m") as (cli, disk):
+        with closing(sqlite3.connect(cli.database)) as connection:
+            connection.execute("PRAGMA auto_vacuum=NONE")
+            connection.execute("VACUUM")
+        size = seed_runs(cli)
+        ballast = fill(disk, leave=200_000)
+        assert "keeps the room of what was removed" in prune(cli).err
+        assert cli.database.stat().st_size == size
+        ballast.unlink()
+        cli.json("history", "prune", "--older-than", "1d", "--yes")
+        assert cli.database.stat().st_size < size / 4
+        assert whole(cli.database)
