@@ -40,7 +40,7 @@ def check_runs(store: Store) -> Iterable[Finding]:
     found = [finding for number in sorted(runs) for finding in _check_run(runs[number])]
     yield from found
     if not found:
-        yield Check("runs", "history").ok("none has left anything")
+        yield Check("runs", "history").ok("no unfinished runs")
 
 
 def _check_run(run: RunRecord) -> Iterable[Finding]:
@@ -54,7 +54,7 @@ def _check_run(run: RunRecord) -> Iterable[Finding]:
     elif run.status is RunStatus.INTERRUPTED and run.lock is not None:
         what = run.playbook or run.kind
         yield check.warning(
-            f"its process died, and it holds its hosts: {what} on {run.target_type} {run.target}",
+            f"{what} on {run.target_type} {run.target} died; its hosts are still locked",
             f"diaken history cancel {run.id}",
         )
 

@@ -223,6 +223,27 @@ def test_a_key_that_ssh_chooses_by_itself_is_looked_at(patient: Patient) -> None
     assert "ssh_key" not in bad(patient.rows(status=0))
 
 
+def test_a_key_is_one_finding_by_whichever_names_it_comes(patient: Patient) -> None:
+    """One host names it, in an odd way; for the other ssh chooses it by itself."""
+    ssh_config = patient.folder / "ssh_config"
+    ssh_config.write_text(f"IdentityFile {patient.key}\n")
+    patient.configure(f'[ssh]\nextra_args = ["-F", "{ssh_config}"]')
+    add_host(
+        patient.store,
+        name="web02",
+        given=GivenHost(
+            ip="10.77.0.10", environment="PROD", key=f"{patient.playbooks}/../{patient.key.name}"
+        ),
+        now=now(),
+        hosts_file=patient.hosts_file,
+        emit=lambda event: None,
+    )
+    patient.make_key("a passphrase")
+    (key,) = of(patient.rows(status=1), "ssh_key")
+    assert key["subject"] == str(patient.key)
+    assert "it has a passphrase" in key["finding"]
+
+
 def test_a_deploy_that_died_is_told_of_where_it_left_something(patient: Patient) -> None:
     """Its process is gone: the doctor settles it, as every command does."""
     for name, steps in (("db07", ("validate", "register")), ("db08", ("validate",))):

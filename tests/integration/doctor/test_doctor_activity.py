@@ -49,13 +49,13 @@ def died(store: Store, *, holds: bool, kind: RunKind = RunKind.PLAYBOOK) -> Seed
 def test_runs_that_died_and_left_nothing_are_not_told_of(store: Store) -> None:
     died(store, holds=False)
     died(store, holds=False, kind=RunKind.DEPLOY)
-    assert only(activity.check_runs(store)).text == "none has left anything"
+    assert only(activity.check_runs(store)).text == "no unfinished runs"
 
 
 def test_a_run_that_died_is_told_of_as_long_as_it_holds_its_hosts(store: Store) -> None:
     run = died(store, holds=True)
     found = told(activity.check_runs(store))
-    assert found.startswith("warning: its process died, and it holds its hosts: update on")
+    assert found.startswith("warning: update on group web01 died; its hosts are still locked")
     assert found.endswith(f"| diaken history cancel {run.id}")
     (remains,) = store.claims.remains(run.id)
     store.claims.free(remains, None)
