@@ -318,7 +318,7 @@ def _asked(
 
 def _ask_how_often(ask: Questions) -> str | None:
     """What `--every` would say; None for once."""
-    from diaken_cli.timing import looks_like_moment, well_formed
+    from diaken_cli.timing import looks_like_moment, normalize_rule
 
     def rule(text: str) -> None:
         if looks_like_moment(text):
@@ -327,7 +327,7 @@ def _ask_how_often(ask: Questions) -> str | None:
                 " monthly, or a rule"
             )
         try:
-            well_formed(text)
+            normalize_rule(text)
         except ValueError as fault:
             raise ValueError(f"{fault}; or once. The time is asked for next") from None
 

@@ -1,6 +1,7 @@
 """When something is due: a moment in a time zone, and the moments of a rule that repeats it."""
 
-from diaken_cli.timing.cron_fields import is_cron
+from diaken_cli.timing.advice import Advice, advise, advise_as_typed
+from diaken_cli.timing.cron import is_cron
 from diaken_cli.timing.descriptions import describe
 from diaken_cli.timing.moments import (
     Moment,
@@ -9,40 +10,36 @@ from diaken_cli.timing.moments import (
     machine_zone,
     parse_moment,
 )
-from diaken_cli.timing.pitfalls import comes_more_often, skipped_months
 from diaken_cli.timing.recurrence import (
-    first_of_cron,
-    in_step,
+    first_moment_of_cron,
+    has_own_moments,
+    is_same_series,
     latest_instant,
     misfired,
-    names_its_moments,
     next_instant,
+    normalize_rule,
     parse_rule,
     upcoming,
-    well_formed,
 )
-from diaken_cli.timing.unlikely import Unlikely, unlikely, unlikely_as_typed
 
 __all__ = [
+    "Advice",
     "Moment",
-    "Unlikely",
-    "comes_more_often",
+    "advise",
+    "advise_as_typed",
     "describe",
-    "first_of_cron",
-    "in_step",
+    "first_moment_of_cron",
+    "has_own_moments",
     "is_cron",
+    "is_same_series",
     "is_zone",
     "latest_instant",
     "looks_like_moment",
     "machine_zone",
     "misfired",
-    "names_its_moments",
     "next_instant",
+    "normalize_rule",
     "parse_moment",
     "parse_rule",
-    "skipped_months",
-    "unlikely",
-    "unlikely_as_typed",
     "upcoming",
-    "well_formed",
 ]

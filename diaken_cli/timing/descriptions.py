@@ -6,10 +6,10 @@ What can't be said in a few words without losing something is shown as the rule 
 import calendar
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, time
+from datetime import time
 from zoneinfo import ZoneInfo
 
-from diaken_cli.timing.moments import Moment, shown
+from diaken_cli.timing.moments import Moment, shown, without_zone
 from diaken_cli.timing.rules import SHORTER_THAN_A_DAY, Rule, read_rule
 
 UNITS = {
@@ -20,7 +20,7 @@ UNITS = {
     "MONTHLY": ("monthly", "months"),
     "YEARLY": ("yearly", "years"),
 }
-ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
+NUMBERED = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
 MOST_LISTED = 4  # times of day
 WEEKDAYS = (0, 1, 2, 3, 4)
 WEEKEND = (5, 6)
@@ -28,56 +28,63 @@ EACH_DAY = (0, 1, 2, 3, 4, 5, 6)
 END_OF_DAY = time(23, 59, 59)
 
 
-def describe(rule: str, moment: Moment, *, zone: bool = True) -> str:
+def describe(rule: str, start: Moment, *, zone: bool = True) -> str:
     """A stored rule from its first moment on, in words, or as it is; the zone may be left out."""
-    read = read_rule(rule, lambda wall: wall.replace(tzinfo=UTC))
-    whole = _simplified(read.completed(moment.wall))
-    if whole.frequency in SHORTER_THAN_A_DAY:
-        said = _elapsed(whole, moment)
+    simple = _simplified(read_rule(rule).completed(start.wall))
+    if simple.frequency in SHORTER_THAN_A_DAY:
+        words = _elapsed(simple, start)
     else:
-        said = _on_the_clock(whole, f" {moment.zone}" if zone else "")
-    if said is None:
-        return rule
-    return ", ".join([*said, *_end(whole, moment.zone)])
+        words = _on_the_clock(simple, f" {start.zone}" if zone else "")
+    return rule if words is None else ", ".join([*words, *_end(simple, start.zone)])
+
+
+def ordinal(number: int) -> str:
+    """A number as 1st, 2nd, 11th."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0)
+    return f"{number}{ending or 'th'}"
 
 
 def _simplified(rule: Rule) -> Rule:
     """The same moments by the most frequent FREQ that has them: each Tuesday is weekly."""
     if rule.interval > 1 or rule.positions or rule.week_numbers or rule.year_days:
         return rule
-    frequency, numbered = rule.frequency, any(which for _, which in rule.weekdays)
+    frequency = rule.frequency
     if rule.month_days and frequency in ("DAILY", "YEARLY"):
         # Each month is named, or a day of one that is not.
         frequency = "MONTHLY" if frequency == "DAILY" or not rule.months else frequency
-    elif rule.weekdays and not numbered and frequency not in SHORTER_THAN_A_DAY:
+    elif rule.weekdays and not (rule.has_numbered_weekdays or frequency in SHORTER_THAN_A_DAY):
         frequency = "WEEKLY"
     elif frequency in ("MONTHLY", "YEARLY") and not (rule.weekdays or rule.month_days):
         frequency = "DAILY"  # each day of the months that it names
     if frequency == "MONTHLY" and rule.months:
         frequency = "YEARLY"
-    if frequency == "WEEKLY" and tuple(day for day, _ in rule.weekdays) == EACH_DAY:
+    if frequency == "WEEKLY" and _days_of_week(rule) == EACH_DAY:
         return replace(rule, frequency="DAILY", weekdays=())
     return replace(rule, frequency=frequency)
 
 
+# ── how often ────────────────────────────────────────────────────────────────────────────────
+
+
 def _elapsed(rule: Rule, start: Moment) -> list[str] | None:
-    """What counts hours or minutes, and from when where the full hour is none of its moments."""
+    """A rule that counts hours or minutes, and from when on where that is no full hour."""
     if rule.hours or rule.seconds or rule.weekdays or rule.month_days or rule.year_days:
         return None
-    said = [_each(rule)]
-    if not rule.minutes and not _on_the_hour(rule, start):
-        said = [f"{_each(rule)} from {shown(start.wall).partition(' ')[2]}"]
-    if rule.minutes:
-        step = 60 // len(rule.minutes)
-        if rule.frequency != "HOURLY" or rule.interval > 1:
-            return None
-        if len(rule.minutes) > 1 and rule.minutes == tuple(range(0, 60, step)):
-            said = [f"each {step} minutes" if step > 1 else "each minute"]
-        elif len(rule.minutes) <= MOST_LISTED:
-            said += [f"at {_and(f':{minute:02}' for minute in rule.minutes)}"]
-        else:
-            return None
-    return said + _in_months(rule)
+    if not rule.minutes:
+        from_start = f" from {shown(start.wall).partition(' ')[2]}"
+        return [
+            f"{_each(rule)}{'' if _on_the_hour(rule, start) else from_start}",
+            *_in_months(rule),
+        ]
+    if rule.frequency != "HOURLY" or rule.interval > 1:
+        return None
+    step = 60 // len(rule.minutes)
+    if len(rule.minutes) > 1 and rule.minutes == tuple(range(0, 60, step)):
+        return [_each_of("MINUTELY", step), *_in_months(rule)]
+    if len(rule.minutes) > MOST_LISTED:
+        return None
+    minutes = _and(f":{minute:02}" for minute in rule.minutes)
+    return [_each(rule), f"at {minutes}", *_in_months(rule)]
 
 
 def _on_the_hour(rule: Rule, start: Moment) -> bool:
@@ -88,7 +95,7 @@ def _on_the_hour(rule: Rule, start: Moment) -> bool:
 
 
 def _on_the_clock(rule: Rule, zone: str) -> list[str] | None:
-    """What comes by the day: how often, on which days, at which times."""
+    """A rule that comes by the day: how often, on which days, at which times."""
     days, times = _days(rule), _times(rule)
     return None if days is None or times is None else [*days, f"{times}{zone}"]
 
@@ -102,21 +109,20 @@ def _days(rule: Rule) -> list[str] | None:
             return [_each(rule), *_in_months(rule)] if plain and not rule.positions else None
         case "WEEKLY":
             return _in_a_week(rule)
-    on = _in_a_month(rule)
-    if on is None or (rule.frequency == "MONTHLY" and rule.months):
+    days = _in_a_month(rule)
+    if days is None or (rule.frequency == "MONTHLY" and rule.months):
         return None
     if rule.frequency == "YEARLY" and not rule.months:
         # Without a month a numbered weekday is counted in the year: the first one is as clear.
         numbered = rule.weekdays and not rule.month_days and not rule.positions
-        return [_each(rule), f"{on} of the year"] if numbered else None
-    of = f" of {_months(rule)}" if rule.months else ""
-    return [_each(rule), f"{on}{of}"]
+        return [_each(rule), f"{days} of the year"] if numbered else None
+    return [_each(rule), f"{days} of {_months(rule)}" if rule.months else days]
 
 
 def _in_a_week(rule: Rule) -> list[str] | None:
-    days = tuple(day for day, _ in rule.weekdays)
     if rule.positions or rule.month_days:
         return None
+    days = _days_of_week(rule)
     if rule.interval > 1:
         # Where the week begins on another day, other days go together.
         if rule.months or rule.week_start:
@@ -131,31 +137,39 @@ def _in_a_month(rule: Rule) -> str | None:
     if rule.weekdays and rule.month_days:
         return None
     if rule.positions:
-        return _chosen_in_a_month(rule)
+        return _by_position(rule)
     if rule.month_days:
-        return f"on the {_and(map(_day_of_month, _from_the_first(rule.month_days)))}"
-    named = []
-    for day, which in sorted(rule.weekdays, key=lambda each: (each[1] < 0, each[1], each[0])):
-        if which not in ORDINALS:
+        in_order = sorted(rule.month_days, key=lambda day: (day < 0, day))
+        return f"on the {_and(map(_day_of_month, in_order))}"
+    names = []
+    for day, number in sorted(rule.weekdays, key=lambda item: (item[1] < 0, item[1], item[0])):
+        if number not in NUMBERED:
             return None
-        named.append(f"{ORDINALS[which]} {calendar.day_name[day]}")
-    return f"on the {_and(named)}"
+        names.append(f"{NUMBERED[number]} {calendar.day_name[day]}")
+    return f"on the {_and(names)}"
 
 
-def _chosen_in_a_month(rule: Rule) -> str | None:
-    """What BYSETPOS takes: the last weekday, or the last of 28 to 30."""
-    if rule.frequency != "MONTHLY" or len(_times_of(rule)) > 1 or len(rule.positions) > 1:
+def _by_position(rule: Rule) -> str | None:
+    """The day that BYSETPOS takes: the last weekday, or the last of 28 to 30."""
+    if rule.frequency != "MONTHLY" or len(_times_of_day(rule)) > 1 or len(rule.positions) > 1:
         return None
     position = rule.positions[0]
-    days = tuple(day for day, which in rule.weekdays if not which)
-    if len(days) == len(rule.weekdays) > 0 and position in ORDINALS:
+    days = _days_of_week(rule)
+    if days and not rule.has_numbered_weekdays and position in NUMBERED:
         group = {WEEKDAYS: "weekday", WEEKEND: "day of a weekend", EACH_DAY: "day"}.get(days)
         group = calendar.day_name[days[0]] if len(days) == 1 else group
-        return f"on the {ORDINALS[position]} {group}" if group else None
-    first, last = rule.month_days[:1], rule.month_days[-1:]
-    if position == -1 and first == (28,) and rule.month_days == tuple(range(28, last[0] + 1)):
-        return f"on the {_day_of_month(last[0])}, or the last day of a shorter month"
+        return f"on the {NUMBERED[position]} {group}" if group else None
+    last = rule.month_days[-1] if rule.month_days else 0
+    if position == -1 and rule.month_days == tuple(range(28, last + 1)) != ():
+        return f"on the {_day_of_month(last)}, or the last day of a shorter month"
     return None
+
+
+# ── parts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _days_of_week(rule: Rule) -> tuple[int, ...]:
+    return tuple(day for day, _ in rule.weekdays)
 
 
 def _in_months(rule: Rule) -> list[str]:
@@ -163,24 +177,23 @@ def _in_months(rule: Rule) -> list[str]:
 
 
 def _months(rule: Rule) -> str:
-    return _and(calendar.month_name[each] for each in rule.months)
+    return _and(calendar.month_name[month] for month in rule.months)
 
 
 def _times(rule: Rule) -> str | None:
     """The times of day: a few one by one, more of them from the first to the last."""
-    times = _times_of(rule)
+    times = _times_of_day(rule)
     if len(times) <= MOST_LISTED:
-        return _and(f"{each:%H:%M:%S}".removesuffix(":00") for each in times)
-    minutes = [each.hour * 60 + each.minute for each in times]
+        return _and(f"{named:%H:%M:%S}".removesuffix(":00") for named in times)
+    minutes = [named.hour * 60 + named.minute for named in times]
     step = minutes[1] - minutes[0]
     if minutes != list(range(minutes[0], minutes[-1] + 1, step)) or times[0].second:
         return None
-    hours, rest = divmod(step, 60)
-    each = _each_of("HOURLY", hours) if not rest else _each_of("MINUTELY", step)
-    return f"{each} from {times[0]:%H:%M} to {times[-1]:%H:%M}"
+    often = _each_of("MINUTELY", step) if step % 60 else _each_of("HOURLY", step // 60)
+    return f"{often} from {times[0]:%H:%M} to {times[-1]:%H:%M}"
 
 
-def _times_of(rule: Rule) -> list[time]:
+def _times_of_day(rule: Rule) -> list[time]:
     return [
         time(hour, minute, second)
         for hour in rule.hours
@@ -194,7 +207,7 @@ def _end(rule: Rule, zone: str) -> list[str]:
         return [f"{rule.count} times in all" if rule.count > 1 else "once"]
     if rule.until is None:
         return []
-    there = rule.until.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    there = without_zone(rule.until.astimezone(ZoneInfo(zone)))
     return [f"until {there:%Y-%m-%d}" if there.time() == END_OF_DAY else f"until {shown(there)}"]
 
 
@@ -207,16 +220,10 @@ def _each_of(frequency: str, interval: int) -> str:
     return one if interval == 1 else f"each {interval} {several}"
 
 
-def _from_the_first(days: Iterable[int]) -> list[int]:
-    return sorted(days, key=lambda each: (each < 0, each))
-
-
 def _day_of_month(day: int) -> str:
     if day == -1:
         return "last day"
-    number = abs(day)
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number not in (11, 12, 13) else 0, "th")
-    return f"{number}{ending}" if day > 0 else f"{number}{ending} to last day"
+    return ordinal(day) if day > 0 else f"{ordinal(-day)} to last day"
 
 
 def _and(names: Iterable[str]) -> str:

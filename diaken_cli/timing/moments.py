@@ -1,25 +1,37 @@
-"""A moment as people write it, local to a zone -> an instant; what DST skips or repeats is asked.
+"""A moment as people write it, local to a zone -> an instant: `2026-12-01 03:00`, `sun 03:00`.
 
-What is refused raises ValueError with a sentence that says what would be right.
+Parsed here and not by dateutil, which guesses (`10/11` is a day of October) and takes a time that a
+change of clocks skips or repeats. What is refused raises ValueError with a sentence that says what
+is right.
 """
 
+import calendar
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from diaken_cli.timing.clock import EXAMPLES, OFFSET, TimeOfDay, read_offset, read_time_of_day
 from diaken_cli.units import parse_duration
 
+EXAMPLES = "2026-12-01 03:00, 03:00, tomorrow 03:00, sun 03:00, +2h"
+SHORTEST_WEEKDAY = 3  # letters
+LARGEST_OFFSET = timedelta(hours=24)  # exclusive, by ISO 8601
 FARTHEST = timedelta(days=36525)  # a hundred years
 FOLDER_OF_ZONES = "zoneinfo/"
+SECOND = timedelta(seconds=1)
 
+_OFFSET = r"Z|UTC|[+-]\d\d(?::?\d\d)?"  # of ISO 8601, and what `date -u` prints
 _WRITTEN = re.compile(
-    rf"(\d{{4}}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?) ?({OFFSET})?",
+    rf"(\d{{4}}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?) ?({_OFFSET})?",
     re.ASCII | re.IGNORECASE,
 )
+_TIME_OF_DAY = re.compile(
+    rf"(?:([a-z]+)\s+)?(\d{{1,2}}:\d\d(?::\d\d)?)(?: ?({_OFFSET}))?", re.ASCII | re.IGNORECASE
+)
+_WEEKDAYS = [name.lower() for name in calendar.day_name]
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,33 @@ class Moment:
     instant: datetime
 
 
+@dataclass(frozen=True)
+class TimeOfDay:
+    """A time of day, and the days, counted from today, of which the first one to come is meant.
+
+    `offset` is that of the clock that shows it, None for the clock of the zone.
+    """
+
+    time: time
+    days_ahead: range
+    weekday: int | None = None
+    offset: timedelta | None = None
+
+    def next_wall(self, clock: tzinfo, now: datetime) -> datetime:
+        """The first day on which that time is still to come; the last one where it is on none."""
+        today = now.astimezone(clock).date()
+        days = [today + timedelta(days=ahead) for ahead in self.days_ahead]
+        walls = [
+            datetime.combine(day, self.time)
+            for day in days
+            if self.weekday in (None, day.weekday())
+        ]
+        for wall in walls:
+            if max(as_instant(wall, clock, fold) for fold in (0, 1)) > now:
+                return wall
+        return walls[-1]
+
+
 def parse_moment(text: str, zone: str, now: datetime) -> Moment:
     """A moment after `now`, on the clock of the zone: `2026-12-01 03:00`, `sun 03:00`, `+2h`.
 
@@ -46,43 +85,70 @@ def parse_moment(text: str, zone: str, now: datetime) -> Moment:
     if text.startswith("+"):
         duration = timedelta(seconds=parse_duration(text[1:]))
         return moment_of((now + duration).replace(microsecond=0), zone)
-    spoken = read_time_of_day(text)
-    if spoken is not None:
-        offset = spoken.offset
-        clock = region if offset is None else timezone(offset)
-        wall = _next_wall(spoken, clock, now)
+    time_of_day = parse_time_of_day(text)
+    if time_of_day is not None:
+        offset = time_of_day.offset
+        wall = time_of_day.next_wall(region if offset is None else timezone(offset), now)
     else:
         wall, offset = _parse_written(text)
     if not now - FARTHEST < wall.replace(tzinfo=UTC) < now + FARTHEST:
         raise ValueError(f"{text!r} is more than a hundred years away")
-    if offset is not None and offset not in _offsets(wall, region):
-        found = moment_of((wall - offset).replace(tzinfo=UTC), zone)
-        wall, fold = found.wall, found.fold
-    elif offset is not None:
+    if offset is None:
+        fold = _fold_of_only_instant(wall, region)
+    elif offset in _offsets(wall, region):
         fold = _offsets(wall, region).index(offset)
     else:
-        fold = _undisputed(wall, region)
+        shown_there = moment_of((wall - offset).replace(tzinfo=UTC), zone)
+        wall, fold = shown_there.wall, shown_there.fold
     instant = as_instant(wall, region, fold)
     if instant <= now:
-        there = now.astimezone(region)
-        raise ValueError(f"{text!r} is in the past: it is {shown(_naive(there))} in {zone}")
+        there = without_zone(now.astimezone(region))
+        raise ValueError(f"{text!r} is in the past: it is {shown(there)} in {zone}")
     return Moment(wall, zone, fold, instant)
+
+
+def parse_time_of_day(text: str) -> TimeOfDay | None:
+    """A time of day, alone or on a named day: `03:00`, `sun 03:00Z`; None for any other form."""
+    found = _TIME_OF_DAY.fullmatch(text.strip().lower())
+    if found is None:
+        return None
+    day, clock, written_offset = found.groups()
+    offset = None if written_offset is None else _parse_offset(written_offset, text)
+    try:
+        hour, minute, second = map(int, f"{clock}:0".split(":")[:3])
+        at = time(hour, minute, second)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a valid time: {clock} is on no clock") from None
+    match day:
+        case None:
+            return TimeOfDay(at, range(2), offset=offset)
+        case "today":
+            return TimeOfDay(at, range(1), offset=offset)
+        case "tomorrow":
+            return TimeOfDay(at, range(1, 2), offset=offset)
+    if len(day) >= SHORTEST_WEEKDAY:
+        for number, weekday in enumerate(_WEEKDAYS):
+            if weekday.startswith(day):
+                return TimeOfDay(at, range(8), number, offset)
+    raise ValueError(f"{text!r} is not a valid time: {day!r} is no day, write such as {EXAMPLES}")
 
 
 def looks_like_moment(text: str) -> bool:
     """Whether that is written as a moment is, valid or not."""
     text = text.strip()
     try:
-        spoken = read_time_of_day(text)
+        time_of_day = parse_time_of_day(text)
     except ValueError:
         return True
-    return spoken is not None or text.startswith("+") or _WRITTEN.fullmatch(text) is not None
+    return time_of_day is not None or text.startswith("+") or _WRITTEN.fullmatch(text) is not None
 
 
-def moment_of(instant: datetime, zone: str) -> Moment:
-    """An instant, as the clock of a zone shows it."""
-    there = instant.astimezone(load_zone(zone))
-    return Moment(_naive(there), zone, there.fold, instant.astimezone(UTC))
+def shown(wall: datetime) -> str:
+    """A wall time as it can be typed again; seconds only where there are some."""
+    return f"{wall:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+
+
+# ── zones ────────────────────────────────────────────────────────────────────────────────────
 
 
 def load_zone(name: str) -> ZoneInfo:
@@ -104,19 +170,28 @@ def is_zone(name: str) -> bool:
 
 def machine_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
     """The name of this machine's time zone: `TZ`, else where /etc/localtime leads to, else UTC."""
-    named = environ.get("TZ", "").removeprefix(":")
-    if not named and localtime.exists():
-        named = str(localtime.resolve()).partition(FOLDER_OF_ZONES)[2]
-    elif not named:
-        named = "UTC"
+    name = environ.get("TZ", "").removeprefix(":")
+    if not name and localtime.exists():
+        name = str(localtime.resolve()).partition(FOLDER_OF_ZONES)[2]
+    elif not name:
+        name = "UTC"
     try:
-        load_zone(named)
+        load_zone(name)
     except ValueError:
         raise ValueError(
             "this machine's time zone has no name: say one with --timezone, or"
             " `[scheduler] timezone`"
         ) from None
-    return named
+    return name
+
+
+# ── walls and instants ───────────────────────────────────────────────────────────────────────
+
+
+def moment_of(instant: datetime, zone: str) -> Moment:
+    """An instant, as the clock of a zone shows it."""
+    there = instant.astimezone(load_zone(zone))
+    return Moment(without_zone(there), zone, there.fold, instant.astimezone(UTC))
 
 
 def as_instant(wall: datetime, region: tzinfo, fold: int) -> datetime:
@@ -130,39 +205,33 @@ def first_instant(wall: datetime, region: tzinfo) -> datetime:
     So what is repeated counts the first time, and what is skipped the moment the gap ends.
     """
     instant = as_instant(wall, region, 0)
-    if not is_skipped(wall, region):
+    if not _is_skipped(wall, region):
         return instant
-    before, after = as_instant(wall, region, 1), instant
-    offset = after.astimezone(region).utcoffset()
-    while after - before > timedelta(seconds=1):  # clocks change at a whole second
-        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-        if middle.astimezone(region).utcoffset() == offset:
-            after = middle
-        else:
-            before = middle
-    return after
+    before, offset = as_instant(wall, region, 1), instant.astimezone(region).utcoffset()
+    seconds = bisect_left(  # clocks change at a whole second
+        range((instant - before) // SECOND),
+        True,  # noqa: FBT003
+        key=lambda second: (before + second * SECOND).astimezone(region).utcoffset() == offset,
+    )
+    return before + seconds * SECOND
 
 
-def is_skipped(wall: datetime, region: tzinfo) -> bool:
-    """Whether no clock of the region ever shows that."""
-    return _naive(as_instant(wall, region, 0).astimezone(region)) != wall
+def without_zone(aware: datetime) -> datetime:
+    """The wall that an aware time shows."""
+    return aware.replace(tzinfo=None, fold=0)
 
 
-def shown(wall: datetime) -> str:
-    """A wall time as it can be typed again; seconds only where there are some."""
-    return f"{wall:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+def _is_skipped(wall: datetime, region: tzinfo) -> bool:
+    return without_zone(as_instant(wall, region, 0).astimezone(region)) != wall
 
 
-def _next_wall(spoken: TimeOfDay, region: tzinfo, now: datetime) -> datetime:
-    """The first day on which that time is still to come; the last one where it is on none."""
-    days = spoken.days(now.astimezone(region).date())
-    walls = [datetime.combine(day, spoken.time) for day in days]
-    to_come = (wall for wall in walls if _latest_instant(wall, region) > now)
-    return next(to_come, walls[-1])
+def _offsets(wall: datetime, region: ZoneInfo) -> tuple[timedelta, timedelta]:
+    """The offsets from UTC with fold 0 and 1; they differ where DST skips or repeats the moment."""
+    first, second = (wall.replace(tzinfo=region, fold=fold).utcoffset() for fold in (0, 1))
+    return first or timedelta(), second or timedelta()
 
 
-def _latest_instant(wall: datetime, region: tzinfo) -> datetime:
-    return max(as_instant(wall, region, fold) for fold in (0, 1))
+# ── parts of the text ────────────────────────────────────────────────────────────────────────
 
 
 def _parse_written(text: str) -> tuple[datetime, timedelta | None]:
@@ -172,47 +241,47 @@ def _parse_written(text: str) -> tuple[datetime, timedelta | None]:
             f"{text!r} is not a valid time: write it as {EXAMPLES},"
             " or with an offset as 2026-12-01T03:00+01:00"
         )
-    day, time, offset = found.groups()
+    day, clock, offset = found.groups()
     try:
-        wall = datetime.fromisoformat(f"{day} {re.split('[.,]', time)[0]}")  # by whole seconds
+        wall = datetime.fromisoformat(f"{day} {re.split('[.,]', clock)[0]}")  # by whole seconds
     except ValueError as fault:
         raise ValueError(f"{text!r} is not a valid time: {fault}") from None
-    return wall, None if offset is None else read_offset(offset, text)
+    return wall, None if offset is None else _parse_offset(offset, text)
 
 
-def _undisputed(wall: datetime, region: ZoneInfo) -> int:
-    """Fold 0, where exactly one instant is meant."""
+def _parse_offset(offset: str, text: str) -> timedelta:
+    """How far a clock is ahead of UTC: `Z`, `UTC`, `+02`, `+0530`, `-03:00`; `text` contains it."""
+    if offset.upper() in ("Z", "UTC"):
+        return timedelta()
+    minutes = int(offset[3:].removeprefix(":") or 0)
+    ahead = timedelta(hours=int(offset[1:3]), minutes=minutes)
+    if ahead >= LARGEST_OFFSET or minutes >= 60:
+        raise ValueError(f"{text!r} is not a valid time: no clock is {offset} of UTC")
+    return -ahead if offset[0] == "-" else ahead
+
+
+def _fold_of_only_instant(wall: datetime, region: ZoneInfo) -> int:
+    """Fold 0; raises ValueError where a change of clocks skips the moment or repeats it."""
     first, second = _offsets(wall, region)
     if first == second:
         return 0
-    one, other = (f"{wall:%Y-%m-%dT%H:%M:%S}{_sign(each)}" for each in (first, second))
-    if not is_skipped(wall, region):
+    one, other = (f"{wall:%Y-%m-%dT%H:%M:%S}{_sign(offset)}" for offset in (first, second))
+    if not _is_skipped(wall, region):
         raise ValueError(
             f"{shown(wall)} happens twice in {region}, as its clocks are set back: write {one}"
             f" for the first time, or {other} for the second"
         )
-    after = first_instant(wall, region).astimezone(region)
-    before = _naive(after) - (second - first)
+    after = without_zone(first_instant(wall, region).astimezone(region))
+    before = after - (second - first)
+    by_one, by_other = (
+        f"{shown(without_zone(as_instant(wall, region, fold).astimezone(region)))} there"
+        for fold in (0, 1)
+    )
     raise ValueError(
         f"{shown(wall)} does not exist in {region}: its clocks are set forward from"
-        f" {before:%H:%M} to {after:%H:%M}. Write {shown(_naive(after))}, or settle it by an"
-        f" offset: {other} is {_there(wall, region, 1)}, {one} is {_there(wall, region, 0)}"
+        f" {before:%H:%M} to {after:%H:%M}. Write {shown(after)}, or settle it by an"
+        f" offset: {other} is {by_other}, {one} is {by_one}"
     )
-
-
-def _offsets(wall: datetime, region: ZoneInfo) -> tuple[timedelta, timedelta]:
-    """The offsets from UTC with fold 0 and 1; they differ where DST skips or repeats the moment."""
-    first, second = (wall.replace(tzinfo=region, fold=fold).utcoffset() for fold in (0, 1))
-    return first or timedelta(), second or timedelta()
-
-
-def _there(wall: datetime, region: ZoneInfo, fold: int) -> str:
-    there = as_instant(wall, region, fold).astimezone(region)
-    return f"{shown(_naive(there))} there"
-
-
-def _naive(aware: datetime) -> datetime:
-    return aware.replace(tzinfo=None, fold=0)
 
 
 def _sign(offset: timedelta) -> str:

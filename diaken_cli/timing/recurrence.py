@@ -1,18 +1,20 @@
-"""A rule, a first moment and a zone -> the next instant, without a walk from the beginning.
+"""A rule and its first moment -> the instants at which it comes.
 
-Rules of a day or longer count on the wall: what a change of clocks skips comes at the first moment
-after the gap, what it repeats the first time. Shorter ones count elapsed time.
+dateutil finds the days and times of a rule of a day or longer on a clock that never changes; here
+they are put on the zone's clock: what a change of clocks skips comes at the first moment after the
+gap, what it repeats the first time. Shorter rules count elapsed time, by arithmetic: dateutil knows
+no zone, and would walk each minute of the years since the first moment.
+
+dateutil is imported where it is used: most commands need no instant.
 """
 
-import calendar
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from diaken_cli.timing.cron_fields import cron_rule, is_cron
-from diaken_cli.timing.daily_form import refuse_elapsed_by_day
+from diaken_cli.timing.cron import cron_rule, is_cron
 from diaken_cli.timing.moments import (
     Moment,
     as_instant,
@@ -20,105 +22,113 @@ from diaken_cli.timing.moments import (
     load_zone,
     looks_like_moment,
     moment_of,
+    without_zone,
 )
 from diaken_cli.timing.rules import (
     SHORTER_THAN_A_DAY,
     Rule,
-    days_of_year,
+    in_utc,
     read_rule,
-    week_of,
+    refuse_unreliable,
     write_rule,
 )
 
 FIRST_WITHIN = timedelta(days=8 * 366)  # 29 February comes within eight years
-NEXT_WITHIN = timedelta(days=36525)  # a rule that did not come again by then has ended
-STEPS_WITHOUT_ANY = 100_000  # of a rule that counts elapsed time; about a quarter of a second
+NEXT_WITHIN = 100  # years; a rule that did not come again by then has ended
+CALENDAR_REPEATS = 400  # years after which the same dates are the same days of the week
+MISSES = 100_000  # steps of elapsed time without a match, after which there is none
 NO_WALL = datetime(2000, 1, 1)  # noqa: DTZ001  midnight, where no first moment is known
-ONE_BEFORE = timedelta(microseconds=1)
+RESOLUTION = timedelta(microseconds=1)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-def parse_rule(text: str, moment: Moment) -> str:
-    """The rule in its one form, from `moment` on: of a name, of RFC 5545, or of cron's fields.
+# ── the text of a rule ───────────────────────────────────────────────────────────────────────
+
+
+def parse_rule(text: str, start: Moment) -> str:
+    """The stored form of a rule from `start` on: of a name, of RFC 5545, or of cron's fields.
 
     Raises ValueError for one that is malformed, finer than a minute, or never comes, and for one
-    that counts hours or minutes but names hours or days of the clock.
+    that would lose moments.
     """
-    region = load_zone(moment.zone)
-    rule = _read_given(text, lambda wall: first_instant(wall, region), moment.wall)
-    if rule.until is not None and rule.until < moment.instant:
+    region = load_zone(start.zone)
+    rule = _read_typed(text, start.wall, lambda wall: first_instant(wall, region))
+    if rule.until is not None and rule.until < start.instant:
         raise ValueError(f"{text!r} has ended before its first moment")
-    first = next(_instants(rule, moment, moment.instant - MINUTE), None)
-    if first is None or first > moment.instant + FIRST_WITHIN:
+    first = next(_instants(rule, start, start.instant - RESOLUTION), None)
+    if first is None or first > start.instant + FIRST_WITHIN:
         raise ValueError(f"{text!r} never comes, or not within eight years of its first moment")
     return write_rule(rule)
 
 
-def well_formed(text: str) -> str:
-    """The same where no moment is known: what can be said of a rule by itself."""
-    return write_rule(_read_given(text, lambda wall: wall.replace(tzinfo=UTC), NO_WALL))
+def normalize_rule(text: str) -> str:
+    """The stored form of a rule whose first moment is not known. Raises as `parse_rule`."""
+    return write_rule(_read_typed(text, NO_WALL))
 
 
-def names_its_moments(rule: str) -> bool:
-    """Whether a stored rule names days or times itself: its first moment does not decide them."""
-    return read_rule(rule, lambda wall: wall.replace(tzinfo=UTC)).names_its_moments
+def has_own_moments(rule: str) -> bool:
+    """Whether a stored rule has days or times itself: its first moment does not decide them."""
+    return read_rule(rule).has_moments
 
 
-def first_of_cron(text: str, zone: str, since: datetime) -> Moment:
+def first_moment_of_cron(text: str, zone: str, since: datetime) -> Moment:
     """The first moment of cron's fields at or after `since`: they alone say when.
 
     Where a change of clocks skips it: what their rule is to be counted from, so that it comes then.
 
     Raises ValueError as `parse_rule` does.
     """
-    wall = datetime.combine(since.astimezone(load_zone(zone)), time())
-    rule = parse_rule(text, Moment(wall, zone, 0, as_instant(wall, load_zone(zone), 0)))
-    found = next_instant(rule, wall, zone, 0, since - ONE_BEFORE)
+    region = load_zone(zone)
+    midnight = datetime.combine(since.astimezone(region), time())
+    start = Moment(midnight, zone, 0, as_instant(midnight, region, 0))
+    rule = parse_rule(text, start)
+    found = next_instant(rule, start, since - RESOLUTION)
     if found is None:
         raise ValueError(f"{text!r} never comes")
     first = moment_of(found, zone)
-    if next_instant(rule, first.wall, zone, first.fold, found - ONE_BEFORE) == found:
+    if next_instant(rule, first, found - RESOLUTION) == found:
         return first
-    return moment_of(
-        found - MINUTE, zone
-    )  # its wall was skipped, and is earlier than what is shown
+    return moment_of(found - MINUTE, zone)  # the wall was skipped: it is before what is shown
 
 
-def next_instant(
-    rule: str, wall_at: datetime, zone: str, fold: int, after: datetime
-) -> datetime | None:
-    """The first instant of the rule that is later than `after`; None where it has ended."""
-    found = upcoming(rule, wall_at, zone, fold, after, 1)
-    return found[0] if found else None
+def _read_typed(text: str, wall: datetime, to_utc: Callable[[datetime], datetime] = in_utc) -> Rule:
+    """A rule that a person typed. One that was stored is not refused any more."""
+    if looks_like_moment(text):
+        raise ValueError(
+            f"{text!r} is a time, not how often: say daily, weekly or monthly, and the time"
+            " with --at"
+        )
+    rule = read_rule(cron_rule(text) if is_cron(text) else text, to_utc)
+    refuse_unreliable(rule, wall)
+    return rule
 
 
-def upcoming(
-    rule: str | None, wall_at: datetime, zone: str, fold: int, after: datetime, count: int
-) -> list[datetime]:
+# ── the instants of a stored rule ────────────────────────────────────────────────────────────
+
+
+def next_instant(rule: str, start: Moment, after: datetime) -> datetime | None:
+    """The first instant of a rule that is later than `after`; None where it has ended."""
+    return next(iter(upcoming(rule, start, after, 1)), None)
+
+
+def upcoming(rule: str | None, start: Moment, after: datetime, count: int) -> list[datetime]:
     """The next instants later than `after`, at most `count`; without a rule there is one."""
-    region = load_zone(zone)
-    start = as_instant(wall_at, region, fold)
     if rule is None:
-        return [start] if start > after else []
-    read = read_rule(rule, lambda wall: first_instant(wall, region))
-    return list(islice(_instants(read, Moment(wall_at, zone, fold, start), after), count))
+        return [start.instant] if start.instant > after else []
+    return list(islice(_instants(_read_stored(rule, start), start, after), count))
 
 
-def latest_instant(
-    rule: str, wall_at: datetime, zone: str, fold: int, after: datetime, until: datetime
-) -> datetime | None:
+def latest_instant(rule: str, start: Moment, after: datetime, until: datetime) -> datetime | None:
     """The last instant of the rule that is later than `after` and not later than `until`.
 
     It is looked for backwards, in spans that double: a frequent rule is never walked through.
     """
-    region = load_zone(zone)
-    start = Moment(wall_at, zone, fold, as_instant(wall_at, region, fold))
-    read = read_rule(rule, lambda wall: first_instant(wall, region))
+    parsed = _read_stored(rule, start)
     span = MINUTE
     while True:
         since = max(after, until - span)
         found = None
-        for instant in _instants(read, start, since):
+        for instant in _instants(parsed, start, since):
             if instant > until:
                 break
             found = instant
@@ -127,11 +137,10 @@ def latest_instant(
         span *= 2
 
 
-def in_step(rule: str, before: Moment, after: Moment) -> bool:
-    """Whether both first moments are of one series, so that only where it begins is another."""
+def is_same_series(rule: str, before: Moment, after: Moment) -> bool:
+    """Whether a rule comes at the same instants from either moment on, once both have passed."""
     first, later = sorted((before, after), key=lambda moment: moment.instant)
-    just_before = later.instant - ONE_BEFORE
-    found = next_instant(rule, first.wall, first.zone, first.fold, just_before)
+    found = next_instant(rule, first, later.instant - RESOLUTION)
     return before.zone == after.zone and later.instant in (first.instant, found)
 
 
@@ -140,27 +149,26 @@ def misfired(due_at: datetime, grace: int, now: datetime) -> bool:
     return now - due_at > timedelta(seconds=grace)
 
 
-def _read_given(text: str, to_utc: Callable[[datetime], datetime], wall: datetime) -> Rule:
-    """A rule as it was typed. One that was stored is taken as it is."""
-    if looks_like_moment(text):
-        raise ValueError(
-            f"{text!r} is a time, not how often: say daily, weekly or monthly, and the time"
-            " with --at"
-        )
-    rule = read_rule(cron_rule(text) if is_cron(text) else text, to_utc)
-    refuse_elapsed_by_day(rule, wall)
-    return rule
+def comes_on(rule: Rule, day: date) -> bool:
+    """Whether a rule that has days of its own comes on that day, whatever its interval."""
+    midnight = datetime.combine(day, time())
+    of_days = replace(rule, interval=1, hours=(0,), minutes=(0,), seconds=(0,), positions=())
+    found = next(_walls(of_days, midnight, midnight), None)
+    return found is not None and found.date() == day
+
+
+def _read_stored(rule: str, start: Moment) -> Rule:
+    region = load_zone(start.zone)
+    return read_rule(rule, lambda wall: first_instant(wall, region))
 
 
 def _instants(rule: Rule, start: Moment, after: datetime) -> Iterator[datetime]:
-    """What comes after `after`, in order."""
-    region = load_zone(start.zone)
+    """What comes later than `after`, in order."""
     # What is counted is counted from its beginning; anything else goes on near `after`.
     since = start.instant if rule.count else max(start.instant, after)
     completed = rule.completed(start.wall)
-    elapses = rule.frequency in SHORTER_THAN_A_DAY
-    every = (_elapsed if elapses else _on_the_wall)(completed, start, region, since)
-    for number, instant in enumerate(every, 1):
+    expand = _elapsed if rule.frequency in SHORTER_THAN_A_DAY else _on_the_clock
+    for number, instant in enumerate(expand(completed, start, since), 1):
         if rule.until is not None and instant > rule.until:
             return
         if instant > after:
@@ -172,129 +180,123 @@ def _instants(rule: Rule, start: Moment, after: datetime) -> Iterator[datetime]:
 # ── a day or longer ──────────────────────────────────────────────────────────────────────────
 
 
-def _on_the_wall(
-    rule: Rule, start: Moment, region: ZoneInfo, since: datetime
-) -> Iterator[datetime]:
-    latest = start.instant - MINUTE
+def _on_the_clock(rule: Rule, start: Moment, since: datetime) -> Iterator[datetime]:
+    region = load_zone(start.zone)
+    latest = start.instant - RESOLUTION
     # Two days before: a moment that was skipped comes later than the wall says.
-    for wall in _walls(rule, start.wall, since.astimezone(region).date() - 2 * DAY):
-        if wall < start.wall:
-            continue
+    for wall in _walls(rule, start.wall, without_zone(since.astimezone(region)) - 2 * DAY):
         # Which one of two is meant was said of the first moment alone.
         instant = start.instant if wall == start.wall else first_instant(wall, region)
-        if instant > latest and instant >= start.instant:
+        if instant > latest:
             latest = instant
             yield instant
 
 
-def _walls(rule: Rule, start: datetime, since: date) -> Iterator[datetime]:
-    times = [
-        time(hour, minute, second)
-        for hour in rule.hours
-        for minute in rule.minutes
-        for second in rule.seconds
-    ]
-    number = _period_of(rule, start.date(), since)
-    last = max(start.date(), since) + NEXT_WITHIN
-    while (period := _period(rule, start.date(), number))[0] <= last:
-        first, length = period
-        days = [first + each * DAY for each in range(length)]
-        days = [day for day in days if rule.falls_on(day)]
-        total = len(days) * len(times)
-        for position in _chosen(rule.positions, total):
-            day, moment = divmod(position, len(times))
-            yield datetime.combine(days[day], times[moment])
-        number += 1
+def _walls(rule: Rule, start: datetime, since: datetime) -> Iterator[datetime]:
+    """The walls of a completed rule at or after both, in order, within a hundred years.
+
+    dateutil walks from its start, so that is the period of the rule in which `since` is. For a rule
+    that comes no more it walks on to the year 9999, which takes ten seconds: moved by a multiple of
+    400 years, which have the same calendar, it is soon there.
+    """
+    from dateutil import rrule
+
+    first = max(start, since)
+    years = (MAXYEAR - NEXT_WITHIN - first.year) // CALENDAR_REPEATS * CALENDAR_REPEATS
+    begin = _period_begin(rule, start.date(), first.date())
+    weekdays = [rrule.weekday(day, number) for day, number in _numbered_weekdays(rule)]
+    if rule.weekdays and not weekdays:
+        return
+    walls = rrule.rrule(
+        getattr(rrule, rule.frequency),
+        dtstart=datetime.combine(begin.replace(year=begin.year + years), time()),
+        interval=rule.interval,
+        wkst=rule.week_start,
+        bymonth=rule.months,
+        byweekno=rule.week_numbers,
+        byyearday=rule.year_days,
+        bymonthday=rule.month_days,
+        byweekday=weekdays,
+        byhour=rule.hours,
+        byminute=rule.minutes,
+        bysecond=rule.seconds,
+        bysetpos=rule.positions,
+    )
+    for later in walls.xafter(first.replace(year=first.year + years), inc=True):
+        wall = later.replace(year=later.year - years)
+        if wall.year > first.year + NEXT_WITHIN:
+            return
+        yield wall
 
 
-def _chosen(positions: tuple[int, ...], total: int) -> list[int] | range:
-    """Which of all there are in a period, from 0."""
-    if not positions:
-        return range(total)
-    found = {each - 1 if each > 0 else total + each for each in positions}
-    return sorted(each for each in found if 0 <= each < total)
-
-
-def _period(rule: Rule, start: date, number: int) -> tuple[date, int]:
-    """The first day of a period, counted from that of `start`, and its length in days."""
-    ahead = number * rule.interval
+def _period_begin(rule: Rule, start: date, day: date) -> date:
+    """The first day of the latest period of the rule, counted from `start`, up to `day`."""
     match rule.frequency:
         case "DAILY":
-            return start + ahead * DAY, 1
+            return day - (day - start).days % rule.interval * DAY
         case "WEEKLY":
-            return week_of(start, rule.week_start) + 7 * ahead * DAY, 7
+            first = start - (start.weekday() - rule.week_start) % 7 * DAY
+            return day - (day - first).days % (7 * rule.interval) * DAY
         case "MONTHLY":
-            year, month = divmod(start.year * 12 + start.month - 1 + ahead, 12)
-            first = date(min(year, MAXYEAR), month + 1, 1)
-            return first, calendar.monthrange(first.year, first.month)[1]
+            months, before = day.year * 12 + day.month - 1, start.year * 12 + start.month - 1
+            year, month = divmod(months - (months - before) % rule.interval, 12)
+            return date(year, month + 1, 1)
         case _:
-            first = date(min(start.year + ahead, MAXYEAR), 1, 1)
-            return first, days_of_year(first.year)
+            return date(day.year - (day.year - start.year) % rule.interval, 1, 1)
 
 
-def _period_of(rule: Rule, start: date, day: date) -> int:
-    """The number of the period in which the day is, or of the one before."""
-    match rule.frequency:
-        case "DAILY":
-            ahead = (day - start).days
-        case "WEEKLY":
-            ahead = (day - week_of(start, rule.week_start)).days // 7
-        case "MONTHLY":
-            ahead = (day.year - start.year) * 12 + day.month - start.month
-        case _:
-            ahead = day.year - start.year
-    return max(0, ahead // rule.interval)
+def _numbered_weekdays(rule: Rule) -> Iterator[tuple[int, int | None]]:
+    """Its weekdays. dateutil takes plain ones beside numbered ones for a further condition."""
+    most = 53 if rule.frequency == "YEARLY" and not rule.months else 5
+    for day, number in rule.weekdays:
+        if not rule.has_numbered_weekdays:
+            yield day, None
+        elif number == 0:
+            yield from ((day, of_all) for of_all in range(1, most + 1))
+        elif abs(number) <= most:
+            yield day, number
 
 
 # ── shorter than a day ───────────────────────────────────────────────────────────────────────
 
 
-def _elapsed(rule: Rule, start: Moment, region: ZoneInfo, since: datetime) -> Iterator[datetime]:
+def _elapsed(rule: Rule, start: Moment, since: datetime) -> Iterator[datetime]:
+    region = load_zone(start.zone)
+    origin = start.instant
+    if rule.seconds:
+        origin += timedelta(seconds=rule.seconds[0] - start.wall.second)
     if rule.frequency == "HOURLY" and rule.interval == 1 and rule.minutes:
         # By the minute, for where clocks change by half an hour, an hour can have other minutes.
         rule = replace(rule, frequency="MINUTELY")
-    unit = HOUR if rule.frequency == "HOURLY" else MINUTE
-    step = unit * rule.interval
-    # One before: BYMINUTE may put a moment later than where its hour was entered.
-    number = max(0, (since - start.instant) // step - 1)
-    last = max(start.instant, since) + NEXT_WITHIN
-    steps = 0
-    while (at := start.instant + number * step) <= last and steps < STEPS_WITHOUT_ANY:
-        there = at.astimezone(region)
-        resume = _when_it_may_fit(rule, at, there, region)
-        if resume is None:
-            for each in _within(rule, at, there):
-                if each >= start.instant:
-                    steps = 0
-                    yield each
+    by_hour = rule.frequency == "HOURLY"
+    step = rule.interval * (HOUR if by_hour else MINUTE)
+    misses = 0
+    for begin, end in _days(rule, since, region):
+        # An hour before: BYMINUTE can put a moment later than where its hour was entered.
+        number = max(0, -((origin - max(begin, since - HOUR)) // step))
+        while (at := origin + number * step) < end:
             number += 1
-        else:
-            number = max(number + 1, -((start.instant - resume) // step))
-        steps += 1
+            misses += 1
+            for instant in _in_the_hour(rule, at, region) if by_hour else (at,):
+                there = instant.astimezone(region)
+                fits = there.minute in (rule.minutes or (there.minute,))
+                fits = fits and there.hour in (rule.hours or (there.hour,))
+                if fits and instant >= start.instant:
+                    misses = 0
+                    yield instant
+            if misses > MISSES:
+                return
 
 
-def _when_it_may_fit(
-    rule: Rule, at: datetime, there: datetime, region: ZoneInfo
-) -> datetime | None:
-    """None where the moment fits the rule, else an instant before which none does."""
-    if not rule.falls_on(there.date()):
-        return first_instant(datetime.combine(there.date() + DAY, time()), region)
-    if rule.hours and there.hour not in rule.hours:
-        return at + HOUR - timedelta(minutes=there.minute, seconds=there.second)
-    if rule.frequency == "MINUTELY" and rule.minutes and there.minute not in rule.minutes:
-        resume = at + min((each - there.minute) % 60 for each in rule.minutes) * MINUTE
-        changes = resume.astimezone(region).utcoffset() != there.utcoffset()
-        return at + MINUTE if changes else resume
-    return None
+def _in_the_hour(rule: Rule, at: datetime, region: ZoneInfo) -> list[datetime]:
+    """The instants of the clock's hour in which `at` is."""
+    minute = at.astimezone(region).minute
+    return [at + (other - minute) * MINUTE for other in rule.minutes or (minute,)]
 
 
-def _within(rule: Rule, at: datetime, there: datetime) -> Iterator[datetime]:
-    """The moments of one hour, or the one of a minute."""
-    minutes = rule.minutes if rule.frequency == "HOURLY" else ()
-    for minute in minutes or (there.minute,):
-        for second in rule.seconds or (there.second,):
-            found = at + timedelta(minutes=minute - there.minute, seconds=second - there.second)
-            if (
-                found.astimezone(there.tzinfo).minute == minute
-            ):  # else clocks change by half an hour
-                yield found
+def _days(rule: Rule, since: datetime, region: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    """Begin and end of the zone's days on which a rule may come."""
+    midnight = datetime.combine(since.astimezone(region), time())
+    by_day = replace(rule, frequency="DAILY", interval=1, hours=(0,), minutes=(0,), seconds=(0,))
+    for day in _walls(by_day, midnight, midnight):
+        yield first_instant(day, region), first_instant(day + DAY, region)

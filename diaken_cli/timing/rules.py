@@ -1,13 +1,14 @@
-"""A recurrence rule (RFC 5545, section 3.3.10): its text, and the days on which it falls.
+"""Recurrence rules (RFC 5545, section 3.3.10): their fields, read from text and written to it.
 
-What is refused raises ValueError with a sentence that says what would be right.
+Parsed here and not by dateutil, which takes what the RFC gives no meaning, and does not say which
+part of a rule is wrong. What is refused raises ValueError with a sentence that says what is right.
 """
 
-import calendar
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 NAMED = {"DAILY": "FREQ=DAILY", "WEEKLY": "FREQ=WEEKLY", "MONTHLY": "FREQ=MONTHLY"}
@@ -16,6 +17,9 @@ SHORTER_THAN_A_DAY = ("MINUTELY", "HOURLY")
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 LARGEST_INTERVAL = 100_000
 LARGEST_COUNT = 10_000  # such a rule is counted from its beginning, each time
+MINUTES_OF_A_DAY = 24 * 60
+MOST_FORMS = 3  # that a message lists
+WEEKS_IN_TWO_YEARS = (52, 53, -52, -53)  # dateutil loses those of their days in the other year
 
 # Where a part means nothing, by the table of RFC 5545.
 MEANINGLESS = {
@@ -32,10 +36,10 @@ _WEEKDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule; an empty part says nothing. Negative numbers count from the end.
+    """The parts of a rule; an empty one is not given. Negative numbers count from the end.
 
-    `until` is an instant in UTC. A weekday is its place in the week, Monday 0, with which one of
-    the month or year is meant (0: each).
+    `until` is an instant in UTC. A weekday is its place in the week, Monday 0, and which one of
+    the month or year is meant (0: all of them).
     """
 
     frequency: str
@@ -54,21 +58,25 @@ class Rule:
     week_start: int = 0
 
     @property
-    def names_days(self) -> bool:
-        """Whether it names days of its own; a month alone is none."""
+    def has_days(self) -> bool:
+        """Whether it has days of its own; a month alone is none."""
         return bool(self.week_numbers or self.year_days or self.month_days or self.weekdays)
 
     @property
-    def names_its_moments(self) -> bool:
-        """Whether it names days or times of its own, not only how often it comes."""
-        days = self.months or self.week_numbers or self.year_days or self.month_days
+    def has_numbered_weekdays(self) -> bool:
+        """Whether it has a weekday such as the second Tuesday."""
+        return any(number for _, number in self.weekdays)
+
+    @property
+    def has_moments(self) -> bool:
+        """Whether it has days or times of its own, and not only a frequency."""
         times = self.hours or self.minutes or self.seconds
-        return bool(days or self.weekdays or times or self.positions)
+        return bool(self.has_days or self.months or times or self.positions)
 
     def completed(self, start: datetime) -> "Rule":
         """The rule with what it leaves to its first moment: the day, or the time of day."""
         filled: dict[str, Any] = {}
-        if not (self.week_numbers or self.year_days or self.month_days or self.weekdays):
+        if not self.has_days:
             if self.frequency == "YEARLY" and not self.months:
                 filled["months"] = (start.month,)
             if self.frequency in ("YEARLY", "MONTHLY"):
@@ -81,88 +89,133 @@ class Rule:
             filled["seconds"] = self.seconds or (start.second,)
         return replace(self, **filled)
 
-    def falls_on(self, day: date) -> bool:
-        """Whether the day is one of the rule's."""
-        month_days = calendar.monthrange(day.year, day.month)[1]
-        return (
-            (not self.months or day.month in self.months)
-            and (not self.month_days or _is_in(day.day, month_days, self.month_days))
-            and (
-                not self.year_days
-                or _is_in(day.timetuple().tm_yday, days_of_year(day.year), self.year_days)
-            )
-            and (not self.week_numbers or self._is_in_week(day))
-            and (not self.weekdays or self._is_weekday(day, month_days))
-        )
 
-    def _is_in_week(self, day: date) -> bool:
-        """Week 1 is the first that has four days of the year."""
-        middle = week_of(day, self.week_start) + timedelta(days=3)
-        last = week_of(date(middle.year, 12, 28), self.week_start) + timedelta(days=3)
-        number, weeks = ((each.timetuple().tm_yday - 1) // 7 + 1 for each in (middle, last))
-        return _is_in(number, weeks, self.week_numbers)
-
-    def _is_weekday(self, day: date, month_days: int) -> bool:
-        position, length = day.day, month_days
-        if self.frequency == "YEARLY" and not self.months:
-            position, length = day.timetuple().tm_yday, days_of_year(day.year)
-        from_start, from_end = (position - 1) // 7 + 1, -((length - position) // 7 + 1)
-        return any((day.weekday(), which) in self.weekdays for which in (0, from_start, from_end))
+def in_utc(wall: datetime) -> datetime:
+    """The instant of a wall where no zone is known."""
+    return wall.replace(tzinfo=UTC)
 
 
-def days_of_year(year: int) -> int:
-    """365, or 366."""
-    return 366 if calendar.isleap(year) else 365
-
-
-def week_of(day: date, week_start: int) -> date:
-    """The first day of the week in which the day is."""
-    return day - timedelta(days=(day.weekday() - week_start) % 7)
-
-
-def _is_in(position: int, length: int, wanted: tuple[int, ...]) -> bool:
-    return position in wanted or position - length - 1 in wanted
-
-
-# ── text ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def read_rule(text: str, to_utc: Callable[[datetime], datetime]) -> Rule:
-    """A rule, of its text; `to_utc` makes an instant of an UNTIL that is local to the zone."""
-    given = text.strip().upper()
-    if not given.isprintable() or "DTSTART" in given or "EXDATE" in given:
+def read_rule(text: str, to_utc: Callable[[datetime], datetime] = in_utc) -> Rule:
+    """Parse a rule, or daily, weekly, monthly; `to_utc` is for an UNTIL that is local to a zone."""
+    rule = text.strip().upper()
+    if not rule.isprintable() or "DTSTART" in rule or "EXDATE" in rule:
         raise ValueError(f"{text!r} must be one rule on one line; --at says when it starts")
-    parts = _split(NAMED.get(given, given.removeprefix("RRULE:")), text)
-    read: dict[str, Any] = {}
+    parts = _split(NAMED.get(rule, rule.removeprefix("RRULE:")), text)
+    values: dict[str, Any] = {}
     for name, value in parts.items():
         if name == "UNTIL":
-            read["until"] = _until(value, to_utc)
+            values["until"] = _read_until(value, to_utc)
         elif name in _PARTS:
             field, reader = _PARTS[name]
-            read[field] = reader(name, value)
+            values[field] = reader(name, value)
         else:
             raise ValueError(f"{name} is no part of a rule; there are: UNTIL, {', '.join(_PARTS)}")
-    if "frequency" not in read:
+    if "frequency" not in values:
         raise ValueError(
             f"{text!r} is not a rule: daily, weekly, monthly, cron's five fields, or as"
             " RFC 5545 has it, such as FREQ=WEEKLY;BYDAY=MO,TH"
         )
-    rule = Rule(**read)
-    _refuse_meaningless(rule, parts)
-    return rule
+    found = Rule(**values)
+    _refuse_meaningless(found, parts)
+    return found
 
 
 def write_rule(rule: Rule) -> str:
-    """The one way in which a rule is written; `read_rule` reads it again."""
-    written = []
-    defaults = {each.name: each.default for each in fields(Rule)}
+    """The one form in which a rule is stored; `read_rule` reads it again."""
+    parts = []
+    defaults = {field.name: field.default for field in fields(Rule)}
     for name, (field, _) in _PARTS.items():
         value = getattr(rule, field)
         if value != defaults[field]:
-            written.append(f"{name}={_written(field, value)}")
+            parts.append(f"{name}={_write_value(field, value)}")
         if name == "COUNT" and rule.until is not None:
-            written.append(f"UNTIL={rule.until:%Y%m%dT%H%M%SZ}")
-    return ";".join(written)
+            parts.append(f"UNTIL={rule.until:%Y%m%dT%H%M%SZ}")
+    return ";".join(parts)
+
+
+# ── what is refused, and what is meant instead ───────────────────────────────────────────────
+
+
+def refuse_unreliable(rule: Rule, wall: datetime) -> None:
+    """Raise ValueError for a rule that would lose moments; `wall` is its first one.
+
+    A rule that counts hours or minutes of elapsed time and has hours or days of the clock loses
+    what a change of clocks skips, and comes twice where one repeats: the clock is meant.
+    """
+    lost = [number for number in rule.week_numbers if number in WEEKS_IN_TWO_YEARS]
+    if lost:
+        raise ValueError(
+            f"BYWEEKNO={lost[0]}: a week that can lie in two years is not supported; the last one"
+            " of a year is BYWEEKNO=-1, the first one BYWEEKNO=1"
+        )
+    if rule.frequency in SHORTER_THAN_A_DAY and (rule.hours or rule.has_days):
+        raise ValueError(
+            f"FREQ={rule.frequency} counts elapsed time, and can't name"
+            f" {'hours' if rule.hours else 'days'} as well: {_daily_instead(rule, wall)}"
+        )
+
+
+def _daily_instead(rule: Rule, wall: datetime) -> str:
+    forms = [f"'{write_rule(form)}'" for form in _daily_forms(rule, wall)]
+    if len(forms) == 1:
+        uneven = MINUTES_OF_A_DAY % _interval_in_minutes(rule)
+        return f"write {forms[0]}" + (", which begins anew on each day" if uneven else "")
+    if 0 < len(forms) <= MOST_FORMS:
+        return f"add a task for each of {' and '.join(forms)}"
+    return "write it with FREQ=DAILY"
+
+
+def _daily_forms(rule: Rule, wall: datetime) -> list[Rule]:
+    """The rules on the clock that come when this one does, but for changes of clocks.
+
+    Each has hours with the same minutes. An interval that does not divide a day is counted anew on
+    each day, as cron's steps are. None where no time of day is left.
+    """
+    step = _interval_in_minutes(rule)
+    first = (wall.hour * 60 + wall.minute) % step
+    times = {divmod(minute, 60) for minute in range(first, MINUTES_OF_A_DAY, step)}
+    if rule.frequency == "HOURLY":
+        times = {(hour, minute) for hour, _ in times for minute in rule.minutes or (wall.minute,)}
+    elif rule.minutes:
+        times = {(hour, minute) for hour, minute in times if minute in rule.minutes}
+    if rule.hours:
+        named = {(hour, minute) for hour, minute in times if hour in rule.hours}
+        # Counted anew, its steps can miss all of the hours.
+        times = named or {(hour, wall.minute) for hour in rule.hours}
+    hours_of: dict[tuple[int, ...], list[int]] = {}
+    for hour in sorted({hour for hour, _ in times}):
+        minutes = tuple(sorted(minute for its_hour, minute in times if its_hour == hour))
+        hours_of.setdefault(minutes, []).append(hour)
+    frequency = "YEARLY" if rule.year_days else "DAILY"
+    return [
+        replace(rule, frequency=frequency, interval=1, hours=tuple(hours), minutes=minutes)
+        for minutes, hours in hours_of.items()
+    ]
+
+
+def _interval_in_minutes(rule: Rule) -> int:
+    return rule.interval * (60 if rule.frequency == "HOURLY" else 1)
+
+
+def _refuse_meaningless(rule: Rule, parts: Mapping[str, str]) -> None:
+    for name, frequencies in MEANINGLESS.items():
+        if name in parts and rule.frequency in frequencies:
+            raise ValueError(f"{name} has no meaning with FREQ={rule.frequency} (RFC 5545)")
+    if rule.count is not None and rule.until is not None:
+        raise ValueError("COUNT and UNTIL can't both be given")
+    if len(rule.seconds) > 1:
+        raise ValueError(f"BYSECOND={parts['BYSECOND']}: a rule can't be finer than a minute")
+    by_month_or_year = rule.frequency in ("MONTHLY", "YEARLY") and not rule.week_numbers
+    if rule.has_numbered_weekdays and not by_month_or_year:
+        raise ValueError(
+            f"BYDAY={parts['BYDAY']}: which one is meant can only be said with FREQ=MONTHLY, or"
+            " with FREQ=YEARLY and no BYWEEKNO"
+        )
+    if rule.positions and not any(name.startswith("BY") for name in parts if name != "BYSETPOS"):
+        raise ValueError("BYSETPOS needs another BY… part to choose from")
+
+
+# ── parts of the text ────────────────────────────────────────────────────────────────────────
 
 
 def _split(rule: str, typed: str) -> Mapping[str, str]:
@@ -180,25 +233,7 @@ def _split(rule: str, typed: str) -> Mapping[str, str]:
     return parts
 
 
-def _refuse_meaningless(rule: Rule, parts: Mapping[str, str]) -> None:
-    for name, frequencies in MEANINGLESS.items():
-        if name in parts and rule.frequency in frequencies:
-            raise ValueError(f"{name} has no meaning with FREQ={rule.frequency} (RFC 5545)")
-    if rule.count is not None and rule.until is not None:
-        raise ValueError("COUNT and UNTIL can't both be given")
-    if len(rule.seconds) > 1:
-        raise ValueError(f"BYSECOND={parts['BYSECOND']}: a rule can't be finer than a minute")
-    numbered = any(which for _, which in rule.weekdays)
-    if numbered and (rule.frequency not in ("MONTHLY", "YEARLY") or rule.week_numbers):
-        raise ValueError(
-            f"BYDAY={parts['BYDAY']}: which one is meant can only be said with FREQ=MONTHLY, or"
-            " with FREQ=YEARLY and no BYWEEKNO"
-        )
-    if rule.positions and not any(name.startswith("BY") for name in parts if name != "BYSETPOS"):
-        raise ValueError("BYSETPOS needs another BY… part to choose from")
-
-
-def _frequency(_name: str, value: str) -> str:
+def _read_frequency(_name: str, value: str) -> str:
     if value == "SECONDLY":
         raise ValueError("FREQ=SECONDLY: a rule can't be finer than a minute")
     if value not in FREQUENCIES:
@@ -206,81 +241,75 @@ def _frequency(_name: str, value: str) -> str:
     return value
 
 
-def _one(least: int, most: int) -> Callable[[str, str], int]:
-    def read(name: str, value: str) -> int:
-        number = int(value) if _NUMBER.fullmatch(value) else least - 1
-        if not least <= number <= most:
-            raise ValueError(f"{name}={value}: must be a whole number, {least} to {most}")
-        return number
-
-    return read
+def _read_number(name: str, value: str, most: int) -> int:
+    number = int(value) if _NUMBER.fullmatch(value) else 0
+    if not 1 <= number <= most:
+        raise ValueError(f"{name}={value}: must be a whole number, 1 to {most}")
+    return number
 
 
-def _numbers(least: int, most: int, *, signed: bool = False) -> Callable[[str, str], Any]:
-    limits = f"{least} to {most}" + (", or from the end with a -" if signed else "")
-
-    def read(name: str, value: str) -> tuple[int, ...]:
-        numbers = set()
-        for each in value.split(","):
-            number = int(each) if _NUMBER.fullmatch(each) else most + 1
-            if not least <= (abs(number) if signed else number) <= most:
-                raise ValueError(f"{name}={value}: must be whole numbers, {limits}")
-            numbers.add(number)
-        return tuple(sorted(numbers))
-
-    return read
+def _read_list(
+    name: str, value: str, least: int, most: int, *, signed: bool = False
+) -> tuple[int, ...]:
+    items = value.split(",")
+    numbers = {int(item) if _NUMBER.fullmatch(item) else most + 1 for item in items}
+    if not all(least <= (abs(number) if signed else number) <= most for number in numbers):
+        from_end = ", or from the end with a -" if signed else ""
+        raise ValueError(f"{name}={value}: must be whole numbers, {least} to {most}{from_end}")
+    return tuple(sorted(numbers))
 
 
-def _weekdays(name: str, value: str) -> tuple[tuple[int, int], ...]:
-    found = [_WEEKDAY.fullmatch(each) for each in value.split(",")]
-    days = {(WEEKDAYS.index(each[2]), int(each[1] or 0)) for each in found if each}
-    numbers = [int(each[1]) for each in found if each and each[1]]
-    if None in found or not all(1 <= abs(each) <= 53 for each in numbers):
-        raise ValueError(
-            f"{name}={value}: must be of {', '.join(WEEKDAYS)}, or such as 2TU for the second"
-            " Tuesday and -1FR for the last Friday"
-        )
+def _read_weekdays(name: str, value: str) -> tuple[tuple[int, int], ...]:
+    days = set()
+    for item in value.split(","):
+        found = _WEEKDAY.fullmatch(item)
+        if found is None or not 1 <= abs(int(found[1] or 1)) <= 53:
+            raise ValueError(
+                f"{name}={value}: must be of {', '.join(WEEKDAYS)}, or such as 2TU for the second"
+                " Tuesday and -1FR for the last Friday"
+            )
+        days.add((WEEKDAYS.index(found[2]), int(found[1] or 0)))
     return tuple(sorted(days))
 
 
-def _week_start(name: str, value: str) -> int:
+def _read_week_start(name: str, value: str) -> int:
     if value not in WEEKDAYS:
         raise ValueError(f"{name}={value}: must be one of {', '.join(WEEKDAYS)}")
     return WEEKDAYS.index(value)
 
 
-def _until(value: str, to_utc: Callable[[datetime], datetime]) -> datetime:
+def _read_until(value: str, to_utc: Callable[[datetime], datetime]) -> datetime:
     found = _UNTIL.fullmatch(value)
     try:
         if found is None:
             raise ValueError("it is written as 20261231 or 20261231T230000Z")
         day, clock, in_utc = found.groups()
-        at = datetime.strptime(f"{day}{clock or '235959'}", "%Y%m%d%H%M%S")  # noqa: DTZ007
-        return at.replace(tzinfo=UTC) if in_utc else to_utc(at)
+        wall = datetime.strptime(f"{day}{clock or '235959'}", "%Y%m%d%H%M%S")  # noqa: DTZ007
+        return wall.replace(tzinfo=UTC) if in_utc else to_utc(wall)
     except (ValueError, OverflowError) as fault:
         raise ValueError(f"UNTIL={value} is not a valid time: {fault}") from None
 
 
-def _written(field: str, value: Any) -> str:
+def _write_value(field: str, value: Any) -> str:
     if field == "week_start":
         return WEEKDAYS[value]
     if field == "weekdays":
-        return ",".join(f"{which or ''}{WEEKDAYS[day]}" for day, which in value)
+        return ",".join(f"{number or ''}{WEEKDAYS[day]}" for day, number in value)
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 _PARTS: Mapping[str, tuple[str, Callable[[str, str], Any]]] = {
-    "FREQ": ("frequency", _frequency),
-    "INTERVAL": ("interval", _one(1, LARGEST_INTERVAL)),
-    "COUNT": ("count", _one(1, LARGEST_COUNT)),
-    "BYMONTH": ("months", _numbers(1, 12)),
-    "BYWEEKNO": ("week_numbers", _numbers(1, 53, signed=True)),
-    "BYYEARDAY": ("year_days", _numbers(1, 366, signed=True)),
-    "BYMONTHDAY": ("month_days", _numbers(1, 31, signed=True)),
-    "BYDAY": ("weekdays", _weekdays),
-    "BYHOUR": ("hours", _numbers(0, 23)),
-    "BYMINUTE": ("minutes", _numbers(0, 59)),
-    "BYSECOND": ("seconds", _numbers(0, 59)),
-    "BYSETPOS": ("positions", _numbers(1, 366, signed=True)),
-    "WKST": ("week_start", _week_start),
+    "FREQ": ("frequency", _read_frequency),
+    "INTERVAL": ("interval", partial(_read_number, most=LARGEST_INTERVAL)),
+    "COUNT": ("count", partial(_read_number, most=LARGEST_COUNT)),
+    "BYMONTH": ("months", partial(_read_list, least=1, most=12)),
+    "BYWEEKNO": ("week_numbers", partial(_read_list, least=1, most=53, signed=True)),
+    "BYYEARDAY": ("year_days", partial(_read_list, least=1, most=366, signed=True)),
+    "BYMONTHDAY": ("month_days", partial(_read_list, least=1, most=31, signed=True)),
+    "BYDAY": ("weekdays", _read_weekdays),
+    "BYHOUR": ("hours", partial(_read_list, least=0, most=23)),
+    "BYMINUTE": ("minutes", partial(_read_list, least=0, most=59)),
+    "BYSECOND": ("seconds", partial(_read_list, least=0, most=59)),
+    "BYSETPOS": ("positions", partial(_read_list, least=1, most=366, signed=True)),
+    "WKST": ("week_start", _read_week_start),
 }

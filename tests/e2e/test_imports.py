@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("sqlmodel", "sqlalchemy", "pyVmomi", "ansible_runner", "jinja2")
+HEAVY = ("sqlmodel", "sqlalchemy", "pyVmomi", "ansible_runner", "jinja2", "dateutil")
 LOADED = (
     "import sys; sys.argv = ['diaken', {arguments}]\n"
     "from diaken_cli.__main__ import main\n"
@@ -43,12 +43,13 @@ def test_help_loads_nothing_heavy(group: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["history list", "hosts list", "schedule list"])
-def test_what_reads_the_database_loads_nothing_that_is_for_ansible(
+def test_what_reads_the_database_loads_nothing_that_is_for_ansible_or_rules(
     command: str, tmp_path: Path
 ) -> None:
     found = loaded(*command.split(), DIAKEN_DATABASE=str(tmp_path / "diaken.db"))
     assert "sqlmodel" in found
-    assert not found & {"yaml", "jinja2", "configparser", "diaken_cli.services.ansible.environment"}
+    assert not found & {"yaml", "jinja2", "configparser", "dateutil"}
+    assert "diaken_cli.services.ansible.environment" not in found
 
 
 def test_a_run_without_snapshots_loads_nothing_of_vcenter(tmp_path: Path) -> None:

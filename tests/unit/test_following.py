@@ -11,7 +11,7 @@ from diaken_cli import timing
 from diaken_cli.actions.schedules.moments import agenda, fair_agenda, following, next_moments
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.words import RunOptions, ScheduleStatus, TargetType
-from tests.unit.moments import moment, utc
+from tests.unit.timing.moments import moment, utc
 
 DUE = utc("2026-02-01 03:00")
 
@@ -88,7 +88,7 @@ def test_of_what_has_passed_at_most_one_is_left(rule: str, away: int, grace: int
     assert again.due_at is not None
     assert again.due_at > now, "the one after it is still to come"
     start = task(rule).moment
-    following_now = timing.next_instant(rule, start.wall, start.zone, 0, now)
+    following_now = timing.next_instant(rule, start, now)
     assert again.due_at == following_now or found.due_at == following_now
 
 
@@ -96,7 +96,7 @@ def test_of_what_has_passed_at_most_one_is_left(rule: str, away: int, grace: int
 def test_latest_instant_is_the_last_of_all(away: int) -> None:
     start = moment("2026-02-01 03:00", "UTC")
     until = start.instant + timedelta(minutes=away)
-    rule = ("FREQ=HOURLY;BYMINUTE=0,1,30", start.wall, "UTC", 0)
+    rule = ("FREQ=HOURLY;BYMINUTE=0,1,30", start)
     every = timing.upcoming(*rule, start.instant, 1000)
     expected = [each for each in every if each <= until][-1:]
     latest = timing.latest_instant(*rule, start.instant, until)

@@ -13,8 +13,8 @@ from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.words import ScheduleStatus, TargetType
-from tests.unit.moments import moment, utc
 from tests.unit.test_following import task
+from tests.unit.timing.moments import moment, utc
 
 NOW = utc("2026-01-31 12:00")
 OF_A_GROUP = replace(task("FREQ=WEEKLY"), name="Patch web", target_type=TargetType.GROUP)

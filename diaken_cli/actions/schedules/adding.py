@@ -20,14 +20,14 @@ from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.timing import (
     Moment,
     describe,
-    first_of_cron,
+    first_moment_of_cron,
+    has_own_moments,
     is_cron,
     machine_zone,
-    names_its_moments,
     next_instant,
+    normalize_rule,
     parse_moment,
     parse_rule,
-    well_formed,
 )
 from diaken_cli.timing.moments import first_instant, load_zone, moment_of
 from diaken_cli.words import TargetType
@@ -241,11 +241,11 @@ def _when(
     elif current is None and not cron:
         reader.refuse("--at", None, _moment_wanted(given.every, now))
     if zone is None or (moment is None and not cron) or (given.at is not None and moment is None):
-        return None, reader.optional("--every", given.every, well_formed, before)
+        return None, reader.optional("--every", given.every, normalize_rule, before)
     if cron:
         since = now if given.at is None or moment is None else moment.instant
         moment = reader.optional(
-            "--every", given.every, lambda text: first_of_cron(text, zone, since), None
+            "--every", given.every, lambda text: first_moment_of_cron(text, zone, since), None
         )
     if moment is None:
         return None, None
@@ -259,7 +259,7 @@ def _says_when(current: TaskRecord, given: GivenTask) -> bool:
     """Whether a moment is given for a rule that names its own days or times, and stays."""
     renamed = current.zone_is_lost and given.at is None  # its rule goes by that zone's clock
     moved = not renamed and (given.at is not None or given.timezone is not None)
-    return moved and given.every is None and names_its_moments(current.rule or "")
+    return moved and given.every is None and has_own_moments(current.rule or "")
 
 
 def _refuse_moment(
@@ -339,7 +339,7 @@ def _due(
     if rule is None:
         return moment.instant
     after = max(moment.instant - timedelta(seconds=1), now)
-    first = next_instant(rule, moment.wall, moment.zone, moment.fold, after)
+    first = next_instant(rule, moment, after)
     if first is None:
         reader.refuse("--every", rule, "has no moment that is still to come")
     return first

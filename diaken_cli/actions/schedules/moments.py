@@ -28,8 +28,7 @@ def following(task: TaskRecord, now: datetime) -> Following:
     """
     if task.rule is None or task.due_at is None or task.zone_is_lost:
         return Following()
-    moment = task.moment
-    rule = (task.rule, moment.wall, moment.zone, moment.fold)
+    rule = (task.rule, task.moment)
     first = next_instant(*rule, task.due_at)
     if first is None or first > now:
         return Following(first)
@@ -47,9 +46,8 @@ def next_moments(task: TaskRecord, count: int, now: datetime) -> list[datetime]:
         return []
     found = [] if task.status is ScheduleStatus.RUNNING else [task.due_at]
     if task.rule is not None and count > len(found) and not task.zone_is_lost:
-        moment, after = task.moment, max(task.due_at, now)
-        left = count - len(found)
-        found += upcoming(task.rule, moment.wall, moment.zone, moment.fold, after, left)
+        after = max(task.due_at, now)
+        found += upcoming(task.rule, task.moment, after, count - len(found))
     return found
 
 

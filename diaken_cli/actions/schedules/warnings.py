@@ -1,6 +1,5 @@
 """What a person should know of a task that was scheduled: what cron lacks, what a rule skips."""
 
-import calendar
 from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -22,15 +21,12 @@ from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.text import listed
 from diaken_cli.timing import (
-    Moment,
-    Unlikely,
-    comes_more_often,
+    Advice,
+    advise,
+    advise_as_typed,
     describe,
-    in_step,
+    is_same_series,
     parse_moment,
-    skipped_months,
-    unlikely,
-    unlikely_as_typed,
 )
 from diaken_cli.words import SecretKind, TargetType
 
@@ -68,7 +64,7 @@ def moved(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
     """What a new first moment does to a rule that takes its days and times from it."""
     if after.rule is None or after.rule != before.rule or before.zone_is_lost:
         return []
-    if in_step(after.rule, before.moment, after.moment):
+    if is_same_series(after.rule, before.moment, after.moment):
         return []
     old, new = (describe(after.rule, task.moment) for task in (before, after))
     said = f"was: {old}; now: {new}" if old != new else f"still {new}"
@@ -85,8 +81,8 @@ def warnings_as_typed(task: TaskRecord, given: GivenTask, now: datetime) -> list
             at_moment = parse_moment(given.at, task.moment.zone, now)
         except ValueError:  # it has just passed
             at_moment = task.moment
-    found = unlikely_as_typed(given.every, given.at, task.rule, at_moment)
-    return [_unlikely(each, task, now) for each in found]
+    found = advise_as_typed(given.every, given.at, task.rule, at_moment)
+    return [_with_next_moments(advice, task, now) for advice in found]
 
 
 def _not_ticking(store: Store, now: datetime) -> list[str]:
@@ -118,31 +114,11 @@ def _unexpected(task: TaskRecord, now: datetime) -> list[str]:
     """What a rule does that was most likely not meant, with its next moments."""
     if task.rule is None or task.zone_is_lost:
         return []
-    found = [*_by_frequency(task.rule, task.moment), *unlikely(task.rule, task.moment)]
-    return [_unlikely(each, task, now) for each in found]
+    return [_with_next_moments(advice, task, now) for advice in advise(task.rule, task.moment)]
 
 
-def _by_frequency(rule: str, moment: Moment) -> list[Unlikely]:
-    """That a rule comes more often than its FREQ says, or less often."""
-    often = comes_more_often(rule, moment)
-    if often is not None:
-        once = "Once a year" if often.frequency == "YEARLY" else "Once a month"
-        does = f"it comes each {often.unit}, though its rule is FREQ={often.frequency}"
-        return [Unlikely(does, f"{once}: --every '{often.instead}'")]
-    skipped = skipped_months(rule, moment)
-    if skipped is None:
-        return []
-    listed = ", ".join(calendar.month_name[month] for month in skipped.months)
-    but_for = " (but for leap years)" if skipped.day == 29 else ""
-    does = f"it is skipped in the months without a day {skipped.day}: {listed}{but_for}"
-    instead = "For their last day: a task of its own"
-    if skipped.instead is not None:
-        instead = f"For their last day instead: --every '{skipped.instead}'"
-    return [Unlikely(does, instead)]
-
-
-def _unlikely(found: Unlikely, task: TaskRecord, now: datetime) -> str:
-    return f"{found.does}{_next(task, now)}. {found.instead}"
+def _with_next_moments(advice: Advice, task: TaskRecord, now: datetime) -> str:
+    return f"{advice.effect}{_next(task, now)}. {advice.suggestion}"
 
 
 def _next(task: TaskRecord, now: datetime) -> str:

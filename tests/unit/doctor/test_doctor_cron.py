@@ -13,7 +13,7 @@ from diaken_cli.actions.schedules.status import LATE, SchedulerStatus
 from diaken_cli.services import cron
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.words import RunOptions, ScheduleStatus, TargetType
-from tests.unit.moments import moment
+from tests.unit.timing.moments import moment
 
 NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)
 WANTED = cron.lines(Path("/opt/diaken"), {}, user="root")

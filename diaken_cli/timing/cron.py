@@ -1,6 +1,6 @@
 """The five fields of cron (crontab(5)) -> the recurrence rule that means the same.
 
-What is refused, or can't be one rule, raises ValueError with a sentence that says what would do.
+What is refused, or can't be one rule, raises ValueError with a sentence that says what is right.
 """
 
 import re
@@ -19,14 +19,14 @@ NICKNAMES = {
     "@annually": "0 0 1 1 *",
 }
 EXAMPLE = "0 3 * * sun"
-CHANGE_OF_CLOCKS = 30  # minutes; by a multiple of that clocks change wherever they do
+CLOCK_CHANGE = 30  # minutes; clocks change by a multiple of it, wherever they do
 
 _RANGE = re.compile(r"(\*|\w+(?:-\w+)?)(?:/(\d{1,4}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class _Field:
-    """What one of the fields may hold; a name stands for its place in `names`, from `least` on."""
+    """The values of one of the fields; a name stands for its place in `names`, from `least` on."""
 
     title: str
     least: int
@@ -46,16 +46,16 @@ class _Field:
     def values(self, text: str) -> set[int]:
         """The numbers of a list such as `1-5,10,20-40/5`."""
         found: set[int] = set()
-        for each in text.split(","):
-            part = _RANGE.fullmatch(each)
+        for item in text.split(","):
+            part = _RANGE.fullmatch(item)
             if part is None:
-                raise ValueError(f"{each!r} is no {self.title}: write such as 1, 1-5, */2 or 1,3")
-            found |= self._range(part[1], part[2], each)
+                raise ValueError(f"{item!r} is no {self.title}: write such as 1, 1-5, */2 or 1,3")
+            found |= self._range(part[1], part[2], item)
         return found
 
-    def _range(self, text: str, step: str | None, whole: str) -> set[int]:
+    def _range(self, text: str, step: str | None, item: str) -> set[int]:
         if step is not None and int(step) == 0:
-            raise ValueError(f"{whole!r}: a step must be 1 or more")
+            raise ValueError(f"{item!r}: a step must be 1 or more")
         first, dash, last = text.partition("-")
         if text == "*":
             bounds = self.least, self.most
@@ -64,10 +64,10 @@ class _Field:
             if dash and last.lower() == "sun" and bounds[0] > 0:
                 bounds = bounds[0], self.most  # fri-sun: Sunday is 7 as well
             if step is not None and not dash:
-                raise ValueError(f"{whole!r}: a step needs a range: {first}-{self.most}/{step}")
+                raise ValueError(f"{item!r}: a step needs a range: {first}-{self.most}/{step}")
         if bounds[0] > bounds[1]:
             two = f"{first}-{self.most},{self.least}-{last}"
-            raise ValueError(f"{whole!r}: a range goes up; write it as two: {two}")
+            raise ValueError(f"{item!r}: a range goes up; write it as two: {two}")
         return set(range(bounds[0], bounds[1] + 1, int(step or 1)))
 
 
@@ -82,18 +82,18 @@ _FIELDS = (
 
 
 def is_cron(text: str) -> bool:
-    """Whether that is meant to be cron's fields, and not a rule of RFC 5545 or a name of one."""
+    """Whether that is written as cron's fields, and not as a rule of RFC 5545 or a name of one."""
     fields = text.split()
     return text.lstrip().startswith("@") or (
-        "=" not in text and len(fields) > 1 and any(re.search(r"[\d*]", each) for each in fields)
+        "=" not in text and len(fields) > 1 and any(re.search(r"[\d*]", field) for field in fields)
     )
 
 
 def cron_rule(text: str) -> str:
     """The rule of RFC 5545 that comes when cron would start something.
 
-    Its moments are those of the clock: a rule shorter than a day is made only where no hour and no
-    day is restricted, and only so that it stays on the clock's minutes across a change of clocks.
+    It goes by the clock: a rule shorter than a day is made only where no hour and no day is
+    restricted, and only so that it stays on the clock's minutes across a change of clocks.
     """
     fields = NICKNAMES.get(text.strip().lower(), text).split()
     if text.lstrip().startswith("@") and len(fields) == 1:
@@ -104,12 +104,12 @@ def cron_rule(text: str) -> str:
             f" month, day of the week, such as '{EXAMPLE}'"
         )
     minutes, hours, days, months, weekdays = (
-        field.values(each) for field, each in zip(_FIELDS, fields, strict=True)
+        field.values(text) for field, text in zip(_FIELDS, fields, strict=True)
     )
-    weekdays = {each % 7 for each in weekdays}
+    weekdays = {day % 7 for day in weekdays}
     every_day, every_weekday = len(days) == 31, len(weekdays) == 7
-    if not any(each.startswith("*") for each in (fields[2], fields[4])):
-        _refuse_either(fields, days, weekdays)
+    if not (fields[2].startswith("*") or fields[4].startswith("*")):
+        _refuse_alternatives(fields, days, weekdays)
         every_day = every_weekday = True
     parts = []
     if len(months) < 12:
@@ -117,25 +117,24 @@ def cron_rule(text: str) -> str:
     if not every_day:
         parts.append(f"BYMONTHDAY={_list(days)}")
     if not every_weekday:
-        in_week = sorted((each - 1) % 7 for each in weekdays)  # cron's week begins on Sunday
-        parts.append(f"BYDAY={','.join(WEEKDAYS[each] for each in in_week)}")
+        parts.append(f"BYDAY={_by_day(weekdays)}")
     if len(hours) == 24 and not parts:
         return _within_the_hour(minutes)
     parts += [f"BYHOUR={_list(hours)}", f"BYMINUTE={_list(minutes)}"]
     return ";".join([f"FREQ={_frequency(every_day, every_weekday, len(months) == 12)}", *parts])
 
 
-def _refuse_either(fields: Sequence[str], days: set[int], weekdays: set[int]) -> None:
-    """Where both are restricted cron takes a day that is in either: no one rule says that."""
+def _refuse_alternatives(fields: Sequence[str], days: set[int], weekdays: set[int]) -> None:
+    """Where both are restricted cron takes a day that is in either: no one rule means that."""
     if len(days) == 31 or len(weekdays) == 7:
         return
     minute, hour, day, month, weekday = fields
     one, other = f"{minute} {hour} {day} {month} *", f"{minute} {hour} * {month} {weekday}"
-    both = ",".join(WEEKDAYS[each] for each in sorted((each - 1) % 7 for each in weekdays))
     raise ValueError(
         f"cron would start it on day {day} of the month, and also on each {weekday}; no one rule"
         f" says that: add two tasks, '{one}' and '{other}'. Only where both hold:"
-        f" 'FREQ=MONTHLY;BYMONTHDAY={_list(days)};BYDAY={both}' with --at"
+        f" 'FREQ=MONTHLY;BYMONTHDAY={_list(days)};BYDAY={_by_day(weekdays)}' with"
+        " --at"
     )
 
 
@@ -146,11 +145,16 @@ def _frequency(every_day: bool, every_weekday: bool, every_month: bool) -> str:
 
 
 def _within_the_hour(minutes: set[int]) -> str:
-    """Each hour of each day."""
+    """The rule of minutes in each hour of each day."""
     step = 60 // len(minutes)
-    if minutes == set(range(0, 60, step)) and CHANGE_OF_CLOCKS % step == 0:
+    if minutes == set(range(0, 60, step)) and CLOCK_CHANGE % step == 0:
         return "FREQ=MINUTELY" + (f";INTERVAL={step}" if step > 1 else "")
     return f"FREQ=HOURLY;BYMINUTE={_list(minutes)}"
+
+
+def _by_day(weekdays: Iterable[int]) -> str:
+    in_week = sorted((day - 1) % 7 for day in weekdays)  # cron's week begins on Sunday
+    return ",".join(WEEKDAYS[day] for day in in_week)
 
 
 def _list(values: Iterable[int]) -> str:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from diaken_cli import timing
-from tests.unit.moments import ZONES, moment
-from tests.unit.test_timing_properties import STARTS, WALL_RULES, parsed
+from tests.unit.timing.moments import ZONES, moment
+from tests.unit.timing.test_rule_properties import STARTS, WALL_RULES, parsed
 
 TUESDAY = moment("2026-12-01 03:00", "Europe/Madrid")
 
@@ -154,14 +154,14 @@ def test_rules_with_the_same_words_have_the_same_moments(minute: int) -> None:
     said = defaultdict(set)
     for rule in common_rules():
         try:
-            stored = timing.well_formed(rule)
+            stored = timing.normalize_rule(rule)
         except ValueError:
             continue  # a part that means nothing with that frequency
         said[timing.describe(stored, at)].add(stored)
     before = at.instant - timedelta(minutes=1)
     for words, rules in said.items():
         alike = sorted(rules) if len(rules) > 1 else []
-        moments = [timing.upcoming(each, at.wall, "UTC", 0, before, 20) for each in alike]
+        moments = [timing.upcoming(each, at, before, 20) for each in alike]
         assert all(each == moments[0] for each in moments), (words, rules)
     in_words = [words for words in said if not words.startswith("FREQ=")]
     assert len(in_words) > 250

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from diaken_cli import timing
-from tests.unit.moments import NOW, moment, utc
+from tests.unit.timing.moments import NOW, moment, utc
 
 
 def walk(rule: str, at: str, zone: str = "Europe/Berlin", count: int = 4) -> list[str]:
@@ -19,12 +19,12 @@ def walk_stored(rule: str, start: timing.Moment, count: int) -> list[str]:
     found: list[str] = []
     after = NOW
     for _ in range(count):
-        instant = timing.next_instant(rule, start.wall, start.zone, start.fold, after)
+        instant = timing.next_instant(rule, start, after)
         if instant is None:
             break
         found.append(f"{instant:%m-%d %H:%M}")
         after = instant
-    every = timing.upcoming(rule, start.wall, start.zone, start.fold, NOW, count)
+    every = timing.upcoming(rule, start, NOW, count)
     assert [f"{each:%m-%d %H:%M}" for each in every] == found
     return found
 
@@ -161,8 +161,8 @@ def test_rule_ends() -> None:
 
 def test_without_a_rule_there_is_one_instant() -> None:
     at = moment("2026-12-01 03:00")
-    assert timing.upcoming(None, at.wall, at.zone, at.fold, NOW, 5) == [at.instant]
-    assert timing.upcoming(None, at.wall, at.zone, at.fold, at.instant, 5) == []
+    assert timing.upcoming(None, at, NOW, 5) == [at.instant]
+    assert timing.upcoming(None, at, at.instant, 5) == []
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_next_instant_of_an_old_rule_takes_no_time(rule: str) -> None:
     canonical = timing.parse_rule(rule, start)
     began = time.process_time()
     after = start.instant + timedelta(days=365 * 20)
-    assert timing.next_instant(canonical, start.wall, start.zone, start.fold, after) is not None
+    assert timing.next_instant(canonical, start, after) is not None
     assert time.process_time() - began < 0.1
 
 
@@ -208,6 +208,6 @@ def test_first_moments_of_one_series_are_in_step(
     rule: str, before: str, after: str, same: bool
 ) -> None:
     one, other = moment(before, "Europe/Madrid"), moment(after, "Europe/Madrid")
-    assert timing.in_step(rule, one, other) is same
-    assert timing.in_step(rule, one, one)
-    assert not timing.in_step(rule, one, moment(after, "UTC")), "another zone, another clock"
+    assert timing.is_same_series(rule, one, other) is same
+    assert timing.is_same_series(rule, one, one)
+    assert not timing.is_same_series(rule, one, moment(after, "UTC")), "another zone, another clock"

@@ -8,8 +8,8 @@ from hypothesis import example, given, reject, settings
 from hypothesis import strategies as some
 
 from diaken_cli import timing
-from diaken_cli.timing.cron_fields import cron_rule
-from tests.unit.moments import NOW, ZONES, utc
+from diaken_cli.timing.cron import cron_rule
+from tests.unit.timing.moments import NOW, ZONES, utc
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ from tests.unit.moments import NOW, ZONES, utc
 def test_fields_become_one_rule(text: str, rule: str) -> None:
     rule = rule.format(",".join(str(each) for each in range(1, 32, 2)))
     assert timing.is_cron(text)
-    assert timing.well_formed(text) == rule
-    first = timing.first_of_cron(text, "Europe/Berlin", NOW)
+    assert timing.normalize_rule(text) == rule
+    first = timing.first_moment_of_cron(text, "Europe/Berlin", NOW)
     assert timing.parse_rule(text, first) == rule
     assert timing.parse_rule(rule, first) == rule
 
@@ -81,7 +81,7 @@ def test_fields_become_one_rule(text: str, rule: str) -> None:
 def test_what_is_no_rule_of_cron_is_refused(text: str, says: str) -> None:
     assert timing.is_cron(text)
     with pytest.raises(ValueError) as refused:
-        timing.first_of_cron(text, "Europe/Berlin", NOW)
+        timing.first_moment_of_cron(text, "Europe/Berlin", NOW)
     assert says in str(refused.value)
 
 
@@ -91,16 +91,18 @@ def test_what_is_no_cron_is_not_taken_for_it() -> None:
 
 
 def test_first_moment_is_the_next_one() -> None:
-    at = timing.first_of_cron("0 3 * * sun", "Europe/Madrid", utc("2026-11-29 02:00"))
+    at = timing.first_moment_of_cron("0 3 * * sun", "Europe/Madrid", utc("2026-11-29 02:00"))
     assert (at.instant, at.wall.hour) == (utc("2026-11-29 02:00"), 3)
-    at = timing.first_of_cron("0 3 * * sun", "Europe/Madrid", utc("2026-11-29 02:00:01"))
+    at = timing.first_moment_of_cron("0 3 * * sun", "Europe/Madrid", utc("2026-11-29 02:00:01"))
     assert at.instant == utc("2026-12-06 02:00")
-    quarter = timing.first_of_cron("*/15 * * * *", "Asia/Kolkata", utc("2026-11-29 02:07:30"))
+    quarter = timing.first_moment_of_cron(
+        "*/15 * * * *", "Asia/Kolkata", utc("2026-11-29 02:07:30")
+    )
     assert quarter.instant == utc("2026-11-29 02:15")
     # in a gap: at its end, once; again at its time on the next day
-    gap = timing.first_of_cron("30 2 * * *", "Europe/Berlin", utc("2026-03-28 12:00"))
+    gap = timing.first_moment_of_cron("30 2 * * *", "Europe/Berlin", utc("2026-03-28 12:00"))
     rule = timing.parse_rule("30 2 * * *", gap)
-    found = timing.upcoming(rule, gap.wall, gap.zone, gap.fold, utc("2026-03-28 12:00"), 2)
+    found = timing.upcoming(rule, gap, utc("2026-03-28 12:00"), 2)
     assert found == [utc("2026-03-29 01:00"), utc("2026-03-30 00:30")]
 
 
@@ -149,13 +151,13 @@ def test_rule_comes_when_cron_would_start_it(fields: list[str], start: datetime)
     since = start.replace(tzinfo=UTC)
     text = " ".join(fields)
     try:
-        at = timing.first_of_cron(text, "UTC", since)
+        at = timing.first_moment_of_cron(text, "UTC", since)
     except ValueError as fault:
         assert "add two tasks" in str(fault) or "never comes" in str(fault)  # noqa: PT017
         reject()
     rule = timing.parse_rule(text, at)
     before = at.instant - timedelta(seconds=1)
-    found = timing.upcoming(rule, at.wall, "UTC", 0, before, 20)
+    found = timing.upcoming(rule, at, before, 20)
     end = min(found[-1], since + timedelta(days=5))
     minute = since.replace(second=0, microsecond=0)
     if minute < since:
@@ -184,9 +186,9 @@ def test_rule_comes_when_cron_would_start_it(fields: list[str], start: datetime)
 def test_minutes_stay_those_of_the_clock(minutes: str, zone: str, since: datetime) -> None:
     """Each hour, across a change of clocks too, also where that is half an hour."""
     region = ZoneInfo(zone)
-    at = timing.first_of_cron(f"{minutes} * * * *", zone, since)
+    at = timing.first_moment_of_cron(f"{minutes} * * * *", zone, since)
     rule = cron_rule(f"{minutes} * * * *")
-    found = timing.upcoming(rule, at.wall, zone, at.fold, at.instant - timedelta(minutes=1), 60)
+    found = timing.upcoming(rule, at, at.instant - timedelta(minutes=1), 60)
     minute, expected = since.replace(second=0, microsecond=0), []
     while minute <= found[-1]:
         there = minute.astimezone(region)

@@ -1,16 +1,29 @@
 """What a rule does that was most likely not meant is found, and the rule that was meant, too."""
 
+import calendar
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from diaken_cli.timing import Moment, comes_more_often, skipped_months, upcoming, well_formed
+from diaken_cli.timing import Advice, Moment, advise, normalize_rule, upcoming
 
 
 def moment(day: int) -> Moment:
     wall = datetime(2031, 1, day, 3, 0)  # noqa: DTZ001  local to the zone
     return Moment(wall, "UTC", 0, wall.replace(tzinfo=ZoneInfo("UTC")))
+
+
+def advice(rule: str, day: int, effect: str) -> Advice | None:
+    """The advice with that in its effect, of a rule from a day of January on."""
+    found = [item for item in advise(normalize_rule(rule), moment(day)) if effect in item.effect]
+    return found[0] if found else None
+
+
+def suggested(item: Advice) -> str:
+    (rule,) = re.findall(r"--every '(.*?)'", item.suggestion)
+    return str(rule)
 
 
 @pytest.mark.parametrize(
@@ -36,21 +49,24 @@ def moment(day: int) -> Moment:
     ],
 )
 def test_months_that_are_skipped(rule: str, day: int, months: tuple[int, ...] | None) -> None:
-    found = skipped_months(well_formed(rule), moment(day))
-    assert (found.months if found else None) == months
+    found = advice(rule, day, "is skipped in the months")
+    if months is None:
+        assert found is None
+    else:
+        assert found is not None
+        listed = found.effect.partition(": ")[2].removesuffix(" (but for leap years)")
+        assert listed.split(", ") == [calendar.month_name[month] for month in months]
 
 
 @pytest.mark.parametrize("day", [29, 30, 31])
 def test_the_rule_instead_comes_each_month(day: int) -> None:
     start = moment(day)
-    found = skipped_months("FREQ=MONTHLY", start)
+    found = advice("FREQ=MONTHLY", day, "is skipped in the months")
     assert found is not None
-    assert found.instead is not None
-    before = start.instant - timedelta(minutes=1)
-    comes = upcoming(found.instead, start.wall, "UTC", 0, before, 60)
+    comes = upcoming(suggested(found), start, start.instant - timedelta(minutes=1), 60)
     assert [each.astimezone(UTC).month for each in comes] == [*range(1, 13)] * 5
     assert {each.day for each in comes if each.month == 1} == {day}
-    assert skipped_months(found.instead, start) is None
+    assert advice(suggested(found), day, "is skipped in the months") is None
 
 
 @pytest.mark.parametrize(
@@ -70,10 +86,9 @@ def test_the_rule_instead_comes_each_month(day: int) -> None:
     ],
 )
 def test_the_rule_instead_keeps_the_rest(rule: str, instead: str) -> None:
-    found = skipped_months(well_formed(rule), moment(1))
+    found = advice(rule, 1, "is skipped in the months")
     assert found is not None
-    assert found.instead is not None
-    assert well_formed(found.instead) == found.instead == instead
+    assert normalize_rule(suggested(found)) == suggested(found) == instead
 
 
 @pytest.mark.parametrize(
@@ -93,11 +108,14 @@ def test_the_rule_instead_keeps_the_rest(rule: str, instead: str) -> None:
 def test_what_comes_more_often_than_its_name(
     rule: str, unit: str | None, instead: str | None
 ) -> None:
-    found = comes_more_often(rule, moment(1))
-    assert (found.unit if found else None, found.instead if found else None) == (unit, instead)
-    if found is not None:
-        start = moment(1)
-        comes = upcoming(found.instead, start.wall, "UTC", 0, start.instant, 4)
-        months = [each.year * 12 + each.month for each in comes]
-        step = 12 if found.frequency == "YEARLY" else 1
-        assert [each - months[0] for each in months] == [0, step, 2 * step, 3 * step]
+    found = advice(rule, 1, "though its rule is FREQ=")
+    if found is None:
+        assert unit is None
+        return
+    assert f"it comes each {unit}," in found.effect
+    assert suggested(found) == instead
+    start = moment(1)
+    comes = upcoming(suggested(found), start, start.instant, 4)
+    months = [instant.year * 12 + instant.month for instant in comes]
+    step = 12 if rule.startswith("FREQ=YEARLY") else 1
+    assert [month - months[0] for month in months] == [0, step, 2 * step, 3 * step]

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from diaken_cli import timing
-from tests.unit.moments import moment, utc
+from tests.unit.timing.moments import moment, utc
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,8 @@ def test_rule_has_one_form(text: str, canonical: str) -> None:
         ("FREQ=DAILY;BYSETPOS=1", "BYSETPOS needs another BY"),
         ("FREQ=HOURLY;BYMINUTE=1,2;BYSETPOS=1", "BYSETPOS has no meaning with FREQ=HOURLY"),
         ("FREQ=MONTHLY;BYWEEKNO=3", "BYWEEKNO has no meaning with FREQ=MONTHLY"),
+        ("FREQ=YEARLY;BYWEEKNO=53;BYDAY=MO", "BYWEEKNO=53: a week that can lie in two years"),
+        ("FREQ=YEARLY;BYWEEKNO=1,52", "the last one of a year is BYWEEKNO=-1"),
         ("FREQ=DAILY;EASTER=1", "EASTER is no part of a rule"),
         ("FREQ=DAILY;BYEASTER=1", "BYEASTER is no part of a rule"),
         ("FREQ=HOURLY;BYHOUR=3", "name hours as well: write 'FREQ=DAILY;BYHOUR=3;BYMINUTE=0'"),
@@ -125,5 +127,5 @@ def test_end_that_no_calendar_has_is_refused() -> None:
 def test_rule_that_comes_every_eighth_year_is_not_refused() -> None:
     start = moment("2096-03-01 03:00", "UTC")
     rule = timing.parse_rule("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", start)
-    found = timing.next_instant(rule, start.wall, "UTC", 0, start.instant)
+    found = timing.next_instant(rule, start, start.instant)
     assert found == utc("2104-02-29 03:00")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diaken_cli import timing
-from tests.unit.moments import moment, utc
+from tests.unit.timing.moments import moment, utc
 
 
 @pytest.mark.parametrize(
