@@ -133,7 +133,7 @@ def test_what_means_something_else(
 )
 def test_what_means_what_it_says(every: str, at: str | None) -> None:
     if (every, at) == ("0 */6 * * *", "05:00"):
-        assert [each.effect for each in found(every, at)] == [
+        assert [item.effect for item in found(every, at)] == [
             "the rule names its times, 00:00, 06:00, 12:00, …, and --at only says from when on"
         ]
     else:

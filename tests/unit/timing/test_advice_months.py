@@ -64,8 +64,8 @@ def test_the_rule_instead_comes_each_month(day: int) -> None:
     found = advice("FREQ=MONTHLY", day, "is skipped in the months")
     assert found is not None
     comes = upcoming(suggested(found), start, start.instant - timedelta(minutes=1), 60)
-    assert [each.astimezone(UTC).month for each in comes] == [*range(1, 13)] * 5
-    assert {each.day for each in comes if each.month == 1} == {day}
+    assert [instant.astimezone(UTC).month for instant in comes] == [*range(1, 13)] * 5
+    assert {instant.day for instant in comes if instant.month == 1} == {day}
     assert advice(suggested(found), day, "is skipped in the months") is None
 
 

@@ -46,7 +46,7 @@ from tests.unit.timing.moments import NOW, ZONES, utc
     ],
 )
 def test_fields_become_one_rule(text: str, rule: str) -> None:
-    rule = rule.format(",".join(str(each) for each in range(1, 32, 2)))
+    rule = rule.format(",".join(str(day) for day in range(1, 32, 2)))
     assert timing.is_cron(text)
     assert timing.normalize_rule(text) == rule
     first = timing.first_moment_of_cron(text, "Europe/Berlin", NOW)
@@ -133,7 +133,7 @@ def _fires(fields: list[str], at: datetime) -> bool:
         return False
 
     minute, hour, day, month, weekday = (
-        fits(*each) for each in zip(fields, values, limits, strict=True)
+        fits(*field) for field in zip(fields, values, limits, strict=True)
     )
     weekday = weekday or (values[4] == 0 and fits(fields[4], 7, limits[4]))
     either = not fields[2].startswith("*") and not fields[4].startswith("*")
@@ -167,7 +167,7 @@ def test_rule_comes_when_cron_would_start_it(fields: list[str], start: datetime)
         if _fires(fields, minute):
             expected.append(minute)
         minute += timedelta(minutes=1)
-    assert [each for each in found if each <= end] == expected
+    assert [instant for instant in found if instant <= end] == expected
 
 
 @settings(deadline=None, max_examples=40)
@@ -177,7 +177,7 @@ def test_rule_comes_when_cron_would_start_it(fields: list[str], start: datetime)
     minutes=_field(0, 59),
     zone=some.sampled_from(ZONES),
     since=some.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)).map(  # noqa: DTZ001
-        lambda each: each.replace(tzinfo=UTC)
+        lambda wall: wall.replace(tzinfo=UTC)
     )
     | some.sampled_from(
         [utc("2026-03-28 12:10"), utc("2026-10-03 10:20"), utc("2026-04-04 10:20"), NOW]

@@ -161,7 +161,7 @@ def test_rules_with_the_same_words_have_the_same_moments(minute: int) -> None:
     before = at.instant - timedelta(minutes=1)
     for words, rules in said.items():
         alike = sorted(rules) if len(rules) > 1 else []
-        moments = [timing.upcoming(each, at, before, 20) for each in alike]
-        assert all(each == moments[0] for each in moments), (words, rules)
+        moments = [timing.upcoming(rule, at, before, 20) for rule in alike]
+        assert all(others == moments[0] for others in moments), (words, rules)
     in_words = [words for words in said if not words.startswith("FREQ=")]
     assert len(in_words) > 250

@@ -159,8 +159,8 @@ def test_elapsed_time_is_counted(
     unit = timedelta(hours=1) if frequency == "HOURLY" else timedelta(minutes=1)
     number = (after - at.instant) // (interval * unit) + 1
     expected: list[datetime] = []
-    for each in range(number, number + 1000):
-        instant = at.instant + each * interval * unit
+    for step in range(number, number + 1000):
+        instant = at.instant + step * interval * unit
         if fits(instant.astimezone(region), chosen):
             expected.append(instant)
     assert found[: len(expected)] == expected[:3]
