@@ -17,13 +17,14 @@ from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import Conflict, DiakenError
 from diaken_cli.events import Emit, StepProgressed, Warned
 from diaken_cli.services.ansible import known_hosts
-from diaken_cli.services.vsphere import guest, power, snapshots, tasks
+from diaken_cli.services.vsphere import guest, power, snapshots
+from diaken_cli.services.vsphere.following import Following
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.services.vsphere.tasks import TaskState
 from diaken_cli.words import SnapshotAction
 
-TIMEOUT = 1800.0  # seconds for all reverts, and for all power-ons
+TIMEOUT = 1800.0  # seconds for all reverts and power-ons
 ADDRESS_TIMEOUT = 300.0  # seconds for all VMs to report their addresses again
-NOT_POWERED_ON = "reverted, but not powered on: "
 POWER_IT_ON = "which was on before: power it on in vCenter"
 
 
@@ -106,8 +107,8 @@ def refuse_other_addresses(chosen: Sequence[HostSnapshot]) -> None:
 class _Reverts:
     """The reverts of one vCenter's VMs, all at the same time; `errors` are by host.
 
-    A VM is off between its revert and its power-on: a first stop lets that be finished, and only a
-    second one leaves it as it is.
+    A VM is off between its revert and its power-on, which follows at once: a first stop lets that
+    be finished, and only a second one leaves it as it is.
     """
 
     def __init__(
@@ -124,49 +125,62 @@ class _Reverts:
         self._emit = emit
         self._stop = stop
         self._forget_key = forget_key
-        self._begun: set[str] = set()  # hosts whose VMs nothing goes on with without us
+        self._reverting: dict[str, HostSnapshot] = {}  # by task, as those below
+        self._powering_on: dict[str, HostSnapshot] = {}
+        self._reverted: list[HostSnapshot] = []
         self._warned = False
 
     def carry_out(self) -> None:
         """Revert them, power on what was on, forget their SSH keys, wait for their addresses."""
-        self._wait(self._begin(self._chosen, self._revert), "vCenter goes on with it")
-        reverted = self._without_error(self._chosen)
-        to_power_on = [item for item in reverted if is_on(item)]
-        power_ons = self._begin(to_power_on, self._power_on, NOT_POWERED_ON)
-        for item in reverted:  # while they start: what goes wrong here keeps none off
-            self._forget(item)
-        self._wait(power_ons, "vCenter goes on with powering it on", NOT_POWERED_ON)
-        self._say_what_is_off()
+        deadline = time.monotonic() + TIMEOUT
+        for item in self._chosen:
+            self._begin(item, self._revert, self._reverting)
+        with Following(self._session) as following:
+            new = list(self._reverting)
+            while self._running:
+                following.follow(new)
+                try:
+                    ended = following.ended(
+                        timeout=deadline - time.monotonic(), should_stop=self._should_leave
+                    )
+                except DiakenError as error:
+                    self._lose(error)
+                    break
+                if not ended:
+                    self._leave()
+                    break
+                new = [new for task, state in ended.items() for new in self._go_on(task, state)]
         deadline = time.monotonic() + ADDRESS_TIMEOUT
-        for item in self._without_error(to_power_on):
-            self._read_address(item, deadline)
+        for item in self._reverted:
+            if is_on(item) and item.host.name not in self.errors:
+                self._read_address(item, deadline)
 
-    def _without_error(self, items: Sequence[HostSnapshot]) -> list[HostSnapshot]:
-        return [item for item in items if item.host.name not in self.errors]
+    @property
+    def _running(self) -> dict[str, HostSnapshot]:
+        return self._reverting | self._powering_on
 
     def _begin(
         self,
-        items: Sequence[HostSnapshot],
+        item: HostSnapshot,
         begin: Callable[[HostSnapshot], str | None],
-        prefix: str = "",
-    ) -> dict[str, HostSnapshot]:
-        task_of = {}
-        for item in items:
-            try:
-                task = begin(item)
-            except DiakenError as error:
-                self.errors[item.host.name] = prefix + error.message
-            else:
-                if task is not None:
-                    task_of[task] = item
-        return task_of
+        tasks_of: dict[str, HostSnapshot],
+    ) -> list[str]:
+        """Begin a task; none where there is nothing to do, or that failed."""
+        try:
+            task = begin(item)
+        except DiakenError as error:
+            self._fail(item, error.message)
+            return []
+        if task is None:
+            return []
+        tasks_of[task] = item
+        return [task]
 
     def _revert(self, item: HostSnapshot) -> str | None:
         """Off stays off, also where the snapshot has memory and the VM could go on with it."""
         if self._stop.requested():
             self.errors[item.host.name] = "stopped before it was begun"
             return None
-        self._begun.add(item.host.name)
         return snapshots.revert(self._session, item.snapshot.id, stay_off=not is_on(item))
 
     def _power_on(self, item: HostSnapshot) -> str | None:
@@ -174,33 +188,52 @@ class _Reverts:
         state = power.state(self._session, item.machine.vm.ref)
         return None if state == "on" else power.power_on(self._session, item.machine.vm.ref)
 
-    def _wait(self, task_of: dict[str, HostSnapshot], unended: str, prefix: str = "") -> None:
-        """Wait for tasks; `unended` says of one that is not waited for any more what goes on."""
+    def _go_on(self, task: str, state: TaskState) -> list[str]:
+        """What follows on a task that has ended: the tasks begun for it."""
+        item = self._running[task]
+        reverted = self._reverting.pop(task, None) is not None
+        if not reverted:
+            self._powering_on.pop(task)
+        if state.error is not None:
+            self._fail(item, state.error.message)
+            return []
+        if not reverted:
+            return []
+        self._reverted.append(item)
+        done = 100 * len(self._reverted) // len(self._chosen)
+        self._emit(StepProgressed(step="revert", percent=done))
+        begun = self._begin(item, self._power_on, self._powering_on) if is_on(item) else []
+        self._forget(item)  # while it starts: what goes wrong here keeps none off
+        return begun
 
-        def progress(state: tasks.TaskState) -> None:
-            self._emit(StepProgressed(step="revert", percent=state.percent))
+    def _fail(self, item: HostSnapshot, reason: str) -> None:
+        """Note why it failed, and whether a VM is off that was on."""
+        if item in self._reverted:
+            reason = f"reverted, but not powered on: {reason}"
+        if is_on(item):
+            try:
+                state = power.state(self._session, item.machine.vm.ref)
+            except DiakenError:
+                reason += f"; whether its VM is on is unknown, {POWER_IT_ON}"
+            else:
+                reason += "" if state == "on" else f"; its VM is {state} now, {POWER_IT_ON}"
+        self.errors[item.host.name] = reason
 
-        try:
-            states = tasks.wait(
-                self._session,
-                task_of,
-                timeout=TIMEOUT,
-                on_progress=progress,
-                should_stop=self._should_leave,
+    def _lose(self, error: DiakenError) -> None:
+        """What runs can't be followed any more."""
+        for task, item in self._running.items():
+            self._fail(item, f"{error.message} (task {task} in vCenter)")
+
+    def _leave(self) -> None:
+        """What runs is not waited for any more."""
+        why = "stopped" if self._stop.insisted() else f"not ended after {TIMEOUT:.0f} s"
+        for task, item in self._reverting.items():
+            stays = f"; its VM stays off, {POWER_IT_ON}" if is_on(item) else ""
+            self.errors[item.host.name] = f"{why}; vCenter goes on with it (task {task}){stays}"
+        for task, item in self._powering_on.items():
+            self.errors[item.host.name] = (
+                f"reverted; {why}; vCenter goes on with powering it on (task {task})"
             )
-        except DiakenError as error:
-            for task, item in task_of.items():
-                self.errors[item.host.name] = f"{prefix}{error.message} (task {task} in vCenter)"
-            return
-        for task, state in states.items():
-            item = task_of[task]
-            if state.error is not None:
-                self.errors[item.host.name] = prefix + state.error.message
-            elif not state.ended:
-                why = "stopped" if self._stop.insisted() else f"not ended after {TIMEOUT:.0f} s"
-                stays = "" if prefix or not is_on(item) else f"; its VM stays off, {POWER_IT_ON}"
-                self.errors[item.host.name] = f"{prefix}{why}; {unended} (task {task}){stays}"
-                self._begun.discard(item.host.name)
 
     def _should_leave(self) -> bool:
         """Whether to leave all as it is; a first stop is answered with what it waits for."""
@@ -211,20 +244,6 @@ class _Reverts:
                 message = f"stopping once they are powered on again: {names}"
                 self._emit(Warned(message=message))
         return self._stop.insisted()
-
-    def _say_what_is_off(self) -> None:
-        """Add to its error that a VM is off which was on."""
-        for item in self._chosen:
-            name = item.host.name
-            if name not in self.errors or name not in self._begun or not is_on(item):
-                continue
-            try:
-                state = power.state(self._session, item.machine.vm.ref)
-            except DiakenError:
-                self.errors[name] += f"; it is unknown whether its VM is on, {POWER_IT_ON}"
-            else:
-                if state != "on":
-                    self.errors[name] += f"; its VM is {state} now, {POWER_IT_ON}"
 
     def _forget(self, item: HostSnapshot) -> None:
         """Its old key came back with the disk, or another one."""

@@ -4,18 +4,23 @@ import json
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from diaken_cli.actions.stopping import SAME_SECONDS
 from diaken_cli.services.vsphere import power
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from tests.e2e.cli import PATIENCE
 from tests.e2e.snapshots.snapshotting import Snapshotting, going_on, machines, take, until
 from tests.integration.vsphere_fixture import Simulator
+
+if TYPE_CHECKING:
+    import subprocess
 
 HOST = "main-web01"
 OFF = "its VM is off now, which was on before: power it on in vCenter"
@@ -53,6 +58,13 @@ REVERT = ("snapshots", "revert", "before", "--host", HOST, "--yes")
 def result(run: Any) -> Any:
     (host,) = run["hosts"]
     return host
+
+
+def insist(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    """Send a signal twice; sooner, it would be the same one passed on by somebody."""
+    process.send_signal(number)
+    time.sleep(SAME_SECONDS + 0.2)
+    process.send_signal(number)
 
 
 def test_known_hosts_that_cannot_be_written_keep_no_vm_off(
@@ -95,9 +107,7 @@ def test_one_who_insists_is_told_what_stays_off(
     simulator.calls()
     with going_on(cli, *REVERT, "--json") as process:
         until(lambda: "RevertToSnapshot_Task" in simulator.calls(), "it reverts")
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.7)  # sooner, it would be the same signal passed on by somebody
-        process.send_signal(signal.SIGINT)
+        insist(process, signal.SIGINT)
         out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     message = result(json.loads(out))["message"]
@@ -120,3 +130,28 @@ def test_a_power_on_that_fails_is_said_with_what_is_off(
         assert power.state(session, vm.ref) == "off"
         power.power_on(session, vm.ref)
         until(lambda: power.state(session, vm.ref) == "on", "it is on again")
+
+
+def test_a_vm_is_powered_on_without_waiting_for_the_reverts_of_the_others(
+    cli: Snapshotting, simulator: Simulator, session: Session
+) -> None:
+    vms = machines(session)
+    take(session, vms[1], "before")
+    simulator.order("endless", method="RevertToSnapshot_Task", count=1)
+    simulator.calls()
+    words = ("snapshots", "revert", "before", "--group", "web", "--yes", "--json")
+    calls: Counter[str] = Counter()
+
+    def powered_on() -> bool:
+        calls.update(simulator.calls())
+        return calls["PowerOnVM_Task"] == 1
+
+    with going_on(cli, *words) as process:
+        until(powered_on, "the other one is powered on")
+        until(lambda: power.state(session, vms[1].ref) == "on", "it is on")
+        insist(process, signal.SIGTERM)
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    endless, other = json.loads(out)["hosts"]
+    assert endless["message"].startswith("stopped; vCenter goes on with it (task task-")
+    assert (other["status"], other["message"]) == ("success", None)
