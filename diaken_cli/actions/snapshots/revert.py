@@ -200,8 +200,9 @@ class _Reverts:
         if not reverted:
             return []
         self._reverted.append(item)
-        done = 100 * len(self._reverted) // len(self._chosen)
-        self._emit(StepProgressed(step="revert", percent=done))
+        if len(self._reverted) < len(self._chosen):
+            done = 100 * len(self._reverted) // len(self._chosen)
+            self._emit(StepProgressed(step="revert", percent=done))
         begun = self._begin(item, self._power_on, self._powering_on) if is_on(item) else []
         self._forget(item)  # while it starts: what goes wrong here keeps none off
         return begun
