@@ -61,6 +61,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
     _dump_no_core()
+    _have_a_home()
     try:
         try:
             signals.start_raising()
@@ -113,6 +114,14 @@ def _dump_no_core() -> None:
 
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+
+
+def _have_a_home() -> None:
+    """An account without an entry in passwd(5) and $HOME gets that of a container: the root."""
+    import os
+
+    if not os.environ.get("HOME") and os.path.expanduser("~") == "~":  # noqa: PTH111  # raises
+        os.environ["HOME"] = "/"
 
 
 def _failed(error: "DiakenError", arguments: list[str], *, as_data: bool = True) -> int:

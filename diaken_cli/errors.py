@@ -270,7 +270,9 @@ def unexpected(fault: Exception) -> DiakenError:
             code="not_written",
         )
     if isinstance(fault, OSError) and fault.filename is not None:
-        return AccessError(f"{os.fsdecode(fault.filename)}: {fault.strerror}")
+        file = os.fsdecode(fault.filename)
+        room = f"Free some room in {os.path.dirname(file)}." if fault.errno in full else None  # noqa: PTH120
+        return AccessError(f"{file}: {fault.strerror}", hint=room)
     return DiakenError(
         f"unexpected {type(fault).__name__}: {fault}",
         hint="This is a defect of diaken; --debug shows where.",

@@ -58,9 +58,9 @@ def hold(path: Path) -> Held:
     try:
         os.ftruncate(held.descriptor, 0)
         os.write(held.descriptor, f"{os.getpid()}\n".encode())
-    except OSError:
+    except OSError as fault:
         held.release()
-        raise
+        raise OSError(fault.errno, fault.strerror, str(path)) from fault  # write(2) names no file
     return held
 
 

@@ -195,3 +195,26 @@ def test_a_database_of_an_older_diaken_is_rewritten_where_there_is_room(tmp_path
         cli.json("history", "prune", "--older-than", "1d", "--yes")
         assert cli.database.stat().st_size < size / 4
         assert whole(cli.database)
+
+
+def test_a_disk_that_is_full_but_for_sqlites_log(tmp_path: Path) -> None:
+    """What is written to the log still goes, and the lock file of a run does not."""
+    playbooks = tmp_path / "playbooks"
+    playbooks.mkdir()
+    (playbooks / "none.yml").write_text("- hosts: all\n  gather_facts: false\n  tasks: []\n")
+    with on_small_disk(tmp_path, "2m") as (cli, disk):
+        cli.configure(f'[playbooks]\npaths = ["{playbooks}"]')
+        cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
+        with closing(sqlite3.connect(cli.database, isolation_level=None)) as other:
+            other.execute("PRAGMA wal_autocheckpoint=0")
+            other.execute("CREATE TABLE much(content)")
+            other.execute("INSERT INTO much VALUES(zeroblob(400000))")
+            other.execute("DROP TABLE much")
+            other.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            ballast = fill(disk)
+            error = cli.error(10, "run", "host", "web01", "none")
+        assert "No space left on device" in error["message"]
+        assert str(cli.store.beside("runs")) in error["message"]
+        assert "Free some room in" in error["hint"]
+        ballast.unlink()
+        assert cli.json("history", "list") == []

@@ -40,9 +40,13 @@ def own_keys(target: Target, ssh: SshSettings) -> list[Path]:
     names = [value for key, _, value in said if key == "identityfile"]
     if any("%" in name for name in names):
         return []
-    home = pwd.getpwuid(os.geteuid()).pw_dir  # ssh takes no $HOME
-    paths = [Path(home, name[2:]) if name.startswith("~/") else Path(name) for name in names]
-    return [path for path in paths if path.is_file()]
+    return [path for path in map(_placed, names) if path.is_file()]
+
+
+def _placed(name: str) -> Path:
+    if not name.startswith("~/"):
+        return Path(name)
+    return Path(pwd.getpwuid(os.geteuid()).pw_dir, name[2:])  # ssh takes no $HOME
 
 
 def locked_ones(own: Iterable[Path]) -> list[Path]:
