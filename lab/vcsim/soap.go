@@ -60,11 +60,14 @@ func newFault(name string, object types.ManagedObjectReference) (types.BaseMetho
 	return fault, nil
 }
 
-// fillReferences sets the required references of a structure: clients refuse an empty one.
+// fillReferences sets the required references of a structure: clients refuse an empty one, and a
+// task that is none.
 func fillReferences(structure reflect.Value, object types.ManagedObjectReference) {
 	for i := 0; i < structure.NumField(); i++ {
 		field := structure.Field(i)
 		switch {
+		case field.Type() == reflect.TypeOf(object) && structure.Type().Field(i).Name == "Task":
+			field.Set(reflect.ValueOf(types.ManagedObjectReference{Type: "Task", Value: "task-1"}))
 		case field.Type() == reflect.TypeOf(object):
 			field.Set(reflect.ValueOf(object))
 		case field.Kind() == reflect.Struct && structure.Type().Field(i).Anonymous:

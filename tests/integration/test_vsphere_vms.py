@@ -256,6 +256,23 @@ def test_a_time_out_leaves_the_task_which_can_then_be_canceled(
     assert cancel(session, task).canceled  # again: it has ended, and that is told
 
 
+@pytest.mark.parametrize("fault", ["LargeRDMNotSupportedOnDatastore", "TaskInProgress"])
+def test_a_task_whose_fault_is_odd_is_in_nobody_elses_way(
+    session: Session, simulator: Simulator, fault: str
+) -> None:
+    """The simulator puts the VM where the first one's datastore stands: nobody can read that."""
+    first, second = find_vms(session)[-2:]
+    simulator.order("taskfault", method="ReconfigVM_Task", fault=fault)
+    odd = power.remove_identity(session, first.ref)
+    task = power.power_off(session, second.ref)
+    states = wait(session, [odd, task], timeout=20)
+    assert (states[odd].state, states[task].state) == ("error", "success")
+    assert states[odd].error is not None
+    assert recent_tasks(session, second.ref)[-1] == states[task]
+    assert recent_tasks(session, first.ref)[-1].ref == odd
+    finish(session, power.power_on(session, second.ref))
+
+
 def test_canceling_what_has_ended_tells_how(session: Session) -> None:
     task = begin(session, request("app09"))
     finish(session, task)

@@ -1,17 +1,19 @@
 """vSphere tasks: wait for many at once, cancel one, find recent ones."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from pyVmomi import vim, vmodl
 from pyVmomi.VmomiSupport import ManagedObject
 
-from diaken_cli.errors import DiakenError, TimedOut, VSphereError
+from diaken_cli.errors import DiakenError, TimedOut, Unreachable, VSphereError
 from diaken_cli.services.vsphere import faults
+from diaken_cli.services.vsphere.connection import Unexpected
 from diaken_cli.services.vsphere.names import one_line, unescape
 from diaken_cli.services.vsphere.properties import read, read_one, reference, watch
 from diaken_cli.services.vsphere.session import Session
@@ -22,6 +24,9 @@ CANCEL_TIMEOUT = 120.0
 QUIET_SECONDS = 10
 """After so many without a notice the tasks are looked at: one that got lost must not cost more."""
 
+_PLAIN = (
+    *("state", "progress", "cancelled", "entity", "entityName", "descriptionId", "queueTime"),
+)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 ENDED = ("success", "error")
 
@@ -123,9 +128,13 @@ def recent_tasks(session: Session, entity: str) -> tuple[TaskState, ...]:
     `result` exists. Oldest first.
     """
     listed = read_one(session, session.content.taskManager, ["recentTask"]).get("recentTask", [])
-    states = read_states(session, [reference(each) for each in listed])
-    own = (each for each in states.values() if entity in (each.entity, each.entity_name))
-    return tuple(sorted(own, key=lambda state: state.queued_at or _NEVER))
+    # Of other people's tasks nothing is read that might not be understood: faults and results.
+    paths = [f"info.{name}" for name in _PLAIN]
+    rows = read(session, vim.Task, [reference(task) for task in listed], paths)
+    on = {ref: _state(session, ref, _plain_info(row)) for ref, row in rows.items() if row}
+    own = [ref for ref, state in on.items() if entity in (state.entity, state.entity_name)]
+    states = read_states(session, own).values()
+    return tuple(sorted(states, key=lambda state: state.queued_at or _NEVER))
 
 
 def _running(states: dict[str, TaskState]) -> list[str]:
@@ -135,16 +144,37 @@ def _running(states: dict[str, TaskState]) -> list[str]:
 def read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
     """How each of these tasks stands, in one query."""
     refs = list(dict.fromkeys(refs))
-    rows = read(session, vim.Task, refs, ["info"])
+    infos = _read_infos(session, refs)
     states = {}
     for ref in refs:
-        info = rows.get(ref, {}).get("info")
+        info = infos.get(ref)
         if info is None:
             error = VSphereError(f"vCenter does not know the task {ref} any more", code="gone")
             states[ref] = TaskState(ref=ref, state="error", error=error)
         else:
             states[ref] = _state(session, ref, info)
     return states
+
+
+def _read_infos(session: Session, refs: list[str]) -> dict[str, Any]:
+    """The info of each task; of one whose fault or result can't be read, all but these."""
+    try:
+        rows = read(session, vim.Task, refs, ["info"])
+    except Unreachable as fault:
+        if not isinstance(fault.__cause__, Unexpected):
+            raise
+    else:
+        return {ref: row["info"] for ref, row in rows.items() if "info" in row}
+    if len(refs) > 1:
+        return {name: info for ref in refs for name, info in _read_infos(session, [ref]).items()}
+    rows = read(session, vim.Task, refs, [f"info.{name}" for name in _PLAIN])
+    return {ref: _plain_info(row) for ref, row in rows.items() if row}
+
+
+def _plain_info(row: Mapping[str, Any]) -> SimpleNamespace:
+    """A task's info without its fault and its result."""
+    values = {name: row.get(f"info.{name}") for name in _PLAIN}
+    return SimpleNamespace(**values, error=None, result=None)
 
 
 def _state(session: Session, ref: str, info: Any) -> TaskState:
