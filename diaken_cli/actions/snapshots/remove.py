@@ -156,8 +156,10 @@ class _Removals:
         if not states and not should_stop():
             self._lose(f"not ended after {TIMEOUT / 3600:.0f} h; see vCenter")
         for task, state in states.items():
-            reason = None if state.error is None else state.error.message
-            self._ended.append((self.running.pop(task), reason))
+            removal = self.running.pop(task, None)
+            if removal is not None:  # else it was lost sight of before, and told of
+                reason = None if state.error is None else state.error.message
+                self._ended.append((removal, reason))
 
     def _lose(self, reason: str) -> None:
         self._ended += [(removal, reason) for removal in self.running.values()]

@@ -272,3 +272,18 @@ def test_a_log_that_cannot_be_written_is_said_before_anything_is_removed(
     assert cli.error(10, "snapshots", "prune", "--log-file", log)["code"] == "permission"
     assert cli.mistakes(2, "snapshots", "prune", "--log-file", "") == ["--log-file"]
     assert present(session) == set(old.values())
+
+
+def test_removals_that_are_lost_sight_of_hold_up_none_that_come_later(
+    cli: Snapshotting, old: dict[str, str], simulator: Simulator, session: Session
+) -> None:
+    cli.configure("[snapshots]\nparallel_removals = 2\n")
+    simulator.order("taskdelay", method="RemoveSnapshot_Task", ms=1500)
+    simulator.order("soapfault", method="WaitForUpdatesEx", fault="NoPermission")
+    done = cli.run(*PRUNE)
+    assert done.status in (0, 3), done.err
+    rows = [row for row in json.loads(done.out) if row["name"]]
+    assert {row["id"] for row in rows} == set(old.values())
+    for row in rows:
+        assert (row["id"] in present(session)) == (row["status"] == "failed"), row
+    assert len(ids(rows, "removed")) >= len(old) - 2
