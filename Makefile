@@ -1,17 +1,19 @@
 # make demo    a simulated vCenter, a deploy into it, and ssh to the new host
 # make test    all tests, against the simulator and real SSH hosts; WORKERS=2 runs so many at the same time
+# make storm   random commands and faults at once, then whether all held; SEED=7 SECONDS=300 POWER_CUTS=1
 # make check   ruff, mypy, import-linter
 # make bench   docs/reference/performance.md, measured; ONLY=tick,startup measures these parts
 # make docs    docs/reference, the man pages and the table of shell completion, from the code
-# Each sets up what it needs; on Debian and Ubuntu that includes system packages. The first two need root.
+# Each sets up what it needs; on Debian and Ubuntu that includes system packages. The first three need root.
 
 VENV := .venv
 BIN := $(VENV)/bin
 WHEEL := $(VENV)/wheel
 WORKERS := 4
+SECONDS := 120
 PACKAGED := $(shell find diaken_cli playbooks docs/man config.example.toml -type f -not -name '*.pyc')
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs format clean
+.PHONY: help demo test storm check bench docs format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -40,6 +42,11 @@ demo: $(VENV)/ready
 test: $(VENV)/ready $(WHEEL)/ready
 	@lab/prepare --tests
 	@DIAKEN_PYTHON=$(CURDIR)/$(WHEEL)/bin/python $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+
+storm: $(VENV)/ready $(WHEEL)/ready
+	@lab/prepare --tests
+	@DIAKEN_PYTHON=$(CURDIR)/$(WHEEL)/bin/python $(BIN)/python -m tests.storm --seconds $(SECONDS) \
+		$(if $(SEED),--seed $(SEED)) $(if $(POWER_CUTS),--power-cuts)
 
 check: $(VENV)/ready
 	@$(BIN)/ruff check .

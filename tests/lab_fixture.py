@@ -22,9 +22,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Lab:
-    """A lab that is up. `described` is what `lab up` printed."""
+    """A lab that is up. `described` is what `lab up` printed.
 
-    def __init__(self, process: "subprocess.Popen[str]", described: dict[str, Any]) -> None:
+    Without `process` it is one that another process holds.
+    """
+
+    def __init__(self, process: "subprocess.Popen[str] | None", described: dict[str, Any]) -> None:
         self._process = process
         self.described = described
         self.name: str = described["name"]
@@ -56,6 +59,7 @@ class Lab:
 
     def stop(self) -> None:
         """End the lab and wait until nothing of it is left."""
+        assert self._process is not None
         self._process.communicate(timeout=30)
 
     def exec(
