@@ -1,6 +1,6 @@
 """The closed lists of the contract, and the values that travel between rooms."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -212,53 +212,6 @@ class RunOptions:
     become_password_command: tuple[str, ...] = ()
     vault_password_file: str | None = None
     vault_ids: tuple[str, ...] = ()  # LABEL@FILE, the file by its absolute path
-
-
-@dataclass(frozen=True)
-class DeployRequest:
-    """A VM to deploy, fully resolved: a resume does not depend on the config file of that day.
-
-    Names are vSphere's; `memory` and `disk` are bytes, time-outs seconds; what is None is taken
-    from the template (hardware, network) or left to vCenter (placement).
-    """
-
-    name: str
-    ip: str
-    prefix: int
-    environment: str
-    vcenter: str
-    template: str
-    gateway: str | None = None
-    dns: tuple[str, ...] = ()
-    domain: str | None = None
-    group: str | None = None
-    datacenter: str | None = None
-    cluster: str | None = None
-    resource_pool: str | None = None
-    datastore: str | None = None
-    folder: str | None = None
-    network: str | None = None
-    cpus: int | None = None
-    memory: int | None = None
-    disk: int | None = None
-    extra_config: dict[str, str] = field(default_factory=dict)
-    user: str | None = None
-    port: int | None = None
-    key: str | None = None
-    python: str | None = None
-    playbooks: tuple[str, ...] = ()
-    vault_ids: tuple[str, ...] = ()
-    provision: bool = True
-    address_probe: bool = True
-    keep_on_failure: bool = False
-    clone_timeout: int = 1800
-    ip_timeout: int = 600
-    ssh_timeout: int = 300
-
-    @property
-    def guest_domain(self) -> str | None:
-        """The guest's DNS domain: the one that was said, or what follows the host in its name."""
-        return self.domain or self.name.partition(".")[2] or None
 
 
 def to_stored(value: "DataclassInstance") -> dict[str, Any]:

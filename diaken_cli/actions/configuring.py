@@ -1,4 +1,4 @@
-"""A new config file: the commented example, with what was said put in its place."""
+"""A new config file: the commented example, with what was typed put in its place."""
 
 import os
 import re
@@ -16,6 +16,8 @@ from diaken_cli.config import Config
 from diaken_cli.config.places import default_database
 from diaken_cli.config.sections import Source
 from diaken_cli.errors import AccessError, Conflict
+from diaken_cli.kinds import check_account
+from diaken_cli.paths import existing_folder, private_key, whole_path
 from diaken_cli.services.ansible.work import FORKS
 from diaken_cli.store import beside
 from diaken_cli.timing import machine_zone
@@ -25,8 +27,8 @@ _HEADER = re.compile(r"#?\[(.+)\]")
 
 
 @dataclass(frozen=True)
-class GivenConfig:
-    """What was said of the new file, as it was typed; None and empty leave the default."""
+class NewConfig:
+    """The options of the new file, as they were typed; None and empty leave the default."""
 
     database: str | None = None
     ssh_user: str | None = None
@@ -34,21 +36,21 @@ class GivenConfig:
     playbooks: Sequence[str] = ()
 
 
-def write(path: Path, given: GivenConfig, *, force: bool) -> None:
+def write(path: Path, new: NewConfig, *, force: bool) -> None:
     """Write a config file, 0600, at once and whole.
 
-    Raises InvalidInput with all that is wrong with what was given, Conflict where there is a file
+    Raises InvalidInput with all that is wrong, Conflict where there is a file
     already (unless `force`), AccessError where it can't be written.
     """
     reader = validate.Reader()
     values = {
-        ("database", "path"): reader.optional("--database", given.database, new_file, None),
-        ("ssh", "user"): reader.optional("--ssh-user", given.ssh_user, validate.account, None),
-        ("ssh", "key"): reader.optional("--ssh-key", given.ssh_key, validate.private_key, None),
+        ("database", "path"): reader.optional("--database", new.database, new_file, None),
+        ("ssh", "user"): reader.optional("--ssh-user", new.ssh_user, check_account, None),
+        ("ssh", "key"): reader.optional("--ssh-key", new.ssh_key, private_key, None),
         ("playbooks", "paths"): [
-            reader.optional("--playbooks", each, validate.existing_folder, None)
-            for each in given.playbooks
-            if each
+            reader.optional("--playbooks", folder, existing_folder, None)
+            for folder in new.playbooks
+            if folder
         ],
     }
     reader.check()
@@ -83,9 +85,9 @@ def in_effect(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str,
 def database_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | None:
     """The variable that goes before the config file, and the absolute path that it names."""
     for name in DATABASE_VARIABLES:
-        if given := environ.get(name):
+        if path := environ.get(name):
             # pathlib raises for an account that is not there; whether it can be used is said later.
-            return name, os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111
+            return name, os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
     return None
 
 
@@ -106,7 +108,7 @@ def new_file(text: str) -> str:
     """The absolute path of a file that is there or will be, and no folder. Raises ValueError."""
     if "://" in text:
         raise ValueError("must be a file, not a URL")
-    path = validate.whole_path(text)
+    path = whole_path(text)
     if os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
         raise ValueError(f"{path} is a folder; name a file in it")
     return str(path)
@@ -122,7 +124,7 @@ def new_database(text: str) -> str:
         raise ValueError(f"{text!r} is not an absolute path, such as {path.parent}/diaken.db")
     if os.access(path, os.F_OK) and not os.access(path, os.R_OK | os.W_OK):
         raise ValueError(f"{path} can't be read and written by this account")
-    folder = next(each for each in path.parents if os.path.lexists(each))
+    folder = next(parent for parent in path.parents if os.path.lexists(parent))
     if not os.path.isdir(folder):  # noqa: PTH112  as above
         raise ValueError(f"{folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -144,8 +146,8 @@ def filled(text: str, values: Mapping[tuple[str, str], Any]) -> str:
         if header := _HEADER.match(line):
             section = header[1]
         key = line.lstrip("#").partition(" = ")[0]
-        given = values.get((section, key))
-        lines.append(line if given is None else tomli_w.dumps({key: given}))
+        value = values.get((section, key))
+        lines.append(line if value is None else tomli_w.dumps({key: value}))
     return "".join(lines)
 
 
@@ -155,6 +157,6 @@ def _exists(path: Path) -> Conflict:
 
 def _make_folder(folder: Path) -> None:
     """Make it and what is missing above it, each 0700 (`mkdir(parents=True)` closes only one)."""
-    for each in reversed((folder, *folder.parents)):
-        if not each.exists():
-            each.mkdir(0o700)
+    for path in reversed((folder, *folder.parents)):
+        if not path.exists():
+            path.mkdir(0o700)

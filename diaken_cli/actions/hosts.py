@@ -10,6 +10,8 @@ from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import by_name, keep_hosts_file, only_one
 from diaken_cli.errors import InvalidInput, Mistake
+from diaken_cli.options import options_of, parse
+from diaken_cli.requests import HostChanges, HostOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import (
     EnvironmentRecord,
@@ -23,30 +25,10 @@ if TYPE_CHECKING:
     from diaken_cli.events import Emit
 
 
-@dataclass(frozen=True)
-class GivenHost:
-    """What the command line says of a host, as it was typed.
-
-    None is "not said"; an empty text empties an optional value. `groups` are all its groups, the
-    main one first; `add_groups` and `remove_groups` are those that it is to get and to lose.
-    """
-
-    ip: str | None = None
-    environment: str | None = None
-    groups: tuple[str, ...] | None = None
-    add_groups: tuple[str, ...] = ()
-    remove_groups: tuple[str, ...] = ()
-    vcenter: str | None = None
-    vm_uuid: str | None = None
-    user: str | None = None
-    port: str | None = None
-    key: str | None = None
-    python: str | None = None
-    variables: tuple[str, ...] = ()
-    unset_variables: tuple[str, ...] = ()
-    description: str | None = None
-    active: bool | None = None
-    inactive: bool = False
+HOST_OPTIONS = options_of(HostOptions)
+PLAIN = ("ip", "vm_uuid", "user", "port", "key", "python", "description")
+"""The options whose value needs nothing of the inventory to be checked by."""
+MAY_BE_EMPTY = PLAIN[1:]
 
 
 @dataclass(frozen=True)
@@ -72,8 +54,8 @@ def select_hosts(
     known, reader = places(store), validate.Reader()
     place = reader.choice("--environment", environment, by_name(known.environments))
     connection = reader.choice("--vcenter", vcenter, by_name(known.vcenters))
-    groups = [each for each in known.groups if place is None or each.environment_id == place.id]
-    named = [each for each in groups if each.name == group]
+    groups = [found for found in known.groups if place is None or found.environment_id == place.id]
+    named = [found for found in groups if found.name == group]
     if group is not None and not named:
         reader.choice("--group", group, by_name(groups))
     reader.check()
@@ -90,14 +72,14 @@ def add_host(
     store: Store,
     *,
     name: str | None,
-    given: GivenHost,
+    options: HostOptions,
     now: datetime,
     hosts_file: Path | None,
     emit: "Emit",
 ) -> HostRecord:
     """Add a host, and write /etc/hosts. Raises InvalidInput with all that is wrong."""
     reader = validate.Reader()
-    checked, values = _understand_new(store, name, given, reader)
+    checked, values = _read_new(store, name, options, reader)
     if checked is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     added = store.inventory.add_host(checked, values, now)
@@ -105,16 +87,16 @@ def add_host(
     return added
 
 
-def mistakes_of_new(store: Store, name: str | None, given: GivenHost) -> list[Mistake]:
-    """What is wrong or missing in what is said of a new host."""
-    return validate.mistakes_of(lambda reader: _understand_new(store, name, given, reader))
+def mistakes_of_new(store: Store, name: str | None, options: HostOptions) -> list[Mistake]:
+    """What is wrong or missing in what was typed of a new host."""
+    return validate.mistakes_of(lambda reader: _read_new(store, name, options, reader))
 
 
-def _understand_new(
-    store: Store, name: str | None, given: GivenHost, reader: validate.Reader
+def _read_new(
+    store: Store, name: str | None, options: HostOptions, reader: validate.Reader
 ) -> tuple[str | None, HostValues]:
     checked = reader.required("NAME", name, units.check_host_name)
-    values = understand(given, None, places(store), reader)
+    values = host_values(options, None, places(store), reader)
     refuse_other_address(checked, values.ip, reader)
     reader.mistakes += store.inventory.host_clashes(
         name=checked, ip=values.ip, vm_uuid=values.vm_uuid
@@ -123,16 +105,16 @@ def _understand_new(
 
 
 def set_host(
-    store: Store, host: HostRecord, *, given: GivenHost, hosts_file: Path | None, emit: "Emit"
+    store: Store, host: HostRecord, *, options: HostChanges, hosts_file: Path | None, emit: "Emit"
 ) -> HostRecord:
     """Change what is said of a host, and write /etc/hosts.
 
     Raises InvalidInput, Conflict, and UsageError where nothing is said.
     """
-    if given == GivenHost():
+    if options == HostChanges():
         raise validate.nothing_to_change("hosts set")
     reader = validate.Reader()
-    values = understand(given, host, places(store), reader)
+    values = host_values(options, host, places(store), reader)
     refuse_other_address(host.name, values.ip, reader)
     reader.mistakes += store.inventory.host_clashes(
         ip=values.ip, vm_uuid=values.vm_uuid, host_id=host.id
@@ -164,8 +146,8 @@ def places(store: Store) -> Places:
     return Places(inventory.environments(), inventory.groups(), inventory.vcenters())
 
 
-def understand(
-    given: GivenHost, current: HostRecord | None, known: Places, reader: validate.Reader
+def host_values(
+    options: HostOptions, current: HostRecord | None, known: Places, reader: validate.Reader
 ) -> HostValues:
     """What a host is to be stored with; `current` is the host as it is, where there is one.
 
@@ -173,81 +155,81 @@ def understand(
     nothing but looking for more mistakes.
     """
     before = _stored(current)
-    ip: str | None = before.ip
-    if current is None or given.ip is not None:
-        ip = reader.required("--ip", given.ip, units.check_ipv4)
-    environment = _environment(given, current, known, reader)
+    declared = {name: HOST_OPTIONS[name] for name in PLAIN}
+    typed = {name: getattr(options, name) for name in PLAIN}
+    read, mistakes = parse(typed, declared, may_be_empty=MAY_BE_EMPTY)
+    reader.mistakes += mistakes
+    if current is None and options.ip is None:
+        reader.refuse("--ip", None, "is required")
+    values = {name: read.get(name, getattr(before, name)) for name in PLAIN}
+    environment = _environment(options, current, known, reader)
     groups: Sequence[GroupRecord] = ()
     if environment is not None:
-        groups = _groups(given, current, environment, known, reader)
+        groups = _groups(options, current, environment, known, reader)
     vcenters = by_name(known.vcenters)
     vcenter = reader.choice(
         "--vcenter",
-        given.vcenter,
+        options.vcenter,
         vcenters,
         vcenters.get((current and current.vcenter) or ""),
         may_be_empty=True,
     )
-    vm_uuid = reader.optional("--vm-uuid", given.vm_uuid, validate.vm_uuid, before.vm_uuid)
-    if vm_uuid is not None and vcenter is None and not given.vcenter:
-        told = "needs --vcenter" if given.vm_uuid else "belongs to that vCenter: empty it, too"
-        reader.refuse("--vm-uuid", vm_uuid, told)
+    if values["vm_uuid"] is not None and vcenter is None and not options.vcenter:
+        missing = "needs --vcenter" if options.vm_uuid else "belongs to that vCenter: empty it, too"
+        reader.refuse("--vm-uuid", values["vm_uuid"], missing)
     return HostValues(
-        ip=ip or "",
+        **values,
         environment_id=environment.id if environment else 0,
-        group_ids=tuple(each.id for each in groups),
+        group_ids=tuple(group.id for group in groups),
         vcenter_id=vcenter.id if vcenter else None,
-        vm_uuid=vm_uuid,
-        active=_active(given, before.active, reader),
-        user=reader.optional("--user", given.user, validate.account, before.user),
-        port=reader.optional("--port", given.port, validate.port, before.port),
-        key=reader.optional("--key", given.key, validate.private_key, before.key),
-        python=reader.optional("--python", given.python, validate.interpreter, before.python),
-        vars=reader.variables(given.variables, given.unset_variables, before.vars),
-        description=reader.optional(
-            "--description", given.description, validate.one_line, before.description
-        ),
+        active=_active(options, before.active, reader),
+        vars=reader.variables(options.variables, _changes(options).unset_variables, before.vars),
     )
+
+
+def _changes(options: HostOptions) -> HostChanges:
+    """What only `hosts set` says; nothing of it where a host is added."""
+    return options if isinstance(options, HostChanges) else HostChanges()
 
 
 def _stored(host: HostRecord | None) -> HostValues:
     if host is None:
         return HostValues(ip="", environment_id=0)
-    return HostValues(**{each.name: getattr(host, each.name) for each in fields(HostValues)})
+    return HostValues(**{field.name: getattr(host, field.name) for field in fields(HostValues)})
 
 
-def _active(given: GivenHost, before: bool, reader: validate.Reader) -> bool:
-    if given.active and given.inactive:
+def _active(options: HostOptions, before: bool, reader: validate.Reader) -> bool:
+    if options.active and options.inactive:
         reader.refuse("--inactive", None, "contradicts --active")
-    said = False if given.inactive else given.active
-    return before if said is None else said
+    active = False if options.inactive else options.active
+    return before if active is None else active
 
 
 def _environment(
-    given: GivenHost, current: HostRecord | None, known: Places, reader: validate.Reader
+    options: HostOptions, current: HostRecord | None, known: Places, reader: validate.Reader
 ) -> EnvironmentRecord | None:
     environments = by_name(known.environments)
-    if given.environment is None and current is not None:
+    if options.environment is None and current is not None:
         return environments.get(current.environment)
-    return reader.choice("--environment", given.environment, environments, required=True)
+    return reader.choice("--environment", options.environment, environments, required=True)
 
 
 def _groups(
-    given: GivenHost,
+    options: HostOptions,
     current: HostRecord | None,
     environment: EnvironmentRecord,
     known: Places,
     reader: validate.Reader,
 ) -> list[GroupRecord]:
     """The groups that a host is to be in, the main one first."""
-    groups = by_name(each for each in known.groups if each.environment_id == environment.id)
-    before = current.groups if current is not None else ()
-    _refuse_contradictions(given, before, reader)
-    if given.groups is not None:
-        wanted = [each for each in given.groups if each]
+    groups = by_name(group for group in known.groups if group.environment_id == environment.id)
+    before, changes = current.groups if current is not None else (), _changes(options)
+    _refuse_contradictions(options, changes, before, reader)
+    if options.groups is not None:
+        wanted = [name for name in options.groups if name]
         _refuse_unknown("--group", wanted, environment, groups, reader)
     else:
-        kept = [each for each in before if each not in given.remove_groups]
+        kept = [name for name in before if name not in changes.remove_groups]
         if kept and current is not None and current.environment_id != environment.id:
             what = "group" if len(kept) == 1 else "groups"
             verb = "is" if len(kept) == 1 else "are"
@@ -255,26 +237,26 @@ def _groups(
             message += f" {environment.name} ({validate.choices(groups)}), or '' for none"
             reader.refuse("--group", None, message)
             kept = []
-        _refuse_unknown("--add-group", given.add_groups, environment, groups, reader)
-        wanted = [*kept, *given.add_groups]
-    return [groups[each] for each in dict.fromkeys(wanted) if each in groups]
+        _refuse_unknown("--add-group", changes.add_groups, environment, groups, reader)
+        wanted = [*kept, *changes.add_groups]
+    return [groups[name] for name in dict.fromkeys(wanted) if name in groups]
 
 
 def _refuse_contradictions(
-    given: GivenHost, before: Sequence[str], reader: validate.Reader
+    options: HostOptions, changes: HostChanges, before: Sequence[str], reader: validate.Reader
 ) -> None:
-    if given.groups is not None and "" in given.groups and any(given.groups):
+    if options.groups is not None and "" in options.groups and any(options.groups):
         reader.refuse("--group", "", "means no group at all: it goes with no other --group")
     for option, names in (
-        ("--add-group", given.add_groups),
-        ("--remove-group", given.remove_groups),
+        ("--add-group", changes.add_groups),
+        ("--remove-group", changes.remove_groups),
     ):
-        if names and given.groups is not None:
+        if names and options.groups is not None:
             reader.refuse(option, ", ".join(names), "contradicts --group, which names all groups")
-    for name in given.remove_groups:
-        if name in given.add_groups:
+    for name in changes.remove_groups:
+        if name in changes.add_groups:
             reader.refuse("--remove-group", name, "contradicts --add-group")
-        elif name not in before and given.groups is None:
+        elif name not in before and options.groups is None:
             listed = f"its groups are {', '.join(before)}" if before else "it is in none"
             reader.refuse("--remove-group", name, f"{name!r} is none of its groups; {listed}")
 

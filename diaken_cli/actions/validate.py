@@ -11,18 +11,17 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
 
-from diaken_cli import files
-from diaken_cli.actions.variables import utf8, variable
+from diaken_cli.actions.variables import variable
 from diaken_cli.errors import InvalidInput, Mistake, MistakeKind, NotFound, UsageError
+from diaken_cli.kinds import PORT, check_utf8
+from diaken_cli.paths import HERE, existing_file, whole_path
 from diaken_cli.units import nearest_names
 
 Value = TypeVar("Value")
 
 VCENTER_PORT = 443
-FEW = 10  # names that are all shown beside the one that may be meant
-_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
+FEW = 10  # names that are all shown beside the most likely one
 _DNS_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
 _ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -49,8 +48,8 @@ def nothing_to_change(command: str) -> UsageError:
 class Reader:
     """Reads values, and collects what is wrong with them."""
 
-    def __init__(self) -> None:
-        self.mistakes: list[Mistake] = []
+    def __init__(self, mistakes: Iterable[Mistake] = ()) -> None:
+        self.mistakes = list(mistakes)
         self._missing: list[NotFound] = []
 
     def refuse(
@@ -84,7 +83,7 @@ class Reader:
         if text == "" and may_be_empty:
             return None
         try:
-            return parse(utf8(text))
+            return parse(check_utf8(text))
         except ValueError as fault:
             self.refuse(option, text, str(fault))
             return current
@@ -147,7 +146,7 @@ class Reader:
         return None
 
     def variables(
-        self, given: Iterable[str], unset: Iterable[str], current: Mapping[str, Any]
+        self, typed: Iterable[str], unset: Iterable[str], current: Mapping[str, Any]
     ) -> dict[str, Any]:
         """The variables of a host, a group or an environment after `--var` and `--unset-var`."""
         changed = dict(current)
@@ -155,11 +154,11 @@ class Reader:
             if key not in changed:
                 self.refuse("--unset-var", key, f"{key} is not among its variables")
             changed.pop(key, None)
-        for each in given:
+        for text in typed:
             try:
-                key, value = variable(utf8(each))
+                key, value = variable(check_utf8(text))
             except ValueError as fault:
-                self.refuse("--var", each.partition("=")[0], str(fault))  # the rest may be secret
+                self.refuse("--var", text.partition("=")[0], str(fault))  # the rest may be secret
             else:
                 changed[key] = value
         return changed
@@ -188,66 +187,16 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     if not names:
         return "There is none yet"
     near = nearest_names(name, names)
-    said = [f"Did you mean {near}?"] if near else []
+    parts = [f"Did you mean {near}?"] if near else []
     if not near or len(names) <= FEW:
-        said.append(f"Known: {', '.join(names)}")
-    return " ".join(said)
+        parts.append(f"Known: {', '.join(names)}")
+    return " ".join(parts)
 
 
 def choices(names: Iterable[str]) -> str:
     """What there is to choose from, for a message."""
     listed = ", ".join(names)
     return f"there are: {listed}" if listed else "there is none yet"
-
-
-# ── hosts ────────────────────────────────────────────────────────────────────────────────────
-
-
-def port(text: str) -> int:
-    """A TCP port."""
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise ValueError("must be a port, 1-65535")
-    return int(text)
-
-
-def account(text: str) -> str:
-    """An account to log in with over SSH; nothing that ssh(1) could take for an option."""
-    if not _ACCOUNT.fullmatch(text):
-        raise ValueError("must be the name of an account: letters, digits, and _ . @ \\ -")
-    return text
-
-
-def private_key(text: str) -> str:
-    """The absolute path of a private key file, which must be there."""
-    path = existing_file(text)
-    if path.endswith(".pub"):
-        raise ValueError("is a public key; name the private one")
-    return path
-
-
-def interpreter(text: str) -> str:
-    """The path of Python on the host, or Ansible's `auto` and `auto_silent`."""
-    # No braces: where the inventory is exported, Ansible would take them for a template.
-    if text not in ("auto", "auto_silent") and not re.fullmatch(r"/[^\s\x00-\x1f{}]+", text):
-        raise ValueError("must be an absolute path on the host, or auto")
-    return text
-
-
-def vm_uuid(text: str) -> str:
-    """The instance UUID of a VM, as vSphere writes it."""
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise ValueError(
-            "must be an instance UUID, like 5029c440-85ee-4a37-8a7c-0f1b5a5e1d4b"
-        ) from None
-
-
-def one_line(text: str) -> str:
-    """A text that a table can show."""
-    if not text.strip() or not text.isprintable():
-        raise ValueError("must be one line of printable text")
-    return text
 
 
 # ── vCenters ─────────────────────────────────────────────────────────────────────────────────
@@ -258,7 +207,7 @@ def server(text: str) -> str:
     host, colon, number = text.partition(":")
     if "/" in text or not _is_host(host):
         raise ValueError("must be HOST[:PORT]: a name or an IPv4 address, without https://")
-    return f"{host}:{port(number) if colon else VCENTER_PORT}"
+    return f"{host}:{PORT.parse(number, HERE) if colon else VCENTER_PORT}"
 
 
 def command_line(text: str) -> str:
@@ -279,54 +228,10 @@ def environment_variable(text: str) -> str:
     return text
 
 
-def existing_file(text: str) -> str:
-    """The absolute path of a file that is there; cron has another working folder."""
-    path = whole_path(text)
-    try:
-        if path.is_fifo():
-            raise ValueError(f"{path} is a pipe, not a file: {files.INSTEAD_OF_A_PIPE}")
-        if not path.is_file():
-            raise ValueError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
-    except OSError as fault:  # a folder above it is closed to this account, a name is too long
-        raise ValueError(f"{path} can't be used: {fault.strerror}") from None
-    return str(path)
-
-
 def existing_path(text: str) -> str:
     """The absolute path of a file or a folder that is there."""
     path = whole_path(text)
     return str(path) if os.path.isdir(path) else existing_file(text)  # noqa: PTH112
-
-
-def vault_id(text: str) -> str:
-    """A vault's `LABEL@FILE`, the file by its absolute path; without a label it is the default one.
-
-    https://docs.ansible.com/ansible-core/2.19/vault_guide/vault_managing_passwords.html
-    """
-    label, at, file = text.partition("@")
-    if not at:
-        label, file = "", text
-    if file in ("prompt", "prompt_ask_vault_pass"):
-        raise ValueError("nobody is asked for it: name a file, or a program that prints it")
-    if not file or re.search(r"\s", label):
-        raise ValueError("must be LABEL@FILE, such as prod@/etc/diaken/vault-prod")
-    return f"{label or 'default'}@{existing_file(file)}"
-
-
-def existing_folder(text: str) -> str:
-    """The absolute path of a folder that is there."""
-    path = whole_path(text)
-    if not os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
-        raise ValueError(f"{path} is not a folder")
-    return str(path)
-
-
-def whole_path(text: str) -> Path:
-    """A path as a shell would have made it: `~` is the home folder, a relative one is from here."""
-    try:
-        return Path(one_line(text)).expanduser().absolute()
-    except RuntimeError:
-        raise ValueError(f"{text!r}: there is no such account") from None
 
 
 def certificate_file(text: str) -> str:

@@ -8,6 +8,7 @@ import keyword
 from fnmatch import fnmatchcase
 from typing import Any
 
+from diaken_cli.kinds import check_utf8
 from diaken_cli.words import REPOINTING
 
 PASSWORDS = "ansible_*pass*"
@@ -70,36 +71,25 @@ def setting_value(key: str, text: str) -> Any:
     try:
         value = stored_value(value)
     except ValueError:
-        value = utf8(text)
+        value = check_utf8(text)
     if key == "snapshot_retention_hours" and not (type(value) is int and 1 <= value <= 99):
         raise ValueError("must be a whole number of hours, 1-99")
     if key in LISTS and not _is_list_of_texts(value):
         words = value.replace(",", " ").split() if isinstance(value, str) else []
-        meant = json.dumps(words or ["one", "two"])
-        raise ValueError(f"must be a list of texts, as JSON: '{meant}'")
+        like = json.dumps(words or ["one", "two"])
+        raise ValueError(f"must be a list of texts, as JSON: '{like}'")
     return value
 
 
 def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(MOST_LEVELS + 1):
-        nested = [each for each in level if isinstance(each, dict | list)]
+        nested = [value for value in level if isinstance(value, dict | list)]
         if not nested:
             return False
-        level = [v for each in nested for v in (each.values() if isinstance(each, dict) else each)]
+        level = [v for part in nested for v in (part.values() if isinstance(part, dict) else part)]
     return True
-
-
-def utf8(text: str) -> str:
-    """Text that UTF-8 can hold, without a NUL character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be valid UTF-8") from None
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character")
-    return text

@@ -18,6 +18,8 @@ from diaken_cli.errors import (
     Unreachable,
     VSphereError,
 )
+from diaken_cli.kinds import check_line
+from diaken_cli.paths import existing_file
 from diaken_cli.services import credentials
 from diaken_cli.services.vsphere.browse import Kind, Row, browse
 from diaken_cli.services.vsphere.inventory import read_inventory
@@ -212,7 +214,7 @@ def understand(
     username = _value(
         "--username",
         given.username,
-        validate.one_line,
+        check_line,
         current.username if current else None,
         reader,
     )
@@ -226,7 +228,7 @@ def understand(
     if insecure and given.insecure and given.ca_file:
         reader.refuse("--insecure", None, "contradicts --ca-file")
     datacenter = reader.optional(
-        "--datacenter", given.datacenter, validate.one_line, current.datacenter if current else None
+        "--datacenter", given.datacenter, check_line, current.datacenter if current else None
     )
     if server is None or username is None or secret is None:
         return None
@@ -326,7 +328,7 @@ def _secret(
     """Where the password comes from: exactly one place."""
     ways = (
         (SecretKind.COMMAND, "--password-command", given.password_command, validate.command_line),
-        (SecretKind.FILE, "--password-file", given.password_file, validate.existing_file),
+        (SecretKind.FILE, "--password-file", given.password_file, existing_file),
         (SecretKind.ENV, "--password-env", given.password_env, validate.environment_variable),
     )
     said = [each for each in ways if each[2] is not None]

@@ -55,37 +55,34 @@ def init(
 
     Example: diaken config init --no-input --ssh-user root --ssh-key ~/.ssh/id_ed25519
     """
-    from diaken_cli.actions import validate
     from diaken_cli.actions.configuring import (
-        GivenConfig,
+        NewConfig,
         check_is_free,
         goes_before,
         write,
     )
     from diaken_cli.config.places import searched
+    from diaken_cli.kinds import check_account
+    from diaken_cli.paths import existing_folder, private_key
 
     target = path.absolute() if path else searched(call.options.config, os.environ)[0]
     if not force:
         check_is_free(target)
     with asking(call) as ask:
         database = _asked_database(ask, database)
-        ssh_user = ask.optional(
-            "--ssh-user", ssh_user, "SSH user", validate.account, empty="your own"
-        )
+        ssh_user = ask.optional("--ssh-user", ssh_user, "SSH user", check_account, empty="your own")
         ssh_key = ask.optional(
             "--ssh-key",
             ssh_key,
             "SSH private key",
-            validate.private_key,
+            private_key,
             empty="ssh's own choice",
         )
         if not playbooks:
-            folder = ask.optional(
-                "--playbooks", None, "Folder of your playbooks", validate.existing_folder
-            )
+            folder = ask.optional("--playbooks", None, "Folder of your playbooks", existing_folder)
             playbooks = [folder] if folder else None
-        given = GivenConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
-        write(target, given, force=force)
+        new = NewConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
+        write(target, new, force=force)
         call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
         if database and (named := goes_before(database, os.environ)):
             call.output.warn(f"{named[0]} is set, and goes before the file: {named[1]}")

@@ -1,100 +1,25 @@
 """`diaken hosts`: the servers of the inventory, and the file that says their names."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diaken_cli.commands.hosts_import import import_them
 from diaken_cli.commands.hosts_sync import sync
-from diaken_cli.commands.options import Python, SshKey, SshPort, SshUser
 from diaken_cli.commands.prompts import Questions, asking, must_be_free
 from diaken_cli.commands.shared import Call, command, group, hosts_file, require
 from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
+from diaken_cli.requests import HostChanges, HostOptions
 
 if TYPE_CHECKING:
-    from diaken_cli.actions.hosts import GivenHost
     from diaken_cli.store.records import HostRecord
 
 app = group("The servers of the inventory, and /etc/hosts.")
 
-PLACE = "Where it belongs"
-
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The host.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-
-
-@dataclass(frozen=True)
-class HostOptions:
-    """What may be said of a host, as it was typed; an empty text empties an optional value."""
-
-    ip: Annotated[str | None, typer.Option("--ip", metavar="ADDRESS", help="Its IPv4 address.")] = (
-        None
-    )
-    environment: Annotated[
-        str | None, typer.Option("--environment", metavar="E", rich_help_panel=PLACE)
-    ] = None
-    groups: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--group",
-            metavar="G",
-            rich_help_panel=PLACE,
-            help="Of that environment; can be given again, the main one first.",
-        ),
-    ] = None
-    vcenter: Annotated[
-        str | None,
-        typer.Option("--vcenter", metavar="V", rich_help_panel=PLACE, help="Which has its VM."),
-    ] = None
-    vm_uuid: Annotated[
-        str | None,
-        typer.Option(
-            "--vm-uuid",
-            metavar="UUID",
-            rich_help_panel=PLACE,
-            help="Its VM's instance UUID; else the VM is found by the address.",
-        ),
-    ] = None
-    user: SshUser = None
-    port: SshPort = None
-    key: SshKey = None
-    python: Python = None
-    variables: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--var",
-            metavar="K=V",
-            help="A variable for playbooks; can be given again. No passwords.",
-        ),
-    ] = None
-    description: Annotated[str | None, typer.Option("--description", metavar="TEXT")] = None
-
-    def given(
-        self,
-        *,
-        unset: list[str] | None = None,
-        add_groups: list[str] | None = None,
-        remove_groups: list[str] | None = None,
-        active: bool | None = None,
-        inactive: bool = False,
-    ) -> "GivenHost":
-        """As the flow takes them."""
-        from diaken_cli.actions.hosts import GivenHost
-
-        said = vars(self) | {
-            "variables": tuple(self.variables or ()),
-            "groups": None if self.groups is None else tuple(self.groups),
-        }
-        return GivenHost(
-            **said,
-            unset_variables=tuple(unset or ()),
-            add_groups=tuple(add_groups or ()),
-            remove_groups=tuple(remove_groups or ()),
-            active=active,
-            inactive=inactive,
-        )
 
 
 @command(app, name="list")
@@ -130,7 +55,7 @@ def list_them(
             vcenter=vcenter,
         )
         shape = host_as_text if call.output.format is Format.TEXT else host_as_json
-        rows = [shape(each) for each in hosts if every or each.active]
+        rows = [shape(host) for host in hosts if every or host.active]
         call.output.rows(
             rows,
             HOST_COLUMNS,
@@ -139,11 +64,11 @@ def list_them(
         )
         if hosts:
             call.output.total(total(hosts, shown=len(rows)))
-        for each in hosts:
-            if each.deployed_by is not None and not each.active:
+        for host in hosts:
+            if host.deployed_by is not None and not host.active:
                 call.output.say(
-                    f"{each.name} is not in use: it belongs to deploy run {each.deployed_by}."
-                    f" See: diaken history show {each.deployed_by}"
+                    f"{host.name} is not in use: it belongs to deploy run {host.deployed_by}."
+                    f" See: diaken history show {host.deployed_by}"
                 )
 
 
@@ -152,9 +77,6 @@ def add(
     call: Call,
     options: HostOptions,
     name: Name = None,
-    inactive: Annotated[
-        bool, typer.Option("--inactive", help="No run, no snapshot, not in /etc/hosts.")
-    ] = False,
 ) -> None:
     """Add a server that is there already; `deploy vm` makes a new one.
 
@@ -171,15 +93,15 @@ def add(
         added = add_host(
             call.store,
             name=name,
-            given=options.given(inactive=inactive),
+            options=options,
             now=now(),
             hosts_file=hosts_file(call),
             emit=call.emit,
         )
         what = "group" if len(added.groups) == 1 else "groups"
         place = f"{what} {', '.join(added.groups)} of " if added.groups else ""
-        said = f"added host {added.name} ({added.ip}) to {place}environment {added.environment}"
-        call.output.changed(host_as_json(added), said)
+        message = f"added host {added.name} ({added.ip}) to {place}environment {added.environment}"
+        call.output.changed(host_as_json(added), message)
 
 
 @command(app)
@@ -200,36 +122,8 @@ def show(call: Call, name: Name = None) -> None:
 @command(app, name="set")
 def set_it(
     call: Call,
-    options: HostOptions,
+    options: HostChanges,
     name: Name = None,
-    add_groups: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--add-group",
-            metavar="G",
-            rich_help_panel=PLACE,
-            help="Put it into one more group; can be given again.",
-        ),
-    ] = None,
-    remove_groups: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--remove-group",
-            metavar="G",
-            rich_help_panel=PLACE,
-            help="Take it out of a group; can be given again.",
-        ),
-    ] = None,
-    unset: Annotated[
-        list[str] | None,
-        typer.Option("--unset-var", metavar="K", help="Take a variable away; can be given again."),
-    ] = None,
-    active: Annotated[
-        bool, typer.Option("--active", help="Runs, snapshots and /etc/hosts have it.")
-    ] = False,
-    inactive: Annotated[
-        bool, typer.Option("--inactive", help="No run, no snapshot, not in /etc/hosts.")
-    ] = False,
 ) -> None:
     """Change what is said of a host; what is not said stays, and '' empties an optional value.
 
@@ -247,23 +141,17 @@ def set_it(
         changed = set_host(
             call.store,
             found,
-            given=options.given(
-                unset=unset,
-                add_groups=add_groups,
-                remove_groups=remove_groups,
-                active=active or None,
-                inactive=inactive,
-            ),
+            options=options,
             hosts_file=hosts_file(call),
             emit=call.emit,
         )
         leaves = found.active and not changed.active
-        said = f"changed host {changed.name}"
+        message = f"changed host {changed.name}"
         if leaves:
-            said += "; it is inactive now, and its VM was not touched"
+            message += "; it is inactive now, and its VM was not touched"
         elif changed.ip != found.ip and changed.vcenter is not None:
-            said += f"; {_of_the_vm(changed)}"
-        call.output.changed(host_as_json(changed), said)
+            message += f"; {_of_the_vm(changed)}"
+        call.output.changed(host_as_json(changed), message)
         if leaves:
             _tell_remaining(call, changed)
 
@@ -283,8 +171,8 @@ def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
         found = _find(call, ask, name)
         call.confirm(f"Remove host {found.name} ({found.ip})? Its VM is not touched.", yes=yes)
         remove_host(call.store, found, hosts_file=hosts_file(call), emit=call.emit)
-        said = f"removed host {found.name} ({found.ip}); its VM was not touched"
-        call.output.changed(host_as_json(found), said)
+        message = f"removed host {found.name} ({found.ip}); its VM was not touched"
+        call.output.changed(host_as_json(found), message)
         _tell_remaining(call, found)
 
 
@@ -322,7 +210,7 @@ def _find(call: Call, ask: Questions, name: str | None) -> "HostRecord":
         "NAME",
         name,
         "Host",
-        lambda: (each.name for each in call.store.inventory.hosts(include_inactive=True)),
+        lambda: (host.name for host in call.store.inventory.hosts(include_inactive=True)),
     )
     if name is None:
         raise InvalidInput(require(NAME=name))
@@ -342,14 +230,14 @@ def _asked(
     def free_address(text: str) -> None:
         must_be_free(call.store.inventory.host_clashes(ip=units.check_ipv4(text)))
 
-    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options.given()))
+    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options))
     name = ask.text("NAME", name, "Host name", free_name)
     ip = ask.text("--ip", options.ip, "IPv4 address", free_address)
     environment = ask.choice(
         "--environment",
         options.environment,
         "Environment",
-        lambda: (each.name for each in call.store.inventory.environments()),
+        lambda: (found.name for found in call.store.inventory.environments()),
     )
     groups = options.groups
     if ask.asked and groups is None:
@@ -357,10 +245,10 @@ def _asked(
             "--group",
             None,
             "Group",
-            lambda: (each.name for each in call.store.inventory.groups(environment=environment)),
+            lambda: (found.name for found in call.store.inventory.groups(environment=environment)),
             required=False,
         )
-        groups = [chosen] if chosen else None
+        groups = (chosen,) if chosen else None
     return name, replace(options, ip=ip, environment=environment, groups=groups)
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share: of a playbook run, and of how a host is reached."""
+"""The options of a playbook run, which several commands share."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -11,23 +11,6 @@ if TYPE_CHECKING:
 SNAPSHOT = "Snapshot before the run"
 ANSIBLE = "As with ansible-playbook"
 SECRETS = "Becoming root, and vaults"
-ACCESS = "How Ansible reaches it (else the config file says)"
-
-SshUser = Annotated[
-    str | None, typer.Option("--user", rich_help_panel=ACCESS, help="The SSH user.")
-]
-SshPort = Annotated[
-    str | None,
-    typer.Option("--port", metavar="N", rich_help_panel=ACCESS, help="The SSH port."),
-]
-SshKey = Annotated[
-    str | None,
-    typer.Option("--key", metavar="FILE", rich_help_panel=ACCESS, help="The SSH private key."),
-]
-Python = Annotated[
-    str | None,
-    typer.Option("--python", metavar="PATH", rich_help_panel=ACCESS, help="Python there."),
-]
 
 
 @dataclass(frozen=True)

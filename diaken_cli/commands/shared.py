@@ -10,17 +10,23 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.models import ArgumentInfo
 
 from diaken_cli.commands.common_options import CommonOptions
 from diaken_cli.commands.help_text import parse
 from diaken_cli.commands.pages import Command, Group
+from diaken_cli.commands.parameters import (
+    as_written,
+    of_dataclass,
+    option_names,
+    option_set,
+    refuse_what_is_no_text,
+)
 from diaken_cli.errors import (
     Canceled,
     DatabaseError,
@@ -252,43 +258,41 @@ def command(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command whose first parameter is the `Call`.
 
-    A parameter that is a dataclass stands for options, one a field: those that several commands
-    share. The options of every command come last.
+    A parameter may stand for several options: see `commands.parameters`. The options of every
+    command come last.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        shared: dict[str, Any] = {
-            each.name: each.annotation for each in own if is_dataclass(each.annotation)
+        sets = {
+            each.name: found for each in own if (found := option_set(each.name, each.annotation))
         }
-        shared["common"] = CommonOptions
+        sets["common"] = of_dataclass("common", CommonOptions)
         parameters = [
             each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for each in own
-            if each.name not in shared
+            if each.name not in sets
         ]
-        for prefix, options in shared.items():
+        for options in sets.values():
             # a command that says itself what its --yes does has that one alone
-            taken = {name for each in parameters for name in _option_names(each)}
+            taken = {name for each in parameters for name in option_names(each)}
             parameters += [
-                each
-                for each in _fields_as_parameters(prefix, options)
-                if taken.isdisjoint(_option_names(each))
+                each for each in options.parameters.values() if taken.isdisjoint(option_names(each))
             ]
 
-        written = {each.name: _as_written(each) for each in parameters}
+        written = {each.name: as_written(each) for each in parameters}
 
         def call(**values: Any) -> None:
-            _refuse_what_is_no_text(values, written)
+            refuse_what_is_no_text(values, written)
             built = {
-                prefix: options(
-                    **{
-                        n: values.pop(f"{prefix}_{n}")
-                        for n in _names(options)
-                        if f"{prefix}_{n}" in values
+                name: options.build(
+                    {
+                        field: values.pop(parameter.name)
+                        for field, parameter in options.parameters.items()
+                        if parameter.name in values
                     }
                 )
-                for prefix, options in shared.items()
+                for name, options in sets.items()
             }
             common = built.pop("common")
             function(Call(common, _output(common)), **values, **built)
@@ -301,49 +305,6 @@ def command(
         return function
 
     return register
-
-
-def _fields_as_parameters(prefix: str, options: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(options, include_extras=True)
-    return [
-        inspect.Parameter(
-            f"{prefix}_{each.name}",
-            inspect.Parameter.KEYWORD_ONLY,
-            default=each.default,
-            annotation=hints[each.name],
-        )
-        for each in fields(options)
-    ]
-
-
-def _option_names(parameter: inspect.Parameter) -> tuple[str, ...]:
-    """The names by which an option is declared; none for an argument."""
-    (info,) = parameter.annotation.__metadata__
-    return () if isinstance(info, ArgumentInfo) else tuple(info.param_decls or ())
-
-
-def _as_written(parameter: inspect.Parameter) -> str:
-    """How a person writes a parameter: `--name`, or a positional's NAME."""
-    (info,) = parameter.annotation.__metadata__
-    if isinstance(info, ArgumentInfo):
-        return str(info.metavar)
-    return str(info.default)  # in Annotated the first name stands there
-
-
-def _refuse_what_is_no_text(values: dict[str, Any], written: dict[str, str]) -> None:
-    """Refuse bytes that are not UTF-8: no name has them, and SQLite and JSON can't hold them."""
-    mistakes = []
-    for name, value in values.items():
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, str) and any("\ud800" <= sign <= "\udfff" for sign in each):
-                shown = each.encode(errors="replace").decode()
-                mistakes.append(Mistake(written[name], shown, "must be valid UTF-8"))
-    if mistakes:
-        raise InvalidInput(mistakes)
-
-
-def _names(options: Any) -> list[str]:
-    return [each.name for each in fields(options)]
 
 
 def group(help_text: str) -> typer.Typer:

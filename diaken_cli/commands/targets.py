@@ -24,14 +24,14 @@ def ask_host(
         return given
     hosts = call.store.inventory.hosts()
     if environment is None:
-        places = sorted({each.environment for each in hosts})
+        places = sorted({host.environment for host in hosts})
         environment = _leading(ask, "Environment", places)
-    hosts = [each for each in hosts if environment in (None, each.environment)]
+    hosts = [host for host in hosts if environment in (None, host.environment)]
     if len(hosts) > SHOWN:
-        groups = sorted({name for each in hosts for name in each.groups})
+        groups = sorted({name for host in hosts for name in host.groups})
         group = _leading(ask, "Group of the host", groups, empty="any")
-        hosts = [each for each in hosts if group is None or group in each.groups]
-    return ask.choice(option, None, "Host", lambda: [each.name for each in hosts])
+        hosts = [host for host in hosts if group is None or group in host.groups]
+    return ask.choice(option, None, "Host", lambda: [host.name for host in hosts])
 
 
 def ask_group(
@@ -47,8 +47,8 @@ def ask_group(
     if given is not None:
         return given, ask.environment_of(given, environment)
     typed = environment
-    grouped = [each for each in call.store.inventory.hosts() if each.groups]
-    places = sorted({each.environment for each in grouped})
+    grouped = [host for host in call.store.inventory.hosts() if host.groups]
+    places = sorted({host.environment for host in grouped})
     if len(places) > 1:
         environment = ask.choice("--environment", environment, "Environment", lambda: places)
     elif environment is None and places:
@@ -63,7 +63,7 @@ def ask_group(
 
 def note_environment(call: Call, ask: Questions, group: str) -> None:
     """Add the only environment of a group that was typed alone to the line without questions."""
-    places = [each.environment for each in call.store.inventory.groups(name=group)]
+    places = [found.environment for found in call.store.inventory.groups(name=group)]
     if ask.asked and len(places) == 1:
         ask.noted("--environment", places[0])
 
@@ -72,7 +72,7 @@ def ask_environment(call: Call, ask: Questions, option: str, given: str | None) 
     """An environment that has an active host."""
 
     def names() -> list[str]:
-        return sorted({each.environment for each in call.store.inventory.hosts()})
+        return sorted({host.environment for host in call.store.inventory.hosts()})
 
     return ask.choice(option, given, "Environment", names)
 
@@ -89,9 +89,9 @@ def ask_target(
     hosts = call.store.inventory.hosts()
     whole_group = None
     if group is None and hosts:
-        there = [each for each in hosts if environment in (None, each.environment)]
-        names = {each.name for each in there}
-        groups = {name for each in there for name in each.groups} - names
+        there = [host for host in hosts if environment in (None, host.environment)]
+        names = {host.name for host in there}
+        groups = {name for host in there for name in host.groups} - names
         whole = ask.name(TARGET, sorted(names | groups), WHOLE)
         if whole == "":
             label = "One host or a whole group"
@@ -114,14 +114,14 @@ def ask_playbook(call: Call, ask: Questions, option: str, given: str | None) -> 
     def names() -> Iterator[str]:
         from diaken_cli.services.ansible.catalog import list_playbooks
 
-        return (each.name for each in list_playbooks(call.config.playbooks.paths))
+        return (found.name for found in list_playbooks(call.config.playbooks.paths))
 
     return ask.choice(option, given, "Playbook", names)
 
 
 def ask_for_snapshot(ask: Questions, hosts: "Iterable[HostRecord]") -> bool | None:
     """Whether with a snapshot, where one of the hosts has a VM that diaken can reach."""
-    if not any(each.vcenter for each in hosts):
+    if not any(host.vcenter for host in hosts):
         return None
     answer = ask.choice(
         None, None, "Snapshot of each VM first", lambda: ("yes", "no"), default="no"
@@ -142,9 +142,7 @@ def ask_run(
             from diaken_cli.store.runs import RunFilter
 
             newest = call.store.history.select(RunFilter(limit=NEWEST_RUNS))
-            titles = {
-                str(each.id): f"{title_of(each)}, {each.status}" for each in newest if fits(each)
-            }
+            titles = {str(run.id): f"{title_of(run)}, {run.status}" for run in newest if fits(run)}
             given = ask.choice("RUN", None, "Run", lambda: titles, beside=titles)
         return call.run_number(given)
 

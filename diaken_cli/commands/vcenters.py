@@ -280,6 +280,8 @@ def _asked(
     from diaken_cli import units
     from diaken_cli.actions import validate
     from diaken_cli.actions.vcenters import mistakes_of_new
+    from diaken_cli.kinds import check_line
+    from diaken_cli.paths import existing_file
 
     def free_name(text: str) -> None:
         if call.store.inventory.vcenter(units.check_label(text)):
@@ -288,11 +290,11 @@ def _asked(
     ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options.given()))
     name = ask.text("NAME", name, "Name of the vCenter here", free_name)
     server = ask.text("--server", options.server, "Server, HOST[:PORT]", validate.server)
-    username = ask.text("--username", options.username, "Username", validate.one_line)
+    username = ask.text("--username", options.username, "Username", check_line)
     answers: dict[str, Any] = {"server": server, "username": username}
     ways: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
         "command": ("password_command", "Command that prints it", validate.command_line),
-        "file": ("password_file", "File that it is in", validate.existing_file),
+        "file": ("password_file", "File that it is in", existing_file),
         "variable": ("password_env", "Variable's name", validate.environment_variable),
     }
     if all(getattr(options, each) is None for each, _, _ in ways.values()):

@@ -1,16 +1,24 @@
-"""The config file, `DIAKEN_*` and the defaults -> one `Config`, or all that is wrong with them."""
+"""The config file, `DIAKEN_*` and the defaults -> one `Config`, or all that is wrong with them.
+
+Not by pydantic, though SQLModel brings it: keys are of the same kinds as options, which help pages
+need too, and to import it costs 124 ms of CPU more than the 68 ms that all of this takes (medians
+of 30 runs each, in turn).
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from diaken_cli import bounds, files, trust, units
-from diaken_cli.config.kinds import Kind, Place
-from diaken_cli.config.places import asked_file, default_database, home, searched
+from diaken_cli.config.places import default_database, home, named_file, searched
 from diaken_cli.config.sections import SECTIONS, Config, DeployConfig, Source, kinds
 from diaken_cli.errors import AccessError, ConfigurationError
+from diaken_cli.kinds import Kind
+from diaken_cli.options import nearest_key
+from diaken_cli.paths import Place
 
 Document = Mapping[str, Any]
 Values = dict[str, dict[str, Any]]
@@ -36,15 +44,15 @@ def load(explicit: Path | None, environ: Mapping[str, str]) -> Config:
         raise ConfigurationError(
             "\n".join(mistakes), hint="See all keys with: diaken config init --path FILE"
         )
-    values = {each: file.values[each] | environment.values[each] for each in SECTIONS}
+    values = {name: file.values[name] | environment.values[name] for name in SECTIONS}
     values["database"].setdefault("path", default_database(environ))
-    sections = {name: kind(**values[name]) for name, kind in SECTIONS.items()}
+    sections = {name: kind(**values[name]) for name, kind in SECTIONS.items() if name != "deploy"}
     # A variable goes before the file, wherever in the file a value stands.
     overrides = {
         name: {k: v for k, v in own.items() if k not in environment.values["deploy"]}
         for name, own in file.environments.items()
     }
-    sections["deploy"] = DeployConfig(sections["deploy"], overrides)
+    sections["deploy"] = DeployConfig(values["deploy"], overrides)
     sources = _keys(file.values, Source.FILE) | _keys(environment.values, Source.ENVIRONMENT)
     return Config(path=path, sources=sources, **sections)
 
@@ -62,11 +70,11 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
         except OSError as fault:
             raise _unreadable(path, fault) from fault
         return path
-    asked = asked_file(explicit, environ)
-    if asked is not None:
+    named = named_file(explicit, environ)
+    if named is not None:
         raise ConfigurationError(
-            f"the config file {asked} does not exist",
-            hint=f"Write one with: diaken config init --path {asked}",
+            f"the config file {named} does not exist",
+            hint=f"Write one with: diaken config init --path {named}",
         )
     return None
 
@@ -89,12 +97,12 @@ def read_document(path: Path) -> Document:
 
 def _refuse_exposed(path: Path) -> None:
     """What the file names is trusted: commands, playbooks, keys. Raises AccessError."""
-    for each in trust.around(path):
-        if each.sticky:  # others can't touch the file there
+    for exposure in trust.around(path):
+        if exposure.sticky:  # others can't touch the file there
             continue
         raise AccessError(
-            f"the config file {path} is not used, for others can change it: {each.said}",
-            hint=_way_out(each),
+            f"the config file {path} is not used, for others can change it: {exposure.said}",
+            hint=_way_out(exposure),
         )
 
 
@@ -132,12 +140,13 @@ class _Reading:
     """The values of one source, and what is wrong with it."""
 
     place: Place
-    values: Values = field(default_factory=lambda: {each: {} for each in SECTIONS})
+    values: Values = field(default_factory=lambda: {name: {} for name in SECTIONS})
     mistakes: list[str] = field(default_factory=list)
 
-    def value(self, where: str, kind: Kind, given: Any, into: dict[str, Any], key: str) -> None:
+    def keep(self, where: str, into: dict[str, Any], key: str, read: Callable[[], Any]) -> None:
+        """Keep what `read` gives as the value of a key, or what is wrong with it."""
         try:
-            into[key] = kind.read(given, self.place)
+            into[key] = read()
         except ValueError as fault:
             self.mistakes.append(f"{where}: {fault}")
 
@@ -153,7 +162,7 @@ class _File(_Reading):
     def read(self, document: Document) -> None:
         for name, table in document.items():
             if name not in SECTIONS:
-                self.refuse(f"there is no section [{name}]{_nearest(name, SECTIONS)}")
+                self.refuse(f"there is no section [{name}]{nearest_key(name, SECTIONS)}")
             elif self.is_table(name, table):
                 keys = dict(table)
                 environments = keys.pop("environments", {}) if name == "deploy" else {}
@@ -173,16 +182,17 @@ class _File(_Reading):
 
     def table(self, where: str, section: str, table: Document, into: dict[str, Any]) -> None:
         known = kinds(section)
-        for key, given in table.items():
+        for key, value in table.items():
             if key in known:
-                self.value(f"{self.path}: [{where}] {key}", known[key], given, into, key)
+                read = partial(known[key].read, value, self.place)
+                self.keep(f"{self.path}: [{where}] {key}", into, key, read)
             else:
-                self.refuse(f"[{where}] has no key {key}{_nearest(key, known)}")
+                self.refuse(f"[{where}] has no key {key}{nearest_key(key, known)}")
 
-    def is_table(self, where: str, given: Any) -> bool:
-        if not isinstance(given, dict):
+    def is_table(self, where: str, value: Any) -> bool:
+        if not isinstance(value, dict):
             self.refuse(f"{where} must be a table: [{where}]")
-        return isinstance(given, dict)
+        return isinstance(value, dict)
 
     def refuse(self, message: str) -> None:
         self.mistakes.append(f"{self.path}: {message}")
@@ -199,16 +209,11 @@ class _Environment(_Reading):
         known = dict(_variables())
         for name, (section, key, kind) in known.items():
             if text := self.environ.get(name):
-                try:
-                    given = kind.unpack(text)
-                except ValueError as fault:
-                    self.mistakes.append(f"{name}: {fault}")
-                else:
-                    self.value(name, kind, given, self.values[section], key)
+                self.keep(name, self.values[section], key, partial(kind.parse, text, self.place))
         for name in self.environ:
             # Its value is not shown: it may be somebody's password.
             if name not in known and name.startswith(tuple(variable_name(s, "") for s in SECTIONS)):
-                self.mistakes.append(f"{name}: there is no such key{_nearest(name, known)}")
+                self.mistakes.append(f"{name}: there is no such key{nearest_key(name, known)}")
 
 
 def _variables() -> Iterator[tuple[str, tuple[str, str, Kind]]]:
@@ -221,8 +226,3 @@ def _variables() -> Iterator[tuple[str, tuple[str, str, Kind]]]:
 
 def _keys(values: Values, source: Source) -> dict[str, Source]:
     return {f"{section}.{key}": source for section, own in values.items() for key in own}
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = units.nearest_names(name, known, most=1)
-    return f"; did you mean {near}?" if near else f"; there are: {', '.join(known)}"

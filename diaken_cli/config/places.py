@@ -10,14 +10,14 @@ ROOT_DATABASE = Path("/var/lib/diaken/diaken.db")
 
 def home(environ: Mapping[str, str]) -> Path:
     """The home folder of this account."""
-    given = environ.get("HOME")
-    return Path(given) if given else Path.home()
+    folder = environ.get("HOME")
+    return Path(folder) if folder else Path.home()
 
 
-def asked_file(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
+def named_file(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
     """The config file that `--config` or `DIAKEN_CONFIG` names; it has to exist."""
-    given = explicit or environ.get("DIAKEN_CONFIG")
-    return Path(given).absolute() if given else None
+    path = explicit or environ.get("DIAKEN_CONFIG")
+    return Path(path).absolute() if path else None
 
 
 def usual_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -28,8 +28,8 @@ def usual_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 def searched(explicit: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Where a config file is looked for; the first that exists is read, and no other."""
-    asked = asked_file(explicit, environ)
-    return usual_files(environ) if asked is None else (asked,)
+    named = named_file(explicit, environ)
+    return usual_files(environ) if named is None else (named,)
 
 
 def default_database(environ: Mapping[str, str]) -> Path:
@@ -44,13 +44,13 @@ def identity(explicit: Path | None, environ: Mapping[str, str]) -> str:
 
     It is known even where the file can't be read, and stays when the file names another database.
     """
-    asked = asked_file(explicit, environ)
+    file = named_file(explicit, environ)
     database = environ.get("DIAKEN_DATABASE") or environ.get("DIAKEN_DATABASE_PATH")
-    named = (str(asked) if asked else None, str(Path(database).absolute()) if database else None)
-    return ", ".join(each for each in named if each) or "default"
+    paths = (str(file) if file else None, str(Path(database).absolute()) if database else None)
+    return ", ".join(path for path in paths if path) or "default"
 
 
 def _base(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
     """A base folder of the XDG specification, which has a relative one ignored."""
-    given = Path(environ.get(variable, ""))
-    return given if given.is_absolute() else home(environ) / below_home
+    folder = Path(environ.get(variable, ""))
+    return folder if folder.is_absolute() else home(environ) / below_home

@@ -1,27 +1,25 @@
 """The config file's keys, each declared once: its name, its kind and its default."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-from diaken_cli.config.kinds import (
-    ADDRESS,
-    ADDRESSES,
-    DOMAIN,
+from diaken_cli.kinds import (
+    ACCOUNT,
     DURATION,
     FLAG,
-    LINE,
+    INTERPRETER,
     PATH,
     PATHS,
     PORT,
-    SIZE,
     TIMEZONE,
     WORDS,
     Kind,
     whole,
 )
+from diaken_cli.requests import DEPLOY_KEYS, DeployRequest
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,10 @@ class SshConfig:
     Without `known_hosts`, host keys are kept beside the database.
     """
 
-    user: Annotated[str | None, LINE] = None
+    user: Annotated[str | None, ACCOUNT] = None
     key: Annotated[Path | None, PATH] = None
     port: Annotated[int, PORT] = 22
-    python: Annotated[str | None, LINE] = None
+    python: Annotated[str | None, INTERPRETER] = None
     known_hosts: Annotated[Path | None, PATH] = None
     connect_timeout: Annotated[int, DURATION] = 10
     extra_args: Annotated[tuple[str, ...], WORDS] = ()
@@ -75,41 +73,19 @@ class AnsibleConfig:
 
 
 @dataclass(frozen=True)
-class DeployDefaults:
-    """`[deploy]`: what `deploy vm` takes where its options say nothing.
+class DeployConfig:
+    """`[deploy]`: what `deploy vm` takes where its options say nothing, as far as it is set.
 
-    `memory` and `disk` are bytes, time-outs seconds.
+    The keys are those options that can be configured, with their values as a `DeployRequest` has
+    them; `environments` has what `[deploy.environments.NAME]` says otherwise, key by key.
     """
 
-    vcenter: Annotated[str | None, LINE] = None
-    template: Annotated[str | None, LINE] = None
-    datacenter: Annotated[str | None, LINE] = None
-    cluster: Annotated[str | None, LINE] = None
-    resource_pool: Annotated[str | None, LINE] = None
-    datastore: Annotated[str | None, LINE] = None
-    folder: Annotated[str | None, LINE] = None
-    network: Annotated[str | None, LINE] = None
-    gateway: Annotated[str | None, ADDRESS] = None
-    dns: Annotated[tuple[str, ...], ADDRESSES] = ()
-    domain: Annotated[str | None, DOMAIN] = None
-    cpus: Annotated[int | None, whole(1)] = None
-    memory: Annotated[int | None, SIZE] = None
-    disk: Annotated[int | None, SIZE] = None
-    clone_timeout: Annotated[int, DURATION] = 1800
-    ip_timeout: Annotated[int, DURATION] = 600
-    ssh_timeout: Annotated[int, DURATION] = 300
-
-
-@dataclass(frozen=True)
-class DeployConfig:
-    """`[deploy]`, and what `[deploy.environments.NAME]` says otherwise, key by key."""
-
-    defaults: DeployDefaults
+    defaults: Mapping[str, Any]
     environments: Mapping[str, Mapping[str, Any]]
 
-    def for_environment(self, environment: str | None) -> DeployDefaults:
+    def for_environment(self, environment: str | None) -> Mapping[str, Any]:
         """The defaults for that environment; for one without a section, those for all."""
-        return replace(self.defaults, **self.environments.get(environment or "", {}))
+        return {**self.defaults, **self.environments.get(environment or "", {})}
 
 
 @dataclass(frozen=True)
@@ -141,7 +117,7 @@ SECTIONS: Mapping[str, type] = {
     "playbooks": PlaybooksConfig,
     "ssh": SshConfig,
     "ansible": AnsibleConfig,
-    "deploy": DeployDefaults,
+    "deploy": DeployRequest,
     "snapshots": SnapshotsConfig,
     "scheduler": SchedulerConfig,
 }
@@ -149,9 +125,20 @@ SECTIONS: Mapping[str, type] = {
 
 def kinds(section: str) -> dict[str, Kind]:
     """The keys of a section with their kinds."""
+    if section == "deploy":
+        return {name: option.kind for name, option in DEPLOY_KEYS.items()}
     return {
         name: hint.__metadata__[0]
         for name, hint in get_type_hints(SECTIONS[section], include_extras=True).items()
+    }
+
+
+def defaults(section: str) -> dict[str, Any]:
+    """The keys of a section with what they are where nothing is set; None is "nothing"."""
+    return {
+        field.name: None if field.default is MISSING else field.default
+        for field in fields(SECTIONS[section])
+        if field.name in kinds(section)
     }
 
 
@@ -184,9 +171,10 @@ class Config:
     def values(self) -> Iterator[tuple[str, Any, Source]]:
         """Every key with its value as plain data, as the file has it, and its source."""
         for section in SECTIONS:
-            values = self.deploy.defaults if section == "deploy" else getattr(self, section)
+            own = getattr(self, section)
+            values = defaults(section) | (own.defaults if section == "deploy" else vars(own))
             for name, kind in kinds(section).items():
-                key, value = f"{section}.{name}", getattr(values, name)
+                key, value = f"{section}.{name}", values[name]
                 shown = None if value is None else kind.show(value)
                 yield key, shown, self.sources.get(key, Source.DEFAULT)
         for environment, values in self.deploy.environments.items():

@@ -12,58 +12,67 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from diaken_cli.actions.deploy.planning import Chosen, Plan
+    from diaken_cli.actions.deploy.planning import Plan
     from diaken_cli.config.sections import SshConfig
-    from diaken_cli.words import DeployRequest
+    from diaken_cli.requests import DeployRequest
 
+HOW = (
+    *("key", "python", "vault_ids", "provision", "address_probe", "keep_on_failure"),
+    *("clone_timeout", "ip_timeout", "ssh_timeout"),
+)
+"""Fields of a request that say how to deploy, not what."""
 STEP_COLUMNS = {"STEP": "name", "WHAT IT WOULD DO": "description"}
 LABELS = {"vcenter": "vCenter", "dns": "DNS", "ssh": "SSH"}
 
 
 def plan_as_json(plan: "Plan") -> dict[str, Any]:
     """The plan; sizes are in bytes."""
-    chosen = None if plan.chosen is None else asdict(plan.chosen)
+    chosen = None
+    if plan.chosen is not None:
+        chosen = {name: value for name, value in asdict(plan.chosen).items() if name not in HOW}
+        chosen["esxi_host"] = plan.esxi_host
     return {"dry_run": True, "steps": _rows(plan.steps), "chosen": chosen}
 
 
 def print_plan(console: "Console", plan: "Plan") -> None:
     """What was chosen, then the steps."""
     if plan.chosen is not None:
-        print_chosen(console, plan.chosen)
+        print_chosen(console, plan)
         console.print()
     console.print(table(_rows(plan.brief_steps), STEP_COLUMNS), crop=False)
 
 
-def print_chosen(console: "Console", chosen: "Chosen") -> None:
+def print_chosen(console: "Console", plan: "Plan") -> None:
     """What was chosen: short enough for a screen, for the question below it."""
-    console.print(fields(chosen_as_text(chosen), LABELS))
+    if plan.chosen is not None:
+        console.print(fields(chosen_as_text(plan.chosen, plan.esxi_host), LABELS))
 
 
-def chosen_as_text(chosen: "Chosen") -> dict[str, str]:
+def chosen_as_text(chosen: "DeployRequest", esxi_host: str | None) -> dict[str, str]:
     """What was chosen, a line for what belongs together."""
     address = f"{chosen.ip}/{chosen.prefix}"
-    hardware = (format_cpus(chosen.cpus), f"{format_size(chosen.memory)} memory")
+    hardware = (format_cpus(chosen.cpus or 0), f"{format_size(chosen.memory or 0)} memory")
     shown = {
         "name": chosen.name,
-        "address": _listed(address, ("gateway", chosen.gateway or "none")),
-        "dns": _listed(", ".join(chosen.dns) or "none", ("domain", chosen.domain)),
-        "environment": _listed(chosen.environment, ("group", chosen.group)),
-        "vcenter": _listed(chosen.vcenter, ("datacenter", chosen.datacenter)),
+        "address": _joined(address, ("gateway", chosen.gateway or "none")),
+        "dns": _joined(", ".join(chosen.dns) or "none", ("domain", chosen.domain)),
+        "environment": _joined(chosen.environment, ("group", chosen.group)),
+        "vcenter": _joined(chosen.vcenter, ("datacenter", chosen.datacenter)),
         "template": chosen.template,
-        "cluster": _listed(chosen.cluster, ("ESXi host", chosen.esxi_host)),
+        "cluster": _joined(chosen.cluster or "", ("ESXi host", esxi_host)),
         "resource_pool": chosen.resource_pool,
         "datastore": chosen.datastore,
         "folder": chosen.folder,
         "network": chosen.network or "the template's",
-        "hardware": _listed(*hardware, f"{format_size(chosen.disk)} disk"),
-        "ssh": _listed(
+        "hardware": _joined(*hardware, f"{format_size(chosen.disk or 0)} disk"),
+        "ssh": _joined(
             ("user", chosen.user), ("port", None if chosen.port == 22 else str(chosen.port))
         ),
         "playbooks": ", ".join(chosen.playbooks) or "none",
-        "extra_config": _listed(*(f"{key}={value}" for key, value in chosen.extra_config.items())),
+        "extra_config": _joined(*(f"{key}={value}" for key, value in chosen.extra_config.items())),
     }
     may_be_left_out = ("ssh", "extra_config")
-    return {key: said for key, said in shown.items() if said or key not in may_be_left_out}
+    return {key: text or "" for key, text in shown.items() if text or key not in may_be_left_out}
 
 
 def ssh_command(request: "DeployRequest", ssh: "SshConfig") -> str:
@@ -74,10 +83,10 @@ def ssh_command(request: "DeployRequest", ssh: "SshConfig") -> str:
     return shlex.join(["ssh", *options, f"{user}@{request.ip}" if user else request.ip])
 
 
-def _listed(*parts: str | tuple[str, str | None]) -> str:
+def _joined(*parts: str | tuple[str, str | None]) -> str:
     """The parts that say something; a pair is a word and what it is about."""
     pairs = [part if isinstance(part, tuple) else ("", part) for part in parts]
-    return ", ".join(f"{what} {said}".lstrip() for what, said in pairs if said)
+    return ", ".join(f"{what} {text}".lstrip() for what, text in pairs if text)
 
 
 def _rows(steps: "Sequence[tuple[str, str]]") -> list[dict[str, str]]:

@@ -2,12 +2,12 @@
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any, get_args, get_origin, get_type_hints
 
 from diaken_cli import errors, events
 from diaken_cli.actions.configuring import example
-from diaken_cli.config.sections import SECTIONS, kinds
+from diaken_cli.config.sections import SECTIONS, defaults, kinds
 from docs.generate import tree
 from docs.generate.environment import VARIABLES
 
@@ -76,14 +76,12 @@ def config() -> str:
     lines += [f"| `{name}` | {_cell(said)} |" for name, said in VARIABLES.items()]
     lines += ["", "An empty variable counts as not set.", ""]
     comments = _comments()
-    for section, shape in SECTIONS.items():
+    for section in SECTIONS:
         lines += [f"## [{section}]", ""]
         lines += ["| key | environment variable | default | |", "|---|---|---|---|"]
-        defaults = {each.name: each.default for each in fields(shape)}
         for key, kind in kinds(section).items():
-            default = defaults[key]
-            unset = default is None or default is MISSING or default == ()
-            shown = "" if unset else f"`{_toml(kind.show(default))}`"
+            default = defaults(section)[key]
+            shown = "" if default in (None, ()) else f"`{_toml(kind.show(default))}`"
             variable = f"DIAKEN_{section}_{key}".upper()
             said = comments.get((section, key), "")
             lines.append(f"| `{key}` | `{variable}` | {shown} | {_cell(said)} |")

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from diaken_cli.actions.hosts import GivenHost, add_host
+from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.requests import HostOptions
 from diaken_cli.services.ansible import processes
 from diaken_cli.store.runs import RunFilter, RunRecord
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
@@ -62,7 +63,7 @@ class Fleet(Cli):
 
     def add_to(self, group: str, host: str, *, number: int, user: str = "root") -> None:
         """A new host of a group, with the address 10.77.0.`number`."""
-        given = GivenHost(
+        options = HostOptions(
             ip=f"10.77.0.{number}",
             environment="TEST",
             groups=(group,),
@@ -73,7 +74,7 @@ class Fleet(Cli):
         add_host(
             self.store,
             name=host,
-            given=given,
+            options=options,
             now=datetime.now(UTC),
             hosts_file=None,
             emit=lambda _: None,

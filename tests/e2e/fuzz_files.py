@@ -9,12 +9,16 @@ from hypothesis import strategies as some
 from hypothesis.strategies import SearchStrategy
 
 from diaken_cli.actions.importing.csv_file import COLUMNS
-from diaken_cli.config.kinds import (
+from diaken_cli.config.load import variable_name
+from diaken_cli.config.sections import SECTIONS, kinds
+from diaken_cli.kinds import (
+    ACCOUNT,
     ADDRESS,
     ADDRESSES,
     DOMAIN,
     DURATION,
     FLAG,
+    INTERPRETER,
     LINE,
     PATH,
     PATHS,
@@ -23,12 +27,12 @@ from diaken_cli.config.kinds import (
     WORDS,
     Kind,
 )
-from diaken_cli.config.load import variable_name
-from diaken_cli.config.sections import SECTIONS, kinds
 from tests.e2e.fuzz_words import HOSTILE, HOSTILE_TEXT, NAMES
 
 GOOD: Mapping[Kind, Any] = {
     LINE: "web",
+    ACCOUNT: "root",
+    INTERPRETER: "/usr/bin/python3",
     PATH: "below/here",
     FLAG: True,
     DURATION: "30m",

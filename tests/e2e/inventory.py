@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.hosts import GivenHost, add_host
+from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.requests import HostOptions
 from tests.e2e.cli import Cli
 from tests.seeding import MORNING
 
@@ -45,7 +46,7 @@ def add(
     add_host(
         cli.store,
         name=name,
-        given=GivenHost(ip=address, environment=environment, **given),
+        options=HostOptions(ip=address, environment=environment, **given),
         now=MORNING,
         hosts_file=cli.hosts_file,
         emit=lambda event: None,

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.actions.here import now
-from diaken_cli.actions.hosts import GivenHost, add_host
+from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.requests import HostOptions
 from tests.e2e.cli import PATIENCE, Cli
 
 PROGRAMS = Path(sys.executable).parent
@@ -54,7 +55,7 @@ class Completing(Cli):
             add_host(
                 store,
                 name=f"{environment.lower()}-{group}01",
-                given=GivenHost(
+                options=HostOptions(
                     ip=f"10.0.0.{number + 1}", environment=environment, groups=(group,)
                 ),
                 now=now(),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from diaken_cli.actions.hosts import GivenHost, add_host
+from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.vcenters import add_vcenter
+from diaken_cli.requests import HostOptions
 from tests.e2e.deploying import IP, NAME, Deploying, deploy_lab, deploying
 from tests.lab_fixture import LAB
 from tests.seeding import MORNING
@@ -30,7 +31,7 @@ def host(name: str, ip: str) -> Callable[[Deploying], None]:
         add_host(
             deploying.store,
             name=name,
-            given=GivenHost(ip=ip, environment="DEMO"),
+            options=HostOptions(ip=ip, environment="DEMO"),
             now=MORNING,
             hosts_file=deploying.hosts_file,
             emit=lambda _: None,

@@ -78,7 +78,7 @@ def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(inventory: De
     cli = inventory
     answers = [
         ("Name of the VM: ", "FRONT"),
-        ("is a host of the inventory already", "new_01"),
+        ("is in the inventory already", "new_01"),
         ("'new_01' is not a host name", NAME),
         ("Address (10.0.4.21/24): ", IP),
         ("needs a prefix length", "10.77.0.255/24"),
@@ -96,7 +96,7 @@ def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(inventory: De
         ("Template (debian12", "debian12"),
         ("; empty: VM Network, as the template has it): ", "vm net"),
         ("CPUs (empty: 1, as the template has it): ", "0"),
-        ("must be a whole number", "2"),
+        ("0 is not a whole number", "2"),
         ("Memory (empty: 1G, as the template has it): ", "1G"),
         ("Disk (empty: 10G, as the template has it): ", "9G"),
         ("the template's first disk has 10G, and a disk can't be made smaller", ""),

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.hosts import GivenHost, add_host
+from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment
+from diaken_cli.requests import HostOptions
 from diaken_cli.services.vsphere.snapshots import create_snapshot
 from diaken_cli.services.vsphere.vms import find_vms
 from tests.e2e.cli import Cli
@@ -265,7 +266,7 @@ def test_snapshots_that_stay_behind_are_named(cli: Cli, simulator: Simulator) ->
     add_host(
         cli.store,
         name="web01",
-        given=GivenHost(
+        options=HostOptions(
             ip="10.77.0.101", environment="PROD", vcenter="main", vm_uuid=vm.instance_uuid
         ),
         now=MORNING,

@@ -8,6 +8,7 @@ import pytest
 from pyVmomi import vim
 
 from diaken_cli.errors import Mistake, NotFound
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere import browse
 from diaken_cli.services.vsphere.choosing import choose
 from diaken_cli.services.vsphere.hardware import Hardware, read_hardware
@@ -15,7 +16,6 @@ from diaken_cli.services.vsphere.inventory import Inventory, Tree, read_inventor
 from diaken_cli.services.vsphere.placement import Placement, decide, resolve_placement
 from diaken_cli.services.vsphere.properties import collect
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.words import DeployRequest
 from tests.integration.vsphere_fixture import GIBIBYTE, Simulator, request
 
 

@@ -9,6 +9,7 @@ import pytest
 from pyVmomi import vim
 
 from diaken_cli.errors import VSphereError
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere import power
 from diaken_cli.services.vsphere.clone import start_clone
 from diaken_cli.services.vsphere.guest import wait_for_address
@@ -26,7 +27,7 @@ from diaken_cli.services.vsphere.vms import (
     identity_of,
     read_vms,
 )
-from diaken_cli.words import DeployRequest, Identity
+from diaken_cli.words import Identity
 from tests.integration.vsphere_fixture import GIBIBYTE, IDENTITY, Simulator, finish, request
 
 

@@ -13,10 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.session import Session, connect
 from diaken_cli.services.vsphere.tasks import TaskState, wait
 from diaken_cli.services.vsphere.wire import Endpoint
-from diaken_cli.words import DeployRequest, Identity
+from diaken_cli.words import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable

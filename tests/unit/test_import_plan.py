@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing import vcenter
 from diaken_cli.actions.importing.ansible import source as from_ansible
 from diaken_cli.actions.importing.ansible_groups import resolved
@@ -15,6 +14,7 @@ from diaken_cli.actions.importing.candidates import Source, as_group_name
 from diaken_cli.actions.importing.csv_file import parse
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.actions.importing.rows import Action, Plan
+from diaken_cli.requests import HostOptions
 from diaken_cli.services.ansible.reading import AnsibleInventory, Group
 from diaken_cli.services.vsphere.servers import Server
 from diaken_cli.services.vsphere.vms import VirtualMachine
@@ -513,4 +513,4 @@ def test_no_inventory_makes_a_host_that_could_not_be_added(hosts: dict[str, Any]
 
 def test_nothing_is_said_of_a_given_host_but_what_a_source_says() -> None:
     (candidate,) = table("name,ip web01,10.0.4.21").candidates
-    assert candidate.given == GivenHost(ip="10.0.4.21")
+    assert candidate.given == HostOptions(ip="10.0.4.21")

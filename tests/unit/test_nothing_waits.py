@@ -20,6 +20,7 @@ from diaken_cli.actions.lasting import Lasting
 from diaken_cli.actions.snapshots import log
 from diaken_cli.config import load
 from diaken_cli.errors import AccessError, DiakenError, InvalidInput, NotFound
+from diaken_cli.paths import existing_file, vault_id
 from diaken_cli.services import cron
 from diaken_cli.services.ansible import bounded_yaml, catalog, keys, known_hosts, syntax
 from diaken_cli.services.ansible.extra_variables import extra_variables
@@ -115,8 +116,8 @@ def test_a_pipe_is_named_and_why_it_is_refused(pipe: Path, read: Callable[[Path]
         lambda path: extra_variables([f"@{path}"], Path("/")),
         lambda path: read_csv(Path(path)),
         validate.existing_path,
-        validate.existing_file,
-        lambda path: validate.vault_id(f"prod@{path}"),
+        existing_file,
+        lambda path: vault_id(f"prod@{path}"),
     ],
     ids=["-e", "table", "--inventory", "--csv", "--vault-id"],
 )

@@ -6,12 +6,13 @@ from diaken_cli.actions.deploy.world import playbook_variables
 from diaken_cli.actions.playbook import refusal
 from diaken_cli.config import Config
 from diaken_cli.errors import DiakenError, Mistake, NotFound
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.ansible import catalog, reach
 from diaken_cli.services.vsphere.placement import Placement, resolve_placement
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import by_address, find_vms
 from diaken_cli.store import Store
-from diaken_cli.words import DeployRequest, RunOptions
+from diaken_cli.words import RunOptions
 
 PROBE_SECONDS = 2.0
 
@@ -80,5 +81,5 @@ def _answers(ip: str, port: int) -> list[Mistake]:
     how = reach.answers(ip, port, PROBE_SECONDS)
     if how is None:
         return []
-    said = f"something answers {how} there; if that is meant to be so: --no-address-probe"
-    return [Mistake("--ip", ip, said, kind="in_use")]
+    message = f"something answers {how} there; if that is meant to be so: --no-address-probe"
+    return [Mistake("--ip", ip, message, kind="in_use")]

@@ -22,19 +22,12 @@ from diaken_cli.errors import (
     OperationFailed,
 )
 from diaken_cli.events import Emit, RunStarted
+from diaken_cli.requests import DeployRequest
 from diaken_cli.store import Store
 from diaken_cli.store.claims import UNFINISHED, Attempt, Begun, NewRun
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import RunDetail
-from diaken_cli.words import (
-    DeployRequest,
-    RunKind,
-    RunStatus,
-    StepStatus,
-    TargetType,
-    from_stored,
-    to_stored,
-)
+from diaken_cli.words import RunKind, RunStatus, StepStatus, TargetType, from_stored, to_stored
 
 Statuses = dict[str, StepStatus]
 

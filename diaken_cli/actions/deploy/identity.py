@@ -6,9 +6,10 @@ from diaken_cli.actions.deploy.steps.unmark import unmark
 from diaken_cli.actions.outside import Outside
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, RunFinished, RunStarted, StepFinished, StepStarted
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere import vms
 from diaken_cli.store.runs import RunDetail
-from diaken_cli.words import DeployRequest, Identity, RunStatus, StepStatus, from_stored
+from diaken_cli.words import Identity, RunStatus, StepStatus, from_stored
 
 
 def take_off(detail: RunDetail, outside: Outside, show: Emit) -> None:

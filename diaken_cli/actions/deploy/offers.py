@@ -30,13 +30,13 @@ class Offers:
     @property
     def datacenters(self) -> list[str]:
         """Their inventory paths."""
-        return [each.path for each in self.places]
+        return [place.path for place in self.places]
 
     @property
     def templates(self) -> dict[str, Hardware]:
         """The templates by name, or by inventory path where several have a name."""
         named = zip(_names(self.machines), self.machines, strict=True)
-        return {name: self.hardware[each.ref] for name, each in named}
+        return {name: self.hardware[machine.ref] for name, machine in named}
 
     @property
     def networks(self) -> list[str]:
@@ -48,7 +48,7 @@ class Offers:
         own = self.templates.get(template)
         named = zip(_names(self.portgroups), self.portgroups, strict=True)
         return next(
-            (name for name, each in named if own and own.network in (each.ref, each.name)), None
+            (name for name, found in named if own and own.network in (found.ref, found.name)), None
         )
 
     def within(self, datacenter: str | None) -> "Offers":
@@ -58,9 +58,9 @@ class Offers:
             return self
         return replace(
             self,
-            places=tuple(each for each in self.places if each.ref in refs),
-            machines=tuple(each for each in self.machines if each.datacenter in refs),
-            portgroups=tuple(each for each in self.portgroups if each.datacenter in refs),
+            places=tuple(place for place in self.places if place.ref in refs),
+            machines=tuple(vm for vm in self.machines if vm.datacenter in refs),
+            portgroups=tuple(group for group in self.portgroups if group.datacenter in refs),
         )
 
 
@@ -71,10 +71,10 @@ def offers(vcenter: VCenterRecord, datacenter: str | None) -> Offers:
     """
     with session(vcenter) as opened:
         inventory = read_inventory(opened)
-        hardware = read_hardware(opened, [each.ref for each in inventory.machines if each.template])
+        hardware = read_hardware(opened, [vm.ref for vm in inventory.machines if vm.template])
     there = Offers(
         places=inventory.datacenters,
-        machines=tuple(each for each in inventory.machines if each.ref in hardware),
+        machines=tuple(vm for vm in inventory.machines if vm.ref in hardware),
         hardware=hardware,
         portgroups=inventory.networks,
     )
@@ -88,5 +88,5 @@ def offers(vcenter: VCenterRecord, datacenter: str | None) -> Offers:
 
 
 def _names(places: Sequence[Place]) -> list[str]:
-    seen = Counter(each.name for each in places)
-    return [each.name if seen[each.name] == 1 else each.path for each in places]
+    seen = Counter(place.name for place in places)
+    return [place.name if seen[place.name] == 1 else place.path for place in places]

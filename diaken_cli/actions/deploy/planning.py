@@ -2,63 +2,35 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from diaken_cli.actions.deploy import check, reuse
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
 from diaken_cli.actions.deploy.steps.provision import playbooks
 from diaken_cli.actions.outside import Outside
+from diaken_cli.config import SshConfig
 from diaken_cli.errors import DiakenError, InvalidInput, Unreachable
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.placement import Placement
-from diaken_cli.words import DeployRequest
 
 REUSED = "the host and its VM are there, as asked"
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What a deploy makes, with the defaults filled in; `memory` and `disk` are bytes.
-
-    Places are named as their options take them: by inventory path where several can have a name.
-    `esxi_host` is where vCenter registers the VM; DRS may place it elsewhere at power-on.
-    """
-
-    name: str
-    ip: str
-    prefix: int
-    gateway: str | None
-    dns: tuple[str, ...]
-    domain: str | None
-    environment: str
-    group: str | None
-    vcenter: str
-    template: str
-    datacenter: str
-    cluster: str
-    resource_pool: str
-    esxi_host: str
-    datastore: str
-    folder: str
-    network: str | None
-    cpus: int
-    memory: int
-    disk: int
-    extra_config: dict[str, str]
-    user: str | None
-    port: int
-    playbooks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
     """Each step with what it would do; nothing is `chosen` where the VM is there already.
 
-    The `brief_steps` leave out what `chosen` says.
+    `chosen` is the request with everything that was chosen for it filled in, also what nobody
+    typed: places as their options take them, by inventory path where several can have a name, and
+    the playbook that provisions. `esxi_host` is where vCenter registers the VM; DRS may place it
+    elsewhere at power-on. The `brief_steps` leave out what `chosen` says.
     """
 
     steps: tuple[tuple[str, str], ...]
     brief_steps: tuple[tuple[str, str], ...]
-    chosen: Chosen | None = None
+    chosen: DeployRequest | None = None
+    esxi_host: str | None = None
 
 
 def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> Plan:
@@ -74,12 +46,13 @@ def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> Plan:
         return Plan(reused, reused)
     if placement is None:
         raise InvalidInput([])
-    ssh = outside.config.ssh
-    placed = _placed(request, placement)
+    placed = replace(request, **_places(placement))
+    unplaced: dict[str, Any] = dict.fromkeys(_places(placement))
     return Plan(
         _steps(placed),
-        _steps(_unplaced(request)),
-        chosen(placed, placement, user=ssh.user, port=ssh.port),
+        _steps(replace(request, **unplaced)),
+        chosen(placed, placement, outside.config.ssh),
+        placement.esxi_host_name,
     )
 
 
@@ -93,7 +66,7 @@ def checked(
     mistakes = list(draft.mistakes)
     request, placement = draft.request, None
     if request is not None and draft.existing is None:
-        names = [each.name for each in outside.store.inventory.vcenters()]
+        names = [vcenter.name for vcenter in outside.store.inventory.vcenters()]
         try:
             with outside.connect(request.vcenter) as vcenter:
                 placement, found = check.placement_and_mistakes(
@@ -116,33 +89,15 @@ def checked(
     return request, placement
 
 
-def chosen(request: DeployRequest, placement: Placement, *, user: str | None, port: int) -> Chosen:
-    """What a request and its placement come to; `user` and `port` are the usual ones for SSH."""
-    return Chosen(
-        name=request.name,
-        ip=request.ip,
-        prefix=request.prefix,
-        gateway=request.gateway,
-        dns=request.dns,
-        domain=request.guest_domain,
-        environment=request.environment,
-        group=request.group,
-        vcenter=request.vcenter,
+def chosen(placed: DeployRequest, placement: Placement, ssh: SshConfig) -> DeployRequest:
+    """A request that has its places, with the rest of what it comes to; `ssh` is the usual."""
+    return replace(
+        placed,
+        domain=placed.guest_domain,
         template=placement.template_path,
-        datacenter=placement.datacenter,
-        cluster=placement.cluster_name,
-        resource_pool=placement.pool_path,
-        esxi_host=placement.esxi_host_name,
-        datastore=placement.datastore_name,
-        folder=placement.folder_path,
-        network=placement.network_name or placement.template_network,
-        cpus=placement.cpus,
-        memory=placement.memory,
-        disk=placement.disk,
-        extra_config=request.extra_config,
-        user=request.user or user,
-        port=request.port or port,
-        playbooks=tuple(playbooks(request)),
+        user=placed.user or ssh.user,
+        port=placed.port or ssh.port,
+        playbooks=tuple(playbooks(placed)),
     )
 
 
@@ -150,33 +105,16 @@ def _steps(request: DeployRequest) -> tuple[tuple[str, str], ...]:
     return tuple((step.name, step.says(request)) for step in STEPS)
 
 
-def _placed(request: DeployRequest, placement: Placement) -> DeployRequest:
-    """The request as if all that was chosen for it had been asked for: the steps tell it then."""
-    return replace(
-        request,
-        datacenter=placement.datacenter,
-        cluster=placement.cluster_name,
-        resource_pool=placement.pool_path,
-        datastore=placement.datastore_name,
-        folder=placement.folder_path,
-        network=placement.network_name or placement.template_network,
-        cpus=placement.cpus,
-        memory=placement.memory,
-        disk=placement.disk,
-    )
-
-
-def _unplaced(request: DeployRequest) -> DeployRequest:
-    """The request without what is chosen for its hardware and its place."""
-    return replace(
-        request,
-        datacenter=None,
-        cluster=None,
-        resource_pool=None,
-        datastore=None,
-        folder=None,
-        network=None,
-        cpus=None,
-        memory=None,
-        disk=None,
-    )
+def _places(placement: Placement) -> dict[str, Any]:
+    """What is chosen for the hardware and the place of a VM, by the fields of a request."""
+    return {
+        "datacenter": placement.datacenter,
+        "cluster": placement.cluster_name,
+        "resource_pool": placement.pool_path,
+        "datastore": placement.datastore_name,
+        "folder": placement.folder_path,
+        "network": placement.network_name or placement.template_network,
+        "cpus": placement.cpus,
+        "memory": placement.memory,
+        "disk": placement.disk,
+    }

@@ -1,16 +1,36 @@
-"""`--reuse-existing`: whether the VM of a host that exists already is what was asked for."""
+"""`--reuse-existing`: whether a host that exists, and its VM, are as requested."""
 
 from diaken_cli.errors import Conflict, InvalidInput, Mistake
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.hardware import read_hardware
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import by_uuid, find_vms
 from diaken_cli.store.records import HostRecord
 from diaken_cli.units import format_cpus, format_size
-from diaken_cli.words import DeployRequest
+
+
+def differences(request: DeployRequest, host: HostRecord) -> list[Mistake]:
+    """In what a host that exists is not what a request says."""
+    pairs = {
+        "--ip": (request.ip, host.ip),
+        "--environment": (request.environment, host.environment),
+        "--group": (request.group, host.group),
+        "--vcenter": (request.vcenter, host.vcenter),
+    }
+    found = []
+    for option, (requested, current) in pairs.items():
+        if requested != current:
+            other = f"not {requested}" if requested else "and none was asked for"
+            message = f"host {host.name} has {current or 'none'}, {other}"
+            found.append(Mistake(option, requested, message, kind="in_use"))
+    if not host.active:
+        message = f"host {host.name} is not active; see `diaken history list --host {host.name}`"
+        found.append(Mistake("NAME", host.name, message, kind="in_use"))
+    return found
 
 
 def check_vm(request: DeployRequest, host: HostRecord, vcenter: Session) -> None:
-    """See that the host's VM is there, powered on, and has the hardware that was asked for.
+    """See that the host's VM is there, powered on, and has the hardware that was requested.
 
     Raises Conflict where there is no such VM, InvalidInput with every difference.
     """
@@ -27,20 +47,22 @@ def check_vm(request: DeployRequest, host: HostRecord, vcenter: Session) -> None
             Mistake("NAME", host.name, f"its VM is {vm.power_state}, not on", kind="in_use")
         )
     elif vm.addresses and request.ip not in vm.addresses:
-        said = f"its VM reports {', '.join(vm.addresses)}, not {request.ip}"
-        found.append(Mistake("--ip", request.ip, said, kind="in_use"))
+        message = f"its VM reports {', '.join(vm.addresses)}, not {request.ip}"
+        found.append(Mistake("--ip", request.ip, message, kind="in_use"))
     hardware = read_hardware(vcenter, [vm.ref]).get(vm.ref)
     if hardware is not None:
         if request.cpus not in (None, hardware.cpus):
-            said = f"its VM has {format_cpus(hardware.cpus)}, not {request.cpus}"
-            found.append(Mistake("--cpus", str(request.cpus), said, kind="in_use"))
+            message = f"its VM has {format_cpus(hardware.cpus)}, not {request.cpus}"
+            found.append(Mistake("--cpus", str(request.cpus), message, kind="in_use"))
         if request.memory not in (None, hardware.memory):
-            asked = format_size(request.memory or 0)
-            said = f"its VM has {format_size(hardware.memory)}, not {asked}"
-            found.append(Mistake("--memory", asked, said, kind="in_use"))
+            requested = format_size(request.memory or 0)
+            message = f"its VM has {format_size(hardware.memory)}, not {requested}"
+            found.append(Mistake("--memory", requested, message, kind="in_use"))
         if request.disk is not None and request.disk not in hardware.disks[:1]:
-            asked = format_size(request.disk)
+            requested = format_size(request.disk)
             has = ", ".join(map(format_size, hardware.disks[:1])) or "no disk"
-            found.append(Mistake("--disk", asked, f"its VM has {has}, not {asked}", kind="in_use"))
+            found.append(
+                Mistake("--disk", requested, f"its VM has {has}, not {requested}", kind="in_use")
+            )
     if found:
         raise InvalidInput(found)

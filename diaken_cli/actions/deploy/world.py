@@ -11,9 +11,10 @@ from diaken_cli.actions.recording import Recording
 from diaken_cli.config import Config
 from diaken_cli.errors import Unreachable
 from diaken_cli.events import Event, Warned
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
-from diaken_cli.words import DeployRequest, Identity
+from diaken_cli.words import Identity
 
 
 @dataclass

@@ -7,10 +7,10 @@ from typing import Any
 
 from diaken_cli import bounds, units
 from diaken_cli.actions import variables
-from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.ansible_groups import Groups, collisions
 from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.errors import InvalidInput, Mistake
+from diaken_cli.requests import HostOptions
 from diaken_cli.services.ansible.reading import AnsibleInventory, read_inventory
 from diaken_cli.services.resolver import addresses_of
 from diaken_cli.text import listed
@@ -133,7 +133,7 @@ def _candidate(
     return Candidate(
         origin,
         name,
-        GivenHost(ip=found[0] if found else ip, **values),
+        HostOptions(ip=found[0] if found else ip, **values),
         variables,
         unfit=_unfit(said),
         mistakes=mistakes,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from diaken_cli import units
-from diaken_cli.actions.hosts import GivenHost
+from diaken_cli.requests import HostOptions
 
 
 class NameFrom(StrEnum):
@@ -32,7 +32,7 @@ class Candidate:
 
     origin: str
     name: str | None
-    given: GivenHost
+    given: HostOptions
     variables: Mapping[str, Any] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()

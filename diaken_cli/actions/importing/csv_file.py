@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from diaken_cli import bounds, files
-from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.actions.variables import stored_name
 from diaken_cli.errors import InvalidInput, Mistake
+from diaken_cli.requests import HostOptions
 from diaken_cli.units import format_size
 
 COLUMNS = (
@@ -139,7 +139,7 @@ def _candidate(number: int, columns: Sequence[str], cells: Sequence[str]) -> Can
     if len(cells) != len(columns):
         told = f"{origin}: has {len(cells)} columns where the header has {len(columns)}"
         name = cells[columns.index("name")] if columns.index("name") < len(cells) else None
-        return Candidate(origin, name, GivenHost(), mistakes=(told,))
+        return Candidate(origin, name, HostOptions(), mistakes=(told,))
     said = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
     mistakes = []
     active = TRUTH.get(said.get("active", "yes").lower())
@@ -167,10 +167,10 @@ def _groups(said: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in (said.get("group"), *several) if each))
 
 
-def _given(said: Mapping[str, str], active: bool | None) -> GivenHost:
+def _given(said: Mapping[str, str], active: bool | None) -> HostOptions:
     others = ("name", "active", "group", "groups")
     texts: dict[str, Any] = {name: said.get(name) for name in COLUMNS if name not in others}
-    return GivenHost(**texts, active=active if "active" in said else None)
+    return HostOptions(**texts, active=active if "active" in said else None)
 
 
 def _refused(path: str, message: str) -> InvalidInput:

@@ -13,6 +13,7 @@ from diaken_cli.actions.importing.rows import Action, Plan
 from diaken_cli.actions.inventory import by_name, keep_hosts_file
 from diaken_cli.errors import InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit
+from diaken_cli.paths import existing_file
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.store.importing import FoundVM, NewHost
@@ -23,7 +24,7 @@ BY_TAG = "--group-by-tag"
 GUEST_NAMES = "--guest-names"
 WITH_VCENTER = "goes with --vcenter alone"
 SOURCES = ("--vcenter", "--inventory", "--csv")
-PATHS = {"--inventory": validate.existing_path, "--csv": validate.existing_file}
+PATHS = {"--inventory": validate.existing_path, "--csv": existing_file}
 
 
 @dataclass(frozen=True)

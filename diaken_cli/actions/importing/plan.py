@@ -10,7 +10,7 @@ from typing import Any
 
 from diaken_cli import units
 from diaken_cli.actions import validate
-from diaken_cli.actions.hosts import Places, refuse_other_address, understand
+from diaken_cli.actions.hosts import Places, host_values, refuse_other_address
 from diaken_cli.actions.importing.ansible_groups import resolved
 from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.actions.importing.of_all import OfAll
@@ -77,7 +77,7 @@ def _read(
     given = candidate.given
     given = replace(given, environment=environment or given.environment)
     name = reader.required("NAME", candidate.name, units.check_host_name)
-    values = understand(given, None, known, reader)
+    values = host_values(given, None, known, reader)
     refuse_other_address(name, values.ip, reader)
     place = next((e for e in known.environments if e.id == values.environment_id), None)
     groups = candidate.groups if group is None else (group,)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.candidates import Candidate, NameFrom
+from diaken_cli.requests import HostOptions
 from diaken_cli.store.importing import FirstVariables, NewGroup
 from diaken_cli.store.records import EnvironmentRecord, HostRecord, HostValues
 from diaken_cli.text import escape_control
@@ -64,7 +64,7 @@ class Read:
     """A candidate that has been read: what it would be stored with, or what is wrong with it."""
 
     candidate: Candidate
-    given: GivenHost
+    given: HostOptions
     name: str | None
     values: HostValues
     environment: EnvironmentRecord | None

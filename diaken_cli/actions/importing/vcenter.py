@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from diaken_cli import units
-from diaken_cli.actions.hosts import GivenHost
 from diaken_cli.actions.importing.candidates import Candidate, NameFrom, Source, as_group_name
+from diaken_cli.requests import HostOptions
 from diaken_cli.services.vsphere.servers import Server
 from diaken_cli.text import escape_control, listed
 
@@ -58,7 +58,7 @@ def _candidate(
         origin=origin,
         name=named.name,
         name_from=named.by,
-        given=GivenHost(
+        given=HostOptions(
             ip=addresses[0] if addresses else None,
             vcenter=vcenter,
             vm_uuid=vm.instance_uuid or None,

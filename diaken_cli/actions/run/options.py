@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diaken_cli import units
-from diaken_cli.actions.validate import Reader, existing_file, vault_id
+from diaken_cli.actions.validate import Reader
+from diaken_cli.paths import existing_file, vault_id
 from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.words import RunOptions
 

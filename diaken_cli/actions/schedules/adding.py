@@ -13,6 +13,7 @@ from diaken_cli.actions.run.retry import repeated
 from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrowed
 from diaken_cli.config import Config
 from diaken_cli.errors import InvalidInput, NotFound
+from diaken_cli.kinds import check_line
 from diaken_cli.services.ansible import catalog
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord  # noqa: TC001  as everywhere
@@ -175,7 +176,7 @@ def check_name(text: str) -> str:
     """The name of a task, which can't be taken for a number. Raises ValueError."""
     if text.isascii() and text.isdigit():
         raise ValueError("can't be a number: tasks have numbers of their own, and go by them, too")
-    return validate.one_line(text)
+    return check_line(text)
 
 
 def _target(

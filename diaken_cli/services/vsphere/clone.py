@@ -9,12 +9,13 @@ from typing import Any
 from pyVmomi import vim
 
 from diaken_cli.errors import VSphereError
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.hardware import capacity, disks, network_adapters
 from diaken_cli.services.vsphere.inventory import MEBIBYTE
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.services.vsphere.properties import read_one, reference
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.words import DeployRequest, Identity
+from diaken_cli.words import Identity
 
 _customization = vim.vm.customization
 _device = vim.vm.device

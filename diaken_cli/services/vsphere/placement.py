@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from diaken_cli.errors import Mistake, MistakeKind
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.choosing import Chosen, choose, matching, suggestion
 from diaken_cli.services.vsphere.hardware import Hardware, read_hardware
 from diaken_cli.services.vsphere.inventory import (
@@ -24,7 +25,6 @@ from diaken_cli.services.vsphere.inventory import (
 )
 from diaken_cli.services.vsphere.privileges import lacking_for_deploy
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.words import DeployRequest
 
 GIBIBYTE = 1024 * MEBIBYTE
 MEMORY_STEP = 4 * MEBIBYTE

@@ -7,10 +7,10 @@ from typing import Any
 from pyVmomi import vim
 
 from diaken_cli.errors import Mistake, VSphereError
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.inventory import Network, Place
 from diaken_cli.services.vsphere.properties import read_one, reference
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.words import DeployRequest
 
 TRIES = 3  # for an answer that is about the session as it is, not as it was before a new login
 NEEDED_PRIVILEGES = (

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from diaken_cli.actions.here import now
-from diaken_cli.actions.hosts import GivenHost, add_host
+from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.requests import HostOptions
 from diaken_cli.services import cron
 from diaken_cli.words import RunKind, TargetType
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done
@@ -51,7 +52,7 @@ class Patient(Cli):
         add_host(
             self.store,
             name="web01",
-            given=GivenHost(ip="10.77.0.9", environment="PROD"),
+            options=HostOptions(ip="10.77.0.9", environment="PROD"),
             now=now(),
             hosts_file=self.hosts_file,
             emit=lambda event: None,
@@ -231,7 +232,7 @@ def test_a_key_is_one_finding_by_whichever_names_it_comes(patient: Patient) -> N
     add_host(
         patient.store,
         name="web02",
-        given=GivenHost(
+        options=HostOptions(
             ip="10.77.0.10", environment="PROD", key=f"{patient.playbooks}/../{patient.key.name}"
         ),
         now=now(),

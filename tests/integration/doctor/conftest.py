@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.actions.here import now
-from diaken_cli.actions.hosts import GivenHost, add_host
+from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment
+from diaken_cli.requests import HostOptions
 from diaken_cli.store import Store
 
 
@@ -25,7 +26,7 @@ def store(tmp_path: Path) -> Store:
     add_host(
         store,
         name="web01",
-        given=GivenHost(ip="10.77.0.9", environment="PROD"),
+        options=HostOptions(ip="10.77.0.9", environment="PROD"),
         now=now(),
         hosts_file=tmp_path / "hosts",
         emit=lambda event: None,

@@ -5,7 +5,7 @@ from diaken_cli.actions.deploy.steps.unmark import unmark
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import DiakenError
-from diaken_cli.words import DeployRequest
+from diaken_cli.requests import DeployRequest
 
 
 def _activate(d: Deploy) -> Facts:

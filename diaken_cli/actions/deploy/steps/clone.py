@@ -21,10 +21,10 @@ from diaken_cli.errors import (
     Unanswered,
     Unreachable,
 )
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere import clone, hardware, power, tasks, vms
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.units import format_cpus, format_size
-from diaken_cli.words import DeployRequest
 
 
 def _says_clone(request: DeployRequest) -> str:

@@ -5,8 +5,8 @@ from diaken_cli.actions.deploy.steps.waiting import finished, insist, settle
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import TimedOut
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere import guest, power, vms
-from diaken_cli.words import DeployRequest
 
 _ON: Facts = {"power_state": "on"}
 

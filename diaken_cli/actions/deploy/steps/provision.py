@@ -5,10 +5,11 @@ from diaken_cli.actions.deploy.steps.own import own_host
 from diaken_cli.actions.deploy.world import Deploy, playbook_variables
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import DiakenError, OperationFailed, TimedOut
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.ansible import reach
 from diaken_cli.services.ansible.work import Outcome
 from diaken_cli.store.records import HostRecord
-from diaken_cli.words import DeployRequest, RunOptions
+from diaken_cli.words import RunOptions
 
 SHIPPED = "provision_vm"
 

@@ -8,9 +8,9 @@ from diaken_cli.actions.here import now
 from diaken_cli.actions.inventory import write_block
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import AccessError, Conflict, OperationFailed
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services import hosts_file
 from diaken_cli.store.records import HostValues
-from diaken_cli.words import DeployRequest
 
 
 def _find_host(d: Deploy) -> Facts | None:

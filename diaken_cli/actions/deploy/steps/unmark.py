@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from diaken_cli.actions.deploy.steps.waiting import PACE, TRIES, finish_task, is_lost, settle_tasks
 from diaken_cli.errors import DiakenError
+from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere import power, vms
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.words import DeployRequest, Identity
+from diaken_cli.words import Identity
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from diaken_cli.actions.deploy import check
 from diaken_cli.actions.deploy.world import Deploy
 from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import InvalidInput
-from diaken_cli.words import DeployRequest
+from diaken_cli.requests import DeployRequest
 
 
 def _validate(d: Deploy) -> Facts:

@@ -13,7 +13,7 @@ from diaken_cli.actions.configuring import example, filled
 from diaken_cli.config import Config, load, places
 from diaken_cli.config.load import read_document, variable_name
 from diaken_cli.config.sections import SECTIONS, kinds
-from tests.unit.test_config import read
+from tests.unit.config.test_config import read
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_the_example_has_every_key_in_its_section_and_loads(tmp_path: Path) -> N
     for section in SECTIONS:
         keys = [key for key in document[section] if key != "environments"]
         assert keys == list(kinds(section))
-    assert config.deploy.for_environment("PROD").network == "prod-servers"
+    assert config.deploy.for_environment("PROD")["network"] == "prod-servers"
 
 
 def test_the_example_shows_the_defaults(tmp_path: Path) -> None:

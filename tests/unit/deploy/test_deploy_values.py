@@ -4,7 +4,7 @@ from ipaddress import IPv4Interface
 
 import pytest
 
-from diaken_cli.actions.deploy.values import check_address_is_a_hosts, check_gateway
+from diaken_cli.actions.deploy.request import check_address_is_a_hosts, check_gateway
 
 
 @pytest.mark.parametrize("address", ["10.0.4.1/24", "10.0.4.0/31", "10.0.4.1/31", "10.0.4.0/32"])

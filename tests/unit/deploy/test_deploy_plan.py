@@ -5,7 +5,7 @@ from pathlib import Path
 
 from diaken_cli.config.sections import SshConfig
 from diaken_cli.render.deploy_plan import ssh_command
-from diaken_cli.words import DeployRequest
+from diaken_cli.requests import DeployRequest
 
 REQUEST = DeployRequest(
     name="web01",

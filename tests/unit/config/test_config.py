@@ -15,9 +15,9 @@ from hypothesis import strategies as some
 from diaken_cli import tick
 from diaken_cli.actions.configuring import goes_before
 from diaken_cli.config import Config, load, places
-from diaken_cli.config.kinds import Place
 from diaken_cli.config.sections import SECTIONS, Source, kinds
 from diaken_cli.errors import AccessError, ConfigurationError
+from diaken_cli.paths import Place
 
 HOME = Path("/home/somebody")
 
@@ -54,8 +54,10 @@ def test_without_anything_there_are_defaults() -> None:
     assert (config.hosts_file.path, config.hosts_file.enabled) == (Path("/etc/hosts"), True)
     assert (config.ssh.user, config.ssh.port, config.ssh.connect_timeout) == (None, 22, 10)
     assert (config.ansible.forks, config.ansible.pipelining) == (None, True)
-    deploy = config.deploy.for_environment(None)
-    assert (deploy.clone_timeout, deploy.ip_timeout, deploy.ssh_timeout) == (1800, 600, 300)
+    shown = {key: value for key, value, _source in config.values()}
+    assert not config.deploy.for_environment(None)
+    timeouts = [shown[f"deploy.{step}_timeout"] for step in ("clone", "ip", "ssh")]
+    assert timeouts == ["30m", "10m", "5m"]
     assert (config.scheduler.misfire_grace, config.scheduler.max_running) == (3600, 10)
     assert config.snapshots.parallel_removals == 4
     assert not config.sources
@@ -100,7 +102,11 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
     assert config.ssh.extra_args == ("-o", "ProxyJump=bastion")
     assert config.ansible.become_password_command == ("pass", "show", "my sudo")
     deploy = config.deploy.for_environment("TEST")
-    assert (deploy.dns, deploy.memory, deploy.domain) == (("10.0.0.53",), 8 * 2**30, "example.com")
+    assert (deploy["dns"], deploy["memory"], deploy["domain"]) == (
+        ("10.0.0.53",),
+        8 * 2**30,
+        "example.com",
+    )
 
 
 def test_an_environment_overrides_key_by_key(tmp_path: Path) -> None:
@@ -115,9 +121,9 @@ def test_an_environment_overrides_key_by_key(tmp_path: Path) -> None:
         """,
     )
     production = config.deploy.for_environment("PROD")
-    assert (production.network, production.cpus) == ("prod", 2)
+    assert (production["network"], production["cpus"]) == ("prod", 2)
     for other in (None, "TEST", "prod", ""):
-        assert config.deploy.for_environment(other).network == "servers"
+        assert config.deploy.for_environment(other)["network"] == "servers"
 
 
 # ── the environment ──────────────────────────────────────────────────────────────────────────
@@ -132,7 +138,7 @@ def test_a_variable_goes_before_the_file_and_that_before_the_default(tmp_path: P
     )
     assert (config.ssh.user, config.ssh.port) == ("variable", 2222)
     production = config.deploy.for_environment("PROD")
-    assert (production.network, production.cpus) == ("variable", 3)
+    assert (production["network"], production["cpus"]) == ("variable", 3)
     sources = {key: source for key, _value, source in config.values()}
     assert sources["ssh.user"] is Source.ENVIRONMENT
     assert sources["ssh.port"] is Source.FILE
@@ -163,8 +169,8 @@ def test_variables_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert config.ansible.become_password_command == ("pass", "show", "sudo")
     assert config.ansible.timeout == 90
     deploy = config.deploy.for_environment("PROD")
-    assert deploy.dns == ("10.0.0.53", "10.0.1.53", "10.0.2.53")
-    assert deploy.disk == 60 * 2**30
+    assert deploy["dns"] == ("10.0.0.53", "10.0.1.53", "10.0.2.53")
+    assert deploy["disk"] == 60 * 2**30
 
 
 def test_an_empty_variable_is_not_set_and_other_variables_are_nobodys_business(
@@ -306,7 +312,9 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ('[playbooks]\npaths = "x"', "'x' is not a list of paths"),
         ("[playbooks]\npaths = [1]", "1 is not a path"),
         ("[ssh]\nuser = true", "true is not a text of one line"),
-        ('[ssh]\nuser = "a\\nb"', "is not a text of one line"),
+        ('[ssh]\nuser = "a\\nb"', "is not the name of an account"),
+        ('[ssh]\nuser = "-oProxyCommand=x"', "'-oProxyCommand=x' is not the name of an account"),
+        ('[ssh]\npython = "{{evil}}"', "'{{evil}}' is not an absolute path on the host, or auto"),
         ("[ssh]\nport = true", "true is not a whole number, 1 to 65535"),
         ("[ssh]\nport = 22.0", "22.0 is not a whole number"),
         ("[ssh]\nport = 0", "0 is not a whole number, 1 to 65535"),
@@ -363,7 +371,7 @@ def test_no_value_gets_past_with_anything_but_a_sentence(value: Any, text: str) 
                 except ValueError as fault:
                     assert str(fault)  # noqa: PT017
             try:
-                kind.read(kind.unpack(text), place)
+                kind.parse(text, place)
             except ValueError as fault:
                 assert str(fault)  # noqa: PT017
 

@@ -1,0 +1,116 @@
+"""The parameters of a command, as typer wants them, of what declares options for several commands.
+
+Such are a dataclass (a field is an option: by its `Annotated`, or by what `diaken_cli.options`
+declares), and `Annotated[Options, …]` with the options that are declared.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+from typer.models import ArgumentInfo
+
+from diaken_cli.errors import InvalidInput, Mistake
+from diaken_cli.options import Option, Options, options_of
+
+
+@dataclass(frozen=True)
+class OptionSet:
+    """Options that together are one parameter of a command's function.
+
+    `parameters` are those of typer, by their names in here; `build` makes the function's parameter
+    of their values.
+    """
+
+    parameters: Mapping[str, inspect.Parameter]
+    build: Callable[[Mapping[str, Any]], Any]
+
+
+def option_set(name: str, annotation: Any) -> OptionSet | None:
+    """What a parameter stands for; None for one that is an option itself."""
+    if is_dataclass(annotation):
+        return of_dataclass(name, annotation)
+    if get_origin(annotation) is Annotated and get_args(annotation)[0] is Options:
+        return _of_declared(name, get_args(annotation)[1], Options)
+    return None
+
+
+def of_dataclass(name: str, shape: Any) -> OptionSet:
+    """What a parameter of that dataclass stands for."""
+    if declared := options_of(shape):
+        return _of_declared(name, declared, lambda typed: shape(**typed))
+    hints = get_type_hints(shape, include_extras=True)
+    return OptionSet(
+        {
+            field.name: _parameter(f"{name}_{field.name}", hints[field.name], field.default)
+            for field in fields(shape)
+        },
+        lambda values: shape(**values),
+    )
+
+
+def _of_declared(
+    name: str, declared: Mapping[str, Option], make: Callable[[dict[str, Any]], Any]
+) -> OptionSet:
+    def build(values: Mapping[str, Any]) -> Any:
+        return make(
+            {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in values.items()
+                if value is not None
+            }
+        )
+
+    return OptionSet(
+        {
+            field: _parameter(f"{name}_{field}", _annotation(option), None)
+            for field, option in declared.items()
+        },
+        build,
+    )
+
+
+def _annotation(option: Option) -> Any:
+    if option.is_positional:
+        return Annotated[str | None, typer.Argument(metavar=option.written, help=option.help)]
+    info = typer.Option(
+        option.written, metavar=option.takes, help=option.help, rich_help_panel=option.panel
+    )
+    if option.is_flag:
+        return Annotated[bool | None, info]
+    if option.kind.one is not None:
+        return Annotated[list[str] | None, info]
+    return Annotated[str | None, info]
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
+def option_names(parameter: inspect.Parameter) -> tuple[str, ...]:
+    """The names by which an option is declared; none for an argument."""
+    (info,) = parameter.annotation.__metadata__
+    return () if isinstance(info, ArgumentInfo) else tuple(info.param_decls or ())
+
+
+def as_written(parameter: inspect.Parameter) -> str:
+    """How a person writes a parameter: `--name`, or a positional's NAME."""
+    (info,) = parameter.annotation.__metadata__
+    if isinstance(info, ArgumentInfo):
+        return str(info.metavar)
+    return str(info.default)  # in Annotated the first name stands there
+
+
+def refuse_what_is_no_text(values: Mapping[str, Any], written: Mapping[str, str]) -> None:
+    """Refuse bytes that are not UTF-8: no name has them, and SQLite and JSON can't hold them."""
+    mistakes = []
+    for name, value in values.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and any("\ud800" <= sign <= "\udfff" for sign in text):
+                shown = text.encode(errors="replace").decode()
+                mistakes.append(Mistake(written[name], shown, "must be valid UTF-8"))
+    if mistakes:
+        raise InvalidInput(mistakes)

@@ -1,0 +1,252 @@
+"""The kinds of values that options and keys of the config file take: how each is read and shown.
+
+What is refused raises ValueError with a sentence that says what would be right.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from diaken_cli import units
+from diaken_cli.paths import Place, private_key, vault_id, whole_path
+
+TRUTHS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+OWN_KEYS = "diaken."  # these extraConfig keys say whose a VM is: nobody else sets them
+_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of value.
+
+    `parse` makes it of a text, as the command line, a variable or a cell of a table has it; `read`
+    of a value of a TOML file; `show` makes plain data for JSON of it. A value of several parts
+    (`one` is the kind of each) is `joined` of them.
+    """
+
+    parse: Callable[[str, Place], Any]
+    read: Callable[[Any, Place], Any]
+    show: Callable[[Any], Any] = lambda value: value
+    one: "Kind | None" = None
+    joined: Callable[[Iterable[Any]], Any] = tuple
+
+
+def of_text(
+    parse: Callable[[str, Place], Any],
+    expected: str,
+    show: Callable[[Any], Any] = lambda value: value,
+) -> Kind:
+    """A kind that is written as a text everywhere; `expected` is said of any other type."""
+
+    def read(value: Any, place: Place) -> Any:
+        if not isinstance(value, str):
+            raise _wrong(value, expected)
+        return parse(value, place)
+
+    return Kind(parse, read, show)
+
+
+def whole(least: int, most: int | None = None) -> Kind:
+    """A whole number within limits."""
+    expected = f"a whole number, {f'{least} to {most}' if most else f'{least} or more'}"
+
+    def read(value: Any, _place: Place) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _wrong(value, expected)
+        if value < least or (most is not None and value > most):
+            raise _wrong(value, expected)
+        return value
+
+    def parse(text: str, place: Place) -> int:
+        return read(int(text) if re.fullmatch(r"[0-9]{1,18}", text) else text, place)
+
+    return Kind(parse, read)
+
+
+def several(
+    one: Kind,
+    expected: str,
+    split: Callable[[str], list[str]],
+    joined: Callable[[Iterable[Any]], Any] = tuple,
+    show: Callable[[Any], Any] = list,
+) -> Kind:
+    """A list of values of one kind; `split` takes a text apart that has all of them."""
+
+    def read(value: Any, place: Place) -> Any:
+        if not isinstance(value, list):
+            raise _wrong(value, expected)
+        return joined(one.read(part, place) for part in value)
+
+    def parse(text: str, place: Place) -> Any:
+        return joined(one.parse(part, place) for part in split(text))
+
+    return Kind(parse, read, show, one, joined)
+
+
+# ── texts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def check_line(text: str) -> str:
+    """A text that a table can show."""
+    if not text.strip() or not text.isprintable():
+        raise _wrong(text, "a text of one line")
+    return text
+
+
+def check_utf8(text: str) -> str:
+    """Text that UTF-8 can hold, without a NUL character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid UTF-8") from None
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
+def check_account(text: str) -> str:
+    """An account to log in with over SSH; nothing that ssh(1) could take for an option."""
+    if not _ACCOUNT.fullmatch(text):
+        raise _wrong(text, "the name of an account: letters, digits, and _ . @ \\ -")
+    return text
+
+
+def check_interpreter(text: str) -> str:
+    """The path of Python on the host, or Ansible's `auto` and `auto_silent`."""
+    # No braces: where the inventory is exported, Ansible would take them for a template.
+    if text not in ("auto", "auto_silent") and not re.fullmatch(r"/[^\s\x00-\x1f{}]+", text):
+        raise _wrong(text, "an absolute path on the host, or auto")
+    return text
+
+
+def check_vm_uuid(text: str) -> str:
+    """The instance UUID of a VM, as vSphere writes it."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        like = "5029c440-85ee-4a37-8a7c-0f1b5a5e1d4b"
+        raise _wrong(text, f"an instance UUID, like {like}") from None
+
+
+def parse_extra_config(text: str) -> tuple[str, str]:
+    """`KEY=VALUE` of a VM's `extraConfig`; the keys that say whose it is are refused."""
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise ValueError("must be KEY=VALUE")
+    if key.lower().startswith(OWN_KEYS):
+        raise ValueError(f"keys that begin with {OWN_KEYS} are diaken's own")
+    return key, value
+
+
+def _timezone(text: str) -> str:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
+        raise ValueError(f"{text!r} is not a time zone, such as Europe/Madrid or UTC") from None
+    return text
+
+
+# ── the kinds ────────────────────────────────────────────────────────────────────────────────
+
+
+def _plain(parse: Callable[[str], Any], expected: str, show: Callable[[Any], Any] = str) -> Kind:
+    return of_text(lambda text, _place: parse(text), expected, show)
+
+
+def _read_flag(value: Any, _place: Place) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(value, "true or false")
+    return value
+
+
+def _read_words(value: Any, _place: Place) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = _split_words(value)
+    if not isinstance(value, list) or not all(
+        isinstance(word, str) and "\0" not in word for word in value
+    ):
+        raise _wrong(value, 'words, such as ["pass", "show", "sudo"] or "pass show sudo"')
+    return tuple(value)
+
+
+def _split_words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as fault:
+        raise ValueError(f"{text!r} can't be split into words: {fault}") from None
+
+
+def _split_list(text: str) -> list[str]:
+    """What commas or blanks separate."""
+    return text.replace(",", " ").split()
+
+
+TEXT = _plain(str, "a text")
+"""What is checked by what there is, a name in the inventory say."""
+LINE = _plain(check_line, "a text of one line")
+HOST_NAME = _plain(units.check_dns_host_name, 'a host name, such as "web01"')
+ACCOUNT = _plain(check_account, "a text of one line")
+INTERPRETER = _plain(check_interpreter, "a text of one line")
+VM_UUID = _plain(check_vm_uuid, "a text of one line")
+INTERFACE = _plain(units.parse_interface, 'an address with a prefix, such as "10.0.4.21/24"')
+ADDRESS = _plain(units.check_ipv4, 'an IPv4 address, such as "10.0.4.1"')
+DOMAIN = _plain(units.check_domain, 'a domain, such as "example.com"')
+TIMEZONE = _plain(_timezone, 'a time zone, such as "Europe/Madrid"')
+DURATION = _plain(
+    units.parse_duration,
+    'a duration, such as "90s", "30m", "2h" or "7d"',
+    units.format_duration,
+)
+SIZE = _plain(units.parse_size, 'a size, such as "512M", "8G" or "8 GiB"', units.format_size)
+FLAG = Kind(lambda text, place: _read_flag(TRUTHS.get(text.lower(), text), place), _read_flag)
+PORT = whole(1, 65535)
+COUNT = whole(1)
+PATH = of_text(whole_path, "a path, as a text", str)
+KEY_FILE = of_text(private_key, "a path, as a text")
+WORDS = Kind(_read_words, _read_words, list)
+PATHS = several(
+    PATH,
+    'a list of paths, such as ["/srv/playbooks"]',
+    lambda text: [part for part in text.split(":") if part],
+    show=lambda paths: [str(path) for path in paths],
+)
+ADDRESSES = several(ADDRESS, 'a list of IPv4 addresses, such as ["10.0.0.53"]', _split_list)
+TEXTS = several(TEXT, "a list of texts", _split_list)
+LINES = several(LINE, 'a list of texts, such as ["update"]', _split_list)
+VAULT_IDS = several(
+    of_text(vault_id, "a text, LABEL@FILE"), "a list of LABEL@FILE, as texts", _split_list
+)
+EXTRA_CONFIG = several(
+    _plain(parse_extra_config, "a text, KEY=VALUE", "=".join),
+    'a list of texts, such as ["disk.enableUUID=TRUE"]',
+    _split_words,
+    dict,
+    lambda pairs: [f"{key}={value}" for key, value in pairs.items()],
+)
+
+
+def _wrong(value: Any, expected: str) -> ValueError:
+    return ValueError(f"{_as_toml(value)} is not {expected}")
+
+
+def _as_toml(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a table"
+        case list():
+            return "this list"
+        case str():
+            return repr(value)
+        case _:
+            return str(value)

@@ -1,0 +1,153 @@
+"""Options, each declared once: how it is written, what it takes, and what it is for.
+
+The fields of a dataclass carry their option. Of that come the parameters of a command, keys of the
+config file, the keys or columns of a file of VMs, and what all of them are checked by.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Self
+
+from diaken_cli import kinds
+from diaken_cli.errors import Mistake
+from diaken_cli.kinds import Kind
+from diaken_cli.paths import HERE, Place
+from diaken_cli.units import nearest_names
+
+Typed = str | tuple[str, ...] | bool
+_FIELD = "option"
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option, or a positional argument (in capitals), as `--provision/--no-provision` a flag.
+
+    `takes` is the word for its value, `panel` the heading that it stands under on a help page. A
+    `configurable` one is a key of the config file, too.
+    """
+
+    written: str
+    kind: Kind
+    takes: str | None = None
+    help: str | None = None
+    panel: str | None = None
+    configurable: bool = False
+
+    @property
+    def name(self) -> str:
+        """How a mistake names it: `--ip`, `NAME`."""
+        return self.written.partition("/")[0]
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it takes no value."""
+        return self.kind is kinds.FLAG
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether it is written without its name."""
+        return self.written.isupper()
+
+    def as_field(self, default: Any = MISSING) -> Any:
+        """A field of a dataclass that has this option."""
+        if default == {}:
+            return field(default_factory=dict, metadata={_FIELD: self})
+        return field(default=default, metadata={_FIELD: self})
+
+
+def option(
+    written: str,
+    kind: Kind,
+    takes: str | None = None,
+    help: str | None = None,  # noqa: A002  as typer has it
+    *,
+    default: Any = MISSING,
+    panel: str | None = None,
+    configurable: bool = False,
+) -> Any:
+    """A field of a dataclass with an option of its own."""
+    return Option(written, kind, takes, help, panel, configurable).as_field(default)
+
+
+def nearest_key(name: str, known: Iterable[str]) -> str:
+    """The key that is most like a wrong one, or what there is: the end of a sentence."""
+    near = nearest_names(name, known, most=1)
+    return f"; did you mean {near}?" if near else f"; there are: {', '.join(known)}"
+
+
+def options_of(shape: type) -> dict[str, Option]:
+    """The options of a dataclass, by the names of their fields."""
+    return {
+        field.name: field.metadata[_FIELD] for field in fields(shape) if _FIELD in field.metadata
+    }
+
+
+class Options(dict[str, Typed]):
+    """Options as they were typed, by the names of their fields: only those that were."""
+
+    def text(self, name: str) -> str | None:
+        """What an option with one value says."""
+        value = self.get(name)
+        return value if isinstance(value, str) else None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """What an option says that can be given again."""
+        value = self.get(name)
+        return value if isinstance(value, tuple) else ()
+
+    def with_answers(self, **answers: Typed | None) -> Self:
+        """The same with what a person answered; None is no answer."""
+        answered = {name: value for name, value in answers.items() if value is not None}
+        return type(self)(self | answered)
+
+
+def parse(
+    typed: Mapping[str, Typed | None],
+    declared: Mapping[str, Option],
+    *,
+    place: Place = HERE,
+    may_be_empty: Collection[str] = (),
+) -> tuple[dict[str, Any], list[Mistake]]:
+    """The values of what was typed, by the names of their fields, and what is wrong with the rest.
+
+    What was not typed, or is wrong, has no value; an empty text of those that may be empty is None.
+    """
+
+    def make(kind: Kind, text: Any) -> Any:
+        return text if isinstance(text, bool) else kind.parse(kinds.check_utf8(text), place)
+
+    emptied = {name: None for name in may_be_empty if typed.get(name) == ""}
+    rest = {name: text for name, text in typed.items() if name not in emptied}
+    values, mistakes = _values(rest, declared, make)
+    return values | emptied, mistakes
+
+
+def read(
+    table: Mapping[str, Any], declared: Mapping[str, Option], place: Place
+) -> tuple[dict[str, Any], list[Mistake]]:
+    """The same of a table of a TOML file; its keys are the names of the fields."""
+    return _values(table, declared, lambda kind, value: kind.read(value, place))
+
+
+def _values(
+    raw: Mapping[str, Any], declared: Mapping[str, Option], make: Callable[[Kind, Any], Any]
+) -> tuple[dict[str, Any], list[Mistake]]:
+    values: dict[str, Any] = {}
+    mistakes = [
+        Mistake(name, None, f"there is no such key{nearest_key(name, declared)}")
+        for name in raw
+        if name not in declared
+    ]
+    for name, option in declared.items():
+        value = raw.get(name)
+        one = option.kind.one if isinstance(value, tuple | list) else None
+        made = []
+        for part in value or () if one else [value] if value is not None else []:
+            try:
+                made.append(make(one or option.kind, part))
+            except ValueError as fault:
+                shown = str(part).encode(errors="replace").decode()
+                mistakes.append(Mistake(option.name, shown, str(fault)))
+        if made:
+            values[name] = option.kind.joined(made) if one else made[0]
+    return values, mistakes

@@ -1,0 +1,110 @@
+"""What is declared once is read alike as text and as TOML, and all mistakes are told at once."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+import pytest
+
+from diaken_cli import kinds
+from diaken_cli.options import Options, option, options_of, parse, read
+from diaken_cli.paths import Place
+from diaken_cli.requests import DEPLOY_KEYS, DEPLOY_OPTIONS, DeployRequest, HostChanges
+
+
+@dataclass(frozen=True)
+class Thing:
+    ip: str = option("--ip", kinds.INTERFACE)
+    dns: tuple[str, ...] = option("--dns", kinds.ADDRESSES, default=())
+    cpus: int | None = option("--cpus", kinds.COUNT, default=None)
+    check: bool = option("--check/--no-check", kinds.FLAG, default=True)
+    more: dict[str, str] = option("--more", kinds.EXTRA_CONFIG, default={})
+    prefix: int = 24
+
+
+THING = options_of(Thing)
+VALUES = {
+    "ip": IPv4Interface("10.0.4.21/24"),
+    "dns": ("10.0.0.53", "10.0.0.54"),
+    "cpus": 4,
+    "check": False,
+    "more": {"disk.enableUUID": "TRUE"},
+}
+
+
+def test_a_text_and_a_value_of_toml_come_to_the_same() -> None:
+    typed = Options(
+        ip="10.0.4.21/24",
+        dns=("10.0.0.53", "10.0.0.54"),
+        cpus="4",
+        check=False,
+        more=("disk.enableUUID=TRUE",),
+    )
+    assert parse(typed, THING) == (VALUES, [])
+    cells = Options(dns="10.0.0.53, 10.0.0.54", check="no", more="disk.enableUUID=TRUE")
+    assert parse(typed | cells, THING) == (VALUES, [])
+    table = {
+        "ip": "10.0.4.21/24",
+        "dns": ["10.0.0.53", "10.0.0.54"],
+        "cpus": 4,
+        "check": False,
+        "more": ["disk.enableUUID=TRUE"],
+    }
+    assert read(table, THING, Place()) == (VALUES, [])
+
+
+def test_all_mistakes_are_told_at_once_and_the_rest_has_its_value() -> None:
+    values, mistakes = parse(
+        {"ip": "10.0.4.21", "dns": ("10.0.0.53", "x", "y"), "cpus": "many"}, THING
+    )
+    assert values == {"dns": ("10.0.0.53",)}
+    assert [(mistake.option, mistake.value) for mistake in mistakes] == [
+        ("--ip", "10.0.4.21"),
+        ("--dns", "x"),
+        ("--dns", "y"),
+        ("--cpus", "many"),
+    ]
+
+
+def test_a_value_of_another_type_and_an_unknown_key_are_mistakes() -> None:
+    values, mistakes = read({"cpus": "4", "dns": "10.0.0.53", "cpu": 4}, THING, Place())
+    assert not values
+    assert [(mistake.option, mistake.message) for mistake in mistakes] == [
+        ("cpu", "there is no such key; did you mean cpus?"),
+        ("--dns", "'10.0.0.53' is not a list of IPv4 addresses, such as [\"10.0.0.53\"]"),
+        ("--cpus", "'4' is not a whole number, 1 or more"),
+    ]
+
+
+def test_an_empty_text_is_a_mistake_but_where_it_empties() -> None:
+    declared = options_of(HostChanges)
+    values, mistakes = parse({"user": "", "key": ""}, declared, may_be_empty=("user",))
+    assert values == {"user": None}
+    assert [mistake.option for mistake in mistakes] == ["--key"]
+
+
+def test_paths_start_from_the_place_that_they_are_written_in(tmp_path: Path) -> None:
+    key = tmp_path / "keys/id_ed25519"
+    key.parent.mkdir()
+    key.touch()
+    place = Place(home=tmp_path / "home", folder=tmp_path)
+    assert read({"key": "keys/id_ed25519"}, DEPLOY_OPTIONS, place)[0] == {"key": str(key)}
+
+
+@pytest.mark.parametrize("text", ["-oProxyCommand=x", "a b", "root;id", "", "\udcff"])
+def test_no_account_is_an_option_of_ssh(text: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of an account"):
+        kinds.check_account(text)
+
+
+@pytest.mark.parametrize("text", ["{{evil}}", "/usr/bin/{{x}}", "python3", "/usr/bin/python 3"])
+def test_no_interpreter_is_a_template(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an absolute path on the host, or auto"):
+        kinds.check_interpreter(text)
+
+
+def test_every_field_of_a_request_declares_its_option_but_the_prefix_that_ip_has() -> None:
+    names = {name for name in DeployRequest.__dataclass_fields__ if name not in DEPLOY_OPTIONS}
+    assert names == {"prefix"}
+    assert {"vcenter", "memory", "ssh_timeout"} < set(DEPLOY_KEYS)
+    assert not {"ip", "name", "user", "key", "playbooks"} & set(DEPLOY_KEYS)
