@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diaken_cli import units
 from diaken_cli.actions import validate
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 
 HOST_OPTIONS = options_of(HostOptions)
-PLAIN = ("ip", "vm_uuid", "user", "port", "key", "python", "description")
-"""The options whose value needs nothing of the inventory to be checked by."""
-MAY_BE_EMPTY = PLAIN[1:]
 
 
 @dataclass(frozen=True)
@@ -155,13 +152,16 @@ def host_values(
     nothing but looking for more mistakes.
     """
     before = _stored(current)
-    declared = {name: HOST_OPTIONS[name] for name in PLAIN}
-    typed = {name: getattr(options, name) for name in PLAIN}
-    read, mistakes = parse(typed, declared, may_be_empty=MAY_BE_EMPTY)
-    reader.mistakes += mistakes
+
+    def read(*names: str) -> dict[str, Any]:
+        typed = {name: getattr(options, name) for name in names}
+        read, mistakes = parse(typed, HOST_OPTIONS, may_be_empty={*names} - {"ip"})
+        reader.mistakes += mistakes
+        return {name: read.get(name, getattr(before, name)) for name in names}
+
+    values = read("ip")
     if current is None and options.ip is None:
         reader.refuse("--ip", None, "is required")
-    values = {name: read.get(name, getattr(before, name)) for name in PLAIN}
     environment = _environment(options, current, known, reader)
     groups: Sequence[GroupRecord] = ()
     if environment is not None:
@@ -174,16 +174,20 @@ def host_values(
         vcenters.get((current and current.vcenter) or ""),
         may_be_empty=True,
     )
+    values |= read("vm_uuid")
     if values["vm_uuid"] is not None and vcenter is None and not options.vcenter:
         missing = "needs --vcenter" if options.vm_uuid else "belongs to that vCenter: empty it, too"
         reader.refuse("--vm-uuid", values["vm_uuid"], missing)
+    active = _active(options, before.active, reader)
+    values |= read("user", "port", "key", "python")
+    variables = reader.variables(options.variables, _changes(options).unset_variables, before.vars)
     return HostValues(
-        **values,
+        **values | read("description"),
         environment_id=environment.id if environment else 0,
         group_ids=tuple(group.id for group in groups),
         vcenter_id=vcenter.id if vcenter else None,
-        active=_active(options, before.active, reader),
-        vars=reader.variables(options.variables, _changes(options).unset_variables, before.vars),
+        active=active,
+        vars=variables,
     )
 
 

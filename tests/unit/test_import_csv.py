@@ -69,8 +69,8 @@ def test_every_mistake_of_a_row_is_told_with_its_line_and_column() -> None:
     text += "a b,10.0.4,NO,x,perhaps,1,none\nweb01,10.0.4.21,PROD\nweb02,10.0.4.22,,,,,\n"
     wrong, short, nowhere = rows(text, environment=None)
     assert [each.partition(":")[0] for each in (wrong.reason or "").split("; line")] == [
-        *("line 2, column active", " 2, column name", " 2, column ip", " 2, column vm_uuid"),
-        *(" 2, column port", " 2, column environment", " 2, column vcenter"),
+        *("line 2, column active", " 2, column name", " 2, column ip", " 2, column environment"),
+        *(" 2, column vcenter", " 2, column vm_uuid", " 2, column port"),
     ]
     assert short.reason is not None
     assert short.reason.startswith("line 3: has 3 columns where the header has 7")

@@ -83,8 +83,10 @@ def resolve(
     vcenter = _vcenter(reader, values.get("vcenter"), store.inventory)
     if "template" not in values:
         _required(reader, "template")
+    order = {option.name: number for number, option in enumerate(DEPLOY_OPTIONS.values())}
+    found = sorted(reader.mistakes, key=lambda mistake: order.get(mistake.option, -1))
     if vcenter is None or "template" not in values:
-        return Draft(None, tuple(reader.mistakes))
+        return Draft(None, tuple(found))
     own = {
         "ip": str(interface.ip) if interface else "",
         "prefix": interface.network.prefixlen if interface else 32,
@@ -93,8 +95,8 @@ def resolve(
     request = DeployRequest(**{"name": "", "environment": "", **values, **own})
     existing = store.inventory.host(request.name) if reuse_existing else None
     if existing is None:
-        return Draft(request, tuple(reader.mistakes))
-    others = [mistake for mistake in reader.mistakes if mistake.kind != "in_use"]
+        return Draft(request, tuple(found))
+    others = [mistake for mistake in found if mistake.kind != "in_use"]
     return Draft(request, (*others, *differences(request, existing)), existing)
 
 
