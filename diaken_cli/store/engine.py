@@ -116,7 +116,8 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA page_size=8192")  # of a new file: less is wasted between outputs
-    room.prepare(connection)
+    if room.is_new(connection):  # asked of a database that is there, it waits for who writes
+        room.prepare(connection)
     _use_wal(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")

@@ -14,6 +14,11 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
 
 
+def is_new(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was ever written to the file."""
+    return _pragma(connection, "page_count") == 0
+
+
 def give_back(connection: sqlite3.Connection) -> None:
     """Shrink the file by its unused pages. Raises sqlite3.Error.
 

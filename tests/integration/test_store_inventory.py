@@ -561,3 +561,10 @@ def test_values_of_a_vcenter_that_two_processes_change_are_all_kept(store: Store
     store.inventory.set_vcenter(main, replace(before, secret_kind=SecretKind.FILE))
     changed = store.inventory.set_vcenter(main, replace(before, datacenter="DC0"))
     assert (changed.secret_kind, changed.datacenter) == (SecretKind.FILE, "DC0")
+
+
+def test_who_reads_does_not_wait_for_who_writes(store: Store) -> None:
+    store.inventory.hosts()
+    with store.database.writing() as session:
+        session.connection()
+        assert store.inventory.hosts() == []
