@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from diaken_cli.errors import DiakenError, UsageError
     from diaken_cli.render.output import Output
     from diaken_cli.signals import Signals
+    from diaken_cli.stop import Stop
 
 
 def main() -> None:
@@ -55,6 +56,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     from diaken_cli.errors import Canceled, DiakenError, unexpected
     from diaken_cli.render.output import json_is_begun, perhaps_unheard
     from diaken_cli.signals import Signals
+    from diaken_cli.stop import Stop
 
     signals = signals or Signals()
     for stream in (sys.stdout, sys.stderr):
@@ -65,7 +67,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     try:
         try:
             signals.start_raising()
-            status = _invoke(arguments)
+            status = _invoke(arguments, Stop(signals))
             with perhaps_unheard(sys.stdout):
                 pass  # what was printed is flushed
         finally:
@@ -87,7 +89,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     return status
 
 
-def _invoke(arguments: list[str]) -> int:
+def _invoke(arguments: list[str], stop: "Stop") -> int:
     """As typer's own `main`, which would end with 130 and not a word on an interrupt."""
     import typer
 
@@ -98,7 +100,7 @@ def _invoke(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         with command.make_context(
-            "diaken", [*arguments], color=False if plain else None
+            "diaken", [*arguments], color=False if plain else None, obj=stop
         ) as context:
             command.invoke(context)
     except typer.Exit as left:

@@ -3,11 +3,15 @@
 A process of a run holds the file shared (flock(2)), so who gets it exclusively without waiting
 knows that none of them lives. A process id alone lies: it is used again after its process died.
 A file that does not exist means the same as one that nobody holds.
+
+Beside it lies a note of who canceled the run, for the run's own process to tell: a signal does not
+say whose it is (Python gives a handler its number alone).
 """
 
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +19,10 @@ from types import TracebackType
 from typing import Self
 
 from diaken_cli import bounds, files
+
+CANCELED = ".canceled"  # the note's suffix
+NOTE_SECONDS = 10.0
+"""After these a note is not the reason for a signal: its writer died before it sent one."""
 
 
 class Held:
@@ -151,6 +159,34 @@ def signal_holder(path: Path, signum: signal.Signals) -> bool:
         return True
     reached = [_signal(pid, path, signum) for pid in _processes() if pid != os.getpid()]
     return any(reached)
+
+
+def note_canceled(lock: Path, user: str) -> None:
+    """Write down who is about to cancel the run; a disk that is full does not stop them."""
+    with suppress(OSError):
+        descriptor = files.open_own(_note(lock), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as note:
+            note.write(f"{user}\n")
+
+
+def canceled_by(lock: Path) -> str | None:
+    """Who canceled the run just now, None where nobody did."""
+    try:
+        if abs(time.time() - _note(lock).stat().st_mtime) > NOTE_SECONDS:
+            return None
+        return files.read_own(_note(lock), bounds.OWN_NOTE).decode().strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def remove_note(lock: Path) -> None:
+    """Remove the note of who canceled the run, if there is one."""
+    with suppress(OSError):
+        _note(lock).unlink(missing_ok=True)
+
+
+def _note(lock: Path) -> Path:
+    return lock.with_name(f"{lock.name}{CANCELED}")
 
 
 def _take(path: Path, operation: int) -> Held:

@@ -214,10 +214,14 @@ class Run(SQLModel, table=True):
     unreachable_hosts: int = 0
     skipped_hosts: int = 0
     aborted_hosts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    paused_until: datetime | None = None
 
 
 class RunStep(SQLModel, table=True):
-    """A step that was begun; `facts` is what undoing and resuming need to know."""
+    """A step that was begun, known by its position in the run: its name may come again.
+
+    `facts` is what undoing and resuming need to know.
+    """
 
     __tablename__ = "run_step"
     __table_args__ = NO_ROWID
@@ -230,10 +234,36 @@ class RunStep(SQLModel, table=True):
     finished_at: datetime | None = None
     detail: str | None = None
     facts: dict[str, Any] = _json()
+    batch: int | None = None
+
+
+class RunStepHost(SQLModel, table=True):
+    """What one step did on one host, with Ansible's counters."""
+
+    __tablename__ = "run_step_host"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["run_id", "position"], ["run_step.run_id", "run_step.position"], ondelete="CASCADE"
+        ),
+        NO_ROWID,
+    )
+
+    run_id: int = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    host: str = Field(primary_key=True)
+    status: HostStatus = _words(HostStatus)
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    skipped: int = 0
+    ignored: int = 0
+    failed_task: str | None = None
+    message: str | None = None
 
 
 class RunHost(SQLModel, table=True):
-    """What a run did on one host, with Ansible's counters."""
+    """What a run did on one host: its steps' results folded into one, for lists."""
 
     __tablename__ = "run_host"
     __table_args__ = (Index("ix_run_host_host", "host", "run_id"), NO_ROWID)

@@ -1,6 +1,6 @@
 """SIGINT, SIGTERM and SIGHUP, from the first line of a call to its last: none of them is silent.
 
-A run has handlers of its own while it goes on. Only builtins are imported, for ticks of cron.
+A run takes them over while it goes on (`stop.py`). Only builtins are imported, for ticks of cron.
 """
 
 import _signal  # type: ignore[import-not-found]  # `signal` would make enums of its numbers first
@@ -9,6 +9,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 NAMES = {_signal.SIGINT: "SIGINT", _signal.SIGTERM: "SIGTERM", _signal.SIGHUP: "SIGHUP"}
@@ -28,6 +29,7 @@ class Signals:
         self.received: str | None = None
         self._received_at = 0.0
         self._raising = False
+        self._receive: Callable[[int], None] | None = None
         self._installed: list[int] = []
 
     def install(self) -> "Signals":
@@ -48,6 +50,11 @@ class Signals:
         """Only note them: what is to be said is being said."""
         self._raising = False
 
+    def hand_to(self, receive: "Callable[[int], None] | None") -> "Callable[[int], None] | None":
+        """Hand each signal to somebody from now on; None: to nobody. Who had them before."""
+        before, self._receive = self._receive, receive
+        return before
+
     def ignore(self) -> None:
         """The exit status stands: while the interpreter ends, a signal makes no other one of it."""
         for number in self._installed:
@@ -56,6 +63,9 @@ class Signals:
     def _take(self, number: int, _frame: "FrameType | None") -> None:
         import os
 
+        if self._receive is not None:
+            self._receive(number)
+            return
         now = time.monotonic()
         if self.received is None:
             self.received, self._received_at = NAMES[number], now

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA = 7  # the schema, by `PRAGMA user_version`, that the question below is put to
+SCHEMA = 8  # the schema, by `PRAGMA user_version`, that the question below is put to
 SYSTEM_FILE = "/etc/diaken/config.toml"
 ROOT_DATABASE = "/var/lib/diaken/diaken.db"
 TOLD = "told.json"  # see actions/lasting.py
@@ -26,7 +26,7 @@ SELECT EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'running')
        AND NOT EXISTS (SELECT 1 FROM meta WHERE key = 'paused_until' AND value > :now)
     OR EXISTS (SELECT 1 FROM run WHERE status = 'interrupted' AND lock IS NOT NULL)
 """
-RUNNING = "SELECT lock FROM run WHERE status = 'running' AND node = :node AND lock IS NOT NULL"
+RUNNING = "SELECT lock FROM run WHERE status = 'running' AND lock IS NOT NULL"
 
 
 class HandOver(Exception):
@@ -87,7 +87,7 @@ def _anything_to_do(database: str) -> bool:
                 raise HandOver
             if connection.execute(ANYTHING_TO_DO, {"now": now}).fetchone()[0]:
                 return True
-            running = connection.execute(RUNNING, {"node": os.uname().nodename}).fetchall()
+            running = connection.execute(RUNNING).fetchall()
             return not all(_is_held(f"{database}.runs/{lock}") for (lock,) in running)
         finally:
             connection.close()

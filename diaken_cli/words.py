@@ -27,7 +27,7 @@ class RunKind(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """How a run stands; `interrupted`: its process died."""
+    """How a run stands; `interrupted`: its process died; `paused`: it waits to be resumed."""
 
     RUNNING = "running"
     SUCCESS = "success"
@@ -35,6 +35,7 @@ class RunStatus(StrEnum):
     FAILED = "failed"
     CANCELED = "canceled"
     INTERRUPTED = "interrupted"
+    PAUSED = "paused"
 
 
 class Trigger(StrEnum):

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from diaken_cli.actions.here import node
+from diaken_cli.caller import node
+from diaken_cli.events import SnapshotFinished, TaskFinished
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Attempt, Begun, NewRun
+from diaken_cli.store.recorder import HostOutcome, write_hosts
 from diaken_cli.store.records import HostRecord, HostValues
-from diaken_cli.store.runs import OutputRow
+from diaken_cli.store.runs import Attempt, Begun, NewRun, Selection
 from diaken_cli.words import (
     HostCounters,
     HostResult,
     HostStatus,
     RunKind,
     RunStatus,
+    SnapshotStatus,
     StepStatus,
     TargetType,
     TaskResult,
@@ -54,29 +56,54 @@ class Seeded:
         recorder = self.store.recorder
         recorder.begin_step(self.id, position, name, detail, self.at)
         if facts:
-            recorder.note_facts(self.id, name, facts)
+            recorder.note_facts(self.id, position, facts)
         if status is not None:
             self.at += timedelta(seconds=seconds)
-            recorder.end_step(self.id, name, status, None, self.at)
+            recorder.end_step(self.id, position, status, None, self.at)
 
     def say(self, host: str, task: str, result: TaskResult, text: str) -> None:
         """One task's result, in a chunk of its own."""
         self.said += 1
-        row = OutputRow(
-            seq=self.said,
+        said = TaskFinished(
+            playbook="update",
+            play="Update",
+            task=task,
+            action="command",
             host=host,
-            name=("update", "Update", task, "command"),
-            item=None,
             result=result,
             at=self.at + timedelta(seconds=self.said),
-            seconds=0.5,
-            message=None,
+            duration_seconds=0.5,
             text=text,
         )
-        self.store.recorder.append_output(self.id, 0, [row])
+        self.store.recorder.append_output(self.id, 0, [(self.said, said)])
+
+    def snapshot(
+        self, host: str, ref: str | None, error: str | None = None, *, name: str, uuid: str = ""
+    ) -> None:
+        """A snapshot that was taken, or why there is none."""
+        self.store.recorder.add_snapshot(
+            self.id,
+            SnapshotFinished(
+                host=host,
+                vcenter="main",
+                name=name,
+                status=SnapshotStatus.FAILED if error else SnapshotStatus.SUCCESS,
+                id=ref,
+                vm_uuid=uuid or None,
+                error=error,
+                at=self.at,
+            ),
+        )
+
+    def hosts(self, *results: HostResult, ids: Sequence[int | None] = ()) -> None:
+        """What the run did on its hosts, with their numbers in the inventory."""
+        numbers = ids or [None] * len(results)
+        outcomes = [HostOutcome(*both) for both in zip(results, numbers, strict=True)]
+        with self.store.database.writing() as session:
+            write_hosts(session, self.id, outcomes)
 
     def end(self, status: RunStatus, error: dict[str, Any] | None = None) -> None:
-        self.store.claims.finish(self.id, self.attempt.lock, status, error, self.at)
+        self.store.runs.finish(self.id, self.attempt.lock, status, error, self.at)
 
 
 def begin(
@@ -101,9 +128,9 @@ def begin(
         playbook=playbook,
         request={"v": 1, **(request or {})},
         user="root",
-        host_ids=tuple(host.id for host in hosts),
     )
-    return Seeded(store, store.claims.begin(new, attempt, at), attempt, at)
+    begun = store.runs.begin(lambda: Selection(new, tuple(hosts)), attempt, at)
+    return Seeded(store, begun, attempt, at)
 
 
 def add_hosts(store: Store, names: Sequence[str]) -> list[HostRecord]:

@@ -7,12 +7,23 @@ import os
 import sys
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 
-from diaken_cli.actions.here import node, now
+from diaken_cli.actions.run.flow import new_run
+from diaken_cli.actions.schedules.executing import TakenByAnother, claim
+from diaken_cli.caller import node, now
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Attempt
+from diaken_cli.store.runs import Attempt, Selection
+from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.words import RunStatus
+
+
+def select(task: TaskRecord) -> Selection:
+    """What a tick does for a moment."""
+    current, request = claim(store, task, most)
+    return Selection(new_run(request, current), request.target.hosts)
+
 
 store = Store(Path(sys.argv[1]))
 most = int(sys.argv[2])
@@ -23,9 +34,13 @@ claimed = []
 while tasks := store.schedules.due(now()):
     for task in tasks:
         attempt = Attempt(str(uuid.uuid4()), node(), os.getpid())
-        got = store.schedules.claim(task, attempt, user="root", max_running=most, now=now())
-        if got is not None:
-            store.claims.finish(got.run.id, attempt.lock, RunStatus.SUCCESS, None, now())
-            store.schedules.settle(task.id, got.run.id, RunStatus.SUCCESS, None)
-            claimed.append(task.id)
+        if not store.schedules.is_due(task):
+            continue
+        try:
+            run = store.runs.begin(partial(select, task), attempt, now())
+        except TakenByAnother:
+            continue
+        store.runs.finish(run.id, attempt.lock, RunStatus.SUCCESS, None, now())
+        store.schedules.settle(task.id, run.id, RunStatus.SUCCESS, None)
+        claimed.append(task.id)
 print(time.monotonic(), *claimed)

@@ -7,10 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from diaken_cli import liveness, units
-from diaken_cli.actions import canceled, remains
-from diaken_cli.actions.here import account, node
-from diaken_cli.actions.settling import lock_path, reap
 from diaken_cli.actions.writing import put
+from diaken_cli.caller import account
 from diaken_cli.errors import (
     AccessError,
     Conflict,
@@ -19,8 +17,10 @@ from diaken_cli.errors import (
     NotFound,
     OperationFailed,
 )
+from diaken_cli.runs import remains
+from diaken_cli.runs.settle import lock_path, reap
 from diaken_cli.store import Store
-from diaken_cli.store.runs import Chunk, OutputLine, RunDetail, RunFilter, RunRecord
+from diaken_cli.store.run_records import Chunk, OutputLine, RunDetail, RunFilter, RunRecord
 from diaken_cli.words import RunStatus
 
 PACE = 0.5  # seconds from one look at a run that goes on to the next
@@ -111,23 +111,21 @@ def cancel(
 
     Where that process died, what goes on of the run is ended, here and on its hosts.
 
-    Raises NotFound; Conflict where it does not go on, or does on another machine; AccessError
-    where it belongs to another account; OperationFailed where it has not ended in time.
+    Raises NotFound; Conflict where it does not go on; AccessError where it belongs to another
+    account; OperationFailed where it has not ended in time.
     """
     run = find(store, run_id).run
     if run.status is RunStatus.INTERRUPTED and remains.end(store, run_id, warn):
         return find(store, run_id)
     if run.status is not RunStatus.RUNNING or run.lock is None:
         raise Conflict(f"run {run_id} is not running: {run.status}", code="not_running")
-    if run.node != node():
-        raise Conflict(f"run {run_id} goes on on {run.node}: cancel it there", code="elsewhere")
     lock = lock_path(store, run.lock)
-    canceled.leave(lock, account())
+    liveness.note_canceled(lock, account())
     try:
         if not liveness.signal_holder(lock, signal.SIGTERM):
-            canceled.remove(lock)
+            liveness.remove_note(lock)
     except PermissionError as fault:
-        canceled.remove(lock)
+        liveness.remove_note(lock)
         raise AccessError(
             f"run {run_id} belongs to another account", hint=f"It was started by {run.user}."
         ) from fault

@@ -10,15 +10,15 @@ from typing import Any
 
 from diaken_cli import files
 from diaken_cli.actions import password_variables
-from diaken_cli.actions.recording import Recording
-from diaken_cli.actions.stopping import Stop
 from diaken_cli.actions.trusted import (
     refuse_exposed_vaults,
     refuse_open_file,
     refuse_open_playbook,
 )
 from diaken_cli.config import Config, SshConfig
+from diaken_cli.context import Context
 from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
+from diaken_cli.runs.active import ActiveRun
 from diaken_cli.services import credentials
 from diaken_cli.services.ansible import catalog, launch
 from diaken_cli.services.ansible.extra_variables import extra_variables
@@ -32,51 +32,52 @@ from diaken_cli.services.ansible.work import (
     Target,
     Work,
 )
+from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.words import RunOptions, SecretKind
 
 
-def carry_out(
+def run_playbook(
     name: str,
     hosts: Sequence[HostRecord],
     options: RunOptions,
     *,
-    store: Store,
-    config: Config,
-    recording: Recording,
+    context: Context,
+    run: ActiveRun,
     variables: Mapping[str, Any] | None = None,
     vaults_by_label: bool = False,
 ) -> Outcome:
-    """Run the playbook once, on all hosts in parallel; opens no run and takes no lock.
+    """Run it once, on all hosts in parallel; opens no run and takes no lock.
 
     `variables` are extra variables beside those of the options. `vaults_by_label`: the command has
     `--vault-id` alone. That hosts failed is in the outcome. Raises AnsibleNotStarted, SecretError,
     and Canceled or TimedOut when it had to be stopped; nothing of it goes on then.
     """
+    config = context.config
     work = _work(
         name,
         hosts,
         options,
-        store,
+        context.store,
         config,
         variables,
-        mark=recording.uid,
-        lock=recording.lock_path,
+        mark=run.uid,
+        lock=run.lock_path,
     )
-    for told in vaults_not_used(work.repository, options, config, by_label=vaults_by_label):
-        recording.warn(told)
+    for warning in vaults_not_used(work.repository, options, config, by_label=vaults_by_label):
+        run.warn(warning)
     command = options.become_password_command or config.ansible.become_password_command
     if work.become and command:
         work = replace(
             work,
-            become_password=_become_password(command, recording.stop),
+            become_password=_become_password(command, run.stop),
             become_password_command=tuple(command),
         )
-    outcome = launch.carry_out(work, recording.emit, _listening(recording))
-    recording.flush()
+    outcome = launch.run_ansible(work, run.emit, _should_stop(run))
+    run.flush()
     if outcome.canceled:
-        recording.stop.check()
+        run.stop.check()
         raise Canceled(outcome.reason or "stopped")
     if outcome.timed_out:
         where = "--timeout" if options.timeout else "timeout under [ansible] in the config file"
@@ -249,17 +250,17 @@ def _not_started(name: str, fault: NotFound | ValueError) -> AnsibleNotStarted:
     return AnsibleNotStarted(f"Ansible did not start {name}: {fault}")
 
 
-def _listening(recording: Recording) -> Callable[[], bool]:
-    """Whether a stop was asked for; who asked sees that it was heard, for it takes its seconds."""
-    told = False
+def _should_stop(run: ActiveRun) -> Callable[[], bool]:
+    """Whether a stop was requested; who did sees that it was heard, for it takes its seconds."""
+    notified = False
 
     def should_stop() -> bool:
-        nonlocal told
-        recording.flush_in_time()  # what was said can be read from elsewhere while a task goes on
-        if recording.stop.requested() and not told:
-            told = True
-            recording.warn("stopping Ansible and its tasks on the hosts…")
-        return told
+        nonlocal notified
+        run.flush_in_time()  # what was said can be read from elsewhere while a task goes on
+        if run.stop.requested() and not notified:
+            notified = True
+            run.warn("stopping Ansible and its tasks on the hosts…")
+        return notified
 
     return should_stop
 

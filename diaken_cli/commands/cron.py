@@ -31,8 +31,8 @@ def remembering(call: Call) -> "Iterator[Lasting]":
 
     A database is never made here: without one nothing is due, and what was scheduled is elsewhere.
     """
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.lasting import Lasting
+    from diaken_cli.caller import now
     from diaken_cli.config.places import default_database, identity
     from diaken_cli.store.engine import require
 

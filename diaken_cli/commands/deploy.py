@@ -61,14 +61,14 @@ def vm(
         options = Interview(call, ask, reuse_existing=reuse_existing).complete(options)
         draft = drafted(call, options, reuse_existing=reuse_existing)
         if dry_run:
-            found = plan(draft, call.outside, call.output.warn)
+            found = plan(draft, call.context, call.output.warn)
             call.output.show(plan_as_json(found), lambda console: print_plan(console, found))
             return
         warned: set[str] = set()
         if ask.asked and not yes and draft.existing is None:
             warned = ask_to_begin(call, draft)
-        with call.carrying_out() as show:
-            deploy(draft, call.outside, all_but(warned, show), call.output.warn)
+        with call.running() as show:
+            deploy(draft, call.context, all_but(warned, show), call.output.warn)
         if draft.request is not None and call.output.format is Format.TEXT:
             with perhaps_unheard(sys.stderr):
                 call.output.say(f"Log in: {ssh_command(draft.request, call.config.ssh)}")
@@ -90,8 +90,8 @@ def resume(
     from diaken_cli.actions.deploy.flow import resume as go_on
 
     number = ask_run(call, run, lambda found: bool(found.leftovers))
-    with call.carrying_out() as show:
-        go_on(number, call.outside, show)
+    with call.running() as show:
+        go_on(number, call.context, show)
 
 
 @command(app)
@@ -118,5 +118,5 @@ def abort(
     vm = f"destroy its VM {request.name} in vCenter {request.vcenter}, " if "clone" in steps else ""
     question = f"{vm}remove host {request.name} ({request.ip})?"
     call.confirm(f"Undo deploy run {number}: {question}", yes=yes)
-    with call.carrying_out() as show:
-        take_back(number, call.outside, show)
+    with call.running() as show:
+        take_back(number, call.context, show)

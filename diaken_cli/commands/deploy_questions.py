@@ -186,7 +186,7 @@ class Interview:
 
     def _earlier(self, typed: Callable[[dict[str, Any]], str]) -> Sequence[str]:
         """What the newest deploys had there, each value once, the newest last."""
-        from diaken_cli.store.runs import RunFilter
+        from diaken_cli.store.run_records import RunFilter
         from diaken_cli.words import RunKind
 
         deploys = RunFilter(kind=RunKind.DEPLOY, limit=NEWEST_DEPLOYS)
@@ -254,7 +254,7 @@ def ask_to_begin(call: Call, draft: "Draft") -> set[str]:
         call.output.warn(message)
 
     call.output.say("Checking everything before anything is changed…")
-    found = plan(draft, call.outside, warn)
+    found = plan(draft, call.context, warn)
     call.output.err.print()
     if found.chosen is not None:
         print_chosen(call.output.err, found)

@@ -22,7 +22,7 @@ def doctor(call: Call) -> None:
     """
     from diaken_cli.actions.doctor.examination import examine
     from diaken_cli.actions.doctor.findings import Health
-    from diaken_cli.actions.here import now
+    from diaken_cli.caller import now
     from diaken_cli.render.doctor import finding_as_json, show, summarize
     from diaken_cli.render.output import Format
 

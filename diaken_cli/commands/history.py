@@ -15,7 +15,7 @@ from diaken_cli.render.output import Format
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from diaken_cli.store.runs import RunFilter
+    from diaken_cli.store.run_records import RunFilter
 
 app = group("What was done, when, by whom, and how it ended.")
 
@@ -32,7 +32,8 @@ class Filter:
     status: Annotated[
         str | None,
         typer.Option(
-            "--status", help="running, success, partial, failed, canceled or interrupted."
+            "--status",
+            help="running, success, partial, failed, canceled, interrupted or paused.",
         ),
     ] = None
     kind: Annotated[str | None, typer.Option("--kind", help="deploy, playbook or snapshot.")] = None
@@ -58,10 +59,10 @@ class Filter:
 
     def understood(self) -> "RunFilter":
         """As the store takes it. Raises InvalidInput with all the mistakes."""
-        from diaken_cli.actions.here import now
         from diaken_cli.actions.history import count, moment
         from diaken_cli.actions.validate import Reader
-        from diaken_cli.store.runs import RunFilter
+        from diaken_cli.caller import now
+        from diaken_cli.store.run_records import RunFilter
         from diaken_cli.words import RunKind, RunStatus
 
         reader, at = Reader(), now()
@@ -174,7 +175,7 @@ def report(
     Example: diaken history report 12 --html - | mail -a 'Content-Type: text/html' -s 'Run 12' ops
     """
     from diaken_cli.actions import history
-    from diaken_cli.actions.here import now
+    from diaken_cli.caller import now
     from diaken_cli.render.report import render_page, vm_fields
     from diaken_cli.render.runs import run_for_people, title_of
 
@@ -247,8 +248,8 @@ def prune(
     from datetime import timedelta
 
     from diaken_cli import units
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.validate import Reader
+    from diaken_cli.caller import now
 
     with asking(call) as ask:
         label = "Runs from before that (90d)"

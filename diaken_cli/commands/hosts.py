@@ -84,8 +84,8 @@ def add(
 
     Example: diaken hosts add db01 --ip 10.0.4.31 --environment PROD --user admin --port 2222
     """
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.hosts import add_host
+    from diaken_cli.caller import now
     from diaken_cli.render.inventory import host_as_json
 
     with asking(call) as ask:
@@ -264,5 +264,5 @@ def _tell_remaining(call: Call, host: "HostRecord") -> None:
         return
     from diaken_cli.actions.snapshots.survey import left_behind
 
-    for sentence in left_behind(host, call.outside.connect):
+    for sentence in left_behind(host, call.context.connect):
         call.output.warn(sentence)

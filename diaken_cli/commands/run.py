@@ -193,8 +193,8 @@ def _run(
     for warning in found.warnings:
         call.output.warn(warning)
     if now.dry_run:
-        check(found.request, call.outside)
+        check(found.request, call.context)
         call.show_plan(plan(found.request))
     else:
-        with call.carrying_out() as show:
-            run(found.request, call.outside, show, wait=found.wait)
+        with call.running() as show:
+            run(found.request, call.context, show, wait=found.wait)

@@ -88,8 +88,8 @@ def add(
     Example: diaken schedule add "Restart needed" --host cache01 --playbook verify_reboot
     --every "0 7 * * mon-fri"
     """
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.adding import add_task
+    from diaken_cli.caller import now
 
     with asking(call) as ask:
         name, task, options = _asked(call, ask, name, task, options)
@@ -124,9 +124,9 @@ def set_it(
 
     Example: diaken schedule set 4 --playbook update --no-check --tags ''
     """
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.adding import set_task
     from diaken_cli.actions.schedules.warnings import moved
+    from diaken_cli.caller import now
 
     found = _find(call, name)
     changed = set_task(
@@ -154,7 +154,7 @@ def list_them(
 
     Example: diaken schedule list --all --json
     """
-    from diaken_cli.actions.here import now
+    from diaken_cli.caller import now
     from diaken_cli.render.schedules import OPEN, task_as_json, task_list, total
 
     found = call.store.schedules.tasks()
@@ -212,7 +212,7 @@ def cancel(
 
     Example: diaken schedule cancel 4 --stop
     """
-    from diaken_cli.actions.schedules.canceling import cancel_task
+    from diaken_cli.actions.schedules.executing import cancel_task
     from diaken_cli.render.schedules import task_as_json
 
     found = _find(call, task)
@@ -236,8 +236,8 @@ def upcoming(
 
     Example: diaken schedule upcoming --count 30
     """
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.moments import agenda, fair_agenda
+    from diaken_cli.caller import now
     from diaken_cli.render.output import Format
     from diaken_cli.render.schedules import agenda_list, in_words
     from diaken_cli.text import listed
@@ -276,9 +276,9 @@ def _asked(
     call: Call, ask: Questions, name: str | None, task: TaskOptions, options: PlaybookOptions
 ) -> tuple[str | None, TaskOptions, PlaybookOptions]:
     """With what a person answers."""
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.adding import free_name, moment_check
     from diaken_cli.actions.validate import mistakes_of
+    from diaken_cli.caller import now
     from diaken_cli.timing import is_cron
 
     def name_mistakes(text: str | None) -> list[Mistake]:
@@ -364,7 +364,7 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
 
 
 def _tell_lost_zones(call: Call, tasks: "Sequence[TaskRecord]") -> None:
-    from diaken_cli.actions.schedules.zones import lost_zones
+    from diaken_cli.actions.schedules.moments import lost_zones
     from diaken_cli.render.schedules import OPEN
 
     for lost in lost_zones(task for task in tasks if task.status in OPEN):
@@ -372,8 +372,8 @@ def _tell_lost_zones(call: Call, tasks: "Sequence[TaskRecord]") -> None:
 
 
 def _scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOptions) -> None:
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.warnings import warnings, warnings_as_typed
+    from diaken_cli.caller import now
     from diaken_cli.render.schedules import confirmation, task_as_json
 
     at = now()

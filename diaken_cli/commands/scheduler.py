@@ -26,13 +26,13 @@ def tick(call: Call) -> None:
 
     Example: diaken scheduler tick --json
     """
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.ticking import tick as carry_out
+    from diaken_cli.caller import now
     from diaken_cli.commands.cron import remembering
 
     with remembering(call) as lasting:
         call.store.beside("tick").touch(mode=0o600)
-        ticked = carry_out(call.outside, lambda each: _tell(call, each), call.output.warn)
+        ticked = carry_out(call.context, lambda each: _tell(call, each), call.output.warn)
         _show(call, ticked)
     for over in lasting.over(now()):
         call.output.warn(f"resolved: the scheduler works again (was: {over})")
@@ -65,8 +65,8 @@ def status(call: Call) -> None:
 
     Example: diaken scheduler status --json | jq .late
     """
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.schedules.status import status as look
+    from diaken_cli.caller import now
     from diaken_cli.render.schedules import confirmation, task_as_json
 
     at = now()
@@ -161,8 +161,8 @@ def pause(
 
     Example: diaken scheduler pause
     """
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.validate import Reader
+    from diaken_cli.caller import now
     from diaken_cli.render.values import local
     from diaken_cli.timing import machine_zone, parse_moment
 

@@ -42,16 +42,21 @@ from diaken_cli.render.output import Format, Output, perhaps_unheard
 from diaken_cli.text import escape_control
 
 if TYPE_CHECKING:
-    from diaken_cli.actions.outside import Outside
     from diaken_cli.config import Config
+    from diaken_cli.context import Context
     from diaken_cli.events import Emit, Event
     from diaken_cli.render.views import View
     from diaken_cli.services.vsphere.session import Session
+    from diaken_cli.stop import Stop
     from diaken_cli.store import Store
-    from diaken_cli.store.runs import RunDetail
+    from diaken_cli.store.run_records import RunDetail
 
 LONGEST_NUMBER = 18
 """Digits: SQLite's numbers have 64 bits, and Python refuses to read more than 4300 digits."""
+
+
+CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+"""Typer's own: `__main__` hands down by it whether to stop."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Call:
 
     options: CommonOptions
     output: Output
+    stop: "Stop"
 
     @cached_property
     def config(self) -> "Config":
@@ -72,7 +78,7 @@ class Call:
     def store(self) -> "Store":
         """The database, opened at first use; runs whose process died are settled first."""
         from diaken_cli.actions.password_variables import withhold
-        from diaken_cli.actions.settling import reap
+        from diaken_cli.runs.settle import reap
         from diaken_cli.store import Store
 
         store = Store(self.config.database.path)
@@ -103,7 +109,7 @@ class Call:
             self.output.warn(event.message)
 
     @contextmanager
-    def carrying_out(self) -> "Iterator[Emit]":
+    def running(self) -> "Iterator[Emit]":
         """Show a run while it goes on, and print its record at the end, however it ended.
 
         An error before anything was recorded is left to the caller's caller. The database stays
@@ -171,9 +177,9 @@ class Call:
         return detail.run.status
 
     @cached_property
-    def outside(self) -> "Outside":
+    def context(self) -> "Context":
         """What a flow works with."""
-        from diaken_cli.actions.outside import Outside
+        from diaken_cli.context import Context
 
         store = self.store
 
@@ -182,7 +188,7 @@ class Call:
 
             return session_of(store, name)
 
-        return Outside(store, self.config, connect)
+        return Context(store, self.config, connect, self.stop)
 
     def show_plan(self, steps: "list[tuple[str, str]]") -> None:
         """Show what `--dry-run` found: each step, and what it would do."""
@@ -282,7 +288,7 @@ def command(
 
         written = {each.name: as_written(each) for each in parameters}
 
-        def call(**values: Any) -> None:
+        def call(context: typer.Context, **values: Any) -> None:
             refuse_what_is_no_text(values, written)
             built = {
                 name: options.build(
@@ -295,12 +301,12 @@ def command(
                 for name, options in sets.items()
             }
             common = built.pop("common")
-            function(Call(common, _output(common)), **values, **built)
+            function(Call(common, _output(common), context.obj), **values, **built)
 
         call.__name__ = function.__name__
         call.__doc__, examples = parse(function.__doc__ or "")
-        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        call.__signature__ = inspect.Signature([CONTEXT, *parameters])  # type: ignore[attr-defined]
+        call.__annotations__ = {each.name: each.annotation for each in [CONTEXT, *parameters]}
         app.command(name, cls=Command, epilog="\n".join(examples))(call)
         return function
 

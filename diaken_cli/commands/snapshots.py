@@ -72,7 +72,7 @@ def list_them(
     hosts = select_hosts(
         call.store, names=host or (), group=group_name, environment=environment, vcenter=vcenter
     )
-    rows = list_snapshots(call.outside, hosts)
+    rows = list_snapshots(call.context, hosts)
     _show(call, rows, LISTED, "no snapshots")
     if rows:
         call.output.total(list_summary(rows))
@@ -111,10 +111,10 @@ def prune(
     from datetime import timedelta
 
     from diaken_cli import units
-    from diaken_cli.actions.here import now
     from diaken_cli.actions.snapshots import rows as snapshot_rows
     from diaken_cli.actions.snapshots.prune import prune as remove_old
     from diaken_cli.actions.validate import Reader
+    from diaken_cli.caller import now
     from diaken_cli.commands.cron import a_person_reads, end_with, remembering
     from diaken_cli.render.snapshots import PRUNED, prune_summary
     from diaken_cli.store.engine import require as require_database
@@ -127,11 +127,11 @@ def prune(
     if dry_run:  # like prune itself, it never makes a database
         require_database(call.config.database.path)
     with nullcontext() if dry_run else remembering(call):
-        outside = call.outside
+        context = call.context
     people = call.output.format is Format.TEXT and (dry_run or a_person_reads())
     try:
         rows = remove_old(
-            outside,
+            context,
             call.emit,
             older_than=None if seconds is None else timedelta(seconds=seconds),
             dry_run=dry_run,
@@ -186,9 +186,9 @@ def create(
             lambda text: must_be_free(creating.name_mistakes(text)),
         )
         target = _target(call, on, NAME=name)
-        with call.carrying_out() as show:
+        with call.running() as show:
             creating.create(
-                call.outside,
+                call.context,
                 target,
                 name or "",
                 show,
@@ -260,9 +260,9 @@ def _act(
         on = _ask_target(call, ask, on)
         snapshot = _ask_snapshot(call, ask, on, snapshot)
         target = _target(call, on, SNAPSHOT=snapshot)
-        with call.carrying_out() as show:
+        with call.running() as show:
             act(
-                call.outside,
+                call.context,
                 target,
                 snapshot or "",
                 show,
@@ -289,7 +289,7 @@ def _ask_snapshot(
     from diaken_cli.actions.snapshots.prune import list_snapshots
     from diaken_cli.render.snapshots import aliases, choices
 
-    rows = list_snapshots(call.outside, _target(call, on).hosts)
+    rows = list_snapshots(call.context, _target(call, on).hosts)
     names = choices(rows)
     return ask.choice(
         "SNAPSHOT", None, "Snapshot", lambda: names, beside=names, aliases=aliases(rows)

@@ -9,7 +9,7 @@ from diaken_cli.commands.shared import Call
 
 if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord
-    from diaken_cli.store.runs import RunRecord
+    from diaken_cli.store.run_records import RunRecord
 
 NEWEST_RUNS = 1000
 TARGET = "Target (host or group name; empty: choose step by step)"
@@ -139,7 +139,7 @@ def ask_run(
     with asking(call) as ask:
         if given is None and call.may_ask:
             from diaken_cli.render.runs import title_of
-            from diaken_cli.store.runs import RunFilter
+            from diaken_cli.store.run_records import RunFilter
 
             newest = call.store.history.select(RunFilter(limit=NEWEST_RUNS))
             titles = {str(run.id): f"{title_of(run)}, {run.status}" for run in newest if fits(run)}

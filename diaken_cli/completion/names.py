@@ -51,7 +51,8 @@ QUERIES = {
         'interrupted') {LAST}
     """,
     "open_deploy": f"""
-        {RUNS} WHERE kind = 'deploy' AND status IN ('failed', 'canceled', 'interrupted') {LAST}
+        {RUNS} WHERE kind = 'deploy' AND status IN ('failed', 'canceled', 'interrupted', 'paused')
+        {LAST}
     """,
 }
 

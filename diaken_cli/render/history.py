@@ -28,7 +28,7 @@ from diaken_cli.render.summary import (
 from diaken_cli.render.tables import fields, table
 from diaken_cli.render.timeline import TimelineRow, build_timeline
 from diaken_cli.render.values import Shape, local
-from diaken_cli.store.runs import OutputLine, RunDetail, RunRecord
+from diaken_cli.store.run_records import OutputLine, RunDetail, RunRecord
 from diaken_cli.text import escape_control
 from diaken_cli.units import format_duration, format_size
 from diaken_cli.words import RunKind
@@ -92,8 +92,6 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
             output.say(run["error"]["hint"])
     for line in what_next(run):
         output.say(line)
-    if detail.still_marked:
-        output.say(f"Its VM still bears the run's identity: diaken deploy resume {detail.run.id}")
 
 
 def timeline_table(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:

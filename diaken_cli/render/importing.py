@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diaken_cli.actions.importing.rows import Action, Plan, Row
+from diaken_cli.actions.importing.candidates import Action, Plan, Row
 from diaken_cli.render.values import Shape
 
 DONE = {

@@ -34,6 +34,7 @@ MARKS: Mapping[str, Mark] = {
     "unreachable": Mark("!", "!", "bold magenta"),
     "aborted": Mark("⊘", "o", "bold yellow"),
     "interrupted": Mark("!", "!", "bold magenta"),
+    "paused": Mark("‖", "=", "bold yellow"),
     "canceled": Mark("■", "#", "yellow"),
     "skipped": Mark("»", "-", "dim"),
     "undone": Mark("↶", "<", "yellow"),

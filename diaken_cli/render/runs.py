@@ -6,7 +6,7 @@ from typing import Any
 from diaken_cli.errors import Canceled
 from diaken_cli.render.output import utc
 from diaken_cli.render.phrases import title
-from diaken_cli.store.runs import RunDetail, RunRecord, SnapshotRecord, StepRecord
+from diaken_cli.store.run_records import RunDetail, RunRecord, SnapshotRecord, StepRecord
 from diaken_cli.words import HostResult, HostStatus, RunStatus, StepStatus
 
 CANCELED = "canceled"  # a host or a step, for people: scripts are told `failed`
@@ -137,11 +137,13 @@ def _begin(record: RunRecord) -> dict[str, Any]:
         "trigger": record.trigger.value,
         "task": record.task,
         "user": record.user,
+        "node": record.node,
         "error": record.error,
         "leftovers": [_leftover(record, each) for each in record.leftovers],
         "started_at": utc(record.started_at),
         "finished_at": None if record.finished_at is None else utc(record.finished_at),
         "duration_seconds": seconds,
+        "paused_until": None if record.paused_until is None else utc(record.paused_until),
         "without_snapshot": record.without_snapshot,
     }
 
@@ -159,7 +161,9 @@ def _totals(record: RunRecord) -> dict[str, int]:
 
 def _step(step: StepRecord) -> dict[str, Any]:
     return {
+        "id": step.position + 1,
         "name": step.name,
+        "batch": step.batch,
         "status": step.status.value,
         "started_at": utc(step.started_at),
         "finished_at": None if step.finished_at is None else utc(step.finished_at),
@@ -179,13 +183,15 @@ def _snapshot(record: SnapshotRecord) -> dict[str, Any]:
 def _leftover(record: RunRecord, step: StepRecord) -> dict[str, Any]:
     """What a deploy's step has left; `id` is the VM's instance UUID, null where it died before.
 
+    Of a deploy that is a success it is the run's identity, which its VM still bears.
+
     `reason` is why it could not be undone, null where that was not tried.
     """
     if step.name == "register":
         left = {"kind": "host", "name": record.target, "vcenter": None, "id": None}
     else:
         left = {
-            "kind": "vm",
+            "kind": "identity" if record.status is RunStatus.SUCCESS else "vm",
             "name": step.facts.get("name", record.target),
             "vcenter": step.facts.get("vcenter", record.request.get("vcenter")),
             "id": step.facts.get("vm_uuid"),

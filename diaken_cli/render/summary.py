@@ -21,7 +21,7 @@ from diaken_cli.render.phrases import seconds
 from diaken_cli.render.runs import CANCELED
 from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
-from diaken_cli.store.runs import RunDetail
+from diaken_cli.store.run_records import RunDetail
 from diaken_cli.units import shortened
 from diaken_cli.words import RunKind, TargetType
 
@@ -166,17 +166,7 @@ def what_next(run: Shape) -> Iterator[str]:
         yield f"Follow it: diaken history output {number} --follow"
         return
     if run["kind"] == RunKind.DEPLOY:
-        for each in run["leftovers"]:
-            where = f" in vCenter {each['vcenter']}" if each["vcenter"] else " of the inventory"
-            why = f": {one_line(each['reason'])}" if each["reason"] else ""
-            yield f"Left behind: {each['kind']} {each['name']}{where}{why}"
-        if run["leftovers"] or run["status"] == "interrupted":
-            yield f"Go on with it: diaken deploy resume {number}"
-            yield f"Undo what is left: diaken deploy abort {number}"
-        elif run["status"] in ENDED_BADLY and _begun(run, "register"):
-            yield "All that it had done was undone: nothing of it is left."
-        if _begun(run, "provision") and run["status"] != GOOD:
-            yield f"See what Ansible said: diaken history output {number}"
+        yield from _after_deploy(run)
         return
     if run["kind"] != RunKind.PLAYBOOK or run["status"] == GOOD:
         return
@@ -190,6 +180,25 @@ def what_next(run: Shape) -> Iterator[str]:
             yield f"Run it where it did not finish: {_retry(run)}"
     elif bad and started:
         yield f"Try these again: {_retry(run)}"
+
+
+def _after_deploy(run: Shape) -> Iterator[str]:
+    number = run["id"]
+    if run["status"] == GOOD:
+        if run["leftovers"]:
+            yield f"Its VM still bears the run's identity: diaken deploy resume {number}"
+        return
+    for left in run["leftovers"]:
+        where = f" in vCenter {left['vcenter']}" if left["vcenter"] else " of the inventory"
+        why = f": {one_line(left['reason'])}" if left["reason"] else ""
+        yield f"Left behind: {left['kind']} {left['name']}{where}{why}"
+    if run["leftovers"] or run["status"] == "interrupted":
+        yield f"Go on with it: diaken deploy resume {number}"
+        yield f"Undo what is left: diaken deploy abort {number}"
+    elif run["status"] in ENDED_BADLY and _begun(run, "register"):
+        yield "All that it had done was undone: nothing of it is left."
+    if _begun(run, "provision"):
+        yield f"See what Ansible said: diaken history output {number}"
 
 
 def _causes_first(run: Shape) -> list[Shape]:

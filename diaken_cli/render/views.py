@@ -18,7 +18,7 @@ from diaken_cli.render.output import (
 )
 from diaken_cli.render.plain import PlainLines
 from diaken_cli.render.runs import run_as_json, run_for_people, title_of
-from diaken_cli.store.runs import RunDetail
+from diaken_cli.store.run_records import RunDetail
 
 
 class Screen(Protocol):

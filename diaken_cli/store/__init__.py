@@ -6,12 +6,14 @@ from pathlib import Path
 from sqlmodel import select
 
 from diaken_cli.models import Meta
-from diaken_cli.store.claims import Claims
+from diaken_cli.store.dead_runs import DeadRuns
+from diaken_cli.store.deploys import Deploys
 from diaken_cli.store.engine import Database
 from diaken_cli.store.history import History
 from diaken_cli.store.inventory import Inventory
 from diaken_cli.store.notices import Notices
 from diaken_cli.store.recorder import Recorder
+from diaken_cli.store.runs import Runs
 from diaken_cli.store.schedules import Schedules
 
 
@@ -32,7 +34,9 @@ class Store:
         self.inventory = Inventory(self.database)
         self.history = History(self.database)
         self.recorder = Recorder(self.database)
-        self.claims = Claims(self.database)
+        self.runs = Runs(self.database)
+        self.dead_runs = DeadRuns(self.database)
+        self.deploys = Deploys(self.database)
         self.schedules = Schedules(self.database)
         self.notices = Notices(self.database)
 

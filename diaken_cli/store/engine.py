@@ -6,6 +6,7 @@ starts to write gets SQLITE_BUSY at once, whatever the time-out), backup, and fi
 
 import os
 import sqlite3
+import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ LEAST_ROOM = 64 * 1024
 """Bytes below which a disk counts as full: the index of SQLite's log alone takes half of it."""
 
 
+class _ThisThread(threading.local):
+    """The write transaction that a thread is in, if any."""
+
+    writes: Session | None = None
+
+
 class Database:
     """One open database file: short transactions for reading and for writing."""
 
@@ -42,22 +49,41 @@ class Database:
             migrate.up_to_date(connection, path)
         self._engine = _engine(path)
         self._writer = self._engine.execution_options(diaken_writes=True)
+        self._durable_writer = self._writer.execution_options(diaken_durable=True)
+        self._thread = _ThisThread()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A consistent view; its rows stay readable afterwards."""
+        """A consistent view; its rows stay readable afterwards.
+
+        Within a write transaction of this thread it is that one, which sees what it has written.
+        """
+        if self._thread.writes is not None:
+            yield self._thread.writes
+            return
         with faults(self.path), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """One write transaction: all of it is stored, or nothing."""
+    def writing(self, *, durable: bool = False) -> Iterator[Session]:
+        """One write transaction: all of it is stored, or nothing.
+
+        Where it is `durable` it is on the disk, too, when this ends: a power cut takes back what is
+        not, which is never anything but the last transactions. Within another one it is refused.
+        """
+        assert self._thread.writes is None, "a write transaction in another one"  # noqa: S101
         with (
             faults(self.path),
-            Session(self._writer, expire_on_commit=False) as session,
+            Session(
+                self._durable_writer if durable else self._writer, expire_on_commit=False
+            ) as session,
             session.begin(),
         ):
-            yield session
+            self._thread.writes = session
+            try:
+                yield session
+            finally:
+                self._thread.writes = None
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -164,8 +190,12 @@ def _engine(path: Path) -> Engine:
     engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool)
 
     def begin(connection: Any) -> None:
-        writes = connection.get_execution_options().get("diaken_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get("diaken_durable", False):  # of this connection, which is not used again
+            connection.exec_driver_sql("PRAGMA synchronous=FULL")
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if options.get("diaken_writes", False) else "BEGIN"
+        )
 
     event.listen(engine, "begin", begin)
     return engine

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, delete, func, tuple_
 from sqlmodel import Session, col, select
 
 from diaken_cli.errors import NoRoom
@@ -16,12 +16,13 @@ from diaken_cli.models import (
     RunOutput,
     RunSnapshot,
     RunStep,
+    RunStepHost,
     ScheduledTask,
     TaskName,
 )
 from diaken_cli.store.engine import Database
 from diaken_cli.store.outputs import unpack
-from diaken_cli.store.runs import (
+from diaken_cli.store.run_records import (
     Chunk,
     OutputLine,
     RecordedSnapshot,
@@ -45,6 +46,7 @@ from diaken_cli.words import (
 LARGEST_NUMBER = 2**63 - 1  # what an INTEGER of SQLite holds
 AT_A_TIME = 500  # runs that one transaction removes, so that others can write in between; or ids
 LEFT_BY = ("register", "clone")  # the steps of a deploy that leave something behind
+MARKED_UNTIL = "activate"  # the step that takes the run's identity off the VM
 
 
 class History:
@@ -81,6 +83,24 @@ class History:
                 for each in snapshots
             ),
         )
+
+    def step_results(self, run_id: int) -> list[tuple[int, HostResult]]:
+        """What each step of a run did on its hosts, by the position of the step."""
+        query = (
+            select(RunStepHost, func.coalesce(RunHost.ip, Host.ip, ""))
+            .outerjoin(
+                RunHost,
+                and_(
+                    col(RunHost.run_id) == col(RunStepHost.run_id),
+                    col(RunHost.host) == col(RunStepHost.host),
+                ),
+            )
+            .outerjoin(Host, col(Host.name) == col(RunStepHost.host))
+            .where(col(RunStepHost.run_id) == run_id)
+            .order_by(col(RunStepHost.position), col(RunStepHost.host))
+        )
+        with self._database.reading() as session:
+            return [(row.position, _result(row, ip)) for row, ip in session.execute(query)]
 
     def select(self, wanted: RunFilter) -> list[RunRecord]:
         """The runs that fit, the newest first."""
@@ -212,27 +232,36 @@ def _runs() -> Select[Any]:
     )  # type: ignore[return-value]  # sqlmodel's own Select is one
 
 
-# A step that failed goes on saying so after it was undone: its facts have it.
-_NOT_UNDONE = (
-    col(RunStep.name).in_(LEFT_BY),
-    col(RunStep.status) != StepStatus.UNDONE,
-    col(RunStep.facts)["undone"].as_boolean().is_not(True),
+# A step that failed goes on saying so after it was undone: its facts have it. Of a success all that
+# may be left is the identity of the run on its VM.
+_LEFT = case(
+    (
+        col(Run.status) == RunStatus.SUCCESS,
+        (col(RunStep.name) == MARKED_UNTIL)
+        & col(RunStep.facts)["unmarked"].as_boolean().is_not(True),
+    ),
+    else_=(
+        col(RunStep.name).in_(LEFT_BY)
+        & (col(RunStep.status) != StepStatus.UNDONE)
+        & col(RunStep.facts)["undone"].as_boolean().is_not(True)
+    ),
 )
 
 
 def _records(session: Session, query: Select[Any]) -> list[RunRecord]:
     """The runs of a query; what was left behind, or not taken, comes with one query for all."""
     rows = session.execute(query).all()
-    unfinished = [
+    deploys = [
         run.id
         for run, _ in rows
-        if run.kind is RunKind.DEPLOY and run.status not in (RunStatus.SUCCESS, RunStatus.RUNNING)
+        if run.kind is RunKind.DEPLOY and run.status is not RunStatus.RUNNING
     ]
     left: dict[int, list[StepRecord]] = {}
-    if unfinished:
+    if deploys:
         steps = session.exec(
             select(RunStep)
-            .where(col(RunStep.run_id).in_(unfinished), *_NOT_UNDONE)
+            .join(Run, col(Run.id) == col(RunStep.run_id))
+            .where(col(RunStep.run_id).in_(deploys), _LEFT)
             .order_by(col(RunStep.run_id), col(RunStep.position))
         )
         for step in steps:
@@ -281,15 +310,15 @@ def _of_host(name: str) -> ColumnElement[bool]:
 
 def _ended_before(moment: datetime) -> ColumnElement[bool]:
     # One that died and may have left something on its hosts has its lock still.
-    ended = (col(Run.status) != RunStatus.RUNNING) & col(Run.lock).is_(None)
+    going_on = (RunStatus.RUNNING, RunStatus.PAUSED)
+    ended = col(Run.status).not_in(going_on) & col(Run.lock).is_(None)
     return ended & (col(Run.finished_at) < moment)
 
 
 def _leftover() -> ColumnElement[bool]:
     """Whether a run is a deploy that has left something."""
-    steps = select(RunStep.run_id).where(RunStep.run_id == Run.id, *_NOT_UNDONE)
-    unsuccessful = (col(Run.kind) == RunKind.DEPLOY) & (col(Run.status) != RunStatus.SUCCESS)
-    return unsuccessful & steps.exists()
+    steps = select(RunStep.run_id).where(RunStep.run_id == Run.id, _LEFT)
+    return (col(Run.kind) == RunKind.DEPLOY) & steps.exists()
 
 
 def _task_names(session: Session, numbers: set[int]) -> dict[int | None, TaskName]:
@@ -322,6 +351,7 @@ def _record(
         error=run.error,
         started_at=run.started_at,
         finished_at=run.finished_at,
+        paused_until=run.paused_until,
         hosts=run.hosts,
         ok_hosts=run.ok_hosts,
         failed_hosts=run.failed_hosts,
@@ -335,13 +365,26 @@ def _record(
 
 
 def _step(row: RunStep) -> StepRecord:
-    return StepRecord(row.name, row.status, row.started_at, row.finished_at, row.detail, row.facts)
+    return StepRecord(
+        position=row.position,
+        name=row.name,
+        status=row.status,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        detail=row.detail,
+        facts=row.facts,
+        batch=row.batch,
+    )
 
 
 def _host(row: RunHost) -> HostResult:
+    return _result(row, row.ip)
+
+
+def _result(row: RunHost | RunStepHost, ip: str) -> HostResult:
     return HostResult(
         host=row.host,
-        ip=row.ip,
+        ip=ip,
         status=row.status,
         counters=HostCounters(
             row.ok, row.changed, row.failed, row.unreachable, row.skipped, row.ignored

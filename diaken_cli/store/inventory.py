@@ -13,7 +13,6 @@ from sqlmodel import col
 from diaken_cli.errors import Conflict, Mistake, NotFound
 from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, Setting, VCenter
 from diaken_cli.store import hosts, importing, places
-from diaken_cli.store.claims import refuse_locked
 from diaken_cli.store.engine import Database
 from diaken_cli.store.membership import in_group
 from diaken_cli.store.records import (
@@ -24,6 +23,7 @@ from diaken_cli.store.records import (
     VCenterRecord,
     VCenterValues,
 )
+from diaken_cli.store.runs import refuse_locked
 
 Record = TypeVar("Record")
 
@@ -148,11 +148,13 @@ class Inventory:
         environment_id: int | None = None,
         group_id: int | None = None,
         vcenter_id: int | None = None,
+        host_id: int | None = None,
         include_inactive: bool = False,
     ) -> list[HostRecord]:
-        """The active hosts (or all) of an environment, a group and a vCenter, by name."""
+        """The active hosts (or all) of an environment, a group and a vCenter, by name; or one."""
         query = hosts.select_hosts()
         for column, value in (
+            (Host.id, host_id),
             (Host.environment_id, environment_id),
             (Host.vcenter_id, vcenter_id),
         ):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,15 +10,34 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col, select
 
-from diaken_cli.models import Run, RunHost, RunOutput, RunSnapshot, RunStep, TaskName
+from diaken_cli.events import SnapshotFinished, TaskFinished
+from diaken_cli.models import (
+    Run,
+    RunHost,
+    RunOutput,
+    RunSnapshot,
+    RunStep,
+    RunStepHost,
+    TaskName,
+)
 from diaken_cli.store.engine import Database
 from diaken_cli.store.outputs import TaskOutput, pack
-from diaken_cli.store.runs import OutputRow, SnapshotRecord
-from diaken_cli.words import HostResult, HostStatus, SnapshotAction, StepStatus
+from diaken_cli.words import HostResult, HostStatus, StepStatus
+
+
+@dataclass(frozen=True)
+class HostOutcome:
+    """What a run did on one host, and the host's number in the inventory, where it has one."""
+
+    result: HostResult
+    host_id: int | None = None
 
 
 class Recorder:
-    """Writes steps, hosts, snapshots and output of runs, each in a transaction of its own."""
+    """Writes steps, snapshots and output of runs, each in a transaction of its own.
+
+    What is noted before an effect is on the disk before it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,7 +45,14 @@ class Recorder:
         self._chunks: dict[tuple[int, int], Counter[str]] = {}
 
     def begin_step(
-        self, run_id: int, position: int, name: str, detail: str | None, now: datetime
+        self,
+        run_id: int,
+        position: int,
+        name: str,
+        detail: str | None,
+        now: datetime,
+        *,
+        batch: int | None = None,
     ) -> None:
         """Note that a step begins, before its first effect; one that is begun again keeps facts."""
         begun = insert(RunStep).values(
@@ -36,6 +63,7 @@ class Recorder:
             started_at=now,
             detail=detail,
             facts={"v": 1},
+            batch=batch,
         )
         again = begun.on_conflict_do_update(
             index_elements=["run_id", "position"],
@@ -46,106 +74,86 @@ class Recorder:
                 "detail": detail,
             },
         )
-        with self._database.writing() as session:
+        with self._database.writing(durable=True) as session:
             session.execute(again)
 
     def end_step(
-        self, run_id: int, name: str, status: StepStatus, detail: str | None, now: datetime
+        self,
+        run_id: int,
+        position: int,
+        status: StepStatus,
+        detail: str | None,
+        now: datetime,
+        results: Iterable[HostResult] = (),
     ) -> None:
-        """Note how a step ended."""
+        """Note how a step ended, and on which host how."""
         with self._database.writing() as session:
-            set_step(session, run_id, name, status, now, detail)
+            set_step(session, run_id, position, status, now, detail)
+            for result in results:
+                own = {"run_id": run_id, "position": position}
+                session.merge(RunStepHost(**(own | _columns(result))))
 
-    def begin_undoing(self, run_id: int, name: str) -> None:
+    def begin_undoing(self, run_id: int, position: int) -> None:
         """Note that a step is being undone, and until when it had done its own work.
 
         Where it died at that, nobody knows until when.
         """
-        with self._database.writing() as session:
-            step = _step(session, run_id, name)
+        with self._database.writing(durable=True) as session:
+            step = _step(session, run_id, position)
             ended = step.finished_at
             worked_until = None if ended is None else ended.isoformat()
             new = {"undoing": True, "worked_until": worked_until, "left_because": None}
             step.facts = step.facts | new
 
-    def note_facts(self, run_id: int, name: str, facts: dict[str, Any]) -> None:
+    def note_facts(self, run_id: int, position: int, facts: dict[str, Any]) -> None:
         """Add what undoing and resuming will need to know, as soon as it is known."""
-        with self._database.writing() as session:
-            step = _step(session, run_id, name)
+        with self._database.writing(durable=True) as session:
+            step = _step(session, run_id, position)
             step.facts = step.facts | facts
 
-    def finish_hosts(self, run_id: int, results: Iterable[tuple[HostResult, int | None]]) -> None:
-        """Store what a run did on its hosts (with their ids), and its totals."""
-        with self._database.writing() as session:
-            for result, host_id in results:
-                session.merge(
-                    RunHost(
-                        run_id=run_id,
-                        host=result.host,
-                        ip=result.ip,
-                        host_id=host_id,
-                        status=result.status,
-                        ok=result.counters.ok,
-                        changed=result.counters.changed,
-                        failed=result.counters.failed,
-                        unreachable=result.counters.unreachable,
-                        skipped=result.counters.skipped,
-                        ignored=result.counters.ignored,
-                        failed_task=result.failed_task,
-                        message=result.message,
-                    )
-                )
-            session.flush()
-            _count_hosts(session, run_id)
-
-    def add_snapshot(
-        self,
-        run_id: int,
-        snapshot: SnapshotRecord,
-        *,
-        action: SnapshotAction,
-        vcenter: str | None,
-        vm_uuid: str | None,
-        now: datetime,
-    ) -> None:
+    def add_snapshot(self, run_id: int, snapshot: SnapshotFinished) -> None:
         """Store what became of a snapshot."""
         with self._database.writing() as session:
             session.add(
                 RunSnapshot(
                     run_id=run_id,
                     host=snapshot.host,
-                    vcenter=vcenter,
-                    vm_uuid=vm_uuid,
-                    action=action,
+                    vcenter=snapshot.vcenter,
+                    vm_uuid=snapshot.vm_uuid,
+                    action=snapshot.action,
                     name=snapshot.name,
                     ref=snapshot.id,
                     status=snapshot.status,
                     error=snapshot.error,
-                    at=now,
+                    at=snapshot.at,
                 )
             )
 
-    def append_output(self, run_id: int, position: int, rows: Sequence[OutputRow]) -> None:
+    def append_output(
+        self, run_id: int, position: int, tasks: Sequence[tuple[int, TaskFinished]]
+    ) -> None:
         """Store results of the step at `position`, a compressed chunk a host.
 
-        Nobody else writes those of this run: the database is asked once how many there are.
+        Each comes with its number in the order of the run. Nobody else writes those of this run:
+        the database is asked once how many there are.
         """
         names, chunks = dict(self._names), self._chunks.get((run_id, position))
         with self._database.writing() as session:
             by_host: dict[str, list[TaskOutput]] = {}
-            for row in rows:
-                if row.name not in names:
-                    names[row.name] = _intern(session, row.name)
-                by_host.setdefault(row.host, []).append(
+            for seq, task in tasks:
+                name = (task.playbook, task.play, task.task, task.action)
+                if name not in names:
+                    names[name] = _intern(session, name)
+                by_host.setdefault(task.host, []).append(
                     TaskOutput(
-                        seq=row.seq,
-                        task_name=names[row.name],
-                        item=row.item,
-                        result=row.result,
-                        at=row.at,
-                        milliseconds=round(row.seconds * 1000),
-                        message=row.message,
-                        text=row.text,
+                        seq=seq,
+                        task_name=names[name],
+                        item=task.item,
+                        result=task.result,
+                        at=task.at,
+                        milliseconds=round(task.duration_seconds * 1000),
+                        message=task.message,
+                        text=task.text,
                     )
                 )
             if chunks is None:
@@ -160,14 +168,41 @@ class Recorder:
         self._names, self._chunks[run_id, position] = names, chunks + Counter(by_host.keys())
 
 
-def _step(session: Session, run_id: int, name: str) -> RunStep:
-    return session.exec(select(RunStep).where(RunStep.run_id == run_id, RunStep.name == name)).one()
+def write_hosts(session: Session, run_id: int, outcomes: Iterable[HostOutcome]) -> None:
+    """Store what a run did on its hosts, and its totals, in the caller's transaction."""
+    outcomes = list(outcomes)
+    if not outcomes:
+        return
+    for outcome in outcomes:
+        own = {"run_id": run_id, "host_id": outcome.host_id, "ip": outcome.result.ip}
+        session.merge(RunHost(**(own | _columns(outcome.result))))
+    session.flush()
+    _count_hosts(session, run_id)
+
+
+def _columns(result: HostResult) -> dict[str, Any]:
+    return {
+        "host": result.host,
+        "status": result.status,
+        "ok": result.counters.ok,
+        "changed": result.counters.changed,
+        "failed": result.counters.failed,
+        "unreachable": result.counters.unreachable,
+        "skipped": result.counters.skipped,
+        "ignored": result.counters.ignored,
+        "failed_task": result.failed_task,
+        "message": result.message,
+    }
+
+
+def _step(session: Session, run_id: int, position: int) -> RunStep:
+    return session.get_one(RunStep, (run_id, position))
 
 
 def set_step(
     session: Session,
     run_id: int,
-    name: str,
+    position: int,
     status: StepStatus,
     now: datetime,
     detail: str | None = None,
@@ -178,7 +213,7 @@ def set_step(
         values["detail"] = detail
     session.execute(
         update(RunStep)
-        .where(col(RunStep.run_id) == run_id, col(RunStep.name) == name)
+        .where(col(RunStep.run_id) == run_id, col(RunStep.position) == position)
         .values(values)
     )
 

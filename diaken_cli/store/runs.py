@@ -1,152 +1,296 @@
-"""The records of runs, as they leave and enter the store."""
+"""Who works on what: runs are begun, taken up, paused and ended, with the locks of their hosts.
 
+Each is one write transaction, so that of two processes one wins and nothing is half done.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from diaken_cli.words import (
-    HostResult,
-    RunKind,
-    RunStatus,
-    SnapshotStatus,
-    StepStatus,
-    TargetType,
-    TaskResult,
-    Trigger,
-)
+from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from diaken_cli.errors import Conflict, Locked
+from diaken_cli.models import Host, HostLock, Run, ScheduledTask
+from diaken_cli.store.engine import Database
+from diaken_cli.store.recorder import HostOutcome, fail_running_steps, write_hosts
+from diaken_cli.store.records import HostRecord
+from diaken_cli.store.tasks import update_task
+from diaken_cli.words import RunKind, RunStatus, ScheduleStatus, TargetType, Trigger
+
+RESUMABLE = (RunStatus.FAILED, RunStatus.CANCELED, RunStatus.INTERRUPTED, RunStatus.PAUSED)
+HAS_REMAINS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))
+"""Only a run that died with something left on its hosts keeps the name of its lock file."""
 
 
 @dataclass(frozen=True)
-class StepRecord:
-    """A step that was begun."""
+class NewRun:
+    """A run to begin; `request` is what was asked for.
 
-    name: str
-    status: StepStatus
-    started_at: datetime
-    finished_at: datetime | None
-    detail: str | None
-    facts: dict[str, Any]
-
-    @property
-    def worked_until(self) -> datetime | None:
-        """When its own work ended, before it was undone; None where that is not known."""
-        if "worked_until" not in self.facts or self.status is not StepStatus.UNDONE:
-            return self.finished_at
-        known = self.facts["worked_until"]
-        return None if known is None else datetime.fromisoformat(known).astimezone(UTC)
-
-
-@dataclass(frozen=True)
-class SnapshotRecord:
-    """A snapshot that a run took, or could not take."""
-
-    host: str
-    name: str | None
-    status: SnapshotStatus
-    id: str | None
-    error: str | None
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """A run as a list shows it; `task` is the scheduled task that started it.
-
-    `without_snapshot` counts the hosts of which it was to take a snapshot, and did not;
-    `with_snapshot` the others, and is None where it was to take none.
+    One of a scheduled task carries out the task's moment `due_at`.
     """
 
-    id: int
-    uid: str
     kind: RunKind
     target_type: TargetType
     target: str
-    environment: str | None
-    playbook: str | None
-    status: RunStatus
-    trigger: Trigger
-    task: str | None
-    user: str
-    node: str
-    pid: int
-    lock: str | None
     request: dict[str, Any]
-    error: dict[str, Any] | None
-    started_at: datetime
-    finished_at: datetime | None
-    hosts: int
-    ok_hosts: int
-    failed_hosts: int
-    unreachable_hosts: int
-    skipped_hosts: int
-    aborted_hosts: int
-    without_snapshot: int = 0
-    with_snapshot: int | None = None
-    leftovers: tuple[StepRecord, ...] = ()
+    user: str
+    target_id: int | None = None
+    environment: str | None = None
+    playbook: str | None = None
+    trigger: Trigger = Trigger.MANUAL
+    scheduled_task_id: int | None = None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True)
-class RunDetail:
-    """A run with all that was recorded of it, but for the output."""
+class Selection:
+    """What is to be begun: a new run, or the number of one that is taken up again; and its hosts.
 
-    run: RunRecord
-    steps: tuple[StepRecord, ...] = ()
-    hosts: tuple[HostResult, ...] = ()
-    snapshots: tuple[SnapshotRecord, ...] = ()
+    The hosts are those that it locks.
+    """
 
-    @property
-    def still_marked(self) -> bool:
-        """Whether the VM of a deploy that is a success may still bear the run's identity."""
-        return self.run.status is RunStatus.SUCCESS and any(
-            step.name == "activate" and not step.facts.get("unmarked") for step in self.steps
+    run: NewRun | int
+    hosts: tuple[HostRecord, ...] = ()
+
+
+Select = Callable[[], Selection]
+"""Chooses what a run is about, in the transaction that records it and takes its locks.
+
+It reads the store as it stands, and nobody else can write meanwhile; it must not write itself.
+Whatever it raises, nothing is recorded.
+"""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One process that carries out a run: the name of its lock file, and where it lives."""
+
+    lock: str
+    node: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that this process holds, with its locked hosts; `uid` is its identity in vCenter."""
+
+    id: int
+    uid: str
+    hosts: tuple[HostRecord, ...] = ()
+    taken_up: bool = False
+
+
+class Runs:
+    """Begins and ends runs; takes and frees the locks of hosts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, select: Select, attempt: Attempt, now: datetime) -> Begun:
+        """Record the run that `select` chooses, and lock all its hosts, or do nothing.
+
+        Raises what `select` raises; Locked naming the holder of a host; Conflict where the moment
+        of a task, or a run that is to be taken up again, is another process's by now.
+        """
+        with self._database.writing(durable=True) as session:
+            selection = select()
+            host_ids = [host.id for host in selection.hosts]
+            if isinstance(selection.run, int):
+                run_id, uid = selection.run, _take_up(session, selection.run, attempt)
+                refuse_locked(session, host_ids, unless=run_id)
+                session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
+            else:
+                refuse_locked(session, host_ids)
+                run = _insert_run(session, selection.run, len(host_ids), attempt, now)
+                run_id, uid = run.id or 0, run.uid
+            lock_hosts(session, run_id, host_ids)
+        return Begun(run_id, uid, selection.hosts, taken_up=run_id == selection.run)
+
+    def pause(self, run_id: int, lock: str, until: datetime | None) -> None:
+        """Let a run wait for a person, or for a moment: no process, its locks stand."""
+        with self._database.writing(durable=True) as session:
+            session.execute(
+                update(Run)
+                .where(*_held_by_attempt(run_id, lock))
+                .values(status=RunStatus.PAUSED, lock=None, paused_until=until)
+            )
+
+    def finish(
+        self,
+        run_id: int,
+        lock: str,
+        status: RunStatus,
+        error: dict[str, Any] | None,
+        now: datetime,
+        hosts: Iterable[HostOutcome] = (),
+    ) -> None:
+        """Write how a run ended, and on each of its hosts, and free them.
+
+        A run that was given up stays as it is.
+        """
+        with self._database.writing() as session:
+            write_hosts(session, run_id, hosts)
+            end_run(session, run_id, lock, status, error, now)
+
+    def withdraw(self, run_id: int, lock: str) -> bool:
+        """Forget a run that has changed nothing, with all that is recorded of it.
+
+        Whether it was still this attempt's: one that was given up meanwhile stays as it is.
+        """
+        withdrawn = delete(Run).where(*_held_by_attempt(run_id, lock)).returning(col(Run.id))
+        with self._database.writing() as session:
+            return session.execute(withdrawn).scalar_one_or_none() is not None
+
+    def locked(self) -> dict[int, int]:
+        """The run that holds a host, by the host's number."""
+        with self._database.reading() as session:
+            return dict(session.exec(select(HostLock.host_id, HostLock.run_id)).all())
+
+
+def end_run(
+    session: Session,
+    run_id: int,
+    lock: str,
+    status: RunStatus,
+    error: dict[str, Any] | None,
+    now: datetime,
+    *,
+    keep_locks: bool = False,
+) -> None:
+    """Write how a run ended, in the caller's transaction.
+
+    `keep_locks`: its hosts stay locked, and it keeps the name of its lock file.
+    """
+    ended = (
+        update(Run)
+        .where(*_held_by_attempt(run_id, lock))
+        .values(status=status, error=error, finished_at=now, lock=lock if keep_locks else None)
+        .returning(col(Run.kind))
+    )
+    kind = session.execute(ended).scalar_one_or_none()
+    if kind is not None and not keep_locks:
+        session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
+    if kind not in (None, RunKind.DEPLOY):  # a deploy that is taken up looks at what it had begun
+        fail_running_steps(
+            session,
+            run_id,
+            "it did not end" if error is None else str(error["message"]),
+            None if status is RunStatus.INTERRUPTED else now,  # nobody knows when it died
         )
 
 
-@dataclass(frozen=True)
-class RunFilter:
-    """Which runs to list; None and empty mean "any"."""
-
-    status: RunStatus | None = None
-    kind: RunKind | None = None
-    host: str | None = None
-    group: str | None = None
-    environment: str | None = None
-    playbook: str | None = None
-    task: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    limit: int = 50
+def lock_hosts(session: Session, run_id: int, host_ids: Sequence[int]) -> None:
+    """Lock hosts for a run, in the caller's transaction. Raises Conflict where one is gone."""
+    session.add_all(HostLock(host_id=host_id, run_id=run_id) for host_id in host_ids)
+    try:
+        session.flush()
+    except IntegrityError as fault:
+        raise Conflict("one of the hosts was removed meanwhile") from fault
 
 
-RecordedSnapshot = tuple[str, str, str]  # vCenter, instance UUID of the VM in small letters, id
-Chunk = tuple[int, str, int]  # of a run's output: position of the step, host, number
+def _held_by_attempt(run_id: int, lock: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(Run.id) == run_id,
+        col(Run.lock) == lock,
+        col(Run.status) == RunStatus.RUNNING,
+    )
 
 
-@dataclass(frozen=True)
-class OutputLine:
-    """One task's result on one host, as `history output` shows it."""
+def _insert_run(session: Session, new: NewRun, hosts: int, attempt: Attempt, now: datetime) -> Run:
+    if new.scheduled_task_id is not None:
+        _take_moment(session, new.scheduled_task_id, new.due_at)
+    run = Run(
+        uid=str(uuid.uuid4()),
+        lock=attempt.lock,
+        node=attempt.node,
+        pid=attempt.pid,
+        user=new.user,
+        trigger=new.trigger,
+        kind=new.kind,
+        target_type=new.target_type,
+        target=new.target,
+        target_id=new.target_id,
+        environment=new.environment,
+        playbook=new.playbook,
+        scheduled_task_id=new.scheduled_task_id,
+        due_at=new.due_at,
+        request=new.request,
+        status=RunStatus.RUNNING,
+        started_at=now,
+        hosts=hosts,
+    )
+    session.add(run)
+    session.flush()
+    if new.scheduled_task_id is not None:
+        update_task(session, new.scheduled_task_id, last_run_id=run.id, error=None)
+    return run
 
-    host: str
-    playbook: str
-    play: str
-    task: str
-    item: str | None
-    result: TaskResult
-    at: datetime
-    seconds: float
-    message: str | None
-    text: str
+
+def _take_moment(session: Session, task_id: int, due_at: datetime | None) -> None:
+    """Make the moment of a pending task this run's own. Raises Conflict where another was first."""
+    taken = (
+        update(ScheduledTask)
+        .where(
+            col(ScheduledTask.id) == task_id,
+            col(ScheduledTask.status) == ScheduleStatus.PENDING,
+            col(ScheduledTask.due_at) == due_at,
+        )
+        .values(status=ScheduleStatus.RUNNING)
+        .returning(col(ScheduledTask.id))
+    )
+    if session.execute(taken).scalar_one_or_none() is None:
+        raise Conflict("this moment of the task is another process's", code="taken")
 
 
-@dataclass(frozen=True)
-class OutputRow:
-    """One task's result, on its way into the database; `seq` orders those of one attempt."""
+def _take_up(session: Session, run_id: int, attempt: Attempt) -> str:
+    """Hold again a run that has not ended well: its identity. Raises Conflict where it can't be."""
+    if session.exec(select(Run.id).where(Run.id == run_id, *HAS_REMAINS)).first() is not None:
+        raise Locked(f"run {run_id} died, and may have left something on its hosts", run=run_id)
+    taken = (
+        update(Run)
+        .where(col(Run.id) == run_id, col(Run.status).in_(RESUMABLE), col(Run.lock).is_(None))
+        .values(
+            status=RunStatus.RUNNING,
+            lock=attempt.lock,
+            node=attempt.node,
+            pid=attempt.pid,
+            error=None,
+            finished_at=None,
+            paused_until=None,
+        )
+        .returning(col(Run.uid))
+    )
+    uid: str | None = session.execute(taken).scalar_one_or_none()
+    if uid is None:
+        raise Conflict(
+            f"run {run_id} is running or has ended well",
+            hint=f"See: diaken history show {run_id}",
+        )
+    return uid
 
-    seq: int
-    host: str
-    name: tuple[str, str, str, str]  # playbook, play, task, action
-    item: str | None
-    result: TaskResult
-    at: datetime
-    seconds: float
-    message: str | None
-    text: str
+
+def refuse_locked(session: Session, host_ids: Sequence[int], *, unless: int | None = None) -> None:
+    """Raise Locked where a run holds one of the hosts: which, whose, and since when.
+
+    Not where that is `unless`.
+    """
+    query = (
+        select(Host.name, HostLock.run_id, Run.user, Run.started_at)
+        .join(HostLock, col(HostLock.host_id) == col(Host.id))
+        .join(Run, col(Run.id) == col(HostLock.run_id))
+        .where(col(Host.id).in_(host_ids), col(HostLock.run_id).is_distinct_from(unless))
+        .order_by(Host.name)
+    )
+    holders = session.exec(query).all()
+    if holders:
+        host, run, user, since = holders[0]
+        others = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
+        raise Locked(
+            f"host {host}{others} is locked by run {run} of {user}"
+            f" since {since.astimezone():%Y-%m-%d %H:%M:%S}",
+            run=run,
+        )

@@ -6,7 +6,6 @@ asks for the state it expects: of two processes one wins, and the other is told.
 """
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,10 +14,8 @@ from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict
 from diaken_cli.models import Meta, Missed, Run, ScheduledTask
-from diaken_cli.store.claims import Attempt, Begun, NewRun, begin_on_target
 from diaken_cli.store.engine import Database
 from diaken_cli.store.places import TASK_HAS_ENDED
-from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import (
     TaskRecord,
     TaskValues,
@@ -33,17 +30,15 @@ from diaken_cli.store.tasks import (
     take,
     task_by_id,
     update_pending,
-    update_task,
 )
-from diaken_cli.words import RunKind, RunStatus, ScheduleStatus, Trigger, to_stored
-
-ChooseForTask = Callable[[TaskRecord, Sequence[HostRecord]], Sequence[HostRecord]]
+from diaken_cli.words import RunStatus, ScheduleStatus, Trigger
 
 PAUSED_UNTIL = "paused_until"
 FOR_GOOD = datetime.max.replace(tzinfo=UTC)
 # As the tables have times, so that what only reads the file compares them alike.
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
+GOING_ON = (RunStatus.RUNNING, RunStatus.PAUSED)
 ENDS_AS = {
     RunStatus.SUCCESS: ScheduleStatus.COMPLETED,
     RunStatus.PARTIAL: ScheduleStatus.FAILED,
@@ -51,15 +46,6 @@ ENDS_AS = {
     RunStatus.INTERRUPTED: ScheduleStatus.FAILED,
     RunStatus.CANCELED: ScheduleStatus.CANCELED,
 }
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A moment of a task that this process carries out, on the hosts that it has locked."""
-
-    task: TaskRecord
-    run: Begun
-    hosts: tuple[HostRecord, ...]
 
 
 @dataclass(frozen=True)
@@ -154,53 +140,10 @@ class Schedules:
         )
         return sorted(found, key=lambda each: (each.due_at or now, each.id))
 
-    def claim(
-        self,
-        task: TaskRecord,
-        attempt: Attempt,
-        *,
-        user: str,
-        max_running: int,
-        now: datetime,
-        choose: ChooseForTask = lambda _task, hosts: hosts,
-    ) -> Claimed | None:
-        """Begin the run of a task's moment; None where another process was first.
-
-        The task is taken as it is by now, and its hosts are those that are active at this moment;
-        `choose` narrows them by that task. Where none is left the run begins without any. Raises
-        Conflict, and leaves the task pending, where a host is `locked` by another run, or where
-        `max_running` scheduled runs go on (`no_slot`).
-        """
+    def is_due(self, task: TaskRecord) -> bool:
+        """Whether the moment of a pending task is nobody's yet."""
         with self._database.reading() as session:
-            if not is_due(session, task):
-                return None  # seen without waiting for those who write
-        with self._database.writing() as session:
-            if not take(session, task):
-                return None
-            current = task_by_id(session, task.id)  # it may have been set to something else
-            if _running(session) >= max_running:
-                raise Conflict(
-                    f"{max_running} scheduled runs go on, as many as `[scheduler] max_running` has",
-                    code="no_slot",
-                )
-            new = NewRun(
-                kind=RunKind.PLAYBOOK,
-                target_type=current.target_type,
-                target=current.target,
-                target_id=current.target_id,
-                environment=current.environment,
-                playbook=current.playbook,
-                request=to_stored(current.options),
-                user=user,
-                trigger=Trigger.SCHEDULE,
-                scheduled_task_id=current.id,
-                due_at=current.due_at,
-            )
-            begun, chosen = begin_on_target(
-                session, new, lambda hosts: choose(current, hosts), attempt, now
-            )
-            update_task(session, task.id, last_run_id=begun.id, error=None)
-            return Claimed(task_by_id(session, task.id), begun, chosen)
+            return is_due(session, task)
 
     def note_obstacle(self, task: TaskRecord, reason: str) -> None:
         """Keep why a pending task could not begin, until it does."""
@@ -246,7 +189,8 @@ class Schedules:
         """
         return self._records(
             col(ScheduledTask.status) == ScheduleStatus.RUNNING,
-            col(Run.status).is_distinct_from(RunStatus.RUNNING),
+            col(Run.status).is_(None)
+            | col(Run.status).not_in((RunStatus.RUNNING, RunStatus.PAUSED)),
         )
 
     def miss(

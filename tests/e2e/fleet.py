@@ -16,7 +16,7 @@ from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
 from diaken_cli.requests import HostOptions
 from diaken_cli.services.ansible import processes
-from diaken_cli.store.runs import RunFilter, RunRecord
+from diaken_cli.store.run_records import RunFilter, RunRecord
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
 from tests.integration.ansible_fixture import processes_with
 from tests.lab_fixture import Lab

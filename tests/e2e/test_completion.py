@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.here import now
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.caller import now
 from diaken_cli.requests import HostOptions
 from tests.e2e.cli import PATIENCE, Cli
 

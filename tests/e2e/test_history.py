@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from diaken_cli import liveness
-from diaken_cli.actions.settling import lock_path
+from diaken_cli.runs.settle import lock_path
 from diaken_cli.store import Store
 from diaken_cli.words import (
     HostStatus,
@@ -31,19 +31,22 @@ from tests.seeding import Seeded, add_hosts, begin, result
 WORKER = """
 import sys, time
 from pathlib import Path
-from diaken_cli.actions.here import now
-from diaken_cli.actions.recording import recorded
+from diaken_cli.config import load
+from diaken_cli.context import Context
 from diaken_cli.events import RunStarted, TaskFinished
+from diaken_cli.runs.begin import begin
+from diaken_cli.signals import Signals
+from diaken_cli.stop import Stop
 from diaken_cli.store import Store
-from diaken_cli.store.claims import NewRun
+from diaken_cli.store.runs import NewRun, Selection
 from diaken_cli.words import RunKind, TargetType, TaskResult
 
 store = Store(Path(sys.argv[1]))
 new = NewRun(RunKind.PLAYBOOK, TargetType.GROUP, "web", {"v": 1}, "root", playbook="update")
-started = lambda run: RunStarted(run=run, kind=RunKind.PLAYBOOK, target="web", hosts=())
-begin = lambda attempt: store.claims.begin(new, attempt, now())
-with recorded(store, begin, started=started, show=lambda event: None) as recording:
-    recording.begin(0, "playbook", "run update")
+started = lambda begun: RunStarted(run=begun.id, kind=RunKind.PLAYBOOK, target="web", hosts=())
+context = Context(store, load(None, {"HOME": "/"}), None, Stop(Signals().install()))
+with begin(context, lambda: Selection(new), started=started, subscribers=[]) as recording:
+    recording.begin_step(0, "playbook", "run update")
     print(recording.id, flush=True)
     for number in range(600):
         recording.emit(
@@ -57,7 +60,7 @@ with recorded(store, begin, started=started, show=lambda event: None) as recordi
         recording.stop.check()
         if number == int(sys.argv[2]):
             break
-    recording.end("playbook", "success")
+    recording.end_step(0, "success")
 """
 
 
@@ -143,12 +146,8 @@ def ended_run(store: Store, status: RunStatus = RunStatus.PARTIAL) -> Seeded:
     run.step(0, "playbook", detail="run update on web01, web02")
     run.say("web01", "Update", TaskResult.CHANGED, "changed: [web01]")
     run.say("web02", "Update", TaskResult.FAILED, 'fatal: [web02]: FAILED! "\x1b[31mno\x1b[0m"')
-    store.recorder.finish_hosts(
-        run.id,
-        [
-            (result("web01", HostStatus.SUCCESS), None),
-            (result("web02", HostStatus.FAILED, "Update", "no"), None),
-        ],
+    run.hosts(
+        result("web01", HostStatus.SUCCESS), result("web02", HostStatus.FAILED, "Update", "no")
     )
     run.end(status)
     return run

@@ -5,7 +5,7 @@ import subprocess
 from typing import Any
 
 from diaken_cli import liveness
-from diaken_cli.actions.settling import lock_path
+from diaken_cli.runs.settle import lock_path
 from diaken_cli.store.records import HostValues
 from diaken_cli.words import RunKind, RunStatus
 from tests.e2e.cli import HOSTS, Cli
@@ -348,7 +348,7 @@ def test_the_list_tells_of_a_host_that_a_deploy_left(places: Cli) -> None:
     add(places, "old", "10.0.4.24", active=False)
     run = begin(places.store, RunKind.DEPLOY, "web02", playbook=None)
     place = places.store.inventory.environments()[0].id
-    places.store.claims.register(
+    places.store.deploys.register(
         run.id, "web02", HostValues("10.0.4.22", place, active=False), MORNING
     )
     run.end(RunStatus.FAILED)

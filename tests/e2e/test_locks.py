@@ -74,8 +74,8 @@ def test_while_a_run_holds_a_host_nothing_else_changes_it(fleet: Fleet) -> None:
         free = fleet.json("run", "group", "web", "note", "--exclude", "web01", "-e", "who=me")
         assert by_host(free) == {"web02": "success", "web03": "success"}
         assert fleet.json("hosts", "set", "web01", "--description", "busy")["active"]
-        assert set(fleet.store.claims.locked().values()) == {run.id}
-    assert fleet.store.claims.locked() == {}
+        assert set(fleet.store.runs.locked().values()) == {run.id}
+    assert fleet.store.runs.locked() == {}
     assert not fleet.json("hosts", "set", "web01", "--inactive")["active"]
     assert fleet.json("hosts", "set", "web01", "--active")["active"]
 
@@ -165,4 +165,4 @@ def test_of_twenty_runs_never_two_are_on_one_host(fleet: Fleet) -> None:
         for begin, end in pairs:
             assert begin.removeprefix("begin ") == end.removeprefix("end "), lines
         assert sorted(begin.removeprefix("begin ") for begin, _ in pairs) == sorted(noted[host])
-    assert fleet.store.claims.locked() == {}
+    assert fleet.store.runs.locked() == {}

@@ -128,7 +128,7 @@ def test_ticks_and_their_children_that_are_killed_lose_nothing_and_repeat_nothin
             assert "died" in task["error"]
         else:
             assert said[task["name"]] == 1
-    assert cli.store.claims.locked() == {}
+    assert cli.store.runs.locked() == {}
 
 
 def test_never_more_at_the_same_time_than_max_running(lab: Lab, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_locked_host_is_waited_for_until_the_grace_is_spent(cli: Cli, lab: Lab
     time.sleep(1.5)
     holding = tick(cli, lab)
     try:
-        wait_for(lambda: cli.store.claims.locked())
+        wait_for(lambda: cli.store.runs.locked())
         run = cli.json("schedule", "show", "holder")["last_run"]
         add(cli, "waiting", "web01", "--misfire-grace", "1h")
         time.sleep(1.5)

@@ -42,7 +42,7 @@ def at(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> "A
 
     def call(hours: float, *arguments: str) -> tuple[int, list[str]]:
         moment = START + timedelta(hours=hours)
-        monkeypatch.setattr("diaken_cli.actions.here.now", lambda: moment)
+        monkeypatch.setattr("diaken_cli.caller.now", lambda: moment)
         try:
             status = __main__.run(list(arguments))
         except SystemExit as ended:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 from diaken_cli.services.ansible import processes
-from diaken_cli.store.runs import RunFilter
+from diaken_cli.store.run_records import RunFilter
 from tests.e2e.cli import DIAKEN, PATIENCE
 from tests.e2e.fleet import Fleet, Sleep, by_host, ended, events, nothing_left, until
 from tests.lab_fixture import Lab
@@ -179,7 +179,7 @@ def test_nothing_of_it_goes_on(fleet: Fleet, usual: float, way: str, pipelining:
     for host in ("root01", "sudo01"):
         assert f"\n[{host}]: {stopped}" in kept
     assert "TASK After" not in kept
-    assert fleet.store.claims.locked() == {}
+    assert fleet.store.runs.locked() == {}
     assert fleet.json("run", "group", "web", "say")["status"] == "success"
 
 
@@ -209,7 +209,7 @@ def test_a_terminal_that_is_closed_ends_it(fleet: Fleet, usual: float) -> None:
         sleep.end()
     shown = fleet.json("history", "show", str(run.id))
     assert (shown["status"], shown["error"]["code"]) == ("canceled", "canceled")
-    assert fleet.store.claims.locked() == {}
+    assert fleet.store.runs.locked() == {}
 
 
 def test_under_nohup_a_closed_terminal_changes_nothing(fleet: Fleet) -> None:
@@ -254,7 +254,7 @@ def test_killed_it_holds_its_hosts_as_long_as_anything_of_it_lives(fleet: Fleet)
     shown = fleet.json("history", "show", str(run.id))
     assert (shown["status"], shown["error"]["code"]) == ("interrupted", "interrupted")
     assert fleet.json("run", "host", "root01", "say")["status"] == "success"
-    assert fleet.store.claims.locked() == {}
+    assert fleet.store.runs.locked() == {}
 
 
 def test_what_can_not_be_canceled_is_refused_with_its_reason(fleet: Fleet) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from diaken_cli.services.ansible import processes
-from diaken_cli.store.runs import RunRecord
+from diaken_cli.store.run_records import RunRecord
 from tests.e2e.fleet import Fleet, Sleep, ended, until
 from tests.lab_fixture import Lab
 
@@ -97,7 +97,7 @@ def sshd_halted(fleet: Fleet, host: str) -> Iterator[None]:
 
 
 def holders(fleet: Fleet) -> set[int]:
-    return set(fleet.store.claims.locked().values())
+    return set(fleet.store.runs.locked().values())
 
 
 def test_what_it_left_is_ended_before_the_next_run_begins(fleet: Fleet) -> None:
@@ -238,7 +238,7 @@ def test_killed_while_it_is_ended_it_is_ended_by_the_next(fleet: Fleet) -> None:
     with killed(fleet, "host", "root01") as (sleep, run):
         with sshd_halted(fleet, "root01"):
             with fleet.going_on("history", "cancel", str(run.id)) as canceling:
-                until(lambda: fleet.store.claims.remains(), "it is known to have died")
+                until(lambda: fleet.store.dead_runs.remains(), "it is known to have died")
                 time.sleep(2)
                 canceling.send_signal(signal.SIGKILL)
                 canceling.wait()

@@ -116,7 +116,7 @@ class Bench:
             emit(event)
 
         with liveness.hold(self.lock), self.lab.inside():
-            outcome = launch.carry_out(work, both, should_stop)
+            outcome = launch.run_ansible(work, both, should_stop)
         return Ran(outcome, tuple(events), work.mark)
 
     def let_sudo_ask(self, number: int, password: str) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.run.causes import failure
-from diaken_cli.actions.run.flow import judge
+from diaken_cli.actions.run.summary import failure
 from diaken_cli.events import TaskFinished
+from diaken_cli.outcome import status_of_hosts
 from diaken_cli.services.ansible.repository import Repository
 from diaken_cli.words import HostStatus, RunStatus, TaskResult
 from tests.integration.ansible_fixture import Bench
@@ -202,7 +202,7 @@ def test_the_cause_is_named(bench: Bench, cause: Cause) -> None:
     ran = bench.carry_out(bench.playbook(text), bench.targets(1, 2))
 
     assert tuple(ran.statuses.values()) == cause.statuses
-    assert judge(ran.outcome.results, ran.outcome.return_code) is RunStatus.FAILED
+    assert status_of_hosts(ran.outcome.results, ran.outcome.return_code) is RunStatus.FAILED
     error = failure("site", ran.outcome, "")
     assert cause.message in error.message
     assert error.code == cause.code

@@ -151,7 +151,7 @@ def test_a_killed_question_for_the_version_leaves_its_folder_to_the_next(tmp_pat
     program.chmod(0o755)
     script = (
         f"import sys; sys.executable = {str(tmp_path / 'python')!r}\n"
-        "from diaken_cli.services.ansible.version import installed; installed()"
+        "from diaken_cli.services.ansible.syntax import installed; installed()"
     )
     asking = subprocess.Popen([sys.executable, "-c", script], process_group=0)
     home = tmp_path / "home"

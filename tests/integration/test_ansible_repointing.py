@@ -179,8 +179,8 @@ def test_for_localhost_and_for_added_hosts_the_files_count(repository: Repositor
             - {add_host: {name: lb-temp, groups: balancers}}
             - {add_host: {name: lb-more, groups: balancers}}
             - add_host:
-                {name: given, groups: outside, ansible_host: 10.77.0.108, ansible_port: 22}
-        - hosts: balancers,outside,localhost
+                {name: given, groups: context, ansible_host: 10.77.0.108, ansible_port: 22}
+        - hosts: balancers,context,localhost
           gather_facts: false
           tasks:
             - {command: hostname, register: its}

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.services.ansible import environment, private
-from diaken_cli.services.ansible.repository import Repository, repository
-from diaken_cli.services.ansible.setting_owners import is_known, owner
+from diaken_cli.services.ansible.repository import Repository, is_known, owner, repository
 from diaken_cli.services.ansible.setting_table import Owner
 from diaken_cli.services.ansible.work import SshSettings
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import liveness, tick
-from diaken_cli.actions import canceled
 from diaken_cli.actions.doctor import database as doctor
 from diaken_cli.actions.lasting import TOLD, Lasting
 from diaken_cli.config import load
@@ -53,9 +52,9 @@ def _lock(place: Path, put: Callable[[Path], None]) -> None:
 
 
 def _note(place: Path, put: Callable[[Path], None]) -> None:
-    put(place / f"lock{canceled.SUFFIX}")
-    canceled.leave(place / "lock", "anna")
-    assert canceled.by(place / "lock") is None
+    put(place / f"lock{liveness.CANCELED}")
+    liveness.note_canceled(place / "lock", "anna")
+    assert liveness.canceled_by(place / "lock") is None
 
 
 def _told(place: Path, put: Callable[[Path], None]) -> None:

@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import liveness
-from diaken_cli.actions import canceled
-from diaken_cli.actions.here import LONGEST_NAME, account
-from diaken_cli.actions.settling import lock_path, reap
-from diaken_cli.actions.stopping import Stop
+from diaken_cli.caller import LONGEST_NAME, account
 from diaken_cli.errors import Canceled
+from diaken_cli.runs.settle import lock_path, reap
 from diaken_cli.services.ansible import private
 from diaken_cli.store import Store
 from diaken_cli.words import RunStatus
 from tests.e2e.cli import Cli
 from tests.seeding import begin
+from tests.unit.test_stopping import handling
 
 
 def why(lock: Path, number: signal.Signals) -> str:
     """What a run says that gets a signal."""
-    with Stop(lock).heeded() as stop:
+    with handling() as stop:
+        stop.defer(lock)
         os.kill(os.getpid(), number)
         with pytest.raises(Canceled) as said:
             stop.check()
@@ -55,8 +55,8 @@ def test_sudo_user_may_hold_anything_and_is_stored_harmless(
 ) -> None:
     monkeypatch.setenv("SUDO_USER", named)
     assert account() == stored
-    canceled.leave(tmp_path / "lock", account())
-    assert canceled.by(tmp_path / "lock") == stored
+    liveness.note_canceled(tmp_path / "lock", account())
+    assert liveness.canceled_by(tmp_path / "lock") == stored
 
 
 def test_an_account_without_a_name_is_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,14 +69,14 @@ def test_an_account_without_a_name_is_its_number(monkeypatch: pytest.MonkeyPatch
 def test_who_canceled_a_run_is_told_and_an_old_note_blames_nobody(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     assert why(lock, signal.SIGTERM) == "stopped by SIGTERM"
-    canceled.leave(lock, "anna")
+    liveness.note_canceled(lock, "anna")
     assert why(lock, signal.SIGTERM) == "canceled by anna from another process"
     assert why(lock, signal.SIGINT) == "stopped by SIGINT"
     [note] = tmp_path.iterdir()
-    long_ago = time.time() - canceled.FRESH - 1
+    long_ago = time.time() - liveness.NOTE_SECONDS - 1
     os.utime(note, (long_ago, long_ago))
     assert why(lock, signal.SIGTERM) == "stopped by SIGTERM"
-    canceled.remove(lock)
+    liveness.remove_note(lock)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,10 +88,10 @@ def test_lock_files_and_notes_of_runs_that_are_over_are_removed(store: Store) ->
     unrecorded = lock_path(store, str(uuid.uuid4()))
     for lock in (lock_path(store, each.attempt.lock) for each in (over, killed)):
         lock.touch()
-        canceled.leave(lock, "anna")
+        liveness.note_canceled(lock, "anna")
     unrecorded.touch()
     alone = lock_path(store, str(uuid.uuid4()))
-    canceled.leave(alone, "anna")  # its lock is gone
+    liveness.note_canceled(alone, "anna")  # its lock is gone
     (folder / "README").touch()
     with liveness.hold(lock_path(store, str(uuid.uuid4()))) as waiting:
         reap(store)
@@ -101,13 +101,18 @@ def test_lock_files_and_notes_of_runs_that_are_over_are_removed(store: Store) ->
     assert found.run.status is RunStatus.INTERRUPTED
 
 
-def test_a_run_of_another_machine_keeps_its_lock_file(store: Store) -> None:
-    elsewhere = begin(store, machine="elsewhere")
-    lock = lock_path(store, elsewhere.attempt.lock)
+def test_a_machine_that_was_renamed_settles_what_died_under_its_old_name(store: Store) -> None:
+    """The database is one file with one log: all its runs are of this machine."""
+    renamed = begin(store, machine="its-old-name")
+    lock = lock_path(store, renamed.attempt.lock)
     lock.parent.mkdir(mode=0o700, exist_ok=True)
+    with liveness.hold(lock):
+        reap(store)
+        assert [run for run, _ in store.dead_runs.running()] == [renamed.id], "it lives"
     lock.touch()
     reap(store)
-    assert lock.exists()
+    assert not lock.exists()
+    assert store.dead_runs.running() == []
 
 
 def killed_with_a_secret(lock: Path) -> Path:

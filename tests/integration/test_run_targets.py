@@ -6,11 +6,12 @@ from typing import NoReturn
 
 import pytest
 
-from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.run.flow import RunRequest, run
-from diaken_cli.actions.run.targets import host_target
+from diaken_cli.actions.run.flow import run
+from diaken_cli.actions.run.targets import RunRequest, host_target
 from diaken_cli.config import load
+from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, NotFound
+from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostValues
 from diaken_cli.words import RunOptions
@@ -30,11 +31,11 @@ def test_a_host_that_was_moved_meanwhile_is_not_run_on(store: Store, tmp_path: P
     inventory.set_host(host, HostValues("10.0.4.21", prod.id))
 
     with pytest.raises(Conflict, match="web01 was moved from TEST to PROD meanwhile") as refused:
-        run(request, Outside(store, config, no_vcenter), lambda _: None)
+        run(request, Context(store, config, no_vcenter, Stop()), lambda _: None)
 
     assert refused.value.code == "changed"
-    assert store.claims.running() == []
-    assert store.claims.locked() == {}
+    assert store.dead_runs.running() == []
+    assert store.runs.locked() == {}
 
 
 def test_a_host_that_was_removed_meanwhile_is_not_called_inactive(
@@ -48,6 +49,6 @@ def test_a_host_that_was_removed_meanwhile_is_not_called_inactive(
     inventory.remove_host(host)
 
     with pytest.raises(NotFound, match="web01 was removed meanwhile"):
-        run(request, Outside(store, config, no_vcenter), lambda _: None)
+        run(request, Context(store, config, no_vcenter, Stop()), lambda _: None)
 
-    assert store.claims.running() == []
+    assert store.dead_runs.running() == []

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.render.runs import run_for_people
+from diaken_cli.render.runs import run_as_json, run_for_people
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Attempt
-from diaken_cli.store.runs import RunFilter
+from diaken_cli.store.run_records import RunFilter
+from diaken_cli.store.runs import Attempt, Selection
 from diaken_cli.words import (
     HostStatus,
     RunKind,
@@ -36,7 +36,7 @@ def failed_deploy(store: Store, name: str, **clone: Any) -> Seeded:
 def test_runs_are_found_by_every_filter(store: Store) -> None:
     web01, web02 = add_hosts(store, ["web01", "web02"])
     update = begin(store)
-    update.store.recorder.finish_hosts(update.id, [(result("web01", HostStatus.SUCCESS), web01.id)])
+    update.hosts(result("web01", HostStatus.SUCCESS), ids=[web01.id])
     update.end(RunStatus.SUCCESS)
     reboot = begin(
         store,
@@ -85,10 +85,38 @@ def test_output_is_read_as_it_grows(store: Store) -> None:
 def test_what_a_failed_deploy_left_is_what_was_not_undone(store: Store) -> None:
     kept = failed_deploy(store, "web01", vm_uuid="5029")
     undone = failed_deploy(store, "web02", undone=True)
-    store.recorder.end_step(undone.id, "register", StepStatus.UNDONE, None, undone.at)
+    store.recorder.end_step(undone.id, 1, StepStatus.UNDONE, None, undone.at)
     left = {each.id: each.leftovers for each in store.history.select(RunFilter())}
     assert [step.name for step in left[kept.id]] == ["register", "clone"]
     assert left[undone.id] == ()
+
+
+def test_a_success_whose_vm_still_bears_its_identity_has_left_that_and_stays(store: Store) -> None:
+    """Who removed the run could never take it off: a copy of the VM would bear it, too."""
+    run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
+    facts = {"name": "web01", "vcenter": "main", "vm_uuid": "5029", "left_because": "no answer"}
+    run.step(6, "activate", facts=facts)
+    run.end(RunStatus.SUCCESS)
+    detail = store.history.find(run.id)
+    assert detail is not None
+    assert detail.still_marked
+    assert run_as_json(detail)["leftovers"] == [
+        {
+            "step": "activate",
+            "kind": "identity",
+            "name": "web01",
+            "vcenter": "main",
+            "id": "5029",
+            "reason": "no answer",
+        }
+    ]
+    later = MORNING + timedelta(days=1)
+    assert (store.history.count_old(later), store.history.remove_old(later)) == ((0, 1), 0)
+    store.recorder.note_facts(run.id, 6, {"unmarked": True})
+    detail = store.history.find(run.id)
+    assert detail is not None
+    assert (detail.run.leftovers, detail.still_marked) == ((), False)
+    assert store.history.remove_old(later) == 1
 
 
 def test_the_own_work_of_a_step_that_was_undone_is_told_from_its_undoing(store: Store) -> None:
@@ -96,10 +124,10 @@ def test_the_own_work_of_a_step_that_was_undone_is_told_from_its_undoing(store: 
     run.step(0, "register", seconds=0.25)
     ended = run.at
     run.step(1, "clone", None)  # it dies here
-    for name in ("clone", "register"):
-        store.recorder.begin_undoing(run.id, name)
+    for position in (1, 0):
+        store.recorder.begin_undoing(run.id, position)
         run.at += timedelta(hours=1)
-        store.recorder.end_step(run.id, name, StepStatus.UNDONE, None, run.at)
+        store.recorder.end_step(run.id, position, StepStatus.UNDONE, None, run.at)
     run.end(RunStatus.FAILED)
     detail = store.history.find(run.id)
     assert detail is not None
@@ -128,7 +156,7 @@ def test_a_step_that_was_cut_off_ends_with_its_run(store: Store) -> None:
         assert cut_off.finished_at == found.run.finished_at
     died = begin(store)
     died.step(0, "playbook", None)
-    store.claims.interrupt(died.id, died.attempt.lock, died.at + timedelta(hours=1))
+    store.dead_runs.interrupt(died.id, died.attempt.lock, died.at + timedelta(hours=1))
     found = store.history.find(died.id)
     assert found is not None
     (step,) = found.steps
@@ -142,7 +170,7 @@ def test_old_runs_go_and_what_may_be_needed_stays(store: Store) -> None:
     old.say("web01", "Update", TaskResult.OK, "one")
     old.end(RunStatus.FAILED)
     undone = failed_deploy(store, "web02", undone=True)
-    store.recorder.end_step(undone.id, "register", StepStatus.UNDONE, None, undone.at)
+    store.recorder.end_step(undone.id, 1, StepStatus.UNDONE, None, undone.at)
     goes_on = begin(store)
     kept = failed_deploy(store, "web01")
     young = begin(store, at=MORNING + timedelta(days=2))
@@ -158,8 +186,8 @@ def test_old_runs_go_and_what_may_be_needed_stays(store: Store) -> None:
 def test_a_run_that_was_taken_up_again_is_as_old_as_its_end(store: Store) -> None:
     run = failed_deploy(store, "web01")
     attempt = Attempt("second", "here", 1)
-    store.claims.take_up(run.id, attempt)
-    store.claims.finish(run.id, "second", RunStatus.SUCCESS, None, MORNING + timedelta(days=3))
+    store.runs.begin(lambda: Selection(run.id), attempt, MORNING)
+    store.runs.finish(run.id, "second", RunStatus.SUCCESS, None, MORNING + timedelta(days=3))
     assert store.history.remove_old(MORNING + timedelta(days=1)) == 0
     assert store.history.remove_old(MORNING + timedelta(days=4)) == 1
 

@@ -27,10 +27,10 @@ from diaken_cli.errors import (
     NotFound,
 )
 from diaken_cli.store import Store, migrate
-from diaken_cli.store.claims import Attempt, NewRun
 from diaken_cli.store.importing import FirstVariables, NewGroup, NewHost
 from diaken_cli.store.records import HostValues, VCenterValues
-from diaken_cli.store.runs import RunFilter
+from diaken_cli.store.run_records import RunFilter
+from diaken_cli.store.runs import Attempt, NewRun, Selection
 from diaken_cli.words import RunKind, SecretKind, TargetType
 from tests.seeding import MORNING, add_hosts
 
@@ -204,9 +204,9 @@ def test_a_run_of_the_second_schema_is_there_in_the_third(database: Path) -> Non
         playbook="update",
         request={},
         user="root",
-        host_ids=tuple(host.id for host in hosts),
     )
-    begun = store.claims.begin(new, Attempt(lock="a", node="here", pid=1), MORNING)
+    attempt = Attempt(lock="a", node="here", pid=1)
+    begun = store.runs.begin(lambda: Selection(new, tuple(hosts)), attempt, MORNING)
     assert begun.id == 42, "the numbers of runs go on"
     assert [each.target_type for each in store.history.select(RunFilter(limit=9))] == [
         TargetType.ENVIRONMENT,

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,25 +11,27 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import timing
+from diaken_cli.actions.run.targets import active_hosts
 from diaken_cli.errors import Conflict, InvalidInput
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Attempt, NewRun
-from diaken_cli.store.records import HostRecord, HostValues
-from diaken_cli.store.schedules import FOR_GOOD, Claimed
+from diaken_cli.store.records import HostValues
+from diaken_cli.store.runs import Attempt, NewRun, Selection
+from diaken_cli.store.schedules import FOR_GOOD
 from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.words import RunKind, RunOptions, RunStatus, ScheduleStatus, TargetType
+from tests.claiming import Claimed, claim
 
 DUE = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
 NEXT = DUE + timedelta(days=1)
 HOSTS = 10
 
 CLAIMER = """
-import json, pathlib, sys, uuid
+import json, pathlib, sys
 from datetime import UTC, datetime
 from diaken_cli.errors import Conflict
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Attempt
 from diaken_cli.words import RunStatus
+from tests.claiming import claim
 
 store = Store(pathlib.Path(sys.argv[1]))
 now = datetime(2026, 12, 1, 2, 0, 30, tzinfo=UTC)
@@ -42,17 +43,16 @@ for _ in range(2000):
     if not due:
         break
     for task in due:
-        attempt = Attempt(lock=str(uuid.uuid4()), node="here", pid=1)
         try:
-            claim = store.schedules.claim(task, attempt, user="root", max_running=3, now=now)
+            mine = claim(store, task, max_running=3, now=now)
         except Conflict:
             continue
-        if claim is None:
+        if mine is None:
             continue
         most = max(most, store.schedules.running_count())
-        claimed.append(claim.task.id)
-        store.claims.finish(claim.run.id, attempt.lock, RunStatus.SUCCESS, None, now)
-        assert store.schedules.settle(task.id, claim.run.id, RunStatus.SUCCESS, None) is not None
+        claimed.append(mine.task.id)
+        store.runs.finish(mine.run.id, mine.attempt.lock, RunStatus.SUCCESS, None, now)
+        assert store.schedules.settle(task.id, mine.run.id, RunStatus.SUCCESS, None) is not None
 print(json.dumps({"claimed": claimed, "most": most}))
 """
 
@@ -92,12 +92,6 @@ def attempt() -> Attempt:
     return Attempt(lock=str(uuid.uuid4()), node="here", pid=1)
 
 
-def claim(store: Store, task: TaskRecord, *, max_running: int = 10) -> Claimed | None:
-    return store.schedules.claim(
-        task, attempt(), user="root", max_running=max_running, now=task.due_at or DUE
-    )
-
-
 def claimed(store: Store, task: TaskRecord) -> Claimed:
     found = claim(store, task)
     assert found is not None
@@ -107,7 +101,7 @@ def claimed(store: Store, task: TaskRecord) -> Claimed:
 def end(store: Store, run_id: int, status: RunStatus) -> None:
     run = store.history.find(run_id)
     assert run is not None
-    store.claims.finish(run_id, run.run.lock or "", status, None, DUE)
+    store.runs.finish(run_id, run.run.lock or "", status, None, DUE)
 
 
 def again(store: Store, task: TaskRecord) -> TaskRecord:
@@ -202,19 +196,17 @@ def test_claim_records_a_run_on_the_hosts_of_that_moment(store: Store) -> None:
     assert run is not None
     assert (run.run.task, run.run.trigger, run.run.target) == ("Patch web", "schedule", "web")
     assert run.run.request == {"v": 1, "snapshot": True, "tags": ["a", "b"]}
-    assert len(store.claims.locked()) == HOSTS - 1
+    assert len(store.runs.locked()) == HOSTS - 1
     assert claim(store, task) is None, "a moment is claimed once"
     assert store.schedules.due(DUE) == []
 
 
 def test_claim_can_be_narrowed(store: Store) -> None:
     task = store.schedules.add("Patch web", values())
-    found = store.schedules.claim(
-        task, attempt(), user="root", max_running=9, now=DUE, choose=lambda _task, hosts: hosts[:2]
-    )
-    assert found is not None
+    store.schedules.set(task, replace(values(), options=RunOptions(limit="web0,web1")))
+    found = claimed(store, again(store, task))
     assert [each.name for each in found.hosts] == ["web0", "web1"]
-    assert set(store.claims.locked()) == {1, 2}
+    assert set(store.runs.locked()) == {1, 2}
 
 
 def test_run_without_any_active_host_begins_without_any(store: Store) -> None:
@@ -233,7 +225,7 @@ def test_locked_host_leaves_the_task_pending(store: Store) -> None:
     assert refused.value.code == "locked"
     assert again(store, task) == task
     assert store.schedules.running_count() == 1
-    assert len(store.claims.locked()) == 1
+    assert len(store.runs.locked()) == 1
     end(store, holder.run.id, RunStatus.FAILED)
     assert claim(store, task) is not None
 
@@ -254,14 +246,7 @@ def test_claim_of_a_task_that_was_set_meanwhile(store: Store) -> None:
     assert [each.name for each in claimed(store, task).hosts] == ["web1"]
     narrowed = store.schedules.add("Narrowed", values())
     store.schedules.set(narrowed, replace(values(), options=RunOptions(limit="web4", forks=3)))
-
-    def by_limit(task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
-        return [each for each in hosts if task.options.limit in (None, each.name)]
-
-    found = store.schedules.claim(
-        narrowed, attempt(), user="root", max_running=9, now=DUE, choose=by_limit
-    )
-    assert found is not None
+    found = claimed(store, narrowed)
     assert [each.name for each in found.hosts] == ["web4"], "hosts and options of one reading"
     assert found.task.options.forks == 3
     other = store.schedules.add("Other", values(host=3))
@@ -285,17 +270,20 @@ def test_run_by_hand_begins_on_the_hosts_of_that_moment(
     assert host is not None
     store.inventory.set_host(host, HostValues(host.ip, host.environment_id, (1,), active=False))
 
-    def none(_hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
+    def none() -> Selection:
         raise Conflict("nothing is left")
 
+    def but_the_first() -> Selection:
+        return Selection(new, active_hosts(store, target_type, 1)[1:])
+
     with pytest.raises(Conflict, match="nothing is left"):
-        store.claims.begin_on_target(new, none, attempt(), DUE)
-    assert store.claims.running() == [], "nothing is recorded"
-    begun, hosts = store.claims.begin_on_target(new, lambda active: active[1:], attempt(), DUE)
-    assert [each.name for each in hosts] == [f"web{n}" for n in range(1, HOSTS) if n != 3]
-    assert store.claims.locked() == dict.fromkeys((each.id for each in hosts), begun.id)
+        store.runs.begin(none, attempt(), DUE)
+    assert store.dead_runs.running() == [], "nothing is recorded"
+    begun = store.runs.begin(but_the_first, attempt(), DUE)
+    assert [host.name for host in begun.hosts] == [f"web{n}" for n in range(1, HOSTS) if n != 3]
+    assert store.runs.locked() == dict.fromkeys((host.id for host in begun.hosts), begun.id)
     with pytest.raises(Conflict, match=f"is locked by run {begun.id} of root"):
-        store.claims.begin_on_target(new, lambda active: active[:2], attempt(), DUE)
+        store.runs.begin(but_the_first, attempt(), DUE)
 
 
 def test_eight_processes_claim_each_moment_once(store: Store) -> None:
@@ -328,7 +316,7 @@ def test_eight_processes_claim_each_moment_once(store: Store) -> None:
     assert executed == [each.id for each in tasks]
     assert 1 <= max(each["most"] for each in results) <= 3
     assert {each.status for each in store.schedules.tasks()} == {ScheduleStatus.COMPLETED}
-    assert store.claims.locked() == {}
+    assert store.runs.locked() == {}
 
 
 # ── how a moment ends ────────────────────────────────────────────────────────────────────────
@@ -400,11 +388,9 @@ def test_missed_moment_is_kept_with_its_reason(store: Store) -> None:
 
 def test_task_whose_run_died_is_found(store: Store) -> None:
     task = store.schedules.add("Patch web", values())
-    mine = attempt()
-    found = store.schedules.claim(task, mine, user="root", max_running=9, now=DUE)
-    assert found is not None
+    found = claimed(store, task)
     assert store.schedules.unsettled() == []
-    store.claims.interrupt(found.run.id, mine.lock, DUE)
+    store.dead_runs.interrupt(found.run.id, found.attempt.lock, DUE)
     (dead,) = store.schedules.unsettled()
     assert (dead.id, dead.last_status) == (task.id, RunStatus.INTERRUPTED)
     store.schedules.settle(task.id, found.run.id, RunStatus.INTERRUPTED, None)

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from diaken_cli.actions import journal
-from diaken_cli.actions.journal import Step
-from diaken_cli.actions.recording import Recording
-from diaken_cli.actions.stopping import Stop
+from diaken_cli.config import load
+from diaken_cli.context import Context
 from diaken_cli.errors import OperationFailed
 from diaken_cli.events import Event, Warned
+from diaken_cli.runs import journal
+from diaken_cli.runs.active import ActiveRun
+from diaken_cli.runs.journal import Step
+from diaken_cli.stop import Stop
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Begun
+from diaken_cli.store.runs import Begun
 from diaken_cli.words import RunKind, StepStatus
 from tests.seeding import begin
 
@@ -21,8 +23,12 @@ class Lamps:
     """A world in which lamps are lit."""
 
     request: str
-    recording: Recording
+    run: ActiveRun
     lit: list[str]
+
+
+def no_vcenter(name: str) -> NoReturn:
+    raise AssertionError(name)
 
 
 def lamp(name: str, *, broken: Exception | None = None) -> Step[Lamps, str]:
@@ -46,11 +52,12 @@ def test_undoing_stops_at_what_can_not_be_undone_whatever_it_is(tmp_path: Path) 
         store = Store(tmp_path / f"{code}.db")
         run, shown = begin(store, RunKind.DEPLOY), list[Event]()
         begun = Begun(run.id, "uid")
-        recording = Recording(store, begun, run.attempt, Stop(), shown.append)
-        world = Lamps("", recording, [])
+        config = load(None, {"HOME": str(tmp_path)})
+        context = Context(store, config, no_vcenter, Stop())
+        world = Lamps("", ActiveRun(context, begun, run.attempt, shown.append), [])
         steps = [lamp("hall"), lamp("stairs", broken=fault), lamp("attic")]
-        journal.carry_out(steps, world, {})
-        done = {each.name: StepStatus.SUCCESS for each in steps}
+        journal.execute(steps, world, {})
+        done = dict.fromkeys(range(len(steps)), StepStatus.SUCCESS)
 
         why = journal.undo(steps, world, done)
 

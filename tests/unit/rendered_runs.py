@@ -10,12 +10,9 @@ from diaken_cli.render.output import Format, Output
 from diaken_cli.render.runs import run_as_json
 from diaken_cli.render.views import View
 from diaken_cli.store import Store
-from diaken_cli.store.runs import SnapshotRecord
 from diaken_cli.words import (
     HostStatus,
     RunStatus,
-    SnapshotAction,
-    SnapshotStatus,
 )
 from tests.seeding import begin, result
 
@@ -61,21 +58,11 @@ def partial_run(store: Store) -> dict[str, Any]:
     run = begin(store)
     run.step(0, "snapshot", detail="take snapshots")
     run.step(1, "playbook", detail="run update", seconds=190.1)
-    store.recorder.add_snapshot(
-        run.id,
-        SnapshotRecord("web02", "Before executing update", SnapshotStatus.SUCCESS, "snap-41", None),
-        action=SnapshotAction.CREATE,
-        vcenter="main",
-        vm_uuid=None,
-        now=run.at,
-    )
-    store.recorder.finish_hosts(
-        run.id,
-        [
-            (result("web01", HostStatus.SUCCESS), None),
-            (result("web02", HostStatus.FAILED, "Restart nginx", "no such unit"), None),
-            (result("web03", HostStatus.SKIPPED), None),
-        ],
+    run.snapshot("web02", "snap-41", name="Before executing update")
+    run.hosts(
+        result("web01", HostStatus.SUCCESS),
+        result("web02", HostStatus.FAILED, "Restart nginx", "no such unit"),
+        result("web03", HostStatus.SKIPPED),
     )
     run.end(RunStatus.PARTIAL)
     return stored(store, run.id)

@@ -11,7 +11,7 @@ import pytest
 
 from diaken_cli import bounds
 from diaken_cli.services.ansible import channel, translate
-from diaken_cli.services.ansible.plays import FOLDER
+from diaken_cli.services.ansible.endings import FOLDER
 
 
 @pytest.fixture(scope="module")

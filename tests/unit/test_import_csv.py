@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diaken_cli.actions.importing.candidates import Action, Row
 from diaken_cli.actions.importing.csv_file import COLUMNS, parse, read_csv
 from diaken_cli.actions.importing.plan import plan
-from diaken_cli.actions.importing.rows import Action, Row
 from diaken_cli.errors import InvalidInput
 from diaken_cli.render.importing import row_as_json
 from diaken_cli.services.ansible import inventory

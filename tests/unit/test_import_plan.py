@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diaken_cli.actions.importing import vcenter
+from diaken_cli.actions.importing.ansible import resolved
 from diaken_cli.actions.importing.ansible import source as from_ansible
-from diaken_cli.actions.importing.ansible_groups import resolved
-from diaken_cli.actions.importing.candidates import Source, as_group_name
+from diaken_cli.actions.importing.candidates import Action, Plan, Source, as_group_name
 from diaken_cli.actions.importing.csv_file import parse
 from diaken_cli.actions.importing.plan import plan
-from diaken_cli.actions.importing.rows import Action, Plan
 from diaken_cli.requests import HostOptions
 from diaken_cli.services.ansible.reading import AnsibleInventory, Group
 from diaken_cli.services.vsphere.servers import Server

@@ -11,8 +11,8 @@ from types import FrameType
 
 import pytest
 
-from diaken_cli import bounds, tick
-from diaken_cli.actions import canceled, validate, vcenters, writing
+from diaken_cli import bounds, liveness, tick
+from diaken_cli.actions import validate, vcenters, writing
 from diaken_cli.actions.doctor import playbooks
 from diaken_cli.actions.doctor.connections import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
@@ -172,9 +172,9 @@ def test_pipes_within_an_inventory_are_left_out(tmp_path: Path) -> None:
 
 def test_pipes_in_the_place_of_own_notes_are_as_good_as_none(tmp_path: Path) -> None:
     lock = tmp_path / "run"
-    os.mkfifo(tmp_path / f"run{canceled.SUFFIX}", 0o600)
-    canceled.leave(lock, "somebody")
-    assert canceled.by(lock) is None
+    os.mkfifo(tmp_path / f"run{liveness.CANCELED}", 0o600)
+    liveness.note_canceled(lock, "somebody")
+    assert liveness.canceled_by(lock) is None
     os.mkfifo(tmp_path / "told.json", 0o600)
     os.mkfifo(tmp_path / "told.json.part", 0o600)
     lasting = Lasting.beside(tmp_path / "diaken.db", "this")

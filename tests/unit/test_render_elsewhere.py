@@ -11,7 +11,7 @@ from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import what_next
 from diaken_cli.store import Store
-from diaken_cli.store.runs import RunDetail
+from diaken_cli.store.run_records import RunDetail
 from diaken_cli.words import HostStatus, RunStatus, StepStatus, TaskResult
 from tests.seeding import begin, result
 from tests.unit.rendered_runs import ended
@@ -35,10 +35,7 @@ def seeded(
         if came_to is not SKIPPED:
             bad = came_to in (FAILED, UNREACHABLE)
             run.say(host, "Enrol", TaskResult(came_to) if bad else TaskResult.OK, f"of {host}")
-    store.recorder.finish_hosts(
-        run.id,
-        [(result(host, each, None, WHY.get(each)), None) for host, each in targets.items()],
-    )
+    run.hosts(*(result(host, each, None, WHY.get(each)) for host, each in targets.items()))
     run.end(status)
     detail = store.history.find(run.id)
     assert detail is not None

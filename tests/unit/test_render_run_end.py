@@ -16,6 +16,7 @@ from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import show_quietly, what_next
 from diaken_cli.store import Store
+from diaken_cli.store.recorder import HostOutcome, write_hosts
 from diaken_cli.words import (
     HostCounters,
     HostResult,
@@ -80,7 +81,8 @@ def test_ignored_failures_have_a_column_where_there_are_some(
     ended(store, number)
     assert "IGNORED" not in capsys.readouterr().out
     ignoring = replace(result("web01", HostStatus.SUCCESS), counters=HostCounters(ok=5, ignored=2))
-    store.recorder.finish_hosts(number, [(ignoring, None)])
+    with store.database.writing() as session:
+        write_hosts(session, number, [HostOutcome(ignoring)])
     ended(store, number)
     table = [line.split() for line in capsys.readouterr().out.splitlines()]
     head = ("HOST", "STATUS", "OK", "CHANGED", "FAILED", "SKIPPED", "IGNORED", "SNAPSHOT")
@@ -108,7 +110,7 @@ def failed_everywhere(store: Store, message: str) -> tuple[int, OperationFailed]
     run.step(0, "playbook", StepStatus.FAILED, detail="update failed on every host")
     hosts = ("web01", "web02", "web03")
     results = [result(host, HostStatus.FAILED, "Restart nginx", message) for host in hosts]
-    store.recorder.finish_hosts(run.id, [(each, None) for each in results])
+    run.hosts(*results)
     headline = "update failed on every host"
     error = OperationFailed(
         f"{headline}: {full_reasons(results)}",
@@ -177,7 +179,7 @@ def test_many_different_reasons_are_a_line_each(
     run = begin(store)
     hosts = [f"web{number:02}" for number in range(1, 13)]
     results = [result(host, HostStatus.FAILED, "Try", f"{host} {LONG}") for host in hosts]
-    store.recorder.finish_hosts(run.id, [(each, None) for each in results])
+    run.hosts(*results)
     run.end(RunStatus.FAILED)
     ended(store, run.id)
     out, _ = capsys.readouterr()
@@ -189,7 +191,7 @@ def test_what_a_playbook_printed_can_be_read_again(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = begin(store)
-    store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
+    run.hosts(result("web01", HostStatus.SUCCESS))
     run.end(RunStatus.SUCCESS)
     ended(store, run.id, told=Told(printed=True))
     assert capsys.readouterr().err == "Read it again: diaken history output 1\n"
@@ -210,7 +212,7 @@ def canceled_run(store: Store) -> tuple[int, Canceled]:
         stopped,
         result("web04", HostStatus.SKIPPED),
     ]
-    store.recorder.finish_hosts(run.id, [(each, None) for each in results])
+    run.hosts(*results)
     run.end(RunStatus.CANCELED, error.as_json())
     return run.id, error
 
@@ -300,7 +302,7 @@ def test_quiet_tells_of_failures_only(store: Store, capsys: pytest.CaptureFixtur
 
 def test_what_went_well_needs_no_advice(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     run = begin(store, at=begin(store).at + timedelta(hours=1))
-    store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
+    run.hosts(result("web01", HostStatus.SUCCESS))
     run.end(RunStatus.SUCCESS)
     ended(store, run.id)
     out, err = capsys.readouterr()

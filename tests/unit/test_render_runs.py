@@ -38,13 +38,15 @@ def test_a_playbook_run_is_as_in_the_contract(store: Store) -> None:
     document = partial_run(store)
     assert list(document) == [
         *("id", "kind", "target_type", "target", "environment", "playbook", "status", "trigger"),
-        *("task", "user", "error", "leftovers", "started_at", "finished_at", "duration_seconds"),
-        *("without_snapshot", "steps", "totals", "hosts"),
+        *("task", "user", "node", "error", "leftovers", "started_at", "finished_at"),
+        *("duration_seconds", "paused_until", "without_snapshot", "steps", "totals", "hosts"),
     ]
     assert document["duration_seconds"] == 250.1
     assert document["started_at"] == "2024-11-24T03:00:00Z"
     assert document["steps"][0] == {
+        "id": 1,
         "name": "snapshot",
+        "batch": None,
         "status": "success",
         "started_at": "2024-11-24T03:00:00Z",
         "finished_at": "2024-11-24T03:01:00Z",

@@ -7,8 +7,7 @@ import pytest
 
 from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.services.ansible.catalog import find
-from diaken_cli.services.ansible.repository import Repository, configuration, repository
-from diaken_cli.services.ansible.setting_owners import owner
+from diaken_cli.services.ansible.repository import Repository, configuration, owner, repository
 from diaken_cli.services.ansible.setting_table import TOPICS, Owner
 
 ROLES = "[defaults]\nroles_path = roles\n"

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.run.options import GivenOptions, understand
-from diaken_cli.actions.run.retry import repeated, retried_options
+from diaken_cli.actions.run.options import GivenOptions, repeated, retried_options, understand
 from diaken_cli.actions.validate import Reader
 from diaken_cli.words import RunOptions, to_stored
 

@@ -13,13 +13,11 @@ from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import headline, show_quietly
 from diaken_cli.store import Store
-from diaken_cli.store.runs import RunDetail, RunFilter, SnapshotRecord
+from diaken_cli.store.run_records import RunDetail, RunFilter
 from diaken_cli.words import (
     HostStatus,
     RunKind,
     RunStatus,
-    SnapshotAction,
-    SnapshotStatus,
     TargetType,
 )
 from tests.seeding import begin, result
@@ -40,17 +38,9 @@ def a_run(
     """A run that was to take snapshots; `snapshots` has an error for each that was not taken."""
     run = begin(store, request={"snapshot": True})
     for host, why in snapshots.items():
-        ref, how = ("snap-1", SnapshotStatus.SUCCESS) if why is None else (None, "failed")
-        store.recorder.add_snapshot(
-            run.id,
-            SnapshotRecord(host, "Before executing update", SnapshotStatus(how), ref, why),
-            action=SnapshotAction.CREATE,
-            vcenter="main",
-            vm_uuid=None,
-            now=run.at,
-        )
-    results = [(result(name, *how), None) for name, how in hosts.items()]
-    store.recorder.finish_hosts(run.id, results)
+        ref = "snap-1" if why is None else None
+        run.snapshot(host, ref, why, name="Before executing update")
+    run.hosts(*(result(name, *how) for name, how in hosts.items()))
     run.end(status, error)
     found = store.history.find(run.id)
     assert found is not None
@@ -163,7 +153,7 @@ def test_the_list_counts_the_snapshots_that_were_asked_for(store: Store) -> None
     revert = begin(
         store, RunKind.SNAPSHOT, playbook=None, request={"action": "revert", "snapshot": "before"}
     )
-    store.recorder.finish_hosts(revert.id, [(result("web01", *good("web01")["web01"]), None)])
+    revert.hosts(result("web01", *good("web01")["web01"]))
     revert.end(RunStatus.SUCCESS)
     rows = [history.run_as_text_row(each) for each in store.history.select(RunFilter())]
     shown = history.columns(Console(file=io.StringIO()), rows)["SNAPSHOTS"]
@@ -173,7 +163,7 @@ def test_the_list_counts_the_snapshots_that_were_asked_for(store: Store) -> None
 
 def test_a_deploy_is_not_counted_by_hosts(store: Store) -> None:
     run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
-    store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
+    run.hosts(result("web01", HostStatus.SUCCESS))
     run.end(RunStatus.FAILED)
     (row,) = map(history.run_as_text_row, store.history.select(RunFilter()))
     assert history.columns(Console(file=io.StringIO()), [row])["OK/HOSTS"](row) is None

@@ -3,6 +3,7 @@
 import codecs
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from diaken_cli.actions.stopping import Stop
 from diaken_cli.errors import Canceled, DiakenError, StoppedBySignal, message_of
+from diaken_cli.signals import NAMES, Signals
+from diaken_cli.stop import Stop
 
 CODEC = "stopped-in-a-codec"
 
@@ -57,6 +59,21 @@ def test_a_fault_without_words_is_told_by_its_type() -> None:
     assert message_of(ValueError("no size")) == "no size"
 
 
+@contextmanager
+def handling() -> Iterator[Stop]:
+    """A process that carries out a run, for as long as a test needs it."""
+    before = {number: signal.getsignal(number) for number in NAMES}
+    hook = sys.unraisablehook
+    try:
+        stop = Stop(Signals().install())
+        with stop.deferred():
+            yield stop
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def send_soon() -> None:
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
@@ -70,22 +87,22 @@ def look_and_go_on() -> None:
 
 def test_what_only_looks_is_broken_by_a_signal_and_says_by_which() -> None:
     began = time.monotonic()
-    with Stop().heeded() as stop:
+    with handling() as stop:
         send_soon()
-        with pytest.raises(Canceled, match="stopped by SIGTERM"), stop.at_once():
+        with pytest.raises(Canceled, match="stopped by SIGTERM"), stop.interruptible():
             look_and_go_on()
     assert time.monotonic() - began < 10
 
 
 def test_no_look_begins_once_a_stop_was_asked_for() -> None:
-    with Stop().heeded() as stop:
+    with handling() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        with pytest.raises(Canceled, match="stopped by SIGTERM"), stop.at_once():
+        with pytest.raises(Canceled, match="stopped by SIGTERM"), stop.interruptible():
             raise AssertionError("it began")
 
 
 def test_undoing_looks_until_somebody_insists() -> None:
-    with Stop().heeded() as stop:
+    with handling() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        with stop.at_once(stop.insisted):
+        with stop.interruptible(stop.forced):
             time.sleep(0.01)

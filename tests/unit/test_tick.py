@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import config, liveness, tick, timing
-from diaken_cli.actions.here import node
-from diaken_cli.actions.settling import lock_path
 from diaken_cli.config import places
+from diaken_cli.runs.settle import lock_path
 from diaken_cli.store import Store, migrate
-from diaken_cli.store.claims import Attempt, NewRun
 from diaken_cli.store.records import HostValues
+from diaken_cli.store.runs import Attempt, NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.words import RunKind, RunOptions, TargetType
+from tests.claiming import claim
 
 TICK = ["scheduler", "tick"]
 HOUR = timedelta(hours=1)
@@ -96,8 +96,7 @@ def test_what_is_due_or_running_is_for_the_app(store: Store) -> None:
     assert tick.main(TICK) is None
     store.schedules.pause()
     assert tick.main(TICK) == 0
-    attempt = Attempt(lock="lock", node="here", pid=1)
-    store.schedules.claim(task, attempt, user="root", max_running=9, now=now())
+    assert claim(store, task) is not None
     assert tick.main(TICK) is None, "it may have died"
 
 
@@ -107,13 +106,14 @@ def test_a_run_that_lives_is_none_of_its_business_and_one_that_died_is(store: St
         kind=RunKind.PLAYBOOK, target_type=TargetType.HOST, target="web01", request={}, user="root"
     )
     with liveness.hold(lock):
-        begun = store.claims.begin(new, Attempt(lock="lock", node=node(), pid=1), now())
+        attempt = Attempt(lock="lock", node="named so then", pid=1)
+        begun = store.runs.begin(lambda: Selection(new), attempt, now())
         assert tick.main(TICK) == 0
     assert tick.main(TICK) is None
     with liveness.hold(lock):
         lock.write_text("4194305\n")  # more than any process has
         assert tick.main(TICK) is None, "only Ansible is left of it"
-    store.claims.interrupt(begun.id, "lock", now())
+    store.dead_runs.interrupt(begun.id, "lock", now())
     assert tick.main(TICK) == 0
 
 
@@ -121,9 +121,8 @@ def test_what_a_run_left_on_its_hosts_is_for_the_app(store: Store) -> None:
     new = NewRun(
         kind=RunKind.PLAYBOOK, target_type=TargetType.HOST, target="web01", request={}, user="root"
     )
-    begun = store.claims.begin(new, Attempt(lock="lock", node="another", pid=1), now())
-    assert tick.main(TICK) == 0, "a run of another machine"
-    store.claims.interrupt(begun.id, "lock", now(), remains=True)
+    begun = store.runs.begin(lambda: Selection(new), Attempt(lock="lock", node="a", pid=1), now())
+    store.dead_runs.interrupt(begun.id, "lock", now(), remains=True)
     assert tick.main(TICK) is None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from diaken_cli.actions.deploy.world import playbook_variables
+from diaken_cli.actions.deploy.deploy import playbook_variables
 from diaken_cli.actions.playbook import refusal
 from diaken_cli.config import Config
 from diaken_cli.errors import DiakenError, Mistake, NotFound

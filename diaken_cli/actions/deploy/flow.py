@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from diaken_cli.actions import journal
-from diaken_cli.actions.deploy import identity, ownership, reuse
+from diaken_cli.actions.deploy import ownership, reuse
+from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.planning import REUSED, checked
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
-from diaken_cli.actions.deploy.world import Deploy
-from diaken_cli.actions.here import account, now
-from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import recorded
+from diaken_cli.actions.deploy.steps.activate import take_identity_off
+from diaken_cli.caller import account
+from diaken_cli.context import Context
 from diaken_cli.errors import (
     Canceled,
     Conflict,
@@ -23,23 +22,23 @@ from diaken_cli.errors import (
 )
 from diaken_cli.events import Emit, RunStarted
 from diaken_cli.requests import DeployRequest
+from diaken_cli.runs import journal
+from diaken_cli.runs.begin import begin
 from diaken_cli.store import Store
-from diaken_cli.store.claims import UNFINISHED, Attempt, Begun, NewRun
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.runs import RunDetail
+from diaken_cli.store.run_records import RunDetail
+from diaken_cli.store.runs import RESUMABLE, Begun, NewRun, Select, Selection
 from diaken_cli.words import RunKind, RunStatus, StepStatus, TargetType, from_stored, to_stored
 
-Statuses = dict[str, StepStatus]
 
-
-def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], None]) -> None:
+def deploy(draft: Draft, context: Context, show: Emit, warn: Callable[[str], None]) -> None:
     """Deploy a VM; a failure or a stop undoes what was done, and is raised.
 
     A request that can't be understood, or that `validate` refuses, is no run.
     """
     request = draft.request
     if request is None or draft.mistakes:
-        request = checked(draft, outside, warn)[0]
+        request = checked(draft, context, warn)[0]
     existing = draft.existing
     new = NewRun(
         kind=RunKind.DEPLOY,
@@ -49,19 +48,18 @@ def deploy(draft: Draft, outside: Outside, show: Emit, warn: Callable[[str], Non
         request=to_stored(request),
         user=account(),
     )
-
-    def begin(attempt: Attempt) -> Begun:
-        return outside.store.claims.begin(new, attempt, now())
-
-    with _working(request, outside, begin, show) as world, _no_run_of_mistakes(world):
+    with (
+        _recorded(request, context, lambda: Selection(new), show) as deploy,
+        _no_run_of_mistakes(deploy),
+    ):
         if existing is None:
-            _go(world, {})
+            _go(deploy, {})
         else:
-            _reuse(world, existing)
+            _reuse(deploy, existing)
 
 
 @contextmanager
-def _no_run_of_mistakes(world: Deploy) -> Iterator[None]:
+def _no_run_of_mistakes(deploy: Deploy) -> Iterator[None]:
     """Withdraw a new run that its first step refuses: nothing was changed, so nothing is recorded.
 
     Meanwhile it was one, so that others could see and stop it. One that was stopped stays, and so
@@ -73,125 +71,130 @@ def _no_run_of_mistakes(world: Deploy) -> Iterator[None]:
         raise
     except DiakenError as error:
         refused = error.code != DiakenError.code
-        if refused and world.recording.last_step == STEPS[0].name:
-            world.recording.withdraw()
+        if refused and deploy.run.last_step == STEPS[0].name:
+            deploy.run.withdraw()
         raise
 
 
-def resume(run_id: int, outside: Outside, show: Emit) -> None:
+def resume(run_id: int, context: Context, show: Emit) -> None:
     """Go on with a deploy from the step that it had reached.
 
     Of one that is a success, all that may be left is to take its identity off the VM.
     """
-    known = outside.store.history.find(run_id)
+    known = context.store.history.find(run_id)
     if known is not None and known.still_marked:
-        identity.take_off(known, outside, show)
+        take_identity_off(known, context, show)
         return
-    detail, request = unfinished(outside.store, run_id)
-    with _taken_up(detail, request, outside, show) as world:
-        _go(world, journal.reached(detail.steps))
+    detail, request = unfinished(context.store, run_id)
+    with _taken_up(detail, request, context, show) as deploy:
+        _go(deploy, journal.reached(detail.steps))
 
 
-def abort(run_id: int, outside: Outside, show: Emit) -> None:
+def abort(run_id: int, context: Context, show: Emit) -> None:
     """Undo what a deploy has left. Raises OperationFailed, or Conflict, where something stays."""
-    detail, request = unfinished(outside.store, run_id)
-    with _taken_up(detail, request, outside, show) as world:
-        world.undoing = True
-        stuck = journal.undo(STEPS, world, _statuses(world))
-        if stuck is not None:
-            said = f"not everything could be undone: {stuck.message}"
-            raise _kind(stuck)(said, code=stuck.code, hint=stuck.hint or _what_next(run_id))
+    detail, request = unfinished(context.store, run_id)
+    with _taken_up(detail, request, context, show) as deploy:
+        deploy.undoing = True
+        left = journal.undo(STEPS, deploy, _statuses(deploy))
+        if left is not None:
+            message = f"not everything could be undone: {left.message}"
+            raise _kind(left)(message, code=left.code, hint=left.hint or _what_next(run_id))
         error = detail.run.error
         # What to do about it was said for what is undone now.
-        world.recording.ends_as(RunStatus.CANCELED, error and error | {"hint": None})
+        deploy.run.ends_as(RunStatus.CANCELED, error and error | {"hint": None})
 
 
 @contextmanager
-def _working(
-    request: DeployRequest, outside: Outside, begin: Callable[[Attempt], Begun], show: Emit
+def _recorded(
+    request: DeployRequest, context: Context, select: Select, show: Emit
 ) -> Iterator[Deploy]:
-    """A recorded run, and the world that its steps work on."""
+    """A recorded run, and what its steps share."""
 
-    def started(run: int) -> RunStarted:
-        return RunStarted(run=run, kind=RunKind.DEPLOY, target=request.name, hosts=(request.name,))
+    def started(begun: Begun) -> RunStarted:
+        name = request.name
+        return RunStarted(run=begun.id, kind=RunKind.DEPLOY, target=name, hosts=(name,))
 
-    with recorded(outside.store, begin, started=started, show=show) as recording:
-        world = Deploy(request, recording, outside.store, outside.config, outside.connect)
+    with begin(context, select, started=started, subscribers=[show]) as run:
+        positions = {step.name: position for position, step in enumerate(STEPS)}
+        deploy = Deploy(request, run, context, positions)
         try:
-            yield world
+            yield deploy
         finally:
-            world.close()
+            deploy.close()
 
 
 @contextmanager
 def _taken_up(
-    detail: RunDetail, request: DeployRequest, outside: Outside, show: Emit
+    detail: RunDetail, request: DeployRequest, context: Context, show: Emit
 ) -> Iterator[Deploy]:
     """The same for a run that ended before it was done, with all that is known of it."""
 
-    def begin(attempt: Attempt) -> Begun:
-        return outside.store.claims.take_up(detail.run.id, attempt)
+    def select() -> Selection:
+        host = context.store.deploys.host(detail.run.id)
+        return Selection(detail.run.id, () if host is None else (host,))
 
-    with _working(request, outside, begin, show) as world:
-        world.facts = {step.name: step.facts for step in detail.steps}
-        yield world
+    with _recorded(request, context, select, show) as deploy:
+        deploy.facts = {step.name: step.facts for step in detail.steps}
+        yield deploy
 
 
-def _reuse(world: Deploy, host: HostRecord) -> None:
+def _reuse(deploy: Deploy, host: HostRecord) -> None:
     """The first step alone: what was asked for is there, and nothing has to be done."""
-    recording, first = world.recording, STEPS[0]
-    recording.begin(0, first.name, first.says(world.request))
+    run, first = deploy.run, STEPS[0]
+    run.begin_step(0, first.name, first.says(deploy.request))
     try:
-        reuse.check_vm(world.request, host, world.vcenter)
+        reuse.check_vm(deploy.request, host, deploy.vcenter)
     except DiakenError as error:
-        recording.end(first.name, StepStatus.FAILED, error.message)
+        run.end_step(0, StepStatus.FAILED, error.message)
         raise
-    recording.end(first.name, StepStatus.SUCCESS, REUSED)
-    if playbooks := world.request.playbooks:
-        said = f"it is there already, so {', '.join(playbooks)} was not run"
-        recording.warn(f"{said}; that is: diaken run host {host.name} {playbooks[0]}")
+    run.end_step(0, StepStatus.SUCCESS, REUSED)
+    if playbooks := deploy.request.playbooks:
+        there = f"it is there already, so {', '.join(playbooks)} was not run"
+        run.warn(f"{there}; that is: diaken run host {host.name} {playbooks[0]}")
 
 
-def _go(world: Deploy, begun: Statuses) -> None:
+def _go(deploy: Deploy, reached: journal.Reached) -> None:
     try:
-        journal.carry_out(STEPS, world, begun)
+        journal.execute(STEPS, deploy, reached)
     except DiakenError as error:
-        if not (world.recording.succeeded and isinstance(error, DatabaseError)):
-            raise _ended(world, error) from error
-        said = "not all that was done after its success could be recorded"
-        world.recording.warn(f"{said}: {error.message}")
+        if not (deploy.run.succeeded and isinstance(error, DatabaseError)):
+            raise _ended(deploy, error) from error
+        message = "not all that was done after its success could be recorded"
+        deploy.run.warn(f"{message}: {error.message}")
     except Exception as fault:
-        raise _ended(world, journal.unexpected(fault)) from fault
+        raise _ended(deploy, journal.unexpected(fault)) from fault
 
 
-def _ended(world: Deploy, error: DiakenError) -> DiakenError:
+def _ended(deploy: Deploy, error: DiakenError) -> DiakenError:
     """Undo, and say in which step what stopped the deploy; mistakes name their options."""
-    if world.recording.succeeded:
+    run = deploy.run
+    if run.succeeded:
         return error
     try:
-        statuses = _statuses(world)
+        statuses = _statuses(deploy)
     except DatabaseError as unreadable:  # it stays, to be taken up when that is fixed
-        last = world.recording.last_step
-        said = f"{last or STEPS[0].name}: {unreadable.message}"
+        last = run.last_step
+        message = f"{last or STEPS[0].name}: {unreadable.message}"
         if last == STEPS[0].name:  # nothing was changed
-            return DatabaseError(said, code=unreadable.code, hint=unreadable.hint)
-        way_out = f"{unreadable.hint} Then: {_what_next(world.recording.id)}"
-        return OperationFailed(said, code=unreadable.code, hint=way_out)
-    where = world.recording.last_step or next(reversed(statuses), STEPS[0].name)
-    if statuses.get(where) is StepStatus.RUNNING:  # how it ended could not be written then
+            return DatabaseError(message, code=unreadable.code, hint=unreadable.hint)
+        way_out = f"{unreadable.hint} Then: {_what_next(run.id)}"
+        return OperationFailed(message, code=unreadable.code, hint=way_out)
+    where = run.last_step or STEPS[max(statuses, default=0)].name
+    position = deploy.positions[where]
+    if statuses.get(position) is StepStatus.RUNNING:  # how it ended could not be written then
         with suppress(DatabaseError):
-            world.recording.end(where, StepStatus.FAILED, error.message)
-    if "register" not in statuses:  # nothing was changed
+            run.end_step(position, StepStatus.FAILED, error.message)
+    if deploy.positions["register"] not in statuses:  # nothing was changed
         if isinstance(error, InvalidInput):
             return error
         return type(error)(f"{where}: {error.message}", code=error.code, hint=error.hint)
     hint = error.hint
-    if not _taken_back(world, statuses):
-        hint = _what_next(world.recording.id)
+    if not _taken_back(deploy, statuses):
+        hint = _what_next(run.id)
     elif where == "register" and isinstance(error, InvalidInput):
         return error  # another run was first with the name or the address: nothing was changed
-    said = f"{where}: {error.message}"
-    return _kind(error)(said, code=error.code, hint=hint, headline=f"{where}: {error.headline}")
+    message = f"{where}: {error.message}"
+    return _kind(error)(message, code=error.code, hint=hint, headline=f"{where}: {error.headline}")
 
 
 def _kind(error: DiakenError) -> type[DiakenError]:
@@ -201,15 +204,15 @@ def _kind(error: DiakenError) -> type[DiakenError]:
     return Conflict if error.code == ownership.AMBIGUOUS else OperationFailed
 
 
-def _taken_back(world: Deploy, statuses: Statuses) -> bool:
+def _taken_back(deploy: Deploy, reached: journal.Reached) -> bool:
     """Undo what was done, unless somebody wants it kept; whether nothing is left."""
-    world.undoing = True
-    if world.recording.stop.insisted():
+    deploy.undoing = True
+    if deploy.run.stop.forced():
         return False
-    if world.request.keep_on_failure:
-        journal.dismiss(STEPS, world, statuses)
+    if deploy.request.keep_on_failure:
+        journal.dismiss(STEPS, deploy, reached)
         return False
-    return journal.undo(STEPS, world, statuses) is None
+    return journal.undo(STEPS, deploy, reached) is None
 
 
 def unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
@@ -220,7 +223,12 @@ def unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
     run = detail.run
     if run.kind is not RunKind.DEPLOY:
         raise Conflict(f"run {run_id} is a {run.kind} run, not a deploy")
-    if run.status not in UNFINISHED or not (run.leftovers or run.status is RunStatus.INTERRUPTED):
+    if detail.still_marked:
+        raise Conflict(
+            f"run {run_id} is a success: nothing of it is undone",
+            hint=f"Its VM still bears the run's identity: diaken deploy resume {run_id}",
+        )
+    if run.status not in RESUMABLE or not (run.leftovers or run.status is RunStatus.INTERRUPTED):
         raise Conflict(
             f"run {run_id} ({run.status}) has left nothing to take up or to undo",
             hint=f"See: diaken history show {run_id}",
@@ -228,10 +236,10 @@ def unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
     return detail, from_stored(DeployRequest, run.request)
 
 
-def _statuses(world: Deploy) -> Statuses:
-    """How the steps stand in the database, in their order."""
-    detail = world.store.history.find(world.recording.id)
-    return {} if detail is None else {step.name: step.status for step in detail.steps}
+def _statuses(deploy: Deploy) -> journal.Reached:
+    """How the steps stand in the database."""
+    detail = deploy.context.store.history.find(deploy.run.id)
+    return {} if detail is None else journal.as_recorded(detail.steps)
 
 
 def _what_next(run_id: int) -> str:

@@ -8,8 +8,8 @@ from diaken_cli.actions.deploy import check, reuse
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.steps import STEPS
 from diaken_cli.actions.deploy.steps.provision import playbooks
-from diaken_cli.actions.outside import Outside
 from diaken_cli.config import SshConfig
+from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, InvalidInput, Unreachable
 from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.placement import Placement
@@ -33,14 +33,14 @@ class Plan:
     esxi_host: str | None = None
 
 
-def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> Plan:
+def plan(draft: Draft, context: Context, warn: Callable[[str], None]) -> Plan:
     """Check everything and change nothing: the steps, and what they would do.
 
     Raises InvalidInput with all the mistakes, or what connecting to the vCenter raises.
     """
-    request, placement = checked(draft, outside, warn)
+    request, placement = checked(draft, context, warn)
     if draft.existing is not None:
-        with outside.connect(request.vcenter) as vcenter:
+        with context.connect(request.vcenter) as vcenter:
             reuse.check_vm(request, draft.existing, vcenter)
         reused = ((STEPS[0].name, REUSED),)
         return Plan(reused, reused)
@@ -51,13 +51,13 @@ def plan(draft: Draft, outside: Outside, warn: Callable[[str], None]) -> Plan:
     return Plan(
         _steps(placed),
         _steps(replace(request, **unplaced)),
-        chosen(placed, placement, outside.config.ssh),
+        chosen(placed, placement, context.config.ssh),
         placement.esxi_host_name,
     )
 
 
 def checked(
-    draft: Draft, outside: Outside, warn: Callable[[str], None]
+    draft: Draft, context: Context, warn: Callable[[str], None]
 ) -> tuple[DeployRequest, Placement | None]:
     """The request, when nothing at all is wrong with it, and where its VM goes.
 
@@ -66,16 +66,16 @@ def checked(
     mistakes = list(draft.mistakes)
     request, placement = draft.request, None
     if request is not None and draft.existing is None:
-        names = [vcenter.name for vcenter in outside.store.inventory.vcenters()]
+        names = [vcenter.name for vcenter in context.store.inventory.vcenters()]
         try:
-            with outside.connect(request.vcenter) as vcenter:
+            with context.connect(request.vcenter) as vcenter:
                 placement, found = check.placement_and_mistakes(
                     request,
                     vcenter,
                     others=[name for name in names if name != request.vcenter],
-                    connect=outside.connect,
-                    store=outside.store,
-                    config=outside.config,
+                    connect=context.connect,
+                    store=context.store,
+                    config=context.config,
                     warn=warn,
                 )
             mistakes += found

@@ -15,11 +15,11 @@ from diaken_cli.config import Config
 from diaken_cli.errors import OperationFailed
 from diaken_cli.services import cron, programs
 from diaken_cli.store import Store
-from diaken_cli.store.runs import RunFilter, RunRecord
+from diaken_cli.store.run_records import RunFilter, RunRecord
 from diaken_cli.text import listed
 from diaken_cli.words import RunKind, RunStatus
 
-ENDINGS = (RunStatus.INTERRUPTED, RunStatus.FAILED, RunStatus.CANCELED)
+ENDINGS = (RunStatus.INTERRUPTED, RunStatus.FAILED, RunStatus.CANCELED, RunStatus.SUCCESS)
 MAX_RUNS = 200  # of each ending, the newest
 STEP_LEAVES = {"register": "the host", "clone": "the VM"}
 INSTALL = "diaken scheduler install --yes"
@@ -45,7 +45,12 @@ def check_runs(store: Store) -> Iterable[Finding]:
 
 def _check_run(run: RunRecord) -> Iterable[Finding]:
     check = Check("runs", f"run {run.id}")
-    if run.leftovers:
+    if run.leftovers and run.status is RunStatus.SUCCESS:
+        yield check.warning(
+            f"the VM of the deploy of {run.target} still bears the run's identity",
+            f"diaken deploy resume {run.id}",
+        )
+    elif run.leftovers:
         left = listed([STEP_LEAVES.get(step.name, step.name) for step in run.leftovers])
         yield check.warning(
             f"the deploy of {run.target} is {run.status}, and has left {left}",

@@ -10,8 +10,8 @@ from diaken_cli.actions.doctor import activity, connections, database, local_fil
 from diaken_cli.actions.doctor.findings import Check, Finding, Health, Look, Skipped, run_checks
 from diaken_cli.actions.password_variables import withhold
 from diaken_cli.actions.playbook import ssh_settings
-from diaken_cli.actions.settling import reap
 from diaken_cli.config import Config
+from diaken_cli.runs.settle import reap
 from diaken_cli.store import Store
 
 SECONDS = 60.0

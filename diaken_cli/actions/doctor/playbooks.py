@@ -18,7 +18,7 @@ from diaken_cli.actions.trusted import tree
 from diaken_cli.errors import AnsibleNotStarted, NotFound
 from diaken_cli.services.ansible import bounded_yaml, catalog
 from diaken_cli.services.ansible.repository import configuration
-from diaken_cli.services.ansible.version import LEAST, installed
+from diaken_cli.services.ansible.syntax import LEAST, installed
 from diaken_cli.store import Store
 from diaken_cli.trust import Exposure, Who
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from diaken_cli.actions import validate
 from diaken_cli.actions.hosts import Places, places
-from diaken_cli.actions.importing.candidates import Source
+from diaken_cli.actions.importing.candidates import Action, Plan, Source
 from diaken_cli.actions.importing.plan import plan
-from diaken_cli.actions.importing.rows import Action, Plan
 from diaken_cli.actions.inventory import by_name, keep_hosts_file
 from diaken_cli.errors import InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit

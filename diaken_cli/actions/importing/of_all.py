@@ -9,8 +9,7 @@ the groups that are made and part of no other, as what is said of groups, and wh
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diaken_cli.actions.importing.candidates import Source
-from diaken_cli.actions.importing.rows import Row, same
+from diaken_cli.actions.importing.candidates import Row, Source, same
 from diaken_cli.store.importing import FirstVariables, NewGroup
 from diaken_cli.store.records import EnvironmentRecord
 from diaken_cli.text import listed

@@ -1,43 +1,46 @@
 """A playbook on the hosts of a target: the steps, and what the results on the hosts come to."""
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from diaken_cli.actions import journal, playbook
-from diaken_cli.actions.here import account, now
-from diaken_cli.actions.journal import Facts, GoOn, Step
-from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import Recording, recorded
-from diaken_cli.actions.run import causes
+from diaken_cli.actions import playbook
+from diaken_cli.actions.run import summary
 from diaken_cli.actions.run.summary import (
     MOST_NAMES,
     NO_SNAPSHOT,
     by_reason,
 )
-from diaken_cli.actions.run.targets import RunTarget, narrowed
+from diaken_cli.actions.run.targets import RunRequest, active_hosts, narrowed
+from diaken_cli.caller import account
 from diaken_cli.config import Config
+from diaken_cli.context import Context
 from diaken_cli.errors import (
     AnsibleNotStarted,
     Canceled,
     Conflict,
-    Locked,
     NotFound,
     OperationFailed,
 )
-from diaken_cli.events import Emit, HostFinished, RunStarted
+from diaken_cli.events import Emit, RunStarted
+from diaken_cli.outcome import status_of_hosts
+from diaken_cli.runs import journal
+from diaken_cli.runs.active import ActiveRun
+from diaken_cli.runs.begin import begin
+from diaken_cli.runs.journal import Facts, GoOn, Step
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Attempt, Begun, NewRun
 from diaken_cli.store.records import HostRecord
+from diaken_cli.store.runs import Begun, NewRun, Selection
+from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.text import listed
 from diaken_cli.words import (
-    HostResult,
     HostStatus,
     RunKind,
     RunOptions,
     RunStatus,
     TargetType,
+    Trigger,
     to_stored,
 )
 
@@ -45,26 +48,12 @@ MOST_EXCLUDED = 3  # hosts that are named in the way out
 
 
 @dataclass(frozen=True)
-class RunRequest:
-    """A playbook to run on the hosts of a target; `only` are those to retry, None is all."""
-
-    target: RunTarget
-    playbook: str
-    options: RunOptions
-    only: Collection[str] | None = None
-
-    def on(self, hosts: Sequence[HostRecord]) -> "RunRequest":
-        """The same, on these hosts of the target."""
-        return replace(self, target=replace(self.target, hosts=tuple(hosts)))
-
-
-@dataclass(frozen=True)
 class PlaybookRun:
-    """What the steps of one run work on; `checked`: Ansible was asked about the playbook before."""
+    """What the steps of one run share; `checked`: Ansible was asked about the playbook before."""
 
     request: RunRequest
-    recording: Recording
-    outside: Outside
+    run: ActiveRun
+    context: Context
     checked: bool = False
 
 
@@ -78,23 +67,23 @@ def plan(request: RunRequest) -> list[tuple[str, str]]:
     return [(step.name, step.says(request)) for step in steps(request)]
 
 
-def check(request: RunRequest, outside: Outside) -> None:
+def check(request: RunRequest, context: Context) -> None:
     """Raise the error with which the run would end, as far as it is known before it begins.
 
     No vCenter is asked; Ansible is, which takes a second or two.
     """
-    _check_snapshots(request, outside.config)
-    _check_playbook(request, outside, lambda: False)
+    _check_snapshots(request, context.config)
+    _check_playbook(request, context, lambda: False)
 
 
-def _check_playbook(request: RunRequest, outside: Outside, should_stop: Callable[[], bool]) -> None:
+def _check_playbook(request: RunRequest, context: Context, should_stop: Callable[[], bool]) -> None:
     """Raise AnsibleNotStarted where Ansible would not start the playbook."""
     playbook.check_start(
         request.playbook,
         request.target.hosts,
         request.options,
-        outside.store,
-        outside.config,
+        context.store,
+        context.config,
         should_stop,
     )
 
@@ -112,7 +101,7 @@ def _check_snapshots(request: RunRequest, config: Config) -> None:
         raise _no_snapshot(request, missing, "the run would not start")
 
 
-def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -> RunStatus:
+def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -> RunStatus:
     """Run the playbook and record it: `success`, or `partial` where some hosts failed.
 
     `wait` is for how many seconds hosts that another run holds are waited for; the hosts are those
@@ -121,12 +110,36 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
     succeeded: OperationFailed, TimedOut, Canceled; AnsibleNotStarted where Ansible can't start the
     playbook, AccessError where others can change it: no run is recorded then.
     """
-    playbook.refuse_exposed(request.playbook, request.options, outside.config)
-    checked = playbook.should_be_checked(request.playbook, request.options, outside.config)
+    playbook.refuse_exposed(request.playbook, request.options, context.config)
+    checked = playbook.should_be_checked(request.playbook, request.options, context.config)
     if checked:
-        _check_playbook(request, outside, lambda: False)
+        _check_playbook(request, context, lambda: False)
+
+    def select() -> Chosen:
+        chosen = request.on(_chosen(context.store, request))
+        return chosen, new_run(chosen)
+
+    def before_waiting() -> None:
+        # Nobody waits an hour to hear of a missing role, nor tries again for it.
+        if not checked:
+            _check_playbook(request, context, lambda: False)
+
+    with recorded(
+        context, select, show, wait=wait, before_waiting=before_waiting, checked=checked
+    ) as flow:
+        try:
+            journal.execute(steps(flow.request), flow, {})
+        except AnsibleNotStarted:
+            if not request.options.snapshot:
+                flow.run.withdraw()
+            raise
+        return flow.run.ending
+
+
+def new_run(request: RunRequest, task: TaskRecord | None = None) -> NewRun:
+    """What is recorded of a run; `task` is the scheduled one whose moment it carries out."""
     target = request.target
-    new = NewRun(
+    return NewRun(
         kind=RunKind.PLAYBOOK,
         target_type=target.type,
         target=target.name,
@@ -135,58 +148,38 @@ def run(request: RunRequest, outside: Outside, show: Emit, *, wait: float = 0) -
         playbook=request.playbook,
         request=to_stored(request.options),
         user=account(),
+        trigger=Trigger.MANUAL if task is None else Trigger.SCHEDULE,
+        scheduled_task_id=None if task is None else task.id,
+        due_at=None if task is None else task.due_at,
     )
 
-    attempts = 0
 
-    def begin(attempt: Attempt) -> tuple[Begun, RunRequest]:
-        nonlocal attempts
-        attempts += 1
-        try:
-            begun, hosts = outside.store.claims.begin_on_target(
-                new, lambda active: _chosen(outside.store, request.on(active)), attempt, now()
-            )
-        except Locked:
-            # Nobody waits an hour to hear of a missing role, nor tries again for it.
-            if attempts == (2 if wait else 1) and not checked:
-                _check_playbook(request, outside, lambda: False)
-            raise
-        return begun, request.on(hosts)
-
-    with carrying_out(outside, begin, show, wait=wait, checked=checked) as world:
-        try:
-            journal.carry_out(steps(request), world, {})
-        except AnsibleNotStarted:
-            if not request.options.snapshot:
-                world.recording.withdraw()
-            raise
-        return world.recording.ending
-
-
-def _chosen(store: Store, request: RunRequest) -> Sequence[HostRecord]:
-    """The hosts that are left of a target's active ones. Raises where there are none.
+def _chosen(store: Store, request: RunRequest) -> tuple[HostRecord, ...]:
+    """The hosts of a target as they are now, but for what narrows them. Raises where none is left.
 
     Nor is a host run on that was moved to another environment since it was named.
     Those to retry were narrowed when they were named; what the earlier run was limited to may name
     hosts that are gone.
     """
-    if not request.target.hosts and request.target.type is TargetType.HOST:
-        _refuse_removed(store, request.target.name)
+    target = request.target
+    request = request.on(active_hosts(store, target.type, target.id))
+    if not request.target.hosts and target.type is TargetType.HOST:
+        _refuse_removed(store, target.name)
     refuse_without_hosts(request)
-    place = request.target.environment
     for host in request.target.hosts:
-        if place not in (None, host.environment):
+        if target.environment not in (None, host.environment):
             raise Conflict(
-                f"host {host.name} was moved from {place} to {host.environment} meanwhile",
+                f"host {host.name} was moved from {target.environment} to {host.environment}"
+                " meanwhile",
                 code="changed",
                 hint="Where it is meant there, too, say so again.",
             )
     options = request.options
     if request.only is not None:
         options = replace(options, limit=None, exclude=())
-    target = narrowed(store, request.target, options, request.only, strict=False)
-    refuse_without_hosts(replace(request, target=target))
-    return target.hosts
+    narrow = narrowed(store, request.target, options, request.only, strict=False)
+    refuse_without_hosts(replace(request, target=narrow))
+    return narrow.hosts
 
 
 def _refuse_removed(store: Store, host: str) -> None:
@@ -210,90 +203,84 @@ def refuse_without_hosts(request: RunRequest) -> None:
     )
 
 
+Chosen = tuple[RunRequest, NewRun]
+"""What is to be done, on the hosts that there are as they are locked, and its record."""
+
+
 @contextmanager
-def carrying_out(
-    outside: Outside,
-    begin: Callable[[Attempt], tuple[Begun, RunRequest]],
+def recorded(
+    context: Context,
+    select: Callable[[], Chosen],
     show: Emit,
     *,
     wait: float = 0,
+    before_waiting: Callable[[], None] = lambda: None,
     checked: bool = False,
 ) -> Iterator[PlaybookRun]:
-    """A recorded run; a host that it did not get to is `skipped`, whatever ended it.
+    """A recorded run; a host that it did not get to is `skipped`, whatever ended it."""
+    chosen: list[RunRequest] = []
 
-    `begin` also says what is to be done: the hosts of a scheduled group are known only when they
-    are locked.
-    """
-    begun: list[RunRequest] = []
+    def selection() -> Selection:
+        request, new = select()
+        chosen[:] = [request]
+        return Selection(new, request.target.hosts)
 
-    def note(attempt: Attempt) -> Begun:
-        run, request = begin(attempt)
-        begun.append(request)
-        return run
-
-    def started(number: int) -> RunStarted:
-        target = begun[0].target
+    def started(begun: Begun) -> RunStarted:
+        (request,) = chosen
         return RunStarted(
-            run=number,
+            run=begun.id,
             kind=RunKind.PLAYBOOK,
-            target=target.name,
-            hosts=tuple(host.name for host in target.hosts),
-            playbook=begun[0].playbook,
-            check=begun[0].options.check,
+            target=request.target.name,
+            hosts=tuple(host.name for host in begun.hosts),
+            playbook=request.playbook,
+            check=request.options.check,
         )
 
-    with recorded(outside.store, note, started=started, show=show, wait=wait) as recording:
-        hosts = begun[0].target.hosts
-        for host in hosts:
-            recording.knows_host(host.name, host.id)
+    with begin(
+        context,
+        selection,
+        started=started,
+        subscribers=[show],
+        wait=wait,
+        before_waiting=before_waiting,
+    ) as run:
         try:
-            yield PlaybookRun(begun[0], recording, outside, checked)
+            yield PlaybookRun(chosen[0], run, context, checked)
         finally:
-            canceled = isinstance(sys.exception(), Canceled)
-            for host in () if recording.withdrawn else hosts:
-                if not recording.has_result(host.name):
-                    skipped = HostResult(host.name, host.ip, HostStatus.SKIPPED)
-                    recording.emit(HostFinished(result=skipped, canceled=canceled))
-
-
-def judge(results: Sequence[HostResult], return_code: int) -> RunStatus:
-    """What the results on the hosts come to, by the contract."""
-    good = [each for each in results if each.status is HostStatus.SUCCESS]
-    if len(good) == len(results):
-        return RunStatus.SUCCESS if return_code == 0 else RunStatus.FAILED
-    return RunStatus.PARTIAL if good else RunStatus.FAILED
+            if not run.withdrawn:
+                run.skip_others(run.hosts, canceled=isinstance(sys.exception(), Canceled))
 
 
 # ── the steps ────────────────────────────────────────────────────────────────────────────────
 
 
-def _snapshot(world: PlaybookRun) -> Facts:
+def _snapshot(flow: PlaybookRun) -> Facts:
     from diaken_cli.actions.snapshots.create import automatic_name, take
     from diaken_cli.actions.snapshots.log import logging
 
-    request, recording, outside = world.request, world.recording, world.outside
-    if not world.checked:
-        _check_playbook(request, outside, recording.stop.requested)
-        recording.stop.check()
-    name = automatic_name(request.playbook, now())
-    required = snapshot_required(request.options, outside.config)
+    request, run, context = flow.request, flow.run, flow.context
+    if not flow.checked:
+        _check_playbook(request, context, run.stop.requested)
+        run.stop.check()
+    name = automatic_name(request.playbook, context.clock())
+    required = snapshot_required(request.options, context.config)
     taken = take(
         request.target.hosts,
         name,
-        f"diaken run {recording.id} by {account()}",
+        f"diaken run {run.id} by {account()}",
         all_or_none=required,
-        store=outside.store,
-        connect=outside.connect,
-        emit=logging(recording.emit, outside.config.snapshots.log_file),
-        stop=recording.stop,
+        store=context.store,
+        connect=context.connect,
+        emit=logging(run.emit, context.config.snapshots.log_file),
+        stop=run.stop,
     )
-    recording.stop.check()
+    run.stop.check()
     if taken.missing:
         if required:
             stay = f"{taken.made} others were taken and stay; " if taken.made else ""
             raise _no_snapshot(request, taken.missing, f"{stay}the playbook was not started")
-        said = f"no snapshot of {by_reason(taken.missing)}; the playbook runs all the same"
-        raise GoOn(said, taken.status)
+        lacking = f"no snapshot of {by_reason(taken.missing)}; the playbook runs all the same"
+        raise GoOn(lacking, taken.status)
     return {"name": name, "made": taken.made}
 
 
@@ -318,31 +305,31 @@ def _no_snapshot(request: RunRequest, missing: Mapping[str, str], outcome: str) 
     )
 
 
-def _playbook(world: PlaybookRun) -> Facts:
-    request, recording, outside = world.request, world.recording, world.outside
-    outcome = playbook.carry_out(
+def _playbook(flow: PlaybookRun) -> Facts:
+    request, run = flow.request, flow.run
+    outcome = playbook.run_playbook(
         request.playbook,
         request.target.hosts,
         request.options,
-        store=outside.store,
-        config=outside.config,
-        recording=recording,
+        context=flow.context,
+        run=run,
     )
-    status = judge(outcome.results, outcome.return_code)
+    status = status_of_hosts(outcome.results, outcome.return_code)
     elsewhere = {
-        each.host: HostStatus.UNREACHABLE if each.unreachable else HostStatus.FAILED
-        for each in outcome.elsewhere
+        host.host: HostStatus.UNREACHABLE if host.unreachable else HostStatus.FAILED
+        for host in outcome.elsewhere
     }
-    recording.note(PLAYBOOK.name, {"return_code": outcome.return_code, "elsewhere": elsewhere})
+    facts: Facts = {"return_code": outcome.return_code, "elsewhere": elsewhere}
     if outcome.return_code == 0 and not outcome.any_task and status is RunStatus.SUCCESS:
-        recording.warn(causes.nothing_ran(request.playbook, request.options))
+        run.warn(summary.nothing_ran(request.playbook, request.options))
+    if status is RunStatus.SUCCESS:
+        return facts
+    run.note_current(facts)
     if status is RunStatus.FAILED:
-        see = f"See: diaken history output {recording.id}"
-        raise causes.failure(request.playbook, outcome, see)
-    recording.ends_as(status, None)
-    if status is RunStatus.PARTIAL:
-        raise GoOn(causes.not_on_all(outcome))
-    return {}
+        see = f"See: diaken history output {run.id}"
+        raise summary.failure(request.playbook, outcome, see)
+    run.ends_as(status, None)
+    raise GoOn(summary.not_on_all(outcome))
 
 
 def _says_snapshot(request: RunRequest) -> str:

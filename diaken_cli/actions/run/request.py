@@ -5,16 +5,18 @@ from pathlib import Path
 
 from diaken_cli import units
 from diaken_cli.actions.inventory import by_name, find_group, find_host
-from diaken_cli.actions.run.flow import RunRequest
-from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE, GivenOptions, understand
-from diaken_cli.actions.run.retry import (
+from diaken_cli.actions.run.options import (
     OPTION,
+    SNAPSHOTS_IN_CHECK_MODE,
+    GivenOptions,
     gone_hosts,
     retried_options,
     retry_narrowing,
     retry_of,
+    understand,
 )
 from diaken_cli.actions.run.targets import (
+    RunRequest,
     RunTarget,
     environment_target,
     group_target,

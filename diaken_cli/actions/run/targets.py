@@ -24,6 +24,20 @@ class RunTarget:
     hosts: tuple[HostRecord, ...]
 
 
+@dataclass(frozen=True)
+class RunRequest:
+    """A playbook to run on the hosts of a target; `only` are those to retry, None is all."""
+
+    target: RunTarget
+    playbook: str
+    options: RunOptions
+    only: Collection[str] | None = None
+
+    def on(self, hosts: Sequence[HostRecord]) -> "RunRequest":
+        """The same, on these hosts of the target."""
+        return replace(self, target=replace(self.target, hosts=tuple(hosts)))
+
+
 def host_target(store: Store, name: str, environment: str | None) -> RunTarget:
     """One host. Raises NotFound, InvalidInput, and Conflict where it is not active."""
     host = find_host(store, name, environment=environment)
@@ -37,6 +51,22 @@ def host_target(store: Store, name: str, environment: str | None) -> RunTarget:
             else f"See: diaken hosts set {host.name} --active",
         )
     return RunTarget(TargetType.HOST, host.id, host.name, host.environment, (host,))
+
+
+def active_hosts(
+    store: Store, target_type: TargetType, target_id: int | None
+) -> tuple[HostRecord, ...]:
+    """The active hosts that a target has now; none where it is gone."""
+    if target_id is None:
+        return ()
+    match target_type:
+        case TargetType.GROUP:
+            found = store.inventory.hosts(group_id=target_id)
+        case TargetType.ENVIRONMENT:
+            found = store.inventory.hosts(environment_id=target_id)
+        case _:
+            found = store.inventory.hosts(host_id=target_id)
+    return tuple(found)
 
 
 def hosts_target(store: Store, names: Sequence[str], environment: str | None) -> RunTarget:

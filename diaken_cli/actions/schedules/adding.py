@@ -8,8 +8,7 @@ from pathlib import Path
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.playbook import check_start
-from diaken_cli.actions.run.options import GivenOptions, understand
-from diaken_cli.actions.run.retry import repeated
+from diaken_cli.actions.run.options import GivenOptions, repeated, understand
 from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrowed
 from diaken_cli.config import Config
 from diaken_cli.errors import InvalidInput, NotFound

@@ -4,12 +4,11 @@ import os
 import select
 import shlex
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.schedules.executing import TakenByAnother, execute
-from diaken_cli.actions.stopping import Stop
+from diaken_cli.context import Context
 from diaken_cli.errors import Canceled, Conflict, DiakenError, unexpected
 from diaken_cli.events import Event
 from diaken_cli.store.tasks import TaskRecord
@@ -76,7 +75,7 @@ class Child:
     answer: int
 
 
-def start(outside: Outside, task: TaskRecord, stop: Stop, others: Collection[Child]) -> Child:
+def start(context: Context, task: TaskRecord, others: Collection[Child]) -> Child:
     """A child of this process: the app is loaded already, and no connection is open."""
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -91,18 +90,18 @@ def start(outside: Outside, task: TaskRecord, stop: Stop, others: Collection[Chi
         for each in (reading, *(other.answer for other in others)):
             os.close(each)
         os.setpgrp()  # a Ctrl-C reaches the tick, which stops each of its children once
-        _tell(writing, *_carry_out(outside, task, stop))
+        _tell(writing, *_execute(context, task))
         status = 0
     finally:
         os._exit(status)
 
 
-def wait(children: Collection[Child], stop: Stop) -> list[Child]:
-    """Wait until a child ends, or a stop is asked for: those that have ended or are about to."""
+def wait(children: Collection[Child], should_stop: Callable[[], bool]) -> list[Child]:
+    """Wait until a child ends, or this is to stop: those that have ended or are about to."""
     poll = select.poll()
     for child in children:
         poll.register(child.answer, select.POLLIN)
-    while not stop.requested():
+    while not should_stop():
         ready = {descriptor for descriptor, _ in poll.poll(PACE * 1000)}
         if ready:
             return [child for child in children if child.answer in ready]
@@ -126,10 +125,10 @@ def hear(child: Child) -> Answer:
             return None
 
 
-def _carry_out(outside: Outside, task: TaskRecord, stop: Stop) -> tuple[str, Happened | None]:
+def _execute(context: Context, task: TaskRecord) -> tuple[str, Happened | None]:
     """What a child says: a word, and what belongs to it; and what it was, where it was begun."""
     try:
-        settled = execute(task, outside, _silent, stop.check)
+        settled = execute(task, context, _silent)
     except (TakenByAnother, Canceled):
         return "taken", None
     except Conflict as conflict:

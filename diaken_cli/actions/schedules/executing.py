@@ -2,31 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from diaken_cli.actions import journal
-from diaken_cli.actions.here import account, now
-from diaken_cli.actions.outside import Outside
+from diaken_cli.actions.history import cancel as cancel_run
 from diaken_cli.actions.playbook import refuse_exposed
-from diaken_cli.actions.run.flow import (
-    RunRequest,
-    carrying_out,
-    refuse_without_hosts,
-    steps,
-)
+from diaken_cli.actions.run.flow import Chosen, new_run, recorded, refuse_without_hosts, steps
 from diaken_cli.actions.run.summary import news, summary
-from diaken_cli.actions.run.targets import RunTarget, narrowed
+from diaken_cli.actions.run.targets import RunRequest, RunTarget, active_hosts, narrowed
 from diaken_cli.actions.schedules.moments import following
-from diaken_cli.errors import InvalidInput
+from diaken_cli.caller import now
+from diaken_cli.context import Context
+from diaken_cli.errors import Conflict, InvalidInput
 from diaken_cli.events import Emit
+from diaken_cli.runs import journal
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Attempt, Begun
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.words import RunStatus, ScheduleStatus
-
-if TYPE_CHECKING:
-    from diaken_cli.store.schedules import Claimed
 
 
 class TakenByAnother(Exception):
@@ -42,42 +33,53 @@ class Settled:
     news: str | None
 
 
-def execute(
-    task: TaskRecord, outside: Outside, show: Emit, check: Callable[[], None]
-) -> Settled | None:
-    """Claim the moment and carry it out, on the hosts that its target has now.
+def execute(task: TaskRecord, context: Context, show: Emit) -> Settled | None:
+    """Claim the moment and carry it out: the task, and the hosts of its target, as they are now.
 
-    None where another process has settled it, and told of it. `check` raises Canceled where a stop
-    was asked for before this run could hear of it. Raises TakenByAnother; Conflict (`locked`,
-    `no_slot`), or whatever else it was because of which nothing was begun.
+    None where another process has settled it, and told of it. Raises TakenByAnother; Conflict
+    (`locked`, `no_slot`), or whatever else it was because of which nothing was begun.
     """
-    store = outside.store
-    begun: list[Claimed] = []
+    store = context.store
+    if not store.schedules.is_due(task):
+        raise TakenByAnother  # seen without waiting for those who write
+    claimed: list[TaskRecord] = []
+    run_id = None
 
-    def begin(attempt: Attempt) -> tuple[Begun, RunRequest]:
-        check()
-        claimed = store.schedules.claim(
-            task,
-            attempt,
-            user=account(),
-            max_running=outside.config.scheduler.max_running,
-            now=now(),
-            choose=lambda current, hosts: chosen(store, current, hosts),
-        )
-        if claimed is None:
-            raise TakenByAnother
-        begun.append(claimed)
-        return claimed.run, _request(claimed.task, claimed.hosts)
+    def select() -> Chosen:
+        current, request = claim(store, task, context.config.scheduler.max_running)
+        claimed[:] = [current]
+        return request, new_run(request, current)
 
     try:
-        with carrying_out(outside, begin, show) as world:
-            refuse_without_hosts(world.request)
-            refuse_exposed(world.request.playbook, world.request.options, outside.config)
-            journal.carry_out(steps(world.request), world, {})
+        with recorded(context, select, show) as flow:
+            run_id = flow.run.id
+            refuse_without_hosts(flow.request)
+            refuse_exposed(flow.request.playbook, flow.request.options, context.config)
+            journal.execute(steps(flow.request), flow, {})
     except Exception:
-        if not begun:
+        if run_id is None:
             raise  # what happens later is recorded in the run, and read back from it
-    return settle(store, begun[0].task, begun[0].run.id)
+    if run_id is None:
+        raise TakenByAnother
+    return settle(store, claimed[0], run_id)
+
+
+def claim(store: Store, task: TaskRecord, max_running: int) -> tuple[TaskRecord, RunRequest]:
+    """The task as it is by now, and what its moment is to do; in the transaction that begins it.
+
+    Where no host is left the run begins without any. Raises TakenByAnother; Conflict where
+    `max_running` scheduled runs go on.
+    """
+    current = store.schedules.find(str(task.id))  # it may have been set to something else
+    if current is None or not store.schedules.is_due(task):
+        raise TakenByAnother
+    if store.schedules.running_count() >= max_running:
+        raise Conflict(
+            f"{max_running} scheduled runs go on, as many as `[scheduler] max_running` has",
+            code="no_slot",
+        )
+    active = active_hosts(store, current.target_type, current.target_id)
+    return current, _request(current, chosen(store, current, active))
 
 
 def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
@@ -87,7 +89,7 @@ def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
     """
     detail = store.history.find(run_id)
     status = RunStatus.INTERRUPTED if detail is None else detail.run.status
-    if status is RunStatus.RUNNING:
+    if status in (RunStatus.RUNNING, RunStatus.PAUSED):
         return None
     error = None
     if detail is not None and detail.run.error is not None:
@@ -104,7 +106,7 @@ def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
     return Settled(run_id, outcome, None if detail is None else news(detail))
 
 
-def chosen(store: Store, task: TaskRecord, hosts: Sequence[HostRecord]) -> Sequence[HostRecord]:
+def chosen(store: Store, task: TaskRecord, hosts: Sequence[HostRecord]) -> tuple[HostRecord, ...]:
     """The hosts that `--limit` and `--exclude` leave; an excluded one may be gone by now."""
     target = RunTarget(
         task.target_type, task.target_id, task.target, task.environment, tuple(hosts)
@@ -118,3 +120,24 @@ def chosen(store: Store, task: TaskRecord, hosts: Sequence[HostRecord]) -> Seque
 def _request(task: TaskRecord, hosts: tuple[HostRecord, ...]) -> RunRequest:
     target = RunTarget(task.target_type, task.target_id, task.target, task.environment, hosts)
     return RunRequest(target, task.playbook, task.options)
+
+
+def cancel_task(
+    store: Store, task: TaskRecord, warn: Callable[[str], None], *, stop: bool
+) -> TaskRecord:
+    """Take a task off the schedule, with `stop` also one that is running: the task as it is then.
+
+    `warn` is told what could not be ended on hosts. Raises Conflict where it is running, or has
+    ended; and what stopping a run raises: its task is canceled with the end of that run all the
+    same.
+    """
+    run = store.schedules.cancel_after_run(task) if stop else None
+    if run is None:
+        return store.schedules.cancel(task)
+    try:
+        cancel_run(store, run, warn)
+    except Conflict as conflict:
+        if conflict.code != "not_running":  # it has just ended by itself
+            raise
+    settle(store, task, run)  # where its own process has not come to it yet
+    return store.schedules.find(str(task.id)) or task

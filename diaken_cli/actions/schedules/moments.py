@@ -1,5 +1,6 @@
 """The next moment of a task: a rule goes on from the one before, never back into an outage."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -101,3 +102,18 @@ def _passed_over(first: datetime, last: datetime) -> str:
     if last > first:
         reason += f"; so were those after it, up to {last.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return reason
+
+
+def lost_zone(task: TaskRecord) -> str | None:
+    """Why a task is not started, and the way out; None where its zone is known."""
+    if not task.zone_is_lost:
+        return None
+    return (
+        f"this machine knows no time zone {task.moment.zone} any more, so it is not started; give"
+        f" it another: diaken schedule set {shlex.quote(task.name)} --timezone ZONE"
+    )
+
+
+def lost_zones(tasks: Iterable[TaskRecord]) -> list[str]:
+    """A line for each of the tasks whose zone is lost."""
+    return [f"{task.name}: {lost}" for task in tasks if (lost := lost_zone(task)) is not None]

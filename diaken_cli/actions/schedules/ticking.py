@@ -7,9 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from diaken_cli import units
-from diaken_cli.actions import remains
-from diaken_cli.actions.here import now
-from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.schedules.children import (
     Blocked,
     Broken,
@@ -20,11 +17,13 @@ from diaken_cli.actions.schedules.children import (
     wait,
 )
 from diaken_cli.actions.schedules.executing import chosen, settle
-from diaken_cli.actions.schedules.moments import following
-from diaken_cli.actions.schedules.zones import lost_zone
-from diaken_cli.actions.settling import reap
-from diaken_cli.actions.stopping import Stop
+from diaken_cli.actions.schedules.moments import following, lost_zone
+from diaken_cli.caller import now
+from diaken_cli.context import Context
 from diaken_cli.errors import ConfigurationError
+from diaken_cli.runs import remains
+from diaken_cli.runs.settle import reap
+from diaken_cli.stop import Stop
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import misfired
 from diaken_cli.words import ScheduleStatus, TargetType
@@ -47,7 +46,7 @@ class Ticked:
         return [each for each in self.moments if each.is_bad]
 
 
-def tick(outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str], None]) -> Ticked:
+def tick(context: Context, tell: Callable[[Happened], None], warn: Callable[[str], None]) -> Ticked:
     """Carry out what is due now, and wait for the end of it.
 
     What becomes due meanwhile, and what can't start yet, is the next tick's, a minute later: so
@@ -60,17 +59,17 @@ def tick(outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str
     Raises Canceled when it is stopped: its children are stopped, too, and have been waited for.
     Raises ConfigurationError where the database refused what a child had to write.
     """
-    work = _Tick(outside, tell, warn)
-    with Stop().heeded() as stop:
+    work = _Tick(context, tell, warn)
+    stop = context.stop
+    with stop.deferred():
         work.settle_dead(stop)
         work.start_what_is_due(stop)
         while work.children and not stop.requested():
-            work.collect(stop)
+            work.collect(stop.requested)
         for pid in work.children:
             os.kill(pid, signal.SIGTERM)
-        patient = Stop()  # each of them ends by itself, undone where it has to be
-        while work.children:
-            work.collect(patient)
+        while work.children:  # each of them ends by itself, undone where it has to be
+            work.collect(lambda: False)
         stop.check()
         work.settle_dead(stop)  # of its own children, too
     if work.broken is not None:
@@ -82,15 +81,15 @@ class _Tick:
     """The children of one tick, and what became of them."""
 
     def __init__(
-        self, outside: Outside, tell: Callable[[Happened], None], warn: Callable[[str], None]
+        self, context: Context, tell: Callable[[Happened], None], warn: Callable[[str], None]
     ) -> None:
         self.ticked = Ticked()
         self._tell = tell
         self._warn = warn
         self.children: dict[int, Child] = {}
         self.broken: str | None = None
-        self._outside = outside
-        self._store = outside.store
+        self._context = context
+        self._store = context.store
 
     def settle_dead(self, stop: Stop) -> None:
         """Account for the moments whose process died: their runs are `interrupted` by now."""
@@ -104,7 +103,7 @@ class _Tick:
     def start_what_is_due(self, stop: Stop) -> None:
         """Begin what is due and may begin; what is too late is missed, with the reason."""
         at = now()
-        obstacles = _Obstacles(self._outside)
+        obstacles = _Obstacles(self._context)
         waiting = self._store.schedules.due(at)
         while waiting and not stop.requested():
             task = waiting.pop(0)
@@ -117,7 +116,7 @@ class _Tick:
                 continue
             obstacle = obstacles.of(task)
             if obstacle is None:
-                child = start(self._outside, task, stop, self.children.values())
+                child = start(self._context, task, self.children.values())
                 self.children[child.pid] = child
                 obstacles.add(task)
             elif obstacle != task.error:
@@ -130,9 +129,9 @@ class _Tick:
         if self._store.notices.tell(f"zone:{task.id}:{task.moment.zone}", now()):
             self._warn(f"{task.name}: {lost}")
 
-    def collect(self, stop: Stop) -> None:
+    def collect(self, should_stop: Callable[[], bool]) -> None:
         """Wait for a child to end, and hear what it says; or until it is time to look again."""
-        for child in wait(self.children.values(), stop):
+        for child in wait(self.children.values(), should_stop):
             del self.children[child.pid]
             match hear(child):
                 case Happened() as happened:
@@ -172,10 +171,10 @@ class _Obstacles:
     It is the claim that decides.
     """
 
-    def __init__(self, outside: Outside) -> None:
-        self._store = outside.store
-        self._most = outside.config.scheduler.max_running
-        self._locked = self._store.claims.locked()
+    def __init__(self, context: Context) -> None:
+        self._store = context.store
+        self._most = context.config.scheduler.max_running
+        self._locked = self._store.runs.locked()
         self._begin_now: set[int] = set()  # the hosts of the children that were just made
         self._slots = self._most - self._store.schedules.running_count()
 

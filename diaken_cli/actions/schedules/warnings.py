@@ -11,9 +11,8 @@ from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import matches_nothing
 from diaken_cli.actions.schedules.adding import GivenTask
 from diaken_cli.actions.schedules.executing import chosen
-from diaken_cli.actions.schedules.moments import next_moments
+from diaken_cli.actions.schedules.moments import lost_zones, next_moments
 from diaken_cli.actions.schedules.status import is_late, last_tick
-from diaken_cli.actions.schedules.zones import lost_zones
 from diaken_cli.config import Config
 from diaken_cli.services.ansible.keys import needs_passphrase
 from diaken_cli.store import Store

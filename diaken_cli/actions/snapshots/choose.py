@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots.run import SnapshotRun, snapshot_run
 from diaken_cli.actions.snapshots.survey import (
@@ -16,6 +15,7 @@ from diaken_cli.actions.snapshots.survey import (
     Survey,
     survey,
 )
+from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit
 from diaken_cli.store.records import HostRecord
@@ -38,7 +38,7 @@ class Choice:
 
 @contextmanager
 def confirmed_run(
-    context: Outside,
+    context: Context,
     target: RunTarget,
     action: SnapshotAction,
     snapshot: str,
@@ -71,7 +71,7 @@ def confirmed_run(
                     refuse,
                     changed_from=before if asked else None,
                     power=action is SnapshotAction.REVERT,
-                    check=run.recording.stop.check,
+                    check=run.active.stop.check,
                 )
             for missing in after.missing:
                 run.failed[missing.host.name] = missing.reason
@@ -79,7 +79,7 @@ def confirmed_run(
 
 
 def _choose(
-    context: Outside,
+    context: Context,
     hosts: Sequence[HostRecord],
     snapshot: str,
     connections: Connections,

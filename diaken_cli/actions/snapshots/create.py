@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from diaken_cli.actions.here import account
-from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots.run import serialized, snapshot_run
@@ -19,11 +17,13 @@ from diaken_cli.actions.snapshots.survey import (
     in_parallel,
     survey,
 )
-from diaken_cli.actions.stopping import Stop
+from diaken_cli.caller import account
+from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, InvalidInput, Mistake
 from diaken_cli.events import Emit, SnapshotFinished, SnapshotWithheld, StepProgressed
 from diaken_cli.services.vsphere import snapshots, tasks
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import listed
@@ -64,7 +64,7 @@ class Taken:
 
 
 def create(
-    context: Outside,
+    context: Context,
     target: RunTarget,
     name: str,
     show: Emit,
@@ -85,11 +85,11 @@ def create(
         taken = take(
             run.hosts,
             name,
-            f"diaken run {run.recording.id} by {account()}",
+            f"diaken run {run.active.id} by {account()}",
             store=context.store,
             connect=context.connect,
             emit=run.emit,
-            stop=run.recording.stop,
+            stop=run.active.stop,
         )
         for missing in taken.without:
             run.miss(missing)

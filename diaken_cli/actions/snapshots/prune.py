@@ -7,10 +7,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from diaken_cli.actions.here import account, now
 from diaken_cli.actions.inventory import by_name, find_group, find_host, find_vcenter
-from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import Recording, recorded
 from diaken_cli.actions.snapshots.log import logging
 from diaken_cli.actions.snapshots.remove import remove_all
 from diaken_cli.actions.snapshots.rows import Row, failures, locked_by, plan
@@ -24,12 +21,16 @@ from diaken_cli.actions.snapshots.survey import (
     survey,
 )
 from diaken_cli.actions.validate import Reader
+from diaken_cli.caller import account
+from diaken_cli.context import Context
 from diaken_cli.errors import VSphereError
 from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
 from diaken_cli.retention import Kept, Policy
+from diaken_cli.runs.active import ActiveRun
+from diaken_cli.runs.begin import begin
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Attempt, Begun, NewRun
 from diaken_cli.store.records import HostRecord
+from diaken_cli.store.runs import Begun, NewRun, Selection
 from diaken_cli.words import (
     HostResult,
     HostStatus,
@@ -45,7 +46,7 @@ EVERYTHING = "all"  # no group has this name: Ansible keeps it for itself
 STEP = "prune"
 
 
-def list_snapshots(context: Outside, hosts: Sequence[HostRecord]) -> list[Row]:
+def list_snapshots(context: Context, hosts: Sequence[HostRecord]) -> list[Row]:
     """Every snapshot of these hosts' VMs, and what prune would do with it.
 
     Raises what asking the vCenter raised where none could be asked.
@@ -92,7 +93,7 @@ def select_hosts(
 
 
 def prune(
-    context: Outside,
+    context: Context,
     show: Emit,
     *,
     older_than: timedelta | None,
@@ -116,7 +117,7 @@ def prune(
         if not dry_run:
             _note_vms(context.store, found)
         if not dry_run and any(row.action is SnapshotAction.REMOVE for row in rows):
-            rows = _carry_out(context, connections, found, rows, logging(show, log_file))
+            rows = _remove(context, connections, found, rows, logging(show, log_file))
     return [*rows, *failures(found)]
 
 
@@ -141,7 +142,7 @@ def _survey(
     )
 
 
-def _plan(context: Outside, found: Survey, older_than: timedelta | None) -> list[Row]:
+def _plan(context: Context, found: Survey, older_than: timedelta | None) -> list[Row]:
     store = context.store
     hours = store.inventory.settings()["snapshot_retention_hours"]
     policy = Policy(
@@ -152,7 +153,7 @@ def _plan(context: Outside, found: Survey, older_than: timedelta | None) -> list
     for machine in found.machines:
         ids[machine.host.vcenter or ""] += [snapshot.id for snapshot in machine.tree.snapshots]
     taken = [store.history.snapshots_taken(name, refs) for name, refs in ids.items()]
-    return plan(found.machines, policy, store.claims.locked(), frozenset().union(*taken))
+    return plan(found.machines, policy, store.runs.locked(), frozenset().union(*taken))
 
 
 def _note_vms(store: Store, found: Survey) -> None:
@@ -166,8 +167,8 @@ def _note_vms(store: Store, found: Survey) -> None:
         store.inventory.note_vms(new)
 
 
-def _carry_out(
-    context: Outside, connections: Connections, found: Survey, rows: Sequence[Row], show: Emit
+def _remove(
+    context: Context, connections: Connections, found: Survey, rows: Sequence[Row], show: Emit
 ) -> list[Row]:
     """Remove, on the hosts that no other run holds and that are what they were; the rows then."""
     store = context.store
@@ -179,26 +180,24 @@ def _carry_out(
         target=EVERYTHING,
         request={"v": 1, "action": STEP},
         user=account(),
-        host_ids=tuple(machine.host.id for machine in machines.values()),
     )
-    held: dict[int, int] = {}
+    kept: dict[str, str] = {}
 
-    def begin(attempt: Attempt) -> Begun:
-        begun, locked = store.claims.begin_with_free(new, attempt, now())
-        held.update(locked)
-        return begun
+    def select() -> Selection:
+        held, inventory = store.runs.locked(), store.inventory.hosts(include_inactive=True)
+        kept.update(left_alone(machines, held, inventory))
+        free = (machine.host for machine in machines.values() if machine.host.id not in held)
+        return Selection(new, tuple(free))
 
-    def started(number: int) -> RunStarted:
+    def started(begun: Begun) -> RunStarted:
         names = tuple(machines)
         return RunStarted(
-            run=number, kind=RunKind.SNAPSHOT, target=EVERYTHING, hosts=names, action=STEP
+            run=begun.id, kind=RunKind.SNAPSHOT, target=EVERYTHING, hosts=names, action=STEP
         )
 
-    with recorded(store, begin, started=started, show=show) as recording:
-        kept = left_alone(machines, held, store.inventory.hosts(include_inactive=True))
-        locked = [machine.host for machine in machines.values() if machine.host.id not in held]
-        recording.begin(0, STEP, f"remove automatic snapshots of {len(locked)} hosts")
-        pruning = _Pruning(recording, [keep(row, kept) for row in rows])
+    with begin(context, select, started=started, subscribers=[show]) as run:
+        run.begin_step(0, STEP, f"remove automatic snapshots of {len(run.hosts)} hosts")
+        pruning = _Pruning(run, [keep(row, kept) for row in rows])
         groups = by_vcenter(
             HostSnapshot(machines[row.host], row.snapshot)
             for row in pruning.rows.values()
@@ -211,11 +210,11 @@ def _carry_out(
                 groups[vcenter],
                 parallel=context.config.snapshots.parallel_removals,
                 done=pruning.note,
-                should_stop=recording.stop.requested,
+                should_stop=run.stop.requested,
             )
 
         in_parallel(of_one_vcenter, list(groups))
-        pruning.finish(locked, kept)
+        pruning.finish(run.hosts, kept)
     return list(pruning.rows.values())
 
 
@@ -263,9 +262,9 @@ def keep(row: Row, kept: Mapping[str, str]) -> Row:
 class _Pruning:
     """What became of the rows; noted from several threads, told one after another."""
 
-    def __init__(self, recording: Recording, rows: Sequence[Row]) -> None:
+    def __init__(self, run: ActiveRun, rows: Sequence[Row]) -> None:
         self.rows = {(row.host, *row.key): row for row in rows}
-        self._recording = recording
+        self._run = run
         self._errors: dict[str, str] = {}
         self._stopped: set[str] = set()  # hosts that were not done when someone stopped it
         self._removed = False
@@ -282,9 +281,9 @@ class _Pruning:
                 self._removed = True
             elif host.name not in self._errors:
                 self._errors[host.name] = error
-                if self._recording.stop.requested():
+                if self._run.stop.requested():
                     self._stopped.add(host.name)
-            self._recording.emit(
+            self._run.emit(
                 SnapshotFinished(
                     action=SnapshotAction.REMOVE,
                     host=host.name,
@@ -302,9 +301,8 @@ class _Pruning:
 
         Raises Canceled.
         """
-        recording = self._recording
+        run = self._run
         for host in sorted(hosts, key=lambda host: host.name):
-            recording.knows_host(host.name, host.id)
             status = HostStatus.SUCCESS
             if host.name in self._errors:
                 status = HostStatus.FAILED
@@ -313,10 +311,10 @@ class _Pruning:
             task = STEP if host.name in self._stopped else None
             message = self._errors.get(host.name) or kept.get(host.name)
             result = HostResult(host.name, host.ip, status, failed_task=task, message=message)
-            recording.emit(HostFinished(result=result, canceled=result.canceled))
-        stopped = recording.stop.requested()
+            run.emit(HostFinished(result=result, canceled=result.canceled))
+        stopped = run.stop.requested()
         ended = StepStatus.FAILED if self._errors or stopped else StepStatus.SUCCESS
-        recording.end(STEP, ended, canceled=stopped)
-        recording.stop.check()
+        run.end_step(0, ended, canceled=stopped)
+        run.stop.check()
         if self._errors:
-            recording.ends_as(RunStatus.PARTIAL if self._removed else RunStatus.FAILED, None)
+            run.ends_as(RunStatus.PARTIAL if self._removed else RunStatus.FAILED, None)

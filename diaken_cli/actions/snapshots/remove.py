@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots.choose import Confirm, confirmed_run, host_names
 from diaken_cli.actions.snapshots.survey import HostSnapshot, by_vcenter, in_parallel
+from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, LoginRefused, Unreachable
 from diaken_cli.events import Emit
 from diaken_cli.services.vsphere import snapshots
@@ -26,7 +26,7 @@ Done = Callable[[HostSnapshot, str | None], None]
 
 
 def remove(
-    context: Outside,
+    context: Context,
     target: RunTarget,
     snapshot: str,
     show: Emit,
@@ -59,7 +59,7 @@ def remove(
                 groups[vcenter],
                 parallel=context.config.snapshots.parallel_removals,
                 done=partial(run.finish, action),
-                should_stop=run.recording.stop.requested,
+                should_stop=run.active.stop.requested,
             )
 
         in_parallel(of_one_vcenter, list(groups))

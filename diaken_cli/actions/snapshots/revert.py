@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from diaken_cli.actions.outside import Outside
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots.choose import Confirm, confirmed_run, host_names, is_on, newer
 from diaken_cli.actions.snapshots.survey import HostSnapshot, by_vcenter, in_parallel
-from diaken_cli.actions.stopping import Stop
+from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError
 from diaken_cli.events import Emit, StepProgressed, Warned
 from diaken_cli.services.ansible import known_hosts
@@ -21,6 +20,7 @@ from diaken_cli.services.vsphere import guest, power, snapshots
 from diaken_cli.services.vsphere.following import Following
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tasks import TaskState
+from diaken_cli.stop import Stop
 from diaken_cli.words import SnapshotAction
 
 TIMEOUT = 1800.0  # seconds for all reverts and power-ons
@@ -29,7 +29,7 @@ POWER_IT_ON = "which was on before: power it on in vCenter"
 
 
 def revert(
-    context: Outside,
+    context: Context,
     target: RunTarget,
     snapshot: str,
     show: Emit,
@@ -59,7 +59,7 @@ def revert(
         forget_key = partial(_forget_key, context=context)
 
         def of_one_vcenter(vcenter: str) -> None:
-            session, stop = connections.session(vcenter), run.recording.stop
+            session, stop = connections.session(vcenter), run.active.stop
             reverts = _Reverts(session, groups[vcenter], run.emit, stop, forget_key)
             reverts.carry_out()
             for item in groups[vcenter]:
@@ -227,7 +227,7 @@ class _Reverts:
 
     def _leave(self) -> None:
         """What runs is not waited for any more."""
-        why = "stopped" if self._stop.insisted() else f"not ended after {TIMEOUT:.0f} s"
+        why = "stopped" if self._stop.forced() else f"not ended after {TIMEOUT:.0f} s"
         for task, item in self._reverting.items():
             stays = f"; its VM stays off, {POWER_IT_ON}" if is_on(item) else ""
             self.errors[item.host.name] = f"{why}; vCenter goes on with it (task {task}){stays}"
@@ -244,7 +244,7 @@ class _Reverts:
             if names:
                 message = f"stopping once they are powered on again: {names}"
                 self._emit(Warned(message=message))
-        return self._stop.insisted()
+        return self._stop.forced()
 
     def _forget(self, item: HostSnapshot) -> None:
         """Its old key came back with the disk, or another one."""
@@ -276,7 +276,7 @@ class _Reverts:
         self._emit(Warned(message=message, host=item.host.name))
 
 
-def _forget_key(item: HostSnapshot, context: Outside) -> None:
+def _forget_key(item: HostSnapshot, context: Context) -> None:
     ssh, host = context.config.ssh, item.host
     path = ssh_settings(context.store, ssh).known_hosts
     known_hosts.forget(path, host.name, host.ip, port=host.port or ssh.port)

@@ -9,7 +9,7 @@ from diaken_cli.actions.snapshots.survey import HostVm, Problem, Survey
 from diaken_cli.errors import DiakenError
 from diaken_cli.retention import Kept, Policy
 from diaken_cli.store import Store
-from diaken_cli.store.runs import RecordedSnapshot
+from diaken_cli.store.run_records import RecordedSnapshot
 from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
 
 OLD = timedelta(hours=72)

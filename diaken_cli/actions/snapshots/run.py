@@ -1,21 +1,23 @@
 """A recorded run on snapshots: its hosts as they are once locked, and what came of it."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from diaken_cli.actions.here import account, now
-from diaken_cli.actions.outside import Outside
-from diaken_cli.actions.recording import Recording, recorded
-from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.run.targets import RunTarget, active_hosts
 from diaken_cli.actions.snapshots.log import logging
 from diaken_cli.actions.snapshots.survey import HostSnapshot, Missing, Problem
+from diaken_cli.caller import account
+from diaken_cli.context import Context
 from diaken_cli.errors import Canceled, Conflict, DiakenError, OperationFailed, message_of
 from diaken_cli.events import Emit, Event, HostFinished, RunStarted, SnapshotFinished
-from diaken_cli.store.claims import Attempt, Begun, NewRun
+from diaken_cli.runs.active import ActiveRun
+from diaken_cli.runs.begin import begin
+from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
+from diaken_cli.store.runs import Begun, NewRun, Selection
 from diaken_cli.words import (
     HostResult,
     HostStatus,
@@ -34,7 +36,7 @@ class SnapshotRun:
     `hosts` are those of its target as they are while it holds their locks.
     """
 
-    recording: Recording
+    active: ActiveRun
     hosts: tuple[HostRecord, ...]
     emit: Emit
     failed: dict[str, str] = field(default_factory=dict)
@@ -48,7 +50,7 @@ class SnapshotRun:
             self.skipped[name] = missing.reason
             return
         self.failed[name] = missing.reason
-        if self.recording.stop.requested():
+        if self.active.stop.requested():
             self.stopped.add(name)
 
     def finish(self, action: SnapshotAction, chosen: HostSnapshot, error: str | None) -> None:
@@ -77,13 +79,13 @@ class SnapshotRun:
         except Canceled:
             raise
         except DiakenError:
-            self.recording.withdraw()
+            self.active.withdraw()
             raise
 
 
 @contextmanager
 def snapshot_run(
-    context: Outside,
+    context: Context,
     target: RunTarget,
     action: SnapshotAction,
     snapshot: str,
@@ -105,56 +107,38 @@ def snapshot_run(
         environment=target.environment,
         request={"v": 1, "action": action, "snapshot": snapshot},
         user=account(),
-        host_ids=tuple(host.id for host in target.hosts),
     )
-    hosts = target.hosts
 
-    def begin(attempt: Attempt) -> Begun:
-        nonlocal hosts
-        begun, hosts = _begin(context, new, target, attempt)
-        return begun
+    def select() -> Selection:
+        return Selection(new, _hosts_now(context.store, target))
 
-    def started(number: int) -> RunStarted:
-        names = tuple(host.name for host in hosts)
+    def started(begun: Begun) -> RunStarted:
+        names = tuple(host.name for host in begun.hosts)
         return RunStarted(
-            run=number, kind=RunKind.SNAPSHOT, target=target.name, hosts=names, action=action
+            run=begun.id, kind=RunKind.SNAPSHOT, target=target.name, hosts=names, action=action
         )
 
-    with recorded(context.store, begin, started=started, show=show, wait=wait) as recording:
-        recording.begin(0, action, f"{action} the snapshot “{snapshot}”")
-        run = SnapshotRun(recording, hosts, serialized(logging(recording.emit, log_file)))
+    with begin(context, select, started=started, subscribers=[show], wait=wait) as active:
+        active.begin_step(0, action, f"{action} the snapshot “{snapshot}”")
+        run = SnapshotRun(active, active.hosts, serialized(logging(active.emit, log_file)))
         try:
-            with run.deciding():
-                _refuse_inactive(hosts)
             yield run
         except BaseException as fault:
-            if not recording.withdrawn:
-                recording.end(action, StepStatus.FAILED, message_of(fault))
+            if not active.withdrawn:
+                active.end_step(0, StepStatus.FAILED, message_of(fault))
             raise
         _settle(run, action)
 
 
-def _begin(
-    context: Outside, new: NewRun, target: RunTarget, attempt: Attempt
-) -> tuple[Begun, tuple[HostRecord, ...]]:
-    """Record the run and lock its hosts; these hosts as they are then."""
-
-    def chosen(active: Sequence[HostRecord]) -> Sequence[HostRecord]:
-        if not active:
-            raise Conflict(
-                f"no active host of {target.type} {target.name} is left", code="inactive"
-            )
-        return active
-
-    claims = context.store.claims
+def _hosts_now(store: Store, target: RunTarget) -> tuple[HostRecord, ...]:
+    """The hosts of a target as they are by now. Raises Conflict where there is none in use."""
     if target.id is not None:
-        return claims.begin_on_target(replace(new, host_ids=()), chosen, attempt, now())
-    begun = claims.begin(new, attempt, now())
-    inventory = {host.id: host for host in context.store.inventory.hosts(include_inactive=True)}
-    return begun, tuple(inventory.get(host.id, host) for host in target.hosts)
-
-
-def _refuse_inactive(hosts: Sequence[HostRecord]) -> None:
+        hosts = active_hosts(store, target.type, target.id)
+    else:
+        inventory = {host.id: host for host in store.inventory.hosts(include_inactive=True)}
+        hosts = tuple(inventory.get(host.id, host) for host in target.hosts)
+    if not hosts:
+        raise Conflict(f"no active host of {target.type} {target.name} is left", code="inactive")
     for host in hosts:
         if not host.active:
             raise Conflict(
@@ -162,24 +146,24 @@ def _refuse_inactive(hosts: Sequence[HostRecord]) -> None:
                 code="inactive",
                 hint=f"See: diaken hosts set {host.name} --active",
             )
+    return hosts
 
 
 def _settle(run: SnapshotRun, action: SnapshotAction) -> None:
     """Tell of each host, and say how the run ends."""
-    recording = run.recording
+    active = run.active
     for host in run.hosts:
-        recording.knows_host(host.name, host.id)
         result = _result(run, host, action)
-        recording.emit(HostFinished(result=result, canceled=result.canceled))
-    stopped = recording.stop.requested()
+        active.emit(HostFinished(result=result, canceled=result.canceled))
+    stopped = active.stop.requested()
     ended = StepStatus.FAILED if run.failed or stopped else StepStatus.SUCCESS
-    recording.end(action, ended, canceled=stopped)
-    recording.stop.check()
+    active.end_step(0, ended, canceled=stopped)
+    active.stop.check()
     if run.failed and len(run.failed) + len(run.skipped) == len(run.hosts):
         name, reason = next(iter(run.failed.items()))
         raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
     if run.failed or run.skipped:
-        recording.ends_as(RunStatus.PARTIAL, None)
+        active.ends_as(RunStatus.PARTIAL, None)
 
 
 def _result(run: SnapshotRun, host: HostRecord, action: SnapshotAction) -> HostResult:

@@ -12,7 +12,7 @@ from diaken_cli.render.report.drawing import draw
 from diaken_cli.render.summary import GOOD, said_of, without
 from diaken_cli.render.timeline import NOT_JUDGED, build_timeline, host_statuses
 from diaken_cli.render.values import Shape, local
-from diaken_cli.store.runs import OutputLine, RunDetail
+from diaken_cli.store.run_records import OutputLine, RunDetail
 from diaken_cli.text import escape_control
 from diaken_cli.units import format_cpus, format_size
 from diaken_cli.words import RunKind

@@ -1,7 +1,6 @@
-"""The pipe in which a run's Ansible tells what happens: only its callback plugins write there.
+"""The pipe in which a run's Ansible tells what happens, and what is made of it as it comes.
 
-What Ansible prints is parsed by nobody: text of a host, which may hold anything, could be taken for
-an event there. It goes to a file, and counts only where Ansible ended before its first event.
+Only its callback plugins write there. It is counted for the results, and told on as our events.
 """
 
 import fcntl
@@ -9,12 +8,16 @@ import json
 import os
 import select
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from diaken_cli import bounds
+from diaken_cli.events import Emit, Event, TaskFinished, Warned
+from diaken_cli.services.ansible.endings import Plays
+from diaken_cli.services.ansible.results import Tally
+from diaken_cli.services.ansible.translate import Translator
 
 _CAPACITY = 1024 * 1024  # bytes: the most that an account may have without a privilege, pipe(7)
 _CHUNK = 256 * 1024
@@ -103,3 +106,96 @@ def _parsed(line: bytes) -> Mapping[str, Any]:
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         raise Malformed("no event")
     return event
+
+
+_BEGINS = ("playbook_on_task_start", "runner_on_start")
+_STATS = "playbook_on_stats"
+
+
+class EmitFailed(RuntimeError):
+    """An OSError of `emit`: as such pexpect could swallow it."""
+
+
+class Hearing:
+    """Takes events until the run ends; `may_go_on` is asked with each.
+
+    `tally` and `plays` have what came of it so far. `secrets` are files that Ansible has read once
+    it starts: they are removed then. `stopped` says whether the run was told to stop, after which
+    no counters count, for Ansible gets to no end.
+    """
+
+    def __init__(
+        self,
+        translator: Translator,
+        emit: Emit,
+        *,
+        stopped: Callable[[], bool],
+        may_go_on: Callable[[], bool],
+    ) -> None:
+        self.tally = Tally()
+        self.plays = Plays()
+        self.secrets: list[Path] = []
+        self.any_task = False
+        self._translator = translator
+        self._emit = emit
+        self._stopped = stopped
+        self._may_go_on = may_go_on
+
+    @property
+    def said(self) -> str:
+        """Ansible's last words, where it could not go on."""
+        return self._translator.said
+
+    def hear(self, channel: Channel) -> bool:
+        """Take what has come until now; False where some of it is left, for it may not go on."""
+        for line in channel.printed():
+            self._tell(self._translator.take_printed(line))
+        whole = False
+        while not whole and self._may_go_on():
+            try:
+                for raw in channel.events():
+                    self._take(raw)
+                    if not self._may_go_on():
+                        return False
+                whole = True
+            except Malformed as fault:
+                self._tell([Warned(message=f"Ansible told something that can't be read: {fault}")])
+        return whole
+
+    def _take(self, raw: Mapping[str, Any]) -> None:
+        try:
+            events = list(self._translate(raw))
+        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+            told = f"what Ansible told of it can't be read: {raw['event']}: {fault!r}"
+            events = [Warned(message=told, host=str(raw["host"]) if "host" in raw else None)]
+        self._tell(events)
+
+    def _translate(self, raw: Mapping[str, Any]) -> Iterator[Event]:
+        kind = raw["event"]
+        if kind == "plays":
+            self.plays.take(raw)
+            return
+        if kind != _STATS or not self._stopped():
+            self.tally.note_playbook(raw)
+        if self.tally.started:
+            self._forget_secrets()
+        if kind in _BEGINS:
+            self.any_task = True
+        if kind == "runner_on_start":
+            self.tally.begin(raw["host"], self._translator.task_name(raw))
+        for event in self._translator.translate(raw):
+            if isinstance(event, TaskFinished):
+                self.tally.note(event, raw["task_uuid"])
+            yield event
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            try:
+                self._emit(event)
+            except OSError as fault:
+                raise EmitFailed from fault
+
+    def _forget_secrets(self) -> None:
+        """Should we be killed now, no file with a secret stays behind."""
+        while self.secrets:
+            self.secrets.pop().unlink()

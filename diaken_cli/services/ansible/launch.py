@@ -21,9 +21,8 @@ from diaken_cli.services.ansible import (
     ssh_calls,
     stop,
 )
-from diaken_cli.services.ansible.channel import REDIRECTED, Channel
-from diaken_cli.services.ansible.hearing import EmitFailed, Hearing
-from diaken_cli.services.ansible.plays import FOLDER, PLUGIN
+from diaken_cli.services.ansible.channel import REDIRECTED, Channel, EmitFailed, Hearing
+from diaken_cli.services.ansible.endings import FOLDER, PLUGIN
 from diaken_cli.services.ansible.results import CutShort
 from diaken_cli.services.ansible.translate import Translator
 from diaken_cli.services.ansible.work import Outcome, Work
@@ -50,7 +49,7 @@ _HOLD = (
 )
 
 
-def carry_out(work: Work, emit: Emit, should_stop: Callable[[], bool]) -> Outcome:
+def run_ansible(work: Work, emit: Emit, should_stop: Callable[[], bool]) -> Outcome:
     """Run the playbook on all targets; returns when nothing of it is left, here or on the hosts.
 
     Emits what happens when it happens, then a `HostFinished` for each target. `should_stop` is

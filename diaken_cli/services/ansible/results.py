@@ -7,8 +7,7 @@ from typing import Any
 
 from diaken_cli.events import TaskFinished
 from diaken_cli.services.ansible import ssh
-from diaken_cli.services.ansible.endings import Ended, Endings
-from diaken_cli.services.ansible.plays import Plays
+from diaken_cli.services.ansible.endings import Ended, Endings, Plays
 from diaken_cli.services.ansible.work import Elsewhere, Target
 from diaken_cli.words import HostCounters, HostResult, HostStatus, TaskResult
 

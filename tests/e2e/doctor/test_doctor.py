@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.here import now
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.caller import now
 from diaken_cli.requests import HostOptions
 from diaken_cli.services import cron
 from diaken_cli.words import RunKind, TargetType

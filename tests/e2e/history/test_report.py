@@ -50,8 +50,7 @@ def cli(tmp_path: Path) -> Cli:
         run.say("web01", f"Task {number}", TaskResult.CHANGED, "changed: [web01]")
     run.say("web02", HOSTILE, TaskResult.FAILED, f"fatal: [web02] \x1b[31m{HOSTILE}")
     failed = result("web02", HostStatus.FAILED, HOSTILE, HOSTILE)
-    hosts = [(result("web01", HostStatus.SUCCESS), None), (failed, None)]
-    cli.store.recorder.finish_hosts(run.id, hosts)
+    run.hosts(result("web01", HostStatus.SUCCESS), failed)
     run.end(RunStatus.PARTIAL, {"code": "x", "message": HOSTILE, "hint": None})
     return cli
 
@@ -142,7 +141,7 @@ def test_a_deploy_says_what_was_deployed_and_where(cli: Cli) -> None:
 def test_one_is_one(cli: Cli) -> None:
     run = begin(cli.store)
     run.say("web01", "Task", TaskResult.OK, "ok: [web01]")
-    cli.store.recorder.finish_hosts(run.id, [(result("web01", HostStatus.SUCCESS), None)])
+    run.hosts(result("web01", HostStatus.SUCCESS))
     run.end(RunStatus.SUCCESS)
     text = cli.run("history", "report", "2", "--html", "-").out
     assert "; 1 host: 1 success</p>" in text
@@ -164,7 +163,7 @@ def test_nothing_is_cut_off_at_700_pixels(cli: Cli, tmp_path: Path) -> None:
     run.step(0, "snapshot", detail=f"of {long}, {'x' * 200}")
     run.say(long, "Task", TaskResult.FAILED, "y" * 300)
     failed = replace(result("web01", HostStatus.FAILED, "Task", "/" + "z" * 200), host=long)
-    cli.store.recorder.finish_hosts(run.id, [(failed, None)])
+    run.hosts(failed)
     run.end(RunStatus.FAILED, {"code": "x", "message": "w" * 200, "hint": None})
     text = cli.run("history", "report", "2", "--html", "-").out
     assert f">{long}</text>" in text, "in the picture, too, a name is whole"

@@ -9,8 +9,8 @@ from typing import Any
 
 from diaken_cli import liveness
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.settling import lock_path
 from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.runs.settle import lock_path
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import (
     create_snapshot,

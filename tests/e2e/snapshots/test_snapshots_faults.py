@@ -12,8 +12,7 @@ from pyVmomi import vim
 
 from diaken_cli.services.vsphere.properties import read, read_one, reference
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.store.runs import SnapshotRecord
-from diaken_cli.words import RunStatus, SnapshotAction, SnapshotStatus
+from diaken_cli.words import RunStatus
 from tests.e2e.cli import PATIENCE
 from tests.e2e.snapshots.snapshotting import (
     AUTOMATIC,
@@ -210,14 +209,7 @@ def test_only_what_a_run_of_this_database_took_may_go(
     run = begin(cli.store, request={"snapshot": True})
     uuids = {f"main-{vm.name}": vm.instance_uuid for vm in machines(session)}
     for host in sorted(old)[:-1]:
-        cli.store.recorder.add_snapshot(
-            run.id,
-            SnapshotRecord(host, AUTOMATIC, SnapshotStatus.SUCCESS, old[host], None),
-            action=SnapshotAction.CREATE,
-            vcenter="main",
-            vm_uuid=uuids[host].upper(),
-            now=run.at,
-        )
+        run.snapshot(host, old[host], name=AUTOMATIC, uuid=uuids[host].upper())
     run.end(RunStatus.SUCCESS)
     foreign = old["main-web06"]
     listed = cli.json("snapshots", "list")

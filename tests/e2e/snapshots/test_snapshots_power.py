@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from diaken_cli.actions.stopping import SAME_SECONDS
 from diaken_cli.services.vsphere import power
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import VirtualMachine
+from diaken_cli.stop import SAME_SECONDS
 from tests.e2e.cli import PATIENCE
 from tests.e2e.snapshots.snapshotting import Snapshotting, going_on, machines, take, until
 from tests.integration.vsphere_fixture import Simulator

@@ -7,7 +7,7 @@ import pytest
 
 from diaken_cli.actions.doctor import activity
 from diaken_cli.actions.doctor.findings import Finding, Health
-from diaken_cli.actions.here import now
+from diaken_cli.caller import now
 from diaken_cli.config import load
 from diaken_cli.services import cron as crontab
 from diaken_cli.store import Store
@@ -42,7 +42,7 @@ def test_cron(store: Store, tmp_path: Path) -> None:
 def died(store: Store, *, holds: bool, kind: RunKind = RunKind.PLAYBOOK) -> Seeded:
     """A run whose process died, a deploy before it had changed anything."""
     run = begin(store, kind, "web01", playbook=None if kind is RunKind.DEPLOY else "update")
-    store.claims.interrupt(run.id, run.attempt.lock, now(), remains=holds)
+    store.dead_runs.interrupt(run.id, run.attempt.lock, now(), remains=holds)
     return run
 
 
@@ -57,8 +57,21 @@ def test_a_run_that_died_is_told_of_as_long_as_it_holds_its_hosts(store: Store) 
     found = told(activity.check_runs(store))
     assert found.startswith("warning: update on group web01 died; its hosts are still locked")
     assert found.endswith(f"| diaken history cancel {run.id}")
-    (remains,) = store.claims.remains(run.id)
-    store.claims.free(remains, None)
+    (remains,) = store.dead_runs.remains(run.id)
+    store.dead_runs.free(remains, None)
+    assert only(activity.check_runs(store)).status is Health.OK
+
+
+def test_a_success_whose_vm_still_bears_the_identity_is_told_of(store: Store) -> None:
+    run = begin(store, RunKind.DEPLOY, "db07", target_type=TargetType.VM, playbook=None)
+    run.step(6, "activate")
+    run.end(RunStatus.SUCCESS)
+    found = told(activity.check_runs(store))
+    assert found == (
+        "warning: the VM of the deploy of db07 still bears the run's identity"
+        f" | diaken deploy resume {run.id}"
+    )
+    store.recorder.note_facts(run.id, 6, {"unmarked": True})
     assert only(activity.check_runs(store)).status is Health.OK
 
 
@@ -78,6 +91,6 @@ def test_a_deploy_is_told_of_as_long_as_it_has_left_something(
         f"warning: the deploy of db07 is {ending}, and has left the host, the VM"
     )
     assert found.endswith(f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}")
-    for step in ("register", "clone"):
-        store.recorder.end_step(run.id, step, StepStatus.UNDONE, None, now())
+    for position in (1, 2):
+        store.recorder.end_step(run.id, position, StepStatus.UNDONE, None, now())
     assert only(activity.check_runs(store)).status is Health.OK

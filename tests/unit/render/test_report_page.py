@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.render.report import render_page
-from diaken_cli.store.runs import OutputLine
+from diaken_cli.store.run_records import OutputLine
 from diaken_cli.words import TaskResult
 
 BEGAN = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)

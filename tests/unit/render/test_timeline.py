@@ -15,7 +15,7 @@ from diaken_cli.render.timeline import (
     build_timeline,
     host_statuses,
 )
-from diaken_cli.store.runs import OutputLine
+from diaken_cli.store.run_records import OutputLine
 from diaken_cli.words import TaskResult
 
 BEGIN = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)

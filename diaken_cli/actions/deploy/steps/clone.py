@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.steps.own import (
     do_to_vm,
     forget_key,
@@ -11,8 +12,6 @@ from diaken_cli.actions.deploy.steps.own import (
     turn_off,
 )
 from diaken_cli.actions.deploy.steps.waiting import finished, insist, soon
-from diaken_cli.actions.deploy.world import Deploy
-from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import (
     AccessError,
     DiakenError,
@@ -22,6 +21,7 @@ from diaken_cli.errors import (
     Unreachable,
 )
 from diaken_cli.requests import DeployRequest
+from diaken_cli.runs.journal import Facts, Step
 from diaken_cli.services.vsphere import clone, hardware, power, tasks, vms
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.units import format_cpus, format_size
@@ -50,96 +50,106 @@ def _says_clone(request: DeployRequest) -> str:
     return f"{said}; {', '.join(places)}" if places else said
 
 
-def _find_vm(d: Deploy) -> Facts | None:
-    vm = _settled_clone(d, stop=False)
+def _find_vm(deploy: Deploy) -> Facts | None:
+    vm = _settled_clone(deploy, stop=False)
     if vm is None:
-        _must_be_answered(d)
+        _must_be_answered(deploy)
         return None
-    return _cloned(d, vm.ref)
+    return _cloned(deploy, vm.ref)
 
 
-def _find_lost(d: Deploy) -> Facts | None:
-    vm = _look(d, stop=False)
-    return None if vm is None else _cloned(d, vm.ref)
+def _find_lost(deploy: Deploy) -> Facts | None:
+    vm = _look(deploy, stop=False)
+    return None if vm is None else _cloned(deploy, vm.ref)
 
 
-def _clone(d: Deploy) -> Facts:
-    placement = Placement(**d.known("validate")["placement"])
-    if d.known("clone"):  # of a clone that is gone: this one has another UUID
-        d.note("clone", task=None, vm=None, vm_uuid=None, lost=False)
-    return insist(d, lambda: _clone_once(d, placement), lambda: _find_lost(d), trust_failures=True)
+def _clone(deploy: Deploy) -> Facts:
+    placement = Placement(**deploy.known("validate")["placement"])
+    if deploy.known("clone"):  # of a clone that is gone: this one has another UUID
+        deploy.note("clone", task=None, vm=None, vm_uuid=None, lost=False)
+    return insist(
+        deploy,
+        lambda: _clone_once(deploy, placement),
+        lambda: _find_lost(deploy),
+        trust_failures=True,
+    )
 
 
-def _clone_once(d: Deploy, placement: Placement) -> Facts:
+def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
     try:
-        task = clone.start_clone(d.vcenter, placement, d.request, d.identity)
+        task = clone.start_clone(deploy.vcenter, placement, deploy.request, deploy.identity)
     except Unreachable as fault:
-        d.clone_unanswered = isinstance(fault, Unanswered)
+        deploy.clone_unanswered = isinstance(fault, Unanswered)
         if fault.code == Unanswered.code:  # vCenter may have taken it up, by a task unknown to us
-            d.note("clone", lost=True)
+            deploy.note("clone", lost=True)
         raise
-    d.note("clone", task=task)
+    deploy.note("clone", task=task)
     try:
-        state = finished(d, task, d.request.clone_timeout, "cloning", "--clone-timeout", "clone")
+        state = finished(
+            deploy, task, deploy.request.clone_timeout, "cloning", "--clone-timeout", "clone"
+        )
     except DiakenError:
         # Canceled too late, a clone is there all the same: undoing has to know which it is.
-        made = tasks.wait(d.vcenter, [task], timeout=0)[task].result
+        made = tasks.wait(deploy.vcenter, [task], timeout=0)[task].result
         if made is not None:
-            _cloned(d, made)
+            _cloned(deploy, made)
         raise
     if state.result is None:
         raise OperationFailed("vCenter says that the clone succeeded, but not which VM it made")
-    return _cloned(d, state.result)
+    return _cloned(deploy, state.result)
 
 
-def _cloned(d: Deploy, ref: str) -> Facts:
-    vm = vms.facts(d.vcenter, ref)
-    known = d.known("clone")
+def _cloned(deploy: Deploy, ref: str) -> Facts:
+    vm = vms.facts(deploy.vcenter, ref)
+    known = deploy.known("clone")
     if known.get("vm_uuid") == vm.instance_uuid and "disks" in known:  # by now it may have more
         disks = known["disks"]
     else:
-        disks = list(hardware.disk_files(d.vcenter, ref))
+        disks = list(hardware.disk_files(deploy.vcenter, ref))
     facts = {
         "vm": ref,
         "vm_uuid": vm.instance_uuid,
         "name": vm.name,
-        "vcenter": d.request.vcenter,
+        "vcenter": deploy.request.vcenter,
         "disks": disks,
         "lost": False,
     }
-    d.note("clone", **facts)
-    host_id = d.store.claims.registered(d.recording.id)
-    if host_id is not None:
-        d.store.claims.note_vm(host_id, vm.instance_uuid)
+    deploy.note("clone", **facts)
+    host = deploy.context.store.deploys.host(deploy.run.id)
+    if host is not None:
+        deploy.context.store.deploys.note_vm(host.id, vm.instance_uuid)
     return facts
 
 
-def _settle_clone(d: Deploy, *, stop: bool) -> None:
+def _settle_clone(deploy: Deploy, *, stop: bool) -> None:
     """Let a clone that an earlier process began come to its end, or cancel it."""
-    known = d.known("clone")
+    known = deploy.known("clone")
     task = known.get("task")
     some_unknown = task is None or known.get("lost")
-    template = d.known("validate")["placement"]["template"]
-    began = run_began(d)
+    template = deploy.known("validate")["placement"]["template"]
+    began = run_began(deploy)
     begun = [
         each.ref
-        for each in tasks.recent_tasks(d.vcenter, template)
+        for each in tasks.recent_tasks(deploy.vcenter, template)
         if not each.ended and (each.ref == task or (some_unknown and _since(each.queued_at, began)))
     ]
     if stop and task in begun:
-        tasks.cancel(d.vcenter, task)
+        tasks.cancel(deploy.vcenter, task)
         begun.remove(task)
     if begun:
         # Without its reference it can't be told from other clones of the template: wait for all.
         states = tasks.wait(
-            d.vcenter, begun, timeout=d.request.clone_timeout, should_stop=d.should_stop
+            deploy.vcenter,
+            begun,
+            timeout=deploy.request.clone_timeout,
+            should_stop=deploy.should_stop,
         )
         going_on = [ref for ref, state in states.items() if not state.ended]
         if going_on:  # there is no VM now, and there may be one later
-            if not d.undoing:
-                d.recording.stop.check()
+            if not deploy.undoing:
+                deploy.run.stop.check()
             raise TimedOut(
-                f"a clone of {d.request.template} that this run may have begun has not ended;"
+                f"a clone of {deploy.request.template} that this run may have begun has not ended;"
                 f" see task {', '.join(going_on)} in vCenter"
             )
 
@@ -148,53 +158,57 @@ def _since(moment: datetime | None, began: datetime | None) -> bool:
     return moment is None or began is None or moment >= began
 
 
-def _destroy(d: Deploy) -> None:
-    vm = _settled_clone(d, stop=True)
+def _destroy(deploy: Deploy) -> None:
+    vm = _settled_clone(deploy, stop=True)
     if vm is not None:
-        _must_have_own_disks_only(d, vm.ref)
-        turn_off(d, vm)
-        do_to_vm(d, vm.ref, power.destroy, "destroying", lambda: own_vm(d) is None)
+        _must_have_own_disks_only(deploy, vm.ref)
+        turn_off(deploy, vm)
+        do_to_vm(deploy, vm.ref, power.destroy, "destroying", lambda: own_vm(deploy) is None)
     else:
-        _must_be_answered(d)
-    if vm is not None or d.known("clone").get("vm_uuid"):
+        _must_be_answered(deploy)
+    if vm is not None or deploy.known("clone").get("vm_uuid"):
         try:
-            forget_key(d)
+            forget_key(deploy)
         except AccessError as error:  # nothing else of the VM is left
-            d.recording.warn(f"the SSH key of {d.request.name} is still known: {error.message}")
+            deploy.run.warn(f"the SSH key of {deploy.request.name} is still known: {error.message}")
 
 
-def _settled_clone(d: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
+def _settled_clone(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
     """The VM of this run, once no clone goes on that may still make it."""
-    known = d.facts.get("clone")  # is noted before vCenter is asked, the task afterwards
+    known = deploy.facts.get("clone")  # is noted before vCenter is asked, the task afterwards
     late = known is not None and (known.get("lost") or not known.get("task"))
-    return soon(d, lambda: _look(d, stop=stop), late=bool(late))
+    return soon(deploy, lambda: _look(deploy, stop=stop), late=bool(late))
 
 
-def _look(d: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
-    _settle_clone(d, stop=stop)
-    return settled_vm(d)
+def _look(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
+    _settle_clone(deploy, stop=stop)
+    return settled_vm(deploy)
 
 
-def _must_have_own_disks_only(d: Deploy, vm: str) -> None:
+def _must_have_own_disks_only(deploy: Deploy, vm: str) -> None:
     """Destroy_Task would remove the file of each disk, also of one that somebody has attached."""
-    own = d.known("clone").get("disks")
+    own = deploy.known("clone").get("disks")
     if own is None:  # it died before it could look
         return
-    others = [file for key, file in hardware.disk_files(d.vcenter, vm).items() if key not in own]
+    others = [
+        file for key, file in hardware.disk_files(deploy.vcenter, vm).items() if key not in own
+    ]
     if others:
         raise OperationFailed(
-            f"the VM {d.request.name} has disks that this run did not make: {', '.join(others)}",
+            f"the VM {deploy.request.name} has disks that this run did not make:"
+            f" {', '.join(others)}",
             code="foreign_disk",
             hint="Detach them in vCenter, and keep their files."
-            f" Then: diaken deploy abort {d.recording.id}",
+            f" Then: diaken deploy abort {deploy.run.id}",
         )
 
 
-def _must_be_answered(d: Deploy) -> None:
+def _must_be_answered(deploy: Deploy) -> None:
     """That there is no VM now does not say that there will be none."""
-    if d.clone_unanswered:
+    if deploy.clone_unanswered:
         raise OperationFailed(
-            f"vCenter may still make the VM {d.request.name}: it did not answer whether it will",
+            f"vCenter may still make the VM {deploy.request.name}:"
+            " it did not answer whether it will",
             code="outcome_unknown",
         )
 

@@ -1,54 +1,58 @@
 """Power the VM on, and wait until it reports the address that it was given."""
 
+from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, settled_vm, turn_off
 from diaken_cli.actions.deploy.steps.waiting import finished, insist, settle
-from diaken_cli.actions.deploy.world import Deploy
-from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import TimedOut
 from diaken_cli.requests import DeployRequest
+from diaken_cli.runs.journal import Facts, Step
 from diaken_cli.services.vsphere import guest, power, vms
 
 _ON: Facts = {"power_state": "on"}
 
 
-def _find_power(d: Deploy) -> Facts | None:
-    vm = must_own_vm(d)
+def _find_power(deploy: Deploy) -> Facts | None:
+    vm = must_own_vm(deploy)
     return _ON if vm.power_state == "on" else None
 
 
-def _power_on(d: Deploy) -> Facts:
-    forget_key(d)  # whoever had this address before, this is a new machine
-    vm = d.known("clone")["vm"]
+def _power_on(deploy: Deploy) -> Facts:
+    forget_key(deploy)  # whoever had this address before, this is a new machine
+    vm = deploy.known("clone")["vm"]
 
     def do() -> Facts:
-        task = power.power_on(d.vcenter, vm)
-        d.note("power_on", task=task)
-        finished(d, task, d.request.ip_timeout, "powering on", "--ip-timeout", "power_on")
+        task = power.power_on(deploy.vcenter, vm)
+        deploy.note("power_on", task=task)
+        finished(deploy, task, deploy.request.ip_timeout, "powering on", "--ip-timeout", "power_on")
         return _ON
 
     def look() -> Facts | None:
-        settle(d, vm)
-        found = vms.read_vms(d.vcenter, [vm]).get(vm)
+        settle(deploy, vm)
+        found = vms.read_vms(deploy.vcenter, [vm]).get(vm)
         return _ON if found is not None and found.power_state == "on" else None
 
-    return insist(d, do, look)
+    return insist(deploy, do, look)
 
 
-def _power_off(d: Deploy) -> None:
-    vm = settled_vm(d)
+def _power_off(deploy: Deploy) -> None:
+    vm = settled_vm(deploy)
     if vm is not None:
-        turn_off(d, vm)
+        turn_off(deploy, vm)
 
 
-def _wait_address(d: Deploy) -> Facts:
-    wanted, timeout = d.request.ip, d.request.ip_timeout
+def _wait_address(deploy: Deploy) -> Facts:
+    wanted, timeout = deploy.request.ip, deploy.request.ip_timeout
     reported = guest.wait_for_address(
-        d.vcenter, d.known("clone")["vm"], wanted, timeout=timeout, should_stop=d.should_stop
+        deploy.vcenter,
+        deploy.known("clone")["vm"],
+        wanted,
+        timeout=timeout,
+        should_stop=deploy.should_stop,
     )
-    d.recording.stop.check()
+    deploy.run.stop.check()
     if wanted not in reported:
         said = f"it reported {', '.join(reported)}" if reported else "it reported none"
-        if vms.facts(d.vcenter, d.known("clone")["vm"]).power_state != "on":
+        if vms.facts(deploy.vcenter, deploy.known("clone")["vm"]).power_state != "on":
             said = f"{said}, and it is powered off"
         raise TimedOut(
             f"the VM did not report the address {wanted} within {timeout} s; {said}",

@@ -1,11 +1,11 @@
 """Wait for SSH, then run the playbooks."""
 
 from diaken_cli.actions import playbook
+from diaken_cli.actions.deploy.deploy import Deploy, playbook_variables
 from diaken_cli.actions.deploy.steps.own import own_host
-from diaken_cli.actions.deploy.world import Deploy, playbook_variables
-from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import DiakenError, OperationFailed, TimedOut
 from diaken_cli.requests import DeployRequest
+from diaken_cli.runs.journal import Facts, Step
 from diaken_cli.services.ansible import reach
 from diaken_cli.services.ansible.work import Outcome
 from diaken_cli.store.records import HostRecord
@@ -24,30 +24,29 @@ def _says_provision(request: DeployRequest) -> str:
     return f"run {', '.join(names)}" if names else "nothing to run"
 
 
-def _provision(d: Deploy) -> Facts | None:
-    names = playbooks(d.request)
+def _provision(deploy: Deploy) -> Facts | None:
+    names = playbooks(deploy.request)
     if not names:
         return None
-    host = own_host(d)
-    d.recording.knows_host(host.name, host.id)
+    host = own_host(deploy)
+    deploy.run.tie(host)
     failure = reach.wait_for_ssh(
-        playbook.target(host, d.config.ssh),
-        playbook.ssh_settings(d.store, d.config.ssh),
-        timeout=d.request.ssh_timeout,
-        should_stop=d.should_stop,
+        playbook.target(host, deploy.context.config.ssh),
+        playbook.ssh_settings(deploy.context.store, deploy.context.config.ssh),
+        timeout=deploy.request.ssh_timeout,
+        should_stop=deploy.should_stop,
     )
-    d.recording.stop.check()
+    deploy.run.stop.check()
     if failure is not None:
-        raise _not_reached(d.request, host, failure)
+        raise _not_reached(deploy.request, host, failure)
     for name in names:
-        outcome = playbook.carry_out(
+        outcome = playbook.run_playbook(
             name,
             [host],
-            RunOptions(vault_ids=d.request.vault_ids),
-            store=d.store,
-            config=d.config,
-            recording=d.recording,
-            variables=playbook_variables(d.request),
+            RunOptions(vault_ids=deploy.request.vault_ids),
+            context=deploy.context,
+            run=deploy.run,
+            variables=playbook_variables(deploy.request),
             vaults_by_label=True,
         )
         _must_have_succeeded(name, outcome)

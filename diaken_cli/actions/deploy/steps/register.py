@@ -2,25 +2,24 @@
 
 from pathlib import Path
 
+from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.steps.own import write_hosts_file
-from diaken_cli.actions.deploy.world import Deploy
-from diaken_cli.actions.here import now
 from diaken_cli.actions.inventory import write_block
-from diaken_cli.actions.journal import Facts, Step
 from diaken_cli.errors import AccessError, Conflict, OperationFailed
 from diaken_cli.requests import DeployRequest
+from diaken_cli.runs.journal import Facts, Step
 from diaken_cli.services import hosts_file
 from diaken_cli.store.records import HostValues
 
 
-def _find_host(d: Deploy) -> Facts | None:
-    host_id = d.store.claims.registered(d.recording.id)
-    return None if host_id is None else _registered(d, host_id)
+def _find_host(deploy: Deploy) -> Facts | None:
+    host = deploy.context.store.deploys.host(deploy.run.id)
+    return None if host is None else _registered(deploy, host.id)
 
 
-def _register(d: Deploy) -> Facts:
-    request = d.request
-    inventory = d.store.inventory
+def _register(deploy: Deploy) -> Facts:
+    request = deploy.request
+    inventory = deploy.context.store.inventory
     environment = inventory.environment(request.environment)
     groups = inventory.groups(name=request.group, environment=request.environment)
     vcenter = inventory.vcenter(request.vcenter)
@@ -41,8 +40,10 @@ def _register(d: Deploy) -> Facts:
         key=request.key,
         python=request.python,
     )
-    host_id = d.store.claims.register(d.recording.id, request.name, values, now())
-    return _registered(d, host_id)
+    host = deploy.context.store.deploys.register(
+        deploy.run.id, request.name, values, deploy.context.clock()
+    )
+    return _registered(deploy, host.id)
 
 
 def _removed(what: str) -> OperationFailed:
@@ -53,40 +54,42 @@ def _removed(what: str) -> OperationFailed:
     )
 
 
-def _registered(d: Deploy, host_id: int) -> Facts:
-    write_hosts_file(d)
+def _registered(deploy: Deploy, host_id: int) -> Facts:
+    write_hosts_file(deploy)
     facts = {"host_id": host_id}
-    d.facts["register"] = facts
+    deploy.facts["register"] = facts
     return facts
 
 
-def _unregister(d: Deploy) -> None:
-    _take_line_off(d)  # first: what has a line keeps its name and address reserved
-    d.store.claims.unregister(d.recording.id)
-    write_hosts_file(d)  # for another process may have written it anew in between
+def _unregister(deploy: Deploy) -> None:
+    _take_line_off(deploy)  # first: what has a line keeps its name and address reserved
+    deploy.context.store.deploys.unregister(deploy.run.id)
+    write_hosts_file(deploy)  # for another process may have written it anew in between
 
 
-def _take_line_off(d: Deploy) -> None:
+def _take_line_off(deploy: Deploy) -> None:
     """Raises OperationFailed where the hosts file keeps the host's line, or may keep it."""
-    path = d.hosts_file
+    path = deploy.hosts_file
     if path is None:
         return
     try:
-        write_block(d.store, path, given_up_by=d.recording.id)
+        write_block(deploy.context.store, path, given_up_by=deploy.run.id)
     except (AccessError, Conflict) as refused:
-        why = _why_it_may_stay(d, path, refused)
+        why = _why_it_may_stay(deploy, path, refused)
         if why is None:
             return  # nothing of it is there; that the file can't be written is told afterwards
-        again = f"Then: diaken deploy abort {d.recording.id}"
+        again = f"Then: diaken deploy abort {deploy.run.id}"
         hint = f"{refused.hint} {again}" if refused.hint else again
         raise OperationFailed(why, code=refused.code, hint=hint) from refused
 
 
-def _why_it_may_stay(d: Deploy, path: Path, refused: AccessError | Conflict) -> str | None:
+def _why_it_may_stay(deploy: Deploy, path: Path, refused: AccessError | Conflict) -> str | None:
     """Why the line stays in a hosts file that can't be written; None where it is not in there."""
-    name = d.request.name
+    name = deploy.request.name
     try:
-        there = hosts_file.carries(path, hosts_file.Entry(d.request.ip, name), d.store.id)
+        there = hosts_file.carries(
+            path, hosts_file.Entry(deploy.request.ip, name), deploy.context.store.id
+        )
     except AccessError as unreadable:
         return f"whether the line of {name} is still in {path} is not known: {unreadable.message}"
     return f"the line of {name} is still in {path}: {refused.message}" if there else None

@@ -3,31 +3,31 @@
 from dataclasses import asdict
 
 from diaken_cli.actions.deploy import check
-from diaken_cli.actions.deploy.world import Deploy
-from diaken_cli.actions.journal import Facts, Step
+from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.errors import InvalidInput
 from diaken_cli.requests import DeployRequest
+from diaken_cli.runs.journal import Facts, Step
 
 
-def _validate(d: Deploy) -> Facts:
-    vcenter = d.vcenter
-    with d.recording.stop.at_once():
+def _validate(deploy: Deploy) -> Facts:
+    vcenter = deploy.vcenter
+    with deploy.run.stop.interruptible():
         began = vcenter.now()
         placement, mistakes = check.placement_and_mistakes(
-            d.request,
+            deploy.request,
             vcenter,
-            others=d.other_vcenters(),
-            connect=d.connect,
-            store=d.store,
-            config=d.config,
-            warn=d.recording.warn,
-            should_stop=d.should_stop,
+            others=deploy.other_vcenters(),
+            connect=deploy.context.connect,
+            store=deploy.context.store,
+            config=deploy.context.config,
+            warn=deploy.run.warn,
+            should_stop=deploy.should_stop,
         )
-    d.recording.stop.check()
+    deploy.run.stop.check()
     if mistakes or placement is None:
         raise InvalidInput(list(mistakes))
     facts: Facts = {"placement": asdict(placement), "vcenter_time": began.isoformat()}
-    d.facts["validate"] = facts
+    deploy.facts["validate"] = facts
     return facts
 
 

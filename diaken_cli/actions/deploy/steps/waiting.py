@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from diaken_cli.actions.deploy.world import Deploy
+from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.errors import (
     DiakenError,
     OperationFailed,
@@ -29,7 +29,7 @@ Seen = TypeVar("Seen")
 
 
 def insist(
-    d: Deploy,
+    deploy: Deploy,
     do: Callable[[], Seen],
     look: Callable[[], Seen | None],
     *,
@@ -50,7 +50,7 @@ def insist(
                 raise
             lost = lost or fault.code == Unanswered.code
             if lost or not trust_failures:
-                seen = soon(d, look, late=lost)
+                seen = soon(deploy, look, late=lost)
                 if seen:
                     return seen
             if not is_lost(fault):
@@ -66,7 +66,7 @@ def is_lost(fault: DiakenError) -> bool:
     return fault.code == Unanswered.code and not isinstance(fault, Unanswered)
 
 
-def soon(d: Deploy, look: Callable[[], Seen], *, late: bool) -> Seen:
+def soon(deploy: Deploy, look: Callable[[], Seen], *, late: bool) -> Seen:
     """What a look gives; where it may come `late`, as soon as that is something.
 
     Raises Canceled where it has to end before.
@@ -76,25 +76,29 @@ def soon(d: Deploy, look: Callable[[], Seen], *, late: bool) -> Seen:
         seen = look()
         if seen or time.monotonic() >= deadline:
             return seen
-        if d.should_stop():
-            d.recording.stop.check()
+        if deploy.should_stop():
+            deploy.run.stop.check()
         time.sleep(PACE)
 
 
 def finished(
-    d: Deploy, task: str, timeout: int, what: str, option: str, step: str
+    deploy: Deploy, task: str, timeout: int, what: str, option: str, step: str
 ) -> tasks.TaskState:
     """Wait for a vSphere task; a time-out or a stop cancels it, and waits for its end."""
 
     def progress(state: tasks.TaskState) -> None:
-        d.recording.emit(StepProgressed(step=step, percent=state.percent))
+        deploy.run.emit(StepProgressed(step=step, percent=state.percent))
 
     state = tasks.wait(
-        d.vcenter, [task], timeout=timeout, on_progress=progress, should_stop=d.should_stop
+        deploy.vcenter,
+        [task],
+        timeout=timeout,
+        on_progress=progress,
+        should_stop=deploy.should_stop,
     )[task]
     if not state.ended:
-        state = tasks.cancel(d.vcenter, task)
-        d.recording.stop.check()
+        state = tasks.cancel(deploy.vcenter, task)
+        deploy.run.stop.check()
         if state.canceled and state.error is not None:  # else it was too late for that
             raise TimedOut(
                 f"{what} took longer than {timeout} s and was canceled",
@@ -105,14 +109,14 @@ def finished(
     return state
 
 
-def finish(d: Deploy, task: str, what: str) -> None:
+def finish(deploy: Deploy, task: str, what: str) -> None:
     """Wait for a vSphere task of the undoing, which nothing but insisting ends early."""
     finish_task(
-        d.vcenter,
+        deploy.vcenter,
         task,
-        f"{what} {d.request.name}",
-        timeout=d.request.clone_timeout,
-        insisted=d.recording.stop.insisted,
+        f"{what} {deploy.request.name}",
+        timeout=deploy.request.clone_timeout,
+        forced=deploy.run.stop.forced,
     )
 
 
@@ -122,15 +126,15 @@ def finish_task(
     what: str,
     *,
     timeout: int,
-    insisted: Callable[[], bool] = lambda: False,
+    forced: Callable[[], bool] = lambda: False,
 ) -> None:
     """Wait for a vSphere task. Raises TimedOut, and OperationFailed where it failed.
 
     One that takes too long is canceled: what it would do later is not what is told now.
     """
-    state = tasks.wait(vcenter, [task], timeout=timeout, should_stop=insisted)[task]
+    state = tasks.wait(vcenter, [task], timeout=timeout, should_stop=forced)[task]
     if not state.ended:
-        if insisted():
+        if forced():
             raise TimedOut(f"{what} has not ended; see task {task} in vCenter")
         state = tasks.cancel(vcenter, task)
         if state.canceled and state.error is not None:
@@ -139,12 +143,14 @@ def finish_task(
         raise OperationFailed(f"{what}: {state.error.message}", code=state.error.code)
 
 
-def settle(d: Deploy, vm: str) -> bool:
+def settle(deploy: Deploy, vm: str) -> bool:
     """Let the vSphere tasks end that an earlier process, or somebody else, began on a VM.
 
     Whether there were any.
     """
-    return settle_tasks(d.vcenter, vm, timeout=d.request.clone_timeout, should_stop=d.should_stop)
+    return settle_tasks(
+        deploy.vcenter, vm, timeout=deploy.request.clone_timeout, should_stop=deploy.should_stop
+    )
 
 
 def settle_tasks(

@@ -2,7 +2,7 @@
 
 Ansible's counters alone don't tell a host that a play let go (`meta: end_host`) from one that no
 play reached. Nothing of diaken is imported here, and of Ansible only what 2.16 to 2.21 have alike.
-Where something is missing the events stop, and diaken judges by the counters (`plays.py` reads).
+Where something is missing the events stop, and diaken judges by the counters (`endings.py` reads).
 """
 
 import json

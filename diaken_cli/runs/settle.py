@@ -6,8 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from diaken_cli import liveness
-from diaken_cli.actions import canceled
-from diaken_cli.actions.here import node, now
+from diaken_cli.caller import now
 from diaken_cli.services.ansible import private, ssh_calls
 from diaken_cli.store import Store
 
@@ -20,30 +19,30 @@ def lock_path(store: Store, lock: str) -> Path:
 
 
 def reap(store: Store) -> None:
-    """Settle the runs of this machine whose processes have died, and remove what they left.
+    """Settle the runs whose processes have died, and remove what they left on this machine.
 
-    No host is asked: where such a run may have left something on its hosts they stay locked until
-    `remains.end` has been there. No secret of theirs stays on this machine.
+    Who keeps a database in a file has all its runs on this machine, whatever name that had when
+    they began: SQLite's log can't be shared over a network. No host is asked: where such a run may
+    have left something on its hosts they stay locked until `remains.end` has been there. No secret
+    of theirs stays on this machine.
     """
     died = []
     left = _locks_in(store.beside("runs"))
-    running = store.claims.running()
-    for run_id, lock, where in running:
-        if where != node():
-            continue
+    running = store.dead_runs.running()
+    for run_id, lock in running:
         path = lock_path(store, lock)
         with _if_dead(path) as dead:
             if dead:
                 remains = bool(ssh_calls.noted(path))
-                store.claims.interrupt(run_id, lock, now(), remains=remains)
+                store.dead_runs.interrupt(run_id, lock, now(), remains=remains)
                 died.append(lock)
             elif liveness.has_lost_its_maker(path):
                 # Only Ansible is left of it, which may wait for ever for what nobody hears.
-                store.claims.interrupt(run_id, lock, now(), remains=True)
+                store.dead_runs.interrupt(run_id, lock, now(), remains=True)
     # Of a run that was killed after it had ended, or before it was recorded.
-    left -= {lock for _, lock, _ in running}
+    left -= {lock for _, lock in running}
     if left:
-        left -= {each.lock for each in store.claims.remains()}
+        left -= {remains.lock for remains in store.dead_runs.remains()}
     for lock in left:
         with suppress(OSError), _if_dead(lock_path(store, lock)) as dead:
             if dead:
@@ -69,15 +68,15 @@ def without_note(lock: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        canceled.remove(lock)
+        liveness.remove_note(lock)
 
 
 def _locks_in(folder: Path) -> set[str]:
     """The locks that files are left of; a file that is none of a run is nobody's business here."""
     try:
         names = {
-            each.name.removesuffix(canceled.SUFFIX).removesuffix(ssh_calls.SUFFIX)
-            for each in folder.iterdir()
+            file.name.removesuffix(liveness.CANCELED).removesuffix(ssh_calls.SUFFIX)
+            for file in folder.iterdir()
         }
     except OSError:
         return set()

@@ -1,19 +1,18 @@
-"""What the steps of one deploy work on: the request, the run, the vCenter, and what is known."""
+"""One deploy while it goes on: what its steps share."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diaken_cli.actions.journal import Facts
-from diaken_cli.actions.recording import Recording
-from diaken_cli.config import Config
+from diaken_cli.context import Context
 from diaken_cli.errors import Unreachable
 from diaken_cli.events import Event, Warned
 from diaken_cli.requests import DeployRequest
+from diaken_cli.runs.active import ActiveRun
+from diaken_cli.runs.journal import Facts
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.store import Store
 from diaken_cli.words import Identity
 
 
@@ -21,15 +20,15 @@ from diaken_cli.words import Identity
 class Deploy:
     """One deploy, while a process carries it out, takes it up or undoes it.
 
-    `connect` gives a session of the named vCenter; it is made when a step needs it first.
-    `clone_unanswered`: this process has asked for the clone, and vCenter may still answer.
+    The session of its vCenter is made when a step needs it first. `positions` are those of the
+    steps by name, `facts` what is known of them. `clone_unanswered`: this process has asked for
+    the clone, and vCenter may still answer.
     """
 
     request: DeployRequest
-    recording: Recording
-    store: Store
-    config: Config
-    connect: Callable[[str], Session]
+    run: ActiveRun
+    context: Context
+    positions: Mapping[str, int]
     facts: dict[str, Facts] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
     _session: Session | None = None
@@ -43,8 +42,8 @@ class Deploy:
         if self._session is None:
             name = self.request.vcenter
             try:
-                with self.recording.stop.at_once(self.should_stop):
-                    self._session = self._open.enter_context(self.connect(name))
+                with self.run.stop.interruptible(self.should_stop):
+                    self._session = self._open.enter_context(self.context.connect(name))
             except Unreachable as error:
                 raise error.within(f"vCenter {name}") from error
         return self._session
@@ -52,17 +51,17 @@ class Deploy:
     @property
     def identity(self) -> Identity:
         """What marks the VM as this run's."""
-        return Identity(database=self.store.id, run=self.recording.uid)
+        return Identity(database=self.context.store.id, run=self.run.uid)
 
     def other_vcenters(self) -> list[str]:
         """The names of the vCenters in the inventory besides the one of the request."""
-        names = [each.name for each in self.store.inventory.vcenters()]
+        names = [each.name for each in self.context.store.inventory.vcenters()]
         return [name for name in names if name != self.request.vcenter]
 
     def should_stop(self) -> bool:
-        """Whether a wait has to end: undoing goes on until somebody insists."""
-        stop = self.recording.stop
-        return stop.insisted() if self.undoing else stop.requested()
+        """Whether a wait has to end: undoing goes on until it is forced to stop."""
+        stop = self.run.stop
+        return stop.forced() if self.undoing else stop.requested()
 
     def known(self, step: str) -> dict[str, Any]:
         """What is known from a step, in this process or from an earlier one."""
@@ -71,7 +70,7 @@ class Deploy:
     def note(self, step: str, **facts: Any) -> None:
         """Keep a fact as soon as it is known."""
         self.facts.setdefault(step, {}).update(facts)
-        self.recording.note(step, facts)
+        self.run.note(self.positions[step], facts)
 
     def emit_once(self, event: Event) -> None:
         """Show what happens; a warning that several steps may come to, the first time."""
@@ -79,7 +78,7 @@ class Deploy:
             if event.message in self._warned:
                 return
             self._warned.add(event.message)
-        self.recording.emit(event)
+        self.run.emit(event)
 
     def close(self) -> None:
         """Log out."""
@@ -89,7 +88,7 @@ class Deploy:
     @property
     def hosts_file(self) -> Path | None:
         """Where the names of hosts are kept, or None where that is turned off."""
-        section = self.config.hosts_file
+        section = self.context.config.hosts_file
         return section.path if section.enabled else None
 
 

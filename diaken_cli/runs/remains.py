@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from diaken_cli import liveness
-from diaken_cli.actions.here import node
-from diaken_cli.actions.settling import lock_path, without_note
 from diaken_cli.errors import SecretError
+from diaken_cli.runs.settle import lock_path, without_note
 from diaken_cli.store import Store
-from diaken_cli.store.claims import Remains
+from diaken_cli.store.dead_runs import Remains
 from diaken_cli.words import SecretKind
 
 PATIENCE = 30.0  # seconds that another process gets which is at it
@@ -34,7 +33,7 @@ def end(
     on to hold its hosts.
     `announce` has it told before, for it takes its seconds.
     """
-    found = _of(store, run_id)
+    found = store.dead_runs.remains(run_id)
     if not found:
         return False
     from diaken_cli.services.ansible import processes
@@ -44,13 +43,13 @@ def end(
     if announce:
         warn(f"run {run_id} died: ending what it left on its hosts…")
     deadline = time.monotonic() + PATIENCE
-    while found := _of(store, run_id):
+    while found := store.dead_runs.remains(run_id):
         (remains,) = found
         lock = lock_path(store, remains.lock)
         seized = liveness.seize(lock)
         if seized is not None:
             with without_note(lock), seized:
-                if _of(store, run_id):  # no other process was first
+                if store.dead_runs.remains(run_id):  # no other process was first
                     _end(store, remains, warn, should_stop)
             return True
         processes.kill(remains.uid)  # an Ansible that outlived diaken holds the lock
@@ -62,13 +61,9 @@ def end(
 
 def end_all(store: Store, warn: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
     """The same for each run that died on this machine; the rest is the next one's once stopped."""
-    for remains in store.claims.remains():
+    for remains in store.dead_runs.remains():
         if not should_stop():
             end(store, remains.run, warn, should_stop)
-
-
-def _of(store: Store, run_id: int) -> list[Remains]:
-    return [each for each in store.claims.remains(run_id) if each.node == node()]
 
 
 def _end(
@@ -90,7 +85,7 @@ def _end(
         where = "; ".join(f"{each.host}: {each.reason}" for each in left)
         still = f"tasks may still be running on {where}"
         warn(f"run {remains.run} died; {still}")
-    store.claims.free(remains, still)
+    store.dead_runs.free(remains, still)
     ssh_calls.forget(lock)
 
 
@@ -102,8 +97,8 @@ def _password(
     from diaken_cli.services import credentials
 
     try:
-        said = shlex.join(command)
-        return credentials.resolve(SecretKind.COMMAND, said, os.environ, should_stop).reveal()
+        joined = shlex.join(command)
+        return credentials.resolve(SecretKind.COMMAND, joined, os.environ, should_stop).reveal()
     except SecretError as error:
         warn(error.message)
         return None

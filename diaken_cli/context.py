@@ -1,0 +1,28 @@
+"""What every flow works with: handed down by the command, never imported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from diaken_cli import caller
+from diaken_cli.config import Config
+from diaken_cli.stop import Stop
+from diaken_cli.store import Store
+
+if TYPE_CHECKING:
+    from diaken_cli.services.vsphere.session import Session
+
+
+@dataclass(frozen=True)
+class Context:
+    """The store, the config, sessions of vCenters, whether to stop, and what time it is.
+
+    `connect` logs in to the vCenter of that name; what a vCenter takes is loaded then.
+    """
+
+    store: Store
+    config: Config
+    connect: Callable[[str], "Session"]
+    stop: Stop
+    clock: Callable[[], datetime] = caller.now

@@ -1,0 +1,121 @@
+"""A run from its lock file to how it ended: success, failure, or a signal."""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from diaken_cli import caller, liveness
+from diaken_cli.context import Context
+from diaken_cli.errors import (
+    Canceled,
+    DatabaseError,
+    DiakenError,
+    Locked,
+    message_of,
+    unexpected,
+)
+from diaken_cli.events import Emit, RunStarted, RunWaiting, Warned
+from diaken_cli.outcome import status_of_error
+from diaken_cli.runs import remains
+from diaken_cli.runs.active import ActiveRun
+from diaken_cli.runs.settle import lock_path, reap, without_note
+from diaken_cli.runs.subscribers import Subscribers
+from diaken_cli.store.runs import Attempt, Begun, Select
+from diaken_cli.words import RunKind, RunStatus
+
+WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
+
+
+@contextmanager
+def begin(
+    context: Context,
+    select: Select,
+    *,
+    started: Callable[[Begun], RunStarted],
+    subscribers: Sequence[Emit],
+    wait: float | None = None,
+    before_waiting: Callable[[], None] = lambda: None,
+) -> Iterator[ActiveRun]:
+    """Record the run that `select` chooses, lock its hosts, and carry it out in this context.
+
+    `select` is called in the transaction that records and locks: what a run that had to wait is
+    about is decided then. The lock file is held before the row names it, so that a row without a
+    holder is a dead run. For `wait` seconds it is tried again to begin while another run holds a
+    host; None is for commands that can't be told to wait. `before_waiting` is called once before
+    that, or before it is given up, and may raise what would end the run anyway.
+
+    Raises what `select` raises, and Locked; nothing is recorded then.
+    """
+    store = context.store
+    attempt = Attempt(lock=str(uuid.uuid4()), node=caller.node(), pid=os.getpid())
+    lock = lock_path(store, attempt.lock)
+    with without_note(lock), liveness.hold(lock), store.database.kept_open():
+        context.stop.defer(lock)
+        tell = Subscribers(subscribers)
+        begun = _begin(context, select, attempt, tell, wait, before_waiting)
+        earlier = store.history.step_results(begun.id) if begun.taken_up else ()
+        run = ActiveRun(context, begun, attempt, tell, earlier)
+        first = started(begun)
+        run.emit(first)
+        try:
+            yield run
+        except DiakenError as error:
+            left = first.kind is RunKind.DEPLOY and context.stop.forced()
+            try:
+                run.close(status_of_error(error, left_as_it_is=left), error)
+            except DatabaseError as unwritten:  # the next command finds it as interrupted
+                run.warn(f"how it ended could not be recorded: {unwritten.message}")
+            raise
+        except Exception as fault:
+            run.close(RunStatus.FAILED, unexpected(fault))
+            raise
+        except BaseException as fault:
+            run.close(RunStatus.INTERRUPTED, Canceled(message_of(fault)))
+            raise
+        run.close()
+
+
+def _begin(
+    context: Context,
+    select: Select,
+    attempt: Attempt,
+    tell: Emit,
+    wait: float | None,
+    before_waiting: Callable[[], None],
+) -> Begun:
+    """Begin, as soon as no other run holds one of the hosts; each holder is told of once."""
+    store = context.store
+    deadline = time.monotonic() + (wait or 0)
+    notified: set[int] = set()
+    waited = False
+
+    def warn(message: str) -> None:
+        tell(Warned(message=message))
+
+    while True:
+        context.stop.check()
+        try:
+            return store.runs.begin(select, attempt, context.clock())
+        except Locked as held:
+            if remains.end(
+                store,
+                held.run,
+                warn,
+                context.stop.requested,
+                announce=True,
+                here=bool(wait),
+            ):
+                continue
+            if not waited:
+                waited = True
+                before_waiting()
+            if time.monotonic() >= deadline:
+                raise Locked(held.message, run=held.run, waited=wait) from None
+            if held.run not in notified:
+                left = deadline - time.monotonic()
+                tell(RunWaiting(held_by=held.run, message=held.message, seconds=round(left)))
+                notified.add(held.run)
+        time.sleep(min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
+        reap(store)

@@ -1,0 +1,178 @@
+"""Carries out a list of declared steps, takes it up again, and undoes it: from one declaration.
+
+Each step is noted before its first effect, so that whatever dies in between is known afterwards.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from diaken_cli.errors import Canceled, DatabaseError, DiakenError, message_of
+from diaken_cli.runs.active import ActiveRun
+from diaken_cli.store.run_records import StepRecord
+from diaken_cli.words import StepStatus
+
+Facts = dict[str, Any]
+
+
+Request = TypeVar("Request")
+RequestOf = TypeVar("RequestOf", covariant=True)
+
+
+class Flow(Protocol[RequestOf]):
+    """What the steps of one run share: what was asked for, and the run."""
+
+    @property
+    def request(self) -> RequestOf:
+        """What was asked for."""
+
+    @property
+    def run(self) -> ActiveRun:
+        """The run that the steps belong to."""
+
+
+Reached = Mapping[int, StepStatus]
+"""How far a run had got: the status of each step that was begun, by its position."""
+
+_AGAIN: Facts = {"undone": False, "undoing": False, "left_because": None}
+
+
+class GoOn(Exception):
+    """A step did not do all that it was to, and the next one is begun all the same.
+
+    It says why, and how the step ended.
+    """
+
+    def __init__(self, why: str, status: StepStatus = StepStatus.FAILED) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+F = TypeVar("F", bound=Flow[Any])
+DONE = (StepStatus.SUCCESS, StepStatus.SKIPPED)
+
+
+@dataclass(frozen=True)
+class Step(Generic[F, Request]):
+    """One step: what it says it will do, whether it is done, doing it, and undoing it.
+
+    `do` gives facts to keep, or None where there was nothing to do. `find` looks in the world, by
+    identity, and gives the facts of what is already there. `undo` works on what it finds; nothing
+    there is success. A step without `undo` leaves nothing behind.
+    """
+
+    name: str
+    says: Callable[[Request], str]
+    do: Callable[[F], Facts | None]
+    find: Callable[[F], Facts | None] = lambda _: None
+    undo: Callable[[F], None] | None = None
+
+
+def execute(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> None:
+    """Do each step that is not done yet; one that was begun before is looked for first.
+
+    Raises what stopped it; the step that it stopped in is then `failed`, with the reason.
+    """
+    run = flow.run
+    for position, step in enumerate(steps):
+        if reached.get(position) in DONE:
+            continue
+        run.stop.check()
+        run.begin_step(position, step.name, step.says(flow.request))
+        try:
+            found = None
+            if position in reached:
+                run.note(position, _AGAIN)
+                found = step.find(flow)
+            facts = step.do(flow) if found is None else found
+        except GoOn as lacking:
+            run.end_step(position, lacking.status, str(lacking))
+            continue
+        except BaseException as fault:
+            if not run.succeeded:  # by this step: it says so already
+                why = fault.headline if isinstance(fault, DiakenError) else message_of(fault)
+                canceled = isinstance(fault, Canceled)
+                run.end_step(position, StepStatus.FAILED, why, canceled=canceled)
+            raise
+        if facts:
+            run.note(position, facts)
+        run.end_step(position, StepStatus.SKIPPED if facts is None else StepStatus.SUCCESS)
+
+
+def undo(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> DiakenError | None:
+    """Undo the steps that were begun, the last one first; why something is left, or None.
+
+    It stops at the first step that can't be undone: what stands below it still needs the rest
+    (a VM that could not be destroyed keeps its name and its address).
+    """
+    run = flow.run
+    to_undo = [
+        (position, step.name, step.undo)
+        for position, step in reversed(list(enumerate(steps)))
+        if step.undo is not None and reached.get(position) not in (None, StepStatus.UNDONE)
+    ]
+    for number, (position, name, undo_step) in enumerate(to_undo):
+        try:
+            if run.stop.forced():
+                raise Canceled("stopped")
+            run.begin_undoing(position, name)
+            undo_step(flow)
+            if reached[position] is StepStatus.FAILED:
+                run.note(position, {"undone": True})
+                run.tell_undone(position, name)  # its row goes on saying where the run failed
+            else:
+                run.end_step(position, StepStatus.UNDONE)
+        except Canceled as stopped:
+            run.tell_undone(position, name, failed=True)
+            run.warn(f"undoing {name} was stopped")
+            return stopped
+        except Exception as fault:  # noqa: BLE001  # what it is undone for is still to be told
+            error = fault if isinstance(fault, DiakenError) else unexpected(fault)
+            run.tell_undone(position, name, failed=True)
+            run.warn(f"{name} could not be undone: {error.message}")
+            with suppress(DatabaseError):  # the warning stands
+                for left, _, _ in to_undo[number:]:
+                    run.note(left, {"left_because": error.message})
+            return error
+    return None
+
+
+def dismiss(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> None:
+    """Where nothing is to be undone: a failed step that made nothing leaves nothing either.
+
+    Where that can't be told, the step stays among what is left.
+    """
+    for position, step in enumerate(steps):
+        if step.undo is None or reached.get(position) is not StepStatus.FAILED:
+            continue
+        try:
+            if step.find(flow) is None:
+                flow.run.note(position, {"undone": True})
+        except DiakenError as error:
+            flow.run.warn(f"what {step.name} has left is not known: {error.message}")
+
+
+def reached(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
+    """How far a run had got, from its steps in their order.
+
+    A step whose undoing was begun has to be looked for again, and so has each one after a step that
+    is not done: what it did was done to something that may be gone.
+    """
+    statuses: dict[int, StepStatus] = {}
+    stands = True
+    for step in steps:
+        stands = stands and step.status in DONE and not step.facts.get("undoing")
+        begun = step.status in DONE or step.facts.get("undoing")
+        statuses[step.position] = StepStatus.RUNNING if begun and not stands else step.status
+    return statuses
+
+
+def as_recorded(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
+    """How the steps of a run stand in the database."""
+    return {step.position: step.status for step in steps}
+
+
+def unexpected(fault: Exception) -> DiakenError:
+    """Our error for what nobody has thought of."""
+    return DiakenError(f"unexpected {type(fault).__name__}: {fault}")

@@ -1,0 +1,97 @@
+"""Runs whose process died: `interrupted`, their hosts locked until nothing is left there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from diaken_cli.models import Host, HostLock, Run
+from diaken_cli.store.engine import Database
+from diaken_cli.store.runs import HAS_REMAINS, end_run
+from diaken_cli.words import RunStatus
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What may still run of a run whose process died: on the hosts that it still holds.
+
+    `hosts` are their names, by address.
+    """
+
+    run: int
+    uid: str
+    lock: str
+    hosts: dict[str, str]
+
+
+class DeadRuns:
+    """Settles runs whose process died, and frees their hosts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def running(self) -> Sequence[tuple[int, str]]:
+        """Number and lock of each run that is recorded as running."""
+        query = select(Run.id, Run.lock).where(Run.status == RunStatus.RUNNING)
+        with self._database.reading() as session:
+            return [(run or 0, lock or "") for run, lock in session.exec(query).all()]
+
+    def interrupt(self, run_id: int, lock: str, now: datetime, *, remains: bool = False) -> None:
+        """Settle a run whose process died.
+
+        The caller holds its lock file exclusively; or has seen that others than that process hold
+        it, and says that something `remains`.
+
+        Where it may have left something on its hosts they stay locked, and the run keeps the name
+        of its lock, until `free`.
+        """
+        hint = (
+            f"Its hosts are free once what it runs there is ended: diaken history cancel {run_id}"
+        )
+        error = _died(hint=hint if remains else None)
+        with self._database.writing() as session:
+            end_run(session, run_id, lock, RunStatus.INTERRUPTED, error, now, keep_locks=remains)
+
+    def remains(self, run_id: int | None = None) -> list[Remains]:
+        """The runs that died and may have left something on their hosts; or that one."""
+        query = select(Run.id, Run.uid, Run.lock).where(*HAS_REMAINS)
+        if run_id is not None:
+            query = query.where(Run.id == run_id)
+        with self._database.reading() as session:
+            found = session.exec(query.order_by(col(Run.id))).all()
+            return [
+                Remains(number or 0, uid, lock or "", _locked_by(session, number or 0))
+                for number, uid, lock in found
+            ]
+
+    def free(self, remains: Remains, still: str | None) -> None:
+        """Free the hosts of a run that died: what it had left there is ended.
+
+        `still` says where something of it may go on.
+        """
+        freed = (
+            update(Run)
+            .where(col(Run.id) == remains.run, col(Run.lock) == remains.lock, *HAS_REMAINS)
+            .values(lock=None, error=_died(still))
+            .returning(col(Run.id))
+        )
+        with self._database.writing() as session:
+            if session.execute(freed).scalar_one_or_none() is not None:
+                session.execute(delete(HostLock).where(col(HostLock.run_id) == remains.run))
+
+
+def _locked_by(session: Session, run_id: int) -> dict[str, str]:
+    query = (
+        select(Host.ip, Host.name)
+        .join(HostLock, col(HostLock.host_id) == col(Host.id))
+        .where(HostLock.run_id == run_id)
+    )
+    return dict(session.exec(query).all())
+
+
+def _died(still: str | None = None, hint: str | None = None) -> dict[str, Any]:
+    message = "the process of this run died" + (f"; {still}" if still else "")
+    return {"code": "interrupted", "message": message, "hint": hint}
