@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from diaken_cli.actions import playbook
-from diaken_cli.actions.run import summary
+from diaken_cli.actions.run import causes
 from diaken_cli.actions.run.summary import (
     MOST_NAMES,
     NO_SNAPSHOT,
@@ -321,15 +321,15 @@ def _playbook(flow: PlaybookRun) -> Facts:
     }
     facts: Facts = {"return_code": outcome.return_code, "elsewhere": elsewhere}
     if outcome.return_code == 0 and not outcome.any_task and status is RunStatus.SUCCESS:
-        run.warn(summary.nothing_ran(request.playbook, request.options))
+        run.warn(causes.nothing_ran(request.playbook, request.options))
     if status is RunStatus.SUCCESS:
         return facts
     run.note_current(facts)
     if status is RunStatus.FAILED:
         see = f"See: diaken history output {run.id}"
-        raise summary.failure(request.playbook, outcome, see)
+        raise causes.failure(request.playbook, outcome, see)
     run.ends_as(status, None)
-    raise GoOn(summary.not_on_all(outcome))
+    raise GoOn(causes.not_on_all(outcome))
 
 
 def _says_snapshot(request: RunRequest) -> str:

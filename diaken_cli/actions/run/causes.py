@@ -1,0 +1,95 @@
+"""Why a run of a playbook is no success, in the words of its error. Pure."""
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+
+from diaken_cli.actions.run.summary import MOST_NAMES, full_reasons
+from diaken_cli.errors import OperationFailed
+from diaken_cli.services.ansible import ssh
+from diaken_cli.services.ansible.work import Elsewhere, Outcome
+from diaken_cli.text import listed
+from diaken_cli.words import HostResult, HostStatus, RunOptions
+
+MOST_CAUSES = 3  # on other hosts, in one message
+
+
+def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
+    """The true cause of a run that succeeded on no host, or that Ansible calls a failure.
+
+    A failure on localhost or on a host made by `add_host` is one; `hint` says where to read on,
+    and names that host.
+    """
+    results = outcome.results
+    count = Counter(each.status for each in results)
+    if count[HostStatus.FAILED] or count[HostStatus.UNREACHABLE]:
+        headline = f"{playbook} failed on {_where(results, count)}"
+        reasons = [full_reasons(results), *_elsewhere(outcome)]
+        return OperationFailed(
+            f"{headline}: {'; '.join(reasons)}", code="hosts_failed", hint=hint, headline=headline
+        )
+    if outcome.elsewhere or outcome.reason or outcome.return_code:
+        if outcome.elsewhere:
+            hint = f"{hint} --host {shlex.quote(outcome.elsewhere[0].host)}"
+        return OperationFailed(_cause(playbook, outcome), code="ansible_failed", hint=hint)
+    return OperationFailed(
+        f"{playbook} ran on no host: {_no_play(results, outcome.plays)}",
+        code="no_hosts_ran",
+        hint=f"Its groups: diaken hosts show {results[0].host}" if len(results) == 1 else None,
+    )
+
+
+def not_on_all(outcome: Outcome) -> str:
+    """What is said of a step that did not succeed on all hosts."""
+    bad = sum(each.status is not HostStatus.SUCCESS for each in outcome.results)
+    said = f"{bad} of {len(outcome.results)} hosts did not succeed"
+    return "; ".join([said, *_elsewhere(outcome)])
+
+
+def nothing_ran(playbook: str, options: RunOptions) -> str:
+    """What is said where no task was begun, which Ansible calls a success."""
+    if options.tags or options.skip_tags:
+        return f"no task of {playbook} ran: --tags and --skip-tags leave none"
+    return f"no task of {playbook} ran"
+
+
+def _where(results: Sequence[HostResult], count: Counter[HostStatus]) -> str:
+    """`every host`, `2 of 4 hosts (1 aborted, 1 not reached)`; of a single one its name."""
+    if len(results) == 1:
+        return results[0].host
+    failed = count[HostStatus.FAILED] + count[HostStatus.UNREACHABLE]
+    if failed == len(results):
+        return "every host"
+    others = {"aborted": count[HostStatus.ABORTED], "not reached": count[HostStatus.SKIPPED]}
+    said = ", ".join(f"{number} {what}" for what, number in others.items() if number)
+    return f"{failed} of {len(results)} hosts ({said})"
+
+
+def _cause(playbook: str, outcome: Outcome) -> str:
+    """Why Ansible failed, though none of the hosts did."""
+    if outcome.elsewhere:
+        return "; ".join(_elsewhere(outcome))
+    if outcome.reason is not None:
+        return f"{playbook} was ended by Ansible: {outcome.reason}"
+    return f"{playbook}: ansible-playbook ended with {outcome.return_code}, though no host failed"
+
+
+def _elsewhere(outcome: Outcome) -> list[str]:
+    said = [_failed(each, outcome.plays) for each in outcome.elsewhere]
+    return said and [listed(said, MOST_CAUSES, "; ")]
+
+
+def _failed(failure: Elsewhere, plays: Sequence[str]) -> str:
+    """`Ask the CMDB: Look it up failed on localhost: no such host`; unnamed plays are left out."""
+    named = failure.play not in (*plays, failure.host)
+    play = f"{failure.play}: " if named else ""
+    how = "did not reach" if failure.unreachable else "failed on"
+    why = failure.message.removeprefix(ssh.FROM_ANSIBLE)
+    return f"{play}{failure.task} {how} {failure.host}: {why}"
+
+
+def _no_play(results: Sequence[HostResult], plays: Sequence[str]) -> str:
+    """`no play of it is for web01 (its plays are for: webservers, localhost)`."""
+    hosts = listed([each.host for each in results], MOST_NAMES)
+    known = f" (its plays are for: {listed(plays, MOST_NAMES)})" if plays else ""
+    return f"no play of it is for {hosts}{known}"
