@@ -3,7 +3,7 @@
 import json
 import re
 
-from diaken_cli.services.ansible.reasons import as_lines
+from diaken_cli.services.ansible.printed import as_lines
 
 INDENT = "    "
 _RESULT = re.compile(r"^(?:ok|changed|skipping|fatal|failed): \[.*? => (?=\{)", re.MULTILINE)

@@ -43,8 +43,8 @@ def begin(
     `select` is called in the transaction that records and locks: what a run that had to wait is
     about is decided then. The lock file is held before the row names it, so that a row without a
     holder is a dead run. For `wait` seconds it is tried again to begin while another run holds a
-    host; None is for commands that can't be told to wait. `before_waiting` is called once before
-    that, or before it is given up, and may raise what would end the run anyway.
+    host; None is for commands that can't be told to wait. `before_waiting` is called once, when it
+    waits for longer or gives up, and may raise what would end the run anyway.
 
     Raises what `select` raises, and Locked; nothing is recorded then.
     """
@@ -89,7 +89,7 @@ def _begin(
     store = context.store
     deadline = time.monotonic() + (wait or 0)
     notified: set[int] = set()
-    waited = False
+    checked = False
 
     def warn(message: str) -> None:
         tell(Warned(message=message))
@@ -108,8 +108,8 @@ def _begin(
                 here=bool(wait),
             ):
                 continue
-            if not waited:
-                waited = True
+            if not checked and (notified or time.monotonic() >= deadline):
+                checked = True
                 before_waiting()
             if time.monotonic() >= deadline:
                 raise Locked(held.message, run=held.run, waited=wait) from None

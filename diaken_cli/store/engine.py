@@ -4,6 +4,7 @@ What is SQLite's own stays here: WAL, `BEGIN IMMEDIATE` for writers (a deferred 
 starts to write gets SQLITE_BUSY at once, whatever the time-out), backup, and file permissions.
 """
 
+import logging
 import os
 import sqlite3
 import threading
@@ -183,6 +184,10 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+# A signal that falls into the closing of a connection is raised on; the pool would print it, too.
+logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
 
 def _engine(path: Path) -> Engine:

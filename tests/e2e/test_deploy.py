@@ -47,14 +47,17 @@ def test_a_run_is_printed_as_the_contract_says(deploying: Deploying) -> None:
 
     assert [key for key in run if key not in ("started_at", "finished_at", "duration_seconds")] == [
         *("id", "kind", "target_type", "target", "environment", "playbook", "status", "trigger"),
-        *("task", "user", "error", "leftovers", "without_snapshot", "steps", "totals", "hosts"),
+        *("task", "user", "node", "error", "leftovers", "paused_until", "without_snapshot"),
+        *("steps", "totals", "hosts"),
     ]
     assert (run["kind"], run["target_type"], run["target"]) == ("deploy", "vm", NAME)
     assert (run["environment"], run["trigger"], run["status"]) == ("DEMO", "manual", "success")
     assert (run["playbook"], run["task"], run["error"], run["leftovers"]) == (None, None, None, [])
     assert statuses(run) == dict.fromkeys(STEPS, "success")
     for step in run["steps"]:
-        assert list(step) == ["name", "status", "started_at", "finished_at", "detail"]
+        assert list(step) == [
+            *("id", "name", "batch", "status", "started_at", "finished_at", "detail")
+        ]
         assert step["started_at"] <= step["finished_at"]
     assert run["totals"] == {
         **dict.fromkeys(("hosts", "success"), 1),

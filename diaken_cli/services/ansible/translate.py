@@ -8,7 +8,8 @@ from itertools import takewhile
 from typing import Any
 
 from diaken_cli.events import Event, PlayStarted, TaskFinished, TaskStarted, Warned
-from diaken_cli.services.ansible.reasons import printed, reason
+from diaken_cli.services.ansible.printed import printed
+from diaken_cli.services.ansible.reasons import reason
 from diaken_cli.units import shortened
 from diaken_cli.words import TaskResult
 

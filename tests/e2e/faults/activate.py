@@ -1,6 +1,7 @@
 """What goes wrong when the host is put into use: from then on the deploy is a success."""
 
 from tests.e2e.faults.fault import (
+    MARKED,
     Fault,
     expire,
     expire_and_refuse,
@@ -16,6 +17,7 @@ ACTIVATE = (
         "The identity can't be taken off the VM",
         (order("taskfault", "ReconfigVM_Task", fault="FileLocked"),),
         warned="still bears the identity",
+        left=MARKED,
     ),
     *(
         Fault(
@@ -23,6 +25,7 @@ ACTIVATE = (
             (ordered,),
             ("--clone-timeout", "2s"),
             warned="still bears the identity",
+            left=MARKED,
         )
         for what, ordered in (
             ("HTTP 503 each time", order("http", "ReconfigVM_Task", status=503, count=500)),
@@ -56,6 +59,7 @@ ACTIVATE = (
         write="UPDATE ON host WHEN NEW.active",
         then=expire_and_refuse,
         warned="still bears the identity",
+        left=MARKED,
     ),
     Fault(
         "The hosts file can't be written any more when the host is put into use",
@@ -80,7 +84,7 @@ ACTIVATE = (
             code=None,
             said="",
             warned="after its success",
-            left=(),
+            left=MARKED,
         )
         for what, then in (("full", fill_disk), ("write-protected", write_protect))
     ),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HOST = (("host", NAME),)
 NO_RUN = "none"
 BOTH = (*HOST, ("vm", NAME))
+MARKED = (("identity", NAME),)
 PROTECTED = "can't be opened for writing"
 FULL = "no room is left on the disk"
 

@@ -8,6 +8,7 @@ from tests.e2e.faults.fault import (
     BAD,
     BOTH,
     GOOD,
+    MARKED,
     SLOW_POWER,
     UNAVAILABLE,
     Fault,
@@ -73,6 +74,7 @@ PROVISION = (
         during="provision",
         then=expire_and_refuse,
         warned="still bears the identity",
+        left=MARKED,
     ),
     Fault(
         "vCenter is down while a playbook runs, and the playbook succeeds",
@@ -80,6 +82,7 @@ PROVISION = (
         during="provision",
         then=UNAVAILABLE,
         warned="still bears the identity",
+        left=MARKED,
         world="impatient",
     ),
     Fault(
