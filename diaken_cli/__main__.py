@@ -54,7 +54,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     import typer
 
     from diaken_cli.errors import Canceled, DiakenError, unexpected
-    from diaken_cli.render.output import json_is_begun, perhaps_unheard
+    from diaken_cli.render.output import json_written, perhaps_unheard
     from diaken_cli.signals import Signals
     from diaken_cli.stop import Stop
 
@@ -81,7 +81,10 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     except BrokenPipeError:  # `diaken … | head`: nothing more can be said to it
         return 0
     except KeyboardInterrupt as fault:
-        return _failed(Canceled.by(fault), arguments, as_data=not json_is_begun())
+        written = json_written()
+        if written == "whole":  # the answer stands, and its status
+            return _status_behind(fault)
+        return _failed(Canceled.by(fault), arguments, as_data=written == "nothing")
     except Exception as fault:  # noqa: BLE001  # the last resort: no traceback reaches a script
         if signals.received:  # what was imported just then has made another error of it
             return _failed(Canceled(f"stopped by {signals.received}"), arguments)
@@ -108,6 +111,16 @@ def _invoke(arguments: list[str], stop: "Stop") -> int:
     except EOFError:  # at a question
         raise typer.Abort from None
     return 0
+
+
+def _status_behind(interrupt: BaseException) -> int:
+    """The exit status that was on its way when a signal came in between."""
+    import typer
+
+    fault: BaseException | None = interrupt
+    while fault is not None and not isinstance(fault, typer.Exit):
+        fault = fault.__context__
+    return 0 if fault is None else int(fault.exit_code)
 
 
 def _dump_no_core() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from diaken_cli.errors import AnsibleNotStarted, Canceled, DiakenError, InvalidInput
 from diaken_cli.render.values import Columns, Shape
@@ -201,15 +201,16 @@ class Output:
 
 def print_json(document: Any) -> None:
     """Write the one JSON document of a call."""
-    global _json_is_begun  # as the stream, it is the process's own
+    global _written  # as the stream, it is the process's own
     text = _json(document, indent=2) + "\n"
-    _json_is_begun = True
+    _written = "begun"
     sys.stdout.write(text)
+    _written = "whole"
 
 
-def json_is_begun() -> bool:
-    """Whether the one JSON document of this call has been written, or a part of it."""
-    return _json_is_begun
+def json_written() -> Literal["nothing", "begun", "whole"]:
+    """How much of the one JSON document of this call has been written."""
+    return _written
 
 
 def print_json_line(shape: Shape) -> None:
@@ -264,7 +265,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"not JSON: {type(value).__name__}")
 
 
-_json_is_begun = False
+_written: Literal["nothing", "begun", "whole"] = "nothing"
 
 
 @contextmanager

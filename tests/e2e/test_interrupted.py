@@ -87,5 +87,39 @@ def test_a_signal_at_any_moment_is_answered_once(tmp_path: Path, words: str) -> 
         shown = json.dumps(error, indent=2) + "\n" if "--json" in words else ""
         answers[130] = (shown, f"error: {said}\n")
         seen.add(process.returncode)
+        if "--json" not in words and out == whole.out:  # a table that is there stays there
+            out = answers.get(process.returncode, ("", ""))[0]
         assert (out, err) == answers.get(process.returncode), (process.returncode, number)
     assert 130 in seen or words.startswith("scheduler")
+
+
+CALL = """\
+import os, signal, sys
+from diaken_cli.render import output
+from diaken_cli.signals import Signals
+from diaken_cli import __main__
+
+write = output.print_json
+
+def then_a_signal(document):
+    write(document)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+output.print_json = then_a_signal
+sys.exit(__main__._flushed(__main__.run(sys.argv[1:], Signals().install())))
+"""
+
+
+def test_a_signal_right_after_the_answer_changes_nothing(tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    cli.json("environments", "add", "PROD")
+    done = subprocess.run(
+        [DIAKEN[0], "-c", CALL, "environments", "list", "--json"],
+        env=cli.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row["name"] for row in json.loads(done.stdout)] == ["PROD"]
