@@ -250,4 +250,4 @@ def _has_open(pid: int, path: Path) -> bool:
 
 
 def _processes() -> Iterator[int]:
-    return (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())
+    return (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())

@@ -153,13 +153,13 @@ def _way(path: Path) -> list[tuple[Path, bool]]:
 
 
 def _foreign_links(entries: Iterable[Path]) -> Iterator[Exposure]:
-    for each in entries:
+    for entry in entries:
         with suppress(OSError):
-            status = each.lstat()
+            status = entry.lstat()
             if stat.S_ISLNK(status.st_mode) and status.st_uid not in (os.geteuid(), 0):
                 mode = stat.S_IMODE(status.st_mode)
                 owner = account(status.st_uid)
-                yield Exposure(each, Who.OWNER, owner, mode, is_folder=False, is_link=True)
+                yield Exposure(entry, Who.OWNER, owner, mode, is_folder=False, is_link=True)
 
 
 def around(path: Path) -> Iterator[Exposure]:

@@ -52,7 +52,7 @@ def check_host_name(text: str) -> str:
     if is_ipv4(text):
         return check_ipv4(text)
     labels = text.split(".")
-    if len(text) > LONGEST_NAME or not all(_HOST_LABEL.fullmatch(each) for each in labels):
+    if len(text) > LONGEST_NAME or not all(_HOST_LABEL.fullmatch(label) for label in labels):
         raise ValueError(
             f"{text!r} is not a host name: letters, digits, - and _, no dash first, at most 63; a"
             " domain may follow after a dot; or the host's IPv4 address"
@@ -65,7 +65,7 @@ def check_host_name(text: str) -> str:
 def check_dns_host_name(text: str) -> str:
     """The name of a host that gets it as its own: RFC 1123 labels joined by dots, no address."""
     labels = text.split(".")
-    if len(text) > LONGEST_NAME or not all(_is_label(each) for each in labels):
+    if len(text) > LONGEST_NAME or not all(_is_label(label) for label in labels):
         raise ValueError(
             f"{text!r} is not a host name (RFC 1123): {_LABEL_RULE}; a domain may follow after a"
             f" dot, and all of it is at most {LONGEST_NAME}"
@@ -85,7 +85,7 @@ def is_ipv4(text: str) -> bool:
 
 def check_domain(text: str) -> str:
     """A DNS domain, without a dot at its end."""
-    if len(text) > LONGEST_NAME or not all(_is_label(each) for each in text.split(".")):
+    if len(text) > LONGEST_NAME or not all(_is_label(part) for part in text.split(".")):
         raise ValueError(
             f"{text!r} is not a domain: labels joined by dots, such as example.com, each of"
             f" {_LABEL_RULE}"

@@ -218,10 +218,10 @@ class RunOptions:
 def to_stored(value: "DataclassInstance") -> dict[str, Any]:
     """A JSON column's form of a value: only what differs from its default, and a version."""
     stored: dict[str, Any] = {"v": 1}
-    for each in fields(value):
-        given = getattr(value, each.name)
-        if given != each.default and given not in ({}, ()):
-            stored[each.name] = list(given) if isinstance(given, tuple) else given
+    for field in fields(value):
+        given = getattr(value, field.name)
+        if given != field.default and given not in ({}, ()):
+            stored[field.name] = list(given) if isinstance(given, tuple) else given
     return stored
 
 

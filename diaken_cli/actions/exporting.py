@@ -44,7 +44,7 @@ def document(
     hosts = sorted(hosts, key=lambda host: host.id)
     exported: dict[str, Any] = {
         "_meta": {"hostvars": {host.name: host_variables(host, ssh) for host in hosts}},
-        "all": {"children": [each.name for each in environments]},
+        "all": {"children": [environment.name for environment in environments]},
     }
     for environment in environments:
         exported[environment.name] = {
@@ -76,7 +76,9 @@ def group_names(
 
     Where a group is called that, too, one more underscore tells them apart.
     """
-    used = Counter(each.name for each in environments) + Counter(each.name for each in groups)
+    used = Counter(environment.name for environment in environments) + Counter(
+        group.name for group in groups
+    )
     taken, names = set(used), {}
     for group in groups:
         name, between = group.name, "_"

@@ -83,7 +83,7 @@ def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
     detail = find(store, run_id)
     said, _ = store.history.output(run_id, host)
     if host is not None and not said and detail.run.status is not RunStatus.RUNNING:
-        known = [each.host for each in detail.hosts]
+        known = [host.host for host in detail.hosts]
         if host not in known:
             there = f"its hosts: {', '.join(known)}" if known else "it has no results of hosts"
             mistake = Mistake("--host", host, f"{host} is not a host of run {run_id}; {there}")

@@ -66,7 +66,7 @@ def write_block(
 
     def due() -> list[hosts_file.Entry]:
         hosts = store.inventory.hosts_to_sync()
-        return entries(each for each in hosts if each.active or each.deployed_by != given_up_by)
+        return entries(host for host in hosts if host.active or host.deployed_by != given_up_by)
 
     for _ in range(ATTEMPTS):
         wanted = due()
@@ -99,7 +99,11 @@ def find_environment(store: Store, name: str) -> EnvironmentRecord:
     """The environment that a command is about. Raises NotFound."""
     found = store.inventory.environment(name)
     if found is None:
-        raise missing("environment", name, [each.name for each in store.inventory.environments()])
+        raise missing(
+            "environment",
+            name,
+            [environment.name for environment in store.inventory.environments()],
+        )
     return found
 
 
@@ -138,7 +142,7 @@ def find_vcenter(store: Store, name: str) -> VCenterRecord:
     """The vCenter that a command is about. Raises NotFound."""
     found = store.inventory.vcenter(name)
     if found is None:
-        raise missing("vCenter", name, [each.name for each in store.inventory.vcenters()])
+        raise missing("vCenter", name, [vcenter.name for vcenter in store.inventory.vcenters()])
     return found
 
 
@@ -154,7 +158,7 @@ def known_environment(store: Store, name: str) -> EnvironmentRecord:
 def only_one(groups: Sequence[GroupRecord], option: str) -> GroupRecord:
     """The one group among those of a name. Raises InvalidInput with the candidates."""
     if len(groups) > 1:
-        places = choices(each.environment for each in groups)
+        places = choices(group.environment for group in groups)
         message = f"group {groups[0].name} is in several environments; {places}"
         raise InvalidInput([Mistake(option, None, message)])
     return groups[0]
@@ -285,4 +289,4 @@ def get_setting(store: Store, *, key: str) -> Any:
 
 def by_name(records: Iterable[Named]) -> dict[str, Named]:
     """Records by their names."""
-    return {each.name: each for each in records}
+    return {record.name: record for record in records}

@@ -124,9 +124,9 @@ def _refuse_exposed(found: catalog.Playbook, options: RunOptions, config: Config
     vault = options.vault_password_file or config.ansible.vault_password_file
     opening = [vault, *(each.partition("@")[2] for each in options.vault_ids)]
     refuse_exposed_vaults(Path(each) for each in opening if each)
-    for each in options.extra_vars:
-        if each.startswith("@"):
-            path = os.path.expanduser(each[1:])  # noqa: PTH111 - of an account that is not there
+    for var in options.extra_vars:
+        if var.startswith("@"):
+            path = os.path.expanduser(var[1:])  # noqa: PTH111 - of an account that is not there
             refuse_open_file(Path(path), "the file of variables")
     if config.ssh.known_hosts is not None:
         refuse_open_file(config.ssh.known_hosts, "the file of known hosts")

@@ -251,8 +251,12 @@ def test(vcenter: VCenterRecord) -> Tested:
     with session(vcenter) as opened:
         difference = (opened.now() - datetime.now(UTC)).total_seconds()
         datacenters = read_inventory(opened).datacenters
-        named = [each for each in datacenters if vcenter.datacenter in (each.name, each.path)]
-        paths = tuple(each.path for each in datacenters)
+        named = [
+            datacenter
+            for datacenter in datacenters
+            if vcenter.datacenter in (datacenter.name, datacenter.path)
+        ]
+        paths = tuple(datacenter.path for datacenter in datacenters)
         if vcenter.datacenter is not None and not named:
             said = f"no datacenter {vcenter.datacenter!r}; there are: {', '.join(paths) or 'none'}"
             raise lost_datacenter(vcenter, said)
@@ -331,8 +335,8 @@ def _secret(
         (SecretKind.FILE, "--password-file", given.password_file, existing_file),
         (SecretKind.ENV, "--password-env", given.password_env, validate.environment_variable),
     )
-    said = [each for each in ways if each[2] is not None]
-    options = ", ".join(each[1] for each in ways)
+    said = [way for way in ways if way[2] is not None]
+    options = ", ".join(way[1] for way in ways)
     if not said and current is not None:
         return current.secret_kind, current.secret_ref
     if len(said) != 1:

@@ -74,7 +74,7 @@ class CommonOptions:
 def records() -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Of each option its names, the word for its value (empty for a flag), and its help."""
     hints = get_type_hints(CommonOptions, include_extras=True)
-    for each in fields(CommonOptions):
-        (info,) = hints[each.name].__metadata__
+    for field in fields(CommonOptions):
+        (info,) = hints[field.name].__metadata__
         names = (info.default, *info.param_decls)  # in Annotated the first name stands there
         yield names, info.metavar or "", info.help

@@ -35,7 +35,7 @@ def list_them(call: Call) -> None:
     """
     from diaken_cli.render.inventory import ENVIRONMENT_COLUMNS, environment_as_json
 
-    rows = [environment_as_json(each) for each in call.store.inventory.environments()]
+    rows = [environment_as_json(environment) for environment in call.store.inventory.environments()]
     call.output.rows(rows, ENVIRONMENT_COLUMNS, nothing="no environments")
 
 
@@ -112,7 +112,7 @@ def _find(call: Call, ask: Questions, name: str | None) -> "EnvironmentRecord":
         "NAME",
         name,
         "Environment",
-        lambda: (each.name for each in call.store.inventory.environments()),
+        lambda: (environment.name for environment in call.store.inventory.environments()),
     )
     if name is None:
         raise InvalidInput(require(NAME=name))

@@ -80,7 +80,7 @@ def add(
                 "--environment",
                 environment,
                 "Environment",
-                lambda: (each.name for each in call.store.inventory.environments()),
+                lambda: (environment.name for environment in call.store.inventory.environments()),
             ),
             variables=variables or (),
         )

@@ -12,9 +12,11 @@ def parse(docstring: str) -> tuple[str, tuple[str, ...]]:
 
     A paragraph of the docstring that begins with `Example: ` is one of them.
     """
-    paragraphs = [" ".join(each.split()) for each in inspect.cleandoc(docstring).split("\n\n")]
-    text = "\n\n".join(each for each in paragraphs if not each.startswith(EXAMPLE))
-    examples = [each.removeprefix(EXAMPLE) for each in paragraphs if each.startswith(EXAMPLE)]
+    paragraphs = [" ".join(part.split()) for part in inspect.cleandoc(docstring).split("\n\n")]
+    text = "\n\n".join(paragraph for paragraph in paragraphs if not paragraph.startswith(EXAMPLE))
+    examples = [
+        paragraph.removeprefix(EXAMPLE) for paragraph in paragraphs if paragraph.startswith(EXAMPLE)
+    ]
     return text, tuple(examples)
 
 

@@ -100,7 +100,7 @@ def list_runs(call: Call, wanted: Filter) -> None:
 
     runs = select(call.store, wanted.understood(), call.config.playbooks.paths)
     shape = run_as_text_row if call.output.format is Format.TEXT else run_as_row
-    rows = [shape(each) for each in runs]
+    rows = [shape(run) for run in runs]
     shown = columns(call.output.out, rows)
     call.output.rows(rows, shown, nothing="no runs", whole=WHOLE, spare=SPARE)
     if wanted.limit is None and len(runs) == LIMIT:

@@ -98,7 +98,7 @@ def import_them(
                 "--environment",
                 environment,
                 "Environment",
-                lambda: (each.name for each in call.store.inventory.environments()),
+                lambda: (environment.name for environment in call.store.inventory.environments()),
             )
         given = GivenImport(vcenter, inventory, csv, environment, group, group_by_tag, guest_names)
         planned = plan_import(call.store, given, call.context.connect)
@@ -106,7 +106,7 @@ def import_them(
             call.output.warn(warning)
         if not dry_run:
             apply_plan(call.store, planned, now=now(), hosts_file=hosts_file(call), emit=call.emit)
-        rows = [row_as_json(each, dry_run=dry_run) for each in planned.rows]
+        rows = [row_as_json(row, dry_run=dry_run) for row in planned.rows]
         call.output.rows(rows, COLUMNS, nothing="no hosts")
         call.output.say(summary(planned, dry_run=dry_run))
     if any(row.mistake for row in planned.rows):

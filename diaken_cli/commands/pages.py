@@ -42,7 +42,7 @@ class _Page:
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The arguments, then the options; what is asked for on a terminal is no less required."""
-        return [*(each.metavar for each in self.params if _is_argument(each)), "[OPTIONS]"]
+        return [*(param.metavar for param in self.params if _is_argument(param)), "[OPTIONS]"]
 
     def get_help_option(self, ctx: Any) -> Any:
         """The option -h, --help."""
@@ -68,10 +68,12 @@ class _Page:
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The arguments that have a help, and the options under their headings."""
-        arguments = [each for each in self.params if _is_argument(each) and each.help]
-        write_section(formatter, "Arguments", [(each.metavar, each.help) for each in arguments])
+        arguments = [param for param in self.params if _is_argument(param) and param.help]
+        write_section(
+            formatter, "Arguments", [(argument.metavar, argument.help) for argument in arguments]
+        )
         by_heading: dict[str, list[tuple[str, str]]] = {OWN_OPTIONS: []}
-        for option in (each for each in self.params if not _is_argument(each)):
+        for option in (param for param in self.params if not _is_argument(param)):
             heading = option.rich_help_panel or OWN_OPTIONS
             by_heading.setdefault(heading, []).append(option.get_help_record(ctx))
         by_heading.pop(EVERY_COMMAND, None)
@@ -92,9 +94,9 @@ class Command(_Page, TyperCommand):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        for each in self.params:
-            if isinstance(each, TyperOption) and not each.is_flag:
-                each.metavar = each.metavar or each.opts[0].rpartition("-")[2].upper()
+        for param in self.params:
+            if isinstance(param, TyperOption) and not param.is_flag:
+                param.metavar = param.metavar or param.opts[0].rpartition("-")[2].upper()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take the command line apart; a word too many is named, also where it is empty."""
@@ -112,7 +114,7 @@ class Group(_Page, TyperGroup):
     @property
     def examples(self) -> tuple[str, ...]:
         """Its own, or those of its commands: of each the first one, then of each the second."""
-        of_commands = [getattr(each, "examples", ()) for each in self.commands.values()]
+        of_commands = [getattr(command, "examples", ()) for command in self.commands.values()]
         rounds = chain.from_iterable(zip_longest(*of_commands))
         return super().examples or tuple(islice(filter(None, rounds), MOST_EXAMPLES))
 

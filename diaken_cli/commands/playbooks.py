@@ -23,7 +23,7 @@ def list_them(call: Call) -> None:
     from diaken_cli.render.inventory import PLAYBOOK_COLUMNS
     from diaken_cli.services.ansible.catalog import list_playbooks
 
-    rows = [each.as_json() for each in list_playbooks(call.config.playbooks.paths)]
+    rows = [playbook.as_json() for playbook in list_playbooks(call.config.playbooks.paths)]
     call.output.rows(
         rows,
         PLAYBOOK_COLUMNS,
@@ -31,7 +31,7 @@ def list_them(call: Call) -> None:
         whole=("PATH",),
         spare=("PATH",),
     )
-    own = sum(not each["shipped"] for each in rows)
+    own = sum(not row["shipped"] for row in rows)
     call.output.total(f"{len(rows)} playbooks, {own} of them yours")
 
 
@@ -66,7 +66,7 @@ def show(
     paths = call.config.playbooks.paths
     with asking(call) as ask:
         name = ask.choice(
-            "NAME", name, "Playbook", lambda: (each.name for each in list_playbooks(paths))
+            "NAME", name, "Playbook", lambda: (playbook.name for playbook in list_playbooks(paths))
         )
         if name is None:
             raise InvalidInput(require(NAME=name))
@@ -85,7 +85,7 @@ def show(
         if call.output.format is not Format.TEXT:
             call.output.thing(shape)
             return
-        variables = [each.as_json() for each in found.variables]
+        variables = [variable.as_json() for variable in found.variables]
         call.output.thing({**shape, "variables": len(variables)})
         if variables:
             call.output.rows(variables, VARIABLE_COLUMNS, nothing="")

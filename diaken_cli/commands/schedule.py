@@ -343,21 +343,21 @@ def _ask_how_often(ask: Questions) -> str | None:
 def _hosts_of(call: Call, task: TaskOptions) -> "list[HostRecord]":
     hosts = call.store.inventory.hosts()
     if task.host is not None:
-        return [each for each in hosts if each.name.lower() == task.host.lower()]
-    return [each for each in hosts if task.group in each.groups]
+        return [host for host in hosts if host.name.lower() == task.host.lower()]
+    return [host for host in hosts if task.group in host.groups]
 
 
 def _find(call: Call, task: str | None) -> "TaskRecord":
     with asking(call) as ask:
         tasks = call.store.schedules.tasks
         task = ask.choice(
-            "TASK", task, "Task", lambda: [each.name for each in tasks(include_ended=False)]
+            "TASK", task, "Task", lambda: [task.name for task in tasks(include_ended=False)]
         )
     if task is None:
         raise InvalidInput(require(TASK=task))
     found = call.store.schedules.find(task)
     if found is None:
-        near = nearest_names(task, [each.name for each in tasks()])
+        near = nearest_names(task, [task.name for task in tasks()])
         hint = f"Did you mean {near}?" if near else "See: diaken schedule list"
         raise NotFound(f"there is no scheduled task {task!r}", hint=hint)
     return found

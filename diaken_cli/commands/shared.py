@@ -281,12 +281,14 @@ def command(
         ]
         for options in sets.values():
             # a command that says itself what its --yes does has that one alone
-            taken = {name for each in parameters for name in option_names(each)}
+            taken = {name for parameter in parameters for name in option_names(parameter)}
             parameters += [
-                each for each in options.parameters.values() if taken.isdisjoint(option_names(each))
+                parameter
+                for parameter in options.parameters.values()
+                if taken.isdisjoint(option_names(parameter))
             ]
 
-        written = {each.name: as_written(each) for each in parameters}
+        written = {parameter.name: as_written(parameter) for parameter in parameters}
 
         def call(context: typer.Context, **values: Any) -> None:
             refuse_what_is_no_text(values, written)

@@ -99,7 +99,7 @@ def list_them(call: Call) -> None:
     """
     from diaken_cli.render.inventory import VCENTER_COLUMNS, VCENTER_SPARE, vcenter_as_json
 
-    rows = [vcenter_as_json(each) for each in call.store.inventory.vcenters()]
+    rows = [vcenter_as_json(vcenter) for vcenter in call.store.inventory.vcenters()]
     call.output.rows(rows, VCENTER_COLUMNS, nothing="no vCenters", spare=VCENTER_SPARE)
 
 
@@ -266,7 +266,7 @@ def _find(call: Call, ask: Questions, name: str | None) -> "VCenterRecord":
         "NAME",
         name,
         "vCenter",
-        lambda: (each.name for each in call.store.inventory.vcenters()),
+        lambda: (vcenter.name for vcenter in call.store.inventory.vcenters()),
     )
     if name is None:
         raise InvalidInput(require(NAME=name))

@@ -12,12 +12,18 @@ SECONDS = 2.0
 
 def main(shell: str, arguments: list[str]) -> int:
     """Write what may come in the place of the last of `arguments`; always succeeds."""
-    words = bash_words(arguments) if shell == "bash" else [_unquoted(each) for each in arguments]
+    words = (
+        bash_words(arguments)
+        if shell == "bash"
+        else [_unquoted(argument) for argument in arguments]
+    )
     wanted = read(words, _table())
     if wanted.kind == "file":
         sys.stdout.write(":files\n")
         return 0
-    found = [each for each in candidates(wanted) if each[0].startswith(wanted.incomplete)]
+    found = [
+        candidate for candidate in candidates(wanted) if candidate[0].startswith(wanted.incomplete)
+    ]
     lines = [_line(shell, arguments, wanted, *each) for each in found]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0

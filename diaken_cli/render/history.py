@@ -132,7 +132,7 @@ def _bar(row: TimelineRow, duration: float, width: int, console: "Console") -> T
         first = min(int(width * bar.begin / duration), width - 1)
         last = max(round(width * bar.end / duration), first + 1)
         styles[first:last] = [mark(bar.status).style] * (min(last, width) - first)
-    return Text.assemble(*((full, each) if each else (empty, "dim") for each in styles))
+    return Text.assemble(*((full, style) if style else (empty, "dim") for style in styles))
 
 
 def line_as_json(line: OutputLine) -> dict[str, Any]:
@@ -269,7 +269,7 @@ def _asked(key: str, value: Any) -> Any:
 
 
 def _snapshots(detail: RunDetail, console: "Console") -> Any:
-    shapes = [vars(each) for each in detail.snapshots]
+    shapes = [vars(snapshot) for snapshot in detail.snapshots]
     rows: dict[str, Any] = {
         "SNAPSHOT OF": "host",
         "STATUS": lambda each: marked(each["status"], each["status"], console),

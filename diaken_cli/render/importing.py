@@ -75,7 +75,7 @@ def summary(plan: Plan, *, dry_run: bool) -> str:
         f"{count[Action.SKIPPED]} skipped{f' ({wrong} invalid)' if wrong else ''}",
     ]
     if plan.groups:
-        groups = ", ".join(dict.fromkeys(each.name for each in plan.groups))
+        groups = ", ".join(dict.fromkeys(group.name for group in plan.groups))
         said.append(f"{'groups to create' if dry_run else 'groups created'}: {groups}")
     alone = sum(row.action is Action.CREATE and not row.groups for row in rows)
     said += [f"{alone} in no group"] if alone else []

@@ -90,7 +90,7 @@ def host_as_text(host: "HostRecord") -> dict[str, Any]:
 
 def total(hosts: "Sequence[HostRecord]", *, shown: int) -> str:
     """How many hosts a list has, and how many of them, or beside them, are inactive."""
-    inactive = sum(not each.active for each in hosts)
+    inactive = sum(not host.active for host in hosts)
     said = counted(shown, "host")
     if not inactive:
         return said

@@ -30,7 +30,7 @@ def event_as_json(event: Event) -> dict[str, Any]:
     if isinstance(event, HostFinished):
         return head | host_as_json(event.result) | {"canceled": event.canceled}
     return head | {
-        each.name: getattr(event, each.name) for each in fields(event) if each.name != "at"
+        field.name: getattr(event, field.name) for field in fields(event) if field.name != "at"
     }
 
 

@@ -98,8 +98,8 @@ class LiveScreen:
         self._live.stop()
 
     def _print(self, messages: Iterable[Message]) -> None:
-        for each in messages:
-            self._output.err.print(message_text(each, self._output.err, self._messages.run))
+        for message in messages:
+            self._output.err.print(message_text(message, self._output.err, self._messages.run))
 
     def _drawn(self) -> Constrain:
         with self._lock:
@@ -241,7 +241,7 @@ class _Picture:
             Urgency.DONE: "done",
         }
         counted = Counter(host.urgency for host in hosts)
-        said = ", ".join(f"{counted[each]} {names[each]}" for each in names if counted[each])
+        said = ", ".join(f"{counted[name]} {names[name]}" for name in names if counted[name])
         dots = "…" if self._unicode else "..."
         yield self._line((f"  {dots} and {len(hosts)} more: {said}", "dim"))
 

@@ -113,7 +113,7 @@ class Gathering:
             )
             if each.parts
         )
-        self.any = self.any or any(each.status not in BAD for each in messages)
+        self.any = self.any or any(message.status not in BAD for message in messages)
         return messages
 
     def _note_result(self, event: TaskFinished) -> list[Message]:
@@ -197,7 +197,7 @@ def short_text(message: Message, console: "Console") -> Text:
 
 
 def _head(message: Message, console: "Console", *parts: str) -> Text:
-    names = listed([one_line(each) for each in message.hosts], MOST_NAMES)
+    names = listed([one_line(host) for host in message.hosts], MOST_NAMES)
     said = ": ".join(part for part in (names, *parts) if part)
     return Text.assemble((f"{sign(message.status, console)} ", mark(message.status).style), said)
 

@@ -78,8 +78,8 @@ class PlainLines:
         return Told(failures=not self._output.quiet, printed=self._messages.any)
 
     def _print(self, messages: Iterable[Message], at: datetime) -> None:
-        for each in messages:
-            text = message_text(each, self._output.err, self._messages.run)
+        for message in messages:
+            text = message_text(message, self._output.err, self._messages.run)
             self._output.err.print(_time(at) + text)
 
     def _line(self, event: Event) -> Text | None:

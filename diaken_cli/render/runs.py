@@ -27,12 +27,12 @@ def run_as_json(detail: RunDetail) -> dict[str, Any]:
 
     A host's `snapshot` is null where the run took none and should take none.
     """
-    snapshots = {each.host: _snapshot(each) for each in detail.snapshots}
+    snapshots = {snapshot.host: _snapshot(snapshot) for snapshot in detail.snapshots}
     return _begin(detail.run) | {
-        "steps": [_step(each) for each in detail.steps],
+        "steps": [_step(step) for step in detail.steps],
         "totals": _totals(detail.run),
         "hosts": [
-            host_as_json(each) | {"snapshot": snapshots.get(each.host)} for each in detail.hosts
+            host_as_json(host) | {"snapshot": snapshots.get(host.host)} for host in detail.hosts
         ],
     }
 
@@ -47,8 +47,8 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
     The step in which a run was canceled, or died, says so, where JSON has `failed`.
     """
     run = detail.run
-    stopped = {each.host for each in detail.hosts if each.canceled}
-    ignored = {each.host: each.counters.ignored for each in detail.hosts}
+    stopped = {host.host for host in detail.hosts if host.canceled}
+    ignored = {host.host: host.counters.ignored for host in detail.hosts}
     hosts = [
         host
         | {"ignored": ignored[host["host"]]}
@@ -65,19 +65,19 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
         "totals": totals,
         "hosts": hosts,
         "elsewhere": next(
-            (each.facts["elsewhere"] for each in detail.steps if "elsewhere" in each.facts), None
+            (step.facts["elsewhere"] for step in detail.steps if "elsewhere" in step.facts), None
         ),
         "started_at": run.started_at.isoformat(),
         "finished_at": _precise(run.finished_at),
         "steps": [
-            _step(each)
+            _step(step)
             | {
-                "status": step_status(each.status, ended, last=each is detail.steps[-1]),
-                "started_at": each.started_at.isoformat(),
-                "finished_at": _precise(each.finished_at),
-                "worked_until": _precise(each.worked_until),
+                "status": step_status(step.status, ended, last=step is detail.steps[-1]),
+                "started_at": step.started_at.isoformat(),
+                "finished_at": _precise(step.finished_at),
+                "worked_until": _precise(step.worked_until),
             }
-            for each in detail.steps
+            for step in detail.steps
         ],
     }
 
@@ -139,7 +139,7 @@ def _begin(record: RunRecord) -> dict[str, Any]:
         "user": record.user,
         "node": record.node,
         "error": record.error,
-        "leftovers": [_leftover(record, each) for each in record.leftovers],
+        "leftovers": [_leftover(record, leftover) for leftover in record.leftovers],
         "started_at": utc(record.started_at),
         "finished_at": None if record.finished_at is None else utc(record.finished_at),
         "duration_seconds": seconds,

@@ -79,7 +79,7 @@ def task_list(now: datetime, tasks: Sequence[TaskRecord]) -> View:
 
 def total(tasks: Sequence[TaskRecord], *, shown: int) -> str:
     """How many tasks a list has, and how many of them, or beside them, have ended."""
-    ended = sum(each.status not in OPEN for each in tasks)
+    ended = sum(task.status not in OPEN for task in tasks)
     said = counted(shown, "task")
     if not ended:
         return said

@@ -103,7 +103,7 @@ def headline(run: Shape, name: str, console: "Console") -> Text:
     """One line: how a run ended, on how many hosts, and how long it took."""
     line = marked(run["status"], f"run {run['id']}, {name}: {run['status']}", console)
     totals = run["totals"]
-    counted = [f"{totals[each]} {each}" for each in totals if each != "hosts" and totals[each]]
+    counted = [f"{totals[total]} {total}" for total in totals if total != "hosts" and totals[total]]
     if counted and run["kind"] != RunKind.DEPLOY:
         line += Text(f" ({', '.join(counted)})")
     if run["duration_seconds"] is not None:

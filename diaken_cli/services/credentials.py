@@ -130,7 +130,7 @@ def files_of(ref: str, environ: Mapping[str, str]) -> list[Path]:
     except ValueError:  # who runs it says so
         return []
     program = shutil.which(words[0], path=environ.get("PATH")) if words else None
-    named = [program, *(each for each in words[1:] if each.startswith("/"))]
+    named = [program, *(word for word in words[1:] if word.startswith("/"))]
     return [Path(each) for each in named if each is not None and Path(each).is_file()]
 
 

@@ -258,7 +258,7 @@ def _prepare_file(path: Path) -> None:
     _refuse_foreign(path)
     _refuse_exposed(path)
     try:
-        missing = [each for each in reversed(path.parents) if not each.exists()]
+        missing = [parent for parent in reversed(path.parents) if not parent.exists()]
         for each in missing:  # mkdir(parents=True) closes only the last one
             each.mkdir(0o700, exist_ok=True)
         if missing:  # another account may have been quicker
@@ -294,10 +294,10 @@ def _foreign(path: Path, owner: int) -> AccessError:
 
 
 def _refuse_exposed(path: Path) -> None:
-    for each in exposures(path):
+    for exposure in exposures(path):
         raise AccessError(
-            f"the database {path} is not this account's alone: {each.said}",
-            hint=way_out(each),
+            f"the database {path} is not this account's alone: {exposure.said}",
+            hint=way_out(exposure),
         )
 
 

@@ -79,8 +79,10 @@ class History:
             steps=tuple(map(_step, steps)),
             hosts=tuple(map(_host, hosts)),
             snapshots=tuple(
-                SnapshotRecord(each.host, each.name, each.status, each.ref, each.error)
-                for each in snapshots
+                SnapshotRecord(
+                    snapshot.host, snapshot.name, snapshot.status, snapshot.ref, snapshot.error
+                )
+                for snapshot in snapshots
             ),
         )
 

@@ -80,8 +80,8 @@ def apply(
     """
     try:
         with session.begin_nested():
-            for each in environments:
-                _give(session, each)
+            for environment in environments:
+                _give(session, environment)
             _add(session, groups, hosts, now)
             if found:
                 session.execute(_NOTE, [vars(each) for each in found])
@@ -109,7 +109,7 @@ def _add(
 ) -> None:
     _refuse_names(session, groups, hosts)
     if groups:
-        session.execute(insert(HostGroup), [vars(each) for each in groups])
+        session.execute(insert(HostGroup), [vars(group) for group in groups])
     if not hosts:
         return
     session.execute(

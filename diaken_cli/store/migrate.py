@@ -13,7 +13,7 @@ from diaken_cli.store.copying import copy_whole
 def steps() -> list[str]:
     """The SQL of each step, the first schema first; step N makes `user_version` N."""
     folder = resources.files(__package__) / "migrations"
-    names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
+    names = sorted(path.name for path in folder.iterdir() if path.name.endswith(".sql"))
     return [(folder / name).read_text(encoding="utf-8") for name in names]
 
 

@@ -29,17 +29,17 @@ def pack(outputs: list[TaskOutput]) -> bytes:
     """Compress one chunk; the results before it are not needed to read it."""
     rows = [
         [
-            each.seq,
-            each.task_name,
-            each.item,
-            each.result,
-            each.result is TaskResult.CHANGED,
-            int(each.at.timestamp() * 1000),
-            each.milliseconds,
-            each.message,
-            each.text,
+            output.seq,
+            output.task_name,
+            output.item,
+            output.result,
+            output.result is TaskResult.CHANGED,
+            int(output.at.timestamp() * 1000),
+            output.milliseconds,
+            output.message,
+            output.text,
         ]
-        for each in outputs
+        for output in outputs
     ]
     return zlib.compress(json.dumps(rows, ensure_ascii=False).encode())
 

@@ -127,7 +127,7 @@ class Schedules:
         query = select(Missed).where(col(Missed.scheduled_task_id) == task.id)
         with self._database.reading() as session:
             rows = session.scalars(query.order_by(col(Missed.due_at).desc())).all()
-        return [Miss(each.due_at, each.noticed_at, each.reason) for each in rows]
+        return [Miss(row.due_at, row.noticed_at, row.reason) for row in rows]
 
     # ── moments ──────────────────────────────────────────────────────────────────────────────
 

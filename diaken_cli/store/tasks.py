@@ -183,7 +183,9 @@ def set_values(session: Session, task_id: int, values: TaskValues) -> None:
 
 def same_values(one: TaskRecord, other: TaskRecord) -> bool:
     """Whether both have the same values, however their runs stand."""
-    return all(getattr(one, each.name) == getattr(other, each.name) for each in fields(TaskValues))
+    return all(
+        getattr(one, field.name) == getattr(other, field.name) for field in fields(TaskValues)
+    )
 
 
 def is_due(session: Session, task: TaskRecord) -> bool:

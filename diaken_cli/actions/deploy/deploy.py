@@ -55,7 +55,7 @@ class Deploy:
 
     def other_vcenters(self) -> list[str]:
         """The names of the vCenters in the inventory besides the one of the request."""
-        names = [each.name for each in self.context.store.inventory.vcenters()]
+        names = [vcenter.name for vcenter in self.context.store.inventory.vcenters()]
         return [name for name in names if name != self.request.vcenter]
 
     def should_stop(self) -> bool:

@@ -39,9 +39,9 @@ def choose(
         if found is None:
             must_be_readable(each for each in vms if each.ref == vm)
         return found
-    bearers = [each for each in vms if each.identity == identity]
+    bearers = [vm for vm in vms if vm.identity == identity]
     if not bearers:
-        must_be_readable(each for each in vms if (each.name, each.folder) == (name, folder))
+        must_be_readable(vm for vm in vms if (vm.name, vm.folder) == (name, folder))
         return None
     if len(bearers) > 1:
         raise _untouched("several VMs bear the identity of this run", bearers)

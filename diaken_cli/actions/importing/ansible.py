@@ -59,7 +59,7 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
     """The candidates in this inventory; names are resolved where an address is none."""
     reachable = {name: said for name, said in inventory.hosts.items() if _unfit(said) is None}
     addresses = {name: str(_access(said, "ip") or name) for name, said in reachable.items()}
-    resolved = resolve(each for each in addresses.values() if not _is_address(each))
+    resolved = resolve(address for address in addresses.values() if not _is_address(address))
     members = {
         n: (each.hosts, each.children, each.variables) for n, each in inventory.groups.items()
     }
@@ -78,7 +78,7 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
             replace(
                 _candidate(name, said, variables, (address, resolved.get(address, ()))),
                 groups=groups.of(name),
-                notes=tuple(f"{each} is left out" for each in refusals),
+                notes=tuple(f"{refusal} is left out" for refusal in refusals),
                 group_notes=(
                     *(
                         f"group {e} is left out"

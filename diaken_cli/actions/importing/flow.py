@@ -86,7 +86,9 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
     required = given.csv is None and bool(named)
     place = reader.choice("--environment", given.environment, environments, required=required)
     if given.group is not None and (place is not None or given.environment is None):
-        mine = [each for each in known.groups if place is None or each.environment_id == place.id]
+        mine = [
+            group for group in known.groups if place is None or group.environment_id == place.id
+        ]
         reader.choice("--group", given.group, by_name(mine))
     _check_tags(given, reader)
     if given.guest_names and given.vcenter is None:

@@ -67,14 +67,14 @@ class OfAll:
                 )
             lacks = self._lacks(place)
             outer = [
-                each.name
-                for each in groups
-                if each.environment_id == place
-                and each.name in self._source.outer_groups
-                and _some(lacks, each.vars)
+                group.name
+                for group in groups
+                if group.environment_id == place
+                and group.name in self._source.outer_groups
+                and _some(lacks, group.vars)
             ]
             values = [row.values for row in created if row.values is not None]
-            mine = [each for each in values if each.environment_id == place]
+            mine = [value for value in values if value.environment_id == place]
             on_hosts = any(_some(lacks, each.vars) for each in mine)
             into = [f"into {'groups' if len(outer) > 1 else 'group'} {listed(sorted(outer))}"]
             into = (into if outer else []) + (["on the imported hosts"] if on_hosts else [])

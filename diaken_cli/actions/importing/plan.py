@@ -51,10 +51,13 @@ def plan(
         hosts.by_ip[host.ip] = host
         if host.vm_uuid:
             hosts.by_uuid[host.vm_uuid] = host
-    spelled = {(each.environment_id, each.name.casefold()): each.name for each in known.groups}
-    read = [_read(each, source, known, environment, group, spelled) for each in source.candidates]
+    spelled = {(group.environment_id, group.name.casefold()): group.name for group in known.groups}
+    read = [
+        _read(candidate, source, known, environment, group, spelled)
+        for candidate in source.candidates
+    ]
     twice = _twice(read)
-    groups = {(each.environment_id, each.name): each for each in known.groups}
+    groups = {(group.environment_id, group.name): group for group in known.groups}
     of_all = OfAll(source, known.environments, alone=group is not None)
     new: dict[tuple[int, str], NewGroup] = {}
     rows = []
@@ -91,12 +94,12 @@ def _read(
     groups = candidate.groups if group is None else (group,)
     if place is not None:
         groups = tuple(
-            _spelled(each, place, spelled, None if source.guesses else reader) for each in groups
+            _spelled(group, place, spelled, None if source.guesses else reader) for group in groups
         )
     for each in groups:
         reader.optional("--group", each, units.check_group_name, None)
     if group is not None and place is not None:
-        there = {each.name: each for each in known.groups if each.environment_id == place.id}
+        there = {group.name: group for group in known.groups if group.environment_id == place.id}
         reader.choice("--group", group, there)
     variables = {}
     for key, value in candidate.variables.items():
@@ -108,8 +111,8 @@ def _read(
     if candidate.group_mistake is not None and group is None:
         mistakes.append(candidate.group_mistake)
     mistakes += [
-        f"{candidate.origin}, {source.labels.get(each.option, each.option)}: {each.message}"
-        for each in reader.mistakes
+        f"{candidate.origin}, {source.labels.get(wrong.option, wrong.option)}: {wrong.message}"
+        for wrong in reader.mistakes
     ]
     values = replace(values, vars=variables)
     return Read(candidate, given, name, values, place, groups, tuple(mistakes))

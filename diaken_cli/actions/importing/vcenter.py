@@ -26,7 +26,9 @@ def source(
     With `tags`, the names of those that count by the VM's reference, in the groups of these. Who
     owns a guest may have it report any name, so that counts only with `guest_names`.
     """
-    candidates = tuple(_candidate(each, vcenter, tags, guest_names=guest_names) for each in servers)
+    candidates = tuple(
+        _candidate(server, vcenter, tags, guest_names=guest_names) for server in servers
+    )
     group = "folder" if tags is None else "tag"
     return Source(candidates, {**LABELS, "--group": group}, guesses=True)
 
@@ -39,7 +41,7 @@ def _candidate(
     guest_names: bool,
 ) -> Candidate:
     vm = server.vm
-    addresses = tuple(each for each in vm.addresses if not each.startswith(LINK_LOCAL))
+    addresses = tuple(address for address in vm.addresses if not address.startswith(LINK_LOCAL))
     unfit = None
     if vm.power_state != "on":
         unfit = "the VM is suspended" if vm.power_state == "suspended" else "the VM is powered off"

@@ -21,7 +21,7 @@ def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
     and names that host.
     """
     results = outcome.results
-    count = Counter(each.status for each in results)
+    count = Counter(result.status for result in results)
     if count[HostStatus.FAILED] or count[HostStatus.UNREACHABLE]:
         headline = f"{playbook} failed on {_where(results, count)}"
         reasons = [full_reasons(results), *_elsewhere(outcome)]
@@ -41,7 +41,7 @@ def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
 
 def not_on_all(outcome: Outcome) -> str:
     """What is said of a step that did not succeed on all hosts."""
-    bad = sum(each.status is not HostStatus.SUCCESS for each in outcome.results)
+    bad = sum(result.status is not HostStatus.SUCCESS for result in outcome.results)
     said = f"{bad} of {len(outcome.results)} hosts did not succeed"
     return "; ".join([said, *_elsewhere(outcome)])
 
@@ -90,6 +90,6 @@ def _failed(failure: Elsewhere, plays: Sequence[str]) -> str:
 
 def _no_play(results: Sequence[HostResult], plays: Sequence[str]) -> str:
     """`no play of it is for web01 (its plays are for: webservers, localhost)`."""
-    hosts = listed([each.host for each in results], MOST_NAMES)
+    hosts = listed([result.host for result in results], MOST_NAMES)
     known = f" (its plays are for: {listed(plays, MOST_NAMES)})" if plays else ""
     return f"no play of it is for {hosts}{known}"

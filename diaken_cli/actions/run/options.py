@@ -230,7 +230,7 @@ def gone_hosts(retry: Retry, target: RunTarget) -> tuple[str, ...]:
 
 
 def _without_success(detail: RunDetail) -> tuple[str, ...]:
-    return tuple(each.host for each in detail.hosts if each.status is not HostStatus.SUCCESS)
+    return tuple(host.host for host in detail.hosts if host.status is not HostStatus.SUCCESS)
 
 
 def _mistake(run_id: int, message: str) -> InvalidInput:

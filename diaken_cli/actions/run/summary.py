@@ -55,7 +55,7 @@ def missing_snapshots(detail: RunDetail, *, reasons: bool = True) -> str | None:
     """
     if not detail.run.without_snapshot:
         return None
-    failed = [each for each in detail.snapshots if reasons and each.status in NOT_TAKEN]
+    failed = [snapshot for snapshot in detail.snapshots if reasons and snapshot.status in NOT_TAKEN]
     errors = {each.host: each.error for each in failed}
     return without_snapshot(detail.run.without_snapshot, detail.run.hosts, errors)
 
@@ -85,9 +85,9 @@ def full_reasons(results: Sequence[HostResult]) -> str:
     Of a single host its name is left out.
     """
     hosts: dict[str | None, list[str]] = {}
-    for each in results:
-        if each.status in (HostStatus.FAILED, HostStatus.UNREACHABLE):
-            hosts.setdefault(_why(each), []).append(each.host)
+    for result in results:
+        if result.status in (HostStatus.FAILED, HostStatus.UNREACHABLE):
+            hosts.setdefault(_why(result), []).append(result.host)
     if len(results) == 1:
         return next(iter(hosts)) or ""
     said = [f"{listed(names, MOST_HOSTS)}: {reason}" for reason, names in hosts.items()]

@@ -148,7 +148,7 @@ def _values(
         may_be_empty=current is not None,
     )
     due_at = None
-    if moment is not None and all(each.option != "--every" for each in reader.mistakes):
+    if moment is not None and all(mistake.option != "--every" for mistake in reader.mistakes):
         due_at = _due(given, current, moment, rule, reader, now)
     if reader.mistakes:
         return None

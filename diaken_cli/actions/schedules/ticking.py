@@ -38,12 +38,12 @@ class Ticked:
     @property
     def runs(self) -> list[int]:
         """The runs that this tick carried out or settled."""
-        return [each.run for each in self.moments if each.run is not None]
+        return [moment.run for moment in self.moments if moment.run is not None]
 
     @property
     def bad(self) -> list[Happened]:
         """What failed or was missed."""
-        return [each for each in self.moments if each.is_bad]
+        return [moment for moment in self.moments if moment.is_bad]
 
 
 def tick(context: Context, tell: Callable[[Happened], None], warn: Callable[[str], None]) -> Ticked:

@@ -122,10 +122,10 @@ def _with_next_moments(advice: Advice, task: TaskRecord, now: datetime) -> str:
 
 def _next(task: TaskRecord, now: datetime) -> str:
     zone = ZoneInfo(task.moment.zone)
-    moments = [each.astimezone(zone) for each in next_moments(task, SHOWN_NEXT, now)]
-    shown = [f"{each:%Y-%m-%d}" for each in moments]
+    moments = [moment.astimezone(zone) for moment in next_moments(task, SHOWN_NEXT, now)]
+    shown = [f"{moment:%Y-%m-%d}" for moment in moments]
     if len(set(shown)) < len(shown):  # several on one day
-        shown = [f"{each:%Y-%m-%d %H:%M}" for each in moments]
+        shown = [f"{moment:%Y-%m-%d %H:%M}" for moment in moments]
     return f"; next: {', '.join(shown)}"
 
 

@@ -155,7 +155,7 @@ def unreadable_files(paths: Sequence[Path]) -> Iterator[tuple[Path, OSError]]:
 def _candidates(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
     """All files that may be playbooks, each after the entry that it is of."""
     entries = [*paths, shipped()]
-    others = {os.path.abspath(each) for each in entries}  # noqa: PTH100  as os.walk has it
+    others = {os.path.abspath(entry) for entry in entries}  # noqa: PTH100  as os.walk has it
     for folder in entries:
         for path in _yaml_files(folder, others):
             yield folder, path
@@ -169,9 +169,9 @@ def _yaml_files(folder: Path, others: Collection[str]) -> Iterator[Path]:
             continue
         within = os.path.abspath(where)  # noqa: PTH100
         folders[:] = [
-            each
-            for each in folders
-            if not _is_part(each) and os.path.join(within, each) not in others  # noqa: PTH118
+            folder
+            for folder in folders
+            if not _is_part(folder) and os.path.join(within, folder) not in others  # noqa: PTH118
         ]
         # "x.yaml" after "x.yml": `find` takes the latter.
         for file in sorted(names, key=lambda name: (Path(name).stem, len(Path(name).suffix))):

@@ -169,14 +169,16 @@ class Endings:
         """`, because web02 failed at Upgrade (any_errors_fatal)`, of what ended that batch."""
         causes = [each for each in self._fatal if each.batch == number]
         if not causes:  # rescued on the host that failed, and not on the others
-            before = [each for each in self._failures if number is None or each.batch <= number]
+            before = [
+                failure for failure in self._failures if number is None or failure.batch <= number
+            ]
             causes = sorted(before, key=lambda each: each.batch)[-1:]
         if not causes:
             return " by Ansible"
         hosts: dict[tuple[str, str], list[str]] = {}
-        for each in causes:
-            how = "unreachable" if each.result is TaskResult.UNREACHABLE else "failed"
-            hosts.setdefault((how, each.task), []).append(each.host)
+        for cause in causes:
+            how = "unreachable" if cause.result is TaskResult.UNREACHABLE else "failed"
+            hosts.setdefault((how, cause.task), []).append(cause.host)
         said = [
             f"{listed(names, _MOST_NAMES)} {_did(how, len(names))} at {task}"
             for (how, task), names in hosts.items()
@@ -184,7 +186,7 @@ class Endings:
         return f", because {listed(said, _MOST_CAUSES)}{self._rule(causes, number)}"
 
     def _rule(self, causes: Sequence[Ended], number: int | None) -> str:
-        flags = {flag for each in causes for flag in self._plays.flags.get(each.task_id, ())}
+        flags = {flag for cause in causes for flag in self._plays.flags.get(cause.task_id, ())}
         rule = next((flag for flag in _BY_TASK if flag in flags), None)
         if rule is None and number is not None and number < len(self._plays.batches):
             rule = _BY_PLAY if self._plays.batches[number].limits_failures else None
@@ -212,7 +214,9 @@ def _not_begun(plays: Plays, given_up: frozenset[str]) -> dict[str | None, str]:
 def _left_out(plays: Plays, last: Batch) -> frozenset[str]:
     """The hosts of the last play that are in none of its batches."""
     play = plays.begun.get(last.play)
-    came = frozenset[str]().union(*(each.hosts for each in plays.batches if each.play == last.play))
+    came = frozenset[str]().union(
+        *(batch.hosts for batch in plays.batches if batch.play == last.play)
+    )
     return frozenset() if play is None or play.hosts is None else play.hosts - came
 
 

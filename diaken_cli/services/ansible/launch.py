@@ -192,15 +192,15 @@ class _Attempt:
     def _end_there(self, heard_all: bool) -> tuple[stop.NotStopped, ...]:
         work, tally = self._work, self._hearing.tally
         if calls := ssh_calls.noted(work.lock):
-            names = {each.address: each.name for each in (*work.inventory.others, *work.targets)}
+            names = {other.address: other.name for other in (*work.inventory.others, *work.targets)}
             lost = tally.never_reached if heard_all else frozenset()
-            there = [each for each in calls if names.get(each.destination) not in lost]
+            there = [call for call in calls if names.get(call.destination) not in lost]
             return stop.end_at(there, names, work.mark, work.become_password)
         # Where an exception cut Ansible short, it may have begun on hosts that it was not heard of.
         reached = tuple(
-            each
-            for each in work.targets
-            if each.name in self._hearing.tally.reached or not heard_all
+            target
+            for target in work.targets
+            if target.name in self._hearing.tally.reached or not heard_all
         )
         return stop.end_there(reached, work.ssh, work.mark, work.become_password)
 

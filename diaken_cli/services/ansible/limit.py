@@ -51,7 +51,7 @@ def unmatched(
 
 def _inventory(hosts: Mapping[str, Collection[str]], groups: Collection[str]) -> Any:
     inventory = _empty_inventory()
-    for group in sorted({*groups, *(name for each in hosts.values() for name in each)}):
+    for group in sorted({*groups, *(name for host in hosts.values() for name in host)}):
         inventory.add_group(group)
         inventory.groups["all"].add_child_group(inventory.groups[group])
     for host, member_of in hosts.items():

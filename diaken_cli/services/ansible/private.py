@@ -68,7 +68,7 @@ def sweep(dead: Collection[str] = ()) -> None:
     for base in dict.fromkeys(_candidates()):
         try:
             with os.scandir(base) as entries:
-                found = [Path(each.path) for each in entries if each.name.startswith(_PREFIX)]
+                found = [Path(entry.path) for entry in entries if entry.name.startswith(_PREFIX)]
         except OSError:
             continue
         for left in found:

@@ -18,9 +18,9 @@ def marked(mark: str) -> list[int]:
     """
     sign = f"{MARK}={mark}".encode()
     return [
-        int(each.name)
-        for each in Path("/proc").iterdir()
-        if each.name.isdigit() and sign in _environment(each)
+        int(path.name)
+        for path in Path("/proc").iterdir()
+        if path.name.isdigit() and sign in _environment(path)
     ]
 
 

@@ -116,7 +116,7 @@ def _hosts_of(name: str, groups: Mapping[str, Group]) -> list[str]:
     level = [name]
     while level:
         children = [c for each in level if each in groups for c in groups[each].children]
-        level = [each for each in dict.fromkeys(children) if each not in walked]
+        level = [fromkey for fromkey in dict.fromkeys(children) if fromkey not in walked]
         walked |= dict.fromkeys(level)
     return list(dict.fromkeys(host for n in walked if n in groups for host in groups[n].hosts))
 
@@ -194,9 +194,9 @@ def _unread(staged: Staged, said: str) -> list[str]:
     """A sentence for each file that Ansible has passed over with a warning, which it folds."""
     words = _without_blanks(said)
     return [
-        f"{staged.real(str(each))} is left out: Ansible can't read it, at least not all of it"
-        for each in staged.files
-        if _without_blanks(f"Unable to parse {each} as an inventory source") in words
+        f"{staged.real(str(file))} is left out: Ansible can't read it, at least not all of it"
+        for file in staged.files
+        if _without_blanks(f"Unable to parse {file} as an inventory source") in words
     ]
 
 

@@ -86,7 +86,7 @@ def _missing_interpreter(details: Mapping[str, Any]) -> str | None:
     if details.get("rc") != _NOT_FOUND:
         return None
     streams = (str(details.get(each) or "") for each in ("module_stderr", "module_stdout"))
-    found = next((found for each in streams if (found := _SHELL_MISSES.search(each))), None)
+    found = next((found for stream in streams if (found := _SHELL_MISSES.search(stream))), None)
     return found and found[1]
 
 

@@ -126,7 +126,7 @@ class Tally:
         """
         if self._counters is None:
             return tuple(self._by_tasks(target, cut_short) for target in targets)
-        failures = tuple(each for failures in self._failures.values() for each in failures)
+        failures = tuple(failure for failures in self._failures.values() for failure in failures)
         endings = Endings(plays or Plays(), given_up, self._fatal(), failures, self._last)
         return tuple(
             self._by_counters(target, self._counters.get(target.name), endings)

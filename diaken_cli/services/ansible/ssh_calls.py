@@ -42,7 +42,7 @@ class SshCall:
                 del options[number : number + 2]
         while options[-1:] == ["-tt"]:
             options.pop()
-        argv = ["ssh", "-T", *(word for each in ours for word in ("-o", each))]
+        argv = ["ssh", "-T", *(word for our in ours for word in ("-o", our))]
         return [*argv, *options, "--", self.destination, remote]
 
 
@@ -76,7 +76,7 @@ def noted(lock: Path) -> tuple[SshCall, ...]:
     for path in _files(folder_of(lock)):
         try:
             words = [
-                os.fsdecode(each) for each in files.read_own(path, bounds.OWN_NOTE).split(b"\0")
+                os.fsdecode(part) for part in files.read_own(path, bounds.OWN_NOTE).split(b"\0")
             ]
         except OSError:
             continue
@@ -102,7 +102,7 @@ def forget(lock: Path) -> None:
 def _files(folder: Path) -> list[Path]:
     try:
         return [
-            each for each in folder.iterdir() if each.name != _BECOME and _PART not in each.name
+            path for path in folder.iterdir() if path.name != _BECOME and _PART not in path.name
         ]
     except OSError:
         return []

@@ -91,42 +91,42 @@ def _copy_folder(staged: Staged, source: Path, target: Path, above: tuple[Path, 
     if real in above:
         staged.left_out.append(f"{source} is left out: it is a folder that it stands in itself")
         return
-    for each in sorted(source.iterdir()):
-        if _IGNORED.search(each.name) or each.name in VARIABLES:
+    for path in sorted(source.iterdir()):
+        if _IGNORED.search(path.name) or path.name in VARIABLES:
             continue
-        if each.is_dir():
-            _copy_folder(staged, each, target / each.name, (*above, real))
-        elif (content := _content_or_none(staged, each)) is not None:
-            if reason := _refusal(each, content, alone=False):
-                staged.left_out.append(f"{each} is left out: it {reason}")
+        if path.is_dir():
+            _copy_folder(staged, path, target / path.name, (*above, real))
+        elif (content := _content_or_none(staged, path)) is not None:
+            if reason := _refusal(path, content, alone=False):
+                staged.left_out.append(f"{path} is left out: it {reason}")
                 continue
-            staged.add(target / each.name, content)
-            staged.files.append(target / each.name)
+            staged.add(target / path.name, content)
+            staged.files.append(target / path.name)
     _copy_variables(staged, source, target)
 
 
 def _copy_variables(staged: Staged, source: Path, target: Path) -> None:
     for name in VARIABLES:
-        for each in _files(source / name):
-            if (content := _content_or_none(staged, each)) is None:
+        for file in _files(source / name):
+            if (content := _content_or_none(staged, file)) is None:
                 continue
             if content.startswith(_VAULT):
                 told = "a vault encrypts it whole; it needs the vault's password"
-                staged.left_out.append(f"{each} is left out: {told}")
+                staged.left_out.append(f"{file} is left out: {told}")
             elif content.startswith(_UTF16):
-                raise ValueError(f"can't be read: {each} is UTF-16; save it as UTF-8")
+                raise ValueError(f"can't be read: {file} is UTF-16; save it as UTF-8")
             else:
-                staged.add(target / each.relative_to(source), content)
+                staged.add(target / file.relative_to(source), content)
 
 
 def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
     if not folder.is_dir() or depth > 20:
         return
-    for each in sorted(folder.iterdir()):
-        if each.is_dir():
-            yield from _files(each, depth + 1)
-        elif each.exists():
-            yield each
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _files(path, depth + 1)
+        elif path.exists():
+            yield path
 
 
 def _content(path: Path) -> bytes:

@@ -48,12 +48,12 @@ def end_there(
     remote = _remote(mark, password)
     commands = [
         (
-            each.name,
-            ssh.command(each, ssh_settings, remote, connect_timeout=bounds.STOP_CONNECT_SECONDS),
+            target.name,
+            ssh.command(target, ssh_settings, remote, connect_timeout=bounds.STOP_CONNECT_SECONDS),
         )
-        for each in targets
+        for target in targets
     ]
-    return _not_stopped(_at_the_same_time([(*each, None) for each in commands], password))
+    return _not_stopped(_at_the_same_time([(*command, None) for command in commands], password))
 
 
 def end_at(
@@ -71,11 +71,11 @@ def end_at(
     remote = _remote(mark, password)
     commands = [
         (
-            names.get(each.destination, each.destination),
-            each.command(remote, mark, connect_timeout=bounds.STOP_CONNECT_SECONDS),
-            each.folder if each.folder.is_dir() else None,
+            names.get(call.destination, call.destination),
+            call.command(remote, mark, connect_timeout=bounds.STOP_CONNECT_SECONDS),
+            call.folder if call.folder.is_dir() else None,
         )
-        for each in calls
+        for call in calls
     ]
     return _not_stopped(_at_the_same_time(commands, password))
 

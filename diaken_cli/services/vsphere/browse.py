@@ -157,7 +157,7 @@ def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple
         case "folders":
             return tuple(FolderRow(f.name, f.path) for f in inventory.folders if has(f))
         case "pools":
-            owners = {each.ref: each.name for each in inventory.clusters}
+            owners = {cluster.ref: cluster.name for cluster in inventory.clusters}
             return tuple(
                 PoolRow(p.name, owners.get(p.owner), p.path) for p in inventory.pools if has(p)
             )
@@ -198,15 +198,15 @@ def _esxi_hosts(inventory: Inventory, within: set[str] | None) -> tuple[EsxiHost
     }
     return tuple(
         EsxiHostRow(
-            name=each.name,
-            cluster=cluster_of[each.ref].name if each.ref in cluster_of else None,
-            state=each.state,
-            cores=each.cores,
-            memory=each.memory,
-            path=each.path,
+            name=host.name,
+            cluster=cluster_of[host.ref].name if host.ref in cluster_of else None,
+            state=host.state,
+            cores=host.cores,
+            memory=host.memory,
+            path=host.path,
         )
-        for each in inventory.esxi_hosts
-        if within is None or each.datacenter in within
+        for host in inventory.esxi_hosts
+        if within is None or host.datacenter in within
     )
 
 
@@ -214,15 +214,15 @@ def _templates(
     session: Session, inventory: Inventory, within: set[str] | None
 ) -> tuple[TemplateRow, ...]:
     templates = [
-        each
-        for each in inventory.machines
-        if each.template and (within is None or each.datacenter in within)
+        machine
+        for machine in inventory.machines
+        if machine.template and (within is None or machine.datacenter in within)
     ]
-    hardware = read_hardware(session, [each.ref for each in templates])
+    hardware = read_hardware(session, [template.ref for template in templates])
     return tuple(
         TemplateRow(
-            name=each.name,
-            path=each.path,
+            name=template.name,
+            path=template.path,
             cpus=own.cpus,
             memory=own.memory,
             disk=sum(own.disks),
@@ -230,8 +230,8 @@ def _templates(
             network_adapters=own.network_adapters,
             guest=own.guest,
         )
-        for each in templates
-        if (own := hardware.get(each.ref)) is not None
+        for template in templates
+        if (own := hardware.get(template.ref)) is not None
     )
 
 

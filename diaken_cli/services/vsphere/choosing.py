@@ -15,9 +15,11 @@ def matching(places: Iterable[Chosen], given: str) -> list[Chosen]:
     """The places with that name, that path (`/DC0/vm/web`), or whose path ends so (`vm/web`)."""
     places = list(places)
     if given.startswith("/"):
-        return [each for each in places if each.path == given.rstrip("/")]
+        return [place for place in places if place.path == given.rstrip("/")]
     return [
-        each for each in places if each.name == given or each.path.endswith(f"/{given.rstrip('/')}")
+        place
+        for place in places
+        if place.name == given or place.path.endswith(f"/{given.rstrip('/')}")
     ]
 
 
@@ -29,17 +31,17 @@ def choose(places: Sequence[Chosen], given: str | None, option: str, what: str) 
     if given is None:
         if not hits:
             return Mistake(option, None, f"there is no {what}")
-        names = listed(sorted(each.path for each in hits))
+        names = listed(sorted(hit.path for hit in hits))
         return Mistake(option, None, f"there are several, say which {what}: {names}")
     if hits:
-        paths = listed(sorted(each.path for each in hits))
+        paths = listed(sorted(hit.path for hit in hits))
         return Mistake(option, given, f"{given!r} is ambiguous, give the path: {paths}")
     return Mistake(option, given, f"no {what} {given!r}{suggestion(places, given)}")
 
 
 def suggestion(places: Iterable[Place], given: str) -> str:
     """What may have been meant, or what there is: the end of a sentence."""
-    names = sorted({each.path if "/" in given else each.name for each in places})
+    names = sorted({place.path if "/" in given else place.name for place in places})
     if not names:
         return "; there is none"
     if near := nearest_names(given, names):

@@ -145,5 +145,5 @@ def _customize(request: DeployRequest, adapters: int) -> Any:
         globalIPSettings=_customization.GlobalIPSettings(
             dnsServerList=list(request.dns), dnsSuffixList=[domain] if domain else []
         ),
-        nicSettingMap=[_customization.AdapterMapping(adapter=each) for each in settings],
+        nicSettingMap=[_customization.AdapterMapping(adapter=setting) for setting in settings],
     )

@@ -61,13 +61,13 @@ def disk_files(session: Session, vm_ref: str) -> dict[int, str]:
 
 def disks(devices: Iterable[Any]) -> list[Any]:
     """The disks among the devices, in the order of their controllers and units."""
-    found = [each for each in devices if isinstance(each, vim.vm.device.VirtualDisk)]
+    found = [device for device in devices if isinstance(device, vim.vm.device.VirtualDisk)]
     return sorted(found, key=lambda disk: (disk.controllerKey or 0, disk.unitNumber or 0))
 
 
 def network_adapters(devices: Iterable[Any]) -> list[Any]:
     """The network adapters among the devices, in the order that the guest numbers them."""
-    found = [each for each in devices if isinstance(each, vim.vm.device.VirtualEthernetCard)]
+    found = [device for device in devices if isinstance(device, vim.vm.device.VirtualEthernetCard)]
     return sorted(found, key=lambda adapter: int(adapter.key))
 
 

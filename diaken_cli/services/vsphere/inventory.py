@@ -139,7 +139,7 @@ class Inventory:
     def usable_hosts(self, cluster: Cluster) -> tuple[EsxiHost, ...]:
         """The cluster's ESXi hosts that are connected and out of maintenance."""
         return tuple(
-            each for each in self.esxi_hosts if each.ref in cluster.esxi_hosts and each.usable
+            host for host in self.esxi_hosts if host.ref in cluster.esxi_hosts and host.usable
         )
 
 

@@ -195,9 +195,9 @@ class _Decision:
     def template(self, datacenter: Datacenter | None) -> Machine | None:
         given = self.request.template
         machines = self.inventory.machines
-        templates = [each for each in machines if each.template]
+        templates = [machine for machine in machines if machine.template]
         hits = matching(templates, given)
-        near = [each for each in hits if datacenter and each.datacenter == datacenter.ref]
+        near = [hit for hit in hits if datacenter and hit.datacenter == datacenter.ref]
         if not hits and matching(machines, given):
             meant = suggestion(templates, given)
             self.wrong("--template", given, f"{given!r} is a VM, not a template{meant}")
@@ -229,7 +229,7 @@ class _Decision:
         folders = _within(self.inventory.folders, datacenter)
         if self.request.folder is not None:
             return self.take(choose(folders, self.request.folder, "--folder", "folder"))
-        by_ref = {each.ref: each for each in folders}
+        by_ref = {folder.ref: folder for folder in folders}
         beside = by_ref.get(template.folder or "") if template is not None else None
         folder = beside or by_ref.get(datacenter.vm_folder)
         if folder is None:
@@ -247,19 +247,21 @@ class _Decision:
             cluster = self.take(choose(clusters, self.request.cluster, "--cluster", "cluster"))
             if cluster is None:
                 return None, None
-            pools = [each for each in pools if each.owner == cluster.ref]
+            pools = [pool for pool in pools if pool.owner == cluster.ref]
         if given is not None:
             pool = self.take(choose(pools, given, "--resource-pool", "resource pool"))
-            owners = [each for each in clusters if pool is not None and each.ref == pool.owner]
+            owners = [
+                cluster for cluster in clusters if pool is not None and cluster.ref == pool.owner
+            ]
             return cluster or (owners[0] if owners else None), pool
         if cluster is None:
             home = template.esxi_host if template is not None else None
-            beside = [each for each in clusters if home in each.esxi_hosts]
+            beside = [cluster for cluster in clusters if home in cluster.esxi_hosts]
             only = clusters if len(clusters) == 1 else beside or clusters
             cluster = self.take(choose(only, None, "--cluster", "cluster"))
         if cluster is None:
             return None, None
-        root = [each for each in pools if each.ref == cluster.root_pool]
+        root = [pool for pool in pools if pool.ref == cluster.root_pool]
         if not root:
             message = f"the account does not see the root resource pool of {cluster.path}"
             self.wrong("--resource-pool", None, message)
@@ -281,7 +283,7 @@ class _Decision:
         networks = _within(self.inventory.networks, datacenter)
         uplinks = _within(self.inventory.uplinks, datacenter)
         if not matching(networks, given) and matching(uplinks, given):
-            near = [each for each in networks if each.ref in cluster.networks]
+            near = [network for network in networks if network.ref in cluster.networks]
             message = (
                 f"{given!r} is the portgroup of a switch's uplinks, for the ESXi hosts' own"
                 f" cards{suggestion(near, given)}"
@@ -303,7 +305,7 @@ class _Decision:
         about: tuple[str, str, Cluster],
     ) -> Chosen | None:
         option, what, cluster = about
-        near = [each for each in places if each.ref in reached]
+        near = [place for place in places if place.ref in reached]
         if not matching(near, given) and matching(places, given):
             there = suggestion(near, given)
             message = f"no ESXi host of {cluster.path} has the {what} {given!r}{there}"
@@ -384,7 +386,7 @@ class _Decision:
 
 
 def _within(places: Iterable[Chosen], datacenter: Datacenter) -> list[Chosen]:
-    return [each for each in places if each.datacenter == datacenter.ref]
+    return [place for place in places if place.datacenter == datacenter.ref]
 
 
 def _size(amount: int) -> str:

@@ -147,8 +147,8 @@ def _ask(
             raise
         if session.logins == logins:  # else the answer is about a session that has ended
             return {
-                reference(each.entity): {p.privId for p in each.privAvailability if p.isGranted}
-                for each in answers
-                if each.privAvailability
+                reference(answer.entity): {p.privId for p in answer.privAvailability if p.isGranted}
+                for answer in answers
+                if answer.privAvailability
             }
     return {}

@@ -139,7 +139,7 @@ def read(
     session: Session, kind: Any, references: Iterable[str], paths: Sequence[str]
 ) -> dict[str, Properties]:
     """The properties of these objects by their references; an object that is gone is left out."""
-    objects = [session.managed(kind, each) for each in dict.fromkeys(references)]
+    objects = [session.managed(kind, fromkey) for fromkey in dict.fromkeys(references)]
     asked = {reference(each) for each in objects}
     found = _read(session, kind, objects, paths)
     return {each.reference: each.values for each in found if each.reference in asked}

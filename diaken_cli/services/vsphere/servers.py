@@ -47,7 +47,7 @@ def read_servers(session: Session, datacenter: str | None = None) -> tuple[Serve
     )
     datacenters: tuple[Datacenter, ...] = tree.rows(vim.Datacenter, as_datacenter)
     inside = chosen_datacenters(datacenters, datacenter)
-    roots = {each.vm_folder for each in datacenters}
+    roots = {datacenter.vm_folder for datacenter in datacenters}
 
     def build(found: Found, tree: Tree) -> Server | None:
         vm = virtual_machine(found.reference, found.values, extra_config=False)

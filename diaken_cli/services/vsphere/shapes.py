@@ -30,7 +30,7 @@ def items(value: Any, what: str = "it") -> list[Any]:
 
 def texts(value: Any, what: str = "it") -> list[str]:
     """The elements of a list of texts."""
-    return [text(each, f"an element of {what}") for each in items(value, what)]
+    return [text(item, f"an element of {what}") for item in items(value, what)]
 
 
 def member(value: Any, name: str, what: str = "it") -> Any:

@@ -287,8 +287,8 @@ def _size(kind: Any) -> int:
     """Bytes that an empty object of a type takes, with its empty lists."""
     if kind not in _sizes:
         empty = kind()
-        parts = (empty, vars(empty), *(each for each in vars(empty).values() if each == []))
-        _sizes[kind] = sum(getsizeof(each) for each in parts)
+        parts = (empty, vars(empty), *(var for var in vars(empty).values() if var == []))
+        _sizes[kind] = sum(getsizeof(part) for part in parts)
     return _sizes[kind]
 
 

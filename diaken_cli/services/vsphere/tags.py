@@ -58,8 +58,8 @@ def _name(answer: Any) -> str:
 def _attached(answer: Any) -> list[tuple[str, str]]:
     """Each tag with each VM that it is attached to, by their ids."""
     return [
-        (shapes.text_in(each, "tag_id"), shapes.text_in(thing, "id"))
-        for each in shapes.items(answer)
-        for thing in shapes.items(shapes.member(each, "object_ids"), "'object_ids'")
+        (shapes.text_in(item, "tag_id"), shapes.text_in(thing, "id"))
+        for item in shapes.items(answer)
+        for thing in shapes.items(shapes.member(item, "object_ids"), "'object_ids'")
         if shapes.text_in(thing, "type") == "VirtualMachine"
     ]

@@ -123,8 +123,8 @@ def came_at(session: Session, vm: VirtualMachine) -> datetime | None:
     )
     wanted = vim.event.EventFilterSpec(entity=entity, eventTypeId=list(_BIRTHS))
     events = session.content.eventManager.QueryEvents(wanted)
-    moments = (each.createdTime for each in events if each.createdTime is not None)
-    return min((each.astimezone(UTC) for each in moments), default=None)
+    moments = (event.createdTime for event in events if event.createdTime is not None)
+    return min((moment.astimezone(UTC) for moment in moments), default=None)
 
 
 def by_uuid(vms: Iterable[VirtualMachine], instance_uuid: str) -> VirtualMachine | None:
@@ -175,5 +175,7 @@ def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False)
         folder=reference(folder) if folder is not None else None,
         # A VM older than the property has the beginning of time there.
         created_at=created.astimezone(UTC) if created and created.year > 1970 else None,
-        extra_config={str(each.key): str(each.value) for each in options} if extra_config else None,
+        extra_config={str(option.key): str(option.value) for option in options}
+        if extra_config
+        else None,
     )

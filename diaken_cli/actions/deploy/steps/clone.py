@@ -45,7 +45,7 @@ def _says_clone(request: DeployRequest) -> str:
         )
         if where
     ]
-    what = ", ".join(each for each in sizes if each)
+    what = ", ".join(size for size in sizes if size)
     said = f"clone {request.template} as {request.name}" + (f" with {what}" if what else "")
     return f"{said}; {', '.join(places)}" if places else said
 

@@ -157,7 +157,7 @@ def settle_tasks(
     vcenter: Session, vm: str, *, timeout: int, should_stop: Callable[[], bool] = lambda: False
 ) -> bool:
     """The same, without a deploy."""
-    begun = [each.ref for each in tasks.recent_tasks(vcenter, vm) if not each.ended]
+    begun = [task.ref for task in tasks.recent_tasks(vcenter, vm) if not task.ended]
     if begun:
         tasks.wait(vcenter, begun, timeout=timeout, should_stop=should_stop)
     return bool(begun)

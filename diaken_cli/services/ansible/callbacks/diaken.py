@@ -87,7 +87,7 @@ class CallbackModule(default.CallbackModule):
     def v2_playbook_on_play_start(self, play):
         """Tell of a play, or of the next batch of its hosts."""
         hosts = play.hosts if isinstance(play.hosts, list) else [play.hosts]
-        name = play.get_name().strip() or ",".join(str(each) for each in hosts)
+        name = play.get_name().strip() or ",".join(str(host) for host in hosts)
         with self._event("playbook_on_play_start", name=name[:MOST_NAME]):
             super().v2_playbook_on_play_start(play)
 
