@@ -67,7 +67,7 @@ def parse() -> argparse.Namespace:
         "--patience", type=float, default=60, help="seconds to wait for a quiet machine, each part"
     )
     given = parser.parse_args()
-    given.only = [each for each in given.only.split(",") if each] or parts
+    given.only = [part for part in given.only.split(",") if part] or parts
     if unknown := [each for each in given.only if each not in parts]:
         parser.error(f"no part is named {', '.join(unknown)}; there are {', '.join(parts)}")
     return given

@@ -49,7 +49,7 @@ def measure(asked: Asked) -> list[Figure]:
         lab.stop()
     wall = [spent.wall for spent in ours]
     best_wall, usual_wall = [each.wall for each in best], [each.wall for each in usual]
-    cpu, best_cpu = [each.cpu for each in ours], [each.cpu for each in best]
+    cpu, best_cpu = [our.cpu for our in ours], [each.cpu for each in best]
     of_hosts = [spent.machine - spent.cpu for spent in ours]
     share = spread(ratios(of_hosts, [spent.machine for spent in ours])).median
     found = f"; here the hosts' own work was {seconds(of_hosts)}, {share:.0%} of all"

@@ -46,7 +46,7 @@ def _figure(key: str, name: str, unit: str, calls: Calls, rounds: int) -> Figure
         (size, spread(at_size).median)
         for size, at_size in zip(sizes, zip(*costs, strict=True), strict=True)
     )
-    bends = tuple(bend(tuple(zip(sizes, each, strict=True))) for each in costs)
+    bends = tuple(bend(tuple(zip(sizes, cost, strict=True))) for cost in costs)
     largest, smallest = seconds([points[-1][1]]), seconds([points[0][1]])
     ours = f"{largest} for {points[-1][0]:,}"
     theirs = f"{smallest} for {points[0][0]:,}"

@@ -47,25 +47,27 @@ def page(
     rows: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """The whole page; a target that was never measured says so."""
-    lines = [_line(each, rows.get(each.key)) for each in targets]
+    lines = [_line(target, rows.get(target.key)) for target in targets]
     missed = [
-        f"- {each.what}: {each.missed}{rows[each.key].get('found', '')}"
-        for each in targets
-        if each.key in rows and not each.holds(rows[each.key]["median"]) and each.missed
+        f"- {target.what}: {target.missed}{rows[target.key].get('found', '')}"
+        for target in targets
+        if target.key in rows and not target.holds(rows[target.key]["median"]) and target.missed
     ]
     text = HEAD + "\n".join(lines) + "\n"
     if missed:
         text += "\nWhat does not hold, and why:\n\n" + "\n".join(missed) + "\n"
-    text += SETTINGS + "\n".join(_tried(each, rows) for each in settings) + "\n"
+    text += SETTINGS + "\n".join(_tried(setting, rows) for setting in settings) + "\n"
     text += GROWTH + "\n## The machine\n\n"
-    parts = [(each.part, each.key) for each in targets]
-    parts += [(each.part, f"{each.key}-wall") for each in settings]
+    parts = [(target.part, target.key) for target in targets]
+    parts += [(setting.part, f"{setting.key}-wall") for setting in settings]
     return text + "\n".join(_machines(parts, rows)) + "\n"
 
 
 def drawn(targets: Sequence[Target], rows: Mapping[str, Mapping[str, Any]]) -> list[Series]:
     """What the picture shows, in the order of the targets."""
-    kept = [rows[each.key]["series"] for each in targets if "series" in rows.get(each.key, {})]
+    kept = [
+        rows[target.key]["series"] for target in targets if "series" in rows.get(target.key, {})
+    ]
     return [
         Series(
             each["name"], each["unit"], tuple((int(n), float(cost)) for n, cost in each["points"])

@@ -125,15 +125,15 @@ class Place:
 def call_first(*calls: Callable[[], object], times: int = 2) -> None:
     """So that bytecode and files are in place before anything is measured."""
     for _ in range(times):
-        for each in calls:
-            each()
+        for call in calls:
+            call()
 
 
 def add_hosts(
     store: Store, hosts: Mapping[str, str], *, vcenter: int | None = None, group: str = "web"
 ) -> None:
     """Add hosts, by name and address, in a group of the environment PROD that is made with them."""
-    known = {each.name: each for each in store.inventory.environments()}
+    known = {environment.name: environment for environment in store.inventory.environments()}
     environment = known.get("PROD") or store.inventory.add_environment("PROD")
     added = store.inventory.add_group(group, environment, {})
     now = datetime.now(UTC)

@@ -76,7 +76,7 @@ def spend(
 def cores() -> tuple[float, float]:
     """Seconds of all cores since the machine began, and those without work: proc_stat(5)."""
     words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
-    ticks = [int(each) / os.sysconf("SC_CLK_TCK") for each in words]
+    ticks = [int(word) / os.sysconf("SC_CLK_TCK") for word in words]
     return sum(ticks), ticks[3] + ticks[4]
 
 

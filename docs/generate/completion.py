@@ -92,22 +92,26 @@ def _compact(value: Any) -> str:
 
 
 def _command(full: str, command: Any, common: dict[str, Any]) -> dict[str, Any]:
-    options = [each for each in command.params if each.param_type_name == "option"]
-    shared = [each for each in options if each.rich_help_panel == EVERY_COMMAND]
+    options = [param for param in command.params if param.param_type_name == "option"]
+    shared = [option for option in options if option.rich_help_panel == EVERY_COMMAND]
     common.update(_options("", shared))
-    own = [each for each in options if each not in shared and not each.name.endswith("_completion")]
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    own = [
+        option
+        for option in options
+        if option not in shared and not option.name.endswith("_completion")
+    ]
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
     return {
         "help": _line(command.help),
         "options": dict(_options(full, own)),
-        "arguments": [_argument(full, each.metavar) for each in arguments],
+        "arguments": [_argument(full, argument.metavar) for argument in arguments],
     }
 
 
 def _options(full: str, parameters: list[Any]) -> Any:
-    for each in parameters:
-        for name in (*each.opts, *each.secondary_opts):
-            yield name, [_kind(full, name, each), _line(each.help)]
+    for parameter in parameters:
+        for name in (*parameter.opts, *parameter.secondary_opts):
+            yield name, [_kind(full, name, parameter), _line(parameter.help)]
 
 
 def _kind(full: str, name: str, option: Any) -> Any:

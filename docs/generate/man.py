@@ -39,14 +39,14 @@ def _group(group: tree.Group, groups: list[tree.Group]) -> str:
         lines += [_escaped(command.summary)]
         for detail in command.details:
             lines += [".PP", _escaped(detail)]
-        lines += _parameters(each for each in command.arguments if each.help)
+        lines += _parameters(argument for argument in command.arguments if argument.help)
         for heading, options in command.options.items():
             if heading != tree.OWN:
                 lines += [".PP", rf"\fI{_escaped(heading)}\fR"]
             lines += _parameters(options)
         if command.examples:
             lines += [".PP", "Examples:", ".PP", ".RS 4", ".nf"]
-            lines += [*(_escaped(each) for each in command.examples), ".fi", ".RE"]
+            lines += [*(_escaped(example) for example in command.examples), ".fi", ".RE"]
     others = [each.name for each in groups if each.name != group.name]
     lines += [".SH SEE ALSO", r"\fBdiaken\fR(1), "]
     lines += [", ".join(rf"\fBdiaken\-{_escaped(name)}\fR(1)" for name in others)]
@@ -61,12 +61,16 @@ def _begin(name: str, said: str) -> Iterator[str]:
 
 
 def _rest(command: tree.Command) -> str:
-    return " ".join([*(each.written for each in command.arguments), "[OPTIONS]"])
+    return " ".join([*(argument.written for argument in command.arguments), "[OPTIONS]"])
 
 
 def _parameters(parameters: Iterable[tree.Parameter]) -> Iterator[str]:
-    for each in parameters:
-        yield from (".TP", rf"\fB{_escaped(each.written)}\fR", _escaped(each.help) or "\\&")
+    for parameter in parameters:
+        yield from (
+            ".TP",
+            rf"\fB{_escaped(parameter.written)}\fR",
+            _escaped(parameter.help) or "\\&",
+        )
 
 
 def _tagged(said: dict[str, str]) -> Iterator[str]:

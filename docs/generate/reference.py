@@ -52,7 +52,7 @@ def _command(command: tree.Command) -> Iterator[str]:
     yield from (f"### {command.path}", "", f"    {command.usage}", "", command.summary, "")
     for detail in command.details:
         yield from (detail, "")
-    if any(each.help for each in command.arguments):
+    if any(argument.help for argument in command.arguments):
         yield from _parameters(command.arguments)
     for heading, options in command.options.items():
         if heading != tree.OWN:
@@ -64,7 +64,9 @@ def _command(command: tree.Command) -> Iterator[str]:
 
 def _parameters(parameters: tuple[tree.Parameter, ...]) -> list[str]:
     rows = ["| | |", "|---|---|"]
-    rows += [f"| `{_cell(each.written)}` | {_cell(each.help)} |" for each in parameters]
+    rows += [
+        f"| `{_cell(parameter.written)}` | {_cell(parameter.help)} |" for parameter in parameters
+    ]
     return [*rows, ""]
 
 
@@ -115,9 +117,9 @@ def exit_statuses() -> str:
         "| 0 | | Done, or nothing to do. |",
     ]
     kinds_of_error = [
-        each
-        for each in vars(errors).values()
-        if inspect.isclass(each) and issubclass(each, errors.DiakenError)
+        var
+        for var in vars(errors).values()
+        if inspect.isclass(var) and issubclass(var, errors.DiakenError)
     ]
     for each in sorted(kinds_of_error, key=lambda kind: kind.exit_status):
         said = _first_paragraph(each)
@@ -129,10 +131,10 @@ def json_lines() -> str:
     """Every event of `--output jsonl`."""
     lines = [MADE, "# Events of --output jsonl", ""]
     lines += [EVENTS, ""]
-    for each in get_args(events.Event):
-        lines += [f"## {each.type}", "", _first_paragraph(each), ""]
-        hints = get_type_hints(each)
-        own = [one for one in fields(each) if one.name not in ("at", "type")]
+    for argument in get_args(events.Event):
+        lines += [f"## {argument.type}", "", _first_paragraph(argument), ""]
+        hints = get_type_hints(argument)
+        own = [one for one in fields(argument) if one.name not in ("at", "type")]
         lines += [f"- `{one.name}`: {_kind(hints[one.name])}" for one in own]
         lines.append("")
     return _page(lines)
@@ -145,7 +147,7 @@ def _kind(hint: Any) -> str:
 
     arguments = get_args(hint)
     if get_origin(hint) is UnionType:
-        return " or ".join(_kind(each) for each in arguments)
+        return " or ".join(_kind(argument) for argument in arguments)
     if get_origin(hint) is tuple:
         return f"an array, each {_kind(arguments[0])}"
     if inspect.isclass(hint) and issubclass(hint, Enum):

@@ -36,7 +36,7 @@ class Command:
     @property
     def usage(self) -> str:
         """Its first line of help."""
-        words = [self.path, *(each.written for each in self.arguments), "[OPTIONS]"]
+        words = [self.path, *(argument.written for argument in self.arguments), "[OPTIONS]"]
         return " ".join(words)
 
 
@@ -72,9 +72,9 @@ def options_of_every_command() -> tuple[Parameter, ...]:
 
     command = next(iter(typer.main.get_group(any_app).commands.values()))
     return tuple(
-        _option(each)
-        for each in command.params
-        if getattr(each, "rich_help_panel", None) == EVERY_COMMAND
+        _option(param)
+        for param in command.params
+        if getattr(param, "rich_help_panel", None) == EVERY_COMMAND
     )
 
 
@@ -85,15 +85,15 @@ def description() -> str:
 
 def _command(path: str, found: Any) -> Command:
     text = _text(found.help or "")
-    summary, *details = [" ".join(each.split()) for each in text.split("\n\n")]
+    summary, *details = [" ".join(part.split()) for part in text.split("\n\n")]
     options: dict[str, list[Parameter]] = {}
     arguments = []
-    for each in found.params:
-        heading = getattr(each, "rich_help_panel", None) or OWN
-        if each.param_type_name == "argument":
-            arguments.append(Parameter(each.metavar, _text(each.help or "")))
+    for param in found.params:
+        heading = getattr(param, "rich_help_panel", None) or OWN
+        if param.param_type_name == "argument":
+            arguments.append(Parameter(param.metavar, _text(param.help or "")))
         elif heading != EVERY_COMMAND:
-            options.setdefault(heading, []).append(_option(each))
+            options.setdefault(heading, []).append(_option(param))
     return Command(
         path=path,
         summary=summary,

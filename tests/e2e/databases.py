@@ -66,5 +66,5 @@ def findings(cli: Cli) -> tuple[list[dict[str, Any]], int]:
     done = cli.run("doctor", "--json")
     assert done.status == 1, done.err
     rows = json.loads(done.out)
-    of_database = [each for each in rows if each["check"] == "database"]
-    return of_database, sum(each["finding"].startswith("not checked") for each in rows)
+    of_database = [row for row in rows if row["check"] == "database"]
+    return of_database, sum(row["finding"].startswith("not checked") for row in rows)

@@ -328,7 +328,7 @@ def _no_templates(service: Any) -> list[Any]:
 
 def _machine(vm: Any) -> Machine:
     devices: Sequence[Any] = vm.config.hardware.device
-    disk = next(each for each in devices if isinstance(each, vim.vm.device.VirtualDisk))
+    disk = next(device for device in devices if isinstance(device, vim.vm.device.VirtualDisk))
     return Machine(
         name=vm.name,
         uuid=vm.config.instanceUuid,

@@ -135,8 +135,8 @@ def tables(draw: Any) -> bytes:
         usual = {"name": f"db{number}", "ip": f"10.0.5.{number + 1}", "environment": "PROD"}
         usual |= {"active": "yes", "port": "22", "vcenter": "main", "group": "db"}
         cells = [
-            usual.get(each, "x") if draw(some.integers(0, 4)) else draw(HOSTILE_TEXT | NAMES)
-            for each in columns
+            usual.get(column, "x") if draw(some.integers(0, 4)) else draw(HOSTILE_TEXT | NAMES)
+            for column in columns
         ]
         rows.append(cells[: draw(some.integers(0, len(cells)))] if number == 3 else cells)
     if quoted:

@@ -80,9 +80,9 @@ def load() -> None:
     """Import all that a call may import."""
     import diaken_cli
 
-    for each in pkgutil.walk_packages(diaken_cli.__path__, "diaken_cli."):
-        if not each.name.endswith("__main__"):
-            importlib.import_module(each.name)
+    for package in pkgutil.walk_packages(diaken_cli.__path__, "diaken_cli."):
+        if not package.name.endswith("__main__"):
+            importlib.import_module(package.name)
     for name in ("diaken_cli.__main__", *IMPORTED_LATE):
         importlib.import_module(name)
 

@@ -175,7 +175,7 @@ def _command(words: tuple[str, ...], command: Any) -> Command:
         words,
         tuple(p.metavar for p in command.params if p.param_type_name == "argument"),
         tuple(p.opts[0] for p in usable if not p.is_flag),
-        tuple(each for p in usable if p.is_flag for each in (*p.opts, *p.secondary_opts)),
+        tuple(opt for p in usable if p.is_flag for opt in (*p.opts, *p.secondary_opts)),
     )
 
 

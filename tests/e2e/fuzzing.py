@@ -68,7 +68,7 @@ class World:
         given = self._environ() | dict(environ or {})
         request = {
             "anew": anew,
-            "argv": [_bytes(each) for each in arguments],
+            "argv": [_bytes(argument) for argument in arguments],
             "environ": {_bytes(name): _bytes(value) for name, value in given.items()},
             "files": {name: content.decode("latin-1") for name, content in (files or {}).items()},
         }

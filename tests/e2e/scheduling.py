@@ -95,7 +95,7 @@ def add_copies(cli: Cli, name: str, count: int, hosts: Sequence[str] = HOSTS) ->
 
 def task_values(task: TaskRecord, **changes: Any) -> TaskValues:
     """What a task is stored with, and some of it changed."""
-    values = {each.name: getattr(task, each.name) for each in fields(TaskValues)}
+    values = {field.name: getattr(task, field.name) for field in fields(TaskValues)}
     return TaskValues(**(values | changes))
 
 

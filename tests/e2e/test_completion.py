@@ -179,8 +179,8 @@ def test_bash_gets_words_that_it_can_insert(asking: Completing) -> None:
 
 
 def broken(completing: Completing, content: bytes) -> None:
-    for each in completing.folder.glob("diaken.db*"):
-        each.unlink()
+    for path in completing.folder.glob("diaken.db*"):
+        path.unlink()
     completing.database.write_bytes(content)
 
 
@@ -204,8 +204,8 @@ def test_nobody_waits_for_a_locked_database_or_one_that_hangs(completing: Comple
         database.execute("BEGIN EXCLUSIVE")
         assert completing.asked("run", "host", "") == []
         database.execute("ROLLBACK")
-    for each in completing.folder.glob("diaken.db*"):
-        each.unlink()
+    for path in completing.folder.glob("diaken.db*"):
+        path.unlink()
     os.mkfifo(completing.database)  # to open it hangs until somebody writes
     began = time.monotonic()
     assert completing.asked("run", "host", "") == []
@@ -230,7 +230,7 @@ def test_nothing_heavy_is_loaded(asking: Completing, words: tuple[str, ...]) -> 
     )
     found, _, modules = done.stdout.partition("LOADED")
     assert found
-    assert not {each.partition(".")[0] for each in modules.split()} & HEAVY
+    assert not {part.partition(".")[0] for part in modules.split()} & HEAVY
 
 
 # ── real shells ──────────────────────────────────────────────────────────────────────────────

@@ -137,7 +137,7 @@ def test_init_offers_the_database_that_the_environment_names(machine: Machine) -
     assert f"config init --database {elsewhere}" in said
     assert "warning" not in said
     rows = machine.json("config", "show")
-    assert [each["value"] for each in rows if each["source"] == "file"] == [elsewhere]
+    assert [row["value"] for row in rows if row["source"] == "file"] == [elsewhere]
 
 
 def test_init_warns_of_a_variable_that_goes_before_the_file(machine: Machine) -> None:
@@ -161,7 +161,7 @@ def test_init_takes_only_a_path_for_the_database(machine: Machine) -> None:
     assert f"{machine.folder}/file is not a folder".replace(" ", "") in unfolded
     assert "warning" not in said
     rows = machine.json("config", "show")
-    assert [each["value"] for each in rows if each["source"] == "file"] == [
+    assert [row["value"] for row in rows if row["source"] == "file"] == [
         str(machine.folder / "home/new/own.db")
     ]
 

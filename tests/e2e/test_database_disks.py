@@ -123,7 +123,7 @@ def test_the_doctor_on_a_disk_that_can_only_be_read(cli: Cli) -> None:
             if made:
                 cli.json("environments", "add", "PROD")
             subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-            (bad,) = [each for each in findings(cli)[0] if each["status"] == "problem"]
+            (bad,) = [finding for finding in findings(cli)[0] if finding["status"] == "problem"]
             assert bad["finding"] == f"its file system is mounted read-only, at {disk}"
             assert bad["hint"].startswith(f"mount -o remount,rw {disk}")
             subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)

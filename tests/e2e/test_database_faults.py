@@ -56,7 +56,7 @@ def closed_ways() -> list[Path]:
     """The folders on the way to diaken and its Python that other accounts can't pass."""
     ends = [Path(each) for each in (ROOT, DIAKEN[0], sys.prefix, sys.base_prefix)]
     ways = {folder for end in ends for folder in (end, *end.parents) if folder.is_dir()}
-    return sorted(each for each in ways if not each.stat().st_mode & 0o001)
+    return sorted(way for way in ways if not way.stat().st_mode & 0o001)
 
 
 def as_nobody(cli: Cli, *arguments: str) -> tuple[int, Any]:

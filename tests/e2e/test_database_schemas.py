@@ -28,8 +28,8 @@ def older(database: Path, *statements: str) -> None:
                 " VALUES (?, ?, ?, 1, ?, 1, '{}', '2026-01-01 00:00:00.000000')",
                 (number, f"web0{number}", f"10.0.4.{number}", uuid),
             )
-        for each in statements:
-            connection.execute(each)
+        for statement in statements:
+            connection.execute(statement)
         connection.execute("PRAGMA user_version=1")
         connection.commit()
     database.chmod(0o600)
@@ -85,8 +85,8 @@ def test_processes_that_come_at_once_keep_one_copy_of_the_old_schema(seeded: Cli
 def test_without_room_for_the_copy_the_schema_stays(tmp_path: Path) -> None:
     with on_small_disk(tmp_path, "1m") as (cli, disk):
         older(cli.database)
-        for each in disk.glob("diaken.db-*"):
-            each.unlink()
+        for path in disk.glob("diaken.db-*"):
+            path.unlink()
         ballast = fill(disk, leave=64 * 1024)
         error = cli.error(10, "hosts", "list")
         assert "no room is left" in error["message"]
@@ -154,6 +154,6 @@ def test_the_doctor_on_a_database_of_another_program(cli: Cli) -> None:
     cli.database = theirs
     cli.configure()
     before = sha256(theirs.read_bytes()).digest()
-    (said,) = [each for each in findings(cli)[0] if each["status"] != "warning"]
+    (said,) = [finding for finding in findings(cli)[0] if finding["status"] != "warning"]
     assert "is a database of another program" in said["finding"]
     assert sha256(theirs.read_bytes()).digest() == before

@@ -189,7 +189,7 @@ def test_what_exists_is_used_again_only_as_asked(
     if said:
         assert json.loads(planned.out)["error"]["message"] == said
     else:
-        assert [each["name"] for each in json.loads(planned.out)["steps"]] == ["validate"]
+        assert [load["name"] for load in json.loads(planned.out)["steps"]] == ["validate"]
     assert deploying.world() == before
 
 

@@ -140,7 +140,7 @@ def written() -> dict[str, str]:
     """The lines of the page, by what happens."""
     lines = PAGE.read_text().splitlines(keepends=True) if PAGE.exists() else []
     rows = [each for each in lines if each.startswith("| ") and "| what happens |" not in each]
-    return {each.split(" | ")[0].removeprefix("| "): each for each in rows}
+    return {row.split(" | ")[0].removeprefix("| "): row for row in rows}
 
 
 FULL_DISK = [case for case in CASES if case.world == "small_disk"]

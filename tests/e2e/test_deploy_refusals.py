@@ -273,10 +273,10 @@ def test_a_refused_deploy_says_so_as_it_goes_on(deploying: Deploying) -> None:
 
     lines = [json.loads(line) for line in done.out.splitlines()]
     assert done.status == 2
-    assert [each["type"] for each in lines][:2] == ["run_started", "step_started"]
-    assert [each["type"] for each in lines][-2:] == ["run_withdrawn", "error"]
+    assert [line["type"] for line in lines][:2] == ["run_started", "step_started"]
+    assert [line["type"] for line in lines][-2:] == ["run_withdrawn", "error"]
     assert lines[-2]["run"] == lines[0]["run"]
-    assert [each["option"] for each in lines[-1]["error"]["mistakes"]] == ["--template"]
+    assert [line["option"] for line in lines[-1]["error"]["mistakes"]] == ["--template"]
     assert deploying.run("history", "show", str(lines[0]["run"])).status == 11
     people = deploying.run(*deploying.words("--template", "nosuch"))
     assert people.err.count(lines[-1]["error"]["mistakes"][0]["message"]) == 1

@@ -54,7 +54,7 @@ def assert_undone(deploying: Deploying, run_id: int, step: str, number: signal.S
     assert (detail.run.status, detail.run.leftovers) == ("canceled", ())
     said = (detail.run.error["code"], detail.run.error["message"])
     assert said == ("canceled", f"{step}: stopped by {number.name}")
-    assert "running" not in {each.status for each in detail.steps}
+    assert "running" not in {step.status for step in detail.steps}
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda each: each.name)

@@ -131,7 +131,7 @@ def test_a_host_that_is_there_gets_its_vm_and_nothing_else(cli: Cli) -> None:
     place = ("--environment", "TEST", "--user", "ops")
     before = cli.json("hosts", "add", "three.example.com", "--ip", "10.77.0.103", *place)
     rows = cli.json("hosts", "import", "--vcenter", "lab", "--environment", "TEST", status=3)
-    (row,) = [each for each in rows if each["action"] == "update"]
+    (row,) = [row for row in rows if row["action"] == "update"]
     assert (row["name"], row["status"]) == ("three.example.com", "updated")
     after = cli.json("hosts", "show", "three.example.com")
     assert after == before | {"vcenter": "lab", "vm_uuid": row["vm_uuid"]}
@@ -379,7 +379,7 @@ def actions(table: str) -> list[str]:
     """The column ACTION of a table."""
     heading, *lines = table.splitlines()
     cells = [line[heading.index("ACTION") :].split() for line in lines]
-    return [each[0] for each in cells if each]
+    return [cell[0] for cell in cells if cell]
 
 
 def test_a_table_is_planned_then_imported(cli: Cli) -> None:

@@ -63,8 +63,8 @@ def _tag(lab: Lab) -> None:
     ):
         spec = {"name": name, "description": "", "category_id": category}
         tag = ask("tagging/tag", {"create_spec": spec})
-        for each in things:
-            ask(f"tagging/tag-association/{tag}?action=attach", {"object_id": refs[each]})
+        for thing in things:
+            ask(f"tagging/tag-association/{tag}?action=attach", {"object_id": refs[thing]})
 
 
 class _Asking:
@@ -124,7 +124,7 @@ def test_vms_are_grouped_by_their_tag_of_a_category(cli: Cli, lab: Lab, version:
     }
     reasons = {row["name"]: row["reason"] for row in rows}
     assert reasons["web03"] == "VM /DC0/vm/web03 has 2 tags of the category: Web Servers, db"
-    assert [each.name for each in cli.store.inventory.groups()] == ["Web-Servers", "db"]
+    assert [group.name for group in cli.store.inventory.groups()] == ["Web-Servers", "db"]
     calls = lab.sim("calls")["calls"]
     session = VERSIONS[version] + "/session"
     asked = {name: count for name, count in calls.items() if " " in name}

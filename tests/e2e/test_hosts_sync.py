@@ -54,7 +54,7 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(cli: Cli) -> None:
     assert "\n+10.0.4.21\tweb01\n" in done.out
     assert done.err == f"{cli.hosts_file} would be changed: 1 host\n"
     assert cli.hosts_file.read_text() == HOSTS
-    assert sorted(each.name for each in cli.folder.glob(".hosts*")) == []
+    assert sorted(path.name for path in cli.folder.glob(".hosts*")) == []
     shape = cli.json("hosts", "sync", "--dry-run")
     assert shape == {
         "dry_run": True,
@@ -213,14 +213,15 @@ def test_eight_writers_at_the_same_time_leave_one_whole_block(cli: Cli, tmp_path
     allowed = {HOSTS} | {
         HOSTS
         + block(
-            each, *(f"{host.ip}\t{host.name}" for host in _by_address(each.store.inventory.hosts()))
+            writer,
+            *(f"{host.ip}\t{host.name}" for host in _by_address(writer.store.inventory.hosts())),
         )
-        for each in writers
+        for writer in writers
     }
     with ThreadPoolExecutor(8) as pool:
         calls = [
-            pool.submit(each.run, "hosts", "sync", "--yes", "--path", str(cli.hosts_file))
-            for each in writers
+            pool.submit(writer.run, "hosts", "sync", "--yes", "--path", str(cli.hosts_file))
+            for writer in writers
         ]
         while not all(call.done() for call in calls):
             assert cli.hosts_file.read_text() in allowed

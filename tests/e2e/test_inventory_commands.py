@@ -367,7 +367,7 @@ def test_the_list_tells_of_a_host_that_a_deploy_left(places: Cli) -> None:
     assert "no: deploy run 1" in places.run("hosts", "list", "--all").out
     assert "no: deploy run 1" in places.run("hosts", "show", "web02").out
     shapes = places.json("hosts", "list", "--all")
-    assert {each["name"]: each["active"] for each in shapes} == {
+    assert {shape["name"]: shape["active"] for shape in shapes} == {
         "old": False,
         "web01": True,
         "web02": False,

@@ -98,7 +98,7 @@ def test_a_group_has_all_its_hosts_whatever_their_main_one_is(several: Cli) -> N
     assert error["message"].endswith("is in use by hosts db01, web01")
     several.json("hosts", "set", "db01", "--inactive")
     lines = several.hosts_file.read_text().splitlines()
-    assert [each for each in lines if "web01" in each] == ["10.0.4.21\tweb01"]
+    assert [line for line in lines if "web01" in line] == ["10.0.4.21\tweb01"]
 
 
 def test_a_run_is_for_all_hosts_of_a_group_and_limited_by_any_of_theirs(several: Cli) -> None:

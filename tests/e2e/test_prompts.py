@@ -62,7 +62,7 @@ BACK = "\x7f" * 4
 
 def same(screen: str) -> list[str]:
     """The words of the command that would have asked nothing."""
-    line = next(each for each in screen.splitlines() if "The same without questions: " in each)
+    line = next(line for line in screen.splitlines() if "The same without questions: " in line)
     return shlex.split(line.partition("questions: diaken ")[2])
 
 

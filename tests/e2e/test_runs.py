@@ -308,7 +308,7 @@ def test_a_task_runs_once_however_many_ticks_there_are(cli: Cli, lab: Lab) -> No
         )
         for _ in range(4)
     ]
-    assert [each.wait(60) for each in ticks] == [0, 0, 0, 0]
+    assert [tick.wait(60) for tick in ticks] == [0, 0, 0, 0]
     assert lab.ssh("10.77.0.104", "cat /root/lines").stdout == "tick\n"
     ended = cli.json("schedule", "show", "once")
     assert (ended["status"], ended["last_status"]) == ("completed", "success")

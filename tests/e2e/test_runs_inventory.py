@@ -152,6 +152,6 @@ def test_a_file_that_repoints_a_host_is_warned_of_wherever_a_run_is_followed(cli
     file.unlink()
     assert done.status == 0, done.err
     events = [json.loads(line) for line in done.out.splitlines()]
-    assert [each["message"] for each in events if each["type"] == "warning"] == [warning]
-    assert any("I am web01" in (each.get("printed") or "") for each in events)
+    assert [event["message"] for event in events if event["type"] == "warning"] == [warning]
+    assert any("I am web01" in (event.get("printed") or "") for event in events)
     assert f"warning: {warning}" in quiet.err

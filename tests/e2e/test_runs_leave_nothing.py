@@ -106,7 +106,7 @@ def test_many_runs_leave_no_more_than_one(cli: Running, lab: Lab) -> None:
     assert sorted(lab.sh("web01", "ps", "-eo", "comm=").stdout.split()) == there
     assert memory() < used * 1.2
     runs = cli.json("history", "list")
-    assert [each["status"] for each in runs] == ["success"] * (TIMES + 1)
+    assert [run["status"] for run in runs] == ["success"] * (TIMES + 1)
 
 
 def test_secrets_are_nowhere_while_it_runs_and_afterwards(cli: Running, lab: Lab) -> None:
@@ -237,7 +237,7 @@ def test_what_lies_beside_the_playbook_and_what_is_installed_is_found(cli: Runni
     last = cli.json("history", "output", str(run["id"]))[-1]["text"]
     there = json.loads(last[last.index("{") :])["there.stdout_lines"]
     assert there == ["beside the playbook", "port 80", "aaa", "reloaded", "shared"]
-    assert sorted(each.name for each in home.iterdir()) == ["collections", "plugins", "roles"]
+    assert sorted(path.name for path in home.iterdir()) == ["collections", "plugins", "roles"]
 
 
 def test_a_playbook_that_asks_gets_no_answer_and_goes_on(cli: Running) -> None:

@@ -424,7 +424,7 @@ def test_history_of_real_runs_is_filtered_and_thinned_out(cli: Running) -> None:
 def was_in(cli: Running, host: str, number: int) -> bool:
     detail = cli.store.history.find(number)
     assert detail is not None
-    return host in {each.host for each in detail.hosts}
+    return host in {host.host for host in detail.hosts}
 
 
 def test_vaults_are_opened_by_their_labels_in_a_run_its_retry_and_a_task(cli: Running) -> None:

@@ -150,7 +150,7 @@ def test_a_task_is_changed_canceled_and_its_name_is_free_again(cli: Cli) -> None
     assert cli.error(11, "schedule", "show", "nope")["code"] == "not_found"
     assert cli.error(11, "schedule", "set", "Wekely")["hint"] == "Did you mean weekly?"
     tasks = cli.json("schedule", "list", "--all")
-    ended = sum(each["status"] not in ("pending", "running") for each in tasks)
+    ended = sum(task["status"] not in ("pending", "running") for task in tasks)
     said = f"; {ended} ended not shown (--all)\r\n"
     assert said in cli.at_a_terminal("schedule", "list").out, "those of other tests, too"
     assert "not shown" not in cli.run("schedule", "list").err
@@ -259,7 +259,7 @@ def test_the_five_fields_of_cron_say_when_by_themselves(cli: Cli) -> None:
     for every, example in (("daily", "03:00"), ("weekly", "'sun 03:00'")):
         lacks = cli.error(2, *ADD, "x", *what, "--every", every)["mistakes"]
         said = f"is required with --every {every}, such as --at {example}"
-        assert [each["message"] for each in lacks] == [said]
+        assert [lack["message"] for lack in lacks] == [said]
     both = ("--every", "0 3 * * sun", "--at", "soon")
     assert cli.mistakes(2, *ADD, "x", *what, *both) == ["--at"]
     zone = ("--host", "web01", *SAY, "--timezone", "Mars/Olympus", "--every", "0 3 * * *")

@@ -264,6 +264,6 @@ def test_a_run_that_went_well_without_its_snapshot_is_told_of(cli: Cli) -> None:
 
 def children(pid: int) -> list[int]:
     try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [int(part) for part in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []

@@ -115,8 +115,8 @@ print(*sorted(heavy & set(sys.modules)), *sorted(set(sys.argv[1:]) - set(GROUPS)
         [sys.executable, "-c", program, *groups], capture_output=True, text=True, check=True
     )
     assert loaded.stdout == "\n"
-    for each in groups:
-        assert cli.run(each, "--help").status == 0
+    for group in groups:
+        assert cli.run(group, "--help").status == 0
 
 
 def test_a_setting_that_has_to_be_a_list_is_refused_as_anything_else(cli: Cli) -> None:
@@ -146,5 +146,7 @@ def test_the_right_form_of_a_list_is_shown(text: str, form: str) -> None:
 
 
 def test_the_lists_are_those_of_the_playbooks_that_ship() -> None:
-    variables = [each for playbook in list_playbooks(()) for each in playbook.variables]
-    assert {each.name for each in variables if each.description.startswith("a list ")} == set(LISTS)
+    variables = [variable for playbook in list_playbooks(()) for variable in playbook.variables]
+    assert {
+        variable.name for variable in variables if variable.description.startswith("a list ")
+    } == set(LISTS)

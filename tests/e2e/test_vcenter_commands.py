@@ -259,7 +259,7 @@ def test_what_can_not_be_browsed_is_refused(cli: Cli, simulator: Simulator) -> N
 def test_snapshots_that_stay_behind_are_named(cli: Cli, simulator: Simulator) -> None:
     added(cli, simulator)
     with simulator.connect() as session:
-        vm = next(each for each in find_vms(session) if each.name == "web01")
+        vm = next(vm for vm in find_vms(session) if vm.name == "web01")
         for name in (AUTOMATIC, "mine"):
             finish(session, create_snapshot(session, vm.ref, name, ""))
     add_environment(cli.store, name="PROD")
@@ -283,7 +283,7 @@ def test_snapshots_that_stay_behind_are_named(cli: Cli, simulator: Simulator) ->
     assert done.err == "changed host web01; its VM is the one that reports 10.77.0.101\n"
     assert said in cli.run("hosts", "remove", "web01", "--yes").err
     with simulator.connect() as session:
-        assert "web01" in [each.name for each in find_vms(session)]
+        assert "web01" in [vm.name for vm in find_vms(session)]
 
 
 def test_inside_a_lab(tmp_path: Path, lab: Lab) -> None:

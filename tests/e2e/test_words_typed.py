@@ -18,7 +18,7 @@ from tests.e2e.fuzzing import World
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-PATHS = [each.path.split()[1:] for group in tree.groups() for each in group.commands]
+PATHS = [command.path.split()[1:] for group in tree.groups() for command in group.commands]
 NAMES = [[name] for name in GROUPS]
 STATUSES = {0, 1, 2, 3, 10, 11, 12, 13, 14}
 WORKS_LONG = ("--follow",)

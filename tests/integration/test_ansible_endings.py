@@ -448,10 +448,10 @@ ROWS = {
 def test_each_pattern_comes_to_what_the_table_says(bench: Bench, row: Row) -> None:
     ran = bench.carry_out(bench.playbook(row.text), bench.targets(1, 2, 3, 4))
 
-    assert "".join(_short(each) for each in ran.outcome.results) == row.statuses
+    assert "".join(_short(result) for result in ran.outcome.results) == row.statuses
     assert ran.outcome.return_code == row.code
     if row.because is not None:
-        said = [each.message or "" for each in ran.outcome.results if _short(each) in "a-"]
+        said = [result.message or "" for result in ran.outcome.results if _short(result) in "a-"]
         assert said
         assert all(row.because in each for each in said), said
 

@@ -193,7 +193,7 @@ def test_a_flood_of_warnings_is_told_of_and_cut(bench: Bench) -> None:
     ran = bench.carry_out(playbook, (lying(bench, answer),))
 
     assert len(ran.warnings) < 30
-    assert any(each.endswith("more warnings of this task") for each in ran.warnings)
+    assert any(warning.endswith("more warnings of this task") for warning in ran.warnings)
     assert ran.statuses == {"web01": HostStatus.SUCCESS}
 
 
@@ -305,7 +305,7 @@ def test_hostile_results_break_nothing(bench: Bench) -> None:
     assert [(event.task, event.result) for event in of_web02(ran)] == [("Be good", TaskResult.OK)]
     items = [event for event in ran.finished if event.item is not None]
     assert len(items) > number * 0.9
-    assert not [each for each in ran.warnings if "can't be read" in each]
+    assert not [warning for warning in ran.warnings if "can't be read" in warning]
     for event in ran.events:
         for text in vars(event).values():  # it can be stored and shown
             str(text).encode()

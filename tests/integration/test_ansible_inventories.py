@@ -38,7 +38,7 @@ def read(path: Path) -> Source:
 
 
 def named(source: Source) -> dict[str, Candidate]:
-    return {each.name or "": each for each in source.candidates}
+    return {candidate.name or "": candidate for candidate in source.candidates}
 
 
 def groups(source: Source) -> dict[str, tuple[str, ...]]:
@@ -86,8 +86,8 @@ def test_a_folder_is_read_as_ansible_reads_it_but_for_what_would_be_run(tmp_path
     assert hosts["web2"].variables == {"ntp": "10.0.0.1", "tier": "canary"}
     assert "never" not in hosts["10.78.3.9"].variables
     assert (hosts["db_c"].given.port, hosts["db-a"].given.port) == ("23", "2200")
-    assert {each.given.user for each in found.candidates} == {"ops"}
-    left = {each.partition(" is left out: ")[0]: each for each in found.warnings}
+    assert {candidate.given.user for candidate in found.candidates} == {"ops"}
+    left = {warning.partition(" is left out: ")[0]: warning for warning in found.warnings}
     assert set(left) == {
         str(folder / name)
         for name in (
@@ -141,7 +141,7 @@ def test_what_is_special_in_an_ini_inventory_comes_as_ansible_has_it(tmp_path: P
     assert (alt.given.ip, alt.given.port, alt.variables["motto"]) == (
         *("10.78.4.5", "2222", "two words"),
     )
-    assert {each.given.python for each in found.candidates} == {"/usr/bin/python3.9"}
+    assert {candidate.given.python for candidate in found.candidates} == {"/usr/bin/python3.9"}
     assert (hosts["10.78.4.2"].given.ip, hosts["web09"].given.ip, hosts["web09"].given.user) == (
         *("10.78.4.2", "10.78.4.4", "root"),
     )
@@ -244,7 +244,9 @@ def test_a_host_has_of_groups_side_by_side_what_it_had_of_the_tree(tmp_path: Pat
     )
     rows = [row for row in planned.rows if row.values is not None]
     assert len(rows) == len(planned.rows) > 10
-    flat: dict[str, Any] = {each.name: {"hosts": {}, "vars": each.vars} for each in planned.groups}
+    flat: dict[str, Any] = {
+        group.name: {"hosts": {}, "vars": group.vars} for group in planned.groups
+    }
     for row in rows:
         for group in row.groups:
             flat[group]["hosts"][row.name] = None
@@ -288,8 +290,8 @@ def test_hosts_come_in_the_order_that_ansible_has(
     lay(tmp_path, {name: text})
     program = Path(environment.ansible_playbook()).with_name("ansible")
     order = list(read_inventory(tmp_path / name).hosts)
-    for each in pattern.split(":"):
-        command = [str(program), each, "-i", str(tmp_path / name), "--list-hosts"]
+    for part in pattern.split(":"):
+        command = [str(program), part, "-i", str(tmp_path / name), "--list-hosts"]
         listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         hosts = [line.strip() for line in listed.splitlines()[1:]]
         assert [host for host in order if host in hosts] == hosts

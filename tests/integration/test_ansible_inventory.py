@@ -180,8 +180,8 @@ DELEGATE = """\
 
 def test_a_task_is_delegated_to_any_host_the_way_that_one_is_reached(bench: Bench) -> None:
     others = [
-        replace(each, user="deploy") if each.name == "web06" else each
-        for each in hosts(bench, 3, 4, 5, 6, 7)
+        replace(host, user="deploy") if host.name == "web06" else host
+        for host in hosts(bench, 3, 4, 5, 6, 7)
     ]
     ssh = replace(bench.ssh, user="deploy", key=bench.lab.ssh_private_key)
 

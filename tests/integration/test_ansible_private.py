@@ -61,7 +61,7 @@ def test_a_secret_is_in_no_file_argument_or_environment_during_and_after(bench: 
 
     def look(event: Event) -> None:
         if isinstance(event, TaskStarted):
-            seen[event.task] = {each for each in leaks(state) if not told(event.task, each)}
+            seen[event.task] = {leak for leak in leaks(state) if not told(event.task, leak)}
 
     def told(task: str, leak: str) -> bool:
         """Whether it is what this task itself prints, on its way through the run's folder."""
@@ -84,7 +84,7 @@ def test_a_secret_is_in_no_file_argument_or_environment_during_and_after(bench: 
     assert list(seen) == ["First", "Second", "Third", "Tell too much"]
     assert {task: each for task, each in seen.items() if each} == {}
     assert leaks(state) == set()
-    assert not [each for each in ran.events if any(secret in str(each) for secret in SECRETS)]
+    assert not [event for event in ran.events if any(secret in str(event) for secret in SECRETS)]
     assert "it is ********" in ran.finished[-1].text
     assert SUDO_PASSWORD not in repr(bench.work(playbook, (), become_password=SUDO_PASSWORD))
 

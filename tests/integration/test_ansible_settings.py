@@ -61,7 +61,7 @@ def other_than_default(definition: Mapping[str, Any]) -> str:
     if ("defaults", "jinja2_extensions") in keys_of(definition):
         return "jinja2.ext.do"  # Ansible imports it
     if choices and definition.get("type") not in ("bool", "boolean"):
-        return next(str(each) for each in choices if str(each) not in (default, "None"))
+        return next(str(choice) for choice in choices if str(choice) not in (default, "None"))
     match definition.get("type"):
         case "bool" | "boolean":
             return str(not default)

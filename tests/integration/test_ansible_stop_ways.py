@@ -183,7 +183,7 @@ def test_a_note_holds_how_a_host_is_reached_and_never_what_is_run_there(bench: B
     def look() -> bool:
         seen.append(ssh_calls.noted(bench.lock))
         folder = ssh_calls.folder_of(bench.lock)
-        texts.extend(each.read_text() for each in folder.glob("*") if each.is_file())
+        texts.extend(path.read_text() for path in folder.glob("*") if path.is_file())
         return False
 
     playbook = bench.playbook("""\

@@ -70,7 +70,7 @@ def acl(user: int) -> bytes:
     """`user::rw-,user:<user>:r--,group::r--,mask::r--,other::r--` as linux/posix_acl_xattr.h."""
     none = 0xFFFFFFFF
     entries = ((1, 6, none), (2, 4, user), (4, 4, none), (0x10, 4, none), (0x20, 4, none))
-    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *each) for each in entries)
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
 def test_mode_owner_and_extended_attributes_stay(hosts: Path) -> None:

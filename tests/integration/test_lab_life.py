@@ -88,7 +88,7 @@ def test_two_labs_with_the_same_addresses_do_not_meet() -> None:
         for name in names:
             labs.append(Lab.start(name, "--vms", "1"))
             stack.callback(labs[-1].stop)
-        listed = {each["name"] for each in json.loads(ran("list").stdout)}
+        listed = {load["name"] for load in json.loads(ran("list").stdout)}
         assert listed >= set(names)
         assert labs[0].password != labs[1].password
         for lab in labs:

@@ -95,7 +95,7 @@ def test_lock_files_and_notes_of_runs_that_are_over_are_removed(store: Store) ->
     (folder / "README").touch()
     with liveness.hold(lock_path(store, str(uuid.uuid4()))) as waiting:
         reap(store)
-        assert {each.name for each in folder.iterdir()} == {"README", waiting.path.name}
+        assert {path.name for path in folder.iterdir()} == {"README", waiting.path.name}
     found = store.history.find(killed.id)
     assert found is not None
     assert found.run.status is RunStatus.INTERRUPTED

@@ -237,7 +237,8 @@ def test_the_groups_of_an_older_schema_are_kept(database: Path, schema_version: 
     assert (web01.vars, web01.vcenter, web01.vm_uuid) == ({"role": "front"}, "main", "uuid-1")
     assert (web01.group_ids, web01.user, web01.port, web01.active) == ((10,), "ops", 2222, False)
     assert [
-        (each.name, each.environment, each.hosts, each.vars) for each in store.inventory.groups()
+        (group.name, group.environment, group.hosts, group.vars)
+        for group in store.inventory.groups()
     ] == [
         ("Web", "PROD", 0, {}),
         ("web", "PROD", 1, {"tier": 1}),
@@ -411,7 +412,7 @@ def test_a_host_is_in_several_groups_the_main_one_first(store: Store) -> None:
     web01 = inventory.set_host(web01, values)
     assert (web01.groups, web01.group) == (("db", "web", "backup"), "db")
     assert web01.group_ids == values.group_ids
-    assert [(each.name, each.hosts) for each in inventory.groups()] == [
+    assert [(group.name, group.hosts) for group in inventory.groups()] == [
         ("backup", 1),
         ("db", 1),
         ("web", 2),

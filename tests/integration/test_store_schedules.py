@@ -190,7 +190,7 @@ def test_claim_records_a_run_on_the_hosts_of_that_moment(store: Store) -> None:
         host, HostValues(host.ip, host.environment_id, host.group_ids, active=False)
     )
     found = claimed(store, task)
-    assert [each.name for each in found.hosts] == [f"web{n}" for n in range(HOSTS) if n != 3]
+    assert [host.name for host in found.hosts] == [f"web{n}" for n in range(HOSTS) if n != 3]
     assert (found.task.status, found.task.last_run) == (ScheduleStatus.RUNNING, found.run.id)
     run = store.history.find(found.run.id)
     assert run is not None
@@ -205,7 +205,7 @@ def test_claim_can_be_narrowed(store: Store) -> None:
     task = store.schedules.add("Patch web", values())
     store.schedules.set(task, replace(values(), options=RunOptions(limit="web0,web1")))
     found = claimed(store, again(store, task))
-    assert [each.name for each in found.hosts] == ["web0", "web1"]
+    assert [host.name for host in found.hosts] == ["web0", "web1"]
     assert set(store.runs.locked()) == {1, 2}
 
 
@@ -243,11 +243,11 @@ def test_no_more_runs_than_there_are_slots(store: Store) -> None:
 def test_claim_of_a_task_that_was_set_meanwhile(store: Store) -> None:
     task = store.schedules.add("Patch", values(host=1))
     store.schedules.set(task, values(host=2))
-    assert [each.name for each in claimed(store, task).hosts] == ["web1"]
+    assert [host.name for host in claimed(store, task).hosts] == ["web1"]
     narrowed = store.schedules.add("Narrowed", values())
     store.schedules.set(narrowed, replace(values(), options=RunOptions(limit="web4", forks=3)))
     found = claimed(store, narrowed)
-    assert [each.name for each in found.hosts] == ["web4"], "hosts and options of one reading"
+    assert [host.name for host in found.hosts] == ["web4"], "hosts and options of one reading"
     assert found.task.options.forks == 3
     other = store.schedules.add("Other", values(host=3))
     store.schedules.set(other, values(host=3, due_at=NEXT))
@@ -299,23 +299,23 @@ def test_eight_processes_claim_each_moment_once(store: Store) -> None:
         for _ in range(8)
     ]
     try:
-        for each in processes:
-            assert each.stdout is not None
-            assert each.stdout.readline() == "ready\n"
-        for each in processes:
-            assert each.stdin is not None
-            each.stdin.write("\n")
-            each.stdin.flush()
-        said = [each.communicate(timeout=120) for each in processes]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=120) for process in processes]
     finally:
-        for each in processes:
-            each.kill()
+        for process in processes:
+            process.kill()
     assert [errors for _, errors in said] == [""] * 8
     results = [json.loads(out) for out, _ in said]
-    executed = sorted(task for each in results for task in each["claimed"])
-    assert executed == [each.id for each in tasks]
-    assert 1 <= max(each["most"] for each in results) <= 3
-    assert {each.status for each in store.schedules.tasks()} == {ScheduleStatus.COMPLETED}
+    executed = sorted(task for result in results for task in result["claimed"])
+    assert executed == [task.id for task in tasks]
+    assert 1 <= max(result["most"] for result in results) <= 3
+    assert {task.status for task in store.schedules.tasks()} == {ScheduleStatus.COMPLETED}
     assert store.runs.locked() == {}
 
 

@@ -69,4 +69,4 @@ def test_undoing_stops_at_what_can_not_be_undone_whatever_it_is(tmp_path: Path) 
         assert warned.endswith("it is hot")
         found = store.history.find(run.id)
         assert found is not None
-        assert [each.status for each in found.steps] == ["success", "success", "undone"]
+        assert [step.status for step in found.steps] == ["success", "success", "undone"]

@@ -186,7 +186,7 @@ def test_a_redirect_is_followed_by_nothing(certificate: Certificate, call: str) 
         ):
             find_vms(session)
         assert other.opened == 0
-        had_password = any(PASSWORD.encode() in each for each in vcenter.requests)
+        had_password = any(PASSWORD.encode() in request for request in vcenter.requests)
         assert had_password == (call != "RetrieveServiceContent")
 
 

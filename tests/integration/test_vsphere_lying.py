@@ -204,10 +204,10 @@ def test_a_name_is_a_line_of_bounded_length(
     monkeypatch: pytest.MonkeyPatch, name: str, shown: str
 ) -> None:
     servers, _ = carry_out(monkeypatch, "servers", replacing(">web01<", f">{name}<"))
-    assert shown in [each.vm.name for each in servers]
-    assert all(each.path.isprintable() and len(each.path) <= 1000 for each in servers)
+    assert shown in [server.vm.name for server in servers]
+    assert all(server.path.isprintable() and len(server.path) <= 1000 for server in servers)
     trees, _ = carry_out(monkeypatch, "snapshots", replacing("<name>first<", f"<name>{name}<"))
-    assert shown in [each.name for _, tree in trees for each in tree.snapshots]
+    assert shown in [snapshot.name for _, tree in trees for snapshot in tree.snapshots]
 
 
 def test_what_vcenter_says_of_an_error_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def inventory(session: Session) -> Inventory:
 
 @pytest.fixture(scope="module")
 def hardware(session: Session, inventory: Inventory) -> dict[str, Hardware]:
-    return read_hardware(session, [each.ref for each in inventory.machines])
+    return read_hardware(session, [machine.ref for machine in inventory.machines])
 
 
 class Deciding:
@@ -53,7 +53,7 @@ class Deciding:
     def mistakes(self, wanted: DeployRequest) -> dict[str, str]:
         mistakes = decide(self.inventory, wanted, self.hardware)
         assert not isinstance(mistakes, Placement)
-        told = {each.option: each.message for each in mistakes}
+        told = {mistake.option: mistake.message for mistake in mistakes}
         assert len(told) == len(mistakes)
         return told
 
@@ -122,7 +122,7 @@ def test_every_mistake_is_told_at_once(session: Session) -> None:
     )
     mistakes = resolve_placement(session, wanted)
     assert not isinstance(mistakes, Placement)
-    told = {each.option: each.message for each in mistakes}
+    told = {mistake.option: mistake.message for mistake in mistakes}
     assert "is a VM, not a template" in told["--template"]
     assert "/DC0/vm/web01 exists already" in told["NAME"]
     assert "logical CPUs" in told["--cpus"]
@@ -131,7 +131,7 @@ def test_every_mistake_is_told_at_once(session: Session) -> None:
     assert "'VM Network'" not in told["--network"]
     assert "did you mean VM Network?" in told["--network"]
     assert "/DC0/vm/Servers" in told["--folder"]
-    assert [each.option for each in mistakes if each.kind == "in_use"] == ["NAME"]
+    assert [mistake.option for mistake in mistakes if mistake.kind == "in_use"] == ["NAME"]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_one_mistake(
 
 def test_an_ambiguous_name_is_settled_by_its_path(deciding: Deciding) -> None:
     inventory = deciding.inventory
-    template = next(each for each in inventory.machines if each.name == "debian12")
+    template = next(machine for machine in inventory.machines if machine.name == "debian12")
     twin = replace(template, ref="vm-twin", path="/DC0/vm/Servers/debian12")
     deciding.inventory = replace(inventory, machines=(*inventory.machines, twin))
     deciding.hardware = deciding.hardware | {"vm-twin": deciding.hardware[template.ref]}
@@ -208,7 +208,7 @@ def test_only_esxi_hosts_that_can_take_it_count(deciding: Deciding) -> None:
     assert deciding.placed(request(cpus=8)).esxi_host == large.ref
     assert "from 1 to 16" in deciding.mistakes(request(cpus=32))["--cpus"]
     deciding.inventory = replace(
-        inventory, esxi_hosts=tuple(replace(each, state="maintenance") for each in hosts)
+        inventory, esxi_hosts=tuple(replace(host, state="maintenance") for host in hosts)
     )
     assert "out of maintenance" in deciding.mistakes(request())["--cluster"]
 
@@ -226,7 +226,7 @@ def test_the_uplinks_of_a_switch_are_no_network_for_a_vm(
 ) -> None:
     (uplinks,) = deciding.inventory.uplinks
     assert uplinks.name.startswith("DVS0-DVUplinks-")
-    assert uplinks.ref not in {each.ref for each in deciding.inventory.networks}
+    assert uplinks.ref not in {network.ref for network in deciding.inventory.networks}
     for given in (uplinks.name, uplinks.path):
         told = deciding.mistakes(request(network=given))["--network"]
         assert "the portgroup of a switch's uplinks" in told

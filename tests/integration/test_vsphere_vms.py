@@ -136,7 +136,7 @@ def test_a_clone_is_as_it_was_asked_for(session: Session) -> None:
     names = [read_one(session, each, ["name"])["name"] for each in (values["parent"],)]
     assert names == ["Servers"]
     assert read_one(session, values["resourcePool"], ["name"])["name"] == "DC0_C0_RP1"
-    stores = [read_one(session, each, ["name"])["name"] for each in values["datastore"]]
+    stores = [read_one(session, value, ["name"])["name"] for value in values["datastore"]]
     assert stores == ["LocalDS_1"]
     original = next(vm for vm in find_vms(session, extra_config=True) if vm.name == "debian12")
     assert original.identity is None
@@ -325,9 +325,9 @@ def test_a_template_that_lost_its_hardware_since_it_was_checked_is_not_cloned(
     devices = read_one(session, vm, ["config.hardware.device"])["config.hardware.device"]
     remove = vim.vm.device.VirtualDeviceSpec.Operation.remove
     lost = [
-        vim.vm.device.VirtualDeviceSpec(operation=remove, device=each)
-        for each in devices
-        if isinstance(each, kind)
+        vim.vm.device.VirtualDeviceSpec(operation=remove, device=device)
+        for device in devices
+        if isinstance(device, kind)
     ]
     finish(session, reference(vm.ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=lost))))
     with pytest.raises(VSphereError, match=f"the template debian12 {said}") as refused:

@@ -21,10 +21,10 @@ OLDEST = 11
 
 def pythons() -> dict[str, Path]:
     """Every Python 3.11 or newer of this machine, by its version; the newest patch of each."""
-    folders = [Path(each) for each in os.environ["PATH"].split(os.pathsep)]
+    folders = [Path(part) for part in os.environ["PATH"].split(os.pathsep)]
     folders += sorted((Path.home() / ".pyenv" / "versions").glob("*/bin"))
     found = {"{}.{}".format(*sys.version_info): Path(sys.executable)}
-    for path in (each for folder in folders for each in folder.glob("python3.*")):
+    for path in (path for folder in folders for path in folder.glob("python3.*")):
         minor = re.fullmatch(r"python3\.(\d+)", path.name)
         if minor and int(minor[1]) >= OLDEST and _starts(path):
             found.setdefault(f"3.{minor[1]}", path)

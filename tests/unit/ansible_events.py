@@ -25,7 +25,7 @@ def ended(event: str, text: str = "", host: str = "web01", **data: Any) -> dict[
 
 def all_of(*events: dict[str, Any], secrets: tuple[str, ...] = ()) -> list[Event]:
     translator = Translator("update", secrets)
-    return [ours for each in events for ours in translator.translate(each)]
+    return [ours for event in events for ours in translator.translate(event)]
 
 
 def one(*events: dict[str, Any], secrets: tuple[str, ...] = ()) -> TaskFinished:

@@ -27,7 +27,11 @@ def write(folder: Path, name: str, text: str = PLAY) -> Path:
 def names(*folders: Path) -> list[str]:
     """The playbooks that do not ship."""
     ours = shipped()
-    return [each.name for each in list_playbooks(folders) if not each.path.is_relative_to(ours)]
+    return [
+        playbook.name
+        for playbook in list_playbooks(folders)
+        if not playbook.path.is_relative_to(ours)
+    ]
 
 
 def described(folder: Path, text: str) -> Playbook:
@@ -162,7 +166,7 @@ def test_of_several_the_first_folder_wins_and_the_shipped_ones_come_last(tmp_pat
     write(second, "update.yml")
     other = write(second, "only.yml")
 
-    found = {each.name: each.path for each in list_playbooks([first, second])}
+    found = {playbook.name: playbook.path for playbook in list_playbooks([first, second])}
 
     assert found["update"] == find("update", [first, second]).path == mine
     assert found["only"] == find("only", [first, second]).path == other
@@ -175,7 +179,9 @@ def test_a_yml_is_taken_before_a_yaml_by_both(folder: Path) -> None:
     yml = write(folder, "one.yml")
 
     assert find("one", [folder]).path == yml
-    assert [each.path for each in list_playbooks([folder]) if each.name == "one"] == [yml]
+    assert [playbook.path for playbook in list_playbooks([folder]) if playbook.name == "one"] == [
+        yml
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from diaken_cli.commands.pages import EVERY_COMMAND_TOO
 from diaken_cli.services.ansible.catalog import list_playbooks
 from docs.generate import tree
 
-ALL = {each.path: each for group in tree.groups() for each in group.commands}
+ALL = {command.path: command for group in tree.groups() for command in group.commands}
 PATHS = [path.split()[1:] for path in ALL]
 GROUPS_ALONE = [[name] for name in GROUPS]
 PAGES = [[], *GROUPS_ALONE, *PATHS]
@@ -43,7 +43,7 @@ def test_every_command_takes_yes_once(words: list[str]) -> None:
     context = typer.Context(command)
     for word in words:
         _, command, _ = command.resolve_command(context, [word])
-    assert [each.opts for each in command.params if "--yes" in each.opts] == [["--yes", "-y"]]
+    assert [param.opts for param in command.params if "--yes" in param.opts] == [["--yes", "-y"]]
 
 
 @pytest.mark.parametrize("words", PAGES, ids=" ".join)
@@ -62,7 +62,7 @@ def test_a_page_is_whole_at_80_columns_and_no_wider(words: list[str]) -> None:
 def test_every_option_and_argument_stands_on_the_page(words: list[str]) -> None:
     command = ALL[" ".join(["diaken", *words])]
     shown = " ".join(page(words).split())
-    for option in (each for options in command.options.values() for each in options):
+    for option in (option for options in command.options.values() for option in options):
         for name in re.findall(r"--?[a-z][a-z-]*", option.written):
             assert f"{name} " in shown.replace(",", " ")
         assert " ".join(option.help.split()) in shown
@@ -110,8 +110,8 @@ def test_an_example_is_a_command_line_that_diaken_takes(path: str, example: str)
         for playbook in [each] if isinstance(each, str) else each:
             assert playbook in SHIPPED, "no playbook that ships"
     assert made.command_path == path
-    required = [each.written for each in ALL[path].arguments]
-    given = [each for each in command.params if each.param_type_name == "argument"]
+    required = [argument.written for argument in ALL[path].arguments]
+    given = [param for param in command.params if param.param_type_name == "argument"]
     assert all(made.params[each.name] is not None for each in given), f"{required} are required"
 
 

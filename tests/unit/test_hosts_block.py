@@ -57,13 +57,13 @@ def test_a_line_a_host_sorted_by_address_as_a_number(tmp_path: Path) -> None:
 def test_every_host_has_its_line_and_no_name_stands_twice(entries: list[Entry]) -> None:
     lines, warnings = arranged(entries)
     assert {(line.address, line.names[0]) for line in lines} == {
-        (each.address, each.name) for each in entries
+        (entry.address, entry.name) for entry in entries
     }
     addresses = [IPv4Address(line.address) for line in lines]
     assert addresses == sorted(addresses)
     names = [name for line in lines for name in line.names]
     assert len(names) == len(set(names))
-    dotted = sum("." in each.name for each in entries)
+    dotted = sum("." in entry.name for entry in entries)
     assert len(names) + len(warnings) == len(entries) + dotted
 
 

@@ -28,8 +28,8 @@ def rows(text: str, environment: str | None = "PROD", group: str | None = None) 
 def refused(text: str) -> list[str]:
     with pytest.raises(InvalidInput) as caught:
         parse(text, "t.csv")
-    assert all(each.option == "--csv" for each in caught.value.mistakes)
-    return [each.message for each in caught.value.mistakes]
+    assert all(mistake.option == "--csv" for mistake in caught.value.mistakes)
+    return [mistake.message for mistake in caught.value.mistakes]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -68,7 +68,7 @@ def test_every_mistake_of_a_row_is_told_with_its_line_and_column() -> None:
     text = "name,ip,environment,port,active,vm_uuid,vcenter\n"
     text += "a b,10.0.4,NO,x,perhaps,1,none\nweb01,10.0.4.21,PROD\nweb02,10.0.4.22,,,,,\n"
     wrong, short, nowhere = rows(text, environment=None)
-    assert [each.partition(":")[0] for each in (wrong.reason or "").split("; line")] == [
+    assert [part.partition(":")[0] for part in (wrong.reason or "").split("; line")] == [
         *("line 2, column active", " 2, column name", " 2, column ip", " 2, column environment"),
         *(" 2, column vcenter", " 2, column vm_uuid", " 2, column port"),
     ]

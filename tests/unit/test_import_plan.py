@@ -288,8 +288,10 @@ def test_a_host_is_in_all_the_groups_that_contain_it_by_their_own_names() -> Non
         ),
     )
     # What all hosts have goes to the environment, which has no hosts yet.
-    assert [(each.environment, each.vars) for each in plan.environments] == [(PROD, {"zone": "eu"})]
-    assert {each.name: each.vars for each in plan.groups} == {
+    assert [(environment.environment, environment.vars) for environment in plan.environments] == [
+        (PROD, {"zone": "eu"})
+    ]
+    assert {group.name: group.vars for group in plan.groups} == {
         "app-servers": {"level": 2, "port": 80},
         "kube_node": {"port": 81},
         "prod": {"level": 1},
@@ -355,8 +357,8 @@ def test_no_import_gives_variables_to_hosts_that_are_no_part_of_it() -> None:
     """They go to the new groups: what stands in `group_vars/` beside a playbook goes before."""
     planned = of_all(has={"ntp": ["mine"]}, hosts=3)
     assert planned.environments == ()
-    assert [each.values.vars for each in planned.rows if each.values] == [{}] * 2
-    assert [each.vars for each in planned.groups] == [{"app_dir": "/srv", "ntp": ["b"]}]
+    assert [row.values.vars for row in planned.rows if row.values] == [{}] * 2
+    assert [group.vars for group in planned.groups] == [{"app_dir": "/srv", "ntp": ["b"]}]
     assert planned.warnings == (
         (
             "variables of all (app_dir, ntp) are put into group site: other hosts of PROD,"
@@ -402,8 +404,8 @@ def test_a_group_that_can_not_be_called_so_is_left_out_and_told() -> None:
     assert row.reason == "group web.prod is left out; group 3tier is left out"
     assert row.values is not None
     assert row.values.vars == {"x": 1}
-    assert [each.name for each in plan.groups] == ["db"]
-    assert [each.partition(" is left out: ")[0] for each in plan.warnings] == [
+    assert [group.name for group in plan.groups] == ["db"]
+    assert [warning.partition(" is left out: ")[0] for warning in plan.warnings] == [
         *("group web.prod", "group 3tier"),
     ]
 
@@ -447,7 +449,7 @@ def test_what_can_not_be_stored_is_left_out_and_told_once() -> None:
     said = {"ansible_become_password": "s3cret", "my-var": 1, "odd": float("nan"), "ok": [1]}
     hosts = {n: {"ansible_host": f"10.0.4.{i}", **said} for i, n in enumerate("abcdefg", 1)}
     plan = planned(ansible(hosts, {"g": Group(tuple(hosts), (), said)}))
-    assert [each.vars for each in plan.groups] == [{"ok": [1]}]
+    assert [group.vars for group in plan.groups] == [{"ok": [1]}]
     assert all(row.values is not None and row.values.vars == {} for row in plan.rows)
     assert len(plan.warnings) == 3
     assert "ansible_become_password is left out" in plan.warnings[0]
@@ -505,9 +507,7 @@ def test_no_inventory_makes_a_host_that_could_not_be_added(hosts: dict[str, Any]
         assert (row.values is not None) == (row.action is Action.CREATE)
         if row.values is not None:
             assert "{" not in f"{row.name}{row.ip}{row.values.user}{row.values.python}"
-            assert not any(
-                "pass" in each and each.startswith("ansible") for each in row.values.vars
-            )
+            assert not any("pass" in var and var.startswith("ansible") for var in row.values.vars)
 
 
 def test_nothing_is_said_of_a_given_host_but_what_a_source_says() -> None:

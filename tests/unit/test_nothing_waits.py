@@ -142,8 +142,8 @@ def test_a_tick_leaves_a_pipe_in_the_place_of_the_config_file_to_the_app(pipe: P
 
 def test_a_pipe_among_the_playbooks_is_none(pipe: Path) -> None:
     (pipe.parent / "site.yml").write_text("- hosts: all\n")
-    assert "site" in {each.name for each in catalog.list_playbooks([pipe.parent])}
-    assert "pipe" not in {each.name for each in catalog.list_playbooks([pipe.parent])}
+    assert "site" in {playbook.name for playbook in catalog.list_playbooks([pipe.parent])}
+    assert "pipe" not in {playbook.name for playbook in catalog.list_playbooks([pipe.parent])}
     assert not syntax.may_end_in_the_middle(pipe)
     assert playbooks.parse_fault(pipe) == "it can't be read: it is a pipe, not a regular file"
 

@@ -321,7 +321,7 @@ def test_why_there_is_no_snapshot_is_said_once() -> None:
         host="web02", vcenter=None, name="mine", status=SnapshotStatus.SKIPPED, error=why
     )
     lines = drawn(gathered(started(2), taken, HostFinished(result=result)), screen())
-    (line,) = (each for each in lines if "web02" in each)
+    (line,) = (line for line in lines if "web02" in line)
     assert line.rstrip().endswith(f"create snapshot: {why}")
     assert line.startswith("»")
 
@@ -380,5 +380,5 @@ def test_before_a_run_is_recorded_nothing_is_drawn(capsys: pytest.CaptureFixture
 def test_an_ignored_failure_says_that_it_is(hosts: int) -> None:
     ignored = ended("web01", "Try", TaskResult.IGNORED, "no")
     lines = drawn(gathered(started(hosts), task("Try"), ignored), screen())
-    (line,) = (each for each in lines if "Try (ignored)" in each)
+    (line,) = (line for line in lines if "Try (ignored)" in line)
     assert line.startswith("✗")

@@ -80,7 +80,7 @@ def test_the_same_of_all_hosts_is_one_message_as_soon_as_the_last_has_said_it() 
 
 def test_different_texts_stand_apart() -> None:
     messages = gathered(ended("web01", "a"), ended("web02", "b"), ended("web03", "a"))
-    assert [(each.hosts, each.lines) for each in messages] == [
+    assert [(message.hosts, message.lines) for message in messages] == [
         (("web01", "web03"), ("a",)),
         (("web02",), ("b",)),
     ]

@@ -139,7 +139,7 @@ def test_only_what_the_repository_decides_is_taken(tmp_path: Path) -> None:
 
 
 def test_each_key_has_one_place_in_the_table() -> None:
-    keys = [key for topic in TOPICS for each in topic.settings for key in each.keys]
+    keys = [key for topic in TOPICS for setting in topic.settings for key in setting.keys]
 
     assert len(keys) == len(set(keys))
     assert owner("ssh_connection", "of_a_later_ansible") is Owner.DIAKEN

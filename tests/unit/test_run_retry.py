@@ -98,7 +98,7 @@ def test_where_there_is_nothing_to_take_back_an_empty_value_is_a_mistake(
 def test_an_empty_value_among_others_takes_nothing_back() -> None:
     reader = Reader()
     understand(GivenOptions(tags=["", "a"]), reader, Path("/"), takes_back=True)
-    assert [each.option for each in reader.mistakes] == ["--tags"]
+    assert [mistake.option for mistake in reader.mistakes] == ["--tags"]
 
 
 def test_what_is_not_typed_is_not_taken_back() -> None:

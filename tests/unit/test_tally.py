@@ -19,11 +19,11 @@ TARGETS = (Target("web01", "10.0.0.1"), Target("web02", "10.0.0.2"))
 def tally_of(*events: dict[str, Any]) -> Tally:
     """As launch.py feeds it."""
     tally, translator = Tally(), Translator("update")
-    for each in events:
-        tally.note_playbook(each)
-        if each["event"] == "runner_on_start":
-            tally.begin(each["host"], translator.task_name(each))
-        for ours in translator.translate(each):
+    for event in events:
+        tally.note_playbook(event)
+        if event["event"] == "runner_on_start":
+            tally.begin(event["host"], translator.task_name(event))
+        for ours in translator.translate(event):
             if isinstance(ours, TaskFinished):
                 tally.note(ours)
     return tally

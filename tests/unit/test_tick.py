@@ -276,7 +276,7 @@ def test_odd_names_reach_the_database(home: Path, monkeypatch: pytest.MonkeyPatc
     Store(path)
     monkeypatch.setenv("DIAKEN_DATABASE", str(path))
     assert tick.main(TICK) == 0
-    assert sorted(each.name for each in home.iterdir() if each.name.endswith(".db")) == [path.name]
+    assert sorted(path.name for path in home.iterdir() if path.name.endswith(".db")) == [path.name]
 
 
 @pytest.mark.parametrize(

@@ -98,29 +98,29 @@ class Patient(Cli):
         done = self.examine("--json", env=env)
         assert done.status == status, f"{done.status}: {done.out}{done.err}"
         rows: Rows = json.loads(done.out)
-        assert all(list(each) == FIELDS for each in rows)
-        assert {each["check"] for each in rows} == set(CHECKS)
-        has_problem = any(each["status"] == "problem" for each in rows)
+        assert all(list(row) == FIELDS for row in rows)
+        assert {row["check"] for row in rows} == set(CHECKS)
+        has_problem = any(row["status"] == "problem" for row in rows)
         subjects = {
-            status: {(each["check"], each["subject"]) for each in rows if each["status"] == status}
+            status: {(row["check"], row["subject"]) for row in rows if row["status"] == status}
             for status in ("ok", "problem")
         }
         assert not subjects["ok"] & subjects["problem"], "it contradicts itself"
         assert has_problem == (status == 1)
-        assert all(each["hint"] for each in rows if each["status"] == "problem"), rows
+        assert all(row["hint"] for row in rows if row["status"] == "problem"), rows
         return rows
 
 
 def of(rows: Rows, check: str) -> Rows:
-    return [each for each in rows if each["check"] == check]
+    return [row for row in rows if row["check"] == check]
 
 
 def bad(rows: Rows) -> dict[str, str]:
     """What is not ok, by check: the status and what is said, with the hint."""
     return {
-        each["check"]: f"{each['status']}: {each['finding']} | {each['hint']}"
-        for each in rows
-        if each["status"] != "ok"
+        row["check"]: f"{row['status']}: {row['finding']} | {row['hint']}"
+        for row in rows
+        if row["status"] != "ok"
     }
 
 
@@ -186,8 +186,8 @@ def test_a_config_file_that_does_not_parse(patient: Patient) -> None:
 
 
 def test_a_missing_database_is_not_made(patient: Patient) -> None:
-    for each in patient.folder.glob("diaken.db*"):
-        each.unlink()
+    for path in patient.folder.glob("diaken.db*"):
+        path.unlink()
     rows = patient.rows(status=0)
     assert "the first command that needs it makes it" in bad(rows)["database"]
     assert of(rows, "hosts_file")[0]["finding"].startswith("nothing to look at yet")
@@ -326,7 +326,7 @@ def test_what_a_vcenter_tells_of_privileges_and_of_its_clock(in_lab: Patient, la
     lab.sim("clock", by="-10m")
     vcenter(in_lab, lab, password_file=None, password_env="VC_PASSWORD", datacenter="DC0")
     rows = of(in_lab.rows(status=0, env={"VC_PASSWORD": lab.password}), "vcenter")
-    connection, variable_is, privileges, clock = (each["finding"] for each in rows)
+    connection, variable_is, privileges, clock = (row["finding"] for row in rows)
     assert "cron does not have the variable VC_PASSWORD" in variable_is
     assert "vCenter" in connection
     assert privileges.endswith(f"may lack privileges on /DC0: {DENIED}")
@@ -345,7 +345,7 @@ def test_vcenters_are_asked_at_the_same_time_and_need_not_tell_all(
     began = time.monotonic()
     rows = of(in_lab.rows(status=0), "vcenter")
     assert time.monotonic() - began < 28
-    assert [each["status"] for each in rows] == ["ok", "warning"] * 6
+    assert [row["status"] for row in rows] == ["ok", "warning"] * 6
     assert "does not tell" in rows[1]["finding"]
 
 
@@ -358,16 +358,16 @@ def test_what_a_missing_config_file_keeps_from_being_checked_is_one_line(tmp_pat
     assert line.startswith("! later")
     assert line.endswith("hosts_file, snapshots: not checked: the config file can't be used")
     init = f"hint: Write one with: diaken config init --path {new.config_file}"
-    assert [each.strip() for each in lines].count(init) == 1
+    assert [line.strip() for line in lines].count(init) == 1
     assert (done.status, done.err) == (1, "1 problem, 1 warning\n")
     rows = json.loads(new.run("doctor", "--json").out)
-    assert sum("not checked" in each["finding"] for each in rows) == 9
+    assert sum("not checked" in row["finding"] for row in rows) == 9
 
 
 def test_what_is_not_there_yet_is_one_line(tmp_path: Path) -> None:
     new = Cli(tmp_path)
     rows = new.run("doctor", "--json")
-    of_store = [each for each in json.loads(rows.out) if each["check"] in ("runs", "vcenter")]
+    of_store = [load for load in json.loads(rows.out) if load["check"] in ("runs", "vcenter")]
     assert {each["status"] for each in of_store} == {"ok"}
     lines = new.run("doctor").out.splitlines()
     assert len([line for line in lines if "nothing to look at yet" in line]) == 1

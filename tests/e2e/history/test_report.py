@@ -193,7 +193,7 @@ def test_a_file_that_is_there_is_replaced_and_one_that_cannot_be_written_is_said
     assert "old" not in (cli.folder / "run.html").read_text()[:3]
     error = cli.error(10, "history", "report", "1", "--html", "no/such/folder/run.html")
     assert "no/such/folder/run.html can't be written" in error["message"]
-    assert sorted(each.name for each in cli.folder.glob("*.html")) == ["run.html"]
+    assert sorted(path.name for path in cli.folder.glob("*.html")) == ["run.html"]
 
 
 def test_a_symbolic_link_stays_one_and_what_it_leads_to_is_written(cli: Cli) -> None:

@@ -62,7 +62,7 @@ class Snapshotting(Cli):
     ) -> HostRecord:
         """A host of the group web, which `hosts sync` is not told of."""
         store = self.store
-        known = {each.name: each.id for each in store.inventory.vcenters()}
+        known = {vcenter.name: vcenter.id for vcenter in store.inventory.vcenters()}
         values = HostValues(
             ip,
             self.environment_record.id,
@@ -102,14 +102,14 @@ def clean(session: Session) -> None:
     """Remove every snapshot."""
     refs = [vm.ref for vm in machines(session)]
     for tree in snapshot_trees(session, refs).values():
-        for each in reversed(tree.snapshots):
-            finish(session, remove_snapshot(session, each.id))
+        for snapshot in reversed(tree.snapshots):
+            finish(session, remove_snapshot(session, snapshot.id))
 
 
 def present(session: Session) -> set[str]:
     """The references of all snapshots that there are."""
     trees = snapshot_trees(session, [vm.ref for vm in machines(session)])
-    return {each.id for tree in trees.values() for each in tree.snapshots}
+    return {snapshot.id for tree in trees.values() for snapshot in tree.snapshots}
 
 
 def ids(rows: Iterable[dict[str, Any]], status: str) -> set[str]:

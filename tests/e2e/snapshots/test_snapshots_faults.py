@@ -182,7 +182,7 @@ def _most_at_once(cli: Snapshotting, session: Session, parallel: str) -> int:
     done = cli.run("snapshots", "prune", env={"DIAKEN_SNAPSHOTS_PARALLEL_REMOVALS": parallel})
     assert done.status == 0, done.err
     tasks = read_one(session, session.content.taskManager, ["recentTask"])["recentTask"]
-    rows = read(session, vim.Task, [reference(each) for each in tasks], ["info"])
+    rows = read(session, vim.Task, [reference(task) for task in tasks], ["info"])
     infos = [row["info"] for row in rows.values()]
     removals = [info for info in infos if info.descriptionId == "vm.Snapshot.remove"][-VMS:]
     spans = [(info.startTime, info.completeTime) for info in removals]
@@ -192,7 +192,7 @@ def _most_at_once(cli: Snapshotting, session: Session, parallel: str) -> int:
 def test_a_host_that_another_run_holds_is_left_alone(
     cli: Snapshotting, simulator: Simulator, session: Session, old: dict[str, str]
 ) -> None:
-    host = next(each for each in cli.store.inventory.hosts() if each.name == "main-web03")
+    host = next(host for host in cli.store.inventory.hosts() if host.name == "main-web03")
     with held(cli.store, host) as run:
         rows = cli.json("snapshots", "prune")
         (row,) = [row for row in rows if row["status"] == "kept"]
@@ -248,7 +248,7 @@ def test_a_stopped_prune_says_what_goes_on_without_it(
     errors = [line.partition("error=")[2] for line in log_lines(cli.folder / "snapshots.log")]
     assert {*errors} == {'"stopped; vCenter goes on with it"', '"stopped before it was begun"'}
     assert len(errors) == VMS
-    left = sum("before it was begun" in each for each in errors)
+    left = sum("before it was begun" in error for error in errors)
     until(lambda: len(present(session)) <= left, "vCenter goes on with it")
     run = cli.json("history", "list", "--kind", "snapshot")[0]
     assert run["status"] == "canceled"

@@ -18,8 +18,8 @@ from tests.integration.doctor.findings import only, told
 def test_a_damaged_database(store: Store) -> None:
     assert only(check_database(store.path)).text.startswith("whole, ")
     whole = bytearray(store.path.read_bytes())
-    for each in store.path.parent.glob("diaken.db-*"):
-        each.unlink()
+    for path in store.path.parent.glob("diaken.db-*"):
+        path.unlink()
     store.path.write_bytes(b"this is no database, but a text\n" * 100)
     assert "no SQLite database" in told(check_database(store.path))
     for page in range(4, 12):  # the header is right: only a look at all pages tells

@@ -96,7 +96,9 @@ def test_what_a_killed_write_of_another_file_left(tmp_path: Path) -> None:
 
 def test_the_log_of_snapshots(store: Store, tmp_path: Path) -> None:
     assert only(check_snapshots(store, None)).text == "automatic ones are kept for 24 h"
-    assert [each.status for each in check_snapshots(store, tmp_path / "log")] == [Health.OK] * 2
+    assert [snapshot.status for snapshot in check_snapshots(store, tmp_path / "log")] == [
+        Health.OK
+    ] * 2
     nowhere = tmp_path / "nowhere"
     assert f"mkdir -p {nowhere}" in told(check_snapshots(store, nowhere / "log"))
     assert "can't be written" in told(check_snapshots(store, tmp_path))

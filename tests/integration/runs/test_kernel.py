@@ -116,7 +116,7 @@ def test_a_step_may_come_again_and_its_results_are_folded_into_those_of_the_run(
         ("playbook", 0, 1),
         ("playbook", 1, 2),
     ]
-    assert [(each.host, each.status, each.counters) for each in found.hosts] == [
+    assert [(host.host, host.status, host.counters) for host in found.hosts] == [
         ("web01", "failed", HostCounters(ok=4, changed=2, failed=1)),
         ("web02", "success", HostCounters(ok=2, changed=1)),
     ]
@@ -164,7 +164,7 @@ def test_a_paused_run_has_no_process_and_keeps_its_locks_and_its_journal(
     found = store.history.find(run.id)
     assert found is not None
     assert (found.run.status, found.run.paused_until) == ("success", None)
-    assert [each.host for each in found.hosts] == ["web01", "web02"], "those of before, too"
+    assert [host.host for host in found.hosts] == ["web01", "web02"], "those of before, too"
     assert store.runs.locked() == {}
 
 

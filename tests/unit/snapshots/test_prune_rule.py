@@ -92,7 +92,7 @@ def claims(
         if host.vm_uuid == vm.instance_uuid
         or (
             host.vm_uuid is None
-            and [each for each in vms if host.ip in each.addresses and not each.template] == [vm]
+            and [vm for vm in vms if host.ip in vm.addresses and not vm.template] == [vm]
         )
     ]
 
@@ -119,10 +119,10 @@ def test_nothing_goes_but_what_the_rule_names(
         if len(owners) != 1 or not owners[0].active or owners[0].id in locked:
             continue
         wanted |= {
-            each.id
-            for each in tree.snapshots
-            if each.name[:16] == "Before executing"
-            and now - each.created_at > timedelta(hours=hours)
+            snapshot.id
+            for snapshot in tree.snapshots
+            if snapshot.name[:16] == "Before executing"
+            and now - snapshot.created_at > timedelta(hours=hours)
         }
     going = [row for row in rows if row.action is SnapshotAction.REMOVE]
     assert {row.snapshot.id for row in going if row.snapshot} == wanted

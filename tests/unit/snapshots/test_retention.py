@@ -89,7 +89,7 @@ def test_a_child_of_what_goes_is_judged_by_itself() -> None:
     for depth, (ref, age) in enumerate(ages.items(), start=1):
         snapshots.append(Snapshot("u", "web01", ref, names[ref], NOW - age, depth, parent))
         parent = ref
-    goes = [each.id for each in snapshots if judge(each, Policy(day), NOW)[0] is None]
+    goes = [snapshot.id for snapshot in snapshots if judge(snapshot, Policy(day), NOW)[0] is None]
     assert goes == ["root", "old"]
 
 

@@ -18,7 +18,7 @@ def node(name: str, *children: Any) -> Any:
 
 
 def disk(*files: int) -> list[Any]:
-    return [Layout.DiskLayout(key=2000, chain=[Layout.DiskUnit(fileKey=[each]) for each in files])]
+    return [Layout.DiskLayout(key=2000, chain=[Layout.DiskUnit(fileKey=[file]) for file in files])]
 
 
 def state(name: str, data: int, memory: int, *files: int) -> Any:
