@@ -10,7 +10,7 @@ from bench.processes import in_turn
 from bench.tasks import fill_runs
 from diaken_cli.store import Store
 from diaken_cli.store.outputs import TaskOutput, pack
-from diaken_cli.words import TaskResult
+from diaken_cli.types import TaskResult
 
 RUNS = 1_000_000
 BYTES = 4096

@@ -7,7 +7,7 @@ from diaken_cli import timing
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.tasks import TaskValues
-from diaken_cli.words import RunOptions, TargetType
+from diaken_cli.types import RunOptions, TargetType
 
 HOST = HostValues("10.0.0.1", 0)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostResult,
     RunKind,
     RunStatus,

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostStatus,
     RunKind,
     RunStatus,

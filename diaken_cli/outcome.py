@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from diaken_cli.errors import Canceled, DiakenError, PartlyFailed
-from diaken_cli.words import HostCounters, HostResult, HostStatus, RunStatus
+from diaken_cli.types import HostCounters, HostResult, HostStatus, RunStatus
 
 WORST_FIRST = (
     HostStatus.FAILED,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from diaken_cli.words import AUTOMATIC_SNAPSHOT_PREFIX, Snapshot
+from diaken_cli.types import AUTOMATIC_SNAPSHOT_PREFIX, Snapshot
 
 
 class Kept(StrEnum):

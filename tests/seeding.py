@@ -13,7 +13,7 @@ from diaken_cli.store import Store
 from diaken_cli.store.recorder import HostOutcome, write_hosts
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.runs import Attempt, Begun, NewRun, Selection
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostCounters,
     HostResult,
     HostStatus,

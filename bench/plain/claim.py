@@ -16,7 +16,7 @@ from diaken_cli.caller import node, now
 from diaken_cli.store import Store
 from diaken_cli.store.runs import Attempt, Selection
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import RunStatus
+from diaken_cli.types import RunStatus
 
 
 def select(task: TaskRecord) -> Selection:

@@ -21,7 +21,7 @@ from diaken_cli.runs import remains
 from diaken_cli.runs.settle import lock_path, reap
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import Chunk, OutputLine, RunDetail, RunFilter, RunRecord
-from diaken_cli.words import RunStatus
+from diaken_cli.types import RunStatus
 
 PACE = 0.5  # seconds from one look at a run that goes on to the next
 PATIENCE = 30.0  # seconds that a run gets to stop

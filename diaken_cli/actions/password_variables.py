@@ -10,7 +10,7 @@ from collections import ChainMap
 from collections.abc import Mapping
 
 from diaken_cli.store import Store
-from diaken_cli.words import SecretKind
+from diaken_cli.types import SecretKind
 
 _withheld: dict[str, str] = {}
 

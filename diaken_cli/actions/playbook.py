@@ -35,7 +35,7 @@ from diaken_cli.services.ansible.work import (
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.words import RunOptions, SecretKind
+from diaken_cli.types import RunOptions, SecretKind
 
 
 def run_playbook(

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from diaken_cli.kinds import check_utf8
-from diaken_cli.words import REPOINTING
+from diaken_cli.types import REPOINTING
 
 PASSWORDS = "ansible_*pass*"
 LISTS = ("provision_packages", "target_dns")

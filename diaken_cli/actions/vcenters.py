@@ -27,7 +27,7 @@ from diaken_cli.services.vsphere.privileges import missing_privileges
 from diaken_cli.services.vsphere.session import Endpoint, Session, connect
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterRecord, VCenterValues
-from diaken_cli.words import SecretKind
+from diaken_cli.types import SecretKind
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NO_DATACENTER = "no_datacenter"

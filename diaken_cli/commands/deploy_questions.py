@@ -187,7 +187,7 @@ class Interview:
     def _earlier(self, typed: Callable[[dict[str, Any]], str]) -> Sequence[str]:
         """What the newest deploys had there, each value once, the newest last."""
         from diaken_cli.store.run_records import RunFilter
-        from diaken_cli.words import RunKind
+        from diaken_cli.types import RunKind
 
         deploys = RunFilter(kind=RunKind.DEPLOY, limit=NEWEST_DEPLOYS)
         values = dict.fromkeys(

@@ -63,7 +63,7 @@ class Filter:
         from diaken_cli.actions.validate import Reader
         from diaken_cli.caller import now
         from diaken_cli.store.run_records import RunFilter
-        from diaken_cli.words import RunKind, RunStatus
+        from diaken_cli.types import RunKind, RunStatus
 
         reader, at = Reader(), now()
 

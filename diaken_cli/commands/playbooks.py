@@ -61,7 +61,7 @@ def show(
     from diaken_cli.actions.validate import Reader
     from diaken_cli.render.inventory import VARIABLE_COLUMNS
     from diaken_cli.services.ansible.catalog import find, list_playbooks
-    from diaken_cli.words import RunOptions
+    from diaken_cli.types import RunOptions
 
     paths = call.config.playbooks.paths
     with asking(call) as ask:

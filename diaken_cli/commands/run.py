@@ -16,7 +16,7 @@ from diaken_cli.commands.targets import (
     ask_playbook,
     note_environment,
 )
-from diaken_cli.words import TargetType
+from diaken_cli.types import TargetType
 
 if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord

@@ -30,8 +30,8 @@ from diaken_cli.render.timeline import TimelineRow, build_timeline
 from diaken_cli.render.values import Shape, local
 from diaken_cli.store.run_records import OutputLine, RunDetail, RunRecord
 from diaken_cli.text import escape_control
+from diaken_cli.types import RunKind
 from diaken_cli.units import format_duration, format_size
-from diaken_cli.words import RunKind
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -29,7 +29,7 @@ from diaken_cli.render.phrases import no_snapshot, seconds, waits
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
 from diaken_cli.render.results import readable
 from diaken_cli.text import escape_control
-from diaken_cli.words import SnapshotStatus, TaskResult
+from diaken_cli.types import SnapshotStatus, TaskResult
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod, OverflowMethod, RenderableType

@@ -11,8 +11,8 @@ from diaken_cli.render.cells import hanging
 from diaken_cli.render.marks import clauses, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.phrases import seconds
 from diaken_cli.text import escape_control, listed
+from diaken_cli.types import TaskResult
 from diaken_cli.units import shortened
-from diaken_cli.words import TaskResult
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from diaken_cli.types import HostCounters, RunKind
 from diaken_cli.units import format_duration
-from diaken_cli.words import HostCounters, RunKind
 
 if TYPE_CHECKING:
     from diaken_cli.events import RunStarted, RunWaiting, SnapshotFinished

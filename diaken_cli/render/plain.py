@@ -30,8 +30,8 @@ from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import began, counters, no_snapshot, seconds, waits
 from diaken_cli.render.results import readable
 from diaken_cli.text import escape_control
+from diaken_cli.types import HostStatus, SnapshotStatus, StepStatus
 from diaken_cli.units import shortened
-from diaken_cli.words import HostStatus, SnapshotStatus, StepStatus
 
 TOLD_AT_THE_END = "validate"  # what it refuses ends the command, and nothing comes in between
 PERCENT = 20  # points between two lines about the progress of a step

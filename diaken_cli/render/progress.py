@@ -23,7 +23,7 @@ from diaken_cli.events import (
     Warned,
 )
 from diaken_cli.render.phrases import began
-from diaken_cli.words import HostStatus, RunStatus, StepStatus, TaskResult
+from diaken_cli.types import HostStatus, RunStatus, StepStatus, TaskResult
 
 RECENT = 5  # results that are remembered
 BAD = (TaskResult.FAILED, TaskResult.UNREACHABLE)

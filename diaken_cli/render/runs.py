@@ -7,7 +7,7 @@ from diaken_cli.errors import Canceled
 from diaken_cli.render.output import utc
 from diaken_cli.render.phrases import title
 from diaken_cli.store.run_records import RunDetail, RunRecord, SnapshotRecord, StepRecord
-from diaken_cli.words import HostResult, HostStatus, RunStatus, StepStatus
+from diaken_cli.types import HostResult, HostStatus, RunStatus, StepStatus
 
 CANCELED = "canceled"  # a host or a step, for people: scripts are told `failed`
 

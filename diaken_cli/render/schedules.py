@@ -12,7 +12,7 @@ from diaken_cli.render.phrases import counted
 from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import describe, is_zone
-from diaken_cli.words import ScheduleStatus, to_stored
+from diaken_cli.types import ScheduleStatus, to_stored
 
 OFFSET = "OFFSET"
 SHOWN_IN_SECONDS = 120  # moments that are nearer than this

@@ -8,7 +8,7 @@ from typing import Any
 from diaken_cli.actions.snapshots.rows import Row
 from diaken_cli.render.phrases import counted
 from diaken_cli.text import escape_control, listed
-from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
+from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
 
 _WHICH: Mapping[str, Any] = {
     "HOST": "host",

@@ -22,8 +22,8 @@ from diaken_cli.render.runs import CANCELED
 from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
 from diaken_cli.store.run_records import RunDetail
+from diaken_cli.types import RunKind, TargetType
 from diaken_cli.units import shortened
-from diaken_cli.words import RunKind, TargetType
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import Any
 from diaken_cli.render.marks import rank
 from diaken_cli.render.phrases import seconds
 from diaken_cli.store.run_records import OutputLine
-from diaken_cli.words import TaskResult
+from diaken_cli.types import TaskResult
 
 MAX_HOSTS = 100  # rows that a page can show well
 TICK_INTERVALS = (

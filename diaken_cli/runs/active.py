@@ -23,7 +23,7 @@ from diaken_cli.runs.settle import lock_path
 from diaken_cli.store.recorder import HostOutcome
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Attempt, Begun
-from diaken_cli.words import HostResult, HostStatus, RunStatus, StepStatus
+from diaken_cli.types import HostResult, HostStatus, RunStatus, StepStatus
 
 
 @dataclass

@@ -23,7 +23,7 @@ from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.settle import lock_path, reap, without_note
 from diaken_cli.runs.subscribers import Subscribers
 from diaken_cli.store.runs import Attempt, Begun, Select
-from diaken_cli.words import RunKind, RunStatus
+from diaken_cli.types import RunKind, RunStatus
 
 WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from diaken_cli.errors import Canceled, DatabaseError, DiakenError, message_of
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.store.run_records import StepRecord
-from diaken_cli.words import StepStatus
+from diaken_cli.types import StepStatus
 
 Facts = dict[str, Any]
 

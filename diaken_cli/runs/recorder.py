@@ -5,7 +5,7 @@ import time
 from diaken_cli import outcome
 from diaken_cli.events import Event, HostFinished, SnapshotFinished, TaskFinished
 from diaken_cli.store import Store
-from diaken_cli.words import HostResult
+from diaken_cli.types import HostResult
 
 FLUSH_SECONDS = 2.0
 FLUSH_CHARACTERS = 256 * 1024

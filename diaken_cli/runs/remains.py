@@ -10,7 +10,7 @@ from diaken_cli.errors import SecretError
 from diaken_cli.runs.settle import lock_path, without_note
 from diaken_cli.store import Store
 from diaken_cli.store.dead_runs import Remains
-from diaken_cli.words import SecretKind
+from diaken_cli.types import SecretKind
 
 PATIENCE = 30.0  # seconds that another process gets which is at it
 _PACE = 0.2

@@ -10,8 +10,8 @@ from pathlib import Path
 from diaken_cli import bounds, files, trust
 from diaken_cli.errors import Canceled, SecretError
 from diaken_cli.services import programs
+from diaken_cli.types import SecretKind
 from diaken_cli.units import shortened
-from diaken_cli.words import SecretKind
 
 _MOST_PRINTED = bounds.PASSWORD + 2  # with a line's end
 

@@ -12,7 +12,7 @@ from diaken_cli.store.engine import Database
 from diaken_cli.store.recorder import HostOutcome, set_step, write_hosts
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.runs import end_run, lock_hosts
-from diaken_cli.words import RunStatus, StepStatus
+from diaken_cli.types import RunStatus, StepStatus
 
 
 class Deploys:

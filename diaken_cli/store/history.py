@@ -32,7 +32,7 @@ from diaken_cli.store.run_records import (
     SnapshotRecord,
     StepRecord,
 )
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostCounters,
     HostResult,
     RunKind,

@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from diaken_cli.words import TaskResult
+from diaken_cli.types import TaskResult
 
 
 @dataclass(frozen=True)

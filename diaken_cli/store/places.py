@@ -22,7 +22,7 @@ from diaken_cli.models import (
 )
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, VCenterRecord
 from diaken_cli.text import listed
-from diaken_cli.words import ScheduleStatus
+from diaken_cli.types import ScheduleStatus
 
 TASK_HAS_ENDED = col(ScheduledTask.status).not_in((ScheduleStatus.PENDING, ScheduleStatus.RUNNING))
 

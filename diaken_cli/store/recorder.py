@@ -22,7 +22,7 @@ from diaken_cli.models import (
 )
 from diaken_cli.store.engine import Database
 from diaken_cli.store.outputs import TaskOutput, pack
-from diaken_cli.words import HostResult, HostStatus, StepStatus
+from diaken_cli.types import HostResult, HostStatus, StepStatus
 
 
 @dataclass(frozen=True)

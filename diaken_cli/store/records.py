@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from diaken_cli.words import SecretKind
+from diaken_cli.types import SecretKind
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostResult,
     RunKind,
     RunStatus,

@@ -19,7 +19,7 @@ from diaken_cli.store.engine import Database
 from diaken_cli.store.recorder import HostOutcome, fail_running_steps, write_hosts
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import update_task
-from diaken_cli.words import RunKind, RunStatus, ScheduleStatus, TargetType, Trigger
+from diaken_cli.types import RunKind, RunStatus, ScheduleStatus, TargetType, Trigger
 
 RESUMABLE = (RunStatus.FAILED, RunStatus.CANCELED, RunStatus.INTERRUPTED, RunStatus.PAUSED)
 HAS_REMAINS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))

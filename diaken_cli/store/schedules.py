@@ -31,7 +31,7 @@ from diaken_cli.store.tasks import (
     task_by_id,
     update_pending,
 )
-from diaken_cli.words import RunStatus, ScheduleStatus, Trigger
+from diaken_cli.types import RunStatus, ScheduleStatus, Trigger
 
 PAUSED_UNTIL = "paused_until"
 FOR_GOOD = datetime.max.replace(tzinfo=UTC)

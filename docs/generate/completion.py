@@ -10,7 +10,7 @@ from diaken_cli.commands import COMMANDS, GROUPS, app
 from diaken_cli.commands.common_options import EVERY_COMMAND
 from diaken_cli.commands.completion import SHELLS
 from diaken_cli.store.inventory import DEFAULT_SETTINGS
-from diaken_cli.words import RunKind, RunStatus
+from diaken_cli.types import RunKind, RunStatus
 
 BY_OPTION: dict[str, Any] = {
     "--environment": "environment",

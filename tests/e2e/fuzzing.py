@@ -13,7 +13,7 @@ from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterValues
 from diaken_cli.store.tasks import TaskValues
 from diaken_cli.timing import Moment
-from diaken_cli.words import RunOptions, RunStatus, SecretKind, TargetType
+from diaken_cli.types import RunOptions, RunStatus, SecretKind, TargetType
 from tests.e2e.cli import HOSTS, Done
 from tests.seeding import MORNING, add_hosts, begin
 

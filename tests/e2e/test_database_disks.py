@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.words import RunStatus, TaskResult
+from diaken_cli.types import RunStatus, TaskResult
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done
 from tests.e2e.databases import ROOT, fill, findings, mounted, on_small_disk, whole
 from tests.seeding import begin

@@ -16,7 +16,7 @@ import pytest
 from diaken_cli import liveness
 from diaken_cli.runs.settle import lock_path
 from diaken_cli.store import Store
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostStatus,
     RunKind,
     RunStatus,
@@ -39,7 +39,7 @@ from diaken_cli.signals import Signals
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.runs import NewRun, Selection
-from diaken_cli.words import RunKind, TargetType, TaskResult
+from diaken_cli.types import RunKind, TargetType, TaskResult
 
 store = Store(Path(sys.argv[1]))
 new = NewRun(RunKind.PLAYBOOK, TargetType.GROUP, "web", {"v": 1}, "root", playbook="update")

@@ -7,7 +7,7 @@ from typing import Any
 from diaken_cli import liveness
 from diaken_cli.runs.settle import lock_path
 from diaken_cli.store.records import HostValues
-from diaken_cli.words import RunKind, RunStatus
+from diaken_cli.types import RunKind, RunStatus
 from tests.e2e.cli import HOSTS, Cli
 from tests.e2e.inventory import add, names
 from tests.seeding import MORNING, begin

@@ -18,7 +18,7 @@ from diaken_cli import liveness
 from diaken_cli.events import Emit, Event, HostFinished, TaskFinished, Warned
 from diaken_cli.services.ansible import environment, launch
 from diaken_cli.services.ansible.work import Inventory, Outcome, SshSettings, Target, Work
-from diaken_cli.words import HostResult, HostStatus
+from diaken_cli.types import HostResult, HostStatus
 from tests.lab_fixture import Lab
 
 VMS = 10

@@ -10,7 +10,7 @@ from diaken_cli.actions.run.causes import failure
 from diaken_cli.events import TaskFinished
 from diaken_cli.outcome import status_of_hosts
 from diaken_cli.services.ansible.repository import Repository
-from diaken_cli.words import HostStatus, RunStatus, TaskResult
+from diaken_cli.types import HostStatus, RunStatus, TaskResult
 from tests.integration.ansible_fixture import Bench
 
 

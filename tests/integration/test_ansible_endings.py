@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from diaken_cli.words import HostResult
+from diaken_cli.types import HostResult
 from tests.integration.ansible_fixture import Bench
 
 SHORT = {

@@ -13,7 +13,7 @@ import pytest
 
 from diaken_cli.events import Event, TaskFinished, Warned
 from diaken_cli.services.ansible.translate import TEXT_LIMIT
-from diaken_cli.words import HostCounters, HostStatus, TaskResult
+from diaken_cli.types import HostCounters, HostStatus, TaskResult
 from tests.integration import hostile_action
 from tests.integration.ansible_fixture import PATIENCE, Bench, Ran
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from diaken_cli.services.ansible.work import Inventory, Target
-from diaken_cli.words import HostStatus
+from diaken_cli.types import HostStatus
 from tests.integration.ansible_fixture import Bench, Ran
 
 SUCCESS = HostStatus.SUCCESS

@@ -11,7 +11,7 @@ from pyVmomi import vim
 from diaken_cli.events import HostFinished, PlayStarted, TaskFinished, TaskStarted
 from diaken_cli.services.ansible.syntax import syntax_check
 from diaken_cli.services.ansible.work import Inventory
-from diaken_cli.words import HostCounters, HostStatus, RunOptions, TaskResult
+from diaken_cli.types import HostCounters, HostStatus, RunOptions, TaskResult
 from tests.integration.ansible_fixture import Bench, until
 from tests.integration.lab_machines import find, finish
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.services.ansible import catalog
-from diaken_cli.words import HostResult, HostStatus, RunOptions
+from diaken_cli.types import HostResult, HostStatus, RunOptions
 from tests.integration.ansible_fixture import Bench, Ran
 
 # A package apache2 as Debian's is to Ansible: an init script, and an answer on port 80.

@@ -12,7 +12,7 @@ import pytest
 from diaken_cli.events import Event, TaskStarted
 from diaken_cli.services.ansible import known_hosts, private
 from diaken_cli.services.ansible.work import SshSettings
-from diaken_cli.words import HostStatus
+from diaken_cli.types import HostStatus
 from tests.integration.ansible_fixture import (
     Bench,
     files_with,

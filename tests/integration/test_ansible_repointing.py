@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.services.ansible.work import Inventory
-from diaken_cli.words import HostStatus
+from diaken_cli.types import HostStatus
 from tests.integration.ansible_fixture import Bench, Ran, sealed
 
 SUCCESS = HostStatus.SUCCESS

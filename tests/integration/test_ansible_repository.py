@@ -7,7 +7,7 @@ import pytest
 
 from diaken_cli.services.ansible import catalog
 from diaken_cli.services.ansible.syntax import syntax_check
-from diaken_cli.words import HostStatus
+from diaken_cli.types import HostStatus
 from tests.integration.ansible_fixture import Bench
 
 FILES = {

@@ -15,7 +15,7 @@ from diaken_cli import liveness
 from diaken_cli.events import Event, TaskStarted
 from diaken_cli.services.ansible import processes, stop
 from diaken_cli.services.ansible.work import Target
-from diaken_cli.words import HostStatus
+from diaken_cli.types import HostStatus
 from tests.integration.ansible_fixture import (
     Bench,
     processes_with,

@@ -11,7 +11,7 @@ import pytest
 from diaken_cli import bounds
 from diaken_cli.errors import SecretError
 from diaken_cli.services.credentials import resolve
-from diaken_cli.words import SecretKind
+from diaken_cli.types import SecretKind
 
 PASSWORD = "s3cret pässword"
 ENVIRONMENT = {"PATH": os.environ["PATH"]}

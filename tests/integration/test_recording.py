@@ -15,7 +15,7 @@ from diaken_cli.errors import Canceled
 from diaken_cli.runs.settle import lock_path, reap
 from diaken_cli.services.ansible import private
 from diaken_cli.store import Store
-from diaken_cli.words import RunStatus
+from diaken_cli.types import RunStatus
 from tests.e2e.cli import Cli
 from tests.seeding import begin
 from tests.unit.test_stopping import handling

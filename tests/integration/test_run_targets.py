@@ -14,7 +14,7 @@ from diaken_cli.errors import Conflict, NotFound
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostValues
-from diaken_cli.words import RunOptions
+from diaken_cli.types import RunOptions
 
 
 def no_vcenter(name: str) -> NoReturn:

@@ -9,7 +9,7 @@ from diaken_cli.render.runs import run_as_json, run_for_people
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunFilter
 from diaken_cli.store.runs import Attempt, Selection
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostStatus,
     RunKind,
     RunStatus,

@@ -31,7 +31,7 @@ from diaken_cli.store.importing import FirstVariables, NewGroup, NewHost
 from diaken_cli.store.records import HostValues, VCenterValues
 from diaken_cli.store.run_records import RunFilter
 from diaken_cli.store.runs import Attempt, NewRun, Selection
-from diaken_cli.words import RunKind, SecretKind, TargetType
+from diaken_cli.types import RunKind, SecretKind, TargetType
 from tests.seeding import MORNING, add_hosts
 
 PROCESSES = 8

@@ -18,7 +18,7 @@ from diaken_cli.store.records import HostValues
 from diaken_cli.store.runs import Attempt, NewRun, Selection
 from diaken_cli.store.schedules import FOR_GOOD
 from diaken_cli.store.tasks import TaskRecord, TaskValues
-from diaken_cli.words import RunKind, RunOptions, RunStatus, ScheduleStatus, TargetType
+from diaken_cli.types import RunKind, RunOptions, RunStatus, ScheduleStatus, TargetType
 from tests.claiming import Claimed, claim
 
 DUE = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
@@ -30,7 +30,7 @@ import json, pathlib, sys
 from datetime import UTC, datetime
 from diaken_cli.errors import Conflict
 from diaken_cli.store import Store
-from diaken_cli.words import RunStatus
+from diaken_cli.types import RunStatus
 from tests.claiming import claim
 
 store = Store(pathlib.Path(sys.argv[1]))

@@ -14,7 +14,7 @@ from diaken_cli.runs.journal import Step
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.runs import Begun
-from diaken_cli.words import RunKind, StepStatus
+from diaken_cli.types import RunKind, StepStatus
 from tests.seeding import begin
 
 

@@ -27,7 +27,7 @@ from diaken_cli.services.vsphere.vms import (
     identity_of,
     read_vms,
 )
-from diaken_cli.words import Identity
+from diaken_cli.types import Identity
 from tests.integration.vsphere_fixture import GIBIBYTE, IDENTITY, Simulator, finish, request
 
 

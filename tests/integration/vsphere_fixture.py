@@ -17,7 +17,7 @@ from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.session import Session, connect
 from diaken_cli.services.vsphere.tasks import TaskState, wait
 from diaken_cli.services.vsphere.wire import Endpoint
-from diaken_cli.words import Identity
+from diaken_cli.types import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable

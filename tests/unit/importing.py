@@ -5,7 +5,7 @@ from typing import Any
 
 from diaken_cli.actions.hosts import Places
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
-from diaken_cli.words import SecretKind
+from diaken_cli.types import SecretKind
 
 PROD = EnvironmentRecord(1, "PROD", 1, 0)
 TEST = EnvironmentRecord(2, "TEST", 0, 0)

@@ -10,7 +10,7 @@ from diaken_cli.render.output import Format, Output
 from diaken_cli.render.runs import run_as_json
 from diaken_cli.render.views import View
 from diaken_cli.store import Store
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostStatus,
     RunStatus,
 )

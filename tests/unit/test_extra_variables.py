@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diaken_cli.services.ansible.extra_variables import check_names, extra_variables
-from diaken_cli.words import REPOINTING
+from diaken_cli.types import REPOINTING
 
 NOWHERE = Path("/nonexistent")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from diaken_cli import timing
 from diaken_cli.actions.schedules.moments import agenda, fair_agenda, following, next_moments
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import RunOptions, ScheduleStatus, TargetType
+from diaken_cli.types import RunOptions, ScheduleStatus, TargetType
 from tests.unit.timing.moments import moment, utc
 
 DUE = utc("2026-02-01 03:00")

@@ -5,7 +5,7 @@ from typing import Any
 
 from diaken_cli.runs.journal import reached
 from diaken_cli.store.run_records import StepRecord
-from diaken_cli.words import StepStatus
+from diaken_cli.types import StepStatus
 
 DONE, SKIPPED, FAILED = StepStatus.SUCCESS, StepStatus.SKIPPED, StepStatus.FAILED
 UNDONE, AGAIN = StepStatus.UNDONE, StepStatus.RUNNING

@@ -29,7 +29,7 @@ from diaken_cli.services.ansible.staging import stage
 from diaken_cli.services.hosts_file import file as hosts_file
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterRecord
-from diaken_cli.words import SecretKind
+from diaken_cli.types import SecretKind
 
 SECONDS = 20
 LAUGHS = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(

@@ -12,7 +12,7 @@ from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import what_next
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.words import HostStatus, RunStatus, StepStatus, TaskResult
+from diaken_cli.types import HostStatus, RunStatus, StepStatus, TaskResult
 from tests.seeding import begin, result
 from tests.unit.rendered_runs import ended
 

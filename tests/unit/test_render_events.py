@@ -29,7 +29,7 @@ from diaken_cli.events import (
 from diaken_cli.render.jsonl import JsonLines, event_as_json, finished_as_json
 from diaken_cli.render.output import Output
 from diaken_cli.render.plain import PlainLines
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostCounters,
     HostResult,
     HostStatus,

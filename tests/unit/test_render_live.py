@@ -26,7 +26,7 @@ from diaken_cli.render.live import SPINNER, LiveScreen, draw
 from diaken_cli.render.messages import FROM_SSH
 from diaken_cli.render.output import Output
 from diaken_cli.render.progress import Progress, Urgency
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostCounters,
     HostResult,
     HostStatus,

@@ -26,7 +26,7 @@ from diaken_cli.render.messages import (
     message_text,
     short_text,
 )
-from diaken_cli.words import HostResult, HostStatus, RunKind, TaskResult
+from diaken_cli.types import HostResult, HostStatus, RunKind, TaskResult
 
 HOSTS = ("web01", "web02", "web03")
 START = RunStarted(run=12, kind=RunKind.PLAYBOOK, target="web", hosts=HOSTS, playbook="update")

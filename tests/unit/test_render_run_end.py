@@ -17,7 +17,7 @@ from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import show_quietly, what_next
 from diaken_cli.store import Store
 from diaken_cli.store.recorder import HostOutcome, write_hosts
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostCounters,
     HostResult,
     HostStatus,

@@ -5,7 +5,7 @@ import pytest
 from diaken_cli.render.runs import run_as_row, step_status
 from diaken_cli.render.summary import what_next
 from diaken_cli.store import Store
-from diaken_cli.words import (
+from diaken_cli.types import (
     RunKind,
     RunStatus,
     StepStatus,

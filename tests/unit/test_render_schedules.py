@@ -12,7 +12,7 @@ from diaken_cli.render.schedules import View, agenda_list, distance, task_as_jso
 from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import ScheduleStatus, TargetType
+from diaken_cli.types import ScheduleStatus, TargetType
 from tests.unit.test_following import task
 from tests.unit.timing.moments import moment, utc
 

@@ -7,7 +7,7 @@ import pytest
 
 from diaken_cli.actions.run.options import GivenOptions, repeated, retried_options, understand
 from diaken_cli.actions.validate import Reader
-from diaken_cli.words import RunOptions, to_stored
+from diaken_cli.types import RunOptions, to_stored
 
 CHECKED = ("Check mode, as in run 7; --no-check changes the hosts.",)
 NO_SNAPSHOTS = ("No snapshots, unlike run 7: --check changes nothing.",)

@@ -14,7 +14,7 @@ from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import headline, show_quietly
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunDetail, RunFilter
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostStatus,
     RunKind,
     RunStatus,

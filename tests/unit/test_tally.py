@@ -10,7 +10,7 @@ from diaken_cli.services.ansible.translate import (
     Translator,
 )
 from diaken_cli.services.ansible.work import Target
-from diaken_cli.words import HostCounters, HostResult, HostStatus
+from diaken_cli.types import HostCounters, HostResult, HostStatus
 from tests.unit.ansible_events import ended, raw
 
 TARGETS = (Target("web01", "10.0.0.1"), Target("web02", "10.0.0.2"))

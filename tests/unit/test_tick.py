@@ -16,7 +16,7 @@ from diaken_cli.store import Store, migrate
 from diaken_cli.store.records import HostValues
 from diaken_cli.store.runs import Attempt, NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord, TaskValues
-from diaken_cli.words import RunKind, RunOptions, TargetType
+from diaken_cli.types import RunKind, RunOptions, TargetType
 from tests.claiming import claim
 
 TICK = ["scheduler", "tick"]

@@ -11,7 +11,7 @@ from diaken_cli.services.ansible.translate import (
     TEXT_LIMIT,
     Translator,
 )
-from diaken_cli.words import TaskResult
+from diaken_cli.types import TaskResult
 from tests.unit.ansible_events import OF_TASK, SECRET, all_of, ended, one, raw
 
 ADDED = "Warning: Permanently added '10.0.4.21' (ED25519) to the list of known hosts.\r\n"

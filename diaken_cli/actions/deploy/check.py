@@ -12,7 +12,7 @@ from diaken_cli.services.vsphere.placement import Placement, resolve_placement
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import by_address, find_vms
 from diaken_cli.store import Store
-from diaken_cli.words import RunOptions
+from diaken_cli.types import RunOptions
 
 PROBE_SECONDS = 2.0
 

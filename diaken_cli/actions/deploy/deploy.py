@@ -13,7 +13,7 @@ from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.journal import Facts
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.words import Identity
+from diaken_cli.types import Identity
 
 
 @dataclass

@@ -28,7 +28,7 @@ from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.run_records import RunDetail
 from diaken_cli.store.runs import RESUMABLE, Begun, NewRun, Select, Selection
-from diaken_cli.words import RunKind, RunStatus, StepStatus, TargetType, from_stored, to_stored
+from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, from_stored, to_stored
 
 
 def deploy(draft: Draft, context: Context, show: Emit, warn: Callable[[str], None]) -> None:

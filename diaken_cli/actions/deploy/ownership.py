@@ -12,7 +12,7 @@ from datetime import datetime
 
 from diaken_cli.errors import Conflict, OperationFailed
 from diaken_cli.services.vsphere.vms import VirtualMachine
-from diaken_cli.words import Identity
+from diaken_cli.types import Identity
 
 AMBIGUOUS = "ambiguous_vm"
 """The code of the error that says that the rule does not single one VM out."""

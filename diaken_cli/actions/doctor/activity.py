@@ -17,7 +17,7 @@ from diaken_cli.services import cron, programs
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunFilter, RunRecord
 from diaken_cli.text import listed
-from diaken_cli.words import RunKind, RunStatus
+from diaken_cli.types import RunKind, RunStatus
 
 ENDINGS = (RunStatus.INTERRUPTED, RunStatus.FAILED, RunStatus.CANCELED, RunStatus.SUCCESS)
 MAX_RUNS = 200  # of each ending, the newest

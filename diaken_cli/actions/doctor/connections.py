@@ -21,7 +21,7 @@ from diaken_cli.errors import (
 from diaken_cli.services import programs
 from diaken_cli.services.ansible.keys import is_private_key, needs_passphrase
 from diaken_cli.store.records import VCenterRecord
-from diaken_cli.words import SecretKind
+from diaken_cli.types import SecretKind
 
 KEY_OPTIONS = "[ssh] key, or: diaken hosts set NAME --key FILE"
 NAME_KEY = f"Name the right one: {KEY_OPTIONS}"

@@ -9,7 +9,7 @@ from diaken_cli.errors import OperationFailed
 from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.work import Elsewhere, Outcome
 from diaken_cli.text import listed
-from diaken_cli.words import HostResult, HostStatus, RunOptions
+from diaken_cli.types import HostResult, HostStatus, RunOptions
 
 MOST_CAUSES = 3  # on other hosts, in one message
 

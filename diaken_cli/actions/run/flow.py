@@ -34,7 +34,7 @@ from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.text import listed
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostStatus,
     RunKind,
     RunOptions,

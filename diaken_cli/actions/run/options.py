@@ -16,7 +16,7 @@ from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunDetail
 from diaken_cli.text import listed
-from diaken_cli.words import HostStatus, RunKind, RunOptions, RunStatus, TargetType, from_stored
+from diaken_cli.types import HostStatus, RunKind, RunOptions, RunStatus, TargetType, from_stored
 
 MOST_FORKS = 500
 SNAPSHOTS_IN_CHECK_MODE = "--check changes nothing; snapshots are taken all the same, by --snapshot"

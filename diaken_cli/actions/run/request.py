@@ -29,7 +29,7 @@ from diaken_cli.config import Config
 from diaken_cli.errors import Conflict, InvalidInput
 from diaken_cli.services.ansible import catalog
 from diaken_cli.store import Store
-from diaken_cli.words import TargetType
+from diaken_cli.types import TargetType
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from diaken_cli.store.run_records import RunDetail
 from diaken_cli.text import listed
+from diaken_cli.types import HostResult, HostStatus, SnapshotStatus
 from diaken_cli.units import shortened
-from diaken_cli.words import HostResult, HostStatus, SnapshotStatus
 
 NO_SNAPSHOT = "snapshot_failed"  # the error of a run that ended for want of one; it says why
 NOT_TAKEN = (SnapshotStatus.FAILED, SnapshotStatus.SKIPPED)

@@ -10,7 +10,7 @@ from diaken_cli.services.ansible.limit import matching, unmatched
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import listed
-from diaken_cli.words import RunOptions, TargetType
+from diaken_cli.types import RunOptions, TargetType
 
 
 @dataclass(frozen=True)

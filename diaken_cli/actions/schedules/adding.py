@@ -30,7 +30,7 @@ from diaken_cli.timing import (
     parse_rule,
 )
 from diaken_cli.timing.moments import first_instant, load_zone, moment_of
-from diaken_cli.words import TargetType
+from diaken_cli.types import TargetType
 
 DAY = timedelta(days=1)
 

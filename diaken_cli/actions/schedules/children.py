@@ -12,7 +12,7 @@ from diaken_cli.context import Context
 from diaken_cli.errors import Canceled, Conflict, DiakenError, unexpected
 from diaken_cli.events import Event
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import ScheduleStatus
+from diaken_cli.types import ScheduleStatus
 
 BAD = (ScheduleStatus.FAILED, ScheduleStatus.MISSED)
 PACE = 0.5  # seconds at most until it is seen that a stop was asked for

@@ -17,7 +17,7 @@ from diaken_cli.runs import journal
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import RunStatus, ScheduleStatus
+from diaken_cli.types import RunStatus, ScheduleStatus
 
 
 class TakenByAnother(Exception):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from diaken_cli.store.schedules import Miss
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import latest_instant, next_instant, upcoming
-from diaken_cli.words import ScheduleStatus
+from diaken_cli.types import ScheduleStatus
 
 JUST_BEFORE = timedelta(seconds=1)  # instants of a rule are whole seconds
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from diaken_cli.store import Store
 from diaken_cli.store.schedules import FOR_GOOD
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.words import ScheduleStatus
+from diaken_cli.types import ScheduleStatus
 
 LATE = timedelta(minutes=3)  # cron ticks each minute
 

@@ -26,7 +26,7 @@ from diaken_cli.runs.settle import reap
 from diaken_cli.stop import Stop
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import misfired
-from diaken_cli.words import ScheduleStatus, TargetType
+from diaken_cli.types import ScheduleStatus, TargetType
 
 
 @dataclass

@@ -27,7 +27,7 @@ from diaken_cli.timing import (
     is_same_series,
     parse_moment,
 )
-from diaken_cli.words import SecretKind, TargetType
+from diaken_cli.types import SecretKind, TargetType
 
 SHOWN_NEXT = 4
 

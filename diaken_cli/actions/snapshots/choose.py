@@ -20,7 +20,7 @@ from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import MOST_NAMES, listed
-from diaken_cli.words import Snapshot, SnapshotAction
+from diaken_cli.types import Snapshot, SnapshotAction
 
 Confirm = Callable[[str], bool]
 """Asks a question; whether somebody answered it. Off a terminal, `--yes` answers none. Raises

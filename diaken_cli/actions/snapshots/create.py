@@ -27,7 +27,7 @@ from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import listed
-from diaken_cli.words import (
+from diaken_cli.types import (
     AUTOMATIC_SNAPSHOT_PREFIX,
     SnapshotAction,
     SnapshotStatus,

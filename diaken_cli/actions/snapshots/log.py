@@ -7,7 +7,7 @@ from pathlib import Path
 from diaken_cli.actions import writing
 from diaken_cli.errors import AccessError
 from diaken_cli.events import Emit, Event, SnapshotFinished, Warned
-from diaken_cli.words import SnapshotStatus
+from diaken_cli.types import SnapshotStatus
 
 LOGGED = (SnapshotStatus.SUCCESS, SnapshotStatus.REMOVED, SnapshotStatus.FAILED)
 

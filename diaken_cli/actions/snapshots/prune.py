@@ -31,7 +31,7 @@ from diaken_cli.runs.begin import begin
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostResult,
     HostStatus,
     RunKind,

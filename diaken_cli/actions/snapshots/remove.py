@@ -16,7 +16,7 @@ from diaken_cli.services.vsphere import snapshots
 from diaken_cli.services.vsphere.following import Following
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
-from diaken_cli.words import SnapshotAction
+from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 4 * 3600.0  # seconds without one that ends: consolidating a large disk takes hours
 LOOK_AGAIN = 30.0  # seconds after which it is told of those that have ended so far

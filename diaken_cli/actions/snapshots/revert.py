@@ -21,7 +21,7 @@ from diaken_cli.services.vsphere.following import Following
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tasks import TaskState
 from diaken_cli.stop import Stop
-from diaken_cli.words import SnapshotAction
+from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 1800.0  # seconds for all reverts and power-ons
 ADDRESS_TIMEOUT = 300.0  # seconds for all VMs to report their addresses again

@@ -10,7 +10,7 @@ from diaken_cli.errors import DiakenError
 from diaken_cli.retention import Kept, Policy
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RecordedSnapshot
-from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
+from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
 
 OLD = timedelta(hours=72)
 DEEP = 3

@@ -17,7 +17,7 @@ from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
-from diaken_cli.words import Snapshot
+from diaken_cli.types import Snapshot
 
 Connect = Callable[[str], Session]
 Item = TypeVar("Item")

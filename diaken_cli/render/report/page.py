@@ -14,8 +14,8 @@ from diaken_cli.render.timeline import NOT_JUDGED, build_timeline, host_statuses
 from diaken_cli.render.values import Shape, local
 from diaken_cli.store.run_records import OutputLine, RunDetail
 from diaken_cli.text import escape_control
+from diaken_cli.types import RunKind
 from diaken_cli.units import format_cpus, format_size
-from diaken_cli.words import RunKind
 
 COUNTERS = ("ok", "changed", "failed", "unreachable", "skipped")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from diaken_cli.text import listed
-from diaken_cli.words import HostStatus, TaskResult
+from diaken_cli.types import HostStatus, TaskResult
 
 PLUGIN = "diaken_plays"
 FOLDER = Path(str(resources.files(__package__) / "callbacks"))

@@ -9,7 +9,7 @@ import yaml
 
 from diaken_cli import bounds, files
 from diaken_cli.services.ansible import bounded_yaml
-from diaken_cli.words import REPOINTING
+from diaken_cli.types import REPOINTING
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECOND = re.compile(r"""\s[A-Za-z_][A-Za-z0-9_]*=""")

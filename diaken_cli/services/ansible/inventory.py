@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from diaken_cli.services.ansible.work import Inventory, Target
-from diaken_cli.words import REPOINTING
+from diaken_cli.types import REPOINTING
 
 _EXCLUDED = "diaken_excluded"  # of hosts that a pattern can't tell from a group
 

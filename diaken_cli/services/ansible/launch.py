@@ -26,7 +26,7 @@ from diaken_cli.services.ansible.endings import FOLDER, PLUGIN
 from diaken_cli.services.ansible.results import CutShort
 from diaken_cli.services.ansible.translate import Translator
 from diaken_cli.services.ansible.work import Outcome, Work
-from diaken_cli.words import HostStatus
+from diaken_cli.types import HostStatus
 
 ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
 _KILLED = "Ansible was killed: by somebody, or because the machine ran out of memory"

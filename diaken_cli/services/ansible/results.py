@@ -9,7 +9,7 @@ from diaken_cli.events import TaskFinished
 from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.endings import Ended, Endings, Plays
 from diaken_cli.services.ansible.work import Elsewhere, Target
-from diaken_cli.words import HostCounters, HostResult, HostStatus, TaskResult
+from diaken_cli.types import HostCounters, HostResult, HostStatus, TaskResult
 
 _FAILURES = (TaskResult.FAILED, TaskResult.UNREACHABLE)
 

@@ -10,8 +10,8 @@ from typing import Any
 from diaken_cli.events import Event, PlayStarted, TaskFinished, TaskStarted, Warned
 from diaken_cli.services.ansible.printed import printed
 from diaken_cli.services.ansible.reasons import reason
+from diaken_cli.types import TaskResult
 from diaken_cli.units import shortened
-from diaken_cli.words import TaskResult
 
 TEXT_LIMIT = 256 * 1024  # characters of one task's output on one host
 MESSAGE_LIMIT = 2000

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from diaken_cli.services.ansible.repository import Repository
-from diaken_cli.words import HostResult, RunOptions
+from diaken_cli.types import HostResult, RunOptions
 
 FORKS = 50  # each fork is a Python process of about 50 MB on this machine
 

@@ -15,7 +15,7 @@ from diaken_cli.services.vsphere.inventory import MEBIBYTE
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.services.vsphere.properties import read_one, reference
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.words import Identity
+from diaken_cli.types import Identity
 
 _customization = vim.vm.customization
 _device = vim.vm.device

@@ -10,7 +10,7 @@ from pyVmomi import vim
 from diaken_cli.services.vsphere.properties import reference
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import facts
-from diaken_cli.words import Identity
+from diaken_cli.types import Identity
 
 
 def state(session: Session, vm_ref: str) -> str:

@@ -20,7 +20,7 @@ from diaken_cli.services.vsphere.properties import (
 )
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import VirtualMachine
-from diaken_cli.words import Snapshot
+from diaken_cli.types import Snapshot
 
 _PATHS = ("snapshot", "runtime.consolidationNeeded", "datastore")
 

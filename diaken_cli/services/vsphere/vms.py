@@ -18,7 +18,7 @@ from diaken_cli.services.vsphere.properties import (
     reference,
 )
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.words import Identity
+from diaken_cli.types import Identity
 
 ADDRESSES = ("guest.ipAddress", "guest.net")
 """What its addresses are made of: more than half of an answer about many VMs."""

@@ -20,7 +20,7 @@ from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
 from diaken_cli.caller import now
 from diaken_cli.requests import HostOptions
 from diaken_cli.services import cron
-from diaken_cli.words import RunKind, TargetType
+from diaken_cli.types import RunKind, TargetType
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done
 from tests.lab_fixture import Lab
 from tests.seeding import begin

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.words import HostStatus, RunKind, RunStatus, TargetType, TaskResult
+from diaken_cli.types import HostStatus, RunKind, RunStatus, TargetType, TaskResult
 from tests.e2e.cli import Cli
 from tests.seeding import begin, result
 

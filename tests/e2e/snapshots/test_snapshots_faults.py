@@ -12,7 +12,7 @@ from pyVmomi import vim
 
 from diaken_cli.services.vsphere.properties import read, read_one, reference
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.words import RunStatus
+from diaken_cli.types import RunStatus
 from tests.e2e.cli import PATIENCE
 from tests.e2e.snapshots.snapshotting import (
     AUTOMATIC,

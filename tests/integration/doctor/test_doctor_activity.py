@@ -11,7 +11,7 @@ from diaken_cli.caller import now
 from diaken_cli.config import load
 from diaken_cli.services import cron as crontab
 from diaken_cli.store import Store
-from diaken_cli.words import RunKind, RunStatus, StepStatus, TargetType
+from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType
 from tests.integration.doctor.findings import only, told
 from tests.seeding import Seeded, begin
 

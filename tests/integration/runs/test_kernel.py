@@ -21,7 +21,7 @@ from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.runs import Attempt, Begun, NewRun, Selection
-from diaken_cli.words import (
+from diaken_cli.types import (
     HostCounters,
     HostResult,
     HostStatus,

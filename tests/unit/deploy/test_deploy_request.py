@@ -14,7 +14,7 @@ from diaken_cli.paths import Place
 from diaken_cli.requests import DEPLOY_OPTIONS, DeployRequest, HostChanges, HostOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterValues
-from diaken_cli.words import SecretKind, from_stored, to_stored
+from diaken_cli.types import SecretKind, from_stored, to_stored
 from tests.seeding import MORNING
 
 TYPED = Options(

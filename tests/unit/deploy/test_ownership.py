@@ -8,7 +8,7 @@ import pytest
 from diaken_cli.actions.deploy.ownership import AMBIGUOUS, choose
 from diaken_cli.errors import Conflict, OperationFailed
 from diaken_cli.services.vsphere.vms import VirtualMachine
-from diaken_cli.words import Identity
+from diaken_cli.types import Identity
 
 OWN = Identity(database="7c1e", run="run-1")
 BEGAN = datetime(2026, 11, 26, 3, tzinfo=UTC)

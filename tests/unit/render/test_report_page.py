@@ -10,7 +10,7 @@ import pytest
 
 from diaken_cli.render.report import render_page
 from diaken_cli.store.run_records import OutputLine
-from diaken_cli.words import TaskResult
+from diaken_cli.types import TaskResult
 
 BEGAN = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 AT = BEGAN.isoformat()

@@ -16,7 +16,7 @@ from diaken_cli.render.timeline import (
     host_statuses,
 )
 from diaken_cli.store.run_records import OutputLine
-from diaken_cli.words import TaskResult
+from diaken_cli.types import TaskResult
 
 BEGIN = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 

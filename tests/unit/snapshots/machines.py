@@ -8,7 +8,7 @@ from diaken_cli.actions.snapshots.survey import HostVm
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
-from diaken_cli.words import Snapshot
+from diaken_cli.types import Snapshot
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 

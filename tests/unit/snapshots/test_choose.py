@@ -21,7 +21,7 @@ from diaken_cli.actions.snapshots.survey import (
 from diaken_cli.errors import Conflict, InvalidInput, Unreachable
 from diaken_cli.retention import Kept, Policy
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
-from diaken_cli.words import SnapshotAction, StepStatus
+from diaken_cli.types import SnapshotAction, StepStatus
 from tests.unit.snapshots.machines import NOW, host, machine, virtual_machine
 
 

@@ -15,7 +15,7 @@ from diaken_cli.retention import Policy
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
-from diaken_cli.words import Snapshot, SnapshotAction
+from diaken_cli.types import Snapshot, SnapshotAction
 from tests.unit.snapshots.machines import host
 from tests.unit.snapshots.test_retention import CLOCKS, NAMES
 

@@ -16,7 +16,7 @@ from diaken_cli.render.snapshots import (
 )
 from diaken_cli.render.tables import table
 from diaken_cli.retention import Kept
-from diaken_cli.words import Snapshot, SnapshotAction, SnapshotStatus
+from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
 
 
 def row(host: str, name: str, number: int, hours: float) -> Row:

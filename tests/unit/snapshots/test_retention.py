@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diaken_cli.retention import Kept, Policy, judge
-from diaken_cli.words import Snapshot
+from diaken_cli.types import Snapshot
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 NAMES = st.sampled_from(

@@ -16,7 +16,7 @@ from diaken_cli.runs.journal import Facts, Step
 from diaken_cli.services.vsphere import power, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.words import Identity, RunStatus, StepStatus, from_stored
+from diaken_cli.types import Identity, RunStatus, StepStatus, from_stored
 
 
 def _activate(deploy: Deploy) -> Facts:

@@ -9,7 +9,7 @@ from diaken_cli.runs.journal import Facts, Step
 from diaken_cli.services.ansible import reach
 from diaken_cli.services.ansible.work import Outcome
 from diaken_cli.store.records import HostRecord
-from diaken_cli.words import RunOptions
+from diaken_cli.types import RunOptions
 
 SHIPPED = "provision_vm"
 
