@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SCHEMA = 8  # the schema, by `PRAGMA user_version`, that the question below is put to
 SYSTEM_FILE = "/etc/diaken/config.toml"
 ROOT_DATABASE = "/var/lib/diaken/diaken.db"
-TOLD = "told.json"  # see actions/lasting.py
+TOLD = "told.json"  # see actions/notice_file.py
 
 ANYTHING_TO_DO = """
 SELECT EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'running')

@@ -38,7 +38,7 @@ CLOCK_TOLERANCE = 60.0
 
 
 @dataclass(frozen=True)
-class GivenVCenter:
+class TypedVCenter:
     """What the command line says of a vCenter, as it was typed; None is "not said"."""
 
     server: str | None = None
@@ -109,7 +109,7 @@ def session(vcenter: VCenterRecord) -> Session:
     )
 
 
-def add_vcenter(store: Store, *, name: str | None, given: GivenVCenter) -> VCenterRecord:
+def add_vcenter(store: Store, *, name: str | None, given: TypedVCenter) -> VCenterRecord:
     """Add a vCenter without connecting to it.
 
     Raises InvalidInput with all that is wrong, SecretError for a password file that is not closed.
@@ -119,7 +119,7 @@ def add_vcenter(store: Store, *, name: str | None, given: GivenVCenter) -> VCent
 
 
 def test_and_add(
-    store: Store, *, name: str | None, given: GivenVCenter
+    store: Store, *, name: str | None, given: TypedVCenter
 ) -> tuple[VCenterRecord, Tested]:
     """Log in to a vCenter, and add it when that went well.
 
@@ -131,13 +131,13 @@ def test_and_add(
     return store.inventory.add_vcenter(checked, values), tested
 
 
-def set_vcenter(store: Store, vcenter: VCenterRecord, *, given: GivenVCenter) -> VCenterRecord:
+def set_vcenter(store: Store, vcenter: VCenterRecord, *, given: TypedVCenter) -> VCenterRecord:
     """Change what is said of a vCenter without connecting to it. Raises as `add_vcenter` does."""
     return store.inventory.set_vcenter(vcenter, _changed(vcenter, given))
 
 
 def test_and_set(
-    store: Store, vcenter: VCenterRecord, *, given: GivenVCenter
+    store: Store, vcenter: VCenterRecord, *, given: TypedVCenter
 ) -> tuple[VCenterRecord, Tested]:
     """Log in to a vCenter as it would be after a change, and store that when it went well.
 
@@ -148,12 +148,12 @@ def test_and_set(
     return store.inventory.set_vcenter(vcenter, values), tested
 
 
-def _changed(vcenter: VCenterRecord, given: GivenVCenter) -> VCenterValues:
+def _changed(vcenter: VCenterRecord, given: TypedVCenter) -> VCenterValues:
     """What a vCenter is to be stored as after a change."""
-    if given == GivenVCenter():
+    if given == TypedVCenter():
         raise validate.nothing_to_change("vcenters set")
     reader = validate.Reader()
-    values = understand(given, vcenter, reader)
+    values = parse_vcenter(given, vcenter, reader)
     if values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     if given.password_file is not None:
@@ -161,7 +161,7 @@ def _changed(vcenter: VCenterRecord, given: GivenVCenter) -> VCenterValues:
     return values
 
 
-def _test_before(candidate: VCenterRecord, given: GivenVCenter, otherwise: str) -> Tested:
+def _test_before(candidate: VCenterRecord, given: TypedVCenter, otherwise: str) -> Tested:
     """Log in before anything is stored; a refusal also says that, and how to do without."""
     try:
         return test(candidate)
@@ -173,24 +173,24 @@ def _test_before(candidate: VCenterRecord, given: GivenVCenter, otherwise: str) 
         raise
 
 
-def mistakes_of_new(store: Store, name: str | None, given: GivenVCenter) -> list[Mistake]:
+def mistakes_of_new(store: Store, name: str | None, given: TypedVCenter) -> list[Mistake]:
     """What is wrong or missing in what is said of a new vCenter; nothing is connected to."""
-    return validate.mistakes_of(lambda reader: _understand_new(store, name, given, reader))
+    return validate.mistakes_of(lambda reader: _parse_new(store, name, given, reader))
 
 
-def _understand_new(
-    store: Store, name: str | None, given: GivenVCenter, reader: validate.Reader
+def _parse_new(
+    store: Store, name: str | None, given: TypedVCenter, reader: validate.Reader
 ) -> tuple[str | None, VCenterValues | None]:
     checked = reader.required("NAME", name, units.check_label)
     if checked and store.inventory.vcenter(checked):
         reader.refuse("NAME", checked, f"vCenter {checked} exists already", kind="in_use")
-    return checked, understand(given, None, reader)
+    return checked, parse_vcenter(given, None, reader)
 
 
-def _new(store: Store, name: str | None, given: GivenVCenter) -> tuple[str, VCenterValues]:
+def _new(store: Store, name: str | None, given: TypedVCenter) -> tuple[str, VCenterValues]:
     """What a new vCenter is to be stored as; nothing can be wrong with it but vCenter itself."""
     reader = validate.Reader()
-    checked, values = _understand_new(store, name, given, reader)
+    checked, values = _parse_new(store, name, given, reader)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     if values.secret_kind is SecretKind.FILE:
@@ -204,8 +204,8 @@ def _sentences(*parts: str | None) -> str:
     return " ".join(f"{part[0].upper()}{part[1:]}." for part in said)
 
 
-def understand(
-    given: GivenVCenter, current: VCenterRecord | None, reader: validate.Reader
+def parse_vcenter(
+    given: TypedVCenter, current: VCenterRecord | None, reader: validate.Reader
 ) -> VCenterValues | None:
     """What a vCenter is to be stored with; what is wrong goes into `reader`."""
     server = _value(
@@ -327,7 +327,7 @@ def _value(
 
 
 def _secret(
-    given: GivenVCenter, current: VCenterRecord | None, reader: validate.Reader
+    given: TypedVCenter, current: VCenterRecord | None, reader: validate.Reader
 ) -> tuple[SecretKind, str] | None:
     """Where the password comes from: exactly one place."""
     ways = (

@@ -17,7 +17,7 @@ from diaken_cli.errors import ConfigurationError, DiakenError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from diaken_cli.actions.lasting import Lasting
+    from diaken_cli.actions.notice_file import NoticeFile
 
 
 def a_person_reads() -> bool:
@@ -26,23 +26,23 @@ def a_person_reads() -> bool:
 
 
 @contextmanager
-def remembering(call: Call) -> "Iterator[Lasting]":
+def remembering(call: Call) -> "Iterator[NoticeFile]":
     """What is wrong with the config or the database is remembered beside the default one.
 
     A database is never made here: without one nothing is due, and what was scheduled is elsewhere.
     """
-    from diaken_cli.actions.lasting import Lasting
+    from diaken_cli.actions.notice_file import NoticeFile
     from diaken_cli.caller import now
     from diaken_cli.config.places import default_database, identity
     from diaken_cli.store.engine import require
 
     default = default_database(os.environ)
-    lasting = Lasting.beside(default, identity(call.options.config, os.environ))
+    notice_file = NoticeFile.beside(default, identity(call.options.config, os.environ))
     try:
         require(call.config.database.path)
-        yield lasting
+        yield notice_file
     except ConfigurationError as error:
-        end_with(call, error, told_now=lasting.tell(error.message, now()))
+        end_with(call, error, told_now=notice_file.should_notify(error.message, now()))
 
 
 def end_with(call: Call, error: DiakenError, *, told_now: bool) -> None:

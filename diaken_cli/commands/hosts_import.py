@@ -88,7 +88,7 @@ def import_them(
 
     Example: diaken hosts import --inventory hosts.ini --environment PROD
     """
-    from diaken_cli.actions.importing.flow import GivenImport, apply_plan, plan_import
+    from diaken_cli.actions.importing.flow import TypedImport, apply_plan, plan_import
     from diaken_cli.caller import now
     from diaken_cli.render.importing import COLUMNS, row_as_json, summary
 
@@ -100,7 +100,7 @@ def import_them(
                 "Environment",
                 lambda: (environment.name for environment in call.store.inventory.environments()),
             )
-        given = GivenImport(vcenter, inventory, csv, environment, group, group_by_tag, guest_names)
+        given = TypedImport(vcenter, inventory, csv, environment, group, group_by_tag, guest_names)
         planned = plan_import(call.store, given, call.context.connect)
         for warning in planned.warnings:
             call.output.warn(warning)

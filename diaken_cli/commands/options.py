@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from diaken_cli.actions.run.options import GivenOptions
+    from diaken_cli.actions.run.options import TypedOptions
 
 SNAPSHOT = "Snapshot before the run"
 ANSIBLE = "As with ansible-playbook"
@@ -125,8 +125,8 @@ class PlaybookOptions:
         """Whether nobody has to be asked for a snapshot; a check changes nothing."""
         return self.snapshot is not None or bool(self.require_snapshot or self.check)
 
-    def given(self) -> "GivenOptions":
+    def given(self) -> "TypedOptions":
         """As the flow takes them."""
-        from diaken_cli.actions.run.options import GivenOptions
+        from diaken_cli.actions.run.options import TypedOptions
 
-        return GivenOptions(**vars(self))
+        return TypedOptions(**vars(self))

@@ -171,10 +171,10 @@ def _run(
     options: PlaybookOptions,
 ) -> None:
     from diaken_cli.actions.run.flow import check, plan, run
-    from diaken_cli.actions.run.request import AskedRun, understand_run
+    from diaken_cli.actions.run.request import TypedRun, parse_run
     from diaken_cli.render.runs import run_as_json
 
-    asked = AskedRun(
+    asked = TypedRun(
         type=target.type,
         target=target.name,
         playbook=playbook,
@@ -183,7 +183,7 @@ def _run(
         retry_failed=now.retry_failed,
         wait=now.wait,
     )
-    found = understand_run(asked, call.store, call.config)
+    found = parse_run(asked, call.store, call.config)
     if not found.request.target.hosts and found.retried is not None:
         call.output.say(f"nothing to do: run {found.retried} succeeded on every active host")
         call.show_run(found.retried, lambda detail: call.output.for_scripts(run_as_json(detail)))

@@ -16,7 +16,7 @@ from diaken_cli.units import nearest_names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diaken_cli.actions.schedules.adding import GivenTask
+    from diaken_cli.actions.schedules.adding import TypedTask
     from diaken_cli.store.records import HostRecord
     from diaken_cli.store.tasks import TaskRecord
 
@@ -66,11 +66,11 @@ class TaskOptions:
         ),
     ] = None
 
-    def given(self) -> "GivenTask":
+    def given(self) -> "TypedTask":
         """As the flow takes them."""
-        from diaken_cli.actions.schedules.adding import GivenTask
+        from diaken_cli.actions.schedules.adding import TypedTask
 
-        return GivenTask(**vars(self))
+        return TypedTask(**vars(self))
 
 
 @command(app)

@@ -9,8 +9,8 @@ from diaken_cli.commands.shared import Call, command, group
 from diaken_cli.errors import InvalidInput, Mistake, PartlyFailed
 
 if TYPE_CHECKING:
-    from diaken_cli.actions.schedules.children import Happened
-    from diaken_cli.actions.schedules.ticking import Ticked
+    from diaken_cli.actions.schedules.children import MomentResult
+    from diaken_cli.actions.schedules.ticking import TickResult
 
 app = group("Carry out scheduled tasks from cron: tick, status, install, pause, resume.")
 
@@ -30,23 +30,23 @@ def tick(call: Call) -> None:
     from diaken_cli.caller import now
     from diaken_cli.commands.cron import remembering
 
-    with remembering(call) as lasting:
+    with remembering(call) as notice_file:
         call.store.beside("tick").touch(mode=0o600)
         ticked = carry_out(call.context, lambda each: _tell(call, each), call.output.warn)
         _show(call, ticked)
-    for over in lasting.over(now()):
-        call.output.warn(f"resolved: the scheduler works again (was: {over})")
+    for resolved in notice_file.resolved(now()):
+        call.output.warn(f"resolved: the scheduler works again (was: {resolved})")
     if ticked.bad:
         raise typer.Exit(PartlyFailed.exit_status)
 
 
-def _tell(call: Call, happened: "Happened") -> None:
+def _tell(call: Call, happened: "MomentResult") -> None:
     """One line for cron's mail, where something went wrong."""
     if happened.is_news:
         call.output.warn(happened.line)
 
 
-def _show(call: Call, ticked: "Ticked") -> None:
+def _show(call: Call, ticked: "TickResult") -> None:
     """The runs as JSON; for people only what goes wrong is said, as cron would mail it."""
     from diaken_cli.render.output import Format
     from diaken_cli.render.runs import run_as_json

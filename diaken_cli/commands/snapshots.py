@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from diaken_cli.actions.run.targets import RunTarget
-    from diaken_cli.actions.snapshots.rows import Row
+    from diaken_cli.actions.snapshots.rows import SnapshotRow
     from diaken_cli.render.values import Columns
 
 app = group("Snapshots of the inventory's VMs: see, take, revert, remove, prune.")
@@ -339,7 +339,7 @@ def _wait(on: TargetOptions) -> int:
     return wait or 0
 
 
-def _show(call: Call, rows: "list[Row]", columns: "Columns", nothing: str) -> None:
+def _show(call: Call, rows: "list[SnapshotRow]", columns: "Columns", nothing: str) -> None:
     from diaken_cli.render.snapshots import SPARE, WHOLE, row_as_json
 
     call.output.rows(
@@ -347,7 +347,7 @@ def _show(call: Call, rows: "list[Row]", columns: "Columns", nothing: str) -> No
     )
 
 
-def _fail(rows: "list[Row]") -> None:
+def _fail(rows: "list[SnapshotRow]") -> None:
     """End with 3 where a row failed."""
     from diaken_cli.actions.snapshots.rows import failed
 

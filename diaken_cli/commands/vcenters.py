@@ -12,7 +12,7 @@ from diaken_cli.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from diaken_cli.actions.vcenters import GivenVCenter, Tested
+    from diaken_cli.actions.vcenters import Tested, TypedVCenter
     from diaken_cli.store.records import VCenterRecord
 
 app = group("Named connections to vCenter.")
@@ -82,11 +82,11 @@ class VCenterOptions:
         typer.Option("--datacenter", metavar="D", help="Limit to this datacenter."),
     ] = None
 
-    def given(self) -> "GivenVCenter":
+    def given(self) -> "TypedVCenter":
         """As the flow takes them."""
-        from diaken_cli.actions.vcenters import GivenVCenter
+        from diaken_cli.actions.vcenters import TypedVCenter
 
-        return GivenVCenter(**vars(self))
+        return TypedVCenter(**vars(self))
 
 
 @command(app, name="list")

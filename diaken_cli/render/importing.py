@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diaken_cli.actions.importing.candidates import Action, Plan, Row
+from diaken_cli.actions.importing.candidates import Action, ImportRow, Plan
 from diaken_cli.render.values import Shape
 
 DONE = {
@@ -36,7 +36,7 @@ COLUMNS: Mapping[str, Any] = {
 }
 
 
-def row_as_json(row: Row, *, dry_run: bool) -> dict[str, Any]:
+def row_as_json(row: ImportRow, *, dry_run: bool) -> dict[str, Any]:
     """A row; its `status` is `failed` where it is skipped for a mistake."""
     if row.mistake:
         status = "failed"
@@ -64,7 +64,7 @@ def row_as_json(row: Row, *, dry_run: bool) -> dict[str, Any]:
 
 def summary(plan: Plan, *, dry_run: bool) -> str:
     """What was done, in one line."""
-    rows: Sequence[Row] = plan.rows
+    rows: Sequence[ImportRow] = plan.rows
     count = {action: sum(row.action is action for row in rows) for action in Action}
     wrong = sum(row.mistake for row in rows)
     new, changed = ("to create", "to update") if dry_run else ("created", "updated")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from diaken_cli.actions.snapshots.rows import Row
+from diaken_cli.actions.snapshots.rows import SnapshotRow
 from diaken_cli.render.phrases import counted
 from diaken_cli.text import escape_control, listed
 from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
@@ -35,7 +35,7 @@ WHOLE = ("ID", "AGE")
 SPARE = ("VCENTER", "VM", "AUTOMATIC", "SIZE", "ACTION", "DEPTH")
 
 
-def row_as_json(row: Row) -> dict[str, Any]:
+def row_as_json(row: SnapshotRow) -> dict[str, Any]:
     """A row of `snapshots list` and `prune`."""
     snapshot = row.snapshot
     return {
@@ -74,19 +74,19 @@ def size(count: int | None) -> str | None:
     return f"{count}B"
 
 
-def choices(rows: Iterable[Row]) -> dict[str, str]:
+def choices(rows: Iterable[SnapshotRow]) -> dict[str, str]:
     """What to choose from: a snapshot's name where it can be typed and no host has two of it.
 
     Else it is its id. Beside each stands what tells it from the others: name or id, age, and
     whose it is.
     """
-    chosen: dict[str, list[Row]] = {}
+    chosen: dict[str, list[SnapshotRow]] = {}
     for key, row, _ in _keyed(rows):
         chosen.setdefault(key, []).append(row)
     return {key: _distinction(key, same) for key, same in chosen.items()}
 
 
-def aliases(rows: Iterable[Row]) -> dict[str, list[str]]:
+def aliases(rows: Iterable[SnapshotRow]) -> dict[str, list[str]]:
     """What else can be answered: each id, and each name that is offered by the ids that have it."""
     keyed = _keyed(rows)
     found = {snapshot.id: [snapshot.id] for _, _, snapshot in keyed}
@@ -98,7 +98,7 @@ def aliases(rows: Iterable[Row]) -> dict[str, list[str]]:
     return found
 
 
-def _keyed(rows: Iterable[Row]) -> list[tuple[str, Row, Snapshot]]:
+def _keyed(rows: Iterable[SnapshotRow]) -> list[tuple[str, SnapshotRow, Snapshot]]:
     """Each snapshot with what it is offered by: its name or its id."""
     found = [(row, row.snapshot) for row in rows if row.snapshot is not None]
     count = Counter((row.host, snapshot.name) for row, snapshot in found)
@@ -113,7 +113,7 @@ def _can_be_typed(name: str) -> bool:
     return name.isprintable() and bool(name) and name == name.strip() == escape_control(name)
 
 
-def _distinction(key: str, rows: Sequence[Row]) -> str:
+def _distinction(key: str, rows: Sequence[SnapshotRow]) -> str:
     shapes = [row_as_json(row) for row in rows]
     oldest = max(shapes, key=lambda shape: shape["age_hours"] or 0)
     other = oldest["id"] if oldest["name"] == key else oldest["name"]
@@ -122,7 +122,7 @@ def _distinction(key: str, rows: Sequence[Row]) -> str:
     return ", ".join([other, *parts] if len(shapes) == 1 and other else parts)
 
 
-def prune_summary(rows: Sequence[Row], *, dry_run: bool, verbose: bool) -> str:
+def prune_summary(rows: Sequence[SnapshotRow], *, dry_run: bool, verbose: bool) -> str:
     """What prune did, in one line: `3 of 9 removed (1.2G), 5 kept (5 not old enough), 1 failed`."""
     found = [row for row in rows if row.snapshot is not None]
     goes = SnapshotStatus.PLANNED if dry_run else SnapshotStatus.REMOVED
@@ -136,7 +136,7 @@ def prune_summary(rows: Sequence[Row], *, dry_run: bool, verbose: bool) -> str:
     return ", ".join(parts) + _not_seen(rows)
 
 
-def list_summary(rows: Sequence[Row]) -> str:
+def list_summary(rows: Sequence[SnapshotRow]) -> str:
     """What a list has, in one line: `9 snapshots (4.1G) of 4 hosts; prune would remove 3 …`."""
     found = [row for row in rows if row.snapshot is not None]
     goes = [row for row in found if row.action is SnapshotAction.REMOVE]
@@ -148,7 +148,7 @@ def list_summary(rows: Sequence[Row]) -> str:
     return ", ".join(parts) + _not_seen(rows)
 
 
-def _kept(rows: Iterable[Row]) -> str | None:
+def _kept(rows: Iterable[SnapshotRow]) -> str | None:
     """`5 kept (3 not old enough, 2 not automatic)`, or None."""
     count = Counter(row.kept for row in rows if row.kept is not None)
     if not count:
@@ -157,12 +157,12 @@ def _kept(rows: Iterable[Row]) -> str | None:
     return f"{count.total()} kept ({why})"
 
 
-def _sizes(rows: Iterable[Row]) -> str:
+def _sizes(rows: Iterable[SnapshotRow]) -> str:
     """What they take up, as far as that is known; a snapshot of no size says nothing."""
     known = sum(row.snapshot.size or 0 for row in rows if row.snapshot is not None)
     return f" ({size(known)})" if known else ""
 
 
-def _not_seen(rows: Iterable[Row]) -> str:
+def _not_seen(rows: Iterable[SnapshotRow]) -> str:
     missed = [row.host or f"vCenter {row.vcenter}" for row in rows if row.snapshot is None]
     return f"; not looked at: {listed(missed)}" if missed else ""

@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound
 from diaken_cli.models import Environment, Host, Run, ScheduledTask, VCenter
-from diaken_cli.store import membership, places
+from diaken_cli.store import inventory_queries, membership
 from diaken_cli.store.records import HostRecord, HostValues
 
 HostQuery = Select[*tuple[Any, ...]]
@@ -107,14 +107,14 @@ def update_host(session: Session, host: HostRecord, values: HostValues) -> HostR
 
     Raises as `insert_host` does, and NotFound where the host is gone.
     """
-    changes = places.changes(host, values)
+    changes = inventory_queries.changes(host, values)
     if changes:
         current = host_by_id(session, host.id)
         groups = changes.pop("group_ids", None)
         if groups is not None:
             groups = membership.merged(host.group_ids, values.group_ids, current.group_ids)
         if "vars" in changes:
-            changes["vars"] = places.merged(host.vars, values.vars, current.vars)
+            changes["vars"] = inventory_queries.merged(host.vars, values.vars, current.vars)
         try:
             with session.begin_nested():
                 if groups is not None:  # those of another environment go before the host does
@@ -172,12 +172,12 @@ def delete_host(session: Session, host_id: int, name: str) -> None:
     Raises Conflict where a scheduled task that has not ended, or the lock of a run, refers to it.
     """
     task_host = col(ScheduledTask.host_id)
-    places.release_ended_tasks(session, task_host, host_id)
-    places.delete(
+    inventory_queries.release_ended_tasks(session, task_host, host_id)
+    inventory_queries.delete(
         session,
         delete_from(Host).where(col(Host.id) == host_id),
         what=f"host {name}",
-        scheduled_tasks=places.open_tasks(task_host == host_id),
+        scheduled_tasks=inventory_queries.open_tasks(task_host == host_id),
     )
 
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict
 from diaken_cli.models import Environment, Host, HostGroup, HostGroupMember
-from diaken_cli.store import membership, places
+from diaken_cli.store import inventory_queries, membership
 from diaken_cli.store.hosts import columns
 from diaken_cli.store.records import EnvironmentRecord, HostValues
 
@@ -98,7 +98,7 @@ class _Moved(Exception):
 
 def _give(session: Session, first: FirstVariables) -> None:
     mine = col(Environment.id) == first.environment.id
-    found = places.environments(session, mine)
+    found = inventory_queries.environments(session, mine)
     if not found or found[0].hosts or found[0].vars != first.environment.vars:
         raise _Moved
     session.execute(update(Environment).where(mine).values(vars=first.vars))

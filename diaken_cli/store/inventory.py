@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from diaken_cli.errors import Conflict, Mistake, NotFound
 from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, Setting, VCenter
-from diaken_cli.store import hosts, importing, places
+from diaken_cli.store import hosts, importing, inventory_queries
 from diaken_cli.store.engine import Database
 from diaken_cli.store.membership import in_group
 from diaken_cli.store.records import (
@@ -46,12 +46,12 @@ class Inventory:
     def environments(self) -> list[EnvironmentRecord]:
         """All environments, by name."""
         with self._database.reading() as session:
-            return places.environments(session)
+            return inventory_queries.environments(session)
 
     def environment(self, name: str) -> EnvironmentRecord | None:
         """The environment of that name."""
         with self._database.reading() as session:
-            return _first(places.environments(session, col(Environment.name) == name))
+            return _first(inventory_queries.environments(session, col(Environment.name) == name))
 
     def add_environment(
         self, name: str, variables: Mapping[str, Any] = MappingProxyType({})
@@ -59,8 +59,8 @@ class Inventory:
         """Add an environment. Raises InvalidInput where the name is in use."""
         row = Environment(name=name, vars=dict(variables))
         with self._database.writing() as session:
-            places.insert(session, row, what=f"environment {name}", name=name)
-            return places.environments(session, col(Environment.name) == name)[0]
+            inventory_queries.insert(session, row, what=f"environment {name}", name=name)
+            return inventory_queries.environments(session, col(Environment.name) == name)[0]
 
     def set_environment(
         self, environment: EnvironmentRecord, variables: dict[str, Any]
@@ -68,23 +68,25 @@ class Inventory:
         """Change variables of an environment, as `set_group` does."""
         mine = col(Environment.id) == environment.id
         with self._database.writing() as session:
-            found = places.environments(session, mine)
+            found = inventory_queries.environments(session, mine)
             current = _still(found, f"environment {environment.name}")
-            changed = places.merged(environment.vars, variables, current.vars)
+            changed = inventory_queries.merged(environment.vars, variables, current.vars)
             session.execute(update(Environment).where(mine).values(vars=changed))
             return replace(current, vars=changed)
 
     def remove_environment(self, environment: EnvironmentRecord) -> None:
         """Remove an environment. Raises Conflict where groups or hosts are in it."""
         with self._database.writing() as session:
-            places.delete(
+            inventory_queries.delete(
                 session,
                 delete(Environment).where(col(Environment.id) == environment.id),
                 what=f"environment {environment.name}",
-                groups=places.names(
+                groups=inventory_queries.names(
                     col(HostGroup.name), col(HostGroup.environment_id) == environment.id
                 ),
-                hosts=places.names(col(Host.name), col(Host.environment_id) == environment.id),
+                hosts=inventory_queries.names(
+                    col(Host.name), col(Host.environment_id) == environment.id
+                ),
             )
 
     # ── groups ───────────────────────────────────────────────────────────────────────────────
@@ -99,7 +101,7 @@ class Inventory:
         if environment is not None:
             wanted.append(col(Environment.name) == environment)
         with self._database.reading() as session:
-            return places.groups(session, *wanted)
+            return inventory_queries.groups(session, *wanted)
 
     def add_group(
         self, name: str, environment: EnvironmentRecord, variables: dict[str, Any]
@@ -111,9 +113,9 @@ class Inventory:
         row = HostGroup(name=name, environment_id=environment.id, vars=variables)
         what = f"group {name} of environment {environment.name}"
         with self._database.writing() as session:
-            places.refuse_group_name(session, name, environment.id)
-            places.insert(session, row, what=what, name=name)
-            return places.groups(session, col(HostGroup.id) == row.id)[0]
+            inventory_queries.refuse_group_name(session, name, environment.id)
+            inventory_queries.insert(session, row, what=what, name=name)
+            return inventory_queries.groups(session, col(HostGroup.id) == row.id)[0]
 
     def set_group(self, group: GroupRecord, variables: dict[str, Any]) -> GroupRecord:
         """Change variables of a group; what another process has changed meanwhile stays.
@@ -122,8 +124,8 @@ class Inventory:
         """
         mine = col(HostGroup.id) == group.id
         with self._database.writing() as session:
-            current = _still(places.groups(session, mine), f"group {group.name}")
-            changed = places.merged(group.vars, variables, current.vars)
+            current = _still(inventory_queries.groups(session, mine), f"group {group.name}")
+            changed = inventory_queries.merged(group.vars, variables, current.vars)
             session.execute(update(HostGroup).where(mine).values(vars=changed))
             return replace(current, vars=changed)
 
@@ -131,13 +133,13 @@ class Inventory:
         """Remove a group. Raises Conflict where hosts or scheduled tasks depend on it."""
         task_group = col(ScheduledTask.group_id)
         with self._database.writing() as session:
-            places.release_ended_tasks(session, task_group, group.id)
-            places.delete(
+            inventory_queries.release_ended_tasks(session, task_group, group.id)
+            inventory_queries.delete(
                 session,
                 delete(HostGroup).where(col(HostGroup.id) == group.id),
                 what=f"group {group.name} of environment {group.environment}",
-                hosts=places.names(col(Host.name), in_group(group.id)),
-                scheduled_tasks=places.open_tasks(task_group == group.id),
+                hosts=inventory_queries.names(col(Host.name), in_group(group.id)),
+                scheduled_tasks=inventory_queries.open_tasks(task_group == group.id),
             )
 
     # ── hosts ────────────────────────────────────────────────────────────────────────────────
@@ -253,19 +255,19 @@ class Inventory:
     def vcenters(self) -> list[VCenterRecord]:
         """All vCenters, by name."""
         with self._database.reading() as session:
-            return places.vcenters(session)
+            return inventory_queries.vcenters(session)
 
     def vcenter(self, name: str) -> VCenterRecord | None:
         """The vCenter of that name."""
         with self._database.reading() as session:
-            return _first(places.vcenters(session, col(VCenter.name) == name))
+            return _first(inventory_queries.vcenters(session, col(VCenter.name) == name))
 
     def add_vcenter(self, name: str, values: VCenterValues) -> VCenterRecord:
         """Add a vCenter. Raises InvalidInput where the name is in use."""
         row = VCenter(name=name, **vars(values))
         with self._database.writing() as session:
-            places.insert(session, row, what=f"vCenter {name}", name=name)
-            return places.vcenters(session, col(VCenter.id) == row.id)[0]
+            inventory_queries.insert(session, row, what=f"vCenter {name}", name=name)
+            return inventory_queries.vcenters(session, col(VCenter.id) == row.id)[0]
 
     def set_vcenter(self, vcenter: VCenterRecord, values: VCenterValues) -> VCenterRecord:
         """Store what of a vCenter is to be different; the rest stays as it may have been set.
@@ -273,23 +275,23 @@ class Inventory:
         Raises NotFound where it is gone.
         """
         mine = col(VCenter.id) == vcenter.id
-        changes = places.changes(vcenter, values)
+        changes = inventory_queries.changes(vcenter, values)
         for pair in TOGETHER:
             if changes.keys() & set(pair):
                 changes |= {name: getattr(values, name) for name in pair}
         with self._database.writing() as session:
             if changes:
                 session.execute(update(VCenter).where(mine).values(**changes))
-            return _still(places.vcenters(session, mine), f"vCenter {vcenter.name}")
+            return _still(inventory_queries.vcenters(session, mine), f"vCenter {vcenter.name}")
 
     def remove_vcenter(self, vcenter: VCenterRecord) -> None:
         """Remove a vCenter. Raises Conflict where hosts depend on it."""
         with self._database.writing() as session:
-            places.delete(
+            inventory_queries.delete(
                 session,
                 delete(VCenter).where(col(VCenter.id) == vcenter.id),
                 what=f"vCenter {vcenter.name}",
-                hosts=places.names(col(Host.name), col(Host.vcenter_id) == vcenter.id),
+                hosts=inventory_queries.names(col(Host.name), col(Host.vcenter_id) == vcenter.id),
             )
 
     # ── settings ─────────────────────────────────────────────────────────────────────────────

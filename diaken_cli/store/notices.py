@@ -1,4 +1,4 @@
-"""What was told of a lasting error: once, then once a day, and once when it is over."""
+"""Which errors were reported: one that lasts is, once, then once a day, and when it is resolved."""
 
 from datetime import datetime, timedelta
 
@@ -9,35 +9,35 @@ from sqlmodel import col
 from diaken_cli.models import Notice
 from diaken_cli.store.engine import Database
 
-TOLD_AGAIN_AFTER = timedelta(days=1)
+REPEAT_AFTER = timedelta(days=1)
 
 
 class Notices:
-    """Remembers by a key, such as `vcenter:main`, what people were told."""
+    """Remembers by a key, such as `vcenter:main`, which errors were reported."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tell(self, key: str, now: datetime) -> bool:
-        """Whether an error is to be told now; of two processes that ask, one is told yes."""
+    def should_notify(self, key: str, now: datetime) -> bool:
+        """Whether an error is to be reported now; of two processes that ask, one gets True."""
         first = insert(Notice).values(key=key, first_at=now, told_at=now)
-        told = first.on_conflict_do_update(
+        upsert = first.on_conflict_do_update(
             index_elements=["key"],
             set_={"told_at": now},
-            where=col(Notice.told_at) <= now - TOLD_AGAIN_AFTER,
+            where=col(Notice.told_at) <= now - REPEAT_AFTER,
         ).returning(col(Notice.key))
         with self._database.writing() as session:
-            return session.execute(told).scalar_one_or_none() is not None
+            return session.execute(upsert).scalar_one_or_none() is not None
 
-    def over(self, key: str) -> bool:
-        """Whether it is to be told that an error is over: once, where it was told at all."""
-        if key not in self.told():  # the usual case, and one that need not wait for a writer
+    def resolved(self, key: str) -> bool:
+        """Whether to report that an error is resolved: once, where it was reported at all."""
+        if key not in self.unresolved():  # the usual case, and one that need not wait for a writer
             return False
         gone = delete(Notice).where(col(Notice.key) == key).returning(col(Notice.key))
         with self._database.writing() as session:
             return session.execute(gone).scalar_one_or_none() is not None
 
-    def told(self) -> set[str]:
-        """The keys of what was told and is not over."""
+    def unresolved(self) -> set[str]:
+        """The keys of the errors that were reported and are not resolved."""
         with self._database.reading() as session:
             return set(session.scalars(select(col(Notice.key))))

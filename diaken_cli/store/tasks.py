@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound
 from diaken_cli.models import Run, ScheduledTask
-from diaken_cli.store.places import TASK_HAS_ENDED
+from diaken_cli.store.inventory_queries import TASK_HAS_ENDED
 from diaken_cli.types import (
     RunOptions,
     RunStatus,

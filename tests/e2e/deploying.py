@@ -17,7 +17,7 @@ from pyVim.task import WaitForTask
 from pyVmomi import vim
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
 from tests.lab_fixture import Lab
 
@@ -94,7 +94,7 @@ class Deploying(Cli):
         for name, text in (("good", GOOD_PLAYBOOK), ("bad", BAD_PLAYBOOK), ("slow", SLOW_PLAYBOOK)):
             (playbooks / f"{name}.yml").write_text(text)
 
-    def given(self, **other: Any) -> GivenVCenter:
+    def given(self, **other: Any) -> TypedVCenter:
         """How the lab's vCenter is reached, but for what is said otherwise."""
         lab = self.lab
         values = {
@@ -103,7 +103,7 @@ class Deploying(Cli):
             "password_file": str(lab.password_file),
             "ca_file": str(lab.ca_file),
         }
-        return GivenVCenter(**{**values, **other})
+        return TypedVCenter(**{**values, **other})
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────
 

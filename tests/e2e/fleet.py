@@ -13,7 +13,7 @@ from typing import Any
 
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.requests import HostOptions
 from diaken_cli.services.ansible import processes
 from diaken_cli.store.run_records import RunFilter, RunRecord
@@ -47,7 +47,7 @@ class Fleet(Cli):
 
     def vcenter(self) -> None:
         """The lab's vCenter, as `lab`."""
-        given = GivenVCenter(
+        given = TypedVCenter(
             server=self.lab.server,
             username=self.lab.username,
             password_file=str(self.lab.password_file),

@@ -10,7 +10,7 @@ from typing import Any
 from pyVmomi import vim
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.store.records import HostValues
 from tests.e2e.cli import Cli, Done
 from tests.integration.lab_machines import find, finish, until
@@ -53,7 +53,7 @@ class Running(Cli):
         self.playbook("work", WORK)
         store = self.store
         add_environment(store, name="TEST")
-        given = GivenVCenter(
+        given = TypedVCenter(
             server=lab.server,
             username=lab.username,
             password_file=str(lab.password_file),

@@ -17,7 +17,7 @@ import pytest
 
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.caller import now
 from diaken_cli.requests import HostOptions
 from tests.e2e.cli import PATIENCE, Cli
@@ -62,7 +62,7 @@ class Completing(Cli):
                 hosts_file=None,
                 emit=lambda event: None,
             )
-        given = GivenVCenter(server="vc.example.com", username="u", password_env="NONE")
+        given = TypedVCenter(server="vc.example.com", username="u", password_env="NONE")
         add_vcenter(store, name="main", given=given)
         with closing(sqlite3.connect(self.database, isolation_level=None)) as database:
             for name, status in (("Patch web", "pending"), ("Old one", "completed")):

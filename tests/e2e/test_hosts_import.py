@@ -14,7 +14,7 @@ import pytest
 from pyVmomi import vim
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import DIAKEN, HOSTS, Cli
 from tests.lab_fixture import Lab
 
@@ -66,7 +66,7 @@ def cli(lab: Lab, tmp_path: Path) -> Cli:
     sections = f'[playbooks]\npaths = ["{plays}"]\n'
     sections += f'[ssh]\nuser = "root"\nkey = "{lab.ssh_private_key}"\n'
     cli = Cli(tmp_path, lab=lab, config=sections)
-    given = GivenVCenter(
+    given = TypedVCenter(
         server=lab.server,
         username=lab.username,
         password_file=str(lab.password_file),

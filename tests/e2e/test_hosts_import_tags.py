@@ -12,7 +12,7 @@ import pytest
 from pyVmomi import vim
 
 from diaken_cli.actions.inventory import add_environment
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import Cli
 from tests.lab_fixture import Lab
 
@@ -98,7 +98,7 @@ class _Asking:
 @pytest.fixture
 def cli(lab: Lab, tmp_path: Path) -> Iterator[Cli]:
     cli = Cli(tmp_path, lab=lab)
-    given = GivenVCenter(
+    given = TypedVCenter(
         server=lab.server,
         username=lab.username,
         password_file=str(lab.password_file),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import DIAKEN, Cli
 from tests.lab_fixture import Lab
 
@@ -62,7 +62,7 @@ def cli(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cli:
         (playbooks / f"{name}.yml").write_text(text)
     cli = Cli(folder, lab=lab, config=f'[playbooks]\npaths = ["{playbooks}"]\n')
     store = cli.store
-    given = GivenVCenter(
+    given = TypedVCenter(
         server=lab.server,
         username=lab.username,
         password_file=str(lab.password_file),

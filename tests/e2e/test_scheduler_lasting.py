@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import __main__
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import Cli
 from tests.e2e.scheduling import prepared
 from tests.lab_fixture import Lab
@@ -58,7 +58,7 @@ At = Callable[..., tuple[int, list[str]]]
 def test_a_vcenter_that_is_down_for_three_days_makes_four_messages(
     cli: Cli, lab: Lab, at: At
 ) -> None:
-    given = GivenVCenter(
+    given = TypedVCenter(
         server=NOBODY,
         username=lab.username,
         password_file=str(lab.password_file),

@@ -10,7 +10,7 @@ import pytest
 
 from diaken_cli import liveness, tick
 from diaken_cli.actions.doctor import database as doctor
-from diaken_cli.actions.lasting import TOLD, Lasting
+from diaken_cli.actions.notice_file import FILE_NAME, NoticeFile
 from diaken_cli.config import load
 from diaken_cli.errors import AccessError, ConfigurationError, DatabaseError
 from diaken_cli.services.ansible import known_hosts, ssh_calls
@@ -58,10 +58,10 @@ def _note(place: Path, put: Callable[[Path], None]) -> None:
 
 
 def _told(place: Path, put: Callable[[Path], None]) -> None:
-    put(place / TOLD)
-    put(place / f"{TOLD}.part")
-    lasting = Lasting.beside(place / "diaken.db", "x")
-    assert lasting.tell("wrong", datetime.now(UTC))
+    put(place / FILE_NAME)
+    put(place / f"{FILE_NAME}.part")
+    notice_file = NoticeFile.beside(place / "diaken.db", "x")
+    assert notice_file.should_notify("wrong", datetime.now(UTC))
 
 
 def _known_hosts(place: Path, put: Callable[[Path], None]) -> None:

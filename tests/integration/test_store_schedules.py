@@ -416,12 +416,14 @@ def test_nothing_is_due_while_paused(store: Store) -> None:
 
 def test_lasting_error_is_told_once_then_once_a_day_and_once_when_it_is_over(store: Store) -> None:
     hours = [0, 1, 23, 24, 25, 47, 48]
-    told = [store.notices.tell("vcenter:main", DUE + timedelta(hours=each)) for each in hours]
+    told = [
+        store.notices.should_notify("vcenter:main", DUE + timedelta(hours=each)) for each in hours
+    ]
     assert told == [True, False, False, True, False, False, True]
-    assert store.notices.tell("vcenter:other", DUE)
-    assert store.notices.told() == {"vcenter:main", "vcenter:other"}
-    assert store.notices.over("vcenter:main")
-    assert not store.notices.over("vcenter:main")
-    assert store.notices.tell("vcenter:main", DUE + timedelta(hours=49)), (
+    assert store.notices.should_notify("vcenter:other", DUE)
+    assert store.notices.unresolved() == {"vcenter:main", "vcenter:other"}
+    assert store.notices.resolved("vcenter:main")
+    assert not store.notices.resolved("vcenter:main")
+    assert store.notices.should_notify("vcenter:main", DUE + timedelta(hours=49)), (
         "a new one is told at once"
     )

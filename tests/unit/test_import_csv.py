@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diaken_cli.actions.importing.candidates import Action, Row
+from diaken_cli.actions.importing.candidates import Action, ImportRow
 from diaken_cli.actions.importing.csv_file import COLUMNS, parse, read_csv
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.errors import InvalidInput
@@ -21,7 +21,7 @@ from diaken_cli.services.hosts_file.block import Entry, arranged, render
 from tests.unit.importing import PLACES
 
 
-def rows(text: str, environment: str | None = "PROD", group: str | None = None) -> list[Row]:
+def rows(text: str, environment: str | None = "PROD", group: str | None = None) -> list[ImportRow]:
     return list(plan(parse(text, "t"), PLACES, [], environment=environment, group=group).rows)
 
 

@@ -16,7 +16,7 @@ from diaken_cli.actions import validate, vcenters, writing
 from diaken_cli.actions.doctor import playbooks
 from diaken_cli.actions.doctor.connections import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
-from diaken_cli.actions.lasting import Lasting
+from diaken_cli.actions.notice_file import NoticeFile
 from diaken_cli.actions.snapshots import log
 from diaken_cli.config import load
 from diaken_cli.errors import AccessError, DiakenError, InvalidInput, NotFound
@@ -177,10 +177,10 @@ def test_pipes_in_the_place_of_own_notes_are_as_good_as_none(tmp_path: Path) -> 
     assert liveness.canceled_by(lock) is None
     os.mkfifo(tmp_path / "told.json", 0o600)
     os.mkfifo(tmp_path / "told.json.part", 0o600)
-    lasting = Lasting.beside(tmp_path / "diaken.db", "this")
+    notice_file = NoticeFile.beside(tmp_path / "diaken.db", "this")
     now = datetime.now(UTC)
-    assert lasting.tell("it is broken", now)
-    assert lasting.over(now) == []
+    assert notice_file.should_notify("it is broken", now)
+    assert notice_file.resolved(now) == []
 
 
 # ── what is written ──────────────────────────────────────────────────────────────────────────

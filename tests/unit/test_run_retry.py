@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.run.options import GivenOptions, repeated, retried_options, understand
+from diaken_cli.actions.run.options import TypedOptions, parse_options, repeated, retried_options
 from diaken_cli.actions.validate import Reader
 from diaken_cli.types import RunOptions, to_stored
 
@@ -46,8 +46,8 @@ def test_options_of_a_retry(
     becomes: dict[str, object],
     notes: tuple[str, ...],
 ) -> None:
-    reader, given = Reader(), GivenOptions(**typed)
-    now = understand(given, reader, Path("/"))
+    reader, given = Reader(), TypedOptions(**typed)
+    now = parse_options(given, reader, Path("/"))
 
     options, said = retried_options(7, RunOptions(**before), now, given)
 
@@ -75,10 +75,10 @@ TAKEN_BACK: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("before", "typed"), TAKEN_BACK)
 def test_each_option_can_be_taken_back(before: dict[str, Any], typed: dict[str, Any]) -> None:
-    reader, given = Reader(), GivenOptions(**typed)
+    reader, given = Reader(), TypedOptions(**typed)
     kept = RunOptions(**({"forks": 2} | before))
 
-    now = understand(given, reader, Path("/"), takes_back=True)
+    now = parse_options(given, reader, Path("/"), takes_back=True)
 
     assert not reader.mistakes
     assert repeated(kept, now, given) == RunOptions(forks=None if "forks" in before else 2)
@@ -89,7 +89,7 @@ def test_where_there_is_nothing_to_take_back_an_empty_value_is_a_mistake(
     typed: dict[str, Any],
 ) -> None:
     reader = Reader()
-    understand(GivenOptions(**typed), reader, Path("/"))
+    parse_options(TypedOptions(**typed), reader, Path("/"))
     (option,) = typed
     if option not in ("limit", "exclude"):  # they are held against the hosts of the target
         assert len(reader.mistakes) == 1
@@ -97,12 +97,12 @@ def test_where_there_is_nothing_to_take_back_an_empty_value_is_a_mistake(
 
 def test_an_empty_value_among_others_takes_nothing_back() -> None:
     reader = Reader()
-    understand(GivenOptions(tags=["", "a"]), reader, Path("/"), takes_back=True)
+    parse_options(TypedOptions(tags=["", "a"]), reader, Path("/"), takes_back=True)
     assert [mistake.option for mistake in reader.mistakes] == ["--tags"]
 
 
 def test_what_is_not_typed_is_not_taken_back() -> None:
-    given = GivenOptions(limit="")
-    now = understand(given, Reader(), Path("/"), takes_back=True)
+    given = TypedOptions(limit="")
+    now = parse_options(given, Reader(), Path("/"), takes_back=True)
     before = RunOptions(limit="web01", tags=("a",), become=True, timeout=5)
     assert repeated(before, now, given) == RunOptions(tags=("a",), become=True, timeout=5)

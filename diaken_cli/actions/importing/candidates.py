@@ -91,7 +91,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Row:
+class ImportRow:
     """One server: what is done with it, and why where that is not plain.
 
     `values` is what a new host is stored with, `host` the one that is there already; of `groups`
@@ -122,7 +122,7 @@ class Plan:
     `environments` get the variables of all of them, and `groups` are made for them.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ImportRow, ...]
     environments: tuple[FirstVariables, ...] = ()
     groups: tuple[NewGroup, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -141,12 +141,12 @@ class Read:
     mistakes: tuple[str, ...]
 
 
-def source_row(each: Read, action: Action, reason: str | None) -> Row:
+def source_row(each: Read, action: Action, reason: str | None) -> ImportRow:
     """A row that shows what the source says."""
     name_from = each.candidate.name_from
     if reason is not None and action is Action.SKIPPED and name_from is NameFrom.GUEST:
         reason += "; its name is what its guest says"
-    return Row(
+    return ImportRow(
         origin=each.candidate.origin,
         action=action,
         name=each.name
@@ -161,9 +161,9 @@ def source_row(each: Read, action: Action, reason: str | None) -> Row:
     )
 
 
-def host_row(host: HostRecord, each: Read, action: Action, reason: str | None) -> Row:
+def host_row(host: HostRecord, each: Read, action: Action, reason: str | None) -> ImportRow:
     """A row that shows a host that is there."""
-    return Row(
+    return ImportRow(
         origin=each.candidate.origin,
         action=action,
         name=host.name,

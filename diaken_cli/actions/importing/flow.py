@@ -27,7 +27,7 @@ PATHS = {"--inventory": validate.existing_path, "--csv": existing_file}
 
 
 @dataclass(frozen=True)
-class GivenImport:
+class TypedImport:
     """What the command line says of an import, as it was typed; None is "not said"."""
 
     vcenter: str | None = None
@@ -39,13 +39,13 @@ class GivenImport:
     guest_names: bool = False
 
 
-def plan_import(store: Store, given: GivenImport, connect: Connect) -> Plan:
+def plan_import(store: Store, given: TypedImport, connect: Connect) -> Plan:
     """What an import would do.
 
     Raises InvalidInput for the call and for a file that can't be read, and as `session` does.
     """
     known = places(store)
-    read = _understand(given, known, connect)
+    read = _source_reader(given, known, connect)
     existing = store.inventory.hosts(include_inactive=True)
     return plan(read(), known, existing, environment=given.environment, group=given.group)
 
@@ -70,7 +70,7 @@ def apply_plan(
     keep_hosts_file(store, hosts_file, emit)
 
 
-def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable[[], Source]:
+def _source_reader(given: TypedImport, known: Places, connect: Connect) -> Callable[[], Source]:
     """How to read the one source. Raises InvalidInput with all that is wrong with the call."""
     reader = validate.Reader()
     named = {
@@ -116,7 +116,7 @@ def _understand(given: GivenImport, known: Places, connect: Connect) -> Callable
     return read
 
 
-def _check_tags(given: GivenImport, reader: validate.Reader) -> None:
+def _check_tags(given: TypedImport, reader: validate.Reader) -> None:
     if given.tag_category is None:
         return
     if not given.tag_category.strip():
@@ -127,7 +127,7 @@ def _check_tags(given: GivenImport, reader: validate.Reader) -> None:
         reader.refuse(BY_TAG, given.tag_category, "contradicts --group, which is for all hosts")
 
 
-def _read_vcenter(vcenter: VCenterRecord, given: GivenImport, connect: Connect) -> Source:
+def _read_vcenter(vcenter: VCenterRecord, given: TypedImport, connect: Connect) -> Source:
     from diaken_cli.actions.importing.vcenter import source
     from diaken_cli.actions.vcenters import lost_datacenter
     from diaken_cli.services.vsphere.servers import read_servers

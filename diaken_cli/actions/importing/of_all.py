@@ -9,7 +9,7 @@ the groups that are made and part of no other, as what is said of groups, and wh
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diaken_cli.actions.importing.candidates import Row, Source, same
+from diaken_cli.actions.importing.candidates import ImportRow, Source, same
 from diaken_cli.store.importing import FirstVariables, NewGroup
 from diaken_cli.store.records import EnvironmentRecord
 from diaken_cli.text import listed
@@ -48,12 +48,12 @@ class OfAll:
         lacks = self._lacks(place) if group in self._source.outer_groups else {}
         return {**lacks, **self._source.group_variables.get(group, {})}
 
-    def first(self, created: Sequence[Row]) -> tuple[FirstVariables, ...]:
+    def first(self, created: Sequence[ImportRow]) -> tuple[FirstVariables, ...]:
         """The environments that get variables with these hosts."""
         named = {row.values.environment_id for row in created if row.values is not None}
         return tuple(each for place, each in self._first.items() if place in named)
 
-    def told(self, created: Sequence[Row], groups: Sequence[NewGroup]) -> list[str]:
+    def told(self, created: Sequence[ImportRow], groups: Sequence[NewGroup]) -> list[str]:
         """A sentence for each environment on where the variables went, and who has them."""
         told = []
         names = {r.values.environment_id: r.environment for r in created if r.values is not None}

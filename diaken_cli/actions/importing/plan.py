@@ -15,9 +15,9 @@ from diaken_cli.actions.importing.ansible import resolved
 from diaken_cli.actions.importing.candidates import (
     Action,
     Candidate,
+    ImportRow,
     Plan,
     Read,
-    Row,
     Source,
     host_row,
     same,
@@ -148,7 +148,7 @@ def _twice(read: Sequence[Read]) -> dict[int, str]:
     return reasons
 
 
-def _refused(each: Read, twice: str | None) -> Row | None:
+def _refused(each: Read, twice: str | None) -> ImportRow | None:
     if each.candidate.unfit is not None:
         return source_row(each, Action.SKIPPED, each.candidate.unfit)
     if each.mistakes:
@@ -158,14 +158,14 @@ def _refused(each: Read, twice: str | None) -> Row | None:
     return None
 
 
-def _one_vm_each(rows: Sequence[Row]) -> list[Row]:
+def _one_vm_each(rows: Sequence[ImportRow]) -> list[ImportRow]:
     """Without the updates by which a host would get several VMs."""
     vms: dict[int, list[str]] = {}
     for row in rows:
         if row.action is Action.UPDATE and row.host is not None:
             vms.setdefault(row.host.id, []).append(row.origin)
 
-    def settled(row: Row) -> Row:
+    def settled(row: ImportRow) -> ImportRow:
         origins = vms.get(row.host.id, []) if row.host is not None else []
         if len(origins) < 2:
             return row
@@ -181,7 +181,7 @@ def _created(
     new: dict[tuple[int, str], NewGroup],
     of_all: OfAll,
     source: Source,
-) -> Row:
+) -> ImportRow:
     values = each.values
     has: list[tuple[str, Mapping[str, Any]]] = []
     made = []
@@ -220,7 +220,7 @@ def _add_empty_groups(
 
 
 def _kept(
-    source: Source, groups: Mapping[tuple[int, str], GroupRecord], rows: Sequence[Row]
+    source: Source, groups: Mapping[tuple[int, str], GroupRecord], rows: Sequence[ImportRow]
 ) -> list[str]:
     """A sentence for each group that was there and whose variables the source has otherwise."""
     told: dict[str, None] = {}
@@ -257,7 +257,7 @@ def there(
     source: Source,
     *,
     sound: bool,
-) -> Row | None:
+) -> ImportRow | None:
     """The row of a server that is in the inventory; None for one that is not.
 
     By its UUID a VM is found whatever else is wrong with it; else only what is `sound`, and told

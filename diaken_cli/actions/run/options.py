@@ -23,7 +23,7 @@ SNAPSHOTS_IN_CHECK_MODE = "--check changes nothing; snapshots are taken all the 
 
 
 @dataclass(frozen=True)
-class GivenOptions:
+class TypedOptions:
     """The run options of the command line; None means "not typed"."""
 
     snapshot: bool | None = None
@@ -43,8 +43,8 @@ class GivenOptions:
     vault_ids: Sequence[str] | None = None
 
 
-def understand(
-    given: GivenOptions, reader: Reader, folder: Path, *, takes_back: bool = False
+def parse_options(
+    given: TypedOptions, reader: Reader, folder: Path, *, takes_back: bool = False
 ) -> RunOptions:
     """The options; what is wrong goes into `reader`. Paths are relative to `folder`.
 
@@ -89,7 +89,7 @@ def understand(
     )
 
 
-def _without_empty(given: GivenOptions) -> GivenOptions:
+def _without_empty(given: TypedOptions) -> TypedOptions:
     """The same, without what is typed as empty: `--tags ''`."""
     empty: dict[str, None] = {
         name: None for name, value in vars(given).items() if value in ("", [""], ("",))
@@ -179,7 +179,7 @@ def retry_of(store: Store, run_id: int, target: RunTarget, playbook: str) -> Ret
     return Retry(from_stored(RunOptions, run.request), _without_success(detail))
 
 
-def repeated(before: RunOptions, now: RunOptions, given: GivenOptions) -> RunOptions:
+def repeated(before: RunOptions, now: RunOptions, given: TypedOptions) -> RunOptions:
     """The options of before, but for those that are typed now: `now` is what `given` says."""
     typed = {name: getattr(now, name) for name, value in vars(given).items() if value is not None}
     if given.snapshot is False:
@@ -190,7 +190,7 @@ def repeated(before: RunOptions, now: RunOptions, given: GivenOptions) -> RunOpt
 
 
 def retried_options(
-    run_id: int, before: RunOptions, now: RunOptions, given: GivenOptions
+    run_id: int, before: RunOptions, now: RunOptions, given: TypedOptions
 ) -> tuple[RunOptions, tuple[str, ...]]:
     """The options of a retry, and notes on what of the earlier run one may not have in mind.
 
@@ -206,7 +206,7 @@ def retried_options(
     return options, ()
 
 
-def retry_narrowing(options: RunOptions, given: GivenOptions) -> RunOptions:
+def retry_narrowing(options: RunOptions, given: TypedOptions) -> RunOptions:
     """What narrows a retry beside its hosts: only what is typed now.
 
     The earlier run's own `--limit` and `--exclude` are in its hosts already, and may name hosts

@@ -8,12 +8,12 @@ from diaken_cli.actions.inventory import by_name, find_group, find_host
 from diaken_cli.actions.run.options import (
     OPTION,
     SNAPSHOTS_IN_CHECK_MODE,
-    GivenOptions,
+    TypedOptions,
     gone_hosts,
+    parse_options,
     retried_options,
     retry_narrowing,
     retry_of,
-    understand,
 )
 from diaken_cli.actions.run.targets import (
     RunRequest,
@@ -33,20 +33,20 @@ from diaken_cli.types import TargetType
 
 
 @dataclass(frozen=True)
-class AskedRun:
+class TypedRun:
     """What the command line says of a run, as it was typed."""
 
     type: TargetType
     target: str | None
     playbook: str | None
     environment: str | None
-    options: GivenOptions
+    options: TypedOptions
     retry_failed: str | None = None
     wait: str | None = None
 
 
 @dataclass(frozen=True)
-class UnderstoodRun:
+class RequestedRun:
     """A run to carry out; `wait` in seconds. Without hosts there is nothing to do.
 
     `notes` and `warnings` say what its options come to, where one may expect something else.
@@ -59,7 +59,7 @@ class UnderstoodRun:
     warnings: tuple[str, ...] = ()
 
 
-def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodRun:
+def parse_run(asked: TypedRun, store: Store, config: Config) -> RequestedRun:
     """The run that is meant. Raises InvalidInput with all mistakes, NotFound, Conflict.
 
     A mistake goes before a conflict, and a single name that does not exist is NotFound.
@@ -73,7 +73,7 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
     paths = config.playbooks.paths
     playbook = reader.found("PLAYBOOK", asked.playbook, lambda name: catalog.find(name, paths))
     takes_back = asked.retry_failed is not None  # of the options of that run
-    options = understand(asked.options, reader, Path.cwd(), takes_back=takes_back)
+    options = parse_options(asked.options, reader, Path.cwd(), takes_back=takes_back)
     wait = reader.optional("--wait", asked.wait, units.parse_duration, 0, may_be_empty=False)
     retried = reader.optional(OPTION, asked.retry_failed, _number, None, may_be_empty=False)
     only, narrowing = None, options
@@ -93,7 +93,7 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
     reader.check()
     if conflict is not None or target is None or playbook is None:
         raise conflict or InvalidInput(reader.mistakes)
-    return UnderstoodRun(
+    return RequestedRun(
         RunRequest(
             target,
             playbook.name,
@@ -110,7 +110,7 @@ def understand_run(asked: AskedRun, store: Store, config: Config) -> UnderstoodR
     )
 
 
-def _target(asked: AskedRun, store: Store, reader: Reader) -> RunTarget | None:
+def _target(asked: TypedRun, store: Store, reader: Reader) -> RunTarget | None:
     """What to run on; what is wrong goes into `reader`. Raises Conflict for an inactive host."""
     argument, environment = asked.type.upper(), asked.environment
     is_host = asked.type is TargetType.HOST

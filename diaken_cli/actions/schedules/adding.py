@@ -8,7 +8,7 @@ from pathlib import Path
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.playbook import check_start
-from diaken_cli.actions.run.options import GivenOptions, repeated, understand
+from diaken_cli.actions.run.options import TypedOptions, parse_options, repeated
 from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrowed
 from diaken_cli.config import Config
 from diaken_cli.errors import InvalidInput, NotFound
@@ -36,7 +36,7 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class GivenTask:
+class TypedTask:
     """What the command line says of a task, as it was typed; None is "not said"."""
 
     host: str | None = None
@@ -69,8 +69,8 @@ def add_task(
     config: Config,
     *,
     name: str | None,
-    given: GivenTask,
-    options: GivenOptions,
+    given: TypedTask,
+    options: TypedOptions,
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskRecord:
@@ -97,8 +97,8 @@ def set_task(
     config: Config,
     task: TaskRecord,
     *,
-    given: GivenTask,
-    options: GivenOptions,
+    given: TypedTask,
+    options: TypedOptions,
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskRecord:
@@ -106,7 +106,7 @@ def set_task(
 
     Raises as `add_task` does, Conflict, and UsageError where nothing is said.
     """
-    if (given, options) == (GivenTask(), GivenOptions()):
+    if (given, options) == (TypedTask(), TypedOptions()):
         raise validate.nothing_to_change("schedule set")
     reader = validate.Reader()
     values = _values(store, config, given, options, task, reader, now, environ)
@@ -118,14 +118,14 @@ def set_task(
 def _values(
     store: Store,
     config: Config,
-    given: GivenTask,
-    options: GivenOptions,
+    given: TypedTask,
+    options: TypedOptions,
     current: TaskRecord | None,
     reader: validate.Reader,
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskValues | None:
-    said = understand(options, reader, Path.cwd(), takes_back=current is not None)
+    said = parse_options(options, reader, Path.cwd(), takes_back=current is not None)
     chosen = said if current is None else repeated(current.options, said, options)
     target, none_active = None, None
     hosts: tuple[HostRecord, ...] = ()
@@ -179,7 +179,7 @@ def check_name(text: str) -> str:
 
 
 def _target(
-    store: Store, given: GivenTask, current: TaskRecord | None, reader: validate.Reader
+    store: Store, given: TypedTask, current: TaskRecord | None, reader: validate.Reader
 ) -> RunTarget | None:
     host, group, environment = given.host, given.group, given.environment
     if host is None and group is None and current is not None:
@@ -202,7 +202,7 @@ def _target(
 
 def _playbook(
     config: Config,
-    given: GivenTask,
+    given: TypedTask,
     current: TaskRecord | None,
     reader: validate.Reader,
 ) -> catalog.Playbook | None:
@@ -215,7 +215,7 @@ def _playbook(
 
 def _when(
     config: Config,
-    given: GivenTask,
+    given: TypedTask,
     current: TaskRecord | None,
     reader: validate.Reader,
     now: datetime,
@@ -255,7 +255,7 @@ def _when(
     )
 
 
-def _says_when(current: TaskRecord, given: GivenTask) -> bool:
+def _says_when(current: TaskRecord, given: TypedTask) -> bool:
     """Whether a moment is given for a rule that names its own days or times, and stays."""
     renamed = current.zone_is_lost and given.at is None  # its rule goes by that zone's clock
     moved = not renamed and (given.at is not None or given.timezone is not None)
@@ -263,7 +263,7 @@ def _says_when(current: TaskRecord, given: GivenTask) -> bool:
 
 
 def _refuse_moment(
-    current: TaskRecord, rule: str, given: GivenTask, reader: validate.Reader
+    current: TaskRecord, rule: str, given: TypedTask, reader: validate.Reader
 ) -> tuple[Moment, str]:
     option = "--at" if given.at is not None else "--timezone"
     reader.refuse(
@@ -277,7 +277,7 @@ def _refuse_moment(
 
 def _zone(
     config: Config,
-    given: GivenTask,
+    given: TypedTask,
     current: TaskRecord | None,
     reader: validate.Reader,
     environ: Mapping[str, str],
@@ -322,7 +322,7 @@ def _moment_parser(zone: str | None, now: datetime) -> Callable[[str], Moment]:
 
 
 def _due(
-    given: GivenTask,
+    given: TypedTask,
     current: TaskRecord | None,
     moment: Moment,
     rule: str | None,

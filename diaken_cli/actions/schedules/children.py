@@ -19,7 +19,7 @@ PACE = 0.5  # seconds at most until it is seen that a stop was asked for
 
 
 @dataclass(frozen=True)
-class Happened:
+class MomentResult:
     """What became of one moment of a task; `run` is None where none was begun.
 
     `news` is what somebody has to know of it: why it went wrong, what it went without.
@@ -57,13 +57,15 @@ class Blocked:
 
 
 @dataclass(frozen=True)
-class Broken:
+class StorageFailed:
     """It could not even be tried: the database, or the folder beside it, does not work."""
 
     reason: str
 
 
-Answer = Happened | Blocked | Broken | None  # None: it was another's, or its process died
+Answer = (
+    MomentResult | Blocked | StorageFailed | None
+)  # None: it was another's, or its process died
 
 
 @dataclass(frozen=True)
@@ -117,15 +119,15 @@ def hear(child: Child) -> Answer:
         case "blocked":
             return Blocked(rest)
         case "broken":
-            return Broken(rest)
+            return StorageFailed(rest)
         case "done":
             run, outcome, news = rest.split(" ", 2)
-            return Happened(child.task.name, int(run), ScheduleStatus(outcome), news or None)
+            return MomentResult(child.task.name, int(run), ScheduleStatus(outcome), news or None)
         case _:
             return None
 
 
-def _execute(context: Context, task: TaskRecord) -> tuple[str, Happened | None]:
+def _execute(context: Context, task: TaskRecord) -> tuple[str, MomentResult | None]:
     """What a child says: a word, and what belongs to it; and what it was, where it was begun."""
     try:
         settled = execute(task, context, _silent)
@@ -139,11 +141,11 @@ def _execute(context: Context, task: TaskRecord) -> tuple[str, Happened | None]:
         return f"broken {unexpected(fault).message}", None
     if settled is None:
         return "taken", None
-    happened = Happened(task.name, settled.run, settled.outcome, settled.news)
+    happened = MomentResult(task.name, settled.run, settled.outcome, settled.news)
     return f"done {settled.run} {settled.outcome} {settled.news or ''}", happened
 
 
-def _tell(writing: int, said: str, happened: Happened | None) -> None:
+def _tell(writing: int, said: str, happened: MomentResult | None) -> None:
     """Tell the tick; where it has died, cron's mail is told what went wrong by the child itself."""
     try:
         os.write(writing, said.encode())

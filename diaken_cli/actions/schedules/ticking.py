@@ -9,9 +9,9 @@ from datetime import datetime
 from diaken_cli import units
 from diaken_cli.actions.schedules.children import (
     Blocked,
-    Broken,
     Child,
-    Happened,
+    MomentResult,
+    StorageFailed,
     hear,
     start,
     wait,
@@ -30,10 +30,10 @@ from diaken_cli.types import ScheduleStatus, TargetType
 
 
 @dataclass
-class Ticked:
+class TickResult:
     """What a tick did: each moment, in the order in which they ended."""
 
-    moments: list[Happened] = field(default_factory=list)
+    moments: list[MomentResult] = field(default_factory=list)
 
     @property
     def runs(self) -> list[int]:
@@ -41,12 +41,14 @@ class Ticked:
         return [moment.run for moment in self.moments if moment.run is not None]
 
     @property
-    def bad(self) -> list[Happened]:
+    def bad(self) -> list[MomentResult]:
         """What failed or was missed."""
         return [moment for moment in self.moments if moment.is_bad]
 
 
-def tick(context: Context, tell: Callable[[Happened], None], warn: Callable[[str], None]) -> Ticked:
+def tick(
+    context: Context, tell: Callable[[MomentResult], None], warn: Callable[[str], None]
+) -> TickResult:
     """Carry out what is due now, and wait for the end of it.
 
     What becomes due meanwhile, and what can't start yet, is the next tick's, a minute later: so
@@ -81,9 +83,9 @@ class _Tick:
     """The children of one tick, and what became of them."""
 
     def __init__(
-        self, context: Context, tell: Callable[[Happened], None], warn: Callable[[str], None]
+        self, context: Context, tell: Callable[[MomentResult], None], warn: Callable[[str], None]
     ) -> None:
-        self.ticked = Ticked()
+        self.ticked = TickResult()
         self._tell = tell
         self._warn = warn
         self.children: dict[int, Child] = {}
@@ -98,7 +100,7 @@ class _Tick:
         for task in self._store.schedules.unsettled():
             settled = None if task.last_run is None else settle(self._store, task, task.last_run)
             if settled is not None:
-                self._note(Happened(task.name, settled.run, settled.outcome, settled.news))
+                self._note(MomentResult(task.name, settled.run, settled.outcome, settled.news))
 
     def start_what_is_due(self, stop: Stop) -> None:
         """Begin what is due and may begin; what is too late is missed, with the reason."""
@@ -126,7 +128,7 @@ class _Tick:
         """It stays as it is until its zone is known again; told once a day."""
         if task.error != lost:
             self._store.schedules.note_obstacle(task, lost)
-        if self._store.notices.tell(f"zone:{task.id}:{task.moment.zone}", now()):
+        if self._store.notices.should_notify(f"zone:{task.id}:{task.moment.zone}", now()):
             self._warn(f"{task.name}: {lost}")
 
     def collect(self, should_stop: Callable[[], bool]) -> None:
@@ -134,11 +136,11 @@ class _Tick:
         for child in wait(self.children.values(), should_stop):
             del self.children[child.pid]
             match hear(child):
-                case Happened() as happened:
+                case MomentResult() as happened:
                     self._note(happened)
                 case Blocked(reason):
                     self._store.schedules.note_obstacle(child.task, reason)
-                case Broken(reason):
+                case StorageFailed(reason):
                     self.broken = reason
                 case None:  # where it died, what it had begun is settled at the end
                     pass
@@ -155,12 +157,12 @@ class _Tick:
             return None  # another tick was first
         if then.passed is not None:
             reason += "; later moments of it were passed over"
-        self._note(Happened(task.name, None, ScheduleStatus.MISSED, reason))
+        self._note(MomentResult(task.name, None, ScheduleStatus.MISSED, reason))
         if then.due_at is None or then.due_at > at:
             return None
         return replace(task, due_at=then.due_at, error=reason)
 
-    def _note(self, happened: Happened) -> None:
+    def _note(self, happened: MomentResult) -> None:
         self.ticked.moments.append(happened)
         self._tell(happened)
 

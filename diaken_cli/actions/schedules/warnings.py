@@ -9,7 +9,7 @@ from diaken_cli.actions.run.flow import snapshot_required
 from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE
 from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import matches_nothing
-from diaken_cli.actions.schedules.adding import GivenTask
+from diaken_cli.actions.schedules.adding import TypedTask
 from diaken_cli.actions.schedules.executing import chosen
 from diaken_cli.actions.schedules.moments import lost_zones, next_moments
 from diaken_cli.actions.schedules.status import is_late, last_tick
@@ -70,7 +70,7 @@ def moved(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
     return [f"all its moments were moved; {said}{_next(after, now)}"]
 
 
-def warnings_as_typed(task: TaskRecord, given: GivenTask, now: datetime) -> list[str]:
+def warnings_as_typed(task: TaskRecord, given: TypedTask, now: datetime) -> list[str]:
     """What of `--every` and `--at`, as they were typed, most likely means something else."""
     if task.rule is None:
         return []

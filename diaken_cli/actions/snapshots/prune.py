@@ -10,7 +10,7 @@ from pathlib import Path
 from diaken_cli.actions.inventory import by_name, find_group, find_host, find_vcenter
 from diaken_cli.actions.snapshots.log import logging
 from diaken_cli.actions.snapshots.remove import remove_all
-from diaken_cli.actions.snapshots.rows import Row, failures, locked_by, plan
+from diaken_cli.actions.snapshots.rows import SnapshotRow, failures, locked_by, plan
 from diaken_cli.actions.snapshots.survey import (
     Connections,
     HostSnapshot,
@@ -46,7 +46,7 @@ EVERYTHING = "all"  # no group has this name: Ansible keeps it for itself
 STEP = "prune"
 
 
-def list_snapshots(context: Context, hosts: Sequence[HostRecord]) -> list[Row]:
+def list_snapshots(context: Context, hosts: Sequence[HostRecord]) -> list[SnapshotRow]:
     """Every snapshot of these hosts' VMs, and what prune would do with it.
 
     Raises what asking the vCenter raised where none could be asked.
@@ -100,7 +100,7 @@ def prune(
     dry_run: bool,
     log_file: Path | None,
     sizes: bool = False,
-) -> list[Row]:
+) -> list[SnapshotRow]:
     """Remove what the rule names, of every active host with a vCenter; the rows of all of it.
 
     With `dry_run` the same plan, and nothing is done. A run is recorded where something was to be
@@ -142,7 +142,7 @@ def _survey(
     )
 
 
-def _plan(context: Context, found: Survey, older_than: timedelta | None) -> list[Row]:
+def _plan(context: Context, found: Survey, older_than: timedelta | None) -> list[SnapshotRow]:
     store = context.store
     hours = store.inventory.settings()["snapshot_retention_hours"]
     policy = Policy(
@@ -168,8 +168,12 @@ def _note_vms(store: Store, found: Survey) -> None:
 
 
 def _remove(
-    context: Context, connections: Connections, found: Survey, rows: Sequence[Row], show: Emit
-) -> list[Row]:
+    context: Context,
+    connections: Connections,
+    found: Survey,
+    rows: Sequence[SnapshotRow],
+    show: Emit,
+) -> list[SnapshotRow]:
     """Remove, on the hosts that no other run holds and that are what they were; the rows then."""
     store = context.store
     wanted = {row.host for row in rows if row.action is SnapshotAction.REMOVE}
@@ -246,7 +250,7 @@ def _has_vm(host: HostRecord, machine: HostVm) -> bool:
     return host.vm_uuid.casefold() == machine.vm.instance_uuid.casefold()
 
 
-def keep(row: Row, kept: Mapping[str, str]) -> Row:
+def keep(row: SnapshotRow, kept: Mapping[str, str]) -> SnapshotRow:
     """The row, kept where its host is left alone."""
     if row.action is not SnapshotAction.REMOVE or row.host is None or row.host not in kept:
         return row
@@ -262,7 +266,7 @@ def keep(row: Row, kept: Mapping[str, str]) -> Row:
 class _Pruning:
     """What became of the rows; noted from several threads, told one after another."""
 
-    def __init__(self, run: ActiveRun, rows: Sequence[Row]) -> None:
+    def __init__(self, run: ActiveRun, rows: Sequence[SnapshotRow]) -> None:
         self.rows = {(row.host, *row.key): row for row in rows}
         self._run = run
         self._errors: dict[str, str] = {}

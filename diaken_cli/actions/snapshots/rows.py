@@ -19,7 +19,7 @@ NOTHING_DONE = "prune failed: "  # and why, by its code
 
 
 @dataclass(frozen=True)
-class Row:
+class SnapshotRow:
     """A snapshot; where `snapshot` is None, something that failed for a host or a whole vCenter.
 
     `recorded` says whether a run of this database took it, `kept` why it is kept, where it is.
@@ -49,7 +49,7 @@ def plan(
     policy: Policy,
     locked: Mapping[int, int],
     recorded: frozenset[RecordedSnapshot] = frozenset(),
-) -> list[Row]:
+) -> list[SnapshotRow]:
     """What the retention rule says of every snapshot, by each vCenter's own clock. Pure.
 
     `locked` has the run that holds a host, by the host's number; `recorded` are snapshots that
@@ -70,11 +70,11 @@ def plan(
 
 def _planned(
     machine: HostVm, snapshot: Snapshot, policy: Policy, excluded: str | None, *, recorded: bool
-) -> Row:
+) -> SnapshotRow:
     kept, reason = retention.judge(
         snapshot, policy, machine.clock, recorded=recorded, excluded=excluded
     )
-    return Row(
+    return SnapshotRow(
         host=machine.host.name,
         vcenter=machine.host.vcenter or "",
         vm=machine.tree.vm,
@@ -94,7 +94,7 @@ def locked_by(host: str, run: int) -> str:
     return f"host {host} is locked by run {run}"
 
 
-def failures(found: Survey) -> list[Row]:
+def failures(found: Survey) -> list[SnapshotRow]:
     """A row for each vCenter that could not be asked, and for each host without its VM."""
     rows = []
     for vcenter in found.vcenters:
@@ -108,9 +108,9 @@ def failures(found: Survey) -> list[Row]:
     return rows
 
 
-def failure(vcenter: str, host: str | None, error: str) -> Row:
+def failure(vcenter: str, host: str | None, error: str) -> SnapshotRow:
     """A row of something that failed for a whole host or vCenter."""
-    return Row(
+    return SnapshotRow(
         host=host,
         vcenter=vcenter,
         vm=None,
@@ -122,7 +122,7 @@ def failure(vcenter: str, host: str | None, error: str) -> Row:
     )
 
 
-def advice(rows: Iterable[Row]) -> list[str]:
+def advice(rows: Iterable[SnapshotRow]) -> list[str]:
     """What VMware advises against: a snapshot older than 72 hours, a chain deeper than 3.
 
     https://knowledge.broadcom.com/external/article/318825
@@ -144,20 +144,22 @@ def advice(rows: Iterable[Row]) -> list[str]:
 
 def notify_whole(store: Store, error: DiakenError, now: datetime) -> bool:
     """Note that nothing could be done; whether that is to be told now."""
-    return store.notices.tell(NOTHING_DONE + error.code, now)
+    return store.notices.should_notify(NOTHING_DONE + error.code, now)
 
 
-def notify(store: Store, rows: Sequence[Row], now: datetime, *, always: bool) -> list[str]:
+def notify(store: Store, rows: Sequence[SnapshotRow], now: datetime, *, always: bool) -> list[str]:
     """Note what failed; a line for each failure that is to be told now, and for each that is over.
 
     `always` for a person at a terminal, who is told everything.
     """
     failing = {_notice_key(row): failure_line(row) for row in rows if failed(row)}
-    lines = [line for key, line in failing.items() if store.notices.tell(key, now) or always]
-    told = store.notices.told()
-    whole = [key for key in told if key.startswith(NOTHING_DONE) and store.notices.over(key)]
+    lines = [
+        line for key, line in failing.items() if store.notices.should_notify(key, now) or always
+    ]
+    told = store.notices.unresolved()
+    whole = [key for key in told if key.startswith(NOTHING_DONE) and store.notices.resolved(key)]
     over = [key for key in told if key.startswith(NOTICES) and key not in failing]
-    ended = [key.removeprefix(NOTICES) for key in over if store.notices.over(key)]
+    ended = [key.removeprefix(NOTICES) for key in over if store.notices.resolved(key)]
     return [
         *lines,
         *(f"resolved: prune works again (was: {key.removeprefix(NOTHING_DONE)})" for key in whole),
@@ -165,12 +167,12 @@ def notify(store: Store, rows: Sequence[Row], now: datetime, *, always: bool) ->
     ]
 
 
-def failed(row: Row) -> bool:
+def failed(row: SnapshotRow) -> bool:
     """Whether the row is one of something that failed."""
     return row.status is SnapshotStatus.FAILED
 
 
-def failure_line(row: Row) -> str:
+def failure_line(row: SnapshotRow) -> str:
     """One failure: where, which snapshot, why, and what to look at next."""
     if row.host is None:
         return f"vCenter {row.vcenter}: {row.error}; see: diaken vcenters test {row.vcenter}"
@@ -181,6 +183,6 @@ def failure_line(row: Row) -> str:
     return f"{where}: {row.snapshot.name!r}: {row.error}; prune tries again, or: {again}"
 
 
-def _notice_key(row: Row) -> str:
+def _notice_key(row: SnapshotRow) -> str:
     snapshot = row.snapshot.id if row.snapshot else None
     return NOTICES + " ".join(part for part in (row.vcenter, row.host, snapshot) if part)

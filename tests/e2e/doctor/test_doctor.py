@@ -16,7 +16,7 @@ import pytest
 
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment
-from diaken_cli.actions.vcenters import GivenVCenter, add_vcenter
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.caller import now
 from diaken_cli.requests import HostOptions
 from diaken_cli.services import cron
@@ -150,7 +150,7 @@ def vcenter(patient: Patient, lab: Lab, name: str = "main", **other: Any) -> Non
         "ca_file": str(lab.ca_file),
     }
     given = {key: value for key, value in {**usual, **other}.items() if value is not None}
-    add_vcenter(patient.store, name=name, given=GivenVCenter(**given))
+    add_vcenter(patient.store, name=name, given=TypedVCenter(**given))
 
 
 # ── all is well ──────────────────────────────────────────────────────────────────────────────

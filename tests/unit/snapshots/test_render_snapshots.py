@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from diaken_cli.actions.snapshots.rows import Row, failure, failure_line
+from diaken_cli.actions.snapshots.rows import SnapshotRow, failure, failure_line
 from diaken_cli.render.snapshots import (
     LISTED,
     SPARE,
@@ -19,9 +19,9 @@ from diaken_cli.retention import Kept
 from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
 
 
-def row(host: str, name: str, number: int, hours: float) -> Row:
+def row(host: str, name: str, number: int, hours: float) -> SnapshotRow:
     snapshot = Snapshot("uuid", f"vm-{host}", f"snapshot-{number}", name, datetime.now(UTC), 1)
-    return Row(
+    return SnapshotRow(
         host=host,
         vcenter="main",
         vm=host,
@@ -61,7 +61,7 @@ def test_a_name_that_nobody_can_type_is_offered_by_its_id() -> None:
     assert aliases(rows)["padded"] == ["snapshot-1"]
 
 
-def night(goes: SnapshotStatus) -> list[Row]:
+def night(goes: SnapshotStatus) -> list[SnapshotRow]:
     """Nine snapshots of three hosts, a gigabyte each, of which four are old."""
     rows = [row(f"web0{number % 3}", "Before executing x", number, 30) for number in range(9)]
     rows = [

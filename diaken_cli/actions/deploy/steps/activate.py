@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from diaken_cli.actions.deploy import ownership
 from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.steps.own import own_host, write_hosts_file
-from diaken_cli.actions.deploy.steps.waiting import PACE, TRIES, finish_task, is_lost, settle_tasks
+from diaken_cli.actions.deploy.steps.waiting import (
+    PACE,
+    TRIES,
+    finish_task,
+    is_lost_call,
+    settle_tasks,
+)
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, RunFinished, RunStarted, StepFinished, StepStarted
@@ -77,7 +83,7 @@ def unmark(
     """
     for tries_left in reversed(range(TRIES)):
         left = _unmark_once(vcenter, vm, identity, request, forced)
-        if left is None or not (tries_left and left.seen and is_lost(left.error)):
+        if left is None or not (tries_left and left.seen and is_lost_call(left.error)):
             return left
         time.sleep(PACE)
     raise AssertionError  # the last try returned

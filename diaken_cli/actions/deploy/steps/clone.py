@@ -11,7 +11,7 @@ from diaken_cli.actions.deploy.steps.own import (
     settled_vm,
     turn_off,
 )
-from diaken_cli.actions.deploy.steps.waiting import finished, insist, soon
+from diaken_cli.actions.deploy.steps.waiting import call_with_retry, finished, poll
 from diaken_cli.errors import (
     AccessError,
     DiakenError,
@@ -67,7 +67,7 @@ def _clone(deploy: Deploy) -> Facts:
     placement = Placement(**deploy.known("validate")["placement"])
     if deploy.known("clone"):  # of a clone that is gone: this one has another UUID
         deploy.note("clone", task=None, vm=None, vm_uuid=None, lost=False)
-    return insist(
+    return call_with_retry(
         deploy,
         lambda: _clone_once(deploy, placement),
         lambda: _find_lost(deploy),
@@ -177,7 +177,7 @@ def _settled_clone(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
     """The VM of this run, once no clone goes on that may still make it."""
     known = deploy.facts.get("clone")  # is noted before vCenter is asked, the task afterwards
     late = known is not None and (known.get("lost") or not known.get("task"))
-    return soon(deploy, lambda: _look(deploy, stop=stop), late=bool(late))
+    return poll(deploy, lambda: _look(deploy, stop=stop), late=bool(late))
 
 
 def _look(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:

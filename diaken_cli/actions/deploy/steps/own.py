@@ -7,7 +7,7 @@ from datetime import datetime
 from diaken_cli.actions import playbook
 from diaken_cli.actions.deploy import ownership
 from diaken_cli.actions.deploy.deploy import Deploy
-from diaken_cli.actions.deploy.steps.waiting import finish, insist, settle
+from diaken_cli.actions.deploy.steps.waiting import call_with_retry, finish, settle
 from diaken_cli.actions.inventory import keep_hosts_file
 from diaken_cli.errors import OperationFailed
 from diaken_cli.services.ansible import known_hosts
@@ -70,7 +70,7 @@ def do_to_vm(
         settle(deploy, vm)
         return done()
 
-    insist(deploy, do, look)
+    call_with_retry(deploy, do, look)
 
 
 def turn_off(deploy: Deploy, vm: vms.VirtualMachine) -> None:

@@ -2,7 +2,7 @@
 
 from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, settled_vm, turn_off
-from diaken_cli.actions.deploy.steps.waiting import finished, insist, settle
+from diaken_cli.actions.deploy.steps.waiting import call_with_retry, finished, settle
 from diaken_cli.errors import TimedOut
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.journal import Facts, Step
@@ -31,7 +31,7 @@ def _power_on(deploy: Deploy) -> Facts:
         found = vms.read_vms(deploy.vcenter, [vm]).get(vm)
         return _ON if found is not None and found.power_state == "on" else None
 
-    return insist(deploy, do, look)
+    return call_with_retry(deploy, do, look)
 
 
 def _power_off(deploy: Deploy) -> None:

@@ -28,7 +28,7 @@ PACE = 0.5
 Seen = TypeVar("Seen")
 
 
-def insist(
+def call_with_retry(
     deploy: Deploy,
     do: Callable[[], Seen],
     look: Callable[[], Seen | None],
@@ -50,10 +50,10 @@ def insist(
                 raise
             lost = lost or fault.code == Unanswered.code
             if lost or not trust_failures:
-                seen = soon(deploy, look, late=lost)
+                seen = poll(deploy, look, late=lost)
                 if seen:
                     return seen
-            if not is_lost(fault):
+            if not is_lost_call(fault):
                 raise
             if not left:
                 said = f"{fault.message}; it was tried {TRIES} times"
@@ -61,12 +61,12 @@ def insist(
     raise AssertionError  # the last try returned or raised
 
 
-def is_lost(fault: DiakenError) -> bool:
+def is_lost_call(fault: DiakenError) -> bool:
     """Whether a call got lost with its connection: vCenter will not take it up much later."""
     return fault.code == Unanswered.code and not isinstance(fault, Unanswered)
 
 
-def soon(deploy: Deploy, look: Callable[[], Seen], *, late: bool) -> Seen:
+def poll(deploy: Deploy, look: Callable[[], Seen], *, late: bool) -> Seen:
     """What a look gives; where it may come `late`, as soon as that is something.
 
     Raises Canceled where it has to end before.
