@@ -4,10 +4,10 @@
 import os
 import sys
 
-from diaken_cli.completion.reading import Wanted, read
+from diaken_cli.completion.reading import Query, read
 
 SECONDS = 2.0
-"""For a database on a file system that hangs, or for a thousand playbooks: then nothing is said."""
+"""For a database on a file system that hangs, or a thousand playbooks: then there are no names."""
 
 
 def main(shell: str, arguments: list[str]) -> int:
@@ -17,23 +17,23 @@ def main(shell: str, arguments: list[str]) -> int:
         if shell == "bash"
         else [_unquoted(argument) for argument in arguments]
     )
-    wanted = read(words, _table())
-    if wanted.kind == "file":
+    query = read(words, _table())
+    if query.kind == "file":
         sys.stdout.write(":files\n")
         return 0
-    found = [
-        candidate for candidate in candidates(wanted) if candidate[0].startswith(wanted.incomplete)
+    matching = [
+        candidate for candidate in candidates(query) if candidate[0].startswith(query.incomplete)
     ]
-    lines = [_line(shell, arguments, wanted, *each) for each in found]
+    lines = [_line(shell, arguments, query, *candidate) for candidate in matching]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
 
 
-def candidates(wanted: Wanted) -> list[tuple[str, str]]:
+def candidates(query: Query) -> list[tuple[str, str]]:
     """What may stand there, with what it means."""
-    if wanted.kind is None:
-        return list(wanted.choices.items())
-    return _in_time(wanted)
+    if query.kind is None:
+        return list(query.choices.items())
+    return _in_time(query)
 
 
 def bash_words(words: list[str]) -> list[str]:
@@ -47,41 +47,42 @@ def bash_words(words: list[str]) -> list[str]:
         else:
             joined.append(word)
         glue = is_break
-    return [_unquoted(each) for each in joined]
+    return [_unquoted(word) for word in joined]
 
 
-def _line(shell: str, arguments: list[str], wanted: Wanted, value: str, meaning: str) -> str:
+def _line(shell: str, arguments: list[str], query: Query, value: str, meaning: str) -> str:
     if shell != "bash":
         plain = " ".join(meaning.split())
-        return f"{wanted.prefix}{value}\t{plain}" if plain else f"{wanted.prefix}{value}"
+        return f"{query.prefix}{value}\t{plain}" if plain else f"{query.prefix}{value}"
     # bash replaces what follows the last character that breaks words.
     typed = arguments[-1] if arguments else ""
-    if ":" in wanted.incomplete and typed[:1] not in ("'", '"'):
-        value = value[wanted.incomplete.rindex(":") + 1 :]
+    if ":" in query.incomplete and typed[:1] not in ("'", '"'):
+        value = value[query.incomplete.rindex(":") + 1 :]
     return value if typed[:1] in ("'", '"') else _escaped(value)
 
 
 def _escaped(value: str) -> str:
     """A value that the shell reads as one word."""
     return "".join(
-        each if each.isalnum() or each in "@%+=:,./_-" else f"\\{each}" for each in value
+        character if character.isalnum() or character in "@%+=:,./_-" else f"\\{character}"
+        for character in value
     )
 
 
 def _unquoted(word: str) -> str:
     """A word without the quotes and backslashes that the shell would take away."""
     plain, quote, escaped = "", "", False
-    for each in word:
+    for character in word:
         if escaped:
-            plain, escaped = plain + each, False
-        elif each == "\\" and quote != "'":
+            plain, escaped = plain + character, False
+        elif character == "\\" and quote != "'":
             escaped = True
         elif quote:
-            quote, plain = ("", plain) if each == quote else (quote, plain + each)
-        elif each in "'\"":
-            quote = each
+            quote, plain = ("", plain) if character == quote else (quote, plain + character)
+        elif character in "'\"":
+            quote = character
         else:
-            plain += each
+            plain += character
     return plain
 
 
@@ -93,14 +94,14 @@ def _table() -> dict[str, object]:
     return table
 
 
-def _in_time(wanted: Wanted) -> list[tuple[str, str]]:
+def _in_time(query: Query) -> list[tuple[str, str]]:
     """The names, or none where they take too long; a thread that hangs does not keep us."""
     import threading
 
     from diaken_cli.completion.names import names
 
     found: list[tuple[str, str]] = []
-    thread = threading.Thread(target=lambda: found.extend(names(wanted)), daemon=True)
+    thread = threading.Thread(target=lambda: found.extend(names(query)), daemon=True)
     thread.start()
     thread.join(SECONDS)
     return [] if thread.is_alive() else found

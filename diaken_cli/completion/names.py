@@ -2,7 +2,7 @@
 
 import os
 
-from diaken_cli.completion.reading import Wanted
+from diaken_cli.completion.reading import Query
 
 MOST = 1000
 IN_PLACE = """
@@ -57,28 +57,28 @@ QUERIES = {
 }
 
 
-def names(wanted: Wanted) -> list[tuple[str, str]]:
+def names(query: Query) -> list[tuple[str, str]]:
     """The names of that kind, with what they are; none where they can't be had at once."""
-    kind = wanted.kind or ""
-    found = _playbooks(wanted) if kind == "playbook" else _stored(QUERIES.get(kind), wanted)
-    known = {name for name, _ in found}
-    return found + [(each, "") for each in wanted.defaults.get(kind, ()) if each not in known]
+    kind = query.kind or ""
+    candidates = _playbooks(query) if kind == "playbook" else _stored(QUERIES.get(kind), query)
+    found = {name for name, _ in candidates}
+    return candidates + [(name, "") for name in query.defaults.get(kind, ()) if name not in found]
 
 
-def _stored(query: str | None, wanted: Wanted) -> list[tuple[str, str]]:
+def _stored(sql: str | None, query: Query) -> list[tuple[str, str]]:
     import sqlite3
 
     from diaken_cli import tick
 
-    if query is None:
+    if sql is None:
         return []
-    values = {"environment": wanted.values.get("environment"), "group": wanted.values.get("group")}
+    values = {"environment": query.values.get("environment"), "group": query.values.get("group")}
     try:
-        path = tick.database_path(wanted.config, os.environ)
+        path = tick.database_path(query.config, os.environ)
         quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         connection = sqlite3.connect(f"file:{quoted}?mode=ro", uri=True, timeout=0)
         try:
-            rows = connection.execute(f"{query} LIMIT {MOST}", values).fetchall()
+            rows = connection.execute(f"{sql} LIMIT {MOST}", values).fetchall()
         finally:
             connection.close()
     except (OSError, sqlite3.Error, tick.HandOver):
@@ -86,7 +86,7 @@ def _stored(query: str | None, wanted: Wanted) -> list[tuple[str, str]]:
     return [(str(name), "" if meaning is None else str(meaning)) for name, meaning in rows]
 
 
-def _playbooks(wanted: Wanted) -> list[tuple[str, str]]:
+def _playbooks(query: Query) -> list[tuple[str, str]]:
     from pathlib import Path
 
     from diaken_cli.config import load
@@ -94,8 +94,8 @@ def _playbooks(wanted: Wanted) -> list[tuple[str, str]]:
     from diaken_cli.services.ansible.catalog import list_playbooks
 
     try:
-        config = load(Path(wanted.config) if wanted.config else None, os.environ)
-        found = list_playbooks(config.playbooks.paths)
+        config = load(Path(query.config) if query.config else None, os.environ)
+        playbooks = list_playbooks(config.playbooks.paths)
     except (OSError, ConfigurationError):
         return []
-    return [(each.name, each.description or "") for each in found]
+    return [(playbook.name, playbook.description or "") for playbook in playbooks]

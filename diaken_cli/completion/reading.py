@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # typing costs as much as the rest of the answer
 FLAG = "flag"
 
 
-class Wanted:
+class Query:
     """What may come: names of a `kind`, or one of the `choices` with what they mean.
 
     `prefix` stands before it in the same word (`--group=`), `values` are the options and arguments
@@ -25,7 +25,7 @@ class Wanted:
         self.config: str | None = None
         self.defaults: dict[str, list[str]] = {}
 
-    def takes(self, kind: Any) -> Wanted:
+    def expect(self, kind: Any) -> Query:
         """A value of that kind: names, one of a list, or anything."""
         if isinstance(kind, list):
             self.choices = dict.fromkeys(kind, "")
@@ -34,30 +34,30 @@ class Wanted:
         return self
 
 
-def read(words: list[str], table: dict[str, Any]) -> Wanted:
+def read(words: list[str], table: dict[str, Any]) -> Query:
     """What may stand in the place of the last word."""
     *before, incomplete = words or [""]
-    wanted = Wanted(incomplete)
-    wanted.defaults = table["names"]
-    command, rest = _command(before, table)
+    query = Query(incomplete)
+    query.defaults = table["names"]
+    command, words_after = _command(before, table)
     if command is None:
-        wanted.choices = _commands(before, table)
+        query.choices = _commands(before, table)
         if incomplete.startswith("-"):
-            wanted.choices = {name: help_text for name, (_, help_text) in table["root"].items()}
-        return wanted
+            query.choices = {name: help_text for name, (_, help_text) in table["root"].items()}
+        return query
     options: dict[str, Any] = {**command["options"], **table["common"]}
-    pending, position, only_arguments = _walk(rest, options, command["arguments"], wanted)
+    pending, position, only_arguments = _walk(words_after, options, command["arguments"], query)
     if pending is not None:
-        return wanted.takes(pending[0])
+        return query.expect(pending[0])
     if incomplete.startswith("-") and not only_arguments:
         name, equals, value = incomplete.partition("=")
         if equals:
-            wanted.prefix, wanted.incomplete = name + equals, value
-            return wanted.takes(options.get(name, [None])[0])
-        wanted.choices = {each: help_text for each, (_, help_text) in options.items()}
-        return wanted
+            query.prefix, query.incomplete = name + equals, value
+            return query.expect(options.get(name, [None])[0])
+        query.choices = {option: help_text for option, (_, help_text) in options.items()}
+        return query
     arguments = command["arguments"]
-    return wanted.takes(arguments[position] if position < len(arguments) else None)
+    return query.expect(arguments[position] if position < len(arguments) else None)
 
 
 def _command(before: list[str], table: dict[str, Any]) -> tuple[Any, list[str]]:
@@ -82,13 +82,13 @@ def _commands(before: list[str], table: dict[str, Any]) -> dict[str, str]:
 
 
 def _walk(
-    rest: list[str], options: dict[str, Any], arguments: list[Any], wanted: Wanted
+    words: list[str], options: dict[str, Any], arguments: list[Any], query: Query
 ) -> tuple[Any, int, bool]:
     """Read the words of a command: the option that still lacks its value, and how far it got."""
     pending, position, only_arguments = None, 0, False
-    for word in rest:
+    for word in words:
         if pending is not None:
-            _keep(pending, word, wanted)
+            _keep(pending, word, query)
             pending = None
         elif word == "--" and not only_arguments:
             only_arguments = True
@@ -99,18 +99,18 @@ def _walk(
                 continue
             pending = (option[0], name)
             if equals:
-                _keep(pending, value, wanted)
+                _keep(pending, value, query)
                 pending = None
         else:
             if position < len(arguments) and isinstance(arguments[position], str):
-                wanted.values.setdefault(arguments[position], word)
+                query.values.setdefault(arguments[position], word)
             position += 1
     return pending, position, only_arguments
 
 
-def _keep(option: tuple[Any, str], value: str, wanted: Wanted) -> None:
+def _keep(option: tuple[Any, str], value: str, query: Query) -> None:
     kind, name = option
     if name == "--config":
-        wanted.config = value
+        query.config = value
     elif isinstance(kind, str):
-        wanted.values[kind] = value
+        query.values[kind] = value
