@@ -39,8 +39,8 @@ NO_ROWID = {"sqlite_with_rowid": False}
 
 def _words(kind: type[StrEnum]) -> Any:
     # Without values_callable SQLAlchemy stores the *name*, and raw SQL on 'pending' never matches.
-    words = Enum(kind, values_callable=lambda each: [w.value for w in each], native_enum=False)
-    return Field(sa_column=Column(words, nullable=False))
+    values = Enum(kind, values_callable=lambda enum: [e.value for e in enum], native_enum=False)
+    return Field(sa_column=Column(values, nullable=False))
 
 
 def _json(server_default: str | None = None) -> Any:
@@ -390,7 +390,7 @@ class Missed(SQLModel, table=True):
 
 
 class Notice(SQLModel, table=True):
-    """A lasting error that was told: once, then once a day."""
+    """A lasting error that was reported: once, then once a day."""
 
     __tablename__ = "notice"
 

@@ -69,10 +69,10 @@ def option(
     return Option(written, kind, takes, help, panel, configurable).as_field(default)
 
 
-def nearest_key(name: str, known: Iterable[str]) -> str:
+def nearest_key(name: str, keys: Iterable[str]) -> str:
     """The key that is most like a wrong one, or what there is: the end of a sentence."""
-    near = nearest_names(name, known, most=1)
-    return f"; did you mean {near}?" if near else f"; there are: {', '.join(known)}"
+    near = nearest_names(name, keys, most=1)
+    return f"; did you mean {near}?" if near else f"; there are: {', '.join(keys)}"
 
 
 def options_of(shape: type) -> dict[str, Option]:
@@ -117,8 +117,8 @@ def parse(
         return text if isinstance(text, bool) else kind.parse(kinds.check_utf8(text), place)
 
     emptied = {name: None for name in may_be_empty if typed.get(name) == ""}
-    rest = {name: text for name, text in typed.items() if name not in emptied}
-    values, mistakes = _values(rest, declared, make)
+    remaining = {name: text for name, text in typed.items() if name not in emptied}
+    values, mistakes = _values(remaining, declared, make)
     return values | emptied, mistakes
 
 
@@ -130,7 +130,7 @@ def read(
 
 
 def _values(
-    raw: Mapping[str, Any], declared: Mapping[str, Option], make: Callable[[Kind, Any], Any]
+    raw: Mapping[str, Any], declared: Mapping[str, Option], parse_value: Callable[[Kind, Any], Any]
 ) -> tuple[dict[str, Any], list[Mistake]]:
     values: dict[str, Any] = {}
     mistakes = [
@@ -140,14 +140,14 @@ def _values(
     ]
     for name, option in declared.items():
         value = raw.get(name)
-        one = option.kind.one if isinstance(value, tuple | list) else None
-        made = []
-        for part in value or () if one else [value] if value is not None else []:
+        item_kind = option.kind.one if isinstance(value, tuple | list) else None
+        parsed = []
+        for part in value or () if item_kind else [value] if value is not None else []:
             try:
-                made.append(make(one or option.kind, part))
+                parsed.append(parse_value(item_kind or option.kind, part))
             except ValueError as fault:
                 shown = str(part).encode(errors="replace").decode()
                 mistakes.append(Mistake(option.name, shown, str(fault)))
-        if made:
-            values[name] = option.kind.joined(made) if one else made[0]
+        if parsed:
+            values[name] = option.kind.joined(parsed) if item_kind else parsed[0]
     return values, mistakes

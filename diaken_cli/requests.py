@@ -1,4 +1,4 @@
-"""What may be said of a host and of a VM to deploy: each option of it is declared here, once.
+"""The options of a host and of a VM to deploy; each is declared here, once.
 
 The commands take it from here, `[deploy]` of the config file its keys, and both check it alike.
 """
@@ -93,12 +93,12 @@ class HostChanges(HostOptions):
 # ── a VM to deploy ───────────────────────────────────────────────────────────────────────────
 
 
-def _placed(written: str, help_text: str | None = None) -> Any:
+def _place_option(written: str, help_text: str | None = None) -> Any:
     """An option for a place in vCenter's inventory."""
     return option(written, kinds.LINE, help=help_text, default=None, panel=WHERE, configurable=True)
 
 
-def _timed(written: str, seconds: int, help_text: str | None = None) -> Any:
+def _timeout_option(written: str, seconds: int, help_text: str | None = None) -> Any:
     """An option for the longest time of a step."""
     return option(
         *(written, kinds.DURATION, "DURATION", help_text),
@@ -130,12 +130,12 @@ class DeployRequest:
         configurable=True,
     ).as_field()
     template: str = option("--template", kinds.LINE, help="What to clone.", configurable=True)
-    datacenter: str | None = _placed("--datacenter")
-    cluster: str | None = _placed("--cluster")
-    resource_pool: str | None = _placed("--resource-pool")
-    datastore: str | None = _placed("--datastore")
-    folder: str | None = _placed("--folder")
-    network: str | None = _placed("--network", "The portgroup.")
+    datacenter: str | None = _place_option("--datacenter")
+    cluster: str | None = _place_option("--cluster")
+    resource_pool: str | None = _place_option("--resource-pool")
+    datastore: str | None = _place_option("--datastore")
+    folder: str | None = _place_option("--folder")
+    network: str | None = _place_option("--network", "The portgroup.")
     gateway: str | None = option(
         "--gateway", kinds.ADDRESS, "ADDRESS", default=None, configurable=True
     )
@@ -199,9 +199,9 @@ class DeployRequest:
         default=True,
         panel=SAFETY,
     )
-    clone_timeout: int = _timed("--clone-timeout", 1800)
-    ip_timeout: int = _timed("--ip-timeout", 600, "For the VM to report its address.")
-    ssh_timeout: int = _timed("--ssh-timeout", 300)
+    clone_timeout: int = _timeout_option("--clone-timeout", 1800)
+    ip_timeout: int = _timeout_option("--ip-timeout", 600, "For the VM to report its address.")
+    ssh_timeout: int = _timeout_option("--ssh-timeout", 300)
     keep_on_failure: bool = option(
         *("--keep-on-failure", kinds.FLAG),
         help="Do not undo what was done.",

@@ -47,7 +47,7 @@ class Signals:
         self._raise_received()
 
     def stop_raising(self) -> None:
-        """Only note them: what is to be said is being said."""
+        """Only note signals from now on: the output of the command is being printed."""
         self._raising = False
 
     def hand_to(self, receive: "Callable[[int], None] | None") -> "Callable[[int], None] | None":

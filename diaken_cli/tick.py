@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SCHEMA = 8  # the schema, by `PRAGMA user_version`, that the question below is put to
 SYSTEM_FILE = "/etc/diaken/config.toml"
 ROOT_DATABASE = "/var/lib/diaken/diaken.db"
-TOLD = "told.json"  # see actions/notice_file.py
+NOTICE_FILE = "told.json"  # see actions/notice_file.py
 
 ANYTHING_TO_DO = """
 SELECT EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'running')
@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> int | None:
     """The exit status of `scheduler tick` where nothing is to be done; None: the app has to run."""
     try:
         as_json, config = _parse_options(arguments)
-        if os.path.exists(os.path.join(os.path.dirname(_usual_database(os.environ)), TOLD)):
+        folder = os.path.dirname(_usual_database(os.environ))
+        if os.path.exists(os.path.join(folder, NOTICE_FILE)):
             return None  # an error that was reported may be over, which the app reports as well
         file, database = _locate(config, os.environ)
         if (file and _is_newer(file, f"{database}.tick")) or _anything_to_do(database):
@@ -78,7 +79,7 @@ def _anything_to_do(database: str) -> bool:
     try:
         if os.stat(database).st_uid != os.geteuid():
             raise HandOver
-        _expect_closed(os.stat(os.path.dirname(database)))
+        _require_private(os.stat(os.path.dirname(database)))
         _touch(f"{database}.tick")
         connection = sqlite3.connect(f"file:{quoted}?mode=ro", uri=True)
         try:
@@ -119,14 +120,14 @@ def _is_newer(file: str, mark: str) -> bool:
     """Whether the config file changed since the last tick: then the app has to check all of it."""
     try:
         status = os.stat(file)
-        _expect_closed(status)
+        _require_private(status)
         return max(status.st_mtime_ns, status.st_ctime_ns) >= os.stat(mark).st_mtime_ns
     except OSError:
         raise HandOver from None
 
 
-def _expect_closed(status: os.stat_result) -> None:
-    """Raise HandOver where another account may change the file: the app looks closer."""
+def _require_private(status: os.stat_result) -> None:
+    """Raise HandOver where another account may change the file: the app checks it in full."""
     ours = status.st_uid in (os.geteuid(), 0)
     group = status.st_gid == os.getegid()
     if not ours or status.st_mode & 0o002 or (status.st_mode & 0o020 and not group):
@@ -170,17 +171,17 @@ def _usual_database(environ: "Mapping[str, str]") -> str:
 
 def _read_config(config: str | None, environ: "Mapping[str, str]") -> tuple[str, str]:
     """The config file that is in use, and its text; both empty where there is none."""
-    named = config or environ.get("DIAKEN_CONFIG")
+    explicit_file = config or environ.get("DIAKEN_CONFIG")
     own = _base(environ, "XDG_CONFIG_HOME", ".config")
     usual = [os.path.join(own, "diaken/config.toml"), SYSTEM_FILE]
-    for path in [os.path.abspath(named)] if named else usual:
+    for path in [os.path.abspath(explicit_file)] if explicit_file else usual:
         try:
             return path, files.read(path, bounds.CONFIG_FILE).decode()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, UnicodeDecodeError):
             raise HandOver from None
-    if named:
+    if explicit_file:
         raise HandOver
     return "", ""
 

@@ -192,7 +192,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the user said about a playbook run; None or empty means "not said".
+    """The options of a playbook run; None or empty means "not given".
 
     `extra_vars` holds `K=V` and `@FILE` as given: a file is read when it is needed.
     `timeout` is in seconds.
@@ -219,9 +219,9 @@ def to_stored(value: "DataclassInstance") -> dict[str, Any]:
     """A JSON column's form of a value: only what differs from its default, and a version."""
     stored: dict[str, Any] = {"v": 1}
     for field in fields(value):
-        given = getattr(value, field.name)
-        if given != field.default and given not in ({}, ()):
-            stored[field.name] = list(given) if isinstance(given, tuple) else given
+        content = getattr(value, field.name)
+        if content != field.default and content not in ({}, ()):
+            stored[field.name] = list(content) if isinstance(content, tuple) else content
     return stored
 
 

@@ -70,11 +70,11 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
         except OSError as fault:
             raise _unreadable(path, fault) from fault
         return path
-    named = named_file(explicit, environ)
-    if named is not None:
+    explicit_file = named_file(explicit, environ)
+    if explicit_file is not None:
         raise ConfigurationError(
-            f"the config file {named} does not exist",
-            hint=f"Write one with: diaken config init --path {named}",
+            f"the config file {explicit_file} does not exist",
+            hint=f"Write one with: diaken config init --path {explicit_file}",
         )
     return None
 
@@ -181,13 +181,13 @@ class _File(_Reading):
                 self.table(where, "deploy", table, self.environments.setdefault(name, {}))
 
     def table(self, where: str, section: str, table: Document, into: dict[str, Any]) -> None:
-        known = kinds(section)
+        kind_of = kinds(section)
         for key, value in table.items():
-            if key in known:
-                read = partial(known[key].read, value, self.place)
+            if key in kind_of:
+                read = partial(kind_of[key].read, value, self.place)
                 self.keep(f"{self.path}: [{where}] {key}", into, key, read)
             else:
-                self.refuse(f"[{where}] has no key {key}{nearest_key(key, known)}")
+                self.refuse(f"[{where}] has no key {key}{nearest_key(key, kind_of)}")
 
     def is_table(self, where: str, value: Any) -> bool:
         if not isinstance(value, dict):
@@ -206,14 +206,15 @@ class _Environment(_Reading):
         self.environ = environ
 
     def read(self) -> None:
-        known = dict(_variables())
-        for name, (section, key, kind) in known.items():
+        variables = dict(_variables())
+        prefixes = tuple(variable_name(section, "") for section in SECTIONS)
+        for name, (section, key, kind) in variables.items():
             if text := self.environ.get(name):
                 self.keep(name, self.values[section], key, partial(kind.parse, text, self.place))
         for name in self.environ:
             # Its value is not shown: it may be somebody's password.
-            if name not in known and name.startswith(tuple(variable_name(s, "") for s in SECTIONS)):
-                self.mistakes.append(f"{name}: there is no such key{nearest_key(name, known)}")
+            if name not in variables and name.startswith(prefixes):
+                self.mistakes.append(f"{name}: there is no such key{nearest_key(name, variables)}")
 
 
 def _variables() -> Iterator[tuple[str, tuple[str, str, Kind]]]:

@@ -28,8 +28,8 @@ def usual_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 def searched(explicit: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Where a config file is looked for; the first that exists is read, and no other."""
-    named = named_file(explicit, environ)
-    return usual_files(environ) if named is None else (named,)
+    explicit_file = named_file(explicit, environ)
+    return usual_files(environ) if explicit_file is None else (explicit_file,)
 
 
 def default_database(environ: Mapping[str, str]) -> Path:
