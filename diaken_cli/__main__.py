@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def run(arguments: list[str], signals: "Signals | None" = None) -> int:
-    """Carry out one call; whatever goes wrong is said once, and gives the exit status.
+    """Carry out one call; whatever goes wrong is printed once, and gives the exit status.
 
     Without `signals` those of this process are left alone.
     """
@@ -54,7 +54,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     import typer
 
     from diaken_cli.errors import Canceled, DiakenError, unexpected
-    from diaken_cli.render.output import json_written, perhaps_unheard
+    from diaken_cli.render.output import ignore_broken_pipe, json_written
     from diaken_cli.signals import Signals
     from diaken_cli.stop import Stop
 
@@ -68,7 +68,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
         try:
             signals.start_raising()
             status = _invoke(arguments, Stop(signals))
-            with perhaps_unheard(sys.stdout):
+            with ignore_broken_pipe(sys.stdout):
                 pass  # what was printed is flushed
         finally:
             signals.stop_raising()
@@ -78,7 +78,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
         return _failed(_usage(fault), arguments)
     except DiakenError as error:
         return _failed(error, arguments)
-    except BrokenPipeError:  # `diaken … | head`: nothing more can be said to it
+    except BrokenPipeError:  # `diaken … | head`: nobody reads any more
         return 0
     except KeyboardInterrupt as fault:
         written = json_written()
@@ -106,8 +106,8 @@ def _invoke(arguments: list[str], stop: "Stop") -> int:
             "diaken", [*arguments], color=False if plain else None, obj=stop
         ) as context:
             command.invoke(context)
-    except typer.Exit as left:
-        return int(left.exit_code)
+    except typer.Exit as exit_:
+        return int(exit_.exit_code)
     except EOFError:  # at a question
         raise typer.Abort from None
     return 0
@@ -206,9 +206,9 @@ def _output(arguments: list[str]) -> "Output":
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     chosen = Format.TEXT
     for option, value in zip_longest(options, options[1:], fillvalue=""):
-        said = value if option == "--output" else option.removeprefix("--output=")
-        if said in tuple(Format):
-            chosen = Format(said)
+        name = value if option == "--output" else option.removeprefix("--output=")
+        if name in tuple(Format):
+            chosen = Format(name)
     if "--json" in options:
         chosen = Format.JSON
     return Output(chosen, no_color="--no-color" in options)

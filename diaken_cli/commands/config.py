@@ -69,7 +69,7 @@ def init(
     if not force:
         check_is_free(target)
     with asking(call) as ask:
-        database = _asked_database(ask, database)
+        database = _ask_database(ask, database)
         ssh_user = ask.optional("--ssh-user", ssh_user, "SSH user", check_account, empty="your own")
         ssh_key = ask.optional(
             "--ssh-key",
@@ -88,7 +88,7 @@ def init(
             call.output.warn(f"{named[0]} is set, and goes before the file: {named[1]}")
 
 
-def _asked_database(ask: Questions, given: str | None) -> str | None:
+def _ask_database(ask: Questions, given: str | None) -> str | None:
     """The database by a question; what the environment names is offered for the file, too."""
     from diaken_cli.actions.configuring import (
         database_of_environment,

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from diaken_cli.actions.notice_file import NoticeFile
 
 
-def a_person_reads() -> bool:
+def stderr_is_terminal() -> bool:
     """Whether messages go to a terminal."""
     return sys.stderr.isatty()
 
 
 @contextmanager
-def remembering(call: Call) -> "Iterator[NoticeFile]":
+def reporting_once(call: Call) -> "Iterator[NoticeFile]":
     """What is wrong with the config or the database is remembered beside the default one.
 
     A database is never made here: without one nothing is due, and what was scheduled is elsewhere.
@@ -47,7 +47,7 @@ def remembering(call: Call) -> "Iterator[NoticeFile]":
 
 def end_with(call: Call, error: DiakenError, *, told_now: bool) -> None:
     """End the call with this error: for a mail in one line, or in silence where it was told."""
-    if a_person_reads():
+    if stderr_is_terminal():
         raise error
     if told_now:
         hint = f". {error.hint}" if error.hint else ""

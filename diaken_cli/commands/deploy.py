@@ -53,9 +53,14 @@ def vm(
     """
     from diaken_cli.actions.deploy.flow import deploy
     from diaken_cli.actions.deploy.planning import plan
-    from diaken_cli.commands.deploy_questions import Interview, all_but, ask_to_begin, drafted
+    from diaken_cli.commands.deploy_questions import (
+        Interview,
+        ask_to_begin,
+        drafted,
+        without_repeated_warnings,
+    )
     from diaken_cli.render.deploy_plan import plan_as_json, print_plan, ssh_command
-    from diaken_cli.render.output import Format, perhaps_unheard
+    from diaken_cli.render.output import Format, ignore_broken_pipe
 
     with asking(call) as ask:
         options = Interview(call, ask, reuse_existing=reuse_existing).complete(options)
@@ -68,9 +73,9 @@ def vm(
         if ask.asked and not yes and draft.existing is None:
             warned = ask_to_begin(call, draft)
         with call.running() as show:
-            deploy(draft, call.context, all_but(warned, show), call.output.warn)
+            deploy(draft, call.context, without_repeated_warnings(warned, show), call.output.warn)
         if draft.request is not None and call.output.format is Format.TEXT:
-            with perhaps_unheard(sys.stderr):
+            with ignore_broken_pipe(sys.stderr):
                 call.output.say(f"Log in: {ssh_command(draft.request, call.config.ssh)}")
 
 

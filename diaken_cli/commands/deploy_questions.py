@@ -269,7 +269,7 @@ def _whether_to_begin(request: "DeployRequest") -> str:
     return f"Deploy {request.name} ({request.ip}) {where}?"
 
 
-def all_but(warned: set[str], show: "Emit") -> "Emit":
+def without_repeated_warnings(warned: set[str], show: "Emit") -> "Emit":
     """Show all events but the warnings that were shown already."""
     from diaken_cli.events import Warned
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from diaken_cli.render.output import perhaps_unheard
+from diaken_cli.render.output import ignore_broken_pipe
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 EDITLINE = ("bind ^I rl_complete",)
@@ -72,7 +72,7 @@ def read_line(
     bring back, the newest last. Raises EOFError (Ctrl-D), KeyboardInterrupt, and ValueError for
     bytes that are no text.
     """
-    with perhaps_unheard(sys.stdout):
+    with ignore_broken_pipe(sys.stdout):
         pass  # what was printed before is flushed
     sys.stderr.flush()
     editor = _editor()

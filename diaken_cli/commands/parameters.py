@@ -104,7 +104,7 @@ def as_written(parameter: inspect.Parameter) -> str:
     return str(info.default)  # in Annotated the first name stands there
 
 
-def refuse_what_is_no_text(values: Mapping[str, Any], written: Mapping[str, str]) -> None:
+def refuse_invalid_utf8(values: Mapping[str, Any], written: Mapping[str, str]) -> None:
     """Refuse bytes that are not UTF-8: no name has them, and SQLite and JSON can't hold them."""
     mistakes = []
     for name, value in values.items():

@@ -35,7 +35,7 @@ Playbook = Annotated[
 
 
 @dataclass(frozen=True)
-class RunNow:
+class StartOptions:
     """What may be said of a run that begins now."""
 
     retry_failed: Annotated[
@@ -59,7 +59,7 @@ class RunNow:
 @command(app)
 def host(
     call: Call,
-    now: RunNow,
+    now: StartOptions,
     options: PlaybookOptions,
     name: Annotated[str | None, typer.Argument(metavar="HOST")] = None,
     playbook: Playbook = None,
@@ -77,14 +77,14 @@ def host(
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
         target = _Target(TargetType.HOST, name, environment)
         if asked and name and playbook and now.retry_failed is None:
-            options = _asked_for_snapshot(call, ask, target, options)
+            options = _ask_snapshot(call, ask, target, options)
         _run(call, target, playbook, now, options)
 
 
 @command(app, name="group")
 def on_group(
     call: Call,
-    now: RunNow,
+    now: StartOptions,
     options: PlaybookOptions,
     name: Annotated[str | None, typer.Argument(metavar="GROUP")] = None,
     playbook: Playbook = None,
@@ -106,14 +106,14 @@ def on_group(
             note_environment(call, ask, name)
         target = _Target(TargetType.GROUP, name, environment)
         if asked and name and playbook and now.retry_failed is None:
-            options = _asked_for_snapshot(call, ask, target, options)
+            options = _ask_snapshot(call, ask, target, options)
         _run(call, target, playbook, now, options)
 
 
 @command(app, name="environment")
 def on_environment(
     call: Call,
-    now: RunNow,
+    now: StartOptions,
     options: PlaybookOptions,
     name: Annotated[str | None, typer.Argument(metavar="ENVIRONMENT")] = None,
     playbook: Playbook = None,
@@ -132,7 +132,7 @@ def on_environment(
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
         target = _Target(TargetType.ENVIRONMENT, name, name)
         if asked and name and playbook and now.retry_failed is None:
-            options = _asked_for_snapshot(call, ask, target, options)
+            options = _ask_snapshot(call, ask, target, options)
         _run(call, target, playbook, now, options)
 
 
@@ -153,7 +153,7 @@ class _Target:
         return self.type is TargetType.ENVIRONMENT or self.name in host.groups
 
 
-def _asked_for_snapshot(
+def _ask_snapshot(
     call: Call, ask: Questions, target: _Target, options: PlaybookOptions
 ) -> PlaybookOptions:
     """With a snapshot, where a person who is asked for more wants one."""
@@ -167,7 +167,7 @@ def _run(
     call: Call,
     target: _Target,
     playbook: str | None,
-    now: RunNow,
+    now: StartOptions,
     options: PlaybookOptions,
 ) -> None:
     from diaken_cli.actions.run.flow import check, plan, run

@@ -28,9 +28,9 @@ def tick(call: Call) -> None:
     """
     from diaken_cli.actions.schedules.ticking import tick as carry_out
     from diaken_cli.caller import now
-    from diaken_cli.commands.cron import remembering
+    from diaken_cli.commands.cron import reporting_once
 
-    with remembering(call) as notice_file:
+    with reporting_once(call) as notice_file:
         call.store.beside("tick").touch(mode=0o600)
         ticked = carry_out(call.context, lambda each: _tell(call, each), call.output.warn)
         _show(call, ticked)

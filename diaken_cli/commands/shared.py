@@ -25,7 +25,7 @@ from diaken_cli.commands.parameters import (
     of_dataclass,
     option_names,
     option_set,
-    refuse_what_is_no_text,
+    refuse_invalid_utf8,
 )
 from diaken_cli.errors import (
     Canceled,
@@ -38,7 +38,7 @@ from diaken_cli.errors import (
     UsageError,
     unexpected,
 )
-from diaken_cli.render.output import Format, Output, perhaps_unheard
+from diaken_cli.render.output import Format, Output, ignore_broken_pipe
 from diaken_cli.text import escape_control
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Call:
             ) from None
         if status is None and error is not None:
             raise error  # it was withdrawn, and nobody reads what is shown
-        with perhaps_unheard(sys.stderr):
+        with ignore_broken_pipe(sys.stderr):
             for detail in ended:
                 view.say_what_next(detail, error)
         if error is not None:
@@ -172,7 +172,7 @@ class Call:
         detail = self.store.history.find(run)
         if detail is None:
             return None
-        with perhaps_unheard(sys.stdout):
+        with ignore_broken_pipe(sys.stdout):
             show(detail)
         return detail.run.status
 
@@ -291,7 +291,7 @@ def command(
         written = {parameter.name: as_written(parameter) for parameter in parameters}
 
         def call(context: typer.Context, **values: Any) -> None:
-            refuse_what_is_no_text(values, written)
+            refuse_invalid_utf8(values, written)
             built = {
                 name: options.build(
                     {

@@ -115,7 +115,7 @@ def prune(
     from diaken_cli.actions.snapshots.prune import prune as remove_old
     from diaken_cli.actions.validate import Reader
     from diaken_cli.caller import now
-    from diaken_cli.commands.cron import a_person_reads, end_with, remembering
+    from diaken_cli.commands.cron import end_with, reporting_once, stderr_is_terminal
     from diaken_cli.render.snapshots import PRUNED, prune_summary
     from diaken_cli.store.engine import require as require_database
 
@@ -126,9 +126,9 @@ def prune(
     reader.check()
     if dry_run:  # like prune itself, it never makes a database
         require_database(call.config.database.path)
-    with nullcontext() if dry_run else remembering(call):
+    with nullcontext() if dry_run else reporting_once(call):
         context = call.context
-    people = call.output.format is Format.TEXT and (dry_run or a_person_reads())
+    people = call.output.format is Format.TEXT and (dry_run or stderr_is_terminal())
     try:
         rows = remove_old(
             context,
@@ -150,7 +150,7 @@ def prune(
     if dry_run:  # it notes nothing: what cron is to tell is told by cron
         lines = [snapshot_rows.failure_line(row) for row in rows if snapshot_rows.failed(row)]
     else:
-        lines = snapshot_rows.notify(call.store, rows, now(), always=a_person_reads())
+        lines = snapshot_rows.notify(call.store, rows, now(), always=stderr_is_terminal())
     for line in lines:
         call.output.warn(line)
     if people and rows:

@@ -303,11 +303,11 @@ def _asked(
             place, label, parse = ways[way]
             answers[place] = ask.text(option_name(place), None, label, parse)
     if ask.asked and options.ca_file is None and options.insecure is None:
-        answers |= _asked_of_tls(ask)
+        answers |= _ask_tls(ask)
     return name, replace(options, **answers)
 
 
-def _asked_of_tls(ask: Questions) -> dict[str, Any]:
+def _ask_tls(ask: Questions) -> dict[str, Any]:
     """How the certificate is verified; whoever just presses Enter leaves that to this machine."""
     from diaken_cli.actions import validate
 

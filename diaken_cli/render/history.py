@@ -1,4 +1,4 @@
-"""Runs that are looked back at: a list, one with its timeline, and what Ansible said."""
+"""Runs of the history: a list, one run with its timeline, and what Ansible printed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,8 +12,8 @@ from diaken_cli.events import TaskFinished
 from diaken_cli.render.cells import hanging
 from diaken_cli.render.jsonl import finished_as_json
 from diaken_cli.render.marks import mark, one_line, speaks_unicode
-from diaken_cli.render.output import Format, Output, print_json, print_json_line, utc, what_ended
-from diaken_cli.render.phrases import act, seconds
+from diaken_cli.render.output import Format, Output, ending_text, print_json, print_json_line, utc
+from diaken_cli.render.phrases import action_of, seconds
 from diaken_cli.render.results import readable
 from diaken_cli.render.runs import run_as_json, run_as_row, title_of
 from diaken_cli.render.summary import (
@@ -45,7 +45,7 @@ MOST_HOSTS = 20  # with a row in the timeline
 def columns(console: "Console", runs: Iterable[Shape]) -> Mapping[str, Any]:
     """The columns of `history list`; that of snapshots only where one of the runs lacks some."""
     lacking = any(run["without_snapshot"] for run in runs)
-    found: dict[str, Any] = {
+    all_columns: dict[str, Any] = {
         "RUN": "id",
         "STARTED": lambda run: f"{_moment(run['started_at']).astimezone():%Y-%m-%d %H:%M}",
         "WHAT": "what",
@@ -57,26 +57,26 @@ def columns(console: "Console", runs: Iterable[Shape]) -> Mapping[str, Any]:
         "TOOK": _took,
         "BY": lambda run: f"task {run['task']}" if run["task"] else run["user"],
     }
-    return {name: each for name, each in found.items() if lacking or name != "SNAPSHOTS"}
+    return {name: source for name, source in all_columns.items() if lacking or name != "SNAPSHOTS"}
 
 
 def run_as_text_row(record: RunRecord) -> Shape:
-    """A run as a list for people has it: `what` says which act it was, and whether a check.
+    """A run as a row of `history list` in text: `what` is its action, and whether a check.
 
-    `with_snapshot` counts its hosts of which a snapshot was taken; it is None where none was to be.
+    `with_snapshot` is the number of hosts with a snapshot; None where none was requested.
     """
-    what = act(record.kind, record.playbook, record.request)
-    return run_as_row(record) | {"what": what, "with_snapshot": record.with_snapshot}
+    action = action_of(record.kind, record.playbook, record.request)
+    return run_as_row(record) | {"what": action, "with_snapshot": record.with_snapshot}
 
 
-def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[OutputLine]) -> None:
+def show_run(output: Output, detail: RunDetail, run: Shape, results: Sequence[OutputLine]) -> None:
     """Print a run with its steps on a timeline, its hosts, its snapshots and what it left."""
     console = output.out
     console.print(headline(run, title_of(detail.run), console))
     console.print(fields(_about(detail, run), {}), crop=False)
     if run["steps"]:
         console.print()
-        console.print(timeline_table(run, said, console), crop=False)
+        console.print(timeline_table(run, results, console), crop=False)
     if run["hosts"]:
         console.print()
         console.print(hosts_table(run, console), crop=False)
@@ -86,21 +86,21 @@ def show_run(output: Output, detail: RunDetail, run: Shape, said: Sequence[Outpu
         console.print(_snapshots(detail, console), crop=False)
     if run["error"] and run["error"]["code"] != HOSTS_FAILED:
         console.print()
-        why = run["error"]["message"].splitlines()
-        console.print(what_ended(why, canceled=run["error"]["code"] == Canceled.code))
+        reasons = run["error"]["message"].splitlines()
+        console.print(ending_text(reasons, canceled=run["error"]["code"] == Canceled.code))
         if run["error"]["code"] == NO_SNAPSHOT and run["error"]["hint"]:  # holds later, too
             output.say(run["error"]["hint"])
     for line in what_next(run):
         output.say(line)
 
 
-def timeline_table(run: Shape, said: Sequence[OutputLine], console: "Console") -> Any:
+def timeline_table(run: Shape, results: Sequence[OutputLine], console: "Console") -> Any:
     """A row a step, then a row a host, with bars of when something went on in the whole time.
 
     Of many hosts the first are shown, those that did not succeed before the others; none where
     Ansible ran on none.
     """
-    timeline = build_timeline(run, said)
+    timeline = build_timeline(run, results)
     hosts = timeline.hosts if any(host.bars for host in timeline.hosts) else ()
     width = BAR_WHERE_NARROW if console.width < NARROW else BAR
     details = {step["name"]: detail_of(run, step) for step in run["steps"]}
@@ -152,25 +152,25 @@ def line_as_json(line: OutputLine) -> dict[str, Any]:
 
 
 def show_output(
-    output: Output, said: list[OutputLine], detail: RunDetail, host: str | None
+    output: Output, results: list[OutputLine], detail: RunDetail, host: str | None
 ) -> None:
-    """Print what Ansible said of a host, or of all: to be read, an array, or an object a line.
+    """Print Ansible's results on one host or all: as text, as an array, or an object a line.
 
-    Who reads is told the tasks too that have no result, as the run was ended in them.
+    As text it also lists the tasks without a result, in which the run was ended.
     """
     match output.format:
         case Format.TEXT:
             transcript = Transcript()
-            _print_lines(output, transcript.lines(said))
+            _print_lines(output, transcript.lines(results))
             unfinished = list(transcript.without_result(detail, host))
             _print_lines(output, unfinished)
-            if not said and not unfinished:
+            if not results and not unfinished:
                 output.say("Ansible has said nothing in this run")
         case Format.JSON:
-            print_json([line_as_json(each) for each in said])
+            print_json([line_as_json(result) for result in results])
         case Format.JSONL:
-            for each in said:
-                print_json_line(line_as_json(each))
+            for result in results:
+                print_json_line(line_as_json(result))
 
 
 def show_followed(
@@ -189,47 +189,47 @@ def show_followed(
             case Format.JSON:
                 everything += batch
             case Format.JSONL:
-                for each in batch:
-                    print_json_line({"type": TaskFinished.type} | line_as_json(each))
+                for result in batch:
+                    print_json_line({"type": TaskFinished.type} | line_as_json(result))
     match output.format:
         case Format.TEXT:
             detail = ended()
             _print_lines(output, transcript.without_result(detail, host))
             output.say(f"run {detail.run.id} has ended: {detail.run.status}")
         case Format.JSON:
-            print_json([line_as_json(each) for each in everything])
+            print_json([line_as_json(result) for result in everything])
         case Format.JSONL:
             print_json_line(finished_as_json(run_as_json(ended())))
 
 
 class Transcript:
-    """What Ansible said: a heading where a play or a task begins, then the results of the hosts."""
+    """Ansible's results as text: a heading for each play and task, then the hosts' results."""
 
     def __init__(self) -> None:
         self._play: tuple[str, str] | None = None
         self._task: str | None = None
-        self._heard: set[tuple[str, str]] = set()
+        self._shown: set[tuple[str, str]] = set()
 
-    def lines(self, said: Iterable[OutputLine]) -> Iterator[Text]:
-        """The lines of some results, harmless for a terminal."""
-        for each in said:
-            self._heard.add((each.host, each.task))
-            if self._play != (each.playbook, each.play):
-                self._play, self._task = (each.playbook, each.play), None
-                yield Text(f"PLAY {one_line(each.play)} ({one_line(each.playbook)})", style="bold")
-            yield from self._heading(each.task)
-            text = each.text or f"{each.result}: [{each.host}]"
-            yield Text(escape_control(readable(text)), style=mark(each.result).style)
+    def lines(self, results: Iterable[OutputLine]) -> Iterator[Text]:
+        """The lines of some results, with control characters escaped for a terminal."""
+        for result in results:
+            self._shown.add((result.host, result.task))
+            if self._play != (result.playbook, result.play):
+                self._play, self._task = (result.playbook, result.play), None
+                heading = f"PLAY {one_line(result.play)} ({one_line(result.playbook)})"
+                yield Text(heading, style="bold")
+            yield from self._heading(result.task)
+            text = result.text or f"{result.result}: [{result.host}]"
+            yield Text(escape_control(readable(text)), style=mark(result.result).style)
 
     def without_result(self, detail: RunDetail, host: str | None) -> Iterator[Text]:
         """The lines of the tasks that this host, or each one, was in when the run was ended."""
-        for each in detail.hosts:
-            task = each.failed_task
-            if host in (None, each.host) and task and (each.host, task) not in self._heard:
+        for result in detail.hosts:
+            task = result.failed_task
+            if host in (None, result.host) and task and (result.host, task) not in self._shown:
                 yield from self._heading(task)
-                yield Text(
-                    escape_control(f"[{each.host}]: {each.message}"), style=mark(each.status).style
-                )
+                text = escape_control(f"[{result.host}]: {result.message}")
+                yield Text(text, style=mark(result.status).style)
 
     def _heading(self, task: str) -> Iterator[Text]:
         if self._task != task:
@@ -246,21 +246,23 @@ def _print_lines(output: Output, lines: Iterable[Text]) -> None:
 
 def _about(detail: RunDetail, run: Shape) -> dict[str, Any]:
     """The fields of a run that people look for; those without a value are left out."""
-    asked = {key: value for key, value in detail.run.request.items() if key != "v"}
-    said = {
+    requested = {key: value for key, value in detail.run.request.items() if key != "v"}
+    about = {
         "what": title_of(detail.run),
         "environment": run["environment"],
         "started": _local(run["started_at"]),
         "finished": _local(run["finished_at"]),
         "by": f"{run['user']}, {run['trigger']}",
         "task": run["task"],
-        "asked for": {key.replace("_", "-"): _asked(key, each) for key, each in asked.items()},
+        "asked for": {
+            key.replace("_", "-"): _format_requested(key, value) for key, value in requested.items()
+        },
     }
-    return {label: value for label, value in said.items() if value}
+    return {label: value for label, value in about.items() if value}
 
 
-def _asked(key: str, value: Any) -> Any:
-    """What was asked for, as a person would have written it."""
+def _format_requested(key: str, value: Any) -> Any:
+    """A requested value, as it would be typed."""
     if isinstance(value, int) and key in ("memory", "disk"):
         return format_size(value)
     if isinstance(value, int) and key.endswith("timeout"):
@@ -270,14 +272,15 @@ def _asked(key: str, value: Any) -> Any:
 
 def _snapshots(detail: RunDetail, console: "Console") -> Any:
     shapes = [vars(snapshot) for snapshot in detail.snapshots]
-    rows: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "SNAPSHOT OF": "host",
-        "STATUS": lambda each: marked(each["status"], each["status"], console),
+        "STATUS": lambda snapshot: marked(snapshot["status"], snapshot["status"], console),
         "NAME": "name",
         "ID": "id",
-        "ERROR": lambda each: one_line(each["error"] or ""),
+        "ERROR": lambda snapshot: one_line(snapshot["error"] or ""),
     }
-    return table(shapes, rows, spare=("ERROR",) if not any(s["error"] for s in shapes) else ())
+    has_error = any(snapshot["error"] for snapshot in shapes)
+    return table(shapes, columns, spare=() if has_error else ("ERROR",))
 
 
 def _counted(run: Shape) -> str | None:
@@ -289,12 +292,12 @@ def _counted(run: Shape) -> str | None:
 
 
 def _snapshots_of(run: Shape) -> Text | None:
-    """How many of the hosts have the snapshot that was asked for."""
+    """How many of the hosts have the requested snapshot."""
     hosts, missing = run["totals"]["hosts"], run["without_snapshot"]
     if run["with_snapshot"] is None or not (hosts or missing):
         return None
-    said = f"{run['with_snapshot']}/{hosts}" if hosts else f"{missing} missing"
-    return Text(said, style="yellow" if missing else "")
+    text = f"{run['with_snapshot']}/{hosts}" if hosts else f"{missing} missing"
+    return Text(text, style="yellow" if missing else "")
 
 
 def _took(run: Shape) -> str | None:

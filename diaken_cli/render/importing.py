@@ -23,7 +23,7 @@ def _action(shape: Shape) -> str:
 def _groups(shape: Shape) -> str:
     """The groups of a row; those that are made for it are marked."""
     new = shape["new_groups"]
-    return ", ".join(f"{each} (new)" if each in new else each for each in shape["groups"])
+    return ", ".join(f"{group} (new)" if group in new else group for group in shape["groups"])
 
 
 COLUMNS: Mapping[str, Any] = {
@@ -68,7 +68,7 @@ def summary(plan: Plan, *, dry_run: bool) -> str:
     count = {action: sum(row.action is action for row in rows) for action in Action}
     wrong = sum(row.mistake for row in rows)
     new, changed = ("to create", "to update") if dry_run else ("created", "updated")
-    said = [
+    parts = [
         f"{count[Action.CREATE]} {new}",
         f"{count[Action.UPDATE]} {changed}",
         f"{count[Action.UNCHANGED]} unchanged",
@@ -76,7 +76,7 @@ def summary(plan: Plan, *, dry_run: bool) -> str:
     ]
     if plan.groups:
         groups = ", ".join(dict.fromkeys(group.name for group in plan.groups))
-        said.append(f"{'groups to create' if dry_run else 'groups created'}: {groups}")
+        parts.append(f"{'groups to create' if dry_run else 'groups created'}: {groups}")
     alone = sum(row.action is Action.CREATE and not row.groups for row in rows)
-    said += [f"{alone} in no group"] if alone else []
-    return ", ".join(said)
+    parts += [f"{alone} in no group"] if alone else []
+    return ", ".join(parts)

@@ -91,12 +91,12 @@ def host_as_text(host: "HostRecord") -> dict[str, Any]:
 def total(hosts: "Sequence[HostRecord]", *, shown: int) -> str:
     """How many hosts a list has, and how many of them, or beside them, are inactive."""
     inactive = sum(not host.active for host in hosts)
-    said = counted(shown, "host")
+    text = counted(shown, "host")
     if not inactive:
-        return said
+        return text
     if shown == len(hosts):
-        return f"{said}, {inactive} inactive"
-    return f"{said}; {inactive} inactive not shown (--all)"
+        return f"{text}, {inactive} inactive"
+    return f"{text}; {inactive} inactive not shown (--all)"
 
 
 def group_as_json(group: "GroupRecord") -> dict[str, Any]:

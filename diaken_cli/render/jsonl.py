@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from diaken_cli.events import Event, HostFinished, RunFinished
-from diaken_cli.render.messages import Told
+from diaken_cli.render.messages import Printed
 from diaken_cli.render.output import print_json_line, utc
 from diaken_cli.render.runs import host_as_json
 
@@ -13,7 +13,7 @@ from diaken_cli.render.runs import host_as_json
 class JsonLines:
     """Writes each event at once; the last one waits for the record of the run."""
 
-    told = Told()  # to people, nothing
+    printed = Printed()  # nothing for people
 
     def show(self, event: Event) -> None:
         """Write an event."""

@@ -23,9 +23,16 @@ from diaken_cli.events import (
 )
 from diaken_cli.render.cells import hanging
 from diaken_cli.render.marks import clauses, mark, one_line, sign, speaks_unicode
-from diaken_cli.render.messages import FROM_SSH, Gathering, Message, Told, message_text, task_said
+from diaken_cli.render.messages import (
+    FROM_SSH,
+    Message,
+    MessageCollector,
+    Printed,
+    message_text,
+    task_label,
+)
 from diaken_cli.render.output import Format, Output
-from diaken_cli.render.phrases import no_snapshot, seconds, waits
+from diaken_cli.render.phrases import no_snapshot, seconds, waiting_message
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
 from diaken_cli.render.results import readable
 from diaken_cli.text import escape_control
@@ -53,7 +60,7 @@ class LiveScreen:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._progress = Progress()
-        self._messages = Gathering(failures=False, printed=not output.verbose)
+        self._messages = MessageCollector(failures=False, printed=not output.verbose)
         self._lock = threading.Lock()
         self._live = Live(
             console=output.err,
@@ -64,9 +71,9 @@ class LiveScreen:
         )
 
     @property
-    def told(self) -> Told:
-        """What was told in full: of failures the picture has the first line only."""
-        return Told(printed=self._messages.any)
+    def printed(self) -> Printed:
+        """What was printed in full: of failures the picture has the first line only."""
+        return Printed(messages=self._messages.has_printed)
 
     def show(self, event: Event) -> None:
         """Take an event into the picture; what is to be read stays above it.
@@ -79,7 +86,7 @@ class LiveScreen:
         if isinstance(event, RunStarted):
             self._live.start()
         elif isinstance(event, RunWaiting) and self._output.format is Format.TEXT:
-            self._output.say(one_line(waits(event)))
+            self._output.say(one_line(waiting_message(event)))
         elif isinstance(event, Warned):
             self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
         elif isinstance(event, SnapshotWithheld):
@@ -92,7 +99,7 @@ class LiveScreen:
 
     def close(self, *, died: bool) -> None:
         """Stop drawing; the last picture stays unless the run's record takes its place."""
-        self._print(self._messages.rest())
+        self._print(self._messages.flush())
         record_follows = self._output.format is Format.TEXT and self._output.out.is_terminal
         self._live.transient = record_follows and not died
         self._live.stop()
@@ -132,19 +139,19 @@ def fitting(
     """
     if len(hosts) <= room + 1:
         return hosts, ()
-    by_urgency: dict[Urgency, list[HostProgress]] = {each: [] for each in Urgency}
+    by_urgency: dict[Urgency, list[HostProgress]] = {urgency: [] for urgency in Urgency}
     for host in hosts:
         by_urgency[host.urgency].append(host)
     bad, busy = by_urgency[Urgency.BAD], by_urgency[Urgency.BUSY]
     first = bad[: max(room // 2, room - len(busy))]
     others = [
         host
-        for each in (Urgency.WAITING, Urgency.CANCELED, Urgency.DONE)
-        for host in by_urgency[each]
+        for urgency in (Urgency.WAITING, Urgency.CANCELED, Urgency.DONE)
+        for host in by_urgency[urgency]
     ]
-    rest = [*busy, *others, *bad[len(first) :]]
+    later = [*busy, *others, *bad[len(first) :]]
     after = room - len(first)
-    return [*first, *rest[:after]], rest[after:]
+    return [*first, *later[:after]], later[after:]
 
 
 class _Picture:
@@ -170,7 +177,7 @@ class _Picture:
                 ),
                 step.name,
                 Text(self._since(step.began, step.ended), style="dim"),
-                self._what(step),
+                self._detail(step),
             )
         return grid
 
@@ -178,20 +185,22 @@ class _Picture:
         """The play, its present task, and on how many hosts that has ended."""
         if progress.task is None:
             return Text("")
-        said = one_line(f"task {progress.tasks}: {progress.task} ({progress.play})")
+        task = one_line(f"task {progress.tasks}: {progress.task} ({progress.play})")
         if len(progress.hosts) < 2:
-            return self._line(f"  {said}")
+            return self._line(f"  {task}")
         ended = sum(host.urgency in (Urgency.DONE, Urgency.BAD) for host in progress.hosts.values())
         bar = self._bar(100 * ended // len(progress.hosts))
-        return self._line("  ", bar, f" {ended}/{len(progress.hosts)} hosts  {said}")
+        return self._line("  ", bar, f" {ended}/{len(progress.hosts)} hosts  {task}")
 
     def results(self, progress: Progress) -> Iterator[Table]:
         """The last few results, and the task that goes on."""
         grid = self._grid("right")
-        for each in progress.recent:
-            task = each.task if each.item is None else f"{each.task} ({each.item})"
-            took = Text(seconds(each.duration_seconds), style="dim")
-            grid.add_row(self._mark(each.result), took, _task(task, each.message, each.result))
+        for result in progress.recent:
+            task = result.task if result.item is None else f"{result.task} ({result.item})"
+            took = Text(seconds(result.duration_seconds), style="dim")
+            grid.add_row(
+                self._mark(result.result), took, _task(task, result.message, result.result)
+            )
         for host in progress.hosts.values():
             if host.busy and host.task:
                 since = Text(self._since(host.since), style="dim")
@@ -203,8 +212,8 @@ class _Picture:
 
         The rest is counted.
         """
-        known = list(hosts)
-        shown, left_out = fitting(known, max(room, FEWEST_ROWS))
+        all_hosts = list(hosts)
+        shown, left_out = fitting(all_hosts, max(room, FEWEST_ROWS))
         width = self._console.width
         counted = width >= ROOM_FOR_COUNTERS
         counters_too: tuple[JustifyMethod, ...] = ("right",) * 3 if counted else ()
@@ -241,18 +250,18 @@ class _Picture:
             Urgency.DONE: "done",
         }
         counted = Counter(host.urgency for host in hosts)
-        said = ", ".join(f"{counted[name]} {names[name]}" for name in names if counted[name])
+        counts = ", ".join(f"{counted[name]} {names[name]}" for name in names if counted[name])
         dots = "…" if self._unicode else "..."
-        yield self._line((f"  {dots} and {len(hosts)} more: {said}", "dim"))
+        yield self._line((f"  {dots} and {len(hosts)} more: {counts}", "dim"))
 
-    def _what(self, step: StepProgress) -> Text:
-        said = clauses(step.detail or "")
+    def _detail(self, step: StepProgress) -> Text:
+        detail = clauses(step.detail or "")
         if step.ended is not None:
             failed = step.status == "failed" and not step.canceled
-            return Text(said, style=mark("failed").style if failed else "dim")
+            return Text(detail, style=mark("failed").style if failed else "dim")
         if step.percent is None:
-            return Text(said)
-        return Text.assemble(self._bar(step.percent), f" {step.percent:3} %  ", said)
+            return Text(detail)
+        return Text.assemble(self._bar(step.percent), f" {step.percent:3} %  ", detail)
 
     def _bar(self, percent: int) -> Text:
         full, empty = ("━", "─") if self._unicode else ("#", ".")
@@ -268,8 +277,8 @@ class _Picture:
         """A mark, columns, and one more that takes the rest; cut at the terminal's edge."""
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(width=1)
-        for each in justified:
-            grid.add_column(no_wrap=True, overflow=self._cut, justify=each)
+        for justify in justified:
+            grid.add_column(no_wrap=True, overflow=self._cut, justify=justify)
         grid.add_column(no_wrap=True, overflow=self._cut, ratio=1)
         return grid
 
@@ -285,11 +294,11 @@ class _Picture:
 def _task(
     name: str, message: str | None = None, result: str | None = None, style: str = ""
 ) -> Text:
-    task = Text(task_said(name, result), style="" if message else style)
+    task = Text(task_label(name, result), style="" if message else style)
     if message:
-        said = one_line(message).removeprefix(FROM_SSH)
+        reason = one_line(message).removeprefix(FROM_SSH)
         ignored = result == TaskResult.IGNORED
-        task.append(": ").append(said, style=mark("ignored" if ignored else "failed").style)
+        task.append(": ").append(reason, style=mark("ignored" if ignored else "failed").style)
     return task
 
 

@@ -51,8 +51,8 @@ def mark(status: str) -> Mark:
 
 def sign(status: str, console: "Console") -> str:
     """The sign of a status, as far as the console's encoding has it."""
-    found = mark(status)
-    return found.sign if speaks_unicode(console) else found.ascii
+    status_mark = mark(status)
+    return status_mark.sign if speaks_unicode(console) else status_mark.ascii
 
 
 def rank(status: str) -> int:

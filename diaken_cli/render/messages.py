@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BAD = (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE)
 MOST_LINES = 20  # of one text
 LONGEST_LINE = 2000  # characters
-SHORT = 100  # characters of a reason that is told in full elsewhere
+SHORT = 100  # characters of a reason that is printed in full elsewhere
 MOST_NAMES = 10
 MOST_GATHERED = 256 * 1024  # characters that wait for the other hosts
 FROM_SSH = "Failed to connect to the host via ssh: "  # Ansible's, before the reason
@@ -29,7 +29,7 @@ INDENT = "    "
 
 @dataclass(frozen=True)
 class Message:
-    """A text of some hosts in one task; `more`: so many of its lines are left out.
+    """A text that some hosts have in common in one task, without `lines_left_out` of its lines.
 
     `took` is how many seconds the task took, on the slowest of these hosts.
     """
@@ -38,21 +38,21 @@ class Message:
     hosts: tuple[str, ...]
     task: str
     lines: tuple[str, ...]
-    more: int = 0
+    lines_left_out: int = 0
     took: float | None = None
 
     @property
     def cut(self) -> bool:
         """Whether some of the text is left out."""
-        return self.more > 0 or any(len(line) > LONGEST_LINE for line in self.lines)
+        return self.lines_left_out > 0 or any(len(line) > LONGEST_LINE for line in self.lines)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What was told in full while a run went on: reasons of failures, messages of playbooks."""
+class Printed:
+    """What was printed in full during a run: reasons of failures, messages of playbooks."""
 
     failures: bool = False
-    printed: bool = False
+    messages: bool = False
 
 
 @dataclass
@@ -64,7 +64,7 @@ class _Gathered:
     took: float | None = None
 
 
-class Gathering:
+class MessageCollector:
     """Keeps messages until their task has ended on all hosts, or something else begins.
 
     With `failures` the reasons of failed tasks are messages, too; `printed` is what playbooks
@@ -73,7 +73,7 @@ class Gathering:
 
     def __init__(self, *, failures: bool, printed: bool) -> None:
         self.run: int | None = None
-        self.any = False  # whether there was something to read
+        self.has_printed = False  # whether a playbook printed something
         self._failures = failures
         self._printed = printed
         self._hosts: tuple[str, ...] = ()
@@ -81,12 +81,12 @@ class Gathering:
         self._characters = 0
         self._gathered: dict[tuple[str, str], _Gathered] = {}
 
-    def takes(self, event: TaskFinished) -> bool:
-        """Whether what there is to say of a result is a message."""
+    def collects(self, event: TaskFinished) -> bool:
+        """Whether the result of a task becomes a message."""
         if event.result in BAD:
             return self._failures
-        known = (event.task, event.host) in self._gathered
-        return known or (self._printed and event.printed is not None)
+        has_begun = (event.task, event.host) in self._gathered
+        return has_begun or (self._printed and event.printed is not None)
 
     def note(self, event: Event) -> list[Message]:
         """Take an event into account: the messages that are complete now."""
@@ -99,31 +99,33 @@ class Gathering:
             case Warned() | StepProgressed():
                 return []
             case _:
-                return self.rest()
+                return self.flush()
 
-    def rest(self) -> list[Message]:
-        """All that has been gathered."""
+    def flush(self) -> list[Message]:
+        """All messages that have been gathered; none is kept."""
         gathered, self._gathered = self._gathered, {}
         self._ended = self._characters = 0
         place = {host: number for number, host in enumerate(self._hosts)}
-        messages = fold(
-            (host, task, each.result, "\n".join(each.parts), each.took)
-            for (task, host), each in sorted(
-                gathered.items(), key=lambda known: place.get(known[0][1], len(place))
+        messages = merge(
+            (host, task, texts.result, "\n".join(texts.parts), texts.took)
+            for (task, host), texts in sorted(
+                gathered.items(), key=lambda entry: place.get(entry[0][1], len(place))
             )
-            if each.parts
+            if texts.parts
         )
-        self.any = self.any or any(message.status not in BAD for message in messages)
+        self.has_printed = self.has_printed or any(
+            message.status not in BAD for message in messages
+        )
         return messages
 
     def _note_result(self, event: TaskFinished) -> list[Message]:
-        if self.takes(event):
+        if self.collects(event):
             self._gather(event)
         if event.item is None:
             self._ended += 1
         all_ended = self._hosts and self._ended >= len(self._hosts)
         if self._gathered and (all_ended or self._characters > MOST_GATHERED):
-            return self.rest()
+            return self.flush()
         if all_ended:
             self._ended = 0
         return []
@@ -136,7 +138,7 @@ class Gathering:
         if event.result in BAD:
             if event.item is not None:
                 text = f"{one_line(event.item)}: {event.message}"
-            else:  # of a loop the items have said why
+            else:  # in a loop, the items already have their reasons
                 text = None if gathered.parts else event.message or "no reason given"
         if text:
             gathered.parts.append(text)
@@ -145,7 +147,7 @@ class Gathering:
             gathered.took = event.duration_seconds
 
 
-def fold(
+def merge(
     texts: Iterable[tuple[str, str, str, str, float | None]],
 ) -> list[Message]:
     """One message for each text in a task, from host, task, status, text and duration each."""
@@ -172,34 +174,34 @@ def _cut(status: str, hosts: list[str], task: str, text: str, took: float | None
 
 def message_text(message: Message, console: "Console", run: int | None) -> Text:
     """A message as a person reads it: hosts and task, then the text beside it or below."""
-    text = _head(message, console, task_said(message.task, message.status))
+    text = _head(message, console, task_label(message.task, message.status))
     took = Text(f" ({seconds(message.took)})" if message.took else "", style="dim")
     if len(message.lines) == 1 and not message.cut:
         return hanging(text + Text(f": {message.lines[0]}") + took, console)
     text += took + Text("".join(f"\n{INDENT}{line}" for line in message.lines))
     if message.cut:
-        rest = f"{message.more} more lines" if message.more else "the rest"
+        omitted = f"{message.lines_left_out} more lines" if message.lines_left_out else "the rest"
         where = f": diaken history output {run} --host {message.hosts[0]}" if run else ""
-        text += Text(f"\n{INDENT}{_dots(console)} {rest}{where}", style="dim")
+        text += Text(f"\n{INDENT}{_dots(console)} {omitted}{where}", style="dim")
     return hanging(text, console)
 
 
-def task_said(task: str, status: str | None) -> str:
+def task_label(task: str, status: str | None) -> str:
     """A task's name in one line; of a failure that its playbook ignores it says so."""
     ignored = " (ignored)" if status == TaskResult.IGNORED else ""
     return f"{one_line(task)}{ignored}"
 
 
 def short_text(message: Message, console: "Console") -> Text:
-    """The same in one line: the text is told in full elsewhere, and cut here."""
+    """The same in one line, cut: the whole text is printed elsewhere."""
     line = shortened(clauses("\n".join(message.lines)), SHORT, _dots(console))
     return _head(message, console, one_line(message.task), line)
 
 
 def _head(message: Message, console: "Console", *parts: str) -> Text:
     names = listed([one_line(host) for host in message.hosts], MOST_NAMES)
-    said = ": ".join(part for part in (names, *parts) if part)
-    return Text.assemble((f"{sign(message.status, console)} ", mark(message.status).style), said)
+    text = ": ".join(part for part in (names, *parts) if part)
+    return Text.assemble((f"{sign(message.status, console)} ", mark(message.status).style), text)
 
 
 def _dots(console: "Console") -> str:

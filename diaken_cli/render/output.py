@@ -60,7 +60,7 @@ class Output:
 
             def on_broken_pipe(self) -> None:
                 if stream is sys.stderr:
-                    _drop(stream)  # a message that nobody hears stops nothing
+                    _drop(stream)  # a message that nobody can read stops nothing
                 else:
                     raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
@@ -104,9 +104,9 @@ class Output:
                 elif nothing:
                     self.say(nothing)
 
-    def _table(self, found: "Table") -> None:
-        self.out.print(found, crop=False)
-        if left_out := found.left_out(self.out.width):
+    def _table(self, table: "Table") -> None:
+        self.out.print(table, crop=False)
+        if left_out := table.left_out(self.out.width):
             self.say(f"a wider terminal also shows: {', '.join(left_out)}")
 
     def thing(self, shape: Shape, labels: Mapping[str, str] | None = None) -> None:
@@ -129,7 +129,7 @@ class Output:
             self.thing(shape)
 
     def for_scripts(self, shape: Shape) -> None:
-        """Print one thing where a script reads; people have been told in a message."""
+        """Print one object for scripts; people have its message already."""
         if self.format is not Format.TEXT:
             self.thing(shape)
 
@@ -167,20 +167,22 @@ class Output:
         error: DiakenError,
         *,
         printed: bool = False,
-        hosts_told: bool = False,
+        host_reasons_printed: bool = False,
         as_data: bool = True,
     ) -> None:
         """Say what went wrong: on standard error, and as JSON unless a run was `printed`.
 
-        `hosts_told`: the reasons of the hosts have been. Not `as_data` where there is JSON already.
+        `host_reasons_printed`: the reasons of the hosts were printed before. Not `as_data` where
+        there is JSON already.
         """
         from rich.text import Text
 
-        told = hosts_told and not isinstance(error, AnsibleNotStarted)  # no host has told of that
-        lines = [error.headline if told else error.message]
+        # that Ansible did not start is no host's reason, and was not printed
+        headline_only = host_reasons_printed and not isinstance(error, AnsibleNotStarted)
+        lines = [error.headline if headline_only else error.message]
         if isinstance(error, InvalidInput):
             lines = [f"{mistake.option}: {mistake.message}" for mistake in error.mistakes]
-        text = what_ended(lines, canceled=printed and isinstance(error, Canceled))
+        text = ending_text(lines, canceled=printed and isinstance(error, Canceled))
         self.err.print(text)
         if error.hint:  # a command in it can be copied
             self.err.print(Text(escape_control(error.hint), style="dim"), soft_wrap=True)
@@ -225,7 +227,7 @@ def _json(document: Any, *, indent: int | None = None) -> str:
     So is what a terminal would act on; of JSON's own, only the ends of lines stand outside texts.
     """
     text = json.dumps(document, indent=indent, default=_plain, ensure_ascii=False)
-    text = CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = CONTROL.sub(lambda control: f"\\u{ord(control[0]):04x}", text)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -239,19 +241,19 @@ def is_plain(stream: IO[str], *, no_color: bool) -> bool:
     return unwanted or not stream.isatty()
 
 
-def what_ended(lines: Sequence[str], *, canceled: bool) -> "Text":
+def ending_text(lines: Sequence[str], *, canceled: bool) -> "Text":
     """What ended a run, or a call: an error, or someone who canceled it."""
     from rich.text import Text
 
     if canceled:
-        who = [line.removeprefix("canceled ") for line in lines]  # by whom, from elsewhere
-        return Text("canceled:", style="yellow") + Text(escape_control(listed(who)))
-    return Text("error:", style="bold red") + Text(escape_control(listed(lines)))
+        names = [line.removeprefix("canceled ") for line in lines]  # by whom, from elsewhere
+        return Text("canceled:", style="yellow") + Text(escape_control(after_label(names)))
+    return Text("error:", style="bold red") + Text(escape_control(after_label(lines)))
 
 
-def listed(said: Sequence[str]) -> str:
-    """What stands after "error:": in its line, or several mistakes in lines below it."""
-    return f" {said[0]}" if len(said) == 1 else "\n  ".join(["", *said])
+def after_label(messages: Sequence[str]) -> str:
+    """What stands after "error:": one message in the same line, several in lines below it."""
+    return f" {messages[0]}" if len(messages) == 1 else "\n  ".join(["", *messages])
 
 
 def utc(moment: datetime) -> str:
@@ -269,10 +271,10 @@ _written: Literal["nothing", "begun", "whole"] = "nothing"
 
 
 @contextmanager
-def perhaps_unheard(stream: IO[str]) -> Iterator[None]:
-    """Say how something ended where the reader or the terminal may be gone by now.
+def ignore_broken_pipe(stream: IO[str]) -> Iterator[None]:
+    """Ignore that the reader of a stream or the terminal is gone while something is printed.
 
-    What nobody hears is dropped, with all that would follow: the exit status still tells it.
+    The rest of the output, and all that would follow, is dropped; the exit status is not changed.
     """
     try:
         yield
@@ -284,7 +286,7 @@ def perhaps_unheard(stream: IO[str]) -> Iterator[None]:
 
 
 def _drop(stream: IO[str]) -> None:
-    """Let what is still to be written there, and what follows, go nowhere."""
+    """Redirect a stream to /dev/null, with what is still in its buffer."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""How durations, counters and runs are said in a few words."""
+"""Durations, counters and runs as short texts."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,11 +27,11 @@ def counted(number: int, noun: str) -> str:
 
 def counters(counted: HostCounters) -> str:
     """Ansible's counters, only those that are not 0."""
-    said = [f"{name} {number}" for name, number in vars(counted).items() if number]
-    return ", ".join(said) or "no task"
+    counts = [f"{name} {number}" for name, number in vars(counted).items() if number]
+    return ", ".join(counts) or "no task"
 
 
-def act(kind: RunKind, playbook: str | None, request: Mapping[str, Any]) -> str:
+def action_of(kind: RunKind, playbook: str | None, request: Mapping[str, Any]) -> str:
     """What a run did, whatever its target: `update (check)`, `snapshot revert`, `deploy`."""
     if playbook is None:
         return f"{kind} {request['action']}" if request.get("action") else str(kind)
@@ -40,17 +40,17 @@ def act(kind: RunKind, playbook: str | None, request: Mapping[str, Any]) -> str:
 
 def title(kind: RunKind, target: str, playbook: str | None, request: Mapping[str, Any]) -> str:
     """What a run does: `update (check) on web`, `snapshot revert of web01`."""
-    return f"{act(kind, playbook, request)} {'on' if playbook else 'of'} {target}"
+    return f"{action_of(kind, playbook, request)} {'on' if playbook else 'of'} {target}"
 
 
-def began(started: "RunStarted") -> str:
+def run_title(started: "RunStarted") -> str:
     """The title of a run that begins: `run 12: update (check) on web`."""
     request = {"action": started.action, "check": started.check}
-    said = title(started.kind, started.target, started.playbook, request)
-    return f"run {started.run}: {said}"
+    label = title(started.kind, started.target, started.playbook, request)
+    return f"run {started.run}: {label}"
 
 
-def waits(event: "RunWaiting") -> str:
+def waiting_message(event: "RunWaiting") -> str:
     """What a run waits for, and for how long at most."""
     return f"Waiting up to {format_duration(round(event.seconds))}: {event.message}"
 

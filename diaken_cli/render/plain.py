@@ -25,15 +25,15 @@ from diaken_cli.events import (
 )
 from diaken_cli.render.cells import hanging
 from diaken_cli.render.marks import clauses, mark, one_line, sign
-from diaken_cli.render.messages import SHORT, Gathering, Message, Told, message_text
+from diaken_cli.render.messages import SHORT, Message, MessageCollector, Printed, message_text
 from diaken_cli.render.output import Format, Output
-from diaken_cli.render.phrases import began, counters, no_snapshot, seconds, waits
+from diaken_cli.render.phrases import counters, no_snapshot, run_title, seconds, waiting_message
 from diaken_cli.render.results import readable
 from diaken_cli.text import escape_control
 from diaken_cli.types import HostStatus, SnapshotStatus, StepStatus
 from diaken_cli.units import shortened
 
-TOLD_AT_THE_END = "validate"  # what it refuses ends the command, and nothing comes in between
+REPORTED_LAST = "validate"  # what it refuses ends the command, and nothing comes in between
 PERCENT = 20  # points between two lines about the progress of a step
 
 
@@ -43,7 +43,7 @@ class PlainLines:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._percent = 0
-        self._messages = Gathering(failures=True, printed=not output.verbose)
+        self._messages = MessageCollector(failures=True, printed=not output.verbose)
 
     def show(self, event: Event) -> None:
         """Write the lines of an event; some have none."""
@@ -70,12 +70,12 @@ class PlainLines:
 
     def close(self, *, died: bool) -> None:
         """Write what still waits for other hosts."""
-        self._print(self._messages.rest(), datetime.now(UTC))
+        self._print(self._messages.flush(), datetime.now(UTC))
 
     @property
-    def told(self) -> Told:
-        """What was told in full."""
-        return Told(failures=not self._output.quiet, printed=self._messages.any)
+    def printed(self) -> Printed:
+        """What was printed in full."""
+        return Printed(failures=not self._output.quiet, messages=self._messages.has_printed)
 
     def _print(self, messages: Iterable[Message], at: datetime) -> None:
         for message in messages:
@@ -92,8 +92,8 @@ class PlainLines:
             case StepProgressed():
                 return self._progress(event)
             case StepFinished():
-                told = event.status is StepStatus.SUCCESS or event.step == TOLD_AT_THE_END
-                why = None if told else shortened(clauses(event.detail or ""), SHORT)
+                needs_no_reason = event.status is StepStatus.SUCCESS or event.step == REPORTED_LAST
+                why = None if needs_no_reason else shortened(clauses(event.detail or ""), SHORT)
                 status = "canceled" if event.canceled else event.status
                 return self._marked(status, event.step, why, event.duration_seconds)
             case PlayStarted():
@@ -105,8 +105,8 @@ class PlainLines:
             case HostFinished():
                 return self._host(event)
             case SnapshotFinished():
-                said = event.error or f"{event.name} ({event.id})"
-                return self._marked(event.status, event.host, f"{event.action} snapshot: {said}")
+                outcome = event.error or f"{event.name} ({event.id})"
+                return self._marked(event.status, event.host, f"{event.action} snapshot: {outcome}")
             case RunFinished() | RunWithdrawn():
                 return self._ended(event)
             case Warned():
@@ -116,8 +116,10 @@ class PlainLines:
 
     def _begins(self, event: RunStarted | RunWaiting) -> Text | None:
         if isinstance(event, RunStarted):
-            return Text(one_line(began(event)), style="bold")
-        return None if self._output.format is Format.JSON else Text(one_line(waits(event)))
+            return Text(one_line(run_title(event)), style="bold")
+        return (
+            None if self._output.format is Format.JSON else Text(one_line(waiting_message(event)))
+        )
 
     def _ended(self, event: RunFinished | RunWithdrawn) -> Text:
         if isinstance(event, RunWithdrawn):
@@ -130,36 +132,36 @@ class PlainLines:
             return None
         self._percent = percent
         how_far = f"{percent} %" if event.percent is not None else ""
-        said = ", ".join(each for each in (how_far, event.detail) if each)
-        return self._marked("running", event.step, said)
+        detail = ", ".join(part for part in (how_far, event.detail) if part)
+        return self._marked("running", event.step, detail)
 
     def _task(self, event: TaskFinished) -> Text | None:
-        if self._messages.takes(event):
+        if self._messages.collects(event):
             return None
         if not self._output.verbose and (event.item or event.result == "skipped"):
             return None
-        what = event.task if event.item is None else f"{event.task} ({event.item})"
-        return self._marked(event.result, event.host, what, event.duration_seconds or None)
+        label = event.task if event.item is None else f"{event.task} ({event.item})"
+        return self._marked(event.result, event.host, label, event.duration_seconds or None)
 
     def _host(self, event: HostFinished) -> Text | None:
         result = event.result
         status = "canceled" if event.canceled else result.status.value
         if event.canceled and result.status is HostStatus.SKIPPED:
             return None  # it was never reached
-        said = status
+        text = status
         if not event.canceled or any(vars(result.counters).values()):
-            said += f", {counters(result.counters)}"
-        if where := result.failed_task or result.message:  # why was told when it happened
-            said += f": {where}"
-        return self._marked(status, result.host, said)
+            text += f", {counters(result.counters)}"
+        if where := result.failed_task or result.message:  # the reason was printed when it happened
+            text += f": {where}"
+        return self._marked(status, result.host, text)
 
     def _marked(
-        self, status: str, name: str, said: str | None, duration: float | None = None
+        self, status: str, name: str, text: str | None, duration: float | None = None
     ) -> Text:
         shown = f"{sign(status, self._output.err)} "
         line = Text(shown, style=mark(status).style) + Text(one_line(name))
-        if said:
-            line += Text(f": {one_line(said)}")
+        if text:
+            line += Text(f": {one_line(text)}")
         if duration is not None:
             line += Text(f" ({seconds(duration)})", style="dim")
         return line

@@ -22,7 +22,7 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
-from diaken_cli.render.phrases import began
+from diaken_cli.render.phrases import run_title
 from diaken_cli.types import HostStatus, RunStatus, StepStatus, TaskResult
 
 RECENT = 5  # results that are remembered
@@ -43,7 +43,7 @@ class Urgency(IntEnum):
 class StepProgress:
     """A step that was begun; `percent` is 0-100 where it is known.
 
-    While it is undone it is that which is told of; `done` is how it had ended before.
+    While a step is undone, this is its undoing, and `done` the step as it had ended before.
     """
 
     name: str
@@ -87,7 +87,7 @@ class HostProgress:
 
 @dataclass
 class Progress:
-    """A run, as far as its events have told of it."""
+    """The state of a run, as far as its events are known."""
 
     title: str = ""
     began: datetime | None = None
@@ -103,7 +103,7 @@ class Progress:
         """Take an event into account."""
         match event:
             case RunStarted():
-                self.title, self.began = began(event), event.at
+                self.title, self.began = run_title(event), event.at
                 self.hosts = {name: HostProgress(name) for name in event.hosts}
             case StepStarted():
                 done = self.steps.get(event.step) if event.undoing else None
@@ -174,8 +174,8 @@ class Progress:
         host.ok, host.changed = result.counters.ok, result.counters.changed
         host.failed = result.counters.failed
         host.task = result.failed_task or host.task
-        told = event.canceled or result.message == host.no_snapshot
-        host.message = None if told else result.message
+        known_already = event.canceled or result.message == host.no_snapshot
+        host.message = None if known_already else result.message
 
     def _note_snapshot(self, event: SnapshotFinished) -> None:
         host = self.hosts.setdefault(event.host, HostProgress(event.host))

@@ -12,8 +12,8 @@ _RESULT = re.compile(r"^(?:ok|changed|skipping|fatal|failed): \[.*? => (?=\{)", 
 def readable(text: str) -> str:
     """The text with its result as lines; as it is where there is none that can be read.
 
-    It may bring control characters that JSON had escaped: make it harmless afterwards. JSON and
-    JSON lines have the text as Ansible printed it.
+    It may contain control characters that JSON had escaped: the caller has to escape them. JSON
+    and JSON lines have the text as Ansible printed it.
     """
     head = _RESULT.search(text)
     if head is None:

@@ -9,7 +9,7 @@ from diaken_cli.render.phrases import title
 from diaken_cli.store.run_records import RunDetail, RunRecord, SnapshotRecord, StepRecord
 from diaken_cli.types import HostResult, HostStatus, RunStatus, StepStatus
 
-CANCELED = "canceled"  # a host or a step, for people: scripts are told `failed`
+CANCELED = "canceled"  # a host or a step, for people: in JSON it is `failed`
 
 
 def run_as_row(record: RunRecord) -> dict[str, Any]:
@@ -188,12 +188,12 @@ def _leftover(record: RunRecord, step: StepRecord) -> dict[str, Any]:
     `reason` is why it could not be undone, null where that was not tried.
     """
     if step.name == "register":
-        left = {"kind": "host", "name": record.target, "vcenter": None, "id": None}
+        document = {"kind": "host", "name": record.target, "vcenter": None, "id": None}
     else:
-        left = {
+        document = {
             "kind": "identity" if record.status is RunStatus.SUCCESS else "vm",
             "name": step.facts.get("name", record.target),
             "vcenter": step.facts.get("vcenter", record.request.get("vcenter")),
             "id": step.facts.get("vm_uuid"),
         }
-    return {"step": step.name, **left, "reason": step.facts.get("left_because")}
+    return {"step": step.name, **document, "reason": step.facts.get("left_because")}

@@ -20,7 +20,7 @@ OPEN = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
 
 
 def task_as_json(task: TaskRecord) -> dict[str, Any]:
-    """A task; `next_at` is null once it has ended, `options` has what was said beside snapshot."""
+    """A task; `next_at` is null once it has ended, `options` has all given options but snapshot."""
     options = to_stored(task.options)
     return {
         "id": task.id,
@@ -50,7 +50,7 @@ def in_words(task: TaskRecord, *, zone: bool = True) -> str | None:
 
 
 @dataclass(frozen=True)
-class View:
+class TableLayout:
     """A table of tasks: its columns, those that fold nothing, and those that go first."""
 
     columns: Mapping[str, Any]
@@ -58,7 +58,7 @@ class View:
     spare: tuple[str, ...]
 
 
-def task_list(now: datetime, tasks: Sequence[TaskRecord]) -> View:
+def task_list(now: datetime, tasks: Sequence[TaskRecord]) -> TableLayout:
     """A list of these tasks. A status that all of them have can be left out, a rule never."""
     zone = _shared_zone(tasks)
     columns = {
@@ -74,23 +74,23 @@ def task_list(now: datetime, tasks: Sequence[TaskRecord]) -> View:
     }
     pending = all(task.status is ScheduleStatus.PENDING for task in tasks)
     status = ("STATUS",) if pending else ()
-    return View(columns, ("ID", f"NEXT ({zone})", "IN"), ("LAST RUN", OFFSET, "IN", *status))
+    return TableLayout(columns, ("ID", f"NEXT ({zone})", "IN"), ("LAST RUN", OFFSET, "IN", *status))
 
 
 def total(tasks: Sequence[TaskRecord], *, shown: int) -> str:
     """How many tasks a list has, and how many of them, or beside them, have ended."""
     ended = sum(task.status not in OPEN for task in tasks)
-    said = counted(shown, "task")
+    text = counted(shown, "task")
     if not ended:
-        return said
+        return text
     return (
-        f"{said}, {ended} ended"
+        f"{text}, {ended} ended"
         if shown == len(tasks)
-        else f"{said}; {ended} ended not shown (--all)"
+        else f"{text}; {ended} ended not shown (--all)"
     )
 
 
-def agenda_list(now: datetime, tasks: Sequence[TaskRecord]) -> View:
+def agenda_list(now: datetime, tasks: Sequence[TaskRecord]) -> TableLayout:
     """A list of moments of these tasks, of which one can have several."""
     zone = _shared_zone(tasks)
     columns = {
@@ -101,7 +101,7 @@ def agenda_list(now: datetime, tasks: Sequence[TaskRecord]) -> View:
         "PLAYBOOK": "playbook",
         **_rules(tasks),
     }
-    return View(columns, (f"AT ({zone})", "IN"), (OFFSET, "IN"))
+    return TableLayout(columns, (f"AT ({zone})", "IN"), (OFFSET, "IN"))
 
 
 def _moments(header: str, key: str, zone: str | None) -> dict[str, Any]:
@@ -111,14 +111,14 @@ def _moments(header: str, key: str, zone: str | None) -> dict[str, Any]:
     """
 
     def on_its_clock(shape: Shape) -> str | None:
-        instant, there = shape[key], _clock(shape["timezone"])
+        instant, zone_shown = shape[key], _clock(shape["timezone"])
         if instant is None:
             return None
-        wall = _wall(instant, there)
-        return wall if zone else f"{wall.replace(' ', NO_BREAK)} {there}"
+        shown = _wall(instant, zone_shown)
+        return shown if zone else f"{shown.replace(' ', NO_BREAK)} {zone_shown}"
 
-    found = _heading(header, zone)
-    return {found: on_its_clock, OFFSET: lambda shape: _offset(shape[key], shape["timezone"])}
+    heading = _heading(header, zone)
+    return {heading: on_its_clock, OFFSET: lambda shape: _offset(shape[key], shape["timezone"])}
 
 
 def _clock(zone: str) -> str:
@@ -137,29 +137,29 @@ def _shared_zone(tasks: Sequence[TaskRecord]) -> str | None:
 
 def _rules(tasks: Sequence[TaskRecord]) -> dict[str, Any]:
     """How often, where one of the tasks comes more than once."""
-    every = {task.id: in_words(task, zone=False) for task in tasks}
-    return {"EVERY": lambda shape: every[shape["id"]]} if any(every.values()) else {}
+    rules = {task.id: in_words(task, zone=False) for task in tasks}
+    return {"EVERY": lambda shape: rules[shape["id"]]} if any(rules.values()) else {}
 
 
-def _there(instant: datetime, zone: str) -> datetime:
+def _in_zone(instant: datetime, zone: str) -> datetime:
     return instant.astimezone(ZoneInfo(_clock(zone)))
 
 
 def _wall(instant: datetime, zone: str) -> str:
-    return f"{_there(instant, zone):%a %Y-%m-%d %H:%M:%S}".removesuffix(":00")
+    return f"{_in_zone(instant, zone):%a %Y-%m-%d %H:%M:%S}".removesuffix(":00")
 
 
 def _offset(instant: datetime | None, zone: str) -> str | None:
     """None where the clock shows UTC."""
-    there = None if instant is None else _there(instant, zone)
-    return f"{there:%z}" if there is not None and there.utcoffset() else None
+    local_time = None if instant is None else _in_zone(instant, zone)
+    return f"{local_time:%z}" if local_time is not None and local_time.utcoffset() else None
 
 
 def when(instant: datetime | None, zone: str) -> str | None:
     """A moment on the clocks of a zone, with its offset, so that a DST change shows."""
     if instant is None:
         return None
-    return f"{_wall(instant, zone)} {_there(instant, zone):%z}"
+    return f"{_wall(instant, zone)} {_in_zone(instant, zone):%z}"
 
 
 def distance(instant: datetime | None, now: datetime) -> str | None:
@@ -181,10 +181,10 @@ def distance(instant: datetime | None, now: datetime) -> str | None:
 
 def _on_both_clocks(instant: datetime, zone: str) -> str:
     """A moment in its zone, and in UTC where that shows another time."""
-    there = f"{when(instant, zone)} {_clock(zone)}"
-    if _there(instant, zone).utcoffset():
-        return f"{there} ({instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
-    return there.replace(" +0000 UTC", " UTC")
+    text = f"{when(instant, zone)} {_clock(zone)}"
+    if _in_zone(instant, zone).utcoffset():
+        return f"{text} ({instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
+    return text.replace(" +0000 UTC", " UTC")
 
 
 def confirmation(task: TaskRecord, now: datetime) -> str:

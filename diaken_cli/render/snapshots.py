@@ -68,9 +68,9 @@ def size(count: int | None) -> str | None:
     """Bytes as people read them, in the binary units of the command line."""
     if count is None:
         return None
-    for unit, one in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
-        if count >= one:
-            return f"{count / one:.1f}{unit}"
+    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if count >= factor:
+            return f"{count / factor:.1f}{unit}"
     return f"{count}B"
 
 
@@ -83,29 +83,29 @@ def choices(rows: Iterable[SnapshotRow]) -> dict[str, str]:
     chosen: dict[str, list[SnapshotRow]] = {}
     for key, row, _ in _keyed(rows):
         chosen.setdefault(key, []).append(row)
-    return {key: _distinction(key, same) for key, same in chosen.items()}
+    return {key: _distinction(key, rows_of_key) for key, rows_of_key in chosen.items()}
 
 
 def aliases(rows: Iterable[SnapshotRow]) -> dict[str, list[str]]:
     """What else can be answered: each id, and each name that is offered by the ids that have it."""
     keyed = _keyed(rows)
-    found = {snapshot.id: [snapshot.id] for _, _, snapshot in keyed}
+    keys_by_answer = {snapshot.id: [snapshot.id] for _, _, snapshot in keyed}
     for key, _, snapshot in keyed:
         name = escape_control(snapshot.name).strip()
         if name and key != name:
-            keys = found.setdefault(name, [])
+            keys = keys_by_answer.setdefault(name, [])
             keys += [] if key in keys else [key]
-    return found
+    return keys_by_answer
 
 
 def _keyed(rows: Iterable[SnapshotRow]) -> list[tuple[str, SnapshotRow, Snapshot]]:
     """Each snapshot with what it is offered by: its name or its id."""
-    found = [(row, row.snapshot) for row in rows if row.snapshot is not None]
-    count = Counter((row.host, snapshot.name) for row, snapshot in found)
+    pairs = [(row, row.snapshot) for row in rows if row.snapshot is not None]
+    count = Counter((row.host, snapshot.name) for row, snapshot in pairs)
     no_key = {name for (_, name), times in count.items() if times > 1 or not _can_be_typed(name)}
     return [
         (snapshot.id if snapshot.name in no_key else snapshot.name, row, snapshot)
-        for row, snapshot in found
+        for row, snapshot in pairs
     ]
 
 
@@ -116,20 +116,20 @@ def _can_be_typed(name: str) -> bool:
 def _distinction(key: str, rows: Sequence[SnapshotRow]) -> str:
     shapes = [row_as_json(row) for row in rows]
     oldest = max(shapes, key=lambda shape: shape["age_hours"] or 0)
-    other = oldest["id"] if oldest["name"] == key else oldest["name"]
+    second_name = oldest["id"] if oldest["name"] == key else oldest["name"]
     hosts = ", ".join(str(shape["host"]) for shape in shapes)
     parts = [f"{age(oldest['age_hours'])} old", f"of {hosts}"]
-    return ", ".join([other, *parts] if len(shapes) == 1 and other else parts)
+    return ", ".join([second_name, *parts] if len(shapes) == 1 and second_name else parts)
 
 
 def prune_summary(rows: Sequence[SnapshotRow], *, dry_run: bool, verbose: bool) -> str:
     """What prune did, in one line: `3 of 9 removed (1.2G), 5 kept (5 not old enough), 1 failed`."""
-    found = [row for row in rows if row.snapshot is not None]
-    goes = SnapshotStatus.PLANNED if dry_run else SnapshotStatus.REMOVED
-    gone = [row for row in found if row.status is goes]
-    failed = sum(row.status is SnapshotStatus.FAILED for row in found)
-    parts = [f"{len(gone)} of {len(found)} {'to remove' if dry_run else 'removed'}{_sizes(gone)}"]
-    if kept := _kept(found):
+    seen = [row for row in rows if row.snapshot is not None]
+    planned_status = SnapshotStatus.PLANNED if dry_run else SnapshotStatus.REMOVED
+    gone = [row for row in seen if row.status is planned_status]
+    failed = sum(row.status is SnapshotStatus.FAILED for row in seen)
+    parts = [f"{len(gone)} of {len(seen)} {'to remove' if dry_run else 'removed'}{_sizes(gone)}"]
+    if kept := _kept(seen):
         parts.append(kept if verbose else f"{kept[:-1]}; see them with --verbose)")
     if failed:
         parts.append(f"{failed} failed")
@@ -138,12 +138,12 @@ def prune_summary(rows: Sequence[SnapshotRow], *, dry_run: bool, verbose: bool) 
 
 def list_summary(rows: Sequence[SnapshotRow]) -> str:
     """What a list has, in one line: `9 snapshots (4.1G) of 4 hosts; prune would remove 3 …`."""
-    found = [row for row in rows if row.snapshot is not None]
-    goes = [row for row in found if row.action is SnapshotAction.REMOVE]
-    hosts = len({row.host for row in found})
-    there = f"{counted(len(found), 'snapshot')}{_sizes(found)} of {counted(hosts, 'host')}"
-    parts = [f"{there}; prune would remove {len(goes)}{_sizes(goes)}"]
-    if kept := _kept(found):
+    seen = [row for row in rows if row.snapshot is not None]
+    removable = [row for row in seen if row.action is SnapshotAction.REMOVE]
+    hosts = len({row.host for row in seen})
+    total = f"{counted(len(seen), 'snapshot')}{_sizes(seen)} of {counted(hosts, 'host')}"
+    parts = [f"{total}; prune would remove {len(removable)}{_sizes(removable)}"]
+    if kept := _kept(seen):
         parts.append(kept)
     return ", ".join(parts) + _not_seen(rows)
 
@@ -159,8 +159,8 @@ def _kept(rows: Iterable[SnapshotRow]) -> str | None:
 
 def _sizes(rows: Iterable[SnapshotRow]) -> str:
     """What they take up, as far as that is known; a snapshot of no size says nothing."""
-    known = sum(row.snapshot.size or 0 for row in rows if row.snapshot is not None)
-    return f" ({size(known)})" if known else ""
+    total = sum(row.snapshot.size or 0 for row in rows if row.snapshot is not None)
+    return f" ({size(total)})" if total else ""
 
 
 def _not_seen(rows: Iterable[SnapshotRow]) -> str:

@@ -15,7 +15,7 @@ from diaken_cli.actions.run.summary import (
 )
 from diaken_cli.errors import DiakenError
 from diaken_cli.render.marks import clauses, mark, one_line, rank, sign
-from diaken_cli.render.messages import SHORT, Message, Told, fold, message_text, short_text
+from diaken_cli.render.messages import SHORT, Message, Printed, merge, message_text, short_text
 from diaken_cli.render.output import Output
 from diaken_cli.render.phrases import seconds
 from diaken_cli.render.runs import CANCELED
@@ -36,26 +36,26 @@ MOST_IN_FULL = 10  # reasons; of more a line each
 NEVER_STARTED = ("ansible", "no_hosts_ran", NO_SNAPSHOT)  # the same again comes to the same
 
 
-def show_ended(output: Output, run: Shape, name: str, told: Told) -> None:
+def show_result(output: Output, run: Shape, name: str, printed: Printed) -> None:
     """Print what a run came to, on standard output: for a deploy its steps, else its hosts.
 
-    `run` is one for people, `name` says what it did. A reason that was told in full is cut here.
+    `run` is one for people, `name` says what it did. A reason that was `printed` in full is cut.
     """
     if run["kind"] == RunKind.DEPLOY:
         output.out.print(steps_table(run, output.out), crop=False)
     elif run["hosts"]:
         output.out.print(hosts_table(run, output.out), crop=False)
-        print_failures(output, run, brief=told.failures)
+        print_failures(output, run, brief=printed.failures)
     output.out.print(headline(run, name, output.out))
 
 
-def say_what_next(output: Output, run: Shape, error: DiakenError | None, told: Told) -> None:
+def say_what_next(output: Output, run: Shape, error: DiakenError | None, printed: Printed) -> None:
     """Say what ended a run, and what to do next, on standard error; each command once."""
     hint = ""
     if error is not None and error.code != HOSTS_FAILED:
-        output.failure(error, printed=True, hosts_told=told.failures)
+        output.failure(error, printed=True, host_reasons_printed=printed.failures)
         hint = error.hint or ""
-    if told.printed and run["status"] == GOOD and not run["without_snapshot"]:
+    if printed.messages and run["status"] == GOOD and not run["without_snapshot"]:
         output.say(f"Read it again: diaken history output {run['id']}")
     for line in what_next(run):
         _, _, command = line.rpartition(": ")
@@ -66,17 +66,17 @@ def say_what_next(output: Output, run: Shape, error: DiakenError | None, told: T
 def show_quietly(output: Output, detail: RunDetail, name: str) -> None:
     """One line on standard error for what did not go well, as cron mails it; else none.
 
-    What ended a run as a whole is told by its error.
+    What ended a run as a whole is printed with its error.
     """
     run = detail.run
-    said = missing_snapshots(detail) if run.error else summary(detail)
-    if said and (run.error or {}).get("code") != NO_SNAPSHOT:
-        output.warn(f"{name}: {run.status}: {said}; see: diaken history show {run.id}")
+    text = missing_snapshots(detail) if run.error else summary(detail)
+    if text and (run.error or {}).get("code") != NO_SNAPSHOT:
+        output.warn(f"{name}: {run.status}: {text}; see: diaken history show {run.id}")
 
 
 def failures(run: Shape) -> list[Message]:
     """Why hosts did not succeed: each reason once, with the hosts that have it; causes first."""
-    return fold(
+    return merge(
         (
             host["host"],
             host["failed_task"] or "",
@@ -91,12 +91,12 @@ def failures(run: Shape) -> list[Message]:
 
 def print_failures(output: Output, run: Shape, *, brief: bool) -> None:
     """Print why hosts did not succeed: in full, or a line each where `brief` or there are many."""
-    found = failures(run)
-    for each in found:
-        if brief or len(found) > MOST_IN_FULL:
-            output.out.print(short_text(each, output.out))
+    messages = failures(run)
+    for message in messages:
+        if brief or len(messages) > MOST_IN_FULL:
+            output.out.print(short_text(message, output.out))
         else:
-            output.out.print(message_text(each, output.out, run["id"]))
+            output.out.print(message_text(message, output.out, run["id"]))
 
 
 def headline(run: Shape, name: str, console: "Console") -> Text:
@@ -108,12 +108,12 @@ def headline(run: Shape, name: str, console: "Console") -> Text:
         line += Text(f" ({', '.join(counted)})")
     if run["duration_seconds"] is not None:
         line += Text(f" in {seconds(run['duration_seconds'])}")
-    if missing := without(run):
+    if missing := missing_snapshots_text(run):
         line += Text("; ") + Text(f"! {one_line(missing)}", style="bold yellow")
     return line
 
 
-def without(run: Shape) -> str | None:
+def missing_snapshots_text(run: Shape) -> str | None:
     """`2 of 9 without snapshot (…)`, where not each host has the snapshot that was asked for."""
     if not run["without_snapshot"]:
         return None
@@ -155,8 +155,8 @@ def steps_table(run: Shape, console: "Console") -> Any:
 def detail_of(run: Shape, step: Shape) -> str:
     """What a step says, in one line, cut where the run's error says it in full."""
     detail = step["detail"] or ""
-    told = run["error"] is not None and detail in run["error"]["message"]
-    return shortened(clauses(detail), SHORT) if told else clauses(detail)
+    in_error = run["error"] is not None and detail in run["error"]["message"]
+    return shortened(clauses(detail), SHORT) if in_error else clauses(detail)
 
 
 def what_next(run: Shape) -> Iterator[str]:
@@ -171,7 +171,7 @@ def what_next(run: Shape) -> Iterator[str]:
     if run["kind"] != RunKind.PLAYBOOK or run["status"] == GOOD:
         return
     if host := _to_read_about(run):
-        is_the_only_one = [each["host"] for each in run["hosts"]] == [host]
+        is_the_only_one = [host["host"] for host in run["hosts"]] == [host]
         alone = "" if is_the_only_one else f" --host {shlex.quote(host)}"
         yield f"See what Ansible said: diaken history output {number}{alone}"
     started = (run["error"] or {}).get("code") not in NEVER_STARTED
@@ -188,10 +188,10 @@ def _after_deploy(run: Shape) -> Iterator[str]:
         if run["leftovers"]:
             yield f"Its VM still bears the run's identity: diaken deploy resume {number}"
         return
-    for left in run["leftovers"]:
-        where = f" in vCenter {left['vcenter']}" if left["vcenter"] else " of the inventory"
-        why = f": {one_line(left['reason'])}" if left["reason"] else ""
-        yield f"Left behind: {left['kind']} {left['name']}{where}{why}"
+    for leftover in run["leftovers"]:
+        where = f" in vCenter {leftover['vcenter']}" if leftover["vcenter"] else " of the inventory"
+        why = f": {one_line(leftover['reason'])}" if leftover["reason"] else ""
+        yield f"Left behind: {leftover['kind']} {leftover['name']}{where}{why}"
     if run["leftovers"] or run["status"] == "interrupted":
         yield f"Go on with it: diaken deploy resume {number}"
         yield f"Undo what is left: diaken deploy abort {number}"
@@ -219,15 +219,15 @@ def _to_read_about(run: Shape) -> str | None:
 
 
 def _begun(run: Shape, step: str) -> bool:
-    return any(each["name"] == step for each in run["steps"])
+    return any(begun["name"] == step for begun in run["steps"])
 
 
-def said_of(host: Shape) -> str | None:
-    """Why a host did not succeed: the task that failed, and what it said."""
+def failure_reason(host: Shape) -> str | None:
+    """Why a host did not succeed: the task that failed, and its message."""
     if host["failed_task"] and host["message"]:
         return one_line(f"{host['failed_task']}: {host['message']}")
-    said = host["message"] or host["failed_task"]
-    return one_line(said) if said else None
+    reason = host["message"] or host["failed_task"]
+    return one_line(reason) if reason else None
 
 
 def marked(status: str, text: str, console: "Console") -> Text:

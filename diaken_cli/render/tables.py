@@ -21,14 +21,14 @@ SHORTEST_PART = 8  # of a column whose words hang over because there is no room 
 
 @dataclass(frozen=True)
 class Width:
-    """A column: what it would take, what it can do with, and how narrow it is at the very end.
+    """The widths of a column: its natural one, its least one, and the narrowest as a last resort.
 
     At `least` no word of up to LONGEST_WORD hangs over; at `narrowest` some do. A column of `prose`
     has sentences.
     """
 
     header: str
-    wanted: int
+    natural: int
     least: int
     narrowest: int
     prose: bool = False
@@ -44,7 +44,7 @@ class Width:
         return self._at_least(TIGHT)
 
     def _at_least(self, width: int) -> int:
-        return min(self.wanted, max(self.least, width))
+        return min(self.natural, max(self.least, width))
 
 
 def fit(columns: Sequence[Width], room: int, spare: Sequence[str] = ()) -> dict[str, int]:
@@ -57,41 +57,42 @@ def fit(columns: Sequence[Width], room: int, spare: Sequence[str] = ()) -> dict[
     """
     shown = list(columns)
     for header in spare:
-        if _sum(each.readable for each in shown) <= room:
+        if _sum(column.readable for column in shown) <= room:
             break
-        shown = [each for each in shown if each.header != header]
-    widths = {each.header: each.wanted for each in shown}
-    least = {each.header: each.readable for each in shown}
-    if _sum(least.values()) > room >= _sum(each.tight for each in shown):
-        least = {each.header: each.tight for each in shown}
+        shown = [column for column in shown if column.header != header]
+    widths = {column.header: column.natural for column in shown}
+    least = {column.header: column.readable for column in shown}
+    if _sum(least.values()) > room >= _sum(column.tight for column in shown):
+        least = {column.header: column.tight for column in shown}
     while _sum(widths.values()) > room:
         foldable = [header for header in widths if widths[header] > least[header]]
         if not foldable:
             break
         widths[max(foldable, key=lambda header: widths[header])] -= 1
-    names = [each for each in shown if not each.prose]
+    names = [column for column in shown if not column.prose]
     for some in (names, shown):
-        for each in sorted(some, key=lambda each: each.least - each.narrowest, reverse=True):
+        by_slack = sorted(some, key=lambda column: column.least - column.narrowest, reverse=True)
+        for column in by_slack:
             too_wide = _sum(widths.values()) - room
             if too_wide > 0:
-                widths[each.header] = max(each.narrowest, widths[each.header] - too_wide)
+                widths[column.header] = max(column.narrowest, widths[column.header] - too_wide)
     return widths
 
 
 def _sum(widths: Iterable[int]) -> int:
-    each = list(widths)
-    return sum(each) + GAP * (len(each) - 1)
+    all_widths = list(widths)
+    return sum(all_widths) + GAP * (len(all_widths) - 1)
 
 
 def _width(header: str, cells: Iterable[str], *, whole: bool) -> Width:
-    lines = [header, *(line for each in cells for line in each.splitlines())]
-    wanted = max(map(cell_len, lines))
+    lines = [header, *(line for cell_text in cells for line in cell_text.splitlines())]
+    natural = max(map(cell_len, lines))
     longest = max(cell_len(word) for line in lines for word in [*words(line), ""])
     if whole:
-        return Width(header, wanted, wanted, wanted)
+        return Width(header, natural, natural, natural)
     least = min(longest, LONGEST_WORD)
     narrowest = min(least, max(SHORTEST_PART, cell_len(header)))
-    return Width(header, wanted, least, narrowest, prose=any(" " in line for line in lines[1:]))
+    return Width(header, natural, least, narrowest, prose=any(" " in line for line in lines[1:]))
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ class Table:
             at += width + GAP
         rows = [[Text(header, style="bold") for header in self.headers], *self.rows]
         for row in rows:
-            named = zip(self.headers, row, strict=True)
-            shown = [cell for header, cell in named if header in widths]
+            pairs = zip(self.headers, row, strict=True)
+            shown = [cell for header, cell in pairs if header in widths]
             yield from _unwrapped(lay(shown, places, options.max_width))
 
     def _widths(self, room: int) -> dict[str, int]:

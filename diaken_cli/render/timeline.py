@@ -63,12 +63,12 @@ def build_timeline(run: Mapping[str, Any], output: Sequence[OutputLine]) -> Time
     What lies between an earlier attempt at a step and its last beginning is no host's time.
     """
     begin = datetime.fromisoformat(run["started_at"])
-    known = [line.at for line in output] + [
+    moments = [line.at for line in output] + [
         datetime.fromisoformat(moment)
         for moment in (run["finished_at"], *(step["finished_at"] for step in run["steps"]))
         if moment
     ]
-    end = max([begin, *known])
+    end = max([begin, *moments])
 
     def since(moment: datetime) -> float:
         return max(0.0, (moment - begin).total_seconds())
@@ -113,9 +113,9 @@ def host_statuses(run: Mapping[str, Any], output: Sequence[OutputLine]) -> dict[
 
 def _status_of_other(name: str, last: TaskResult, run: Mapping[str, Any]) -> str:
     """The status of a host that has no result, most likely no target, whose last task ended so."""
-    known = run.get("elsewhere")
-    if known is not None:
-        return str(known.get(name, "success"))
+    judged = run.get("elsewhere")
+    if judged is not None:
+        return str(judged.get(name, "success"))
     if last in (TaskResult.FAILED, TaskResult.UNREACHABLE) and run["status"] != "success":
         return last.value
     return str(run["status"]) if run["status"] in NOT_JUDGED and not run["hosts"] else "success"

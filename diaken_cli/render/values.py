@@ -27,9 +27,9 @@ def cell(value: Any) -> Any:
         case {"__ansible_vault": _}:
             return "(vault)"
         case dict():
-            return ", ".join(f"{key}={cell(each)}" for key, each in value.items()) or "–"
+            return ", ".join(f"{key}={cell(element)}" for key, element in value.items()) or "–"
         case list() | tuple():
-            return ", ".join(str(cell(each)) for each in value) or "–"
+            return ", ".join(str(cell(element)) for element in value) or "–"
         case int() | float():
             return str(value)
         case str():

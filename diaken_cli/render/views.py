@@ -8,11 +8,11 @@ from typing import Protocol
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Event, RunStarted, RunWithdrawn
 from diaken_cli.render.jsonl import JsonLines, finished_as_json
-from diaken_cli.render.messages import Told
+from diaken_cli.render.messages import Printed
 from diaken_cli.render.output import (
     Format,
     Output,
-    perhaps_unheard,
+    ignore_broken_pipe,
     print_json,
     print_json_line,
 )
@@ -25,8 +25,8 @@ class Screen(Protocol):
     """Shows events: as JSON lines, as plain lines, or live."""
 
     @property
-    def told(self) -> Told:
-        """What was told in full so far."""
+    def printed(self) -> Printed:
+        """What was printed in full so far."""
 
     def show(self, event: Event) -> None:
         """Show an event."""
@@ -59,23 +59,23 @@ class View:
             case Format.JSONL:
                 print_json_line(finished_as_json(run_as_json(detail)))
             case Format.TEXT if not self._output.quiet:
-                from diaken_cli.render.summary import show_ended
+                from diaken_cli.render.summary import show_result
 
                 name = title_of(detail.run)
-                show_ended(self._output, run_for_people(detail), name, self._screen.told)
+                show_result(self._output, run_for_people(detail), name, self._screen.printed)
 
     def say_what_next(self, detail: RunDetail, error: DiakenError | None) -> None:
         """Say what ended the run, and, to people, what to do next; after `finish`."""
         from diaken_cli.render.summary import say_what_next, show_quietly
 
-        told = self._screen.told
+        printed = self._screen.printed
         if self._output.quiet:
             show_quietly(self._output, detail, title_of(detail.run))
         elif self._output.format is Format.TEXT:
-            say_what_next(self._output, run_for_people(detail), error, told)
+            say_what_next(self._output, run_for_people(detail), error, printed)
             return
         if error is not None:
-            self._output.failure(error, printed=True, hosts_told=told.failures)
+            self._output.failure(error, printed=True, host_reasons_printed=printed.failures)
 
 
 @contextmanager
@@ -85,10 +85,10 @@ def watching(output: Output) -> Iterator[View]:
     try:
         yield View(output, screen)
     except BaseException:
-        with perhaps_unheard(sys.stderr):
+        with ignore_broken_pipe(sys.stderr):
             screen.close(died=True)
         raise
-    with perhaps_unheard(sys.stderr):
+    with ignore_broken_pipe(sys.stderr):
         screen.close(died=False)
 
 

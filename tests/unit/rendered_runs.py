@@ -5,7 +5,7 @@ from typing import Any
 
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Event
-from diaken_cli.render.messages import Told
+from diaken_cli.render.messages import Printed
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.runs import run_as_json
 from diaken_cli.render.views import View
@@ -16,7 +16,7 @@ from diaken_cli.types import (
 )
 from tests.seeding import begin, result
 
-NOTHING = Told()
+NOTHING = Printed()
 
 
 def stored(store: Store, number: int) -> dict[str, Any]:
@@ -27,9 +27,9 @@ def stored(store: Store, number: int) -> dict[str, Any]:
 
 @dataclass
 class Watched:
-    """The screen of a run that has ended, on which this was told."""
+    """The screen of a run that has ended, with what was printed on it."""
 
-    told: Told
+    printed: Printed
 
     def show(self, event: Event) -> None:
         """Nothing is shown any more."""
@@ -44,12 +44,12 @@ def ended(
     error: DiakenError | None = None,
     *,
     quiet: bool = False,
-    told: Told = NOTHING,
+    printed: Printed = NOTHING,
 ) -> None:
     """Print the end of a run, as a command does."""
     detail = store.history.find(number)
     assert detail is not None
-    view = View(Output(Format.TEXT, quiet=quiet), Watched(told))
+    view = View(Output(Format.TEXT, quiet=quiet), Watched(printed))
     view.finish(detail)
     view.say_what_next(detail, error)
 

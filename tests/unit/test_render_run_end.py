@@ -9,9 +9,9 @@ import pytest
 from diaken_cli.actions.run.summary import full_reasons
 from diaken_cli.errors import Canceled, OperationFailed
 from diaken_cli.render.history import show_run
-from diaken_cli.render.messages import Told
+from diaken_cli.render.messages import Printed
 from diaken_cli.render.output import Format, Output
-from diaken_cli.render.phrases import act
+from diaken_cli.render.phrases import action_of
 from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import show_quietly, what_next
@@ -138,7 +138,7 @@ def test_a_failure_is_told_once_and_the_last_line_says_what_to_do(
     assert err.splitlines()[-1] == AGAIN
     assert "very" not in err
 
-    ended(store, number, error, told=Told(failures=True))
+    ended(store, number, error, printed=Printed(failures=True))
     out, err = capsys.readouterr()
     assert LONG not in out
     assert "✗ web01, web02, web03: Restart nginx: it is very " in out
@@ -169,7 +169,7 @@ def test_a_reason_of_several_lines_stays_readable(
     ended(store, number, error)
     out, _ = capsys.readouterr()
     assert "Restart nginx\n    too small\n    20 GB are needed\n" in out
-    ended(store, number, error, told=Told(failures=True))
+    ended(store, number, error, printed=Printed(failures=True))
     assert "Restart nginx: too small; 20 GB are needed\n" in capsys.readouterr().out
 
 
@@ -193,9 +193,9 @@ def test_what_a_playbook_printed_can_be_read_again(
     run = begin(store)
     run.hosts(result("web01", HostStatus.SUCCESS))
     run.end(RunStatus.SUCCESS)
-    ended(store, run.id, told=Told(printed=True))
+    ended(store, run.id, printed=Printed(messages=True))
     assert capsys.readouterr().err == "Read it again: diaken history output 1\n"
-    ended(store, run.id, told=Told(printed=True), quiet=True)
+    ended(store, run.id, printed=Printed(messages=True), quiet=True)
     assert capsys.readouterr() == ("", "")
 
 
@@ -322,7 +322,7 @@ def test_what_went_well_needs_no_advice(store: Store, capsys: pytest.CaptureFixt
 def test_people_are_told_which_act_it_was(
     kind: RunKind, playbook: str | None, request_: dict[str, Any], said: str
 ) -> None:
-    assert act(kind, playbook, request_) == said
+    assert action_of(kind, playbook, request_) == said
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from diaken_cli.render.schedules import View, agenda_list, distance, task_as_json, task_list, total
+from diaken_cli.render.schedules import (
+    TableLayout,
+    agenda_list,
+    distance,
+    task_as_json,
+    task_list,
+    total,
+)
 from diaken_cli.render.tables import table
 from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
@@ -23,7 +30,7 @@ MADRID = replace(WEEKLY, id=2, moment=moment("2026-02-01 04:00", "Europe/Madrid"
 ONCE = replace(task(None, number=3), last_run=7)
 
 
-def drawn(view: View, shapes: Sequence[Shape], columns: int) -> list[str]:
+def drawn(view: TableLayout, shapes: Sequence[Shape], columns: int) -> list[str]:
     file = io.StringIO()
     found = table(shapes, view.columns, whole=view.whole, spare=view.spare)
     Console(file=file, width=columns).print(found, crop=False)

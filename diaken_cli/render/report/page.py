@@ -9,7 +9,7 @@ import diaken_cli
 from diaken_cli.render.marks import clauses, mark, one_line, rank
 from diaken_cli.render.phrases import counted, seconds
 from diaken_cli.render.report.drawing import draw
-from diaken_cli.render.summary import GOOD, said_of, without
+from diaken_cli.render.summary import GOOD, failure_reason, missing_snapshots_text
 from diaken_cli.render.timeline import NOT_JUDGED, build_timeline, host_statuses
 from diaken_cli.render.values import Shape, local
 from diaken_cli.store.run_records import OutputLine, RunDetail
@@ -48,7 +48,11 @@ def render_page(
         title=f"Run {run['id']}: {title}",
         run=run,
         summary=_summary(run),
-        alerts=[text for text in ((run["error"] or {}).get("message"), without(run)) if text],
+        alerts=[
+            text
+            for text in ((run["error"] or {}).get("message"), missing_snapshots_text(run))
+            if text
+        ],
         about=_about(run),
         vm=vm,
         drawing=draw(build_timeline(run, output)),
@@ -93,7 +97,9 @@ def _about(run: Shape) -> dict[str, str | None]:
         "finished": _zoned_text(run["finished_at"]),
         "by": f"{run['user']}, {run['trigger']}",
         "task": run["task"],
-        "left behind": ", ".join(f"{left['kind']} {left['name']}" for left in run["leftovers"]),
+        "left behind": ", ".join(
+            f"{leftover['kind']} {leftover['name']}" for leftover in run["leftovers"]
+        ),
     }
 
 
@@ -120,7 +126,7 @@ def _counters(run: Shape) -> tuple[str, ...]:
 
 def _host(host: Shape, counters: Sequence[str]) -> dict[str, Any]:
     """A host's row; `below` it stands why it did not succeed, and its snapshot."""
-    below = [reason] if (reason := said_of(host)) else []
+    below = [reason] if (reason := failure_reason(host)) else []
     if snapshot := host["snapshot"]:
         outcome = snapshot["error"] or snapshot["status"]
         below.append(f"snapshot: {snapshot['name'] or ''} ({outcome})")
@@ -168,8 +174,8 @@ def _clock(text: str, began: str) -> str:
 
 def _zoned(moment: datetime) -> str:
     """A moment on this machine's clock, with the zone's name and offset: others read the page."""
-    here = moment.astimezone()
-    name, offset = here.tzname() or "", f"{here:%z}"
+    local_moment = moment.astimezone()
+    name, offset = local_moment.tzname() or "", f"{local_moment:%z}"
     zone = f"UTC{offset[:3]}:{offset[3:]}"
     if name == "UTC":
         return f"{local(moment)} UTC"
