@@ -10,8 +10,8 @@ from bench.processes import in_turn
 from diaken_cli.services.vsphere.session import connect
 from diaken_cli.services.vsphere.snapshots import create_snapshot, find_snapshots
 from diaken_cli.services.vsphere.tasks import wait
+from diaken_cli.services.vsphere.transport import Endpoint
 from diaken_cli.services.vsphere.vms import find_vms
-from diaken_cli.services.vsphere.wire import Endpoint
 from tests.lab_fixture import Lab
 
 VMS, OLD = 1000, 50

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from diaken_cli.services.vsphere.wire import Endpoint
+from diaken_cli.services.vsphere.transport import Endpoint
 from tests.integration.vcenter_records import CONNECTING, call_of, http, load
 from tests.integration.vsphere_fixture import PASSWORD, USERNAME
 

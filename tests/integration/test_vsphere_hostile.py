@@ -13,7 +13,7 @@ import pytest
 
 from diaken_cli import bounds
 from diaken_cli.errors import Unreachable, VSphereError
-from diaken_cli.services.vsphere import wire
+from diaken_cli.services.vsphere import transport
 from diaken_cli.services.vsphere.connection import Connection, Patience
 from diaken_cli.services.vsphere.session import Session, connect, tls_context
 from diaken_cli.services.vsphere.tags import tags_of_vms
@@ -47,7 +47,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(transport, "PAUSES", (0.0, 0.0, 0.0))
     monkeypatch.setattr(bounds, "VCENTER_SILENCE", 0.2)
     monkeypatch.setattr(bounds, "VCENTER_CALL", 0.4)
     monkeypatch.setattr(bounds, "VCENTER_TIDYING", 0.1)
@@ -264,7 +264,7 @@ def test_who_reads_no_request_is_given_up(certificate: Certificate) -> None:
         endpoint = vcenter.endpoint()
         connection = Connection(endpoint.server, endpoint.port, tls_context(endpoint), 5)
         with no_longer_than(2), pytest.raises(TimeoutError):
-            connection.ask("POST", "/sdk", b"x" * 2**25, {}, Patience.of(0.2, 0.4), bounds.MB)
+            connection.request("POST", "/sdk", b"x" * 2**25, {}, Patience.of(0.2, 0.4), bounds.MB)
 
 
 def test_a_name_that_nobody_resolves_is_given_up(tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_name_that_nobody_resolves_is_given_up(tmp_path: Path) -> None:
         import socket, sys, time
         from diaken_cli.errors import Unreachable
         from diaken_cli.services.vsphere.session import connect
-        from diaken_cli.services.vsphere.wire import Endpoint
+        from diaken_cli.services.vsphere.transport import Endpoint
 
         names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         names.bind(("127.0.0.53", 53))

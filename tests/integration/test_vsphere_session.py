@@ -23,7 +23,7 @@ from diaken_cli.errors import (
     Unreachable,
     VSphereError,
 )
-from diaken_cli.services.vsphere import power, wire
+from diaken_cli.services.vsphere import power, transport
 from diaken_cli.services.vsphere.privileges import missing_privileges
 from diaken_cli.services.vsphere.session import connect
 from diaken_cli.services.vsphere.tasks import cancel, wait
@@ -46,7 +46,7 @@ def simulator(one: Simulator) -> Simulator:
 
 @pytest.fixture
 def brief_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "PAUSES", (0.01, 0.02, 0.03))
+    monkeypatch.setattr(transport, "PAUSES", (0.01, 0.02, 0.03))
 
 
 def test_a_session_knows_its_vcenter_and_its_clock(simulator: Simulator) -> None:
@@ -278,7 +278,7 @@ def test_a_vcenter_that_hangs_is_given_up(simulator: Simulator) -> None:
     with simulator.connect() as session:
         simulator.order("delay", method="CurrentTime", ms=1500)
         started = time.monotonic()
-        with session.wire.hurry(0.3), pytest.raises(Unreachable, match="time-out"):
+        with session.transport.hurry(0.3), pytest.raises(Unreachable, match="time-out"):
             session.now()
         assert time.monotonic() - started < 1
         simulator.order("clear")
@@ -308,7 +308,7 @@ def test_what_is_no_answer_of_a_vcenter_is_no_empty_one(
     with simulator.connect() as session:
         simulator.order("answer", method="RetrievePropertiesEx", text=text, type=kind)
         with (
-            session.wire.hurry(5),
+            session.transport.hurry(5),
             pytest.raises(Unreachable, match="not the vSphere API"),
         ):
             find_vms(session)

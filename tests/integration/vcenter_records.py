@@ -34,7 +34,7 @@ from diaken_cli.services.vsphere.servers import read_servers
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tags import tags_of_vms
 from diaken_cli.services.vsphere.tasks import recent_tasks, wait
-from diaken_cli.services.vsphere.wire import Endpoint
+from diaken_cli.services.vsphere.transport import Endpoint
 from tests.integration.vsphere_fixture import IDENTITY, PASSWORD, USERNAME, Simulator, request
 
 RECORDS = Path(__file__).with_name("vcenter_answers.json")
@@ -92,7 +92,9 @@ OPERATIONS: dict[str, Operation] = {
     "following": _following,
     "recent tasks": lambda s: recent_tasks(s, "web02"),
     "disk files": lambda s: disk_files(s, _of(s, "web01")),
-    "events": lambda s: vms.came_at(s, replace(vms.facts(s, _of(s, "web01")), created_at=None)),
+    "events": lambda s: vms.creation_time(
+        s, replace(vms.facts(s, _of(s, "web01")), created_at=None)
+    ),
     "address": lambda s: wait_for_address(s, _of(s, "web01"), "192.0.2.1", timeout=BRIEFLY),
     "networks": lambda s: collect(s, {vim.Network: ("name", "parent", "tag")}),
     "clock": lambda s: s.now(),
@@ -191,7 +193,7 @@ def main() -> None:
     """Record all operations anew."""
     records: dict[str, dict[str, list[tuple[int, str]]]] = {}
     into: dict[str, list[tuple[int, str]]] = {}
-    ask = Connection.ask
+    request = Connection.request
 
     def recording(
         self: Connection,
@@ -202,7 +204,7 @@ def main() -> None:
         patience: Patience,
         largest: int,
     ) -> Answer:
-        answer = ask(self, verb, path, body, headers, patience, largest)
+        answer = request(self, verb, path, body, headers, patience, largest)
         name = call_of(verb, path, body or b"")
         into.setdefault(name, []).append((answer.status, answer.body.decode()))
         return answer
@@ -214,20 +216,20 @@ def main() -> None:
                 ref = _of(session, "web01")
                 wait(session, [snapshots.create_snapshot(session, ref, name, "")], timeout=20)
             _tag(simulator, _of(session, "web01"))
-        Connection.ask = recording  # type: ignore[method-assign]
+        Connection.request = recording  # type: ignore[method-assign]
         with simulator.connect() as session:
             pass
         records[CONNECTING] = into
         for name, operation in OPERATIONS.items():
-            Connection.ask = ask  # type: ignore[method-assign]
+            Connection.request = request  # type: ignore[method-assign]
             with simulator.connect() as session:
                 into = records.setdefault(name, {})
-                Connection.ask = recording  # type: ignore[method-assign]
+                Connection.request = recording  # type: ignore[method-assign]
                 simulator.order("clear")
                 for method in ("PowerOffVM_Task", "PowerOnVM_Task"):
                     simulator.order("taskdelay", method=method, ms=1500)
                 operation(session)
-                Connection.ask = ask  # type: ignore[method-assign]
+                Connection.request = request  # type: ignore[method-assign]
     text = json.dumps(records, indent=0, ensure_ascii=False) + "\n"
     RECORDS.write_text(re.sub(r"/tmp/govcsim-[\w-]+", "/tmp/govcsim", text))
 

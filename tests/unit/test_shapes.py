@@ -21,7 +21,7 @@ from diaken_cli.services.vsphere import shapes
     ],
 )
 def test_what_it_is_instead_is_said(read: Callable[[Any], Any], value: Any, said: str) -> None:
-    with pytest.raises(shapes.Misshapen, match=f"^{said}"):
+    with pytest.raises(shapes.UnexpectedShape, match=f"^{said}"):
         read(value)
 
 

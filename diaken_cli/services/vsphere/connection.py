@@ -108,7 +108,7 @@ class Connection:
         self._connect_timeout = connect_timeout
         self._socket: _Socket | None = None
 
-    def ask(
+    def request(
         self,
         verb: str,
         path: str,

@@ -7,7 +7,7 @@ from typing import Any
 from pyVmomi import vim, vmodl
 
 from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
-from diaken_cli.services.vsphere.names import one_line
+from diaken_cli.services.vsphere.names import bounded_line
 
 NameOf = Callable[[Any], str]
 """What a person calls a managed object: its name, or its reference where that can't be read."""
@@ -139,7 +139,7 @@ def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
     if isinstance(fault, vim.fault.NoPermission) and not isinstance(
         fault, vim.fault.NotAuthenticated
     ):
-        missing = one_line(fault.privilegeId or "a permission")
+        missing = bounded_line(fault.privilegeId or "a permission")
         # A collector is ours, made to read with: its name would tell nobody what can't be read.
         named = fault.object and not isinstance(fault.object, vmodl.query.PropertyCollector)
         where = f" on {name_of(fault.object)}" if named else ""
@@ -152,7 +152,7 @@ def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
         if isinstance(fault, kind):
             return VSphereError(_sentence(words, fault, name_of), hint=hint, code=code)
     if isinstance(fault, vmodl.fault.InvalidArgument):
-        named = f" ({one_line(fault.invalidProperty)})" if fault.invalidProperty else ""
+        named = f" ({bounded_line(fault.invalidProperty)})" if fault.invalidProperty else ""
         return VSphereError(
             _sentence(f"vCenter did not accept an argument{named}", fault, name_of),
             code="invalid_argument",
@@ -168,7 +168,7 @@ def _sentence(words: str, fault: Any, name_of: NameOf) -> str:
     said = [fault.msg or ""]
     said += [each.message or "" for each in (fault.faultMessage or [])[:MAX_DETAILS]]
     told = "; ".join(
-        dict.fromkeys(one_line(" ".join(line.split())) for line in said if line.strip())
+        dict.fromkeys(bounded_line(" ".join(line.split())) for line in said if line.strip())
     )
     return f"{subject + ': ' if subject else ''}{words}" + (f" (vCenter: {told})" if told else "")
 
@@ -176,13 +176,13 @@ def _sentence(words: str, fault: Any, name_of: NameOf) -> str:
 def _subject(fault: Any, name_of: NameOf) -> str | None:
     """What the fault is about, in a person's words."""
     if isinstance(fault, vim.fault.DuplicateName):
-        return one_line(fault.name) if fault.name else None
+        return bounded_line(fault.name) if fault.name else None
     if isinstance(fault, vmodl.fault.ManagedObjectNotFound):
         return name_of(fault.obj) if fault.obj else None
     if isinstance(fault, vim.fault.NoDiskSpace):
-        return one_line(fault.datastore) if fault.datastore else None
+        return bounded_line(fault.datastore) if fault.datastore else None
     if isinstance(fault, vim.fault.FileFault):
-        return one_line(fault.file) if fault.file else None
+        return bounded_line(fault.file) if fault.file else None
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pyVmomi import vim
 
 from diaken_cli.services.vsphere.inventory import MEBIBYTE
-from diaken_cli.services.vsphere.names import one_line
+from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.properties import read, read_one
 from diaken_cli.services.vsphere.session import Session
 
@@ -40,7 +40,7 @@ def read_hardware(session: Session, vm_refs: Iterable[str]) -> dict[str, Hardwar
                 memory=int(hardware.memoryMB) * MEBIBYTE,
                 disks=tuple(capacity(disk) for disk in disks(hardware.device)),
                 network_adapters=len(network_adapters(hardware.device)),
-                guest=one_line(values.get("config.guestFullName") or ""),
+                guest=bounded_line(values.get("config.guestFullName") or ""),
                 network=_first_network(hardware.device),
             )
     return found
@@ -54,7 +54,7 @@ def disk_files(session: Session, vm_ref: str) -> dict[int, str]:
     managed = session.managed(vim.VirtualMachine, vm_ref)
     devices = read_one(session, managed, ["config.hardware.device"]).get("config.hardware.device")
     return {
-        int(disk.key): one_line(getattr(disk.backing, "fileName", "") or f"device {disk.key}")
+        int(disk.key): bounded_line(getattr(disk.backing, "fileName", "") or f"device {disk.key}")
         for disk in disks(devices or ())
     }
 
@@ -75,7 +75,7 @@ def _first_network(devices: Iterable[Any]) -> str | None:
     for adapter in network_adapters(devices)[:1]:
         port = getattr(adapter.backing, "port", None)
         key = port.portgroupKey if port else getattr(adapter.backing, "deviceName", None)
-        return one_line(str(key)) if key else None
+        return bounded_line(str(key)) if key else None
     return None
 
 

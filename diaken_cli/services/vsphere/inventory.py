@@ -10,7 +10,7 @@ from typing import Any
 from pyVmomi import vim
 
 from diaken_cli.errors import NotFound, VSphereError
-from diaken_cli.services.vsphere.names import one_line, unescape
+from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import Found, collect, reference
 from diaken_cli.services.vsphere.session import Session
 
@@ -166,7 +166,7 @@ def chosen_datacenters(datacenters: Iterable[Datacenter], wanted: str | None) ->
     listed = list(datacenters)
     found = {each.ref for each in listed if wanted in (each.name, each.path)}
     if not found:
-        names = one_line(", ".join(each.path for each in listed)) or "none"
+        names = bounded_line(", ".join(each.path for each in listed)) or "none"
         raise NotFound(f"no datacenter {wanted!r}; there are: {names}")
     return found
 
@@ -206,17 +206,17 @@ class Tree:
         while here is not None:
             if len(steps) == _MOST_STEPS:
                 raise VSphereError(
-                    f"vCenter's inventory has {one_line(found.reference)} within itself",
+                    f"vCenter's inventory has {bounded_line(found.reference)} within itself",
                     code="unexpected_answer",
                 )
-            steps.append(one_line(here.values.get("name", "?")))
+            steps.append(bounded_line(here.values.get("name", "?")))
             if datacenter is None and isinstance(here.managed, vim.Datacenter):
                 datacenter = here.reference
             here = self.get(here.values.get("parent"))
         return {
             "ref": found.reference,
             "name": unescape(found.values.get("name", "?")),
-            "path": one_line("/" + "/".join(reversed(steps))),
+            "path": bounded_line("/" + "/".join(reversed(steps))),
             "datacenter": datacenter,
         }
 
@@ -274,7 +274,7 @@ def _datastore(found: Found, tree: Tree) -> Datastore | None:
         return None
     return Datastore(
         **tree.place(found),
-        kind=one_line(summary.type),
+        kind=bounded_line(summary.type),
         capacity=int(summary.capacity),
         free=int(summary.freeSpace),
         accessible=bool(summary.accessible) and summary.maintenanceMode in (None, "normal"),

@@ -14,7 +14,7 @@ from pyVmomi import vim, vmodl
 
 from diaken_cli import bounds
 from diaken_cli.errors import VSphereError
-from diaken_cli.services.vsphere.names import one_line
+from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.units import format_size
 
@@ -41,7 +41,7 @@ _query = vmodl.query.PropertyCollector
 Built = TypeVar("Built")
 
 
-class Told(dict[str, Any]):
+class ObjectProperties(dict[str, Any]):
     """Properties of an object; one that is needed, and was not told, is an error that says so."""
 
     __slots__ = ("of",)
@@ -149,7 +149,7 @@ def read_one(session: Session, managed: Any, paths: Sequence[str]) -> Properties
     """The properties of one object. Raises VSphereError (`gone`)."""
     for found in _read(session, type(managed), [managed], paths):
         return found.values
-    raise VSphereError(f"{one_line(reference(managed))} does not exist any more", code="gone")
+    raise VSphereError(f"{bounded_line(reference(managed))} does not exist any more", code="gone")
 
 
 def _read(session: Session, kind: Any, objects: list[Any], paths: Sequence[str]) -> list[Found]:
@@ -176,7 +176,7 @@ def _pages(session: Session, spec: Any, page: int, most: int) -> Iterator[Found]
     for number in range(1, bounds.VCENTER_PAGES + 1):
         if answer is None:
             return
-        weight += session.wire.weight
+        weight += session.transport.weight
         if weight > most:
             raise _unending(session, f"they take more than {format_size(most)} of memory")
         for each in answer.objects:
@@ -205,22 +205,22 @@ def _readable(session: Session, content: Any) -> Properties:
         if isinstance(missing.fault, vim.fault.NotAuthenticated):
             session.log_in()
             raise VSphereError("the session ended in the middle", code="not_authenticated")
-    told = _told(session, content.obj, content.propSet)
+    told = _checked_properties(session, content.obj, content.propSet)
     for path in [path for path, value in told.items() if value is None]:
         del told[path]
     return told
 
 
-def _told(session: Session, managed: Any, told: Iterable[Any]) -> Told:
+def _checked_properties(session: Session, managed: Any, told: Iterable[Any]) -> ObjectProperties:
     """Properties by their paths. Raises VSphereError for one that is of another type than it is."""
     kind: Any = type(managed)
     own = reference(managed)
-    properties = Told(own, ((each.name, each.val) for each in told))
+    properties = ObjectProperties(own, ((each.name, each.val) for each in told))
     for path, value in properties.items():
         if value is not None and not _is(value, _declared(kind, path)):
             raise VSphereError(
-                f"vCenter {session.server} answered for {one_line(path)} of {one_line(own)} with"
-                f" {type(value).__name__}",
+                f"vCenter {session.server} answered for {bounded_line(path)} of"
+                f" {bounded_line(own)} with {type(value).__name__}",
                 hint="is there something that answers in its place?",
                 code="unexpected_answer",
             )
@@ -315,10 +315,10 @@ def updates(session: Session, collector: Any) -> Iterator[dict[str, Properties]]
             version = update.version
             for each in (each for part in update.filterSet for each in part.objectSet):
                 if each.kind == "leave":
-                    gone = one_line(reference(each.obj))
+                    gone = bounded_line(reference(each.obj))
                     raise VSphereError(f"{gone} does not exist any more", code="gone")
                 changed = changes.setdefault(reference(each.obj), {})
-                changed.update(_told(session, each.obj, each.changeSet))
+                changed.update(_checked_properties(session, each.obj, each.changeSet))
         if not changes:  # one that does not wait by itself is not asked without a pause
             time.sleep(max(0.0, LEAST_SECONDS - (time.monotonic() - started)))
         yield changes

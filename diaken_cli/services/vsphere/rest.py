@@ -14,11 +14,13 @@ from urllib.parse import quote
 
 from diaken_cli import __version__, bounds
 from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
-from diaken_cli.services.vsphere import faults, shapes
+from diaken_cli.services.vsphere import shapes
 from diaken_cli.services.vsphere.connection import Answer, Connection, Patience
-from diaken_cli.services.vsphere.names import one_line
+from diaken_cli.services.vsphere.faults import MAX_DETAILS
+from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.session import Session, tls_context
-from diaken_cli.services.vsphere.wire import PASSING, PASSING_STATUS, PAUSES, version_numbers
+from diaken_cli.services.vsphere.shapes import UnexpectedShape
+from diaken_cli.services.vsphere.transport import PASSING, PASSING_STATUS, PAUSES, version_numbers
 
 TOKEN = "vmware-api-session-id"  # noqa: S105  the name of a header
 _SINCE = (7, 0, 2)
@@ -31,14 +33,14 @@ SERVICE = "is the vAPI Endpoint service up? See the vCenter's management page, p
 
 Wanted = TypeVar("Wanted")
 Read = Callable[[Any], Wanted]
-"""Makes of an answer's JSON what is wanted of it. Raises Misshapen."""
+"""Takes from an answer's JSON what a caller needs. Raises UnexpectedShape."""
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """An answer as it came; `to` is the call."""
+    """An answer as it came, and the call that it is for (`GET /api/…`)."""
 
-    to: str
+    call: str
     http: Answer
 
 
@@ -62,9 +64,10 @@ class Rest:
 
     def __enter__(self) -> Self:
         endpoint = self._session.endpoint
-        named = base64.b64encode(f"{endpoint.username}:{endpoint.password}".encode()).decode()
+        account = f"{endpoint.username}:{endpoint.password}".encode()
+        headers = {"Authorization": f"Basic {base64.b64encode(account).decode()}"}
         try:
-            answer = self._ask("POST", self._login, headers={"Authorization": f"Basic {named}"})
+            answer = self._request("POST", self._login, headers=headers)
             self._headers[TOKEN] = self._read(answer, _token)
         except BaseException:
             self._connection.close()
@@ -85,12 +88,12 @@ class Rest:
 
     def list(self, kind: str) -> list[str]:
         """The ids of all things of a kind (`tagging/category`) that the account may see."""
-        return self._read(self._ask("GET", self._path(kind)), shapes.texts)
+        return self._read(self._request("GET", self._path(kind)), shapes.texts)
 
     def get(self, kind: str, identifier: str, read: Read[Wanted]) -> Wanted | None:
-        """What is wanted of one thing, by its id; None for one that is gone."""
+        """What `read` makes of one thing, by its id; None for one that is gone."""
         last = ("" if self._is_new else "id:") + quote(identifier, safe=":")
-        answer = self._ask("GET", f"{self._path(kind)}/{last}")
+        answer = self._request("GET", f"{self._path(kind)}/{last}")
         return None if answer.http.status == HTTPStatus.NOT_FOUND else self._read(answer, read)
 
     def act(
@@ -107,7 +110,7 @@ class Rest:
         if not self._is_new:
             where = f"/id:{quote(on, safe=':')}" if on is not None else ""
             path = f"{self._path(kind)}{where}?~action={action}"
-        return self._read(self._ask("POST", path, body), read)
+        return self._read(self._request("POST", path, body), read)
 
     @property
     def _login(self) -> str:
@@ -116,7 +119,7 @@ class Rest:
     def _path(self, kind: str) -> str:
         return f"/api/cis/{kind}" if self._is_new else f"/rest/com/vmware/cis/{kind}"
 
-    def _ask(
+    def _request(
         self,
         verb: str,
         path: str,
@@ -124,15 +127,16 @@ class Rest:
         *,
         headers: dict[str, str] | None = None,
     ) -> _Answer:
-        """What is answered, once what passes is over."""
-        named, started = f"{verb} {path}", time.monotonic()
+        """The answer to a call, which is repeated over passing faults."""
+        call, started = f"{verb} {path}", time.monotonic()
         self._calls += 1
         if self._calls > bounds.REST_CALLS:
-            raise self._unexpected(named, f"there are more than {bounds.REST_CALLS} things to read")
+            raise self._unexpected(call, f"there are more than {bounds.REST_CALLS} things to read")
         try:
             patience = self._all.for_a_call()
         except OSError as fault:
-            raise self._session.wire.broken(named, fault, "1 try", changes_nothing=True) from fault
+            transport = self._session.transport
+            raise transport.broken(call, fault, "1 try", changes_nothing=True) from fault
         for tries, pause in enumerate((*PAUSES, None), start=1):
             try:
                 sent = {**self._headers, **(headers or {})}
@@ -141,29 +145,29 @@ class Rest:
                 if pause is None or not isinstance(fault.__cause__ or fault, PASSING):
                     times = "1 try" if tries == 1 else f"{tries} tries"
                     tried = f"{times} in {time.monotonic() - started:.1f} s"
-                    wire = self._session.wire
-                    raise wire.broken(named, fault, tried, changes_nothing=True) from fault
+                    transport = self._session.transport
+                    raise transport.broken(call, fault, tried, changes_nothing=True) from fault
             else:
                 if pause is None or answer.status not in PASSING_STATUS:
                     break
             time.sleep(pause)
-        return _Answer(named, answer)
+        return _Answer(call, answer)
 
     def _read(self, answer: _Answer, read: Read[Wanted]) -> Wanted:
         body = answer.http.body
         if answer.http.status >= HTTPStatus.BAD_REQUEST:
-            raise self._refused(answer.to, answer.http)
+            raise self._refused(answer.call, answer.http)
         if answer.http.redirects:
-            raise self._unexpected(answer.to, "it sends to another place, and is not followed")
+            raise self._unexpected(answer.call, "it sends to another place, and is not followed")
         if _has_too_many_parts(body):
-            raise self._unexpected(answer.to, f"it has more than {bounds.REST_CONTAINERS} parts")
+            raise self._unexpected(answer.call, f"it has more than {bounds.REST_CONTAINERS} parts")
         try:
             document = json.loads(body) if body.strip() else None
             return read(document if self._is_new else shapes.member(document, "value"))
         except (ValueError, RecursionError) as fault:
-            raise self._unexpected(answer.to, "it is not JSON") from fault
-        except shapes.Misshapen as fault:
-            raise self._unexpected(answer.to, str(fault)) from fault
+            raise self._unexpected(answer.call, "it is not JSON") from fault
+        except UnexpectedShape as fault:
+            raise self._unexpected(answer.call, str(fault)) from fault
 
     def _send(
         self,
@@ -176,9 +180,9 @@ class Rest:
         text = None if body is None else json.dumps(body).encode()
         kind = {} if body is None else {"Content-Type": "application/json"}
         sent = {**headers, **kind}
-        return self._connection.ask(verb, path, text, sent, patience, bounds.REST_ANSWER)
+        return self._connection.request(verb, path, text, sent, patience, bounds.REST_ANSWER)
 
-    def _refused(self, named: str, answer: Answer) -> DiakenError:
+    def _refused(self, call: str, answer: Answer) -> DiakenError:
         user, server, status = self._session.username, self._session.server, answer.status
         if status == HTTPStatus.UNAUTHORIZED:
             return LoginRefused(
@@ -187,19 +191,20 @@ class Rest:
             )
         if status == HTTPStatus.FORBIDDEN:
             return VSphereError(
-                f"{user} may not read the tags of vCenter {server} ({named})",
+                f"{user} may not read the tags of vCenter {server} ({call})",
                 hint="give that user the role Read-only as a global permission in vCenter",
                 code="no_permission",
             )
-        said = _messages(answer.body)
+        messages = _messages(answer.body)
         return VSphereError(
-            f"vCenter {server} answered {named} with HTTP {status}" + (f": {said}" if said else ""),
+            f"vCenter {server} answered {call} with HTTP {status}"
+            + (f": {messages}" if messages else ""),
             hint=SERVICE,
         )
 
-    def _unexpected(self, named: str, why: str) -> VSphereError:
+    def _unexpected(self, call: str, why: str) -> VSphereError:
         return VSphereError(
-            f"the answer of vCenter {self._session.server} to {named} is not what was expected:"
+            f"the answer of vCenter {self._session.server} to {call} is not what was expected:"
             f" {why}",
             hint=f"{SERVICE}; is there a proxy that answers in its place?",
             code="unexpected_answer",
@@ -210,7 +215,7 @@ def _token(answer: Any) -> str:
     """A session's id, as it can be sent in a header."""
     token = shapes.text(answer)
     if not (token.isascii() and token.isprintable() and token.strip()):
-        raise shapes.Misshapen("it is no id of a session")
+        raise UnexpectedShape("it is no id of a session")
     return token
 
 
@@ -221,12 +226,10 @@ def _messages(answer: bytes) -> str:
     try:
         document = json.loads(answer)
         listed = document.get("messages") or document["value"]["messages"]
-        said = [
-            one_line(shapes.text(each["default_message"])) for each in listed[: faults.MAX_DETAILS]
-        ]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, shapes.Misshapen):
+        texts = [shapes.text(message["default_message"]) for message in listed[:MAX_DETAILS]]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, UnexpectedShape):
         return ""
-    return "; ".join(said)
+    return "; ".join(bounded_line(text) for text in texts)
 
 
 def _has_too_many_parts(body: bytes) -> bool:

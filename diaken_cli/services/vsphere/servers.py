@@ -10,7 +10,7 @@ from diaken_cli.services.vsphere.inventory import (
     as_datacenter,
     chosen_datacenters,
 )
-from diaken_cli.services.vsphere.names import one_line, unescape
+from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import Found, collect
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import PATHS, VirtualMachine, virtual_machine
@@ -58,7 +58,7 @@ def read_servers(session: Session, datacenter: str | None = None) -> tuple[Serve
         return Server(
             vm=vm,
             path=place["path"],
-            guest_name=one_line(found.values.get("guest.hostName") or "") or None,
+            guest_name=bounded_line(found.values.get("guest.hostName") or "") or None,
             folder=unescape(folder.values.get("name", "")) if folder is not None else None,
         )
 

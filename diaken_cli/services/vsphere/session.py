@@ -13,8 +13,8 @@ from pyVmomi import vim
 
 from diaken_cli import bounds, trust
 from diaken_cli.errors import ConfigurationError, Unreachable, VSphereError
-from diaken_cli.services.vsphere.names import one_line
-from diaken_cli.services.vsphere.wire import Endpoint, Wire
+from diaken_cli.services.vsphere.names import bounded_line
+from diaken_cli.services.vsphere.transport import Endpoint, Transport
 
 __all__ = ["About", "Endpoint", "Session", "connect"]
 
@@ -37,17 +37,17 @@ class Session:
     filters) is gone after one.
     """
 
-    def __init__(self, endpoint: Endpoint, wire: Wire, content: Any) -> None:
+    def __init__(self, endpoint: Endpoint, transport: Transport, content: Any) -> None:
         self.endpoint = endpoint
-        self.wire = wire
+        self.transport = transport
         self.content = content
         self.logins = 0
         about = content.about
         self.about = About(
-            name=one_line(about.fullName),
-            version=one_line(about.version),
-            build=one_line(about.build),
-            instance_uuid=one_line(str(about.instanceUuid)),
+            name=bounded_line(about.fullName),
+            version=bounded_line(about.version),
+            build=bounded_line(about.build),
+            instance_uuid=bounded_line(str(about.instanceUuid)),
         )
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class Session:
 
     def log_in(self) -> None:
         """Begin a session, also in the place of one that has ended. Raises LoginRefused."""
-        self.wire.forget_session()
+        self.transport.forget_session()
         self.content.sessionManager.Login(self.endpoint.username, self.endpoint.password, None)
         self.logins += 1
 
@@ -81,17 +81,17 @@ class Session:
         """Log out and close the connections. A vCenter that is gone ends the session itself."""
         with self.tidying():
             self.content.sessionManager.Logout()
-        self.wire.close()
+        self.transport.close()
 
     @contextmanager
     def tidying(self) -> Iterator[None]:
         """For cleaning up in vCenter: brief, and a failure there is not worth an error."""
-        with suppress(VSphereError), self.wire.hurry(bounds.VCENTER_TIDYING):
+        with suppress(VSphereError), self.transport.hurry(bounds.VCENTER_TIDYING):
             yield
 
     def managed(self, kind: Any, reference: str) -> Any:
         """An object of pyVmomi for a reference ("vm-42"): nothing is sent."""
-        return kind(reference, self.wire)
+        return kind(reference, self.transport)
 
     def now(self) -> datetime:
         """The clock of vCenter, in UTC (ServiceInstance.CurrentTime)."""
@@ -105,21 +105,21 @@ def connect(endpoint: Endpoint, *, connect_timeout: float = bounds.VCENTER_CONNE
     Raises Unreachable, CertificateRefused, LoginRefused, VSphereError, and ConfigurationError when
     the CA file can't be read.
     """
-    wire = Wire(endpoint, tls_context(endpoint), connect_timeout)
+    transport = Transport(endpoint, tls_context(endpoint), connect_timeout)
     try:
-        content = _service_content(endpoint, wire)
-        session = Session(endpoint, wire, content)
+        content = _service_content(endpoint, transport)
+        session = Session(endpoint, transport, content)
         session.log_in()
-        wire.stay_logged_in(session.log_in, content.propertyCollector)
-        wire.speak(str(content.about.apiVersion))
+        transport.stay_logged_in(session.log_in, content.propertyCollector)
+        transport.speak(str(content.about.apiVersion))
     except BaseException:
-        wire.close()
+        transport.close()
         raise
     return session
 
 
-def _service_content(endpoint: Endpoint, wire: Wire) -> Any:
-    retrieve: Callable[[], Any] = vim.ServiceInstance("ServiceInstance", wire).RetrieveContent
+def _service_content(endpoint: Endpoint, transport: Transport) -> Any:
+    retrieve: Callable[[], Any] = vim.ServiceInstance("ServiceInstance", transport).RetrieveContent
     content = retrieve()
     if not isinstance(content, vim.ServiceInstanceContent):
         raise Unreachable(
@@ -128,7 +128,7 @@ def _service_content(endpoint: Endpoint, wire: Wire) -> Any:
         )
     if content.about.apiType != "VirtualCenter":
         raise VSphereError(
-            f"{endpoint.server} is {one_line(content.about.fullName)}, not a vCenter",
+            f"{endpoint.server} is {bounded_line(content.about.fullName)}, not a vCenter",
             hint="give the vCenter that manages it: an ESXi host alone can't clone templates",
             code="not_a_vcenter",
         )

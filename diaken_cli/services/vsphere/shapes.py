@@ -7,7 +7,7 @@ from diaken_cli import bounds
 _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
 
 
-class Misshapen(Exception):
+class UnexpectedShape(Exception):
     """A part of an answer is not what the API says; the message says which, and what it is."""
 
 
@@ -15,11 +15,11 @@ def text(value: Any, what: str = "it") -> str:
     """A text, as one is that names something: of bounded length, and of whole characters."""
     found = str(_of(str, value, what))
     if len(found) > bounds.VCENTER_NAME:
-        raise Misshapen(f"{what} is longer than {bounds.VCENTER_NAME} characters")
+        raise UnexpectedShape(f"{what} is longer than {bounds.VCENTER_NAME} characters")
     try:
         found.encode()
     except UnicodeEncodeError:  # JSON may have half of a character
-        raise Misshapen(f"{what} is no text of Unicode") from None
+        raise UnexpectedShape(f"{what} is no text of Unicode") from None
     return found
 
 
@@ -37,7 +37,7 @@ def member(value: Any, name: str, what: str = "it") -> Any:
     """A member that an object has to have."""
     members: dict[str, Any] = _of(dict, value, what)
     if name not in members:
-        raise Misshapen(f"{what} has no {name!r}")
+        raise UnexpectedShape(f"{what} has no {name!r}")
     return members[name]
 
 
@@ -48,7 +48,7 @@ def text_in(value: Any, name: str, what: str = "it") -> str:
 
 def _of(kind: type, value: Any, what: str) -> Any:
     if not isinstance(value, kind):
-        raise Misshapen(f"{what} is {_named(value)}, not {_KINDS[kind]}")
+        raise UnexpectedShape(f"{what} is {_named(value)}, not {_KINDS[kind]}")
     return value
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from diaken_cli.errors import NotFound
 from diaken_cli.services.vsphere import shapes
-from diaken_cli.services.vsphere.names import one_line
+from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.rest import Rest
 from diaken_cli.services.vsphere.session import Session
 
@@ -52,7 +52,7 @@ def _category(rest: Rest, wanted: str) -> str:
 
 
 def _name(answer: Any) -> str:
-    return one_line(shapes.text_in(answer, "name"))
+    return bounded_line(shapes.text_in(answer, "name"))
 
 
 def _attached(answer: Any) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from pyVmomi.VmomiSupport import ManagedObject
 from diaken_cli.errors import DiakenError, TimedOut, Unreachable, VSphereError
 from diaken_cli.services.vsphere import faults
 from diaken_cli.services.vsphere.connection import Unexpected
-from diaken_cli.services.vsphere.names import one_line, unescape
+from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import read, read_one, reference, watch
 from diaken_cli.services.vsphere.session import Session
 
@@ -181,7 +181,7 @@ def _state(session: Session, ref: str, info: Any) -> TaskState:
     error = None
     if info.state == "error":
         error = (
-            faults.translate(info.error, session.wire.name_of, session.username)
+            faults.translate(info.error, session.transport.name_of, session.username)
             if info.error is not None
             else VSphereError(f"the vSphere task {ref} failed and does not say why")
         )
@@ -194,6 +194,6 @@ def _state(session: Session, ref: str, info: Any) -> TaskState:
         canceled=bool(info.cancelled) or isinstance(info.error, vmodl.fault.RequestCanceled),
         entity=reference(info.entity) if info.entity is not None else None,
         entity_name=unescape(info.entityName) if info.entityName else None,
-        operation=one_line(info.descriptionId),
+        operation=bounded_line(info.descriptionId),
         queued_at=info.queueTime.astimezone(UTC) if info.queueTime else None,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyVmomi import vim
 
-from diaken_cli.services.vsphere.names import one_line, unescape
+from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import (
     Found,
     Properties,
@@ -35,7 +35,7 @@ PATHS = (
 )
 """What `virtual_machine` makes a VM of."""
 
-_BIRTHS = ("VmCreatedEvent", "VmClonedEvent", "VmDeployedEvent", "VmRegisteredEvent")
+_CREATION_EVENTS = ("VmCreatedEvent", "VmClonedEvent", "VmDeployedEvent", "VmRegisteredEvent")
 _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 
 
@@ -44,8 +44,8 @@ class VirtualMachine:
     """A VM; `extra_config` is None where it was not asked for, `instance_uuid` "" when unreadable.
 
     `addresses` are all IPv4 addresses that its VMware Tools report, the primary one first, and
-    none where they were not asked for;
-    `power_state` is on, off or suspended; `created_at` is None before vSphere 6.7 (see `came_at`).
+    none where they were not asked for; `power_state` is on, off or suspended; `created_at` is None
+    before vSphere 6.7 (see `creation_time`).
     """
 
     ref: str
@@ -110,8 +110,8 @@ def identity_of(session: Session, ref: str) -> Identity | None:
     return facts(session, ref).identity
 
 
-def came_at(session: Session, vm: VirtualMachine) -> datetime | None:
-    """When a VM came into being, by vCenter's clock: before vSphere 6.7 its events tell.
+def creation_time(session: Session, vm: VirtualMachine) -> datetime | None:
+    """When a VM was created, by vCenter's clock: before vSphere 6.7, from its events.
 
     None where vCenter keeps no event of it any more (thirty days, unless it is set otherwise).
     https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/vim.event.EventManager.html
@@ -121,7 +121,7 @@ def came_at(session: Session, vm: VirtualMachine) -> datetime | None:
     entity = vim.event.EventFilterSpec.ByEntity(
         entity=session.managed(vim.VirtualMachine, vm.ref), recursion="self"
     )
-    wanted = vim.event.EventFilterSpec(entity=entity, eventTypeId=list(_BIRTHS))
+    wanted = vim.event.EventFilterSpec(entity=entity, eventTypeId=list(_CREATION_EVENTS))
     events = session.content.eventManager.QueryEvents(wanted)
     moments = (event.createdTime for event in events if event.createdTime is not None)
     return min((moment.astimezone(UTC) for moment in moments), default=None)
@@ -167,7 +167,7 @@ def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False)
     return VirtualMachine(
         ref=ref,
         name=unescape(values.get("name", "")),
-        instance_uuid=one_line(values.get("config.instanceUuid") or ""),
+        instance_uuid=bounded_line(values.get("config.instanceUuid") or ""),
         template=bool(values.get("config.template")),
         power_state=_POWER.get(str(values.get("runtime.powerState")), "off"),
         addresses=reported_addresses(values.get("guest.ipAddress"), values.get("guest.net")),

@@ -22,7 +22,7 @@ def own_vm(deploy: Deploy) -> vms.VirtualMachine | None:
     found = vms.find_vms(deploy.vcenter, extra_config=True)
     if vm_uuid is None:  # its age decides
         bearers = vms.by_identity(found, deploy.identity)
-        born = (replace(vm, created_at=vms.came_at(deploy.vcenter, vm)) for vm in bearers)
+        born = (replace(vm, created_at=vms.creation_time(deploy.vcenter, vm)) for vm in bearers)
         found = (*born, *(vm for vm in found if not vm.readable))
     return ownership.choose(
         found,

@@ -26,7 +26,7 @@ from diaken_cli.services.vsphere.connection import (
     TooSlow,
     Unexpected,
 )
-from diaken_cli.services.vsphere.names import one_line
+from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.soap import Soap
 
 PAUSES = (0.2, 0.8, 3.0)
@@ -126,7 +126,7 @@ class HttpRefused(HTTPException):
         super().__init__(answer.status_line + to)
 
 
-class Wire:
+class Transport:
     """What pyVmomi's managed objects call through.
 
     A call that changes nothing is repeated over a passing fault; one that changes something is
@@ -197,7 +197,7 @@ class Wire:
             return reference
         for content in found.objects if found else ():
             for each in content.propSet:
-                return f"{one_line(str(each.val))} ({reference})"
+                return f"{bounded_line(str(each.val))} ({reference})"
         return reference
 
     def invoke(self, managed: Any, method: Any, arguments: Any) -> Any:
@@ -215,7 +215,7 @@ class Wire:
     InvokeMethod = invoke
 
     def SupportServerGUIDs(self) -> bool:  # noqa: N802  pyVmomi asks its stub by this name
-        """References name no server: there is one vCenter at this wire."""
+        """References name no server: there is one vCenter behind this transport."""
         return False
 
     def _name_for(self, method: Any) -> faults.NameOf:
@@ -261,7 +261,7 @@ class Wire:
         }
         if self._cookie is not None:
             headers["Cookie"] = self._cookie
-        answer = self._connection.ask(
+        answer = self._connection.request(
             "POST", "/sdk", request, headers, patience, bounds.VCENTER_ANSWER
         )
         if answer.status not in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR):
@@ -361,4 +361,4 @@ def _why(reason: BaseException | None) -> str:
         return f"no TLS 1.2 or later there ({reason.reason.replace('_', ' ').lower()})"
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
-    return one_line(str(reason)) or type(reason).__name__
+    return bounded_line(str(reason)) or type(reason).__name__
