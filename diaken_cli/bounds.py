@@ -36,7 +36,7 @@ YAML_LEVELS = 100
 # ── programs: their output in bytes, and how long they may take in seconds ───────────────────
 
 PROGRAM_OUTPUT = MB
-PROGRAM_COMPLAINT = 64 * KB  # the end of its standard error
+PROGRAM_STDERR = 64 * KB  # the end of its standard error
 PROGRAM_SECONDS = 30  # of a helper such as ssh-keygen
 PASSWORD = 4 * KB
 PASSWORD_SECONDS = 30

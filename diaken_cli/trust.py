@@ -48,7 +48,7 @@ class Exposure:
         return self.is_folder and not may_remove
 
     @property
-    def said(self) -> str:
+    def problem(self) -> str:
         """What is wrong with it."""
         match self.who:
             case Who.OWNER:

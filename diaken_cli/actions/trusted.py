@@ -35,7 +35,7 @@ def refuse_open_playbook(playbook: Playbook) -> None:
         return
     for each in open_to_all(playbook.path, playbook.folder):
         raise AccessError(
-            f"the playbook {playbook.name} is not run, for anybody could change it: {each.said}",
+            f"the playbook {playbook.name} is not run, for anybody could change it: {each.problem}",
             hint=f"Close it: {each.fix}",
         )
 
@@ -87,7 +87,7 @@ def refuse_open_file(path: Path, what: str) -> None:
     """Raise AccessError where everybody can change a file that is trusted, or exchange it."""
     if each := trust.open_to_all(path):
         raise AccessError(
-            f"{what} {path} is not used, for anybody could change it: {each.said}",
+            f"{what} {path} is not used, for anybody could change it: {each.problem}",
             hint=f"Close it: {each.fix}",
         )
 
@@ -99,7 +99,7 @@ def refuse_exposed_vaults(files: Iterable[Path]) -> None:
             elsewhere = "; or keep it in a folder that is this account's alone."
             raise AccessError(
                 f"the vault password file {path} is not used, for others can change it:"
-                f" {each.said}",
+                f" {each.problem}",
                 hint=f"Close it: {each.fix}{elsewhere if each.is_folder else ''}",
             )
 

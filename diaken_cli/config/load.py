@@ -101,7 +101,7 @@ def _refuse_exposed(path: Path) -> None:
         if exposure.sticky:  # others can't touch the file there
             continue
         raise AccessError(
-            f"the config file {path} is not used, for others can change it: {exposure.said}",
+            f"the config file {path} is not used, for others can change it: {exposure.problem}",
             hint=_way_out(exposure),
         )
 

@@ -83,10 +83,11 @@ def _of_command(
     """What the command prints. It has no terminal, so that it can't wait for a person unseen."""
     name = _program(ref)
     for path in files_of(ref, environ):
-        if each := trust.open_to_all(path):
+        if exposure := trust.open_to_all(path):
             raise SecretError(
-                f"the password command {name} is not run, for anybody could change it: {each.said}",
-                hint=f"Close it: {each.fix}",
+                f"the password command {name} is not run, for anybody could change it:"
+                f" {exposure.problem}",
+                hint=f"Close it: {exposure.fix}",
             )
     try:
         ended = programs.run(
@@ -97,16 +98,16 @@ def _of_command(
             should_stop=should_stop,
         )
     except (OSError, ValueError) as fault:
-        said = getattr(fault, "strerror", None) or str(fault)
+        reason = getattr(fault, "strerror", None) or str(fault)
         raise SecretError(
-            f"the password command {name} can't be started: {said}",
+            f"the password command {name} can't be started: {reason}",
             hint="It is run without a shell: the first word has to be a program in PATH.",
         ) from fault
     except programs.Stopped:
         raise Canceled("stopped") from None
-    except programs.PrintedTooMuch:
+    except programs.OutputLimitExceeded:
         raise _too_long(f"the password command {name}") from None
-    except programs.Killed as fault:
+    except programs.ProgramKilled as fault:
         raise SecretError(
             f"the password command {name} {fault}",
             hint="It can't ask anything: it has no terminal and no input.",
@@ -114,9 +115,9 @@ def _of_command(
     if ended.status != 0:
         raise SecretError(
             f"the password command {name} failed with exit status {ended.status}"
-            f"{_last_line(ended.said)}"
+            f"{_last_line(ended.stderr_text)}"
         )
-    return ended.printed
+    return ended.stdout
 
 
 def _too_long(source: str) -> SecretError:
@@ -130,8 +131,8 @@ def files_of(ref: str, environ: Mapping[str, str]) -> list[Path]:
     except ValueError:  # who runs it says so
         return []
     program = shutil.which(words[0], path=environ.get("PATH")) if words else None
-    named = [program, *(word for word in words[1:] if word.startswith("/"))]
-    return [Path(each) for each in named if each is not None and Path(each).is_file()]
+    names = [program, *(word for word in words[1:] if word.startswith("/"))]
+    return [Path(file) for file in names if file is not None and Path(file).is_file()]
 
 
 def _words(ref: str) -> Sequence[str]:
@@ -149,9 +150,9 @@ def _program(ref: str) -> str:
     return _words(ref)[0]
 
 
-def _last_line(complaint: str) -> str:
-    said = [line.strip() for line in complaint.split("\n") if line.strip()]
-    return f": {shortened(said[-1], 200)}" if said else ""
+def _last_line(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.split("\n") if line.strip()]
+    return f": {shortened(lines[-1], 200)}" if lines else ""
 
 
 # ── from a file, from a variable ─────────────────────────────────────────────────────────────
@@ -165,8 +166,8 @@ def _of_file(ref: str) -> bytes:
             _check_closed(path, os.fstat(file.fileno()))
             return file.read(_MOST_PRINTED + 1)  # one more to see what is over
     except (OSError, ValueError, RuntimeError) as fault:  # RuntimeError: ~somebody who is not there
-        said = getattr(fault, "strerror", None) or str(fault)
-        raise SecretError(f"the password file {ref} can't be read: {said}") from fault
+        reason = getattr(fault, "strerror", None) or str(fault)
+        raise SecretError(f"the password file {ref} can't be read: {reason}") from fault
 
 
 def _check_closed(path: Path, facts: os.stat_result) -> None:

@@ -77,12 +77,12 @@ def program() -> Path:
     beside = Path(sys.executable).parent / "diaken"
     if beside.exists():
         return beside
-    found = shutil.which("diaken")
-    if found is None:
+    on_path = shutil.which("diaken")
+    if on_path is None:
         raise ConfigurationError(
             "the command diaken is not on PATH", hint="Install it: pipx install diaken-cli"
         )
-    return Path(found).absolute()
+    return Path(on_path).absolute()
 
 
 def installed(path: Path = CRON_D) -> str | None:

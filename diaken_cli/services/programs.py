@@ -26,32 +26,32 @@ _FIRST_NAP, _LONGEST_NAP = 0.001, 0.05  # seconds from one look at its end to th
 class Completed:
     """A program that has ended by itself: its exit status, minus the number of a signal.
 
-    `printed` is its standard output, `complaint` the end of its standard error. `memory` is the
+    `stdout` is its standard output, `stderr` the end of its standard error. `memory` is the
     most that it had at once, in bytes, or that this process had before, where that is more: the
     system counts so.
     """
 
     status: int
-    printed: bytes
-    complaint: bytes
+    stdout: bytes
+    stderr: bytes
     memory: int = field(default=0, compare=False)
 
     @property
-    def text(self) -> str:
-        """What it printed, as text."""
-        return self.printed.decode(errors="replace")
+    def stdout_text(self) -> str:
+        """Its standard output, as text."""
+        return self.stdout.decode(errors="replace")
 
     @property
-    def said(self) -> str:
-        """What it complained of, as text."""
-        return self.complaint.decode(errors="replace")
+    def stderr_text(self) -> str:
+        """The end of its standard error, as text."""
+        return self.stderr.decode(errors="replace")
 
 
-class Killed(Exception):
-    """A program was killed before its end; its text is what it did, such as "did not end …"."""
+class ProgramKilled(Exception):
+    """A program was killed before its end; the message begins with a verb: "did not end …"."""
 
 
-class TookTooLong(Killed):
+class TimeLimitExceeded(ProgramKilled):
     """It did not end, or not begin to print, in its time, in seconds."""
 
     def __init__(self, seconds: float) -> None:
@@ -59,12 +59,12 @@ class TookTooLong(Killed):
         self.seconds = seconds
 
 
-class PrintedTooMuch(Killed):
-    """It printed more than was wanted."""
+class OutputLimitExceeded(ProgramKilled):
+    """It printed more bytes than were allowed."""
 
 
-class Stopped(Killed):
-    """`should_stop` said so."""
+class Stopped(ProgramKilled):
+    """`should_stop` returned True."""
 
 
 class Running:
@@ -76,15 +76,15 @@ class Running:
         *,
         seconds: float,
         most: int | None = bounds.PROGRAM_OUTPUT,
-        given: bytes | None = None,
+        stdin: bytes | None = None,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         memory: int | None = None,
     ) -> None:
         """Start it; it has `seconds` from now on, and may print `most` bytes.
 
-        With `most` None its output is not taken in at all. `given` is its standard input; else
-        it has none. It gets `memory` bytes at most, where that is said. A Ctrl-C at the terminal
+        With `most` None its output is not taken in at all. `stdin` is its standard input; else
+        it has none. It gets `memory` bytes at most, where that is given. A Ctrl-C at the terminal
         does not reach it: who waits for it ends it.
 
         Raises OSError where it can't be started, ValueError for an argument with a zero byte.
@@ -92,12 +92,12 @@ class Running:
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._most = most
-        self._given = memoryview(given or b"")
-        self._printed, self._complaint = bytearray(), bytearray()
+        self._input = memoryview(stdin or b"")
+        self._stdout, self._stderr = bytearray(), bytearray()
         self._memory = 0
         self._process = subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.DEVNULL if most is None else subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
@@ -127,27 +127,27 @@ class Running:
                     pipe.close()
         self._process.wait()
 
-    def ended(
+    def wait(
         self, should_stop: Callable[[], bool] | None = None, *, silent: float | None = None
     ) -> Completed:
         """Wait for its end. `silent`: the seconds in which it has to have printed something.
 
-        Raises TookTooLong, PrintedTooMuch, Stopped; it is killed then.
+        Raises TimeLimitExceeded, OutputLimitExceeded, Stopped; it is killed then.
         """
         with selectors.DefaultSelector() as pipes:
             self._register(pipes)
             while pipes.get_map():
-                self._look(should_stop, silent)
+                self._check_limits(should_stop, silent)
                 for key, _ in pipes.select(self._pause(should_stop, silent)):
                     if key.data(key.fd):
                         pipes.unregister(key.fileobj)
                         self._close_input(key.fileobj)
         nap = _FIRST_NAP
         while (status := self._status()) is None:
-            self._look(should_stop, silent)
+            self._check_limits(should_stop, silent)
             time.sleep(min(nap, self._pause(should_stop, silent)))
             nap = min(2 * nap, _LONGEST_NAP)
-        return Completed(status, bytes(self._printed), bytes(self._complaint), self._memory)
+        return Completed(status, bytes(self._stdout), bytes(self._stderr), self._memory)
 
     def _status(self) -> int | None:
         """Its exit status, None while it runs; `Popen` does not say what it alone has used."""
@@ -165,23 +165,23 @@ class Running:
         process = self._process
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
-            pipes.register(process.stdin, selectors.EVENT_WRITE, self._give)
+            pipes.register(process.stdin, selectors.EVENT_WRITE, self._write_stdin)
         if process.stdout is not None:
-            pipes.register(process.stdout, selectors.EVENT_READ, self._hear)
+            pipes.register(process.stdout, selectors.EVENT_READ, self._read_stdout)
         if process.stderr is not None:
-            pipes.register(process.stderr, selectors.EVENT_READ, self._hear_complaint)
+            pipes.register(process.stderr, selectors.EVENT_READ, self._read_stderr)
 
-    def _look(self, should_stop: Callable[[], bool] | None, silent: float | None) -> None:
+    def _check_limits(self, should_stop: Callable[[], bool] | None, silent: float | None) -> None:
         """Raise where it may not go on."""
         if should_stop is not None and should_stop():
             self._kill()
             raise Stopped("was stopped")
         if time.monotonic() > self._until(silent):
             self._kill()
-            raise TookTooLong(self._seconds if silent is None or self._printed else silent)
+            raise TimeLimitExceeded(self._seconds if silent is None or self._stdout else silent)
 
     def _until(self, silent: float | None) -> float:
-        if silent is None or self._printed:
+        if silent is None or self._stdout:
             return self._deadline
         return min(self._deadline, self._deadline - self._seconds + silent)
 
@@ -191,23 +191,23 @@ class Running:
 
     # What is done where a pipe is ready; each says whether the pipe is done with.
 
-    def _give(self, pipe: int) -> bool:
+    def _write_stdin(self, pipe: int) -> bool:
         try:
-            self._given = self._given[os.write(pipe, self._given[:_CHUNK]) :]
+            self._input = self._input[os.write(pipe, self._input[:_CHUNK]) :]
         except BrokenPipeError:  # it does not want it
             return True
-        return not self._given
+        return not self._input
 
-    def _hear(self, pipe: int) -> bool:
-        self._printed += (chunk := os.read(pipe, _CHUNK))
-        if self._most is not None and len(self._printed) > self._most:
+    def _read_stdout(self, pipe: int) -> bool:
+        self._stdout += (chunk := os.read(pipe, _CHUNK))
+        if self._most is not None and len(self._stdout) > self._most:
             self._kill()
-            raise PrintedTooMuch(f"printed more than {format_size(self._most)}")
+            raise OutputLimitExceeded(f"printed more than {format_size(self._most)}")
         return not chunk
 
-    def _hear_complaint(self, pipe: int) -> bool:
-        self._complaint += (chunk := os.read(pipe, _CHUNK))
-        del self._complaint[: -bounds.PROGRAM_COMPLAINT]  # its end says why
+    def _read_stderr(self, pipe: int) -> bool:
+        self._stderr += (chunk := os.read(pipe, _CHUNK))
+        del self._stderr[: -bounds.PROGRAM_STDERR]  # its end says why
         return not chunk
 
     def _close_input(self, pipe: object) -> None:
@@ -227,14 +227,14 @@ def run(
     *,
     seconds: float,
     most: int | None = bounds.PROGRAM_OUTPUT,
-    given: bytes | None = None,
+    stdin: bytes | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Completed:
     """Run a program to its end, as `Running` does.
 
-    Raises OSError or ValueError where it can't be started, Killed where it was killed.
+    Raises OSError or ValueError where it can't be started, ProgramKilled where it was killed.
     """
-    with Running(argv, seconds=seconds, most=most, given=given, cwd=cwd, env=env) as program:
-        return program.ended(should_stop)
+    with Running(argv, seconds=seconds, most=most, stdin=stdin, cwd=cwd, env=env) as program:
+        return program.wait(should_stop)

@@ -15,31 +15,31 @@ def addresses_of(names: Iterable[str], patience: float = _PATIENCE) -> dict[str,
 
     getaddrinfo(3) can't be interrupted: a thread that still waits for a dead server is left alone.
     """
-    wanted = list(dict.fromkeys(names))
-    found: dict[str, tuple[str, ...]] = dict.fromkeys(wanted, ())
-    asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    unique_names = list(dict.fromkeys(names))
+    resolved: dict[str, tuple[str, ...]] = dict.fromkeys(unique_names, ())
+    pending: queue.SimpleQueue[str] = queue.SimpleQueue()
     answers: queue.SimpleQueue[tuple[str, tuple[str, ...]]] = queue.SimpleQueue()
-    for name in wanted:
-        asked.put(name)
+    for name in unique_names:
+        pending.put(name)
 
     def work() -> None:
         while True:
             try:
-                name = asked.get_nowait()
+                name = pending.get_nowait()
             except queue.Empty:
                 return
             answers.put((name, _resolve(name)))
 
-    for _ in range(min(_WORKERS, len(wanted))):
+    for _ in range(min(_WORKERS, len(unique_names))):
         threading.Thread(target=work, daemon=True).start()
     deadline = time.monotonic() + patience
-    for _ in wanted:
+    for _ in unique_names:
         try:
             name, addresses = answers.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             break
-        found[name] = addresses
-    return found
+        resolved[name] = addresses
+    return resolved
 
 
 def _resolve(name: str) -> tuple[str, ...]:

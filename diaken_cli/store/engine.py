@@ -296,7 +296,7 @@ def _foreign(path: Path, owner: int) -> AccessError:
 def _refuse_exposed(path: Path) -> None:
     for exposure in exposures(path):
         raise AccessError(
-            f"the database {path} is not this account's alone: {exposure.said}",
+            f"the database {path} is not this account's alone: {exposure.problem}",
             hint=way_out(exposure),
         )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import bounds
-from diaken_cli.services.ansible.channel import Channel, Malformed
+from diaken_cli.services.ansible.channel import Channel, MalformedEvent
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_what_is_no_event_is_told_and_the_others_come(channel: Channel, writing:
     bad = (b"\n", b"[1]\n", b'{"event": 1}\n', b'{"host": "x"}\n', b"\xff\n", b"[" * 9999 + b"\n")
     os.write(writing, b"".join(bad) + b'{"event": "a"}\n')
     for _ in bad:
-        with pytest.raises(Malformed):
+        with pytest.raises(MalformedEvent):
             next(channel.events())
     assert list(channel.events()) == [{"event": "a"}]
 
@@ -47,7 +47,7 @@ def test_a_line_without_end_is_given_up_and_takes_no_other_with_it(
     os.write(writing, b'{"x": "' + b"x" * 2000)
     assert list(channel.events()) == []
     os.write(writing, b'x" * 2000}\n{"event": "a"}\n{"event": "b"}\n')
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedEvent):
         next(channel.events())
     assert list(channel.events()) == [{"event": "a"}, {"event": "b"}]
 

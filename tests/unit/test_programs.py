@@ -13,21 +13,21 @@ from diaken_cli.services import programs
 def test_what_it_prints_and_complains_of_and_its_exit_status() -> None:
     ended = programs.run(["sh", "-c", "echo out; echo err >&2; exit 3"], seconds=10)
     assert ended == programs.Completed(3, b"out\n", b"err\n")
-    assert (ended.text, ended.said) == ("out\n", "err\n")
+    assert (ended.stdout_text, ended.stderr_text) == ("out\n", "err\n")
     assert programs.run(["sh", "-c", "kill -9 $$"], seconds=10).status == -9
 
 
 def test_what_it_is_given_is_its_input_however_much_and_nothing_else_is() -> None:
-    given = b"x" * 300_000
-    assert programs.run(["cat"], seconds=10, given=given).printed == given
-    assert programs.run(["cat"], seconds=10).printed == b""
-    assert programs.run(["true"], seconds=10, given=given).status == 0, "it need not read it"
+    typed = b"x" * 300_000
+    assert programs.run(["cat"], seconds=10, stdin=typed).stdout == typed
+    assert programs.run(["cat"], seconds=10).stdout == b""
+    assert programs.run(["true"], seconds=10, stdin=typed).status == 0, "it need not read it"
 
 
 def test_one_that_prints_without_end_is_ended_and_little_of_it_is_kept() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
-    with pytest.raises(programs.PrintedTooMuch, match=r"^printed more than 64K$"):
+    with pytest.raises(programs.OutputLimitExceeded, match=r"^printed more than 64K$"):
         programs.run(["yes"], seconds=30, most=65536)
     assert time.monotonic() - began < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB
@@ -35,13 +35,13 @@ def test_one_that_prints_without_end_is_ended_and_little_of_it_is_kept() -> None
 
 def test_of_its_complaints_the_end_is_kept() -> None:
     ended = programs.run(["sh", "-c", "seq 99999 >&2; echo why >&2"], seconds=10)
-    assert ended.said.endswith("99999\nwhy\n")
-    assert len(ended.complaint) <= 65536
+    assert ended.stderr_text.endswith("99999\nwhy\n")
+    assert len(ended.stderr) <= 65536
 
 
 def test_one_that_does_not_end_is_killed_with_what_it_has_started(tmp_path: Path) -> None:
     noted = tmp_path / "pid"
-    with pytest.raises(programs.TookTooLong, match=r"^did not end within 0\.5 s$"):
+    with pytest.raises(programs.TimeLimitExceeded, match=r"^did not end within 0\.5 s$"):
         programs.run(["sh", "-c", f"sleep 60 & echo $! >{noted}; wait"], seconds=0.5)
     assert is_over(int(noted.read_text()))
 
@@ -65,16 +65,16 @@ def test_it_is_killed_where_who_waits_is_interrupted_or_stopped(tmp_path: Path) 
 def test_one_that_says_nothing_can_be_given_up_sooner() -> None:
     with (
         programs.Running(["sleep", "60"], seconds=30) as program,
-        pytest.raises(programs.TookTooLong, match=r"within 0\.3 s"),
+        pytest.raises(programs.TimeLimitExceeded, match=r"within 0\.3 s"),
     ):
-        program.ended(silent=0.3)
+        program.wait(silent=0.3)
     with programs.Running(["sh", "-c", "echo; sleep 0.6; echo"], seconds=30) as program:
-        assert program.ended(silent=0.4).printed == b"\n\n"
+        assert program.wait(silent=0.4).stdout == b"\n\n"
 
 
 def test_it_has_a_session_of_its_own() -> None:
     ended = programs.run(["sh", "-c", "ps -o sid= -p $$"], seconds=10)
-    assert int(ended.text) != os.getsid(0)
+    assert int(ended.stdout_text) != os.getsid(0)
 
 
 def is_over(pid: int) -> bool:

@@ -238,7 +238,7 @@ def test_a_secret_appears_in_no_field() -> None:
 
     assert len(events) == 5
     assert SECRET not in str(events)
-    assert SECRET not in translator.said
+    assert SECRET not in translator.last_output
     assert str(events).count("********") >= 8
 
 

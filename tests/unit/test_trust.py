@@ -44,12 +44,12 @@ def test_the_file_and_each_folder_above_it_count(file: Path) -> None:
         (file.parent.parent, "owner"),
     ]
     first, second, third = trust.around(file)
-    assert (first.said, first.fix) == (
+    assert (first.problem, first.fix) == (
         f"everybody can write {file} (mode 0666)",
         f"chmod go-w {file}",
     )
     assert not second.sticky
-    assert third.said == f"{file.parent.parent} belongs to the account nobody"
+    assert third.problem == f"{file.parent.parent} belongs to the account nobody"
     assert third.fix == f"chown root {file.parent.parent}"
 
 
@@ -166,7 +166,7 @@ def test_what_is_mounted_read_only_is_closed(tmp_path: Path) -> None:
     for each in (tmp_path / "mount", config.parent / "..1", config):
         each.chmod(0o777)
     code = "import sys; from pathlib import Path; from diaken_cli import trust\n"
-    code += "print([each.said for each in trust.around(Path(sys.argv[1]))])"
+    code += "print([each.problem for each in trust.around(Path(sys.argv[1]))])"
     for options in ("remount,bind,ro", "remount,bind,rw"):
         script = 'cd "$1"; mount --bind . .; cd "$1"; mount -o "$2" .; exec "$3" -c "$4" "$5"'
         argv = ["unshare", "-m", "sh", "-ec", script, "-", str(config.parent), options]

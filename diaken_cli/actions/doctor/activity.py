@@ -172,8 +172,8 @@ def _read_crontab() -> str | None:
     if shutil.which("crontab") is None:
         return None
     try:
-        return programs.run(["crontab", "-l"], seconds=bounds.CRONTAB_SECONDS).text
-    except programs.Killed as fault:
+        return programs.run(["crontab", "-l"], seconds=bounds.CRONTAB_SECONDS).stdout_text
+    except programs.ProgramKilled as fault:
         raise OperationFailed(f"crontab -l {fault}", hint="Call it by hand.") from None
 
 

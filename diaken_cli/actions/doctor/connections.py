@@ -90,7 +90,7 @@ def _key_faults(check: Check, key: Path, *, has_agent: bool) -> Iterable[Finding
     for exposure in trust.around(key):
         said_by_mode = is_open and exposure.path == key and exposure.who is not trust.Who.OWNER
         if not exposure.sticky and not said_by_mode:
-            yield check.warning(f"others can change the key: {exposure.said}", exposure.fix)
+            yield check.warning(f"others can change the key: {exposure.problem}", exposure.fix)
             return
 
 
@@ -125,13 +125,13 @@ def _check_known_hosts_file(check: Check, path: Path) -> Finding:
     argv = ["ssh-keygen", "-l", "-f", str(path)]
     try:
         done = programs.run(argv, seconds=bounds.PROGRAM_SECONDS, most=bounds.KNOWN_HOSTS_LIST)
-    except programs.Killed as fault:
+    except programs.ProgramKilled as fault:
         return check.problem(f"ssh-keygen -l {fault}", f"ls -l {quoted}")
     if done.status != 0:
-        text = done.said.strip() or "ssh-keygen can't read it"
+        text = done.stderr_text.strip() or "ssh-keygen can't read it"
         damaged = shlex.quote(f"{path}.damaged")
         return check.problem(text, f"mv {quoted} {damaged}; keys are then accepted anew")
-    count = len(done.text.splitlines())
+    count = len(done.stdout_text.splitlines())
     return check.ok(f"{count} key{'' if count == 1 else 's'} of hosts")
 
 

@@ -125,7 +125,7 @@ def _check_owner(check: Check, status: os.stat_result) -> Finding | None:
 def _check_exposure(check: Check, path: Path) -> Finding | None:
     """The first by which others could change it, for which every command refuses it."""
     for exposure in exposures(path):
-        text = f"it is not this account's alone: {exposure.said}"
+        text = f"it is not this account's alone: {exposure.problem}"
         return check.problem(text, way_out(exposure))
     return None
 

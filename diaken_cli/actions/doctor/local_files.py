@@ -37,7 +37,7 @@ def check_exposure(check: Check, path: Path, what: str) -> Iterable[Finding]:
     """A warning for the first by which others could change a file, or exchange it."""
     for exposure in trust.around(path):
         if not exposure.sticky:
-            yield check.warning(f"others can change {what}: {exposure.said}", exposure.fix)
+            yield check.warning(f"others can change {what}: {exposure.problem}", exposure.fix)
             return
 
 
@@ -107,7 +107,7 @@ def check_ansible_passwords(config: AnsibleConfig) -> Iterable[Finding]:
 def _check_vault_password(path: Path) -> Iterable[Finding]:
     check = Check("config", str(path))
     for exposure in exposures_of_vault(path):
-        text = f"others can change what opens the vaults: {exposure.said}"
+        text = f"others can change what opens the vaults: {exposure.problem}"
         yield check.problem(text, exposure.fix)
         return
     try:

@@ -37,7 +37,7 @@ def check_ansible() -> Iterable[Finding]:
         return
     check = Check("ansible", found.program)
     if found.version is None:
-        yield check.problem(f"it does not tell its version: {found.said}", install)
+        yield check.problem(f"it does not tell its version: {found.first_line}", install)
     elif found.version < LEAST:
         yield check.problem(f"ansible-core {found.text}; at least {least} is needed", install)
     else:
@@ -103,7 +103,7 @@ def check_changeable(folder: Path) -> Iterable[Finding]:
         if theirs:
             text, fix = _summarize(theirs, root)
         elif found := next((exposure for exposure in above if exposure.who is who), None):
-            text, fix = found.said, found.fix
+            text, fix = found.problem, found.fix
         else:
             continue
         finding = check.problem if who is Who.EVERYBODY else check.warning
@@ -160,7 +160,7 @@ def _summarize(exposures: Sequence[Exposure], root: Path) -> tuple[str, str]:
     """The first of some in a folder, how many more, and a command for all of them."""
     first, more = exposures[0], len(exposures) - 1
     if not more:
-        return first.said, first.fix
+        return first.problem, first.fix
     command, *change = first.fix.split(" ")[:2]
     fix = [command, "-R", *change, shlex.quote(str(root))]
-    return f"{first.said}, and {more} more", " ".join(fix)
+    return f"{first.problem}, and {more} more", " ".join(fix)

@@ -24,10 +24,10 @@ def write(work: Work, folder: Path) -> tuple[list[str], list[Path]]:
         secrets.append(private.write(folder / "become", work.become_password))
         argv.append(f"--become-password-file={secrets[-1]}")
     argv += vaults(work)
-    said = work.options
-    argv += ["--check"] * said.check + ["--diff"] * said.diff
-    argv += [f"--tags={','.join(said.tags)}"] if said.tags else []
-    argv += [f"--skip-tags={','.join(said.skip_tags)}"] if said.skip_tags else []
+    options = work.options
+    argv += ["--check"] * options.check + ["--diff"] * options.diff
+    argv += [f"--tags={','.join(options.tags)}"] if options.tags else []
+    argv += [f"--skip-tags={','.join(options.skip_tags)}"] if options.skip_tags else []
     return [*argv, str(work.playbook)], secrets
 
 
@@ -43,20 +43,20 @@ def write_inventory(targets: Sequence[Target], around: Inventory, folder: Path) 
 
 def vaults(work: Work) -> list[str]:
     """The arguments for what opens vaults."""
-    argv = [f"--vault-id={each}" for each in work.options.vault_ids]
+    argv = [f"--vault-id={vault_id}" for vault_id in work.options.vault_ids]
     if work.vault_password_file is not None:
         argv.append(f"--vault-password-file={work.vault_password_file.absolute()}")
     return argv
 
 
-def write_variables(given: Iterable[Variables], folder: Path) -> tuple[list[str], list[Path]]:
+def write_variables(sources: Iterable[Variables], folder: Path) -> tuple[list[str], list[Path]]:
     """The arguments for extra variables, and the files that are written for them."""
     argv, written = [], []
-    for number, variables in enumerate(given):
+    for number, variables in enumerate(sources):
         if isinstance(variables, Path):
             argv.append(f"--extra-vars=@{variables.absolute()}")
         else:
-            ours = private.write_json(folder / f"variables-{number}.json", dict(variables))
-            written.append(ours)
-            argv.append(f"--extra-vars=@{ours}")
+            file = private.write_json(folder / f"variables-{number}.json", dict(variables))
+            written.append(file)
+            argv.append(f"--extra-vars=@{file}")
     return argv, written

@@ -112,11 +112,11 @@ def find(name: str, paths: Sequence[Path]) -> Playbook:
                     return _read(name, path, folder)
                 if not os.path.isdir(path):  # noqa: PTH112  as above
                     _refuse_what_is_no_file(name, path)
-    known = [playbook.name for playbook in list_playbooks(paths)]
-    near = nearest_names(name.removesuffix(".yml").removesuffix(".yaml"), known)
+    names = [playbook.name for playbook in list_playbooks(paths)]
+    suggestions = nearest_names(name.removesuffix(".yml").removesuffix(".yaml"), names)
     raise NotFound(
         f"no playbook {name!r} in {', '.join(_described(folder) for folder in folders)}",
-        hint=f"Did you mean {near}?" if near else _LIST,
+        hint=f"Did you mean {suggestions}?" if suggestions else _LIST,
     )
 
 
@@ -124,8 +124,8 @@ def _refuse_what_is_no_file(name: str, path: Path) -> None:
     try:
         files.check_regular(path)
     except files.Refused as fault:
-        told = f"playbook {name} can't be read: {path}: {fault.strerror}"
-        raise NotFound(told, hint="Put a file in its place.") from None
+        message = f"playbook {name} can't be read: {path}: {fault.strerror}"
+        raise NotFound(message, hint="Put a file in its place.") from None
 
 
 def list_playbooks(paths: Sequence[Path]) -> tuple[Playbook, ...]:
@@ -135,12 +135,12 @@ def list_playbooks(paths: Sequence[Path]) -> tuple[Playbook, ...]:
     a playbook is a list of plays, each with `hosts` or `import_playbook`. A folder that does not
     exist has none.
     """
-    found: dict[str, Playbook] = {}
+    playbooks: dict[str, Playbook] = {}
     for folder, path in _candidates(paths):
         name = path.relative_to(folder).with_suffix("").as_posix()
-        if name not in found and _has_plays(text := _head(path)):
-            found[name] = _described_by(text, name, path, folder)
-    return tuple(found[name] for name in sorted(found))
+        if name not in playbooks and _has_plays(text := _head(path)):
+            playbooks[name] = _described_by(text, name, path, folder)
+    return tuple(playbooks[name] for name in sorted(playbooks))
 
 
 def unreadable_files(paths: Sequence[Path]) -> Iterator[tuple[Path, OSError]]:
@@ -243,15 +243,15 @@ def _comment(text: str) -> list[str]:
 
 
 def _variables(lines: list[str]) -> list[Variable]:
-    found: list[Variable] = []
+    variables: list[Variable] = []
     for line in lines:
         if match := _VARIABLE.fullmatch(line.strip()) if line.startswith("  ") else None:
-            found.append(Variable(match["name"], match["default"], match["description"]))
-        elif found and line.startswith("    "):
-            last = found.pop()
+            variables.append(Variable(match["name"], match["default"], match["description"]))
+        elif variables and line.startswith("    "):
+            last = variables.pop()
             more = f"{last.description} {line.strip()}"
-            found.append(Variable(last.name, last.default, more))
-    return found
+            variables.append(Variable(last.name, last.default, more))
+    return variables
 
 
 def _described(folder: Path) -> str:

@@ -28,7 +28,7 @@ REDIRECTED = f'</dev/null {_BELL}>&1 >"$DIAKEN_SAID" 2>&1'
 """For the shell that starts Ansible: its terminal is for the bell alone."""
 
 
-class Malformed(ValueError):
+class MalformedEvent(ValueError):
     """A line that is no event."""
 
 
@@ -37,7 +37,7 @@ class Channel:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "events"
-        self._said = folder / "said"
+        self._output = folder / "said"
         os.mkfifo(self._path, 0o600)
         self._descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with suppress(OSError):  # it works with less, too
@@ -45,17 +45,17 @@ class Channel:
         self._lines: deque[bytes] = deque()
         self._rest = bytearray()  # the beginning of a line
         self._too_long = False  # that line was too long already, and is no event
-        self._heard = 0  # bytes of what Ansible has printed
+        self._bytes_read = 0  # bytes of what Ansible has printed
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which the plugins and the shell find it."""
-        return {"DIAKEN_EVENTS": str(self._path), "DIAKEN_SAID": str(self._said)}
+        return {"DIAKEN_EVENTS": str(self._path), "DIAKEN_SAID": str(self._output)}
 
     def events(self) -> Iterator[Mapping[str, Any]]:
         """The events that have come, each once; waits only for the rest of one that has begun.
 
-        Raises Malformed for a line that is none; those behind it come with the next call.
+        Raises MalformedEvent for a line that is none; those behind it come with the next call.
         """
         while True:
             while self._lines:
@@ -66,12 +66,12 @@ class Channel:
     def printed(self) -> list[str]:
         """The lines that Ansible has printed beside its events since the last call."""
         try:
-            with self._said.open("rb") as file:
-                file.seek(self._heard)
+            with self._output.open("rb") as file:
+                file.seek(self._bytes_read)
                 text = file.read(bounds.LAST_WORDS)
         except FileNotFoundError:  # it was not started
             return []
-        self._heard += len(text)
+        self._bytes_read += len(text)
         return text.decode(errors="replace").splitlines()
 
     def close(self) -> None:
@@ -102,9 +102,9 @@ def _parsed(line: bytes) -> Mapping[str, Any]:
     try:
         event = json.loads(line)
     except (ValueError, RecursionError) as fault:
-        raise Malformed(f"not JSON: {fault}") from None
+        raise MalformedEvent(f"not JSON: {fault}") from None
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-        raise Malformed("no event")
+        raise MalformedEvent("no event")
     return event
 
 
@@ -116,8 +116,8 @@ class EmitFailed(RuntimeError):
     """An OSError of `emit`: as such pexpect could swallow it."""
 
 
-class Hearing:
-    """Takes events until the run ends; `may_go_on` is asked with each.
+class EventReader:
+    """Reads events until the run ends, and emits them; `may_go_on` is called after each.
 
     `tally` and `plays` have what came of it so far. `secrets` are files that Ansible has read once
     it starts: they are removed then. `stopped` says whether the run was told to stop, after which
@@ -142,14 +142,14 @@ class Hearing:
         self._may_go_on = may_go_on
 
     @property
-    def said(self) -> str:
-        """Ansible's last words, where it could not go on."""
-        return self._translator.said
+    def last_output(self) -> str:
+        """What Ansible printed last, beside its tasks: why it could not go on."""
+        return self._translator.last_output
 
-    def hear(self, channel: Channel) -> bool:
-        """Take what has come until now; False where some of it is left, for it may not go on."""
+    def read(self, channel: Channel) -> bool:
+        """Read what has come until now; False where `may_go_on` forbade to read the rest of it."""
         for line in channel.printed():
-            self._tell(self._translator.take_printed(line))
+            self._emit_all(self._translator.take_printed(line))
         whole = False
         while not whole and self._may_go_on():
             try:
@@ -158,17 +158,18 @@ class Hearing:
                     if not self._may_go_on():
                         return False
                 whole = True
-            except Malformed as fault:
-                self._tell([Warned(message=f"Ansible told something that can't be read: {fault}")])
+            except MalformedEvent as fault:
+                message = f"Ansible told something that can't be read: {fault}"
+                self._emit_all([Warned(message=message)])
         return whole
 
     def _take(self, raw: Mapping[str, Any]) -> None:
         try:
             events = list(self._translate(raw))
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
-            told = f"what Ansible told of it can't be read: {raw['event']}: {fault!r}"
-            events = [Warned(message=told, host=str(raw["host"]) if "host" in raw else None)]
-        self._tell(events)
+            message = f"what Ansible told of it can't be read: {raw['event']}: {fault!r}"
+            events = [Warned(message=message, host=str(raw["host"]) if "host" in raw else None)]
+        self._emit_all(events)
 
     def _translate(self, raw: Mapping[str, Any]) -> Iterator[Event]:
         kind = raw["event"]
@@ -188,7 +189,7 @@ class Hearing:
                 self.tally.note(event, raw["task_uuid"])
             yield event
 
-    def _tell(self, events: Iterable[Event]) -> None:
+    def _emit_all(self, events: Iterable[Event]) -> None:
         for event in events:
             try:
                 self._emit(event)

@@ -62,7 +62,7 @@ class Plays:
     @property
     def patterns(self) -> tuple[str, ...]:
         """What the plays are for, each once, as their `hosts` say it."""
-        return tuple(dict.fromkeys(each.pattern for each in (*self.begun.values(), *self.never)))
+        return tuple(dict.fromkeys(play.pattern for play in (*self.begun.values(), *self.never)))
 
     def take(self, line: Mapping[str, Any]) -> None:
         """Take an event of the plugin into account."""
@@ -130,7 +130,7 @@ class Endings:
         last: Mapping[str, Ended],
     ) -> None:
         self._plays = plays
-        self._given_up = given_up | {each.host for each in fatal}
+        self._given_up = given_up | {failure.host for failure in fatal}
         self._fatal = fatal
         self._failures = failures
         self._last = last
@@ -167,23 +167,23 @@ class Endings:
 
     def _because(self, number: int | None) -> str:
         """`, because web02 failed at Upgrade (any_errors_fatal)`, of what ended that batch."""
-        causes = [each for each in self._fatal if each.batch == number]
+        causes = [failure for failure in self._fatal if failure.batch == number]
         if not causes:  # rescued on the host that failed, and not on the others
             before = [
                 failure for failure in self._failures if number is None or failure.batch <= number
             ]
-            causes = sorted(before, key=lambda each: each.batch)[-1:]
+            causes = sorted(before, key=lambda failure: failure.batch)[-1:]
         if not causes:
             return " by Ansible"
         hosts: dict[tuple[str, str], list[str]] = {}
         for cause in causes:
             how = "unreachable" if cause.result is TaskResult.UNREACHABLE else "failed"
             hosts.setdefault((how, cause.task), []).append(cause.host)
-        said = [
+        clauses = [
             f"{listed(names, _MOST_NAMES)} {_did(how, len(names))} at {task}"
             for (how, task), names in hosts.items()
         ]
-        return f", because {listed(said, _MOST_CAUSES)}{self._rule(causes, number)}"
+        return f", because {listed(clauses, _MOST_CAUSES)}{self._rule(causes, number)}"
 
     def _rule(self, causes: Sequence[Ended], number: int | None) -> str:
         flags = {flag for cause in causes for flag in self._plays.flags.get(cause.task_id, ())}

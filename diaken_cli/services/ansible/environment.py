@@ -98,23 +98,23 @@ def _defaults(repository: Repository) -> dict[str, str]:
     home = repository.home or _THEIRS
     plugins = f"{home}/plugins/vars:/usr/share/ansible/plugins/vars"
     plugins = repository.values.get("defaults.vars_plugins", plugins)
-    found = {
+    defaults = {
         "ANSIBLE_VARS_PLUGINS": f"{_VARS_PLUGINS}:{plugins}",
         "ANSIBLE_VARS_ENABLED": _vars_enabled(repository),
     }
     if not repository.says("defaults.roles_path"):
-        found["ANSIBLE_ROLES_PATH"] = f"{home}/roles:/usr/share/ansible/roles:/etc/ansible/roles"
+        defaults["ANSIBLE_ROLES_PATH"] = f"{home}/roles:/usr/share/ansible/roles:/etc/ansible/roles"
     if not repository.says("defaults.collections_path", "defaults.collections_paths"):
-        found["ANSIBLE_COLLECTIONS_PATH"] = f"{home}/collections:/usr/share/ansible/collections"
+        defaults["ANSIBLE_COLLECTIONS_PATH"] = f"{home}/collections:/usr/share/ansible/collections"
     if not repository.says("defaults.interpreter_python"):
-        found["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
-    return found
+        defaults["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
+    return defaults
 
 
 def _vars_enabled(repository: Repository) -> str:
     """The vars plugins that the repository wants, diaken's own in the place of Ansible's."""
-    said = repository.values.get("defaults.vars_plugins_enabled", _HOST_GROUP_VARS[0])
-    names = [name.strip() for name in said.split(",")]
+    enabled = repository.values.get("defaults.vars_plugins_enabled", _HOST_GROUP_VARS[0])
+    names = [name.strip() for name in enabled.split(",")]
     return ",".join(_OUR_VARS if name in _HOST_GROUP_VARS else name for name in names)
 
 
@@ -160,11 +160,11 @@ def ansible_playbook() -> str:
     Raises:
         AnsibleNotStarted: there is none.
     """
-    here = str(Path(sys.executable).parent)
-    for path in (here, os.environ.get("PATH", os.defpath)):
-        if found := shutil.which("ansible-playbook", path=path):
-            return str(Path(found).absolute())
+    beside = str(Path(sys.executable).parent)
+    for path in (beside, os.environ.get("PATH", os.defpath)):
+        if program := shutil.which("ansible-playbook", path=path):
+            return str(Path(program).absolute())
     raise AnsibleNotStarted(
-        f"ansible-playbook is neither in {here} nor on PATH",
+        f"ansible-playbook is neither in {beside} nor on PATH",
         hint="install ansible-core into the environment that diaken runs in",
     )

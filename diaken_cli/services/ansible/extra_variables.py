@@ -24,7 +24,7 @@ class _Loader(bounded_yaml.Loader):
 _Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
-def extra_variables(given: Iterable[str], folder: Path) -> tuple[Mapping[str, Any] | Path, ...]:
+def extra_variables(texts: Iterable[str], folder: Path) -> tuple[Mapping[str, Any] | Path, ...]:
     """Each `K=V` as a mapping, each `@FILE` as a path (relative to `folder`), in their order.
 
     A value is a string, its outer quotes are dropped: `K='a b'`. `{"K": 1}` is taken too, for
@@ -34,7 +34,7 @@ def extra_variables(given: Iterable[str], folder: Path) -> tuple[Mapping[str, An
     Raises:
         ValueError: not of that form, not readable, or one of the names that are refused.
     """
-    return tuple(_one(each, folder) for each in given)
+    return tuple(_parse_one(text, folder) for text in texts)
 
 
 def check_names(names: Iterable[Any]) -> None:
@@ -54,16 +54,16 @@ def check_names(names: Iterable[Any]) -> None:
             )
 
 
-def _one(given: str, folder: Path) -> Mapping[str, Any] | Path:
-    if given.startswith("@"):
-        return _file(folder / _at_home(given[1:]))
-    if given.lstrip().startswith("{"):
-        variables = _parsed(given, "what stands in {…}")
+def _parse_one(text: str, folder: Path) -> Mapping[str, Any] | Path:
+    if text.startswith("@"):
+        return _file(folder / _at_home(text[1:]))
+    if text.lstrip().startswith("{"):
+        variables = _parsed(text, "what stands in {…}")
         check_names(variables)
         return variables
-    name, equals, value = given.partition("=")
+    name, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"{given!r} is neither K=V nor @FILE")
+        raise ValueError(f"{text!r} is neither K=V nor @FILE")
     check_names([name])
     if len(value) > 1 and value[0] in "'\"" and value[-1] == value[0]:
         return {name: value[1:-1]}

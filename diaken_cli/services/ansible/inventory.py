@@ -28,10 +28,10 @@ def document(targets: Sequence[Target], inventory: Inventory) -> dict[str, Any]:
             members.setdefault(name, {})[host.name] = None
     groups: dict[str, dict[str, Any]] = {
         name: {
-            "hosts": those,
+            "hosts": members_of,
             "vars": {**inventory.groups.get(name, {}), "group_name": _unsafe(name), **place},
         }
-        for name, those in members.items()
+        for name, members_of in members.items()
     }
     if alike := _named_like_a_group(inventory):
         groups[_EXCLUDED] = {"hosts": dict.fromkeys(alike)}

@@ -17,7 +17,7 @@ _ENCRYPTED = "incorrect passphrase"
 def needs_passphrase(key: Path) -> bool:
     """Whether a private key is encrypted; False also where it can't be read."""
     done = _public_part(key)
-    return done is not None and done.status != 0 and _ENCRYPTED in done.said
+    return done is not None and done.status != 0 and _ENCRYPTED in done.stderr_text
 
 
 def is_private_key(key: Path) -> bool:
@@ -36,8 +36,8 @@ def own_keys(target: Target, ssh: SshSettings) -> list[Path]:
     account = ["-p", str(target.port)] if target.port is not None else []
     account += ["-l", target.user] if target.user is not None else []
     done = _asked(["ssh", "-G", *options(ssh), *account, "--", target.address])
-    said = [line.partition(" ") for line in done.text.splitlines()] if done else []
-    names = [value for key, _, value in said if key == "identityfile"]
+    settings = [line.partition(" ") for line in done.stdout_text.splitlines()] if done else []
+    names = [value for key, _, value in settings if key == "identityfile"]
     if any("%" in name for name in names):
         return []
     return [path for path in map(_placed, names) if path.is_file()]
@@ -67,5 +67,5 @@ def _public_part(key: Path) -> programs.Completed | None:
 def _asked(argv: list[str]) -> programs.Completed | None:
     try:
         return programs.run(argv, seconds=bounds.PROGRAM_SECONDS)
-    except programs.Killed:  # a file of a network that is gone, a `Match exec` that hangs
+    except programs.ProgramKilled:  # a file of a network that is gone, a `Match exec` that hangs
         return None

@@ -30,27 +30,27 @@ def forget(known_hosts: Path, *hosts: str, port: int | None = None) -> bool:
         return _forget(known_hosts, hosts, port)
     except files.Refused as fault:
         raise _refused(known_hosts, str(fault.strerror)) from fault
-    except (OSError, programs.Killed) as fault:
-        said = f"ssh-keygen {fault}" if isinstance(fault, programs.Killed) else str(fault)
-        raise _refused(known_hosts, said) from fault
+    except (OSError, programs.ProgramKilled) as fault:
+        reason = f"ssh-keygen {fault}" if isinstance(fault, programs.ProgramKilled) else str(fault)
+        raise _refused(known_hosts, reason) from fault
 
 
 def _forget(known_hosts: Path, hosts: Sequence[str], port: int | None) -> bool:
-    found = False
+    removed = False
     with _alone(known_hosts):
         for host in hosts:
             entry = host if port in (None, _SSH_PORT) else f"[{host}]:{port}"
             if _keygen(known_hosts, "-F", entry):
                 _keygen(known_hosts, "-R", entry)
-                found = True
-    return found
+                removed = True
+    return removed
 
 
 def _keygen(known_hosts: Path, action: str, entry: str) -> bool:
     argv = ["ssh-keygen", action, entry, "-f", str(known_hosts)]
     done = programs.run(argv, seconds=bounds.PROGRAM_SECONDS)
     if done.status not in (0, _NOT_FOUND):
-        raise _refused(known_hosts, done.said.strip())
+        raise _refused(known_hosts, done.stderr_text.strip())
     return done.status == 0
 
 

@@ -21,7 +21,7 @@ from diaken_cli.services.ansible import (
     ssh_calls,
     stop,
 )
-from diaken_cli.services.ansible.channel import REDIRECTED, Channel, EmitFailed, Hearing
+from diaken_cli.services.ansible.channel import REDIRECTED, Channel, EmitFailed, EventReader
 from diaken_cli.services.ansible.endings import FOLDER, PLUGIN
 from diaken_cli.services.ansible.results import CutShort
 from diaken_cli.services.ansible.translate import Translator
@@ -77,25 +77,25 @@ class _Attempt:
         self._work = work
         self._emit = emit
         self._watch = watch = _Watch(work, should_stop)
-        self._hearing = Hearing(
+        self._reader = EventReader(
             Translator(work.name, (work.become_password or "",)),
             emit,
             stopped=lambda: watch.cause is not None,
-            may_go_on=watch.look,
+            may_go_on=watch.check,
         )
         self._given_up: frozenset[str] = frozenset()
 
     def run(self, program: str, folder: Path) -> int:
         """Run Ansible to its end, or to ours; its return code."""
         self._work.ssh.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        argv, self._hearing.secrets = arguments.write(self._work, folder)
+        argv, self._reader.secrets = arguments.write(self._work, folder)
         channel = Channel(folder)
         runner = self._runner([program, *argv], folder, channel)
-        nothing_left = heard_all = False
+        nothing_left = all_read = False
         try:
             runner.run()
-            heard_all = self._hearing.hear(channel)
-            nothing_left = self._hearing.tally.finished or not self._hearing.tally.started
+            all_read = self._reader.read(channel)
+            nothing_left = self._reader.tally.finished or not self._reader.tally.started
         except (EmitFailed, CallbackError) as wrapper:
             raise wrapper.__cause__ or wrapper from None
         finally:
@@ -103,7 +103,7 @@ class _Attempt:
             if nothing_left and self._watch.cause is None:
                 _close_connections(folder)
             else:
-                self._end_everything(heard_all)
+                self._end_everything(all_read)
             ssh_calls.forget(self._work.lock)
         self._given_up = retry_file.hosts(folder)
         if refused := retry_file.keep(folder, self._work):
@@ -112,7 +112,7 @@ class _Attempt:
 
     def outcome(self, return_code: int, reason: str | None = None) -> Outcome:
         """Judge, and tell each host's result."""
-        tally, cause = self._hearing.tally, self._watch.cause
+        tally, cause = self._reader.tally, self._watch.cause
         canceled = cause == "canceled" and not tally.finished
         timed_out = cause == "timed_out" and not tally.finished
         if canceled:
@@ -122,13 +122,13 @@ class _Attempt:
         elif return_code == _GIVEN_UP:
             reason = "the run's lock file is gone or taken: the run was given up"
         elif not tally.finished and reason is None:
-            reason = _KILLED if return_code == ENDED_FROM_OUTSIDE else self._hearing.said
+            reason = _KILLED if return_code == ENDED_FROM_OUTSIDE else self._reader.last_output
             reason = reason or f"Ansible ended, with return code {return_code}"
         cut_short = CutShort(reason or "", canceled=canceled, by_us=canceled or timed_out)
-        plays = self._hearing.plays
+        plays = self._reader.plays
         results = tally.judge(self._work.targets, cut_short, plays, self._given_up)
         # Ansible reads the variables of a play when it comes to it, after it has started.
-        began = self._hearing.any_task or tally.finished or cause is not None
+        began = self._reader.any_task or tally.finished or cause is not None
         started = tally.started and began
         if started:
             for result in results:
@@ -158,9 +158,9 @@ class _Attempt:
             quiet=True,
             suppress_env_files=True,
             status_handler=_forget_environment,
-            cancel_callback=lambda: self._look_up(channel),
+            cancel_callback=lambda: self._poll(channel),
         )
-        runner.event_callback = lambda _line: self._hearing.hear(channel)  # the bell rang
+        runner.event_callback = lambda _line: self._reader.read(channel)  # the bell rang
         runner.config.command = ["/bin/sh", "-c", _HOLD, "run", *command]
         runner.config.env = (
             environment.for_work(self._work, folder)
@@ -176,31 +176,32 @@ class _Attempt:
         )
         return runner
 
-    def _look_up(self, channel: Channel) -> bool:
-        """For ansible-runner, twice a second: hear first, for what has ended counts as ended."""
-        self._hearing.hear(channel)
-        self._watch.look()
+    def _poll(self, channel: Channel) -> bool:
+        """Called by ansible-runner twice a second: events first, for what has ended has ended."""
+        self._reader.read(channel)
+        self._watch.check()
         return False  # ansible-runner would kill a process group that the workers are not in
 
-    def _end_everything(self, heard_all: bool) -> None:
+    def _end_everything(self, all_read: bool) -> None:
         left = processes.kill(self._work.mark)
-        for host in self._end_there(heard_all):
+        for host in self._end_on_hosts(all_read):
             self._emit(Warned(host=host.host, message=f"tasks may still be running: {host.reason}"))
         if left:
             self._emit(Warned(message=f"these processes could not be ended: {left}"))
 
-    def _end_there(self, heard_all: bool) -> tuple[stop.NotStopped, ...]:
-        work, tally = self._work, self._hearing.tally
+    def _end_on_hosts(self, all_read: bool) -> tuple[stop.NotStopped, ...]:
+        work, tally = self._work, self._reader.tally
         if calls := ssh_calls.noted(work.lock):
-            names = {other.address: other.name for other in (*work.inventory.others, *work.targets)}
-            lost = tally.never_reached if heard_all else frozenset()
-            there = [call for call in calls if names.get(call.destination) not in lost]
-            return stop.end_at(there, names, work.mark, work.become_password)
+            hosts = (*work.inventory.others, *work.targets)
+            names = {host.address: host.name for host in hosts}
+            lost = tally.never_reached if all_read else frozenset()
+            pending = [call for call in calls if names.get(call.destination) not in lost]
+            return stop.end_at(pending, names, work.mark, work.become_password)
         # Where an exception cut Ansible short, it may have begun on hosts that it was not heard of.
         reached = tuple(
             target
             for target in work.targets
-            if target.name in self._hearing.tally.reached or not heard_all
+            if target.name in self._reader.tally.reached or not all_read
         )
         return stop.end_there(reached, work.ssh, work.mark, work.become_password)
 
@@ -213,18 +214,18 @@ class _Watch:
         self._mark = work.mark
         self._should_stop = should_stop
         self._deadline = None if work.timeout is None else time.monotonic() + work.timeout
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._patient_until = math.inf
 
-    def look(self) -> bool:
-        """Look twice a second, however often it is called; whether more of it is to be heard.
+    def check(self) -> bool:
+        """Stop Ansible where that is due, at most twice a second; whether to read more events.
 
-        Once it had to be killed, what it has told, and nobody has taken in time, is left.
+        Once Ansible had to be killed, events that were not read in time are left.
         """
         now = time.monotonic()
-        if now < self._next_look:
+        if now < self._next_check:
             return now < self._patient_until + _LAST_WORDS
-        self._next_look = now + _PACE
+        self._next_check = now + _PACE
         if self.cause is None:
             if self._should_stop():
                 self.cause = "canceled"
@@ -257,9 +258,9 @@ def _close_connections(folder: Path) -> None:
         for socket in (folder / "ssh").glob("*")
     ]
     deadline = time.monotonic() + _CLOSING
-    for each in closing:
+    for process in closing:
         try:
-            each.wait(max(0.0, deadline - time.monotonic()))
+            process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            each.kill()
-            each.wait()
+            process.kill()
+            process.wait()

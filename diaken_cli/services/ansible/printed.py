@@ -44,14 +44,14 @@ def as_lines(value: Any, clean: Callable[[str], str], depth: int = 0) -> list[st
     if isinstance(value, Mapping) and value and depth < _DEEPEST:
         return [
             line
-            for key, each in value.items()
+            for key, member in value.items()
             if not _is_twin(key, value)
-            for line in _entry(str(key), each, clean, depth)
+            for line in _entry(str(key), member, clean, depth)
         ]
     if isinstance(value, list) and value and depth < _DEEPEST:
         if depth == 0 and all(map(_is_plain, value)):  # a message of several lines
-            return [line for each in value for line in _text(each, clean).splitlines() or [""]]
-        items = [as_lines(each, clean, depth + 1) or [""] for each in value]
+            return [line for item in value for line in _text(item, clean).splitlines() or [""]]
+        items = [as_lines(item, clean, depth + 1) or [""] for item in value]
         return [line for first, *rest in items for line in (f"- {first}", *_indented(rest))]
     return _text(value, clean).splitlines()
 
@@ -59,11 +59,11 @@ def as_lines(value: Any, clean: Callable[[str], str], depth: int = 0) -> list[st
 def _entry(key: str, value: Any, clean: Callable[[str], str], depth: int) -> list[str]:
     key = clean(key)
     if isinstance(value, list) and value and all(map(_is_plain, value)):
-        texts = [_text(each, clean) for each in value]
+        texts = [_text(item, clean) for item in value]
         if key == _COMMAND:
             return _of_text(key, shlex.join(texts))
         if all("\n" not in text for text in texts):
-            if len(texts) > 1 and any(isinstance(each, str) for each in value):
+            if len(texts) > 1 and any(isinstance(item, str) for item in value):
                 return [f"{key}:", *_indented(texts)]  # they may be the lines of an output
             return [f"{key}: {', '.join(texts)}".rstrip()]
     if isinstance(value, Mapping | list) and value:

@@ -68,16 +68,16 @@ def sweep(dead: Collection[str] = ()) -> None:
     for base in dict.fromkeys(_candidates()):
         try:
             with os.scandir(base) as entries:
-                found = [Path(entry.path) for entry in entries if entry.name.startswith(_PREFIX)]
+                folders = [Path(entry.path) for entry in entries if entry.name.startswith(_PREFIX)]
         except OSError:
             continue
-        for left in found:
+        for path in folders:
             # What can't be looked at or removed now is tried again by the next command.
             with suppress(OSError):
-                status = left.lstat()
+                status = path.lstat()
                 ours = status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode)
-                if ours and _is_left(left, status.st_mtime, dead):
-                    shutil.rmtree(left, ignore_errors=True)
+                if ours and _is_left(path, status.st_mtime, dead):
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def _candidates() -> list[Path]:

@@ -122,12 +122,12 @@ def _log_in(
     seconds = max(0.0, min(deadline - time.monotonic(), bounds.LOGIN_SECONDS))
     try:
         ended = programs.run(argv, seconds=seconds, most=None, should_stop=should_stop)
-    except programs.Killed:
+    except programs.ProgramKilled:
         late = f"{target.address} did not let SSH log in in time"
         return NotReached(ssh.Fault.TIMED_OUT, late)
     if ended.status == 0:
         return None
-    return NotReached(ssh.fault(ended.said), ssh.explain(target.name, ended.said))
+    return NotReached(ssh.fault(ended.stderr_text), ssh.explain(target.name, ended.stderr_text))
 
 
 def _ping(address: str, timeout: float) -> "subprocess.Popen[bytes] | None":

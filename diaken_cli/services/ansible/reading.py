@@ -15,7 +15,7 @@ from diaken_cli import bounds
 from diaken_cli.services import programs
 from diaken_cli.services.ansible import environment, private
 from diaken_cli.services.ansible.staging import Staged, stage
-from diaken_cli.services.ansible.translate import complaint
+from diaken_cli.services.ansible.translate import failure_reason
 from diaken_cli.services.ansible.work import SshSettings
 from diaken_cli.units import format_size
 
@@ -77,17 +77,17 @@ def read_inventory(path: Path) -> AnsibleInventory:
             _ask(staged, scratch / "3", "ansible", "all", "--list-hosts") as third,
         ):
             answer = _answer(first, staged)
-            said = answer.said
-            whole: dict[str, Any] = json.loads(answer.printed)
-            own: dict[str, Any] = json.loads(_answer(second, staged).printed)
-            _, *listed = _answer(third, staged).text.splitlines()
-        passed_over = [" ".join(each.split()) for each in _PASSED_OVER.findall(said)]
-        unread = [*staged.left_out, *_unread(staged, said), *passed_over]
+            messages = answer.stderr_text
+            whole: dict[str, Any] = json.loads(answer.stdout)
+            own: dict[str, Any] = json.loads(_answer(second, staged).stdout)
+            _, *listed = _answer(third, staged).stdout_text.splitlines()
+        passed_over = [" ".join(message.split()) for message in _PASSED_OVER.findall(messages)]
+        unread = [*staged.left_out, *_unread(staged, messages), *passed_over]
     groups = {
         name: Group(
-            tuple(each.get("hosts", ())), tuple(each.get("children", ())), each.get("vars", {})
+            tuple(group.get("hosts", ())), tuple(group.get("children", ())), group.get("vars", {})
         )
-        for name, each in own.items()
+        for name, group in own.items()
         if name != "_meta"
     }
     names = _ordered([line.strip() for line in listed], groups)
@@ -115,7 +115,7 @@ def _hosts_of(name: str, groups: Mapping[str, Group]) -> list[str]:
     walked = dict.fromkeys([name])
     level = [name]
     while level:
-        children = [c for each in level if each in groups for c in groups[each].children]
+        children = [c for parent in level if parent in groups for c in groups[parent].children]
         level = [fromkey for fromkey in dict.fromkeys(children) if fromkey not in walked]
         walked |= dict.fromkeys(level)
     return list(dict.fromkeys(host for n in walked if n in groups for host in groups[n].hosts))
@@ -130,13 +130,13 @@ def _merged(lists: Sequence[Sequence[str]], names: Sequence[str]) -> Sequence[st
         blocks.setdefault(first, []).append(then)
     blockers = Counter(then for _, then in pairs)
     ready = [number for name, number in place.items() if not blockers[name]]
-    rest = iter(names)
+    remaining = iter(names)
     merged: dict[str, None] = {}
     while len(merged) < len(names):
         if ready:
             name = names[heapq.heappop(ready)]
         else:  # the lists contradict each other
-            name = next(each for each in rest if each not in merged)
+            name = next(candidate for candidate in remaining if candidate not in merged)
         if name in merged:
             continue
         merged[name] = None
@@ -168,19 +168,19 @@ def _ask(staged: Staged, folder: Path, program: str, *more: str) -> programs.Run
 def _answer(program: programs.Running, staged: Staged) -> programs.Completed:
     """What it printed, and what it said beside that."""
     try:
-        ended = program.ended()
-    except programs.TookTooLong as fault:
+        ended = program.wait()
+    except programs.TimeLimitExceeded as fault:
         raise ValueError(f"could not be read within {fault.seconds:g} seconds") from None
-    except programs.PrintedTooMuch:
+    except programs.OutputLimitExceeded:
         most = format_size(bounds.INVENTORY_OUTPUT)
         raise ValueError(f"comes to more than {most}, with all variables of each host") from None
-    if ended.status != 0 and (_OUT_OF_MEMORY in ended.said or _needed_all_memory(ended)):
+    if ended.status != 0 and (_OUT_OF_MEMORY in ended.stderr_text or _needed_all_memory(ended)):
         most = format_size(bounds.INVENTORY_MEMORY)
         raise ValueError(f"is too large: Ansible would need more than {most} for it")
     if ended.status != 0:
         # The last of the plugins that tried it is the one for files of no special name.
-        reasons = _REASON.findall(ended.said)
-        reason = staged.real(reasons[-1] if reasons else complaint(ended.said))
+        reasons = _REASON.findall(ended.stderr_text)
+        reason = staged.real(reasons[-1] if reasons else failure_reason(ended.stderr_text))
         raise ValueError("; ".join([f"can't be read by Ansible: {reason}", *staged.left_out]))
     return ended
 
@@ -190,9 +190,9 @@ def _needed_all_memory(ended: programs.Completed) -> bool:
     return ended.memory > 0.8 * bounds.INVENTORY_MEMORY
 
 
-def _unread(staged: Staged, said: str) -> list[str]:
+def _unread(staged: Staged, messages: str) -> list[str]:
     """A sentence for each file that Ansible has passed over with a warning, which it folds."""
-    words = _without_blanks(said)
+    words = _without_blanks(messages)
     return [
         f"{staged.real(str(file))} is left out: Ansible can't read it, at least not all of it"
         for file in staged.files

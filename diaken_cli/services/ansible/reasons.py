@@ -66,7 +66,7 @@ def _cause(host: str, details: Mapping[str, Any], clean: Callable[[str], str]) -
 def _command(command: Any, clean: Callable[[str], str]) -> str:
     """What was run, in one line, as far as it is short."""
     if isinstance(command, list):
-        line = shlex.join(clean(str(each)) for each in command)
+        line = shlex.join(clean(str(word)) for word in command)
     else:
         line = clean(str(command or ""))
     return shortened(" ".join(line.split()), _MOST_OF_A_COMMAND)
@@ -81,20 +81,20 @@ def _message(details: Mapping[str, Any]) -> str:
 
 def _missing_interpreter(details: Mapping[str, Any]) -> str | None:
     """The Python that is not there, where that is why a module could not be run."""
-    if found := _NO_INTERPRETER.search(str(details.get("msg") or "")):
-        return found[1]
+    if match := _NO_INTERPRETER.search(str(details.get("msg") or "")):
+        return match[1]
     if details.get("rc") != _NOT_FOUND:
         return None
-    streams = (str(details.get(each) or "") for each in ("module_stderr", "module_stdout"))
-    found = next((found for stream in streams if (found := _SHELL_MISSES.search(stream))), None)
-    return found and found[1]
+    streams = (str(details.get(name) or "") for name in ("module_stderr", "module_stdout"))
+    match = next((match for stream in streams if (match := _SHELL_MISSES.search(stream))), None)
+    return match and match[1]
 
 
 def _last_lines(details: Mapping[str, Any]) -> str | None:
     """The last that a program said, on standard error where it said something there."""
     for stream in ("stderr", "module_stderr", "stdout", "module_stdout"):
         lines = str(details.get(stream) or "").splitlines()
-        said = [line.strip() for line in lines if line.strip() and not _OF_SSH.match(line)]
-        if said:
-            return "; ".join(said[-_LAST_LINES:])
+        printed = [line.strip() for line in lines if line.strip() and not _OF_SSH.match(line)]
+        if printed:
+            return "; ".join(printed[-_LAST_LINES:])
     return None

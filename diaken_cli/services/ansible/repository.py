@@ -117,19 +117,19 @@ def _read(path: Path) -> Repository:
     try:
         parser.read_string(_text(path))
     except (OSError, UnicodeDecodeError, configparser.Error) as fault:
-        said = fault.strerror if isinstance(fault, OSError) else str(fault)
-        raise AnsibleNotStarted(f"{path} can't be read: {said}") from fault
-    kept: dict[str, str] = {}
+        reason = fault.strerror if isinstance(fault, OSError) else str(fault)
+        raise AnsibleNotStarted(f"{path} can't be read: {reason}") from fault
+    values: dict[str, str] = {}
     for section in parser.sections():
         for key, value in parser.items(section):
             if owner(section, key) is not Owner.DIAKEN:
-                kept[f"{section}.{key}"] = _absolute(value, paths_in(section, key), path.parent)
-    cache = kept.get("defaults.fact_caching", "").rpartition(".")[2]
-    if cache in _FILE_CACHES and (where := kept.get("defaults.fact_caching_connection")):
-        kept["defaults.fact_caching_connection"] = _absolute(where, "path", path.parent)
+                values[f"{section}.{key}"] = _absolute(value, paths_in(section, key), path.parent)
+    cache = values.get("defaults.fact_caching", "").rpartition(".")[2]
+    if cache in _FILE_CACHES and (where := values.get("defaults.fact_caching_connection")):
+        values["defaults.fact_caching_connection"] = _absolute(where, "path", path.parent)
     home = parser.get("defaults", "home", fallback=None)
     vaults = tuple(key for key in _VAULTS if parser.get("defaults", key, fallback=""))
-    return Repository(path, kept, home and _absolute(home, "path", path.parent), vaults)
+    return Repository(path, values, home and _absolute(home, "path", path.parent), vaults)
 
 
 def _text(path: Path) -> str:
@@ -146,8 +146,8 @@ def _text(path: Path) -> str:
                 hint=f"See to it that only its owner can: chmod o-w {trusted}",
             )
     text = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode()
-    if found := _MANY_BLANKS.search(text):
-        line = text.count("\n", 0, found.start()) + 1
+    if blanks := _MANY_BLANKS.search(text):
+        line = text.count("\n", 0, blanks.start()) + 1
         raise AnsibleNotStarted(f"{path} can't be read: line {line} has too many blanks in a row")
     return text
 
@@ -192,14 +192,14 @@ def owner(section: str, key: str) -> Owner:
     anything, and in the sections of connections and the like; it is the repository's elsewhere:
     there are the options of plugins that it brings along.
     """
-    known = _by_key().get(f"{section}.{key}")
-    if known is not None:
-        return known[0]
-    ours = section == "defaults" or any(fnmatch.fnmatch(section, each) for each in DIAKEN_SECTIONS)
-    return Owner.DIAKEN if ours else Owner.REPOSITORY
+    row = _by_key().get(f"{section}.{key}")
+    if row is not None:
+        return row[0]
+    is_ours = any(fnmatch.fnmatch(section, pattern) for pattern in DIAKEN_SECTIONS)
+    return Owner.DIAKEN if is_ours or section == "defaults" else Owner.REPOSITORY
 
 
 def paths_in(section: str, key: str) -> str | None:
     """How a value tells paths: "path", "pathspec", "pathlist"; None where it tells none."""
-    known = _by_key().get(f"{section}.{key}")
-    return None if known is None else known[1].paths
+    row = _by_key().get(f"{section}.{key}")
+    return None if row is None else row[1].paths

@@ -135,24 +135,27 @@ class Tally:
 
     def elsewhere(self, targets: tuple[Target, ...]) -> tuple[Elsewhere, ...]:
         """The failures that count on hosts that are no targets: localhost, those of `add_host`."""
-        known = {target.name for target in targets}
+        target_names = {target.name for target in targets}
         return tuple(
             Elsewhere(
-                each.host,
-                each.play,
-                each.task,
-                each.message or "",
-                unreachable=each.result is TaskResult.UNREACHABLE,
+                failure.host,
+                failure.play,
+                failure.task,
+                failure.message or "",
+                unreachable=failure.result is TaskResult.UNREACHABLE,
             )
-            for each in self._fatal()
-            if each.host not in known
+            for failure in self._fatal()
+            if failure.host not in target_names
         )
 
     def _fatal(self) -> tuple[Ended, ...]:
         """The failure that counts of each host that has one, in the order of the plays."""
         counted = [self._counted(host) for host in self._failures]
         return tuple(
-            sorted((each for each in counted if each), key=lambda each: (each.batch, each.host))
+            sorted(
+                (failure for failure in counted if failure),
+                key=lambda failure: (failure.batch, failure.host),
+            )
         )
 
     def _counted(self, host: str) -> Ended | None:

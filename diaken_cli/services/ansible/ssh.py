@@ -74,23 +74,23 @@ _SIGNS = (
 )
 
 
-def fault(said: str) -> Fault:
+def fault(stderr: str) -> Fault:
     """What ssh's standard error is about."""
-    return next((kind for kind, sign in _SIGNS if sign in said), Fault.OTHER)
+    return next((kind for kind, sign in _SIGNS if sign in stderr), Fault.OTHER)
 
 
 def never_connected(explained: str) -> bool:
     """Whether what `explain` gives is about a connection that was never there."""
-    said = explained.removeprefix(FROM_ANSIBLE)
-    return said.startswith(("ssh: connect to host ", "ssh: Could not resolve hostname "))
+    message = explained.removeprefix(FROM_ANSIBLE)
+    return message.startswith(("ssh: connect to host ", "ssh: Could not resolve hostname "))
 
 
-def explain(name: str, said: str) -> str:
+def explain(name: str, stderr: str) -> str:
     """What ssh said of a host, in one line that also says what to do where that is known."""
-    if fault(said) is Fault.KEY_CHANGED:
+    if fault(stderr) is Fault.KEY_CHANGED:
         return (
             "the host's SSH key is not the one it had before: if it was reinstalled, run"
             f" `diaken hosts forget-key {name}`; if not, someone may stand in between"
         )
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return lines[-1] if lines else "ssh said nothing"

@@ -72,7 +72,7 @@ def prepare(lock: Path, become_password_command: tuple[str, ...]) -> dict[str, s
 
 def noted(lock: Path) -> tuple[SshCall, ...]:
     """The ways that were noted, in the order of their destinations."""
-    found = []
+    calls = []
     for path in _files(folder_of(lock)):
         try:
             words = [
@@ -81,8 +81,8 @@ def noted(lock: Path) -> tuple[SshCall, ...]:
         except OSError:
             continue
         if len(words) >= 3:  # the folder, the destination, and nothing after the last NUL
-            found.append(SshCall(tuple(words[1:-2]), words[-2], Path(words[0])))
-    return tuple(sorted(found, key=lambda each: (each.destination, each.options)))
+            calls.append(SshCall(tuple(words[1:-2]), words[-2], Path(words[0])))
+    return tuple(sorted(calls, key=lambda call: (call.destination, call.options)))
 
 
 def become_password_command(lock: Path) -> tuple[str, ...]:

@@ -43,8 +43,8 @@ class Staged:
 
     def real(self, text: str) -> str:
         """A text of Ansible's with the paths that the caller knows."""
-        here = self.source if self.root == self.path else self.source.parent
-        return text.replace(str(self.root), str(here))
+        original = self.source if self.root == self.path else self.source.parent
+        return text.replace(str(self.root), str(original))
 
     def add(self, target: Path, content: bytes) -> None:
         """Write a copy. Raises ValueError where there is too much of it."""
@@ -111,8 +111,8 @@ def _copy_variables(staged: Staged, source: Path, target: Path) -> None:
             if (content := _content_or_none(staged, file)) is None:
                 continue
             if content.startswith(_VAULT):
-                told = "a vault encrypts it whole; it needs the vault's password"
-                staged.left_out.append(f"{file} is left out: {told}")
+                reason = "a vault encrypts it whole; it needs the vault's password"
+                staged.left_out.append(f"{file} is left out: {reason}")
             elif content.startswith(_UTF16):
                 raise ValueError(f"can't be read: {file} is UTF-16; save it as UTF-8")
             else:
@@ -147,9 +147,9 @@ def _content_or_none(staged: Staged, path: Path) -> bytes | None:
 
 def _refusal(path: Path, content: bytes, *, alone: bool) -> str | None:
     if content.startswith((b"#!", b"\x7fELF")):
-        told = "is a program, and diaken runs none"
+        reason = "is a program, and diaken runs none"
         how = f"ansible-inventory -i {path} --list --yaml > hosts.yml"
-        return f"{told}; import what it says: {how}" if alone else told
+        return f"{reason}; import what it says: {how}" if alone else reason
     if content.startswith(_UTF16):
         return "is UTF-16; save it as UTF-8"
     if alone:

@@ -93,19 +93,19 @@ def _at_the_same_time(commands: Sequence[_Way], password: str | None) -> list[_A
     if not commands:
         return []
     with ThreadPoolExecutor(max_workers=min(len(commands), _AT_ONCE)) as pool:
-        return list(pool.map(lambda each: _end(each, password), commands))
+        return list(pool.map(lambda way: _end(way, password), commands))
 
 
 def _not_stopped(answers: Iterable[_Answer]) -> tuple[NotStopped, ...]:
     by_host: dict[str, list[_Answer]] = {}
     for answer in answers:
         by_host.setdefault(answer.host, []).append(answer)
-    found = []
-    for host, said in by_host.items():
-        left = [each for each in said if each.left]
-        if left or all(each.reason is not None for each in said):
-            found.append(NotStopped(host, (left or said)[0].reason or ""))
-    return tuple(found)
+    not_stopped = []
+    for host, of_host in by_host.items():
+        left = [answer for answer in of_host if answer.left]
+        if left or all(answer.reason is not None for answer in of_host):
+            not_stopped.append(NotStopped(host, (left or of_host)[0].reason or ""))
+    return tuple(not_stopped)
 
 
 def _end(way: _Way, password: str | None) -> _Answer:
@@ -115,19 +115,19 @@ def _end(way: _Way, password: str | None) -> _Answer:
             command,
             seconds=bounds.STOP_SECONDS,
             most=bounds.STOP_OUTPUT,
-            given=f"{password or ''}\n".encode(),
+            stdin=f"{password or ''}\n".encode(),
             cwd=folder,
         ) as program:
-            done = program.ended(silent=bounds.STOP_LOGIN_SECONDS)
-    except programs.TookTooLong as fault:
+            done = program.wait(silent=bounds.STOP_LOGIN_SECONDS)
+    except programs.TimeLimitExceeded as fault:
         return _Answer(host, f"no answer within {fault.seconds:g} seconds")
-    except programs.PrintedTooMuch as fault:
+    except programs.OutputLimitExceeded as fault:
         return _Answer(host, f"its shell {fault}: whether they ended can't be told")
     except OSError as error:
         return _Answer(host, str(error))
     if done.status == 0:
         return _Answer(host, None)
     if done.status == _LEFT:
-        left = done.text.strip().rpartition("\n")[2]  # its shell may have said more before
+        left = done.stdout_text.strip().rpartition("\n")[2]  # its shell may have said more before
         return _Answer(host, f"not ended: {left}", left=True)
-    return _Answer(host, ssh.explain(host, done.said))
+    return _Answer(host, ssh.explain(host, done.stderr_text))

@@ -12,7 +12,7 @@ from diaken_cli import bounds, files
 from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.services import programs
 from diaken_cli.services.ansible import arguments, bounded_yaml, environment, private
-from diaken_cli.services.ansible.translate import complaint
+from diaken_cli.services.ansible.translate import failure_reason
 from diaken_cli.services.ansible.work import SshSettings, Work
 
 _MOST_FILES = 2000  # that are looked at for vaults
@@ -33,9 +33,9 @@ def syntax_check(work: Work, should_stop: Callable[[], bool] = lambda: False) ->
         AnsibleNotStarted: there is no ansible-playbook.
     """
     program = environment.ansible_playbook()
-    said = _ask(work, should_stop, lambda folder: _playbook(program, work, folder))
-    if said is not None:
-        return None if _may_be_defined_later(said, work) else said
+    reason = _ask(work, should_stop, lambda folder: _playbook(program, work, folder))
+    if reason is not None:
+        return None if _may_be_defined_later(reason, work) else reason
     if work.targets and any(_vaults_beside(work.playbook.parent)):
         # Variables of hosts are read when the first task begins.
         return _ask(work, should_stop, lambda folder: _variables(program, work, folder))
@@ -77,18 +77,18 @@ def _ask(
                 env=environment.for_work(work, scratch) | {"ANSIBLE_LOCALHOST_WARNING": "False"},
                 should_stop=should_stop,
             )
-        except programs.TookTooLong as fault:
+        except programs.TimeLimitExceeded as fault:
             return f"its syntax could not be checked within {fault.seconds:g} seconds"
-        except programs.Killed:
+        except programs.ProgramKilled:
             return None
     if ended.status == 0:
         return None
-    return complaint(ended.said) or f"it ended with {ended.status}"
+    return failure_reason(ended.stderr_text) or f"it ended with {ended.status}"
 
 
-def _may_be_defined_later(said: str, work: Work) -> bool:
-    """Whether a complaint is of a variable that an earlier play may define."""
-    if _UNDEFINED not in said or any(sign in said for sign in _AT_ONCE):
+def _may_be_defined_later(reason: str, work: Work) -> bool:
+    """Whether Ansible lacks a variable that an earlier play may define."""
+    if _UNDEFINED not in reason or any(sign in reason for sign in _AT_ONCE):
         return False
     return not (work.targets and _has_one_play(work.playbook))
 
@@ -114,12 +114,12 @@ def _text(playbook: Path) -> str:
 
 def _vaults_beside(folder: Path) -> Iterator[Path]:
     """The files of hosts' and groups' variables that a vault encrypts as a whole."""
-    seen = 0
+    count = 0
     for kind in ("group_vars", "host_vars"):
         for where, _, names in os.walk(folder / kind):
             for name in names:
-                seen += 1
-                if seen > _MOST_FILES:
+                count += 1
+                if count > _MOST_FILES:
                     return
                 if _begins_with_vault(Path(where) / name):
                     yield Path(where) / name
@@ -143,7 +143,7 @@ class Installed:
     program: str
     version: tuple[int, int] | None
     text: str
-    said: str
+    first_line: str
 
 
 def installed() -> Installed:
@@ -162,15 +162,15 @@ def installed() -> Installed:
             )
         except OSError as fault:
             raise AnsibleNotStarted(f"{program} can't be started: {fault.strerror}") from fault
-        except programs.Killed as fault:
+        except programs.ProgramKilled as fault:
             raise AnsibleNotStarted(f"{program} --version {fault}") from None
     if ended.status != 0:
-        lines = [line for line in ended.said.splitlines() if line.strip()]
-        said = lines[-1].strip() if lines else f"exit status {ended.status}"
-        raise AnsibleNotStarted(f"{program} does not run: {said}")
-    first = ended.text.partition("\n")[0].strip()
-    found = _VERSION.search(first)
-    if found is None:
-        return Installed(program, None, "", first)
-    version = (int(found["major"]), int(found["minor"]))
-    return Installed(program, version, found["text"], first)
+        lines = [line for line in ended.stderr_text.splitlines() if line.strip()]
+        reason = lines[-1].strip() if lines else f"exit status {ended.status}"
+        raise AnsibleNotStarted(f"{program} does not run: {reason}")
+    first_line = ended.stdout_text.partition("\n")[0].strip()
+    match = _VERSION.search(first_line)
+    if match is None:
+        return Installed(program, None, "", first_line)
+    version = (int(match["major"]), int(match["minor"]))
+    return Installed(program, version, match["text"], first_line)

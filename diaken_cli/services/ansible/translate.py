@@ -83,26 +83,26 @@ class Translator:
             text = self._text(raw)
             if text.startswith(_ERROR_SIGNS):  # its last words, where it goes on no more
                 self._stray.clear()
-                yield Warned(message=" ".join(complaint(text).split()))
+                yield Warned(message=" ".join(failure_reason(text).split()))
             yield from self.take_printed(text, raw["host"])
 
     def take_printed(self, text: str, host: str | None = None) -> Iterator[Warned]:
         """What Ansible says beside the results, of a host where it is a warning of its module's."""
         if text.startswith(_WARNING):
-            said = " ".join(self._hide(text.removeprefix(_WARNING)).split())
-            yield Warned(message=shortened(said, MESSAGE_LIMIT), host=host)
+            message = " ".join(self._hide(text.removeprefix(_WARNING)).split())
+            yield Warned(message=shortened(message, MESSAGE_LIMIT), host=host)
         else:
             self._stray.extend(self._hide(text).splitlines())
 
     def task_name(self, raw: Mapping[str, Any]) -> str:
         """The name of an event's task as Ansible prints it."""
-        known = self._task_names.get(raw["task_uuid"])
-        return self._hide(raw["task"]) if known is None else known
+        name = self._task_names.get(raw["task_uuid"])
+        return self._hide(raw["task"]) if name is None else name
 
     @property
-    def said(self) -> str:
-        """What Ansible printed beside its tasks: its last words where it could not go on."""
-        return complaint("\n".join(self._stray))
+    def last_output(self) -> str:
+        """What Ansible printed last, beside its tasks: why it could not go on."""
+        return failure_reason("\n".join(self._stray))
 
     def _task_started(self, raw: Mapping[str, Any]) -> TaskStarted:
         # Only here Ansible gives the name as it prints it, with the role and templates resolved.
@@ -123,13 +123,13 @@ class Translator:
             message = shortened(why, MESSAGE_LIMIT)
             if is_item:
                 item = shortened(" ".join(self._item(details).split()), ITEM_LIMIT)
-                said = shortened(f"item {item}: {message}", MESSAGE_LIMIT)
-                self._item_failures.setdefault((host, task), said)
+                item_message = shortened(f"item {item}: {message}", MESSAGE_LIMIT)
+                self._item_failures.setdefault((host, task), item_message)
             else:  # of a loop Ansible says only that items failed: the first one says why
                 message = self._item_failures.pop((host, task), message)
         shown = self._diffs.pop(host, [])
-        if message is None and (meant := printed(details, self._hide)):
-            shown.append(meant)
+        if message is None and (output := printed(details, self._hide)):
+            shown.append(output)
         return TaskFinished(
             playbook=self._playbook,
             play=self._play,
@@ -169,27 +169,27 @@ class Translator:
         return text
 
 
-def complaint(printed: str) -> str:
+def failure_reason(printed: str) -> str:
     """Why Ansible did not start, from what it printed; one line where it names a place in a file.
 
     Without warnings, lines of source, and what it adds to a fault of its own: where that was.
     """
     lines = [line for line in printed.splitlines() if line.strip() and not _SOURCE.match(line)]
     first = next((n for n, line in enumerate(lines) if line.startswith(_ERROR_SIGNS)), 0)
-    said = "\n".join(takewhile(lambda line: not _TRACEBACK.match(line), lines[first:]))
+    text = "\n".join(takewhile(lambda line: not _TRACEBACK.match(line), lines[first:]))
     for sign in _ERROR_SIGNS:
-        said = said.removeprefix(sign)
-    return shortened(_with_place(said.strip()), MESSAGE_LIMIT)
+        text = text.removeprefix(sign)
+    return shortened(_with_place(text.strip()), MESSAGE_LIMIT)
 
 
-def _with_place(said: str) -> str:
+def _with_place(text: str) -> str:
     """`YAML parsing failed: why (FILE:LINE:COLUMN)`, as far as a place is named.
 
     What follows it is source, or advice with an example. Of what an error was caused by, which
     comes after that, all is told in the same way.
     """
     parts: list[str] = []
-    for part in _once(said.split(_CAUSED_BY)):
+    for part in _once(text.split(_CAUSED_BY)):
         place = _PLACE.search(part)
         if place is None:
             parts.append(part.strip())

@@ -89,23 +89,23 @@ def sync(
     def planned() -> tuple[Outcome, bytes]:
         before = read(target)
         block = find(before, path)
-        outcome, wanted = _plan(path, before, block, entries, database_id)
+        outcome, content = _plan(path, before, block, entries, database_id)
         if block is not None and not force:
             refused = _refusal(path, block, entries, database_id, protect_emptying)
             outcome = dataclasses.replace(outcome, refused=refused)
-        return outcome, wanted
+        return outcome, content
 
     if dry_run:
         return planned()[0]
     with alone(target) as refused:
-        outcome, wanted = planned()
+        outcome, content = planned()
         if outcome.refused is not None:
             raise outcome.refused
         if not outcome.changed:
             return outcome
         if refused is not None:
             raise refused
-        warning = replace(target, wanted)
+        warning = replace(target, content)
     if warning is None:
         return outcome
     return dataclasses.replace(outcome, warnings=(*outcome.warnings, warning))
@@ -115,12 +115,12 @@ def _plan(
     path: Path, before: bytes, block: Block | None, entries: Sequence[Entry], database_id: str
 ) -> tuple[Outcome, bytes]:
     lines, warnings = arranged(entries)
-    wanted = before
+    after = before
     if block is not None or entries:
-        wanted = replaced(before, block, render(lines, database_id))
+        after = replaced(before, block, render(lines, database_id))
     warnings += duplicates(before, block, lines)
-    diff = _diff(path, before, wanted)
-    return Outcome(path, wanted != before, len(entries), diff, tuple(warnings)), wanted
+    diff = _diff(path, before, after)
+    return Outcome(path, after != before, len(entries), diff, tuple(warnings)), after
 
 
 def _refusal(

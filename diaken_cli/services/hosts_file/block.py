@@ -67,12 +67,12 @@ def find(content: bytes, path: Path) -> Block | None:
         )
     first, last = begins[0][0], ends[0][0]
     inside = lines[first : last - 1]
-    named = next((each for each in inside if each.startswith(_DATABASE)), None)
+    database_line = next((text for text in inside if text.startswith(_DATABASE)), None)
     return Block(
         start=begins[0][1],
         end=ends[0][1],
-        database=None if named is None else _id(named),
-        hosts=sum(not each.lstrip().startswith(b"#") and bool(each.strip()) for each in inside),
+        database=None if database_line is None else _id(database_line),
+        hosts=sum(not text.lstrip().startswith(b"#") and bool(text.strip()) for text in inside),
         newline=b"\r\n" if lines[first - 1].endswith(b"\r\n") else b"\n",
     )
 
@@ -86,7 +86,7 @@ def arranged(entries: Sequence[Entry]) -> tuple[list[Line], list[str]]:
     lines: list[Line] = []
     warnings: list[str] = []
     taken = {entry.name.casefold(): entry.name for entry in entries}
-    for entry in sorted(entries, key=lambda each: IPv4Address(each.address)):
+    for entry in sorted(entries, key=lambda entry: IPv4Address(entry.address)):
         names: tuple[str, ...] = (entry.name,)
         short, dot, _ = entry.name.partition(".")
         if dot:
@@ -128,8 +128,8 @@ def replaced(content: bytes, block: Block | None, lines: Sequence[bytes]) -> byt
 
 def has_line(content: bytes, entry: Entry) -> bool:
     """Whether a line gives a host its address, as `render` writes it."""
-    wanted = [entry.address.encode(), entry.name.encode()]
-    return any(line.split()[:2] == wanted for line in BytesIO(content).readlines())
+    fields = [entry.address.encode(), entry.name.encode()]
+    return any(line.split()[:2] == fields for line in BytesIO(content).readlines())
 
 
 def duplicates(content: bytes, block: Block | None, lines: Iterable[Line]) -> list[str]:
@@ -139,17 +139,19 @@ def duplicates(content: bytes, block: Block | None, lines: Iterable[Line]) -> li
     but for `::1`, which stands for 127.0.0.1 too. See hosts(5).
     """
     outside = [content] if block is None else [content[: block.start], content[block.end :]]
-    wanted = {name.casefold(): line.address for line in lines for name in line.names}
-    found: dict[str, None] = {}
+    addresses = {name.casefold(): line.address for line in lines for name in line.names}
+    warnings: dict[str, None] = {}
     for line in BytesIO(b"".join(outside)).readlines():
         words = line.partition(b"#")[0].decode("utf-8", "backslashreplace").split()
         for name in words[1:]:
-            address = wanted.get(name.casefold())
+            address = addresses.get(name.casefold())
             if address in (None, words[0]) or (":" in words[0] and words[0] != "::1"):
                 continue
-            said = f"{name} also stands outside diaken's block, as {words[0]} (in it: {address})"
-            found[f"{said}; the resolver takes the line that comes first"] = None
-    return list(found)
+            conflict = (
+                f"{name} also stands outside diaken's block, as {words[0]} (in it: {address})"
+            )
+            warnings[f"{conflict}; the resolver takes the line that comes first"] = None
+    return list(warnings)
 
 
 def _id(line: bytes) -> str:

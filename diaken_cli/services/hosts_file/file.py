@@ -157,9 +157,9 @@ def _taken(descriptor: int) -> bool:
 
 
 def _clean(target: Path) -> None:
-    for each in _left(target):
+    for path in _left(target):
         try:
-            each.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as fault:
             raise _refused(target, fault) from fault
 
@@ -167,12 +167,12 @@ def _clean(target: Path) -> None:
 def _left(target: Path) -> list[Path]:
     backup = _backup_of(target)
     try:
-        beside = list(target.parent.iterdir())
-        found = [each for each in beside if each.name.startswith(_part_of(target))]
+        siblings = list(target.parent.iterdir())
+        leftovers = [path for path in siblings if path.name.startswith(_part_of(target))]
         if not backup.exists():
-            return found
+            return leftovers
         if files.read(backup, bounds.HOSTS_FILE) == read(target):
-            return [*found, backup]
+            return [*leftovers, backup]
     except OSError as fault:
         raise _refused(target, fault) from fault
     raise Conflict(
@@ -215,22 +215,22 @@ def _copy_attributes(target: Path, descriptor: int) -> None:
     if (status.st_uid, status.st_gid) != (made.st_uid, made.st_gid):
         os.fchown(descriptor, status.st_uid, status.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-    wanted = _attributes(target)
-    for name, value in wanted.items():
+    attributes = _attributes(target)
+    for name, value in attributes.items():
         with _where_supported():
             os.setxattr(descriptor, name, value)
-    for name in _attributes(descriptor).keys() - wanted.keys():  # the folder's default ACL
+    for name in _attributes(descriptor).keys() - attributes.keys():  # the folder's default ACL
         with _where_supported():
             os.removexattr(descriptor, name)
 
 
 def _attributes(file: Path | int) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    attributes: dict[str, bytes] = {}
     with _where_supported():
         for name in os.listxattr(file):
             with _where_supported():
-                found[name] = os.getxattr(file, name)
-    return found
+                attributes[name] = os.getxattr(file, name)
+    return attributes
 
 
 @contextmanager

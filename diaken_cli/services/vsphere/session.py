@@ -137,10 +137,11 @@ def _service_content(endpoint: Endpoint, transport: Transport) -> Any:
 
 def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     """TLS 1.2 or later, always verified unless the user said otherwise."""
-    if endpoint.ca_file is not None and (each := trust.open_to_all(Path(endpoint.ca_file))):
+    if endpoint.ca_file is not None and (exposure := trust.open_to_all(Path(endpoint.ca_file))):
         raise ConfigurationError(
-            f"the CA file {endpoint.ca_file} is not used, for anybody could change it: {each.said}",
-            hint=f"Close it: {each.fix}",
+            f"the CA file {endpoint.ca_file} is not used, for anybody could change it:"
+            f" {exposure.problem}",
+            hint=f"Close it: {exposure.fix}",
         )
     try:
         context = ssl.create_default_context(cafile=endpoint.ca_file)

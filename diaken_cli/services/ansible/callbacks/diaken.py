@@ -106,8 +106,8 @@ class CallbackModule(default.CallbackModule):
     def v2_playbook_on_stats(self, stats):
         """Tell the counters of all hosts; it comes after the last task."""
         counters = ("ok", "changed", "failures", "dark", "skipped", "rescued", "ignored")
-        found = {name: dict(getattr(stats, name)) for name in counters}
-        with self._event("playbook_on_stats", **found, processed=list(stats.processed)):
+        totals = {name: dict(getattr(stats, name)) for name in counters}
+        with self._event("playbook_on_stats", **totals, processed=list(stats.processed)):
             super().v2_playbook_on_stats(stats)
 
     def v2_playbook_on_no_hosts_matched(self):
@@ -200,20 +200,20 @@ class CallbackModule(default.CallbackModule):
     @contextmanager
     def _event(self, kind, /, **fields):
         """Send an event, with what is printed meanwhile by this thread."""
-        said = []
-        self._local.said = said
+        lines = []
+        self._local.lines = lines
         try:
             yield
         finally:
-            self._local.said = None
-        warnings = [line for line in said if line.startswith(_WARNING)]
+            self._local.lines = None
+        warnings = [line for line in lines if line.startswith(_WARNING)]
         if len(warnings) > MOST_WARNINGS:  # of a module, which the host chose
             more = f"{_WARNING}{len(warnings) - MOST_WARNINGS} more warnings of this task"
             warnings[MOST_WARNINGS:] = [more]
         for line in warnings:
             self._send({"event": "printed", "host": fields.get("host"), **_cut(line)})
-        said = [line for line in said if not line.startswith(_WARNING)]
-        text = "".join(said[_first(said) :] if kind.endswith(_NOT_DONE) else said)
+        lines = [line for line in lines if not line.startswith(_WARNING)]
+        text = "".join(lines[_first_failure(lines) :] if kind.endswith(_NOT_DONE) else lines)
         self._send({"event": kind, **fields, **_cut(text)})
 
     def _display_instead(
@@ -226,14 +226,14 @@ class CallbackModule(default.CallbackModule):
         newline=True,
         **more,
     ):
-        """Take what is to be printed; into Ansible's own log file it goes all the same."""
+        """Keep for the event what Ansible would print; its own log file gets it all the same."""
         if os.getpid() != self._process:  # in a worker, which hands it to the main process
             self._print(msg, color, stderr, screen_only, log_only, newline, **more)
             return
         if not log_only:
             line = msg if msg.endswith("\n") or not newline else msg + "\n"
-            if (said := getattr(self._local, "said", None)) is not None:
-                said.append(line)
+            if (lines := getattr(self._local, "lines", None)) is not None:
+                lines.append(line)
             else:
                 self._send({"event": "printed", "host": None, **_cut(line)})
         if not screen_only:
@@ -261,9 +261,9 @@ def _cut(text):
     return {"text": text[:MOST_TEXT], "left_out": max(0, len(text) - MOST_TEXT)}
 
 
-def _first(said):
+def _first_failure(lines):
     """Where the failure itself begins, behind what was printed of its cause."""
-    return next((n for n, line in enumerate(said) if line.startswith(_FAILURES)), 0)
+    return next((n for n, line in enumerate(lines) if line.startswith(_FAILURES)), 0)
 
 
 def _excerpt(details):
@@ -295,20 +295,20 @@ class _Excerpt:
         return self._string(str(value))
 
     def _mapping(self, value, depth):
-        found = {}
-        for key, each in islice(value.items(), MOST_ENTRIES):
+        members = {}
+        for key, member in islice(value.items(), MOST_ENTRIES):
             if self._left <= 0:
                 break
-            found[self._string(str(key))] = self.of(each, depth + 1)
-        return found
+            members[self._string(str(key))] = self.of(member, depth + 1)
+        return members
 
     def _list(self, value, depth):
-        found = []
-        for each in islice(value, MOST_ENTRIES):
+        items = []
+        for item in islice(value, MOST_ENTRIES):
             if self._left <= 0:
                 break
-            found.append(self.of(each, depth + 1))
-        return found
+            items.append(self.of(item, depth + 1))
+        return items
 
     def _string(self, text):
         most = min(MOST_STRING, max(self._left, 100))

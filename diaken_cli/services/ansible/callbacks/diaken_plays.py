@@ -67,9 +67,9 @@ class CallbackModule(CallbackBase):
         if task.action in _META and (task.args or {}).get("_raw_params") == "end_host":
             self._removed = len(self._play._removed_hosts)
         flags = ("run_once", "any_errors_fatal")
-        given = [flag for flag in flags if getattr(task, flag) is True]
-        if given:
-            self._write({"task": task._uuid, "flags": given})
+        set_flags = [flag for flag in flags if getattr(task, flag) is True]
+        if set_flags:
+            self._write({"task": task._uuid, "flags": set_flags})
 
     def v2_playbook_on_handler_task_start(self, task):
         """The same of a handler."""

@@ -38,7 +38,7 @@ DOCUMENTATION = """
 _Known = Mapping[str, frozenset[str]]
 
 _MOST_NAMES = 3
-_TOLD: set[tuple[Any, ...]] = set()
+_WARNED: set[tuple[Any, ...]] = set()
 
 
 class VarsModule(HostGroupVars):
@@ -54,24 +54,24 @@ class VarsModule(HostGroupVars):
         variables: dict[str, Any] = {}
         for entity in entities if isinstance(entities, list) else [entities]:
             if _is_free(entity, known):
-                found = combine_vars(
+                loaded = combine_vars(
                     self._of_its_groups(loader, path, entity, known),
                     super().get_vars(loader, path, [entity], cache),
                 )
             else:
                 reading = _Reading(loader, entity, known, self._display)
-                found = super().get_vars(reading, path, [entity], cache)
-            if found:
-                variables = combine_vars(variables, found)
+                loaded = super().get_vars(reading, path, [entity], cache)
+            if loaded:
+                variables = combine_vars(variables, loaded)
         return variables
 
     def _of_its_groups(self, loader: Any, path: str, host: Any, known: _Known) -> dict[str, Any]:
         """What was left out of the files of a host's groups, for it does not concern this one."""
         groups = sort_groups(host.get_groups())
-        found = super().get_vars(loader, path, groups) if groups else {}
+        loaded = super().get_vars(loader, path, groups) if groups else {}
         return {
             name: value
-            for name, value in found.items()
+            for name, value in loaded.items()
             if name in known["repointing"] and name not in host.vars
         }
 
@@ -112,12 +112,12 @@ class _Reading(_Regular):
         return {name: value for name, value in content.items() if name not in repointing}
 
     def _warn_once(self, file: str, names: list[str]) -> None:
-        told = (file, self._entity.name, _is_host(self._entity))
-        if told in _TOLD:  # first, for files are read for each host and task again
+        warning = (file, self._entity.name, _is_host(self._entity))
+        if warning in _WARNED:  # first, for files are read for each host and task again
             return
         hosts = _concerned(self._entity, self._known)
         if hosts:
-            _TOLD.add(told)
+            _WARNED.add(warning)
             more = f" and {len(hosts) - _MOST_NAMES} more" if len(hosts) > _MOST_NAMES else ""
             self._display.warning(
                 f"{file}: {', '.join(names)} ignored for {', '.join(hosts[:_MOST_NAMES])}{more}:"
@@ -135,7 +135,7 @@ def _known() -> _Known:
     if path is None:
         return defaultdict(frozenset)
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as it is done in Ansible
-        return {name: frozenset(those) for name, those in json.load(file).items()}
+        return {name: frozenset(names) for name, names in json.load(file).items()}
 
 
 def _is_free(entity: Any, known: _Known) -> bool:
