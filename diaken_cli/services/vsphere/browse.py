@@ -16,7 +16,7 @@ from diaken_cli.services.vsphere.inventory import (
     read_inventory,
 )
 from diaken_cli.services.vsphere.names import unescape
-from diaken_cli.services.vsphere.properties import Found, collect
+from diaken_cli.services.vsphere.properties import InventoryObject, collect
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import PATHS, virtual_machine
 
@@ -169,11 +169,11 @@ def _vms(session: Session, datacenter: str | None) -> tuple[VmRow, ...]:
     tree = Tree(collect(session, _AROUND_VMS))
     within = chosen_datacenters(tree.rows(vim.Datacenter, as_datacenter), datacenter)
 
-    def built(found: Found, _tree: Tree) -> VmRow | None:
-        vm, place = virtual_machine(found.reference, found.values), tree.place(found)
+    def built(entry: InventoryObject, _tree: Tree) -> VmRow | None:
+        vm, place = virtual_machine(entry.reference, entry.values), tree.place(entry)
         if vm.template or (within is not None and place["datacenter"] not in within):
             return None
-        host = tree.get(found.values.get("runtime.host"))
+        host = tree.get(entry.values.get("runtime.host"))
         cluster = tree.get(host.values.get("parent")) if host else None
         return VmRow(
             name=vm.name,
@@ -188,8 +188,8 @@ def _vms(session: Session, datacenter: str | None) -> tuple[VmRow, ...]:
     return tuple(tree.rows(vim.VirtualMachine, built))
 
 
-def _name(found: Found | None) -> str | None:
-    return unescape(found.values.get("name", "?")) if found else None
+def _name(entry: InventoryObject | None) -> str | None:
+    return unescape(entry.values.get("name", "?")) if entry else None
 
 
 def _esxi_hosts(inventory: Inventory, within: set[str] | None) -> tuple[EsxiHostRow, ...]:
@@ -246,8 +246,8 @@ def _clusters(inventory: Inventory, within: set[str] | None) -> tuple[ClusterRow
                     path=cluster.path,
                     esxi_hosts=len(cluster.esxi_hosts),
                     usable_esxi_hosts=len(usable),
-                    cores=sum(each.cores for each in usable),
-                    memory=sum(each.memory for each in usable),
+                    cores=sum(host.cores for host in usable),
+                    memory=sum(host.memory for host in usable),
                 )
             )
     return tuple(rows)

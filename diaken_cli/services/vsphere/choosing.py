@@ -11,39 +11,39 @@ from diaken_cli.units import nearest_names
 Chosen = TypeVar("Chosen", bound=Place)
 
 
-def matching(places: Iterable[Chosen], given: str) -> list[Chosen]:
+def matching(places: Iterable[Chosen], name: str) -> list[Chosen]:
     """The places with that name, that path (`/DC0/vm/web`), or whose path ends so (`vm/web`)."""
     places = list(places)
-    if given.startswith("/"):
-        return [place for place in places if place.path == given.rstrip("/")]
+    if name.startswith("/"):
+        return [place for place in places if place.path == name.rstrip("/")]
     return [
         place
         for place in places
-        if place.name == given or place.path.endswith(f"/{given.rstrip('/')}")
+        if place.name == name or place.path.endswith(f"/{name.rstrip('/')}")
     ]
 
 
-def choose(places: Sequence[Chosen], given: str | None, option: str, what: str) -> Chosen | Mistake:
+def choose(places: Sequence[Chosen], name: str | None, option: str, kind: str) -> Chosen | Mistake:
     """The one place that was named, or the only one where none was; else what is wrong."""
-    hits = list(places) if given is None else matching(places, given)
+    hits = list(places) if name is None else matching(places, name)
     if len(hits) == 1:
         return hits[0]
-    if given is None:
+    if name is None:
         if not hits:
-            return Mistake(option, None, f"there is no {what}")
+            return Mistake(option, None, f"there is no {kind}")
         names = listed(sorted(hit.path for hit in hits))
-        return Mistake(option, None, f"there are several, say which {what}: {names}")
+        return Mistake(option, None, f"there are several, say which {kind}: {names}")
     if hits:
         paths = listed(sorted(hit.path for hit in hits))
-        return Mistake(option, given, f"{given!r} is ambiguous, give the path: {paths}")
-    return Mistake(option, given, f"no {what} {given!r}{suggestion(places, given)}")
+        return Mistake(option, name, f"{name!r} is ambiguous, give the path: {paths}")
+    return Mistake(option, name, f"no {kind} {name!r}{suggestion(places, name)}")
 
 
-def suggestion(places: Iterable[Place], given: str) -> str:
-    """What may have been meant, or what there is: the end of a sentence."""
-    names = sorted({place.path if "/" in given else place.name for place in places})
+def suggestion(places: Iterable[Place], name: str) -> str:
+    """The names that are most alike, or those that there are: the end of a sentence."""
+    names = sorted({place.path if "/" in name else place.name for place in places})
     if not names:
         return "; there is none"
-    if near := nearest_names(given, names):
+    if near := nearest_names(name, names):
         return f"; did you mean {near}?"
     return f"; there are: {listed(names)}"

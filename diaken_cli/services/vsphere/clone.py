@@ -58,8 +58,8 @@ def start_clone(
 
 def _check_devices(template: str, devices: Any) -> None:
     """See that it still has what its check has seen: somebody may have taken it off since."""
-    for found, kind in ((disks(devices), "disk"), (network_adapters(devices), "network adapter")):
-        if not found:
+    for present, kind in ((disks(devices), "disk"), (network_adapters(devices), "network adapter")):
+        if not present:
             raise VSphereError(
                 f"the template {template} has no {kind} any more",
                 hint="someone may have changed it in vCenter; name another one with --template",
@@ -105,7 +105,7 @@ def _device_changes(
             disk.capacityInBytes = disk.capacityInKB * 1024
             changed.append(disk)
     edit = _device.VirtualDeviceSpec.Operation.edit
-    return [_device.VirtualDeviceSpec(operation=edit, device=each) for each in changed]
+    return [_device.VirtualDeviceSpec(operation=edit, device=device) for device in changed]
 
 
 def _network_backing(session: Session, network: str, kind: str | None) -> Any:

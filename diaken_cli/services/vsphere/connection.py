@@ -69,8 +69,8 @@ class Patience:
     def for_a_call(self) -> "Patience":
         """For one of several calls that have this long together. Raises TooSlow."""
         self.left()
-        rest = self.deadline - time.monotonic()
-        return Patience.of(self.silence, min(bounds.VCENTER_CALL, rest))
+        remaining = self.deadline - time.monotonic()
+        return Patience.of(self.silence, min(bounds.VCENTER_CALL, remaining))
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,9 @@ class Connection:
 
     def close(self) -> None:
         """Close it; the next request opens another one."""
-        kept, self._socket = self._socket, None
-        if kept is not None:
-            kept.end()
+        old, self._socket = self._socket, None
+        if old is not None:
+            old.end()
 
     def _connect(self, patience: Patience) -> "_Socket":
         seconds = min(self._connect_timeout, patience.left())
@@ -188,10 +188,10 @@ class _Socket:
 
     def sendall(self, data: bytes) -> None:
         """Send it all."""
-        rest = memoryview(data)
-        while rest:
+        remaining = memoryview(data)
+        while remaining:
             self._tls.settimeout(self._patience.left())
-            rest = rest[self._tls.send(rest) :]
+            remaining = remaining[self._tls.send(remaining) :]
         self._used = time.monotonic()
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -288,17 +288,17 @@ def _addresses(server: str, port: int, within: Patience) -> list[Any]:
         pass
     else:
         return socket.getaddrinfo(server, port, type=socket.SOCK_STREAM)
-    found: SimpleQueue[list[Any] | Exception] = SimpleQueue()
+    results: SimpleQueue[list[Any] | Exception] = SimpleQueue()
 
-    def look() -> None:
+    def resolve() -> None:
         try:
-            found.put(list(socket.getaddrinfo(server, port, type=socket.SOCK_STREAM)))
+            results.put(list(socket.getaddrinfo(server, port, type=socket.SOCK_STREAM)))
         except Exception as fault:  # noqa: BLE001  raised by who waits for it
-            found.put(fault)
+            results.put(fault)
 
-    threading.Thread(target=look, daemon=True, name="getaddrinfo").start()
+    threading.Thread(target=resolve, daemon=True, name="getaddrinfo").start()
     try:
-        answer = found.get(timeout=within.left())
+        answer = results.get(timeout=within.left())
     except Empty:
         raise TooSlow(f"its name was not resolved in {within.seconds:g} s") from None
     if isinstance(answer, Exception):

@@ -165,12 +165,13 @@ def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
 
 def _sentence(words: str, fault: Any, name_of: NameOf) -> str:
     subject = _subject(fault, name_of)
-    said = [fault.msg or ""]
-    said += [each.message or "" for each in (fault.faultMessage or [])[:MAX_DETAILS]]
-    told = "; ".join(
-        dict.fromkeys(bounded_line(" ".join(line.split())) for line in said if line.strip())
+    lines = [fault.msg or ""]
+    lines += [detail.message or "" for detail in (fault.faultMessage or [])[:MAX_DETAILS]]
+    details = "; ".join(
+        dict.fromkeys(bounded_line(" ".join(line.split())) for line in lines if line.strip())
     )
-    return f"{subject + ': ' if subject else ''}{words}" + (f" (vCenter: {told})" if told else "")
+    about = f"{subject}: " if subject else ""
+    return f"{about}{words}" + (f" (vCenter: {details})" if details else "")
 
 
 def _subject(fault: Any, name_of: NameOf) -> str | None:

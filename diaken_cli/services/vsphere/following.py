@@ -71,7 +71,7 @@ class Following:
         deadline = time.monotonic() + timeout
         quiet = 0
         while self._pending and time.monotonic() < deadline and not should_stop():
-            good, unsure = self._look()
+            good, unsure = self._poll()
             quiet = 0 if good or unsure else quiet + 1
             if quiet >= QUIET_SECONDS:
                 quiet = 0
@@ -84,7 +84,7 @@ class Following:
                 return over
         return {}
 
-    def _look(self) -> tuple[set[str], set[str]]:
+    def _poll(self) -> tuple[set[str], set[str]]:
         """Within a second: what has ended well, and of what only its info tells."""
         try:
             if self._collector is None:
@@ -98,7 +98,7 @@ class Following:
             # A new session has no collector, and a task that is gone is told of no more.
             return set(), set(self._pending)
         state = {ref: values.get("info.state") for ref, values in changes.items()}
-        of = {each: {ref for ref in self._pending if state.get(ref) == each} for each in ENDED}
+        of = {end: {ref for ref in self._pending if state.get(ref) == end} for end in ENDED}
         return of["success"], of["error"]
 
     def _begin(self) -> None:

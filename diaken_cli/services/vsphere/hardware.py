@@ -31,11 +31,11 @@ class Hardware:
 
 def read_hardware(session: Session, vm_refs: Iterable[str]) -> dict[str, Hardware]:
     """The hardware of these VMs by reference; one that is gone or not readable is left out."""
-    found = {}
+    hardware_of = {}
     for ref, values in read(session, vim.VirtualMachine, vm_refs, _PATHS).items():
         hardware = values.get("config.hardware")
         if hardware is not None:
-            found[ref] = Hardware(
+            hardware_of[ref] = Hardware(
                 cpus=int(hardware.numCPU),
                 memory=int(hardware.memoryMB) * MEBIBYTE,
                 disks=tuple(capacity(disk) for disk in disks(hardware.device)),
@@ -43,7 +43,7 @@ def read_hardware(session: Session, vm_refs: Iterable[str]) -> dict[str, Hardwar
                 guest=bounded_line(values.get("config.guestFullName") or ""),
                 network=_first_network(hardware.device),
             )
-    return found
+    return hardware_of
 
 
 def disk_files(session: Session, vm_ref: str) -> dict[int, str]:
@@ -67,8 +67,8 @@ def disks(devices: Iterable[Any]) -> list[Any]:
 
 def network_adapters(devices: Iterable[Any]) -> list[Any]:
     """The network adapters among the devices, in the order that the guest numbers them."""
-    found = [device for device in devices if isinstance(device, vim.vm.device.VirtualEthernetCard)]
-    return sorted(found, key=lambda adapter: int(adapter.key))
+    cards = [device for device in devices if isinstance(device, vim.vm.device.VirtualEthernetCard)]
+    return sorted(cards, key=lambda card: int(card.key))
 
 
 def _first_network(devices: Iterable[Any]) -> str | None:

@@ -11,7 +11,7 @@ from pyVmomi import vim
 
 from diaken_cli.errors import NotFound, VSphereError
 from diaken_cli.services.vsphere.names import bounded_line, unescape
-from diaken_cli.services.vsphere.properties import Found, collect, reference
+from diaken_cli.services.vsphere.properties import InventoryObject, collect, reference
 from diaken_cli.services.vsphere.session import Session
 
 MEBIBYTE = 1024 * 1024
@@ -164,93 +164,93 @@ def chosen_datacenters(datacenters: Iterable[Datacenter], wanted: str | None) ->
     if wanted is None:
         return None
     listed = list(datacenters)
-    found = {each.ref for each in listed if wanted in (each.name, each.path)}
-    if not found:
-        names = bounded_line(", ".join(each.path for each in listed)) or "none"
+    chosen = {place.ref for place in listed if wanted in (place.name, place.path)}
+    if not chosen:
+        names = bounded_line(", ".join(datacenter.path for datacenter in listed)) or "none"
         raise NotFound(f"no datacenter {wanted!r}; there are: {names}")
-    return found
+    return chosen
 
 
 class Tree:
     """The objects that were found, and where each stands."""
 
-    def __init__(self, found: Iterable[Found]) -> None:
-        self.found = {each.reference: each for each in found}
+    def __init__(self, entries: Iterable[InventoryObject]) -> None:
+        self.entries = {entry.reference: entry for entry in entries}
         self._uplinks = {
             ref
-            for each in self.found.values()
-            for ref in _refs(each.values.get("config.uplinkPortgroup"))
+            for entry in self.entries.values()
+            for ref in _refs(entry.values.get("config.uplinkPortgroup"))
         }
 
-    def is_for_uplinks(self, found: Found) -> bool:
+    def is_for_uplinks(self, network: InventoryObject) -> bool:
         """Whether a network is a switch's uplinks; an account may see it, and not the switch."""
-        tags = {each.key for each in found.values.get("tag") or ()}
-        return found.reference in self._uplinks or _UPLINKS in tags
+        tags = {tag.key for tag in network.values.get("tag") or ()}
+        return network.reference in self._uplinks or _UPLINKS in tags
 
-    def get(self, managed: Any) -> Found | None:
+    def get(self, managed: Any) -> InventoryObject | None:
         """An object that another names, where the account may see it."""
-        return None if managed is None else self.found.get(reference(managed))
+        return None if managed is None else self.entries.get(reference(managed))
 
     def rows(self, kind: Any, build: Any) -> tuple[Any, ...]:
         """What `build` makes of each object of a kind, in the order of the paths."""
         built = (
-            build(each, self) for each in self.found.values() if isinstance(each.managed, kind)
+            build(entry, self) for entry in self.entries.values() if isinstance(entry.managed, kind)
         )
         return tuple(sorted((row for row in built if row is not None), key=lambda row: row.path))
 
-    def place(self, found: Found) -> dict[str, Any]:
+    def place(self, entry: InventoryObject) -> dict[str, Any]:
         """The fields of a `Place`. Names in the path stay escaped: a slash there is a step."""
         steps: list[str] = []
         datacenter = None
-        here: Found | None = found
-        while here is not None:
+        ancestor: InventoryObject | None = entry
+        while ancestor is not None:
             if len(steps) == _MOST_STEPS:
                 raise VSphereError(
-                    f"vCenter's inventory has {bounded_line(found.reference)} within itself",
+                    f"vCenter's inventory has {bounded_line(entry.reference)} within itself",
                     code="unexpected_answer",
                 )
-            steps.append(bounded_line(here.values.get("name", "?")))
-            if datacenter is None and isinstance(here.managed, vim.Datacenter):
-                datacenter = here.reference
-            here = self.get(here.values.get("parent"))
+            steps.append(bounded_line(ancestor.values.get("name", "?")))
+            if datacenter is None and isinstance(ancestor.managed, vim.Datacenter):
+                datacenter = ancestor.reference
+            ancestor = self.get(ancestor.values.get("parent"))
         return {
-            "ref": found.reference,
-            "name": unescape(found.values.get("name", "?")),
+            "ref": entry.reference,
+            "name": unescape(entry.values.get("name", "?")),
             "path": bounded_line("/" + "/".join(reversed(steps))),
             "datacenter": datacenter,
         }
 
 
 def _refs(managed: Iterable[Any] | None) -> frozenset[str]:
-    return frozenset(reference(each) for each in managed or ())
+    return frozenset(reference(target) for target in managed or ())
 
 
-def as_datacenter(found: Found, tree: Tree) -> Datacenter:
+def as_datacenter(entry: InventoryObject, tree: Tree) -> Datacenter:
     """A datacenter, of its name, parent and vmFolder."""
-    return Datacenter(**tree.place(found), vm_folder=reference(found.values["vmFolder"]))
+    return Datacenter(**tree.place(entry), vm_folder=reference(entry.values["vmFolder"]))
 
 
-def _cluster(found: Found, tree: Tree) -> Cluster | None:
-    pool = found.values.get("resourcePool")
+def _cluster(entry: InventoryObject, tree: Tree) -> Cluster | None:
+    pool = entry.values.get("resourcePool")
     if pool is None:  # not readable: no VM can be put there
         return None
     return Cluster(
-        **tree.place(found),
-        esxi_hosts=tuple(sorted(_refs(found.values.get("host")))),
-        networks=_refs(found.values.get("network")),
-        datastores=_refs(found.values.get("datastore")),
+        **tree.place(entry),
+        esxi_hosts=tuple(sorted(_refs(entry.values.get("host")))),
+        networks=_refs(entry.values.get("network")),
+        datastores=_refs(entry.values.get("datastore")),
         root_pool=reference(pool),
     )
 
 
-def _esxi_host(found: Found, tree: Tree) -> EsxiHost:
-    values = found.values
+def _esxi_host(entry: InventoryObject, tree: Tree) -> EsxiHost:
+    values = entry.values
     memory = int(values.get("summary.hardware.memorySize") or 0)
     used = int(values.get("summary.quickStats.overallMemoryUsage") or 0) * MEBIBYTE
     connection = str(values.get("runtime.connectionState") or "unknown")
     maintained = connection == "connected" and values.get("runtime.inMaintenanceMode")
     return EsxiHost(
-        **tree.place(found),
+        **tree.place(entry),
         state="maintenance" if maintained else connection,
         cores=int(values.get("summary.hardware.numCpuCores") or 0),
         threads=int(values.get("summary.hardware.numCpuThreads") or 0),
@@ -261,19 +261,19 @@ def _esxi_host(found: Found, tree: Tree) -> EsxiHost:
     )
 
 
-def _pool(found: Found, tree: Tree) -> Pool | None:
-    owner = found.values.get("owner")
-    if owner is None or isinstance(found.managed, vim.VirtualApp):
+def _pool(entry: InventoryObject, tree: Tree) -> Pool | None:
+    owner = entry.values.get("owner")
+    if owner is None or isinstance(entry.managed, vim.VirtualApp):
         return None
-    return Pool(**tree.place(found), owner=reference(owner))
+    return Pool(**tree.place(entry), owner=reference(owner))
 
 
-def _datastore(found: Found, tree: Tree) -> Datastore | None:
-    summary = found.values.get("summary")
+def _datastore(entry: InventoryObject, tree: Tree) -> Datastore | None:
+    summary = entry.values.get("summary")
     if summary is None:
         return None
     return Datastore(
-        **tree.place(found),
+        **tree.place(entry),
         kind=bounded_line(summary.type),
         capacity=int(summary.capacity),
         free=int(summary.freeSpace),
@@ -281,34 +281,34 @@ def _datastore(found: Found, tree: Tree) -> Datastore | None:
     )
 
 
-def _network(found: Found, tree: Tree) -> Network | None:
-    if tree.is_for_uplinks(found):
+def _network(entry: InventoryObject, tree: Tree) -> Network | None:
+    if tree.is_for_uplinks(entry):
         return None
     kind = "standard"
-    if isinstance(found.managed, vim.dvs.DistributedVirtualPortgroup):
+    if isinstance(entry.managed, vim.dvs.DistributedVirtualPortgroup):
         kind = "distributed"
-    elif isinstance(found.managed, vim.OpaqueNetwork):
+    elif isinstance(entry.managed, vim.OpaqueNetwork):
         kind = "opaque"
-    return Network(**tree.place(found), kind=kind)
+    return Network(**tree.place(entry), kind=kind)
 
 
-def _uplinks(found: Found, tree: Tree) -> Place | None:
-    return Place(**tree.place(found)) if tree.is_for_uplinks(found) else None
+def _uplinks(entry: InventoryObject, tree: Tree) -> Place | None:
+    return Place(**tree.place(entry)) if tree.is_for_uplinks(entry) else None
 
 
-def _folder(found: Found, tree: Tree) -> Place | None:
-    if "VirtualMachine" not in (found.values.get("childType") or ()):
+def _folder(entry: InventoryObject, tree: Tree) -> Place | None:
+    if "VirtualMachine" not in (entry.values.get("childType") or ()):
         return None
-    place = Place(**tree.place(found))
+    place = Place(**tree.place(entry))
     return place if place.datacenter is not None else None
 
 
-def _machine(found: Found, tree: Tree) -> Machine:
-    folder, host = found.values.get("parent"), found.values.get("runtime.host")
+def _machine(entry: InventoryObject, tree: Tree) -> Machine:
+    folder, host = entry.values.get("parent"), entry.values.get("runtime.host")
     return Machine(
-        **tree.place(found),
-        template=bool(found.values.get("config.template")),
+        **tree.place(entry),
+        template=bool(entry.values.get("config.template")),
         folder=reference(folder) if folder is not None else None,
         esxi_host=reference(host) if host is not None else None,
-        datastores=_refs(found.values.get("datastore")),
+        datastores=_refs(entry.values.get("datastore")),
     )

@@ -68,7 +68,7 @@ class Placement:
 def resolve_placement(session: Session, request: DeployRequest) -> Placement | tuple[Mistake, ...]:
     """The placement of a request, or everything that is wrong with it, each with its option."""
     inventory = read_inventory(session)
-    templates = [each.ref for each in matching(inventory.machines, request.template)]
+    templates = [template.ref for template in matching(inventory.machines, request.template)]
     decision = _Decision(inventory, request)
     placement = decision.placement(read_hardware(session, templates))
     mistakes = (*decision.mistakes, *lacking_for_deploy(session, request, decision.places))
@@ -140,8 +140,8 @@ class _Decision:
         if self.mistakes or not (template and own and folder and pool and datastore):
             return None
         host = max(
-            (each for each in able if datastore.ref in each.datastores),
-            key=lambda each: (each.free_memory, each.ref),
+            (esxi_host for esxi_host in able if datastore.ref in esxi_host.datastores),
+            key=lambda esxi_host: (esxi_host.free_memory, esxi_host.ref),
         )
         return Placement(
             datacenter=datacenter.name,
@@ -168,9 +168,9 @@ class _Decision:
             disks=needed_room(own, self.request),
             template_network=next(
                 (
-                    each.name
-                    for each in _within(self.inventory.networks, datacenter)
-                    if own.network in (each.ref, each.name)
+                    other_network.name
+                    for other_network in _within(self.inventory.networks, datacenter)
+                    if own.network in (other_network.ref, other_network.name)
                 ),
                 None,
             ),
@@ -179,8 +179,8 @@ class _Decision:
     def wrong(
         self, option: str, value: object, message: str, *, kind: MistakeKind = "invalid"
     ) -> None:
-        given = None if value is None else str(value)
-        self.mistakes.append(Mistake(option, given, message, kind))
+        text = None if value is None else str(value)
+        self.mistakes.append(Mistake(option, text, message, kind))
 
     def note(self, option: str, place: Place | None) -> None:
         if place is not None:
@@ -193,37 +193,39 @@ class _Decision:
         return choice
 
     def template(self, datacenter: Datacenter | None) -> Machine | None:
-        given = self.request.template
+        name = self.request.template
         machines = self.inventory.machines
         templates = [machine for machine in machines if machine.template]
-        hits = matching(templates, given)
+        hits = matching(templates, name)
         near = [hit for hit in hits if datacenter and hit.datacenter == datacenter.ref]
-        if not hits and matching(machines, given):
-            meant = suggestion(templates, given)
-            self.wrong("--template", given, f"{given!r} is a VM, not a template{meant}")
+        if not hits and matching(machines, name):
+            others = suggestion(templates, name)
+            self.wrong("--template", name, f"{name!r} is a VM, not a template{others}")
             return None
-        return self.take(choose(near or templates, given, "--template", "template"))
+        return self.take(choose(near or templates, name, "--template", "template"))
 
     def hardware(self, own: Hardware | None) -> None:
-        given = self.request.template
+        template = self.request.template
         if own is None:
-            self.wrong("--template", given, "its hardware can't be read: see its state in vCenter")
+            self.wrong(
+                "--template", template, "its hardware can't be read: see its state in vCenter"
+            )
             return
         if not own.disks:
-            self.wrong("--template", given, f"{given!r} has no disk")
+            self.wrong("--template", template, f"{template!r} has no disk")
         elif self.request.disk is not None:
             try:
                 check_disk(self.request.disk, own)
             except ValueError as fault:
                 self.wrong("--disk", _size(self.request.disk), str(fault))
         if not own.network_adapters:
-            self.wrong("--template", given, f"{given!r} has no network adapter")
+            self.wrong("--template", template, f"{template!r} has no network adapter")
 
     def name_is_free(self, datacenter: Datacenter) -> None:
         name = self.request.name
-        for each in _within(self.inventory.machines, datacenter):
-            if each.name.casefold() == name.casefold():
-                self.wrong("NAME", name, f"a VM {each.path} exists already", kind="in_use")
+        for machine in _within(self.inventory.machines, datacenter):
+            if machine.name.casefold() == name.casefold():
+                self.wrong("NAME", name, f"a VM {machine.path} exists already", kind="in_use")
 
     def folder(self, datacenter: Datacenter, template: Machine | None) -> Place | None:
         folders = _within(self.inventory.folders, datacenter)
@@ -241,15 +243,15 @@ class _Decision:
     ) -> tuple[Cluster | None, Place | None]:
         clusters = _within(self.inventory.clusters, datacenter)
         pools = _within(self.inventory.pools, datacenter)
-        given = self.request.resource_pool
+        pool_name = self.request.resource_pool
         cluster = None
         if self.request.cluster is not None:
             cluster = self.take(choose(clusters, self.request.cluster, "--cluster", "cluster"))
             if cluster is None:
                 return None, None
             pools = [pool for pool in pools if pool.owner == cluster.ref]
-        if given is not None:
-            pool = self.take(choose(pools, given, "--resource-pool", "resource pool"))
+        if pool_name is not None:
+            pool = self.take(choose(pools, pool_name, "--resource-pool", "resource pool"))
             owners = [
                 cluster for cluster in clusters if pool is not None and cluster.ref == pool.owner
             ]
@@ -277,23 +279,23 @@ class _Decision:
             self.take(choose(datastores, self.request.datastore, "--datastore", "datastore"))
 
     def network(self, datacenter: Datacenter, cluster: Cluster) -> Network | None:
-        given = self.request.network
-        if given is None:
+        name = self.request.network
+        if name is None:
             return None
         networks = _within(self.inventory.networks, datacenter)
         uplinks = _within(self.inventory.uplinks, datacenter)
-        if not matching(networks, given) and matching(uplinks, given):
+        if not matching(networks, name) and matching(uplinks, name):
             near = [network for network in networks if network.ref in cluster.networks]
             message = (
-                f"{given!r} is the portgroup of a switch's uplinks, for the ESXi hosts' own"
-                f" cards{suggestion(near, given)}"
+                f"{name!r} is the portgroup of a switch's uplinks, for the ESXi hosts' own"
+                f" cards{suggestion(near, name)}"
             )
-            self.wrong("--network", given, message)
+            self.wrong("--network", name, message)
             return None
         return self._reachable(
             networks,
             cluster.networks,
-            given,
+            name,
             ("--network", "network", cluster),
         )
 
@@ -301,17 +303,17 @@ class _Decision:
         self,
         places: list[Chosen],
         reached: frozenset[str],
-        given: str,
+        name: str,
         about: tuple[str, str, Cluster],
     ) -> Chosen | None:
-        option, what, cluster = about
+        option, kind, cluster = about
         near = [place for place in places if place.ref in reached]
-        if not matching(near, given) and matching(places, given):
-            there = suggestion(near, given)
-            message = f"no ESXi host of {cluster.path} has the {what} {given!r}{there}"
-            self.wrong(option, given, message)
+        if not matching(near, name) and matching(places, name):
+            others = suggestion(near, name)
+            message = f"no ESXi host of {cluster.path} has the {kind} {name!r}{others}"
+            self.wrong(option, name, message)
             return None
-        return self.take(choose(near, given, option, what))
+        return self.take(choose(near, name, option, kind))
 
     def able_hosts(self, cluster: Cluster, network: Network | None) -> list[EsxiHost]:
         """The ESXi hosts that could run the VM: up, on the network, and large enough."""
@@ -320,14 +322,14 @@ class _Decision:
             message = f"no ESXi host of {cluster.path} is connected and out of maintenance"
             self.wrong("--cluster", self.request.cluster, message)
             return []
-        able = [each for each in usable if network is None or network.ref in each.networks]
+        able = [host for host in usable if network is None or network.ref in host.networks]
         if network is not None and not able:
             message = f"no usable ESXi host of {cluster.path} has the network {network.path}"
             self.wrong("--network", self.request.network, message)
             return []
         cpus, memory = self.request.cpus, self.request.memory
-        threads = max(each.threads for each in able)
-        largest = max(each.memory for each in able)
+        threads = max(host.threads for host in able)
+        largest = max(host.memory for host in able)
         fits = True
         if cpus is not None and not 1 <= cpus <= threads:
             message = f"from 1 to {threads}: the largest ESXi host has {threads} logical CPUs"
@@ -339,9 +341,9 @@ class _Decision:
         elif memory is not None and (memory < MEMORY_STEP or memory % MEMORY_STEP):
             self.wrong("--memory", _size(memory), "it must be a multiple of 4M")
         large = [
-            each
-            for each in able
-            if each.threads >= (cpus or 1) and each.memory >= (memory or MEMORY_STEP)
+            host
+            for host in able
+            if host.threads >= (cpus or 1) and host.memory >= (memory or MEMORY_STEP)
         ]
         if fits and not large:
             message = f"no ESXi host of {cluster.path} has both these CPUs and {_size(memory or 0)}"
@@ -359,29 +361,29 @@ class _Decision:
         everywhere = _within(self.inventory.datastores, datacenter)
         reached = frozenset(ref for host in able for ref in host.datastores)
         need = needed_room(own, self.request) if own is not None and own.disks else 0
-        given = self.request.datastore
+        name = self.request.datastore
         chosen: Datastore | None
-        if given is not None:
+        if name is not None:
             about = ("--datastore", "datastore", cluster)
-            chosen = self._reachable(everywhere, reached, given, about)
+            chosen = self._reachable(everywhere, reached, name, about)
         else:
-            near = [each for each in everywhere if each.ref in reached and each.accessible]
+            near = [store for store in everywhere if store.ref in reached and store.accessible]
             if not near:
                 self.wrong("--datastore", None, f"no datastore is accessible from {cluster.path}")
                 return None
             home = template.datastores if template is not None else frozenset()
-            roomy = [each for each in near if each.ref in home and each.free >= need]
-            chosen = max(roomy or near, key=lambda each: (each.free, each.ref))
+            roomy = [store for store in near if store.ref in home and store.free >= need]
+            chosen = max(roomy or near, key=lambda store: (store.free, store.ref))
         if chosen is None:
             return None
         if not chosen.accessible:
-            self.wrong("--datastore", given, f"{chosen.path} is inaccessible or in maintenance")
+            self.wrong("--datastore", name, f"{chosen.path} is inaccessible or in maintenance")
         elif chosen.free < need:
             message = (
                 f"{chosen.path} has {_size(chosen.free)} free, and the disks take {_size(need)} "
                 "(their full size: thin ones grow to that)"
             )
-            self.wrong("--datastore", given, message)
+            self.wrong("--datastore", name, message)
         return chosen
 
 

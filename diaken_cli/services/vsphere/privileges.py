@@ -75,9 +75,11 @@ def missing_privileges(
     """
     root = session.content.rootFolder
     entity = session.managed(vim.Datacenter, datacenter) if datacenter else root
-    answers = _ask(session, [entity], needed)
+    answers = _granted_privileges(session, [entity], needed)
     granted = answers.get(reference(entity))
-    return None if granted is None else tuple(each for each in needed if each not in granted)
+    if granted is None:
+        return None
+    return tuple(privilege for privilege in needed if privilege not in granted)
 
 
 def lacking_for_deploy(
@@ -89,15 +91,17 @@ def lacking_for_deploy(
     """
     entities = {option: _managed(session, option, place) for option, place in places.items()}
     needed = {option: _needed_for_deploy(option, request) for option in places}
-    answers = _ask(session, list(entities.values()), sorted({*chain(*needed.values())}))
+    answers = _granted_privileges(
+        session, list(entities.values()), sorted({*chain(*needed.values())})
+    )
     mistakes = []
     for option, entity in entities.items():
         granted = answers.get(reference(entity), needed[option])
-        lacking = ", ".join(each for each in needed[option] if each not in granted)
+        lacking = ", ".join(privilege for privilege in needed[option] if privilege not in granted)
         if lacking:
             user, place = session.endpoint.username, places[option]
-            said = f"{user} lacks {lacking} on {place.path}"
-            mistakes.append(Mistake(option, place.name, said, kind="no_permission"))
+            message = f"{user} lacks {lacking} on {place.path}"
+            mistakes.append(Mistake(option, place.name, message, kind="no_permission"))
     return tuple(mistakes)
 
 
@@ -114,16 +118,19 @@ def _needed_for_deploy(option: str, request: DeployRequest) -> tuple[str, ...]:
     """What each place has to allow: the new VM has the privileges of its folder."""
     if option != "--folder":
         return _FOR_DEPLOY[option]
-    only_if = {
+    condition_of = {
         "VirtualMachine.Config.CPUCount": request.cpus,
         "VirtualMachine.Config.DiskExtend": request.disk,
         "VirtualMachine.Config.EditDevice": request.network,
         "VirtualMachine.Config.Memory": request.memory,
     }
-    return (*_FOR_DEPLOY[option], *(each for each, asked in only_if.items() if asked is not None))
+    return (
+        *_FOR_DEPLOY[option],
+        *(privilege for privilege, value in condition_of.items() if value is not None),
+    )
 
 
-def _ask(
+def _granted_privileges(
     session: Session, entities: Sequence[Any], privileges: Sequence[str]
 ) -> dict[str, set[str]]:
     """Which of these privileges the account has on each entity, by reference.

@@ -28,13 +28,13 @@ The smaller ones are for objects of which as many would be larger than an answer
 """
 
 RESTARTS = 3
-"""Times that watching is begun anew before anything was told: a session may end once, not each."""
+"""How often watching begins anew before any change has come: a session may end once, not each."""
 
 WAIT_SECONDS = 1
 """How long vCenter holds a call that waits for changes; stop flags are looked at in between."""
 
 LEAST_SECONDS = 0.05
-"""Between two calls that tell nothing."""
+"""Between two calls without changes."""
 
 _query = vmodl.query.PropertyCollector
 
@@ -42,12 +42,12 @@ Built = TypeVar("Built")
 
 
 class ObjectProperties(dict[str, Any]):
-    """Properties of an object; one that is needed, and was not told, is an error that says so."""
+    """Properties of an object; to read one that vCenter did not give raises VSphereError."""
 
     __slots__ = ("of",)
 
-    def __init__(self, of: str, told: Iterable[tuple[str, Any]]) -> None:
-        super().__init__(told)
+    def __init__(self, of: str, values: Iterable[tuple[str, Any]]) -> None:
+        super().__init__(values)
         self.of = of
 
     def __missing__(self, path: str) -> Any:
@@ -59,7 +59,7 @@ class ObjectProperties(dict[str, Any]):
 
 
 @dataclass(frozen=True)
-class Found:
+class InventoryObject:
     """An object of the inventory: pyVmomi's object, its reference and the properties asked for."""
 
     managed: Any
@@ -72,20 +72,20 @@ def reference(managed: Any) -> str:
     return str(managed._GetMoId())  # noqa: SLF001  public and official, says pyVmomi
 
 
-def collect(session: Session, wanted: Mapping[Any, Sequence[str]]) -> list[Found]:
+def collect(session: Session, paths: Mapping[Any, Sequence[str]]) -> list[InventoryObject]:
     """Every object of these kinds in the inventory, by one query over a container view."""
     most = bounds.VCENTER_QUERY_MEMORY
-    return _in_pages(session, lambda page: list(_collect(session, wanted, page, most)), also="gone")
+    return _in_pages(session, lambda page: list(_collect(session, paths, page, most)), also="gone")
 
 
 def collect_as(
-    session: Session, wanted: Mapping[Any, Sequence[str]], build: Callable[[Found], Built]
+    session: Session, paths: Mapping[Any, Sequence[str]], build: Callable[[InventoryObject], Built]
 ) -> list[Built]:
-    """The same as what `build` makes of each: pyVmomi's objects are dropped page by page."""
+    """What `build` makes of each object; pyVmomi's own objects are dropped page by page."""
 
     def query(page: int) -> list[Built]:
         most = bounds.VCENTER_PASSING_MEMORY
-        return [build(each) for each in _collect(session, wanted, page, most)]
+        return [build(entry) for entry in _collect(session, paths, page, most)]
 
     return _in_pages(session, query, also="gone")
 
@@ -112,10 +112,10 @@ def _in_pages(
 
 
 def _collect(
-    session: Session, wanted: Mapping[Any, Sequence[str]], page: int, most: int
-) -> Iterator[Found]:
+    session: Session, kinds: Mapping[Any, Sequence[str]], page: int, most: int
+) -> Iterator[InventoryObject]:
     content = session.content
-    view = content.viewManager.CreateContainerView(content.rootFolder, list(wanted), recursive=True)
+    view = content.viewManager.CreateContainerView(content.rootFolder, list(kinds), recursive=True)
     try:
         through = _query.TraversalSpec(type=type(view), path="view", skip=False)
         yield from _pages(
@@ -124,7 +124,7 @@ def _collect(
                 objectSet=[_query.ObjectSpec(obj=view, skip=True, selectSet=[through])],
                 propSet=[
                     _query.PropertySpec(type=kind, pathSet=list(paths))
-                    for kind, paths in wanted.items()
+                    for kind, paths in kinds.items()
                 ],
             ),
             page,
@@ -139,24 +139,26 @@ def read(
     session: Session, kind: Any, references: Iterable[str], paths: Sequence[str]
 ) -> dict[str, Properties]:
     """The properties of these objects by their references; an object that is gone is left out."""
-    objects = [session.managed(kind, fromkey) for fromkey in dict.fromkeys(references)]
-    asked = {reference(each) for each in objects}
-    found = _read(session, kind, objects, paths)
-    return {each.reference: each.values for each in found if each.reference in asked}
+    objects = [session.managed(kind, ref) for ref in dict.fromkeys(references)]
+    requested = {reference(managed) for managed in objects}
+    entries = _read(session, kind, objects, paths)
+    return {entry.reference: entry.values for entry in entries if entry.reference in requested}
 
 
 def read_one(session: Session, managed: Any, paths: Sequence[str]) -> Properties:
     """The properties of one object. Raises VSphereError (`gone`)."""
-    for found in _read(session, type(managed), [managed], paths):
-        return found.values
+    for entry in _read(session, type(managed), [managed], paths):
+        return entry.values
     raise VSphereError(f"{bounded_line(reference(managed))} does not exist any more", code="gone")
 
 
-def _read(session: Session, kind: Any, objects: list[Any], paths: Sequence[str]) -> list[Found]:
+def _read(
+    session: Session, kind: Any, objects: list[Any], paths: Sequence[str]
+) -> list[InventoryObject]:
     if not objects:
         return []
     spec = _query.FilterSpec(
-        objectSet=[_query.ObjectSpec(obj=each) for each in objects],
+        objectSet=[_query.ObjectSpec(obj=managed) for managed in objects],
         propSet=[_query.PropertySpec(type=kind, pathSet=list(paths))],
         reportMissingObjectsInResults=True,
     )
@@ -164,7 +166,7 @@ def _read(session: Session, kind: Any, objects: list[Any], paths: Sequence[str])
     return _in_pages(session, lambda page: list(_pages(session, spec, page, most)))
 
 
-def _pages(session: Session, spec: Any, page: int, most: int) -> Iterator[Found]:
+def _pages(session: Session, spec: Any, page: int, most: int) -> Iterator[InventoryObject]:
     """The objects of all pages; `most` is what their values may take of memory, in bytes.
 
     Raises VSphereError, too, for a list without an end.
@@ -179,8 +181,8 @@ def _pages(session: Session, spec: Any, page: int, most: int) -> Iterator[Found]
         weight += session.transport.weight
         if weight > most:
             raise _unending(session, f"they take more than {format_size(most)} of memory")
-        for each in answer.objects:
-            yield Found(each.obj, reference(each.obj), _readable(session, each))
+        for content in answer.objects:
+            yield InventoryObject(content.obj, reference(content.obj), _readable(session, content))
         if not answer.token:
             return
         if not answer.objects:
@@ -205,17 +207,19 @@ def _readable(session: Session, content: Any) -> Properties:
         if isinstance(missing.fault, vim.fault.NotAuthenticated):
             session.log_in()
             raise VSphereError("the session ended in the middle", code="not_authenticated")
-    told = _checked_properties(session, content.obj, content.propSet)
-    for path in [path for path, value in told.items() if value is None]:
-        del told[path]
-    return told
+    properties = _checked_properties(session, content.obj, content.propSet)
+    for path in [path for path, value in properties.items() if value is None]:
+        del properties[path]
+    return properties
 
 
-def _checked_properties(session: Session, managed: Any, told: Iterable[Any]) -> ObjectProperties:
+def _checked_properties(
+    session: Session, managed: Any, property_set: Iterable[Any]
+) -> ObjectProperties:
     """Properties by their paths. Raises VSphereError for one that is of another type than it is."""
     kind: Any = type(managed)
     own = reference(managed)
-    properties = ObjectProperties(own, ((each.name, each.val) for each in told))
+    properties = ObjectProperties(own, ((entry.name, entry.val) for entry in property_set))
     for path, value in properties.items():
         if value is not None and not _is(value, _declared(kind, path)):
             raise VSphereError(
@@ -233,7 +237,7 @@ def _is(value: Any, declared: Any) -> bool:
     if isinstance(value, declared):
         return True
     if issubclass(declared, list) and isinstance(value, list):
-        return all(_is(each, declared.Item) for each in value)
+        return all(_is(element, declared.Item) for element in value)
     if declared is type:  # a type's name
         return isinstance(value, str)
     basic = (int, str)  # in the place of one of their own kinds: a long, an enumeration
@@ -294,9 +298,9 @@ def _filter(
 def add_filter(
     session: Session, collector: Any, kind: Any, references: Iterable[str], paths: Sequence[str]
 ) -> None:
-    """Have a collector tell of these objects, too."""
+    """Have a collector report changes of these objects, too."""
     spec = _query.FilterSpec(
-        objectSet=[_query.ObjectSpec(obj=session.managed(kind, each)) for each in references],
+        objectSet=[_query.ObjectSpec(obj=session.managed(kind, ref)) for ref in references],
         propSet=[_query.PropertySpec(type=kind, pathSet=list(paths))],
     )
     # A changed part of a list would come under a path of its own: guest.net[4000].ipAddress.
@@ -304,7 +308,7 @@ def add_filter(
 
 
 def updates(session: Session, collector: Any) -> Iterator[dict[str, Properties]]:
-    """What a collector tells, as `watch` gives it. Raises VSphereError (`gone`)."""
+    """The changes that a collector reports, as `watch` gives them. Raises VSphereError (`gone`)."""
     version = ""
     options = _query.WaitOptions(maxWaitSeconds=WAIT_SECONDS)
     while True:
@@ -313,12 +317,12 @@ def updates(session: Session, collector: Any) -> Iterator[dict[str, Properties]]
         changes: dict[str, Properties] = {}
         if update is not None:
             version = update.version
-            for each in (each for part in update.filterSet for each in part.objectSet):
-                if each.kind == "leave":
-                    gone = bounded_line(reference(each.obj))
+            for entry in (entry for part in update.filterSet for entry in part.objectSet):
+                if entry.kind == "leave":
+                    gone = bounded_line(reference(entry.obj))
                     raise VSphereError(f"{gone} does not exist any more", code="gone")
-                changed = changes.setdefault(reference(each.obj), {})
-                changed.update(_checked_properties(session, each.obj, each.changeSet))
+                changed = changes.setdefault(reference(entry.obj), {})
+                changed.update(_checked_properties(session, entry.obj, entry.changeSet))
         if not changes:  # one that does not wait by itself is not asked without a pause
             time.sleep(max(0.0, LEAST_SECONDS - (time.monotonic() - started)))
         yield changes

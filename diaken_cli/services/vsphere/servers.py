@@ -11,7 +11,7 @@ from diaken_cli.services.vsphere.inventory import (
     chosen_datacenters,
 )
 from diaken_cli.services.vsphere.names import bounded_line, unescape
-from diaken_cli.services.vsphere.properties import Found, collect
+from diaken_cli.services.vsphere.properties import InventoryObject, collect
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import PATHS, VirtualMachine, virtual_machine
 
@@ -49,16 +49,16 @@ def read_servers(session: Session, datacenter: str | None = None) -> tuple[Serve
     inside = chosen_datacenters(datacenters, datacenter)
     roots = {datacenter.vm_folder for datacenter in datacenters}
 
-    def build(found: Found, tree: Tree) -> Server | None:
-        vm = virtual_machine(found.reference, found.values, extra_config=False)
-        place = tree.place(found)
+    def build(entry: InventoryObject, tree: Tree) -> Server | None:
+        vm = virtual_machine(entry.reference, entry.values, extra_config=False)
+        place = tree.place(entry)
         if vm.template or (inside is not None and place["datacenter"] not in inside):
             return None
-        folder = tree.found.get(vm.folder or "") if vm.folder not in roots else None
+        folder = tree.entries.get(vm.folder or "") if vm.folder not in roots else None
         return Server(
             vm=vm,
             path=place["path"],
-            guest_name=bounded_line(found.values.get("guest.hostName") or "") or None,
+            guest_name=bounded_line(entry.values.get("guest.hostName") or "") or None,
             folder=unescape(folder.values.get("name", "")) if folder is not None else None,
         )
 

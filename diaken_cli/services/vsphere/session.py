@@ -111,7 +111,7 @@ def connect(endpoint: Endpoint, *, connect_timeout: float = bounds.VCENTER_CONNE
         session = Session(endpoint, transport, content)
         session.log_in()
         transport.stay_logged_in(session.log_in, content.propertyCollector)
-        transport.speak(str(content.about.apiVersion))
+        transport.use_version(str(content.about.apiVersion))
     except BaseException:
         transport.close()
         raise

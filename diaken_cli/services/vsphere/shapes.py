@@ -11,44 +11,44 @@ class UnexpectedShape(Exception):
     """A part of an answer is not what the API says; the message says which, and what it is."""
 
 
-def text(value: Any, what: str = "it") -> str:
+def text(value: Any, label: str = "it") -> str:
     """A text, as one is that names something: of bounded length, and of whole characters."""
-    found = str(_of(str, value, what))
-    if len(found) > bounds.VCENTER_NAME:
-        raise UnexpectedShape(f"{what} is longer than {bounds.VCENTER_NAME} characters")
+    content = str(_checked_kind(str, value, label))
+    if len(content) > bounds.VCENTER_NAME:
+        raise UnexpectedShape(f"{label} is longer than {bounds.VCENTER_NAME} characters")
     try:
-        found.encode()
+        content.encode()
     except UnicodeEncodeError:  # JSON may have half of a character
-        raise UnexpectedShape(f"{what} is no text of Unicode") from None
-    return found
+        raise UnexpectedShape(f"{label} is no text of Unicode") from None
+    return content
 
 
-def items(value: Any, what: str = "it") -> list[Any]:
+def items(value: Any, label: str = "it") -> list[Any]:
     """The elements of a list."""
-    return list(_of(list, value, what))
+    return list(_checked_kind(list, value, label))
 
 
-def texts(value: Any, what: str = "it") -> list[str]:
+def texts(value: Any, label: str = "it") -> list[str]:
     """The elements of a list of texts."""
-    return [text(item, f"an element of {what}") for item in items(value, what)]
+    return [text(item, f"an element of {label}") for item in items(value, label)]
 
 
-def member(value: Any, name: str, what: str = "it") -> Any:
+def member(value: Any, name: str, label: str = "it") -> Any:
     """A member that an object has to have."""
-    members: dict[str, Any] = _of(dict, value, what)
+    members: dict[str, Any] = _checked_kind(dict, value, label)
     if name not in members:
-        raise UnexpectedShape(f"{what} has no {name!r}")
+        raise UnexpectedShape(f"{label} has no {name!r}")
     return members[name]
 
 
-def text_in(value: Any, name: str, what: str = "it") -> str:
+def text_in(value: Any, name: str, label: str = "it") -> str:
     """A text that an object has to have."""
-    return text(member(value, name, what), f"{name!r}")
+    return text(member(value, name, label), f"{name!r}")
 
 
-def _of(kind: type, value: Any, what: str) -> Any:
+def _checked_kind(kind: type, value: Any, label: str) -> Any:
     if not isinstance(value, kind):
-        raise UnexpectedShape(f"{what} is {_named(value)}, not {_KINDS[kind]}")
+        raise UnexpectedShape(f"{label} is {_named(value)}, not {_KINDS[kind]}")
     return value
 
 

@@ -12,7 +12,7 @@ from diaken_cli.errors import VSphereError
 from diaken_cli.services.vsphere import vms
 from diaken_cli.services.vsphere.names import unescape
 from diaken_cli.services.vsphere.properties import (
-    Found,
+    InventoryObject,
     Properties,
     collect_as,
     read,
@@ -50,9 +50,9 @@ def find_snapshots(
 
     count = 0
 
-    def build(found: Found) -> tuple[VirtualMachine, SnapshotTree]:
+    def build(entry: InventoryObject) -> tuple[VirtualMachine, SnapshotTree]:
         nonlocal count
-        tree = _tree(found.values)
+        tree = _tree(entry.values)
         count += len(tree.snapshots)
         if count > bounds.VCENTER_SNAPSHOTS:
             raise VSphereError(
@@ -60,7 +60,7 @@ def find_snapshots(
                 hint="an account that may see fewer VMs gets fewer of them",
                 code="too_many",
             )
-        return vms.virtual_machine(found.reference, found.values), tree
+        return vms.virtual_machine(entry.reference, entry.values), tree
 
     pairs = collect_as(session, {vim.VirtualMachine: (*of_vm, *_PATHS)}, build)
     return tuple(sorted(pairs, key=lambda pair: (pair[0].name, pair[0].ref)))
@@ -164,8 +164,8 @@ def sizes_in(info: Any, layout: Any) -> dict[str, int]:
             continue
         later = running if ref == current else set()
         for child in node.childSnapshotList:
-            known = states.get(reference(child.snapshot))
-            later = later | (_disk_files(known.disk) if known is not None else set())
+            child_state = states.get(reference(child.snapshot))
+            later = later | (_disk_files(child_state.disk) if child_state is not None else set())
         files = (later - _disk_files(state.disk)) | {state.dataKey, state.memoryKey}
         sizes[ref] = sum(size_of.get(key, 0) for key in files)
     return sizes

@@ -70,7 +70,7 @@ class Soap:
         """The header SOAPAction."""
         return str(self._writer.versionId)
 
-    def speak(self, version: str) -> None:
+    def use_version(self, version: str) -> None:
         """Write in this version, unless it is older."""
         self._writer.ComputeVersionInfo(version)
 
@@ -99,14 +99,14 @@ class Soap:
 
 def _result(answer: Any, method: Any) -> Any:
     """An answer as the method's result. Raises Unexpected for one of another type."""
-    wanted = method.result
-    if wanted is type(None):
+    expected = method.result
+    if expected is type(None):
         return None
-    if answer is None and issubclass(wanted, list):
-        return wanted()
+    if answer is None and issubclass(expected, list):
+        return expected()
     if answer is None and method.resultFlags & F_OPTIONAL:
         return None
-    if not isinstance(answer, wanted):
+    if not isinstance(answer, expected):
         raise Unexpected(f"{method.wsdlName} answers {type(answer).__name__}")
     return answer
 
@@ -164,13 +164,13 @@ class _Document(SoapAdapter.SoapResponseDeserializer):  # type: ignore[misc]
             if start - max(parser.CurrentByteIndex, 0) > bounds.VCENTER_TAG:
                 raise TooLarge("its answer has a tag without an end")
         parser.Parse(b"", _LAST)
-        found = self.deser.GetResult()
+        content = self.deser.GetResult()
         if self.isFault:
-            found = vmodl.RuntimeFault() if found is None else found
-            if not isinstance(found, vmodl.MethodFault):
-                raise Unexpected(f"a fault of the type {type(found).__name__}")
-            found.msg = self.msg
-        return found
+            content = vmodl.RuntimeFault() if content is None else content
+            if not isinstance(content, vmodl.MethodFault):
+                raise Unexpected(f"a fault of the type {type(content).__name__}")
+            content.msg = self.msg
+        return content
 
     def StartElementHandler(self, tag: str, attributes: dict[str, str]) -> None:  # noqa: N802
         self._budget.enter()
@@ -248,10 +248,10 @@ class _Result(SoapAdapter.SoapDeserializer):  # type: ignore[misc]
         return declared.Item if issubclass(declared, list) and not isinstance(ended, list) else None
 
 
-def _fits(kind: Any, wanted: Any) -> bool:
-    if wanted is None or wanted is object or issubclass(kind, wanted):
+def _fits(kind: Any, expected: Any) -> bool:
+    if expected is None or expected is object or issubclass(kind, expected):
         return True
-    return issubclass(kind, int) and issubclass(wanted, int)
+    return issubclass(kind, int) and issubclass(expected, int)
 
 
 def _check_value(kind: Any, text: str) -> None:
@@ -294,6 +294,6 @@ def _size(kind: Any) -> int:
 
 def _required(kind: Any) -> tuple[str, ...]:
     if kind not in _required_of:
-        found = (names for known, names in _REQUIRED.items() if issubclass(kind, known))
-        _required_of[kind] = next(found, ())
+        matches = (names for base, names in _REQUIRED.items() if issubclass(kind, base))
+        _required_of[kind] = next(matches, ())
     return _required_of[kind]

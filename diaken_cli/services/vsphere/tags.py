@@ -17,38 +17,38 @@ def tags_of_vms(session: Session, category: str) -> dict[str, tuple[str, ...]]:
     One call for all VMs, one for each tag and category. Raises NotFound for the category, with the
     names of those that the account may see, and as `Rest` does.
     """
-    with Rest(session) as rest:
-        own = _category(rest, category)
-        of_it = {"category_id": own}
-        wanted = rest.act(TAG, "list-tags-for-category", of_it, shapes.texts, on=own)
-        found = {each: rest.get(TAG, each, _name) for each in wanted}
-        names = {tag: name for tag, name in found.items() if name is not None}
+    with Rest(session) as api:
+        category_id = _category(api, category)
+        by_category = {"category_id": category_id}
+        tag_ids = api.act(TAG, "list-tags-for-category", by_category, shapes.texts, on=category_id)
+        name_of_tag = {tag_id: api.get(TAG, tag_id, _name) for tag_id in tag_ids}
+        names = {tag: name for tag, name in name_of_tag.items() if name is not None}
         if not names:
             return {}
-        of_them = {"tag_ids": [*names]}
-        attached = rest.act(ASSOCIATION, "list-attached-objects-on-tags", of_them, _attached)
+        by_tags = {"tag_ids": [*names]}
+        attached = api.act(ASSOCIATION, "list-attached-objects-on-tags", by_tags, _attached)
     tagged: dict[str, list[str]] = {}
     for tag, vm in attached:
         if tag in names:
             tagged.setdefault(vm, []).append(names[tag])
-    return {vm: tuple(sorted(its)) for vm, its in tagged.items()}
+    return {vm: tuple(sorted(tag_names)) for vm, tag_names in tagged.items()}
 
 
-def _category(rest: Rest, wanted: str) -> str:
+def _category(api: Rest, category: str) -> str:
     """The id of the category of that name."""
-    there = []
-    for identifier in rest.list(CATEGORY):
-        name = rest.get(CATEGORY, identifier, _name)
-        if name == wanted:
+    others = []
+    for identifier in api.list(CATEGORY):
+        name = api.get(CATEGORY, identifier, _name)
+        if name == category:
             return identifier
         if name is not None:
-            there.append(name)
-    if not there:
+            others.append(name)
+    if not others:
         raise NotFound(
-            f"no tag category {wanted!r}: this account sees none",
+            f"no tag category {category!r}: this account sees none",
             hint="vSphere shows them to who has the role Read-only as a global permission",
         )
-    raise NotFound(f"no tag category {wanted!r}; there are: {', '.join(sorted(there))}")
+    raise NotFound(f"no tag category {category!r}; there are: {', '.join(sorted(others))}")
 
 
 def _name(answer: Any) -> str:

@@ -150,10 +150,10 @@ class Transport:
         """The API version that calls are made in, as pyVmomi names it."""
         return self._soap.version
 
-    def speak(self, api_version: str) -> None:
-        """Use what a vCenter of that API version ("8.0.2.0") offers beyond the oldest."""
+    def use_version(self, api_version: str) -> None:
+        """Use a newer version of the API where a vCenter of that version ("8.0.2.0") has it."""
         if version_numbers(api_version) >= _NEWER_SINCE:
-            self._soap.speak(_NEWER_VERSION)
+            self._soap.use_version(_NEWER_VERSION)
 
     def stay_logged_in(self, log_in: Callable[[], None], collector: Any) -> None:
         """From now on, log in by that when vCenter says that the session has ended.
@@ -186,18 +186,18 @@ class Transport:
         if self._collector is None:
             return reference
         query = vmodl.query.PropertyCollector
-        wanted = query.FilterSpec(
+        filter_spec = query.FilterSpec(
             objectSet=[query.ObjectSpec(obj=managed)],
             propSet=[query.PropertySpec(type=type(managed), pathSet=["name"])],
             reportMissingObjectsInResults=True,
         )
         try:
-            found = self._collector.RetrievePropertiesEx([wanted], query.RetrieveOptions())
+            answer = self._collector.RetrievePropertiesEx([filter_spec], query.RetrieveOptions())
         except DiakenError:
             return reference
-        for content in found.objects if found else ():
-            for each in content.propSet:
-                return f"{bounded_line(str(each.val))} ({reference})"
+        for content in answer.objects if answer else ():
+            for property_ in content.propSet:
+                return f"{bounded_line(str(property_.val))} ({reference})"
         return reference
 
     def invoke(self, managed: Any, method: Any, arguments: Any) -> Any:
@@ -289,19 +289,19 @@ class Transport:
         reason = fault.__cause__ if isinstance(fault, NotConnected) else fault
         if isinstance(reason, ssl.SSLCertVerificationError):
             return self._certificate_refused(where, reason)
-        said = _why(reason)
+        why = _why(reason)
         if isinstance(fault, NotConnected) or changes_nothing:
             return Unreachable(
-                f"{where} does not answer as a vCenter: {said} ({method}, {tried})",
+                f"{where} does not answer as a vCenter: {why} ({method}, {tried})",
                 hint="Is it up, reachable from here, and a vCenter? See --server and the firewall",
-                brief=said,
+                brief=why,
                 code="too_large" if isinstance(reason, TooLarge) else None,
             )
         late = isinstance(reason, TimeoutError) or (
             isinstance(reason, HttpRefused) and reason.status == HTTPStatus.GATEWAY_TIMEOUT
         )
         return (Unanswered if late else Unreachable)(
-            f"the connection to {where} broke during {method}: {said}; whether vCenter took it "
+            f"the connection to {where} broke during {method}: {why}; whether vCenter took it "
             "up is not known",
             hint="look at vCenter's recent tasks before you repeat it",
             code="outcome_unknown",
@@ -334,10 +334,10 @@ def _session_cookie(answer: Answer) -> str | None:
     """The session's cookie as it is sent back, where the answer sets one. Raises Unexpected."""
     for cookie in answer.cookies:
         if cookie.startswith("vmware_soap_session"):
-            found = _COOKIE.match(cookie)
-            if found is None or len(cookie) > _LONGEST_COOKIE:
+            match = _COOKIE.match(cookie)
+            if match is None or len(cookie) > _LONGEST_COOKIE:
                 raise Unexpected("a session whose cookie is none")
-            return f"vmware_soap_session={found[1]}" if found[1].strip('"') else None
+            return f"vmware_soap_session={match[1]}" if match[1].strip('"') else None
     return None
 
 

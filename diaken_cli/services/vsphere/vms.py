@@ -10,7 +10,7 @@ from pyVmomi import vim
 
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import (
-    Found,
+    InventoryObject,
     Properties,
     collect_as,
     read,
@@ -84,8 +84,8 @@ def find_vms(session: Session, *, extra_config: bool = False) -> tuple[VirtualMa
     """
     paths = (*PATHS, "config.extraConfig") if extra_config else PATHS
 
-    def build(found: Found) -> VirtualMachine:
-        return virtual_machine(found.reference, found.values, extra_config=extra_config)
+    def build(entry: InventoryObject) -> VirtualMachine:
+        return virtual_machine(entry.reference, entry.values, extra_config=extra_config)
 
     vms = collect_as(session, {vim.VirtualMachine: paths}, build)
     return tuple(sorted(vms, key=lambda vm: (vm.name, vm.ref)))
@@ -121,8 +121,8 @@ def creation_time(session: Session, vm: VirtualMachine) -> datetime | None:
     entity = vim.event.EventFilterSpec.ByEntity(
         entity=session.managed(vim.VirtualMachine, vm.ref), recursion="self"
     )
-    wanted = vim.event.EventFilterSpec(entity=entity, eventTypeId=list(_CREATION_EVENTS))
-    events = session.content.eventManager.QueryEvents(wanted)
+    event_filter = vim.event.EventFilterSpec(entity=entity, eventTypeId=list(_CREATION_EVENTS))
+    events = session.content.eventManager.QueryEvents(event_filter)
     moments = (event.createdTime for event in events if event.createdTime is not None)
     return min((moment.astimezone(UTC) for moment in moments), default=None)
 
