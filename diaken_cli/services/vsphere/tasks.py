@@ -194,6 +194,6 @@ def _state(session: Session, ref: str, info: Any) -> TaskState:
         canceled=bool(info.cancelled) or isinstance(info.error, vmodl.fault.RequestCanceled),
         entity=reference(info.entity) if info.entity is not None else None,
         entity_name=unescape(info.entityName) if info.entityName else None,
-        operation=bounded_line(info.descriptionId),
+        operation=bounded_line(info.descriptionId or ""),
         queued_at=info.queueTime.astimezone(UTC) if info.queueTime else None,
     )
