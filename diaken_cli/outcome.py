@@ -46,16 +46,16 @@ def status_of_error(error: DiakenError, *, left_as_it_is: bool) -> RunStatus:
 
 
 def _together(first: HostResult, second: HostResult) -> HostResult:
-    one, two = first.counters, second.counters
+    first_counters, second_counters = first.counters, second.counters
     worst = min(first, second, key=lambda result: WORST_FIRST.index(result.status))
     return replace(
         worst,
         counters=HostCounters(
-            ok=one.ok + two.ok,
-            changed=one.changed + two.changed,
-            failed=one.failed + two.failed,
-            unreachable=one.unreachable + two.unreachable,
-            skipped=one.skipped + two.skipped,
-            ignored=one.ignored + two.ignored,
+            ok=first_counters.ok + second_counters.ok,
+            changed=first_counters.changed + second_counters.changed,
+            failed=first_counters.failed + second_counters.failed,
+            unreachable=first_counters.unreachable + second_counters.unreachable,
+            skipped=first_counters.skipped + second_counters.skipped,
+            ignored=first_counters.ignored + second_counters.ignored,
         ),
     )

@@ -33,18 +33,18 @@ def end(
     on to hold its hosts.
     `announce` has it told before, for it takes its seconds.
     """
-    found = store.dead_runs.remains(run_id)
-    if not found:
+    dead_runs = store.dead_runs.remains(run_id)
+    if not dead_runs:
         return False
     from diaken_cli.services.ansible import processes
 
-    if not here and processes.marked(found[0].uid):
+    if not here and processes.marked(dead_runs[0].uid):
         return False
     if announce:
         warn(f"run {run_id} died: ending what it left on its hosts…")
     deadline = time.monotonic() + PATIENCE
-    while found := store.dead_runs.remains(run_id):
-        (remains,) = found
+    while dead_runs := store.dead_runs.remains(run_id):
+        (remains,) = dead_runs
         lock = lock_path(store, remains.lock)
         seized = liveness.seize(lock)
         if seized is not None:
@@ -82,7 +82,7 @@ def _end(
     left = stop.end_at(calls, remains.hosts, remains.uid, password)
     still = None
     if left:
-        where = "; ".join(f"{each.host}: {each.reason}" for each in left)
+        where = "; ".join(f"{host.host}: {host.reason}" for host in left)
         still = f"tasks may still be running on {where}"
         warn(f"run {remains.run} died; {still}")
     store.dead_runs.free(remains, still)

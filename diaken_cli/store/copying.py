@@ -17,11 +17,11 @@ def copy_whole(connection: sqlite3.Connection, target: Path) -> None:
     copy does not pass its check, or where files are that SQLite would take for the copy's own.
     """
     beside = [target.with_name(f"{target.name}{suffix}") for suffix in ("-journal", "-wal", "-shm")]
-    for each in beside:
-        if os.path.lexists(each):
+    for path in beside:
+        if os.path.lexists(path):
             raise DatabaseError(
-                f"{target} can't be made: {each} would be taken for a part of it",
-                hint=f"Remove {each}, or name another file.",
+                f"{target} can't be made: {path} would be taken for a part of it",
+                hint=f"Remove {path}, or name another file.",
             )
     os.close(files.open_own(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     try:
@@ -35,6 +35,6 @@ def copy_whole(connection: sqlite3.Connection, target: Path) -> None:
                 hint="So is the database itself: put an older copy in its place.",
             )
     except BaseException:
-        for each in (target, *beside):
-            each.unlink(missing_ok=True)
+        for path in (target, *beside):
+            path.unlink(missing_ok=True)
         raise

@@ -61,10 +61,10 @@ class DeadRuns:
         if run_id is not None:
             query = query.where(Run.id == run_id)
         with self._database.reading() as session:
-            found = session.exec(query.order_by(col(Run.id))).all()
+            rows = session.exec(query.order_by(col(Run.id))).all()
             return [
                 Remains(number or 0, uid, lock or "", _locked_by(session, number or 0))
-                for number, uid, lock in found
+                for number, uid, lock in rows
             ]
 
     def free(self, remains: Remains, still: str | None) -> None:

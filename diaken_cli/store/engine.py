@@ -159,10 +159,12 @@ def _look_first(path: Path) -> None:
     again before it is brought to this schema.
     """
     quoted = urllib.parse.quote(str(path.absolute()))
-    with closing(sqlite3.connect(f"file:{quoted}?mode=ro", timeout=BUSY_SECONDS, uri=True)) as it:
+    with closing(
+        sqlite3.connect(f"file:{quoted}?mode=ro", timeout=BUSY_SECONDS, uri=True)
+    ) as connection:
         try:
-            it.execute("BEGIN")  # one view of it: another process may be making its tables
-            migrate.refuse_foreign(it, path)
+            connection.execute("BEGIN")  # one view of it: another process may be making its tables
+            migrate.refuse_foreign(connection, path)
         except sqlite3.OperationalError as fault:
             unreadable = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
             if fault.sqlite_errorcode & 0xFF not in unreadable:
@@ -259,8 +261,8 @@ def _prepare_file(path: Path) -> None:
     _refuse_exposed(path)
     try:
         missing = [parent for parent in reversed(path.parents) if not parent.exists()]
-        for each in missing:  # mkdir(parents=True) closes only the last one
-            each.mkdir(0o700, exist_ok=True)
+        for folder in missing:  # mkdir(parents=True) closes only the last one
+            folder.mkdir(0o700, exist_ok=True)
         if missing:  # another account may have been quicker
             _refuse_exposed(path)
         # The path may be a link: its folder and that of what it leads to are both ours.
@@ -322,9 +324,9 @@ def way_out(exposure: trust.Exposure) -> str:
 
 def _owner_of(path: Path) -> int | None:
     """Who owns the file, or else the nearest folder above it that this account may look at."""
-    for each in (path, *path.parents):
+    for place in (path, *path.parents):
         try:
-            return each.stat().st_uid
+            return place.stat().st_uid
         except OSError:
             continue
     return None

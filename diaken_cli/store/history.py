@@ -142,37 +142,37 @@ class History:
         if host is not None:
             chunks = chunks.where(RunOutput.host == host)
         with self._database.reading() as session:
-            found = frozenset(tuple(each) for each in session.execute(chunks))
-            unseen = found - seen
+            chunk_keys = frozenset(tuple(chunk_key) for chunk_key in session.execute(chunks))
+            unseen = chunk_keys - seen
             bodies = select(RunOutput.host, RunOutput.body).where(RunOutput.run_id == run_id)
             if host is not None:
                 bodies = bodies.where(RunOutput.host == host)
             if seen:
                 bodies = bodies.where(tuple_(*key).in_(unseen))
-            said = [
-                (each, name) for name, body in session.exec(bodies).all() for each in unpack(body)
+            lines = [
+                (line, name) for name, body in session.exec(bodies).all() for line in unpack(body)
             ]
-            names = _task_names(session, {each.task_name for each, _ in said})
-        said.sort(key=lambda pair: (pair[0].at, pair[0].seq))
+            names = _task_names(session, {line.task_name for line, _ in lines})
+        lines.sort(key=lambda pair: (pair[0].at, pair[0].seq))
         return [
             OutputLine(
                 host=name,
-                playbook=names[each.task_name].playbook,
-                play=names[each.task_name].play,
-                task=names[each.task_name].task,
-                item=each.item,
-                result=each.result,
-                at=each.at,
-                seconds=each.milliseconds / 1000,
-                message=each.message,
-                text=each.text,
+                playbook=names[line.task_name].playbook,
+                play=names[line.task_name].play,
+                task=names[line.task_name].task,
+                item=line.item,
+                result=line.result,
+                at=line.at,
+                seconds=line.milliseconds / 1000,
+                message=line.message,
+                text=line.text,
             )
-            for each, name in said
-        ], found
+            for line, name in lines
+        ], chunk_keys
 
     def snapshots_taken(self, vcenter: str, ids: Sequence[str]) -> frozenset[RecordedSnapshot]:
         """Those of a vCenter's snapshots with these ids that runs of this database took."""
-        found: set[RecordedSnapshot] = set()
+        recorded: set[RecordedSnapshot] = set()
         with self._database.reading() as session:
             for first in range(0, len(ids), AT_A_TIME):
                 query = select(RunSnapshot.vm_uuid, RunSnapshot.ref).where(
@@ -182,8 +182,8 @@ class History:
                     RunSnapshot.status == SnapshotStatus.SUCCESS,
                 )
                 for uuid, ref in session.exec(query):
-                    found.add((vcenter, (uuid or "").casefold(), ref or ""))
-        return frozenset(found)
+                    recorded.add((vcenter, (uuid or "").casefold(), ref or ""))
+        return frozenset(recorded)
 
     # ── thinning out ─────────────────────────────────────────────────────────────────────────
 

@@ -70,10 +70,10 @@ def records(session: Session, query: HostQuery) -> list[HostRecord]:
 
 def host_by_id(session: Session, host_id: int) -> HostRecord:
     """A host that must be there. Raises NotFound where another process has removed it."""
-    found = records(session, select_hosts().where(col(Host.id) == host_id))
-    if not found:
+    hosts = records(session, select_hosts().where(col(Host.id) == host_id))
+    if not hosts:
         raise NotFound("the host was removed meanwhile", hint="See: diaken hosts list --all")
-    return found[0]
+    return hosts[0]
 
 
 def insert_host(
@@ -155,8 +155,8 @@ def set_vm(
             session.execute(noted)
     except IntegrityError as fault:
         in_use = clashes(session, vm_uuid=vm_uuid, host_id=host_id)
-        told = in_use[0].message if in_use else f"{vm_uuid} is in use by another host"
-        raise Conflict(f"the VM {told}", code="in_use") from fault
+        reason = in_use[0].message if in_use else f"{vm_uuid} is in use by another host"
+        raise Conflict(f"the VM {reason}", code="in_use") from fault
 
 
 def set_active(session: Session, host_id: int) -> None:

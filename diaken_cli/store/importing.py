@@ -71,7 +71,7 @@ def apply(
     environments: Sequence[FirstVariables],
     groups: Sequence[NewGroup],
     hosts: Sequence[NewHost],
-    found: Sequence[FoundVM],
+    updates: Sequence[FoundVM],
     now: datetime,
 ) -> None:
     """Give the environments their variables, add the groups, then the hosts, and note the VMs.
@@ -81,26 +81,26 @@ def apply(
     try:
         with session.begin_nested():
             for environment in environments:
-                _give(session, environment)
+                _give_variables(session, environment)
             _add(session, groups, hosts, now)
-            if found:
-                session.execute(_NOTE, [vars(each) for each in found])
-    except (IntegrityError, _Moved) as fault:
+            if updates:
+                session.execute(_NOTE, [vars(update) for update in updates])
+    except (IntegrityError, _InventoryChanged) as fault:
         raise Conflict(
             "the inventory was changed meanwhile; nothing was imported",
             hint="Do it again: what has come since is taken into account then.",
         ) from fault
 
 
-class _Moved(Exception):
+class _InventoryChanged(Exception):
     """The inventory has something that was not there, or lacks what was."""
 
 
-def _give(session: Session, first: FirstVariables) -> None:
+def _give_variables(session: Session, first: FirstVariables) -> None:
     mine = col(Environment.id) == first.environment.id
-    found = inventory_queries.environments(session, mine)
-    if not found or found[0].hosts or found[0].vars != first.environment.vars:
-        raise _Moved
+    environments = inventory_queries.environments(session, mine)
+    if not environments or environments[0].hosts or environments[0].vars != first.environment.vars:
+        raise _InventoryChanged
     session.execute(update(Environment).where(mine).values(vars=first.vars))
 
 
@@ -123,7 +123,7 @@ def _add(
     for host in hosts:
         place = host.values.environment_id
         if any((place, name) not in group_ids for name in host.groups):
-            raise _Moved
+            raise _InventoryChanged
         wanted = [group_ids[place, name] for name in host.groups]
         members += membership.rows(host_ids[host.name], place, wanted)
     if members:
@@ -131,7 +131,7 @@ def _add(
 
 
 def _refuse_names(session: Session, groups: Sequence[NewGroup], hosts: Sequence[NewHost]) -> None:
-    """Raise _Moved where a name is in use, be it in another case: see `store.hosts`."""
+    """Raise _InventoryChanged where a name is in use, be it in another case: see `store.hosts`."""
     there: set[tuple[int | None, str]] = {
         (None, name.lower()) for name in session.scalars(select(col(Host.name)))
     }
@@ -142,5 +142,5 @@ def _refuse_names(session: Session, groups: Sequence[NewGroup], hosts: Sequence[
         *((group.environment_id, group.name) for group in groups),
     ):
         if (place, name.lower()) in there:
-            raise _Moved
+            raise _InventoryChanged
         there.add((place, name.lower()))

@@ -68,8 +68,8 @@ class Inventory:
         """Change variables of an environment, as `set_group` does."""
         mine = col(Environment.id) == environment.id
         with self._database.writing() as session:
-            found = inventory_queries.environments(session, mine)
-            current = _still(found, f"environment {environment.name}")
+            environments = inventory_queries.environments(session, mine)
+            current = _still(environments, f"environment {environment.name}")
             changed = inventory_queries.merged(environment.vars, variables, current.vars)
             session.execute(update(Environment).where(mine).values(vars=changed))
             return replace(current, vars=changed)
@@ -218,12 +218,12 @@ class Inventory:
         environments: Sequence[importing.FirstVariables],
         groups: Sequence[importing.NewGroup],
         new: Sequence[importing.NewHost],
-        found: Sequence[importing.FoundVM],
+        updates: Sequence[importing.FoundVM],
         now: datetime,
     ) -> None:
         """Add variables, groups and hosts and note VMs, all or nothing. Raises Conflict."""
         with self._database.writing() as session:
-            importing.apply(session, environments, groups, new, found, now)
+            importing.apply(session, environments, groups, new, updates, now)
 
     def note_vm(self, host_id: int, vm_uuid: str) -> None:
         """Keep the instance UUID of a VM that was found by its address.
@@ -233,13 +233,13 @@ class Inventory:
         with self._database.writing() as session:
             hosts.set_vm(session, host_id, vm_uuid)
 
-    def note_vms(self, found: Iterable[tuple[HostRecord, str]]) -> None:
+    def note_vms(self, vms: Iterable[tuple[HostRecord, str]]) -> None:
         """The same for many hosts, each as it was when its VM was looked for.
 
         One that was changed since, or whose VM is another host's by now, is left out.
         """
         with self._database.writing() as session:
-            for host, vm_uuid in found:
+            for host, vm_uuid in vms:
                 with suppress(Conflict):
                     hosts.set_vm(session, host.id, vm_uuid, unless_changed=host)
 
@@ -315,11 +315,11 @@ class Inventory:
                 raise NotFound(f"setting {key} is not set", hint="See: diaken settings list")
 
 
-def _first(found: list[Record]) -> Record | None:
-    return found[0] if found else None
+def _first(records: list[Record]) -> Record | None:
+    return records[0] if records else None
 
 
-def _still(found: list[Record], what: str) -> Record:
-    if not found:
+def _still(records: list[Record], what: str) -> Record:
+    if not records:
         raise NotFound(f"{what} was removed meanwhile")
-    return found[0]
+    return records[0]

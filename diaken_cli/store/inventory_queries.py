@@ -117,8 +117,8 @@ def delete(session: Session, statement: Delete, *, what: str, **dependents: Any)
         with session.begin_nested():
             session.execute(statement)
     except IntegrityError as fault:
-        found = {kind: list(session.scalars(query)) for kind, query in dependents.items()}
-        listed = "; ".join(_listed(kind, names) for kind, names in found.items() if names)
+        names_by_kind = {kind: list(session.scalars(query)) for kind, query in dependents.items()}
+        listed = "; ".join(_listed(kind, names) for kind, names in names_by_kind.items() if names)
         raise Conflict(
             f"{what} is in use by {listed}",
             code="in_use",
@@ -161,5 +161,5 @@ def _count(table: type[SQLModel], where: ColumnElement[bool]) -> ScalarSelect[in
     return select(func.count()).select_from(table).where(where).scalar_subquery()
 
 
-def _listed(kind: str, found: list[str]) -> str:
-    return f"{kind.replace('_', ' ')} {listed(found)}"
+def _listed(kind: str, names: list[str]) -> str:
+    return f"{kind.replace('_', ' ')} {listed(names)}"

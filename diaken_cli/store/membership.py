@@ -31,11 +31,11 @@ def groups_of(session: Session, hosts: Select[*tuple[Any, ...]], count: int) -> 
         .where(col(HostGroupMember.host_id).in_(_numbers(hosts)))
         .order_by(col(HostGroupMember.host_id), col(HostGroupMember.position))
     )
-    found: Groups = {}
+    groups: Groups = {}
     for host_id, group_id, name in session.execute(query).all():
-        ids, names = found.get(host_id, NONE)
-        found[host_id] = (*ids, group_id), (*names, name)
-    return found
+        ids, names = groups.get(host_id, NONE)
+        groups[host_id] = (*ids, group_id), (*names, name)
+    return groups
 
 
 def join(session: Session, host_id: int, environment_id: int, groups: Sequence[int]) -> None:
@@ -70,8 +70,11 @@ def merged(before: Sequence[int], wanted: Sequence[int], current: Sequence[int])
 
     One that it took away does not come back, one that it added comes last.
     """
-    kept = [each for each in wanted if each not in before or each in current]
-    return (*kept, *(each for each in current if each not in before and each not in wanted))
+    kept = [group_id for group_id in wanted if group_id not in before or group_id in current]
+    return (
+        *kept,
+        *(group_id for group_id in current if group_id not in before and group_id not in wanted),
+    )
 
 
 def _numbers(hosts: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:

@@ -81,8 +81,8 @@ def _has_id(connection: sqlite3.Connection) -> bool:
     columns = {row[1] for row in connection.execute("PRAGMA table_info(meta)")}
     if not {"key", "value"} <= columns:
         return False
-    asked = "SELECT 1 FROM meta WHERE key = 'database_id'"
-    return connection.execute(asked).fetchone() is not None
+    query = "SELECT 1 FROM meta WHERE key = 'database_id'"
+    return connection.execute(query).fetchone() is not None
 
 
 def _keep_a_copy(path: Path, target: Path) -> None:

@@ -72,11 +72,11 @@ class Schedules:
     def find(self, name_or_id: str) -> TaskRecord | None:
         """A task by its number; or by its name: the one that has not ended, else the newest."""
         if re.fullmatch(r"[0-9]{1,18}", name_or_id):
-            found = self._records(col(ScheduledTask.id) == int(name_or_id))
+            tasks = self._records(col(ScheduledTask.id) == int(name_or_id))
         else:
-            found = self._records(col(ScheduledTask.name) == name_or_id)
+            tasks = self._records(col(ScheduledTask.name) == name_or_id)
         going_on = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
-        return max(found, key=lambda each: (each.status in going_on, each.id), default=None)
+        return max(tasks, key=lambda task: (task.status in going_on, task.id), default=None)
 
     def add(self, name: str, values: TaskValues) -> TaskRecord:
         """Add a task. Raises InvalidInput where a task that has not ended has the name."""
@@ -135,10 +135,10 @@ class Schedules:
         """The pending tasks whose moment has come, the longest due first; none while paused."""
         if self.paused_until(now) is not None:
             return []
-        found = self._records(
+        tasks = self._records(
             col(ScheduledTask.status) == ScheduleStatus.PENDING, col(ScheduledTask.due_at) <= now
         )
-        return sorted(found, key=lambda each: (each.due_at or now, each.id))
+        return sorted(tasks, key=lambda task: (task.due_at or now, task.id))
 
     def is_due(self, task: TaskRecord) -> bool:
         """Whether the moment of a pending task is nobody's yet."""

@@ -181,10 +181,10 @@ def set_values(session: Session, task_id: int, values: TaskValues) -> None:
         raise _target_gone(values) from fault
 
 
-def same_values(one: TaskRecord, other: TaskRecord) -> bool:
+def same_values(first: TaskRecord, second: TaskRecord) -> bool:
     """Whether both have the same values, however their runs stand."""
     return all(
-        getattr(one, field.name) == getattr(other, field.name) for field in fields(TaskValues)
+        getattr(first, field.name) == getattr(second, field.name) for field in fields(TaskValues)
     )
 
 

@@ -32,8 +32,10 @@ def placement_and_mistakes(
 
     `others` are the names of the other vCenters; one that can't be asked is a warning.
     """
-    found = resolve_placement(vcenter, request)
-    placement, mistakes = (found, []) if isinstance(found, Placement) else (None, list(found))
+    resolved = resolve_placement(vcenter, request)
+    placement, mistakes = (
+        (resolved, []) if isinstance(resolved, Placement) else (None, list(resolved))
+    )
     mistakes += _not_startable(request, store, config, should_stop)
     if request.ip and request.gateway is None:
         warn(f"no gateway: {request.name} will reach its own network only (--gateway)")

@@ -48,7 +48,8 @@ class Offers:
         own = self.templates.get(template)
         named = zip(_names(self.portgroups), self.portgroups, strict=True)
         return next(
-            (name for name, found in named if own and own.network in (found.ref, found.name)), None
+            (name for name, network in named if own and own.network in (network.ref, network.name)),
+            None,
         )
 
     def within(self, datacenter: str | None) -> "Offers":

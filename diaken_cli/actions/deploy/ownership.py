@@ -35,10 +35,10 @@ def choose(
     the rule does not single one out, and OperationFailed where one that may be it can't be read.
     """
     if vm_uuid is not None:
-        found = _by_uuid(vms, identity, vm_uuid)
-        if found is None:
-            must_be_readable(each for each in vms if each.ref == vm)
-        return found
+        owned = _by_uuid(vms, identity, vm_uuid)
+        if owned is None:
+            must_be_readable(candidate for candidate in vms if candidate.ref == vm)
+        return owned
     bearers = [vm for vm in vms if vm.identity == identity]
     if not bearers:
         must_be_readable(vm for vm in vms if (vm.name, vm.folder) == (name, folder))

@@ -69,7 +69,7 @@ def checked(
         names = [vcenter.name for vcenter in context.store.inventory.vcenters()]
         try:
             with context.connect(request.vcenter) as vcenter:
-                placement, found = check.placement_and_mistakes(
+                placement, placement_mistakes = check.placement_and_mistakes(
                     request,
                     vcenter,
                     others=[name for name in names if name != request.vcenter],
@@ -78,7 +78,7 @@ def checked(
                     config=context.config,
                     warn=warn,
                 )
-            mistakes += found
+            mistakes += placement_mistakes
         except DiakenError as error:
             if not mistakes and isinstance(error, Unreachable):
                 raise error.within(f"vCenter {request.vcenter}") from error

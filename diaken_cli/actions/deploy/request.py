@@ -84,9 +84,9 @@ def resolve(
     if "template" not in values:
         _required(reader, "template")
     order = {option.name: number for number, option in enumerate(DEPLOY_OPTIONS.values())}
-    found = sorted(reader.mistakes, key=lambda mistake: order.get(mistake.option, -1))
+    mistakes_in_order = sorted(reader.mistakes, key=lambda mistake: order.get(mistake.option, -1))
     if vcenter is None or "template" not in values:
-        return Draft(None, tuple(found))
+        return Draft(None, tuple(mistakes_in_order))
     own = {
         "ip": str(interface.ip) if interface else "",
         "prefix": interface.network.prefixlen if interface else 32,
@@ -95,8 +95,8 @@ def resolve(
     request = DeployRequest(**{"name": "", "environment": "", **values, **own})
     existing = store.inventory.host(request.name) if reuse_existing else None
     if existing is None:
-        return Draft(request, tuple(found))
-    others = [mistake for mistake in found if mistake.kind != "in_use"]
+        return Draft(request, tuple(mistakes_in_order))
+    others = [mistake for mistake in mistakes_in_order if mistake.kind != "in_use"]
     return Draft(request, (*others, *differences(request, existing)), existing)
 
 
@@ -123,14 +123,14 @@ def _check_network(reader: Reader, interface: IPv4Interface, gateway: str | None
 def _check_group(reader: Reader, values: Mapping[str, Any], inventory: Inventory) -> None:
     """The environment has to be there, and the group in it."""
     environment, group = values.get("environment"), values.get("group")
-    environments = [found.name for found in inventory.environments()]
+    environments = [record.name for record in inventory.environments()]
     if environment is None:
         _required(reader, "environment", f"; {choices(environments)}")
     elif environment not in environments:
         message = unknown("--environment", environment, environments)
         reader.refuse("--environment", environment, message)
     elif group is not None:
-        groups = [found.name for found in inventory.groups(environment=environment)]
+        groups = [record.name for record in inventory.groups(environment=environment)]
         if group not in groups:
             message = f"{group!r} is not a group of {environment}. {suggestion(group, groups)}"
             reader.refuse("--group", group, message)
@@ -138,7 +138,7 @@ def _check_group(reader: Reader, values: Mapping[str, Any], inventory: Inventory
 
 def _vcenter(reader: Reader, name: str | None, inventory: Inventory) -> str | None:
     """The vCenter that is named, or the only one; None where there is none such."""
-    names = [found.name for found in inventory.vcenters()]
+    names = [record.name for record in inventory.vcenters()]
     if name is None and len(names) == 1:
         return names[0]
     if name is None:

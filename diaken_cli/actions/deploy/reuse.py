@@ -17,16 +17,16 @@ def differences(request: DeployRequest, host: HostRecord) -> list[Mistake]:
         "--group": (request.group, host.group),
         "--vcenter": (request.vcenter, host.vcenter),
     }
-    found = []
+    mistakes = []
     for option, (requested, current) in pairs.items():
         if requested != current:
-            other = f"not {requested}" if requested else "and none was asked for"
-            message = f"host {host.name} has {current or 'none'}, {other}"
-            found.append(Mistake(option, requested, message, kind="in_use"))
+            wanted = f"not {requested}" if requested else "and none was asked for"
+            message = f"host {host.name} has {current or 'none'}, {wanted}"
+            mistakes.append(Mistake(option, requested, message, kind="in_use"))
     if not host.active:
         message = f"host {host.name} is not active; see `diaken history list --host {host.name}`"
-        found.append(Mistake("NAME", host.name, message, kind="in_use"))
-    return found
+        mistakes.append(Mistake("NAME", host.name, message, kind="in_use"))
+    return mistakes
 
 
 def check_vm(request: DeployRequest, host: HostRecord, vcenter: Session) -> None:
@@ -41,28 +41,28 @@ def check_vm(request: DeployRequest, host: HostRecord, vcenter: Session) -> None
             code="gone",
             hint=f"See: diaken hosts show {host.name}",
         )
-    found = []
+    mistakes = []
     if vm.power_state != "on":
-        found.append(
+        mistakes.append(
             Mistake("NAME", host.name, f"its VM is {vm.power_state}, not on", kind="in_use")
         )
     elif vm.addresses and request.ip not in vm.addresses:
         message = f"its VM reports {', '.join(vm.addresses)}, not {request.ip}"
-        found.append(Mistake("--ip", request.ip, message, kind="in_use"))
+        mistakes.append(Mistake("--ip", request.ip, message, kind="in_use"))
     hardware = read_hardware(vcenter, [vm.ref]).get(vm.ref)
     if hardware is not None:
         if request.cpus not in (None, hardware.cpus):
             message = f"its VM has {format_cpus(hardware.cpus)}, not {request.cpus}"
-            found.append(Mistake("--cpus", str(request.cpus), message, kind="in_use"))
+            mistakes.append(Mistake("--cpus", str(request.cpus), message, kind="in_use"))
         if request.memory not in (None, hardware.memory):
             requested = format_size(request.memory or 0)
             message = f"its VM has {format_size(hardware.memory)}, not {requested}"
-            found.append(Mistake("--memory", requested, message, kind="in_use"))
+            mistakes.append(Mistake("--memory", requested, message, kind="in_use"))
         if request.disk is not None and request.disk not in hardware.disks[:1]:
             requested = format_size(request.disk)
             has = ", ".join(map(format_size, hardware.disks[:1])) or "no disk"
-            found.append(
+            mistakes.append(
                 Mistake("--disk", requested, f"its VM has {has}, not {requested}", kind="in_use")
             )
-    if found:
-        raise InvalidInput(found)
+    if mistakes:
+        raise InvalidInput(mistakes)

@@ -37,9 +37,9 @@ def check_runs(store: Store) -> Iterable[Finding]:
     filters = [RunFilter(status=status, kind=RunKind.DEPLOY, limit=MAX_RUNS) for status in ENDINGS]
     filters.append(RunFilter(status=RunStatus.INTERRUPTED, limit=MAX_RUNS))
     runs = {run.id: run for chosen in filters for run in store.history.select(chosen)}
-    found = [finding for number in sorted(runs) for finding in _check_run(runs[number])]
-    yield from found
-    if not found:
+    findings = [finding for number in sorted(runs) for finding in _check_run(runs[number])]
+    yield from findings
+    if not findings:
         yield Check("runs", "history").ok("no unfinished runs")
 
 

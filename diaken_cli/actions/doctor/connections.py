@@ -97,10 +97,10 @@ def _key_faults(check: Check, key: Path, *, has_agent: bool) -> Iterable[Finding
 def check_known_hosts(path: Path) -> Iterable[Finding]:
     """The file of the hosts' keys: ssh adds to it, so it has to be ours, and nobody else's."""
     check = Check("known_hosts", str(path))
-    found = _check_known_hosts_file(check, path)
+    finding = _check_known_hosts_file(check, path)
     exposed = next(iter(check_exposure(check, path, "the keys of hosts")), None)
-    if found.status is not Health.OK or exposed is None:
-        yield found
+    if finding.status is not Health.OK or exposed is None:
+        yield finding
     if exposed is not None:
         yield exposed
 

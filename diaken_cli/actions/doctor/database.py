@@ -37,14 +37,14 @@ def check_database(path: Path) -> list[Finding]:
     Its content is looked at only where commands would open it: no problem stands beside an `ok`.
     """
     check = Check("database", str(path))
-    found = list(_check_place(check, path))
+    findings = list(_check_place(check, path))
     try:
         status = path.stat()
     except FileNotFoundError:
-        return [*found, _check_missing(check, path)]
+        return [*findings, _check_missing(check, path)]
     except OSError as fault:
         text = f"it can't be looked at: {fault.strerror}"
-        return [*found, check.problem(text, _take_over(path))]
+        return [*findings, check.problem(text, _take_over(path))]
     refused = (
         _check_read_only(check, path)
         or _check_owner(check, status)
@@ -52,10 +52,10 @@ def check_database(path: Path) -> list[Finding]:
         or _check_folder(check, path)
     )
     if refused is not None:
-        return [*found, refused]
+        return [*findings, refused]
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        found.append(check.warning("other accounts can open it", f"chmod 600 {_quoted(path)}"))
-    return found + _check_content(check, path)
+        findings.append(check.warning("other accounts can open it", f"chmod 600 {_quoted(path)}"))
+    return findings + _check_content(check, path)
 
 
 def check_room(path: Path) -> Iterable[Finding]:

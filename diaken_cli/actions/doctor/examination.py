@@ -23,30 +23,30 @@ ANSIBLE = Check("ansible", "ansible-playbook")
 
 def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) -> list[Finding]:
     """Look at everything; `explicit` is the config file of `--config`. Never raises."""
-    config, found = local_files.read_config(explicit, environ)
+    config, findings = local_files.read_config(explicit, environ)
     if config is None:
-        found += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG]
-        found += run_checks([(ANSIBLE, playbooks.check_ansible)], SECONDS)
-        found += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG_TOO]
-        return found
+        findings += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG]
+        findings += run_checks([(ANSIBLE, playbooks.check_ansible)], SECONDS)
+        findings += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG_TOO]
+        return findings
     passwords = Check("config", "passwords of Ansible")
     look = partial(local_files.check_ansible_passwords, config.ansible)
-    found += run_checks([(passwords, look)], SECONDS)
+    findings += run_checks([(passwords, look)], SECONDS)
     path = config.database.path
     store, of_database = _examine_database(path)
-    found += of_database
+    findings += of_database
     is_missing = not _has_problem(of_database) and not path.exists()
     reason = Skipped.NO_DATABASE_YET if is_missing else Skipped.NO_DATABASE
-    return found + run_checks(list(_checks(config, store, environ, now, reason)), SECONDS)
+    return findings + run_checks(list(_checks(config, store, environ, now, reason)), SECONDS)
 
 
 def _examine_database(path: Path) -> tuple[Store | None, list[Finding]]:
     """The database as every command opens it, None where that can't be, and what was found."""
     check = Check("database", str(path))
     room = run_checks([(check, partial(database.check_room, path))], SECONDS)
-    found = run_checks([(check, partial(database.check_database, path))], SECONDS)
-    if _has_problem(found) or not path.exists():
-        return None, room + found
+    findings = run_checks([(check, partial(database.check_database, path))], SECONDS)
+    if _has_problem(findings) or not path.exists():
+        return None, room + findings
     opened: list[Store] = []
 
     def look() -> Iterable[Finding]:
@@ -58,8 +58,8 @@ def _examine_database(path: Path) -> tuple[Store | None, list[Finding]]:
 
     refused = run_checks([(check, look)], SECONDS)
     if not refused:
-        return opened[0], room + found
-    return None, room + found + ([] if database.is_full(path) else refused)  # `room` says so
+        return opened[0], room + findings
+    return None, room + findings + ([] if database.is_full(path) else refused)  # `room` says so
 
 
 def _has_problem(findings: Iterable[Finding]) -> bool:

@@ -79,16 +79,16 @@ def run_checks(looks: Sequence[tuple[Check, Look]], seconds: float) -> list[Find
     A check that does not end is a problem itself (a network file system whose server is gone
     holds whoever looks at it), and so is one that fails unexpectedly.
     """
-    found: dict[int, list[Finding]] = {}
+    by_number: dict[int, list[Finding]] = {}
 
     def run(number: int, check: Check, look: Look) -> None:
         try:
-            found[number] = list(look())
+            by_number[number] = list(look())
         except DiakenError as error:
-            found[number] = [check.problem(error.message, error.hint)]
+            by_number[number] = [check.problem(error.message, error.hint)]
         except Exception as fault:  # noqa: BLE001  # one check never hides the others
             text = f"could not be looked at: {type(fault).__name__}: {fault}"
-            found[number] = [check.problem(text)]
+            by_number[number] = [check.problem(text)]
 
     # Daemons, for a thread that hangs must not keep the process.
     threads = [
@@ -104,5 +104,5 @@ def run_checks(looks: Sequence[tuple[Check, Look]], seconds: float) -> list[Find
     return [
         finding
         for number, (check, _) in enumerate(looks)
-        for finding in found.get(number, [check.problem(late)])
+        for finding in by_number.get(number, [check.problem(late)])
     ]

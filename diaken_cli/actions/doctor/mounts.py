@@ -42,7 +42,7 @@ def mount_of(path: Path, mountinfo: str) -> Mount | None:
 
     Nothing is asked of the file system itself, which may hang.
     """
-    found: Mount | None = None
+    nearest: Mount | None = None
     for line in mountinfo.splitlines():
         fields, dash, rest = line.partition(" - ")
         words = fields.split(" ")
@@ -50,9 +50,9 @@ def mount_of(path: Path, mountinfo: str) -> Mount | None:
             continue
         point = _unescaped(words[4])
         # Of two mounts at one place the later one counts.
-        if _is_below(path, point) and (found is None or len(point) >= len(found.point)):
-            found = Mount(point, rest.split(" ")[0])
-    return found
+        if _is_below(path, point) and (nearest is None or len(point) >= len(nearest.point)):
+            nearest = Mount(point, rest.split(" ")[0])
+    return nearest
 
 
 def find_mount(path: Path) -> Mount | None:

@@ -30,18 +30,18 @@ def check_ansible() -> Iterable[Finding]:
     least = ".".join(map(str, LEAST))
     install = f"{shlex.quote(sys.executable)} -m pip install 'ansible-core>={least}'"
     try:
-        found = installed()
+        ansible = installed()
     except AnsibleNotStarted as error:
         check = Check("ansible", "ansible-playbook")
         yield check.problem(error.message, error.hint or install)
         return
-    check = Check("ansible", found.program)
-    if found.version is None:
-        yield check.problem(f"it does not tell its version: {found.first_line}", install)
-    elif found.version < LEAST:
-        yield check.problem(f"ansible-core {found.text}; at least {least} is needed", install)
+    check = Check("ansible", ansible.program)
+    if ansible.version is None:
+        yield check.problem(f"it does not tell its version: {ansible.first_line}", install)
+    elif ansible.version < LEAST:
+        yield check.problem(f"ansible-core {ansible.text}; at least {least} is needed", install)
     else:
-        yield check.ok(f"ansible-core {found.text}")
+        yield check.ok(f"ansible-core {ansible.text}")
 
 
 def check_playbooks(folders: Sequence[Path]) -> Iterable[Finding]:
@@ -102,8 +102,8 @@ def check_changeable(folder: Path) -> Iterable[Finding]:
         theirs = [exposure for exposure in inside if exposure.who is who]
         if theirs:
             text, fix = _summarize(theirs, root)
-        elif found := next((exposure for exposure in above if exposure.who is who), None):
-            text, fix = found.problem, found.fix
+        elif exposed := next((exposure for exposure in above if exposure.who is who), None):
+            text, fix = exposed.problem, exposed.fix
         else:
             continue
         finding = check.problem if who is Who.EVERYBODY else check.warning

@@ -58,7 +58,7 @@ def confirmed_run(
     """
     with Connections(context.connect) as connections:
         before = _choose(context, target.hosts, snapshot, connections, refuse)
-        asked = confirm(question(before.chosen))
+        confirmed = confirm(question(before.chosen))
         with snapshot_run(
             context, target, action, snapshot, show, wait=wait, log_file=log_file
         ) as run:
@@ -69,7 +69,7 @@ def confirmed_run(
                     snapshot,
                     connections,
                     refuse,
-                    changed_from=before if asked else None,
+                    changed_from=before if confirmed else None,
                     power=action is SnapshotAction.REVERT,
                     check=run.active.stop.check,
                 )
@@ -90,8 +90,8 @@ def _choose(
     check: Callable[[], None] | None = None,
 ) -> Choice:
     inventory = context.store.inventory.hosts(include_inactive=True)
-    found = survey(hosts, connections, inventory=inventory, check=check)
-    choice = choose(found, snapshot)
+    surveyed = survey(hosts, connections, inventory=inventory, check=check)
+    choice = choose(surveyed, snapshot)
     changes = changed(changed_from, choice, snapshot, power=power) if changed_from else []
     if changes:
         raise Conflict(
@@ -100,22 +100,22 @@ def _choose(
             hint="Run it again: it asks anew.",
         )
     if not choice.chosen:
-        raise _none_found(found, snapshot, choice.missing)
+        raise _none_found(surveyed, snapshot, choice.missing)
     refuse_shared(choice.chosen)
     if refuse is not None:
         refuse(choice.chosen)
     return choice
 
 
-def choose(found: Survey, wanted: str) -> Choice:
+def choose(surveyed: Survey, wanted: str) -> Choice:
     """The snapshot on each host that has it, by its id, or by its name. Pure.
 
     Raises InvalidInput where the name is not unique on one.
     """
     chosen: list[HostSnapshot] = []
-    missing = list(found.missing)
+    missing = list(surveyed.missing)
     ambiguous: list[str] = []
-    for machine in found.machines:
+    for machine in surveyed.machines:
         snapshots = _matching(machine.tree.snapshots, wanted)
         name = machine.host.name
         if not snapshots:
@@ -177,7 +177,7 @@ def refuse_shared(chosen: Iterable[HostSnapshot]) -> None:
 def newer(item: HostSnapshot) -> list[Snapshot]:
     """Snapshots of the same VM that were taken later."""
     taken_at = item.snapshot.created_at
-    return [other for other in item.machine.tree.snapshots if other.created_at > taken_at]
+    return [snapshot for snapshot in item.machine.tree.snapshots if snapshot.created_at > taken_at]
 
 
 def is_on(item: HostSnapshot) -> bool:
@@ -205,8 +205,8 @@ def _matching(snapshots: Sequence[Snapshot], wanted: str) -> list[Snapshot]:
     return by_id or [snapshot for snapshot in snapshots if snapshot.name == wanted]
 
 
-def _none_found(found: Survey, wanted: str, missing: Sequence[Missing]) -> Exception:
-    if found.error is not None:
-        return found.error
+def _none_found(surveyed: Survey, wanted: str, missing: Sequence[Missing]) -> Exception:
+    if surveyed.error is not None:
+        return surveyed.error
     reasons = listed([f"{none.host.name}: {none.reason}" for none in missing], between="; ")
     return NotFound(f"no snapshot {wanted!r}: {reasons}", hint="See: diaken snapshots list")

@@ -115,21 +115,21 @@ def take(
     before the first was begun.
     """
     with Connections(connect) as connections:
-        found = survey(hosts, connections, trees=False, check=stop.check)
+        surveyed = survey(hosts, connections, trees=False, check=stop.check)
         taking = _Taking(name, description, store, serialized(emit), stop)
-        for missing in found.missing:
+        for missing in surveyed.missing:
             taking.miss(missing)
         if taking.without and all_or_none:
             reason = f"not taken: there is none of {listed(taking.names, MOST_NAMES)}"
-            for machine in found.machines:
+            for machine in surveyed.machines:
                 taking.withhold(machine.host, reason)
             return Taken(0, tuple(taking.without))
 
         def of_one_vcenter(vcenter: str) -> int:
-            machines = [m for m in found.machines if m.host.vcenter == vcenter]
+            machines = [m for m in surveyed.machines if m.host.vcenter == vcenter]
             return taking.take(connections.session(vcenter), machines)
 
-        names = [name for name in found.vcenters if name not in found.errors]
+        names = [name for name in surveyed.vcenters if name not in surveyed.errors]
         made = sum(in_parallel(of_one_vcenter, names))
     return Taken(made, tuple(taking.without))
 

@@ -53,8 +53,8 @@ def list_snapshots(context: Context, hosts: Sequence[HostRecord]) -> list[Snapsh
     """
     inventory = context.store.inventory.hosts(include_inactive=True)
     with Connections(context.connect) as connections:
-        found = _survey(hosts, inventory, connections, sizes=True)
-    return [*_plan(context, found, None), *failures(found)]
+        surveyed = _survey(hosts, inventory, connections, sizes=True)
+    return [*_plan(context, surveyed, None), *failures(surveyed)]
 
 
 def select_hosts(
@@ -112,13 +112,13 @@ def prune(
     inventory = context.store.inventory.hosts(include_inactive=True)
     hosts = [host for host in inventory if host.active and host.vcenter]
     with Connections(context.connect) as connections:
-        found = _survey(hosts, inventory, connections, sizes=sizes)
-        rows = _plan(context, found, older_than)
+        surveyed = _survey(hosts, inventory, connections, sizes=sizes)
+        rows = _plan(context, surveyed, older_than)
         if not dry_run:
-            _note_vms(context.store, found)
+            _note_vms(context.store, surveyed)
         if not dry_run and any(row.action is SnapshotAction.REMOVE for row in rows):
-            rows = _remove(context, connections, found, rows, logging(show, log_file))
-    return [*rows, *failures(found)]
+            rows = _remove(context, connections, surveyed, rows, logging(show, log_file))
+    return [*rows, *failures(surveyed)]
 
 
 def _survey(
@@ -130,10 +130,10 @@ def _survey(
 ) -> Survey:
     # Addresses are only asked for where a VM, or another owner of one, is looked for by them.
     addresses = any(host.vcenter and host.vm_uuid is None for host in inventory)
-    found = survey(hosts, connections, inventory=inventory, addresses=addresses, sizes=sizes)
-    errors = [error.within(f"vCenter {name}") for name, error in found.errors.items()]
-    if found.error is None:
-        return found
+    surveyed = survey(hosts, connections, inventory=inventory, addresses=addresses, sizes=sizes)
+    errors = [error.within(f"vCenter {name}") for name, error in surveyed.errors.items()]
+    if surveyed.error is None:
+        return surveyed
     if len(errors) == 1:
         raise errors[0]
     raise VSphereError(
@@ -142,25 +142,25 @@ def _survey(
     )
 
 
-def _plan(context: Context, found: Survey, older_than: timedelta | None) -> list[SnapshotRow]:
+def _plan(context: Context, surveyed: Survey, older_than: timedelta | None) -> list[SnapshotRow]:
     store = context.store
     hours = store.inventory.settings()["snapshot_retention_hours"]
     policy = Policy(
         older_than=older_than or timedelta(hours=hours),
         only_recorded=context.config.snapshots.prune_only_recorded,
     )
-    ids: dict[str, list[str]] = {name: [] for name in found.vcenters}
-    for machine in found.machines:
+    ids: dict[str, list[str]] = {name: [] for name in surveyed.vcenters}
+    for machine in surveyed.machines:
         ids[machine.host.vcenter or ""] += [snapshot.id for snapshot in machine.tree.snapshots]
     taken = [store.history.snapshots_taken(name, refs) for name, refs in ids.items()]
-    return plan(found.machines, policy, store.runs.locked(), frozenset().union(*taken))
+    return plan(surveyed.machines, policy, store.runs.locked(), frozenset().union(*taken))
 
 
-def _note_vms(store: Store, found: Survey) -> None:
+def _note_vms(store: Store, surveyed: Survey) -> None:
     """Keep the UUIDs of VMs that were found by address, and are of one host."""
     new = [
         (machine.host, machine.vm.instance_uuid)
-        for machine in found.machines
+        for machine in surveyed.machines
         if machine.host.vm_uuid is None and machine.vm.instance_uuid and len(machine.owners) == 1
     ]
     if new:
@@ -170,14 +170,14 @@ def _note_vms(store: Store, found: Survey) -> None:
 def _remove(
     context: Context,
     connections: Connections,
-    found: Survey,
+    surveyed: Survey,
     rows: Sequence[SnapshotRow],
     show: Emit,
 ) -> list[SnapshotRow]:
     """Remove, on the hosts that no other run holds and that are what they were; the rows then."""
     store = context.store
     wanted = {row.host for row in rows if row.action is SnapshotAction.REMOVE}
-    machines = {m.host.name: m for m in found.machines if m.host.name in wanted}
+    machines = {m.host.name: m for m in surveyed.machines if m.host.name in wanted}
     new = NewRun(
         kind=RunKind.SNAPSHOT,
         target_type=TargetType.GROUP,

@@ -94,15 +94,15 @@ def locked_by(host: str, run: int) -> str:
     return f"host {host} is locked by run {run}"
 
 
-def failures(found: Survey) -> list[SnapshotRow]:
+def failures(surveyed: Survey) -> list[SnapshotRow]:
     """A row for each vCenter that could not be asked, and for each host without its VM."""
     rows = []
-    for vcenter in found.vcenters:
-        if vcenter in found.errors:
-            rows.append(failure(vcenter, None, found.errors[vcenter].message))
+    for vcenter in surveyed.vcenters:
+        if vcenter in surveyed.errors:
+            rows.append(failure(vcenter, None, surveyed.errors[vcenter].message))
         rows += [
             failure(vcenter, missing.host.name, missing.reason)
-            for missing in found.missing
+            for missing in surveyed.missing
             if missing.host.vcenter == vcenter and missing.problem is Problem.NO_VM
         ]
     return rows
@@ -156,9 +156,11 @@ def notify(store: Store, rows: Sequence[SnapshotRow], now: datetime, *, always: 
     lines = [
         line for key, line in failing.items() if store.notices.should_notify(key, now) or always
     ]
-    told = store.notices.unresolved()
-    whole = [key for key in told if key.startswith(NOTHING_DONE) and store.notices.resolved(key)]
-    over = [key for key in told if key.startswith(NOTICES) and key not in failing]
+    unresolved = store.notices.unresolved()
+    whole = [
+        key for key in unresolved if key.startswith(NOTHING_DONE) and store.notices.resolved(key)
+    ]
+    over = [key for key in unresolved if key.startswith(NOTICES) and key not in failing]
     ended = [key.removeprefix(NOTICES) for key in over if store.notices.resolved(key)]
     return [
         *lines,

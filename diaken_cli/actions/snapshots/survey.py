@@ -154,17 +154,19 @@ def survey(
     def ask(vcenter: str) -> VCenterAnswer:
         try:
             session = connections.session(vcenter)
-            found = (
+            vms_and_trees = (
                 snapshots.find_snapshots(session, addresses=addresses)
                 if trees
                 else tuple((vm, SnapshotTree(vm.name)) for vm in vms.find_vms(session))
             )
             if sizes:
-                found = _with_sizes(session, found, [h for h in hosts if h.vcenter == vcenter])
+                vms_and_trees = _with_sizes(
+                    session, vms_and_trees, [h for h in hosts if h.vcenter == vcenter]
+                )
             clock = session.now()
         except DiakenError as error:
             return VCenterAnswer(vcenter, error=error)
-        return VCenterAnswer(vcenter, clock, found, session.about.instance_uuid)
+        return VCenterAnswer(vcenter, clock, vms_and_trees, session.about.instance_uuid)
 
     return match(hosts, in_parallel(ask, names, check), inventory)
 
@@ -215,10 +217,10 @@ def _identity(answer: VCenterAnswer, vm: VirtualMachine) -> tuple[str, str, str]
 class _Index:
     """The VMs of a vCenter, found for a thousand hosts without looking at all of them for each."""
 
-    def __init__(self, found: Iterable[VirtualMachine]) -> None:
+    def __init__(self, all_vms: Iterable[VirtualMachine]) -> None:
         self._by_uuid: dict[str, VirtualMachine] = {}
         self._by_address: dict[str, list[VirtualMachine]] = defaultdict(list)
-        for vm in found:
+        for vm in all_vms:
             self._by_uuid[vm.instance_uuid.casefold()] = vm
             for address in () if vm.template else vm.addresses:
                 self._by_address[address].append(vm)
@@ -232,21 +234,24 @@ class _Index:
         if host.vm_uuid is not None:
             missing = f"VM not found: no VM has the instance UUID {host.vm_uuid}"
             return self._by_uuid.get(host.vm_uuid.casefold(), missing)
-        found = self._by_address.get(host.ip, [])
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(vm.name for vm in found)
+        matches = self._by_address.get(host.ip, [])
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = ", ".join(vm.name for vm in matches)
             return f"several VMs report the address {host.ip}: {names}"
         return f"VM not found: none reports the address {host.ip}"
 
 
 def _with_sizes(
     session: Session,
-    found: Sequence[tuple[VirtualMachine, SnapshotTree]],
+    vms_and_trees: Sequence[tuple[VirtualMachine, SnapshotTree]],
     hosts: Iterable[HostRecord],
 ) -> tuple[tuple[VirtualMachine, SnapshotTree], ...]:
-    index, tree_of = _Index([vm for vm, _ in found]), {vm.ref: tree for vm, tree in found}
+    index, tree_of = (
+        _Index([vm for vm, _ in vms_and_trees]),
+        {vm.ref: tree for vm, tree in vms_and_trees},
+    )
     own = [vm.ref for host in hosts if isinstance(vm := index.find(host), VirtualMachine)]
     size_of = snapshots.snapshot_sizes(session, [ref for ref in own if tree_of[ref].snapshots])
 
@@ -254,7 +259,7 @@ def _with_sizes(
         taken = (replace(snapshot, size=size_of.get(snapshot.id)) for snapshot in tree.snapshots)
         return replace(tree, snapshots=tuple(taken))
 
-    return tuple((vm, sized(tree)) for vm, tree in found)
+    return tuple((vm, sized(tree)) for vm, tree in vms_and_trees)
 
 
 def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
@@ -263,11 +268,11 @@ def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
     A vCenter that can't be asked is one of these sentences: it is no reason to keep a host.
     """
     with Connections(connect) as connections:
-        found = survey([host], connections)
-    reasons = [error.message for error in found.errors.values()]
-    reasons += [none.reason for none in found.missing if none.problem is Problem.NO_VM]
+        surveyed = survey([host], connections)
+    reasons = [error.message for error in surveyed.errors.values()]
+    reasons += [none.reason for none in surveyed.missing if none.problem is Problem.NO_VM]
     sentences = [f"whether snapshots stay behind is unknown: {reason}" for reason in reasons]
-    for machine in found.machines:
+    for machine in surveyed.machines:
         vm = machine.vm
         if vm.addresses and host.ip not in vm.addresses:
             sentences.append(f"VM {vm.name} reports {', '.join(vm.addresses)}, not {host.ip}")

@@ -103,12 +103,12 @@ def _unmark_once(
     except DiakenError as error:
         try:
             settle_tasks(vcenter, vm, timeout=timeout, should_stop=forced)
-            found = vms.read_vms(vcenter, [vm]).get(vm)
+            current = vms.read_vms(vcenter, [vm]).get(vm)
         except DiakenError:
             return StillMarked(error, seen=False)
-        if found is not None and not found.readable:
+        if current is not None and not current.readable:
             return StillMarked(error, seen=False)
-        if found is not None and found.identity == identity:
+        if current is not None and current.identity == identity:
             return StillMarked(error, seen=True)
     return None
 
@@ -139,10 +139,12 @@ def _take_off(detail: RunDetail, context: Context) -> None:
     identity = Identity(database=context.store.id, run=detail.run.uid)
     made = next(step.facts for step in detail.steps if "vm_uuid" in step.facts)
     with context.connect(request.vcenter) as vcenter:
-        found = vms.find_vms(vcenter, extra_config=True)
-        vm = vms.by_uuid(found, made["vm_uuid"])
+        all_vms = vms.find_vms(vcenter, extra_config=True)
+        vm = vms.by_uuid(all_vms, made["vm_uuid"])
         if vm is None:
-            ownership.must_be_readable(each for each in found if each.ref == made["vm"])
+            ownership.must_be_readable(
+                candidate for candidate in all_vms if candidate.ref == made["vm"]
+            )
         if vm is None or vm.identity != identity:
             return
         left = unmark(vcenter, vm.ref, identity, request)

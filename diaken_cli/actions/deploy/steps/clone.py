@@ -46,8 +46,8 @@ def _says_clone(request: DeployRequest) -> str:
         if where
     ]
     what = ", ".join(size for size in sizes if size)
-    said = f"clone {request.template} as {request.name}" + (f" with {what}" if what else "")
-    return f"{said}; {', '.join(places)}" if places else said
+    text = f"clone {request.template} as {request.name}" + (f" with {what}" if what else "")
+    return f"{text}; {', '.join(places)}" if places else text
 
 
 def _find_vm(deploy: Deploy) -> Facts | None:
@@ -129,9 +129,10 @@ def _settle_clone(deploy: Deploy, *, stop: bool) -> None:
     template = deploy.known("validate")["placement"]["template"]
     began = run_began(deploy)
     begun = [
-        each.ref
-        for each in tasks.recent_tasks(deploy.vcenter, template)
-        if not each.ended and (each.ref == task or (some_unknown and _since(each.queued_at, began)))
+        recent.ref
+        for recent in tasks.recent_tasks(deploy.vcenter, template)
+        if not recent.ended
+        and (recent.ref == task or (some_unknown and _since(recent.queued_at, began)))
     ]
     if stop and task in begun:
         tasks.cancel(deploy.vcenter, task)

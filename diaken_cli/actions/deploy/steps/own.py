@@ -19,13 +19,13 @@ from diaken_cli.store.records import HostRecord
 def own_vm(deploy: Deploy) -> vms.VirtualMachine | None:
     """The VM of this run, if it is there. Raises what `ownership.choose` raises."""
     vm_uuid = deploy.known("clone").get("vm_uuid")
-    found = vms.find_vms(deploy.vcenter, extra_config=True)
+    all_vms = vms.find_vms(deploy.vcenter, extra_config=True)
     if vm_uuid is None:  # its age decides
-        bearers = vms.by_identity(found, deploy.identity)
+        bearers = vms.by_identity(all_vms, deploy.identity)
         born = (replace(vm, created_at=vms.creation_time(deploy.vcenter, vm)) for vm in bearers)
-        found = (*born, *(vm for vm in found if not vm.readable))
+        all_vms = (*born, *(vm for vm in all_vms if not vm.readable))
     return ownership.choose(
-        found,
+        all_vms,
         identity=deploy.identity,
         name=deploy.request.name,
         folder=deploy.known("validate")["placement"]["folder"],

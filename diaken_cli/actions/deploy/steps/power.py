@@ -28,8 +28,8 @@ def _power_on(deploy: Deploy) -> Facts:
 
     def look() -> Facts | None:
         settle(deploy, vm)
-        found = vms.read_vms(deploy.vcenter, [vm]).get(vm)
-        return _ON if found is not None and found.power_state == "on" else None
+        current = vms.read_vms(deploy.vcenter, [vm]).get(vm)
+        return _ON if current is not None and current.power_state == "on" else None
 
     return call_with_retry(deploy, do, look)
 
@@ -51,11 +51,11 @@ def _wait_address(deploy: Deploy) -> Facts:
     )
     deploy.run.stop.check()
     if wanted not in reported:
-        said = f"it reported {', '.join(reported)}" if reported else "it reported none"
+        details = f"it reported {', '.join(reported)}" if reported else "it reported none"
         if vms.facts(deploy.vcenter, deploy.known("clone")["vm"]).power_state != "on":
-            said = f"{said}, and it is powered off"
+            details = f"{details}, and it is powered off"
         raise TimedOut(
-            f"the VM did not report the address {wanted} within {timeout} s; {said}",
+            f"the VM did not report the address {wanted} within {timeout} s; {details}",
             code="no_address",
             hint="Does the template have VMware Tools and perl, and the network reach the VM?"
             " Wait longer with --ip-timeout, look at the VM with --keep-on-failure.",

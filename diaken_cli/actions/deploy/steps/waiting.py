@@ -56,8 +56,8 @@ def call_with_retry(
             if not is_lost_call(fault):
                 raise
             if not left:
-                said = f"{fault.message}; it was tried {TRIES} times"
-                raise Unreachable(said, hint=fault.hint, code=fault.code) from fault
+                message = f"{fault.message}; it was tried {TRIES} times"
+                raise Unreachable(message, hint=fault.hint, code=fault.code) from fault
     raise AssertionError  # the last try returned or raised
 
 
