@@ -85,8 +85,8 @@ def test_a_folder_is_read_as_ansible_reads_it_but_for_what_would_be_run(tmp_path
     assert hosts["web1"].variables == {"ntp": "10.0.0.1", "tier": "front"}
     assert hosts["web2"].variables == {"ntp": "10.0.0.1", "tier": "canary"}
     assert "never" not in hosts["10.78.3.9"].variables
-    assert (hosts["db_c"].given.port, hosts["db-a"].given.port) == ("23", "2200")
-    assert {candidate.given.user for candidate in found.candidates} == {"ops"}
+    assert (hosts["db_c"].options.port, hosts["db-a"].options.port) == ("23", "2200")
+    assert {candidate.options.user for candidate in found.candidates} == {"ops"}
     left = {warning.partition(" is left out: ")[0]: warning for warning in found.warnings}
     assert set(left) == {
         str(folder / name)
@@ -138,13 +138,15 @@ def test_what_is_special_in_an_ini_inventory_comes_as_ansible_has_it(tmp_path: P
         "variable tier differs between groups kube_control_plane, kube_node and k8s_cluster:"
         " that of kube_node counts"
     )
-    assert (alt.given.ip, alt.given.port, alt.variables["motto"]) == (
+    assert (alt.options.ip, alt.options.port, alt.variables["motto"]) == (
         *("10.78.4.5", "2222", "two words"),
     )
-    assert {candidate.given.python for candidate in found.candidates} == {"/usr/bin/python3.9"}
-    assert (hosts["10.78.4.2"].given.ip, hosts["web09"].given.ip, hosts["web09"].given.user) == (
-        *("10.78.4.2", "10.78.4.4", "root"),
-    )
+    assert {candidate.options.python for candidate in found.candidates} == {"/usr/bin/python3.9"}
+    assert (
+        hosts["10.78.4.2"].options.ip,
+        hosts["web09"].options.ip,
+        hosts["web09"].options.user,
+    ) == (*("10.78.4.2", "10.78.4.4", "root"),)
     assert hosts["pw"].notes == (
         *("ansible_become_pass is left out", "ansible_ssh_pass is left out"),
     )

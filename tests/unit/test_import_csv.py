@@ -41,10 +41,14 @@ def test_spreadsheets_save_it_in_many_ways(tmp_path: Path, delimiter: str, newli
     text = newline.join(line.replace(",", delimiter) for line in lines)
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
     first, second = read_csv(path).candidates
-    assert (first.name, first.given.ip, first.given.description) == ("web01", "10.0.4.21", 'a "b"')
+    assert (first.name, first.options.ip, first.options.description) == (
+        "web01",
+        "10.0.4.21",
+        'a "b"',
+    )
     assert first.variables == {"role": "x"}
     assert first.origin == "line 4"
-    assert (second.name, second.given.description, second.variables) == ("db01", None, {})
+    assert (second.name, second.options.description, second.variables) == ("db01", None, {})
     assert second.origin == "line 6"
 
 
@@ -95,7 +99,7 @@ def test_options_win_over_columns() -> None:
 def test_the_line_that_tells_excel_the_separator_is_no_header(first: str, delimiter: str) -> None:
     lines = (f"name{delimiter}ip", f"web01{delimiter}10.0.4.21")
     (candidate,) = parse("\r\n".join((first, *lines)), "t").candidates
-    assert (candidate.origin, candidate.name, candidate.given.ip) == (
+    assert (candidate.origin, candidate.name, candidate.options.ip) == (
         *("line 3", "web01", "10.0.4.21"),
     )
 

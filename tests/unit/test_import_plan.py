@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diaken_cli.actions.importing import vcenter
-from diaken_cli.actions.importing.ansible import resolved
+from diaken_cli.actions.importing.ansible import merged
 from diaken_cli.actions.importing.ansible import source as from_ansible
 from diaken_cli.actions.importing.candidates import Action, Plan, Source, as_group_name
 from diaken_cli.actions.importing.csv_file import parse
@@ -386,9 +386,9 @@ def test_a_variable_of_all_that_the_environment_gets_is_not_said_to_be_missing()
 def test_the_groups_of_a_host_lie_beside_each_other_in_ansibles_order() -> None:
     low: tuple[str, dict[str, Any]] = ("zoo", {"x": 1, "y": 1})
     high: tuple[str, dict[str, Any]] = ("ant", {"x": 2, "ansible_group_priority": "10"})
-    assert resolved([high, low]) == {"x": 2, "y": 1, "ansible_group_priority": "10"}
-    assert resolved([low, ("ant", {"x": 2})]) == {"x": 1, "y": 1}
-    assert resolved([low, ("ant", {"x": 2, "ansible_group_priority": "?"})])["x"] == 1
+    assert merged([high, low]) == {"x": 2, "y": 1, "ansible_group_priority": "10"}
+    assert merged([low, ("ant", {"x": 2})]) == {"x": 1, "y": 1}
+    assert merged([low, ("ant", {"x": 2, "ansible_group_priority": "?"})])["x"] == 1
 
 
 def test_a_group_that_can_not_be_called_so_is_left_out_and_told() -> None:
@@ -512,4 +512,4 @@ def test_no_inventory_makes_a_host_that_could_not_be_added(hosts: dict[str, Any]
 
 def test_nothing_is_said_of_a_given_host_but_what_a_source_says() -> None:
     (candidate,) = table("name,ip web01,10.0.4.21").candidates
-    assert candidate.given == HostOptions(ip="10.0.4.21")
+    assert candidate.options == HostOptions(ip="10.0.4.21")

@@ -57,33 +57,33 @@ def read_ansible(path: Path, resolve: Resolve = addresses_of) -> Source:
 
 def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
     """The candidates in this inventory; names are resolved where an address is none."""
-    reachable = {name: said for name, said in inventory.hosts.items() if _unfit(said) is None}
-    addresses = {name: str(_access(said, "ip") or name) for name, said in reachable.items()}
+    reachable = {name: raw for name, raw in inventory.hosts.items() if _unfit(raw) is None}
+    addresses = {name: str(_access(raw, "ip") or name) for name, raw in reachable.items()}
     resolved = resolve(address for address in addresses.values() if not _is_address(address))
     members = {
-        n: (each.hosts, each.children, each.variables) for n, each in inventory.groups.items()
+        n: (group.hosts, group.children, group.variables) for n, group in inventory.groups.items()
     }
     groups = Groups(members)
-    group_variables = {name: kept(each)[0] for name, each in groups.variables().items()}
+    group_variables = {name: kept(raw)[0] for name, raw in groups.variables().items()}
     left_out: dict[str, list[str]] = {}
     candidates = []
-    for name, said in inventory.hosts.items():
-        variables, refusals = kept(said)
+    for name, raw in inventory.hosts.items():
+        variables, refusals = kept(raw)
         for variable, reason in refusals.items():
-            told = f"variable {variable} is left out: {reason}"
-            left_out.setdefault(told, []).append(name)
-        mine = [(each, group_variables[each]) for each in groups.of(name)]
+            warning = f"variable {variable} is left out: {reason}"
+            left_out.setdefault(warning, []).append(name)
+        mine = [(group, group_variables[group]) for group in groups.of(name)]
         address = addresses.get(name, name)
         candidates.append(
             replace(
-                _candidate(name, said, variables, (address, resolved.get(address, ()))),
+                _candidate(name, raw, variables, (address, resolved.get(address, ()))),
                 groups=groups.of(name),
                 notes=tuple(f"{refusal} is left out" for refusal in refusals),
                 group_notes=(
                     *(
-                        f"group {e} is left out"
-                        for e in groups.containing(name)
-                        if e in groups.refused
+                        f"group {group} is left out"
+                        for group in groups.containing(name)
+                        if group in groups.refused
                     ),
                     *collisions(mine, variables, inventory.own.get(name, {})),
                 ),
@@ -99,16 +99,16 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
         outer_groups=groups.outer(),
         warnings=(
             *inventory.left_out,
-            *(f"group {name} is left out: {told}" for name, told in groups.refused.items()),
+            *(f"group {name} is left out: {reason}" for name, reason in groups.refused.items()),
             *warnings,
         ),
     )
 
 
-def kept(said: Variables) -> tuple[dict[str, Any], dict[str, str]]:
+def kept(raw: Variables) -> tuple[dict[str, Any], dict[str, str]]:
     """The variables that can be stored, and by their names why others are left out."""
     stored, refusals = {}, {}
-    for name, value in said.items():
+    for name, value in raw.items():
         if name in TAKEN:
             continue
         try:
@@ -119,35 +119,35 @@ def kept(said: Variables) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _candidate(
-    name: str, said: Variables, variables: Variables, address: tuple[str, tuple[str, ...]]
+    name: str, raw: Variables, variables: Variables, address: tuple[str, tuple[str, ...]]
 ) -> Candidate:
     origin = f"host {name}"
-    ip, found = address
+    ip, addresses = address
     mistakes: tuple[str, ...] = ()
-    if len(found) > 1:
-        told = f"{ip} has several addresses ({', '.join(found)}); say which as ansible_host"
-        mistakes = (f"{origin}: {told}",)
-    access = {each: _text(_access(said, each)) for each in ("user", "port", "key", "python")}
+    if len(addresses) > 1:
+        reason = f"{ip} has several addresses ({', '.join(addresses)}); say which as ansible_host"
+        mistakes = (f"{origin}: {reason}",)
+    access = {field: _text(_access(raw, field)) for field in ("user", "port", "key", "python")}
     values: dict[str, Any] = {**access}
     return Candidate(
         origin,
         name,
-        HostOptions(ip=found[0] if found else ip, **values),
+        HostOptions(ip=addresses[0] if addresses else ip, **values),
         variables,
-        unfit=_unfit(said),
+        unfit=_unfit(raw),
         mistakes=mistakes,
     )
 
 
-def _unfit(said: Variables) -> str | None:
-    connection = said.get(CONNECTION, OVER_SSH[0])
+def _unfit(raw: Variables) -> str | None:
+    connection = raw.get(CONNECTION, OVER_SSH[0])
     if connection in OVER_SSH:
         return None
     return f"its {CONNECTION} is {connection}: diaken reaches hosts over SSH only"
 
 
-def _access(said: Variables, field: str) -> Any:
-    return next((said[name] for name in ACCESS[field] if said.get(name) is not None), None)
+def _access(raw: Variables, field: str) -> Any:
+    return next((raw[name] for name in ACCESS[field] if raw.get(name) is not None), None)
 
 
 def _text(value: Any) -> str | None:
@@ -184,7 +184,7 @@ class Groups:
                 self._parents.setdefault(child, []).append(name)
         self._depth: dict[str, int] = {}
         self._place = {name: number for number, name in enumerate(_walked(groups))}
-        self.refused = {name: told for name in groups if (told := _refusal(name)) is not None}
+        self.refused = {name: reason for name in groups if (reason := _refusal(name)) is not None}
         self._direct: dict[str, list[str]] = {}
         for name in groups:
             for host in () if name in NO_GROUP else groups[name][0]:
@@ -200,18 +200,18 @@ class Groups:
                 if parent not in above and parent not in NO_GROUP:
                     above[parent] = None
                     left.append(parent)
-        others = [each for each in above if each not in direct]
+        others = [group for group in above if group not in direct]
         return [*sorted(direct, key=self._order), *sorted(others, key=self._order)]
 
     def of(self, host: str) -> tuple[str, ...]:
         """The groups that a host gets."""
-        return tuple(each for each in self.containing(host) if each not in self.refused)
+        return tuple(group for group in self.containing(host) if group not in self.refused)
 
     def empty(self) -> tuple[str, ...]:
         """The groups that no host is in, directly or by children."""
         full = {group for host in self._direct for group in self.containing(host)}
-        known = (each for each in self._place if each not in NO_GROUP and each not in full)
-        return tuple(each for each in known if _refusal(each) is None)
+        known = (group for group in self._place if group not in NO_GROUP and group not in full)
+        return tuple(group for group in known if _refusal(group) is None)
 
     def variables(self) -> dict[str, Variables]:
         """The variables of each group by its name."""
@@ -227,28 +227,28 @@ class Groups:
             name
             for name in self._groups
             if name not in NO_GROUP
-            and all(each in NO_GROUP for each in self._parents.get(name, ()))
+            and all(parent in NO_GROUP for parent in self._parents.get(name, ()))
         )
 
     def _order(self, name: str) -> tuple[int, int]:
-        return -self._deep(name), self._place.get(name, 0)
+        return -self._depth_of(name), self._place.get(name, 0)
 
-    def _deep(self, name: str) -> int:
+    def _depth_of(self, name: str) -> int:
         if name not in self._depth:
-            above = [self._deep(each) + 1 for each in self._parents.get(name, ())]
+            above = [self._depth_of(parent) + 1 for parent in self._parents.get(name, ())]
             self._depth[name] = max(above, default=0)
         return self._depth[name]
 
 
-def resolved(groups: Iterable[tuple[str, Variables]]) -> dict[str, Any]:
+def merged(groups: Iterable[tuple[str, Variables]]) -> dict[str, Any]:
     """What a host has of groups that lie beside each other: by Ansible's order the last one wins.
 
     That order is by priority, then by name. See sort_groups in Ansible's inventory/helpers.py.
     """
-    merged: dict[str, Any] = {}
-    for _, variables in sorted(groups, key=lambda each: (_priority(each[1]), each[0])):
-        merged |= variables
-    return merged
+    winning: dict[str, Any] = {}
+    for _, variables in sorted(groups, key=lambda group: (_priority(group[1]), group[0])):
+        winning |= variables
+    return winning
 
 
 def collisions(
@@ -258,18 +258,20 @@ def collisions(
 
     `has` is what Ansible has for the host, `own` what is said of the host itself: that wins anyway.
     """
-    flat = resolved(groups)
-    told = []
-    for key in dict.fromkeys(key for _, each in groups for key in each if key != PRIORITY):
-        with_it = [(name, each[key]) for name, each in groups if key in each]
-        if key in own or all(same(value, with_it[0][1]) for _, value in with_it):
+    flat = merged(groups)
+    sentences = []
+    for key in dict.fromkeys(
+        key for _, variables in groups for key in variables if key != PRIORITY
+    ):
+        having = [(name, variables[key]) for name, variables in groups if key in variables]
+        if key in own or all(same(value, having[0][1]) for _, value in having):
             continue
-        several = " and ".join([", ".join(name for name, _ in with_it[:-1]), with_it[-1][0]])
-        counts = [name for name, value in with_it if same(value, has.get(key))]
+        several = " and ".join([", ".join(name for name, _ in having[:-1]), having[-1][0]])
+        counts = [name for name, value in having if same(value, has.get(key))]
         sentence = f"variable {key} differs between groups {several}"
         sentence += f": that of {counts[0]} counts" if counts else ""
-        told.append(sentence + ("" if same(flat[key], has.get(key)) else ", kept on the host"))
-    return told
+        sentences.append(sentence + ("" if same(flat[key], has.get(key)) else ", kept on the host"))
+    return sentences
 
 
 def _priority(variables: Variables) -> int:
@@ -281,14 +283,14 @@ def _priority(variables: Variables) -> int:
 
 def _walked(groups: Members, name: str = "all") -> dict[str, None]:
     """The groups in the order in which the inventory names them."""
-    found: dict[str, None] = {}
+    walked: dict[str, None] = {}
     left = [name]
     while left:
-        each = left.pop()
-        if each not in found:
-            found[each] = None
-            left += reversed(groups[each][1] if each in groups else ())
-    return found
+        group = left.pop()
+        if group not in walked:
+            walked[group] = None
+            left += reversed(groups[group][1] if group in groups else ())
+    return walked
 
 
 def _refusal(name: str) -> str | None:

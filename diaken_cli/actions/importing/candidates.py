@@ -15,7 +15,7 @@ from diaken_cli.store.records import EnvironmentRecord, HostRecord, HostValues
 from diaken_cli.text import escape_control
 
 
-class NameFrom(StrEnum):
+class NameSource(StrEnum):
     """Who says what a VM is called: vCenter, or the guest in it."""
 
     VM = "vm"
@@ -26,7 +26,7 @@ class NameFrom(StrEnum):
 class Candidate:
     """A server that may become a host.
 
-    `origin` says where it stands in the source. `given` is what is said of it, as if it had been
+    `origin` says where it stands in the source. `options` is what is said of it, as if it had been
     typed, but for its variables: these have their types. `groups` has the main one first.
     `addresses` are others that it has too. `unfit` is a reason why it is no host now and nobody's
     mistake; `mistakes` are sentences, and `group_mistake` is one where no group is named for all.
@@ -36,7 +36,7 @@ class Candidate:
 
     origin: str
     name: str | None
-    given: HostOptions
+    options: HostOptions
     variables: Mapping[str, Any] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Candidate:
     group_mistake: str | None = None
     notes: tuple[str, ...] = ()
     group_notes: tuple[str, ...] = ()
-    name_from: NameFrom | None = None
+    name_from: NameSource | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class ImportRow:
     new_groups: tuple[str, ...] = ()
     values: HostValues | None = None
     host: HostRecord | None = None
-    name_from: NameFrom | None = None
+    name_from: NameSource | None = None
 
 
 @dataclass(frozen=True)
@@ -129,11 +129,11 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadCandidate:
     """A candidate that has been read: what it would be stored with, or what is wrong with it."""
 
     candidate: Candidate
-    given: HostOptions
+    options: HostOptions
     name: str | None
     values: HostValues
     environment: EnvironmentRecord | None
@@ -141,30 +141,32 @@ class Read:
     mistakes: tuple[str, ...]
 
 
-def source_row(each: Read, action: Action, reason: str | None) -> ImportRow:
+def source_row(server: ReadCandidate, action: Action, reason: str | None) -> ImportRow:
     """A row that shows what the source says."""
-    name_from = each.candidate.name_from
-    if reason is not None and action is Action.SKIPPED and name_from is NameFrom.GUEST:
+    name_from = server.candidate.name_from
+    if reason is not None and action is Action.SKIPPED and name_from is NameSource.GUEST:
         reason += "; its name is what its guest says"
     return ImportRow(
-        origin=each.candidate.origin,
+        origin=server.candidate.origin,
         action=action,
-        name=each.name
-        or (each.candidate.name and escape_control(each.candidate.name, lines=False)),
-        ip=each.values.ip or each.given.ip,
-        environment=each.given.environment,
-        groups=each.groups,
-        vcenter=each.given.vcenter,
-        vm_uuid=each.values.vm_uuid,
+        name=server.name
+        or (server.candidate.name and escape_control(server.candidate.name, lines=False)),
+        ip=server.values.ip or server.options.ip,
+        environment=server.options.environment,
+        groups=server.groups,
+        vcenter=server.options.vcenter,
+        vm_uuid=server.values.vm_uuid,
         reason=reason,
         name_from=name_from,
     )
 
 
-def host_row(host: HostRecord, each: Read, action: Action, reason: str | None) -> ImportRow:
+def host_row(
+    host: HostRecord, server: ReadCandidate, action: Action, reason: str | None
+) -> ImportRow:
     """A row that shows a host that is there."""
     return ImportRow(
-        origin=each.candidate.origin,
+        origin=server.candidate.origin,
         action=action,
         name=host.name,
         ip=host.ip,

@@ -33,7 +33,7 @@ COLUMNS = (
 REQUIRED = ("name", "ip")
 VARIABLE = "var."
 OPTION = "--csv"
-LABELS = {f"--{each.replace('_', '-')}": f"column {each}" for each in COLUMNS} | {
+LABELS = {f"--{column.replace('_', '-')}": f"column {column}" for column in COLUMNS} | {
     "NAME": "column name"
 }
 _SEPARATOR = re.compile(r"\"?sep=([^\"\r\n])\"?,*", re.IGNORECASE)
@@ -89,8 +89,8 @@ def _check_lines(content: bytes, path: str) -> None:
 def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not empty, with the number of the line on which it begins."""
     first = next((line for line in text[:_AHEAD].splitlines() if line.strip()), "")
-    told = _SEPARATOR.fullmatch(first)
-    delimiter = told[1] if told else max(",;\t", key=first.count)
+    separator = _SEPARATOR.fullmatch(first)
+    delimiter = separator[1] if separator else max(",;\t", key=first.count)
     lines = io.StringIO(text, newline="")
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     before = 0
@@ -102,8 +102,8 @@ def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as fault:
             raise _refused(path, f"line {before + 1} is no row of a table: {fault}") from fault
         filled = any(cell.strip() for cell in cells)
-        if told and filled:
-            told = None  # that line was for Excel alone
+        if separator and filled:
+            separator = None  # that line was for Excel alone
         elif filled:
             yield before + 1, [cell.strip() for cell in cells]
         before = rows.line_num
@@ -114,38 +114,42 @@ def _columns(header: Sequence[str], path: str, number: int) -> list[str]:
     if len(header) > bounds.CSV_COLUMNS:
         raise _refused(path, f"line {number} has more than {bounds.CSV_COLUMNS} columns")
     names = [
-        f"{VARIABLE}{each[len(VARIABLE) :]}" if each.lower().startswith(VARIABLE) else each.lower()
-        for each in header
+        f"{VARIABLE}{title[len(VARIABLE) :]}"
+        if title.lower().startswith(VARIABLE)
+        else title.lower()
+        for title in header
     ]
-    wrong = [f"column {each} is missing" for each in REQUIRED if each not in names]
+    problems = [f"column {column} is missing" for column in REQUIRED if column not in names]
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            wrong.append(f"column {name!r} is there {names.count(name)} times")
+            problems.append(f"column {name!r} is there {names.count(name)} times")
         if name.startswith(VARIABLE):
             try:
                 stored_name(name[len(VARIABLE) :])
             except ValueError as fault:
-                wrong.append(f"column {name!r}: {fault}")
+                problems.append(f"column {name!r}: {fault}")
         elif name not in COLUMNS:
             known = ", ".join(COLUMNS)
-            wrong.append(f"column {name!r} is unknown; there are: {known}, {VARIABLE}NAME")
-    if wrong:
-        raise InvalidInput([Mistake(OPTION, path, f"line {number}: {each}") for each in wrong])
+            problems.append(f"column {name!r} is unknown; there are: {known}, {VARIABLE}NAME")
+    if problems:
+        raise InvalidInput(
+            [Mistake(OPTION, path, f"line {number}: {problem}") for problem in problems]
+        )
     return names
 
 
 def _candidate(number: int, columns: Sequence[str], cells: Sequence[str]) -> Candidate:
     origin = f"line {number}"
     if len(cells) != len(columns):
-        told = f"{origin}: has {len(cells)} columns where the header has {len(columns)}"
+        problem = f"{origin}: has {len(cells)} columns where the header has {len(columns)}"
         name = cells[columns.index("name")] if columns.index("name") < len(cells) else None
-        return Candidate(origin, name, HostOptions(), mistakes=(told,))
-    said = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
+        return Candidate(origin, name, HostOptions(), mistakes=(problem,))
+    row = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
     mistakes = []
-    active = TRUTH.get(said.get("active", "yes").lower())
+    active = TRUTH.get(row.get("active", "yes").lower())
     if active is None:
         mistakes.append(f"{origin}, column active: must be yes or no")
-    for name, cell in said.items():
+    for name, cell in row.items():
         if name.startswith(VARIABLE) and ("{{" in cell or "{%" in cell):
             mistakes.append(
                 f"{origin}, column {name}: is a template, which Ansible would carry out;"
@@ -153,24 +157,24 @@ def _candidate(number: int, columns: Sequence[str], cells: Sequence[str]) -> Can
             )
     return Candidate(
         origin,
-        said.get("name"),
-        _given(said, active),
-        {n[len(VARIABLE) :]: cell for n, cell in said.items() if n.startswith(VARIABLE)},
-        groups=_groups(said),
+        row.get("name"),
+        _options(row, active),
+        {n[len(VARIABLE) :]: cell for n, cell in row.items() if n.startswith(VARIABLE)},
+        groups=_groups(row),
         mistakes=tuple(mistakes),
     )
 
 
-def _groups(said: Mapping[str, str]) -> tuple[str, ...]:
+def _groups(row: Mapping[str, str]) -> tuple[str, ...]:
     """The groups of a row, once each: that of column `group` first, then those of `groups`."""
-    several = re.split(r"[\s,;]+", said.get("groups", ""))
-    return tuple(dict.fromkeys(each for each in (said.get("group"), *several) if each))
+    several = re.split(r"[\s,;]+", row.get("groups", ""))
+    return tuple(dict.fromkeys(group for group in (row.get("group"), *several) if group))
 
 
-def _given(said: Mapping[str, str], active: bool | None) -> HostOptions:
+def _options(row: Mapping[str, str], active: bool | None) -> HostOptions:
     others = ("name", "active", "group", "groups")
-    texts: dict[str, Any] = {name: said.get(name) for name in COLUMNS if name not in others}
-    return HostOptions(**texts, active=active if "active" in said else None)
+    texts: dict[str, Any] = {name: row.get(name) for name in COLUMNS if name not in others}
+    return HostOptions(**texts, active=active if "active" in row else None)
 
 
 def _refused(path: str, message: str) -> InvalidInput:

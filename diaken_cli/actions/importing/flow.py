@@ -39,15 +39,15 @@ class TypedImport:
     guest_names: bool = False
 
 
-def plan_import(store: Store, given: TypedImport, connect: Connect) -> Plan:
+def plan_import(store: Store, typed: TypedImport, connect: Connect) -> Plan:
     """What an import would do.
 
     Raises InvalidInput for the call and for a file that can't be read, and as `session` does.
     """
     known = places(store)
-    read = _source_reader(given, known, connect)
+    read = _source_reader(typed, known, connect)
     existing = store.inventory.hosts(include_inactive=True)
-    return plan(read(), known, existing, environment=given.environment, group=given.group)
+    return plan(read(), known, existing, environment=typed.environment, group=typed.group)
 
 
 def apply_plan(
@@ -59,23 +59,23 @@ def apply_plan(
         for row in planned.rows
         if row.action is Action.CREATE and row.values is not None
     ]
-    found = [
+    updates = [
         FoundVM(row.host.id, row.values.vcenter_id or 0, row.vm_uuid)
         for row in planned.rows
         if row.action is Action.UPDATE and row.host is not None and row.values is not None
     ]
-    if not new and not found:
+    if not new and not updates:
         return
-    store.inventory.import_hosts(planned.environments, planned.groups, new, found, now)
+    store.inventory.import_hosts(planned.environments, planned.groups, new, updates, now)
     keep_hosts_file(store, hosts_file, emit)
 
 
-def _source_reader(given: TypedImport, known: Places, connect: Connect) -> Callable[[], Source]:
+def _source_reader(typed: TypedImport, known: Places, connect: Connect) -> Callable[[], Source]:
     """How to read the one source. Raises InvalidInput with all that is wrong with the call."""
     reader = validate.Reader()
     named = {
         option: value
-        for option, value in zip(SOURCES, (given.vcenter, given.inventory, given.csv), strict=True)
+        for option, value in zip(SOURCES, (typed.vcenter, typed.inventory, typed.csv), strict=True)
         if value is not None
     }
     if len(named) != 1:
@@ -83,17 +83,17 @@ def _source_reader(given: TypedImport, known: Places, connect: Connect) -> Calla
         reader.refuse(next(iter(named), SOURCES[0]), None, f"{what}: one of {', '.join(SOURCES)}")
     environments = by_name(known.environments)
     # A table can name an environment in each row.
-    required = given.csv is None and bool(named)
-    place = reader.choice("--environment", given.environment, environments, required=required)
-    if given.group is not None and (place is not None or given.environment is None):
+    required = typed.csv is None and bool(named)
+    place = reader.choice("--environment", typed.environment, environments, required=required)
+    if typed.group is not None and (place is not None or typed.environment is None):
         mine = [
             group for group in known.groups if place is None or group.environment_id == place.id
         ]
-        reader.choice("--group", given.group, by_name(mine))
-    _check_tags(given, reader)
-    if given.guest_names and given.vcenter is None:
+        reader.choice("--group", typed.group, by_name(mine))
+    _check_tags(typed, reader)
+    if typed.guest_names and typed.vcenter is None:
         reader.refuse(GUEST_NAMES, None, WITH_VCENTER)
-    vcenter = reader.choice("--vcenter", given.vcenter, by_name(known.vcenters))
+    vcenter = reader.choice("--vcenter", typed.vcenter, by_name(known.vcenters))
     paths = {
         option: reader.required(option, value, PATHS[option])
         for option, value in named.items()
@@ -104,7 +104,7 @@ def _source_reader(given: TypedImport, known: Places, connect: Connect) -> Calla
 
     def read() -> Source:
         if vcenter is not None:
-            return _read_vcenter(vcenter, given, connect)
+            return _read_vcenter(vcenter, typed, connect)
         if inventory := paths.get("--inventory"):
             from diaken_cli.actions.importing.ansible import read_ansible
 
@@ -116,18 +116,18 @@ def _source_reader(given: TypedImport, known: Places, connect: Connect) -> Calla
     return read
 
 
-def _check_tags(given: TypedImport, reader: validate.Reader) -> None:
-    if given.tag_category is None:
+def _check_tags(typed: TypedImport, reader: validate.Reader) -> None:
+    if typed.tag_category is None:
         return
-    if not given.tag_category.strip():
-        reader.refuse(BY_TAG, given.tag_category, "is empty: give the name of a tag category")
-    if given.vcenter is None:
-        reader.refuse(BY_TAG, given.tag_category, WITH_VCENTER)
-    if given.group is not None:
-        reader.refuse(BY_TAG, given.tag_category, "contradicts --group, which is for all hosts")
+    if not typed.tag_category.strip():
+        reader.refuse(BY_TAG, typed.tag_category, "is empty: give the name of a tag category")
+    if typed.vcenter is None:
+        reader.refuse(BY_TAG, typed.tag_category, WITH_VCENTER)
+    if typed.group is not None:
+        reader.refuse(BY_TAG, typed.tag_category, "contradicts --group, which is for all hosts")
 
 
-def _read_vcenter(vcenter: VCenterRecord, given: TypedImport, connect: Connect) -> Source:
+def _read_vcenter(vcenter: VCenterRecord, typed: TypedImport, connect: Connect) -> Source:
     from diaken_cli.actions.importing.vcenter import source
     from diaken_cli.actions.vcenters import lost_datacenter
     from diaken_cli.services.vsphere.servers import read_servers
@@ -137,8 +137,8 @@ def _read_vcenter(vcenter: VCenterRecord, given: TypedImport, connect: Connect) 
             servers = read_servers(session, vcenter.datacenter)
         except NotFound as missing:
             raise lost_datacenter(vcenter, missing.message) from missing
-        tags = None if given.tag_category is None else _tags(session, given.tag_category)
-    return source(servers, vcenter.name, tags, guest_names=given.guest_names)
+        tags = None if typed.tag_category is None else _tags(session, typed.tag_category)
+    return source(servers, vcenter.name, tags, guest_names=typed.guest_names)
 
 
 def _tags(session: Session, category: str) -> dict[str, tuple[str, ...]]:

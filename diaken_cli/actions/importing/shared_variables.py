@@ -17,7 +17,7 @@ from diaken_cli.text import listed
 Variables = Mapping[str, Any]
 
 
-class OfAll:
+class SharedVariables:
     """The variables of all that a source says, in each environment.
 
     `alone`: all hosts are in one group that is there, and have all variables as their own.
@@ -51,17 +51,17 @@ class OfAll:
     def first(self, created: Sequence[ImportRow]) -> tuple[FirstVariables, ...]:
         """The environments that get variables with these hosts."""
         named = {row.values.environment_id for row in created if row.values is not None}
-        return tuple(each for place, each in self._first.items() if place in named)
+        return tuple(variables for place, variables in self._first.items() if place in named)
 
-    def told(self, created: Sequence[ImportRow], groups: Sequence[NewGroup]) -> list[str]:
+    def warnings(self, created: Sequence[ImportRow], groups: Sequence[NewGroup]) -> list[str]:
         """A sentence for each environment on where the variables went, and who has them."""
-        told = []
+        sentences = []
         names = {r.values.environment_id: r.environment for r in created if r.values is not None}
         for place, name in names.items():
             if place in self._first:
                 before = self._first[place].environment.vars
                 new = [key for key in self._first[place].vars if key not in before]
-                told.append(
+                sentences.append(
                     f"variables of all ({listed(new)}) become variables of {name}: hosts that are"
                     " added to it, localhost and hosts of add_host have them, too"
                 )
@@ -75,20 +75,20 @@ class OfAll:
             ]
             values = [row.values for row in created if row.values is not None]
             mine = [value for value in values if value.environment_id == place]
-            on_hosts = any(_some(lacks, each.vars) for each in mine)
+            on_hosts = any(_some(lacks, values.vars) for values in mine)
             into = [f"into {'groups' if len(outer) > 1 else 'group'} {listed(sorted(outer))}"]
             into = (into if outer else []) + (["on the imported hosts"] if on_hosts else [])
             if into:
-                told.append(
+                sentences.append(
                     f"variables of all ({listed(list(lacks))}) are put {' and '.join(into)}: other"
                     f" hosts of {name}, localhost and hosts of add_host do not have them"
                 )
-        return told
+        return sentences
 
     def _lacks(self, place: int) -> Variables:
         has = self.of(place)
-        said = self._source.for_all.items()
-        return {key: v for key, v in said if key not in has or not same(has[key], v)}
+        items = self._source.for_all.items()
+        return {key: v for key, v in items if key not in has or not same(has[key], v)}
 
 
 def _some(lacks: Variables, variables: Variables) -> bool:

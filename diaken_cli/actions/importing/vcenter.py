@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from diaken_cli import units
-from diaken_cli.actions.importing.candidates import Candidate, NameFrom, Source, as_group_name
+from diaken_cli.actions.importing.candidates import Candidate, NameSource, Source, as_group_name
 from diaken_cli.requests import HostOptions
 from diaken_cli.services.vsphere.servers import Server
 from diaken_cli.text import escape_control, listed
@@ -51,7 +51,7 @@ def _candidate(
     elif not vm.instance_uuid:
         unfit = "the VM's instance UUID can't be read"
     origin = f"VM {escape_control(server.path, lines=False)}"
-    named = _guest_named(server) if guest_names else _Named(vm.name, NameFrom.VM)
+    named = _guest_named(server) if guest_names else _VmName(vm.name, NameSource.VM)
     group, mistake = server.folder, None
     if tags is not None:
         group, mistake = _by_tag(tags.get(vm.ref, ()), origin)
@@ -60,7 +60,7 @@ def _candidate(
         origin=origin,
         name=named.name,
         name_from=named.by,
-        given=HostOptions(
+        options=HostOptions(
             ip=addresses[0] if addresses else None,
             vcenter=vcenter,
             vm_uuid=vm.instance_uuid or None,
@@ -93,25 +93,25 @@ def _renamed(named: str | None, called: str | None, what: str) -> tuple[str, ...
 
 
 @dataclass(frozen=True)
-class _Named:
+class _VmName:
     """The name that a VM comes by, who says so, and what there is to tell of it."""
 
     name: str
-    by: NameFrom
+    by: NameSource
     notes: tuple[str, ...] = ()
 
 
-def _guest_named(server: Server) -> _Named:
+def _guest_named(server: Server) -> _VmName:
     """By its guest, where that says a name that a host can have, else by the VM's own name."""
     own, theirs = server.vm.name, server.guest_name
     if theirs is None:
-        return _Named(own, NameFrom.VM, ("its guest reports no name",))
+        return _VmName(own, NameSource.VM, ("its guest reports no name",))
     if theirs == own:
-        return _Named(own, NameFrom.VM)
+        return _VmName(own, NameSource.VM)
     if not _is_name(theirs):
         shown = units.shortened(repr(theirs), LONGEST_SHOWN)
-        return _Named(own, NameFrom.VM, (f"no host can be called {shown}, as its guest says",))
-    return _Named(theirs, NameFrom.GUEST, (f"its guest says that it is {theirs}",))
+        return _VmName(own, NameSource.VM, (f"no host can be called {shown}, as its guest says",))
+    return _VmName(theirs, NameSource.GUEST, (f"its guest says that it is {theirs}",))
 
 
 def _name_left(server: Server) -> tuple[str, ...]:
