@@ -13,7 +13,7 @@ def add(place: Place, lab: Lab) -> int:
         password_file=str(lab.password_file),
         ca_file=str(lab.ca_file),
     )
-    return add_vcenter(place.store, name="lab", given=given).id
+    return add_vcenter(place.store, name="lab", typed=given).id
 
 
 def arguments(lab: Lab) -> list[str]:

@@ -43,8 +43,8 @@ def write_report(path: Path, text: str) -> None:
     try:
         put(path, text, replace=True)
     except OSError as fault:
-        said = f"the report {path} can't be written: {fault.strerror}"
-        raise AccessError(said, hint="Name another file with --html.") from fault
+        message = f"the report {path} can't be written: {fault.strerror}"
+        raise AccessError(message, hint="Name another file with --html.") from fault
 
 
 def moment(text: str, now: datetime) -> datetime:
@@ -72,23 +72,23 @@ def select(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> list[R
 
     Raises InvalidInput for a name that is known nowhere and that no run has.
     """
-    found = store.history.select(wanted)
-    if not found:
+    runs = store.history.select(wanted)
+    if not runs:
         _check_names(store, wanted, playbooks)
-    return found
+    return runs
 
 
 def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
     """What Ansible said so far. Raises NotFound, and InvalidInput for a host it did not run on."""
     detail = find(store, run_id)
-    said, _ = store.history.output(run_id, host)
-    if host is not None and not said and detail.run.status is not RunStatus.RUNNING:
+    lines, _ = store.history.output(run_id, host)
+    if host is not None and not lines and detail.run.status is not RunStatus.RUNNING:
         known = [host.host for host in detail.hosts]
         if host not in known:
             there = f"its hosts: {', '.join(known)}" if known else "it has no results of hosts"
             mistake = Mistake("--host", host, f"{host} is not a host of run {run_id}; {there}")
             raise InvalidInput([mistake])
-    return said
+    return lines
 
 
 def follow(store: Store, run_id: int, host: str | None) -> Iterator[list[OutputLine]]:
@@ -96,8 +96,8 @@ def follow(store: Store, run_id: int, host: str | None) -> Iterator[list[OutputL
     seen: frozenset[Chunk] = frozenset()
     while True:
         goes_on = find(store, run_id).run.status is RunStatus.RUNNING
-        said, seen = store.history.output(run_id, host, seen=seen)
-        yield said
+        lines, seen = store.history.output(run_id, host, seen=seen)
+        yield lines
         if not goes_on:
             return
         time.sleep(PACE)

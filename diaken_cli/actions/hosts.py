@@ -51,8 +51,10 @@ def select_hosts(
     known, reader = places(store), validate.Reader()
     place = reader.choice("--environment", environment, by_name(known.environments))
     connection = reader.choice("--vcenter", vcenter, by_name(known.vcenters))
-    groups = [found for found in known.groups if place is None or found.environment_id == place.id]
-    named = [found for found in groups if found.name == group]
+    groups = [
+        record for record in known.groups if place is None or record.environment_id == place.id
+    ]
+    named = [record for record in groups if record.name == group]
     if group is not None and not named:
         reader.choice("--group", group, by_name(groups))
     reader.check()

@@ -97,14 +97,14 @@ def entries(hosts: Iterable[HostRecord]) -> list[hosts_file.Entry]:
 
 def find_environment(store: Store, name: str) -> EnvironmentRecord:
     """The environment that a command is about. Raises NotFound."""
-    found = store.inventory.environment(name)
-    if found is None:
+    environment = store.inventory.environment(name)
+    if environment is None:
         raise missing(
             "environment",
             name,
             [environment.name for environment in store.inventory.environments()],
         )
-    return found
+    return environment
 
 
 def find_host(store: Store, name: str, *, environment: str | None = None) -> HostRecord:
@@ -112,15 +112,15 @@ def find_host(store: Store, name: str, *, environment: str | None = None) -> Hos
 
     Raises NotFound, and InvalidInput where it is in another environment.
     """
-    found = store.inventory.host(name)
-    if found is None:
-        every = store.inventory.hosts(include_inactive=True)
-        raise missing("host", name, [each.name for each in every])
-    if environment is not None and found.environment != environment:
+    host = store.inventory.host(name)
+    if host is None:
+        hosts = store.inventory.hosts(include_inactive=True)
+        raise missing("host", name, [existing.name for existing in hosts])
+    if environment is not None and host.environment != environment:
         known_environment(store, environment)
-        message = f"host {name} is in {found.environment}"
+        message = f"host {name} is in {host.environment}"
         raise InvalidInput([Mistake("--environment", environment, message)])
-    return found
+    return host
 
 
 def find_group(store: Store, name: str, *, environment: str | None) -> GroupRecord:
@@ -130,29 +130,29 @@ def find_group(store: Store, name: str, *, environment: str | None) -> GroupReco
     """
     if environment is not None:
         known_environment(store, environment)
-    found = store.inventory.groups(name=name, environment=environment)
-    if not found:
+    groups = store.inventory.groups(name=name, environment=environment)
+    if not groups:
         known = store.inventory.groups(environment=environment)
         where = f" in {environment}" if environment else ""
-        raise missing("group", name, [each.name for each in known], where=where)
-    return only_one(found, "--environment")
+        raise missing("group", name, [group.name for group in known], where=where)
+    return only_one(groups, "--environment")
 
 
 def find_vcenter(store: Store, name: str) -> VCenterRecord:
     """The vCenter that a command is about. Raises NotFound."""
-    found = store.inventory.vcenter(name)
-    if found is None:
+    vcenter = store.inventory.vcenter(name)
+    if vcenter is None:
         raise missing("vCenter", name, [vcenter.name for vcenter in store.inventory.vcenters()])
-    return found
+    return vcenter
 
 
 def known_environment(store: Store, name: str) -> EnvironmentRecord:
     """The environment that an option names. Raises InvalidInput with the choices."""
     reader = Reader()
-    found = reader.choice("--environment", name, by_name(store.inventory.environments()))
-    if found is None:
+    environment = reader.choice("--environment", name, by_name(store.inventory.environments()))
+    if environment is None:
         raise InvalidInput(reader.mistakes)
-    return found
+    return environment
 
 
 def only_one(groups: Sequence[GroupRecord], option: str) -> GroupRecord:
@@ -180,10 +180,10 @@ def add_environment(
     """Add an environment; `variables` are `K=V`. Raises InvalidInput."""
     reader = Reader()
     checked = reader.required("NAME", name, units.check_label)
-    given = reader.variables(variables, (), {})
+    parsed = reader.variables(variables, (), {})
     if checked is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
-    return store.inventory.add_environment(checked, given)
+    return store.inventory.add_environment(checked, parsed)
 
 
 def set_environment(
@@ -213,10 +213,10 @@ def add_group(
     if checked and place and store.inventory.groups(name=checked, environment=place.name):
         message = f"group {checked} of environment {place.name} exists already"
         reader.refuse("NAME", checked, message, kind="in_use")
-    given = reader.variables(variables, (), {})
+    parsed = reader.variables(variables, (), {})
     if checked is None or place is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
-    return store.inventory.add_group(checked, place, given)
+    return store.inventory.add_group(checked, place, parsed)
 
 
 def set_group(
@@ -241,18 +241,18 @@ def set_setting(
     """
     reader = Reader()
     checked = reader.required("KEY", key, _setting_name)
-    value = reader.required("VALUE", text, lambda given: setting_value(key or "", given))
+    value = reader.required("VALUE", text, lambda typed: setting_value(key or "", typed))
     if checked is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     store.inventory.set_setting(checked, value)
-    if emit is not None and (meant := meant_setting(checked, DEFAULT_SETTINGS)):
-        said = f"{checked} is no setting of diaken: it is only passed to playbooks"
+    if emit is not None and (similar := similar_setting(checked, DEFAULT_SETTINGS)):
+        message = f"{checked} is no setting of diaken: it is only passed to playbooks"
         undo = f"diaken settings unset {checked}"
-        _warn(emit, f"{said}. Did you mean {meant}? Take it back with: {undo}")
+        _warn(emit, f"{message}. Did you mean {similar}? Take it back with: {undo}")
     return value
 
 
-def meant_setting(key: str, known: Iterable[str]) -> str | None:
+def similar_setting(key: str, known: Iterable[str]) -> str | None:
     """The setting that is most likely meant by a key that is none; None where it is like none.
 
     Case, dashes and a letter more or less make no difference, nor does a word that is left out.
@@ -275,8 +275,8 @@ def _setting_name(text: str) -> str:
     try:
         return stored_name(text)
     except ValueError as fault:
-        meant = meant_setting(text, DEFAULT_SETTINGS)
-        raise ValueError(f"{fault}; did you mean {meant}?" if meant else str(fault)) from None
+        similar = similar_setting(text, DEFAULT_SETTINGS)
+        raise ValueError(f"{fault}; did you mean {similar}?" if similar else str(fault)) from None
 
 
 def get_setting(store: Store, *, key: str) -> Any:

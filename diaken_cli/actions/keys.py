@@ -25,6 +25,6 @@ def locked_own(hosts: Sequence[HostRecord], config: Config, store: Store) -> lis
     if config.ssh.key is not None:
         return []
     ssh = ssh_settings(store, config.ssh)
-    asked = [target(host, config.ssh) for host in hosts if not host.key][:MOST]
-    chosen = dict.fromkeys(tuple(own_keys(each, ssh)) for each in asked)
+    ssh_targets = [target(host, config.ssh) for host in hosts if not host.key][:MOST]
+    chosen = dict.fromkeys(tuple(own_keys(ssh_target, ssh)) for ssh_target in ssh_targets)
     return list(dict.fromkeys(key for own in chosen for key in locked_ones(own)))

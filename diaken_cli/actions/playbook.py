@@ -119,11 +119,11 @@ def refuse_exposed(name: str, options: RunOptions, config: Config) -> None:
     _refuse_exposed(catalog.find(name, config.playbooks.paths), options, config)
 
 
-def _refuse_exposed(found: catalog.Playbook, options: RunOptions, config: Config) -> None:
-    refuse_open_playbook(found)
+def _refuse_exposed(playbook: catalog.Playbook, options: RunOptions, config: Config) -> None:
+    refuse_open_playbook(playbook)
     vault = options.vault_password_file or config.ansible.vault_password_file
-    opening = [vault, *(each.partition("@")[2] for each in options.vault_ids)]
-    refuse_exposed_vaults(Path(each) for each in opening if each)
+    opening = [vault, *(vault_id.partition("@")[2] for vault_id in options.vault_ids)]
+    refuse_exposed_vaults(Path(path) for path in opening if path)
     for var in options.extra_vars:
         if var.startswith("@"):
             path = os.path.expanduser(var[1:])  # noqa: PTH111 - of an account that is not there
@@ -170,11 +170,11 @@ def refusal(
     complaint = syntax_check(work, should_stop)
     if complaint is None:
         return None
-    told = vaults_not_used(work.repository, options, config)
+    warnings = vaults_not_used(work.repository, options, config)
     return AnsibleNotStarted(
         f"Ansible would not start {name}: {complaint}",
         headline=complaint,
-        hint="\n".join([*told, f"Check it with: diaken playbooks show {name}"]),
+        hint="\n".join([*warnings, f"Check it with: diaken playbooks show {name}"]),
     )
 
 
@@ -194,23 +194,23 @@ def _work(
     Raises AnsibleNotStarted; AccessError where others can change what is to be run.
     """
     try:
-        found = catalog.find(name, config.playbooks.paths)
-        given = extra_variables(options.extra_vars, Path.cwd())
+        playbook = catalog.find(name, config.playbooks.paths)
+        option_variables = extra_variables(options.extra_vars, Path.cwd())
     except (NotFound, ValueError) as fault:
         raise _not_started(name, fault) from fault
-    _refuse_exposed(found, options, config)
+    _refuse_exposed(playbook, options, config)
     section = config.ansible
     vault = options.vault_password_file or section.vault_password_file
     work = Work(
         name=name,
-        playbook=found.path,
+        playbook=playbook.path,
         targets=tuple(target(host, config.ssh) for host in hosts),
         mark=mark,
         lock=lock,
         ssh=ssh_settings(store, config.ssh),
         inventory=inventory(store, hosts, config.ssh) if hosts else Inventory(),
         settings=store.inventory.settings(),
-        extra_variables=(*given, *([variables] if variables else [])),
+        extra_variables=(*option_variables, *([variables] if variables else [])),
         options=options,
         forks=options.forks or section.forks or FORKS,
         pipelining=section.pipelining,
@@ -218,7 +218,7 @@ def _work(
         become=section.become if options.become is None else options.become,
         vault_password_file=Path(vault) if vault else None,
         hidden_environment=password_variables.names(store),
-        repository=found.repository(),
+        repository=playbook.repository(),
     )
     _check_files(work)
     return work
@@ -226,8 +226,8 @@ def _work(
 
 def _check_files(work: Work) -> None:
     """Raise AnsibleNotStarted where Ansible, or ssh(1), would wait at a pipe in a file's place."""
-    keys = {"SSH key": {work.ssh.key, *(each.key for each in work.targets)}}
-    vaults = {each.partition("@")[2] for each in work.options.vault_ids}
+    keys = {"SSH key": {work.ssh.key, *(host.key for host in work.targets)}}
+    vaults = {vault_id.partition("@")[2] for vault_id in work.options.vault_ids}
     kinds: Mapping[str, set[Any]] = {
         **keys,
         "vault password file": {work.vault_password_file, *vaults},
@@ -238,8 +238,8 @@ def _check_files(work: Work) -> None:
             try:
                 files.check_regular(os.path.expanduser(path))  # noqa: PTH111
             except files.Refused as fault:
-                told = f"the {kind} {path} can't be read: {fault.strerror}"
-                raise AnsibleNotStarted(f"Ansible did not start {work.name}: {told}") from None
+                reason = f"the {kind} {path} can't be read: {fault.strerror}"
+                raise AnsibleNotStarted(f"Ansible did not start {work.name}: {reason}") from None
     refuse_open_file(work.ssh.known_hosts, "the file of known hosts")
 
 
@@ -317,9 +317,11 @@ def inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inve
 
 
 def _become_password(command: Sequence[str], stop: Stop) -> str:
-    said = shlex.join(command)
+    command_line = shlex.join(command)
     try:
-        return credentials.resolve(SecretKind.COMMAND, said, os.environ, stop.requested).reveal()
+        return credentials.resolve(
+            SecretKind.COMMAND, command_line, os.environ, stop.requested
+        ).reveal()
     except Canceled:
         stop.check()  # it says by what
         raise

@@ -33,10 +33,11 @@ def refuse_open_playbook(playbook: Playbook) -> None:
     """Raise AccessError where anybody can change a playbook, or what Ansible finds beside it."""
     if playbook.shipped:
         return
-    for each in open_to_all(playbook.path, playbook.folder):
+    for exposure in open_to_all(playbook.path, playbook.folder):
         raise AccessError(
-            f"the playbook {playbook.name} is not run, for anybody could change it: {each.problem}",
-            hint=f"Close it: {each.fix}",
+            f"the playbook {playbook.name} is not run, for anybody could change it:"
+            f" {exposure.problem}",
+            hint=f"Close it: {exposure.fix}",
         )
 
 
@@ -46,19 +47,19 @@ def open_to_all(path: Path, folder: Path) -> Iterator[Exposure]:
     `folder` is the entry of `[playbooks] paths`. A sticky folder above both may be open, as /tmp.
     """
     beside = {path.parent.resolve(), folder.resolve()}
-    found = dict.fromkeys(
+    exposures = dict.fromkeys(
         (*trust.of_present(path), *trust.of_present(path.parent), *trust.of_present(folder))
     )
-    for each in (*found, *trust.above(path)):
-        inside = each.path.resolve() in beside or not each.is_folder
-        if each.who is Who.EVERYBODY and (inside or not each.sticky):
-            yield each
+    for exposure in (*exposures, *trust.above(path)):
+        inside = exposure.path.resolve() in beside or not exposure.is_folder
+        if exposure.who is Who.EVERYBODY and (inside or not exposure.sticky):
+            yield exposure
     cfg = configuration(folder)
     roots = beside if cfg is None else beside | {cfg.parent.resolve()}
     for place in (root / name for root in sorted(roots) for name in _BESIDE):
-        for each in (each for path in tree(place) for each in trust.of_present(path)):
-            if each.who is Who.EVERYBODY:
-                yield each
+        for exposure in (exposure for path in tree(place) for exposure in trust.of_present(path)):
+            if exposure.who is Who.EVERYBODY:
+                yield exposure
 
 
 def tree(root: Path) -> Iterator[Path]:
@@ -69,7 +70,7 @@ def tree(root: Path) -> Iterator[Path]:
     for folder in folders:  # it grows
         try:
             with os.scandir(folder) as entries:
-                inside = sorted(entries, key=lambda each: each.name)
+                inside = sorted(entries, key=lambda entry: entry.name)
         except OSError:
             continue
         for entry in inside:
@@ -85,27 +86,27 @@ def tree(root: Path) -> Iterator[Path]:
 
 def refuse_open_file(path: Path, what: str) -> None:
     """Raise AccessError where everybody can change a file that is trusted, or exchange it."""
-    if each := trust.open_to_all(path):
+    if exposure := trust.open_to_all(path):
         raise AccessError(
-            f"{what} {path} is not used, for anybody could change it: {each.problem}",
-            hint=f"Close it: {each.fix}",
+            f"{what} {path} is not used, for anybody could change it: {exposure.problem}",
+            hint=f"Close it: {exposure.fix}",
         )
 
 
 def refuse_exposed_vaults(files: Iterable[Path]) -> None:
     """Raise AccessError where others can change a file that opens vaults, a program maybe."""
     for path in files:
-        for each in exposures_of_vault(path):
+        for exposure in exposures_of_vault(path):
             elsewhere = "; or keep it in a folder that is this account's alone."
             raise AccessError(
                 f"the vault password file {path} is not used, for others can change it:"
-                f" {each.problem}",
-                hint=f"Close it: {each.fix}{elsewhere if each.is_folder else ''}",
+                f" {exposure.problem}",
+                hint=f"Close it: {exposure.fix}{elsewhere if exposure.is_folder else ''}",
             )
 
 
 def exposures_of_vault(path: Path) -> Iterator[Exposure]:
     """By what others can change it, or put another one in its place until Ansible opens it."""
-    for each in trust.around(path):
-        if not each.sticky:
-            yield each
+    for exposure in trust.around(path):
+        if not exposure.sticky:
+            yield exposure

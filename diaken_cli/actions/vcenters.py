@@ -52,7 +52,7 @@ class TypedVCenter:
 
 
 @dataclass(frozen=True)
-class Tested:
+class ConnectionTest:
     """What a connection showed: which vCenter it is, and what may be in the way.
 
     `datacenter` is the inventory path of the stored one, `datacenters` those of all;
@@ -73,11 +73,13 @@ class Tested:
 
 def session_of(store: Store, name: str) -> Session:
     """Log in to the vCenter of that name. Raises NotFound, SecretError, and as `connect` does."""
-    found = find_vcenter(store, name)
+    vcenter = find_vcenter(store, name)
     try:
-        return session(found)
+        return session(vcenter)
     except Unreachable as error:
-        error.hint = f"Is it up, and reachable from here? Try it: diaken vcenters test {found.name}"
+        error.hint = (
+            f"Is it up, and reachable from here? Try it: diaken vcenters test {vcenter.name}"
+        )
         raise
 
 
@@ -109,88 +111,88 @@ def session(vcenter: VCenterRecord) -> Session:
     )
 
 
-def add_vcenter(store: Store, *, name: str | None, given: TypedVCenter) -> VCenterRecord:
+def add_vcenter(store: Store, *, name: str | None, typed: TypedVCenter) -> VCenterRecord:
     """Add a vCenter without connecting to it.
 
     Raises InvalidInput with all that is wrong, SecretError for a password file that is not closed.
     """
-    checked, values = _new(store, name, given)
+    checked, values = _new(store, name, typed)
     return store.inventory.add_vcenter(checked, values)
 
 
 def test_and_add(
-    store: Store, *, name: str | None, given: TypedVCenter
-) -> tuple[VCenterRecord, Tested]:
+    store: Store, *, name: str | None, typed: TypedVCenter
+) -> tuple[VCenterRecord, ConnectionTest]:
     """Log in to a vCenter, and add it when that went well.
 
     Raises as `add_vcenter` and `test` do; then nothing is stored.
     """
-    checked, values = _new(store, name, given)
+    checked, values = _new(store, name, typed)
     candidate = VCenterRecord(id=0, name=checked, hosts=0, **vars(values))
-    tested = _test_before(candidate, given, NOT_STORED)
+    tested = _test_before(candidate, typed, NOT_STORED)
     return store.inventory.add_vcenter(checked, values), tested
 
 
-def set_vcenter(store: Store, vcenter: VCenterRecord, *, given: TypedVCenter) -> VCenterRecord:
+def set_vcenter(store: Store, vcenter: VCenterRecord, *, typed: TypedVCenter) -> VCenterRecord:
     """Change what is said of a vCenter without connecting to it. Raises as `add_vcenter` does."""
-    return store.inventory.set_vcenter(vcenter, _changed(vcenter, given))
+    return store.inventory.set_vcenter(vcenter, _changed(vcenter, typed))
 
 
 def test_and_set(
-    store: Store, vcenter: VCenterRecord, *, given: TypedVCenter
-) -> tuple[VCenterRecord, Tested]:
+    store: Store, vcenter: VCenterRecord, *, typed: TypedVCenter
+) -> tuple[VCenterRecord, ConnectionTest]:
     """Log in to a vCenter as it would be after a change, and store that when it went well.
 
     Raises as `set_vcenter` and `test` do; then nothing is changed: what was stored may work.
     """
-    values = _changed(vcenter, given)
-    tested = _test_before(replace(vcenter, **vars(values)), given, NOT_CHANGED)
+    values = _changed(vcenter, typed)
+    tested = _test_before(replace(vcenter, **vars(values)), typed, NOT_CHANGED)
     return store.inventory.set_vcenter(vcenter, values), tested
 
 
-def _changed(vcenter: VCenterRecord, given: TypedVCenter) -> VCenterValues:
+def _changed(vcenter: VCenterRecord, typed: TypedVCenter) -> VCenterValues:
     """What a vCenter is to be stored as after a change."""
-    if given == TypedVCenter():
+    if typed == TypedVCenter():
         raise validate.nothing_to_change("vcenters set")
     reader = validate.Reader()
-    values = parse_vcenter(given, vcenter, reader)
+    values = parse_vcenter(typed, vcenter, reader)
     if values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
-    if given.password_file is not None:
+    if typed.password_file is not None:
         credentials.check_file(values.secret_ref)
     return values
 
 
-def _test_before(candidate: VCenterRecord, given: TypedVCenter, otherwise: str) -> Tested:
+def _test_before(candidate: VCenterRecord, typed: TypedVCenter, otherwise: str) -> ConnectionTest:
     """Log in before anything is stored; a refusal also says that, and how to do without."""
     try:
         return test(candidate)
     except (VSphereError, SecretError) as refused:
-        if refused.code == NO_DATACENTER and given.datacenter:
-            mistake = Mistake("--datacenter", given.datacenter, refused.message)
+        if refused.code == NO_DATACENTER and typed.datacenter:
+            mistake = Mistake("--datacenter", typed.datacenter, refused.message)
             raise InvalidInput([mistake]) from refused
         refused.hint = _sentences(refused.hint, otherwise)
         raise
 
 
-def mistakes_of_new(store: Store, name: str | None, given: TypedVCenter) -> list[Mistake]:
+def mistakes_of_new(store: Store, name: str | None, typed: TypedVCenter) -> list[Mistake]:
     """What is wrong or missing in what is said of a new vCenter; nothing is connected to."""
-    return validate.mistakes_of(lambda reader: _parse_new(store, name, given, reader))
+    return validate.mistakes_of(lambda reader: _parse_new(store, name, typed, reader))
 
 
 def _parse_new(
-    store: Store, name: str | None, given: TypedVCenter, reader: validate.Reader
+    store: Store, name: str | None, typed: TypedVCenter, reader: validate.Reader
 ) -> tuple[str | None, VCenterValues | None]:
     checked = reader.required("NAME", name, units.check_label)
     if checked and store.inventory.vcenter(checked):
         reader.refuse("NAME", checked, f"vCenter {checked} exists already", kind="in_use")
-    return checked, parse_vcenter(given, None, reader)
+    return checked, parse_vcenter(typed, None, reader)
 
 
-def _new(store: Store, name: str | None, given: TypedVCenter) -> tuple[str, VCenterValues]:
+def _new(store: Store, name: str | None, typed: TypedVCenter) -> tuple[str, VCenterValues]:
     """What a new vCenter is to be stored as; nothing can be wrong with it but vCenter itself."""
     reader = validate.Reader()
-    checked, values = _parse_new(store, name, given, reader)
+    checked, values = _parse_new(store, name, typed, reader)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     if values.secret_kind is SecretKind.FILE:
@@ -200,35 +202,35 @@ def _new(store: Store, name: str | None, given: TypedVCenter) -> tuple[str, VCen
 
 def _sentences(*parts: str | None) -> str:
     """Hints after one another, each beginning with a capital and ending with a full stop."""
-    said = [part.rstrip(".") for part in parts if part]
-    return " ".join(f"{part[0].upper()}{part[1:]}." for part in said)
+    sentences = [part.rstrip(".") for part in parts if part]
+    return " ".join(f"{part[0].upper()}{part[1:]}." for part in sentences)
 
 
 def parse_vcenter(
-    given: TypedVCenter, current: VCenterRecord | None, reader: validate.Reader
+    typed: TypedVCenter, current: VCenterRecord | None, reader: validate.Reader
 ) -> VCenterValues | None:
     """What a vCenter is to be stored with; what is wrong goes into `reader`."""
     server = _value(
-        "--server", given.server, validate.server, current.server if current else None, reader
+        "--server", typed.server, validate.server, current.server if current else None, reader
     )
     username = _value(
         "--username",
-        given.username,
+        typed.username,
         check_line,
         current.username if current else None,
         reader,
     )
-    secret = _secret(given, current, reader)
+    secret = _secret(typed, current, reader)
     ca_file = reader.optional(
-        "--ca-file", given.ca_file, validate.certificate_file, current.ca_file if current else None
+        "--ca-file", typed.ca_file, validate.certificate_file, current.ca_file if current else None
     )
-    insecure = given.insecure
+    insecure = typed.insecure
     if insecure is None:
-        insecure = current is not None and current.insecure and not given.ca_file
-    if insecure and given.insecure and given.ca_file:
+        insecure = current is not None and current.insecure and not typed.ca_file
+    if insecure and typed.insecure and typed.ca_file:
         reader.refuse("--insecure", None, "contradicts --ca-file")
     datacenter = reader.optional(
-        "--datacenter", given.datacenter, check_line, current.datacenter if current else None
+        "--datacenter", typed.datacenter, check_line, current.datacenter if current else None
     )
     if server is None or username is None or secret is None:
         return None
@@ -243,7 +245,7 @@ def parse_vcenter(
     )
 
 
-def test(vcenter: VCenterRecord) -> Tested:
+def test(vcenter: VCenterRecord) -> ConnectionTest:
     """Connect, and see what is there.
 
     Raises as `session` does, and VSphereError where the stored datacenter is not there.
@@ -258,10 +260,12 @@ def test(vcenter: VCenterRecord) -> Tested:
         ]
         paths = tuple(datacenter.path for datacenter in datacenters)
         if vcenter.datacenter is not None and not named:
-            said = f"no datacenter {vcenter.datacenter!r}; there are: {', '.join(paths) or 'none'}"
-            raise lost_datacenter(vcenter, said)
+            reason = (
+                f"no datacenter {vcenter.datacenter!r}; there are: {', '.join(paths) or 'none'}"
+            )
+            raise lost_datacenter(vcenter, reason)
         ref = named[0].ref if named else None
-        return Tested(
+        return ConnectionTest(
             name=vcenter.name,
             server=vcenter.server,
             product=opened.about.name,
@@ -304,10 +308,10 @@ def parse_kind(text: str) -> Kind:
     raise ValueError(f"{text!r} is not one of: {', '.join(KINDS)}")
 
 
-def lost_datacenter(vcenter: VCenterRecord, said: str) -> VSphereError:
+def lost_datacenter(vcenter: VCenterRecord, reason: str) -> VSphereError:
     """What is wrong where the stored datacenter of a vCenter is not there."""
     return VSphereError(
-        f"vCenter {vcenter.name} has {said}",
+        f"vCenter {vcenter.name} has {reason}",
         code=NO_DATACENTER,
         hint=f"Name another one: diaken vcenters set {vcenter.name} --datacenter D",
     )
@@ -315,35 +319,35 @@ def lost_datacenter(vcenter: VCenterRecord, said: str) -> VSphereError:
 
 def _value(
     option: str,
-    given: str | None,
+    typed: str | None,
     parse: Callable[[str], str],
     current: str | None,
     reader: validate.Reader,
 ) -> str | None:
     """A value that must be there: said now, or before."""
-    if given is None and current is not None:
+    if typed is None and current is not None:
         return current
-    return reader.required(option, given, parse)
+    return reader.required(option, typed, parse)
 
 
 def _secret(
-    given: TypedVCenter, current: VCenterRecord | None, reader: validate.Reader
+    typed: TypedVCenter, current: VCenterRecord | None, reader: validate.Reader
 ) -> tuple[SecretKind, str] | None:
     """Where the password comes from: exactly one place."""
     ways = (
-        (SecretKind.COMMAND, "--password-command", given.password_command, validate.command_line),
-        (SecretKind.FILE, "--password-file", given.password_file, existing_file),
-        (SecretKind.ENV, "--password-env", given.password_env, validate.environment_variable),
+        (SecretKind.COMMAND, "--password-command", typed.password_command, validate.command_line),
+        (SecretKind.FILE, "--password-file", typed.password_file, existing_file),
+        (SecretKind.ENV, "--password-env", typed.password_env, validate.environment_variable),
     )
-    said = [way for way in ways if way[2] is not None]
+    chosen = [way for way in ways if way[2] is not None]
     options = ", ".join(way[1] for way in ways)
-    if not said and current is not None:
+    if not chosen and current is not None:
         return current.secret_kind, current.secret_ref
-    if len(said) != 1:
-        what = "is required" if not said else "contradicts the others"
-        named: Sequence[str] = [each[1] for each in said] or [ways[0][1]]
+    if len(chosen) != 1:
+        what = "is required" if not chosen else "contradicts the others"
+        named: Sequence[str] = [way[1] for way in chosen] or [ways[0][1]]
         reader.refuse(named[0], None, f"{what}: exactly one of {options}")
         return None
-    kind, option, text, parse = said[0]
+    kind, option, text, parse = chosen[0]
     ref = reader.required(option, text, parse)
     return None if ref is None else (kind, ref)

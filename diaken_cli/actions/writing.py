@@ -77,8 +77,8 @@ def pour(descriptor: int, content: bytes) -> None:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
             if not poll.poll(patience):
-                told = f"nobody has read of it for {bounds.READER_SECONDS} s"
-                raise OSError(errno.ETIMEDOUT, told) from None
+                message = f"nobody has read of it for {bounds.READER_SECONDS} s"
+                raise OSError(errno.ETIMEDOUT, message) from None
 
 
 def _is_standard_output(descriptor: int) -> bool:

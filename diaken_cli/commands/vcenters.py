@@ -12,7 +12,7 @@ from diaken_cli.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from diaken_cli.actions.vcenters import Tested, TypedVCenter
+    from diaken_cli.actions.vcenters import ConnectionTest, TypedVCenter
     from diaken_cli.store.records import VCenterRecord
 
 app = group("Named connections to vCenter.")
@@ -122,11 +122,11 @@ def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest 
     with asking(call) as ask:
         name, options = _asked(call, ask, name, options)
         if no_test:
-            added = add_vcenter(call.store, name=name, given=options.given())
+            added = add_vcenter(call.store, name=name, typed=options.given())
             said = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
             call.output.changed(vcenter_as_json(added), said)
             return
-        added, tested = test_and_add(call.store, name=name, given=options.given())
+        added, tested = test_and_add(call.store, name=name, typed=options.given())
         about = f"{tested.product} at {tested.server}, as {tested.username}"
         call.output.changed(vcenter_as_json(added), f"added vCenter {added.name}: {about}")
         _warn_of(call, tested)
@@ -166,9 +166,9 @@ def set_it(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTe
     with asking(call) as ask:
         found, given = _find(call, ask, name), options.given()
         if no_test:
-            changed, tested = set_vcenter(call.store, found, given=given), None
+            changed, tested = set_vcenter(call.store, found, typed=given), None
         else:
-            changed, tested = test_and_set(call.store, found, given=given)
+            changed, tested = test_and_set(call.store, found, typed=given)
         call.output.changed(vcenter_as_json(changed), f"changed vCenter {changed.name}")
         if tested is not None:
             _warn_of(call, tested)
@@ -247,7 +247,7 @@ def browse(
         call.output.rows(rows, columns, nothing=f"no {what}", spare=ROW_SPARE)
 
 
-def _warn_of(call: Call, tested: "Tested") -> None:
+def _warn_of(call: Call, tested: "ConnectionTest") -> None:
     """Say what may be in the way, once the login has worked."""
     from diaken_cli.actions.vcenters import CLOCK_TOLERANCE
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from diaken_cli.render.phrases import counted
 
 if TYPE_CHECKING:
-    from diaken_cli.actions.vcenters import Tested
+    from diaken_cli.actions.vcenters import ConnectionTest
     from diaken_cli.services.vsphere.browse import Row
     from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
 
@@ -146,7 +146,7 @@ def vcenter_as_text(vcenter: "VCenterRecord") -> dict[str, Any]:
     }
 
 
-def tested_as_json(tested: "Tested") -> dict[str, Any]:
+def tested_as_json(tested: "ConnectionTest") -> dict[str, Any]:
     """What a connection showed."""
     return {
         "name": tested.name,

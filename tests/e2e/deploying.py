@@ -88,7 +88,7 @@ class Deploying(Cli):
         store = self.store
         add_environment(store, name="DEMO")
         add_group(store, name="web", environment="DEMO", variables=())
-        add_vcenter(store, name="lab", given=self.given())
+        add_vcenter(store, name="lab", typed=self.given())
         playbooks = folder / "playbooks"
         playbooks.mkdir()
         for name, text in (("good", GOOD_PLAYBOOK), ("bad", BAD_PLAYBOOK), ("slow", SLOW_PLAYBOOK)):

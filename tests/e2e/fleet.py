@@ -53,7 +53,7 @@ class Fleet(Cli):
             password_file=str(self.lab.password_file),
             ca_file=str(self.lab.ca_file),
         )
-        add_vcenter(self.store, name="lab", given=given)
+        add_vcenter(self.store, name="lab", typed=given)
 
     def group(self, name: str, *hosts: str, first: int = 101) -> None:
         """A group with new hosts, reached as root: the first has the address 10.77.0.`first`."""

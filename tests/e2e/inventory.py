@@ -27,7 +27,7 @@ def places(cli: Cli) -> Cli:
     for name, environment in (("web", "PROD"), ("db", "PROD"), ("web", "TEST")):
         add_group(store, name=name, environment=environment, variables=())
     connection = TypedVCenter(server="127.0.0.1:1", username="u", password_env="VC_PASSWORD")
-    add_vcenter(store, name="main", given=connection)
+    add_vcenter(store, name="main", typed=connection)
     return cli
 
 

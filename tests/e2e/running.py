@@ -59,7 +59,7 @@ class Running(Cli):
             password_file=str(lab.password_file),
             ca_file=str(lab.ca_file),
         )
-        add_vcenter(store, name="lab", given=given)
+        add_vcenter(store, name="lab", typed=given)
 
     def playbook(self, name: str, text: str) -> Path:
         """Write a playbook."""

@@ -63,7 +63,7 @@ class Completing(Cli):
                 emit=lambda event: None,
             )
         given = TypedVCenter(server="vc.example.com", username="u", password_env="NONE")
-        add_vcenter(store, name="main", given=given)
+        add_vcenter(store, name="main", typed=given)
         with closing(sqlite3.connect(self.database, isolation_level=None)) as database:
             for name, status in (("Patch web", "pending"), ("Old one", "completed")):
                 database.execute(TASK, (name, status))

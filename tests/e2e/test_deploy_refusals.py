@@ -67,7 +67,7 @@ def vcenter(**other: str | None) -> Callable[[Deploying], None]:
         wrong.write_text("wrong\n")
         wrong.chmod(0o600)
         values = {key: str(wrong) if value == WRONG_FILE else value for key, value in other.items()}
-        add_vcenter(deploying.store, name="other", given=deploying.given(**values))
+        add_vcenter(deploying.store, name="other", typed=deploying.given(**values))
 
     return given
 

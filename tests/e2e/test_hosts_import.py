@@ -72,7 +72,7 @@ def cli(lab: Lab, tmp_path: Path) -> Cli:
         password_file=str(lab.password_file),
         ca_file=str(lab.ca_file),
     )
-    add_vcenter(cli.store, name="lab", given=given)
+    add_vcenter(cli.store, name="lab", typed=given)
     add_environment(cli.store, name="TEST")
     return cli
 

@@ -68,7 +68,7 @@ def cli(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cli:
         password_file=str(lab.password_file),
         ca_file=str(lab.ca_file),
     )
-    add_vcenter(store, name="lab", given=given)
+    add_vcenter(store, name="lab", typed=given)
     add_environment(store, name="TEST")
     add_group(store, name="web", environment="TEST", variables=[])
     for number in range(1, 5):

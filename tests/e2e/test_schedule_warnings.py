@@ -56,7 +56,7 @@ def test_what_will_not_work_under_cron_is_warned_of(cli: Cli, tmp_path: Path) ->
     make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", str(key)]
     subprocess.run(make, check=True, timeout=60)
     given = TypedVCenter(server="127.0.0.1:1", username="x", password_env="VC_PASSWORD")
-    add_vcenter(cli.store, name="main", given=given)
+    add_vcenter(cli.store, name="main", typed=given)
     tied = ("--vcenter", "main", "--key", str(key))
     assert cli.run("hosts", "set", "web02", *tied).status == 0
     done = cli.run(*ADD, "warned", "--host", "web02", *SAY, "--at", "+1h", "--snapshot")

@@ -64,7 +64,7 @@ def test_a_vcenter_that_is_down_for_three_days_makes_four_messages(
         password_file=str(lab.password_file),
         ca_file=str(lab.ca_file),
     )
-    add_vcenter(cli.store, name="main", given=given)
+    add_vcenter(cli.store, name="main", typed=given)
     assert cli.run("hosts", "set", "web01", "--vcenter", "main").status == 0
     with lab.inside():
         status, lines = at(0, "snapshots", "prune", "--dry-run")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from diaken_cli.actions.inventory import meant_setting, set_setting
+from diaken_cli.actions.inventory import set_setting, similar_setting
 from diaken_cli.actions.variables import LISTS, setting_value
 from diaken_cli.errors import InvalidInput
 from diaken_cli.services.ansible.catalog import list_playbooks
@@ -57,7 +57,7 @@ def test_a_setting_that_looks_like_one_of_diakens_is_warned_of(cli: Cli) -> None
     ],
 )
 def test_what_is_like_a_setting_of_diaken(key: str, *, like_it: bool) -> None:
-    meant = meant_setting(key, ["snapshot_retention_hours"])
+    meant = similar_setting(key, ["snapshot_retention_hours"])
     assert meant == ("snapshot_retention_hours" if like_it else None)
 
 

@@ -42,8 +42,8 @@ def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
 def not_on_all(outcome: Outcome) -> str:
     """What is said of a step that did not succeed on all hosts."""
     bad = sum(result.status is not HostStatus.SUCCESS for result in outcome.results)
-    said = f"{bad} of {len(outcome.results)} hosts did not succeed"
-    return "; ".join([said, *_elsewhere(outcome)])
+    message = f"{bad} of {len(outcome.results)} hosts did not succeed"
+    return "; ".join([message, *_elsewhere(outcome)])
 
 
 def nothing_ran(playbook: str, options: RunOptions) -> str:
@@ -61,8 +61,8 @@ def _where(results: Sequence[HostResult], count: Counter[HostStatus]) -> str:
     if failed == len(results):
         return "every host"
     others = {"aborted": count[HostStatus.ABORTED], "not reached": count[HostStatus.SKIPPED]}
-    said = ", ".join(f"{number} {what}" for what, number in others.items() if number)
-    return f"{failed} of {len(results)} hosts ({said})"
+    details = ", ".join(f"{number} {what}" for what, number in others.items() if number)
+    return f"{failed} of {len(results)} hosts ({details})"
 
 
 def _cause(playbook: str, outcome: Outcome) -> str:
@@ -75,8 +75,8 @@ def _cause(playbook: str, outcome: Outcome) -> str:
 
 
 def _elsewhere(outcome: Outcome) -> list[str]:
-    said = [_failed(each, outcome.plays) for each in outcome.elsewhere]
-    return said and [listed(said, MOST_CAUSES, "; ")]
+    reasons = [_failed(failure, outcome.plays) for failure in outcome.elsewhere]
+    return reasons and [listed(reasons, MOST_CAUSES, "; ")]
 
 
 def _failed(failure: Elsewhere, plays: Sequence[str]) -> str:

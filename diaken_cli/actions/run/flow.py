@@ -338,11 +338,11 @@ def _says_snapshot(request: RunRequest) -> str:
     without = [host.name for host in hosts if host.vcenter is None]
     having = [host.name for host in hosts if host.vcenter is not None]
     has = "it has" if len(without) == 1 else "they have"
-    said = (
+    parts = (
         f"take the snapshot {name} of {listed(having, MOST_NAMES)}" if having else None,
         f"no snapshot of {listed(without, MOST_NAMES)}: {has} no vCenter" if without else None,
     )
-    return "; ".join(each for each in said if each)
+    return "; ".join(part for part in parts if part)
 
 
 def _says_playbook(request: RunRequest) -> str:

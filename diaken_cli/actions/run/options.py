@@ -44,7 +44,7 @@ class TypedOptions:
 
 
 def parse_options(
-    given: TypedOptions, reader: Reader, folder: Path, *, takes_back: bool = False
+    typed: TypedOptions, reader: Reader, folder: Path, *, takes_back: bool = False
 ) -> RunOptions:
     """The options; what is wrong goes into `reader`. Paths are relative to `folder`.
 
@@ -52,27 +52,27 @@ def parse_options(
     variable must not widen what it asked for.
     """
     if takes_back:
-        given = _without_empty(given)
-    if given.require_snapshot and given.snapshot is False:
+        typed = _without_empty(typed)
+    if typed.require_snapshot and typed.snapshot is False:
         reader.refuse("--require-snapshot", None, "contradicts --no-snapshot")
     return RunOptions(
-        snapshot=bool(given.snapshot or given.require_snapshot),
-        require_snapshot=given.require_snapshot,
-        check=bool(given.check),
-        diff=bool(given.diff),
-        tags=_tags("--tags", given.tags or (), reader),
-        skip_tags=_tags("--skip-tags", given.skip_tags or (), reader),
-        limit=given.limit,
-        exclude=tuple(given.exclude or ()),
-        extra_vars=_extra_variables(given.extra_vars or (), reader, folder),
-        forks=reader.optional("--forks", given.forks, _forks, None, may_be_empty=False),
+        snapshot=bool(typed.snapshot or typed.require_snapshot),
+        require_snapshot=typed.require_snapshot,
+        check=bool(typed.check),
+        diff=bool(typed.diff),
+        tags=_tags("--tags", typed.tags or (), reader),
+        skip_tags=_tags("--skip-tags", typed.skip_tags or (), reader),
+        limit=typed.limit,
+        exclude=tuple(typed.exclude or ()),
+        extra_vars=_extra_variables(typed.extra_vars or (), reader, folder),
+        forks=reader.optional("--forks", typed.forks, _forks, None, may_be_empty=False),
         timeout=reader.optional(
-            "--timeout", given.timeout, units.parse_duration, None, may_be_empty=False
+            "--timeout", typed.timeout, units.parse_duration, None, may_be_empty=False
         ),
-        become=given.become,
+        become=typed.become,
         become_password_command=reader.optional(
             "--become-password-command",
-            given.become_password_command,
+            typed.become_password_command,
             _command,
             None,
             may_be_empty=False,
@@ -80,49 +80,49 @@ def parse_options(
         or (),
         vault_password_file=reader.optional(
             "--vault-password-file",
-            given.vault_password_file,
+            typed.vault_password_file,
             existing_file,
             None,
             may_be_empty=False,
         ),
-        vault_ids=read_vault_ids(given.vault_ids or (), reader),
+        vault_ids=read_vault_ids(typed.vault_ids or (), reader),
     )
 
 
-def _without_empty(given: TypedOptions) -> TypedOptions:
+def _without_empty(typed: TypedOptions) -> TypedOptions:
     """The same, without what is typed as empty: `--tags ''`."""
     empty: dict[str, None] = {
-        name: None for name, value in vars(given).items() if value in ("", [""], ("",))
+        name: None for name, value in vars(typed).items() if value in ("", [""], ("",))
     }
-    return replace(given, **empty)
+    return replace(typed, **empty)
 
 
-def _tags(option: str, given: Sequence[str], reader: Reader) -> tuple[str, ...]:
-    tags = [tag.strip() for each in given for tag in each.split(",")]
+def _tags(option: str, texts: Sequence[str], reader: Reader) -> tuple[str, ...]:
+    tags = [tag.strip() for text in texts for tag in text.split(",")]
     if not all(tags):
-        reader.refuse(option, ",".join(given), "must be names of tags, separated by commas")
+        reader.refuse(option, ",".join(texts), "must be names of tags, separated by commas")
     return tuple(tags)
 
 
-def _extra_variables(given: Sequence[str], reader: Reader, folder: Path) -> tuple[str, ...]:
+def _extra_variables(texts: Sequence[str], reader: Reader, folder: Path) -> tuple[str, ...]:
     """As given, but a file by its absolute path: it is read again when the run begins."""
     kept = []
-    for each in given:
+    for text in texts:
         try:
-            found = extra_variables([each], folder)[0]
+            parsed = extra_variables([text], folder)[0]
         except ValueError as fault:
-            reader.refuse("--extra-var", each.partition("=")[0], str(fault))
+            reader.refuse("--extra-var", text.partition("=")[0], str(fault))
         else:
-            kept.append(f"@{found.absolute()}" if isinstance(found, Path) else each)
+            kept.append(f"@{parsed.absolute()}" if isinstance(parsed, Path) else text)
     return tuple(kept)
 
 
-def read_vault_ids(given: Sequence[str], reader: Reader) -> tuple[str, ...]:
+def read_vault_ids(texts: Sequence[str], reader: Reader) -> tuple[str, ...]:
     """Each `LABEL@FILE` with the absolute path of its file; what is wrong goes into `reader`."""
-    read = [
-        reader.optional("--vault-id", each, vault_id, None, may_be_empty=False) for each in given
+    values = [
+        reader.optional("--vault-id", text, vault_id, None, may_be_empty=False) for text in texts
     ]
-    return tuple(each for each in read if each is not None)
+    return tuple(value for value in values if value is not None)
 
 
 def _forks(text: str) -> int:
@@ -171,42 +171,42 @@ def retry_of(store: Store, run_id: int, target: RunTarget, playbook: str) -> Ret
         target.name,
         target.environment,
     ) or run.playbook != playbook:
-        said = f"run {run_id} was {run.playbook} on {run.target_type} {run.target}"
+        earlier = f"run {run_id} was {run.playbook} on {run.target_type} {run.target}"
         where = "" if run.target_type is TargetType.ENVIRONMENT else f" of {run.environment}"
-        raise _mistake(run_id, f"{said}{where}: name the same")
+        raise _mistake(run_id, f"{earlier}{where}: name the same")
     if not detail.hosts:
         raise Conflict(f"run {run_id} has no results of hosts", code="no_results")
     return Retry(from_stored(RunOptions, run.request), _without_success(detail))
 
 
-def repeated(before: RunOptions, now: RunOptions, given: TypedOptions) -> RunOptions:
-    """The options of before, but for those that are typed now: `now` is what `given` says."""
-    typed = {name: getattr(now, name) for name, value in vars(given).items() if value is not None}
-    if given.snapshot is False:
-        typed["require_snapshot"] = None
-    if given.require_snapshot:
-        typed["snapshot"] = True
-    return replace(before, **typed)
+def repeated(before: RunOptions, now: RunOptions, typed: TypedOptions) -> RunOptions:
+    """The options of before, but for those that are typed now: `now` is what `typed` says."""
+    changes = {name: getattr(now, name) for name, value in vars(typed).items() if value is not None}
+    if typed.snapshot is False:
+        changes["require_snapshot"] = None
+    if typed.require_snapshot:
+        changes["snapshot"] = True
+    return replace(before, **changes)
 
 
 def retried_options(
-    run_id: int, before: RunOptions, now: RunOptions, given: TypedOptions
+    run_id: int, before: RunOptions, now: RunOptions, typed: TypedOptions
 ) -> tuple[RunOptions, tuple[str, ...]]:
     """The options of a retry, and notes on what of the earlier run one may not have in mind.
 
     Where it is the retry that is made a check, the snapshots of the earlier run are not asked for.
     """
-    options = repeated(before, now, given)
-    if options.check and given.check is None:
+    options = repeated(before, now, typed)
+    if options.check and typed.check is None:
         return options, (f"Check mode, as in run {run_id}; --no-check changes the hosts.",)
-    typed_snapshot = given.snapshot or given.require_snapshot
-    if given.check and not before.check and options.snapshot and not typed_snapshot:
+    typed_snapshot = typed.snapshot or typed.require_snapshot
+    if typed.check and not before.check and options.snapshot and not typed_snapshot:
         note = f"No snapshots, unlike run {run_id}: --check changes nothing."
         return replace(options, snapshot=False, require_snapshot=None), (note,)
     return options, ()
 
 
-def retry_narrowing(options: RunOptions, given: TypedOptions) -> RunOptions:
+def retry_narrowing(options: RunOptions, typed: TypedOptions) -> RunOptions:
     """What narrows a retry beside its hosts: only what is typed now.
 
     The earlier run's own `--limit` and `--exclude` are in its hosts already, and may name hosts
@@ -214,8 +214,8 @@ def retry_narrowing(options: RunOptions, given: TypedOptions) -> RunOptions:
     """
     return replace(
         options,
-        limit=None if given.limit is None else options.limit,
-        exclude=() if given.exclude is None else options.exclude,
+        limit=None if typed.limit is None else options.limit,
+        exclude=() if typed.exclude is None else options.exclude,
     )
 
 

@@ -59,7 +59,7 @@ class RequestedRun:
     warnings: tuple[str, ...] = ()
 
 
-def parse_run(asked: TypedRun, store: Store, config: Config) -> RequestedRun:
+def parse_run(typed: TypedRun, store: Store, config: Config) -> RequestedRun:
     """The run that is meant. Raises InvalidInput with all mistakes, NotFound, Conflict.
 
     A mistake goes before a conflict, and a single name that does not exist is NotFound.
@@ -67,22 +67,22 @@ def parse_run(asked: TypedRun, store: Store, config: Config) -> RequestedRun:
     reader = Reader()
     target, conflict = None, None
     try:
-        target = _target(asked, store, reader)
+        target = _target(typed, store, reader)
     except Conflict as inactive:
         conflict = inactive
     paths = config.playbooks.paths
-    playbook = reader.found("PLAYBOOK", asked.playbook, lambda name: catalog.find(name, paths))
-    takes_back = asked.retry_failed is not None  # of the options of that run
-    options = parse_options(asked.options, reader, Path.cwd(), takes_back=takes_back)
-    wait = reader.optional("--wait", asked.wait, units.parse_duration, 0, may_be_empty=False)
-    retried = reader.optional(OPTION, asked.retry_failed, _number, None, may_be_empty=False)
+    playbook = reader.found("PLAYBOOK", typed.playbook, lambda name: catalog.find(name, paths))
+    takes_back = typed.retry_failed is not None  # of the options of that run
+    options = parse_options(typed.options, reader, Path.cwd(), takes_back=takes_back)
+    wait = reader.optional("--wait", typed.wait, units.parse_duration, 0, may_be_empty=False)
+    retried = reader.optional(OPTION, typed.retry_failed, _number, None, may_be_empty=False)
     only, narrowing = None, options
     notes: tuple[str, ...] = ()
     try:
         if retried is not None and target is not None and playbook is not None:
             retry = retry_of(store, retried, target, playbook.name)
-            options, notes = retried_options(retried, retry.options, options, asked.options)
-            only, narrowing = retry.hosts, retry_narrowing(options, asked.options)
+            options, notes = retried_options(retried, retry.options, options, typed.options)
+            only, narrowing = retry.hosts, retry_narrowing(options, typed.options)
             notes += gone_hosts(retry, target)
         if target is not None:
             target = narrowed(store, target, narrowing, only)
@@ -110,21 +110,21 @@ def parse_run(asked: TypedRun, store: Store, config: Config) -> RequestedRun:
     )
 
 
-def _target(asked: TypedRun, store: Store, reader: Reader) -> RunTarget | None:
+def _target(typed: TypedRun, store: Store, reader: Reader) -> RunTarget | None:
     """What to run on; what is wrong goes into `reader`. Raises Conflict for an inactive host."""
-    argument, environment = asked.type.upper(), asked.environment
-    is_host = asked.type is TargetType.HOST
-    if asked.type is TargetType.ENVIRONMENT:
-        return reader.found(argument, asked.target, lambda name: environment_target(store, name))
+    argument, environment = typed.type.upper(), typed.environment
+    is_host = typed.type is TargetType.HOST
+    if typed.type is TargetType.ENVIRONMENT:
+        return reader.found(argument, typed.target, lambda name: environment_target(store, name))
     if environment is None or store.inventory.environment(environment) is not None:
         find = host_target if is_host else group_target
-        return reader.found(argument, asked.target, lambda name: find(store, name, environment))
+        return reader.found(argument, typed.target, lambda name: find(store, name, environment))
     reader.choice("--environment", environment, by_name(store.inventory.environments()))
     # Which one was meant is not known: only whether there is one of that name can be said.
     if is_host:
-        reader.found(argument, asked.target, lambda name: find_host(store, name))
-    elif asked.target is None or not store.inventory.groups(name=asked.target):
-        reader.found(argument, asked.target, lambda name: find_group(store, name, environment=None))
+        reader.found(argument, typed.target, lambda name: find_host(store, name))
+    elif typed.target is None or not store.inventory.groups(name=typed.target):
+        reader.found(argument, typed.target, lambda name: find_group(store, name, environment=None))
     return None
 
 

@@ -21,16 +21,16 @@ def summary(detail: RunDetail) -> str:
     `8 of 9 ok; unreachable: ghost (Connection refused); 2 of 9 without snapshot (…)`.
     """
     good = sum(host.status is HostStatus.SUCCESS for host in detail.hosts)
-    said = []
+    parts = []
     if good < len(detail.hosts):
-        said.append(f"{good} of {len(detail.hosts)} ok")
+        parts.append(f"{good} of {len(detail.hosts)} ok")
     for status in HostStatus:
         hosts = [host for host in detail.hosts if host.status is status]
         if hosts and status is not HostStatus.SUCCESS:
-            said.append(f"{status}: {by_reason({host.host: _why(host) for host in hosts})}")
+            parts.append(f"{status}: {by_reason({host.host: _why(host) for host in hosts})}")
     if missing := missing_snapshots(detail):
-        said.append(missing)
-    return "; ".join(said)
+        parts.append(missing)
+    return "; ".join(parts)
 
 
 def news(detail: RunDetail) -> str | None:
@@ -38,14 +38,14 @@ def news(detail: RunDetail) -> str | None:
     run = detail.run
     see = f"see: diaken history show {run.id}"
     if run.error is None:
-        said, following = summary(detail), see
+        message, following = summary(detail), see
     else:
         missing = missing_snapshots(detail, reasons=run.error["code"] != NO_SNAPSHOT)
-        said = "; ".join(each for each in (str(run.error["message"]), missing) if each)
+        message = "; ".join(part for part in (str(run.error["message"]), missing) if part)
         hint = str(run.error["hint"] or "").rstrip(".")
         hint = hint[:1].lower() + hint[1:]
         following = hint if hint.startswith("see:") else "; ".join(filter(None, (hint, see)))
-    return f"{said}; {following}" if said else None
+    return f"{message}; {following}" if message else None
 
 
 def missing_snapshots(detail: RunDetail, *, reasons: bool = True) -> str | None:
@@ -56,7 +56,7 @@ def missing_snapshots(detail: RunDetail, *, reasons: bool = True) -> str | None:
     if not detail.run.without_snapshot:
         return None
     failed = [snapshot for snapshot in detail.snapshots if reasons and snapshot.status in NOT_TAKEN]
-    errors = {each.host: each.error for each in failed}
+    errors = {snapshot.host: snapshot.error for snapshot in failed}
     return without_snapshot(detail.run.without_snapshot, detail.run.hosts, errors)
 
 
@@ -66,8 +66,8 @@ def without_snapshot(count: int, hosts: int, errors: Mapping[str, str | None]) -
     `hosts` is 0 where it is not known yet. A reason that names its vCenter needs no host's name.
     """
     of = f" of {hosts}" if hosts else ""
-    said = f"{count}{of} without snapshot"
-    return f"{said} ({by_reason(errors, alone='vCenter ')})" if any(errors.values()) else said
+    message = f"{count}{of} without snapshot"
+    return f"{message} ({by_reason(errors, alone='vCenter ')})" if any(errors.values()) else message
 
 
 def by_reason(reasons: Mapping[str, str | None], alone: str | None = None) -> str:
@@ -75,8 +75,8 @@ def by_reason(reasons: Mapping[str, str | None], alone: str | None = None) -> st
     hosts: dict[str | None, list[str]] = {}
     for host, reason in reasons.items():
         hosts.setdefault(_short(reason) if reason else None, []).append(host)
-    said = [_one(names, reason, alone) for reason, names in hosts.items()]
-    return listed(said, MOST_REASONS, "; ")
+    parts = [_with_reason(names, reason, alone) for reason, names in hosts.items()]
+    return listed(parts, MOST_REASONS, "; ")
 
 
 def full_reasons(results: Sequence[HostResult]) -> str:
@@ -90,21 +90,21 @@ def full_reasons(results: Sequence[HostResult]) -> str:
             hosts.setdefault(_why(result), []).append(result.host)
     if len(results) == 1:
         return next(iter(hosts)) or ""
-    said = [f"{listed(names, MOST_HOSTS)}: {reason}" for reason, names in hosts.items()]
-    return listed(said, MOST_REASONS, "; ")
+    parts = [f"{listed(names, MOST_HOSTS)}: {reason}" for reason, names in hosts.items()]
+    return listed(parts, MOST_REASONS, "; ")
 
 
 def _why(host: HostResult) -> str | None:
-    return ": ".join(each for each in (host.failed_task, host.message) if each) or None
+    return ": ".join(part for part in (host.failed_task, host.message) if part) or None
 
 
-def _one(names: Sequence[str], reason: str | None, alone: str | None) -> str:
-    found = listed(names, MOST_HOSTS)
+def _with_reason(names: Sequence[str], reason: str | None, alone: str | None) -> str:
+    shown = listed(names, MOST_HOSTS)
     if reason is None:
-        return found
+        return shown
     if alone is None:
-        return f"{found} ({reason})"
-    return reason if reason.startswith(alone) else f"{found}: {reason}"
+        return f"{shown} ({reason})"
+    return reason if reason.startswith(alone) else f"{shown}: {reason}"
 
 
 def _short(reason: str) -> str:

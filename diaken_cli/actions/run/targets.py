@@ -61,23 +61,23 @@ def active_hosts(
         return ()
     match target_type:
         case TargetType.GROUP:
-            found = store.inventory.hosts(group_id=target_id)
+            hosts = store.inventory.hosts(group_id=target_id)
         case TargetType.ENVIRONMENT:
-            found = store.inventory.hosts(environment_id=target_id)
+            hosts = store.inventory.hosts(environment_id=target_id)
         case _:
-            found = store.inventory.hosts(host_id=target_id)
-    return tuple(found)
+            hosts = store.inventory.hosts(host_id=target_id)
+    return tuple(hosts)
 
 
 def hosts_target(store: Store, names: Sequence[str], environment: str | None) -> RunTarget:
     """Several hosts, each once. Raises as `host_target` does."""
-    found = {name: host_target(store, name, environment).hosts[0] for name in names}
-    hosts = tuple(found.values())
+    by_name = {name: host_target(store, name, environment).hosts[0] for name in names}
+    hosts = tuple(by_name.values())
     environments = {host.environment for host in hosts}
     return RunTarget(
         TargetType.HOST,
         hosts[0].id if len(hosts) == 1 else None,
-        ", ".join(found),
+        ", ".join(by_name),
         environments.pop() if len(environments) == 1 else None,
         hosts,
     )
@@ -135,14 +135,14 @@ def narrowed(
         else:
             hosts = tuple(host for host in hosts if host.name in wanted)
             if not hosts:
-                said = f"matches no active host of {target.name}"
-                mistakes.append(Mistake("--limit", options.limit, said))
+                message = f"matches no active host of {target.name}"
+                mistakes.append(Mistake("--limit", options.limit, message))
             elif none := _none_to_retry(target, hosts, only):
                 mistakes.append(Mistake("--limit", options.limit, f"matches {none}"))
     left = tuple(host for host in hosts if host.name not in options.exclude)
     if hosts and not left:
-        said = f"leaves no host of {target.name}"
-        mistakes.append(Mistake("--exclude", ", ".join(options.exclude), said))
+        message = f"leaves no host of {target.name}"
+        mistakes.append(Mistake("--exclude", ", ".join(options.exclude), message))
     elif not mistakes and (none := _none_to_retry(target, left, only)):
         mistakes.append(Mistake("--exclude", ", ".join(options.exclude), f"leaves {none}"))
     if mistakes:

@@ -69,7 +69,7 @@ def add_task(
     config: Config,
     *,
     name: str | None,
-    given: TypedTask,
+    typed: TypedTask,
     options: TypedOptions,
     now: datetime,
     environ: Mapping[str, str],
@@ -77,7 +77,7 @@ def add_task(
     """Add a task. Raises InvalidInput with all that is wrong, NotFound, AnsibleNotStarted."""
     reader = validate.Reader()
     checked = free_name(store, name, reader)
-    values = _values(store, config, given, options, None, reader, now, environ)
+    values = _values(store, config, typed, options, None, reader, now, environ)
     if checked is None or values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     return store.schedules.add(checked, values)
@@ -97,7 +97,7 @@ def set_task(
     config: Config,
     task: TaskRecord,
     *,
-    given: TypedTask,
+    typed: TypedTask,
     options: TypedOptions,
     now: datetime,
     environ: Mapping[str, str],
@@ -106,10 +106,10 @@ def set_task(
 
     Raises as `add_task` does, Conflict, and UsageError where nothing is said.
     """
-    if (given, options) == (TypedTask(), TypedOptions()):
+    if (typed, options) == (TypedTask(), TypedOptions()):
         raise validate.nothing_to_change("schedule set")
     reader = validate.Reader()
-    values = _values(store, config, given, options, task, reader, now, environ)
+    values = _values(store, config, typed, options, task, reader, now, environ)
     if values is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     return store.schedules.set(task, values)
@@ -118,19 +118,19 @@ def set_task(
 def _values(
     store: Store,
     config: Config,
-    given: TypedTask,
+    typed: TypedTask,
     options: TypedOptions,
     current: TaskRecord | None,
     reader: validate.Reader,
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskValues | None:
-    said = parse_options(options, reader, Path.cwd(), takes_back=current is not None)
-    chosen = said if current is None else repeated(current.options, said, options)
+    parsed = parse_options(options, reader, Path.cwd(), takes_back=current is not None)
+    chosen = parsed if current is None else repeated(current.options, parsed, options)
     target, none_active = None, None
     hosts: tuple[HostRecord, ...] = ()
     try:
-        target = _target(store, given, current, reader)
+        target = _target(store, typed, current, reader)
     except NotFound as missing:  # a group without an active host: a mistake goes before it
         none_active = missing
     if target is not None:
@@ -138,18 +138,18 @@ def _values(
             hosts = narrowed(store, target, chosen).hosts
         except InvalidInput as fault:
             reader.mistakes += fault.mistakes
-    playbook = _playbook(config, given, current, reader)
-    moment, rule = _when(config, given, current, reader, now, environ)
+    playbook = _playbook(config, typed, current, reader)
+    moment, rule = _when(config, typed, current, reader, now, environ)
     grace = reader.optional(
         "--misfire-grace",
-        given.misfire_grace,
+        typed.misfire_grace,
         units.parse_duration,
         current.grace if current else config.scheduler.misfire_grace,
         may_be_empty=current is not None,
     )
     due_at = None
     if moment is not None and all(mistake.option != "--every" for mistake in reader.mistakes):
-        due_at = _due(given, current, moment, rule, reader, now)
+        due_at = _due(typed, current, moment, rule, reader, now)
     if reader.mistakes:
         return None
     if none_active is not None:
@@ -179,9 +179,9 @@ def check_name(text: str) -> str:
 
 
 def _target(
-    store: Store, given: TypedTask, current: TaskRecord | None, reader: validate.Reader
+    store: Store, typed: TypedTask, current: TaskRecord | None, reader: validate.Reader
 ) -> RunTarget | None:
-    host, group, environment = given.host, given.group, given.environment
+    host, group, environment = typed.host, typed.group, typed.environment
     if host is None and group is None and current is not None:
         is_host = current.target_type is TargetType.HOST
         host, group = (current.target, None) if is_host else (None, current.target)
@@ -190,9 +190,9 @@ def _target(
         reader.refuse("--host", host, "--host and --group can't both be given")
         return None
     if host is None and group is None:
-        said = "either --host or --group is required"
+        message = "either --host or --group is required"
         whole = "; a whole environment can't be scheduled: add a task for each of its groups"
-        reader.refuse("--host", None, said + whole)
+        reader.refuse("--host", None, message + whole)
         return None
     if host is not None:
         return reader.named("--host", host, lambda: host_target(store, host, environment))
@@ -202,11 +202,11 @@ def _target(
 
 def _playbook(
     config: Config,
-    given: TypedTask,
+    typed: TypedTask,
     current: TaskRecord | None,
     reader: validate.Reader,
 ) -> catalog.Playbook | None:
-    name = given.playbook or (current.playbook if current else None)
+    name = typed.playbook or (current.playbook if current else None)
     if name is None:
         reader.refuse("--playbook", None, "is required; see `diaken playbooks list`")
         return None
@@ -215,7 +215,7 @@ def _playbook(
 
 def _when(
     config: Config,
-    given: TypedTask,
+    typed: TypedTask,
     current: TaskRecord | None,
     reader: validate.Reader,
     now: datetime,
@@ -225,50 +225,50 @@ def _when(
 
     With `--at` too it begins with its first moment from there on.
     """
-    if current is not None and current.rule is not None and _says_when(current, given):
-        return _refuse_moment(current, current.rule, given, reader)
-    cron = given.every is not None and is_cron(given.every)
+    if current is not None and current.rule is not None and _says_when(current, typed):
+        return _refuse_moment(current, current.rule, typed, reader)
+    cron = typed.every is not None and is_cron(typed.every)
     before = current.rule if current else None
-    zone = _zone(config, given, current, reader, environ, needs_at=not cron)
+    zone = _zone(config, typed, current, reader, environ, needs_at=not cron)
     moment = current.moment if current else None
-    if current is not None and current.due_at is not None and given.every == "":
+    if current is not None and current.due_at is not None and typed.every == "":
         moment = moment_of(current.due_at, current.moment.zone)  # only its next one
-    if current is not None and current.zone_is_lost and given.timezone and zone is not None:
+    if current is not None and current.zone_is_lost and typed.timezone and zone is not None:
         wall = current.moment.wall  # the same on the clocks of that zone
         moment = Moment(wall, zone, 0, first_instant(wall, load_zone(zone)))
-    if given.at is not None:
-        moment = reader.required("--at", given.at, _moment_parser(zone, now))
+    if typed.at is not None:
+        moment = reader.required("--at", typed.at, _moment_parser(zone, now))
     elif current is None and not cron:
-        reader.refuse("--at", None, _moment_wanted(given.every, now))
-    if zone is None or (moment is None and not cron) or (given.at is not None and moment is None):
-        return None, reader.optional("--every", given.every, normalize_rule, before)
+        reader.refuse("--at", None, _moment_wanted(typed.every, now))
+    if zone is None or (moment is None and not cron) or (typed.at is not None and moment is None):
+        return None, reader.optional("--every", typed.every, normalize_rule, before)
     if cron:
-        since = now if given.at is None or moment is None else moment.instant
+        since = now if typed.at is None or moment is None else moment.instant
         moment = reader.optional(
-            "--every", given.every, lambda text: first_moment_of_cron(text, zone, since), None
+            "--every", typed.every, lambda text: first_moment_of_cron(text, zone, since), None
         )
     if moment is None:
         return None, None
     start = moment
     return start, reader.optional(
-        "--every", given.every, lambda text: parse_rule(text, start), before
+        "--every", typed.every, lambda text: parse_rule(text, start), before
     )
 
 
-def _says_when(current: TaskRecord, given: TypedTask) -> bool:
+def _says_when(current: TaskRecord, typed: TypedTask) -> bool:
     """Whether a moment is given for a rule that names its own days or times, and stays."""
-    renamed = current.zone_is_lost and given.at is None  # its rule goes by that zone's clock
-    moved = not renamed and (given.at is not None or given.timezone is not None)
-    return moved and given.every is None and has_own_moments(current.rule or "")
+    renamed = current.zone_is_lost and typed.at is None  # its rule goes by that zone's clock
+    moved = not renamed and (typed.at is not None or typed.timezone is not None)
+    return moved and typed.every is None and has_own_moments(current.rule or "")
 
 
 def _refuse_moment(
-    current: TaskRecord, rule: str, given: TypedTask, reader: validate.Reader
+    current: TaskRecord, rule: str, typed: TypedTask, reader: validate.Reader
 ) -> tuple[Moment, str]:
-    option = "--at" if given.at is not None else "--timezone"
+    option = "--at" if typed.at is not None else "--timezone"
     reader.refuse(
         option,
-        given.at or given.timezone,
+        typed.at or typed.timezone,
         f"the rule names its own days or times ({describe(rule, current.moment)}): give --every,"
         " too; --at then says from when on",
     )
@@ -277,7 +277,7 @@ def _refuse_moment(
 
 def _zone(
     config: Config,
-    given: TypedTask,
+    typed: TypedTask,
     current: TaskRecord | None,
     reader: validate.Reader,
     environ: Mapping[str, str],
@@ -285,21 +285,21 @@ def _zone(
     needs_at: bool,
 ) -> str | None:
     """The zone in which the moments are meant; None where what is said of it is a mistake."""
-    moves = given.timezone is not None and given.at is None and needs_at
+    moves = typed.timezone is not None and typed.at is None and needs_at
     if moves and current is not None and not current.zone_is_lost:
-        reader.refuse("--timezone", given.timezone, "needs --at: say the moment, too")
+        reader.refuse("--timezone", typed.timezone, "needs --at: say the moment, too")
         return current.moment.zone
-    typed = given.timezone if current is None else given.timezone or None
-    taken_back = typed is None and given.timezone is not None
+    name = typed.timezone if current is None else typed.timezone or None
+    taken_back = name is None and typed.timezone is not None
     try:
-        if typed is not None:
-            load_zone(typed)
-            return typed
+        if name is not None:
+            load_zone(name)
+            return name
         stays = current is not None and not taken_back
         zone = current.moment.zone if current and stays else config.scheduler.timezone
         return zone or machine_zone(environ)
     except ValueError as fault:
-        reader.refuse("--timezone", given.timezone, str(fault))
+        reader.refuse("--timezone", typed.timezone, str(fault))
         return None
 
 
@@ -322,7 +322,7 @@ def _moment_parser(zone: str | None, now: datetime) -> Callable[[str], Moment]:
 
 
 def _due(
-    given: TypedTask,
+    typed: TypedTask,
     current: TaskRecord | None,
     moment: Moment,
     rule: str | None,
@@ -330,7 +330,7 @@ def _due(
     now: datetime,
 ) -> datetime | None:
     """The next moment; a task that is set to something else keeps the one that it has."""
-    untouched = given.at is None and given.timezone is None and given.every is None
+    untouched = typed.at is None and typed.timezone is None and typed.every is None
     if current is not None and current.due_at is not None and untouched:
         return current.due_at
     if rule is None and moment.instant <= now:

@@ -89,8 +89,8 @@ def start(context: Context, task: TaskRecord, others: Collection[Child]) -> Chil
     status = 1
     try:
         # Only the tick itself may hold the reading ends: so a child hears when it has died.
-        for each in (reading, *(other.answer for other in others)):
-            os.close(each)
+        for descriptor in (reading, *(child.answer for child in others)):
+            os.close(descriptor)
         os.setpgrp()  # a Ctrl-C reaches the tick, which stops each of its children once
         _tell(writing, *_execute(context, task))
         status = 0
@@ -141,17 +141,17 @@ def _execute(context: Context, task: TaskRecord) -> tuple[str, MomentResult | No
         return f"broken {unexpected(fault).message}", None
     if settled is None:
         return "taken", None
-    happened = MomentResult(task.name, settled.run, settled.outcome, settled.news)
-    return f"done {settled.run} {settled.outcome} {settled.news or ''}", happened
+    result = MomentResult(task.name, settled.run, settled.outcome, settled.news)
+    return f"done {settled.run} {settled.outcome} {settled.news or ''}", result
 
 
-def _tell(writing: int, said: str, happened: MomentResult | None) -> None:
+def _tell(writing: int, text: str, result: MomentResult | None) -> None:
     """Tell the tick; where it has died, cron's mail is told what went wrong by the child itself."""
     try:
-        os.write(writing, said.encode())
+        os.write(writing, text.encode())
     except BrokenPipeError:
-        if happened is not None and happened.is_news:
-            os.write(2, f"warning: {happened.line}\n".encode())
+        if result is not None and result.is_news:
+            os.write(2, f"warning: {result.line}\n".encode())
 
 
 def _silent(_event: Event) -> None:

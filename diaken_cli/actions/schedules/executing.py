@@ -25,7 +25,7 @@ class TakenByAnother(Exception):
 
 
 @dataclass(frozen=True)
-class Settled:
+class SettledRun:
     """How a moment ended: its run, what that is for the task, and what somebody has to know."""
 
     run: int
@@ -33,7 +33,7 @@ class Settled:
     news: str | None
 
 
-def execute(task: TaskRecord, context: Context, show: Emit) -> Settled | None:
+def execute(task: TaskRecord, context: Context, show: Emit) -> SettledRun | None:
     """Claim the moment and carry it out: the task, and the hosts of its target, as they are now.
 
     None where another process has settled it, and told of it. Raises TakenByAnother; Conflict
@@ -82,7 +82,7 @@ def claim(store: Store, task: TaskRecord, max_running: int) -> tuple[TaskRecord,
     return current, _request(current, chosen(store, current, active))
 
 
-def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
+def settle(store: Store, task: TaskRecord, run_id: int) -> SettledRun | None:
     """Write how the run of a task ended, as the run itself says; None where that was done.
 
     Who carries it out does so, or where that process died the next tick.
@@ -103,7 +103,7 @@ def settle(store: Store, task: TaskRecord, run_id: int) -> Settled | None:
     outcome = store.schedules.settle(task.id, run_id, status, then.due_at, error, then.passed)
     if outcome is None:
         return None
-    return Settled(run_id, outcome, None if detail is None else news(detail))
+    return SettledRun(run_id, outcome, None if detail is None else news(detail))
 
 
 def chosen(store: Store, task: TaskRecord, hosts: Sequence[HostRecord]) -> tuple[HostRecord, ...]:

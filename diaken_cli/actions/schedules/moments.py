@@ -14,42 +14,42 @@ JUST_BEFORE = timedelta(seconds=1)  # instants of a rule are whole seconds
 
 
 @dataclass(frozen=True)
-class Following:
+class NextMoment:
     """The next moment of a task, None at its end, and the moments that were passed over."""
 
     due_at: datetime | None = None
     passed: Miss | None = None
 
 
-def following(task: TaskRecord, now: datetime) -> Following:
+def following(task: TaskRecord, now: datetime) -> NextMoment:
     """The moment after the present one; none for a task without a rule, or whose zone is lost.
 
     Of several that have passed by now only the latest is left, and that only within its grace:
     neither an outage nor a long run ends in a burst of old work.
     """
     if task.rule is None or task.due_at is None or task.zone_is_lost:
-        return Following()
+        return NextMoment()
     rule = (task.rule, task.moment)
     first = next_instant(*rule, task.due_at)
     if first is None or first > now:
-        return Following(first)
+        return NextMoment(first)
     since = max(task.due_at, now - timedelta(seconds=task.grace))
     due_at = latest_instant(*rule, since, now) or next_instant(*rule, now)
     if due_at == first:
-        return Following(first)
+        return NextMoment(first)
     last = latest_instant(*rule, task.due_at, (due_at or now) - JUST_BEFORE) or first
-    return Following(due_at, Miss(first, now, _passed_over(first, last)))
+    return NextMoment(due_at, Miss(first, now, _passed_over(first, last)))
 
 
 def next_moments(task: TaskRecord, count: int, now: datetime) -> list[datetime]:
     """The moments that are still to begin, the next one first."""
     if task.due_at is None:  # it has ended, or will with the run that goes on
         return []
-    found = [] if task.status is ScheduleStatus.RUNNING else [task.due_at]
-    if task.rule is not None and count > len(found) and not task.zone_is_lost:
+    moments = [] if task.status is ScheduleStatus.RUNNING else [task.due_at]
+    if task.rule is not None and count > len(moments) and not task.zone_is_lost:
         after = max(task.due_at, now)
-        found += upcoming(task.rule, task.moment, after, count - len(found))
-    return found
+        moments += upcoming(task.rule, task.moment, after, count - len(moments))
+    return moments
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def fair_agenda(tasks: Iterable[TaskRecord], count: int, now: datetime) -> Agend
     coming = _coming(tasks, count + 1, now)
     by_turn = sorted(
         ((turn, at, task) for task, moments in coming for turn, at in enumerate(moments)),
-        key=lambda each: (each[0], each[1], each[2].id),
+        key=lambda entry: (entry[0], entry[1], entry[2].id),
     )
     shown = _in_order((at, task) for _, at, task in by_turn[:count])
     end = shown[-1][0] if shown else now
@@ -94,7 +94,7 @@ def _coming(
 
 
 def _in_order(moments: Iterable[tuple[datetime, TaskRecord]]) -> list[tuple[datetime, TaskRecord]]:
-    return sorted(moments, key=lambda each: (each[0], each[1].id))
+    return sorted(moments, key=lambda entry: (entry[0], entry[1].id))
 
 
 def _passed_over(first: datetime, last: datetime) -> str:

@@ -36,19 +36,19 @@ def last_tick(store: Store) -> datetime | None:
         return None
 
 
-def is_late(ticked: datetime | None, now: datetime) -> bool:
+def is_late(ticked_at: datetime | None, now: datetime) -> bool:
     """Whether cron should have called a tick since."""
-    return ticked is None or now - ticked > LATE
+    return ticked_at is None or now - ticked_at > LATE
 
 
 def status(store: Store, now: datetime) -> SchedulerStatus:
     """How the scheduler stands now."""
-    ticked = last_tick(store)
+    ticked_at = last_tick(store)
     tasks = store.schedules.tasks(include_ended=False)
     pending = [task for task in tasks if task.status is ScheduleStatus.PENDING and task.due_at]
     return SchedulerStatus(
-        last_tick=ticked,
-        late=is_late(ticked, now),
+        last_tick=ticked_at,
+        late=is_late(ticked_at, now),
         due=sum(task.due_at is not None and task.due_at <= now for task in pending),
         running=store.schedules.running_count(),
         next=min(pending, key=lambda task: (task.due_at or now, task.id), default=None),

@@ -76,7 +76,7 @@ def tick(
         work.settle_dead(stop)  # of its own children, too
     if work.broken is not None:
         raise ConfigurationError(work.broken)
-    return work.ticked
+    return work.result
 
 
 class _Tick:
@@ -85,7 +85,7 @@ class _Tick:
     def __init__(
         self, context: Context, tell: Callable[[MomentResult], None], warn: Callable[[str], None]
     ) -> None:
-        self.ticked = TickResult()
+        self.result = TickResult()
         self._tell = tell
         self._warn = warn
         self.children: dict[int, Child] = {}
@@ -136,8 +136,8 @@ class _Tick:
         for child in wait(self.children.values(), should_stop):
             del self.children[child.pid]
             match hear(child):
-                case MomentResult() as happened:
-                    self._note(happened)
+                case MomentResult() as result:
+                    self._note(result)
                 case Blocked(reason):
                     self._store.schedules.note_obstacle(child.task, reason)
                 case StorageFailed(reason):
@@ -162,9 +162,9 @@ class _Tick:
             return None
         return replace(task, due_at=then.due_at, error=reason)
 
-    def _note(self, happened: MomentResult) -> None:
-        self.ticked.moments.append(happened)
-        self._tell(happened)
+    def _note(self, result: MomentResult) -> None:
+        self.result.moments.append(result)
+        self._tell(result)
 
 
 class _Obstacles:
@@ -204,4 +204,4 @@ class _Obstacles:
         if task.target_type is TargetType.HOST:
             return [(task.target_id, task.target)]
         hosts = self._store.inventory.hosts(group_id=task.target_id)
-        return [(each.id, each.name) for each in chosen(self._store, task, hosts)]
+        return [(host.id, host.name) for host in chosen(self._store, task, hosts)]

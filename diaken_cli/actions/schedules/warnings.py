@@ -37,26 +37,26 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
 
     Where cron does not tick, nothing will.
     """
-    those = _hosts_of(store, task)
-    hosts = chosen(store, task, those)
+    target_hosts = _hosts_of(store, task)
+    hosts = chosen(store, task, target_hosts)
     names = {host.vcenter for host in hosts if host.vcenter} if task.options.snapshot else set()
-    said = [
+    sentences = [
         f"vCenter {vcenter.name} takes its password from ${vcenter.secret_ref}, which cron does"
         " not set: use --password-command or --password-file"
         for vcenter in store.inventory.vcenters()
         if vcenter.name in names and vcenter.secret_kind is SecretKind.ENV
     ]
     locked = [key for key in keys.named(hosts, config) if needs_passphrase(key)]
-    said += [
+    sentences += [
         f"the SSH key {key} has a passphrase, and nobody is there to type it"
         for key in sorted({*locked, *keys.locked_own(hosts, config, store)})
     ]
     if task.options.check and task.options.snapshot:
-        said.append(SNAPSHOTS_IN_CHECK_MODE)
-    said += _no_snapshot(hosts, task, config)
-    if those:
-        said += matches_nothing(store, those, those[0].environment, task.options)
-    return lost_zones([task]) + _not_ticking(store, now) + said + _unexpected(task, now)
+        sentences.append(SNAPSHOTS_IN_CHECK_MODE)
+    sentences += _no_snapshot(hosts, task, config)
+    if target_hosts:
+        sentences += matches_nothing(store, target_hosts, target_hosts[0].environment, task.options)
+    return lost_zones([task]) + _not_ticking(store, now) + sentences + _unexpected(task, now)
 
 
 def moved(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
@@ -66,29 +66,29 @@ def moved(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
     if is_same_series(after.rule, before.moment, after.moment):
         return []
     old, new = (describe(after.rule, task.moment) for task in (before, after))
-    said = f"was: {old}; now: {new}" if old != new else f"still {new}"
-    return [f"all its moments were moved; {said}{_next(after, now)}"]
+    change = f"was: {old}; now: {new}" if old != new else f"still {new}"
+    return [f"all its moments were moved; {change}{_next(after, now)}"]
 
 
-def warnings_as_typed(task: TaskRecord, given: TypedTask, now: datetime) -> list[str]:
+def warnings_as_typed(task: TaskRecord, typed: TypedTask, now: datetime) -> list[str]:
     """What of `--every` and `--at`, as they were typed, most likely means something else."""
     if task.rule is None:
         return []
     at_moment = None
-    if given.at is not None:
+    if typed.at is not None:
         try:
-            at_moment = parse_moment(given.at, task.moment.zone, now)
+            at_moment = parse_moment(typed.at, task.moment.zone, now)
         except ValueError:  # it has just passed
             at_moment = task.moment
-    found = advise_as_typed(given.every, given.at, task.rule, at_moment)
-    return [_with_next_moments(advice, task, now) for advice in found]
+    advices = advise_as_typed(typed.every, typed.at, task.rule, at_moment)
+    return [_with_next_moments(advice, task, now) for advice in advices]
 
 
 def _not_ticking(store: Store, now: datetime) -> list[str]:
-    ticked = last_tick(store)
-    if not is_late(ticked, now):
+    ticked_at = last_tick(store)
+    if not is_late(ticked_at, now):
         return []
-    since = "was never run here" if ticked is None else f"did not run since {_local(ticked)}"
+    since = "was never run here" if ticked_at is None else f"did not run since {_local(ticked_at)}"
     return [f"nothing will start it: `scheduler tick` {since}; see: diaken scheduler install"]
 
 

@@ -150,7 +150,7 @@ def vcenter(patient: Patient, lab: Lab, name: str = "main", **other: Any) -> Non
         "ca_file": str(lab.ca_file),
     }
     given = {key: value for key, value in {**usual, **other}.items() if value is not None}
-    add_vcenter(patient.store, name=name, given=TypedVCenter(**given))
+    add_vcenter(patient.store, name=name, typed=TypedVCenter(**given))
 
 
 # ── all is well ──────────────────────────────────────────────────────────────────────────────

@@ -55,7 +55,7 @@ class Snapshotting(Cli):
             password_file=str(self.folder / "password"),
             ca_file=str(simulator.certificate),
         )
-        add_vcenter(self.store, name=name, given=given)
+        add_vcenter(self.store, name=name, typed=given)
 
     def add_host(
         self, vcenter: str, name: str, ip: str, uuid: str | None = None, *, active: bool = True
