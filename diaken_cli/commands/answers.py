@@ -10,36 +10,36 @@ SHOWN = 20
 YES_NO = ("yes", "no")
 
 
-def find_choice(answer: str, names: Sequence[str], also: Collection[str] = ()) -> str:
+def find_choice(answer: str, names: Sequence[str], unlisted: Collection[str] = ()) -> str:
     """The name that an answer chooses: case ignored, and a beginning that only one name has.
 
-    `also` are names that are not listed; a beginning is looked for in `names` first. Raises
+    `unlisted` names are accepted, too; a beginning is looked for in `names` first. Raises
     ValueError with the names that it may be one of.
     """
-    every = dict.fromkeys([*names, *also])
+    all_names = dict.fromkeys([*names, *unlisted])
     folded = answer.casefold()
-    if answer in every:
+    if answer in all_names:
         return answer
-    found = [name for name in every if name.casefold() == folded]
-    for candidates in (names, also):
-        found = found or beginning_with(answer, candidates)
-    if not found or not answer:
-        raise ValueError(f"{answer!r} is not one of: {listed(names or sorted(also), SHOWN)}")
-    if len(found) > 1:
-        raise ValueError(f"{answer!r} is ambiguous: {listed(found, SHOWN)}")
-    return found[0]
+    matches = [name for name in all_names if name.casefold() == folded]
+    for candidates in (names, unlisted):
+        matches = matches or beginning_with(answer, candidates)
+    if not matches or not answer:
+        raise ValueError(f"{answer!r} is not one of: {listed(names or sorted(unlisted), SHOWN)}")
+    if len(matches) > 1:
+        raise ValueError(f"{answer!r} is ambiguous: {listed(matches, SHOWN)}")
+    return matches[0]
 
 
 def find_aliased(answer: str, names: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> str:
     """The name that an answer chooses, as `find_choice`, or what is an alias of just one.
 
-    Raises ValueError also for an alias of several, with what they can be told apart by.
+    Raises ValueError also for an alias of several names, and lists them.
     """
-    found = find_choice(answer, names, aliases)
-    meant = (found,) if found in names else aliases[found]
-    if len(meant) > 1:
-        raise ValueError(f"{found!r} is ambiguous: {listed(meant, SHOWN)}")
-    return meant[0]
+    choice = find_choice(answer, names, aliases)
+    targets = (choice,) if choice in names else aliases[choice]
+    if len(targets) > 1:
+        raise ValueError(f"{choice!r} is ambiguous: {listed(targets, SHOWN)}")
+    return targets[0]
 
 
 def is_yes(answer: str) -> bool:

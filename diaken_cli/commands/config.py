@@ -84,30 +84,30 @@ def init(
         new = NewConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
         write(target, new, force=force)
         call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
-        if database and (named := goes_before(database, os.environ)):
-            call.output.warn(f"{named[0]} is set, and goes before the file: {named[1]}")
+        if database and (overriding := goes_before(database, os.environ)):
+            call.output.warn(f"{overriding[0]} is set, and goes before the file: {overriding[1]}")
 
 
-def _ask_database(ask: Questions, given: str | None) -> str | None:
-    """The database by a question; what the environment names is offered for the file, too."""
+def _ask_database(ask: Questions, database: str | None) -> str | None:
+    """Ask for the database; the environment's one is offered for the file, too."""
     from diaken_cli.actions.configuring import (
         database_of_environment,
         new_database,
         usual_database,
     )
 
-    _, named = database_of_environment(os.environ) or ("", None)
-    asked = ask.may_ask and given is None
+    _, from_environment = database_of_environment(os.environ) or ("", None)
+    is_asked = ask.may_ask and database is None
     answer = ask.optional(
         "--database",
-        given,
+        database,
         "Database",
         new_database,
         empty=usual_database(os.environ),
-        default=named,
+        default=from_environment,
     )
-    if asked and answer is None and named is not None:
-        return ask.noted("--database", named)
+    if is_asked and answer is None and from_environment is not None:
+        return ask.record("--database", from_environment)
     return answer
 
 
@@ -142,11 +142,11 @@ def path(call: Call) -> None:
     from diaken_cli.config.load import find
     from diaken_cli.config.places import searched
 
-    found = find(call.options.config, os.environ)
-    places = [str(each) for each in searched(call.options.config, os.environ)]
+    file = find(call.options.config, os.environ)
+    places = [str(place) for place in searched(call.options.config, os.environ)]
     if call.output.format is not Format.TEXT:
-        call.output.thing({"path": str(found) if found else None, "searched": places})
-    elif found:
-        typer.echo(str(found))
+        call.output.thing({"path": str(file) if file else None, "searched": places})
+    elif file:
+        typer.echo(str(file))
     else:
         call.output.say(f"there is no config file; looked for: {', '.join(places)}")

@@ -56,7 +56,7 @@ def vm(
     from diaken_cli.commands.deploy_questions import (
         Interview,
         ask_to_begin,
-        drafted,
+        parse_draft,
         without_repeated_warnings,
     )
     from diaken_cli.render.deploy_plan import plan_as_json, print_plan, ssh_command
@@ -64,13 +64,15 @@ def vm(
 
     with asking(call) as ask:
         options = Interview(call, ask, reuse_existing=reuse_existing).complete(options)
-        draft = drafted(call, options, reuse_existing=reuse_existing)
+        draft = parse_draft(call, options, reuse_existing=reuse_existing)
         if dry_run:
-            found = plan(draft, call.context, call.output.warn)
-            call.output.show(plan_as_json(found), lambda console: print_plan(console, found))
+            deploy_plan = plan(draft, call.context, call.output.warn)
+            call.output.show(
+                plan_as_json(deploy_plan), lambda console: print_plan(console, deploy_plan)
+            )
             return
         warned: set[str] = set()
-        if ask.asked and not yes and draft.existing is None:
+        if ask.answered and not yes and draft.existing is None:
             warned = ask_to_begin(call, draft)
         with call.running() as show:
             deploy(draft, call.context, without_repeated_warnings(warned, show), call.output.warn)
@@ -94,7 +96,7 @@ def resume(
     """
     from diaken_cli.actions.deploy.flow import resume as go_on
 
-    number = ask_run(call, run, lambda found: bool(found.leftovers))
+    number = ask_run(call, run, lambda record: bool(record.leftovers))
     with call.running() as show:
         go_on(number, call.context, show)
 
@@ -117,9 +119,10 @@ def abort(
     from diaken_cli.actions.deploy.flow import abort as take_back
     from diaken_cli.actions.deploy.flow import unfinished
 
-    number = ask_run(call, run, lambda found: bool(found.leftovers))
-    left, request = unfinished(call.store, number)  # nobody is asked where nothing is to be undone
-    steps = {step.name for step in left.run.leftovers}
+    number = ask_run(call, run, lambda record: bool(record.leftovers))
+    # before the question: nobody is asked where nothing is to be undone
+    detail, request = unfinished(call.store, number)
+    steps = {step.name for step in detail.run.leftovers}
     vm = f"destroy its VM {request.name} in vCenter {request.vcenter}, " if "clone" in steps else ""
     question = f"{vm}remove host {request.name} ({request.ip})?"
     call.confirm(f"Undo deploy run {number}: {question}", yes=yes)

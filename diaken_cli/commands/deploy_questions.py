@@ -1,4 +1,4 @@
-"""The questions of `deploy vm`: each value is checked when it is given, and the plan at the end."""
+"""The questions of `deploy vm`: each answer is checked at once, and the plan at the end."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from diaken_cli.requests import DeployRequest
 
 NEWEST_DEPLOYS = 50
-AS_IT_IS = "as the template has it"
+TEMPLATE_VALUE = "as the template has it"
 
 
-def drafted(call: Call, options: Options, *, reuse_existing: bool) -> "Draft":
-    """What was typed as a request, with what the config file says; vCenter is not asked."""
+def parse_draft(call: Call, options: Options, *, reuse_existing: bool) -> "Draft":
+    """The request from the typed options and the config file; vCenter is not connected to."""
     from diaken_cli.actions.deploy.request import parse_request
     from diaken_cli.services.ansible.catalog import find
 
@@ -48,31 +48,33 @@ class Interview:
         self._reuse_existing = reuse_existing
 
     def complete(self, options: Options) -> Options:
-        """The options with what a person answers."""
+        """The options, completed with a person's answers."""
         if not self._call.may_ask:
             return options
-        self._ask.refuse_wrong(lambda: drafted(self._call, options, reuse_existing=False).mistakes)
-        inventory, everything = self._call.store.inventory, "name" not in options
+        self._ask.refuse_wrong(
+            lambda: parse_draft(self._call, options, reuse_existing=False).mistakes
+        )
+        inventory, ask_all = self._call.store.inventory, "name" not in options
         name = self._ask.text("NAME", options.text("name"), "Name of the VM", self._free_name)
         address = self._ask.text(
             *("--ip", options.text("ip"), "Address (10.0.4.21/24)", self._free_address(options)),
             earlier=self._earlier(lambda request: f"{request['ip']}/{request['prefix']}"),
         )
-        environments = [found.name for found in inventory.environments()]
+        environments = [record.name for record in inventory.environments()]
         environment = self._ask.choice(
             "--environment", options.text("environment"), "Environment", lambda: environments
         )
         options = options.with_answers(name=name, ip=address, environment=environment)
-        if everything:
-            groups = [found.name for found in inventory.groups(environment=environment)]
+        if ask_all:
+            groups = [record.name for record in inventory.groups(environment=environment)]
             group = self._ask.choice(
                 "--group", options.text("group"), "Group", lambda: groups, required=False
             )
-            options = self._of_its_network(options.with_answers(group=group))
-        return self._of_vcenter(options, everything=everything)
+            options = self._complete_network(options.with_answers(group=group))
+        return self._complete_vcenter(options, ask_all=ask_all)
 
-    def _of_its_network(self, options: Options) -> Options:
-        """Gateway, DNS servers and domain; the config file says what an empty answer means."""
+    def _complete_network(self, options: Options) -> Options:
+        """Ask for gateway, DNS servers and domain; an empty answer takes the configured value."""
         from diaken_cli.actions.deploy.request import check_gateway
 
         interface = _value("ip", options.text("ip") or "")
@@ -91,50 +93,54 @@ class Interview:
             )
             answered = _value("dns", servers or "")
             for server in answered:
-                self._ask.noted("--dns", server)
+                self._ask.record("--dns", server)
             options = options.with_answers(dns=answered or None)
         if "." not in (options.text("name") or ""):
             options = options.with_answers(domain=self._optional(options, "domain", "Domain"))
         return options
 
-    def _of_vcenter(self, options: Options, *, everything: bool) -> Options:
-        """What to clone, where and how large; the config file says what an empty answer means."""
+    def _complete_vcenter(self, options: Options, *, ask_all: bool) -> Options:
+        """Ask what to clone, where and how large; an empty answer takes the configured value."""
         from diaken_cli.actions.deploy.offers import offers
 
         usual = self._config(options)
-        known = [found.name for found in self._call.store.inventory.vcenters()]
+        vcenter_names = [record.name for record in self._call.store.inventory.vcenters()]
         vcenter = options.text("vcenter") or usual.get("vcenter")
-        if vcenter is None and len(known) > 1:
-            vcenter = self._ask.choice("--vcenter", None, "vCenter", lambda: known)
+        if vcenter is None and len(vcenter_names) > 1:
+            vcenter = self._ask.choice("--vcenter", None, "vCenter", lambda: vcenter_names)
             options = options.with_answers(vcenter=vcenter)
-        found = self._call.store.inventory.vcenter(vcenter or (known[0] if known else ""))
+        record = self._call.store.inventory.vcenter(
+            vcenter or (vcenter_names[0] if vcenter_names else "")
+        )
         template = options.text("template") or usual.get("template")
-        if found is None or not (everything or template is None):
+        if record is None or not (ask_all or template is None):
             return options
-        draft = drafted(self._call, options, reuse_existing=self._reuse_existing)
+        draft = parse_draft(self._call, options, reuse_existing=self._reuse_existing)
         wrong = [mistake for mistake in draft.mistakes if mistake.value is not None]
         if wrong:
             raise InvalidInput(wrong)
-        self._call.output.say(f"Asking vCenter {found.name} for its templates and networks…")
+        self._call.output.say(f"Asking vCenter {record.name} for its templates and networks…")
         place = options.text("datacenter") or usual.get("datacenter")
-        there = offers(found, place)
-        if place is None and len(there.datacenters) > 1:
-            place = self._ask.choice("--datacenter", None, "Datacenter", lambda: there.datacenters)
-            options, there = options.with_answers(datacenter=place), there.within(place)
+        offered = offers(record, place)
+        if place is None and len(offered.datacenters) > 1:
+            place = self._ask.choice(
+                "--datacenter", None, "Datacenter", lambda: offered.datacenters
+            )
+            options, offered = options.with_answers(datacenter=place), offered.within(place)
         template = self._ask.choice(
-            *("--template", options.text("template"), "Template", lambda: there.templates),
+            *("--template", options.text("template"), "Template", lambda: offered.templates),
             default=usual.get("template"),
         )
         options = options.with_answers(template=template)
-        return self._of_hardware(options, there) if everything else options
+        return self._complete_hardware(options, offered) if ask_all else options
 
-    def _of_hardware(self, options: Options, there: "Offers") -> Options:
+    def _complete_hardware(self, options: Options, offered: "Offers") -> Options:
         from diaken_cli.services.vsphere.placement import check_disk
         from diaken_cli.units import format_size
 
         template = options.text("template") or ""
-        own = there.templates.get(template)
-        network = there.network_of(template)
+        own = offered.templates.get(template)
+        network = offered.network_of(template)
         memory = format_size(own.memory) if own else None
         disk = format_size(own.disks[0]) if own and own.disks else None
 
@@ -145,16 +151,16 @@ class Interview:
 
         return options.with_answers(
             network=self._ask.choice(
-                *("--network", options.text("network"), "Network", lambda: there.networks),
+                *("--network", options.text("network"), "Network", lambda: offered.networks),
                 required=False,
                 default=self._config(options).get("network"),
-                empty=_as_it_is(network),
+                empty=_or_template(network),
             ),
             cpus=self._optional(
-                options, "cpus", "CPUs", empty=_as_it_is(str(own.cpus) if own else None)
+                options, "cpus", "CPUs", empty=_or_template(str(own.cpus) if own else None)
             ),
-            memory=self._optional(options, "memory", "Memory", empty=_as_it_is(memory)),
-            disk=self._optional(options, "disk", "Disk", disk_fits, empty=_as_it_is(disk)),
+            memory=self._optional(options, "memory", "Memory", empty=_or_template(memory)),
+            disk=self._optional(options, "disk", "Disk", disk_fits, empty=_or_template(disk)),
         )
 
     def _optional(
@@ -178,14 +184,14 @@ class Interview:
         return self._call.config.deploy.for_environment(options.text("environment"))
 
     def _usual(self, options: Options, name: str) -> str | None:
-        """What the config file says, as a person would type it."""
+        """The config file's value, as a person would type it."""
         return _typed(name, self._config(options).get(name)) or None
 
     def _earlier_of(self, name: str) -> Sequence[str]:
         return self._earlier(lambda request: _typed(name, request.get(name)))
 
     def _earlier(self, typed: Callable[[dict[str, Any]], str]) -> Sequence[str]:
-        """What the newest deploys had there, each value once, the newest last."""
+        """The values of the newest deploys, each once, the newest last."""
         from diaken_cli.store.run_records import RunFilter
         from diaken_cli.types import RunKind
 
@@ -232,8 +238,9 @@ def _typed(name: str, value: Any) -> str:
     return ", ".join(shown) if isinstance(shown, list) else str(shown)
 
 
-def _as_it_is(value: str | None) -> str:
-    return f"{value}, {AS_IT_IS}" if value else AS_IT_IS
+def _or_template(value: str | None) -> str:
+    """What an empty answer means: the template's value, which is shown where it is known."""
+    return f"{value}, {TEMPLATE_VALUE}" if value else TEMPLATE_VALUE
 
 
 # ── before it begins ─────────────────────────────────────────────────────────────────────────
@@ -254,10 +261,10 @@ def ask_to_begin(call: Call, draft: "Draft") -> set[str]:
         call.output.warn(message)
 
     call.output.say("Checking everything before anything is changed…")
-    found = plan(draft, call.context, warn)
+    deploy_plan = plan(draft, call.context, warn)
     call.output.err.print()
-    if found.chosen is not None:
-        print_chosen(call.output.err, found)
+    if deploy_plan.chosen is not None:
+        print_chosen(call.output.err, deploy_plan)
         call.output.err.print()
     if draft.request is not None and not call.says_yes(_whether_to_begin(draft.request)):
         raise typer.Abort

@@ -7,7 +7,7 @@ import typer
 
 from diaken_cli.commands.hosts_import import import_them
 from diaken_cli.commands.hosts_sync import sync
-from diaken_cli.commands.prompts import Questions, asking, must_be_free
+from diaken_cli.commands.prompts import Questions, asking, raise_clash
 from diaken_cli.commands.shared import Call, command, group, hosts_file, require
 from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
@@ -28,7 +28,9 @@ def list_them(
     environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None,
     group_name: Annotated[str | None, typer.Option("--group", metavar="G")] = None,
     vcenter: Annotated[str | None, typer.Option("--vcenter", metavar="V")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also those that are inactive.")] = False,
+    include_inactive: Annotated[
+        bool, typer.Option("--all", help="Also those that are inactive.")
+    ] = False,
 ) -> None:
     """List the active hosts, and say which ones a deploy holds.
 
@@ -55,12 +57,12 @@ def list_them(
             vcenter=vcenter,
         )
         shape = host_as_text if call.output.format is Format.TEXT else host_as_json
-        rows = [shape(host) for host in hosts if every or host.active]
+        rows = [shape(host) for host in hosts if include_inactive or host.active]
         call.output.rows(
             rows,
             HOST_COLUMNS,
-            nothing="no hosts" if every else "no active hosts",
-            spare=HOST_SPARE if every else ("ACTIVE", *HOST_SPARE),
+            nothing="no hosts" if include_inactive else "no active hosts",
+            spare=HOST_SPARE if include_inactive else ("ACTIVE", *HOST_SPARE),
         )
         if hosts:
             call.output.total(total(hosts, shown=len(rows)))
@@ -89,7 +91,7 @@ def add(
     from diaken_cli.render.inventory import host_as_json
 
     with asking(call) as ask:
-        name, options = _asked(call, ask, name, options)
+        name, options = _ask_missing(call, ask, name, options)
         added = add_host(
             call.store,
             name=name,
@@ -98,8 +100,8 @@ def add(
             hosts_file=hosts_file(call),
             emit=call.emit,
         )
-        what = "group" if len(added.groups) == 1 else "groups"
-        place = f"{what} {', '.join(added.groups)} of " if added.groups else ""
+        noun = "group" if len(added.groups) == 1 else "groups"
+        place = f"{noun} {', '.join(added.groups)} of " if added.groups else ""
         message = f"added host {added.name} ({added.ip}) to {place}environment {added.environment}"
         call.output.changed(host_as_json(added), message)
 
@@ -137,23 +139,23 @@ def set_it(
     from diaken_cli.render.inventory import host_as_json
 
     with asking(call) as ask:
-        found = _find(call, ask, name)
+        host = _find(call, ask, name)
         changed = set_host(
             call.store,
-            found,
+            host,
             options=options,
             hosts_file=hosts_file(call),
             emit=call.emit,
         )
-        leaves = found.active and not changed.active
+        leaves = host.active and not changed.active
         message = f"changed host {changed.name}"
         if leaves:
             message += "; it is inactive now, and its VM was not touched"
-        elif changed.ip != found.ip and changed.vcenter is not None:
-            message += f"; {_of_the_vm(changed)}"
+        elif changed.ip != host.ip and changed.vcenter is not None:
+            message += f"; {_vm_address_note(changed)}"
         call.output.changed(host_as_json(changed), message)
         if leaves:
-            _tell_remaining(call, changed)
+            _warn_remaining(call, changed)
 
 
 @command(app)
@@ -168,12 +170,12 @@ def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
     from diaken_cli.render.inventory import host_as_json
 
     with asking(call) as ask:
-        found = _find(call, ask, name)
-        call.confirm(f"Remove host {found.name} ({found.ip})? Its VM is not touched.", yes=yes)
-        remove_host(call.store, found, hosts_file=hosts_file(call), emit=call.emit)
-        message = f"removed host {found.name} ({found.ip}); its VM was not touched"
-        call.output.changed(host_as_json(found), message)
-        _tell_remaining(call, found)
+        host = _find(call, ask, name)
+        call.confirm(f"Remove host {host.name} ({host.ip})? Its VM is not touched.", yes=yes)
+        remove_host(call.store, host, hosts_file=hosts_file(call), emit=call.emit)
+        message = f"removed host {host.name} ({host.ip}); its VM was not touched"
+        call.output.changed(host_as_json(host), message)
+        _warn_remaining(call, host)
 
 
 command(app)(sync)
@@ -194,13 +196,13 @@ def forget_key(call: Call, name: Name = None) -> None:
     from diaken_cli.services.ansible import known_hosts
 
     with asking(call) as ask:
-        found = _find(call, ask, name)
+        host = _find(call, ask, name)
         ssh = call.config.ssh
         path = ssh_settings(call.store, ssh).known_hosts
-        forgotten = known_hosts.forget(path, found.name, found.ip, port=found.port or ssh.port)
+        forgotten = known_hosts.forget(path, host.name, host.ip, port=host.port or ssh.port)
         state = "is forgotten" if forgotten else "was not known"
-        shape = {"host": found.name, "known_hosts": str(path), "forgotten": forgotten}
-        call.output.changed(shape, f"the key of host {found.name} {state}")
+        shape = {"host": host.name, "known_hosts": str(path), "forgotten": forgotten}
+        call.output.changed(shape, f"the key of host {host.name} {state}")
 
 
 def _find(call: Call, ask: Questions, name: str | None) -> "HostRecord":
@@ -217,18 +219,18 @@ def _find(call: Call, ask: Questions, name: str | None) -> "HostRecord":
     return find_host(call.store, name)
 
 
-def _asked(
+def _ask_missing(
     call: Call, ask: Questions, name: str | None, options: HostOptions
 ) -> tuple[str | None, HostOptions]:
-    """With what a person answers; once somebody does, the group is asked for, too."""
+    """Name and options, completed by questions; the group is asked for where another one was."""
     from diaken_cli import units
     from diaken_cli.actions.hosts import mistakes_of_new
 
     def free_name(text: str) -> None:
-        must_be_free(call.store.inventory.host_clashes(name=units.check_host_name(text)))
+        raise_clash(call.store.inventory.host_clashes(name=units.check_host_name(text)))
 
     def free_address(text: str) -> None:
-        must_be_free(call.store.inventory.host_clashes(ip=units.check_ipv4(text)))
+        raise_clash(call.store.inventory.host_clashes(ip=units.check_ipv4(text)))
 
     ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options))
     name = ask.text("NAME", name, "Host name", free_name)
@@ -237,29 +239,31 @@ def _asked(
         "--environment",
         options.environment,
         "Environment",
-        lambda: (found.name for found in call.store.inventory.environments()),
+        lambda: (record.name for record in call.store.inventory.environments()),
     )
     groups = options.groups
-    if ask.asked and groups is None:
+    if ask.answered and groups is None:
         chosen = ask.choice(
             "--group",
             None,
             "Group",
-            lambda: (found.name for found in call.store.inventory.groups(environment=environment)),
+            lambda: (
+                record.name for record in call.store.inventory.groups(environment=environment)
+            ),
             required=False,
         )
         groups = (chosen,) if chosen else None
     return name, replace(options, ip=ip, environment=environment, groups=groups)
 
 
-def _of_the_vm(host: "HostRecord") -> str:
-    """What another address of a host means for its VM, which vCenter is not asked about."""
+def _vm_address_note(host: "HostRecord") -> str:
+    """What the new address of a host means for its VM; vCenter is not connected to."""
     if host.vm_uuid is None:
         return f"its VM is the one that reports {host.ip}"
     return "its VM keeps the address that it has"
 
 
-def _tell_remaining(call: Call, host: "HostRecord") -> None:
+def _warn_remaining(call: Call, host: "HostRecord") -> None:
     if host.vcenter is None:
         return
     from diaken_cli.actions.snapshots.survey import left_behind

@@ -112,8 +112,8 @@ def _unedited(prompt: str) -> str:
 
 def _edited(editor: Any, prompt: str, complete: Complete, earlier: Sequence[str]) -> str:
     def completion(text: str, number: int) -> str | None:
-        found = list(complete(text))
-        return found[number] if number < len(found) else None
+        completions = list(complete(text))
+        return completions[number] if number < len(completions) else None
 
     editor.set_completer(completion)
     editor.set_completer_delims("")  # the whole line is completed: a name may have blanks

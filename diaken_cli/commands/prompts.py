@@ -18,7 +18,7 @@ ANSWER = 20
 
 
 class Questions:
-    """The questions of one call. What can't be asked for stays None, and the flow refuses it."""
+    """The questions of one call; a value that can't be asked for stays None: refused later."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -31,26 +31,26 @@ class Questions:
         return self._call.may_ask
 
     @property
-    def asked(self) -> bool:
-        """Whether a person is answering: then what is optional may be asked for, too."""
+    def answered(self) -> bool:
+        """Whether a question was answered: then optional values may be asked for, too."""
         return bool(self._answers)
 
     def refuse_wrong(self, mistakes: Callable[[], Sequence[Mistake]]) -> None:
-        """Before anything is asked: raise InvalidInput for what was typed wrong.
+        """Before any question: raise InvalidInput for values that were typed wrong.
 
-        Not where nothing is missing: then the flow refuses it, with all that it finds.
+        Not where nothing is missing: then the flow refuses them, with all other mistakes.
         """
         if not self._call.may_ask:
             return
-        found = mistakes()
-        wrong = [each for each in found if each.value is not None]
-        if wrong and len(wrong) < len(found):
+        all_mistakes = mistakes()
+        wrong = [mistake for mistake in all_mistakes if mistake.value is not None]
+        if wrong and len(wrong) < len(all_mistakes):
             raise InvalidInput(wrong)
 
     def text(
         self,
         option: str,
-        given: str | None,
+        typed: str | None,
         label: str,
         parse: Callable[[str], Any] | None = None,
         *,
@@ -60,21 +60,21 @@ class Questions:
 
         `earlier` are values that the arrow keys bring, the newest last.
         """
-        if given is not None or not self._call.may_ask:
-            return given
+        if typed is not None or not self._call.may_ask:
+            return typed
 
         def check(answer: str) -> str:
-            _must_be_given(answer)
+            _require_answer(answer)
             if parse is not None:
                 parse(answer)
             return answer
 
-        return self.noted(option, self._ask(option, label, check, earlier=earlier))
+        return self.record(option, self._ask(option, label, check, earlier=earlier))
 
     def optional(
         self,
         option: str | None,
-        given: str | None,
+        typed: str | None,
         label: str,
         parse: Callable[[str], Any],
         *,
@@ -86,8 +86,8 @@ class Questions:
 
         `default` is the value that is taken then, and checked as one that was typed.
         """
-        if given is not None or not self._call.may_ask:
-            return given
+        if typed is not None or not self._call.may_ask:
+            return typed
 
         def check(answer: str) -> str:
             if answer or default:
@@ -95,35 +95,35 @@ class Questions:
             return answer
 
         answer = self._ask(option, f"{label} (empty: {default or empty})", check, earlier=earlier)
-        return self.noted(option, answer) if answer else None
+        return self.record(option, answer) if answer else None
 
     def choice(
         self,
         option: str | None,
-        given: str | None,
+        typed: str | None,
         label: str,
-        known: Callable[[], Iterable[str]],
+        list_names: Callable[[], Iterable[str]],
         *,
         required: bool = True,
         empty: str = "none",
         default: str | None = None,
-        beside: Mapping[str, str] | None = None,
+        descriptions: Mapping[str, str] | None = None,
         aliases: Mapping[str, Sequence[str]] | None = None,
-        other: tuple[str, Callable[[str], Any]] | None = None,
+        alternative: tuple[str, Callable[[str], Any]] | None = None,
     ) -> str | None:
         """One of the names that there are, or none where it is not required.
 
-        Case is ignored, and a beginning that only one name has is enough. `known` is called only
-        where somebody is asked; where it gives nothing, nobody is. Without an `option` the answer
-        only leads to another question. An empty answer means `default`, or the only name that
-        there is; where there is neither, `empty` says what it means. What is `beside` a name is
-        shown, on a line of its own; an answer may also be one of the `aliases`, each with what it
-        stands for. `other` says in words what will do, too, and has what raises
-        ValueError where an answer is not that.
+        Case is ignored, and a beginning that only one name has is enough. `list_names` is called
+        only before a question; where it gives no name, there is no question. Without an `option`
+        the answer only leads to another question. An empty answer means `default`, or the only
+        name that there is; where there is neither, `empty` says what it means. The `descriptions`
+        of names are shown, each on a line of its own. An answer may also be one of the `aliases`,
+        each with the names that it stands for. The `alternative` to a name has a text that
+        describes it, and a check that raises ValueError for any other answer.
         """
-        if given is not None or not self._call.may_ask:
-            return given
-        names = list(dict.fromkeys(known()))
+        if typed is not None or not self._call.may_ask:
+            return typed
+        names = list(dict.fromkeys(list_names()))
         if not names:
             return None
         if default not in names:
@@ -132,69 +132,71 @@ class Questions:
         def check(answer: str) -> str:
             if not answer and not required:
                 return default or ""
-            _must_be_given(answer or default)
-            if answer and other is not None and not beginning_with(answer, names):
-                other[1](answer)
+            _require_answer(answer or default)
+            if answer and alternative is not None and not beginning_with(answer, names):
+                alternative[1](answer)
                 return answer
             return find_aliased(answer, names, aliases or {}) if answer else default or ""
 
         def complete(text: str) -> list[str]:
             return beginning_with(text, names) or beginning_with(text, aliases or ())
 
-        if beside is not None:
+        if descriptions is not None:
             for name in names[:SHOWN]:
-                self._show(f"  {name}: {beside[name]}")
-        shown = [*names, other[0]] if other else names
+                self._show(f"  {name}: {descriptions[name]}")
+        shown = [*names, alternative[0]] if alternative else names
         may_be_empty = default is not None or not required
-        asked = self._with_names(label, shown, f"empty: {default or empty}" if may_be_empty else "")
-        answer = self._ask(option, asked, check, complete=complete)
-        return self.noted(option, answer) if answer else None
+        prompt = self._with_names(
+            label, shown, f"empty: {default or empty}" if may_be_empty else ""
+        )
+        answer = self._ask(option, prompt, check, complete=complete)
+        return self.record(option, answer) if answer else None
 
-    def name(self, label: str, names: Sequence[str], also: Sequence[str] = ()) -> str:
-        """One of many names, which are not listed: TAB completes them. Empty where nothing is said.
+    def name(self, label: str, names: Sequence[str], keywords: Sequence[str] = ()) -> str:
+        """One of many names, which are not listed: TAB completes them. Empty for an empty answer.
 
-        `also` are words that lead to another question; the caller notes what a name means.
+        `keywords` are words that lead to another question; the caller records what a name means.
         """
 
         def check(answer: str) -> str:
-            return find_choice(answer, names, also) if answer else ""
+            return find_choice(answer, names, keywords) if answer else ""
 
         return self._ask(None, label, check, complete=lambda text: beginning_with(text, names))
 
-    def environment_of(self, group: str, given: str | None) -> str | None:
-        """Which environment is meant, where several have a group of that name."""
-        places = [each.environment for each in self._call.store.inventory.groups(name=group)]
+    def environment_of(self, group: str, typed: str | None) -> str | None:
+        """The environment of a group; asked for where several have a group of that name."""
+        places = [record.environment for record in self._call.store.inventory.groups(name=group)]
         if len(places) < 2:
-            return given
-        return self.choice("--environment", given, f"Environment of group {group}", lambda: places)
+            return typed
+        return self.choice("--environment", typed, f"Environment of group {group}", lambda: places)
 
-    def noted(self, option: str | None, answer: str = "") -> str:
-        """Remember what an answer would have been on the command line; the answer.
+    def record(self, option: str | None, answer: str = "") -> str:
+        """Record an answer as it would be on the command line, and return it.
 
-        Without an answer it is an option that has no value.
+        Without an answer the option is a flag.
         """
         if option is not None:
             self._answers += [] if option.isupper() else [option]
             self._answers += [answer] if answer else []
         return answer
 
-    def tell(self) -> None:
-        """Say the command line that would have needed no question.
+    def print_command(self) -> None:
+        """Print the command line that would have needed no question.
 
         Not where the answers to one were wrong too often: that one would ask the same again.
         """
         if self._answers and not self._too_many_wrong:
             words = sys.argv[1:]
             end = words.index("--") if "--" in words else len(words)
-            same = shlex.join(["diaken", *words[:end], *self._answers, *words[end:]])
-            self._call.output.say(f"The same without questions: {same}")
+            command = shlex.join(["diaken", *words[:end], *self._answers, *words[end:]])
+            self._call.output.say(f"The same without questions: {command}")
 
     def _with_names(self, label: str, names: Sequence[str], empty: str) -> str:
         """The label with the names beside it, or, where they need more than a line, above it."""
-        beside = "; ".join(each for each in (listed(names, SHOWN), empty) if each)
+        hint = "; ".join(part for part in (listed(names, SHOWN), empty) if part)
         columns = shutil.get_terminal_size().columns
-        if len(f"{label} ({beside})") + ANSWER <= columns:
-            return f"{label} ({beside})"
+        if len(f"{label} ({hint})") + ANSWER <= columns:
+            return f"{label} ({hint})"
         self._show(f"{label}: {listed(names, SHOWN)}")
         return f"{label} ({empty})" if empty else label
 
@@ -216,37 +218,37 @@ class Questions:
         prompt = f"{escape_control(label)}: "
         try:
             return ask(prompt, check, self._show, complete=complete, earlier=earlier)
-        except ValueError as fault:  # it was asked often enough
+        except ValueError as fault:  # after the last attempt
             line = lines[-1] if lines else None
             self._too_many_wrong = True
-            asked = option or label.partition(" (")[0].rstrip("?")
+            subject = option or label.partition(" (")[0].rstrip("?")
             message = f"too many wrong answers: {fault}"
-            raise InvalidInput([Mistake(asked, line, message)]) from None
+            raise InvalidInput([Mistake(subject, line, message)]) from None
 
     def _show(self, message: str) -> None:
-        """Tell the person who is answering, also with --quiet."""
+        """Print a message to the person who is answering, also with --quiet."""
         self._call.output.err.print(escape_control(message))
 
 
-def must_be_free(clashes: Sequence[Mistake]) -> None:
-    """Raises ValueError, for a question, where what was answered is in use, or else wrong."""
+def raise_clash(clashes: Sequence[Mistake]) -> None:
+    """Raise ValueError, for a question, with the first clash, if any."""
     for clash in clashes:
         raise ValueError(clash.message)
 
 
-def _must_be_given(answer: str | None) -> None:
+def _require_answer(answer: str | None) -> None:
     if not answer:
         raise ValueError("a value is needed here; Ctrl-C gives up")
 
 
 @contextmanager
 def asking(call: Call) -> Iterator[Questions]:
-    """Questions of a call; at its end it is told how it could do without them, however it ended.
+    """The questions of a call; at its end, the command line that needs none of them is printed.
 
-    Who gives up, by Ctrl-C or a no, has not answered in vain.
+    Also where the person gives up, by Ctrl-C or a no: the answers are not lost.
     """
     questions = Questions(call)
     try:
         yield questions
     finally:
-        questions.tell()
+        questions.print_command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from diaken_cli.commands.options import PlaybookOptions
-from diaken_cli.commands.prompts import Questions, asking, must_be_free
+from diaken_cli.commands.prompts import Questions, asking, raise_clash
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_for_snapshot, ask_playbook, ask_target
 from diaken_cli.errors import InvalidInput, Mistake, NotFound
@@ -30,7 +30,7 @@ Task = Annotated[str | None, typer.Argument(metavar="TASK", help="The task's nam
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """What may be said of a task, as it was typed."""
+    """The options of a task, as typed."""
 
     host: Annotated[str | None, typer.Option("--host", metavar="HOST")] = None
     group: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None
@@ -66,8 +66,8 @@ class TaskOptions:
         ),
     ] = None
 
-    def given(self) -> "TypedTask":
-        """As the flow takes them."""
+    def typed(self) -> "TypedTask":
+        """The same for the flow."""
         from diaken_cli.actions.schedules.adding import TypedTask
 
         return TypedTask(**vars(self))
@@ -92,17 +92,17 @@ def add(
     from diaken_cli.caller import now
 
     with asking(call) as ask:
-        name, task, options = _asked(call, ask, name, task, options)
+        name, task, options = _ask_missing(call, ask, name, task, options)
         added = add_task(
             call.store,
             call.config,
             name=name,
-            typed=task.given(),
-            options=options.given(),
+            typed=task.typed(),
+            options=options.typed(),
             now=now(),
             environ=os.environ,
         )
-        _scheduled(call, "scheduled", added, task)
+        _report_scheduled(call, "scheduled", added, task)
 
 
 @command(app, name="set")
@@ -128,25 +128,27 @@ def set_it(
     from diaken_cli.actions.schedules.warnings import moved
     from diaken_cli.caller import now
 
-    found = _find(call, name)
+    record = _find(call, name)
     changed = set_task(
         call.store,
         call.config,
-        found,
-        typed=task.given(),
-        options=options.given(),
+        record,
+        typed=task.typed(),
+        options=options.typed(),
         now=now(),
         environ=os.environ,
     )
-    _scheduled(call, "changed", changed, task)
-    for warning in moved(found, changed, now()):
+    _report_scheduled(call, "changed", changed, task)
+    for warning in moved(record, changed, now()):
         call.output.warn(warning)
 
 
 @command(app, name="list")
 def list_them(
     call: Call,
-    every: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
+    include_ended: Annotated[
+        bool, typer.Option("--all", help="Also those that have ended.")
+    ] = False,
 ) -> None:
     """List the tasks that are pending or running.
 
@@ -157,10 +159,10 @@ def list_them(
     from diaken_cli.caller import now
     from diaken_cli.render.schedules import OPEN, task_as_json, task_list, total
 
-    found = call.store.schedules.tasks()
-    tasks = [each for each in found if every or each.status in OPEN]
+    all_tasks = call.store.schedules.tasks()
+    tasks = [task for task in all_tasks if include_ended or task.status in OPEN]
     nothing = "no scheduled tasks"
-    if not every:
+    if not include_ended:
         nothing = "no task is pending or running; --all: those that have ended"
     view = task_list(now(), tasks)
     call.output.rows(
@@ -171,8 +173,8 @@ def list_them(
         spare=view.spare,
     )
     if tasks:
-        call.output.total(total(found, shown=len(tasks)))
-    _tell_lost_zones(call, tasks)
+        call.output.total(total(all_tasks, shown=len(tasks)))
+    _warn_lost_zones(call, tasks)
 
 
 @command(app)
@@ -187,14 +189,14 @@ def show(call: Call, task: Task = None) -> None:
     from diaken_cli.render.schedules import in_words, task_as_json, when
     from diaken_cli.render.values import local
 
-    found = _find(call, task)
-    shape = task_as_json(found)
+    record = _find(call, task)
+    shape = task_as_json(record)
     if call.output.format is Format.TEXT:
-        shape |= {each: when(shape[each], found.moment.zone) for each in ("at", "next_at")}
-        shape["every"] = in_words(found)
+        shape |= {key: when(shape[key], record.moment.zone) for key in ("at", "next_at")}
+        shape["every"] = in_words(record)
     call.output.thing(shape)
-    _tell_lost_zones(call, [found])
-    for miss in call.store.schedules.misses(found):
+    _warn_lost_zones(call, [record])
+    for miss in call.store.schedules.misses(record):
         call.output.say(f"missed {local(miss.due_at)}: {miss.reason}")
 
 
@@ -215,9 +217,9 @@ def cancel(
     from diaken_cli.actions.schedules.executing import cancel_task
     from diaken_cli.render.schedules import task_as_json
 
-    found = _find(call, task)
-    canceled = cancel_task(call.store, found, call.output.warn, stop=stop)
-    call.output.changed(task_as_json(canceled), f"canceled {found.name} (task {found.id})")
+    record = _find(call, task)
+    canceled = cancel_task(call.store, record, call.output.warn, stop=stop)
+    call.output.changed(task_as_json(canceled), f"canceled {record.name} (task {record.id})")
 
 
 @command(app)
@@ -245,7 +247,7 @@ def upcoming(
     at = now()
     tasks = call.store.schedules.tasks(include_ended=False)
     choose = fair_agenda if call.output.format is Format.TEXT else agenda
-    found = choose(tasks, count, at)
+    chosen = choose(tasks, count, at)
     moments = [
         {
             "at": moment,
@@ -255,9 +257,9 @@ def upcoming(
             "playbook": task.playbook,
             "timezone": task.moment.zone,
         }
-        for moment, task in found.moments
+        for moment, task in chosen.moments
     ]
-    view = agenda_list(at, [task for _, task in found.moments])
+    view = agenda_list(at, [task for _, task in chosen.moments])
     call.output.rows(
         moments,
         view.columns,
@@ -265,17 +267,17 @@ def upcoming(
         whole=view.whole,
         spare=view.spare,
     )
-    _tell_lost_zones(call, tasks)
-    if found.left_out:
-        names = [f"{task.name} ({in_words(task, zone=False)})" for task in found.left_out]
-        more = listed(names, MOST_LEFT_OUT)
-        call.output.say(f"More in between: {more}; --count shows more")
+    _warn_lost_zones(call, tasks)
+    if chosen.left_out:
+        names = [f"{task.name} ({in_words(task, zone=False)})" for task in chosen.left_out]
+        others = listed(names, MOST_LEFT_OUT)
+        call.output.say(f"More in between: {others}; --count shows more")
 
 
-def _asked(
+def _ask_missing(
     call: Call, ask: Questions, name: str | None, task: TaskOptions, options: PlaybookOptions
 ) -> tuple[str | None, TaskOptions, PlaybookOptions]:
-    """With what a person answers."""
+    """Name and options, completed by questions."""
     from diaken_cli.actions.schedules.adding import free_name, moment_check
     from diaken_cli.actions.validate import mistakes_of
     from diaken_cli.caller import now
@@ -284,24 +286,24 @@ def _asked(
     def name_mistakes(text: str | None) -> list[Mistake]:
         return mistakes_of(lambda reader: free_name(call.store, text, reader))
 
-    def is_free(text: str) -> None:
-        must_be_free(name_mistakes(text))
+    def check_name(text: str) -> None:
+        raise_clash(name_mistakes(text))
 
-    def to_come(text: str) -> None:
+    def check_moment(text: str) -> None:
         moment_check(call.config, task.timezone, now(), os.environ)(text)
 
     required = {"host": task.host or task.group, "playbook": task.playbook}
     if task.every is None or not is_cron(task.every):
         required["at"] = task.at
     ask.refuse_wrong(lambda: [*name_mistakes(name), *require(**required)])
-    name = ask.text("NAME", name, "Name of the task", is_free)
+    name = ask.text("NAME", name, "Name of the task", check_name)
     host, group_name, environment = ask_target(call, ask, task.host, task.group, task.environment)
     playbook = ask_playbook(call, ask, "--playbook", task.playbook)
     every, at = task.every, task.at
-    if every is None and (ask.asked or at is None):
+    if every is None and (ask.answered or at is None):
         every = _ask_how_often(ask)
     if every is None or not is_cron(every):
-        at = ask.text("--at", at, "When (03:00, sun 03:00, 2026-12-01 03:00, +2h)", to_come)
+        at = ask.text("--at", at, "When (03:00, sun 03:00, 2026-12-01 03:00, +2h)", check_moment)
     task = replace(
         task,
         host=host,
@@ -311,13 +313,13 @@ def _asked(
         every=every,
         at=at,
     )
-    if ask.asked and not options.snapshot_is_decided:
+    if ask.answered and not options.snapshot_is_decided:
         options = replace(options, snapshot=ask_for_snapshot(ask, _hosts_of(call, task)))
     return name, task, options
 
 
 def _ask_how_often(ask: Questions) -> str | None:
-    """What `--every` would say; None for once."""
+    """The value for `--every`; None for once."""
     from diaken_cli.timing import looks_like_moment, normalize_rule
 
     def rule(text: str) -> None:
@@ -332,11 +334,13 @@ def _ask_how_often(ask: Questions) -> str | None:
             raise ValueError(f"{fault}; or once. The time is asked for next") from None
 
     names = ("once", "daily", "weekly", "monthly")
-    other = ("cron's fields or an RRULE", rule)
-    often = ask.choice(None, None, "How often", lambda: names, default="once", other=other)
+    alternative = ("cron's fields or an RRULE", rule)
+    often = ask.choice(
+        None, None, "How often", lambda: names, default="once", alternative=alternative
+    )
     if often is None or often == "once":
         return None
-    ask.noted("--every", often)
+    ask.record("--every", often)
     return often
 
 
@@ -355,23 +359,23 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
         )
     if task is None:
         raise InvalidInput(require(TASK=task))
-    found = call.store.schedules.find(task)
-    if found is None:
+    record = call.store.schedules.find(task)
+    if record is None:
         near = nearest_names(task, [task.name for task in tasks()])
         hint = f"Did you mean {near}?" if near else "See: diaken schedule list"
         raise NotFound(f"there is no scheduled task {task!r}", hint=hint)
-    return found
+    return record
 
 
-def _tell_lost_zones(call: Call, tasks: "Sequence[TaskRecord]") -> None:
+def _warn_lost_zones(call: Call, tasks: "Sequence[TaskRecord]") -> None:
     from diaken_cli.actions.schedules.moments import lost_zones
     from diaken_cli.render.schedules import OPEN
 
-    for lost in lost_zones(task for task in tasks if task.status in OPEN):
-        call.output.warn(lost)
+    for warning in lost_zones(task for task in tasks if task.status in OPEN):
+        call.output.warn(warning)
 
 
-def _scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOptions) -> None:
+def _report_scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOptions) -> None:
     from diaken_cli.actions.schedules.warnings import warnings, warnings_as_typed
     from diaken_cli.caller import now
     from diaken_cli.render.schedules import confirmation, task_as_json
@@ -380,6 +384,6 @@ def _scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOptions) 
     call.output.changed(task_as_json(task), f"{verb} {confirmation(task, at)}")
     for warning in (
         *warnings(call.store, call.config, task, at),
-        *warnings_as_typed(task, options.given(), at),
+        *warnings_as_typed(task, options.typed(), at),
     ):
         call.output.warn(warning)

@@ -91,15 +91,15 @@ class Call:
         """Whether a person is there to answer."""
         return not self.options.no_input and sys.stdin.isatty() and sys.stderr.isatty()
 
-    def run_number(self, given: str | None) -> int:
+    def run_number(self, typed: str | None) -> int:
         """The number of a run, as it was typed. Raises InvalidInput, and NotFound for a giant."""
         hint = "See: diaken history list"
-        if given is None or not (given.isascii() and given.isdigit()):
-            message = "is required" if given is None else "must be the number of a run"
-            raise InvalidInput([Mistake("RUN", given, message)], hint=hint)
-        if len(given) > LONGEST_NUMBER:
-            raise NotFound(f"there is no run {given[:LONGEST_NUMBER]}…", hint=hint)
-        return int(given)
+        if typed is None or not (typed.isascii() and typed.isdigit()):
+            message = "is required" if typed is None else "must be the number of a run"
+            raise InvalidInput([Mistake("RUN", typed, message)], hint=hint)
+        if len(typed) > LONGEST_NUMBER:
+            raise NotFound(f"there is no run {typed[:LONGEST_NUMBER]}…", hint=hint)
+        return int(typed)
 
     def emit(self, event: "Event") -> None:
         """Show a warning of a command that has no live view."""
@@ -128,7 +128,7 @@ class Call:
                     error = Canceled.by(fault)
                 except (typer.Abort, typer.Exit, typer.TyperException):
                     raise  # a question was answered with no
-                except Exception as fault:  # noqa: BLE001  # what became of the run is told
+                except Exception as fault:  # noqa: BLE001  # the record of the run is still printed
                     error = unexpected(fault)
                     if self.options.debug:
                         traceback.print_exc()
@@ -192,7 +192,7 @@ class Call:
 
     def show_plan(self, steps: "list[tuple[str, str]]") -> None:
         """Show what `--dry-run` found: each step, and what it would do."""
-        rows = [{"name": name, "description": says} for name, says in steps]
+        rows = [{"name": name, "description": description} for name, description in steps]
         if self.output.format is Format.TEXT:
             columns = {"STEP": "name", "WHAT IT WOULD DO": "description"}
             self.output.rows(rows, columns, nothing="nothing to do")
@@ -207,8 +207,8 @@ class Call:
         if yes or self.options.yes:
             return
         if not self.may_ask:
-            why = "--no-input" if self.options.no_input else "Not a terminal"
-            raise UsageError(f"{question} {why}: confirm with --yes.")
+            reason = "--no-input" if self.options.no_input else "Not a terminal"
+            raise UsageError(f"{question} {reason}: confirm with --yes.")
         if not self.says_yes(question):
             raise typer.Abort
 
@@ -271,13 +271,15 @@ def command(
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         sets = {
-            each.name: found for each in own if (found := option_set(each.name, each.annotation))
+            parameter.name: option_group
+            for parameter in own
+            if (option_group := option_set(parameter.name, parameter.annotation))
         }
         sets["common"] = of_dataclass("common", CommonOptions)
         parameters = [
-            each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for each in own
-            if each.name not in sets
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in own
+            if parameter.name not in sets
         ]
         for options in sets.values():
             # a command that says itself what its --yes does has that one alone
@@ -308,7 +310,9 @@ def command(
         call.__name__ = function.__name__
         call.__doc__, examples = parse(function.__doc__ or "")
         call.__signature__ = inspect.Signature([CONTEXT, *parameters])  # type: ignore[attr-defined]
-        call.__annotations__ = {each.name: each.annotation for each in [CONTEXT, *parameters]}
+        call.__annotations__ = {
+            parameter.name: parameter.annotation for parameter in [CONTEXT, *parameters]
+        }
         app.command(name, cls=Command, epilog="\n".join(examples))(call)
         return function
 

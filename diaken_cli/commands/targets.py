@@ -17,25 +17,25 @@ WHOLE = ("host", "group")
 
 
 def ask_host(
-    call: Call, ask: Questions, option: str, given: str | None, environment: str | None = None
+    call: Call, ask: Questions, option: str, typed: str | None, environment: str | None = None
 ) -> str | None:
     """An active host, after its environment; where they are too many to be listed, its group."""
-    if given is not None or not call.may_ask:
-        return given
+    if typed is not None or not call.may_ask:
+        return typed
     hosts = call.store.inventory.hosts()
     if environment is None:
         places = sorted({host.environment for host in hosts})
-        environment = _leading(ask, "Environment", places)
+        environment = _narrow(ask, "Environment", places)
     hosts = [host for host in hosts if environment in (None, host.environment)]
     if len(hosts) > SHOWN:
         groups = sorted({name for host in hosts for name in host.groups})
-        group = _leading(ask, "Group of the host", groups, empty="any")
+        group = _narrow(ask, "Group of the host", groups, empty="any")
         hosts = [host for host in hosts if group is None or group in host.groups]
     return ask.choice(option, None, "Host", lambda: [host.name for host in hosts])
 
 
 def ask_group(
-    call: Call, ask: Questions, option: str, given: str | None, environment: str | None
+    call: Call, ask: Questions, option: str, typed: str | None, environment: str | None
 ) -> tuple[str | None, str | None]:
     """A group that has an active host, and its environment.
 
@@ -43,38 +43,38 @@ def ask_group(
     one of that name.
     """
     if not call.may_ask:
-        return given, environment
-    if given is not None:
-        return given, ask.environment_of(given, environment)
-    typed = environment
+        return typed, environment
+    if typed is not None:
+        return typed, ask.environment_of(typed, environment)
+    typed_environment = environment
     grouped = [host for host in call.store.inventory.hosts() if host.groups]
     places = sorted({host.environment for host in grouped})
     if len(places) > 1:
         environment = ask.choice("--environment", environment, "Environment", lambda: places)
     elif environment is None and places:
         environment = places[0]
-    names = [name for h in grouped if h.environment == environment for name in h.groups]
-    label = f"Group of {places[0]}" if len(places) == 1 and typed is None else "Group"
+    names = [name for host in grouped if host.environment == environment for name in host.groups]
+    label = f"Group of {places[0]}" if len(places) == 1 and typed_environment is None else "Group"
     group = ask.choice(option, None, label, lambda: sorted(set(names)))
-    if len(places) == 1 and group and typed is None:
-        ask.noted("--environment", places[0])
+    if len(places) == 1 and group and typed_environment is None:
+        ask.record("--environment", places[0])
     return group, environment
 
 
 def note_environment(call: Call, ask: Questions, group: str) -> None:
     """Add the only environment of a group that was typed alone to the line without questions."""
-    places = [found.environment for found in call.store.inventory.groups(name=group)]
-    if ask.asked and len(places) == 1:
-        ask.noted("--environment", places[0])
+    places = [record.environment for record in call.store.inventory.groups(name=group)]
+    if ask.answered and len(places) == 1:
+        ask.record("--environment", places[0])
 
 
-def ask_environment(call: Call, ask: Questions, option: str, given: str | None) -> str | None:
+def ask_environment(call: Call, ask: Questions, option: str, typed: str | None) -> str | None:
     """An environment that has an active host."""
 
     def names() -> list[str]:
         return sorted({host.environment for host in call.store.inventory.hosts()})
 
-    return ask.choice(option, given, "Environment", names)
+    return ask.choice(option, typed, "Environment", names)
 
 
 def ask_target(
@@ -89,17 +89,17 @@ def ask_target(
     hosts = call.store.inventory.hosts()
     whole_group = None
     if group is None and hosts:
-        there = [host for host in hosts if environment in (None, host.environment)]
-        names = {host.name for host in there}
-        groups = {name for host in there for name in host.groups} - names
+        candidates = [host for host in hosts if environment in (None, host.environment)]
+        names = {host.name for host in candidates}
+        groups = {name for host in candidates for name in host.groups} - names
         whole = ask.name(TARGET, sorted(names | groups), WHOLE)
         if whole == "":
             label = "One host or a whole group"
             whole = ask.choice(None, None, label, lambda: WHOLE, default=WHOLE[0]) or ""
         if whole in names:
-            return ask.noted("--host", whole), None, environment
+            return ask.record("--host", whole), None, environment
         if whole in groups:
-            group = whole_group = ask.noted("--group", whole)
+            group = whole_group = ask.record("--group", whole)
         elif whole == "host":
             return ask_host(call, ask, "--host", None, environment), None, environment
     group, environment = ask_group(call, ask, "--group", group, environment)
@@ -108,15 +108,15 @@ def ask_target(
     return None, group, environment
 
 
-def ask_playbook(call: Call, ask: Questions, option: str, given: str | None) -> str | None:
+def ask_playbook(call: Call, ask: Questions, option: str, typed: str | None) -> str | None:
     """A playbook of the configured folders, or one that ships."""
 
     def names() -> Iterator[str]:
         from diaken_cli.services.ansible.catalog import list_playbooks
 
-        return (found.name for found in list_playbooks(call.config.playbooks.paths))
+        return (playbook.name for playbook in list_playbooks(call.config.playbooks.paths))
 
-    return ask.choice(option, given, "Playbook", names)
+    return ask.choice(option, typed, "Playbook", names)
 
 
 def ask_for_snapshot(ask: Questions, hosts: "Iterable[HostRecord]") -> bool | None:
@@ -128,26 +128,26 @@ def ask_for_snapshot(ask: Questions, hosts: "Iterable[HostRecord]") -> bool | No
     )
     if answer != "yes":
         return None
-    ask.noted("--snapshot")
+    ask.record("--snapshot")
     return True
 
 
 def ask_run(
-    call: Call, given: str | None, fits: "Callable[[RunRecord], bool]" = lambda _: True
+    call: Call, typed: str | None, fits: "Callable[[RunRecord], bool]" = lambda _: True
 ) -> int:
-    """The number of a run; who is asked is shown the newest ones that fit."""
+    """The number of a run; a question shows the newest ones that fit."""
     with asking(call) as ask:
-        if given is None and call.may_ask:
+        if typed is None and call.may_ask:
             from diaken_cli.render.runs import title_of
             from diaken_cli.store.run_records import RunFilter
 
             newest = call.store.history.select(RunFilter(limit=NEWEST_RUNS))
             titles = {str(run.id): f"{title_of(run)}, {run.status}" for run in newest if fits(run)}
-            given = ask.choice("RUN", None, "Run", lambda: titles, beside=titles)
-        return call.run_number(given)
+            typed = ask.choice("RUN", None, "Run", lambda: titles, descriptions=titles)
+        return call.run_number(typed)
 
 
-def _leading(
+def _narrow(
     ask: Questions, label: str, names: list[str], *, empty: str | None = None
 ) -> str | None:
     """A choice that only leads to the next one, and is none where there is only one way.

@@ -26,7 +26,7 @@ NoTest = Annotated[bool, typer.Option("--no-test", help="Store it without loggin
 
 @dataclass(frozen=True)
 class VCenterOptions:
-    """What may be said of a vCenter, as it was typed."""
+    """The options of a vCenter, as typed."""
 
     server: Annotated[
         str | None,
@@ -82,8 +82,8 @@ class VCenterOptions:
         typer.Option("--datacenter", metavar="D", help="Limit to this datacenter."),
     ] = None
 
-    def given(self) -> "TypedVCenter":
-        """As the flow takes them."""
+    def typed(self) -> "TypedVCenter":
+        """The same for the flow."""
         from diaken_cli.actions.vcenters import TypedVCenter
 
         return TypedVCenter(**vars(self))
@@ -120,16 +120,16 @@ def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest 
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
-        name, options = _asked(call, ask, name, options)
+        name, options = _ask_missing(call, ask, name, options)
         if no_test:
-            added = add_vcenter(call.store, name=name, typed=options.given())
-            said = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
-            call.output.changed(vcenter_as_json(added), said)
+            added = add_vcenter(call.store, name=name, typed=options.typed())
+            message = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
+            call.output.changed(vcenter_as_json(added), message)
             return
-        added, tested = test_and_add(call.store, name=name, typed=options.given())
+        added, tested = test_and_add(call.store, name=name, typed=options.typed())
         about = f"{tested.product} at {tested.server}, as {tested.username}"
         call.output.changed(vcenter_as_json(added), f"added vCenter {added.name}: {about}")
-        _warn_of(call, tested)
+        _warn(call, tested)
 
 
 @command(app)
@@ -144,9 +144,9 @@ def show(call: Call, name: Name = None) -> None:
     from diaken_cli.render.output import Format
 
     with asking(call) as ask:
-        found = _find(call, ask, name)
+        vcenter = _find(call, ask, name)
         people = call.output.format is Format.TEXT
-        call.output.thing(vcenter_as_text(found) if people else vcenter_as_json(found))
+        call.output.thing(vcenter_as_text(vcenter) if people else vcenter_as_json(vcenter))
 
 
 @command(app, name="set")
@@ -164,14 +164,14 @@ def set_it(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTe
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
-        found, given = _find(call, ask, name), options.given()
+        vcenter, typed = _find(call, ask, name), options.typed()
         if no_test:
-            changed, tested = set_vcenter(call.store, found, typed=given), None
+            changed, tested = set_vcenter(call.store, vcenter, typed=typed), None
         else:
-            changed, tested = test_and_set(call.store, found, typed=given)
+            changed, tested = test_and_set(call.store, vcenter, typed=typed)
         call.output.changed(vcenter_as_json(changed), f"changed vCenter {changed.name}")
         if tested is not None:
-            _warn_of(call, tested)
+            _warn(call, tested)
 
 
 @command(app)
@@ -189,10 +189,10 @@ def remove(
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
-        found = _find(call, ask, name)
-        call.confirm(f"Remove vCenter {found.name} ({found.server})?", yes=yes)
-        call.store.inventory.remove_vcenter(found)
-        call.output.changed(vcenter_as_json(found), f"removed vCenter {found.name}")
+        vcenter = _find(call, ask, name)
+        call.confirm(f"Remove vCenter {vcenter.name} ({vcenter.server})?", yes=yes)
+        call.store.inventory.remove_vcenter(vcenter)
+        call.output.changed(vcenter_as_json(vcenter), f"removed vCenter {vcenter.name}")
 
 
 @command(app, name="test")
@@ -211,14 +211,14 @@ def try_it(call: Call, name: Name = None) -> None:
     with asking(call) as ask:
         tested = connect(_find(call, ask, name))
         call.output.thing(tested_as_json(tested))
-        _warn_of(call, tested)
+        _warn(call, tested)
 
 
 @command(app)
 def browse(
     call: Call,
     name: Name = None,
-    what: Annotated[
+    kind: Annotated[
         str | None,
         typer.Argument(
             metavar="WHAT",
@@ -240,15 +240,15 @@ def browse(
     from diaken_cli.render.inventory import ROW_SPARE, row_as_json, row_columns
 
     with asking(call) as ask:
-        found = _find(call, ask, name)
-        what = ask.choice("WHAT", what, "What", lambda: KINDS)
-        rows = [row_as_json(each) for each in look(found, what, datacenter)]
+        vcenter = _find(call, ask, name)
+        kind = ask.choice("WHAT", kind, "What", lambda: KINDS)
+        rows = [row_as_json(row) for row in look(vcenter, kind, datacenter)]
         columns = row_columns(rows[0]) if rows else {}
-        call.output.rows(rows, columns, nothing=f"no {what}", spare=ROW_SPARE)
+        call.output.rows(rows, columns, nothing=f"no {kind}", spare=ROW_SPARE)
 
 
-def _warn_of(call: Call, tested: "ConnectionTest") -> None:
-    """Say what may be in the way, once the login has worked."""
+def _warn(call: Call, tested: "ConnectionTest") -> None:
+    """Warn of missing privileges and of a clock that differs, after a login."""
     from diaken_cli.actions.vcenters import CLOCK_TOLERANCE
 
     if tested.missing_privileges:
@@ -273,10 +273,10 @@ def _find(call: Call, ask: Questions, name: str | None) -> "VCenterRecord":
     return find_vcenter(call.store, name)
 
 
-def _asked(
+def _ask_missing(
     call: Call, ask: Questions, name: str | None, options: VCenterOptions
 ) -> tuple[str | None, VCenterOptions]:
-    """With what a person answers; a password itself is never asked for."""
+    """Name and options, completed by questions; never for a password itself."""
     from diaken_cli import units
     from diaken_cli.actions import validate
     from diaken_cli.actions.vcenters import mistakes_of_new
@@ -287,41 +287,41 @@ def _asked(
         if call.store.inventory.vcenter(units.check_label(text)):
             raise ValueError(f"vCenter {text} exists already")
 
-    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options.given()))
+    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options.typed()))
     name = ask.text("NAME", name, "Name of the vCenter here", free_name)
     server = ask.text("--server", options.server, "Server, HOST[:PORT]", validate.server)
     username = ask.text("--username", options.username, "Username", check_line)
     answers: dict[str, Any] = {"server": server, "username": username}
-    ways: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
+    sources: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
         "command": ("password_command", "Command that prints it", validate.command_line),
         "file": ("password_file", "File that it is in", existing_file),
         "variable": ("password_env", "Variable's name", validate.environment_variable),
     }
-    if all(getattr(options, each) is None for each, _, _ in ways.values()):
-        way = ask.choice(None, None, "Where is the password?", lambda: ways)
-        if way is not None:
-            place, label, parse = ways[way]
+    if all(getattr(options, field) is None for field, _, _ in sources.values()):
+        source = ask.choice(None, None, "Where is the password?", lambda: sources)
+        if source is not None:
+            place, label, parse = sources[source]
             answers[place] = ask.text(option_name(place), None, label, parse)
-    if ask.asked and options.ca_file is None and options.insecure is None:
+    if ask.answered and options.ca_file is None and options.insecure is None:
         answers |= _ask_tls(ask)
     return name, replace(options, **answers)
 
 
 def _ask_tls(ask: Questions) -> dict[str, Any]:
-    """How the certificate is verified; whoever just presses Enter leaves that to this machine."""
+    """Ask how the certificate is verified; an empty answer leaves that to this machine."""
     from diaken_cli.actions import validate
 
-    way = ask.choice(
+    verification = ask.choice(
         None,
         None,
         "How its certificate is verified",
         lambda: ("system", "ca-file", "insecure"),
         default="system",
     )
-    if way == "insecure":
-        ask.noted("--insecure")
+    if verification == "insecure":
+        ask.record("--insecure")
         return {"insecure": True}
-    if way != "ca-file":
+    if verification != "ca-file":
         return {}
     label = "File of its CA's certificates, PEM"
     return {"ca_file": ask.text("--ca-file", None, label, validate.certificate_file)}
