@@ -35,27 +35,27 @@ EXAMPLES = (
 
 
 class LazyGroups(Group):
-    """A help page or a completion needs names and one line each; only a call imports the group."""
+    """The groups by name and one line of help; a group is imported when a command of it is used."""
 
-    closing = ""  # this is where the options of every command are told
+    closing = ""  # the options of every command are listed on this page itself
 
     def __init__(self, **options: Any) -> None:
         """With a stub of each, in the order of the help page: its name and its line of help."""
         super().__init__(**options)
-        for name, said in GROUPS.items():
-            self.commands[name] = TyperGroup(name=name, help=said)
-        for name, said in COMMANDS.items():
-            self.commands[name] = TyperCommand(name=name, help=said)
+        for name, help_text in GROUPS.items():
+            self.commands[name] = TyperGroup(name=name, help=help_text)
+        for name, help_text in COMMANDS.items():
+            self.commands[name] = TyperCommand(name=name, help=help_text)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The group itself, imported now."""
-        name, found, rest = super().resolve_command(ctx, args)
+        name, resolved, remaining = super().resolve_command(ctx, args)
         if name in GROUPS or name in COMMANDS:
             module = importlib.import_module(f"{__name__}.{name}")
             # A group stays one also where it has one command only.
             make = typer.main.get_group if name in GROUPS else typer.main.get_command
-            found = make(module.app)
-        return name, found, rest
+            resolved = make(module.app)
+        return name, resolved, remaining
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The groups, the options of diaken itself, and in full those of every command."""
@@ -63,8 +63,8 @@ class LazyGroups(Group):
 
         super().format_options(ctx, formatter)
         rows = [
-            (f"{', '.join(sorted(names))} {value}".rstrip(), said)
-            for names, value, said in common_options.records()
+            (f"{', '.join(sorted(names))} {value}".rstrip(), help_text)
+            for names, value, help_text in common_options.records()
         ]
         write_section(formatter, common_options.EVERY_COMMAND, rows)
 
@@ -79,18 +79,18 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(show: bool) -> None:
+    if show:
         typer.echo(f"diaken {__version__}")
         raise typer.Exit
 
 
-def _shell(given: str) -> str:
+def _shell(shell: str) -> str:
     from diaken_cli.commands.completion import SHELLS
 
-    if given not in SHELLS:
+    if shell not in SHELLS:
         raise typer.BadParameter(f"must be one of {', '.join(SHELLS)}")
-    return given
+    return shell
 
 
 def _show_completion(shell: str | None) -> None:
@@ -105,10 +105,10 @@ def _install_completion(shell: str | None) -> None:
     if shell is not None:
         from diaken_cli.commands.completion import install
 
-        path, more = install(_shell(shell), os.environ)
+        path, hint = install(_shell(shell), os.environ)
         typer.echo(f"Wrote {path}; a new shell reads it.", err=True)
-        if more:
-            typer.echo(more, err=True)
+        if hint:
+            typer.echo(hint, err=True)
         raise typer.Exit
 
 

@@ -21,13 +21,13 @@ def install(shell: str, environ: Mapping[str, str]) -> tuple[Path, str | None]:
 
     No file of the shell's own settings is changed. Raises AccessError.
     """
-    path, more = _place(shell, Path(environ.get("HOME") or Path.home()), environ)
+    path, hint = _place(shell, Path(environ.get("HOME") or Path.home()), environ)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(script(shell), encoding="utf-8")
     except OSError as fault:
         raise AccessError(f"{path} can't be written: {fault.strerror}") from fault
-    return path, more
+    return path, hint
 
 
 def _place(shell: str, home: Path, environ: Mapping[str, str]) -> tuple[Path, str | None]:
@@ -37,7 +37,7 @@ def _place(shell: str, home: Path, environ: Mapping[str, str]) -> tuple[Path, st
         return path, f"Without the package bash-completion, add to ~/.bashrc: . {path}"
     if shell == "zsh":
         folder = Path(environ.get("ZDOTDIR") or home) / ".zfunc"
-        more = f"Add to .zshrc: fpath+=({folder}); autoload -Uz compinit; compinit"
-        return folder / "_diaken", more
+        hint = f"Add to .zshrc: fpath+=({folder}); autoload -Uz compinit; compinit"
+        return folder / "_diaken", hint
     settings = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     return settings / "fish/completions/diaken.fish", None

@@ -1,7 +1,7 @@
-"""What cron calls again and again: an error that lasts is not told each time.
+"""Errors of the commands that cron calls again and again: a lasting one is not reported each time.
 
-It is told once, then once a day, and once when it is over. Who reads at a terminal is told always,
-and a script has its JSON each time.
+It is reported once, then once a day, and once when it is resolved. On a terminal it is reported
+each time, and so is its JSON.
 """
 
 import os
@@ -27,7 +27,7 @@ def stderr_is_terminal() -> bool:
 
 @contextmanager
 def reporting_once(call: Call) -> "Iterator[NoticeFile]":
-    """What is wrong with the config or the database is remembered beside the default one.
+    """Report an error of the config or the database once; a file beside the default one notes it.
 
     A database is never made here: without one nothing is due, and what was scheduled is elsewhere.
     """
@@ -42,14 +42,17 @@ def reporting_once(call: Call) -> "Iterator[NoticeFile]":
         require(call.config.database.path)
         yield notice_file
     except ConfigurationError as error:
-        end_with(call, error, told_now=notice_file.should_notify(error.message, now()))
+        end_with(call, error, notify_now=notice_file.should_notify(error.message, now()))
 
 
-def end_with(call: Call, error: DiakenError, *, told_now: bool) -> None:
-    """End the call with this error: for a mail in one line, or in silence where it was told."""
+def end_with(call: Call, error: DiakenError, *, notify_now: bool) -> None:
+    """End the call with this error, printed in one line for a mail where `notify_now`.
+
+    On a terminal it is raised as usual.
+    """
     if stderr_is_terminal():
         raise error
-    if told_now:
+    if notify_now:
         hint = f". {error.hint}" if error.hint else ""
         call.output.failure(DiakenError(f"{error.message}{hint}"), printed=True)
     call.output.failure_as_data(error)

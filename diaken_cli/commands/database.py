@@ -43,5 +43,5 @@ def backup(
     except OSError as fault:
         raise AccessError(f"the copy {target} can't be written: {fault.strerror}") from fault
     size = target.stat().st_size
-    said = f"copied {call.store.path} to {target} ({format_size(size)})"
-    call.output.changed({"path": str(target), "size": size}, said)
+    message = f"copied {call.store.path} to {target} ({format_size(size)})"
+    call.output.changed({"path": str(target), "size": size}, message)

@@ -79,8 +79,10 @@ def set_it(
     from diaken_cli.render.inventory import environment_as_json
 
     with asking(call) as ask:
-        found = _find(call, ask, name)
-        changed = set_environment(call.store, found, variables=variables or (), unset=unset or ())
+        environment = _find(call, ask, name)
+        changed = set_environment(
+            call.store, environment, variables=variables or (), unset=unset or ()
+        )
         call.output.changed(environment_as_json(changed), f"changed environment {changed.name}")
 
 
@@ -99,10 +101,12 @@ def remove(
     from diaken_cli.render.inventory import environment_as_json
 
     with asking(call) as ask:
-        found = _find(call, ask, name)
-        call.confirm(f"Remove environment {found.name}?", yes=yes)
-        call.store.inventory.remove_environment(found)
-        call.output.changed(environment_as_json(found), f"removed environment {found.name}")
+        environment = _find(call, ask, name)
+        call.confirm(f"Remove environment {environment.name}?", yes=yes)
+        call.store.inventory.remove_environment(environment)
+        call.output.changed(
+            environment_as_json(environment), f"removed environment {environment.name}"
+        )
 
 
 def _find(call: Call, ask: Questions, name: str | None) -> "EnvironmentRecord":

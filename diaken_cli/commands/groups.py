@@ -49,7 +49,7 @@ def list_them(
     if environment is not None:
         known_environment(call.store, environment)
     groups = call.store.inventory.groups(environment=environment)
-    rows = [group_as_json(each) for each in groups]
+    rows = [group_as_json(record) for record in groups]
     call.output.rows(rows, GROUP_COLUMNS, nothing="no groups")
 
 
@@ -84,8 +84,8 @@ def add(
             ),
             variables=variables or (),
         )
-        said = f"added group {added.name} to environment {added.environment}"
-        call.output.changed(group_as_json(added), said)
+        message = f"added group {added.name} to environment {added.environment}"
+        call.output.changed(group_as_json(added), message)
 
 
 @command(app, name="set")
@@ -109,8 +109,8 @@ def set_it(
     from diaken_cli.render.inventory import group_as_json
 
     with asking(call) as ask:
-        found = _find(call, ask, name, environment)
-        changed = set_group(call.store, found, variables=variables or (), unset=unset or ())
+        record = _find(call, ask, name, environment)
+        changed = set_group(call.store, record, variables=variables or (), unset=unset or ())
         call.output.changed(group_as_json(changed), f"changed group {changed.name}")
 
 
@@ -130,18 +130,18 @@ def remove(
     from diaken_cli.render.inventory import group_as_json
 
     with asking(call) as ask:
-        found = _find(call, ask, name, environment)
-        what = f"group {found.name} of environment {found.environment}"
-        call.confirm(f"Remove {what}?", yes=yes)
-        call.store.inventory.remove_group(found)
-        call.output.changed(group_as_json(found), f"removed {what}")
+        record = _find(call, ask, name, environment)
+        label = f"group {record.name} of environment {record.environment}"
+        call.confirm(f"Remove {label}?", yes=yes)
+        call.store.inventory.remove_group(record)
+        call.output.changed(group_as_json(record), f"removed {label}")
 
 
 def _find(call: Call, ask: Questions, name: str | None, environment: str | None) -> "GroupRecord":
     from diaken_cli.actions.inventory import find_group
 
     name = ask.choice(
-        "NAME", name, "Group", lambda: (each.name for each in call.store.inventory.groups())
+        "NAME", name, "Group", lambda: (record.name for record in call.store.inventory.groups())
     )
     if name is None:
         raise InvalidInput(require(NAME=name))

@@ -1,4 +1,4 @@
-"""`diaken history`: what was done, when, by whom, how it ended, and what was said."""
+"""`diaken history`: what was done, when, by whom, how it ended, and what Ansible printed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ LIMIT = 50
 
 @dataclass(frozen=True)
 class Filter:
-    """Which runs, as it was typed."""
+    """The options that select runs, as typed."""
 
     status: Annotated[
         str | None,
@@ -57,8 +57,8 @@ class Filter:
         str | None, typer.Option("--limit", metavar="N", help=f"The newest N; {LIMIT} if not said.")
     ] = None
 
-    def understood(self) -> "RunFilter":
-        """As the store takes it. Raises InvalidInput with all the mistakes."""
+    def parse(self) -> "RunFilter":
+        """The filter for the store. Raises InvalidInput with all the mistakes."""
         from diaken_cli.actions.history import count, moment
         from diaken_cli.actions.validate import Reader
         from diaken_cli.caller import now
@@ -67,12 +67,16 @@ class Filter:
 
         reader, at = Reader(), now()
 
-        def when(option: str, text: str | None) -> "datetime | None":
-            return reader.optional(option, text, lambda t: moment(t, at), None, may_be_empty=False)
+        def when(option: str, typed: str | None) -> "datetime | None":
+            return reader.optional(
+                option, typed, lambda text: moment(text, at), None, may_be_empty=False
+            )
 
-        wanted = RunFilter(
-            status=reader.choice("--status", self.status, {each.value: each for each in RunStatus}),
-            kind=reader.choice("--kind", self.kind, {each.value: each for each in RunKind}),
+        run_filter = RunFilter(
+            status=reader.choice(
+                "--status", self.status, {member.value: member for member in RunStatus}
+            ),
+            kind=reader.choice("--kind", self.kind, {member.value: member for member in RunKind}),
             host=self.host,
             group=self.group,
             environment=self.environment,
@@ -83,11 +87,11 @@ class Filter:
             limit=reader.optional("--limit", self.limit, count, None, may_be_empty=False) or LIMIT,
         )
         reader.check()
-        return wanted
+        return run_filter
 
 
 @command(app, name="list")
-def list_runs(call: Call, wanted: Filter) -> None:
+def list_runs(call: Call, filters: Filter) -> None:
     """The runs that fit, the newest first.
 
     Example: diaken history list --status failed --since 7d --group web
@@ -98,12 +102,12 @@ def list_runs(call: Call, wanted: Filter) -> None:
     from diaken_cli.render.history import SPARE, WHOLE, columns, run_as_text_row
     from diaken_cli.render.runs import run_as_row
 
-    runs = select(call.store, wanted.understood(), call.config.playbooks.paths)
+    runs = select(call.store, filters.parse(), call.config.playbooks.paths)
     shape = run_as_text_row if call.output.format is Format.TEXT else run_as_row
     rows = [shape(run) for run in runs]
     shown = columns(call.output.out, rows)
     call.output.rows(rows, shown, nothing="no runs", whole=WHOLE, spare=SPARE)
-    if wanted.limit is None and len(runs) == LIMIT:
+    if filters.limit is None and len(runs) == LIMIT:
         call.output.say(f"These are the newest {LIMIT}; for more: --limit N")
 
 
@@ -122,8 +126,8 @@ def show(call: Call, run: RunNumber = None) -> None:
     number = ask_run(call, run)
     detail = history.find(call.store, number)
     if call.output.format is Format.TEXT:
-        said = history.output(call.store, number, None)
-        show_run(call.output, detail, run_for_people(detail), said)
+        results = history.output(call.store, number, None)
+        show_run(call.output, detail, run_for_people(detail), results)
     else:
         call.output.thing(run_as_json(detail))
 
@@ -187,9 +191,9 @@ def report(
             raise InvalidInput(require(html=None))
         html = Path(name)
     detail = history.find(call.store, number)
-    said = history.output(call.store, number, None)
+    results = history.output(call.store, number, None)
     vm = vm_fields(detail)
-    text = render_page(run_for_people(detail), title_of(detail.run), said, now(), vm)
+    text = render_page(run_for_people(detail), title_of(detail.run), results, now(), vm)
     if str(html) == "-":
         call.output.text(text)
         return
@@ -211,7 +215,7 @@ def cancel(call: Call, run: RunNumber = None) -> None:
     from diaken_cli.actions import history
     from diaken_cli.render.runs import run_as_json
 
-    number = ask_run(call, run, lambda each: each.lock is not None)
+    number = ask_run(call, run, lambda record: record.lock is not None)
     detail = history.cancel(call.store, number, call.output.warn)
     message = f"run {detail.run.id} has ended: {detail.run.status}"
     call.output.changed(run_as_json(detail), message)
@@ -264,6 +268,6 @@ def prune(
             call.confirm(f"Remove {count} runs with their output?", yes=yes)
         count = call.store.history.remove_old(before)
         _give_room_back(call)
-    said = f"{count} runs {'to remove' if dry_run else 'removed'}, {kept} older ones kept"
+    message = f"{count} runs {'to remove' if dry_run else 'removed'}, {kept} older ones kept"
     shape = {"dry_run": dry_run, "before": before, "runs": count, "kept": kept}
-    call.output.changed(shape, said)
+    call.output.changed(shape, message)

@@ -100,8 +100,8 @@ def import_them(
                 "Environment",
                 lambda: (environment.name for environment in call.store.inventory.environments()),
             )
-        given = TypedImport(vcenter, inventory, csv, environment, group, group_by_tag, guest_names)
-        planned = plan_import(call.store, given, call.context.connect)
+        typed = TypedImport(vcenter, inventory, csv, environment, group, group_by_tag, guest_names)
+        planned = plan_import(call.store, typed, call.context.connect)
         for warning in planned.warnings:
             call.output.warn(warning)
         if not dry_run:

@@ -48,9 +48,9 @@ def sync(
     from diaken_cli.actions.validate import Reader, parse_file
 
     reader = Reader()
-    given = reader.optional("--path", path, parse_file, None, may_be_empty=False)
+    typed_path = reader.optional("--path", path, parse_file, None, may_be_empty=False)
     reader.check()
-    target = given.absolute() if given else hosts_file(call)
+    target = typed_path.absolute() if typed_path else hosts_file(call)
     if target is None:
         off = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
         call.output.changed(off, "nothing to do: `[hosts_file] enabled` is false")

@@ -13,7 +13,7 @@ app = group("The inventory, for other tools.")
 @command(app)
 def export(
     call: Call,
-    every: Annotated[
+    list_all: Annotated[
         bool, typer.Option("--list", help="All active hosts, their groups and variables.")
     ] = False,
     host: Annotated[
@@ -32,7 +32,7 @@ def export(
     from diaken_cli.actions.exporting import export_host, export_list
     from diaken_cli.render.output import print_json
 
-    if every == (host is not None):
+    if list_all == (host is not None):
         raise InvalidInput([Mistake("--list", None, "either --list or --host NAME is required")])
     if host is None:
         print_json(export_list(call.store, call.config.ssh))

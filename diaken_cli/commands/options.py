@@ -15,7 +15,7 @@ SECRETS = "Becoming root, and vaults"
 
 @dataclass(frozen=True)
 class PlaybookOptions:
-    """What may be said of every playbook run, as it was typed."""
+    """The options of every playbook run, as typed."""
 
     snapshot: Annotated[
         bool | None,
@@ -122,11 +122,11 @@ class PlaybookOptions:
 
     @property
     def snapshot_is_decided(self) -> bool:
-        """Whether nobody has to be asked for a snapshot; a check changes nothing."""
+        """Whether the options decide about a snapshot; a check changes nothing and needs none."""
         return self.snapshot is not None or bool(self.require_snapshot or self.check)
 
-    def given(self) -> "TypedOptions":
-        """As the flow takes them."""
+    def typed(self) -> "TypedOptions":
+        """The same for the flow."""
         from diaken_cli.actions.run.options import TypedOptions
 
         return TypedOptions(**vars(self))

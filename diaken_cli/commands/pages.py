@@ -46,10 +46,10 @@ class _Page:
 
     def get_help_option(self, ctx: Any) -> Any:
         """The option -h, --help."""
-        found = super().get_help_option(ctx)  # type: ignore[misc]
-        if found is not None:
-            found.help = "Show this page."
-        return found
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.help = "Show this page."
+        return option
 
     def get_help(self, ctx: Any) -> str:
         """The page, in characters that standard output can show."""
@@ -82,7 +82,7 @@ class _Page:
             write_section(formatter, heading, rows)
 
     def format_epilog(self, _ctx: Any, formatter: Any) -> None:
-        """How a page ends: where the options of every command are told, and examples."""
+        """The end of a page: where the options of every command are listed, and examples."""
         if self.closing:
             formatter.write_paragraph()
             formatter.write_text(self.closing)
@@ -90,7 +90,7 @@ class _Page:
 
 
 class Command(_Page, TyperCommand):
-    """A command; its options show a word for their value."""
+    """A command; on its help page each option that takes a value has a placeholder for it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -99,17 +99,17 @@ class Command(_Page, TyperCommand):
                 param.metavar = param.metavar or param.opts[0].rpartition("-")[2].upper()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take the command line apart; a word too many is named, also where it is empty."""
+        """Parse the command line; the error for a superfluous word quotes it, even an empty one."""
         ctx.allow_extra_args = True
         with _naming_the_command(ctx):
-            rest = super().parse_args(ctx, args)
-        if rest and not ctx.resilient_parsing:
-            ctx.fail(f"unexpected argument: {shlex.join(rest)}")
-        return rest
+            remaining = super().parse_args(ctx, args)
+        if remaining and not ctx.resilient_parsing:
+            ctx.fail(f"unexpected argument: {shlex.join(remaining)}")
+        return remaining
 
 
 class Group(_Page, TyperGroup):
-    """A group of commands; alone it prints its help."""
+    """A group of commands; without a command it prints its help."""
 
     @property
     def examples(self) -> tuple[str, ...]:
@@ -123,9 +123,9 @@ class Group(_Page, TyperGroup):
         return ["COMMAND …"]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take the words before the command apart; where there are none, help is what is wanted.
+        """Parse the words before the command; where there are none, print the help page.
 
-        An option of every command that stands here is told where it belongs.
+        For an option of every command that stands here, the error says where it belongs.
         """
         if not ctx.resilient_parsing and set(args) <= {"--"}:
             typer.echo(ctx.get_help(), color=ctx.color)
@@ -150,30 +150,30 @@ class Group(_Page, TyperGroup):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The commands, each with the first paragraph of its help, then the options."""
-        summaries = [(name, _summary(each.help)) for name, each in self.commands.items()]
+        summaries = [(name, _summary(command.help)) for name, command in self.commands.items()]
         write_section(formatter, "Commands", summaries)
         super().format_options(ctx, formatter)
 
 
 def write_section(formatter: Any, heading: str, rows: Iterable[tuple[str, str]]) -> None:
     """A heading and two columns below it; nothing where there are no rows."""
-    found = list(rows)
-    if not found:
+    all_rows = list(rows)
+    if not all_rows:
         return
     with formatter.section(typer.style(heading, bold=True)):  # bold is dropped off a terminal
         margin = " " * formatter.current_indent
-        left = min(max(len(name) for name, _ in found), WIDEST_NAME)
-        hanging = f"{margin}{'':{left}}  "
-        for name, said in found:
-            lines = wrap(said, formatter.width - len(hanging), break_on_hyphens=False)
-            first = lines.pop(0) if lines and len(name) <= left else ""
-            formatter.write(f"{margin}{name:{left}}  {first}".rstrip() + "\n")
+        name_width = min(max(len(name) for name, _ in all_rows), WIDEST_NAME)
+        hanging = f"{margin}{'':{name_width}}  "
+        for name, help_text in all_rows:
+            lines = wrap(help_text, formatter.width - len(hanging), break_on_hyphens=False)
+            first = lines.pop(0) if lines and len(name) <= name_width else ""
+            formatter.write(f"{margin}{name:{name_width}}  {first}".rstrip() + "\n")
             formatter.write("".join(f"{hanging}{line}\n" for line in lines))
 
 
 @contextmanager
 def _naming_the_command(ctx: Any) -> Iterator[None]:
-    """Let an error of the parser name the help page of the command that it is about."""
+    """Add the command to an error of the parser: the message refers to its help page."""
     try:
         yield
     except typer.TyperException as fault:

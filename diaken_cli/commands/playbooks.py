@@ -70,22 +70,22 @@ def show(
         )
         if name is None:
             raise InvalidInput(require(NAME=name))
-        found = find(name, paths)
+        playbook = find(name, paths)
         reader = Reader()
         options = RunOptions(vault_ids=read_vault_ids(vault_ids or (), reader))
         reader.check()
-        for told in vaults_not_used(found.repository(), options, call.config, by_label=True):
-            call.output.warn(told)
+        for warning in vaults_not_used(playbook.repository(), options, call.config, by_label=True):
+            call.output.warn(warning)
         refused = refusal(name, (), options, call.store, call.config)
         if refused is not None:
             raise AnsibleNotStarted(
-                f"Ansible would not start {found.name} ({found.path}): {refused.headline}"
+                f"Ansible would not start {playbook.name} ({playbook.path}): {refused.headline}"
             )
-        shape = found.as_json()
+        shape = playbook.as_json()
         if call.output.format is not Format.TEXT:
             call.output.thing(shape)
             return
-        variables = [variable.as_json() for variable in found.variables]
+        variables = [variable.as_json() for variable in playbook.variables]
         call.output.thing({**shape, "variables": len(variables)})
         if variables:
             call.output.rows(variables, VARIABLE_COLUMNS, nothing="")

@@ -36,7 +36,7 @@ Playbook = Annotated[
 
 @dataclass(frozen=True)
 class StartOptions:
-    """What may be said of a run that begins now."""
+    """The options of a run that begins now."""
 
     retry_failed: Annotated[
         str | None,
@@ -59,7 +59,7 @@ class StartOptions:
 @command(app)
 def host(
     call: Call,
-    now: StartOptions,
+    start: StartOptions,
     options: PlaybookOptions,
     name: Annotated[str | None, typer.Argument(metavar="HOST")] = None,
     playbook: Playbook = None,
@@ -72,19 +72,19 @@ def host(
     Example: diaken run host web01 update --check --diff
     """
     with asking(call) as ask:
-        asked = name is None or playbook is None
+        incomplete = name is None or playbook is None
         name = ask_host(call, ask, "HOST", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
         target = _Target(TargetType.HOST, name, environment)
-        if asked and name and playbook and now.retry_failed is None:
+        if incomplete and name and playbook and start.retry_failed is None:
             options = _ask_snapshot(call, ask, target, options)
-        _run(call, target, playbook, now, options)
+        _run(call, target, playbook, start, options)
 
 
 @command(app, name="group")
 def on_group(
     call: Call,
-    now: StartOptions,
+    start: StartOptions,
     options: PlaybookOptions,
     name: Annotated[str | None, typer.Argument(metavar="GROUP")] = None,
     playbook: Playbook = None,
@@ -99,21 +99,21 @@ def on_group(
     Example: diaken run group web update --environment PROD --retry-failed 12
     """
     with asking(call) as ask:
-        asked = name is None or playbook is None
+        incomplete = name is None or playbook is None
         name, environment = ask_group(call, ask, "GROUP", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
         if name is not None and environment is None:
             note_environment(call, ask, name)
         target = _Target(TargetType.GROUP, name, environment)
-        if asked and name and playbook and now.retry_failed is None:
+        if incomplete and name and playbook and start.retry_failed is None:
             options = _ask_snapshot(call, ask, target, options)
-        _run(call, target, playbook, now, options)
+        _run(call, target, playbook, start, options)
 
 
 @command(app, name="environment")
 def on_environment(
     call: Call,
-    now: StartOptions,
+    start: StartOptions,
     options: PlaybookOptions,
     name: Annotated[str | None, typer.Argument(metavar="ENVIRONMENT")] = None,
     playbook: Playbook = None,
@@ -127,18 +127,18 @@ def on_environment(
     Example: diaken run environment TEST verify_reboot --limit "web*" --dry-run
     """
     with asking(call) as ask:
-        asked = name is None or playbook is None
+        incomplete = name is None or playbook is None
         name = ask_environment(call, ask, "ENVIRONMENT", name)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
         target = _Target(TargetType.ENVIRONMENT, name, name)
-        if asked and name and playbook and now.retry_failed is None:
+        if incomplete and name and playbook and start.retry_failed is None:
             options = _ask_snapshot(call, ask, target, options)
-        _run(call, target, playbook, now, options)
+        _run(call, target, playbook, start, options)
 
 
 @dataclass(frozen=True)
 class _Target:
-    """What to run on, as it was typed."""
+    """The target, as typed."""
 
     type: TargetType
     name: str | None
@@ -156,10 +156,10 @@ class _Target:
 def _ask_snapshot(
     call: Call, ask: Questions, target: _Target, options: PlaybookOptions
 ) -> PlaybookOptions:
-    """With a snapshot, where a person who is asked for more wants one."""
+    """The options with `snapshot`, where a person answers that one is to be taken."""
     if not call.may_ask or options.snapshot_is_decided:
         return options
-    hosts = [each for each in call.store.inventory.hosts() if target.has(each)]
+    hosts = [host for host in call.store.inventory.hosts() if target.has(host)]
     return replace(options, snapshot=ask_for_snapshot(ask, hosts))
 
 
@@ -167,34 +167,34 @@ def _run(
     call: Call,
     target: _Target,
     playbook: str | None,
-    now: StartOptions,
+    start: StartOptions,
     options: PlaybookOptions,
 ) -> None:
     from diaken_cli.actions.run.flow import check, plan, run
     from diaken_cli.actions.run.request import TypedRun, parse_run
     from diaken_cli.render.runs import run_as_json
 
-    asked = TypedRun(
+    typed = TypedRun(
         type=target.type,
         target=target.name,
         playbook=playbook,
         environment=target.environment,
-        options=options.given(),
-        retry_failed=now.retry_failed,
-        wait=now.wait,
+        options=options.typed(),
+        retry_failed=start.retry_failed,
+        wait=start.wait,
     )
-    found = parse_run(asked, call.store, call.config)
-    if not found.request.target.hosts and found.retried is not None:
-        call.output.say(f"nothing to do: run {found.retried} succeeded on every active host")
-        call.show_run(found.retried, lambda detail: call.output.for_scripts(run_as_json(detail)))
+    parsed = parse_run(typed, call.store, call.config)
+    if not parsed.request.target.hosts and parsed.retried is not None:
+        call.output.say(f"nothing to do: run {parsed.retried} succeeded on every active host")
+        call.show_run(parsed.retried, lambda detail: call.output.for_scripts(run_as_json(detail)))
         return
-    for note in found.notes:
+    for note in parsed.notes:
         call.output.say(note)
-    for warning in found.warnings:
+    for warning in parsed.warnings:
         call.output.warn(warning)
-    if now.dry_run:
-        check(found.request, call.context)
-        call.show_plan(plan(found.request))
+    if start.dry_run:
+        check(parsed.request, call.context)
+        call.show_plan(plan(parsed.request))
     else:
         with call.running() as show:
-            run(found.request, call.context, show, wait=found.wait)
+            run(parsed.request, call.context, show, wait=parsed.wait)

@@ -32,7 +32,9 @@ def tick(call: Call) -> None:
 
     with reporting_once(call) as notice_file:
         call.store.beside("tick").touch(mode=0o600)
-        ticked = carry_out(call.context, lambda each: _tell(call, each), call.output.warn)
+        ticked = carry_out(
+            call.context, lambda result: _warn_moment(call, result), call.output.warn
+        )
         _show(call, ticked)
     for resolved in notice_file.resolved(now()):
         call.output.warn(f"resolved: the scheduler works again (was: {resolved})")
@@ -40,21 +42,23 @@ def tick(call: Call) -> None:
         raise typer.Exit(PartlyFailed.exit_status)
 
 
-def _tell(call: Call, happened: "MomentResult") -> None:
+def _warn_moment(call: Call, result: "MomentResult") -> None:
     """One line for cron's mail, where something went wrong."""
-    if happened.is_news:
-        call.output.warn(happened.line)
+    if result.is_news:
+        call.output.warn(result.line)
 
 
 def _show(call: Call, ticked: "TickResult") -> None:
-    """The runs as JSON; for people only what goes wrong is said, as cron would mail it."""
+    """Print the runs as JSON; people have the warnings only, which cron mails."""
     from diaken_cli.render.output import Format
     from diaken_cli.render.runs import run_as_json
 
     if call.output.format is Format.TEXT:
         return
-    found = (call.store.history.find(run) for run in ticked.runs)
-    call.output.rows([run_as_json(each) for each in found if each is not None], {}, nothing="")
+    details = (call.store.history.find(run) for run in ticked.runs)
+    call.output.rows(
+        [run_as_json(detail) for detail in details if detail is not None], {}, nothing=""
+    )
 
 
 @command(app)
@@ -70,20 +74,20 @@ def status(call: Call) -> None:
     from diaken_cli.render.schedules import confirmation, task_as_json
 
     at = now()
-    found = look(call.store, at)
+    state = look(call.store, at)
     shape: dict[str, Any] = {
-        "last_tick": found.last_tick,
-        "late": found.late,
-        "due": found.due,
-        "running": found.running,
-        "next": task_as_json(found.next) if found.next else None,
-        "paused": found.paused_until is not None,
-        "paused_until": None if found.paused_for_good else found.paused_until,
+        "last_tick": state.last_tick,
+        "late": state.late,
+        "due": state.due,
+        "running": state.running,
+        "next": task_as_json(state.next) if state.next else None,
+        "paused": state.paused_until is not None,
+        "paused_until": None if state.paused_for_good else state.paused_until,
     }
     if call.output.format == "text":
-        shape["next"] = confirmation(found.next, at) if found.next else None
+        shape["next"] = confirmation(state.next, at) if state.next else None
     call.output.thing(shape)
-    if found.late and call.output.format == "text":
+    if state.late and call.output.format == "text":
         call.output.warn("no tick in the last 3 minutes; see: diaken scheduler install")
 
 
@@ -108,16 +112,16 @@ def install(
     path = cron.CRON_D
     if remove:
         done = cron.remove(path)
-        said = f"{path} was taken away" if done else f"there is no {path}"
-        call.output.changed({"path": str(path), "installed": False, "changed": done}, said)
+        message = f"{path} was taken away" if done else f"there is no {path}"
+        call.output.changed({"path": str(path), "installed": False, "changed": done}, message)
         return
     is_root = os.geteuid() == 0
     content = cron.lines(
         cron.program(), cron.environment(call.config), user="root" if is_root else None
     )
     if yes and not is_root:
-        said = "only root can write /etc/cron.d: put the lines into `crontab -e` yourself"
-        raise InvalidInput([Mistake("--yes", None, said)])
+        message = "only root can write /etc/cron.d: put the lines into `crontab -e` yourself"
+        raise InvalidInput([Mistake("--yes", None, message)])
     for key in cron.lost(call.config):
         variable = f"DIAKEN_{key.replace('.', '_')}".upper()
         call.output.warn(
@@ -179,8 +183,8 @@ def pause(
     reader.check()
     end = moment.instant if moment else None
     call.store.schedules.pause(end)
-    said = f"paused until {local(end)}" if end else "paused until: diaken scheduler resume"
-    call.output.changed({"paused": True, "paused_until": end}, said)
+    message = f"paused until {local(end)}" if end else "paused until: diaken scheduler resume"
+    call.output.changed({"paused": True, "paused_until": end}, message)
 
 
 @command(app)
@@ -191,6 +195,6 @@ def resume(call: Call) -> None:
 
     Example: diaken scheduler resume --json
     """
-    was = call.store.schedules.resume()
+    was_paused = call.store.schedules.resume()
     shape = {"paused": False, "paused_until": None}
-    call.output.changed(shape, "tasks run again" if was else "it was not paused")
+    call.output.changed(shape, "tasks run again" if was_paused else "it was not paused")

@@ -42,7 +42,7 @@ def get(call: Call, key: Key = None) -> None:
     from diaken_cli.actions.inventory import get_setting
 
     with asking(call) as ask:
-        key = _known(call, ask, key)
+        key = _ask_key(call, ask, key)
         value = get_setting(call.store, key=key)
         if call.output.format is Format.TEXT:
             call.output.text(f"{escape_control(_text(value))}\n")
@@ -87,14 +87,14 @@ def unset(call: Call, key: Key = None) -> None:
     Example: diaken settings unset snapshot_retention_hours
     """
     with asking(call) as ask:
-        key = _known(call, ask, key)
+        key = _ask_key(call, ask, key)
         call.store.inventory.unset_setting(key)
         value = call.store.inventory.settings().get(key)
-        said = f"{key} is unset" if value is None else f"{key} is {_text(value)}, the default"
-        call.output.changed(_shape(key, value), said)
+        message = f"{key} is unset" if value is None else f"{key} is {_text(value)}, the default"
+        call.output.changed(_shape(key, value), message)
 
 
-def _known(call: Call, ask: Questions, key: str | None) -> str:
+def _ask_key(call: Call, ask: Questions, key: str | None) -> str:
     key = ask.choice("KEY", key, "Setting", lambda: call.store.inventory.settings())
     if key is None:
         raise InvalidInput(require(KEY=key))

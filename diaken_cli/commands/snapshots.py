@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.prompts import Questions, asking, must_be_free
+from diaken_cli.commands.prompts import Questions, asking, raise_clash
 from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_target
 from diaken_cli.errors import ConfigurationError, InvalidInput, PartlyFailed, VSphereError
@@ -128,7 +128,7 @@ def prune(
         require_database(call.config.database.path)
     with nullcontext() if dry_run else reporting_once(call):
         context = call.context
-    people = call.output.format is Format.TEXT and (dry_run or stderr_is_terminal())
+    for_people = call.output.format is Format.TEXT and (dry_run or stderr_is_terminal())
     try:
         rows = remove_old(
             context,
@@ -136,24 +136,24 @@ def prune(
             older_than=None if seconds is None else timedelta(seconds=seconds),
             dry_run=dry_run,
             log_file=_log_file(call, log_file),
-            sizes=people or dry_run,
+            sizes=for_people or dry_run,
         )
     except (VSphereError, ConfigurationError) as error:
         if not dry_run:
-            end_with(call, error, told_now=snapshot_rows.notify_whole(call.store, error, now()))
+            end_with(call, error, notify_now=snapshot_rows.notify_whole(call.store, error, now()))
         raise
     shown = rows
     if call.output.format is Format.TEXT and not call.output.verbose:
         shown = [row for row in rows if row.kept is None]
     # cron mails all that is printed, and an hour without anything to do is no news
-    _show(call, shown, PRUNED, "nothing to prune" if people and not rows else "")
-    if dry_run:  # it notes nothing: what cron is to tell is told by cron
+    _show(call, shown, PRUNED, "nothing to prune" if for_people and not rows else "")
+    if dry_run:  # it records no notice: the next prune of cron still reports the failures
         lines = [snapshot_rows.failure_line(row) for row in rows if snapshot_rows.failed(row)]
     else:
         lines = snapshot_rows.notify(call.store, rows, now(), always=stderr_is_terminal())
     for line in lines:
         call.output.warn(line)
-    if people and rows:
+    if for_people and rows:
         call.output.say(
             prune_summary(rows, dry_run=dry_run, verbose=call.output.verbose), fold=True
         )
@@ -163,7 +163,7 @@ def prune(
 @command(app)
 def create(
     call: Call,
-    on: TargetOptions,
+    target_options: TargetOptions,
     name: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
     log_file: LogFile = None,
 ) -> None:
@@ -178,21 +178,21 @@ def create(
     from diaken_cli.actions.snapshots import create as creating
 
     with asking(call) as ask:
-        on = _ask_target(call, ask, on)
+        target_options = _ask_target(call, ask, target_options)
         name = ask.text(
             "NAME",
             name,
             "Name of the snapshot",
-            lambda text: must_be_free(creating.name_mistakes(text)),
+            lambda text: raise_clash(creating.name_mistakes(text)),
         )
-        target = _target(call, on, NAME=name)
+        target = _target(call, target_options, NAME=name)
         with call.running() as show:
             creating.create(
                 call.context,
                 target,
                 name or "",
                 show,
-                wait=_wait(on),
+                wait=_wait(target_options),
                 log_file=_log_file(call, log_file),
             )
 
@@ -200,7 +200,7 @@ def create(
 @command(app)
 def revert(
     call: Call,
-    on: TargetOptions,
+    target_options: TargetOptions,
     snapshot: Annotated[
         str | None, typer.Argument(metavar="SNAPSHOT", help="Its name where unique, or its id.")
     ] = None,
@@ -215,15 +215,15 @@ def revert(
 
     Example: diaken snapshots revert snapshot-41 --host web01 --yes
     """
-    from diaken_cli.actions.snapshots.revert import revert as act
+    from diaken_cli.actions.snapshots.revert import revert as revert_snapshots
 
-    _act(act, call, on, snapshot, yes=yes, log_file=log_file)
+    _revert_or_remove(revert_snapshots, call, target_options, snapshot, yes=yes, log_file=log_file)
 
 
 @command(app)
 def remove(
     call: Call,
-    on: TargetOptions,
+    target_options: TargetOptions,
     snapshot: Annotated[
         str | None, typer.Argument(metavar="SNAPSHOT", help="Its name where unique, or its id.")
     ] = None,
@@ -236,15 +236,15 @@ def remove(
 
     Example: diaken snapshots remove "before the upgrade" --group web --environment PROD
     """
-    from diaken_cli.actions.snapshots.remove import remove as act
+    from diaken_cli.actions.snapshots.remove import remove as remove_snapshots
 
-    _act(act, call, on, snapshot, yes=yes, log_file=log_file)
+    _revert_or_remove(remove_snapshots, call, target_options, snapshot, yes=yes, log_file=log_file)
 
 
-def _act(
-    act: "Callable[..., None]",
+def _revert_or_remove(
+    action: "Callable[..., None]",
     call: Call,
-    on: TargetOptions,
+    target_options: TargetOptions,
     snapshot: str | None,
     *,
     yes: bool,
@@ -257,31 +257,35 @@ def _act(
         return not (yes or call.options.yes)
 
     with asking(call) as ask:
-        on = _ask_target(call, ask, on)
-        snapshot = _ask_snapshot(call, ask, on, snapshot)
-        target = _target(call, on, SNAPSHOT=snapshot)
+        target_options = _ask_target(call, ask, target_options)
+        snapshot = _ask_snapshot(call, ask, target_options, snapshot)
+        target = _target(call, target_options, SNAPSHOT=snapshot)
         with call.running() as show:
-            act(
+            action(
                 call.context,
                 target,
                 snapshot or "",
                 show,
                 confirm,
-                wait=_wait(on),
+                wait=_wait(target_options),
                 log_file=_log_file(call, log_file),
             )
 
 
-def _ask_target(call: Call, ask: Questions, on: TargetOptions) -> TargetOptions:
-    """The target with what a person answers: one host, or a group."""
-    if on.host:
-        return on
-    host, name, environment = ask_target(call, ask, None, on.group, on.environment)
-    return replace(on, host=[host] if host else None, group=name, environment=environment)
+def _ask_target(call: Call, ask: Questions, target_options: TargetOptions) -> TargetOptions:
+    """The target, completed by questions: one host, or a group."""
+    if target_options.host:
+        return target_options
+    host, name, environment = ask_target(
+        call, ask, None, target_options.group, target_options.environment
+    )
+    return replace(
+        target_options, host=[host] if host else None, group=name, environment=environment
+    )
 
 
 def _ask_snapshot(
-    call: Call, ask: Questions, on: TargetOptions, snapshot: str | None
+    call: Call, ask: Questions, target_options: TargetOptions, snapshot: str | None
 ) -> str | None:
     """The snapshot that a person names, of those shown with what tells them apart."""
     if snapshot is not None or not call.may_ask:
@@ -289,14 +293,14 @@ def _ask_snapshot(
     from diaken_cli.actions.snapshots.prune import list_snapshots
     from diaken_cli.render.snapshots import aliases, choices
 
-    rows = list_snapshots(call.context, _target(call, on).hosts)
+    rows = list_snapshots(call.context, _target(call, target_options).hosts)
     names = choices(rows)
     return ask.choice(
-        "SNAPSHOT", None, "Snapshot", lambda: names, beside=names, aliases=aliases(rows)
+        "SNAPSHOT", None, "Snapshot", lambda: names, descriptions=names, aliases=aliases(rows)
     )
 
 
-def _target(call: Call, on: TargetOptions, **required: str | None) -> "RunTarget":
+def _target(call: Call, target_options: TargetOptions, **required: str | None) -> "RunTarget":
     from diaken_cli.actions.run.targets import group_target, hosts_target
     from diaken_cli.actions.validate import Reader
 
@@ -304,7 +308,11 @@ def _target(call: Call, on: TargetOptions, **required: str | None) -> "RunTarget
     reader.mistakes += require(**required)
     if required.get("SNAPSHOT") == "":
         reader.refuse("SNAPSHOT", "", "must not be empty; what has no name is named by its id")
-    hosts, name, environment = on.host or [], on.group, on.environment
+    hosts, name, environment = (
+        target_options.host or [],
+        target_options.group,
+        target_options.environment,
+    )
     if bool(hosts) == (name is not None):
         reader.refuse("--host", None, "either --host or --group is required, and not both")
         raise InvalidInput(reader.mistakes)
@@ -329,12 +337,14 @@ def _log_file(call: Call, typed: str | None) -> Path | None:
     return path or call.config.snapshots.log_file
 
 
-def _wait(on: TargetOptions) -> int:
+def _wait(target_options: TargetOptions) -> int:
     from diaken_cli import units
     from diaken_cli.actions.validate import Reader
 
     reader = Reader()
-    wait = reader.optional("--wait", on.wait, units.parse_duration, 0, may_be_empty=False)
+    wait = reader.optional(
+        "--wait", target_options.wait, units.parse_duration, 0, may_be_empty=False
+    )
     reader.check()
     return wait or 0
 
