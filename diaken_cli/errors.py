@@ -59,10 +59,10 @@ class DiakenError(Exception):
 
     def within(self, where: str) -> Self:
         """The same error, and where it happened."""
-        found = copy(self)
-        found.message = f"{where}: {self.message}"
-        found.args = (found.message,)
-        return found
+        located = copy(self)
+        located.message = f"{where}: {self.message}"
+        located.args = (located.message,)
+        return located
 
     def as_json(self) -> dict[str, Any]:
         """The `error` object of the JSON contract."""

@@ -30,8 +30,8 @@ class Refused(OSError):
 
 def reason(fault: OSError) -> str:
     """Why a file that a person has named can't be read, and for a pipe, what to do instead."""
-    said = fault.strerror or str(fault)
-    return f"{said}; {INSTEAD_OF_A_PIPE}" if said.startswith("it is a pipe") else said
+    message = fault.strerror or str(fault)
+    return f"{message}; {INSTEAD_OF_A_PIPE}" if message.startswith("it is a pipe") else message
 
 
 def read(path: str | os.PathLike[str], most: int) -> bytes:

@@ -27,13 +27,13 @@ class Kind:
 
     `parse` makes it of a text, as the command line, a variable or a cell of a table has it; `read`
     of a value of a TOML file; `show` makes plain data for JSON of it. A value of several parts
-    (`one` is the kind of each) is `joined` of them.
+    (`item` is the kind of each of them) is `joined` of them.
     """
 
     parse: Callable[[str, Place], Any]
     read: Callable[[Any, Place], Any]
     show: Callable[[Any], Any] = lambda value: value
-    one: "Kind | None" = None
+    item: "Kind | None" = None
     joined: Callable[[Iterable[Any]], Any] = tuple
 
 
@@ -70,7 +70,7 @@ def whole(least: int, most: int | None = None) -> Kind:
 
 
 def several(
-    one: Kind,
+    item: Kind,
     expected: str,
     split: Callable[[str], list[str]],
     joined: Callable[[Iterable[Any]], Any] = tuple,
@@ -81,12 +81,12 @@ def several(
     def read(value: Any, place: Place) -> Any:
         if not isinstance(value, list):
             raise _wrong(value, expected)
-        return joined(one.read(part, place) for part in value)
+        return joined(item.read(part, place) for part in value)
 
     def parse(text: str, place: Place) -> Any:
-        return joined(one.parse(part, place) for part in split(text))
+        return joined(item.parse(part, place) for part in split(text))
 
-    return Kind(parse, read, show, one, joined)
+    return Kind(parse, read, show, item, joined)
 
 
 # ── texts ────────────────────────────────────────────────────────────────────────────────────

@@ -140,7 +140,7 @@ def _values(
     ]
     for name, option in declared.items():
         value = raw.get(name)
-        item_kind = option.kind.one if isinstance(value, tuple | list) else None
+        item_kind = option.kind.item if isinstance(value, tuple | list) else None
         parsed = []
         for part in value or () if item_kind else [value] if value is not None else []:
             try:

@@ -28,5 +28,5 @@ def listed(names: Sequence[str], most: int = MOST_NAMES, between: str = ", ") ->
     return between.join(names[:most]) + more
 
 
-def _written_out(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
+def _written_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()

@@ -71,7 +71,7 @@ class Exposure:
                 return f"chmod {'go' if self.mode & stat.S_IWGRP else 'o'}-w {path}"
 
 
-def of(path: Path, status: os.stat_result | None = None) -> tuple[Exposure, ...]:
+def exposures(path: Path, status: os.stat_result | None = None) -> tuple[Exposure, ...]:
     """By whom a file or folder can be changed, the worst first; links are followed.
 
     A device holds nothing that could be changed, and what is mounted read-only can't be by a mode.
@@ -81,21 +81,21 @@ def of(path: Path, status: os.stat_result | None = None) -> tuple[Exposure, ...]
     mode = stat.S_IMODE(status.st_mode)
     if stat.S_ISCHR(status.st_mode):
         return ()
-    found: list[tuple[Who, str]] = []
+    writers: list[tuple[Who, str]] = []
     if status.st_uid not in (os.geteuid(), 0):
-        found.append((Who.OWNER, account(status.st_uid)))
-    who: tuple[Who, str] | None = None
+        writers.append((Who.OWNER, account(status.st_uid)))
+    writer: tuple[Who, str] | None = None
     if mode & stat.S_IWOTH:
-        who = Who.EVERYBODY, "everybody"
+        writer = Who.EVERYBODY, "everybody"
     elif mode & stat.S_IWGRP and _has_others(status.st_gid, os.geteuid(), os.getegid()):
-        who = Who.GROUP, _group(status.st_gid)
-    if who and not _is_read_only(path):
-        found.append(who)
+        writer = Who.GROUP, _group(status.st_gid)
+    if writer and not _is_read_only(path):
+        writers.append(writer)
     is_folder = stat.S_ISDIR(status.st_mode)
-    return tuple(Exposure(path, who, name, mode, is_folder) for who, name in found)
+    return tuple(Exposure(path, writer, name, mode, is_folder) for writer, name in writers)
 
 
-def above(path: Path) -> Iterator[Exposure]:
+def exposures_above(path: Path) -> Iterator[Exposure]:
     """The folders in which another could be put in its place, the nearest first.
 
     Those count that hold the file, and each link on the way to it, with the folders above them.
@@ -104,17 +104,17 @@ def above(path: Path) -> Iterator[Exposure]:
     may not be looked at, are passed over.
     """
     entries = _way(path)
-    direct = list(dict.fromkeys(each.parent for each, is_last in entries if is_last))
+    direct = list(dict.fromkeys(entry.parent for entry, is_last in entries if is_last))
     links: dict[Path, list[Path]] = {}
-    for each, _ in entries:
-        links.setdefault(each.parent, []).append(each)
+    for entry, _ in entries:
+        links.setdefault(entry.parent, []).append(entry)
     for folder in dict.fromkeys((*direct, *reversed(links))):
         try:
             status = folder.lstat()
         except OSError:
             continue
         may_be_root = folder not in direct and _unmapped(status)
-        for exposure in of(folder, status):
+        for exposure in exposures(folder, status):
             if exposure.who is Who.OWNER and may_be_root:
                 continue
             if folder in direct or not exposure.sticky:
@@ -129,26 +129,26 @@ def _way(path: Path) -> list[tuple[Path, bool]]:
     Beside each, whether it is the file, or a link in its place. As the system goes: link by link.
     """
     whole = path if path.is_absolute() else Path.cwd() / path
-    rest = list(reversed(whole.parts[1:]))
-    here, entries, followed = Path("/"), [], 0
-    while rest:
-        name = rest.pop()
+    remaining = list(reversed(whole.parts[1:]))
+    current, entries, followed = Path("/"), [], 0
+    while remaining:
+        name = remaining.pop()
         if name == "..":
-            here = here.parent
+            current = current.parent
             continue
-        each = here / name
-        entries.append((each, not rest))
+        entry = current / name
+        entries.append((entry, not remaining))
         try:
-            target = Path(os.readlink(each))  # noqa: PTH115 - a loop is no fault here
+            target = Path(os.readlink(entry))  # noqa: PTH115 - a loop is no fault here
         except OSError:
-            here = each
+            current = entry
             continue
         followed += 1
         if followed > _MOST_LINKS:  # it can't be opened
             break
         if target.is_absolute():
-            here = Path("/")
-        rest.extend(reversed(target.parts[1:] if target.is_absolute() else target.parts))
+            current = Path("/")
+        remaining.extend(reversed(target.parts[1:] if target.is_absolute() else target.parts))
     return entries
 
 
@@ -162,28 +162,29 @@ def _foreign_links(entries: Iterable[Path]) -> Iterator[Exposure]:
                 yield Exposure(entry, Who.OWNER, owner, mode, is_folder=False, is_link=True)
 
 
-def around(path: Path) -> Iterator[Exposure]:
+def exposures_around(path: Path) -> Iterator[Exposure]:
     """Of the file, where it is there, and of the folders above it."""
-    yield from of_present(path)
-    yield from above(path)
+    yield from present_exposures(path)
+    yield from exposures_above(path)
 
 
-def of_present(path: Path) -> tuple[Exposure, ...]:
-    """The same as `of`, and none where it is not there or may not be looked at."""
+def present_exposures(path: Path) -> tuple[Exposure, ...]:
+    """The same as `exposures`, and none where it is not there or may not be looked at."""
     try:
-        return of(path)
+        return exposures(path)
     except OSError:
         return ()
 
 
 def open_to_all(path: Path) -> Exposure | None:
-    """By what everybody can change a file, or put another one in its place; None where none can.
+    """The first way in which everybody can change a file or put another in its place, or None.
 
     A sticky folder (/tmp) may hold it: there nobody touches the files of others.
     """
-    return next(
-        (each for each in around(path) if each.who is Who.EVERYBODY and not each.sticky), None
-    )
+    for exposure in exposures_around(path):
+        if exposure.who is Who.EVERYBODY and not exposure.sticky:
+            return exposure
+    return None
 
 
 def sudo_user(uid: int) -> str:

@@ -125,8 +125,8 @@ def parse_count(text: str) -> int:
 
 def parse_size(text: str) -> int:
     """Bytes, of `512M`, `8G` or `8 GiB`, as diaken itself prints it: the units are binary."""
-    found = _SIZE.fullmatch(text)
-    tenths = int(found[1] + (found[2] or ".0")[1:]) * BYTES[found[3]] if found else 0
+    match = _SIZE.fullmatch(text)
+    tenths = int(match[1] + (match[2] or ".0")[1:]) * BYTES[match[3]] if match else 0
     if not tenths:
         raise ValueError(
             f"{text!r} is not a size: a number and K, M, G or T, such as 512M, 8G or 8 GiB"
@@ -151,8 +151,8 @@ def format_size(size: int) -> str:
 
 def parse_duration(text: str) -> int:
     """Seconds, of `90s`, `30m`, `2h` or `7d`, or `1 min 30 s`, as diaken itself prints it."""
-    found = _DURATION.fullmatch(text)
-    amounts = found.groups() if found else ()
+    match = _DURATION.fullmatch(text)
+    amounts = match.groups() if match else ()
     seconds = sum(
         int(amount or 0) * factor
         for amount, factor in zip(amounts, reversed(SECONDS.values()), strict=False)
@@ -174,12 +174,12 @@ def format_duration(seconds: int) -> str:
 
 def duration_in_words(seconds: int) -> str:
     """Seconds as people read them, in their two largest units: 45 s, 1 h 10 min, 30 d."""
-    said: list[str] = []
+    parts: list[str] = []
     for unit, factor in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         count, seconds = divmod(seconds, factor)
-        if count or said:
-            said.append(f"{count} {unit}" if count else "")
-    return " ".join(each for each in said[:2] if each) or "0 s"
+        if count or parts:
+            parts.append(f"{count} {unit}" if count else "")
+    return " ".join(part for part in parts[:2] if part) or "0 s"
 
 
 def nearest_names(name: str, known: Iterable[str], most: int = MOST_NEAREST) -> str:
@@ -189,12 +189,12 @@ def nearest_names(name: str, known: Iterable[str], most: int = MOST_NEAREST) -> 
     """
     ratios = {}
     matcher = SequenceMatcher(b=name.casefold())
-    for each in known:
-        matcher.set_seq1(each.casefold())
+    for candidate in known:
+        matcher.set_seq1(candidate.casefold())
         if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= LEAST_ALIKE:
-            ratios[each] = matcher.ratio()
-    near = [each for each, ratio in ratios.items() if ratio >= LEAST_ALIKE]
-    near.sort(key=lambda each: (-ratios[each], natural_order(each)))
+            ratios[candidate] = matcher.ratio()
+    near = [candidate for candidate, ratio in ratios.items() if ratio >= LEAST_ALIKE]
+    near.sort(key=lambda candidate: (-ratios[candidate], natural_order(candidate)))
     *others, last = near[:most] or [""]
     return f"{', '.join(others)} or {last}" if others else last
 
@@ -202,7 +202,7 @@ def nearest_names(name: str, known: Iterable[str], most: int = MOST_NEAREST) -> 
 def natural_order(name: str) -> list[str | int]:
     """What to sort names by, so that web2 comes before web10."""
     parts = re.split(r"([0-9]+)", name.casefold())
-    return [int(each) if at % 2 else each for at, each in enumerate(parts)]
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)]
 
 
 def _is_label(text: str) -> bool:

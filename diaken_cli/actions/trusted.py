@@ -48,16 +48,22 @@ def open_to_all(path: Path, folder: Path) -> Iterator[Exposure]:
     """
     beside = {path.parent.resolve(), folder.resolve()}
     exposures = dict.fromkeys(
-        (*trust.of_present(path), *trust.of_present(path.parent), *trust.of_present(folder))
+        (
+            *trust.present_exposures(path),
+            *trust.present_exposures(path.parent),
+            *trust.present_exposures(folder),
+        )
     )
-    for exposure in (*exposures, *trust.above(path)):
+    for exposure in (*exposures, *trust.exposures_above(path)):
         inside = exposure.path.resolve() in beside or not exposure.is_folder
         if exposure.who is Who.EVERYBODY and (inside or not exposure.sticky):
             yield exposure
     cfg = configuration(folder)
     roots = beside if cfg is None else beside | {cfg.parent.resolve()}
     for place in (root / name for root in sorted(roots) for name in _BESIDE):
-        for exposure in (exposure for path in tree(place) for exposure in trust.of_present(path)):
+        for exposure in (
+            exposure for path in tree(place) for exposure in trust.present_exposures(path)
+        ):
             if exposure.who is Who.EVERYBODY:
                 yield exposure
 
@@ -107,6 +113,6 @@ def refuse_exposed_vaults(files: Iterable[Path]) -> None:
 
 def exposures_of_vault(path: Path) -> Iterator[Exposure]:
     """By what others can change it, or put another one in its place until Ansible opens it."""
-    for exposure in trust.around(path):
+    for exposure in trust.exposures_around(path):
         if not exposure.sticky:
             yield exposure

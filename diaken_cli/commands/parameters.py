@@ -80,7 +80,7 @@ def _annotation(option: Option) -> Any:
     )
     if option.is_flag:
         return Annotated[bool | None, info]
-    if option.kind.one is not None:
+    if option.kind.item is not None:
         return Annotated[list[str] | None, info]
     return Annotated[str | None, info]
 

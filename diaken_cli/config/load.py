@@ -97,7 +97,7 @@ def read_document(path: Path) -> Document:
 
 def _refuse_exposed(path: Path) -> None:
     """What the file names is trusted: commands, playbooks, keys. Raises AccessError."""
-    for exposure in trust.around(path):
+    for exposure in trust.exposures_around(path):
         if exposure.sticky:  # others can't touch the file there
             continue
         raise AccessError(

@@ -310,8 +310,8 @@ def exposures(path: Path) -> Iterator[trust.Exposure]:
     make files there that are to be the database's own.
     """
     runs = path.with_name(f"{path.name}.runs")
-    yield from trust.around(path)
-    yield from trust.around(runs) if runs.is_symlink() else trust.of_present(runs)
+    yield from trust.exposures_around(path)
+    yield from trust.exposures_around(runs) if runs.is_symlink() else trust.present_exposures(runs)
 
 
 def way_out(exposure: trust.Exposure) -> str:

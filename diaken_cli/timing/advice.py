@@ -34,7 +34,7 @@ _STEP = re.compile(r"\*/(\d{1,4})")
 
 @dataclass(frozen=True)
 class Advice:
-    """What a rule does, and what to write where something else was meant: whole sentences."""
+    """What a rule does, and what to write for what was probably wanted: whole sentences."""
 
     effect: str
     suggestion: str
@@ -54,11 +54,11 @@ def advise_as_typed(
 
     `rule` is what they came to, `at_moment` is what `--at` alone says.
     """
-    found = [] if every is None else list(_cron_steps(every))
+    advice = [] if every is None else list(_cron_steps(every))
     if at is not None and at_moment is not None:
-        found += _other_weekday(at, read_rule(rule), at_moment)
-        found += _other_time(at, read_rule(rule), at_moment)
-    return found
+        advice += _other_weekday(at, read_rule(rule), at_moment)
+        advice += _other_time(at, read_rule(rule), at_moment)
+    return advice
 
 
 # ── how often it comes ───────────────────────────────────────────────────────────────────────
@@ -126,7 +126,7 @@ def _first_of_last_days(days: tuple[int, ...]) -> int | None:
 def _on_the_last_day(rule: Rule, whole: Rule, day: int) -> Rule | None:
     """The rule, on the last day of the months that are too short."""
     if day == 31 or set(whole.months) == {2}:
-        days = (*(other for other in whole.month_days if other < day), -1)
+        days = (*(earlier for earlier in whole.month_days if earlier < day), -1)
         return replace(rule, months=whole.months, month_days=tuple(sorted(days)))
     if whole.month_days != (day,):
         return None
@@ -249,15 +249,15 @@ def _weeks_of_sunday(rule: Rule, start: Moment) -> Iterator[Advice]:
         return
     if start.wall.weekday() != SUNDAY and MONDAY not in days:
         return
-    other = replace(rule, week_start=SUNDAY)
+    from_sunday = replace(rule, week_start=SUNDAY)
     comes, would_come = (
         upcoming(write_rule(form), start, start.instant - MINUTE, COMPARED)
-        for form in (rule, other)
+        for form in (rule, from_sunday)
     )
     if comes != would_come:
         yield Advice(
             "its weeks begin on Monday, so a Sunday goes with the days before it",
-            f"Where a week begins on Sunday: {_every(other)}",
+            f"Where a week begins on Sunday: {_every(from_sunday)}",
         )
 
 
@@ -341,8 +341,8 @@ def _cron_steps(every: str) -> Iterator[Advice]:
 
 def _step(field: str) -> int:
     """The step of one of cron's fields, 1 where it has none."""
-    found = _STEP.fullmatch(field)
-    return int(found[1]) if found else 1
+    match = _STEP.fullmatch(field)
+    return int(match[1]) if match else 1
 
 
 def _other_weekday(at: str, rule: Rule, at_moment: Moment) -> Iterator[Advice]:
@@ -382,7 +382,7 @@ def _other_time(at: str, rule: Rule, at_moment: Moment) -> Iterator[Advice]:
     times = [time(hour, minute) for hour in whole.hours for minute in whole.minutes]
     if wall.time().replace(second=0) not in times:
         instead = replace(rule, hours=(wall.hour,), minutes=(wall.minute,), positions=())
-        listed = ", ".join(f"{named:%H:%M}" for named in times[:3]) + (", …" if times[3:] else "")
+        listed = ", ".join(f"{moment:%H:%M}" for moment in times[:3]) + (", …" if times[3:] else "")
         yield Advice(
             f"the rule names its times, {listed}, and --at only says from when on",
             f"At {wall:%H:%M}: {_every(instead)}",

@@ -45,13 +45,13 @@ class _Field:
 
     def values(self, text: str) -> set[int]:
         """The numbers of a list such as `1-5,10,20-40/5`."""
-        found: set[int] = set()
+        numbers: set[int] = set()
         for item in text.split(","):
             part = _RANGE.fullmatch(item)
             if part is None:
                 raise ValueError(f"{item!r} is no {self.title}: write such as 1, 1-5, */2 or 1,3")
-            found |= self._range(part[1], part[2], item)
-        return found
+            numbers |= self._range(part[1], part[2], item)
+        return numbers
 
     def _range(self, text: str, step: str | None, item: str) -> set[int]:
         if step is not None and int(step) == 0:
@@ -129,10 +129,10 @@ def _refuse_alternatives(fields: Sequence[str], days: set[int], weekdays: set[in
     if len(days) == 31 or len(weekdays) == 7:
         return
     minute, hour, day, month, weekday = fields
-    one, other = f"{minute} {hour} {day} {month} *", f"{minute} {hour} * {month} {weekday}"
+    by_day, by_weekday = f"{minute} {hour} {day} {month} *", f"{minute} {hour} * {month} {weekday}"
     raise ValueError(
         f"cron would start it on day {day} of the month, and also on each {weekday}; no one rule"
-        f" says that: add two tasks, '{one}' and '{other}'. Only where both hold:"
+        f" says that: add two tasks, '{by_day}' and '{by_weekday}'. Only where both hold:"
         f" 'FREQ=MONTHLY;BYMONTHDAY={_list(days)};BYDAY={_by_day(weekdays)}' with"
         " --at"
     )

@@ -207,8 +207,8 @@ def _end(rule: Rule, zone: str) -> list[str]:
         return [f"{rule.count} times in all" if rule.count > 1 else "once"]
     if rule.until is None:
         return []
-    there = without_zone(rule.until.astimezone(ZoneInfo(zone)))
-    return [f"until {there:%Y-%m-%d}" if there.time() == END_OF_DAY else f"until {shown(there)}"]
+    local = without_zone(rule.until.astimezone(ZoneInfo(zone)))
+    return [f"until {local:%Y-%m-%d}" if local.time() == END_OF_DAY else f"until {shown(local)}"]
 
 
 def _each(rule: Rule) -> str:
@@ -216,8 +216,8 @@ def _each(rule: Rule) -> str:
 
 
 def _each_of(frequency: str, interval: int) -> str:
-    one, several = UNITS[frequency]
-    return one if interval == 1 else f"each {interval} {several}"
+    singular, plural = UNITS[frequency]
+    return singular if interval == 1 else f"each {interval} {plural}"
 
 
 def _day_of_month(day: int) -> str:

@@ -102,17 +102,17 @@ def parse_moment(text: str, zone: str, now: datetime) -> Moment:
         wall, fold = shown_there.wall, shown_there.fold
     instant = as_instant(wall, region, fold)
     if instant <= now:
-        there = without_zone(now.astimezone(region))
-        raise ValueError(f"{text!r} is in the past: it is {shown(there)} in {zone}")
+        local_now = without_zone(now.astimezone(region))
+        raise ValueError(f"{text!r} is in the past: it is {shown(local_now)} in {zone}")
     return Moment(wall, zone, fold, instant)
 
 
 def parse_time_of_day(text: str) -> TimeOfDay | None:
     """A time of day, alone or on a named day: `03:00`, `sun 03:00Z`; None for any other form."""
-    found = _TIME_OF_DAY.fullmatch(text.strip().lower())
-    if found is None:
+    parts = _TIME_OF_DAY.fullmatch(text.strip().lower())
+    if parts is None:
         return None
-    day, clock, written_offset = found.groups()
+    day, clock, written_offset = parts.groups()
     offset = None if written_offset is None else _parse_offset(written_offset, text)
     try:
         hour, minute, second = map(int, f"{clock}:0".split(":")[:3])
@@ -190,8 +190,8 @@ def machine_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localt
 
 def moment_of(instant: datetime, zone: str) -> Moment:
     """An instant, as the clock of a zone shows it."""
-    there = instant.astimezone(load_zone(zone))
-    return Moment(without_zone(there), zone, there.fold, instant.astimezone(UTC))
+    local = instant.astimezone(load_zone(zone))
+    return Moment(without_zone(local), zone, local.fold, instant.astimezone(UTC))
 
 
 def as_instant(wall: datetime, region: tzinfo, fold: int) -> datetime:
@@ -235,13 +235,13 @@ def _offsets(wall: datetime, region: ZoneInfo) -> tuple[timedelta, timedelta]:
 
 
 def _parse_written(text: str) -> tuple[datetime, timedelta | None]:
-    found = _WRITTEN.fullmatch(text)
-    if found is None:
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
         raise ValueError(
             f"{text!r} is not a valid time: write it as {EXAMPLES},"
             " or with an offset as 2026-12-01T03:00+01:00"
         )
-    day, clock, offset = found.groups()
+    day, clock, offset = match.groups()
     try:
         wall = datetime.fromisoformat(f"{day} {re.split('[.,]', clock)[0]}")  # by whole seconds
     except ValueError as fault:
@@ -265,22 +265,23 @@ def _fold_of_only_instant(wall: datetime, region: ZoneInfo) -> int:
     first, second = _offsets(wall, region)
     if first == second:
         return 0
-    one, other = (f"{wall:%Y-%m-%dT%H:%M:%S}{_sign(offset)}" for offset in (first, second))
+    offsets = (first, second)
+    first_form, second_form = (f"{wall:%Y-%m-%dT%H:%M:%S}{_sign(offset)}" for offset in offsets)
     if not _is_skipped(wall, region):
         raise ValueError(
-            f"{shown(wall)} happens twice in {region}, as its clocks are set back: write {one}"
-            f" for the first time, or {other} for the second"
+            f"{shown(wall)} happens twice in {region}, as its clocks are set back: write"
+            f" {first_form} for the first time, or {second_form} for the second"
         )
     after = without_zone(first_instant(wall, region).astimezone(region))
     before = after - (second - first)
-    by_one, by_other = (
+    at_first, at_second = (
         f"{shown(without_zone(as_instant(wall, region, fold).astimezone(region)))} there"
         for fold in (0, 1)
     )
     raise ValueError(
         f"{shown(wall)} does not exist in {region}: its clocks are set forward from"
         f" {before:%H:%M} to {after:%H:%M}. Write {shown(after)}, or settle it by an"
-        f" offset: {other} is {by_other}, {one} is {by_one}"
+        f" offset: {second_form} is {at_second}, {first_form} is {at_first}"
     )
 
 

@@ -82,13 +82,13 @@ def first_moment_of_cron(text: str, zone: str, since: datetime) -> Moment:
     midnight = datetime.combine(since.astimezone(region), time())
     start = Moment(midnight, zone, 0, as_instant(midnight, region, 0))
     rule = parse_rule(text, start)
-    found = next_instant(rule, start, since - RESOLUTION)
-    if found is None:
+    instant = next_instant(rule, start, since - RESOLUTION)
+    if instant is None:
         raise ValueError(f"{text!r} never comes")
-    first = moment_of(found, zone)
-    if next_instant(rule, first, found - RESOLUTION) == found:
+    first = moment_of(instant, zone)
+    if next_instant(rule, first, instant - RESOLUTION) == instant:
         return first
-    return moment_of(found - MINUTE, zone)  # the wall was skipped: it is before what is shown
+    return moment_of(instant - MINUTE, zone)  # the wall was skipped: it is before what is shown
 
 
 def _read_typed(text: str, wall: datetime, to_utc: Callable[[datetime], datetime] = in_utc) -> Rule:
@@ -127,21 +127,21 @@ def latest_instant(rule: str, start: Moment, after: datetime, until: datetime) -
     span = MINUTE
     while True:
         since = max(after, until - span)
-        found = None
+        latest = None
         for instant in _instants(parsed, start, since):
             if instant > until:
                 break
-            found = instant
-        if found is not None or since == after:
-            return found
+            latest = instant
+        if latest is not None or since == after:
+            return latest
         span *= 2
 
 
 def is_same_series(rule: str, before: Moment, after: Moment) -> bool:
     """Whether a rule comes at the same instants from either moment on, once both have passed."""
     first, later = sorted((before, after), key=lambda moment: moment.instant)
-    found = next_instant(rule, first, later.instant - RESOLUTION)
-    return before.zone == after.zone and later.instant in (first.instant, found)
+    second = next_instant(rule, first, later.instant - RESOLUTION)
+    return before.zone == after.zone and later.instant in (first.instant, second)
 
 
 def misfired(due_at: datetime, grace: int, now: datetime) -> bool:
@@ -153,8 +153,8 @@ def comes_on(rule: Rule, day: date) -> bool:
     """Whether a rule that has days of its own comes on that day, whatever its interval."""
     midnight = datetime.combine(day, time())
     of_days = replace(rule, interval=1, hours=(0,), minutes=(0,), seconds=(0,), positions=())
-    found = next(_walls(of_days, midnight, midnight), None)
-    return found is not None and found.date() == day
+    first = next(_walls(of_days, midnight, midnight), None)
+    return first is not None and first.date() == day
 
 
 def _read_stored(rule: str, start: Moment) -> Rule:
@@ -252,7 +252,7 @@ def _numbered_weekdays(rule: Rule) -> Iterator[tuple[int, int | None]]:
         if not rule.has_numbered_weekdays:
             yield day, None
         elif number == 0:
-            yield from ((day, of_all) for of_all in range(1, most + 1))
+            yield from ((day, nth) for nth in range(1, most + 1))
         elif abs(number) <= most:
             yield day, number
 
@@ -278,9 +278,9 @@ def _elapsed(rule: Rule, start: Moment, since: datetime) -> Iterator[datetime]:
             number += 1
             misses += 1
             for instant in _in_the_hour(rule, at, region) if by_hour else (at,):
-                there = instant.astimezone(region)
-                fits = there.minute in (rule.minutes or (there.minute,))
-                fits = fits and there.hour in (rule.hours or (there.hour,))
+                local = instant.astimezone(region)
+                fits = local.minute in (rule.minutes or (local.minute,))
+                fits = fits and local.hour in (rule.hours or (local.hour,))
                 if fits and instant >= start.instant:
                     misses = 0
                     yield instant
@@ -291,7 +291,7 @@ def _elapsed(rule: Rule, start: Moment, since: datetime) -> Iterator[datetime]:
 def _in_the_hour(rule: Rule, at: datetime, region: ZoneInfo) -> list[datetime]:
     """The instants of the clock's hour in which `at` is."""
     minute = at.astimezone(region).minute
-    return [at + (other - minute) * MINUTE for other in rule.minutes or (minute,)]
+    return [at + (wanted_minute - minute) * MINUTE for wanted_minute in rule.minutes or (minute,)]
 
 
 def _days(rule: Rule, since: datetime, region: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:

@@ -115,9 +115,9 @@ def read_rule(text: str, to_utc: Callable[[datetime], datetime] = in_utc) -> Rul
             f"{text!r} is not a rule: daily, weekly, monthly, cron's five fields, or as"
             " RFC 5545 has it, such as FREQ=WEEKLY;BYDAY=MO,TH"
         )
-    found = Rule(**values)
-    _refuse_meaningless(found, parts)
-    return found
+    parsed = Rule(**values)
+    _refuse_meaningless(parsed, parts)
+    return parsed
 
 
 def write_rule(rule: Rule) -> str:
@@ -262,13 +262,13 @@ def _read_list(
 def _read_weekdays(name: str, value: str) -> tuple[tuple[int, int], ...]:
     days = set()
     for item in value.split(","):
-        found = _WEEKDAY.fullmatch(item)
-        if found is None or not 1 <= abs(int(found[1] or 1)) <= 53:
+        match = _WEEKDAY.fullmatch(item)
+        if match is None or not 1 <= abs(int(match[1] or 1)) <= 53:
             raise ValueError(
                 f"{name}={value}: must be of {', '.join(WEEKDAYS)}, or such as 2TU for the second"
                 " Tuesday and -1FR for the last Friday"
             )
-        days.add((WEEKDAYS.index(found[2]), int(found[1] or 0)))
+        days.add((WEEKDAYS.index(match[2]), int(match[1] or 0)))
     return tuple(sorted(days))
 
 
@@ -279,11 +279,11 @@ def _read_week_start(name: str, value: str) -> int:
 
 
 def _read_until(value: str, to_utc: Callable[[datetime], datetime]) -> datetime:
-    found = _UNTIL.fullmatch(value)
+    match = _UNTIL.fullmatch(value)
     try:
-        if found is None:
+        if match is None:
             raise ValueError("it is written as 20261231 or 20261231T230000Z")
-        day, clock, in_utc = found.groups()
+        day, clock, in_utc = match.groups()
         wall = datetime.strptime(f"{day}{clock or '235959'}", "%Y%m%d%H%M%S")  # noqa: DTZ007
         return wall.replace(tzinfo=UTC) if in_utc else to_utc(wall)
     except (ValueError, OverflowError) as fault:

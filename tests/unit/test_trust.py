@@ -16,7 +16,7 @@ NOBODY = 65534
 
 
 def around(path: Path) -> list[tuple[Path, str]]:
-    return [(each.path, each.who.value) for each in trust.around(path)]
+    return [(each.path, each.who.value) for each in trust.exposures_around(path)]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_what_only_this_account_and_root_can_change_is_closed(file: Path) -> Non
     assert around(file) == []
     assert around(Path("/etc/passwd")) == []
     assert around(file.parent / "none" / "nor this") == []
-    assert trust.of(Path("/dev/null")) == ()
+    assert trust.exposures(Path("/dev/null")) == ()
 
 
 def test_the_file_and_each_folder_above_it_count(file: Path) -> None:
@@ -43,7 +43,7 @@ def test_the_file_and_each_folder_above_it_count(file: Path) -> None:
         (file.parent, "everybody"),
         (file.parent.parent, "owner"),
     ]
-    first, second, third = trust.around(file)
+    first, second, third = trust.exposures_around(file)
     assert (first.problem, first.fix) == (
         f"everybody can write {file} (mode 0666)",
         f"chmod go-w {file}",
@@ -56,7 +56,7 @@ def test_the_file_and_each_folder_above_it_count(file: Path) -> None:
 def test_a_sticky_folder_counts_only_where_it_holds_the_file_itself(file: Path) -> None:
     file.parent.chmod(0o1777)
     assert around(file) == [(file.parent, "everybody")]
-    assert next(trust.around(file)).sticky
+    assert next(trust.exposures_around(file)).sticky
     below = file.parent / "below"
     below.mkdir(0o755)
     assert around(below / "file") == []
@@ -92,7 +92,7 @@ def test_the_folder_of_each_link_on_the_way_counts(
     assert around(first / "link") == [], "none but its owner can exchange the link there"
     os.chown(shared / "current", NOBODY, -1, follow_symlinks=False)
     assert around(first / "link") == [(shared / "current", "owner")]
-    assert next(trust.around(first / "link")).fix == f"chown -h root {shared}/current"
+    assert next(trust.exposures_around(first / "link")).fix == f"chown -h root {shared}/current"
 
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_group_counts_but_for_this_accounts_own(
     nogroup = pwd.getpwuid(NOBODY).pw_gid
     os.chown(file, -1, nogroup)
     assert around(file) == [(file, "group")], "nobody's primary one"
-    assert next(trust.around(file)).fix == f"chmod g-w {file}"
+    assert next(trust.exposures_around(file)).fix == f"chmod g-w {file}"
     unlisted = next(each.gr_gid for each in grp.getgrall() if each.gr_gid and not each.gr_mem)
     os.chown(file, -1, unlisted)
     assert around(file) == [(file, "group")], "a directory may have members that it does not list"
@@ -166,7 +166,7 @@ def test_what_is_mounted_read_only_is_closed(tmp_path: Path) -> None:
     for each in (tmp_path / "mount", config.parent / "..1", config):
         each.chmod(0o777)
     code = "import sys; from pathlib import Path; from diaken_cli import trust\n"
-    code += "print([each.problem for each in trust.around(Path(sys.argv[1]))])"
+    code += "print([each.problem for each in trust.exposures_around(Path(sys.argv[1]))])"
     for options in ("remount,bind,ro", "remount,bind,rw"):
         script = 'cd "$1"; mount --bind . .; cd "$1"; mount -o "$2" .; exec "$3" -c "$4" "$5"'
         argv = ["unshare", "-m", "sh", "-ec", script, "-", str(config.parent), options]
@@ -182,8 +182,8 @@ def test_another_account_trusts_itself_and_root(file: Path) -> None:
     child = os.fork()
     if child == 0:
         os.setuid(NOBODY)
-        kinds = [each.who for each in trust.of(file, of_a_third)]
-        os._exit(0 if kinds == [Who.OWNER] and not trust.of(Path("/etc/passwd")) else 1)
+        kinds = [each.who for each in trust.exposures(file, of_a_third)]
+        os._exit(0 if kinds == [Who.OWNER] and not trust.exposures(Path("/etc/passwd")) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

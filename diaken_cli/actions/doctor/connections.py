@@ -87,7 +87,7 @@ def _key_faults(check: Check, key: Path, *, has_agent: bool) -> Iterable[Finding
             yield check.problem("it has a passphrase, and there is no agent that knows it", hint)
     elif not is_private_key(key):
         yield check.problem("it is no private key", NAME_KEY)
-    for exposure in trust.around(key):
+    for exposure in trust.exposures_around(key):
         said_by_mode = is_open and exposure.path == key and exposure.who is not trust.Who.OWNER
         if not exposure.sticky and not said_by_mode:
             yield check.warning(f"others can change the key: {exposure.problem}", exposure.fix)

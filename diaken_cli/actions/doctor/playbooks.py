@@ -96,8 +96,8 @@ def check_changeable(folder: Path) -> Iterable[Finding]:
     check = Check("playbooks", str(folder))
     cfg = configuration(folder)
     root = (folder if cfg is None else cfg.parent).resolve()
-    inside = [exposure for path in tree(root) for exposure in trust.of_present(path)]
-    above = [exposure for exposure in trust.above(root) if not exposure.sticky]
+    inside = [exposure for path in tree(root) for exposure in trust.present_exposures(path)]
+    above = [exposure for exposure in trust.exposures_above(root) if not exposure.sticky]
     for who in Who:
         theirs = [exposure for exposure in inside if exposure.who is who]
         if theirs:

@@ -51,8 +51,7 @@ TOPICS: tuple[Topic, ...] = (
         "Roles, collections, plugins",
         "Where the repository has its code; without a key of its own Ansible looks in "
         "`~/.ansible` and `/usr/share/ansible`, as ever.",
-        _settings(
-            """
+        _settings("""
             DEFAULT_ROLES_PATH defaults.roles_path pathspec
             COLLECTIONS_ON_ANSIBLE_VERSION_MISMATCH defaults.collections_on_ansible_version_mismatch
             COLLECTIONS_PATHS defaults.collections_path,defaults.collections_paths pathspec
@@ -79,15 +78,13 @@ TOPICS: tuple[Topic, ...] = (
             VALIDATE_ACTION_GROUP_METADATA defaults.validate_action_group_metadata
             NETWORK_GROUP_MODULES defaults.network_group_modules
             VARIABLE_PLUGINS_ENABLED defaults.vars_plugins_enabled
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.REPOSITORY,
         "Variables and templates",
         "What the playbooks were written for.",
-        _settings(
-            """
+        _settings("""
             DEFAULT_HASH_BEHAVIOUR defaults.hash_behaviour
             DEFAULT_JINJA2_EXTENSIONS defaults.jinja2_extensions
             DEFAULT_JINJA2_NATIVE defaults.jinja2_native
@@ -116,15 +113,13 @@ TOPICS: tuple[Topic, ...] = (
             lookup:url:unredirected_headers url_lookup.unredirected_headers
             lookup:url:use_gssapi url_lookup.use_gssapi
             lookup:url:use_netrc url_lookup.use_netrc
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.REPOSITORY,
         "Facts",
         "How they are gathered and kept.",
-        _settings(
-            """
+        _settings("""
             DEFAULT_GATHERING defaults.gathering
             DEFAULT_GATHER_SUBSET defaults.gather_subset
             DEFAULT_GATHER_TIMEOUT defaults.gather_timeout
@@ -135,8 +130,7 @@ TOPICS: tuple[Topic, ...] = (
             CACHE_PLUGIN_CONNECTION defaults.fact_caching_connection
             CACHE_PLUGIN_PREFIX defaults.fact_caching_prefix
             CACHE_PLUGIN_TIMEOUT defaults.fact_caching_timeout
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.REPOSITORY,
@@ -144,8 +138,7 @@ TOPICS: tuple[Topic, ...] = (
         "What the authors count as a failure, and what their modules need on the hosts. A "
         "Python interpreter of the host itself, or of `[ssh]` in the config file, goes "
         "first.",
-        _settings(
-            """
+        _settings("""
             ANY_ERRORS_FATAL defaults.any_errors_fatal
             DEFAULT_FORCE_HANDLERS defaults.force_handlers
             DEFAULT_STRATEGY defaults.strategy
@@ -174,26 +167,22 @@ TOPICS: tuple[Topic, ...] = (
             shell:sh:admin_users defaults.admin_users
             shell:sh:common_remote_group defaults.common_remote_group
             shell:sh:world_readable_temp defaults.allow_world_readable_tmpfiles
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.REPOSITORY,
         "Retry files",
         "Written only where the repository asks for them; `--retry-failed` needs none.",
-        _settings(
-            """
+        _settings("""
             RETRY_FILES_ENABLED defaults.retry_files_enabled
             RETRY_FILES_SAVE_PATH defaults.retry_files_save_path path
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.DIAKEN,
         "Inventory",
         "Hosts and groups are those of diaken.",
-        _settings(
-            """
+        _settings("""
             DEFAULT_HOST_LIST defaults.inventory
             DEFAULT_INVENTORY_PLUGIN_PATH defaults.inventory_plugins
             INVENTORY_ANY_UNPARSED_IS_FAILED inventory.any_unparsed_is_failed
@@ -211,16 +200,14 @@ TOPICS: tuple[Topic, ...] = (
             TRANSFORM_INVALID_GROUP_CHARS defaults.force_valid_group_names
             RUN_VARS_PLUGINS defaults.run_vars_plugins
             PLAYBOOK_DIR defaults.playbook_dir
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.DIAKEN,
         "Connections and host keys",
         "`[ssh]` in the config file, each host's own values, and diaken's known_hosts; "
         "`--forks`, `--timeout` and `[ansible]`.",
-        _settings(
-            """
+        _settings("""
             HOST_KEY_CHECKING defaults.host_key_checking
             DEFAULT_TRANSPORT defaults.transport
             DEFAULT_REMOTE_USER defaults.remote_user
@@ -244,16 +231,14 @@ TOPICS: tuple[Topic, ...] = (
             SSH_AGENT_KEY_LIFETIME connection.ssh_agent_key_lifetime
             NETCONF_SSH_CONFIG netconf_connection.ssh_config
             WORKER_SESSION_ISOLATION defaults.worker_session_isolation
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.DIAKEN,
         "Privileges",
         "`--become`, `--become-password-command` and `[ansible]` in the config file; "
         "`become` in plays and tasks is theirs.",
-        _settings(
-            """
+        _settings("""
             DEFAULT_BECOME privilege_escalation.become
             DEFAULT_BECOME_ASK_PASS privilege_escalation.become_ask_pass
             DEFAULT_BECOME_EXE privilege_escalation.become_exe
@@ -264,15 +249,13 @@ TOPICS: tuple[Topic, ...] = (
             BECOME_PASSWORD_FILE defaults.become_password_file
             AGNOSTIC_BECOME_PROMPT privilege_escalation.agnostic_become_prompt
             DEFAULT_SU defaults.su
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.DIAKEN,
         "Vaults",
         "`--vault-id`, `--vault-password-file` and `[ansible]` in the config file.",
-        _settings(
-            """
+        _settings("""
             DEFAULT_ASK_VAULT_PASS defaults.ask_vault_pass
             DEFAULT_VAULT_ENCRYPT_IDENTITY defaults.vault_encrypt_identity
             DEFAULT_VAULT_IDENTITY defaults.vault_identity
@@ -280,15 +263,13 @@ TOPICS: tuple[Topic, ...] = (
             DEFAULT_VAULT_ID_MATCH defaults.vault_id_match
             DEFAULT_VAULT_PASSWORD_FILE defaults.vault_password_file
             VAULT_ENCRYPT_SALT defaults.vault_encrypt_salt
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.DIAKEN,
         "Output, callbacks and logging",
         "diaken reads what Ansible reports, and keeps it in its history.",
-        _settings(
-            """
+        _settings("""
             DEFAULT_STDOUT_CALLBACK defaults.stdout_callback
             CALLBACKS_ENABLED defaults.callbacks_enabled
             DEFAULT_CALLBACK_PLUGIN_PATH defaults.callback_plugins
@@ -345,31 +326,27 @@ TOPICS: tuple[Topic, ...] = (
             callback:default:result_format defaults.callback_result_format
             callback:default:show_per_host_start defaults.show_per_host_start
             callback:default:show_task_path_on_failure defaults.show_task_path_on_failure
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.DIAKEN,
         "Temporary folders",
         "They are removed when a run ends, also where it is stopped. A host or a group "
         "that needs another one has the variable `ansible_remote_tmp`.",
-        _settings(
-            """
+        _settings("""
             ANSIBLE_HOME defaults.home
             DEFAULT_LOCAL_TMP defaults.local_tmp
             DEFAULT_KEEP_REMOTE_FILES defaults.keep_remote_files
             shell:sh:remote_tmp defaults.remote_tmp
             shell:sh:system_tmpdirs defaults.system_tmpdirs
             shell:sh:async_dir defaults.async_dir
-            """
-        ),
+        """),
     ),
     Topic(
         Owner.NOBODY,
         "Not for playbooks",
         "Other commands of Ansible read them.",
-        _settings(
-            """
+        _settings("""
             GALAXY_CACHE_DIR galaxy.cache_dir path
             GALAXY_COLLECTIONS_PATH_WARNING galaxy.collections_path_warning
             GALAXY_COLLECTION_SKELETON galaxy.collection_skeleton path
@@ -391,8 +368,7 @@ TOPICS: tuple[Topic, ...] = (
             DOCSITE_ROOT_URL defaults.docsite_root_url
             EDITOR defaults.editor
             PAGER defaults.pager
-            """
-        ),
+        """),
     ),
 )
 
