@@ -20,7 +20,7 @@ _MOST_LINKS = 40  # that the system follows on the way to a file: path_resolutio
 
 
 class Who(StrEnum):
-    """Whose doing it would be."""
+    """Who could change a file besides this account and root."""
 
     OWNER = "owner"
     GROUP = "group"

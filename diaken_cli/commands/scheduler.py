@@ -122,7 +122,7 @@ def install(
     if yes and not is_root:
         message = "only root can write /etc/cron.d: put the lines into `crontab -e` yourself"
         raise InvalidInput([Mistake("--yes", None, message)])
-    for key in cron.lost(call.config):
+    for key in cron.environment_only_keys(call.config):
         variable = f"DIAKEN_{key.replace('.', '_')}".upper()
         call.output.warn(
             f"{variable} is set here, and not under cron: put {key} into the config file"

@@ -77,9 +77,9 @@ def _end(
     lock = lock_path(store, remains.lock)
     processes.kill(remains.uid)
     private.sweep([remains.lock])  # an Ansible that outlived diaken worked in it until now
-    calls = ssh_calls.noted(lock)
+    calls = ssh_calls.recorded_calls(lock)
     password = _password(ssh_calls.become_password_command(lock), warn, should_stop)
-    left = stop.end_at(calls, remains.hosts, remains.uid, password)
+    left = stop.end_on_destinations(calls, remains.hosts, remains.uid, password)
     still = None
     if left:
         where = "; ".join(f"{host.host}: {host.reason}" for host in left)

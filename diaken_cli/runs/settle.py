@@ -33,7 +33,7 @@ def reap(store: Store) -> None:
         path = lock_path(store, lock)
         with _if_dead(path) as dead:
             if dead:
-                remains = bool(ssh_calls.noted(path))
+                remains = bool(ssh_calls.recorded_calls(path))
                 store.dead_runs.interrupt(run_id, lock, now(), remains=remains)
                 died.append(lock)
             elif liveness.has_lost_its_maker(path):

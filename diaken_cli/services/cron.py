@@ -56,7 +56,7 @@ def environment(config: Config) -> dict[str, str]:
     return needed
 
 
-def lost(config: Config) -> list[str]:
+def environment_only_keys(config: Config) -> list[str]:
     """The keys that the environment sets here, and cron's would not; the config file can."""
     return sorted(
         key

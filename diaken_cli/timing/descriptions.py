@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import time
 from zoneinfo import ZoneInfo
 
-from diaken_cli.timing.moments import Moment, shown, without_zone
+from diaken_cli.timing.moments import Moment, format_wall, without_zone
 from diaken_cli.timing.rules import SHORTER_THAN_A_DAY, Rule, read_rule
 
 UNITS = {
@@ -71,7 +71,7 @@ def _elapsed(rule: Rule, start: Moment) -> list[str] | None:
     if rule.hours or rule.seconds or rule.weekdays or rule.month_days or rule.year_days:
         return None
     if not rule.minutes:
-        from_start = f" from {shown(start.wall).partition(' ')[2]}"
+        from_start = f" from {format_wall(start.wall).partition(' ')[2]}"
         return [
             f"{_each(rule)}{'' if _on_the_hour(rule, start) else from_start}",
             *_in_months(rule),
@@ -208,7 +208,9 @@ def _end(rule: Rule, zone: str) -> list[str]:
     if rule.until is None:
         return []
     local = without_zone(rule.until.astimezone(ZoneInfo(zone)))
-    return [f"until {local:%Y-%m-%d}" if local.time() == END_OF_DAY else f"until {shown(local)}"]
+    return [
+        f"until {local:%Y-%m-%d}" if local.time() == END_OF_DAY else f"until {format_wall(local)}"
+    ]
 
 
 def _each(rule: Rule) -> str:

@@ -103,7 +103,7 @@ def parse_moment(text: str, zone: str, now: datetime) -> Moment:
     instant = as_instant(wall, region, fold)
     if instant <= now:
         local_now = without_zone(now.astimezone(region))
-        raise ValueError(f"{text!r} is in the past: it is {shown(local_now)} in {zone}")
+        raise ValueError(f"{text!r} is in the past: it is {format_wall(local_now)} in {zone}")
     return Moment(wall, zone, fold, instant)
 
 
@@ -143,7 +143,7 @@ def looks_like_moment(text: str) -> bool:
     return time_of_day is not None or text.startswith("+") or _WRITTEN.fullmatch(text) is not None
 
 
-def shown(wall: datetime) -> str:
+def format_wall(wall: datetime) -> str:
     """A wall time as it can be typed again; seconds only where there are some."""
     return f"{wall:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
 
@@ -269,18 +269,18 @@ def _fold_of_only_instant(wall: datetime, region: ZoneInfo) -> int:
     first_form, second_form = (f"{wall:%Y-%m-%dT%H:%M:%S}{_sign(offset)}" for offset in offsets)
     if not _is_skipped(wall, region):
         raise ValueError(
-            f"{shown(wall)} happens twice in {region}, as its clocks are set back: write"
+            f"{format_wall(wall)} happens twice in {region}, as its clocks are set back: write"
             f" {first_form} for the first time, or {second_form} for the second"
         )
     after = without_zone(first_instant(wall, region).astimezone(region))
     before = after - (second - first)
     at_first, at_second = (
-        f"{shown(without_zone(as_instant(wall, region, fold).astimezone(region)))} there"
+        f"{format_wall(without_zone(as_instant(wall, region, fold).astimezone(region)))} there"
         for fold in (0, 1)
     )
     raise ValueError(
-        f"{shown(wall)} does not exist in {region}: its clocks are set forward from"
-        f" {before:%H:%M} to {after:%H:%M}. Write {shown(after)}, or settle it by an"
+        f"{format_wall(wall)} does not exist in {region}: its clocks are set forward from"
+        f" {before:%H:%M} to {after:%H:%M}. Write {format_wall(after)}, or settle it by an"
         f" offset: {second_form} is {at_second}, {first_form} is {at_first}"
     )
 

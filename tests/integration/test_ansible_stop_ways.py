@@ -181,7 +181,7 @@ def test_a_note_holds_how_a_host_is_reached_and_never_what_is_run_there(bench: B
     texts: list[str] = []
 
     def look() -> bool:
-        seen.append(ssh_calls.noted(bench.lock))
+        seen.append(ssh_calls.recorded_calls(bench.lock))
         folder = ssh_calls.folder_of(bench.lock)
         texts.extend(path.read_text() for path in folder.glob("*") if path.is_file())
         return False
@@ -215,7 +215,7 @@ def test_a_note_that_was_cut_off_is_none(tmp_path: Path, content: bytes) -> None
     lock = tmp_path / "run"
     ssh_calls.prepare(lock, ("cat", "secret"))
     (ssh_calls.folder_of(lock) / "note").write_bytes(content)
-    kept = [each for each in ssh_calls.noted(lock) if each.destination != "-o"]
+    kept = [each for each in ssh_calls.recorded_calls(lock) if each.destination != "-o"]
     assert kept == []
     assert ssh_calls.become_password_command(lock) == ("cat", "secret")
     ssh_calls.forget(lock)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.errors import AccessError, Conflict
-from diaken_cli.services.hosts_file import carries, file, sync
+from diaken_cli.services.hosts_file import file, has_entry, sync
 from tests.integration.hosts_file_fixture import (
     LOCK,
     NEW,
@@ -269,22 +269,22 @@ def test_whether_a_host_has_its_line(hosts: Path) -> None:
 
     def has(content: str) -> bool:
         hosts.write_text(content, "latin-1")
-        return carries(hosts, own, OURS)
+        return has_entry(hosts, own, OURS)
 
     assert has(text)
-    assert not carries(hosts, other, OURS)
+    assert not has_entry(hosts, other, OURS)
     assert has(text.replace("# END DIAKEN\n", ""))
     assert not has(text.replace(OURS, "another"))
     assert not has(f"{own.address}\t{own.name}\n")  # it is not in the block, so not ours
     hosts.unlink()
-    assert not carries(hosts, own, OURS)
-    assert not carries(hosts.parent / "no-folder" / "hosts", own, OURS)
+    assert not has_entry(hosts, own, OURS)
+    assert not has_entry(hosts.parent / "no-folder" / "hosts", own, OURS)
 
 
 def test_what_can_not_be_looked_at_has_perhaps_its_line(hosts: Path) -> None:
     def unknown(path: Path, why: str) -> None:
         with pytest.raises(AccessError, match=why):
-            carries(path, OLD[0], OURS)
+            has_entry(path, OLD[0], OURS)
 
     def as_nobody() -> None:
         os.setgroups([])

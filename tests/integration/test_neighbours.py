@@ -76,7 +76,7 @@ def _ssh_calls(place: Path, put: Callable[[Path], None]) -> None:
     folder.mkdir()
     put(folder / "call")
     put(folder / "become_password_command")
-    assert ssh_calls.noted(place / "lock") == ()
+    assert ssh_calls.recorded_calls(place / "lock") == ()
     assert ssh_calls.become_password_command(place / "lock") == ()
 
 

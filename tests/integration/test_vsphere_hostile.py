@@ -14,7 +14,7 @@ import pytest
 from diaken_cli import bounds
 from diaken_cli.errors import Unreachable, VSphereError
 from diaken_cli.services.vsphere import transport
-from diaken_cli.services.vsphere.connection import Connection, Patience
+from diaken_cli.services.vsphere.connection import Connection, TimeLimits
 from diaken_cli.services.vsphere.session import Session, connect, tls_context
 from diaken_cli.services.vsphere.tags import tags_of_vms
 from diaken_cli.services.vsphere.vms import find_vms
@@ -264,7 +264,9 @@ def test_who_reads_no_request_is_given_up(certificate: Certificate) -> None:
         endpoint = vcenter.endpoint()
         connection = Connection(endpoint.server, endpoint.port, tls_context(endpoint), 5)
         with no_longer_than(2), pytest.raises(TimeoutError):
-            connection.request("POST", "/sdk", b"x" * 2**25, {}, Patience.of(0.2, 0.4), bounds.MB)
+            connection.request(
+                "POST", "/sdk", b"x" * 2**25, {}, TimeLimits.from_now(0.2, 0.4), bounds.MB
+            )
 
 
 def test_a_name_that_nobody_resolves_is_given_up(tmp_path: Path) -> None:

@@ -278,7 +278,7 @@ def test_a_vcenter_that_hangs_is_given_up(simulator: Simulator) -> None:
     with simulator.connect() as session:
         simulator.order("delay", method="CurrentTime", ms=1500)
         started = time.monotonic()
-        with session.transport.hurry(0.3), pytest.raises(Unreachable, match="time-out"):
+        with session.transport.single_try(0.3), pytest.raises(Unreachable, match="time-out"):
             session.now()
         assert time.monotonic() - started < 1
         simulator.order("clear")
@@ -308,7 +308,7 @@ def test_what_is_no_answer_of_a_vcenter_is_no_empty_one(
     with simulator.connect() as session:
         simulator.order("answer", method="RetrievePropertiesEx", text=text, type=kind)
         with (
-            session.transport.hurry(5),
+            session.transport.single_try(5),
             pytest.raises(Unreachable, match="not the vSphere API"),
         ):
             find_vms(session)

@@ -23,7 +23,7 @@ from pyVmomi import vim
 from diaken_cli.services.vsphere import browse, power, rest, snapshots, vms
 from diaken_cli.services.vsphere import session as session_module
 from diaken_cli.services.vsphere.clone import start_clone
-from diaken_cli.services.vsphere.connection import Answer, Connection, Patience, _Socket
+from diaken_cli.services.vsphere.connection import Answer, Connection, TimeLimits, _Socket
 from diaken_cli.services.vsphere.following import Following
 from diaken_cli.services.vsphere.guest import wait_for_address
 from diaken_cli.services.vsphere.hardware import disk_files
@@ -184,7 +184,7 @@ def played(monkeypatch: pytest.MonkeyPatch, of: Played) -> Iterator[Endpoint]:
     with monkeypatch.context() as patched:
         for module in (session_module, rest):  # reading all authorities takes longer than the rest
             patched.setattr(module, "tls_context", lambda _endpoint: None)
-        patched.setattr(Connection, "_connect", lambda _self, _patience: _Socket(of))  # type: ignore[arg-type]
+        patched.setattr(Connection, "_connect", lambda _self, _limits: _Socket(of))  # type: ignore[arg-type]
         yield Endpoint(server="vcenter.example", username=USERNAME, password=PASSWORD)
     of.end()
 
@@ -201,10 +201,10 @@ def main() -> None:
         path: str,
         body: bytes | None,
         headers: dict[str, str],
-        patience: Patience,
+        limits: TimeLimits,
         largest: int,
     ) -> Answer:
-        answer = request(self, verb, path, body, headers, patience, largest)
+        answer = request(self, verb, path, body, headers, limits, largest)
         name = call_of(verb, path, body or b"")
         into.setdefault(name, []).append((answer.status, answer.body.decode()))
         return answer

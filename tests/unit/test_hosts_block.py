@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from diaken_cli.errors import Conflict
 from diaken_cli.services.hosts_file import Entry, sync
-from diaken_cli.services.hosts_file.block import arranged, find, render, replaced
+from diaken_cli.services.hosts_file.block import block_lines, find, render, replace_block
 
 OURS = "5f0c"
 HEAD = "# BEGIN DIAKEN\n# database 5f0c; written by diaken, changes in here are lost\n"
@@ -30,7 +30,7 @@ ENTRIES = st.lists(
 
 
 def with_block(content: bytes, entries: list[Entry], database: str = OURS) -> bytes:
-    return replaced(content, find(content, WHERE), render(arranged(entries)[0], database))
+    return replace_block(content, find(content, WHERE), render(block_lines(entries)[0], database))
 
 
 def written(folder: Path, content: bytes, *entries: Entry) -> tuple[bytes, tuple[str, ...]]:
@@ -55,7 +55,7 @@ def test_a_line_a_host_sorted_by_address_as_a_number(tmp_path: Path) -> None:
 @settings(deadline=None)
 @given(ENTRIES)
 def test_every_host_has_its_line_and_no_name_stands_twice(entries: list[Entry]) -> None:
-    lines, warnings = arranged(entries)
+    lines, warnings = block_lines(entries)
     assert {(line.address, line.names[0]) for line in lines} == {
         (entry.address, entry.name) for entry in entries
     }

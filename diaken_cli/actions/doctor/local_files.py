@@ -20,7 +20,7 @@ from diaken_cli.config.places import named_file, searched
 from diaken_cli.config.sections import AnsibleConfig, HostsFileConfig
 from diaken_cli.errors import ConfigurationError
 from diaken_cli.services import credentials
-from diaken_cli.services.hosts_file import left_by_killed
+from diaken_cli.services.hosts_file import leftover_files
 from diaken_cli.store import Store
 
 OPEN_TO_CHANGES = stat.S_IWGRP | stat.S_IWOTH
@@ -134,7 +134,7 @@ def check_hosts_file(store: Store, config: HostsFileConfig) -> Iterable[Finding]
     if not config.enabled:
         yield check.ok("turned off: [hosts_file] enabled = false")
         return
-    if left := left_by_killed(config.path):
+    if left := leftover_files(config.path):
         names = ", ".join(map(str, left))
         yield check.warning(f"a write that was killed left {names}", "diaken hosts sync")
     outcome = write_block(store, config.path, dry_run=True)

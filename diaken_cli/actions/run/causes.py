@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from diaken_cli.actions.run.summary import MOST_NAMES, full_reasons
 from diaken_cli.errors import OperationFailed
 from diaken_cli.services.ansible import ssh
-from diaken_cli.services.ansible.work import Elsewhere, Outcome
+from diaken_cli.services.ansible.work import OtherFailure, Outcome
 from diaken_cli.text import listed
 from diaken_cli.types import HostResult, HostStatus, RunOptions
 
@@ -79,7 +79,7 @@ def _elsewhere(outcome: Outcome) -> list[str]:
     return reasons and [listed(reasons, MOST_CAUSES, "; ")]
 
 
-def _failed(failure: Elsewhere, plays: Sequence[str]) -> str:
+def _failed(failure: OtherFailure, plays: Sequence[str]) -> str:
     """`Ask the CMDB: Look it up failed on localhost: no such host`; unnamed plays are left out."""
     named = failure.play not in (*plays, failure.host)
     play = f"{failure.play}: " if named else ""

@@ -34,7 +34,7 @@ def write(work: Work, folder: Path) -> tuple[list[str], list[Path]]:
 def write_inventory(targets: Sequence[Target], around: Inventory, folder: Path) -> list[str]:
     """The arguments for the inventory and the limit to the targets; their files are written."""
     hosts = private.write_json(folder / "hosts.json", inventory.document(targets, around))
-    private.write_json(folder / environment.VARIABLES, inventory.known(targets, around))
+    private.write_json(folder / environment.VARIABLES, inventory.vars_plugin_data(targets, around))
     argv = ["--inventory", str(hosts)]
     if lines := inventory.limit(around):
         argv.append(f"--limit=@{private.write(folder / 'limit', chr(10).join(lines))}")

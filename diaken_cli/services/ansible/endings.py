@@ -101,7 +101,7 @@ _BY_PLAY = "max_fail_percentage"
 
 
 @dataclass(frozen=True)
-class Ended:
+class TaskEnd:
     """How a task ended on a host; `batch` counts the beginnings of plays, from 0 on."""
 
     host: str
@@ -125,9 +125,9 @@ class Endings:
         self,
         plays: Plays,
         given_up: frozenset[str],
-        fatal: Sequence[Ended],
-        failures: Sequence[Ended],
-        last: Mapping[str, Ended],
+        fatal: Sequence[TaskEnd],
+        failures: Sequence[TaskEnd],
+        last: Mapping[str, TaskEnd],
     ) -> None:
         self._plays = plays
         self._given_up = given_up | {failure.host for failure in fatal}
@@ -185,7 +185,7 @@ class Endings:
         ]
         return f", because {listed(clauses, _MOST_CAUSES)}{self._rule(causes, number)}"
 
-    def _rule(self, causes: Sequence[Ended], number: int | None) -> str:
+    def _rule(self, causes: Sequence[TaskEnd], number: int | None) -> str:
         flags = {flag for cause in causes for flag in self._plays.flags.get(cause.task_id, ())}
         rule = next((flag for flag in _BY_TASK if flag in flags), None)
         if rule is None and number is not None and number < len(self._plays.batches):

@@ -22,7 +22,7 @@ VARIABLES = "vars.json"  # in a run's private folder: what the vars plugin has t
 _VARS_PLUGINS = Path(__file__).parent / "plugins" / "vars"
 _OUR_VARS = "diaken_host_group_vars"
 _HOST_GROUP_VARS = tuple(f"{n}host_group_vars" for n in ("", "ansible.builtin.", "ansible.legacy."))
-_THEIRS = "~/.ansible"  # where ansible-galaxy installs, and people put their plugins
+_DEFAULT_HOME = "~/.ansible"  # where ansible-galaxy installs, and people put their plugins
 
 _DROPPED_PREFIXES = ("ANSIBLE_", "DIAKEN_", "AWX_", "RUNNER_", "LC_", "PYTHON")
 _DROPPED = frozenset(
@@ -72,7 +72,7 @@ def settings(
     temporary.mkdir(mode=0o700)
     return {
         "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", repository.text())),
-        "ANSIBLE_HOME": str(_home(scratch / "home", repository.home or _THEIRS)),
+        "ANSIBLE_HOME": str(_home(scratch / "home", repository.home or _DEFAULT_HOME)),
         "ANSIBLE_INVENTORY_ENABLED": "yaml",
         "ANSIBLE_INVENTORY_PLUGIN_EXTS": ".yaml,.yml,.json",  # YAML_FILENAME_EXTENSIONS is theirs
         "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
@@ -95,18 +95,18 @@ def settings(
 
 def _defaults(repository: Repository) -> dict[str, str]:
     """What is to hold where the repository says nothing of it."""
-    home = repository.home or _THEIRS
+    home = repository.home or _DEFAULT_HOME
     plugins = f"{home}/plugins/vars:/usr/share/ansible/plugins/vars"
     plugins = repository.values.get("defaults.vars_plugins", plugins)
     defaults = {
         "ANSIBLE_VARS_PLUGINS": f"{_VARS_PLUGINS}:{plugins}",
         "ANSIBLE_VARS_ENABLED": _vars_enabled(repository),
     }
-    if not repository.says("defaults.roles_path"):
+    if not repository.has("defaults.roles_path"):
         defaults["ANSIBLE_ROLES_PATH"] = f"{home}/roles:/usr/share/ansible/roles:/etc/ansible/roles"
-    if not repository.says("defaults.collections_path", "defaults.collections_paths"):
+    if not repository.has("defaults.collections_path", "defaults.collections_paths"):
         defaults["ANSIBLE_COLLECTIONS_PATH"] = f"{home}/collections:/usr/share/ansible/collections"
-    if not repository.says("defaults.interpreter_python"):
+    if not repository.has("defaults.interpreter_python"):
         defaults["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
     return defaults
 
@@ -118,10 +118,10 @@ def _vars_enabled(repository: Repository) -> str:
     return ",".join(_OUR_VARS if name in _HOST_GROUP_VARS else name for name in names)
 
 
-def _home(made: Path, theirs: str) -> Path:
+def _home(made: Path, default_home: str) -> Path:
     """A home for Ansible, so that it makes none in theirs; plugins there are still found."""
     made.mkdir(mode=0o700)
-    plugins = Path(theirs).expanduser() / "plugins"
+    plugins = Path(default_home).expanduser() / "plugins"
     if plugins.is_dir():
         (made / "plugins").symlink_to(plugins)
     return made

@@ -44,7 +44,7 @@ def document(targets: Sequence[Target], inventory: Inventory) -> dict[str, Any]:
     }
 
 
-def known(targets: Sequence[Target], inventory: Inventory) -> dict[str, list[str]]:
+def vars_plugin_data(targets: Sequence[Target], inventory: Inventory) -> dict[str, list[str]]:
     """What the vars plugin has to know: no file beside the playbook repoints one of these hosts."""
     names = [host.name for host in targets]
     return {

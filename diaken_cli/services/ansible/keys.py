@@ -35,7 +35,7 @@ def own_keys(target: Target, ssh: SshSettings) -> list[Path]:
         return []
     account = ["-p", str(target.port)] if target.port is not None else []
     account += ["-l", target.user] if target.user is not None else []
-    done = _asked(["ssh", "-G", *options(ssh), *account, "--", target.address])
+    done = _run(["ssh", "-G", *options(ssh), *account, "--", target.address])
     settings = [line.partition(" ") for line in done.stdout_text.splitlines()] if done else []
     names = [value for key, _, value in settings if key == "identityfile"]
     if any("%" in name for name in names):
@@ -49,7 +49,7 @@ def _placed(name: str) -> Path:
     return Path(pwd.getpwuid(os.geteuid()).pw_dir, name[2:])  # ssh takes no $HOME
 
 
-def locked_ones(own: Iterable[Path]) -> list[Path]:
+def unusable_keys(own: Iterable[Path]) -> list[Path]:
     """Keys that ssh chooses among, where it can use none of them without a passphrase."""
     keys = list(own)
     return keys if keys and all(map(needs_passphrase, keys)) else []
@@ -61,10 +61,10 @@ def _public_part(key: Path) -> programs.Completed | None:
         files.read(key, bounds.KEY_FILE)
     except OSError:
         return None
-    return _asked(["ssh-keygen", "-y", "-P", "", "-f", str(key)])
+    return _run(["ssh-keygen", "-y", "-P", "", "-f", str(key)])
 
 
-def _asked(argv: list[str]) -> programs.Completed | None:
+def _run(argv: list[str]) -> programs.Completed | None:
     try:
         return programs.run(argv, seconds=bounds.PROGRAM_SECONDS)
     except programs.ProgramKilled:  # a file of a network that is gone, a `Match exec` that hangs

@@ -191,19 +191,19 @@ class _Attempt:
 
     def _end_on_hosts(self, all_read: bool) -> tuple[stop.NotStopped, ...]:
         work, tally = self._work, self._reader.tally
-        if calls := ssh_calls.noted(work.lock):
+        if calls := ssh_calls.recorded_calls(work.lock):
             hosts = (*work.inventory.others, *work.targets)
             names = {host.address: host.name for host in hosts}
             lost = tally.never_reached if all_read else frozenset()
             pending = [call for call in calls if names.get(call.destination) not in lost]
-            return stop.end_at(pending, names, work.mark, work.become_password)
+            return stop.end_on_destinations(pending, names, work.mark, work.become_password)
         # Where an exception cut Ansible short, it may have begun on hosts that it was not heard of.
         reached = tuple(
             target
             for target in work.targets
             if target.name in self._reader.tally.reached or not all_read
         )
-        return stop.end_there(reached, work.ssh, work.mark, work.become_password)
+        return stop.end_on_targets(reached, work.ssh, work.mark, work.become_password)
 
 
 class _Watch:

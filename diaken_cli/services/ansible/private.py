@@ -15,12 +15,12 @@ from diaken_cli import liveness
 
 _PREFIX = "diaken-run-"
 _LOCK = "lock"  # held by every process that works in the folder
-_WHOSE = "run"  # a link to the run's own lock file, for who looks
-_BEING_MADE = 600.0  # seconds in which a folder may be without it
-_BEING_LOCKED = 2.0  # seconds in which it may not be held yet
+_RUN_LINK = "run"  # a link to the run's own lock file, for who looks
+_CREATION_SECONDS = 600.0  # seconds in which a folder may be without it
+_LOCKING_SECONDS = 2.0  # seconds in which it may not be held yet
 # A socket's path has at most 107 bytes (unix(7)): 20 are the folder's own name, and up to 39 are
 # what ssh and Ansible need below it.
-_LONGEST = 48
+_LONGEST_PATH = 48
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def folder(run_lock: Path | None = None) -> Iterator[Path]:
     try:
         with liveness.hold(lock_of(made)):
             if run_lock is not None:
-                (made / _WHOSE).symlink_to(run_lock.absolute())
+                (made / _RUN_LINK).symlink_to(run_lock.absolute())
             yield made
     finally:
         _remove(made)
@@ -90,7 +90,7 @@ def _candidates() -> list[Path]:
 def _base() -> Path:
     candidates = _candidates()
     for candidate in candidates:
-        if len(os.fsencode(candidate)) <= _LONGEST and os.access(candidate, os.W_OK | os.X_OK):
+        if len(os.fsencode(candidate)) <= _LONGEST_PATH and os.access(candidate, os.W_OK | os.X_OK):
             return candidate
     raise FileNotFoundError(f"no writable folder among {', '.join(map(str, candidates))}")
 
@@ -103,15 +103,15 @@ def lock_of(folder: Path) -> Path:
 def _is_left(folder: Path, changed_at: float, dead: Collection[str]) -> bool:
     age = time.time() - changed_at
     if not lock_of(folder).exists():
-        return age > _BEING_MADE
-    may_be_new = age <= _BEING_LOCKED and _run_of(folder) not in dead
+        return age > _CREATION_SECONDS
+    may_be_new = age <= _LOCKING_SECONDS and _run_of(folder) not in dead
     return not may_be_new and not liveness.is_alive(lock_of(folder))
 
 
 def _run_of(folder: Path) -> str | None:
     """The name of the lock file of the run that works there, which no other run has."""
     try:
-        return (folder / _WHOSE).readlink().name
+        return (folder / _RUN_LINK).readlink().name
     except OSError:
         return None
 

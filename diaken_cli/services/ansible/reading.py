@@ -72,15 +72,15 @@ def read_inventory(path: Path) -> AnsibleInventory:
         if not staged.files:
             raise ValueError("; ".join(["has no inventory that can be read", *staged.left_out]))
         with (
-            _ask(staged, scratch / "1", "ansible-inventory", "--list") as first,
-            _ask(staged, scratch / "2", "ansible-inventory", "--list", "--export") as second,
-            _ask(staged, scratch / "3", "ansible", "all", "--list-hosts") as third,
+            _start(staged, scratch / "1", "ansible-inventory", "--list") as first,
+            _start(staged, scratch / "2", "ansible-inventory", "--list", "--export") as second,
+            _start(staged, scratch / "3", "ansible", "all", "--list-hosts") as third,
         ):
-            answer = _answer(first, staged)
+            answer = _wait(first, staged)
             messages = answer.stderr_text
             whole: dict[str, Any] = json.loads(answer.stdout)
-            own: dict[str, Any] = json.loads(_answer(second, staged).stdout)
-            _, *listed = _answer(third, staged).stdout_text.splitlines()
+            own: dict[str, Any] = json.loads(_wait(second, staged).stdout)
+            _, *listed = _wait(third, staged).stdout_text.splitlines()
         passed_over = [" ".join(message.split()) for message in _PASSED_OVER.findall(messages)]
         unread = [*staged.left_out, *_unread(staged, messages), *passed_over]
     groups = {
@@ -147,7 +147,7 @@ def _merged(lists: Sequence[Sequence[str]], names: Sequence[str]) -> Sequence[st
     return list(merged)
 
 
-def _ask(staged: Staged, folder: Path, program: str, *more: str) -> programs.Running:
+def _start(staged: Staged, folder: Path, program: str, *more: str) -> programs.Running:
     folder.mkdir(mode=0o700)
     plugins = _PLUGINS.get(staged.path.suffix, "ini" if staged.path.suffix else "yaml,ini")
     if staged.path == staged.root:
@@ -165,7 +165,7 @@ def _ask(staged: Staged, folder: Path, program: str, *more: str) -> programs.Run
     )
 
 
-def _answer(program: programs.Running, staged: Staged) -> programs.Completed:
+def _wait(program: programs.Running, staged: Staged) -> programs.Completed:
     """What it printed, and what it said beside that."""
     try:
         ended = program.wait()

@@ -38,7 +38,7 @@ class Repository:
     home: str | None = None
     vaults: tuple[str, ...] = ()
 
-    def says(self, *keys: str) -> bool:
+    def has(self, *keys: str) -> bool:
         """Whether it has one of these keys."""
         return any(key in self.values for key in keys)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from diaken_cli.events import TaskFinished
 from diaken_cli.services.ansible import ssh
-from diaken_cli.services.ansible.endings import Ended, Endings, Plays
-from diaken_cli.services.ansible.work import Elsewhere, Target
+from diaken_cli.services.ansible.endings import Endings, Plays, TaskEnd
+from diaken_cli.services.ansible.work import OtherFailure, Target
 from diaken_cli.types import HostCounters, HostResult, HostStatus, TaskResult
 
 _FAILURES = (TaskResult.FAILED, TaskResult.UNREACHABLE)
@@ -38,8 +38,8 @@ class Tally:
         self._busy: set[str] = set()
         self._answered: set[str] = set()
         self._times: defaultdict[str, Counter[TaskResult]] = defaultdict(Counter)
-        self._last: dict[str, Ended] = {}
-        self._failures: defaultdict[str, list[Ended]] = defaultdict(list)
+        self._last: dict[str, TaskEnd] = {}
+        self._failures: defaultdict[str, list[TaskEnd]] = defaultdict(list)
 
     @property
     def finished(self) -> bool:
@@ -97,7 +97,7 @@ class Tally:
         if event.item is not None:
             return
         host = event.host
-        ended = Ended(
+        ended = TaskEnd(
             host, self._batch, event.play, task_id, event.task, event.result, event.message
         )
         self._begun[host] = event.task
@@ -133,11 +133,11 @@ class Tally:
             for target in targets
         )
 
-    def elsewhere(self, targets: tuple[Target, ...]) -> tuple[Elsewhere, ...]:
+    def elsewhere(self, targets: tuple[Target, ...]) -> tuple[OtherFailure, ...]:
         """The failures that count on hosts that are no targets: localhost, those of `add_host`."""
         target_names = {target.name for target in targets}
         return tuple(
-            Elsewhere(
+            OtherFailure(
                 failure.host,
                 failure.play,
                 failure.task,
@@ -148,7 +148,7 @@ class Tally:
             if failure.host not in target_names
         )
 
-    def _fatal(self) -> tuple[Ended, ...]:
+    def _fatal(self) -> tuple[TaskEnd, ...]:
         """The failure that counts of each host that has one, in the order of the plays."""
         counted = [self._counted(host) for host in self._failures]
         return tuple(
@@ -158,7 +158,7 @@ class Tally:
             )
         )
 
-    def _counted(self, host: str) -> Ended | None:
+    def _counted(self, host: str) -> TaskEnd | None:
         if self._counters is not None:
             counters = self._counters.get(host, HostCounters())
             if not counters.failed and not counters.unreachable:

@@ -70,7 +70,7 @@ def prepare(lock: Path, become_password_command: tuple[str, ...]) -> dict[str, s
     return {"ANSIBLE_SSH_EXECUTABLE": str(PROGRAM), "DIAKEN_SSH_CALLS": str(folder)}
 
 
-def noted(lock: Path) -> tuple[SshCall, ...]:
+def recorded_calls(lock: Path) -> tuple[SshCall, ...]:
     """The ways that were noted, in the order of their destinations."""
     calls = []
     for path in _files(folder_of(lock)):

@@ -38,12 +38,12 @@ class _Answer:
     left: bool = False
 
 
-def end_there(
+def end_on_targets(
     targets: tuple[Target, ...], ssh_settings: SshSettings, mark: str, password: str | None
 ) -> tuple[NotStopped, ...]:
     """End all that bears the mark on these hosts, reached as diaken itself would.
 
-    Otherwise the same as `end_at`.
+    Otherwise the same as `end_on_destinations`.
     """
     remote = _remote(mark, password)
     commands = [
@@ -56,7 +56,7 @@ def end_there(
     return _not_stopped(_at_the_same_time([(*command, None) for command in commands], password))
 
 
-def end_at(
+def end_on_destinations(
     calls: Sequence[SshCall], names: Mapping[str, str], mark: str, password: str | None
 ) -> tuple[NotStopped, ...]:
     """End all that bears the mark where these calls of ssh(1) lead, in a bounded time.

@@ -33,12 +33,12 @@ def syntax_check(work: Work, should_stop: Callable[[], bool] = lambda: False) ->
         AnsibleNotStarted: there is no ansible-playbook.
     """
     program = environment.ansible_playbook()
-    reason = _ask(work, should_stop, lambda folder: _playbook(program, work, folder))
+    reason = _run(work, should_stop, lambda folder: _playbook(program, work, folder))
     if reason is not None:
         return None if _may_be_defined_later(reason, work) else reason
     if work.targets and any(_vaults_beside(work.playbook.parent)):
         # Variables of hosts are read when the first task begins.
-        return _ask(work, should_stop, lambda folder: _variables(program, work, folder))
+        return _run(work, should_stop, lambda folder: _variables(program, work, folder))
     return None
 
 
@@ -63,7 +63,7 @@ def _variables(program: str, work: Work, folder: Path) -> list[str]:
     return [str(beside), "--list", *inventory, *arguments.vaults(work), place]
 
 
-def _ask(
+def _run(
     work: Work, should_stop: Callable[[], bool], command: Callable[[Path], list[str]]
 ) -> str | None:
     beside = work.playbook.parent

@@ -104,7 +104,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class OtherFailure:
     """A failure that counts on a host that is no target: localhost, or one made by `add_host`."""
 
     host: str
@@ -128,7 +128,7 @@ class Outcome:
     started: bool
     results: tuple[HostResult, ...]
     reason: str | None = None
-    elsewhere: tuple[Elsewhere, ...] = ()
+    elsewhere: tuple[OtherFailure, ...] = ()
     plays: tuple[str, ...] = ()
     any_task: bool = True
     timed_out: bool = False

@@ -11,16 +11,23 @@ from diaken_cli.errors import Conflict
 from diaken_cli.services.hosts_file.block import (
     Block,
     Entry,
-    arranged,
+    block_lines,
     duplicates,
     find,
     has_line,
     render,
-    replaced,
+    replace_block,
 )
-from diaken_cli.services.hosts_file.file import alone, left, locate, look, read, replace
+from diaken_cli.services.hosts_file.file import (
+    find_leftovers,
+    hold_lock,
+    locate,
+    read,
+    read_if_present,
+    replace,
+)
 
-__all__ = ["Entry", "Outcome", "carries", "left_by_killed", "sync"]
+__all__ = ["Entry", "Outcome", "has_entry", "leftover_files", "sync"]
 
 
 @dataclass(frozen=True)
@@ -39,21 +46,21 @@ class Outcome:
     refused: Conflict | None = None
 
 
-def left_by_killed(path: Path) -> list[Path]:
+def leftover_files(path: Path) -> list[Path]:
     """Files beside it that killed writers have left; `sync` removes them.
 
     Raises AccessError; Conflict where the file itself was left half written.
     """
-    return left(locate(path))
+    return find_leftovers(locate(path))
 
 
-def carries(path: Path, entry: Entry, database_id: str) -> bool:
+def has_entry(path: Path, entry: Entry, database_id: str) -> bool:
     """Whether the block of this database has the line of a host.
 
     Where markers don't match, it is looked for in the whole file. A file that is not there has no
     line. Raises AccessError where it can't be looked at.
     """
-    content = look(path)
+    content = read_if_present(path)
     try:
         block = find(content, path)
     except Conflict:
@@ -86,7 +93,7 @@ def sync(
     """
     target = locate(path)
 
-    def planned() -> tuple[Outcome, bytes]:
+    def make_plan() -> tuple[Outcome, bytes]:
         before = read(target)
         block = find(before, path)
         outcome, content = _plan(path, before, block, entries, database_id)
@@ -96,9 +103,9 @@ def sync(
         return outcome, content
 
     if dry_run:
-        return planned()[0]
-    with alone(target) as refused:
-        outcome, content = planned()
+        return make_plan()[0]
+    with hold_lock(target) as refused:
+        outcome, content = make_plan()
         if outcome.refused is not None:
             raise outcome.refused
         if not outcome.changed:
@@ -114,10 +121,10 @@ def sync(
 def _plan(
     path: Path, before: bytes, block: Block | None, entries: Sequence[Entry], database_id: str
 ) -> tuple[Outcome, bytes]:
-    lines, warnings = arranged(entries)
+    lines, warnings = block_lines(entries)
     after = before
     if block is not None or entries:
-        after = replaced(before, block, render(lines, database_id))
+        after = replace_block(before, block, render(lines, database_id))
     warnings += duplicates(before, block, lines)
     diff = _diff(path, before, after)
     return Outcome(path, after != before, len(entries), diff, tuple(warnings)), after

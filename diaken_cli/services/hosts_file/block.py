@@ -77,7 +77,7 @@ def find(content: bytes, path: Path) -> Block | None:
     )
 
 
-def arranged(entries: Sequence[Entry]) -> tuple[list[Line], list[str]]:
+def block_lines(entries: Sequence[Entry]) -> tuple[list[Line], list[str]]:
     """A line for each host, sorted by address; and a warning for each short name left out.
 
     A host with a domain also gets its short name, unless another host's name or short name before
@@ -109,7 +109,7 @@ def render(lines: Iterable[Line], database_id: str) -> list[bytes]:
     ]
 
 
-def replaced(content: bytes, block: Block | None, lines: Sequence[bytes]) -> bytes:
+def replace_block(content: bytes, block: Block | None, lines: Sequence[bytes]) -> bytes:
     """The content with these lines as its block; all other bytes are the same.
 
     Without a block it comes last, on a line of its own: where the file does not end with a line

@@ -48,7 +48,7 @@ def read(target: Path) -> bytes:
         raise AccessError(f"{target} can't be read: {fault.strerror}") from fault
 
 
-def look(path: Path) -> bytes:
+def read_if_present(path: Path) -> bytes:
     """The bytes of the file that is meant; none where it, or its folder, is not there.
 
     Raises AccessError where that can't be told.
@@ -63,7 +63,7 @@ def look(path: Path) -> bytes:
 
 
 @contextmanager
-def alone(target: Path) -> Iterator[AccessError | None]:
+def hold_lock(target: Path) -> Iterator[AccessError | None]:
     """Hold the lock beside the file; what a killed writer left there is removed.
 
     Gives the reason why nothing can be written, where the lock can't be had for lack of a
@@ -85,7 +85,7 @@ def alone(target: Path) -> Iterator[AccessError | None]:
             os.close(descriptor)
 
 
-def left(target: Path) -> list[Path]:
+def find_leftovers(target: Path) -> list[Path]:
     """What killed writers have left beside the file, and the next write removes.
 
     None while somebody writes, or where this account may not ask whether somebody does. Raises
@@ -94,11 +94,11 @@ def left(target: Path) -> list[Path]:
     try:
         descriptor = os.open(_lock_of(target), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return _left(target)
+        return _leftovers(target)
     except OSError:
         return []
     try:
-        return _left(target) if _taken(descriptor) else []
+        return _leftovers(target) if _taken(descriptor) else []
     finally:
         os.close(descriptor)
 
@@ -157,14 +157,14 @@ def _taken(descriptor: int) -> bool:
 
 
 def _clean(target: Path) -> None:
-    for path in _left(target):
+    for path in _leftovers(target):
         try:
             path.unlink(missing_ok=True)
         except OSError as fault:
             raise _refused(target, fault) from fault
 
 
-def _left(target: Path) -> list[Path]:
+def _leftovers(target: Path) -> list[Path]:
     backup = _backup_of(target)
     try:
         siblings = list(target.parent.iterdir())

@@ -31,20 +31,20 @@ class NotConnected(OSError):
     """No connection came about, so nothing was sent; `__cause__` is why."""
 
 
-class TooSlow(TimeoutError):
+class CallTooSlow(TimeoutError):
     """A call that went on for longer than one may, however busily; the message says how long."""
 
 
-class TooLarge(HTTPException):
+class AnswerTooLarge(HTTPException):
     """More than an answer may be; the message says what of it."""
 
 
-class Unexpected(HTTPException):
-    """What no vCenter answers; `__cause__` is what could not be made of it."""
+class UnexpectedAnswer(HTTPException):
+    """An answer that no vCenter gives; `__cause__` is why it could not be read."""
 
 
 @dataclass(frozen=True)
-class Patience:
+class TimeLimits:
     """How long one call may take: seconds without a byte, and the moment when it has to be over.
 
     `deadline` is on the clock of `time.monotonic`, `seconds` how far off it was.
@@ -55,22 +55,22 @@ class Patience:
     deadline: float
 
     @classmethod
-    def of(cls, silence: float, seconds: float) -> "Patience":
-        """From now on."""
+    def from_now(cls, silence: float, seconds: float) -> "TimeLimits":
+        """Limits of a call that begins now."""
         return cls(silence, seconds, time.monotonic() + seconds)
 
     def left(self) -> float:
-        """Seconds that may pass until something comes. Raises TooSlow where none are left."""
+        """Seconds that may pass until something comes. Raises CallTooSlow where none are left."""
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TooSlow(f"not done after {self.seconds:g} s")
+            raise CallTooSlow(f"not done after {self.seconds:g} s")
         return min(self.silence, left)
 
-    def for_a_call(self) -> "Patience":
-        """For one of several calls that have this long together. Raises TooSlow."""
+    def for_a_call(self) -> "TimeLimits":
+        """The limits of the next of several calls that share these. Raises CallTooSlow."""
         self.left()
         remaining = self.deadline - time.monotonic()
-        return Patience.of(self.silence, min(bounds.VCENTER_CALL, remaining))
+        return TimeLimits.from_now(self.silence, min(bounds.VCENTER_CALL, remaining))
 
 
 @dataclass(frozen=True)
@@ -114,19 +114,20 @@ class Connection:
         path: str,
         body: bytes | None,
         headers: dict[str, str],
-        patience: Patience,
+        limits: TimeLimits,
         largest: int,
     ) -> Answer:
         """The answer to one request, of at most that many bytes.
 
-        Raises NotConnected, other kinds of OSError, and HTTPException (TooLarge, Unexpected).
+        Raises NotConnected, other kinds of OSError, and HTTPException (AnswerTooLarge,
+        UnexpectedAnswer).
         """
         if self._socket is not None and self._socket.is_stale():
             self.close()
         try:
             if self._socket is None:
-                self._socket = self._connect(patience)
-            self._socket.begin(patience, largest)
+                self._socket = self._connect(limits)
+            self._socket.begin(limits, largest)
             http = HTTPConnection(self._server, self._port)
             http.auto_open = 0
             http.sock = self._socket
@@ -143,7 +144,7 @@ class Connection:
             raise
         except Exception as fault:  # http.client and email take what comes, and fail at any of it
             self.close()
-            raise Unexpected(f"{type(fault).__name__}: {fault}") from fault
+            raise UnexpectedAnswer(f"{type(fault).__name__}: {fault}") from fault
         except BaseException:
             self.close()  # the rest of the answer would be taken for the next one
             raise
@@ -157,9 +158,9 @@ class Connection:
         if old is not None:
             old.end()
 
-    def _connect(self, patience: Patience) -> "_Socket":
-        seconds = min(self._connect_timeout, patience.left())
-        within = Patience.of(seconds, seconds)
+    def _connect(self, limits: TimeLimits) -> "_Socket":
+        seconds = min(self._connect_timeout, limits.left())
+        within = TimeLimits.from_now(seconds, seconds)
         try:
             plain = _connected(self._server, self._port, within)
             try:
@@ -180,9 +181,9 @@ class _Socket:
         self._tls = tls
         self._used = time.monotonic()
 
-    def begin(self, patience: Patience, largest: int) -> None:
+    def begin(self, limits: TimeLimits, largest: int) -> None:
         """A request follows; what comes back has headers, too."""
-        self._patience = patience
+        self._limits = limits
         self._room = largest + bounds.VCENTER_HEADERS
         self._largest = largest
 
@@ -190,7 +191,7 @@ class _Socket:
         """Send it all."""
         remaining = memoryview(data)
         while remaining:
-            self._tls.settimeout(self._patience.left())
+            self._tls.settimeout(self._limits.left())
             remaining = remaining[self._tls.send(remaining) :]
         self._used = time.monotonic()
 
@@ -200,11 +201,11 @@ class _Socket:
 
     def receive(self, into: Any) -> int:
         """Take what has come, at most as much as there is room; 0 is the end."""
-        self._tls.settimeout(self._patience.left())
+        self._tls.settimeout(self._limits.left())
         try:
             count = self._tls.recv_into(into)
         except TimeoutError:
-            self._patience.left()  # which of the two it was
+            self._limits.left()  # which of the two it was
             raise
         self._used = time.monotonic()
         self._room -= count
@@ -241,10 +242,10 @@ class _Incoming(io.RawIOBase):
 
 
 def _body(response: HTTPResponse, largest: int) -> bytes:
-    """The whole body. Raises IncompleteRead, TooLarge and Unexpected."""
+    """The whole body. Raises IncompleteRead, AnswerTooLarge and UnexpectedAnswer."""
     encoding = response.getheader("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
-        raise Unexpected("its answer is compressed in a way that was not asked for")
+        raise UnexpectedAnswer("its answer is compressed in a way that was not asked for")
     inflate = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
     body = bytearray()
     while piece := response.read(_PIECE):
@@ -257,11 +258,11 @@ def _body(response: HTTPResponse, largest: int) -> bytes:
     return bytes(body)
 
 
-def _too_large(largest: int) -> TooLarge:
-    return TooLarge(f"its answer is larger than {format_size(largest)}")
+def _too_large(largest: int) -> AnswerTooLarge:
+    return AnswerTooLarge(f"its answer is larger than {format_size(largest)}")
 
 
-def _connected(server: str, port: int, within: Patience) -> socket.socket:
+def _connected(server: str, port: int, within: TimeLimits) -> socket.socket:
     """A TCP connection to the first address of a name that takes it."""
     last: OSError | None = None
     for family, kind, protocol, _, address in _addresses(server, port, within):
@@ -280,7 +281,7 @@ def _connected(server: str, port: int, within: Patience) -> socket.socket:
     raise last or OSError("its name has no address")
 
 
-def _addresses(server: str, port: int, within: Patience) -> list[Any]:
+def _addresses(server: str, port: int, within: TimeLimits) -> list[Any]:
     """Its addresses. The resolver takes its own time, minutes where no name server answers."""
     try:
         ip_address(server)
@@ -300,7 +301,7 @@ def _addresses(server: str, port: int, within: Patience) -> list[Any]:
     try:
         answer = results.get(timeout=within.left())
     except Empty:
-        raise TooSlow(f"its name was not resolved in {within.seconds:g} s") from None
+        raise CallTooSlow(f"its name was not resolved in {within.seconds:g} s") from None
     if isinstance(answer, Exception):
         raise answer
     return answer

@@ -111,5 +111,5 @@ class Following:
     def _forget(self) -> None:
         collector, self._collector, self._updates = self._collector, None, iter(())
         if collector is not None:
-            with self._session.tidying():
+            with self._session.cleaning_up():
                 collector.DestroyPropertyCollector()

@@ -131,7 +131,7 @@ def _collect(
             most,
         )
     finally:
-        with session.tidying():
+        with session.cleaning_up():
             view.DestroyView()
 
 
@@ -291,7 +291,7 @@ def _filter(
         add_filter(session, collector, kind, references, paths)
         yield collector
     finally:
-        with session.tidying():
+        with session.cleaning_up():
             collector.DestroyPropertyCollector()
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from diaken_cli import __version__, bounds
 from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
 from diaken_cli.services.vsphere import shapes
-from diaken_cli.services.vsphere.connection import Answer, Connection, Patience
+from diaken_cli.services.vsphere.connection import Answer, Connection, TimeLimits
 from diaken_cli.services.vsphere.faults import MAX_DETAILS
 from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.session import Session, tls_context
@@ -60,7 +60,9 @@ class Rest:
         self._headers = {"Accept": "application/json", "User-Agent": f"diaken/{__version__}"}
         self._is_new = version_numbers(str(session.content.about.apiVersion)) >= _SINCE
         self._calls = 0
-        self._all = Patience.of(bounds.VCENTER_SILENCE, bounds.VCENTER_QUERY)  # of all calls
+        self._all = TimeLimits.from_now(
+            bounds.VCENTER_SILENCE, bounds.VCENTER_QUERY
+        )  # of all calls
 
     def __enter__(self) -> Self:
         endpoint = self._session.endpoint
@@ -81,7 +83,7 @@ class Rest:
         trace: TracebackType | None,
     ) -> None:
         """Log out and close the connection. A vCenter that is gone ends the session itself."""
-        brief = Patience.of(bounds.VCENTER_TIDYING, bounds.VCENTER_TIDYING)
+        brief = TimeLimits.from_now(bounds.VCENTER_TIDYING, bounds.VCENTER_TIDYING)
         with suppress(OSError, HTTPException):
             self._send("DELETE", self._login, None, self._headers, brief)
         self._connection.close()
@@ -133,14 +135,14 @@ class Rest:
         if self._calls > bounds.REST_CALLS:
             raise self._unexpected(call, f"there are more than {bounds.REST_CALLS} things to read")
         try:
-            patience = self._all.for_a_call()
+            limits = self._all.for_a_call()
         except OSError as fault:
             transport = self._session.transport
             raise transport.broken(call, fault, "1 try", changes_nothing=True) from fault
         for tries, pause in enumerate((*PAUSES, None), start=1):
             try:
                 sent = {**self._headers, **(headers or {})}
-                answer = self._send(verb, path, body, sent, patience)
+                answer = self._send(verb, path, body, sent, limits)
             except (OSError, HTTPException) as fault:
                 if pause is None or not isinstance(fault.__cause__ or fault, PASSING):
                     times = "1 try" if tries == 1 else f"{tries} tries"
@@ -175,12 +177,12 @@ class Rest:
         path: str,
         body: dict[str, Any] | None,
         headers: dict[str, str],
-        patience: Patience,
+        limits: TimeLimits,
     ) -> Answer:
         text = None if body is None else json.dumps(body).encode()
         kind = {} if body is None else {"Content-Type": "application/json"}
         sent = {**headers, **kind}
-        return self._connection.request(verb, path, text, sent, patience, bounds.REST_ANSWER)
+        return self._connection.request(verb, path, text, sent, limits, bounds.REST_ANSWER)
 
     def _refused(self, call: str, answer: Answer) -> DiakenError:
         user, server, status = self._session.username, self._session.server, answer.status

@@ -79,14 +79,14 @@ class Session:
 
     def close(self) -> None:
         """Log out and close the connections. A vCenter that is gone ends the session itself."""
-        with self.tidying():
+        with self.cleaning_up():
             self.content.sessionManager.Logout()
         self.transport.close()
 
     @contextmanager
-    def tidying(self) -> Iterator[None]:
+    def cleaning_up(self) -> Iterator[None]:
         """For cleaning up in vCenter: brief, and a failure there is not worth an error."""
-        with suppress(VSphereError), self.transport.hurry(bounds.VCENTER_TIDYING):
+        with suppress(VSphereError), self.transport.single_try(bounds.VCENTER_TIDYING):
             yield
 
     def managed(self, kind: Any, reference: str) -> Any:

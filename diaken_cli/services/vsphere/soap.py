@@ -13,7 +13,7 @@ from pyVmomi import Iso8601, SoapAdapter, vim, vmodl
 from pyVmomi.VmomiSupport import F_OPTIONAL, DataObject, Enum, ManagedObject
 
 from diaken_cli import bounds
-from diaken_cli.services.vsphere.connection import TooLarge, Unexpected
+from diaken_cli.services.vsphere.connection import AnswerTooLarge, UnexpectedAnswer
 from diaken_cli.units import format_size
 
 _PIECE = 64 * bounds.KB
@@ -83,22 +83,22 @@ class Soap:
 
         With it, roughly how many bytes of memory its values take.
 
-        Raises ExpatError for what is no XML, TooLarge, and Unexpected.
+        Raises ExpatError for what is no XML, AnswerTooLarge, and UnexpectedAnswer.
         """
         budget = _Budget()
         try:
             answer = _Document(self._stub, self.version, budget).read(body, method.result)
-        except (expat.ExpatError, TooLarge, Unexpected):
+        except (expat.ExpatError, AnswerTooLarge, UnexpectedAnswer):
             raise
         except Exception as fault:  # pyVmomi takes what comes, and fails at any of it
-            raise Unexpected(f"{type(fault).__name__}: {fault}") from fault
+            raise UnexpectedAnswer(f"{type(fault).__name__}: {fault}") from fault
         if not isinstance(answer, vmodl.MethodFault):
             answer = _result(answer, method)
         return answer, budget.kept
 
 
 def _result(answer: Any, method: Any) -> Any:
-    """An answer as the method's result. Raises Unexpected for one of another type."""
+    """An answer as the method's result. Raises UnexpectedAnswer for one of another type."""
     expected = method.result
     if expected is type(None):
         return None
@@ -107,7 +107,7 @@ def _result(answer: Any, method: Any) -> Any:
     if answer is None and method.resultFlags & F_OPTIONAL:
         return None
     if not isinstance(answer, expected):
-        raise Unexpected(f"{method.wsdlName} answers {type(answer).__name__}")
+        raise UnexpectedAnswer(f"{method.wsdlName} answers {type(answer).__name__}")
     return answer
 
 
@@ -128,15 +128,15 @@ class _Budget:
         self.spent += count
         if self.spent > bounds.VCENTER_MEMORY:
             size = format_size(bounds.VCENTER_MEMORY)
-            raise TooLarge(f"its answer takes more than {size} of memory")
+            raise AnswerTooLarge(f"its answer takes more than {size} of memory")
 
     def enter(self) -> None:
         self.depth += 1
         if self.depth > bounds.VCENTER_DEPTH:
-            raise TooLarge(f"its answer has more than {bounds.VCENTER_DEPTH} levels")
+            raise AnswerTooLarge(f"its answer has more than {bounds.VCENTER_DEPTH} levels")
         self.elements += 1
         if self.elements > bounds.VCENTER_ELEMENTS:
-            raise TooLarge(f"its answer has more than {bounds.VCENTER_ELEMENTS} elements")
+            raise AnswerTooLarge(f"its answer has more than {bounds.VCENTER_ELEMENTS} elements")
 
 
 class _Document(SoapAdapter.SoapResponseDeserializer):  # type: ignore[misc]
@@ -162,13 +162,13 @@ class _Document(SoapAdapter.SoapResponseDeserializer):  # type: ignore[misc]
             parser.Parse(body[start : start + _PIECE])
             # A tag that does not end would be kept whole, and its attributes all at once.
             if start - max(parser.CurrentByteIndex, 0) > bounds.VCENTER_TAG:
-                raise TooLarge("its answer has a tag without an end")
+                raise AnswerTooLarge("its answer has a tag without an end")
         parser.Parse(b"", _LAST)
         content = self.deser.GetResult()
         if self.isFault:
             content = vmodl.RuntimeFault() if content is None else content
             if not isinstance(content, vmodl.MethodFault):
-                raise Unexpected(f"a fault of the type {type(content).__name__}")
+                raise UnexpectedAnswer(f"a fault of the type {type(content).__name__}")
             content.msg = self.msg
         return content
 
@@ -231,13 +231,13 @@ class _Result(SoapAdapter.SoapDeserializer):  # type: ignore[misc]
             kind = type(ended)
             for name in _required(kind):
                 if getattr(ended, name) is None:
-                    raise Unexpected(f"{kind.__name__} without its {name}")
+                    raise UnexpectedAnswer(f"{kind.__name__} without its {name}")
             if isinstance(ended, vmodl.LocalizedMethodFault):
                 kind = type(ended.fault)
                 if not isinstance(ended.fault, vmodl.MethodFault):
-                    raise Unexpected(f"a fault of the type {kind.__name__}")
+                    raise UnexpectedAnswer(f"a fault of the type {kind.__name__}")
         if len(self.stack) > 1 and not _fits(kind, self._place(self.stack[-2], tag)):
-            raise Unexpected(f"{kind.__name__} in a list of others")
+            raise UnexpectedAnswer(f"{kind.__name__} in a list of others")
 
     def _place(self, within: Any, tag: str) -> Any:
         """The type of a list's elements; None where pyVmomi looks at the type itself."""
@@ -257,26 +257,26 @@ def _fits(kind: Any, expected: Any) -> bool:
 def _check_value(kind: Any, text: str) -> None:
     if issubclass(kind, int):
         if len(text.strip()) > _MOST_DIGITS:
-            raise Unexpected("a number of more than 64 bits")
+            raise UnexpectedAnswer("a number of more than 64 bits")
     elif kind is datetime:
         moment = Iso8601.ParseISO8601(text)
         if moment is None or moment.year not in _YEARS:
-            raise Unexpected("a moment that is none")
+            raise UnexpectedAnswer("a moment that is none")
     elif issubclass(kind, Enum) and text not in kind.values:
-        raise Unexpected(f"no {kind.__name__}")
+        raise UnexpectedAnswer(f"no {kind.__name__}")
     elif issubclass(kind, ManagedObject) and not (
         text.isprintable() and len(text) <= bounds.VCENTER_NAME
     ):
-        raise Unexpected("a reference that is none")
+        raise UnexpectedAnswer("a reference that is none")
 
 
 def _check_text(text: str) -> None:
     if len(text) > bounds.VCENTER_TEXT:
-        raise TooLarge("its answer has a text without an end")
+        raise AnswerTooLarge("its answer has a text without an end")
 
 
 def _refuse_document_type(*_declared: object) -> None:
-    raise Unexpected("a document type: SOAP has none, and entities could grow without end")
+    raise UnexpectedAnswer("a document type: SOAP has none, and entities could grow without end")
 
 
 _sizes: dict[Any, int] = {}

@@ -13,7 +13,7 @@ from pyVmomi.VmomiSupport import ManagedObject
 
 from diaken_cli.errors import DiakenError, TimedOut, Unreachable, VSphereError
 from diaken_cli.services.vsphere import faults
-from diaken_cli.services.vsphere.connection import Unexpected
+from diaken_cli.services.vsphere.connection import UnexpectedAnswer
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import read, read_one, reference, watch
 from diaken_cli.services.vsphere.session import Session
@@ -161,7 +161,7 @@ def _read_infos(session: Session, refs: list[str]) -> dict[str, Any]:
     try:
         rows = read(session, vim.Task, refs, ["info"])
     except Unreachable as fault:
-        if not isinstance(fault.__cause__, Unexpected):
+        if not isinstance(fault.__cause__, UnexpectedAnswer):
             raise
     else:
         return {ref: row["info"] for ref, row in rows.items() if "info" in row}

@@ -19,12 +19,12 @@ from diaken_cli.errors import CertificateRefused, DiakenError, Unanswered, Unrea
 from diaken_cli.services.vsphere import faults
 from diaken_cli.services.vsphere.connection import (
     Answer,
+    AnswerTooLarge,
+    CallTooSlow,
     Connection,
     NotConnected,
-    Patience,
-    TooLarge,
-    TooSlow,
-    Unexpected,
+    TimeLimits,
+    UnexpectedAnswer,
 )
 from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.soap import Soap
@@ -136,7 +136,7 @@ class Transport:
 
     def __init__(self, endpoint: Endpoint, context: ssl.SSLContext, connect_timeout: float) -> None:
         self._endpoint = endpoint
-        self._hurry: float | None = None
+        self._single_try_seconds: float | None = None
         self._log_in: Callable[[], None] | None = None
         self._collector: Any = None
         self._cookie: str | None = None
@@ -172,13 +172,13 @@ class Transport:
         self._connection.close()
 
     @contextmanager
-    def hurry(self, seconds: float) -> Iterator[None]:
+    def single_try(self, seconds: float) -> Iterator[None]:
         """Within it, a call is sent once and given up after that many seconds."""
-        self._hurry = seconds
+        self._single_try_seconds = seconds
         try:
             yield
         finally:
-            self._hurry = None
+            self._single_try_seconds = None
 
     def name_of(self, managed: Any) -> str:
         """The name of a managed object, or its reference where it can't be read."""
@@ -204,7 +204,7 @@ class Transport:
         """Call a method: what pyVmomi does for `vm.PowerOnVM_Task()`."""
         answer = self._exchange(managed, method, arguments)
         expired = isinstance(answer, vim.fault.NotAuthenticated) and method.wsdlName != "Login"
-        if expired and self._log_in is not None and self._hurry is None:
+        if expired and self._log_in is not None and self._single_try_seconds is None:
             # vCenter looks at the session first, so it has done nothing of this call.
             self._log_in()
             answer = self._exchange(managed, method, arguments)
@@ -226,12 +226,12 @@ class Transport:
     def _exchange(self, managed: Any, method: Any, arguments: Any) -> Any:
         """What a call was answered with, a fault included."""
         started = time.monotonic()
-        patience = self._patience()
+        limits = self._limits()
         request = self._soap.write(managed, method, arguments)
-        pauses = () if self._hurry is not None else PAUSES
+        pauses = () if self._single_try_seconds is not None else PAUSES
         for tries, pause in enumerate((*pauses, None), start=1):
             try:
-                answer, self.weight = self._soap.read(self._send(request, patience), method)
+                answer, self.weight = self._soap.read(self._send(request, limits), method)
             except (OSError, HTTPException, ExpatError) as fault:
                 self._connection.close()
                 if pause is None or not self._may_repeat(method.wsdlName, fault):
@@ -246,12 +246,12 @@ class Transport:
             time.sleep(pause)
         raise AssertionError  # the last try returned or raised
 
-    def _patience(self) -> Patience:
-        if self._hurry is not None:
-            return Patience.of(self._hurry, self._hurry)
-        return Patience.of(bounds.VCENTER_SILENCE, bounds.VCENTER_CALL)
+    def _limits(self) -> TimeLimits:
+        if self._single_try_seconds is not None:
+            return TimeLimits.from_now(self._single_try_seconds, self._single_try_seconds)
+        return TimeLimits.from_now(bounds.VCENTER_SILENCE, bounds.VCENTER_CALL)
 
-    def _send(self, request: bytes, patience: Patience) -> bytes:
+    def _send(self, request: bytes, limits: TimeLimits) -> bytes:
         """The document that answers a request."""
         headers = {
             "SOAPAction": self._soap.action,
@@ -262,7 +262,7 @@ class Transport:
         if self._cookie is not None:
             headers["Cookie"] = self._cookie
         answer = self._connection.request(
-            "POST", "/sdk", request, headers, patience, bounds.VCENTER_ANSWER
+            "POST", "/sdk", request, headers, limits, bounds.VCENTER_ANSWER
         )
         if answer.status not in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR):
             raise HttpRefused(answer)
@@ -295,7 +295,7 @@ class Transport:
                 f"{where} does not answer as a vCenter: {why} ({method}, {tried})",
                 hint="Is it up, reachable from here, and a vCenter? See --server and the firewall",
                 brief=why,
-                code="too_large" if isinstance(reason, TooLarge) else None,
+                code="too_large" if isinstance(reason, AnswerTooLarge) else None,
             )
         late = isinstance(reason, TimeoutError) or (
             isinstance(reason, HttpRefused) and reason.status == HTTPStatus.GATEWAY_TIMEOUT
@@ -331,12 +331,12 @@ def version_numbers(api_version: str) -> tuple[int, ...]:
 
 
 def _session_cookie(answer: Answer) -> str | None:
-    """The session's cookie as it is sent back, where the answer sets one. Raises Unexpected."""
+    """The session's cookie to send back, where an answer sets one. Raises UnexpectedAnswer."""
     for cookie in answer.cookies:
         if cookie.startswith("vmware_soap_session"):
             match = _COOKIE.match(cookie)
             if match is None or len(cookie) > _LONGEST_COOKIE:
-                raise Unexpected("a session whose cookie is none")
+                raise UnexpectedAnswer("a session whose cookie is none")
             return f"vmware_soap_session={match[1]}" if match[1].strip('"') else None
     return None
 
@@ -347,7 +347,7 @@ def _reference(managed: Any) -> str:
 
 def _why(reason: BaseException | None) -> str:
     """A network fault in a person's words."""
-    if isinstance(reason, TooSlow):
+    if isinstance(reason, CallTooSlow):
         return f"time-out: {reason}"
     if isinstance(reason, TimeoutError):
         return "time-out"
@@ -355,7 +355,7 @@ def _why(reason: BaseException | None) -> str:
         return f"its name can't be resolved ({reason.strerror})"
     if isinstance(reason, _CLOSED):
         return "it closed the connection"
-    if isinstance(reason, (ExpatError, NotSoap, Unexpected, BadStatusLine)):
+    if isinstance(reason, (ExpatError, NotSoap, UnexpectedAnswer, BadStatusLine)):
         return "its answer is not the vSphere API's"
     if isinstance(reason, ssl.SSLError) and reason.reason:
         return f"no TLS 1.2 or later there ({reason.reason.replace('_', ' ').lower()})"

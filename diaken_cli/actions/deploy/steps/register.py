@@ -87,7 +87,7 @@ def _why_it_may_stay(deploy: Deploy, path: Path, refused: AccessError | Conflict
     """Why the line stays in a hosts file that can't be written; None where it is not in there."""
     name = deploy.request.name
     try:
-        there = hosts_file.carries(
+        there = hosts_file.has_entry(
             path, hosts_file.Entry(deploy.request.ip, name), deploy.context.store.id
         )
     except AccessError as unreadable:
