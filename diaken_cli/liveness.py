@@ -25,7 +25,7 @@ NOTE_SECONDS = 10.0
 """After these a note is not the reason for a signal: its writer died before it sent one."""
 
 
-class Held:
+class RunLock:
     """A lock file that this process holds; leaving the context removes it and lets go."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -54,7 +54,7 @@ class Held:
         self.release()
 
 
-def hold(path: Path) -> Held:
+def hold(path: Path) -> RunLock:
     """Create the lock file of a run (mode 0600, with this process's id) and hold it shared.
 
     Hold it first, then record the run under its name: so no recorded run looks dead before it is.
@@ -62,17 +62,17 @@ def hold(path: Path) -> Held:
     Raises:
         OSError: the file or its folder can't be made.
     """
-    held = _take(path, fcntl.LOCK_SH)
+    lock = _take(path, fcntl.LOCK_SH)
     try:
-        os.ftruncate(held.descriptor, 0)
-        os.write(held.descriptor, f"{os.getpid()}\n".encode())
+        os.ftruncate(lock.descriptor, 0)
+        os.write(lock.descriptor, f"{os.getpid()}\n".encode())
     except OSError as fault:
-        held.release()
+        lock.release()
         raise OSError(fault.errno, fault.strerror, str(path)) from fault  # write(2) names no file
-    return held
+    return lock
 
 
-def seize(path: Path) -> Held | None:
+def seize(path: Path) -> RunLock | None:
     """Hold the file exclusively without waiting; None where a process of its run lives.
 
     As long as it is held no process of that run can start. A missing file is made first: of two
@@ -106,32 +106,32 @@ def is_alive(path: Path) -> bool:
     return False
 
 
-def is_held_by_its_maker(path: Path) -> bool:
+def is_owner_alive(path: Path) -> bool:
     """Whether the process that carries out the run lives, not only others of it."""
-    maker = _written_in(path)
-    return maker is not None and _has_open(maker, path)
+    owner = _owner_pid(path)
+    return owner is not None and _has_file_open(owner, path)
 
 
-def has_lost_its_maker(path: Path) -> bool:
+def has_lost_owner(path: Path) -> bool:
     """Whether the process that carries out the run is surely dead, though others of it live.
 
     A process that may not be looked into, or of which nothing is written, may be the one; so may
     one that is not seen from here, as in another container, or has another number there.
     """
-    maker = _written_in(path)
-    if maker is None or not is_alive(path):
+    owner = _owner_pid(path)
+    if owner is None or not is_alive(path):
         return False
     try:
-        os.listdir(f"/proc/{maker}/fd")  # noqa: PTH208 - to see whether that is allowed
+        os.listdir(f"/proc/{owner}/fd")  # noqa: PTH208 - to see whether that is allowed
     except FileNotFoundError:
         pass
     except PermissionError:
         return False
-    holders = [pid for pid in _processes() if _has_open(pid, path)]
-    return holders != [] and maker not in {_own_number(pid) for pid in holders}
+    holders = [pid for pid in _processes() if _has_file_open(pid, path)]
+    return holders != [] and owner not in {_namespace_pid(pid) for pid in holders}
 
 
-def _own_number(pid: int) -> int:
+def _namespace_pid(pid: int) -> int:
     """The number that a process has in its own pid namespace; proc_pid_status(5)."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
@@ -154,7 +154,7 @@ def signal_holder(path: Path, signum: signal.Signals) -> bool:
     """
     if not is_alive(path):
         return False
-    owner = _written_in(path)
+    owner = _owner_pid(path)
     if owner is not None and _signal(owner, path, signum):
         return True
     reached = [_signal(pid, path, signum) for pid in _processes() if pid != os.getpid()]
@@ -164,7 +164,7 @@ def signal_holder(path: Path, signum: signal.Signals) -> bool:
 def note_canceled(lock: Path, user: str) -> None:
     """Write down who is about to cancel the run; a disk that is full does not stop them."""
     with suppress(OSError):
-        descriptor = files.open_own(_note(lock), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        descriptor = files.open_own(_note_path(lock), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with os.fdopen(descriptor, "w", encoding="utf-8") as note:
             note.write(f"{user}\n")
 
@@ -172,9 +172,9 @@ def note_canceled(lock: Path, user: str) -> None:
 def canceled_by(lock: Path) -> str | None:
     """Who canceled the run just now, None where nobody did."""
     try:
-        if abs(time.time() - _note(lock).stat().st_mtime) > NOTE_SECONDS:
+        if abs(time.time() - _note_path(lock).stat().st_mtime) > NOTE_SECONDS:
             return None
-        return files.read_own(_note(lock), bounds.OWN_NOTE).decode().strip() or None
+        return files.read_own(_note_path(lock), bounds.OWN_NOTE).decode().strip() or None
     except (OSError, ValueError):
         return None
 
@@ -182,21 +182,21 @@ def canceled_by(lock: Path) -> str | None:
 def remove_note(lock: Path) -> None:
     """Remove the note of who canceled the run, if there is one."""
     with suppress(OSError):
-        _note(lock).unlink(missing_ok=True)
+        _note_path(lock).unlink(missing_ok=True)
 
 
-def _note(lock: Path) -> Path:
+def _note_path(lock: Path) -> Path:
     return lock.with_name(f"{lock.name}{CANCELED}")
 
 
-def _take(path: Path, operation: int) -> Held:
+def _take(path: Path, operation: int) -> RunLock:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         descriptor = files.open_own(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, operation)
             if _is_at(path, descriptor):
-                return Held(path, descriptor)
+                return RunLock(path, descriptor)
         except BaseException:
             os.close(descriptor)
             raise
@@ -211,7 +211,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _written_in(path: Path) -> int | None:
+def _owner_pid(path: Path) -> int | None:
     try:
         return int(files.read_own(path, bounds.OWN_NOTE))
     except (FileNotFoundError, ValueError):
@@ -224,7 +224,7 @@ def _signal(pid: int, path: Path, signum: signal.Signals) -> bool:
     except ProcessLookupError:
         return False
     try:
-        if not _has_open(pid, path):
+        if not _has_file_open(pid, path):
             return False
         signal.pidfd_send_signal(process, signum)
     except ProcessLookupError:
@@ -234,7 +234,7 @@ def _signal(pid: int, path: Path, signum: signal.Signals) -> bool:
     return True
 
 
-def _has_open(pid: int, path: Path) -> bool:
+def _has_file_open(pid: int, path: Path) -> bool:
     try:
         lock = path.stat()
         descriptors = list(Path(f"/proc/{pid}/fd").iterdir())

@@ -85,8 +85,12 @@ def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
     if host is not None and not lines and detail.run.status is not RunStatus.RUNNING:
         known = [host.host for host in detail.hosts]
         if host not in known:
-            there = f"its hosts: {', '.join(known)}" if known else "it has no results of hosts"
-            mistake = Mistake("--host", host, f"{host} is not a host of run {run_id}; {there}")
+            known_hosts = (
+                f"its hosts: {', '.join(known)}" if known else "it has no results of hosts"
+            )
+            mistake = Mistake(
+                "--host", host, f"{host} is not a host of run {run_id}; {known_hosts}"
+            )
             raise InvalidInput([mistake])
     return lines
 
@@ -136,7 +140,7 @@ def cancel(
         detail = find(store, run_id)
         if detail.run.status is not RunStatus.RUNNING:
             return detail
-        if not liveness.is_held_by_its_maker(lock):
+        if not liveness.is_owner_alive(lock):
             from diaken_cli.services.ansible import processes
 
             processes.kill(run.uid)  # diaken died, and Ansible goes on

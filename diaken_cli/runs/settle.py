@@ -27,7 +27,7 @@ def reap(store: Store) -> None:
     of theirs stays on this machine.
     """
     died = []
-    left = _locks_in(store.beside("runs"))
+    leftovers = _locks_in(store.beside("runs"))
     running = store.dead_runs.running()
     for run_id, lock in running:
         path = lock_path(store, lock)
@@ -36,14 +36,14 @@ def reap(store: Store) -> None:
                 remains = bool(ssh_calls.recorded_calls(path))
                 store.dead_runs.interrupt(run_id, lock, now(), remains=remains)
                 died.append(lock)
-            elif liveness.has_lost_its_maker(path):
+            elif liveness.has_lost_owner(path):
                 # Only Ansible is left of it, which may wait for ever for what nobody hears.
                 store.dead_runs.interrupt(run_id, lock, now(), remains=True)
     # Of a run that was killed after it had ended, or before it was recorded.
-    left -= {lock for _, lock in running}
-    if left:
-        left -= {remains.lock for remains in store.dead_runs.remains()}
-    for lock in left:
+    leftovers -= {lock for _, lock in running}
+    if leftovers:
+        leftovers -= {remains.lock for remains in store.dead_runs.remains()}
+    for lock in leftovers:
         with suppress(OSError), _if_dead(lock_path(store, lock)) as dead:
             if dead:
                 ssh_calls.forget(lock_path(store, lock))

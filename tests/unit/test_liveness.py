@@ -89,7 +89,7 @@ def test_of_many_that_seize_a_dead_run_one_gets_it(tmp_path: Path) -> None:
     lock = tmp_path / "run"
     lock.write_text("1\n")
     start, done = threading.Barrier(8), threading.Barrier(8)
-    seized: list[liveness.Held] = []
+    seized: list[liveness.RunLock] = []
 
     def seize() -> None:
         start.wait(10)
@@ -156,7 +156,7 @@ def test_unreadable_id_is_nobody(tmp_path: Path, content: str) -> None:
 def test_hold_survives_a_reaper_that_removes_the_file_under_it(tmp_path: Path) -> None:
     lock = tmp_path / "run"
     reaper = liveness.seize(lock) or pytest.fail("nobody holds it")
-    held: list[liveness.Held] = []
+    held: list[liveness.RunLock] = []
     waiting = threading.Thread(target=lambda: held.append(liveness.hold(lock)))
     waiting.start()
     waiting.join(0.2)
@@ -178,19 +178,19 @@ def wait_until_dead(lock: Path) -> bool:
 def test_who_carries_out_a_run_is_dead_only_where_that_is_sure(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with liveness.hold(lock):
-        assert not liveness.has_lost_its_maker(lock)
+        assert not liveness.has_lost_owner(lock)
         lock.write_text("")
-        assert not liveness.has_lost_its_maker(lock), "nothing is written"
+        assert not liveness.has_lost_owner(lock), "nothing is written"
         lock.write_text("4194305\n")  # more than any process has
-        assert liveness.has_lost_its_maker(lock)
+        assert liveness.has_lost_owner(lock)
         lock.write_text("1\n")
-        assert liveness.has_lost_its_maker(lock), "another process has its number by now"
+        assert liveness.has_lost_owner(lock), "another process has its number by now"
         lock.chmod(0o644)
         tmp_path.chmod(0o755)
         child = os.fork()
         if child == 0:  # by an account that may not look into process 1
             os.chdir(tmp_path)
             os.setuid(65534)
-            os._exit(int(liveness.has_lost_its_maker(Path("lock"))))
+            os._exit(int(liveness.has_lost_owner(Path("lock"))))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert not liveness.has_lost_its_maker(lock)
+    assert not liveness.has_lost_owner(lock)
