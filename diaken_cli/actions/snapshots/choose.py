@@ -137,25 +137,25 @@ def changed(before: Choice, after: Choice, wanted: str, *, power: bool) -> list[
 
     `power` says whether the question was about running VMs, too, and what newer snapshots keep.
     """
-    were = {item.host.name: item for item in before.chosen}
+    earlier_by_host = {item.host.name: item for item in before.chosen}
     changes = [
         f"{missing.host.name}: {missing.reason}"
         + (" any more" if missing.problem is Problem.NO_SNAPSHOT else "")
         for missing in after.missing
-        if missing.host.name in were and missing.problem is not Problem.VCENTER_FAILED
+        if missing.host.name in earlier_by_host and missing.problem is not Problem.VCENTER_FAILED
     ]
     for item in after.chosen:
-        name, was = item.host.name, were.get(item.host.name)
-        if was is None:
+        name, earlier = item.host.name, earlier_by_host.get(item.host.name)
+        if earlier is None:
             changes.append(f"{name}: it was not asked about")
-        elif _vm(item) != _vm(was):
+        elif _vm(item) != _vm(earlier):
             changes.append(f"{name}: it has another VM now")
-        elif item.snapshot.id != was.snapshot.id:
+        elif item.snapshot.id != earlier.snapshot.id:
             changes.append(f"{name}: {wanted!r} is another snapshot now")
-        elif power and is_on(item) != is_on(was):
-            now_, then = ("on", "off") if is_on(item) else ("off", "on")
-            changes.append(f"{name}: its VM was {then} and is {now_} now")
-        elif power and (gone := _ids(newer(was)) - _ids(newer(item))):
+        elif power and is_on(item) != is_on(earlier):
+            current_power, earlier_power = ("on", "off") if is_on(item) else ("off", "on")
+            changes.append(f"{name}: its VM was {earlier_power} and is {current_power} now")
+        elif power and (gone := _ids(newer(earlier)) - _ids(newer(item))):
             changes.append(f"{name}: newer snapshots are gone ({', '.join(sorted(gone))})")
     return changes
 
@@ -208,5 +208,11 @@ def _matching(snapshots: Sequence[Snapshot], wanted: str) -> list[Snapshot]:
 def _none_found(surveyed: Survey, wanted: str, missing: Sequence[Missing]) -> Exception:
     if surveyed.error is not None:
         return surveyed.error
-    reasons = listed([f"{none.host.name}: {none.reason}" for none in missing], between="; ")
+    reasons = listed(
+        [
+            f"{without_snapshot.host.name}: {without_snapshot.reason}"
+            for without_snapshot in missing
+        ],
+        between="; ",
+    )
     return NotFound(f"no snapshot {wanted!r}: {reasons}", hint="See: diaken snapshots list")

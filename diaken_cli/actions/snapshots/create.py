@@ -41,7 +41,7 @@ SAY_WHICH = "Say which has its VM: diaken hosts set HOST --vcenter V"
 
 
 @dataclass(frozen=True)
-class Taken:
+class CreatedSnapshots:
     """How many snapshots were taken, and the hosts of which there is none."""
 
     made: int
@@ -82,7 +82,7 @@ def create(
         raise InvalidInput(mistakes, hint=SAY_WHICH if without else None)
     action = SnapshotAction.CREATE
     with snapshot_run(context, target, action, name, show, wait=wait, log_file=log_file) as run:
-        taken = take(
+        taken = take_snapshots(
             run.hosts,
             name,
             f"diaken run {run.active.id} by {account()}",
@@ -92,10 +92,10 @@ def create(
             stop=run.active.stop,
         )
         for missing in taken.without:
-            run.miss(missing)
+            run.note_missing(missing)
 
 
-def take(
+def take_snapshots(
     hosts: Sequence[HostRecord],
     name: str,
     description: str,
@@ -105,7 +105,7 @@ def take(
     connect: Connect,
     emit: Emit,
     stop: Stop,
-) -> Taken:
+) -> CreatedSnapshots:
     """Take a snapshot of each host's VM, all at the same time, without memory.
 
     What failed is told by an event of its host, and the others go on: a vCenter that is down is a
@@ -116,22 +116,22 @@ def take(
     """
     with Connections(connect) as connections:
         surveyed = survey(hosts, connections, trees=False, check=stop.check)
-        taking = _Taking(name, description, store, serialized(emit), stop)
+        creation = _Creation(name, description, store, serialized(emit), stop)
         for missing in surveyed.missing:
-            taking.miss(missing)
-        if taking.without and all_or_none:
-            reason = f"not taken: there is none of {listed(taking.names, MOST_NAMES)}"
+            creation.note_missing(missing)
+        if creation.without and all_or_none:
+            reason = f"not taken: there is none of {listed(creation.names, MOST_NAMES)}"
             for machine in surveyed.machines:
-                taking.withhold(machine.host, reason)
-            return Taken(0, tuple(taking.without))
+                creation.note_withheld(machine.host, reason)
+            return CreatedSnapshots(0, tuple(creation.without))
 
         def of_one_vcenter(vcenter: str) -> int:
             machines = [m for m in surveyed.machines if m.host.vcenter == vcenter]
-            return taking.take(connections.session(vcenter), machines)
+            return creation.take(connections.session(vcenter), machines)
 
         names = [name for name in surveyed.vcenters if name not in surveyed.errors]
         made = sum(in_parallel(of_one_vcenter, names))
-    return Taken(made, tuple(taking.without))
+    return CreatedSnapshots(made, tuple(creation.without))
 
 
 def automatic_name(playbook: str, moment: datetime) -> str:
@@ -177,7 +177,7 @@ def _without_vcenter(target: RunTarget) -> list[Mistake]:
     return [Mistake("--group", target.name, f"no host of group {target.name} has a vCenter")]
 
 
-class _Taking:
+class _Creation:
     """One name taken of many hosts, and the hosts of which there is no snapshot."""
 
     def __init__(self, name: str, description: str, store: Store, emit: Emit, stop: Stop) -> None:
@@ -193,14 +193,14 @@ class _Taking:
         """The names of those hosts."""
         return [missing.host.name for missing in self.without]
 
-    def miss(self, missing: Missing) -> None:
+    def note_missing(self, missing: Missing) -> None:
         """Tell of a host that there is no snapshot of it, and why."""
         self.without.append(missing)
         skipped = missing.problem is Problem.NO_VCENTER
         status = SnapshotStatus.SKIPPED if skipped else SnapshotStatus.FAILED
         self._emit(_finished(missing.host, self._name, status, error=missing.reason))
 
-    def withhold(self, host: HostRecord, reason: str) -> None:
+    def note_withheld(self, host: HostRecord, reason: str) -> None:
         """Tell of a host that its snapshot is not taken because of others."""
         self._emit(
             SnapshotWithheld(
@@ -233,7 +233,7 @@ class _Taking:
         return made
 
     def _fail(self, host: HostRecord, reason: str) -> None:
-        self.miss(Missing(host, Problem.TASK_FAILED, reason))
+        self.note_missing(Missing(host, Problem.TASK_FAILED, reason))
 
     def _issue(self, session: Session, machines: Sequence[HostVm]) -> dict[str, HostVm]:
         issued: dict[str, HostVm] = {}

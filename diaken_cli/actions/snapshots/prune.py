@@ -233,9 +233,9 @@ def left_alone(
     hosts = {host.id: host for host in inventory}
     kept = {}
     for name, machine in machines.items():
-        was, host = machine.host, hosts.get(machine.host.id)
-        if was.id in held:
-            kept[name] = locked_by(name, held[was.id])
+        earlier, host = machine.host, hosts.get(machine.host.id)
+        if earlier.id in held:
+            kept[name] = locked_by(name, held[earlier.id])
         elif host is None or not host.active or not _has_vm(host, machine):
             kept[name] = f"host {name} was changed meanwhile"
     return kept
@@ -321,4 +321,4 @@ class _Pruning:
         run.end_step(0, ended, canceled=stopped)
         run.stop.check()
         if self._errors:
-            run.ends_as(RunStatus.PARTIAL if self._removed else RunStatus.FAILED, None)
+            run.set_ending(RunStatus.PARTIAL if self._removed else RunStatus.FAILED, None)

@@ -151,17 +151,17 @@ class _Removals:
         try:
             states = following.ended(timeout=TIMEOUT, should_stop=should_stop)
         except DiakenError as fault:
-            self._lose(fault.message)
+            self._fail_running(fault.message)
             return
         if not states and not should_stop():
-            self._lose(f"not ended after {TIMEOUT / 3600:.0f} h; see vCenter")
+            self._fail_running(f"not ended after {TIMEOUT / 3600:.0f} h; see vCenter")
         for task, state in states.items():
             removal = self.running.pop(task, None)
             if removal is not None:  # else it was lost sight of before, and told of
                 reason = None if state.error is None else state.error.message
                 self._ended.append((removal, reason))
 
-    def _lose(self, reason: str) -> None:
+    def _fail_running(self, reason: str) -> None:
         self._ended += [(removal, reason) for removal in self.running.values()]
         self.running.clear()
 

@@ -141,15 +141,17 @@ class _Reverts:
                 following.follow(new)
                 try:
                     ended = following.ended(
-                        timeout=deadline - time.monotonic(), should_stop=self._should_leave
+                        timeout=deadline - time.monotonic(), should_stop=self._should_stop_waiting
                     )
                 except DiakenError as error:
-                    self._lose(error)
+                    self._fail_running(error)
                     break
                 if not ended:
-                    self._leave()
+                    self._stop_waiting()
                     break
-                new = [new for task, state in ended.items() for new in self._go_on(task, state)]
+                new = [
+                    new for task, state in ended.items() for new in self._next_tasks(task, state)
+                ]
         deadline = time.monotonic() + ADDRESS_TIMEOUT
         for item in self._reverted:
             if is_on(item) and item.host.name not in self.errors:
@@ -188,7 +190,7 @@ class _Reverts:
         state = power.state(self._session, item.machine.vm.ref)
         return None if state == "on" else power.power_on(self._session, item.machine.vm.ref)
 
-    def _go_on(self, task: str, state: TaskState) -> list[str]:
+    def _next_tasks(self, task: str, state: TaskState) -> list[str]:
         """What follows on a task that has ended: the tasks begun for it."""
         item = self._running[task]
         reverted = self._reverting.pop(task, None) is not None
@@ -220,12 +222,12 @@ class _Reverts:
                 reason += "" if state == "on" else f"; its VM is {state} now, {POWER_IT_ON}"
         self.errors[item.host.name] = reason
 
-    def _lose(self, error: DiakenError) -> None:
+    def _fail_running(self, error: DiakenError) -> None:
         """What runs can't be followed any more."""
         for task, item in self._running.items():
             self._fail(item, f"{error.message} (task {task} in vCenter)")
 
-    def _leave(self) -> None:
+    def _stop_waiting(self) -> None:
         """What runs is not waited for any more."""
         why = "stopped" if self._stop.forced() else f"not ended after {TIMEOUT:.0f} s"
         for task, item in self._reverting.items():
@@ -236,7 +238,7 @@ class _Reverts:
                 f"reverted; {why}; vCenter goes on with powering it on (task {task})"
             )
 
-    def _should_leave(self) -> bool:
+    def _should_stop_waiting(self) -> bool:
         """Whether to leave all as it is; a first stop is answered with what it waits for."""
         if self._stop.requested() and not self._warned:
             self._warned = True

@@ -43,7 +43,7 @@ class SnapshotRun:
     skipped: dict[str, str] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
 
-    def miss(self, missing: Missing) -> None:
+    def note_missing(self, missing: Missing) -> None:
         """Note why nothing came of it on a host."""
         name = missing.host.name
         if missing.problem is Problem.NO_VCENTER:
@@ -56,7 +56,7 @@ class SnapshotRun:
     def finish(self, action: SnapshotAction, chosen: HostSnapshot, error: str | None) -> None:
         """Tell that a snapshot was removed or reverted to, or could not be."""
         if error is not None:
-            self.miss(Missing(chosen.host, Problem.TASK_FAILED, error))
+            self.note_missing(Missing(chosen.host, Problem.TASK_FAILED, error))
         done = SnapshotStatus.REMOVED if action is SnapshotAction.REMOVE else SnapshotStatus.SUCCESS
         self.emit(
             SnapshotFinished(
@@ -163,7 +163,7 @@ def _settle(run: SnapshotRun, action: SnapshotAction) -> None:
         name, reason = next(iter(run.failed.items()))
         raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
     if run.failed or run.skipped:
-        active.ends_as(RunStatus.PARTIAL, None)
+        active.set_ending(RunStatus.PARTIAL, None)
 
 
 def _result(run: SnapshotRun, host: HostRecord, action: SnapshotAction) -> HostResult:

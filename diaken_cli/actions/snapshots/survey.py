@@ -270,7 +270,9 @@ def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
     with Connections(connect) as connections:
         surveyed = survey([host], connections)
     reasons = [error.message for error in surveyed.errors.values()]
-    reasons += [none.reason for none in surveyed.missing if none.problem is Problem.NO_VM]
+    reasons += [
+        without_vm.reason for without_vm in surveyed.missing if without_vm.problem is Problem.NO_VM
+    ]
     sentences = [f"whether snapshots stay behind is unknown: {reason}" for reason in reasons]
     for machine in surveyed.machines:
         vm = machine.vm

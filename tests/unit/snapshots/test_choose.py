@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from diaken_cli.actions.snapshots.choose import Choice, changed, choose, refuse_shared
-from diaken_cli.actions.snapshots.create import Taken
+from diaken_cli.actions.snapshots.create import CreatedSnapshots
 from diaken_cli.actions.snapshots.prune import keep, left_alone
 from diaken_cli.actions.snapshots.revert import question, refuse_other_addresses
 from diaken_cli.actions.snapshots.rows import plan
@@ -124,7 +124,7 @@ def test_a_question_says_what_is_lost_and_another_address_is_refused() -> None:
 def test_a_host_that_can_have_no_snapshot_has_not_failed_whatever_its_reason_says() -> None:
     def status(made: int, *problems: Problem) -> StepStatus:
         without = [Missing(host(n), problem, "why") for n, problem in enumerate(problems)]
-        return Taken(made, tuple(without)).status
+        return CreatedSnapshots(made, tuple(without)).status
 
     assert status(1, Problem.NO_VCENTER) is StepStatus.SUCCESS
     assert status(0, Problem.NO_VCENTER) is StepStatus.SKIPPED
