@@ -22,7 +22,7 @@ class Stop:
     signal is noted, and acted upon where it is safe. The first one asks it to stop, and to
     undo where there is something to undo; the second forces it to leave everything as it is; a
     third one ends it where it stands. A hangup is no second one: it comes from the kernel and from
-    the shell, and nobody is there who could insist.
+    the shell, and nobody is there who could force anything.
     """
 
     def __init__(self, signals: Signals | None = None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from diaken_cli.actions.run.flow import new_run
-from diaken_cli.actions.schedules.executing import TakenByAnother
+from diaken_cli.actions.schedules.executing import AlreadyClaimed
 from diaken_cli.actions.schedules.executing import claim as claim_now
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
@@ -38,7 +38,7 @@ def claim(
 
     try:
         begun = store.runs.begin(select, mine, now or task.due_at or datetime.now().astimezone())
-    except TakenByAnother:
+    except AlreadyClaimed:
         return None
     taken = store.schedules.find(str(task.id))
     assert taken is not None

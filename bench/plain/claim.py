@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from diaken_cli.actions.run.flow import new_run
-from diaken_cli.actions.schedules.executing import TakenByAnother, claim
+from diaken_cli.actions.schedules.executing import AlreadyClaimed, claim
 from diaken_cli.caller import node, now
 from diaken_cli.store import Store
 from diaken_cli.store.runs import Attempt, Selection
@@ -38,7 +38,7 @@ while tasks := store.schedules.due(now()):
             continue
         try:
             run = store.runs.begin(partial(select, task), attempt, now())
-        except TakenByAnother:
+        except AlreadyClaimed:
             continue
         store.runs.finish(run.id, attempt.lock, RunStatus.SUCCESS, None, now())
         store.schedules.settle(task.id, run.id, RunStatus.SUCCESS, None)

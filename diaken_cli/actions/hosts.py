@@ -276,6 +276,6 @@ def _refuse_unknown(
 ) -> None:
     for name in names:
         if name not in groups:
-            there = validate.suggestion(name, groups)
-            message = f"{name!r} is not a group of {environment.name}. {there}"
+            suggestion = validate.suggestion(name, groups)
+            message = f"{name!r} is not a group of {environment.name}. {suggestion}"
             reader.refuse(option, name, message)

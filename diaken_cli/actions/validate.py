@@ -128,7 +128,9 @@ class Reader:
             self.refuse(option, name, _with_hint(missing))
         return None
 
-    def found(self, argument: str, name: str | None, find: Callable[[str], Value]) -> Value | None:
+    def positional(
+        self, argument: str, name: str | None, find: Callable[[str], Value]
+    ) -> Value | None:
         """What a command is about, by a positional name, which must be given.
 
         That it does not exist is a mistake among others; alone, `check` raises it as it is.

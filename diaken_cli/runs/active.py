@@ -43,7 +43,7 @@ class ActiveRun:
         context: Context,
         begun: Begun,
         attempt: Attempt,
-        tell: Emit,
+        show: Emit,
         earlier: Iterable[tuple[int, HostResult]] = (),
     ) -> None:
         self.id = begun.id
@@ -55,7 +55,7 @@ class ActiveRun:
         self._store = context.store
         self._clock = context.clock
         self._attempt = attempt
-        self._tell = tell
+        self._show = show
         self._recorder = Recorder(context.store, begun.id, list(earlier))
         self._ending: tuple[RunStatus, dict[str, Any] | None] = (RunStatus.SUCCESS, None)
         self._paused = False
@@ -71,7 +71,7 @@ class ActiveRun:
     def emit(self, event: Event) -> None:
         """Store what an event says, then tell it."""
         self._recorder(event)
-        self._tell(event)
+        self._show(event)
 
     def warn(self, message: str, *, host: str | None = None) -> None:
         """Tell a person something that stops nothing."""
@@ -125,7 +125,7 @@ class ActiveRun:
         self._store.recorder.end_step(self.id, position, status, detail, at, results)
         step = self._steps[position]
         since = step.undoing_since if status is StepStatus.UNDONE else step.started_at
-        self._tell_end(step.name, status, detail, since, at, canceled=canceled)
+        self._emit_end(step.name, status, detail, since, at, canceled=canceled)
 
     def begin_undoing(self, position: int, name: str) -> None:
         """Note that a step is being undone; on the disk before the first effect of that."""
@@ -134,14 +134,14 @@ class ActiveRun:
         self._store.recorder.begin_undoing(self.id, position)
         self.emit(StepStarted(step=name, detail="undoing it", undoing=True))
 
-    def tell_undone(self, position: int, name: str, *, failed: bool = False) -> None:
+    def emit_undone(self, position: int, name: str, *, failed: bool = False) -> None:
         """Tell that the undoing of a step is over, which is not how the step ended."""
         status = StepStatus.FAILED if failed else StepStatus.UNDONE
         detail = "not undone" if failed else None
         since = self._steps[position].undoing_since if position in self._steps else None
-        self._tell_end(name, status, detail, since, self._clock())
+        self._emit_end(name, status, detail, since, self._clock())
 
-    def _tell_end(
+    def _emit_end(
         self,
         name: str,
         status: StepStatus,
@@ -164,7 +164,7 @@ class ActiveRun:
 
     # ── hosts ────────────────────────────────────────────────────────────────────────────────
 
-    def tie(self, host: HostRecord) -> None:
+    def set_host_id(self, host: HostRecord) -> None:
         """Tie the results of a host that the run itself has made to its row in the inventory."""
         self._host_ids[host.name] = host.id
 
@@ -183,7 +183,7 @@ class ActiveRun:
         """How the run ends where nothing is raised."""
         return self._ending[0]
 
-    def ends_as(self, status: RunStatus, error: dict[str, Any] | None) -> None:
+    def set_ending(self, status: RunStatus, error: dict[str, Any] | None) -> None:
         """How the run ends where nothing else is raised: an abort that did its work, say."""
         self._ending = (status, error)
 

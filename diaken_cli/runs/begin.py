@@ -53,18 +53,18 @@ def begin(
     lock = lock_path(store, attempt.lock)
     with without_note(lock), liveness.hold(lock), store.database.kept_open():
         context.stop.defer(lock)
-        tell = Subscribers(subscribers)
-        begun = _begin(context, select, attempt, tell, wait, before_waiting)
-        earlier = store.history.step_results(begun.id) if begun.taken_up else ()
-        run = ActiveRun(context, begun, attempt, tell, earlier)
+        show = Subscribers(subscribers)
+        begun = _begin(context, select, attempt, show, wait, before_waiting)
+        earlier = store.history.step_results(begun.id) if begun.resumed else ()
+        run = ActiveRun(context, begun, attempt, show, earlier)
         first = started(begun)
         run.emit(first)
         try:
             yield run
         except DiakenError as error:
-            left = first.kind is RunKind.DEPLOY and context.stop.forced()
+            left_as_it_is = first.kind is RunKind.DEPLOY and context.stop.forced()
             try:
-                run.close(status_of_error(error, left_as_it_is=left), error)
+                run.close(status_of_error(error, left_as_it_is=left_as_it_is), error)
             except DatabaseError as unwritten:  # the next command finds it as interrupted
                 run.warn(f"how it ended could not be recorded: {unwritten.message}")
             raise
@@ -81,7 +81,7 @@ def _begin(
     context: Context,
     select: Select,
     attempt: Attempt,
-    tell: Emit,
+    show: Emit,
     wait: float | None,
     before_waiting: Callable[[], None],
 ) -> Begun:
@@ -92,16 +92,16 @@ def _begin(
     checked = False
 
     def warn(message: str) -> None:
-        tell(Warned(message=message))
+        show(Warned(message=message))
 
     while True:
         context.stop.check()
         try:
             return store.runs.begin(select, attempt, context.clock())
-        except Locked as held:
+        except Locked as locked:
             if remains.end(
                 store,
-                held.run,
+                locked.run,
                 warn,
                 context.stop.requested,
                 announce=True,
@@ -112,10 +112,14 @@ def _begin(
                 checked = True
                 before_waiting()
             if time.monotonic() >= deadline:
-                raise Locked(held.message, run=held.run, waited=wait) from None
-            if held.run not in notified:
-                left = deadline - time.monotonic()
-                tell(RunWaiting(held_by=held.run, message=held.message, seconds=round(left)))
-                notified.add(held.run)
+                raise Locked(locked.message, run=locked.run, waited=wait) from None
+            if locked.run not in notified:
+                seconds_left = deadline - time.monotonic()
+                show(
+                    RunWaiting(
+                        held_by=locked.run, message=locked.message, seconds=round(seconds_left)
+                    )
+                )
+                notified.add(locked.run)
         time.sleep(min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
         reap(store)

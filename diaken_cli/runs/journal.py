@@ -35,10 +35,10 @@ class Flow(Protocol[RequestOf]):
 Reached = Mapping[int, StepStatus]
 """How far a run had got: the status of each step that was begun, by its position."""
 
-_AGAIN: Facts = {"undone": False, "undoing": False, "left_because": None}
+_RESET_FACTS: Facts = {"undone": False, "undoing": False, "left_because": None}
 
 
-class GoOn(Exception):
+class StepIncomplete(Exception):
     """A step did not do all that it was to, and the next one is begun all the same.
 
     It says why, and how the step ended.
@@ -63,7 +63,7 @@ class Step(Generic[F, Request]):
     """
 
     name: str
-    says: Callable[[Request], str]
+    describe: Callable[[Request], str]
     do: Callable[[F], Facts | None]
     find: Callable[[F], Facts | None] = lambda _: None
     undo: Callable[[F], None] | None = None
@@ -79,15 +79,15 @@ def execute(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> Non
         if reached.get(position) in DONE:
             continue
         run.stop.check()
-        run.begin_step(position, step.name, step.says(flow.request))
+        run.begin_step(position, step.name, step.describe(flow.request))
         try:
             found = None
             if position in reached:
-                run.note(position, _AGAIN)
+                run.note(position, _RESET_FACTS)
                 found = step.find(flow)
             facts = step.do(flow) if found is None else found
-        except GoOn as lacking:
-            run.end_step(position, lacking.status, str(lacking))
+        except StepIncomplete as incomplete:
+            run.end_step(position, incomplete.status, str(incomplete))
             continue
         except BaseException as fault:
             if not run.succeeded:  # by this step: it says so already
@@ -120,20 +120,20 @@ def undo(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> Diaken
             undo_step(flow)
             if reached[position] is StepStatus.FAILED:
                 run.note(position, {"undone": True})
-                run.tell_undone(position, name)  # its row goes on saying where the run failed
+                run.emit_undone(position, name)  # its row goes on saying where the run failed
             else:
                 run.end_step(position, StepStatus.UNDONE)
         except Canceled as stopped:
-            run.tell_undone(position, name, failed=True)
+            run.emit_undone(position, name, failed=True)
             run.warn(f"undoing {name} was stopped")
             return stopped
         except Exception as fault:  # noqa: BLE001  # what it is undone for is still to be told
             error = fault if isinstance(fault, DiakenError) else unexpected(fault)
-            run.tell_undone(position, name, failed=True)
+            run.emit_undone(position, name, failed=True)
             run.warn(f"{name} could not be undone: {error.message}")
             with suppress(DatabaseError):  # the warning stands
-                for left, _, _ in to_undo[number:]:
-                    run.note(left, {"left_because": error.message})
+                for later_position, _, _ in to_undo[number:]:
+                    run.note(later_position, {"left_because": error.message})
             return error
     return None
 

@@ -79,13 +79,13 @@ def _end(
     private.sweep([remains.lock])  # an Ansible that outlived diaken worked in it until now
     calls = ssh_calls.recorded_calls(lock)
     password = _password(ssh_calls.become_password_command(lock), warn, should_stop)
-    left = stop.end_on_destinations(calls, remains.hosts, remains.uid, password)
-    still = None
-    if left:
-        where = "; ".join(f"{host.host}: {host.reason}" for host in left)
-        still = f"tasks may still be running on {where}"
-        warn(f"run {remains.run} died; {still}")
-    store.dead_runs.free(remains, still)
+    remaining_hosts = stop.end_on_destinations(calls, remains.hosts, remains.uid, password)
+    message = None
+    if remaining_hosts:
+        where = "; ".join(f"{host.host}: {host.reason}" for host in remaining_hosts)
+        message = f"tasks may still be running on {where}"
+        warn(f"run {remains.run} died; {message}")
+    store.dead_runs.free(remains, message)
     ssh_calls.forget(lock)
 
 

@@ -67,15 +67,15 @@ class DeadRuns:
                 for number, uid, lock in rows
             ]
 
-    def free(self, remains: Remains, still: str | None) -> None:
+    def free(self, remains: Remains, message: str | None) -> None:
         """Free the hosts of a run that died: what it had left there is ended.
 
-        `still` says where something of it may go on.
+        `message` says where something of it may go on.
         """
         freed = (
             update(Run)
             .where(col(Run.id) == remains.run, col(Run.lock) == remains.lock, *HAS_REMAINS)
-            .values(lock=None, error=_died(still))
+            .values(lock=None, error=_died(message))
             .returning(col(Run.id))
         )
         with self._database.writing() as session:
@@ -92,6 +92,6 @@ def _locked_by(session: Session, run_id: int) -> dict[str, str]:
     return dict(session.exec(query).all())
 
 
-def _died(still: str | None = None, hint: str | None = None) -> dict[str, Any]:
-    message = "the process of this run died" + (f"; {still}" if still else "")
+def _died(remaining: str | None = None, hint: str | None = None) -> dict[str, Any]:
+    message = "the process of this run died" + (f"; {remaining}" if remaining else "")
     return {"code": "interrupted", "message": message, "hint": hint}

@@ -125,12 +125,12 @@ def require(path: Path) -> None:
     An empty file is none. What this account may not look at is for whoever opens it.
     """
     try:
-        there = path.stat().st_size > 0
+        exists = path.stat().st_size > 0
     except (FileNotFoundError, NotADirectoryError):
-        there = False
+        exists = False
     except OSError:
-        there = True
-    if not there:
+        exists = True
+    if not exists:
         raise DatabaseError(
             f"there is no database {path}",
             hint="Check the account, DIAKEN_DATABASE and `[database] path`; to begin a new one:"

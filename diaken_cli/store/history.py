@@ -212,16 +212,16 @@ class History:
         while True:
             try:
                 with self._database.writing() as session:
-                    some = session.exec(old.limit(at_a_time)).all()
-                    session.execute(delete(Run).where(col(Run.id).in_(some)))
+                    batch = session.exec(old.limit(at_a_time)).all()
+                    session.execute(delete(Run).where(col(Run.id).in_(batch)))
             except NoRoom:
                 if at_a_time == 1:
                     raise
                 self._database.shorten_log()
                 at_a_time = max(1, at_a_time // 8)
                 continue
-            removed += len(some)
-            if len(some) < at_a_time:
+            removed += len(batch)
+            if len(batch) < at_a_time:
                 return removed
 
 

@@ -217,13 +217,16 @@ def clashes(
         col(Host.id) != (host_id or 0),
     )
     mistakes = []
-    for other in records(session, query):
-        if name and other.name.lower() == name.lower():
-            message = f"host {other.name} exists already ({other.ip}, {other.environment})"
+    for existing in records(session, query):
+        if name and existing.name.lower() == name.lower():
+            message = f"host {existing.name} exists already ({existing.ip}, {existing.environment})"
             mistakes.append(Mistake("NAME", name, message, kind="in_use"))
-        for option, mine, theirs in (("--ip", ip, other.ip), ("--vm-uuid", vm_uuid, other.vm_uuid)):
+        for option, mine, theirs in (
+            ("--ip", ip, existing.ip),
+            ("--vm-uuid", vm_uuid, existing.vm_uuid),
+        ):
             if mine and mine == theirs:
-                message = f"{mine} is in use by host {other.name} ({other.environment})"
+                message = f"{mine} is in use by host {existing.name} ({existing.environment})"
                 mistakes.append(Mistake(option, mine, message, kind="in_use"))
     return mistakes
 

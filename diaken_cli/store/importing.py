@@ -17,7 +17,7 @@ from diaken_cli.store.records import EnvironmentRecord, HostValues
 
 
 @dataclass(frozen=True)
-class FirstVariables:
+class NewVariables:
     """The variables that an environment without hosts gets, all of them, with its first hosts."""
 
     environment: EnvironmentRecord
@@ -68,7 +68,7 @@ _NOTE = (
 
 def apply(
     session: Session,
-    environments: Sequence[FirstVariables],
+    environments: Sequence[NewVariables],
     groups: Sequence[NewGroup],
     hosts: Sequence[NewHost],
     updates: Sequence[FoundVM],
@@ -96,7 +96,7 @@ class _InventoryChanged(Exception):
     """The inventory has something that was not there, or lacks what was."""
 
 
-def _give_variables(session: Session, first: FirstVariables) -> None:
+def _give_variables(session: Session, first: NewVariables) -> None:
     mine = col(Environment.id) == first.environment.id
     environments = inventory_queries.environments(session, mine)
     if not environments or environments[0].hosts or environments[0].vars != first.environment.vars:
@@ -132,15 +132,15 @@ def _add(
 
 def _refuse_names(session: Session, groups: Sequence[NewGroup], hosts: Sequence[NewHost]) -> None:
     """Raise _InventoryChanged where a name is in use, be it in another case: see `store.hosts`."""
-    there: set[tuple[int | None, str]] = {
+    taken: set[tuple[int | None, str]] = {
         (None, name.lower()) for name in session.scalars(select(col(Host.name)))
     }
     query = select(col(HostGroup.environment_id), col(HostGroup.name))
-    there |= {(place, name.lower()) for place, name in session.execute(query)}
+    taken |= {(place, name.lower()) for place, name in session.execute(query)}
     for place, name in (
         *((None, host.name) for host in hosts),
         *((group.environment_id, group.name) for group in groups),
     ):
-        if (place, name.lower()) in there:
+        if (place, name.lower()) in taken:
             raise _InventoryChanged
-        there.add((place, name.lower()))
+        taken.add((place, name.lower()))

@@ -215,7 +215,7 @@ class Inventory:
 
     def import_hosts(
         self,
-        environments: Sequence[importing.FirstVariables],
+        environments: Sequence[importing.NewVariables],
         groups: Sequence[importing.NewGroup],
         new: Sequence[importing.NewHost],
         updates: Sequence[importing.FoundVM],

@@ -81,7 +81,7 @@ class Begun:
     id: int
     uid: str
     hosts: tuple[HostRecord, ...] = ()
-    taken_up: bool = False
+    resumed: bool = False
 
 
 class Runs:
@@ -108,7 +108,7 @@ class Runs:
                 run = _insert_run(session, selection.run, len(host_ids), attempt, now)
                 run_id, uid = run.id or 0, run.uid
             lock_hosts(session, run_id, host_ids)
-        return Begun(run_id, uid, selection.hosts, taken_up=run_id == selection.run)
+        return Begun(run_id, uid, selection.hosts, resumed=run_id == selection.run)
 
     def pause(self, run_id: int, lock: str, until: datetime | None) -> None:
         """Let a run wait for a person, or for a moment: no process, its locks stand."""

@@ -49,7 +49,7 @@ ENDS_AS = {
 
 
 @dataclass(frozen=True)
-class Miss:
+class MissedMoment:
     """A moment that passed without an execution, and why."""
 
     due_at: datetime
@@ -122,12 +122,12 @@ class Schedules:
         with self._database.writing() as session:
             return session.execute(last).scalar_one_or_none()
 
-    def misses(self, task: TaskRecord) -> list[Miss]:
+    def misses(self, task: TaskRecord) -> list[MissedMoment]:
         """The moments of a task that were missed, the latest first."""
         query = select(Missed).where(col(Missed.scheduled_task_id) == task.id)
         with self._database.reading() as session:
             rows = session.scalars(query.order_by(col(Missed.due_at).desc())).all()
-        return [Miss(row.due_at, row.noticed_at, row.reason) for row in rows]
+        return [MissedMoment(row.due_at, row.noticed_at, row.reason) for row in rows]
 
     # ── moments ──────────────────────────────────────────────────────────────────────────────
 
@@ -158,7 +158,7 @@ class Schedules:
         status: RunStatus,
         next_due: datetime | None,
         error: str | None = None,
-        passed: Miss | None = None,
+        passed: MissedMoment | None = None,
     ) -> ScheduleStatus | None:
         """Write how the run of a task ended: what that is for the task, None if it was settled.
 
@@ -199,7 +199,7 @@ class Schedules:
         reason: str,
         next_due: datetime | None,
         now: datetime,
-        passed: Miss | None = None,
+        passed: MissedMoment | None = None,
     ) -> bool:
         """Give up a moment, with the reason; False where another process was first.
 
@@ -208,7 +208,7 @@ class Schedules:
         with self._database.writing() as session:
             if task.due_at is None or not take(session, task):
                 return False
-            _note(session, task.id, Miss(task.due_at, now, reason))
+            _note(session, task.id, MissedMoment(task.due_at, now, reason))
             _note(session, task.id, passed)
             end_moment(session, task.id, ScheduleStatus.MISSED, next_due, reason)
         return True
@@ -257,7 +257,7 @@ def _running(session: Session) -> int:
     return int(session.execute(query).scalar_one())
 
 
-def _note(session: Session, task_id: int, miss: Miss | None) -> None:
+def _note(session: Session, task_id: int, miss: MissedMoment | None) -> None:
     """Keep that a moment passed without an execution."""
     if miss is not None:
         session.merge(

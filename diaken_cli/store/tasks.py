@@ -229,8 +229,8 @@ def end_moment(
 def _refusal(session: Session, name: str, values: TaskValues) -> DiakenError:
     """Why the database refused to keep a task."""
     query = select_tasks().where(col(ScheduledTask.name) == name, ~TASK_HAS_ENDED)
-    for other in records(session, query):
-        message = f"scheduled task {name!r} exists already ({other.id}, {other.status})"
+    for existing in records(session, query):
+        message = f"scheduled task {name!r} exists already ({existing.id}, {existing.status})"
         return InvalidInput([Mistake("NAME", name, message, kind="in_use")])
     return _target_gone(values)
 

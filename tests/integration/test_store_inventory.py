@@ -27,7 +27,7 @@ from diaken_cli.errors import (
     NotFound,
 )
 from diaken_cli.store import Store, migrate
-from diaken_cli.store.importing import FirstVariables, NewGroup, NewHost
+from diaken_cli.store.importing import NewGroup, NewHost, NewVariables
 from diaken_cli.store.records import HostValues, VCenterValues
 from diaken_cli.store.run_records import RunFilter
 from diaken_cli.store.runs import Attempt, NewRun, Selection
@@ -479,17 +479,17 @@ def test_an_environment_gets_its_first_variables_with_its_first_hosts_or_not_at_
 ) -> None:
     inventory, environment = store.inventory, store.inventory.add_environment("PROD")
     new = [NewHost("web01", HostValues("10.0.4.1", environment.id))]
-    first = [FirstVariables(environment, {"ntp": "10.0.0.1"})]
+    first = [NewVariables(environment, {"ntp": "10.0.0.1"})]
     inventory.set_environment(environment, {"zone": "eu"})
     with pytest.raises(Conflict, match="was changed meanwhile"):
         inventory.import_hosts(first, [], new, [], MORNING)
     assert inventory.hosts() == []
     (now,) = inventory.environments()
-    inventory.import_hosts([FirstVariables(now, now.vars | {"ntp": 1})], [], new, [], MORNING)
+    inventory.import_hosts([NewVariables(now, now.vars | {"ntp": 1})], [], new, [], MORNING)
     (now,) = inventory.environments()
     assert (now.vars, now.hosts) == ({"zone": "eu", "ntp": 1}, 1)
     with pytest.raises(Conflict, match="was changed meanwhile"):
-        inventory.import_hosts([FirstVariables(now, {})], [], [], [], MORNING)
+        inventory.import_hosts([NewVariables(now, {})], [], [], [], MORNING)
 
 
 def test_changes_of_an_environments_variables_by_two_both_stay(store: Store) -> None:

@@ -41,7 +41,7 @@ def lamp(name: str, *, broken: Exception | None = None) -> Step[Lamps, str]:
             raise broken
         world.lit.remove(name)
 
-    return Step(name=name, says=lambda _: f"light {name}", do=light, undo=put_out)
+    return Step(name=name, describe=lambda _: f"light {name}", do=light, undo=put_out)
 
 
 def test_undoing_stops_at_what_can_not_be_undone_whatever_it_is(tmp_path: Path) -> None:

@@ -50,16 +50,16 @@ def deploy(draft: Draft, context: Context, show: Emit, warn: Callable[[str], Non
     )
     with (
         _recorded(request, context, lambda: Selection(new), show) as deploy,
-        _no_run_of_mistakes(deploy),
+        _withdraw_if_refused(deploy),
     ):
         if existing is None:
-            _go(deploy, {})
+            _run_steps(deploy, {})
         else:
             _reuse(deploy, existing)
 
 
 @contextmanager
-def _no_run_of_mistakes(deploy: Deploy) -> Iterator[None]:
+def _withdraw_if_refused(deploy: Deploy) -> Iterator[None]:
     """Withdraw a new run that its first step refuses: nothing was changed, so nothing is recorded.
 
     Meanwhile it was one, so that others could see and stop it. One that was stopped stays, and so
@@ -86,22 +86,24 @@ def resume(run_id: int, context: Context, show: Emit) -> None:
         take_identity_off(known, context, show)
         return
     detail, request = unfinished(context.store, run_id)
-    with _taken_up(detail, request, context, show) as deploy:
-        _go(deploy, journal.reached(detail.steps))
+    with _resumed(detail, request, context, show) as deploy:
+        _run_steps(deploy, journal.reached(detail.steps))
 
 
 def abort(run_id: int, context: Context, show: Emit) -> None:
     """Undo what a deploy has left. Raises OperationFailed, or Conflict, where something stays."""
     detail, request = unfinished(context.store, run_id)
-    with _taken_up(detail, request, context, show) as deploy:
+    with _resumed(detail, request, context, show) as deploy:
         deploy.undoing = True
-        left = journal.undo(STEPS, deploy, _statuses(deploy))
-        if left is not None:
-            message = f"not everything could be undone: {left.message}"
-            raise _kind(left)(message, code=left.code, hint=left.hint or _what_next(run_id))
+        failure = journal.undo(STEPS, deploy, _statuses(deploy))
+        if failure is not None:
+            message = f"not everything could be undone: {failure.message}"
+            raise _error_type(failure)(
+                message, code=failure.code, hint=failure.hint or _what_next(run_id)
+            )
         error = detail.run.error
         # What to do about it was said for what is undone now.
-        deploy.run.ends_as(RunStatus.CANCELED, error and error | {"hint": None})
+        deploy.run.set_ending(RunStatus.CANCELED, error and error | {"hint": None})
 
 
 @contextmanager
@@ -124,7 +126,7 @@ def _recorded(
 
 
 @contextmanager
-def _taken_up(
+def _resumed(
     detail: RunDetail, request: DeployRequest, context: Context, show: Emit
 ) -> Iterator[Deploy]:
     """The same for a run that ended before it was done, with all that is known of it."""
@@ -141,7 +143,7 @@ def _taken_up(
 def _reuse(deploy: Deploy, host: HostRecord) -> None:
     """The first step alone: what was asked for is there, and nothing has to be done."""
     run, first = deploy.run, STEPS[0]
-    run.begin_step(0, first.name, first.says(deploy.request))
+    run.begin_step(0, first.name, first.describe(deploy.request))
     try:
         reuse.check_vm(deploy.request, host, deploy.vcenter)
     except DiakenError as error:
@@ -149,23 +151,23 @@ def _reuse(deploy: Deploy, host: HostRecord) -> None:
         raise
     run.end_step(0, StepStatus.SUCCESS, REUSED)
     if playbooks := deploy.request.playbooks:
-        there = f"it is there already, so {', '.join(playbooks)} was not run"
-        run.warn(f"{there}; that is: diaken run host {host.name} {playbooks[0]}")
+        message = f"it is there already, so {', '.join(playbooks)} was not run"
+        run.warn(f"{message}; that is: diaken run host {host.name} {playbooks[0]}")
 
 
-def _go(deploy: Deploy, reached: journal.Reached) -> None:
+def _run_steps(deploy: Deploy, reached: journal.Reached) -> None:
     try:
         journal.execute(STEPS, deploy, reached)
     except DiakenError as error:
         if not (deploy.run.succeeded and isinstance(error, DatabaseError)):
-            raise _ended(deploy, error) from error
+            raise _undo_after(deploy, error) from error
         message = "not all that was done after its success could be recorded"
         deploy.run.warn(f"{message}: {error.message}")
     except Exception as fault:
-        raise _ended(deploy, journal.unexpected(fault)) from fault
+        raise _undo_after(deploy, journal.unexpected(fault)) from fault
 
 
-def _ended(deploy: Deploy, error: DiakenError) -> DiakenError:
+def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
     """Undo, and say in which step what stopped the deploy; mistakes name their options."""
     run = deploy.run
     if run.succeeded:
@@ -177,8 +179,8 @@ def _ended(deploy: Deploy, error: DiakenError) -> DiakenError:
         message = f"{last or STEPS[0].name}: {unreadable.message}"
         if last == STEPS[0].name:  # nothing was changed
             return DatabaseError(message, code=unreadable.code, hint=unreadable.hint)
-        way_out = f"{unreadable.hint} Then: {_what_next(run.id)}"
-        return OperationFailed(message, code=unreadable.code, hint=way_out)
+        resume_hint = f"{unreadable.hint} Then: {_what_next(run.id)}"
+        return OperationFailed(message, code=unreadable.code, hint=resume_hint)
     where = run.last_step or STEPS[max(statuses, default=0)].name
     position = deploy.positions[where]
     if statuses.get(position) is StepStatus.RUNNING:  # how it ended could not be written then
@@ -189,22 +191,24 @@ def _ended(deploy: Deploy, error: DiakenError) -> DiakenError:
             return error
         return type(error)(f"{where}: {error.message}", code=error.code, hint=error.hint)
     hint = error.hint
-    if not _taken_back(deploy, statuses):
+    if not _undo_all(deploy, statuses):
         hint = _what_next(run.id)
     elif where == "register" and isinstance(error, InvalidInput):
         return error  # another run was first with the name or the address: nothing was changed
     message = f"{where}: {error.message}"
-    return _kind(error)(message, code=error.code, hint=hint, headline=f"{where}: {error.headline}")
+    return _error_type(error)(
+        message, code=error.code, hint=hint, headline=f"{where}: {error.headline}"
+    )
 
 
-def _kind(error: DiakenError) -> type[DiakenError]:
+def _error_type(error: DiakenError) -> type[DiakenError]:
     """What an error of a step is for the deploy as a whole."""
     if isinstance(error, Canceled):
         return Canceled
     return Conflict if error.code == ownership.AMBIGUOUS else OperationFailed
 
 
-def _taken_back(deploy: Deploy, reached: journal.Reached) -> bool:
+def _undo_all(deploy: Deploy, reached: journal.Reached) -> bool:
     """Undo what was done, unless somebody wants it kept; whether nothing is left."""
     deploy.undoing = True
     if deploy.run.stop.forced():

@@ -73,14 +73,14 @@ def offers(vcenter: VCenterRecord, datacenter: str | None) -> Offers:
     with session(vcenter) as opened:
         inventory = read_inventory(opened)
         hardware = read_hardware(opened, [vm.ref for vm in inventory.machines if vm.template])
-    there = Offers(
+    all_offers = Offers(
         places=inventory.datacenters,
         machines=tuple(vm for vm in inventory.machines if vm.ref in hardware),
         hardware=hardware,
         portgroups=inventory.networks,
     )
     try:
-        return there.within(datacenter or vcenter.datacenter)
+        return all_offers.within(datacenter or vcenter.datacenter)
     except NotFound as missing:
         if datacenter is None:
             raise lost_datacenter(vcenter, missing.message) from missing

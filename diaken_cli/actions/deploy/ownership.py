@@ -44,12 +44,12 @@ def choose(
         must_be_readable(vm for vm in vms if (vm.name, vm.folder) == (name, folder))
         return None
     if len(bearers) > 1:
-        raise _untouched("several VMs bear the identity of this run", bearers)
+        raise _ambiguous("several VMs bear the identity of this run", bearers)
     only = bearers[0]
     if only.name != name:
-        raise _untouched(f"a VM with the identity of this run is not named {name}", bearers)
+        raise _ambiguous(f"a VM with the identity of this run is not named {name}", bearers)
     if only.created_at is None or run_began is None or only.created_at < run_began:
-        raise _untouched("a VM with the identity of this run is not younger than it", bearers)
+        raise _ambiguous("a VM with the identity of this run is not younger than it", bearers)
     return only
 
 
@@ -71,12 +71,12 @@ def _by_uuid(
     for vm in vms:
         if vm.instance_uuid.casefold() == vm_uuid.casefold():
             if vm.identity != identity:
-                raise _untouched("the VM does not bear the identity of this run any more", [vm])
+                raise _ambiguous("the VM does not bear the identity of this run any more", [vm])
             return vm
     return None
 
 
-def _untouched(what: str, vms: Sequence[VirtualMachine]) -> Conflict:
+def _ambiguous(what: str, vms: Sequence[VirtualMachine]) -> Conflict:
     named = ", ".join(f"{vm.name} ({vm.ref}, instance UUID {vm.instance_uuid})" for vm in vms)
     return Conflict(
         f"{what}: {named}; none was touched",

@@ -102,7 +102,7 @@ def chosen(placed: DeployRequest, placement: Placement, ssh: SshConfig) -> Deplo
 
 
 def _steps(request: DeployRequest) -> tuple[tuple[str, str], ...]:
-    return tuple((step.name, step.says(request)) for step in STEPS)
+    return tuple((step.name, step.describe(request)) for step in STEPS)
 
 
 def _places(placement: Placement) -> dict[str, Any]:

@@ -99,9 +99,9 @@ def check_changeable(folder: Path) -> Iterable[Finding]:
     inside = [exposure for path in tree(root) for exposure in trust.present_exposures(path)]
     above = [exposure for exposure in trust.exposures_above(root) if not exposure.sticky]
     for who in Who:
-        theirs = [exposure for exposure in inside if exposure.who is who]
-        if theirs:
-            text, fix = _summarize(theirs, root)
+        exposures = [exposure for exposure in inside if exposure.who is who]
+        if exposures:
+            text, fix = _summarize(exposures, root)
         elif exposed := next((exposure for exposure in above if exposure.who is who), None):
             text, fix = exposed.problem, exposed.fix
         else:

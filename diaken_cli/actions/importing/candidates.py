@@ -10,7 +10,7 @@ from typing import Any
 
 from diaken_cli import units
 from diaken_cli.requests import HostOptions
-from diaken_cli.store.importing import FirstVariables, NewGroup
+from diaken_cli.store.importing import NewGroup, NewVariables
 from diaken_cli.store.records import EnvironmentRecord, HostRecord, HostValues
 from diaken_cli.text import escape_control
 
@@ -123,7 +123,7 @@ class Plan:
     """
 
     rows: tuple[ImportRow, ...]
-    environments: tuple[FirstVariables, ...] = ()
+    environments: tuple[NewVariables, ...] = ()
     groups: tuple[NewGroup, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -93,20 +93,20 @@ def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
     delimiter = separator[1] if separator else max(",;\t", key=first.count)
     lines = io.StringIO(text, newline="")
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-    before = 0
+    last_line = 0
     while True:
         try:
             cells = next(rows)
         except StopIteration:
             return
         except csv.Error as fault:
-            raise _refused(path, f"line {before + 1} is no row of a table: {fault}") from fault
+            raise _refused(path, f"line {last_line + 1} is no row of a table: {fault}") from fault
         filled = any(cell.strip() for cell in cells)
         if separator and filled:
             separator = None  # that line was for Excel alone
         elif filled:
-            yield before + 1, [cell.strip() for cell in cells]
-        before = rows.line_num
+            yield last_line + 1, [cell.strip() for cell in cells]
+        last_line = rows.line_num
 
 
 def _columns(header: Sequence[str], path: str, number: int) -> list[str]:
@@ -167,8 +167,8 @@ def _candidate(number: int, columns: Sequence[str], cells: Sequence[str]) -> Can
 
 def _groups(row: Mapping[str, str]) -> tuple[str, ...]:
     """The groups of a row, once each: that of column `group` first, then those of `groups`."""
-    several = re.split(r"[\s,;]+", row.get("groups", ""))
-    return tuple(dict.fromkeys(group for group in (row.get("group"), *several) if group))
+    other_groups = re.split(r"[\s,;]+", row.get("groups", ""))
+    return tuple(dict.fromkeys(group for group in (row.get("group"), *other_groups) if group))
 
 
 def _options(row: Mapping[str, str], active: bool | None) -> HostOptions:

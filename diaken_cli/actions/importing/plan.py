@@ -63,7 +63,7 @@ def plan(
     rows = []
     for number, server in enumerate(servers):
         refused = _refused(server, duplicates.get(number))
-        row = there(server, hosts, groups, source, sound=refused is None) or refused
+        row = existing_row(server, hosts, groups, source, sound=refused is None) or refused
         rows.append(row or _created(server, groups, new, shared, source))
     rows = _single_vm_per_host(rows)
     created = [row for row in rows if row.action is Action.CREATE]
@@ -90,7 +90,9 @@ def _read(
     name = reader.required("NAME", candidate.name, units.check_host_name)
     values = host_values(options, None, known, reader)
     refuse_other_address(name, values.ip, reader)
-    place = next((e for e in known.environments if e.id == values.environment_id), None)
+    place = next(
+        (record for record in known.environments if record.id == values.environment_id), None
+    )
     groups = candidate.groups if group is None else (group,)
     if place is not None:
         groups = tuple(
@@ -99,8 +101,10 @@ def _read(
     for group_name in groups:
         reader.optional("--group", group_name, units.check_group_name, None)
     if group is not None and place is not None:
-        there = {group.name: group for group in known.groups if group.environment_id == place.id}
-        reader.choice("--group", group, there)
+        groups_of_environment = {
+            group.name: group for group in known.groups if group.environment_id == place.id
+        }
+        reader.choice("--group", group, groups_of_environment)
     variables = {}
     for key, value in candidate.variables.items():
         try:
@@ -250,7 +254,7 @@ class HostIndex:
     by_uuid: dict[str, HostRecord] = field(default_factory=dict)
 
 
-def there(
+def existing_row(
     server: ReadCandidate,
     hosts: HostIndex,
     groups: Mapping[tuple[int, str], GroupRecord],

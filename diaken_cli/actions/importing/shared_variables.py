@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diaken_cli.actions.importing.candidates import ImportRow, Source, same
-from diaken_cli.store.importing import FirstVariables, NewGroup
+from diaken_cli.store.importing import NewGroup, NewVariables
 from diaken_cli.store.records import EnvironmentRecord
 from diaken_cli.text import listed
 
@@ -28,13 +28,13 @@ class SharedVariables:
     ) -> None:
         self.alone = alone
         self._source = source
-        self._first: dict[int, FirstVariables] = {}
+        self._first: dict[int, NewVariables] = {}
         self._has: dict[int, Variables] = {}
         for place in environments:
             self._has[place.id] = place.vars
             variables = {**source.for_all, **place.vars}
             if not place.hosts and not alone and not same(variables, place.vars):
-                self._first[place.id] = FirstVariables(place, variables)
+                self._first[place.id] = NewVariables(place, variables)
                 self._has[place.id] = variables
 
     def of(self, place: int) -> Variables:
@@ -48,7 +48,7 @@ class SharedVariables:
         lacks = self._lacks(place) if group in self._source.outer_groups else {}
         return {**lacks, **self._source.group_variables.get(group, {})}
 
-    def first(self, created: Sequence[ImportRow]) -> tuple[FirstVariables, ...]:
+    def first(self, created: Sequence[ImportRow]) -> tuple[NewVariables, ...]:
         """The environments that get variables with these hosts."""
         named = {row.values.environment_id for row in created if row.values is not None}
         return tuple(variables for place, variables in self._first.items() if place in named)

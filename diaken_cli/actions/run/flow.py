@@ -28,7 +28,7 @@ from diaken_cli.outcome import status_of_hosts
 from diaken_cli.runs import journal
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
-from diaken_cli.runs.journal import Facts, GoOn, Step
+from diaken_cli.runs.journal import Facts, Step, StepIncomplete
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
@@ -64,7 +64,7 @@ def steps(request: RunRequest) -> tuple[Step[PlaybookRun, RunRequest], ...]:
 
 def plan(request: RunRequest) -> list[tuple[str, str]]:
     """The steps, and what each would do."""
-    return [(step.name, step.says(request)) for step in steps(request)]
+    return [(step.name, step.describe(request)) for step in steps(request)]
 
 
 def check(request: RunRequest, context: Context) -> None:
@@ -255,7 +255,7 @@ def recorded(
 
 
 def _snapshot(flow: PlaybookRun) -> Facts:
-    from diaken_cli.actions.snapshots.create import automatic_name, take
+    from diaken_cli.actions.snapshots.create import automatic_name, take_snapshots
     from diaken_cli.actions.snapshots.log import logging
 
     request, run, context = flow.request, flow.run, flow.context
@@ -264,7 +264,7 @@ def _snapshot(flow: PlaybookRun) -> Facts:
         run.stop.check()
     name = automatic_name(request.playbook, context.clock())
     required = snapshot_required(request.options, context.config)
-    taken = take(
+    taken = take_snapshots(
         request.target.hosts,
         name,
         f"diaken run {run.id} by {account()}",
@@ -280,7 +280,7 @@ def _snapshot(flow: PlaybookRun) -> Facts:
             stay = f"{taken.made} others were taken and stay; " if taken.made else ""
             raise _no_snapshot(request, taken.missing, f"{stay}the playbook was not started")
         lacking = f"no snapshot of {by_reason(taken.missing)}; the playbook runs all the same"
-        raise GoOn(lacking, taken.status)
+        raise StepIncomplete(lacking, taken.status)
     return {"name": name, "made": taken.made}
 
 
@@ -293,15 +293,15 @@ def snapshot_required(options: RunOptions, config: Config) -> bool:
 def _no_snapshot(request: RunRequest, missing: Mapping[str, str], outcome: str) -> OperationFailed:
     by = "--require-snapshot" if request.options.require_snapshot else "[snapshots] require"
     if len(missing) == len(request.target.hosts):
-        way_out = "Take no snapshots with --no-snapshot"
+        hint = "Take no snapshots with --no-snapshot"
     else:
         few = len(missing) <= MOST_EXCLUDED
-        them = " ".join(f"--exclude {name}" for name in missing) if few else "--exclude"
-        way_out = f"Leave such hosts out with {them}, or take no snapshots with --no-snapshot"
+        exclusions = " ".join(f"--exclude {name}" for name in missing) if few else "--exclude"
+        hint = f"Leave such hosts out with {exclusions}, or take no snapshots with --no-snapshot"
     return OperationFailed(
         f"no snapshot of {by_reason(missing)}; {outcome} ({by})",
         code=NO_SNAPSHOT,
-        hint=way_out,
+        hint=hint,
     )
 
 
@@ -328,11 +328,11 @@ def _playbook(flow: PlaybookRun) -> Facts:
     if status is RunStatus.FAILED:
         see = f"See: diaken history output {run.id}"
         raise causes.failure(request.playbook, outcome, see)
-    run.ends_as(status, None)
-    raise GoOn(causes.not_on_all(outcome))
+    run.set_ending(status, None)
+    raise StepIncomplete(causes.not_on_all(outcome))
 
 
-def _says_snapshot(request: RunRequest) -> str:
+def _describe_snapshot(request: RunRequest) -> str:
     name = f"“Before executing {request.playbook} - …”"
     hosts = request.target.hosts
     without = [host.name for host in hosts if host.vcenter is None]
@@ -345,7 +345,7 @@ def _says_snapshot(request: RunRequest) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _says_playbook(request: RunRequest) -> str:
+def _describe_playbook(request: RunRequest) -> str:
     how = " in check mode" if request.options.check else ""
     return f"run {request.playbook} on {_hosts(request)}{how}"
 
@@ -354,5 +354,9 @@ def _hosts(request: RunRequest) -> str:
     return listed([host.name for host in request.target.hosts], MOST_NAMES)
 
 
-SNAPSHOT: Step[PlaybookRun, RunRequest] = Step(name="snapshot", says=_says_snapshot, do=_snapshot)
-PLAYBOOK: Step[PlaybookRun, RunRequest] = Step(name="playbook", says=_says_playbook, do=_playbook)
+SNAPSHOT: Step[PlaybookRun, RunRequest] = Step(
+    name="snapshot", describe=_describe_snapshot, do=_snapshot
+)
+PLAYBOOK: Step[PlaybookRun, RunRequest] = Step(
+    name="playbook", describe=_describe_playbook, do=_playbook
+)

@@ -221,8 +221,8 @@ def retry_narrowing(options: RunOptions, typed: TypedOptions) -> RunOptions:
 
 def gone_hosts(retry: Retry, target: RunTarget) -> tuple[str, ...]:
     """A note on the hosts to retry that the target does not have any more."""
-    there = {host.name for host in target.hosts}
-    gone = [name for name in retry.hosts if name not in there]
+    target_names = {host.name for host in target.hosts}
+    gone = [name for name in retry.hosts if name not in target_names]
     if not gone:
         return ()
     are = "is no active host" if len(gone) == 1 else "are no active hosts"

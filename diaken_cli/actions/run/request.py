@@ -71,7 +71,7 @@ def parse_run(typed: TypedRun, store: Store, config: Config) -> RequestedRun:
     except Conflict as inactive:
         conflict = inactive
     paths = config.playbooks.paths
-    playbook = reader.found("PLAYBOOK", typed.playbook, lambda name: catalog.find(name, paths))
+    playbook = reader.positional("PLAYBOOK", typed.playbook, lambda name: catalog.find(name, paths))
     takes_back = typed.retry_failed is not None  # of the options of that run
     options = parse_options(typed.options, reader, Path.cwd(), takes_back=takes_back)
     wait = reader.optional("--wait", typed.wait, units.parse_duration, 0, may_be_empty=False)
@@ -115,16 +115,22 @@ def _target(typed: TypedRun, store: Store, reader: Reader) -> RunTarget | None:
     argument, environment = typed.type.upper(), typed.environment
     is_host = typed.type is TargetType.HOST
     if typed.type is TargetType.ENVIRONMENT:
-        return reader.found(argument, typed.target, lambda name: environment_target(store, name))
+        return reader.positional(
+            argument, typed.target, lambda name: environment_target(store, name)
+        )
     if environment is None or store.inventory.environment(environment) is not None:
         find = host_target if is_host else group_target
-        return reader.found(argument, typed.target, lambda name: find(store, name, environment))
+        return reader.positional(
+            argument, typed.target, lambda name: find(store, name, environment)
+        )
     reader.choice("--environment", environment, by_name(store.inventory.environments()))
     # Which one was meant is not known: only whether there is one of that name can be said.
     if is_host:
-        reader.found(argument, typed.target, lambda name: find_host(store, name))
+        reader.positional(argument, typed.target, lambda name: find_host(store, name))
     elif typed.target is None or not store.inventory.groups(name=typed.target):
-        reader.found(argument, typed.target, lambda name: find_group(store, name, environment=None))
+        reader.positional(
+            argument, typed.target, lambda name: find_group(store, name, environment=None)
+        )
     return None
 
 

@@ -137,14 +137,16 @@ def narrowed(
             if not hosts:
                 message = f"matches no active host of {target.name}"
                 mistakes.append(Mistake("--limit", options.limit, message))
-            elif none := _none_to_retry(target, hosts, only):
-                mistakes.append(Mistake("--limit", options.limit, f"matches {none}"))
+            elif nothing_to_retry := _none_to_retry(target, hosts, only):
+                mistakes.append(Mistake("--limit", options.limit, f"matches {nothing_to_retry}"))
     left = tuple(host for host in hosts if host.name not in options.exclude)
     if hosts and not left:
         message = f"leaves no host of {target.name}"
         mistakes.append(Mistake("--exclude", ", ".join(options.exclude), message))
-    elif not mistakes and (none := _none_to_retry(target, left, only)):
-        mistakes.append(Mistake("--exclude", ", ".join(options.exclude), f"leaves {none}"))
+    elif not mistakes and (nothing_to_retry := _none_to_retry(target, left, only)):
+        mistakes.append(
+            Mistake("--exclude", ", ".join(options.exclude), f"leaves {nothing_to_retry}")
+        )
     if mistakes:
         raise InvalidInput(mistakes)
     return replace(target, hosts=tuple(h for h in left if only is None or h.name in only))

@@ -225,7 +225,7 @@ def _when(
 
     With `--at` too it begins with its first moment from there on.
     """
-    if current is not None and current.rule is not None and _says_when(current, typed):
+    if current is not None and current.rule is not None and _needs_new_rule(current, typed):
         return _refuse_moment(current, current.rule, typed, reader)
     cron = typed.every is not None and is_cron(typed.every)
     before = current.rule if current else None
@@ -255,7 +255,7 @@ def _when(
     )
 
 
-def _says_when(current: TaskRecord, typed: TypedTask) -> bool:
+def _needs_new_rule(current: TaskRecord, typed: TypedTask) -> bool:
     """Whether a moment is given for a rule that names its own days or times, and stays."""
     renamed = current.zone_is_lost and typed.at is None  # its rule goes by that zone's clock
     moved = not renamed and (typed.at is not None or typed.timezone is not None)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from diaken_cli.actions.schedules.executing import TakenByAnother, execute
+from diaken_cli.actions.schedules.executing import AlreadyClaimed, execute
 from diaken_cli.context import Context
 from diaken_cli.errors import Canceled, Conflict, DiakenError, unexpected
 from diaken_cli.events import Event
@@ -110,7 +110,7 @@ def wait(children: Collection[Child], should_stop: Callable[[], bool]) -> list[C
     return []
 
 
-def hear(child: Child) -> Answer:
+def read_answer(child: Child) -> Answer:
     """What a child says; it is waited for."""
     with os.fdopen(child.answer, encoding="utf-8", errors="replace") as answer:
         word, _, rest = answer.read().partition(" ")
@@ -131,7 +131,7 @@ def _execute(context: Context, task: TaskRecord) -> tuple[str, MomentResult | No
     """What a child says: a word, and what belongs to it; and what it was, where it was begun."""
     try:
         settled = execute(task, context, _silent)
-    except (TakenByAnother, Canceled):
+    except (AlreadyClaimed, Canceled):
         return "taken", None
     except Conflict as conflict:
         return f"blocked {conflict.message}", None

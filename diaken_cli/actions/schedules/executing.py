@@ -20,7 +20,7 @@ from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.types import RunStatus, ScheduleStatus
 
 
-class TakenByAnother(Exception):
+class AlreadyClaimed(Exception):
     """Another process carries this moment out, or the task is not what it was."""
 
 
@@ -36,12 +36,12 @@ class SettledRun:
 def execute(task: TaskRecord, context: Context, show: Emit) -> SettledRun | None:
     """Claim the moment and carry it out: the task, and the hosts of its target, as they are now.
 
-    None where another process has settled it, and told of it. Raises TakenByAnother; Conflict
+    None where another process has settled it, and told of it. Raises AlreadyClaimed; Conflict
     (`locked`, `no_slot`), or whatever else it was because of which nothing was begun.
     """
     store = context.store
     if not store.schedules.is_due(task):
-        raise TakenByAnother  # seen without waiting for those who write
+        raise AlreadyClaimed  # seen without waiting for those who write
     claimed: list[TaskRecord] = []
     run_id = None
 
@@ -60,19 +60,19 @@ def execute(task: TaskRecord, context: Context, show: Emit) -> SettledRun | None
         if run_id is None:
             raise  # what happens later is recorded in the run, and read back from it
     if run_id is None:
-        raise TakenByAnother
+        raise AlreadyClaimed
     return settle(store, claimed[0], run_id)
 
 
 def claim(store: Store, task: TaskRecord, max_running: int) -> tuple[TaskRecord, RunRequest]:
     """The task as it is by now, and what its moment is to do; in the transaction that begins it.
 
-    Where no host is left the run begins without any. Raises TakenByAnother; Conflict where
+    Where no host is left the run begins without any. Raises AlreadyClaimed; Conflict where
     `max_running` scheduled runs go on.
     """
     current = store.schedules.find(str(task.id))  # it may have been set to something else
     if current is None or not store.schedules.is_due(task):
-        raise TakenByAnother
+        raise AlreadyClaimed
     if store.schedules.running_count() >= max_running:
         raise Conflict(
             f"{max_running} scheduled runs go on, as many as `[scheduler] max_running` has",
@@ -97,10 +97,12 @@ def settle(store: Store, task: TaskRecord, run_id: int) -> SettledRun | None:
     elif detail is not None and status is RunStatus.PARTIAL:
         error = summary(detail)
     at = now()
-    then = following(task, at)
+    next_moment = following(task, at)
     if task.rule is not None and task.zone_is_lost:
         error = f"it does not come again: this machine knows no time zone {task.moment.zone}"
-    outcome = store.schedules.settle(task.id, run_id, status, then.due_at, error, then.passed)
+    outcome = store.schedules.settle(
+        task.id, run_id, status, next_moment.due_at, error, next_moment.passed
+    )
     if outcome is None:
         return None
     return SettledRun(run_id, outcome, None if detail is None else news(detail))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from diaken_cli.store.schedules import Miss
+from diaken_cli.store.schedules import MissedMoment
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import latest_instant, next_instant, upcoming
 from diaken_cli.types import ScheduleStatus
@@ -18,7 +18,7 @@ class NextMoment:
     """The next moment of a task, None at its end, and the moments that were passed over."""
 
     due_at: datetime | None = None
-    passed: Miss | None = None
+    passed: MissedMoment | None = None
 
 
 def following(task: TaskRecord, now: datetime) -> NextMoment:
@@ -38,7 +38,7 @@ def following(task: TaskRecord, now: datetime) -> NextMoment:
     if due_at == first:
         return NextMoment(first)
     last = latest_instant(*rule, task.due_at, (due_at or now) - JUST_BEFORE) or first
-    return NextMoment(due_at, Miss(first, now, _passed_over(first, last)))
+    return NextMoment(due_at, MissedMoment(first, now, _passed_over(first, last)))
 
 
 def next_moments(task: TaskRecord, count: int, now: datetime) -> list[datetime]:

@@ -12,7 +12,7 @@ from diaken_cli.actions.schedules.children import (
     Child,
     MomentResult,
     StorageFailed,
-    hear,
+    read_answer,
     start,
     wait,
 )
@@ -132,10 +132,10 @@ class _Tick:
             self._warn(f"{task.name}: {lost}")
 
     def collect(self, should_stop: Callable[[], bool]) -> None:
-        """Wait for a child to end, and hear what it says; or until it is time to look again."""
+        """Wait for a child to end, and read its answer; or until it is time to look again."""
         for child in wait(self.children.values(), should_stop):
             del self.children[child.pid]
-            match hear(child):
+            match read_answer(child):
                 case MomentResult() as result:
                     self._note(result)
                 case Blocked(reason):
@@ -152,15 +152,15 @@ class _Tick:
         reason = f"{units.duration_in_words(late)} late (allowed: {allowed})"
         if task.error:
             reason += f"; what stood in the way: {task.error}"
-        then = following(task, at)
-        if not self._store.schedules.miss(task, reason, then.due_at, at, then.passed):
+        next_moment = following(task, at)
+        if not self._store.schedules.miss(task, reason, next_moment.due_at, at, next_moment.passed):
             return None  # another tick was first
-        if then.passed is not None:
+        if next_moment.passed is not None:
             reason += "; later moments of it were passed over"
         self._note(MomentResult(task.name, None, ScheduleStatus.MISSED, reason))
-        if then.due_at is None or then.due_at > at:
+        if next_moment.due_at is None or next_moment.due_at > at:
             return None
-        return replace(task, due_at=then.due_at, error=reason)
+        return replace(task, due_at=next_moment.due_at, error=reason)
 
     def _note(self, result: MomentResult) -> None:
         self.result.moments.append(result)

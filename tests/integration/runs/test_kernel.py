@@ -109,7 +109,7 @@ def test_a_step_may_come_again_and_its_results_are_folded_into_those_of_the_run(
         finish(run, web01, HostStatus.FAILED)
         finish(run, web02, HostStatus.SUCCESS)
         run.end_step(1, StepStatus.FAILED)
-        run.ends_as(RunStatus.PARTIAL, None)
+        run.set_ending(RunStatus.PARTIAL, None)
     found = store.history.find(run.id)
     assert found is not None
     assert [(step.name, step.position, step.batch) for step in found.steps] == [

@@ -32,20 +32,24 @@ def _activate(deploy: Deploy) -> Facts:
     try:
         unmarked = _unmark(deploy)
     except DiakenError as error:  # no session, so nothing was tried
-        _leave(deploy, error, "the VM still bears")
+        _note_still_marked(deploy, error, "the VM still bears")
     write_hosts_file(deploy)
     return {"unmarked": True} if unmarked else {}
 
 
 def _unmark(deploy: Deploy) -> bool:
     vm, forced = deploy.known("clone")["vm"], deploy.run.stop.forced
-    left = unmark(deploy.vcenter, vm, deploy.identity, deploy.request, forced)
-    if left is not None:
-        _leave(deploy, left.error, f"the VM {'still' if left.seen else 'perhaps still'} bears")
-    return left is None
+    still_marked = unmark(deploy.vcenter, vm, deploy.identity, deploy.request, forced)
+    if still_marked is not None:
+        _note_still_marked(
+            deploy,
+            still_marked.error,
+            f"the VM {'still' if still_marked.seen else 'perhaps still'} bears",
+        )
+    return still_marked is None
 
 
-def _leave(deploy: Deploy, error: DiakenError, what: str) -> None:
+def _note_still_marked(deploy: Deploy, error: DiakenError, what: str) -> None:
     of_vm = {name: deploy.known("clone").get(name) for name in ("name", "vcenter", "vm_uuid")}
     deploy.note("activate", left_because=error.message, **of_vm)
     deploy.run.warn(
@@ -56,7 +60,7 @@ def _leave(deploy: Deploy, error: DiakenError, what: str) -> None:
 
 ACTIVATE = Step[Deploy, DeployRequest](
     name="activate",
-    says=lambda r: f"put {r.name} into use",
+    describe=lambda r: f"put {r.name} into use",
     do=_activate,
 )
 
@@ -82,9 +86,11 @@ def unmark(
     lost with its connection is given again.
     """
     for tries_left in reversed(range(TRIES)):
-        left = _unmark_once(vcenter, vm, identity, request, forced)
-        if left is None or not (tries_left and left.seen and is_lost_call(left.error)):
-            return left
+        still_marked = _unmark_once(vcenter, vm, identity, request, forced)
+        if still_marked is None or not (
+            tries_left and still_marked.seen and is_lost_call(still_marked.error)
+        ):
+            return still_marked
         time.sleep(PACE)
     raise AssertionError  # the last try returned
 
@@ -120,21 +126,21 @@ def take_identity_off(detail: RunDetail, context: Context, show: Emit) -> None:
     Raises what vCenter answers.
     """
     run = detail.run
-    says = f"take the identity of this run off the VM {run.target}"
+    description = f"take the identity of this run off the VM {run.target}"
     show(RunStarted(run=run.id, kind=run.kind, target=run.target, hosts=(run.target,)))
-    show(StepStarted(step=ACTIVATE.name, detail=says))
+    show(StepStarted(step=ACTIVATE.name, detail=description))
     try:
-        _take_off(detail, context)
+        _unmark_vm(detail, context)
     except DiakenError as error:
         show(StepFinished(step=ACTIVATE.name, status=StepStatus.FAILED, detail=error.message))
         raise
     activated = next(step for step in detail.steps if step.name == ACTIVATE.name)
     context.store.recorder.note_facts(run.id, activated.position, {"unmarked": True})
-    show(StepFinished(step=ACTIVATE.name, status=StepStatus.SUCCESS, detail=says))
+    show(StepFinished(step=ACTIVATE.name, status=StepStatus.SUCCESS, detail=description))
     show(RunFinished(run=run.id, status=RunStatus.SUCCESS))
 
 
-def _take_off(detail: RunDetail, context: Context) -> None:
+def _unmark_vm(detail: RunDetail, context: Context) -> None:
     request = from_stored(DeployRequest, detail.run.request)
     identity = Identity(database=context.store.id, run=detail.run.uid)
     made = next(step.facts for step in detail.steps if "vm_uuid" in step.facts)
@@ -147,6 +153,6 @@ def _take_off(detail: RunDetail, context: Context) -> None:
             )
         if vm is None or vm.identity != identity:
             return
-        left = unmark(vcenter, vm.ref, identity, request)
-    if left is not None:
-        raise left.error
+        still_marked = unmark(vcenter, vm.ref, identity, request)
+    if still_marked is not None:
+        raise still_marked.error

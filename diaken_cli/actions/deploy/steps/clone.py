@@ -11,7 +11,7 @@ from diaken_cli.actions.deploy.steps.own import (
     settled_vm,
     turn_off,
 )
-from diaken_cli.actions.deploy.steps.waiting import call_with_retry, finished, poll
+from diaken_cli.actions.deploy.steps.waiting import call_with_retry, poll, wait_for_task
 from diaken_cli.errors import (
     AccessError,
     DiakenError,
@@ -27,7 +27,7 @@ from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.units import format_cpus, format_size
 
 
-def _says_clone(request: DeployRequest) -> str:
+def _describe_clone(request: DeployRequest) -> str:
     sizes = [
         format_cpus(request.cpus) if request.cpus else "",
         f"{format_size(request.memory)} memory" if request.memory else "",
@@ -85,7 +85,7 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
         raise
     deploy.note("clone", task=task)
     try:
-        state = finished(
+        state = wait_for_task(
             deploy, task, deploy.request.clone_timeout, "cloning", "--clone-timeout", "clone"
         )
     except DiakenError:
@@ -216,7 +216,7 @@ def _must_be_answered(deploy: Deploy) -> None:
 
 CLONE = Step[Deploy, DeployRequest](
     name="clone",
-    says=_says_clone,
+    describe=_describe_clone,
     find=_find_vm,
     do=_clone,
     undo=_destroy,

@@ -7,7 +7,7 @@ from datetime import datetime
 from diaken_cli.actions import playbook
 from diaken_cli.actions.deploy import ownership
 from diaken_cli.actions.deploy.deploy import Deploy
-from diaken_cli.actions.deploy.steps.waiting import call_with_retry, finish, settle
+from diaken_cli.actions.deploy.steps.waiting import call_with_retry, finish_undo_task, settle
 from diaken_cli.actions.inventory import keep_hosts_file
 from diaken_cli.errors import OperationFailed
 from diaken_cli.services.ansible import known_hosts
@@ -63,7 +63,7 @@ def do_to_vm(
     """Have vCenter do something to the VM, and wait for its end; the VM has the last word."""
 
     def do() -> bool:
-        finish(deploy, begin(deploy.vcenter, vm), what)
+        finish_undo_task(deploy, begin(deploy.vcenter, vm), what)
         return True
 
     def look() -> bool:

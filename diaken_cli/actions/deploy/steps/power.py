@@ -2,7 +2,7 @@
 
 from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.steps.own import forget_key, must_own_vm, settled_vm, turn_off
-from diaken_cli.actions.deploy.steps.waiting import call_with_retry, finished, settle
+from diaken_cli.actions.deploy.steps.waiting import call_with_retry, settle, wait_for_task
 from diaken_cli.errors import TimedOut
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.journal import Facts, Step
@@ -23,7 +23,9 @@ def _power_on(deploy: Deploy) -> Facts:
     def do() -> Facts:
         task = power.power_on(deploy.vcenter, vm)
         deploy.note("power_on", task=task)
-        finished(deploy, task, deploy.request.ip_timeout, "powering on", "--ip-timeout", "power_on")
+        wait_for_task(
+            deploy, task, deploy.request.ip_timeout, "powering on", "--ip-timeout", "power_on"
+        )
         return _ON
 
     def look() -> Facts | None:
@@ -65,13 +67,13 @@ def _wait_address(deploy: Deploy) -> Facts:
 
 POWER_ON = Step[Deploy, DeployRequest](
     name="power_on",
-    says=lambda r: f"power on {r.name}",
+    describe=lambda r: f"power on {r.name}",
     find=_find_power,
     do=_power_on,
     undo=_power_off,
 )
 WAIT_ADDRESS = Step[Deploy, DeployRequest](
     name="wait_address",
-    says=lambda r: f"wait until the VM reports {r.ip}",
+    describe=lambda r: f"wait until the VM reports {r.ip}",
     do=_wait_address,
 )

@@ -19,7 +19,7 @@ def playbooks(request: DeployRequest) -> list[str]:
     return [*([SHIPPED] if request.provision else []), *request.playbooks]
 
 
-def _says_provision(request: DeployRequest) -> str:
+def _describe_provision(request: DeployRequest) -> str:
     names = playbooks(request)
     return f"run {', '.join(names)}" if names else "nothing to run"
 
@@ -29,7 +29,7 @@ def _provision(deploy: Deploy) -> Facts | None:
     if not names:
         return None
     host = own_host(deploy)
-    deploy.run.tie(host)
+    deploy.run.set_host_id(host)
     failure = reach.wait_for_ssh(
         playbook.target(host, deploy.context.config.ssh),
         playbook.ssh_settings(deploy.context.store, deploy.context.config.ssh),
@@ -85,6 +85,6 @@ def _must_have_succeeded(name: str, outcome: Outcome) -> None:
 
 PROVISION = Step[Deploy, DeployRequest](
     name="provision",
-    says=_says_provision,
+    describe=_describe_provision,
     do=_provision,
 )

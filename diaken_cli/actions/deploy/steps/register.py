@@ -87,17 +87,17 @@ def _why_it_may_stay(deploy: Deploy, path: Path, refused: AccessError | Conflict
     """Why the line stays in a hosts file that can't be written; None where it is not in there."""
     name = deploy.request.name
     try:
-        there = hosts_file.has_entry(
+        has_line = hosts_file.has_entry(
             path, hosts_file.Entry(deploy.request.ip, name), deploy.context.store.id
         )
     except AccessError as unreadable:
         return f"whether the line of {name} is still in {path} is not known: {unreadable.message}"
-    return f"the line of {name} is still in {path}: {refused.message}" if there else None
+    return f"the line of {name} is still in {path}: {refused.message}" if has_line else None
 
 
 REGISTER = Step[Deploy, DeployRequest](
     name="register",
-    says=lambda r: (
+    describe=lambda r: (
         f"add host {r.name} ({r.ip}) to {r.environment}" + (f", group {r.group}" if r.group else "")
     ),
     find=_find_host,

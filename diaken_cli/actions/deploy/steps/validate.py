@@ -33,6 +33,6 @@ def _validate(deploy: Deploy) -> Facts:
 
 VALIDATE = Step[Deploy, DeployRequest](
     name="validate",
-    says=lambda r: f"check {r.name}, {r.ip} and vCenter {r.vcenter}",
+    describe=lambda r: f"check {r.name}, {r.ip} and vCenter {r.vcenter}",
     do=_validate,
 )

@@ -42,7 +42,7 @@ def call_with_retry(
     that got lost with its connection, and of which nothing comes, is given again.
     """
     lost = False
-    for left in reversed(range(TRIES)):
+    for tries_left in reversed(range(TRIES)):
         try:
             return do()
         except (VSphereError, OperationFailed) as fault:
@@ -55,7 +55,7 @@ def call_with_retry(
                     return seen
             if not is_lost_call(fault):
                 raise
-            if not left:
+            if not tries_left:
                 message = f"{fault.message}; it was tried {TRIES} times"
                 raise Unreachable(message, hint=fault.hint, code=fault.code) from fault
     raise AssertionError  # the last try returned or raised
@@ -81,7 +81,7 @@ def poll(deploy: Deploy, look: Callable[[], Seen], *, late: bool) -> Seen:
         time.sleep(PACE)
 
 
-def finished(
+def wait_for_task(
     deploy: Deploy, task: str, timeout: int, what: str, option: str, step: str
 ) -> tasks.TaskState:
     """Wait for a vSphere task; a time-out or a stop cancels it, and waits for its end."""
@@ -109,8 +109,8 @@ def finished(
     return state
 
 
-def finish(deploy: Deploy, task: str, what: str) -> None:
-    """Wait for a vSphere task of the undoing, which nothing but insisting ends early."""
+def finish_undo_task(deploy: Deploy, task: str, what: str) -> None:
+    """Wait for a vSphere task of the undoing, which only a forced stop ends early."""
     finish_task(
         deploy.vcenter,
         task,
