@@ -49,6 +49,7 @@ class Signals:
     def stop_raising(self) -> None:
         """Only note signals from now on: the output of the command is being printed."""
         self._raising = False
+        self._receive = None
 
     def hand_to(self, receive: "Callable[[int], None] | None") -> "Callable[[int], None] | None":
         """Hand each signal to somebody from now on; None: to nobody. Who had them before."""

@@ -21,7 +21,8 @@ ROOT_DATABASE = "/var/lib/diaken/diaken.db"
 NOTICE_FILE = "told.json"  # see actions/notice_file.py
 
 ANYTHING_TO_DO = """
-SELECT EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'running')
+SELECT EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'running' AND NOT EXISTS
+        (SELECT 1 FROM run WHERE run.id = last_run_id AND run.status = 'paused'))
     OR EXISTS (SELECT 1 FROM scheduled_task WHERE status = 'pending' AND due_at <= :now)
        AND NOT EXISTS (SELECT 1 FROM meta WHERE key = 'paused_until' AND value > :now)
     OR EXISTS (SELECT 1 FROM run WHERE status = 'interrupted' AND lock IS NOT NULL)

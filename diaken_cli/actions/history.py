@@ -121,6 +121,8 @@ def cancel(
     run = find(store, run_id).run
     if run.status is RunStatus.INTERRUPTED and remains.end(store, run_id, warn):
         return find(store, run_id)
+    if run.status is RunStatus.PAUSED:
+        raise Conflict(f"run {run_id} is paused: nothing of it is running", code="paused")
     if run.status is not RunStatus.RUNNING or run.lock is None:
         raise Conflict(f"run {run_id} is not running: {run.status}", code="not_running")
     lock = lock_path(store, run.lock)
@@ -128,6 +130,12 @@ def cancel(
     try:
         if not liveness.signal_holder(lock, signal.SIGTERM):
             liveness.remove_note(lock)
+            if liveness.is_alive(lock):  # in another container, say
+                raise Conflict(
+                    f"run {run_id} is running on {run.node}, and its process can't be seen here",
+                    code="elsewhere",
+                    hint="Cancel it there.",
+                )
     except PermissionError as fault:
         liveness.remove_note(lock)
         raise AccessError(

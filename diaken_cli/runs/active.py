@@ -44,7 +44,6 @@ class ActiveRun:
         begun: Begun,
         attempt: Attempt,
         show: Emit,
-        earlier: Iterable[tuple[int, HostResult]] = (),
     ) -> None:
         self.id = begun.id
         self.uid = begun.uid
@@ -56,9 +55,9 @@ class ActiveRun:
         self._clock = context.clock
         self._attempt = attempt
         self._show = show
-        self._recorder = Recorder(context.store, begun.id, list(earlier))
+        self._recorder = Recorder(context.store, begun.id)
         self._ending: tuple[RunStatus, dict[str, Any] | None] = (RunStatus.SUCCESS, None)
-        self._paused = False
+        self._paused_until: datetime | None = None
         self._steps: dict[int, _Step] = {}
         self._current = 0
         self._host_ids = {host.name: host.id for host in begun.hosts}
@@ -164,6 +163,10 @@ class ActiveRun:
 
     # ── hosts ────────────────────────────────────────────────────────────────────────────────
 
+    def remember(self, results: Iterable[tuple[int, HostResult]]) -> None:
+        """Results of an earlier attempt, by the position of their step."""
+        self._recorder.remember(results)
+
     def set_host_id(self, host: HostRecord) -> None:
         """Tie the results of a host that the run itself has made to its row in the inventory."""
         self._host_ids[host.name] = host.id
@@ -188,10 +191,11 @@ class ActiveRun:
         self._ending = (status, error)
 
     def pause(self, until: datetime | None = None) -> None:
-        """Let it wait for a person, or a moment, once this process leaves it: its locks stand."""
-        self._recorder.flush()
-        self._store.runs.pause(self.id, self._attempt.lock, until)
-        self._paused = True
+        """Let it wait for a person, or a moment, once this process leaves it: its locks stand.
+
+        What is raised afterwards goes before it.
+        """
+        self._ending, self._paused_until = (RunStatus.PAUSED, None), until
 
     def activate(self, host_id: int, position: int) -> None:
         """Put the host of a deploy into use, and with the same stroke make the run a success.
@@ -222,8 +226,11 @@ class ActiveRun:
         if self.withdrawn:
             return
         ending, as_json = self._ending
-        if self._paused:
-            ending = RunStatus.PAUSED
+        if status is None and ending is RunStatus.PAUSED:
+            self.flush()
+            self._store.runs.pause(
+                self.id, self._attempt.lock, self._paused_until, self._outcomes()
+            )
         elif self.succeeded:  # with all its results: what was recorded then stands
             ending = RunStatus.SUCCESS
         else:

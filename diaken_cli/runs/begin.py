@@ -55,11 +55,12 @@ def begin(
         context.stop.defer(lock)
         show = Subscribers(subscribers)
         begun = _begin(context, select, attempt, show, wait, before_waiting)
-        earlier = store.history.step_results(begun.id) if begun.resumed else ()
-        run = ActiveRun(context, begun, attempt, show, earlier)
+        run = ActiveRun(context, begun, attempt, show)
         first = started(begun)
-        run.emit(first)
         try:
+            if begun.resumed:
+                run.remember(store.history.step_results(begun.id))
+            run.emit(first)
             yield run
         except DiakenError as error:
             left_as_it_is = first.kind is RunKind.DEPLOY and context.stop.forced()

@@ -1,6 +1,7 @@
 """Stores what happens in a run, before anybody is shown it."""
 
 import time
+from collections.abc import Iterable
 
 from diaken_cli import outcome
 from diaken_cli.events import Event, HostFinished, SnapshotFinished, TaskFinished
@@ -14,16 +15,11 @@ FLUSH_CHARACTERS = 256 * 1024
 class Recorder:
     """Takes the events of one run: output is stored in chunks, results of hosts with their step."""
 
-    def __init__(
-        self, store: Store, run_id: int, earlier: list[tuple[int, HostResult]] | None = None
-    ) -> None:
-        """`earlier` are results of an earlier attempt, by the position of their step."""
+    def __init__(self, store: Store, run_id: int) -> None:
         self._store = store
         self._run_id = run_id
         self._position = 0
         self._results: dict[int, list[HostResult]] = {}
-        for position, result in earlier or ():
-            self._results.setdefault(position, []).append(result)
         self._output: list[tuple[int, TaskFinished]] = []
         self._seq = 0
         self._waiting_characters = 0
@@ -40,6 +36,11 @@ class Recorder:
                 self._store.recorder.add_snapshot(self._run_id, event)
             case _:
                 pass
+
+    def remember(self, results: Iterable[tuple[int, HostResult]]) -> None:
+        """Results of an earlier attempt, by the position of their step."""
+        for position, result in results:
+            self._results.setdefault(position, []).append(result)
 
     def enter(self, position: int) -> None:
         """What comes now is of the step at this position, which begins, maybe again."""

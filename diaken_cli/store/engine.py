@@ -80,6 +80,7 @@ class Database:
             ) as session,
             session.begin(),
         ):
+            session.connection()  # holds the lock from here on, whatever is done first
             self._thread.writes = session
             try:
                 yield session

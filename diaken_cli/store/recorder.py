@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import delete, func, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col, select
 
@@ -74,8 +74,12 @@ class Recorder:
                 "detail": detail,
             },
         )
+        stale = delete(RunStepHost).where(
+            col(RunStepHost.run_id) == run_id, col(RunStepHost.position) == position
+        )
         with self._database.writing(durable=True) as session:
             session.execute(again)
+            session.execute(stale)  # of an attempt that is done again
 
     def end_step(
         self,

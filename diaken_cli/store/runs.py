@@ -110,9 +110,15 @@ class Runs:
             lock_hosts(session, run_id, host_ids)
         return Begun(run_id, uid, selection.hosts, resumed=run_id == selection.run)
 
-    def pause(self, run_id: int, lock: str, until: datetime | None) -> None:
-        """Let a run wait for a person, or for a moment: no process, its locks stand."""
+    def pause(
+        self, run_id: int, lock: str, until: datetime | None, hosts: Iterable[HostOutcome] = ()
+    ) -> None:
+        """Let a run wait for a person, or for a moment: no process, its locks stand.
+
+        What it did on its hosts so far is stored.
+        """
         with self._database.writing(durable=True) as session:
+            write_hosts(session, run_id, hosts)
             session.execute(
                 update(Run)
                 .where(*_held_by_attempt(run_id, lock))

@@ -38,7 +38,6 @@ FOR_GOOD = datetime.max.replace(tzinfo=UTC)
 # As the tables have times, so that what only reads the file compares them alike.
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
-GOING_ON = (RunStatus.RUNNING, RunStatus.PAUSED)
 ENDS_AS = {
     RunStatus.SUCCESS: ScheduleStatus.COMPLETED,
     RunStatus.PARTIAL: ScheduleStatus.FAILED,

@@ -85,17 +85,15 @@ def resume(run_id: int, context: Context, show: Emit) -> None:
     if known is not None and known.still_marked:
         take_identity_off(known, context, show)
         return
-    detail, request = unfinished(context.store, run_id)
-    with _resumed(detail, request, context, show) as deploy:
+    with _resumed(run_id, context, show) as (deploy, detail):
         _run_steps(deploy, journal.reached(detail.steps))
 
 
 def abort(run_id: int, context: Context, show: Emit) -> None:
     """Undo what a deploy has left. Raises OperationFailed, or Conflict, where something stays."""
-    detail, request = unfinished(context.store, run_id)
-    with _resumed(detail, request, context, show) as deploy:
+    with _resumed(run_id, context, show) as (deploy, detail):
         deploy.undoing = True
-        failure = journal.undo(STEPS, deploy, _statuses(deploy))
+        failure = journal.undo(STEPS, deploy, journal.as_recorded(detail.steps))
         if failure is not None:
             message = f"not everything could be undone: {failure.message}"
             raise _error_type(failure)(
@@ -126,18 +124,22 @@ def _recorded(
 
 
 @contextmanager
-def _resumed(
-    detail: RunDetail, request: DeployRequest, context: Context, show: Emit
-) -> Iterator[Deploy]:
-    """The same for a run that ended before it was done, with all that is known of it."""
+def _resumed(run_id: int, context: Context, show: Emit) -> Iterator[tuple[Deploy, RunDetail]]:
+    """The same for a run that ended before it was done, with all that is known of it.
+
+    That is read in the transaction that takes it up: another process may have been at it.
+    """
+    detail, request = unfinished(context.store, run_id)
 
     def select() -> Selection:
-        host = context.store.deploys.host(detail.run.id)
-        return Selection(detail.run.id, () if host is None else (host,))
+        nonlocal detail
+        detail, _ = unfinished(context.store, run_id)
+        host = context.store.deploys.host(run_id)
+        return Selection(run_id, () if host is None else (host,))
 
     with _recorded(request, context, select, show) as deploy:
         deploy.facts = {step.name: step.facts for step in detail.steps}
-        yield deploy
+        yield deploy, detail
 
 
 def _reuse(deploy: Deploy, host: HostRecord) -> None:
@@ -183,8 +185,8 @@ def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
         return OperationFailed(message, code=unreadable.code, hint=resume_hint)
     where = run.last_step or STEPS[max(statuses, default=0)].name
     position = deploy.positions[where]
-    if statuses.get(position) is StepStatus.RUNNING:  # how it ended could not be written then
-        with suppress(DatabaseError):
+    if statuses.get(position) is StepStatus.RUNNING and run.last_step is not None:
+        with suppress(DatabaseError):  # how it ended could not be written then
             run.end_step(position, StepStatus.FAILED, error.message)
     if deploy.positions["register"] not in statuses:  # nothing was changed
         if isinstance(error, InvalidInput):

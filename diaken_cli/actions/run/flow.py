@@ -122,7 +122,7 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
     def before_waiting() -> None:
         # Nobody waits an hour to hear of a missing role, nor tries again for it.
         if not checked:
-            _check_playbook(request, context, lambda: False)
+            _check_playbook(request, context, context.stop.requested)
 
     with recorded(
         context, select, show, wait=wait, before_waiting=before_waiting, checked=checked
@@ -130,8 +130,8 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
         try:
             journal.execute(steps(flow.request), flow, {})
         except AnsibleNotStarted:
-            if not request.options.snapshot:
-                flow.run.withdraw()
+            if flow.run.last_step == steps(flow.request)[0].name == PLAYBOOK.name:
+                flow.run.withdraw()  # nothing was done before
             raise
         return flow.run.ending
 
@@ -268,6 +268,7 @@ def _snapshot(flow: PlaybookRun) -> Facts:
         request.target.hosts,
         name,
         f"diaken run {run.id} by {account()}",
+        step=SNAPSHOT.name,
         all_or_none=required,
         store=context.store,
         connect=context.connect,

@@ -86,6 +86,7 @@ def create(
             run.hosts,
             name,
             f"diaken run {run.active.id} by {account()}",
+            step=action,
             store=context.store,
             connect=context.connect,
             emit=run.emit,
@@ -100,13 +101,14 @@ def take_snapshots(
     name: str,
     description: str,
     *,
+    step: str,
     all_or_none: bool = False,
     store: Store,
     connect: Connect,
     emit: Emit,
     stop: Stop,
 ) -> CreatedSnapshots:
-    """Take a snapshot of each host's VM, all at the same time, without memory.
+    """Take a snapshot of each host's VM, all at the same time, without memory; it is that `step`.
 
     What failed is told by an event of its host, and the others go on: a vCenter that is down is a
     failure of its hosts. With `all_or_none` none is taken where it is known beforehand that there
@@ -116,7 +118,7 @@ def take_snapshots(
     """
     with Connections(connect) as connections:
         surveyed = survey(hosts, connections, trees=False, check=stop.check)
-        creation = _Creation(name, description, store, serialized(emit), stop)
+        creation = _Creation(name, description, step, store, serialized(emit), stop)
         for missing in surveyed.missing:
             creation.note_missing(missing)
         if creation.without and all_or_none:
@@ -180,8 +182,11 @@ def _without_vcenter(target: RunTarget) -> list[Mistake]:
 class _Creation:
     """One name taken of many hosts, and the hosts of which there is no snapshot."""
 
-    def __init__(self, name: str, description: str, store: Store, emit: Emit, stop: Stop) -> None:
+    def __init__(
+        self, name: str, description: str, step: str, store: Store, emit: Emit, stop: Stop
+    ) -> None:
         self.without: list[Missing] = []
+        self._step = step
         self._name = name
         self._description = description
         self._store = store
@@ -258,7 +263,7 @@ class _Creation:
         def count(state: tasks.TaskState) -> None:
             nonlocal done
             done += state.ended
-            self._emit(StepProgressed(step="snapshot", percent=100 * done // len(issued)))
+            self._emit(StepProgressed(step=self._step, percent=100 * done // len(issued)))
 
         should_stop: Callable[[], bool] = self._stop.requested
         try:

@@ -190,7 +190,7 @@ def _remove(
     def select() -> Selection:
         held, inventory = store.runs.locked(), store.inventory.hosts(include_inactive=True)
         kept.update(left_alone(machines, held, inventory))
-        free = (machine.host for machine in machines.values() if machine.host.id not in held)
+        free = (machine.host for name, machine in machines.items() if name not in kept)
         return Selection(new, tuple(free))
 
     def started(begun: Begun) -> RunStarted:
@@ -218,7 +218,7 @@ def _remove(
             )
 
         in_parallel(of_one_vcenter, list(groups))
-        pruning.finish(run.hosts, kept)
+        pruning.finish(run.hosts)
     return list(pruning.rows.values())
 
 
@@ -300,20 +300,14 @@ class _Pruning:
                 )
             )
 
-    def finish(self, hosts: Sequence[HostRecord], kept: Mapping[str, str]) -> None:
-        """Tell of each host, and say how the run ends; `kept` has those left alone after all.
-
-        Raises Canceled.
-        """
+    def finish(self, hosts: Sequence[HostRecord]) -> None:
+        """Tell of each host, and say how the run ends. Raises Canceled."""
         run = self._run
         for host in sorted(hosts, key=lambda host: host.name):
-            status = HostStatus.SUCCESS
-            if host.name in self._errors:
-                status = HostStatus.FAILED
-            elif host.name in kept:
-                status = HostStatus.SKIPPED
+            failed = host.name in self._errors
+            status = HostStatus.FAILED if failed else HostStatus.SUCCESS
             task = STEP if host.name in self._stopped else None
-            message = self._errors.get(host.name) or kept.get(host.name)
+            message = self._errors.get(host.name)
             result = HostResult(host.name, host.ip, status, failed_task=task, message=message)
             run.emit(HostFinished(result=result, canceled=result.canceled))
         stopped = run.stop.requested()

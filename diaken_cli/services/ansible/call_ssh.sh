@@ -2,7 +2,8 @@
 # ssh(1) as the Ansible of a run calls it. How each host is reached is noted in $DIAKEN_SSH_CALLS, a
 # file a way: the folder and the arguments, each with a NUL behind it, without the last argument,
 # which is the remote command and may hold secrets. The marks are set here, for a host's own
-# `ansible_ssh_args` replace all that Ansible was told to give; of SetEnv the first one counts.
+# `ansible_ssh_args` replace all that Ansible was told to give; of SetEnv the first one counts. A note
+# is on the disk before anything runs on the host: after a power cut it says what may go on there.
 
 note() {
   previous='' way='' destination=''
@@ -16,7 +17,9 @@ note() {
   file=$way$destination
   case $file in */*) return ;; esac
   file=$DIAKEN_SSH_CALLS/$file
-  [ -e "$file" ] || [ "$destination" = "" ] || { write "$@" >"$file.part$$" && mv "$file.part$$" "$file"; }
+  [ -e "$file" ] || [ "$destination" = "" ] || {
+    write "$@" >"$file.part$$" && sync "$file.part$$" && mv "$file.part$$" "$file" && sync "$DIAKEN_SSH_CALLS"
+  }
 }
 
 write() {

@@ -139,8 +139,10 @@ def test_a_paused_run_has_no_process_and_keeps_its_locks_and_its_journal(
         finish(run, web01, HostStatus.SUCCESS)
         run.end_step(0, StepStatus.SUCCESS)
         run.pause(until)
+        assert status_of(store, run.id) is RunStatus.RUNNING, "until this process leaves it"
     found = store.history.find(run.id)
     assert found is not None
+    assert [each.host for each in found.hosts] == ["web01"], "its results so far"
     assert (found.run.status, found.run.paused_until) == ("paused", until)
     assert (found.run.lock, found.run.finished_at) == (None, None)
     assert list(store.beside("runs").iterdir()) == []
@@ -166,6 +168,28 @@ def test_a_paused_run_has_no_process_and_keeps_its_locks_and_its_journal(
     assert (found.run.status, found.run.paused_until) == ("success", None)
     assert [host.host for host in found.hosts] == ["web01", "web02"], "those of before, too"
     assert store.runs.locked() == {}
+
+
+def test_what_is_raised_goes_before_a_pause(store: Store, context: Context) -> None:
+    def pause_and_fail() -> None:
+        with begin(context, lambda: Selection(NEW), started=started, subscribers=[]) as run:
+            run.pause()
+            raise OperationFailed("no")
+
+    with pytest.raises(OperationFailed):
+        pause_and_fail()
+    assert status_of(store, 1) is RunStatus.FAILED
+
+
+def test_a_step_that_is_done_again_begins_without_results(store: Store, context: Context) -> None:
+    (web01,) = add_hosts(store, ["web01"])
+    with begin(context, lambda: Selection(NEW, (web01,)), started=started, subscribers=[]) as run:
+        run.begin_step(0, "playbook", "once")
+        finish(run, web01, HostStatus.SUCCESS)
+        run.end_step(0, StepStatus.SUCCESS)
+        run.begin_step(0, "playbook", "again")
+        assert store.history.step_results(run.id) == []
+        run.end_step(0, StepStatus.FAILED)
 
 
 def test_of_two_that_take_a_run_up_one_wins(store: Store, context: Context) -> None:

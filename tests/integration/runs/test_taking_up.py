@@ -1,0 +1,123 @@
+"""A deploy that is taken up again: stopped at once, or changed by another process meanwhile."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col
+
+from diaken_cli.actions.deploy.flow import resume
+from diaken_cli.config import load
+from diaken_cli.context import Context
+from diaken_cli.errors import Canceled, Conflict
+from diaken_cli.events import Event, RunStarted
+from diaken_cli.models import Run, RunStep
+from diaken_cli.requests import DeployRequest
+from diaken_cli.stop import Stop
+from diaken_cli.store import Store
+from diaken_cli.store.records import HostValues
+from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, to_stored
+from tests.seeding import MORNING, Seeded, begin
+from tests.unit.test_stopping import handling
+
+PATIENCE = 60.0
+
+
+def no_vcenter(name: str) -> NoReturn:
+    raise AssertionError(name)
+
+
+@pytest.fixture
+def died(store: Store) -> Seeded:
+    """A deploy whose process died in the middle of its second step."""
+    environment = store.inventory.add_environment("PROD")
+    request = DeployRequest(
+        name="db01",
+        ip="10.0.4.31",
+        prefix=24,
+        environment="PROD",
+        vcenter="main",
+        template="debian12",
+    )
+    run = begin(
+        store,
+        RunKind.DEPLOY,
+        "db01",
+        target_type=TargetType.VM,
+        playbook=None,
+        request=to_stored(request),
+    )
+    run.step(0, "validate", facts={"placement": {}})
+    run.step(1, "register", None)
+    values = HostValues("10.0.4.31", environment.id, active=False)
+    store.deploys.register(run.id, "db01", values, MORNING)
+    store.dead_runs.interrupt(run.id, run.attempt.lock, MORNING)
+    return run
+
+
+def context_of(store: Store, folder: Path, stop: Stop) -> Context:
+    config = load(None, {"HOME": str(folder), "DIAKEN_HOSTS_FILE_ENABLED": "false"})
+    return Context(store, config, no_vcenter, stop)
+
+
+@pytest.fixture
+def stop() -> Iterator[Stop]:
+    with handling() as stop:
+        yield stop
+
+
+def test_stopped_before_its_first_step_it_is_undone(
+    store: Store, died: Seeded, stop: Stop, tmp_path: Path
+) -> None:
+    def stop_it(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Canceled, match="stopped by SIGINT"):
+        resume(died.id, context_of(store, tmp_path, stop), stop_it)
+
+    found = store.history.find(died.id)
+    assert found is not None
+    assert (found.run.status, found.run.leftovers) == ("canceled", ())
+    assert [(step.name, step.status) for step in found.steps] == [
+        ("validate", "success"),
+        ("register", "undone"),
+    ]
+    assert store.inventory.hosts(include_inactive=True) == []
+
+
+def test_what_another_process_has_undone_meanwhile_is_not_taken_up(
+    store: Store, died: Seeded, stop: Stop, tmp_path: Path
+) -> None:
+    """It has been read already when the other one, which holds the database, ends its abort."""
+    refused: list[BaseException] = []
+
+    def take_up() -> None:
+        try:
+            resume(died.id, context_of(store, tmp_path, stop), lambda _: None)
+        except Conflict as conflict:
+            refused.append(conflict)
+
+    other, folder = Store(store.path), store.beside("runs")
+    thread = threading.Thread(target=take_up)
+    with other.database.writing() as session:
+        thread.start()
+        deadline = time.monotonic() + PATIENCE
+        while not (folder.exists() and list(folder.iterdir())):  # it has read, and wants to begin
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        session.execute(update(RunStep).values(status=StepStatus.UNDONE))
+        ended = {"status": RunStatus.CANCELED, "finished_at": MORNING}
+        session.execute(update(Run).where(col(Run.id) == died.id).values(**ended))
+    thread.join(PATIENCE)
+    (conflict,) = refused
+    assert "has left nothing to take up or to undo" in str(conflict)
+    found = store.history.find(died.id)
+    assert found is not None
+    assert found.run.status == "canceled"
