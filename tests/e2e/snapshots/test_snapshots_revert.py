@@ -1,5 +1,6 @@
 """`snapshots revert` on real hosts: what a playbook changed is as it was before."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -53,6 +54,26 @@ def test_what_a_playbook_changed_is_as_it_was(cli: Cli, lab: Lab) -> None:
     assert not known.read_text().strip()
     wait_for(lambda: lab.ssh("10.77.0.101", "cat /root/file").stdout == "old\n")
     assert cli.json("run", "host", "web01", "change", "-e", "content=next")["status"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("action", "method"),
+    [("create", "CreateSnapshot_Task"), ("revert", "RevertToSnapshot_Task")],
+)
+def test_progress_is_of_the_step_that_was_begun(
+    cli: Cli, lab: Lab, action: str, method: str
+) -> None:
+    """Else a terminal shows a second step, which never ends."""
+    if action != "create":
+        cli.json("snapshots", "create", action, "--group", "web")
+    yes = () if action == "create" else ("--yes",)
+    lab.sim("taskdelay", method=method, ms=1500)
+    done = cli.run("snapshots", action, action, "--group", "web", *yes, "--output", "jsonl")
+    assert done.status == 0, done.err
+    events = [json.loads(line) for line in done.out.splitlines()]
+    progress = {event["step"] for event in events if event["type"] == "step_progressed"}
+    begun = {event["step"] for event in events if event["type"] == "step_started"}
+    assert progress == begun == {action}
 
 
 def test_another_machine_is_not_taken_back_and_what_was_off_stays_off(cli: Cli, lab: Lab) -> None:
