@@ -261,7 +261,7 @@ class StoppedBySignal(KeyboardInterrupt):
 
 
 def unexpected(fault: Exception) -> DiakenError:
-    """Ours for a fault that nothing foresaw: of the disk, or a defect of diaken."""
+    """A DiakenError for a fault that nobody expected: of the disk, or a defect of diaken."""
     full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
     if isinstance(fault, OSError) and fault.filename is None and fault.errno in full:
         return OperationFailed(

@@ -38,7 +38,7 @@ def end(
         return False
     from diaken_cli.services.ansible import processes
 
-    if not here and processes.marked(dead_runs[0].uid):
+    if not here and processes.marked_pids(dead_runs[0].uid):
         return False
     if announce:
         warn(f"run {run_id} died: ending what it left on its hosts…")
@@ -76,7 +76,9 @@ def _end(
 
     lock = lock_path(store, remains.lock)
     processes.kill(remains.uid)
-    private.sweep([remains.lock])  # an Ansible that outlived diaken worked in it until now
+    private.remove_dead_folders(
+        [remains.lock]
+    )  # an Ansible that outlived diaken worked in it until now
     calls = ssh_calls.recorded_calls(lock)
     password = _password(ssh_calls.become_password_command(lock), warn, should_stop)
     remaining_hosts = stop.end_on_destinations(calls, remains.hosts, remains.uid, password)

@@ -48,7 +48,7 @@ def reap(store: Store) -> None:
             if dead:
                 ssh_calls.forget(lock_path(store, lock))
                 died.append(lock)
-    private.sweep(died)
+    private.remove_dead_folders(died)
 
 
 @contextmanager

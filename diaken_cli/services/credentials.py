@@ -1,4 +1,4 @@
-"""Passwords, fetched at the moment they are needed from where they are said to be."""
+"""Passwords, fetched when they are needed: from a command, a file or a variable."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Run a program whose output is taken in: bounded in bytes and seconds, and ended whole."""
+"""Run a program and read its output, within bounds of bytes and seconds."""
 
 import atexit
 import os
@@ -189,7 +189,7 @@ class Running:
         left = max(0.0, self._until(silent) - time.monotonic()) + 0.001
         return left if should_stop is None else min(left, _PACE)
 
-    # What is done where a pipe is ready; each says whether the pipe is done with.
+    # Called where a pipe is ready; each returns whether the pipe is done with.
 
     def _write_stdin(self, pipe: int) -> bool:
         try:

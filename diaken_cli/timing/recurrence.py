@@ -74,7 +74,7 @@ def has_own_moments(rule: str) -> bool:
 def first_moment_of_cron(text: str, zone: str, since: datetime) -> Moment:
     """The first moment of cron's fields at or after `since`: they alone say when.
 
-    Where a change of clocks skips it: what their rule is to be counted from, so that it comes then.
+    Where a change of clocks skips it: a moment shortly before, from which the rule comes then.
 
     Raises ValueError as `parse_rule` does.
     """
@@ -92,7 +92,7 @@ def first_moment_of_cron(text: str, zone: str, since: datetime) -> Moment:
 
 
 def _read_typed(text: str, wall: datetime, to_utc: Callable[[datetime], datetime] = in_utc) -> Rule:
-    """A rule that a person typed. One that was stored is not refused any more."""
+    """Parse a rule as typed, with checks that a stored rule does not go through again."""
     if looks_like_moment(text):
         raise ValueError(
             f"{text!r} is a time, not how often: say daily, weekly or monthly, and the time"

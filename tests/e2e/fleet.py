@@ -135,7 +135,7 @@ class Sleep:
 
     def left_of(self, uid: str) -> list[str]:
         """What lives of the run of that identity, here or on a host: number and command."""
-        pids = {*processes_with(self.argument), *processes.marked(uid)}
+        pids = {*processes_with(self.argument), *processes.marked_pids(uid)}
         return [f"{pid} {said}" for pid in pids if (said := _command_line(pid))]
 
     def end(self) -> None:

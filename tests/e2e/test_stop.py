@@ -140,7 +140,7 @@ def test_nothing_of_it_goes_on(fleet: Fleet, usual: float, way: str, pipelining:
     with fleet.going_on(*words, process_group=0) as process:
         until(lambda: len(sleep.sleepers()) == SLEEPERS, "it sleeps on both hosts")
         going = Going(fleet, process, fleet.last().uid, str(fleet.last().id))
-        assert processes.marked(going.uid), "it is known by its mark, here"
+        assert processes.marked_pids(going.uid), "it is known by its mark, here"
 
         if way == "timeout":
             within += 3 + 2 * usual
@@ -235,8 +235,8 @@ def test_killed_it_holds_its_hosts_as_long_as_anything_of_it_lives(fleet: Fleet)
     with fleet.going_on(*words) as process:
         until(sleep.sleepers, "it sleeps")
         run = fleet.last()
-        until(lambda: processes.marked(run.uid), "Ansible is there")
-        workers = processes.marked(run.uid)
+        until(lambda: processes.marked_pids(run.uid), "Ansible is there")
+        workers = processes.marked_pids(run.uid)
         for pid in workers:  # halted, it lives on for as long as is wanted
             os.kill(pid, signal.SIGSTOP)
         try:

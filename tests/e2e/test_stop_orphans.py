@@ -181,12 +181,12 @@ def test_cancel_ends_ansible_that_goes_on_alone(fleet: Fleet) -> None:
         run = fleet.last()
         process.kill()
         process.wait()
-        assert processes.marked(run.uid), "Ansible lives"
+        assert processes.marked_pids(run.uid), "Ansible lives"
         try:
             canceled = fleet.json("history", "cancel", str(run.id))
             assert (canceled["id"], canceled["status"]) == (run.id, "interrupted")
             assert not sleep.left_of(run.uid)
-            assert not processes.marked(run.uid)
+            assert not processes.marked_pids(run.uid)
         finally:
             processes.kill(run.uid)
             sleep.end()
@@ -203,7 +203,7 @@ def test_an_ansible_that_nobody_hears_holds_nobody_up(fleet: Fleet, ender: str) 
         run = fleet.last()
         process.kill()
         process.wait()
-        assert processes.marked(run.uid), "Ansible lives on"
+        assert processes.marked_pids(run.uid), "Ansible lives on"
         try:
             assert fleet.json("history", "show", str(run.id))["status"] == "interrupted"
             assert holders(fleet) == {run.id}
@@ -214,7 +214,7 @@ def test_an_ansible_that_nobody_hears_holds_nobody_up(fleet: Fleet, ender: str) 
                 assert fleet.error(12, *words)["hint"].endswith(f"history cancel {run.id}")
                 done = fleet.run(*words, "--wait", "1m")
             assert done.status == 0, done.out + done.err
-            assert processes.marked(run.uid) == []
+            assert processes.marked_pids(run.uid) == []
             assert not sleep.left_of(run.uid)
         finally:
             sleep.end()

@@ -356,7 +356,7 @@ def test_after_sigkill_the_lock_is_held_as_long_as_anything_lives(bench: Bench) 
         lived = 0
         deadline = time.monotonic() + 3.0
         while time.monotonic() < deadline:
-            held, alive = liveness.is_alive(bench.lock), processes.marked(mark)
+            held, alive = liveness.is_alive(bench.lock), processes.marked_pids(mark)
             # Looked at in this order: who lives now has lived, and held it, then.
             assert held or not alive
             lived += bool(alive)

@@ -22,9 +22,9 @@ from diaken_cli.services.vsphere.vms import (
     by_address,
     by_identity,
     by_uuid,
-    facts,
     find_vms,
     identity_of,
+    read_vm,
     read_vms,
 )
 from diaken_cli.types import Identity
@@ -122,7 +122,7 @@ def test_a_clone_is_as_it_was_asked_for(session: Session) -> None:
     assert disk.capacityInKB * 1024 == disk.capacityInBytes
     adapter = network_adapters(devices(session, ref))[0]
     assert adapter.backing.port.portgroupKey
-    vm = facts(session, ref)
+    vm = read_vm(session, ref)
     assert vm.identity == IDENTITY
     assert vm.extra_config is not None
     assert vm.extra_config["guestinfo.role"] == "app"
@@ -170,7 +170,7 @@ def test_a_new_vm_comes_up_at_its_address_and_goes_again(session: Session) -> No
     finish(session, power.power_off(session, ref))
     finish(session, power.destroy(session, ref))
     assert read_vms(session, [ref]) == {}
-    for look in (facts, identity_of, power.power_on):
+    for look in (read_vm, identity_of, power.power_on):
         with pytest.raises(VSphereError) as gone:
             look(session, ref)
         assert gone.value.code == "gone"
@@ -199,7 +199,7 @@ def test_the_identity_is_found_also_on_copies_and_can_be_taken_off(session: Sess
         finish(session, power.remove_identity(session, second))
     assert identity_of(session, second) is None
     assert identity_of(session, first) == own
-    assert (facts(session, second).extra_config or {})["lab.template"] == "debian12"
+    assert (read_vm(session, second).extra_config or {})["lab.template"] == "debian12"
 
 
 def test_many_tasks_are_waited_for_together(session: Session, simulator: Simulator) -> None:

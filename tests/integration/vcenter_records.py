@@ -24,7 +24,7 @@ from diaken_cli.services.vsphere import browse, power, rest, snapshots, vms
 from diaken_cli.services.vsphere import session as session_module
 from diaken_cli.services.vsphere.clone import start_clone
 from diaken_cli.services.vsphere.connection import Answer, Connection, TimeLimits, _Socket
-from diaken_cli.services.vsphere.following import Following
+from diaken_cli.services.vsphere.following import TaskFollower
 from diaken_cli.services.vsphere.guest import wait_for_address
 from diaken_cli.services.vsphere.hardware import disk_files
 from diaken_cli.services.vsphere.placement import Placement, resolve_placement
@@ -58,7 +58,7 @@ def _waiting(session: Session) -> object:
 
 
 def _following(session: Session) -> object:
-    with Following(session) as following:
+    with TaskFollower(session) as following:
         following.follow([power.power_on(session, _of(session, "web02"))])
         return following.ended(timeout=BRIEFLY, should_stop=lambda: False)
 
@@ -93,7 +93,7 @@ OPERATIONS: dict[str, Operation] = {
     "recent tasks": lambda s: recent_tasks(s, "web02"),
     "disk files": lambda s: disk_files(s, _of(s, "web01")),
     "events": lambda s: vms.creation_time(
-        s, replace(vms.facts(s, _of(s, "web01")), created_at=None)
+        s, replace(vms.read_vm(s, _of(s, "web01")), created_at=None)
     ),
     "address": lambda s: wait_for_address(s, _of(s, "web01"), "192.0.2.1", timeout=BRIEFLY),
     "networks": lambda s: collect(s, {vim.Network: ("name", "parent", "tag")}),

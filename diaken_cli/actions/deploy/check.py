@@ -80,7 +80,7 @@ def _used_by_vm(ip: str, name: str, session: Session) -> list[Mistake]:
 
 
 def _answers(ip: str, port: int) -> list[Mistake]:
-    how = reach.answers(ip, port, PROBE_SECONDS)
+    how = reach.probe(ip, port, PROBE_SECONDS)
     if how is None:
         return []
     message = f"something answers {how} there; if that is meant to be so: --no-address-probe"

@@ -13,7 +13,7 @@ from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, LoginRefused, Unreachable
 from diaken_cli.events import Emit
 from diaken_cli.services.vsphere import snapshots
-from diaken_cli.services.vsphere.following import Following
+from diaken_cli.services.vsphere.following import TaskFollower
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.types import SnapshotAction
@@ -82,7 +82,7 @@ def remove_all(
     """
     work = _Removals(session, list(removals), parallel, done)
     looked_at = time.monotonic()
-    with Following(session) as following:
+    with TaskFollower(session) as following:
         while (work.waiting or work.running) and not should_stop():
             following.follow(work.begin())
             work.settle(following, should_stop)
@@ -144,7 +144,7 @@ class _Removals:
             on.update(stores)
         return chosen
 
-    def settle(self, following: Following, should_stop: Callable[[], bool]) -> None:
+    def settle(self, following: TaskFollower, should_stop: Callable[[], bool]) -> None:
         """Wait until one has ended, and note how."""
         if not self.running:
             return

@@ -17,7 +17,7 @@ from diaken_cli.errors import Conflict, DiakenError
 from diaken_cli.events import Emit, StepProgressed, Warned
 from diaken_cli.services.ansible import known_hosts
 from diaken_cli.services.vsphere import guest, power, snapshots
-from diaken_cli.services.vsphere.following import Following
+from diaken_cli.services.vsphere.following import TaskFollower
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tasks import TaskState
 from diaken_cli.stop import Stop
@@ -135,7 +135,7 @@ class _Reverts:
         deadline = time.monotonic() + TIMEOUT
         for item in self._chosen:
             self._begin(item, self._revert, self._reverting)
-        with Following(self._session) as following:
+        with TaskFollower(self._session) as following:
             new = list(self._reverting)
             while self._running:
                 following.follow(new)

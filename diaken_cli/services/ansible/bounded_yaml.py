@@ -47,7 +47,7 @@ class Loader(_Base):  # type: ignore[misc]
         self._anchored: dict[str, int] = {}
 
     def get_event(self) -> Any:
-        """The next event; each is asked for once."""
+        """The next event, where it is within the bounds."""
         event = super().get_event()
         if event is not None:
             self._weigh(event)

@@ -149,7 +149,7 @@ class EventReader:
     def read(self, channel: Channel) -> bool:
         """Read what has come until now; False where `may_go_on` forbade to read the rest of it."""
         for line in channel.printed():
-            self._emit_all(self._translator.take_printed(line))
+            self._emit_all(self._translator.translate_printed(line))
         whole = False
         while not whole and self._may_go_on():
             try:
@@ -174,12 +174,12 @@ class EventReader:
     def _translate(self, raw: Mapping[str, Any]) -> Iterator[Event]:
         kind = raw["event"]
         if kind == "plays":
-            self.plays.take(raw)
+            self.plays.add(raw)
             return
         if kind != _STATS or not self._stopped():
             self.tally.note_playbook(raw)
         if self.tally.started:
-            self._forget_secrets()
+            self._remove_secrets()
         if kind in _BEGINS:
             self.any_task = True
         if kind == "runner_on_start":
@@ -196,7 +196,7 @@ class EventReader:
             except OSError as fault:
                 raise EmitFailed from fault
 
-    def _forget_secrets(self) -> None:
-        """Should we be killed now, no file with a secret stays behind."""
+    def _remove_secrets(self) -> None:
+        """Remove the files with secrets: a kill from now on leaves none behind."""
         while self.secrets:
             self.secrets.pop().unlink()

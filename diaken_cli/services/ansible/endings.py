@@ -64,7 +64,7 @@ class Plays:
         """What the plays are for, each once, as their `hosts` say it."""
         return tuple(dict.fromkeys(play.pattern for play in (*self.begun.values(), *self.never)))
 
-    def take(self, line: Mapping[str, Any]) -> None:
+    def add(self, line: Mapping[str, Any]) -> None:
         """Take an event of the plugin into account."""
         if "play" in line:
             if "all" in line:
@@ -114,7 +114,7 @@ class TaskEnd:
 
 
 class Endings:
-    """What the hosts without a failure of their own came to.
+    """Decides the status of hosts without a failure of their own.
 
     `given_up` are all hosts on which Ansible went on no more, those that failed too; `fatal` is the
     failure that counts of each host that has one, `failures` also has those that were rescued,
@@ -136,8 +136,8 @@ class Endings:
         self._last = last
         self._not_begun = _not_begun(plays, self._given_up) if plays.complete else {}
 
-    def of(self, host: str, *, has_counters: bool) -> tuple[HostStatus, str | None]:
-        """Its status, and why where it is not a success."""
+    def status_of(self, host: str, *, has_counters: bool) -> tuple[HostStatus, str | None]:
+        """The status of a host, and a reason where it is not a success."""
         own = [n for n, batch in enumerate(self._plays.batches) if host in batch.hosts]
         if host in self._given_up and not self._came_to_the_end(host, own):
             number = own[-1] if own else self._last_batch(host)

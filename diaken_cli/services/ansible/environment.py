@@ -94,7 +94,7 @@ def settings(
 
 
 def _defaults(repository: Repository) -> dict[str, str]:
-    """What is to hold where the repository says nothing of it."""
+    """The settings that hold where the repository has none of its own."""
     home = repository.home or _DEFAULT_HOME
     plugins = f"{home}/plugins/vars:/usr/share/ansible/plugins/vars"
     plugins = repository.values.get("defaults.vars_plugins", plugins)

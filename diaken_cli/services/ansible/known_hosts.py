@@ -37,7 +37,7 @@ def forget(known_hosts: Path, *hosts: str, port: int | None = None) -> bool:
 
 def _forget(known_hosts: Path, hosts: Sequence[str], port: int | None) -> bool:
     removed = False
-    with _alone(known_hosts):
+    with _locked(known_hosts):
         for host in hosts:
             entry = host if port in (None, _SSH_PORT) else f"[{host}]:{port}"
             if _keygen(known_hosts, "-F", entry):
@@ -55,8 +55,8 @@ def _keygen(known_hosts: Path, action: str, entry: str) -> bool:
 
 
 @contextmanager
-def _alone(known_hosts: Path) -> Iterator[None]:
-    """One at a time: ssh-keygen reads the file and puts a new one in its place."""
+def _locked(known_hosts: Path) -> Iterator[None]:
+    """Hold the lock: ssh-keygen reads the file and puts a new one in its place."""
     lock = known_hosts.with_name(known_hosts.name + ".lock")
     descriptor = files.open_own(lock, os.O_WRONLY | os.O_CREAT)
     try:

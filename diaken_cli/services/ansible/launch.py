@@ -76,17 +76,17 @@ class _Attempt:
     def __init__(self, work: Work, emit: Emit, should_stop: Callable[[], bool]) -> None:
         self._work = work
         self._emit = emit
-        self._watch = watch = _Watch(work, should_stop)
+        self._stopper = stopper = _Stopper(work, should_stop)
         self._reader = EventReader(
             Translator(work.name, (work.become_password or "",)),
             emit,
-            stopped=lambda: watch.cause is not None,
-            may_go_on=watch.check,
+            stopped=lambda: stopper.cause is not None,
+            may_go_on=stopper.check,
         )
         self._given_up: frozenset[str] = frozenset()
 
     def run(self, program: str, folder: Path) -> int:
-        """Run Ansible to its end, or to ours; its return code."""
+        """Run Ansible until it ends or is stopped; its return code."""
         self._work.ssh.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv, self._reader.secrets = arguments.write(self._work, folder)
         channel = Channel(folder)
@@ -100,7 +100,7 @@ class _Attempt:
             raise wrapper.__cause__ or wrapper from None
         finally:
             channel.close()
-            if nothing_left and self._watch.cause is None:
+            if nothing_left and self._stopper.cause is None:
                 _close_connections(folder)
             else:
                 self._end_everything(all_read)
@@ -111,8 +111,8 @@ class _Attempt:
         return ENDED_FROM_OUTSIDE if runner.rc is None else int(runner.rc)
 
     def outcome(self, return_code: int, reason: str | None = None) -> Outcome:
-        """Judge, and tell each host's result."""
-        tally, cause = self._reader.tally, self._watch.cause
+        """Judge each host, and emit its result."""
+        tally, cause = self._reader.tally, self._stopper.cause
         canceled = cause == "canceled" and not tally.finished
         timed_out = cause == "timed_out" and not tally.finished
         if canceled:
@@ -179,7 +179,7 @@ class _Attempt:
     def _poll(self, channel: Channel) -> bool:
         """Called by ansible-runner twice a second: events first, for what has ended has ended."""
         self._reader.read(channel)
-        self._watch.check()
+        self._stopper.check()
         return False  # ansible-runner would kill a process group that the workers are not in
 
     def _end_everything(self, all_read: bool) -> None:
@@ -206,8 +206,8 @@ class _Attempt:
         return stop.end_on_targets(reached, work.ssh, work.mark, work.become_password)
 
 
-class _Watch:
-    """Sees to it that Ansible is stopped where that is asked for, or its time is over."""
+class _Stopper:
+    """Stops Ansible where `should_stop` returns True or its time is over; `cause` is which."""
 
     def __init__(self, work: Work, should_stop: Callable[[], bool]) -> None:
         self.cause: str | None = None

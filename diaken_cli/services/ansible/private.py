@@ -31,7 +31,7 @@ def folder(run_lock: Path | None = None) -> Iterator[Path]:
         OSError: no place where a folder can be made.
     """
     base = _base()
-    sweep()
+    remove_dead_folders()
     made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     try:
         with liveness.hold(lock_of(made)):
@@ -56,7 +56,7 @@ def write_json(path: Path, content: Any) -> Path:
     return write(path, json.dumps(content))
 
 
-def sweep(dead: Collection[str] = ()) -> None:
+def remove_dead_folders(dead: Collection[str] = ()) -> None:
     """Remove what killed processes of this account have left, with the secrets in it.
 
     Who was killed can't remove its own folder: others do, by the lock in it that nobody holds.

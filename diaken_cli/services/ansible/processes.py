@@ -10,7 +10,7 @@ from diaken_cli.services.ansible.environment import MARK
 _PACE = 0.02
 
 
-def marked(mark: str) -> list[int]:
+def marked_pids(mark: str) -> list[int]:
     """The ids of the living processes that bear the mark; only this account's can be seen.
 
     The mark is in the environment, so children have it whatever session or group they make for
@@ -26,7 +26,7 @@ def marked(mark: str) -> list[int]:
 
 def terminate_child(mark: str) -> None:
     """Ask the marked child of this process to end: ansible-playbook, which tells its workers."""
-    for pid in marked(mark):
+    for pid in marked_pids(mark):
         if _parent(pid) == os.getpid():
             _send(pid, signal.SIGTERM)
 
@@ -34,7 +34,7 @@ def terminate_child(mark: str) -> None:
 def kill(mark: str, within: float = 5.0) -> list[int]:
     """Kill all that bears the mark, also what is started meanwhile; who lives after `within` s."""
     deadline = time.monotonic() + within
-    while left := marked(mark):
+    while left := marked_pids(mark):
         if time.monotonic() > deadline:
             return left
         for pid in left:

@@ -95,7 +95,7 @@ def wait_for_ssh(
             time.sleep(_PACE)
 
 
-def answers(address: str, port: int, timeout: float) -> Literal["ping", "ssh"] | None:
+def probe(address: str, port: int, timeout: float) -> Literal["ping", "ssh"] | None:
     """What answers at an address within `timeout` seconds: its SSH port, or a ping.
 
     A connection that is refused is an answer too, for some machine refused it. Where there is no
@@ -103,7 +103,7 @@ def answers(address: str, port: int, timeout: float) -> Literal["ping", "ssh"] |
     """
     ping = _ping(address, timeout)
     try:
-        port_is = _knock(address, port, timeout)
+        port_is = _try_port(address, port, timeout)
         if port_is == "open":
             return "ssh"
         if ping is not None and ping.wait(timeout + 5) == 0:
@@ -141,7 +141,7 @@ def _ping(address: str, timeout: float) -> "subprocess.Popen[bytes] | None":
     )
 
 
-def _knock(address: str, port: int, timeout: float) -> Literal["open", "refused"] | None:
+def _try_port(address: str, port: int, timeout: float) -> Literal["open", "refused"] | None:
     try:
         with socket.create_connection((address, port), timeout):
             return "open"

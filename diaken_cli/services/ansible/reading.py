@@ -166,7 +166,7 @@ def _start(staged: Staged, folder: Path, program: str, *more: str) -> programs.R
 
 
 def _wait(program: programs.Running, staged: Staged) -> programs.Completed:
-    """What it printed, and what it said beside that."""
+    """The program's output, once it has ended. Raises ValueError where it failed."""
     try:
         ended = program.wait()
     except programs.TimeLimitExceeded as fault:

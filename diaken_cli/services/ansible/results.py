@@ -177,7 +177,7 @@ class Tally:
             counted = self._counted(target.name) if target.name in self._failures else None
             task, message = (counted.task, counted.message) if counted else (None, None)
             return HostResult(target.name, target.address, status, counters, task, message)
-        status, message = endings.of(target.name, has_counters=counters is not None)
+        status, message = endings.status_of(target.name, has_counters=counters is not None)
         return HostResult(
             target.name, target.address, status, counters or HostCounters(), None, message
         )

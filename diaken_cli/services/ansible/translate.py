@@ -84,9 +84,9 @@ class Translator:
             if text.startswith(_ERROR_SIGNS):  # its last words, where it goes on no more
                 self._stray.clear()
                 yield Warned(message=" ".join(failure_reason(text).split()))
-            yield from self.take_printed(text, raw["host"])
+            yield from self.translate_printed(text, raw["host"])
 
-    def take_printed(self, text: str, host: str | None = None) -> Iterator[Warned]:
+    def translate_printed(self, text: str, host: str | None = None) -> Iterator[Warned]:
         """What Ansible says beside the results, of a host where it is a warning of its module's."""
         if text.startswith(_WARNING):
             message = " ".join(self._hide(text.removeprefix(_WARNING)).split())

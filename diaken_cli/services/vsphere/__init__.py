@@ -4,7 +4,7 @@
 |---|---|
 | `session` | connecting, TLS, logging in and out, the clock |
 | `connection` | one TLS connection: each call ends in time, no answer is larger than it may be |
-| `soap` | a request as bytes; an answer as objects that are what they say |
+| `soap` | a request as bytes; an answer as objects of checked types |
 | `transport` | one call: time-outs, what may be repeated, logging in again |
 | `faults` | vSphere's faults, by type, as our errors |
 | `properties` | the PropertyCollector: read many objects in one call, watch them |

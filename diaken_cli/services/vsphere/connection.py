@@ -182,7 +182,7 @@ class _Socket:
         self._used = time.monotonic()
 
     def begin(self, limits: TimeLimits, largest: int) -> None:
-        """A request follows; what comes back has headers, too."""
+        """Set the limits of the request that follows; its answer has headers beside its body."""
         self._limits = limits
         self._room = largest + bounds.VCENTER_HEADERS
         self._largest = largest

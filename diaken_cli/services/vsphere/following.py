@@ -18,7 +18,7 @@ MOST = 50
 """Tasks of one collector, with those that have ended: all of them are in its first answer."""
 
 
-class Following:
+class TaskFollower:
     """Tasks of one session that are waited for, a few more of them now and then.
 
     `tasks.wait` is for a number of tasks that stays the same. Use it in a `with`.
@@ -85,7 +85,7 @@ class Following:
         return {}
 
     def _poll(self) -> tuple[set[str], set[str]]:
-        """Within a second: what has ended well, and of what only its info tells."""
+        """Wait a second: tasks that succeeded, and tasks whose info has to be read."""
         try:
             if self._collector is None:
                 self._begin()

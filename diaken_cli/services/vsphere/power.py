@@ -9,13 +9,13 @@ from pyVmomi import vim
 
 from diaken_cli.services.vsphere.properties import reference
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.vms import facts
+from diaken_cli.services.vsphere.vms import read_vm
 from diaken_cli.types import Identity
 
 
 def state(session: Session, vm_ref: str) -> str:
     """on, off or suspended. Raises VSphereError (`gone`)."""
-    return facts(session, vm_ref).power_state
+    return read_vm(session, vm_ref).power_state
 
 
 def power_on(session: Session, vm_ref: str) -> str:

@@ -138,7 +138,7 @@ class Rest:
             limits = self._all.for_a_call()
         except OSError as fault:
             transport = self._session.transport
-            raise transport.broken(call, fault, "1 try", changes_nothing=True) from fault
+            raise transport.network_error(call, fault, "1 try", changes_nothing=True) from fault
         for tries, pause in enumerate((*PAUSES, None), start=1):
             try:
                 sent = {**self._headers, **(headers or {})}
@@ -148,7 +148,9 @@ class Rest:
                     times = "1 try" if tries == 1 else f"{tries} tries"
                     tried = f"{times} in {time.monotonic() - started:.1f} s"
                     transport = self._session.transport
-                    raise transport.broken(call, fault, tried, changes_nothing=True) from fault
+                    raise transport.network_error(
+                        call, fault, tried, changes_nothing=True
+                    ) from fault
             else:
                 if pause is None or answer.status not in PASSING_STATUS:
                     break

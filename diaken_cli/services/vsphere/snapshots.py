@@ -94,7 +94,7 @@ def create_snapshot(
     `quiesce` None: when the VM is powered on and its VMware Tools run.
     """
     if quiesce is None:
-        quiesce = vms.facts(session, vm_ref).can_quiesce
+        quiesce = vms.read_vm(session, vm_ref).can_quiesce
     vm = session.managed(vim.VirtualMachine, vm_ref)
     return reference(vm.CreateSnapshot_Task(name, description, memory=False, quiesce=quiesce))
 

@@ -1,4 +1,4 @@
-"""SOAP through pyVmomi's types: a request as bytes, an answer as objects that are what they say.
+"""SOAP through pyVmomi's types: a request as bytes, an answer as objects of checked types.
 
 pyVmomi reads what it is given: it knows no bound, leaves the elements of lists unchecked, takes
 numbers of any length, and lets a half document pass. Here each of these is refused.

@@ -238,7 +238,7 @@ class Transport:
                     times = "1 try" if tries == 1 else f"{tries} tries"
                     tried = f"{times} in {time.monotonic() - started:.1f} s"
                     reads = method.wsdlName in _REPEATABLE
-                    raise self.broken(
+                    raise self.network_error(
                         method.wsdlName, fault, tried, changes_nothing=reads
                     ) from fault
             else:
@@ -281,7 +281,7 @@ class Transport:
         )
         return passing and method in _REPEATABLE
 
-    def broken(
+    def network_error(
         self, method: str, fault: Exception, tried: str, *, changes_nothing: bool
     ) -> DiakenError:
         """Our error for a call that a fault of the network ended."""

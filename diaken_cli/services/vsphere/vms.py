@@ -97,7 +97,7 @@ def read_vms(session: Session, refs: Iterable[str]) -> dict[str, VirtualMachine]
     return {ref: virtual_machine(ref, values, extra_config=True) for ref, values in rows.items()}
 
 
-def facts(session: Session, ref: str) -> VirtualMachine:
+def read_vm(session: Session, ref: str) -> VirtualMachine:
     """One VM with its `extra_config`. Raises VSphereError (`gone`)."""
     values = read_one(
         session, session.managed(vim.VirtualMachine, ref), (*PATHS, "config.extraConfig")
@@ -107,7 +107,7 @@ def facts(session: Session, ref: str) -> VirtualMachine:
 
 def identity_of(session: Session, ref: str) -> Identity | None:
     """The identity in a VM's `extraConfig`. Raises VSphereError (`gone`)."""
-    return facts(session, ref).identity
+    return read_vm(session, ref).identity
 
 
 def creation_time(session: Session, vm: VirtualMachine) -> datetime | None:

@@ -100,7 +100,7 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
 
 
 def _cloned(deploy: Deploy, ref: str) -> Facts:
-    vm = vms.facts(deploy.vcenter, ref)
+    vm = vms.read_vm(deploy.vcenter, ref)
     known = deploy.known("clone")
     if known.get("vm_uuid") == vm.instance_uuid and "disks" in known:  # by now it may have more
         disks = known["disks"]

@@ -54,7 +54,7 @@ def _wait_address(deploy: Deploy) -> Facts:
     deploy.run.stop.check()
     if wanted not in reported:
         details = f"it reported {', '.join(reported)}" if reported else "it reported none"
-        if vms.facts(deploy.vcenter, deploy.known("clone")["vm"]).power_state != "on":
+        if vms.read_vm(deploy.vcenter, deploy.known("clone")["vm"]).power_state != "on":
             details = f"{details}, and it is powered off"
         raise TimedOut(
             f"the VM did not report the address {wanted} within {timeout} s; {details}",
