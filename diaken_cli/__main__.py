@@ -24,7 +24,7 @@ def main() -> None:
 
     signals = Signals().install()
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:  # they were closed: `>&-`
-        _open_what_is_closed()
+        _open_closed_streams()
     if arguments == ["--version"]:  # typer would cost five times as much
         from diaken_cli import __version__
 
@@ -37,8 +37,8 @@ def main() -> None:
 
     status = tick.main(arguments)
     if status is not None:
-        os._exit(_flushed(status))  # the interpreter's own end costs a tick a sixth of its time
-    status = _flushed(run(arguments, signals))
+        os._exit(_flush(status))  # the interpreter's own end costs a tick a sixth of its time
+    status = _flush(run(arguments, signals))
     gc.disable()  # what is imported is not looked through once more at the end
     signals.ignore()
     sys.exit(status)
@@ -62,8 +62,8 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
-    _dump_no_core()
-    _have_a_home()
+    _disable_core_dumps()
+    _set_default_home()
     try:
         try:
             signals.start_raising()
@@ -73,27 +73,27 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
         finally:
             signals.stop_raising()
     except typer.Abort:
-        return _given_up(arguments)
+        return _report_abort(arguments)
     except typer.TyperException as fault:
-        return _failed(_usage(fault), arguments)
+        return _report_failure(_usage_error(fault), arguments)
     except DiakenError as error:
-        return _failed(error, arguments)
+        return _report_failure(error, arguments)
     except BrokenPipeError:  # `diaken … | head`: nobody reads any more
         return 0
     except KeyboardInterrupt as fault:
         written = json_written()
         if written == "whole":  # the answer stands, and its status
-            return _status_behind(fault)
-        return _failed(Canceled.by(fault), arguments, as_data=written == "nothing")
+            return _pending_status(fault)
+        return _report_failure(Canceled.by(fault), arguments, as_data=written == "nothing")
     except Exception as fault:  # noqa: BLE001  # the last resort: no traceback reaches a script
         if signals.received:  # what was imported just then has made another error of it
-            return _failed(Canceled(f"stopped by {signals.received}"), arguments)
-        return _failed(unexpected(fault), arguments)
+            return _report_failure(Canceled(f"stopped by {signals.received}"), arguments)
+        return _report_failure(unexpected(fault), arguments)
     return status
 
 
 def _invoke(arguments: list[str], stop: "Stop") -> int:
-    """As typer's own `main`, which would end with 130 and not a word on an interrupt."""
+    """The exit status of a command; as typer's `main`, which would end silently on an interrupt."""
     import typer
 
     from diaken_cli.commands import app
@@ -113,8 +113,8 @@ def _invoke(arguments: list[str], stop: "Stop") -> int:
     return 0
 
 
-def _status_behind(interrupt: BaseException) -> int:
-    """The exit status that was on its way when a signal came in between."""
+def _pending_status(interrupt: BaseException) -> int:
+    """The exit status of the typer.Exit that a signal interrupted; 0 where there is none."""
     import typer
 
     fault: BaseException | None = interrupt
@@ -123,23 +123,23 @@ def _status_behind(interrupt: BaseException) -> int:
     return 0 if fault is None else int(fault.exit_code)
 
 
-def _dump_no_core() -> None:
-    """Where this process, or one that it starts, crashes: passwords in its memory are no file."""
+def _disable_core_dumps() -> None:
+    """Let no crash of this process, or of one that it starts, write passwords into a core file."""
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
-def _have_a_home() -> None:
-    """An account without an entry in passwd(5) and $HOME gets that of a container: the root."""
+def _set_default_home() -> None:
+    """Set $HOME to `/`, as containers do, for an account without it and an entry in passwd(5)."""
     import os
 
     if not os.environ.get("HOME") and os.path.expanduser("~") == "~":  # noqa: PTH111  # raises
         os.environ["HOME"] = "/"
 
 
-def _failed(error: "DiakenError", arguments: list[str], *, as_data: bool = True) -> int:
+def _report_failure(error: "DiakenError", arguments: list[str], *, as_data: bool = True) -> int:
     from contextlib import suppress
 
     if "--debug" in arguments:
@@ -147,25 +147,25 @@ def _failed(error: "DiakenError", arguments: list[str], *, as_data: bool = True)
 
         traceback.print_exc()
     with suppress(OSError):  # nobody can be told
-        _output(arguments).failure(error, as_data=as_data)
+        _error_output(arguments).failure(error, as_data=as_data)
     return error.exit_status
 
 
-def _given_up(arguments: list[str]) -> int:
-    """Nobody answered, or the answer was no: that is no error, and says that nothing happened."""
+def _report_abort(arguments: list[str]) -> int:
+    """Report that a question had no answer, or a no: that is no error, and nothing was changed."""
     from contextlib import suppress
 
     from diaken_cli.errors import Canceled
 
-    output = _output(arguments)
+    output = _error_output(arguments)
     with suppress(OSError):  # nobody can be told
         output.err.print("Canceled; nothing was changed.")
-        output.failure_as_data(Canceled("nothing was changed"))
+        output.print_error_json(Canceled("nothing was changed"))
     return Canceled.exit_status
 
 
-def _flushed(status: int) -> int:
-    """The exit status, when all is written or can't be: the interpreter would make it 120."""
+def _flush(status: int) -> int:
+    """Flush the output; the status stays where that fails: the interpreter would make it 120."""
     import os
 
     for stream in (sys.stdout, sys.stderr):
@@ -179,8 +179,8 @@ def _flushed(status: int) -> int:
     return status
 
 
-def _open_what_is_closed() -> None:
-    """In their order, for the first number that is free: else the database would get it."""
+def _open_closed_streams() -> None:
+    """Open /dev/null for each closed standard stream: a database must not get its descriptor."""
     import os
 
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
@@ -188,7 +188,7 @@ def _open_what_is_closed() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
-def _usage(fault: Exception) -> "UsageError":
+def _usage_error(fault: Exception) -> "UsageError":
     from diaken_cli.errors import UsageError
 
     message = getattr(fault, "format_message", fault.__str__)()
@@ -197,8 +197,8 @@ def _usage(fault: Exception) -> "UsageError":
     return UsageError(message or "a command is missing", hint=f"See: {path} --help")
 
 
-def _output(arguments: list[str]) -> "Output":
-    """The form of an error, from the bare arguments: parsing them may be what failed."""
+def _error_output(arguments: list[str]) -> "Output":
+    """The output for an error, by the unparsed arguments: parsing them may be what failed."""
     from itertools import zip_longest
 
     from diaken_cli.render.output import Format, Output

@@ -1,4 +1,4 @@
-"""Who calls, on which machine, and when."""
+"""The account that calls, the name of this machine, and the time."""
 
 import os
 from datetime import UTC, datetime
@@ -17,11 +17,11 @@ def now() -> datetime:
 
 def account() -> str:
     """Who called: the account behind sudo, where there is one."""
-    return cleaned(os.environ.get("SUDO_USER", "")) or trust.account(os.geteuid())
+    return printable_name(os.environ.get("SUDO_USER", "")) or trust.account(os.geteuid())
 
 
-def cleaned(name: str) -> str:
-    """The name of an account as it is stored and shown: SUDO_USER may hold anything."""
+def printable_name(name: str) -> str:
+    """The name of an account without control characters and not too long: SUDO_USER is any text."""
     shown = escape_control(name[: LONGEST_NAME + 1], lines=False)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"
 

@@ -1,7 +1,7 @@
-"""Options, each declared once: how it is written, what it takes, and what it is for.
+"""Options, each declared once: how it is written, the kind of its value, and its help.
 
-The fields of a dataclass carry their option. Of that come the parameters of a command, keys of the
-config file, the keys or columns of a file of VMs, and what all of them are checked by.
+The fields of a dataclass carry their option. From it are derived the parameters of a command, keys
+of the config file, the keys or columns of a file of VMs, and the checks of all of them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -22,20 +22,20 @@ _FIELD = "option"
 class Option:
     """An option, or a positional argument (in capitals), as `--provision/--no-provision` a flag.
 
-    `takes` is the word for its value, `panel` the heading that it stands under on a help page. A
+    `metavar` is the placeholder for its value, `panel` its heading on a help page. A
     `configurable` one is a key of the config file, too.
     """
 
     written: str
     kind: Kind
-    takes: str | None = None
+    metavar: str | None = None
     help: str | None = None
     panel: str | None = None
     configurable: bool = False
 
     @property
     def name(self) -> str:
-        """How a mistake names it: `--ip`, `NAME`."""
+        """The name in error messages: `--ip`, `NAME`."""
         return self.written.partition("/")[0]
 
     @property
@@ -58,7 +58,7 @@ class Option:
 def option(
     written: str,
     kind: Kind,
-    takes: str | None = None,
+    metavar: str | None = None,
     help: str | None = None,  # noqa: A002  as typer has it
     *,
     default: Any = MISSING,
@@ -66,11 +66,11 @@ def option(
     configurable: bool = False,
 ) -> Any:
     """A field of a dataclass with an option of its own."""
-    return Option(written, kind, takes, help, panel, configurable).as_field(default)
+    return Option(written, kind, metavar, help, panel, configurable).as_field(default)
 
 
 def nearest_key(name: str, keys: Iterable[str]) -> str:
-    """The key that is most like a wrong one, or what there is: the end of a sentence."""
+    """The end of a message about a wrong key: the most similar key, or all that there are."""
     near = nearest_names(name, keys, most=1)
     return f"; did you mean {near}?" if near else f"; there are: {', '.join(keys)}"
 
@@ -86,17 +86,17 @@ class Options(dict[str, Typed]):
     """Options as they were typed, by the names of their fields: only those that were."""
 
     def text(self, name: str) -> str | None:
-        """What an option with one value says."""
+        """The value of an option that takes one; None where it was not typed."""
         value = self.get(name)
         return value if isinstance(value, str) else None
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """What an option says that can be given again."""
+        """The values of an option that can be given again."""
         value = self.get(name)
         return value if isinstance(value, tuple) else ()
 
     def with_answers(self, **answers: Typed | None) -> Self:
-        """The same with what a person answered; None is no answer."""
+        """The same options with a person's answers; None is no answer."""
         answered = {name: value for name, value in answers.items() if value is not None}
         return type(self)(self | answered)
 
@@ -108,9 +108,10 @@ def parse(
     place: Place = HERE,
     may_be_empty: Collection[str] = (),
 ) -> tuple[dict[str, Any], list[Mistake]]:
-    """The values of what was typed, by the names of their fields, and what is wrong with the rest.
+    """The values of typed options, by the names of their fields, and the mistakes in them.
 
-    What was not typed, or is wrong, has no value; an empty text of those that may be empty is None.
+    An option that was not typed, or is wrong, has no value; for one that may be empty, an empty
+    text is None.
     """
 
     def make(kind: Kind, text: Any) -> Any:

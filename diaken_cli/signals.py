@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP, from the first line of a call to its last: none of them is silent.
+"""SIGINT, SIGTERM and SIGHUP, from the first line of a call to its last: none of them is ignored.
 
 A run takes them over while it goes on (`stop.py`). Only builtins are imported, for ticks of cron.
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 NAMES = {_signal.SIGINT: "SIGINT", _signal.SIGTERM: "SIGTERM", _signal.SIGHUP: "SIGHUP"}
-AGAIN_SECONDS = 0.01
+RETRY_SECONDS = 0.01
 SAME_SECONDS = 0.5  # shells, sudo(8) and timeout(1) pass on what the terminal has sent already
 STOPPED = 130
 
@@ -21,8 +21,8 @@ STOPPED = 130
 class Signals:
     """The signals of this process: noted while it starts and ends, raised in between.
 
-    What is imported or printed when a signal comes would be left half done by an exception. Who
-    sends another one later does not want to wait for that: it ends the process where it stands.
+    An exception would interrupt an import or the output. A second signal, sent later, ends the
+    process at once.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Signals:
         sys.unraisablehook = self._raise_again
         for number in NAMES:
             if number == _signal.SIGTERM or _signal.getsignal(number) is not _signal.SIG_IGN:
-                _signal.signal(number, self._take)
+                _signal.signal(number, self._handle)
                 self._installed.append(number)
         return self
 
@@ -52,16 +52,16 @@ class Signals:
         self._receive = None
 
     def hand_to(self, receive: "Callable[[int], None] | None") -> "Callable[[int], None] | None":
-        """Hand each signal to somebody from now on; None: to nobody. Who had them before."""
+        """Pass each signal to `receive` from now on, None: to nobody; return the one before."""
         before, self._receive = self._receive, receive
         return before
 
     def ignore(self) -> None:
-        """The exit status stands: while the interpreter ends, a signal makes no other one of it."""
+        """Ignore signals while the interpreter ends: they must not change the exit status."""
         for number in self._installed:
             _signal.signal(number, _signal.SIG_IGN)
 
-    def _take(self, number: int, _frame: "FrameType | None") -> None:
+    def _handle(self, number: int, _frame: "FrameType | None") -> None:
         import os
 
         if self._receive is not None:
@@ -88,6 +88,6 @@ class Signals:
         """In a callback of Python's own (an import's, say) an exception is lost: raise it later."""
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
             _signal.signal(_signal.SIGALRM, self._raise_if_raising)
-            _signal.setitimer(_signal.ITIMER_REAL, AGAIN_SECONDS)
+            _signal.setitimer(_signal.ITIMER_REAL, RETRY_SECONDS)
         else:
             sys.__unraisablehook__(unraisable)

@@ -13,7 +13,7 @@ import tomli_w
 from diaken_cli.actions import validate
 from diaken_cli.actions.writing import put
 from diaken_cli.config import Config
-from diaken_cli.config.places import default_database
+from diaken_cli.config.locations import default_database
 from diaken_cli.config.sections import Source
 from diaken_cli.errors import AccessError, Conflict
 from diaken_cli.kinds import check_account

@@ -1,4 +1,4 @@
-"""What an answer means: the name that was chosen, yes or no. Pure."""
+"""Parses answers to questions: a name of a list, yes or no. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 

@@ -61,11 +61,11 @@ def init(
         goes_before,
         write,
     )
-    from diaken_cli.config.places import searched
+    from diaken_cli.config.locations import search_paths
     from diaken_cli.kinds import check_account
     from diaken_cli.paths import existing_folder, private_key
 
-    target = path.absolute() if path else searched(call.options.config, os.environ)[0]
+    target = path.absolute() if path else search_paths(call.options.config, os.environ)[0]
     if not force:
         check_is_free(target)
     with asking(call) as ask:
@@ -140,12 +140,12 @@ def path(call: Call) -> None:
     Example: diaken config path --json
     """
     from diaken_cli.config.load import find
-    from diaken_cli.config.places import searched
+    from diaken_cli.config.locations import search_paths
 
     file = find(call.options.config, os.environ)
-    places = [str(place) for place in searched(call.options.config, os.environ)]
+    places = [str(place) for place in search_paths(call.options.config, os.environ)]
     if call.output.format is not Format.TEXT:
-        call.output.thing({"path": str(file) if file else None, "searched": places})
+        call.output.object({"path": str(file) if file else None, "searched": places})
     elif file:
         typer.echo(str(file))
     else:

@@ -33,7 +33,7 @@ def reporting_once(call: Call) -> "Iterator[NoticeFile]":
     """
     from diaken_cli.actions.notice_file import NoticeFile
     from diaken_cli.caller import now
-    from diaken_cli.config.places import default_database, identity
+    from diaken_cli.config.locations import default_database, identity
     from diaken_cli.store.engine import require
 
     default = default_database(os.environ)
@@ -55,5 +55,5 @@ def end_with(call: Call, error: DiakenError, *, notify_now: bool) -> None:
     if notify_now:
         hint = f". {error.hint}" if error.hint else ""
         call.output.failure(DiakenError(f"{error.message}{hint}"), printed=True)
-    call.output.failure_as_data(error)
+    call.output.print_error_json(error)
     raise typer.Exit(error.exit_status) from error

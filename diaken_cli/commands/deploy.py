@@ -94,11 +94,11 @@ def resume(
 
     Example: diaken deploy resume 12 --json | jq .status
     """
-    from diaken_cli.actions.deploy.flow import resume as go_on
+    from diaken_cli.actions.deploy.flow import resume as resume_deploy
 
     number = ask_run(call, run, lambda record: bool(record.leftovers))
     with call.running() as show:
-        go_on(number, call.context, show)
+        resume_deploy(number, call.context, show)
 
 
 @command(app)
@@ -116,7 +116,7 @@ def abort(
 
     Example: diaken deploy abort 12 --yes
     """
-    from diaken_cli.actions.deploy.flow import abort as take_back
+    from diaken_cli.actions.deploy.flow import abort as abort_deploy
     from diaken_cli.actions.deploy.flow import unfinished
 
     number = ask_run(call, run, lambda record: bool(record.leftovers))
@@ -127,4 +127,4 @@ def abort(
     question = f"{vm}remove host {request.name} ({request.ip})?"
     call.confirm(f"Undo deploy run {number}: {question}", yes=yes)
     with call.running() as show:
-        take_back(number, call.context, show)
+        abort_deploy(number, call.context, show)

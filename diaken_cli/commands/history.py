@@ -129,7 +129,7 @@ def show(call: Call, run: RunNumber = None) -> None:
         results = history.output(call.store, number, None)
         show_run(call.output, detail, run_for_people(detail), results)
     else:
-        call.output.thing(run_as_json(detail))
+        call.output.object(run_as_json(detail))
 
 
 @command(app)

@@ -118,7 +118,7 @@ def show(call: Call, name: Name = None) -> None:
 
     shape = host_as_text if call.output.format is Format.TEXT else host_as_json
     with asking(call) as ask:
-        call.output.thing(shape(_find(call, ask, name)))
+        call.output.object(shape(_find(call, ask, name)))
 
 
 @command(app, name="set")

@@ -85,7 +85,7 @@ def _show_refused(call: Call, shape: dict[str, Any], refused: Conflict) -> None:
     sys.stdout.flush()  # the difference comes before the reason
     call.output.say(f"{shape['path']} would be changed only with --yes")
     if call.output.format is Format.JSON:
-        call.output.thing(shape | {"error": refused.as_json()})
+        call.output.object(shape | {"error": refused.as_json()})
         call.output.failure(refused, printed=True)
         raise typer.Exit(refused.exit_status)
     call.output.for_scripts(shape)

@@ -38,7 +38,7 @@ def ask(
     complete: Complete = lambda _: (),
     earlier: Sequence[str] = (),
 ) -> Answer:
-    """What `parse` makes of the line that a person types; the rest as in `read_line`.
+    """Ask for a line and return it parsed; the other parameters are those of `read_line`.
 
     Where it raises ValueError, that is shown and asked again; the last time it is raised. Raises
     Abort where the person gives up.
@@ -66,7 +66,7 @@ def ask(
 def read_line(
     prompt: str, *, complete: Complete = lambda _: (), earlier: Sequence[str] = ()
 ) -> str:
-    """The line that a person types, without blanks around it; the prompt is on standard error.
+    """Read a line from the terminal, without blanks around it; the prompt is on standard error.
 
     `complete` gives the lines that a beginning can become, `earlier` are those that the arrow keys
     bring back, the newest last. Raises EOFError (Ctrl-D), KeyboardInterrupt, and ValueError for
@@ -87,7 +87,7 @@ def read_line(
 
 @contextmanager
 def _signals_seen_soon() -> Iterator[None]:
-    """Let a signal that comes just before the terminal is waited for be seen, too.
+    """Handle a signal in time that comes just before the terminal is waited for.
 
     Python notes a signal and acts upon it between its own instructions: readline's wait, which
     begins a moment later, would last until a key is pressed. A timer interrupts it.

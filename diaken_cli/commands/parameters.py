@@ -1,7 +1,7 @@
-"""The parameters of a command, as typer wants them, of what declares options for several commands.
+"""Parameters for typer from declarations that several commands share.
 
-Such are a dataclass (a field is an option: by its `Annotated`, or by what `diaken_cli.options`
-declares), and `Annotated[Options, …]` with the options that are declared.
+A declaration is a dataclass (each field an option, by its `Annotated` or by `diaken_cli.options`),
+or `Annotated[Options, …]` with declared options.
 """
 
 import inspect
@@ -29,7 +29,7 @@ class OptionSet:
 
 
 def option_set(name: str, annotation: Any) -> OptionSet | None:
-    """What a parameter stands for; None for one that is an option itself."""
+    """The options that a function's parameter stands for; None for one that is an option itself."""
     if is_dataclass(annotation):
         return of_dataclass(name, annotation)
     if get_origin(annotation) is Annotated and get_args(annotation)[0] is Options:
@@ -38,7 +38,7 @@ def option_set(name: str, annotation: Any) -> OptionSet | None:
 
 
 def of_dataclass(name: str, shape: Any) -> OptionSet:
-    """What a parameter of that dataclass stands for."""
+    """The options that a parameter of that dataclass stands for."""
     if declared := options_of(shape):
         return _of_declared(name, declared, lambda typed: shape(**typed))
     hints = get_type_hints(shape, include_extras=True)
@@ -76,7 +76,7 @@ def _annotation(option: Option) -> Any:
     if option.is_positional:
         return Annotated[str | None, typer.Argument(metavar=option.written, help=option.help)]
     info = typer.Option(
-        option.written, metavar=option.takes, help=option.help, rich_help_panel=option.panel
+        option.written, metavar=option.metavar, help=option.help, rich_help_panel=option.panel
     )
     if option.is_flag:
         return Annotated[bool | None, info]

@@ -83,10 +83,10 @@ def show(
             )
         shape = playbook.as_json()
         if call.output.format is not Format.TEXT:
-            call.output.thing(shape)
+            call.output.object(shape)
             return
         variables = [variable.as_json() for variable in playbook.variables]
-        call.output.thing({**shape, "variables": len(variables)})
+        call.output.object({**shape, "variables": len(variables)})
         if variables:
             call.output.rows(variables, VARIABLE_COLUMNS, nothing="")
         call.output.say("Ansible finds no fault in its syntax.")

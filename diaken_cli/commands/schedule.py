@@ -194,7 +194,7 @@ def show(call: Call, task: Task = None) -> None:
     if call.output.format is Format.TEXT:
         shape |= {key: when(shape[key], record.moment.zone) for key in ("at", "next_at")}
         shape["every"] = in_words(record)
-    call.output.thing(shape)
+    call.output.object(shape)
     _warn_lost_zones(call, [record])
     for miss in call.store.schedules.misses(record):
         call.output.say(f"missed {local(miss.due_at)}: {miss.reason}")

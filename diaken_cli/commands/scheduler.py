@@ -26,15 +26,13 @@ def tick(call: Call) -> None:
 
     Example: diaken scheduler tick --json
     """
-    from diaken_cli.actions.schedules.ticking import tick as carry_out
+    from diaken_cli.actions.schedules.ticking import tick as run_tick
     from diaken_cli.caller import now
     from diaken_cli.commands.cron import reporting_once
 
     with reporting_once(call) as notice_file:
         call.store.beside("tick").touch(mode=0o600)
-        ticked = carry_out(
-            call.context, lambda result: _warn_moment(call, result), call.output.warn
-        )
+        ticked = run_tick(call.context, lambda result: _warn_moment(call, result), call.output.warn)
         _show(call, ticked)
     for resolved in notice_file.resolved(now()):
         call.output.warn(f"resolved: the scheduler works again (was: {resolved})")
@@ -69,12 +67,12 @@ def status(call: Call) -> None:
 
     Example: diaken scheduler status --json | jq .late
     """
-    from diaken_cli.actions.schedules.status import status as look
+    from diaken_cli.actions.schedules.status import status as read_status
     from diaken_cli.caller import now
     from diaken_cli.render.schedules import confirmation, task_as_json
 
     at = now()
-    state = look(call.store, at)
+    state = read_status(call.store, at)
     shape: dict[str, Any] = {
         "last_tick": state.last_tick,
         "late": state.late,
@@ -86,7 +84,7 @@ def status(call: Call) -> None:
     }
     if call.output.format == "text":
         shape["next"] = confirmation(state.next, at) if state.next else None
-    call.output.thing(shape)
+    call.output.object(shape)
     if state.late and call.output.format == "text":
         call.output.warn("no tick in the last 3 minutes; see: diaken scheduler install")
 
@@ -135,7 +133,7 @@ def install(
         "content": content,
     }
     if call.output.format != "text":
-        call.output.thing(shape)
+        call.output.object(shape)
     elif yes:
         call.output.say(f"{path} was written" if changed else f"{path} is as it should be")
     else:

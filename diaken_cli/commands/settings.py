@@ -47,7 +47,7 @@ def get(call: Call, key: Key = None) -> None:
         if call.output.format is Format.TEXT:
             call.output.text(f"{escape_control(_text(value))}\n")
         else:
-            call.output.thing(_shape(key, value))
+            call.output.object(_shape(key, value))
 
 
 @command(app, name="set")

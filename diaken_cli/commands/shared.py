@@ -1,4 +1,4 @@
-"""What every command takes: the common options, the store at first use, questions and errors.
+"""What all commands share: the common options, the store at first use, questions and errors.
 
 A command is a function whose first parameter is the `Call`; `command(app)` adds the options of
 every command to its signature. Groups load when they are used: see `commands.LazyGroups`.
@@ -61,7 +61,7 @@ CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotatio
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a command: its options, its output, and what it opens when it needs it."""
+    """One call of a command: its options and output; config and database are opened when used."""
 
     options: CommonOptions
     output: Output
@@ -92,7 +92,7 @@ class Call:
         return not self.options.no_input and sys.stdin.isatty() and sys.stderr.isatty()
 
     def run_number(self, typed: str | None) -> int:
-        """The number of a run, as it was typed. Raises InvalidInput, and NotFound for a giant."""
+        """The number of a run that was typed. Raises InvalidInput; NotFound for too long a one."""
         hint = "See: diaken history list"
         if typed is None or not (typed.isascii() and typed.isdigit()):
             message = "is required" if typed is None else "must be the number of a run"
@@ -102,7 +102,7 @@ class Call:
         return int(typed)
 
     def emit(self, event: "Event") -> None:
-        """Show a warning of a command that has no live view."""
+        """Print a warning of a command that has no live view; ignore other events."""
         from diaken_cli.events import Warned
 
         if isinstance(event, Warned):
@@ -112,7 +112,7 @@ class Call:
     def running(self) -> "Iterator[Emit]":
         """Show a run while it goes on, and print its record at the end, however it ended.
 
-        An error before anything was recorded is left to the caller's caller. The database stays
+        An error before anything was recorded is raised to the caller. The database stays
         open meanwhile: on a disk that has become full it could not be opened again.
         """
         from diaken_cli.render.views import watching
@@ -161,7 +161,7 @@ class Call:
             raise error  # it was withdrawn, and nobody reads what is shown
         with ignore_broken_pipe(sys.stderr):
             for detail in ended:
-                view.say_what_next(detail, error)
+                view.print_next_steps(detail, error)
         if error is not None:
             raise typer.Exit(error.exit_status)
         if status == "partial":
@@ -191,13 +191,13 @@ class Call:
         return Context(store, self.config, connect, self.stop)
 
     def show_plan(self, steps: "list[tuple[str, str]]") -> None:
-        """Show what `--dry-run` found: each step, and what it would do."""
+        """Print the plan of `--dry-run`: each step, and what it would do."""
         rows = [{"name": name, "description": description} for name, description in steps]
         if self.output.format is Format.TEXT:
             columns = {"STEP": "name", "WHAT IT WOULD DO": "description"}
             self.output.rows(rows, columns, nothing="nothing to do")
         else:
-            self.output.thing({"dry_run": True, "steps": rows})
+            self.output.object({"dry_run": True, "steps": rows})
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost; off a terminal only `--yes` goes on.

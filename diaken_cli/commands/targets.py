@@ -1,4 +1,4 @@
-"""Asking what a command is about: an environment, its groups, their hosts, a playbook, a run."""
+"""Questions for the target of a command: environment, group, host, playbook or run."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -150,9 +150,9 @@ def ask_run(
 def _narrow(
     ask: Questions, label: str, names: list[str], *, empty: str | None = None
 ) -> str | None:
-    """A choice that only leads to the next one, and is none where there is only one way.
+    """Ask for a name that only narrows the next question; None where there are less than two.
 
-    `empty` is what an empty answer means, None where there has to be one.
+    `empty` describes an empty answer; None where an answer is required.
     """
     if len(names) < 2:
         return None

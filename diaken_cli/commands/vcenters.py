@@ -146,7 +146,7 @@ def show(call: Call, name: Name = None) -> None:
     with asking(call) as ask:
         vcenter = _find(call, ask, name)
         people = call.output.format is Format.TEXT
-        call.output.thing(vcenter_as_text(vcenter) if people else vcenter_as_json(vcenter))
+        call.output.object(vcenter_as_text(vcenter) if people else vcenter_as_json(vcenter))
 
 
 @command(app, name="set")
@@ -205,12 +205,12 @@ def try_it(call: Call, name: Name = None) -> None:
 
     Example: diaken vcenters test main --json
     """
-    from diaken_cli.actions.vcenters import test as connect
+    from diaken_cli.actions.vcenters import test as test_connection
     from diaken_cli.render.inventory import tested_as_json
 
     with asking(call) as ask:
-        tested = connect(_find(call, ask, name))
-        call.output.thing(tested_as_json(tested))
+        tested = test_connection(_find(call, ask, name))
+        call.output.object(tested_as_json(tested))
         _warn(call, tested)
 
 

@@ -1,4 +1,4 @@
-"""One question of a shell: words in, candidates out."""
+"""Answers one query of a shell: candidates for the words that were typed."""
 # ruff: noqa: PTH118, PTH120, PTH123  pathlib would cost a third of the answer's time
 
 import os
@@ -11,7 +11,7 @@ SECONDS = 2.0
 
 
 def main(shell: str, arguments: list[str]) -> int:
-    """Write what may come in the place of the last of `arguments`; always succeeds."""
+    """Print the candidates for the last of `arguments`; always succeeds."""
     words = (
         bash_words(arguments)
         if shell == "bash"
@@ -30,7 +30,7 @@ def main(shell: str, arguments: list[str]) -> int:
 
 
 def candidates(query: Query) -> list[tuple[str, str]]:
-    """What may stand there, with what it means."""
+    """The candidates, each with its meaning."""
     if query.kind is None:
         return list(query.choices.items())
     return _in_time(query)

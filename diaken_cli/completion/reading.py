@@ -1,4 +1,4 @@
-"""What is to be completed: the words before the cursor, read by the table. Pure."""
+"""Parses the words before the cursor by the table of commands: what is to be completed. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ FLAG = "flag"
 
 
 class Query:
-    """What may come: names of a `kind`, or one of the `choices` with what they mean.
+    """What is to be completed: names of a `kind`, or one of the `choices` with their meaning.
 
     `prefix` stands before it in the same word (`--group=`), `values` are the options and arguments
-    that were given already, by kind, and `config` is the config file of `--config`.
+    that were typed already, by kind, and `config` is the config file of `--config`.
     """
 
     def __init__(self, incomplete: str) -> None:
@@ -26,7 +26,7 @@ class Query:
         self.defaults: dict[str, list[str]] = {}
 
     def expect(self, kind: Any) -> Query:
-        """A value of that kind: names, one of a list, or anything."""
+        """Expect a value of that kind: a name, one of a list, or any text. Returns itself."""
         if isinstance(kind, list):
             self.choices = dict.fromkeys(kind, "")
         elif kind is not None:
@@ -84,7 +84,10 @@ def _commands(before: list[str], table: dict[str, Any]) -> dict[str, str]:
 def _walk(
     words: list[str], options: dict[str, Any], arguments: list[Any], query: Query
 ) -> tuple[Any, int, bool]:
-    """Read the words of a command: the option that still lacks its value, and how far it got."""
+    """Read the words of a command.
+
+    Returns the option that still lacks its value, the number of arguments, and whether `--` came.
+    """
     pending, position, only_arguments = None, 0, False
     for word in words:
         if pending is not None:

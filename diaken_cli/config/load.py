@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diaken_cli import bounds, files, trust, units
-from diaken_cli.config.places import default_database, home, named_file, searched
+from diaken_cli.config.locations import default_database, home, named_file, search_paths
 from diaken_cli.config.sections import SECTIONS, Config, DeployConfig, Source, kinds
 from diaken_cli.errors import AccessError, ConfigurationError
 from diaken_cli.kinds import Kind
@@ -62,7 +62,7 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
 
     Raises ConfigurationError for one that was named and does not exist, AccessError.
     """
-    for path in searched(explicit, environ):
+    for path in search_paths(explicit, environ):
         try:
             path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -96,17 +96,17 @@ def read_document(path: Path) -> Document:
 
 
 def _refuse_exposed(path: Path) -> None:
-    """What the file names is trusted: commands, playbooks, keys. Raises AccessError."""
+    """Refuse a file that other accounts can change: it names commands. Raises AccessError."""
     for exposure in trust.exposures_around(path):
         if exposure.sticky:  # others can't touch the file there
             continue
         raise AccessError(
             f"the config file {path} is not used, for others can change it: {exposure.problem}",
-            hint=_way_out(exposure),
+            hint=_fix_hint(exposure),
         )
 
 
-def _way_out(exposure: trust.Exposure) -> str:
+def _fix_hint(exposure: trust.Exposure) -> str:
     if exposure.who is trust.Who.OWNER and not exposure.is_folder:
         name = trust.sudo_user(exposure.path.stat().st_uid)
         return f"Run it as that account: sudo -u {name} diaken …; or make it yours: {exposure.fix}"
@@ -144,7 +144,7 @@ class _Reading:
     mistakes: list[str] = field(default_factory=list)
 
     def keep(self, where: str, into: dict[str, Any], key: str, read: Callable[[], Any]) -> None:
-        """Keep what `read` gives as the value of a key, or what is wrong with it."""
+        """Store the value that `read` returns, or its ValueError as a mistake."""
         try:
             into[key] = read()
         except ValueError as fault:
@@ -152,7 +152,7 @@ class _Reading:
 
 
 class _File(_Reading):
-    """What the config file says."""
+    """The values of the config file."""
 
     def __init__(self, path: Path | None, place: Place) -> None:
         super().__init__(place)
@@ -199,7 +199,7 @@ class _File(_Reading):
 
 
 class _Environment(_Reading):
-    """What `DIAKEN_*` say."""
+    """The values of the environment's `DIAKEN_*`."""
 
     def __init__(self, environ: Mapping[str, str], place: Place) -> None:
         super().__init__(place)

@@ -134,7 +134,7 @@ def kinds(section: str) -> dict[str, Kind]:
 
 
 def defaults(section: str) -> dict[str, Any]:
-    """The keys of a section with what they are where nothing is set; None is "nothing"."""
+    """The keys of a section with their defaults; None is "not set"."""
     return {
         field.name: None if field.default is MISSING else field.default
         for field in fields(SECTIONS[section])

@@ -1,6 +1,6 @@
-"""The cells of a row as lines: folded between words; a longer word hangs over, and is not broken.
+"""The cells of a row as lines, folded between words; a word longer than its column overhangs it.
 
-What a person copies from a table stays whole so. The cells after one that hangs over begin a line
+So what is copied from a table is never broken. The cells after one that overhangs begin a line
 lower, in their columns, as argparse's help does it with long options.
 """
 
@@ -21,19 +21,19 @@ _WORD = re.compile(rf"[^\S{NO_BREAK}]*[\S{NO_BREAK}]+")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a column begins, and how wide it is, in columns of the terminal."""
+class ColumnPosition:
+    """The begin and the width of a column, in columns of the terminal."""
 
     at: int
     width: int
 
 
 def words(text: str) -> list[str]:
-    """What a line is not broken in."""
+    """The words of a text: no line is broken within one."""
     return [word.strip() for word in _WORD.findall(text)]
 
 
-def lay(cells: Sequence[Text], places: Sequence[Place], room: int) -> list[Text]:
+def layout_row(cells: Sequence[Text], places: Sequence[ColumnPosition], room: int) -> list[Text]:
     """The lines of a row in that room; none has blanks at its end.
 
     A word with no room in its column's line is moved left on a line of its own, as far as that
@@ -54,11 +54,11 @@ def lay(cells: Sequence[Text], places: Sequence[Place], room: int) -> list[Text]
 
 
 def fold(text: Text, width: int) -> list[Text]:
-    """The text in lines of that width, broken between words alone."""
+    """The text in lines of that width, broken only between words."""
     return [part for line in text.split(allow_blank=True) for part in _folded(line, width)]
 
 
-def hanging(text: Text, console: "Console") -> Text:
+def fold_hanging(text: Text, console: "Console") -> Text:
     """The text folded for a terminal, each line's continuation below its own indentation.
 
     Where no terminal limits its lines, it stays as it is.

@@ -9,7 +9,7 @@ from rich.text import Text
 from diaken_cli.actions.run.summary import NO_SNAPSHOT
 from diaken_cli.errors import Canceled
 from diaken_cli.events import TaskFinished
-from diaken_cli.render.cells import hanging
+from diaken_cli.render.cells import fold_hanging
 from diaken_cli.render.jsonl import finished_as_json
 from diaken_cli.render.marks import mark, one_line, speaks_unicode
 from diaken_cli.render.output import Format, Output, ending_text, print_json, print_json_line, utc
@@ -22,8 +22,8 @@ from diaken_cli.render.summary import (
     headline,
     hosts_table,
     marked,
+    next_steps,
     print_failures,
-    what_next,
 )
 from diaken_cli.render.tables import fields, table
 from diaken_cli.render.timeline import TimelineRow, build_timeline
@@ -90,7 +90,7 @@ def show_run(output: Output, detail: RunDetail, run: Shape, results: Sequence[Ou
         console.print(ending_text(reasons, canceled=run["error"]["code"] == Canceled.code))
         if run["error"]["code"] == NO_SNAPSHOT and run["error"]["hint"]:  # holds later, too
             output.say(run["error"]["hint"])
-    for line in what_next(run):
+    for line in next_steps(run):
         output.say(line)
 
 
@@ -240,7 +240,7 @@ class Transcript:
 
 def _print_lines(output: Output, lines: Iterable[Text]) -> None:
     for line in lines:
-        output.out.print(hanging(line, output.out))
+        output.out.print(fold_hanging(line, output.out))
     output.out.file.flush()  # who follows reads it now, also through a pipe
 
 
@@ -284,7 +284,7 @@ def _snapshots(detail: RunDetail, console: "Console") -> Any:
 
 
 def _counted(run: Shape) -> str | None:
-    """On how many hosts it was a success; a deploy makes its host, which may be gone by now."""
+    """On how many hosts it succeeded; None for a deploy, whose host may be removed by now."""
     totals = run["totals"]
     if run["kind"] == RunKind.DEPLOY or not totals["hosts"]:
         return None

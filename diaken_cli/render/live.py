@@ -21,7 +21,7 @@ from diaken_cli.events import (
     TaskFinished,
     Warned,
 )
-from diaken_cli.render.cells import hanging
+from diaken_cli.render.cells import fold_hanging
 from diaken_cli.render.marks import clauses, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.messages import (
     FROM_SSH,
@@ -51,7 +51,7 @@ SPINNER_ASCII = "|/-\\"
 
 
 class LiveScreen:
-    """Draws a run below what is printed meanwhile; begins when the run does, after all questions.
+    """Draws a run below the messages that are printed; begins with the run, after all questions.
 
     Rich draws in a thread of its own: the lock is for what has been gathered, and nothing is
     printed while it is held.
@@ -76,9 +76,9 @@ class LiveScreen:
         return Printed(messages=self._messages.has_printed)
 
     def show(self, event: Event) -> None:
-        """Take an event into the picture; what is to be read stays above it.
+        """Add an event to the picture; messages are printed above it and stay.
 
-        That is warnings, what playbooks print, and, when verbose, all that Ansible does.
+        Those are warnings, what playbooks print, and, when verbose, all results of Ansible.
         """
         with self._lock:
             self._progress.note(event)
@@ -95,7 +95,7 @@ class LiveScreen:
             self._output.warn(no_snapshot(event))
         elif isinstance(event, TaskFinished) and self._output.verbose and event.text:
             text = Text(escape_control(readable(event.text)), style=mark(event.result).style)
-            self._output.err.print(hanging(text, self._output.err))
+            self._output.err.print(fold_hanging(text, self._output.err))
 
     def close(self, *, died: bool) -> None:
         """Stop drawing; the last picture stays unless the run's record takes its place."""
@@ -168,7 +168,7 @@ class _Picture:
         return self._line((one_line(progress.title), "bold"), (f"  {ran}", "dim"))
 
     def steps(self, steps: Iterable[StepProgress]) -> Table:
-        """A line a step: its mark, name, time, and how far it has got."""
+        """A line a step: its mark, name, time and progress."""
         grid = self._grid("left", "right")
         for step in steps:
             grid.add_row(
@@ -182,7 +182,7 @@ class _Picture:
         return grid
 
     def play(self, progress: Progress) -> Text:
-        """The play, its present task, and on how many hosts that has ended."""
+        """The play, its current task, and on how many hosts that has ended."""
         if progress.task is None:
             return Text("")
         task = one_line(f"task {progress.tasks}: {progress.task} ({progress.play})")

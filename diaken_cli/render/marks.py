@@ -1,6 +1,6 @@
-"""Marks and colours of what has a status, and text from elsewhere as one line of a terminal.
+"""Marks and colours of statuses, and foreign text as one line of a terminal.
 
-Who can't tell colours apart has the mark; red stands against cyan, not against green.
+A status is never shown by its colour alone; red is paired with cyan, not with green.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ MARKS: Mapping[str, Mark] = {
 
 
 def mark(status: str) -> Mark:
-    """The mark of a status, of whatever it is."""
+    """The mark of a status: of a run, a step, a host, a task or a check."""
     return MARKS.get(status, PENDING)
 
 
@@ -56,7 +56,7 @@ def sign(status: str, console: "Console") -> str:
 
 
 def rank(status: str) -> int:
-    """Which statuses to read about first: the causes, then what came of them, then what is good."""
+    """The sort key of a status: causes first, then their consequences, then successes."""
     if status in ("failed", "unreachable"):
         return 0
     return 2 if status == "success" else 1
@@ -73,5 +73,5 @@ def one_line(text: str) -> str:
 
 
 def clauses(text: str) -> str:
-    """Lines that are sentences of their own, the mistakes of a call say, as one line."""
+    """Several lines, such as the mistakes of a call, as one line."""
     return "; ".join(one_line(line) for line in text.splitlines() if line.strip())

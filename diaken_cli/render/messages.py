@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from diaken_cli.events import Event, RunStarted, StepProgressed, TaskFinished, Warned
-from diaken_cli.render.cells import hanging
+from diaken_cli.render.cells import fold_hanging
 from diaken_cli.render.marks import clauses, mark, one_line, sign, speaks_unicode
 from diaken_cli.render.phrases import seconds
 from diaken_cli.text import escape_control, listed
@@ -177,13 +177,13 @@ def message_text(message: Message, console: "Console", run: int | None) -> Text:
     text = _head(message, console, task_label(message.task, message.status))
     took = Text(f" ({seconds(message.took)})" if message.took else "", style="dim")
     if len(message.lines) == 1 and not message.cut:
-        return hanging(text + Text(f": {message.lines[0]}") + took, console)
+        return fold_hanging(text + Text(f": {message.lines[0]}") + took, console)
     text += took + Text("".join(f"\n{INDENT}{line}" for line in message.lines))
     if message.cut:
         omitted = f"{message.lines_left_out} more lines" if message.lines_left_out else "the rest"
         where = f": diaken history output {run} --host {message.hosts[0]}" if run else ""
         text += Text(f"\n{INDENT}{_dots(console)} {omitted}{where}", style="dim")
-    return hanging(text, console)
+    return fold_hanging(text, console)
 
 
 def task_label(task: str, status: str | None) -> str:

@@ -35,7 +35,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Output:
-    """Where a command's words go; how much of them, and whether in colour, is decided once."""
+    """The output of a command: its format, how much of it, and whether in colour."""
 
     format: Format = Format.TEXT
     quiet: bool = False
@@ -56,7 +56,7 @@ class Output:
         from rich.console import Console
 
         class Piped(Console):
-            """Leaves it to the caller what becomes of a call whose reader went away."""
+            """Raises BrokenPipeError where nobody reads the data; Rich would end the process."""
 
             def on_broken_pipe(self) -> None:
                 if stream is sys.stderr:
@@ -109,8 +109,8 @@ class Output:
         if left_out := table.left_out(self.out.width):
             self.say(f"a wider terminal also shows: {', '.join(left_out)}")
 
-    def thing(self, shape: Shape, labels: Mapping[str, str] | None = None) -> None:
-        """Print one thing: an object, or its fields line by line."""
+    def object(self, shape: Shape, labels: Mapping[str, str] | None = None) -> None:
+        """Print one object: as JSON, or its fields line by line."""
         match self.format:
             case Format.JSON:
                 print_json(shape)
@@ -122,16 +122,16 @@ class Output:
                 self.out.print(fields(shape, labels or {}), crop=False)
 
     def show(self, shape: Shape, draw: "Callable[[Console], None]") -> None:
-        """Print an object for scripts; for people, what `draw` makes of it."""
+        """Print an object for scripts; for people, `draw` prints it."""
         if self.format is Format.TEXT:
             draw(self.out)
         else:
-            self.thing(shape)
+            self.object(shape)
 
     def for_scripts(self, shape: Shape) -> None:
         """Print one object for scripts; people have its message already."""
         if self.format is not Format.TEXT:
-            self.thing(shape)
+            self.object(shape)
 
     def text(self, content: str) -> None:
         """Print a text as it is, for people and for files."""
@@ -144,20 +144,20 @@ class Output:
         self.for_scripts(shape)
 
     def say(self, message: str, *, fold: bool = False) -> None:
-        """A message for people, on standard error.
+        """Print a message for people on standard error.
 
-        Only with `fold` is it folded on a terminal: a command in it can be copied.
+        It is folded on a terminal only with `fold`: so a command in it can be copied.
         """
         if not self.quiet:
             self.err.print(escape_control(message), soft_wrap=None if fold else True)
 
     def total(self, message: str) -> None:
-        """What a list comes to, for a person who reads it; never in a file, a pipe or a mail."""
+        """The totals of a list, for people on a terminal; never in a file, a pipe or a mail."""
         if self.format is Format.TEXT and (sys.stdout.isatty() or sys.stderr.isatty()):
             self.say(message, fold=True)
 
     def warn(self, message: str) -> None:
-        """Something that a person should know and that stopped nothing; also when quiet."""
+        """Print a warning, about something that stopped nothing; also when quiet."""
         from rich.text import Text
 
         self.err.print(Text("warning: ", style="yellow") + Text(escape_control(message)))
@@ -187,9 +187,9 @@ class Output:
         if error.hint:  # a command in it can be copied
             self.err.print(Text(escape_control(error.hint), style="dim"), soft_wrap=True)
         if as_data and not printed:
-            self.failure_as_data(error)
+            self.print_error_json(error)
 
-    def failure_as_data(self, error: DiakenError) -> None:
+    def print_error_json(self, error: DiakenError) -> None:
         """The JSON of an error, for scripts alone."""
         match self.format:
             case Format.JSON:
@@ -222,9 +222,9 @@ def print_json_line(shape: Shape) -> None:
 
 
 def _json(document: Any, *, indent: int | None = None) -> str:
-    """JSON as standard output can take it: what its encoding lacks is escaped, never lost.
+    """JSON in characters that standard output can encode; all others are escaped, never lost.
 
-    So is what a terminal would act on; of JSON's own, only the ends of lines stand outside texts.
+    So are the control characters that a terminal would act on.
     """
     text = json.dumps(document, indent=indent, default=_plain, ensure_ascii=False)
     text = CONTROL.sub(lambda control: f"\\u{ord(control[0]):04x}", text)

@@ -32,7 +32,7 @@ def counters(counted: HostCounters) -> str:
 
 
 def action_of(kind: RunKind, playbook: str | None, request: Mapping[str, Any]) -> str:
-    """What a run did, whatever its target: `update (check)`, `snapshot revert`, `deploy`."""
+    """What a run did, without its target: `update (check)`, `snapshot revert`, `deploy`."""
     if playbook is None:
         return f"{kind} {request['action']}" if request.get("action") else str(kind)
     return f"{playbook} (check)" if request.get("check") else playbook
@@ -56,5 +56,5 @@ def waiting_message(event: "RunWaiting") -> str:
 
 
 def no_snapshot(event: "SnapshotFinished") -> str:
-    """That a host goes without a snapshot, where none was tried: `web01: no snapshot: why`."""
+    """A host whose snapshot was not tried, and the reason: `web01: no snapshot: why`."""
     return f"{event.host}: no snapshot: {event.error}"

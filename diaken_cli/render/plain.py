@@ -23,7 +23,7 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
-from diaken_cli.render.cells import hanging
+from diaken_cli.render.cells import fold_hanging
 from diaken_cli.render.marks import clauses, mark, one_line, sign
 from diaken_cli.render.messages import SHORT, Message, MessageCollector, Printed, message_text
 from diaken_cli.render.output import Format, Output
@@ -65,7 +65,7 @@ class PlainLines:
         if isinstance(event, TaskFinished):
             if self._output.verbose and event.text:
                 text = Text(escape_control(readable(event.text)))
-                self._output.err.print(hanging(text, self._output.err))
+                self._output.err.print(fold_hanging(text, self._output.err))
             self._print(complete, event.at)
 
     def close(self, *, died: bool) -> None:

@@ -1,4 +1,4 @@
-"""How far a run has got, gathered from its events: what a live view draws."""
+"""The progress of a run, collected from its events, for the live view."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -68,14 +68,14 @@ class HostProgress:
     since: datetime | None = None  # when that task began
     ended: datetime | None = None  # when it did
     message: str | None = None
-    no_snapshot: str | None = None  # why, which its task says already
+    no_snapshot: str | None = None  # the reason, which `task` has already
     ok: int = 0
     changed: int = 0
     failed: int = 0
 
     @property
     def urgency(self) -> Urgency:
-        """Whether something is wrong with it, or goes on, or not yet, or not any more."""
+        """Whether it has a problem, was canceled, is busy, waits, or is done."""
         if self.status in (HostStatus.FAILED, HostStatus.UNREACHABLE, HostStatus.ABORTED):
             return Urgency.BAD
         if self.status == "canceled":

@@ -38,7 +38,7 @@ def run_as_json(detail: RunDetail) -> dict[str, Any]:
 
 
 def run_for_people(detail: RunDetail) -> dict[str, Any]:
-    """The same for people: what was canceled is called so, and moments are as they are stored.
+    """The same for people: canceled hosts are called so, and moments are as they are stored.
 
     Of a canceled run the hosts that it did not reach are left out, for there is nothing to say
     of them. Each step also has when its own work ended, each host its ignored failures.
@@ -96,7 +96,7 @@ def _was_canceled(run: RunRecord) -> bool:
 
 
 def _how_it_ended(run: RunRecord) -> RunStatus:
-    """As its last step says it: an abort makes a deploy canceled, which may have failed before."""
+    """How the last step ended the run: an aborted deploy is canceled, though it failed before."""
     aborted = run.status is RunStatus.CANCELED and run.error is not None and not _was_canceled(run)
     return RunStatus.FAILED if aborted else run.status
 

@@ -51,7 +51,7 @@ def in_words(task: TaskRecord, *, zone: bool = True) -> str | None:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """A table of tasks: its columns, those that fold nothing, and those that go first."""
+    """The columns of a table of tasks; `whole` ones are not folded, `spare` ones dropped first."""
 
     columns: Mapping[str, Any]
     whole: tuple[str, ...]
@@ -105,9 +105,9 @@ def agenda_list(now: datetime, tasks: Sequence[TaskRecord]) -> TableLayout:
 
 
 def _moments(header: str, key: str, zone: str | None) -> dict[str, Any]:
-    """Moments on the clocks of their zones; the `zone` of all stands in the heading alone.
+    """Columns of moments in their zones; a `zone` that all share is only in the heading.
 
-    The offset shows a change of clocks, where there is room for it.
+    The column of offsets shows a change to or from summer time, where there is room for it.
     """
 
     def on_its_clock(shape: Shape) -> str | None:
@@ -122,7 +122,7 @@ def _moments(header: str, key: str, zone: str | None) -> dict[str, Any]:
 
 
 def _clock(zone: str) -> str:
-    """The zone on whose clocks a moment is shown: UTC where its own one is lost."""
+    """The zone in which a moment is shown: UTC where its own one does not exist any more."""
     return zone if is_zone(zone) else "UTC"
 
 
@@ -136,7 +136,7 @@ def _shared_zone(tasks: Sequence[TaskRecord]) -> str | None:
 
 
 def _rules(tasks: Sequence[TaskRecord]) -> dict[str, Any]:
-    """How often, where one of the tasks comes more than once."""
+    """The column of rules, where one of the tasks has a rule."""
     rules = {task.id: in_words(task, zone=False) for task in tasks}
     return {"EVERY": lambda shape: rules[shape["id"]]} if any(rules.values()) else {}
 

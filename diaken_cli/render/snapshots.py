@@ -75,10 +75,9 @@ def size(count: int | None) -> str | None:
 
 
 def choices(rows: Iterable[SnapshotRow]) -> dict[str, str]:
-    """What to choose from: a snapshot's name where it can be typed and no host has two of it.
+    """The names to choose from, each with a description: its name or id, its age, and its hosts.
 
-    Else it is its id. Beside each stands what tells it from the others: name or id, age, and
-    whose it is.
+    A snapshot is chosen by its name; by its id where the name can't be typed or a host has two.
     """
     chosen: dict[str, list[SnapshotRow]] = {}
     for key, row, _ in _keyed(rows):
@@ -87,7 +86,7 @@ def choices(rows: Iterable[SnapshotRow]) -> dict[str, str]:
 
 
 def aliases(rows: Iterable[SnapshotRow]) -> dict[str, list[str]]:
-    """What else can be answered: each id, and each name that is offered by the ids that have it."""
+    """Other accepted answers: each id, and each name with the ids that are offered for it."""
     keyed = _keyed(rows)
     keys_by_answer = {snapshot.id: [snapshot.id] for _, _, snapshot in keyed}
     for key, _, snapshot in keyed:
@@ -99,7 +98,7 @@ def aliases(rows: Iterable[SnapshotRow]) -> dict[str, list[str]]:
 
 
 def _keyed(rows: Iterable[SnapshotRow]) -> list[tuple[str, SnapshotRow, Snapshot]]:
-    """Each snapshot with what it is offered by: its name or its id."""
+    """Each snapshot with the key that it is offered by: its name or its id."""
     pairs = [(row, row.snapshot) for row in rows if row.snapshot is not None]
     count = Counter((row.host, snapshot.name) for row, snapshot in pairs)
     no_key = {name for (_, name), times in count.items() if times > 1 or not _can_be_typed(name)}
@@ -158,7 +157,7 @@ def _kept(rows: Iterable[SnapshotRow]) -> str | None:
 
 
 def _sizes(rows: Iterable[SnapshotRow]) -> str:
-    """What they take up, as far as that is known; a snapshot of no size says nothing."""
+    """Their total size in parentheses, as far as it is known; empty where it is not."""
     total = sum(row.snapshot.size or 0 for row in rows if row.snapshot is not None)
     return f" ({size(total)})" if total else ""
 

@@ -37,7 +37,7 @@ NEVER_STARTED = ("ansible", "no_hosts_ran", NO_SNAPSHOT)  # the same again comes
 
 
 def show_result(output: Output, run: Shape, name: str, printed: Printed) -> None:
-    """Print what a run came to, on standard output: for a deploy its steps, else its hosts.
+    """Print the result of a run on standard output: for a deploy its steps, else its hosts.
 
     `run` is one for people, `name` says what it did. A reason that was `printed` in full is cut.
     """
@@ -49,22 +49,24 @@ def show_result(output: Output, run: Shape, name: str, printed: Printed) -> None
     output.out.print(headline(run, name, output.out))
 
 
-def say_what_next(output: Output, run: Shape, error: DiakenError | None, printed: Printed) -> None:
-    """Say what ended a run, and what to do next, on standard error; each command once."""
+def print_next_steps(
+    output: Output, run: Shape, error: DiakenError | None, printed: Printed
+) -> None:
+    """Print what ended a run, and what to do next, on standard error; each command once."""
     hint = ""
     if error is not None and error.code != HOSTS_FAILED:
         output.failure(error, printed=True, host_reasons_printed=printed.failures)
         hint = error.hint or ""
     if printed.messages and run["status"] == GOOD and not run["without_snapshot"]:
         output.say(f"Read it again: diaken history output {run['id']}")
-    for line in what_next(run):
+    for line in next_steps(run):
         _, _, command = line.rpartition(": ")
         if not (command.startswith("diaken ") and command in hint):
             output.say(line)
 
 
-def show_quietly(output: Output, detail: RunDetail, name: str) -> None:
-    """One line on standard error for what did not go well, as cron mails it; else none.
+def warn_of_failure(output: Output, detail: RunDetail, name: str) -> None:
+    """Warn in one line about a run that did not succeed; it is what cron mails.
 
     What ended a run as a whole is printed with its error.
     """
@@ -84,7 +86,7 @@ def failures(run: Shape) -> list[Message]:
             host["message"] or NO_REASON,
             None,
         )
-        for host in _causes_first(run)
+        for host in _by_cause(run)
         if host["status"] != GOOD and (host["status"] != "skipped" or host["message"])
     )
 
@@ -139,7 +141,7 @@ def hosts_table(run: Shape, console: "Console") -> Any:
             columns["IGNORED"] = "ignored"
     if any(host["snapshot"] for host in run["hosts"]):
         columns["SNAPSHOT"] = _snapshot
-    return table(_causes_first(run), columns, whole=("SNAPSHOT",))
+    return table(_by_cause(run), columns, whole=("SNAPSHOT",))
 
 
 def steps_table(run: Shape, console: "Console") -> Any:
@@ -153,24 +155,24 @@ def steps_table(run: Shape, console: "Console") -> Any:
 
 
 def detail_of(run: Shape, step: Shape) -> str:
-    """What a step says, in one line, cut where the run's error says it in full."""
+    """A step's detail in one line, cut where the run's error has it in full."""
     detail = step["detail"] or ""
     in_error = run["error"] is not None and detail in run["error"]["message"]
     return shortened(clauses(detail), SHORT) if in_error else clauses(detail)
 
 
-def what_next(run: Shape) -> Iterator[str]:
+def next_steps(run: Shape) -> Iterator[str]:
     """The commands that help with a run that did not succeed."""
     number, bad = run["id"], [host for host in run["hosts"] if host["status"] != GOOD]
     if run["status"] == "running":
         yield f"Follow it: diaken history output {number} --follow"
         return
     if run["kind"] == RunKind.DEPLOY:
-        yield from _after_deploy(run)
+        yield from _next_after_deploy(run)
         return
     if run["kind"] != RunKind.PLAYBOOK or run["status"] == GOOD:
         return
-    if host := _to_read_about(run):
+    if host := _host_to_inspect(run):
         is_the_only_one = [host["host"] for host in run["hosts"]] == [host]
         alone = "" if is_the_only_one else f" --host {shlex.quote(host)}"
         yield f"See what Ansible said: diaken history output {number}{alone}"
@@ -182,7 +184,7 @@ def what_next(run: Shape) -> Iterator[str]:
         yield f"Try these again: {_retry(run)}"
 
 
-def _after_deploy(run: Shape) -> Iterator[str]:
+def _next_after_deploy(run: Shape) -> Iterator[str]:
     number = run["id"]
     if run["status"] == GOOD:
         if run["leftovers"]:
@@ -201,18 +203,16 @@ def _after_deploy(run: Shape) -> Iterator[str]:
         yield f"See what Ansible said: diaken history output {number}"
 
 
-def _causes_first(run: Shape) -> list[Shape]:
+def _by_cause(run: Shape) -> list[Shape]:
     return sorted(run["hosts"], key=lambda host: rank(host["status"]))
 
 
-def _to_read_about(run: Shape) -> str | None:
-    """The host that is the cause: a target that failed, another host that did, else one that ended.
+def _host_to_inspect(run: Shape) -> str | None:
+    """The host that is the cause: a target that failed, else another host, else one that ended.
 
-    None where none of them was reached.
+    None where no host was reached.
     """
-    reached = [
-        host for host in _causes_first(run) if host["status"] not in (GOOD, "skipped", CANCELED)
-    ]
+    reached = [host for host in _by_cause(run) if host["status"] not in (GOOD, "skipped", CANCELED)]
     failed = [host["host"] for host in reached if rank(host["status"]) == 0]
     elsewhere = run.get("elsewhere") or {}
     return next(iter([*failed, *elsewhere, *(host["host"] for host in reached)]), None)

@@ -1,4 +1,4 @@
-"""Tables without lines: they fit the terminal, and what a person copies from one stays whole."""
+"""Tables without lines that fit the terminal; a word is never broken, so it can be copied."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from diaken_cli.render.cells import GAP, Place, lay, words
+from diaken_cli.render.cells import GAP, ColumnPosition, layout_row, words
 from diaken_cli.render.values import Columns, Shape, cell
 
 STATUS = "STATUS"
@@ -35,12 +35,12 @@ class Width:
 
     @property
     def readable(self) -> int:
-        """Below this a column of words is a tower."""
+        """The least width at which a column of words can be read well."""
         return self._at_least(READABLE)
 
     @property
     def tight(self) -> int:
-        """How far a column of words folds where no word has to hang over then."""
+        """The width to which a column of words folds where that saves words from overhanging."""
         return self._at_least(TIGHT)
 
     def _at_least(self, width: int) -> int:
@@ -113,13 +113,13 @@ class Table:
         widths = self._widths(options.max_width)
         places, at = [], 0
         for width in widths.values():
-            places.append(Place(at, width))
+            places.append(ColumnPosition(at, width))
             at += width + GAP
         rows = [[Text(header, style="bold") for header in self.headers], *self.rows]
         for row in rows:
             pairs = zip(self.headers, row, strict=True)
             shown = [cell for header, cell in pairs if header in widths]
-            yield from _unwrapped(lay(shown, places, options.max_width))
+            yield from _unwrapped(layout_row(shown, places, options.max_width))
 
     def _widths(self, room: int) -> dict[str, int]:
         columns = [
@@ -138,10 +138,13 @@ class Fields:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         labels = max((cell_len(label) for label, _ in self.rows), default=0)
         begin = labels + GAP
-        places = [Place(0, labels), Place(begin, max(options.max_width - begin, 1))]
+        places = [
+            ColumnPosition(0, labels),
+            ColumnPosition(begin, max(options.max_width - begin, 1)),
+        ]
         for label, value in self.rows:
             cells = [Text(label, style="bold"), value]
-            yield from _unwrapped(lay(cells, places, options.max_width))
+            yield from _unwrapped(layout_row(cells, places, options.max_width))
 
 
 def _unwrapped(lines: Iterable[Text]) -> Iterator[Text]:

@@ -32,7 +32,7 @@ class Screen(Protocol):
         """Show an event."""
 
     def close(self, *, died: bool) -> None:
-        """Leave the terminal as it was; what is known stays on it where the run `died`."""
+        """Stop showing; where the run `died` without a record, what was shown stays."""
 
 
 class View:
@@ -64,15 +64,15 @@ class View:
                 name = title_of(detail.run)
                 show_result(self._output, run_for_people(detail), name, self._screen.printed)
 
-    def say_what_next(self, detail: RunDetail, error: DiakenError | None) -> None:
+    def print_next_steps(self, detail: RunDetail, error: DiakenError | None) -> None:
         """Say what ended the run, and, to people, what to do next; after `finish`."""
-        from diaken_cli.render.summary import say_what_next, show_quietly
+        from diaken_cli.render.summary import print_next_steps, warn_of_failure
 
         printed = self._screen.printed
         if self._output.quiet:
-            show_quietly(self._output, detail, title_of(detail.run))
+            warn_of_failure(self._output, detail, title_of(detail.run))
         elif self._output.format is Format.TEXT:
-            say_what_next(self._output, run_for_people(detail), error, printed)
+            print_next_steps(self._output, run_for_people(detail), error, printed)
             return
         if error is not None:
             self._output.failure(error, printed=True, host_reasons_printed=printed.failures)

@@ -51,7 +51,7 @@ def ended(
     assert detail is not None
     view = View(Output(Format.TEXT, quiet=quiet), Watched(printed))
     view.finish(detail)
-    view.say_what_next(detail, error)
+    view.print_next_steps(detail, error)
 
 
 def partial_run(store: Store) -> dict[str, Any]:

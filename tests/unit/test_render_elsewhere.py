@@ -9,7 +9,7 @@ from diaken_cli.render.history import show_run
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
-from diaken_cli.render.summary import what_next
+from diaken_cli.render.summary import next_steps
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunDetail
 from diaken_cli.types import HostStatus, RunStatus, StepStatus, TaskResult
@@ -106,14 +106,14 @@ def test_where_to_read_on_is_the_host_that_is_the_cause(
 ) -> None:
     detail = seeded(store, targets, elsewhere)
     number = detail.run.id
-    first = next(what_next(run_for_people(detail)))
+    first = next(next_steps(run_for_people(detail)))
     where = f" --host {host}" if host else ""
     assert first == f"See what Ansible said: diaken history output {number}{where}"
 
 
 def test_where_no_host_has_said_anything_nothing_is_to_be_read(store: Store) -> None:
     detail = seeded(store, {"web01": SKIPPED, "web02": SKIPPED}, {})
-    assert not [each for each in what_next(run_for_people(detail)) if "history output" in each]
+    assert not [each for each in next_steps(run_for_people(detail)) if "history output" in each]
 
 
 def test_at_the_end_of_a_run_causes_stand_before_what_came_of_them(

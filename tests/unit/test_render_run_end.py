@@ -14,7 +14,7 @@ from diaken_cli.render.output import Format, Output
 from diaken_cli.render.phrases import action_of
 from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
-from diaken_cli.render.summary import show_quietly, what_next
+from diaken_cli.render.summary import next_steps, warn_of_failure
 from diaken_cli.store import Store
 from diaken_cli.store.recorder import HostOutcome, write_hosts
 from diaken_cli.types import (
@@ -292,7 +292,7 @@ def test_a_failed_deploy_says_its_mistakes_apart(
 def test_quiet_tells_of_failures_only(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     detail = store.history.find(partial_run(store)["id"])
     assert detail is not None
-    show_quietly(Output(Format.TEXT, quiet=True), detail, "update on web")
+    warn_of_failure(Output(Format.TEXT, quiet=True), detail, "update on web")
     said = (
         "warning: update on web: partial: 1 of 3 ok; failed: web02 (Restart nginx: no such unit);"
         " skipped: web03; see: diaken history show 1\n"
@@ -350,4 +350,4 @@ def test_only_a_group_is_tried_again_with_its_environment(
         "totals": {"hosts": 1, "success": 0},
     }
     again = f"Run it where it did not finish: diaken run {words} --retry-failed 7"
-    assert list(what_next(run)) == [again]
+    assert list(next_steps(run)) == [again]

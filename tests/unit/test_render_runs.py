@@ -3,7 +3,7 @@
 import pytest
 
 from diaken_cli.render.runs import run_as_row, step_status
-from diaken_cli.render.summary import what_next
+from diaken_cli.render.summary import next_steps
 from diaken_cli.store import Store
 from diaken_cli.types import (
     RunKind,
@@ -120,7 +120,7 @@ def test_leftovers_name_the_host_and_the_vm(store: Store, *, died_before_it_knew
         {"step": "register", "kind": "host", "name": "web01", **nothing},
         {"step": "clone", "kind": "vm", "name": "web01", **vm},
     ]
-    assert list(what_next(document)) == [
+    assert list(next_steps(document)) == [
         "Left behind: host web01 of the inventory",
         f"Left behind: vm web01 in vCenter main{f': {reason}' if reason else ''}",
         f"Go on with it: diaken deploy resume {run.id}",

@@ -11,7 +11,7 @@ from diaken_cli.render import history
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
-from diaken_cli.render.summary import headline, show_quietly
+from diaken_cli.render.summary import headline, warn_of_failure
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunDetail, RunFilter
 from diaken_cli.types import (
@@ -120,7 +120,7 @@ def test_for_want_of_a_snapshot_the_error_alone_says_why(
         "no snapshot of web01 (gone); 1 of 1 without snapshot; leave such hosts out with"
         " --exclude, or take no snapshots with --no-snapshot; see: diaken history show 1"
     )
-    show_quietly(Output(Format.TEXT, quiet=True), detail, "update on web")
+    warn_of_failure(Output(Format.TEXT, quiet=True), detail, "update on web")
     assert capsys.readouterr() == ("", "")
     line = headline(run_for_people(detail), "update on web", Console(file=io.StringIO()))
     assert line.plain.endswith("; ! 1 of 1 without snapshot")
@@ -136,7 +136,7 @@ def test_each_place_where_one_looks_tells_of_it(
     assert headline(run, "update on web", console).plain.endswith(f"; ! {said}")
     html = render_page(run, "update on web", [], detail.run.started_at)
     assert f'<p class="alert">{said}</p>' in html
-    show_quietly(Output(Format.TEXT, quiet=True), detail, "update on web")
+    warn_of_failure(Output(Format.TEXT, quiet=True), detail, "update on web")
     assert capsys.readouterr().err == f"warning: update on web: partial: {news(detail)}\n"
     (row,) = map(history.run_as_text_row, store.history.select(RunFilter()))
     assert row["without_snapshot"] == 8

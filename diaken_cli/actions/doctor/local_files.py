@@ -16,7 +16,7 @@ from diaken_cli.actions.inventory import write_block
 from diaken_cli.actions.trusted import exposures_of_vault
 from diaken_cli.actions.writing import TEMPORARY
 from diaken_cli.config import Config, load
-from diaken_cli.config.places import named_file, searched
+from diaken_cli.config.locations import named_file, search_paths
 from diaken_cli.config.sections import AnsibleConfig, HostsFileConfig
 from diaken_cli.errors import ConfigurationError
 from diaken_cli.services import credentials
@@ -54,7 +54,7 @@ def read_config(
     explicit: Path | None, environ: Mapping[str, str]
 ) -> tuple[Config | None, list[Finding]]:
     """The configuration, None where it can't be used, and what was found: a line a mistake."""
-    requested = named_file(explicit, environ) or searched(explicit, environ)[0]
+    requested = named_file(explicit, environ) or search_paths(explicit, environ)[0]
     check = Check("config", str(requested))
     try:
         config = load(explicit, environ)

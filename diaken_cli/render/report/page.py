@@ -1,4 +1,4 @@
-"""What the page of a run shows: what it was, each host's result, what Ansible printed, and a VM."""
+"""The page of a run: its fields, each host's result, what Ansible printed, and a deployed VM."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime

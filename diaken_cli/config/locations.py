@@ -1,4 +1,4 @@
-"""Where the config file and the database are, when nothing says so."""
+"""The paths of the config file and the database where no option or variable names them."""
 
 import os
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ def usual_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     return own, SYSTEM_FILE
 
 
-def searched(explicit: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where a config file is looked for; the first that exists is read, and no other."""
+def search_paths(explicit: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The paths where a config file is looked for; only the first that exists is read."""
     explicit_file = named_file(explicit, environ)
     return usual_files(environ) if explicit_file is None else (explicit_file,)
 
@@ -40,9 +40,9 @@ def default_database(environ: Mapping[str, str]) -> Path:
 
 
 def identity(explicit: Path | None, environ: Mapping[str, str]) -> str:
-    """The config file and the database that a call names: those of one line of cron.
+    """A text for the config file and the database that a call names: the same for a line of cron.
 
-    It is known even where the file can't be read, and stays when the file names another database.
+    It needs no readable file, and does not change when the file names another database.
     """
     file = named_file(explicit, environ)
     database = environ.get("DIAKEN_DATABASE") or environ.get("DIAKEN_DATABASE_PATH")
