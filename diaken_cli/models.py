@@ -37,18 +37,18 @@ NO_ROWID = {"sqlite_with_rowid": False}
 """A table of small rows is its primary key's index: a million runs are 35 MB less."""
 
 
-def _words(kind: type[StrEnum]) -> Any:
+def _enum_column(kind: type[StrEnum]) -> Any:
     # Without values_callable SQLAlchemy stores the *name*, and raw SQL on 'pending' never matches.
     values = Enum(kind, values_callable=lambda enum: [e.value for e in enum], native_enum=False)
     return Field(sa_column=Column(values, nullable=False))
 
 
-def _json(server_default: str | None = None) -> Any:
+def _json_column(server_default: str | None = None) -> Any:
     default = None if server_default is None else text(f"'{server_default}'")
     return Field(sa_column=Column(JSON, nullable=False, server_default=default))
 
 
-def _json_or_none() -> Any:
+def _nullable_json_column() -> Any:
     return Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
@@ -68,7 +68,7 @@ class Environment(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
-    vars: dict[str, Any] = _json(server_default="{}")
+    vars: dict[str, Any] = _json_column(server_default="{}")
 
 
 class HostGroup(SQLModel, table=True):
@@ -83,7 +83,7 @@ class HostGroup(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     environment_id: int = Field(foreign_key="environment.id", ondelete="RESTRICT")
     name: str
-    vars: dict[str, Any] = _json()
+    vars: dict[str, Any] = _json_column()
 
 
 class VCenter(SQLModel, table=True):
@@ -95,7 +95,7 @@ class VCenter(SQLModel, table=True):
     name: str = Field(unique=True)
     server: str
     username: str
-    secret_kind: SecretKind = _words(SecretKind)
+    secret_kind: SecretKind = _enum_column(SecretKind)
     secret_ref: str
     ca_file: str | None = None
     insecure: bool = False
@@ -122,7 +122,7 @@ class Host(SQLModel, table=True):
     port: int | None = None
     key: str | None = None
     python: str | None = None
-    vars: dict[str, Any] = _json()
+    vars: dict[str, Any] = _json_column()
     description: str | None = None
     created_at: datetime
     deployed_by: int | None = Field(
@@ -162,7 +162,7 @@ class Setting(SQLModel, table=True):
     __tablename__ = "setting"
 
     key: str = Field(primary_key=True)
-    value: Any = _json()
+    value: Any = _json_column()
 
 
 class Run(SQLModel, table=True):
@@ -192,9 +192,9 @@ class Run(SQLModel, table=True):
     node: str
     pid: int
     user: str
-    trigger: Trigger = _words(Trigger)
-    kind: RunKind = _words(RunKind)
-    target_type: TargetType = _words(TargetType)
+    trigger: Trigger = _enum_column(Trigger)
+    kind: RunKind = _enum_column(RunKind)
+    target_type: TargetType = _enum_column(TargetType)
     target: str
     target_id: int | None = None
     environment: str | None = None
@@ -203,9 +203,9 @@ class Run(SQLModel, table=True):
         default=None, foreign_key="scheduled_task.id", ondelete="SET NULL"
     )
     due_at: datetime | None = None
-    request: dict[str, Any] = _json()
-    status: RunStatus = _words(RunStatus)
-    error: dict[str, Any] | None = _json_or_none()
+    request: dict[str, Any] = _json_column()
+    status: RunStatus = _enum_column(RunStatus)
+    error: dict[str, Any] | None = _nullable_json_column()
     started_at: datetime
     finished_at: datetime | None = None
     hosts: int = 0
@@ -229,11 +229,11 @@ class RunStep(SQLModel, table=True):
     run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", primary_key=True)
     position: int = Field(primary_key=True)
     name: str
-    status: StepStatus = _words(StepStatus)
+    status: StepStatus = _enum_column(StepStatus)
     started_at: datetime
     finished_at: datetime | None = None
     detail: str | None = None
-    facts: dict[str, Any] = _json()
+    facts: dict[str, Any] = _json_column()
     batch: int | None = None
 
 
@@ -251,7 +251,7 @@ class RunStepHost(SQLModel, table=True):
     run_id: int = Field(primary_key=True)
     position: int = Field(primary_key=True)
     host: str = Field(primary_key=True)
-    status: HostStatus = _words(HostStatus)
+    status: HostStatus = _enum_column(HostStatus)
     ok: int = 0
     changed: int = 0
     failed: int = 0
@@ -272,7 +272,7 @@ class RunHost(SQLModel, table=True):
     host: str = Field(primary_key=True)
     ip: str
     host_id: int | None = None
-    status: HostStatus = _words(HostStatus)
+    status: HostStatus = _enum_column(HostStatus)
     ok: int = 0
     changed: int = 0
     failed: int = 0
@@ -300,7 +300,7 @@ class RunSnapshot(SQLModel, table=True):
     action: str
     name: str | None = None
     ref: str | None = None
-    status: SnapshotStatus = _words(SnapshotStatus)
+    status: SnapshotStatus = _enum_column(SnapshotStatus)
     error: str | None = None
     at: datetime
 
@@ -358,20 +358,20 @@ class ScheduledTask(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     name: str
-    target_type: TargetType = _words(TargetType)
+    target_type: TargetType = _enum_column(TargetType)
     host_id: int | None = Field(default=None, foreign_key="host.id", ondelete="RESTRICT")
     group_id: int | None = Field(default=None, foreign_key="host_group.id", ondelete="RESTRICT")
     target: str
     environment: str
     playbook: str
-    options: dict[str, Any] = _json()
+    options: dict[str, Any] = _json_column()
     wall_at: str
     timezone: str
     fold: int = 0
     rrule: str | None = None
     grace_s: int
     due_at: datetime | None = None
-    status: ScheduleStatus = _words(ScheduleStatus)
+    status: ScheduleStatus = _enum_column(ScheduleStatus)
     last_run_id: int | None = None
     error: str | None = None
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from diaken_cli.types import AUTOMATIC_SNAPSHOT_PREFIX, Snapshot
 
 
-class Kept(StrEnum):
+class KeptReason(StrEnum):
     """Why a snapshot is kept, as it is counted."""
 
     NOT_AUTOMATIC = "not automatic"
@@ -31,7 +31,7 @@ def judge(
     *,
     recorded: bool = False,
     excluded: str | None = None,
-) -> tuple[Kept | None, str]:
+) -> tuple[KeptReason | None, str]:
     """Why a snapshot is kept, or None where it is to go; and the reason in words.
 
     One goes when its name begins with `Before executing`, it is older than the policy, and, where
@@ -40,16 +40,16 @@ def judge(
     snapshot of its VM may go.
     """
     age, over = now - snapshot.created_at, _hours(policy.older_than)
-    kept: Kept | None = None
+    kept: KeptReason | None = None
     reason = f"{_hours(age)} old, over {over}"
     if not is_automatic(snapshot.name):
-        return Kept.NOT_AUTOMATIC, "not automatic"
+        return KeptReason.NOT_AUTOMATIC, "not automatic"
     if age <= policy.older_than:
-        kept, reason = Kept.YOUNG, f"{_hours(age)} old, kept until {over}"
+        kept, reason = KeptReason.YOUNG, f"{_hours(age)} old, kept until {over}"
     elif excluded is not None:
-        kept, reason = Kept.EXCLUDED, excluded
+        kept, reason = KeptReason.EXCLUDED, excluded
     elif policy.only_recorded and not recorded:
-        kept = Kept.NOT_RECORDED
+        kept = KeptReason.NOT_RECORDED
     return kept, reason if recorded else f"{reason}; no run of this database took it"
 
 

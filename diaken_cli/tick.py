@@ -129,9 +129,9 @@ def _is_newer(file: str, mark: str) -> bool:
 
 def _require_private(status: os.stat_result) -> None:
     """Raise HandOver where another account may change the file: the app checks it in full."""
-    ours = status.st_uid in (os.geteuid(), 0)
-    group = status.st_gid == os.getegid()
-    if not ours or status.st_mode & 0o002 or (status.st_mode & 0o020 and not group):
+    is_own = status.st_uid in (os.geteuid(), 0)
+    is_own_group = status.st_gid == os.getegid()
+    if not is_own or status.st_mode & 0o002 or (status.st_mode & 0o020 and not is_own_group):
         raise HandOver
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value", bound="DataclassInstance")
 
 AUTOMATIC_SNAPSHOT_PREFIX = "Before executing"
-REPOINTING = (
+CONNECTION_VARIABLES = (
     *("ansible_host", "ansible_port", "ansible_connection", "inventory_hostname"),
     *("ansible_ssh_host", "ansible_ssh_port"),  # their older names, which still win over them
 )

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from diaken_cli.kinds import check_utf8
-from diaken_cli.types import REPOINTING
+from diaken_cli.types import CONNECTION_VARIABLES
 
 PASSWORDS = "ansible_*pass*"
 LISTS = ("provision_packages", "target_dns")
@@ -33,7 +33,7 @@ def variable_name(text: str) -> str:
             f"{text!r} is not a variable name: letters, digits and _, no digit first, no word of"
             " Python"
         )
-    if text in REPOINTING:
+    if text in CONNECTION_VARIABLES:
         raise ValueError(f"{text} is set by diaken itself, from the inventory")
     return text
 

@@ -64,7 +64,7 @@ class LazyGroups(Group):
         super().format_options(ctx, formatter)
         rows = [
             (f"{', '.join(sorted(names))} {value}".rstrip(), help_text)
-            for names, value, help_text in common_options.records()
+            for names, value, help_text in common_options.help_records()
         ]
         write_section(formatter, common_options.EVERY_COMMAND, rows)
 

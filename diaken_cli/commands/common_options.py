@@ -71,7 +71,7 @@ class CommonOptions:
     ] = None
 
 
-def records() -> Iterator[tuple[tuple[str, ...], str, str]]:
+def help_records() -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Of each option its names, the word for its value (empty for a flag), and its help."""
     hints = get_type_hints(CommonOptions, include_extras=True)
     for field in fields(CommonOptions):

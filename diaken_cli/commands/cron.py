@@ -42,10 +42,10 @@ def reporting_once(call: Call) -> "Iterator[NoticeFile]":
         require(call.config.database.path)
         yield notice_file
     except ConfigurationError as error:
-        end_with(call, error, notify_now=notice_file.should_notify(error.message, now()))
+        exit_with_error(call, error, notify_now=notice_file.should_notify(error.message, now()))
 
 
-def end_with(call: Call, error: DiakenError, *, notify_now: bool) -> None:
+def exit_with_error(call: Call, error: DiakenError, *, notify_now: bool) -> None:
     """End the call with this error, printed in one line for a mail where `notify_now`.
 
     On a terminal it is raised as usual.

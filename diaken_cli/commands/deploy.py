@@ -54,7 +54,7 @@ def vm(
     from diaken_cli.actions.deploy.flow import deploy
     from diaken_cli.actions.deploy.planning import plan
     from diaken_cli.commands.deploy_questions import (
-        Interview,
+        DeployQuestions,
         ask_to_begin,
         parse_draft,
         without_repeated_warnings,
@@ -63,7 +63,7 @@ def vm(
     from diaken_cli.render.output import Format, ignore_broken_pipe
 
     with asking(call) as ask:
-        options = Interview(call, ask, reuse_existing=reuse_existing).complete(options)
+        options = DeployQuestions(call, ask, reuse_existing=reuse_existing).complete(options)
         draft = parse_draft(call, options, reuse_existing=reuse_existing)
         if dry_run:
             deploy_plan = plan(draft, call.context, call.output.warn)

@@ -39,7 +39,7 @@ def parse_draft(call: Call, options: Options, *, reuse_existing: bool) -> "Draft
     )
 
 
-class Interview:
+class DeployQuestions:
     """The questions for a VM: what is required, and without a NAME, what is usual too."""
 
     def __init__(self, call: Call, ask: Questions, *, reuse_existing: bool) -> None:
@@ -77,21 +77,21 @@ class Interview:
         """Ask for gateway, DNS servers and domain; an empty answer takes the configured value."""
         from diaken_cli.actions.deploy.request import check_gateway
 
-        interface = _value("ip", options.text("ip") or "")
+        interface = _parse_value("ip", options.text("ip") or "")
 
         def gateway_fits(text: str) -> None:
-            check_gateway(_value("gateway", text), interface)
+            check_gateway(_parse_value("gateway", text), interface)
 
         options = options.with_answers(
             gateway=self._optional(options, "gateway", "Gateway", gateway_fits)
         )
         if "dns" not in options:
             servers = self._ask.optional(
-                *(None, None, "DNS servers", lambda text: _value("dns", text)),
-                default=self._usual(options, "dns"),
+                *(None, None, "DNS servers", lambda text: _parse_value("dns", text)),
+                default=self._configured_text(options, "dns"),
                 earlier=self._earlier_of("dns"),
             )
-            answered = _value("dns", servers or "")
+            answered = _parse_value("dns", servers or "")
             for server in answered:
                 self._ask.record("--dns", server)
             options = options.with_answers(dns=answered or None)
@@ -103,16 +103,16 @@ class Interview:
         """Ask what to clone, where and how large; an empty answer takes the configured value."""
         from diaken_cli.actions.deploy.offers import offers
 
-        usual = self._config(options)
+        configured = self._configured(options)
         vcenter_names = [record.name for record in self._call.store.inventory.vcenters()]
-        vcenter = options.text("vcenter") or usual.get("vcenter")
+        vcenter = options.text("vcenter") or configured.get("vcenter")
         if vcenter is None and len(vcenter_names) > 1:
             vcenter = self._ask.choice("--vcenter", None, "vCenter", lambda: vcenter_names)
             options = options.with_answers(vcenter=vcenter)
         record = self._call.store.inventory.vcenter(
             vcenter or (vcenter_names[0] if vcenter_names else "")
         )
-        template = options.text("template") or usual.get("template")
+        template = options.text("template") or configured.get("template")
         if record is None or not (ask_all or template is None):
             return options
         draft = parse_draft(self._call, options, reuse_existing=self._reuse_existing)
@@ -120,7 +120,7 @@ class Interview:
         if wrong:
             raise InvalidInput(wrong)
         self._call.output.say(f"Asking vCenter {record.name} for its templates and networks…")
-        place = options.text("datacenter") or usual.get("datacenter")
+        place = options.text("datacenter") or configured.get("datacenter")
         offered = offers(record, place)
         if place is None and len(offered.datacenters) > 1:
             place = self._ask.choice(
@@ -129,7 +129,7 @@ class Interview:
             options, offered = options.with_answers(datacenter=place), offered.within(place)
         template = self._ask.choice(
             *("--template", options.text("template"), "Template", lambda: offered.templates),
-            default=usual.get("template"),
+            default=configured.get("template"),
         )
         options = options.with_answers(template=template)
         return self._complete_hardware(options, offered) if ask_all else options
@@ -139,25 +139,25 @@ class Interview:
         from diaken_cli.units import format_size
 
         template = options.text("template") or ""
-        own = offered.templates.get(template)
+        chosen = offered.templates.get(template)
         network = offered.network_of(template)
-        memory = format_size(own.memory) if own else None
-        disk = format_size(own.disks[0]) if own and own.disks else None
+        memory = format_size(chosen.memory) if chosen else None
+        disk = format_size(chosen.disks[0]) if chosen and chosen.disks else None
 
         def disk_fits(text: str) -> None:
-            size = _value("disk", text)
-            if own is not None:
-                check_disk(size, own)
+            size = _parse_value("disk", text)
+            if chosen is not None:
+                check_disk(size, chosen)
 
         return options.with_answers(
             network=self._ask.choice(
                 *("--network", options.text("network"), "Network", lambda: offered.networks),
                 required=False,
-                default=self._config(options).get("network"),
+                default=self._configured(options).get("network"),
                 empty=_or_template(network),
             ),
             cpus=self._optional(
-                options, "cpus", "CPUs", empty=_or_template(str(own.cpus) if own else None)
+                options, "cpus", "CPUs", empty=_or_template(str(chosen.cpus) if chosen else None)
             ),
             memory=self._optional(options, "memory", "Memory", empty=_or_template(memory)),
             disk=self._optional(options, "disk", "Disk", disk_fits, empty=_or_template(disk)),
@@ -174,18 +174,18 @@ class Interview:
     ) -> str | None:
         return self._ask.optional(
             *(DEPLOY_OPTIONS[name].name, options.text(name), label),
-            check or (lambda text: _value(name, text)),
+            check or (lambda text: _parse_value(name, text)),
             empty=empty,
-            default=self._usual(options, name),
+            default=self._configured_text(options, name),
             earlier=self._earlier_of(name),
         )
 
-    def _config(self, options: Options) -> "Mapping[str, Any]":
+    def _configured(self, options: Options) -> "Mapping[str, Any]":
         return self._call.config.deploy.for_environment(options.text("environment"))
 
-    def _usual(self, options: Options, name: str) -> str | None:
+    def _configured_text(self, options: Options, name: str) -> str | None:
         """The config file's value, as a person would type it."""
-        return _typed(name, self._config(options).get(name)) or None
+        return _typed(name, self._configured(options).get(name)) or None
 
     def _earlier_of(self, name: str) -> Sequence[str]:
         return self._earlier(lambda request: _typed(name, request.get(name)))
@@ -204,7 +204,7 @@ class Interview:
     def _free_name(self, text: str) -> None:
         from diaken_cli.actions.deploy.request import check_name_is_free
 
-        name = _value("name", text)
+        name = _parse_value("name", text)
         if not self._reuse_existing:
             check_name_is_free(name, self._call.store.inventory.hosts(include_inactive=True))
 
@@ -212,21 +212,21 @@ class Interview:
         from diaken_cli.actions.deploy import request
 
         def check(text: str) -> None:
-            interface = _value("ip", text)
+            interface = _parse_value("ip", text)
             request.check_address_is_a_hosts(interface)
             if not self._reuse_existing:
                 hosts = self._call.store.inventory.hosts(include_inactive=True)
                 request.check_address_is_free(interface, hosts)
             if gateway := options.text("gateway"):
                 try:
-                    request.check_gateway(_value("gateway", gateway), interface)
+                    request.check_gateway(_parse_value("gateway", gateway), interface)
                 except ValueError as fault:
                     raise ValueError(f"--gateway {gateway} {fault}") from None
 
         return check
 
 
-def _value(name: str, text: str) -> Any:
+def _parse_value(name: str, text: str) -> Any:
     return DEPLOY_OPTIONS[name].kind.parse(text, HERE)
 
 

@@ -26,7 +26,7 @@ Variables = Annotated[
 
 
 @command(app, name="list")
-def list_them(call: Call) -> None:
+def list_command(call: Call) -> None:
     """List the environments, with how many groups and hosts are in them.
 
     Example: diaken environments list
@@ -58,7 +58,7 @@ def add(call: Call, name: Name = None, variables: Variables = None) -> None:
 
 
 @command(app, name="set")
-def set_it(
+def set_command(
     call: Call,
     name: Name = None,
     variables: Variables = None,

@@ -31,7 +31,7 @@ Variables = Annotated[
 
 
 @command(app, name="list")
-def list_them(
+def list_command(
     call: Call,
     environment: Annotated[
         str | None, typer.Option("--environment", metavar="E", help="Only those of this one.")
@@ -89,7 +89,7 @@ def add(
 
 
 @command(app, name="set")
-def set_it(
+def set_command(
     call: Call,
     name: Name = None,
     environment: Environment = None,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.hosts_import import import_them
+from diaken_cli.commands.hosts_import import import_command
 from diaken_cli.commands.hosts_sync import sync
 from diaken_cli.commands.prompts import Questions, asking, raise_clash
 from diaken_cli.commands.shared import Call, command, group, hosts_file, require
@@ -23,7 +23,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @command(app, name="list")
-def list_them(
+def list_command(
     call: Call,
     environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None,
     group_name: Annotated[str | None, typer.Option("--group", metavar="G")] = None,
@@ -122,7 +122,7 @@ def show(call: Call, name: Name = None) -> None:
 
 
 @command(app, name="set")
-def set_it(
+def set_command(
     call: Call,
     options: HostChanges,
     name: Name = None,
@@ -147,14 +147,14 @@ def set_it(
             hosts_file=hosts_file(call),
             emit=call.emit,
         )
-        leaves = host.active and not changed.active
+        is_deactivated = host.active and not changed.active
         message = f"changed host {changed.name}"
-        if leaves:
+        if is_deactivated:
             message += "; it is inactive now, and its VM was not touched"
         elif changed.ip != host.ip and changed.vcenter is not None:
             message += f"; {_vm_address_note(changed)}"
         call.output.changed(host_as_json(changed), message)
-        if leaves:
+        if is_deactivated:
             _warn_remaining(call, changed)
 
 
@@ -179,7 +179,7 @@ def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
 
 
 command(app)(sync)
-command(app, name="import")(import_them)
+command(app, name="import")(import_command)
 
 
 @command(app, name="forget-key")

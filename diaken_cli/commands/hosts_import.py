@@ -11,7 +11,7 @@ from diaken_cli.errors import PartlyFailed
 SOURCE = "From where (one of them)"
 
 
-def import_them(
+def import_command(
     call: Call,
     vcenter: Annotated[
         str | None,

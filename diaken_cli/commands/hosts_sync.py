@@ -52,32 +52,32 @@ def sync(
     reader.check()
     target = typed_path.absolute() if typed_path else hosts_file(call)
     if target is None:
-        off = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
-        call.output.changed(off, "nothing to do: `[hosts_file] enabled` is false")
+        disabled = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
+        call.output.changed(disabled, "nothing to do: `[hosts_file] enabled` is false")
         return
     is_new = not os.path.exists(target)  # noqa: PTH110  exists() raises where it may not look
-    done = write_block(call.store, target, force=yes, dry_run=dry_run, protect_emptying=True)
-    for warning in done.warnings:
+    result = write_block(call.store, target, force=yes, dry_run=dry_run, protect_emptying=True)
+    for warning in result.warnings:
         call.output.warn(warning)
     shape = {
         "dry_run": dry_run,
-        "changed": done.changed,
-        "diff": done.diff,
-        "path": str(done.path),
-        "hosts": done.hosts,
+        "changed": result.changed,
+        "diff": result.diff,
+        "path": str(result.path),
+        "hosts": result.hosts,
     }
     if dry_run and call.output.format is Format.TEXT:
-        call.output.text(escape_control(done.diff))
-    if done.refused is not None:
-        _show_refused(call, shape, done.refused)
+        call.output.text(escape_control(result.diff))
+    if result.refused is not None:
+        _show_refused(call, shape, result.refused)
     change = "made anew" if is_new else "changed"
-    would = f"would be {change}" if dry_run else f"was {change}"
+    outcome = f"would be {change}" if dry_run else f"was {change}"
     state = (
-        f"{would}: {counted(done.hosts, 'host')}"
-        if done.changed
+        f"{outcome}: {counted(result.hosts, 'host')}"
+        if result.changed
         else "is in step with the inventory"
     )
-    call.output.changed(shape, f"{done.path} {state}")
+    call.output.changed(shape, f"{result.path} {state}")
 
 
 def _show_refused(call: Call, shape: dict[str, Any], refused: Conflict) -> None:

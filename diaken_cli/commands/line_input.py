@@ -75,18 +75,18 @@ def read_line(
     with ignore_broken_pipe(sys.stdout):
         pass  # what was printed before is flushed
     sys.stderr.flush()
-    editor = _editor()
+    editor = _load_readline()
     try:
-        with _signals_seen_soon():
+        with _wake_for_signals():
             if editor is None:
-                return _unedited(prompt)
-            return _edited(editor, prompt, complete, earlier)
+                return _read_unedited(prompt)
+            return _read_edited(editor, prompt, complete, earlier)
     except UnicodeDecodeError:
         raise ValueError("must be valid UTF-8") from None
 
 
 @contextmanager
-def _signals_seen_soon() -> Iterator[None]:
+def _wake_for_signals() -> Iterator[None]:
     """Handle a signal in time that comes just before the terminal is waited for.
 
     Python notes a signal and acts upon it between its own instructions: readline's wait, which
@@ -101,7 +101,7 @@ def _signals_seen_soon() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _unedited(prompt: str) -> str:
+def _read_unedited(prompt: str) -> str:
     sys.stderr.write(prompt)
     sys.stderr.flush()
     line = sys.stdin.readline()
@@ -110,7 +110,7 @@ def _unedited(prompt: str) -> str:
     return line.strip()
 
 
-def _edited(editor: Any, prompt: str, complete: Complete, earlier: Sequence[str]) -> str:
+def _read_edited(editor: Any, prompt: str, complete: Complete, earlier: Sequence[str]) -> str:
     def completion(text: str, number: int) -> str | None:
         completions = list(complete(text))
         return completions[number] if number < len(completions) else None
@@ -122,11 +122,11 @@ def _edited(editor: Any, prompt: str, complete: Complete, earlier: Sequence[str]
     for line in earlier:
         editor.add_history(line)
     encoding = sys.stdout.encoding
-    with _standard_output_at_the_terminal():
+    with _stdout_at_terminal():
         return input(prompt.encode(encoding, errors="replace").decode(encoding)).strip()
 
 
-def _editor() -> Any:
+def _load_readline() -> Any:
     """The module readline, set up; None where the terminal or this Python can't edit a line."""
     if os.environ.get("TERM", "dumb") in ("", "dumb"):
         return None
@@ -140,8 +140,8 @@ def _editor() -> Any:
 
 
 @contextmanager
-def _standard_output_at_the_terminal() -> Iterator[None]:
-    """Let descriptor 1 be the terminal of standard error: input() edits a line only there."""
+def _stdout_at_terminal() -> Iterator[None]:
+    """Redirect descriptor 1 to the terminal of standard error: input() edits a line only there."""
     kept = os.dup(STANDARD_OUTPUT)
     try:
         os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)

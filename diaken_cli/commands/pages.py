@@ -101,7 +101,7 @@ class Command(_Page, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line; the error for a superfluous word quotes it, even an empty one."""
         ctx.allow_extra_args = True
-        with _naming_the_command(ctx):
+        with _add_command_to_errors(ctx):
             remaining = super().parse_args(ctx, args)
         if remaining and not ctx.resilient_parsing:
             ctx.fail(f"unexpected argument: {shlex.join(remaining)}")
@@ -133,9 +133,9 @@ class Group(_Page, TyperGroup):
         if args[:1] == ["help"]:  # as with git and systemctl
             args = [*args[1:], "--help"]
         first = args[0].partition("=")[0] if args else ""
-        if any(first in names for names, _, _ in common_options.records()):
+        if any(first in names for names, _, _ in common_options.help_records()):
             ctx.fail(f"{first} comes after the command: {ctx.command_path} COMMAND … {first}")
-        with _naming_the_command(ctx):
+        with _add_command_to_errors(ctx):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -172,7 +172,7 @@ def write_section(formatter: Any, heading: str, rows: Iterable[tuple[str, str]])
 
 
 @contextmanager
-def _naming_the_command(ctx: Any) -> Iterator[None]:
+def _add_command_to_errors(ctx: Any) -> Iterator[None]:
     """Add the command to an error of the parser: the message refers to its help page."""
     try:
         yield

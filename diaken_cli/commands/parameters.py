@@ -31,16 +31,16 @@ class OptionSet:
 def option_set(name: str, annotation: Any) -> OptionSet | None:
     """The options that a function's parameter stands for; None for one that is an option itself."""
     if is_dataclass(annotation):
-        return of_dataclass(name, annotation)
+        return dataclass_options(name, annotation)
     if get_origin(annotation) is Annotated and get_args(annotation)[0] is Options:
-        return _of_declared(name, get_args(annotation)[1], Options)
+        return _declared_options(name, get_args(annotation)[1], Options)
     return None
 
 
-def of_dataclass(name: str, shape: Any) -> OptionSet:
+def dataclass_options(name: str, shape: Any) -> OptionSet:
     """The options that a parameter of that dataclass stands for."""
     if declared := options_of(shape):
-        return _of_declared(name, declared, lambda typed: shape(**typed))
+        return _declared_options(name, declared, lambda typed: shape(**typed))
     hints = get_type_hints(shape, include_extras=True)
     return OptionSet(
         {
@@ -51,7 +51,7 @@ def of_dataclass(name: str, shape: Any) -> OptionSet:
     )
 
 
-def _of_declared(
+def _declared_options(
     name: str, declared: Mapping[str, Option], make: Callable[[dict[str, Any]], Any]
 ) -> OptionSet:
     def build(values: Mapping[str, Any]) -> Any:
@@ -96,7 +96,7 @@ def option_names(parameter: inspect.Parameter) -> tuple[str, ...]:
     return () if isinstance(info, ArgumentInfo) else tuple(info.param_decls or ())
 
 
-def as_written(parameter: inspect.Parameter) -> str:
+def written_name(parameter: inspect.Parameter) -> str:
     """How a person writes a parameter: `--name`, or a positional's NAME."""
     (info,) = parameter.annotation.__metadata__
     if isinstance(info, ArgumentInfo):

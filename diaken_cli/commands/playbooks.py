@@ -13,7 +13,7 @@ app = group("The playbooks that can be run: your own, and those that ship.")
 
 
 @command(app, name="list")
-def list_them(call: Call) -> None:
+def list_command(call: Call) -> None:
     """List the playbooks of `playbooks.paths` in the config file, and those that ship.
 
     Example: diaken playbooks list

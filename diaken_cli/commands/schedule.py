@@ -106,7 +106,7 @@ def add(
 
 
 @command(app, name="set")
-def set_it(
+def set_command(
     call: Call,
     task: TaskOptions,
     options: PlaybookOptions,
@@ -144,7 +144,7 @@ def set_it(
 
 
 @command(app, name="list")
-def list_them(
+def list_command(
     call: Call,
     include_ended: Annotated[
         bool, typer.Option("--all", help="Also those that have ended.")

@@ -32,11 +32,11 @@ def tick(call: Call) -> None:
 
     with reporting_once(call) as notice_file:
         call.store.beside("tick").touch(mode=0o600)
-        ticked = run_tick(call.context, lambda result: _warn_moment(call, result), call.output.warn)
-        _show(call, ticked)
+        result = run_tick(call.context, lambda moment: _warn_moment(call, moment), call.output.warn)
+        _show(call, result)
     for resolved in notice_file.resolved(now()):
         call.output.warn(f"resolved: the scheduler works again (was: {resolved})")
-    if ticked.bad:
+    if result.bad:
         raise typer.Exit(PartlyFailed.exit_status)
 
 
@@ -109,9 +109,9 @@ def install(
 
     path = cron.CRON_D
     if remove:
-        done = cron.remove(path)
-        message = f"{path} was taken away" if done else f"there is no {path}"
-        call.output.changed({"path": str(path), "installed": False, "changed": done}, message)
+        is_removed = cron.remove(path)
+        message = f"{path} was taken away" if is_removed else f"there is no {path}"
+        call.output.changed({"path": str(path), "installed": False, "changed": is_removed}, message)
         return
     is_root = os.geteuid() == 0
     content = cron.lines(

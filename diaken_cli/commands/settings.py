@@ -17,7 +17,7 @@ Key = Annotated[str | None, typer.Argument(metavar="KEY", help="See: diaken sett
 
 
 @command(app, name="list")
-def list_them(call: Call) -> None:
+def list_command(call: Call) -> None:
     """List the settings: those that are set, and the defaults of diaken's own.
 
     Example: diaken settings list
@@ -51,7 +51,7 @@ def get(call: Call, key: Key = None) -> None:
 
 
 @command(app, name="set")
-def set_it(
+def set_command(
     call: Call,
     key: Annotated[
         str | None, typer.Argument(metavar="KEY", help="The name of an Ansible variable.")

@@ -21,11 +21,11 @@ from diaken_cli.commands.common_options import CommonOptions
 from diaken_cli.commands.help_text import parse
 from diaken_cli.commands.pages import Command, Group
 from diaken_cli.commands.parameters import (
-    as_written,
-    of_dataclass,
+    dataclass_options,
     option_names,
     option_set,
     refuse_invalid_utf8,
+    written_name,
 )
 from diaken_cli.errors import (
     Canceled,
@@ -275,7 +275,7 @@ def command(
             for parameter in own
             if (option_group := option_set(parameter.name, parameter.annotation))
         }
-        sets["common"] = of_dataclass("common", CommonOptions)
+        sets["common"] = dataclass_options("common", CommonOptions)
         parameters = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for parameter in own
@@ -290,7 +290,7 @@ def command(
                 if taken.isdisjoint(option_names(parameter))
             ]
 
-        written = {parameter.name: as_written(parameter) for parameter in parameters}
+        written = {parameter.name: written_name(parameter) for parameter in parameters}
 
         def call(context: typer.Context, **values: Any) -> None:
             refuse_invalid_utf8(values, written)

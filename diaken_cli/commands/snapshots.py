@@ -50,7 +50,7 @@ class TargetOptions:
 
 
 @command(app, name="list")
-def list_them(
+def list_command(
     call: Call,
     host: Annotated[list[str] | None, typer.Option("--host", metavar="HOST")] = None,
     group_name: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None,
@@ -115,7 +115,7 @@ def prune(
     from diaken_cli.actions.snapshots.prune import prune as remove_old
     from diaken_cli.actions.validate import Reader
     from diaken_cli.caller import now
-    from diaken_cli.commands.cron import end_with, reporting_once, stderr_is_terminal
+    from diaken_cli.commands.cron import exit_with_error, reporting_once, stderr_is_terminal
     from diaken_cli.render.snapshots import PRUNED, prune_summary
     from diaken_cli.store.engine import require as require_database
 
@@ -140,7 +140,9 @@ def prune(
         )
     except (VSphereError, ConfigurationError) as error:
         if not dry_run:
-            end_with(call, error, notify_now=snapshot_rows.notify_whole(call.store, error, now()))
+            exit_with_error(
+                call, error, notify_now=snapshot_rows.notify_whole(call.store, error, now())
+            )
         raise
     shown = rows
     if call.output.format is Format.TEXT and not call.output.verbose:

@@ -90,7 +90,7 @@ class VCenterOptions:
 
 
 @command(app, name="list")
-def list_them(call: Call) -> None:
+def list_command(call: Call) -> None:
     """List the vCenters, with how many hosts have their VM there.
 
     Example: diaken vcenters list
@@ -145,12 +145,14 @@ def show(call: Call, name: Name = None) -> None:
 
     with asking(call) as ask:
         vcenter = _find(call, ask, name)
-        people = call.output.format is Format.TEXT
-        call.output.object(vcenter_as_text(vcenter) if people else vcenter_as_json(vcenter))
+        for_people = call.output.format is Format.TEXT
+        call.output.object(vcenter_as_text(vcenter) if for_people else vcenter_as_json(vcenter))
 
 
 @command(app, name="set")
-def set_it(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest = False) -> None:
+def set_command(
+    call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest = False
+) -> None:
     """Change what is said of a vCenter; what is not said stays.
 
     It logs in first, as `vcenters add` does. Exit status 13: vCenter can't be reached, or refuses;
@@ -196,7 +198,7 @@ def remove(
 
 
 @command(app, name="test")
-def try_it(call: Call, name: Name = None) -> None:
+def check_command(call: Call, name: Name = None) -> None:
     """Log in, and show what is there and what may be in the way.
 
     Exit status 13: it can't be reached, or refuses; 10: its password can't be obtained.

@@ -33,7 +33,7 @@ def candidates(query: Query) -> list[tuple[str, str]]:
     """The candidates, each with its meaning."""
     if query.kind is None:
         return list(query.choices.items())
-    return _in_time(query)
+    return _names_in_time(query)
 
 
 def bash_words(words: list[str]) -> list[str]:
@@ -94,7 +94,7 @@ def _table() -> dict[str, object]:
     return table
 
 
-def _in_time(query: Query) -> list[tuple[str, str]]:
+def _names_in_time(query: Query) -> list[tuple[str, str]]:
     """The names, or none where they take too long; a thread that hangs does not keep us."""
     import threading
 

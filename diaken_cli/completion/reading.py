@@ -91,7 +91,7 @@ def _walk(
     pending, position, only_arguments = None, 0, False
     for word in words:
         if pending is not None:
-            _keep(pending, word, query)
+            _keep_value(pending, word, query)
             pending = None
         elif word == "--" and not only_arguments:
             only_arguments = True
@@ -102,7 +102,7 @@ def _walk(
                 continue
             pending = (option[0], name)
             if equals:
-                _keep(pending, value, query)
+                _keep_value(pending, value, query)
                 pending = None
         else:
             if position < len(arguments) and isinstance(arguments[position], str):
@@ -111,7 +111,7 @@ def _walk(
     return pending, position, only_arguments
 
 
-def _keep(option: tuple[Any, str], value: str, query: Query) -> None:
+def _keep_value(option: tuple[Any, str], value: str, query: Query) -> None:
     kind, name = option
     if name == "--config":
         query.config = value

@@ -136,7 +136,7 @@ def variable_name(section: str, key: str) -> str:
 
 
 @dataclass
-class _Reading:
+class _SourceReader:
     """The values of one source, and what is wrong with it."""
 
     place: Place
@@ -151,7 +151,7 @@ class _Reading:
             self.mistakes.append(f"{where}: {fault}")
 
 
-class _File(_Reading):
+class _File(_SourceReader):
     """The values of the config file."""
 
     def __init__(self, path: Path | None, place: Place) -> None:
@@ -198,7 +198,7 @@ class _File(_Reading):
         self.mistakes.append(f"{self.path}: {message}")
 
 
-class _Environment(_Reading):
+class _Environment(_SourceReader):
     """The values of the environment's `DIAKEN_*`."""
 
     def __init__(self, environ: Mapping[str, str], place: Place) -> None:

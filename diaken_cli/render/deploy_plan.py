@@ -86,8 +86,8 @@ def ssh_command(request: "DeployRequest", ssh: "SshConfig") -> str:
 def _joined(*parts: str | tuple[str, str | None]) -> str:
     """The parts that say something; a pair is a word and what it is about."""
     pairs = [part if isinstance(part, tuple) else ("", part) for part in parts]
-    return ", ".join(f"{what} {text}".lstrip() for what, text in pairs if text)
+    return ", ".join(f"{label} {text}".lstrip() for label, text in pairs if text)
 
 
 def _rows(steps: "Sequence[tuple[str, str]]") -> list[dict[str, str]]:
-    return [{"name": name, "description": says} for name, says in steps]
+    return [{"name": name, "description": description} for name, description in steps]

@@ -52,9 +52,9 @@ def columns(console: "Console", runs: Iterable[Shape]) -> Mapping[str, Any]:
         "TARGET": "target",
         "ENV": "environment",
         "STATUS": lambda run: marked(run["status"], run["status"], console),
-        "OK/HOSTS": _counted,
-        "SNAPSHOTS": _snapshots_of,
-        "TOOK": _took,
+        "OK/HOSTS": _success_count,
+        "SNAPSHOTS": _snapshot_count,
+        "TOOK": _duration,
         "BY": lambda run: f"task {run['task']}" if run["task"] else run["user"],
     }
     return {name: source for name, source in all_columns.items() if lacking or name != "SNAPSHOTS"}
@@ -83,11 +83,11 @@ def show_run(output: Output, detail: RunDetail, run: Shape, results: Sequence[Ou
         print_failures(output, run, brief=False)
     if detail.snapshots:
         console.print()
-        console.print(_snapshots(detail, console), crop=False)
+        console.print(_snapshots_table(detail, console), crop=False)
     if run["error"] and run["error"]["code"] != HOSTS_FAILED:
         console.print()
-        reasons = run["error"]["message"].splitlines()
-        console.print(ending_text(reasons, canceled=run["error"]["code"] == Canceled.code))
+        messages = run["error"]["message"].splitlines()
+        console.print(ending_text(messages, canceled=run["error"]["code"] == Canceled.code))
         if run["error"]["code"] == NO_SNAPSHOT and run["error"]["hint"]:  # holds later, too
             output.say(run["error"]["hint"])
     for line in next_steps(run):
@@ -270,7 +270,7 @@ def _format_requested(key: str, value: Any) -> Any:
     return value
 
 
-def _snapshots(detail: RunDetail, console: "Console") -> Any:
+def _snapshots_table(detail: RunDetail, console: "Console") -> Any:
     shapes = [vars(snapshot) for snapshot in detail.snapshots]
     columns: dict[str, Any] = {
         "SNAPSHOT OF": "host",
@@ -283,7 +283,7 @@ def _snapshots(detail: RunDetail, console: "Console") -> Any:
     return table(shapes, columns, spare=() if has_error else ("ERROR",))
 
 
-def _counted(run: Shape) -> str | None:
+def _success_count(run: Shape) -> str | None:
     """On how many hosts it succeeded; None for a deploy, whose host may be removed by now."""
     totals = run["totals"]
     if run["kind"] == RunKind.DEPLOY or not totals["hosts"]:
@@ -291,7 +291,7 @@ def _counted(run: Shape) -> str | None:
     return f"{totals['success']}/{totals['hosts']}"
 
 
-def _snapshots_of(run: Shape) -> Text | None:
+def _snapshot_count(run: Shape) -> Text | None:
     """How many of the hosts have the requested snapshot."""
     hosts, missing = run["totals"]["hosts"], run["without_snapshot"]
     if run["with_snapshot"] is None or not (hosts or missing):
@@ -300,7 +300,7 @@ def _snapshots_of(run: Shape) -> Text | None:
     return Text(text, style="yellow" if missing else "")
 
 
-def _took(run: Shape) -> str | None:
+def _duration(run: Shape) -> str | None:
     """Hours, minutes and seconds, for a narrow column."""
     if run["duration_seconds"] is None:
         return None

@@ -64,7 +64,7 @@ class LiveScreen:
         self._lock = threading.Lock()
         self._live = Live(
             console=output.err,
-            get_renderable=self._drawn,
+            get_renderable=self._render,
             refresh_per_second=PER_SECOND,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -108,7 +108,7 @@ class LiveScreen:
         for message in messages:
             self._output.err.print(message_text(message, self._output.err, self._messages.run))
 
-    def _drawn(self) -> Constrain:
+    def _render(self) -> Constrain:
         with self._lock:
             picture = draw(self._progress, self._output.err, datetime.now(UTC))
         return Constrain(picture, self._output.err.width - ROOM_FOR_KEYS)
@@ -129,7 +129,7 @@ def draw(progress: Progress, console: "Console", now: datetime) -> Group:
     return Group(*parts)
 
 
-def fitting(
+def split_by_room(
     hosts: Sequence[HostProgress], room: int
 ) -> tuple[Sequence[HostProgress], Sequence[HostProgress]]:
     """The hosts to show in so many lines, and those to count.
@@ -213,7 +213,7 @@ class _Picture:
         The rest is counted.
         """
         all_hosts = list(hosts)
-        shown, left_out = fitting(all_hosts, max(room, FEWEST_ROWS))
+        shown, left_out = split_by_room(all_hosts, max(room, FEWEST_ROWS))
         width = self._console.width
         counted = width >= ROOM_FOR_COUNTERS
         counters_too: tuple[JustifyMethod, ...] = ("right",) * 3 if counted else ()

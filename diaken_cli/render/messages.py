@@ -174,7 +174,7 @@ def _cut(status: str, hosts: list[str], task: str, text: str, took: float | None
 
 def message_text(message: Message, console: "Console", run: int | None) -> Text:
     """A message as a person reads it: hosts and task, then the text beside it or below."""
-    text = _head(message, console, task_label(message.task, message.status))
+    text = _first_line(message, console, task_label(message.task, message.status))
     took = Text(f" ({seconds(message.took)})" if message.took else "", style="dim")
     if len(message.lines) == 1 and not message.cut:
         return fold_hanging(text + Text(f": {message.lines[0]}") + took, console)
@@ -195,10 +195,10 @@ def task_label(task: str, status: str | None) -> str:
 def short_text(message: Message, console: "Console") -> Text:
     """The same in one line, cut: the whole text is printed elsewhere."""
     line = shortened(clauses("\n".join(message.lines)), SHORT, _dots(console))
-    return _head(message, console, one_line(message.task), line)
+    return _first_line(message, console, one_line(message.task), line)
 
 
-def _head(message: Message, console: "Console", *parts: str) -> Text:
+def _first_line(message: Message, console: "Console", *parts: str) -> Text:
     names = listed([one_line(host) for host in message.hosts], MOST_NAMES)
     text = ": ".join(part for part in (names, *parts) if part)
     return Text.assemble((f"{sign(message.status, console)} ", mark(message.status).style), text)

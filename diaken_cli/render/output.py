@@ -60,7 +60,7 @@ class Output:
 
             def on_broken_pipe(self) -> None:
                 if stream is sys.stderr:
-                    _drop(stream)  # a message that nobody can read stops nothing
+                    _discard_output(stream)  # a message that nobody can read stops nothing
                 else:
                     raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
@@ -226,12 +226,12 @@ def _json(document: Any, *, indent: int | None = None) -> str:
 
     So are the control characters that a terminal would act on.
     """
-    text = json.dumps(document, indent=indent, default=_plain, ensure_ascii=False)
+    text = json.dumps(document, indent=indent, default=_json_default, ensure_ascii=False)
     text = CONTROL.sub(lambda control: f"\\u{ord(control[0]):04x}", text)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        return json.dumps(document, indent=indent, default=_plain)
+        return json.dumps(document, indent=indent, default=_json_default)
     return text
 
 
@@ -261,7 +261,7 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _plain(value: Any) -> Any:
+def _json_default(value: Any) -> Any:
     if isinstance(value, datetime):
         return utc(value)
     raise TypeError(f"not JSON: {type(value).__name__}")
@@ -282,10 +282,10 @@ def ignore_broken_pipe(stream: IO[str]) -> Iterator[None]:
     except OSError as fault:
         if fault.errno not in (errno.EPIPE, errno.EIO):
             raise
-        _drop(stream)
+        _discard_output(stream)
 
 
-def _drop(stream: IO[str]) -> None:
+def _discard_output(stream: IO[str]) -> None:
     """Redirect a stream to /dev/null, with what is still in its buffer."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())

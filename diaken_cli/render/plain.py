@@ -85,48 +85,48 @@ class PlainLines:
     def _line(self, event: Event) -> Text | None:
         match event:
             case RunStarted() | RunWaiting():
-                return self._begins(event)
+                return self._start_line(event)
             case StepStarted():
                 self._percent = 0
                 return self._marked("running", event.step, event.detail)
             case StepProgressed():
-                return self._progress(event)
+                return self._progress_line(event)
             case StepFinished():
                 needs_no_reason = event.status is StepStatus.SUCCESS or event.step == REPORTED_LAST
-                why = None if needs_no_reason else shortened(clauses(event.detail or ""), SHORT)
+                reason = None if needs_no_reason else shortened(clauses(event.detail or ""), SHORT)
                 status = "canceled" if event.canceled else event.status
-                return self._marked(status, event.step, why, event.duration_seconds)
+                return self._marked(status, event.step, reason, event.duration_seconds)
             case PlayStarted():
                 return Text(f"play {one_line(event.play)}", style="dim")
             case TaskStarted():
                 return Text(f"task {one_line(event.task)}", style="dim")
             case TaskFinished():
-                return self._task(event)
+                return self._task_line(event)
             case HostFinished():
-                return self._host(event)
+                return self._host_line(event)
             case SnapshotFinished():
                 outcome = event.error or f"{event.name} ({event.id})"
                 return self._marked(event.status, event.host, f"{event.action} snapshot: {outcome}")
             case RunFinished() | RunWithdrawn():
-                return self._ended(event)
+                return self._end_line(event)
             case Warned():
                 return None
             case _:
                 assert_never(event)
 
-    def _begins(self, event: RunStarted | RunWaiting) -> Text | None:
+    def _start_line(self, event: RunStarted | RunWaiting) -> Text | None:
         if isinstance(event, RunStarted):
             return Text(one_line(run_title(event)), style="bold")
         return (
             None if self._output.format is Format.JSON else Text(one_line(waiting_message(event)))
         )
 
-    def _ended(self, event: RunFinished | RunWithdrawn) -> Text:
+    def _end_line(self, event: RunFinished | RunWithdrawn) -> Text:
         if isinstance(event, RunWithdrawn):
             return Text(f"run {event.run} is not recorded: nothing was changed")
         return self._marked(event.status, f"run {event.run}", event.status)
 
-    def _progress(self, event: StepProgressed) -> Text | None:
+    def _progress_line(self, event: StepProgressed) -> Text | None:
         percent = event.percent or 0
         if event.detail is None and percent < self._percent + PERCENT:
             return None
@@ -135,7 +135,7 @@ class PlainLines:
         detail = ", ".join(part for part in (how_far, event.detail) if part)
         return self._marked("running", event.step, detail)
 
-    def _task(self, event: TaskFinished) -> Text | None:
+    def _task_line(self, event: TaskFinished) -> Text | None:
         if self._messages.collects(event):
             return None
         if not self._output.verbose and (event.item or event.result == "skipped"):
@@ -143,7 +143,7 @@ class PlainLines:
         label = event.task if event.item is None else f"{event.task} ({event.item})"
         return self._marked(event.result, event.host, label, event.duration_seconds or None)
 
-    def _host(self, event: HostFinished) -> Text | None:
+    def _host_line(self, event: HostFinished) -> Text | None:
         result = event.result
         status = "canceled" if event.canceled else result.status.value
         if event.canceled and result.status is HostStatus.SKIPPED:

@@ -14,7 +14,7 @@ CANCELED = "canceled"  # a host or a step, for people: in JSON it is `failed`
 
 def run_as_row(record: RunRecord) -> dict[str, Any]:
     """A run as a list has it: all but its steps and its hosts."""
-    return _begin(record) | {"totals": _totals(record)}
+    return _common_fields(record) | {"totals": _totals(record)}
 
 
 def title_of(record: RunRecord) -> str:
@@ -28,7 +28,7 @@ def run_as_json(detail: RunDetail) -> dict[str, Any]:
     A host's `snapshot` is null where the run took none and should take none.
     """
     snapshots = {snapshot.host: _snapshot(snapshot) for snapshot in detail.snapshots}
-    return _begin(detail.run) | {
+    return _common_fields(detail.run) | {
         "steps": [_step(step) for step in detail.steps],
         "totals": _totals(detail.run),
         "hosts": [
@@ -56,7 +56,7 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
         for host in run_as_json(detail)["hosts"]
         if not (_was_canceled(run) and host["status"] == HostStatus.SKIPPED)
     ]
-    totals, ended = _totals(run), _how_it_ended(run)
+    totals, ended = _totals(run), _final_status(run)
     if _was_canceled(run):
         totals["skipped"] = 0
     if stopped:
@@ -68,14 +68,14 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
             (step.facts["elsewhere"] for step in detail.steps if "elsewhere" in step.facts), None
         ),
         "started_at": run.started_at.isoformat(),
-        "finished_at": _precise(run.finished_at),
+        "finished_at": _isoformat(run.finished_at),
         "steps": [
             _step(step)
             | {
                 "status": step_status(step.status, ended, last=step is detail.steps[-1]),
                 "started_at": step.started_at.isoformat(),
-                "finished_at": _precise(step.finished_at),
-                "worked_until": _precise(step.worked_until),
+                "finished_at": _isoformat(step.finished_at),
+                "worked_until": _isoformat(step.worked_until),
             }
             for step in detail.steps
         ],
@@ -95,13 +95,13 @@ def _was_canceled(run: RunRecord) -> bool:
     return run.error is not None and run.error["code"] == Canceled.code
 
 
-def _how_it_ended(run: RunRecord) -> RunStatus:
+def _final_status(run: RunRecord) -> RunStatus:
     """How the last step ended the run: an aborted deploy is canceled, though it failed before."""
     aborted = run.status is RunStatus.CANCELED and run.error is not None and not _was_canceled(run)
     return RunStatus.FAILED if aborted else run.status
 
 
-def _precise(moment: datetime | None) -> str | None:
+def _isoformat(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
@@ -122,7 +122,7 @@ def host_as_json(result: HostResult) -> dict[str, Any]:
     }
 
 
-def _begin(record: RunRecord) -> dict[str, Any]:
+def _common_fields(record: RunRecord) -> dict[str, Any]:
     seconds = None
     if record.finished_at is not None:
         seconds = round((record.finished_at - record.started_at).total_seconds(), 1)

@@ -82,7 +82,7 @@ def choices(rows: Iterable[SnapshotRow]) -> dict[str, str]:
     chosen: dict[str, list[SnapshotRow]] = {}
     for key, row, _ in _keyed(rows):
         chosen.setdefault(key, []).append(row)
-    return {key: _distinction(key, rows_of_key) for key, rows_of_key in chosen.items()}
+    return {key: _describe_choice(key, rows_of_key) for key, rows_of_key in chosen.items()}
 
 
 def aliases(rows: Iterable[SnapshotRow]) -> dict[str, list[str]]:
@@ -112,7 +112,7 @@ def _can_be_typed(name: str) -> bool:
     return name.isprintable() and bool(name) and name == name.strip() == escape_control(name)
 
 
-def _distinction(key: str, rows: Sequence[SnapshotRow]) -> str:
+def _describe_choice(key: str, rows: Sequence[SnapshotRow]) -> str:
     shapes = [row_as_json(row) for row in rows]
     oldest = max(shapes, key=lambda shape: shape["age_hours"] or 0)
     second_name = oldest["id"] if oldest["name"] == key else oldest["name"]
@@ -127,12 +127,14 @@ def prune_summary(rows: Sequence[SnapshotRow], *, dry_run: bool, verbose: bool) 
     planned_status = SnapshotStatus.PLANNED if dry_run else SnapshotStatus.REMOVED
     gone = [row for row in seen if row.status is planned_status]
     failed = sum(row.status is SnapshotStatus.FAILED for row in seen)
-    parts = [f"{len(gone)} of {len(seen)} {'to remove' if dry_run else 'removed'}{_sizes(gone)}"]
-    if kept := _kept(seen):
+    parts = [
+        f"{len(gone)} of {len(seen)} {'to remove' if dry_run else 'removed'}{_total_size(gone)}"
+    ]
+    if kept := _count_kept(seen):
         parts.append(kept if verbose else f"{kept[:-1]}; see them with --verbose)")
     if failed:
         parts.append(f"{failed} failed")
-    return ", ".join(parts) + _not_seen(rows)
+    return ", ".join(parts) + _not_looked_at(rows)
 
 
 def list_summary(rows: Sequence[SnapshotRow]) -> str:
@@ -140,28 +142,28 @@ def list_summary(rows: Sequence[SnapshotRow]) -> str:
     seen = [row for row in rows if row.snapshot is not None]
     removable = [row for row in seen if row.action is SnapshotAction.REMOVE]
     hosts = len({row.host for row in seen})
-    total = f"{counted(len(seen), 'snapshot')}{_sizes(seen)} of {counted(hosts, 'host')}"
-    parts = [f"{total}; prune would remove {len(removable)}{_sizes(removable)}"]
-    if kept := _kept(seen):
+    total = f"{counted(len(seen), 'snapshot')}{_total_size(seen)} of {counted(hosts, 'host')}"
+    parts = [f"{total}; prune would remove {len(removable)}{_total_size(removable)}"]
+    if kept := _count_kept(seen):
         parts.append(kept)
-    return ", ".join(parts) + _not_seen(rows)
+    return ", ".join(parts) + _not_looked_at(rows)
 
 
-def _kept(rows: Iterable[SnapshotRow]) -> str | None:
+def _count_kept(rows: Iterable[SnapshotRow]) -> str | None:
     """`5 kept (3 not old enough, 2 not automatic)`, or None."""
     count = Counter(row.kept for row in rows if row.kept is not None)
     if not count:
         return None
-    why = ", ".join(f"{times} {kept}" for kept, times in count.most_common())
-    return f"{count.total()} kept ({why})"
+    reasons = ", ".join(f"{times} {kept}" for kept, times in count.most_common())
+    return f"{count.total()} kept ({reasons})"
 
 
-def _sizes(rows: Iterable[SnapshotRow]) -> str:
+def _total_size(rows: Iterable[SnapshotRow]) -> str:
     """Their total size in parentheses, as far as it is known; empty where it is not."""
     total = sum(row.snapshot.size or 0 for row in rows if row.snapshot is not None)
     return f" ({size(total)})" if total else ""
 
 
-def _not_seen(rows: Iterable[SnapshotRow]) -> str:
+def _not_looked_at(rows: Iterable[SnapshotRow]) -> str:
     missed = [row.host or f"vCenter {row.vcenter}" for row in rows if row.snapshot is None]
     return f"; not looked at: {listed(missed)}" if missed else ""

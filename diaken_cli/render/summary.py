@@ -192,8 +192,8 @@ def _next_after_deploy(run: Shape) -> Iterator[str]:
         return
     for leftover in run["leftovers"]:
         where = f" in vCenter {leftover['vcenter']}" if leftover["vcenter"] else " of the inventory"
-        why = f": {one_line(leftover['reason'])}" if leftover["reason"] else ""
-        yield f"Left behind: {leftover['kind']} {leftover['name']}{where}{why}"
+        reason = f": {one_line(leftover['reason'])}" if leftover["reason"] else ""
+        yield f"Left behind: {leftover['kind']} {leftover['name']}{where}{reason}"
     if run["leftovers"] or run["status"] == "interrupted":
         yield f"Go on with it: diaken deploy resume {number}"
         yield f"Undo what is left: diaken deploy abort {number}"

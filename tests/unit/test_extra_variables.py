@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diaken_cli.services.ansible.extra_variables import check_names, extra_variables
-from diaken_cli.types import REPOINTING
+from diaken_cli.types import CONNECTION_VARIABLES
 
 NOWHERE = Path("/nonexistent")
 
@@ -42,7 +42,7 @@ def test_a_value_is_read(said: str, meant: dict[str, Any]) -> None:
 
 @given(
     name=st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True).filter(
-        lambda name: name not in REPOINTING
+        lambda name: name not in CONNECTION_VARIABLES
     ),
     value=st.text(alphabet=st.characters(exclude_characters="='\"", exclude_categories=["Cs"])),
 )
@@ -79,10 +79,10 @@ def test_what_is_malformed_is_named(said: str, message: str) -> None:
 
 
 def test_the_older_names_repoint_too() -> None:
-    assert {"ansible_ssh_host", "ansible_ssh_port"} < set(REPOINTING)
+    assert {"ansible_ssh_host", "ansible_ssh_port"} < set(CONNECTION_VARIABLES)
 
 
-@pytest.mark.parametrize("name", REPOINTING)
+@pytest.mark.parametrize("name", CONNECTION_VARIABLES)
 @pytest.mark.parametrize("form", ["{}=10.0.0.1", '{{"{}": "10.0.0.1"}}', "@"])
 def test_what_would_repoint_every_host_is_refused(tmp_path: Path, name: str, form: str) -> None:
     said = form.format(name)

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from diaken_cli.commands import COMMANDS, GROUPS, app
-from diaken_cli.commands.common_options import records
+from diaken_cli.commands.common_options import help_records
 from diaken_cli.commands.help_text import fold, parse
 from diaken_cli.commands.pages import EVERY_COMMAND_TOO
 from diaken_cli.services.ansible.catalog import list_playbooks
@@ -80,7 +80,7 @@ def test_the_options_of_every_command_are_one_line(words: list[str]) -> None:
 def test_the_page_of_diaken_has_them_in_full() -> None:
     shown = page([])
     assert "see diaken --help" not in shown
-    for names, _, said in records():
+    for names, _, said in help_records():
         assert all(name in shown for name in names)
         assert said in " ".join(shown.split())
     assert all(name in shown for name in [*GROUPS, *COMMANDS])

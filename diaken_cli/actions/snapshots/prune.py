@@ -25,7 +25,7 @@ from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import VSphereError
 from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
-from diaken_cli.retention import Kept, Policy
+from diaken_cli.retention import KeptReason, Policy
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.store import Store
@@ -259,7 +259,7 @@ def keep(row: SnapshotRow, kept: Mapping[str, str]) -> SnapshotRow:
         action=SnapshotAction.KEEP,
         status=SnapshotStatus.KEPT,
         reason=kept[row.host],
-        kept=Kept.EXCLUDED,
+        kept=KeptReason.EXCLUDED,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from diaken_cli import retention
 from diaken_cli.actions.snapshots.survey import HostVm, Problem, Survey
 from diaken_cli.errors import DiakenError
-from diaken_cli.retention import Kept, Policy
+from diaken_cli.retention import KeptReason, Policy
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RecordedSnapshot
 from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
@@ -36,7 +36,7 @@ class SnapshotRow:
     age: timedelta | None = None
     error: str | None = None
     recorded: bool | None = None
-    kept: Kept | None = None
+    kept: KeptReason | None = None
 
     @property
     def key(self) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import yaml
 
 from diaken_cli import bounds, files
 from diaken_cli.services.ansible import bounded_yaml
-from diaken_cli.types import REPOINTING
+from diaken_cli.types import CONNECTION_VARIABLES
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECOND = re.compile(r"""\s[A-Za-z_][A-Za-z0-9_]*=""")
@@ -48,7 +48,7 @@ def check_names(names: Iterable[Any]) -> None:
             raise ValueError(
                 f"{name!r} is no name of a variable: letters, digits and _, not a digit first"
             )
-        if name in REPOINTING:
+        if name in CONNECTION_VARIABLES:
             raise ValueError(
                 f"{name} would repoint every host of the run; set it on the host instead"
             )

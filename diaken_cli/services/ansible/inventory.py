@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from diaken_cli.services.ansible.work import Inventory, Target
-from diaken_cli.types import REPOINTING
+from diaken_cli.types import CONNECTION_VARIABLES
 
 _EXCLUDED = "diaken_excluded"  # of hosts that a pattern can't tell from a group
 
@@ -48,7 +48,7 @@ def vars_plugin_data(targets: Sequence[Target], inventory: Inventory) -> dict[st
     """What the vars plugin has to know: no file beside the playbook repoints one of these hosts."""
     names = [host.name for host in targets]
     return {
-        "repointing": list(REPOINTING),
+        "repointing": list(CONNECTION_VARIABLES),
         "targets": names,
         "hosts": [*names, *(host.name for host in inventory.others)],
     }

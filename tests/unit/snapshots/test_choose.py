@@ -19,7 +19,7 @@ from diaken_cli.actions.snapshots.survey import (
     match,
 )
 from diaken_cli.errors import Conflict, InvalidInput, Unreachable
-from diaken_cli.retention import Kept, Policy
+from diaken_cli.retention import KeptReason, Policy
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.types import SnapshotAction, StepStatus
 from tests.unit.snapshots.machines import NOW, host, machine, virtual_machine
@@ -151,4 +151,4 @@ def test_prune_leaves_alone_what_is_held_or_was_changed_once_the_others_are_lock
     }
     rows = [keep(row, kept) for row in plan(machines.values(), Policy(timedelta(hours=1)), {})]
     assert [row.host for row in rows if row.action is SnapshotAction.REMOVE] == ["web2", "web6"]
-    assert {row.kept for row in rows if row.host in kept} == {Kept.EXCLUDED}
+    assert {row.kept for row in rows if row.host in kept} == {KeptReason.EXCLUDED}

@@ -15,7 +15,7 @@ from diaken_cli.render.snapshots import (
     row_as_json,
 )
 from diaken_cli.render.tables import table
-from diaken_cli.retention import Kept
+from diaken_cli.retention import KeptReason
 from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
 
 
@@ -70,8 +70,8 @@ def night(goes: SnapshotStatus) -> list[SnapshotRow]:
         if each.snapshot
     ]
     old = [replace(each, action=SnapshotAction.REMOVE, status=goes) for each in rows[:4]]
-    young = [replace(each, kept=Kept.YOUNG) for each in rows[4:8]]
-    return [*old, *young, replace(rows[8], kept=Kept.NOT_RECORDED)]
+    young = [replace(each, kept=KeptReason.YOUNG) for each in rows[4:8]]
+    return [*old, *young, replace(rows[8], kept=KeptReason.NOT_RECORDED)]
 
 
 def test_prune_says_what_it_came_to_in_one_line() -> None:

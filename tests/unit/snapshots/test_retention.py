@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diaken_cli.retention import Kept, Policy, judge
+from diaken_cli.retention import KeptReason, Policy, judge
 from diaken_cli.types import Snapshot
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -76,7 +76,7 @@ def test_exactly_what_the_rule_names_goes(
         goes = automatic and snapshot.created_at + timedelta(hours=hours) < now
         goes = goes and excluded is None and (recorded or not only_recorded)
         assert (kept is None) == goes
-        assert (kept is Kept.NOT_AUTOMATIC) == (not automatic)
+        assert (kept is KeptReason.NOT_AUTOMATIC) == (not automatic)
         assert ("no run of this database" in reason) == (automatic and not recorded)
         assert reason
 
@@ -95,7 +95,7 @@ def test_a_child_of_what_goes_is_judged_by_itself() -> None:
 
 def judged(
     name: str, age: timedelta, excluded: str | None = None, policy: Policy | None = None
-) -> tuple[Kept | None, str]:
+) -> tuple[KeptReason | None, str]:
     """A snapshot that a run took, or, with a policy of its own, that none did."""
     snapshot = Snapshot("u", "web01", "snapshot-1", name, NOW - age, 1)
     rule = policy or Policy(timedelta(hours=24))
@@ -105,12 +105,12 @@ def judged(
 def test_each_reason_is_said() -> None:
     old, name = timedelta(hours=30.5), "Before executing update - 2026-11-23 03:00:00"
     assert judged(name, old) == (None, "30.5 h old, over 24 h")
-    assert judged(name, timedelta(hours=2)) == (Kept.YOUNG, "2 h old, kept until 24 h")
-    assert judged(name, timedelta(hours=24))[0] is Kept.YOUNG
-    assert judged(name, timedelta(minutes=-1)) == (Kept.YOUNG, "0 h old, kept until 24 h")
-    assert judged("mine", old) == (Kept.NOT_AUTOMATIC, "not automatic")
+    assert judged(name, timedelta(hours=2)) == (KeptReason.YOUNG, "2 h old, kept until 24 h")
+    assert judged(name, timedelta(hours=24))[0] is KeptReason.YOUNG
+    assert judged(name, timedelta(minutes=-1)) == (KeptReason.YOUNG, "0 h old, kept until 24 h")
+    assert judged("mine", old) == (KeptReason.NOT_AUTOMATIC, "not automatic")
     locked = "host web01 is locked by run 12"
-    assert judged(name, old, locked) == (Kept.EXCLUDED, locked)
+    assert judged(name, old, locked) == (KeptReason.EXCLUDED, locked)
     kept, reason = judged(name, old, policy=Policy(timedelta(hours=24), only_recorded=True))
     assert reason == "30.5 h old, over 24 h; no run of this database took it"
-    assert kept is Kept.NOT_RECORDED
+    assert kept is KeptReason.NOT_RECORDED
