@@ -40,7 +40,7 @@ class LazyGroups(Group):
     closing = ""  # the options of every command are listed on this page itself
 
     def __init__(self, **options: Any) -> None:
-        """With a stub of each, in the order of the help page: its name and its line of help."""
+        """Add a stub for each group and command: its name and its line of help."""
         super().__init__(**options)
         for name, help_text in GROUPS.items():
             self.commands[name] = TyperGroup(name=name, help=help_text)
@@ -52,7 +52,7 @@ class LazyGroups(Group):
         name, resolved, remaining = super().resolve_command(ctx, args)
         if name in GROUPS or name in COMMANDS:
             module = importlib.import_module(f"{__name__}.{name}")
-            # A group stays one also where it has one command only.
+            # typer would make a plain command of a group with a single one
             make = typer.main.get_group if name in GROUPS else typer.main.get_command
             resolved = make(module.app)
         return name, resolved, remaining

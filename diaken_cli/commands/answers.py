@@ -11,7 +11,7 @@ YES_NO = ("yes", "no")
 
 
 def find_choice(answer: str, names: Sequence[str], unlisted: Collection[str] = ()) -> str:
-    """The name that an answer chooses: case ignored, and a beginning that only one name has.
+    """The name that an answer chooses; case is ignored, and an unambiguous beginning is enough.
 
     `unlisted` names are accepted, too; a beginning is looked for in `names` first. Raises
     ValueError with the names that it may be one of.
@@ -31,7 +31,7 @@ def find_choice(answer: str, names: Sequence[str], unlisted: Collection[str] = (
 
 
 def find_aliased(answer: str, names: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> str:
-    """The name that an answer chooses, as `find_choice`, or what is an alias of just one.
+    """The name that an answer chooses, as `find_choice`, or the only name that it is an alias of.
 
     Raises ValueError also for an alias of several names, and lists them.
     """

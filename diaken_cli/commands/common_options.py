@@ -72,7 +72,7 @@ class CommonOptions:
 
 
 def help_records() -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Of each option its names, the word for its value (empty for a flag), and its help."""
+    """The names of each option, the placeholder for its value (empty for a flag), and its help."""
     hints = get_type_hints(CommonOptions, include_extras=True)
     for field in fields(CommonOptions):
         (info,) = hints[field.name].__metadata__

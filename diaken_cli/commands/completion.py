@@ -17,7 +17,7 @@ def script(shell: str) -> str:
 
 
 def install(shell: str, environ: Mapping[str, str]) -> tuple[Path, str | None]:
-    """Write the script below this account's home; where, and what else is to be done.
+    """Write the script below this account's home; its path, and a hint what else is to be done.
 
     No file of the shell's own settings is changed. Raises AccessError.
     """

@@ -40,7 +40,7 @@ def parse_draft(call: Call, options: Options, *, reuse_existing: bool) -> "Draft
 
 
 class DeployQuestions:
-    """The questions for a VM: what is required, and without a NAME, what is usual too."""
+    """The questions for a VM: for required values, and without a NAME for the usual ones, too."""
 
     def __init__(self, call: Call, ask: Questions, *, reuse_existing: bool) -> None:
         self._call = call
@@ -247,9 +247,9 @@ def _or_template(value: str | None) -> str:
 
 
 def ask_to_begin(call: Call, draft: "Draft") -> set[str]:
-    """Show what was chosen and ask whether to begin; the warnings that were shown with it.
+    """Show the plan and ask whether to begin; returns the warnings that were shown.
 
-    Raises what is wrong with the plan, and Abort where the answer is no.
+    Raises the errors of the plan, and Abort where the answer is no.
     """
     from diaken_cli.actions.deploy.planning import plan
     from diaken_cli.render.deploy_plan import print_chosen

@@ -1,4 +1,4 @@
-"""Help pages and how a command line is taken apart: what all commands and groups have in common.
+"""Help pages and parsing of the command line, for all commands and groups.
 
 A page has usage, text, options under their headings, one line for the options of every command, and
 two examples at its end. It is at most 80 columns wide, and nothing on it is cut.
@@ -41,7 +41,7 @@ class _Page:
         return tuple((self.epilog or "").splitlines())
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """The arguments, then the options; what is asked for on a terminal is no less required."""
+        """The arguments, then the options; an argument is required, also where it is asked for."""
         return [*(param.metavar for param in self.params if _is_argument(param)), "[OPTIONS]"]
 
     def get_help_option(self, ctx: Any) -> Any:
@@ -113,7 +113,7 @@ class Group(_Page, TyperGroup):
 
     @property
     def examples(self) -> tuple[str, ...]:
-        """Its own, or those of its commands: of each the first one, then of each the second."""
+        """Its own, or those of its commands: the first one of each, then the second ones."""
         of_commands = [getattr(command, "examples", ()) for command in self.commands.values()]
         rounds = chain.from_iterable(zip_longest(*of_commands))
         return super().examples or tuple(islice(filter(None, rounds), MOST_EXAMPLES))
@@ -139,7 +139,7 @@ class Group(_Page, TyperGroup):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command of that name; where none is like it, the error names those there are."""
+        """The command of that name; where none is similar, the error lists all commands."""
         try:
             return super().resolve_command(ctx, args)
         except typer.TyperException as fault:

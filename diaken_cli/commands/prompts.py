@@ -1,4 +1,4 @@
-"""Asking a person for what is missing, with the choices that fit; never off a terminal."""
+"""Questions for missing values, with the choices there are; only on a terminal."""
 
 import shlex
 import shutil
@@ -14,7 +14,7 @@ from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.text import escape_control, listed
 
 ANSWER = 20
-"""So much room a prompt leaves in its line for the answer."""
+"""Columns that a prompt leaves in its line for the answer."""
 
 
 class Questions:

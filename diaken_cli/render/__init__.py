@@ -1,1 +1,1 @@
-"""What a person or a script sees of events and results."""
+"""Output of events and results, for people and for scripts."""

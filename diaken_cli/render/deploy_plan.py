@@ -1,4 +1,4 @@
-"""A deploy for people: what they read before they say yes, and after; and the plan's JSON."""
+"""The plan of a deploy as text and as JSON, and the ssh command for the deployed VM."""
 
 import shlex
 from dataclasses import asdict
@@ -84,7 +84,7 @@ def ssh_command(request: "DeployRequest", ssh: "SshConfig") -> str:
 
 
 def _joined(*parts: str | tuple[str, str | None]) -> str:
-    """The parts that say something; a pair is a word and what it is about."""
+    """The parts that are not empty, joined; a pair is a label and a text."""
     pairs = [part if isinstance(part, tuple) else ("", part) for part in parts]
     return ", ".join(f"{label} {text}".lstrip() for label, text in pairs if text)
 

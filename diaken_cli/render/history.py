@@ -179,7 +179,7 @@ def show_followed(
     ended: Callable[[], RunDetail],
     host: str | None,
 ) -> None:
-    """The same as it comes in; `ended` gives the run, which JSON lines end with."""
+    """Print the results of a run as they come in; `ended` gives the run at its end."""
     transcript = Transcript()
     everything: list[OutputLine] = []
     for batch in batches:

@@ -15,7 +15,7 @@ DONE = {
 
 
 def _action(shape: Shape) -> str:
-    """What is to be done with a row, or was."""
+    """The action that is planned for a row, or was done."""
     planned = shape["status"] == "planned"
     return shape["action"] if planned else DONE[Action(shape["action"])]
 

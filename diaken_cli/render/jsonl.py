@@ -21,11 +21,11 @@ class JsonLines:
             print_json_line(event_as_json(event))
 
     def close(self, *, died: bool) -> None:
-        """Nothing is left to be done."""
+        """Do nothing: each event was written at once."""
 
 
 def event_as_json(event: Event) -> dict[str, Any]:
-    """One object of the stream; what a host comes to is as in the JSON of a run."""
+    """One object of the stream; the result of a host is as in the JSON of a run."""
     head = {"type": event.type, "at": utc(event.at)}
     if isinstance(event, HostFinished):
         return head | host_as_json(event.result) | {"canceled": event.canceled}

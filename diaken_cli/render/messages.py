@@ -65,7 +65,7 @@ class _Gathered:
 
 
 class MessageCollector:
-    """Keeps messages until their task has ended on all hosts, or something else begins.
+    """Collects messages until their task has ended on all hosts, or another event comes.
 
     With `failures` the reasons of failed tasks are messages, too; `printed` is what playbooks
     print on purpose.
@@ -187,7 +187,7 @@ def message_text(message: Message, console: "Console", run: int | None) -> Text:
 
 
 def task_label(task: str, status: str | None) -> str:
-    """A task's name in one line; of a failure that its playbook ignores it says so."""
+    """A task's name in one line, marked `(ignored)` where its playbook ignores the failure."""
     ignored = " (ignored)" if status == TaskResult.IGNORED else ""
     return f"{one_line(task)}{ignored}"
 

@@ -85,7 +85,7 @@ class Output:
         whole: Collection[str] = (),
         spare: Sequence[str] = (),
     ) -> None:
-        """Print a list: an array, an object a line, or a table; `nothing` may say so.
+        """Print a list: an array, an object a line, or a table; `nothing` is the text for none.
 
         Of a table on a narrow terminal, the columns in `whole` do not fold, and those in `spare`
         are left out, the first one first.
@@ -170,7 +170,7 @@ class Output:
         host_reasons_printed: bool = False,
         as_data: bool = True,
     ) -> None:
-        """Say what went wrong: on standard error, and as JSON unless a run was `printed`.
+        """Print an error on standard error, and as JSON unless a run's record was `printed`.
 
         `host_reasons_printed`: the reasons of the hosts were printed before. Not `as_data` where
         there is JSON already.
@@ -236,13 +236,13 @@ def _json(document: Any, *, indent: int | None = None) -> str:
 
 
 def is_plain(stream: IO[str], *, no_color: bool) -> bool:
-    """Whether no escape code may go there: no terminal, or nobody wants any."""
+    """Whether escape codes are not allowed: no terminal, or colours are turned off."""
     unwanted = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return unwanted or not stream.isatty()
 
 
 def ending_text(lines: Sequence[str], *, canceled: bool) -> "Text":
-    """What ended a run, or a call: an error, or someone who canceled it."""
+    """The message about what ended a run or a call: an error, or who canceled it."""
     from rich.text import Text
 
     if canceled:
