@@ -128,8 +128,8 @@ def _way(path: Path) -> list[tuple[Path, bool]]:
 
     Beside each, whether it is the file, or a link in its place. As the system goes: link by link.
     """
-    whole = path if path.is_absolute() else Path.cwd() / path
-    remaining = list(reversed(whole.parts[1:]))
+    absolute = path if path.is_absolute() else Path.cwd() / path
+    remaining = list(reversed(absolute.parts[1:]))
     current, entries, followed = Path("/"), [], 0
     while remaining:
         name = remaining.pop()
@@ -218,7 +218,7 @@ def _has_others(gid: int, our_uid: int, our_gid: int) -> bool:
     list its accounts. Accounts of the system's own that have root's group (`sync`, `operator`) are
     as good as root.
     """
-    ours = {account(our_uid), "root"}
+    trusted_names = {account(our_uid), "root"}
     if gid not in (our_gid, 0):
         return True
     try:
@@ -226,7 +226,7 @@ def _has_others(gid: int, our_uid: int, our_gid: int) -> bool:
     except KeyError:  # a number without a name, as in containers
         return gid != our_gid
     own_name = gid == 0 or group.gr_name == account(our_uid)
-    return not own_name or not ours.issuperset(group.gr_mem)
+    return not own_name or not trusted_names.issuperset(group.gr_mem)
 
 
 def _is_read_only(path: Path) -> bool:

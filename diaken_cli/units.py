@@ -193,9 +193,9 @@ def nearest_names(name: str, known: Iterable[str], most: int = MOST_NEAREST) -> 
         matcher.set_seq1(candidate.casefold())
         if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= LEAST_ALIKE:
             ratios[candidate] = matcher.ratio()
-    near = [candidate for candidate, ratio in ratios.items() if ratio >= LEAST_ALIKE]
-    near.sort(key=lambda candidate: (-ratios[candidate], natural_order(candidate)))
-    *others, last = near[:most] or [""]
+    nearest = [candidate for candidate, ratio in ratios.items() if ratio >= LEAST_ALIKE]
+    nearest.sort(key=lambda candidate: (-ratios[candidate], natural_order(candidate)))
+    *others, last = nearest[:most] or [""]
     return f"{', '.join(others)} or {last}" if others else last
 
 

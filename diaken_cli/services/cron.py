@@ -105,16 +105,16 @@ def install(content: str, path: Path = CRON_D) -> bool:
         return False
     _refuse_foreign(before, path)
     try:
-        descriptor, made = tempfile.mkstemp(prefix=".diaken.", dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=".diaken.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "w") as file:
                 file.write(content)
                 os.fchmod(file.fileno(), 0o644)  # cron refuses what others can write
                 file.flush()
                 os.fsync(file.fileno())
-            Path(made).replace(path)
+            Path(temporary).replace(path)
         except BaseException:
-            Path(made).unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as fault:
         raise AccessError(

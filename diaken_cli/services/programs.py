@@ -186,8 +186,8 @@ class Running:
         return min(self._deadline, self._deadline - self._seconds + silent)
 
     def _pause(self, should_stop: Callable[[], bool] | None, silent: float | None) -> float:
-        left = max(0.0, self._until(silent) - time.monotonic()) + 0.001
-        return left if should_stop is None else min(left, _PACE)
+        remaining = max(0.0, self._until(silent) - time.monotonic()) + 0.001
+        return remaining if should_stop is None else min(remaining, _PACE)
 
     # Called where a pipe is ready; each returns whether the pipe is done with.
 

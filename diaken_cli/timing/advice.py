@@ -88,22 +88,22 @@ def _more_often(rule: Rule, start: Moment) -> Iterator[Advice]:
 
 def _skips_months(rule: Rule, start: Moment) -> Iterator[Advice]:
     """The months that lack the day, always or but for leap years, are most likely meant too."""
-    whole = rule.completed(start.wall)
-    day = _first_of_last_days(whole.month_days)
+    completed = rule.completed(start.wall)
+    day = _first_of_last_days(completed.month_days)
     if rule.frequency not in ("MONTHLY", "YEARLY") or day is None:
         return
-    if whole.weekdays or whole.year_days or whole.week_numbers or whole.positions:
+    if completed.weekdays or completed.year_days or completed.week_numbers or completed.positions:
         return
-    if rule.frequency == "YEARLY" and (rule.interval > 1 or not whole.months):
+    if rule.frequency == "YEARLY" and (rule.interval > 1 or not completed.months):
         return  # no one rule takes the last days instead
     skipped = [
         calendar.month_name[month]
-        for month in whole.months or range(1, 13)
+        for month in completed.months or range(1, 13)
         if calendar.monthrange(COMMON_YEAR, month)[1] < day
     ]
     if not skipped:
         return
-    instead = _on_the_last_day(rule, whole, day)
+    instead = _on_the_last_day(rule, completed, day)
     but_for = " (but for leap years)" if day == 29 else ""
     yield Advice(
         f"it is skipped in the months without a day {day}: {', '.join(skipped)}{but_for}",
@@ -123,18 +123,18 @@ def _first_of_last_days(days: tuple[int, ...]) -> int | None:
     return day if day > SHORTEST_MONTH else None
 
 
-def _on_the_last_day(rule: Rule, whole: Rule, day: int) -> Rule | None:
+def _on_the_last_day(rule: Rule, completed: Rule, day: int) -> Rule | None:
     """The rule, on the last day of the months that are too short."""
-    if day == 31 or set(whole.months) == {2}:
-        days = (*(earlier for earlier in whole.month_days if earlier < day), -1)
-        return replace(rule, months=whole.months, month_days=tuple(sorted(days)))
-    if whole.month_days != (day,):
+    if day == 31 or set(completed.months) == {2}:
+        days = (*(earlier for earlier in completed.month_days if earlier < day), -1)
+        return replace(rule, months=completed.months, month_days=tuple(sorted(days)))
+    if completed.month_days != (day,):
         return None
-    times = len(whole.hours) * len(whole.minutes)
+    times = len(completed.hours) * len(completed.minutes)
     return replace(
         rule,
         frequency="MONTHLY",
-        months=whole.months,
+        months=completed.months,
         month_days=tuple(range(SHORTEST_MONTH, day + 1)),
         positions=tuple(range(-times, 0)),  # the times of the last one of these days
     )
@@ -266,8 +266,8 @@ def _weeks_of_sunday(rule: Rule, start: Moment) -> Iterator[Advice]:
 
 def _positions_of_times(rule: Rule, start: Moment) -> Iterator[Advice]:
     """BYSETPOS counts moments: of a day with two times it takes one of them."""
-    whole = rule.completed(start.wall)
-    times = len(whole.hours) * len(whole.minutes)
+    completed = rule.completed(start.wall)
+    times = len(completed.hours) * len(completed.minutes)
     if rule.positions and times > 1 and len(rule.positions) % times:
         positions = range(-times, 0) if rule.positions[0] < 0 else range(1, times + 1)
         yield Advice(
@@ -378,8 +378,8 @@ def _other_time(at: str, rule: Rule, at_moment: Moment) -> Iterator[Advice]:
         return
     if not (rule.hours or rule.minutes):
         return
-    whole = rule.completed(wall)
-    times = [time(hour, minute) for hour in whole.hours for minute in whole.minutes]
+    completed = rule.completed(wall)
+    times = [time(hour, minute) for hour in completed.hours for minute in completed.minutes]
     if wall.time().replace(second=0) not in times:
         instead = replace(rule, hours=(wall.hour,), minutes=(wall.minute,), positions=())
         listed = ", ".join(f"{moment:%H:%M}" for moment in times[:3]) + (", …" if times[3:] else "")

@@ -142,11 +142,11 @@ def refuse_unreliable(rule: Rule, wall: datetime) -> None:
     A rule that counts hours or minutes of elapsed time and has hours or days of the clock loses
     what a change of clocks skips, and comes twice where one repeats: the clock is meant.
     """
-    lost = [number for number in rule.week_numbers if number in WEEKS_IN_TWO_YEARS]
-    if lost:
+    unsupported = [number for number in rule.week_numbers if number in WEEKS_IN_TWO_YEARS]
+    if unsupported:
         raise ValueError(
-            f"BYWEEKNO={lost[0]}: a week that can lie in two years is not supported; the last one"
-            " of a year is BYWEEKNO=-1, the first one BYWEEKNO=1"
+            f"BYWEEKNO={unsupported[0]}: a week that can lie in two years is not supported; the"
+            " last one of a year is BYWEEKNO=-1, the first one BYWEEKNO=1"
         )
     if rule.frequency in SHORTER_THAN_A_DAY and (rule.hours or rule.has_days):
         raise ValueError(

@@ -150,18 +150,18 @@ class EventReader:
         """Read what has come until now; False where `may_go_on` forbade to read the rest of it."""
         for line in channel.printed():
             self._emit_all(self._translator.translate_printed(line))
-        whole = False
-        while not whole and self._may_go_on():
+        all_read = False
+        while not all_read and self._may_go_on():
             try:
                 for raw in channel.events():
                     self._take(raw)
                     if not self._may_go_on():
                         return False
-                whole = True
+                all_read = True
             except MalformedEvent as fault:
                 message = f"Ansible told something that can't be read: {fault}"
                 self._emit_all([Warned(message=message)])
-        return whole
+        return all_read
 
     def _take(self, raw: Mapping[str, Any]) -> None:
         try:

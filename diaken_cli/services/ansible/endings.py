@@ -138,31 +138,32 @@ class Endings:
 
     def status_of(self, host: str, *, has_counters: bool) -> tuple[HostStatus, str | None]:
         """The status of a host, and a reason where it is not a success."""
-        own = [n for n, batch in enumerate(self._plays.batches) if host in batch.hosts]
-        if host in self._given_up and not self._came_to_the_end(host, own):
-            number = own[-1] if own else self._last_batch(host)
+        numbers = [n for n, batch in enumerate(self._plays.batches) if host in batch.hosts]
+        if host in self._given_up and not self._came_to_the_end(host, numbers):
+            number = numbers[-1] if numbers else self._last_batch(host)
             return HostStatus.ABORTED, f"ended{self._because(number)}"
         play = self._not_begun.get(host, self._not_begun.get(None))
         if play is not None:
             because = self._because(len(self._plays.batches) - 1)
-            if own or has_counters:
+            if numbers or has_counters:
                 return HostStatus.ABORTED, f"play “{play}” was not begun{because}"
             return HostStatus.SKIPPED, f"not reached{because}"
-        if own or has_counters or any(host in (p.hosts or ()) for p in self._plays.begun.values()):
+        in_a_play = any(host in (play.hosts or ()) for play in self._plays.begun.values())
+        if numbers or has_counters or in_a_play:
             return HostStatus.SUCCESS, None  # also where the play let it go
         return HostStatus.SKIPPED, None
 
     def _last_batch(self, host: str) -> int | None:
         return self._last[host].batch if host in self._last else None
 
-    def _came_to_the_end(self, host: str, own: Sequence[int]) -> bool:
+    def _came_to_the_end(self, host: str, numbers: Sequence[int]) -> bool:
         """Whether the failure of others came when nothing was left to do on the host."""
-        if own and host in self._plays.let_go.get(own[-1], ()):
+        if numbers and host in self._plays.let_go.get(numbers[-1], ()):
             return True
         last = self._last.get(host)
-        if last is None or not own or last.batch != own[-1]:
+        if last is None or not numbers or last.batch != numbers[-1]:
             return False
-        batch = self._plays.batches[own[-1]]
+        batch = self._plays.batches[numbers[-1]]
         return last.task_id in batch.last_tasks and not batch.has_handlers
 
     def _because(self, number: int | None) -> str:
@@ -214,10 +215,10 @@ def _not_begun(plays: Plays, given_up: frozenset[str]) -> dict[str | None, str]:
 def _left_out(plays: Plays, last: Batch) -> frozenset[str]:
     """The hosts of the last play that are in none of its batches."""
     play = plays.begun.get(last.play)
-    came = frozenset[str]().union(
+    in_batches = frozenset[str]().union(
         *(batch.hosts for batch in plays.batches if batch.play == last.play)
     )
-    return frozenset() if play is None or play.hosts is None else play.hosts - came
+    return frozenset() if play is None or play.hosts is None else play.hosts - in_batches
 
 
 def _did(how: str, hosts: int) -> str:

@@ -118,13 +118,13 @@ def _vars_enabled(repository: Repository) -> str:
     return ",".join(_OUR_VARS if name in _HOST_GROUP_VARS else name for name in names)
 
 
-def _home(made: Path, default_home: str) -> Path:
+def _home(home: Path, default_home: str) -> Path:
     """A home for Ansible, so that it makes none in theirs; plugins there are still found."""
-    made.mkdir(mode=0o700)
+    home.mkdir(mode=0o700)
     plugins = Path(default_home).expanduser() / "plugins"
     if plugins.is_dir():
-        (made / "plugins").symlink_to(plugins)
-    return made
+        (home / "plugins").symlink_to(plugins)
+    return home
 
 
 def for_work(work: Work, scratch: Path) -> dict[str, str]:
@@ -143,13 +143,13 @@ def for_work(work: Work, scratch: Path) -> dict[str, str]:
 
 def _added_hosts(ssh_settings: SshSettings) -> dict[str, str]:
     """How Ansible reaches hosts that the inventory does not have; localhost needs none of it."""
-    ours = {
+    variables = {
         "ANSIBLE_REMOTE_USER": ssh_settings.user,
         "ANSIBLE_REMOTE_PORT": ssh_settings.port,
         "ANSIBLE_PRIVATE_KEY_FILE": ssh_settings.key,
         "ANSIBLE_PYTHON_INTERPRETER": ssh_settings.python,
     }
-    return {name: str(value) for name, value in ours.items() if value is not None}
+    return {name: str(value) for name, value in variables.items() if value is not None}
 
 
 def ansible_playbook() -> str:

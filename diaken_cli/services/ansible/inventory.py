@@ -79,14 +79,14 @@ def _named_like_a_group(inventory: Inventory) -> list[str]:
 
 def connection(target: Target) -> dict[str, Any]:
     """How Ansible reaches a host, as its variables; what is not said is left to Ansible."""
-    ours = {
+    variables = {
         "ansible_host": target.address,
         "ansible_user": target.user,
         "ansible_port": target.port,
         "ansible_ssh_private_key_file": None if target.key is None else str(target.key),
         "ansible_python_interpreter": target.python,
     }
-    return {name: value for name, value in ours.items() if value is not None}
+    return {name: value for name, value in variables.items() if value is not None}
 
 
 def _variables(host: Target) -> dict[str, Any]:

@@ -16,14 +16,14 @@ _ENCRYPTED = "incorrect passphrase"
 
 def needs_passphrase(key: Path) -> bool:
     """Whether a private key is encrypted; False also where it can't be read."""
-    done = _public_part(key)
-    return done is not None and done.status != 0 and _ENCRYPTED in done.stderr_text
+    completed = _public_part(key)
+    return completed is not None and completed.status != 0 and _ENCRYPTED in completed.stderr_text
 
 
 def is_private_key(key: Path) -> bool:
     """Whether it is a private key that can be used without a passphrase."""
-    done = _public_part(key)
-    return done is not None and done.status == 0
+    completed = _public_part(key)
+    return completed is not None and completed.status == 0
 
 
 def own_keys(target: Target, ssh: SshSettings) -> list[Path]:
@@ -35,8 +35,9 @@ def own_keys(target: Target, ssh: SshSettings) -> list[Path]:
         return []
     account = ["-p", str(target.port)] if target.port is not None else []
     account += ["-l", target.user] if target.user is not None else []
-    done = _run(["ssh", "-G", *options(ssh), *account, "--", target.address])
-    settings = [line.partition(" ") for line in done.stdout_text.splitlines()] if done else []
+    completed = _run(["ssh", "-G", *options(ssh), *account, "--", target.address])
+    lines = completed.stdout_text.splitlines() if completed else []
+    settings = [line.partition(" ") for line in lines]
     names = [value for key, _, value in settings if key == "identityfile"]
     if any("%" in name for name in names):
         return []

@@ -48,10 +48,10 @@ def _forget(known_hosts: Path, hosts: Sequence[str], port: int | None) -> bool:
 
 def _keygen(known_hosts: Path, action: str, entry: str) -> bool:
     argv = ["ssh-keygen", action, entry, "-f", str(known_hosts)]
-    done = programs.run(argv, seconds=bounds.PROGRAM_SECONDS)
-    if done.status not in (0, _NOT_FOUND):
-        raise _refused(known_hosts, done.stderr_text.strip())
-    return done.status == 0
+    completed = programs.run(argv, seconds=bounds.PROGRAM_SECONDS)
+    if completed.status not in (0, _NOT_FOUND):
+        raise _refused(known_hosts, completed.stderr_text.strip())
+    return completed.status == 0
 
 
 @contextmanager

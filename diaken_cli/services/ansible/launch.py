@@ -183,19 +183,19 @@ class _Attempt:
         return False  # ansible-runner would kill a process group that the workers are not in
 
     def _end_everything(self, all_read: bool) -> None:
-        left = processes.kill(self._work.mark)
+        living = processes.kill(self._work.mark)
         for host in self._end_on_hosts(all_read):
             self._emit(Warned(host=host.host, message=f"tasks may still be running: {host.reason}"))
-        if left:
-            self._emit(Warned(message=f"these processes could not be ended: {left}"))
+        if living:
+            self._emit(Warned(message=f"these processes could not be ended: {living}"))
 
     def _end_on_hosts(self, all_read: bool) -> tuple[stop.NotStopped, ...]:
         work, tally = self._work, self._reader.tally
         if calls := ssh_calls.recorded_calls(work.lock):
             hosts = (*work.inventory.others, *work.targets)
             names = {host.address: host.name for host in hosts}
-            lost = tally.never_reached if all_read else frozenset()
-            pending = [call for call in calls if names.get(call.destination) not in lost]
+            unreached = tally.never_reached if all_read else frozenset()
+            pending = [call for call in calls if names.get(call.destination) not in unreached]
             return stop.end_on_destinations(pending, names, work.mark, work.become_password)
         # Where an exception cut Ansible short, it may have begun on hosts that it was not heard of.
         reached = tuple(

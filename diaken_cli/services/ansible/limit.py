@@ -75,11 +75,13 @@ def _own_settings() -> Iterator[None]:
     It warns of nothing in a process that is not its own: groups are named as diaken allows, and
     what a pattern matches is the caller's to tell.
     """
-    theirs = {name: value for name, value in os.environ.items() if name.startswith("ANSIBLE_")}
+    callers_settings = {
+        name: value for name, value in os.environ.items() if name.startswith("ANSIBLE_")
+    }
     with private.folder() as scratch:
-        for name in theirs:
+        for name in callers_settings:
             del os.environ[name]
-        ours = {
+        own_settings = {
             "ANSIBLE_CONFIG": str(private.write(scratch / "ansible.cfg", "")),
             "ANSIBLE_HOME": str(scratch),
             "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),
@@ -88,10 +90,10 @@ def _own_settings() -> Iterator[None]:
             "ANSIBLE_DEPRECATION_WARNINGS": "False",
             "ANSIBLE_SYSTEM_WARNINGS": "False",
         }
-        os.environ |= ours
+        os.environ |= own_settings
         try:
             yield
         finally:
-            for name in ours:
+            for name in own_settings:
                 del os.environ[name]
-            os.environ |= theirs
+            os.environ |= callers_settings

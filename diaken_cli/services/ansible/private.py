@@ -32,14 +32,14 @@ def folder(run_lock: Path | None = None) -> Iterator[Path]:
     """
     base = _base()
     remove_dead_folders()
-    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     try:
-        with liveness.hold(lock_of(made)):
+        with liveness.hold(lock_of(path)):
             if run_lock is not None:
-                (made / _RUN_LINK).symlink_to(run_lock.absolute())
-            yield made
+                (path / _RUN_LINK).symlink_to(run_lock.absolute())
+            yield path
     finally:
-        _remove(made)
+        _remove(path)
 
 
 def write(path: Path, text: str) -> Path:

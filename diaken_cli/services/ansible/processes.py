@@ -34,10 +34,10 @@ def terminate_child(mark: str) -> None:
 def kill(mark: str, within: float = 5.0) -> list[int]:
     """Kill all that bears the mark, also what is started meanwhile; who lives after `within` s."""
     deadline = time.monotonic() + within
-    while left := marked_pids(mark):
+    while pids := marked_pids(mark):
         if time.monotonic() > deadline:
-            return left
-        for pid in left:
+            return pids
+        for pid in pids:
             _send(pid, signal.SIGKILL)
         time.sleep(_PACE)
     return []

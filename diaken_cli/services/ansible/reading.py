@@ -78,8 +78,8 @@ def read_inventory(path: Path) -> AnsibleInventory:
         ):
             answer = _wait(first, staged)
             messages = answer.stderr_text
-            whole: dict[str, Any] = json.loads(answer.stdout)
-            own: dict[str, Any] = json.loads(_wait(second, staged).stdout)
+            inventory: dict[str, Any] = json.loads(answer.stdout)
+            exported: dict[str, Any] = json.loads(_wait(second, staged).stdout)
             _, *listed = _wait(third, staged).stdout_text.splitlines()
         passed_over = [" ".join(message.split()) for message in _PASSED_OVER.findall(messages)]
         unread = [*staged.left_out, *_unread(staged, messages), *passed_over]
@@ -87,15 +87,15 @@ def read_inventory(path: Path) -> AnsibleInventory:
         name: Group(
             tuple(group.get("hosts", ())), tuple(group.get("children", ())), group.get("vars", {})
         )
-        for name, group in own.items()
+        for name, group in exported.items()
         if name != "_meta"
     }
     names = _ordered([line.strip() for line in listed], groups)
     return AnsibleInventory(
-        {name: whole["_meta"]["hostvars"].get(name, {}) for name in names},
+        {name: inventory["_meta"]["hostvars"].get(name, {}) for name in names},
         groups,
         tuple(unread),
-        own["_meta"]["hostvars"],
+        exported["_meta"]["hostvars"],
     )
 
 
@@ -106,8 +106,8 @@ def _ordered(hosts: Sequence[str], groups: Mapping[str, Group]) -> Sequence[str]
     choice, hosts stand as in `hosts: all`.
     """
     inner = {name: group for name, group in groups.items() if name != "all"}
-    whole = [_hosts_of(name, groups) for name, group in inner.items() if group.children]
-    return _merged([group.hosts for group in inner.values()], _merged(whole, hosts))
+    with_children = [_hosts_of(name, groups) for name, group in inner.items() if group.children]
+    return _merged([group.hosts for group in inner.values()], _merged(with_children, hosts))
 
 
 def _hosts_of(name: str, groups: Mapping[str, Group]) -> list[str]:

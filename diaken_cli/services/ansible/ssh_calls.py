@@ -34,15 +34,15 @@ class SshCall:
 
         Of options of ssh(1) that are given twice the first one counts.
         """
-        ours = ["BatchMode=yes", f"ConnectTimeout={connect_timeout}"]
-        ours += ["ControlPath=none", "ControlMaster=no", "ControlPersist=no"]
+        own_options = ["BatchMode=yes", f"ConnectTimeout={connect_timeout}"]
+        own_options += ["ControlPath=none", "ControlMaster=no", "ControlPersist=no"]
         options = list(self.options)
         for number in range(len(options) - 2, -1, -1):
             if options[number] == "-o" and mark in options[number + 1]:
                 del options[number : number + 2]
         while options[-1:] == ["-tt"]:
             options.pop()
-        argv = ["ssh", "-T", *(word for our in ours for word in ("-o", our))]
+        argv = ["ssh", "-T", *(word for option in own_options for word in ("-o", option))]
         return [*argv, *options, "--", self.destination, remote]
 
 

@@ -118,16 +118,17 @@ def _end(way: _Way, password: str | None) -> _Answer:
             stdin=f"{password or ''}\n".encode(),
             cwd=folder,
         ) as program:
-            done = program.wait(silent=bounds.STOP_LOGIN_SECONDS)
+            completed = program.wait(silent=bounds.STOP_LOGIN_SECONDS)
     except programs.TimeLimitExceeded as fault:
         return _Answer(host, f"no answer within {fault.seconds:g} seconds")
     except programs.OutputLimitExceeded as fault:
         return _Answer(host, f"its shell {fault}: whether they ended can't be told")
     except OSError as error:
         return _Answer(host, str(error))
-    if done.status == 0:
+    if completed.status == 0:
         return _Answer(host, None)
-    if done.status == _LEFT:
-        left = done.stdout_text.strip().rpartition("\n")[2]  # its shell may have said more before
-        return _Answer(host, f"not ended: {left}", left=True)
-    return _Answer(host, ssh.explain(host, done.stderr_text))
+    if completed.status == _LEFT:
+        # Its shell may have printed more before.
+        last_line = completed.stdout_text.strip().rpartition("\n")[2]
+        return _Answer(host, f"not ended: {last_line}", left=True)
+    return _Answer(host, ssh.explain(host, completed.stderr_text))

@@ -119,8 +119,8 @@ class Translator:
         result = _result(kind, raw)
         message = None
         if result in (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE):
-            why = reason(host, details, raw["delegated_to"], self._hide)
-            message = shortened(why, MESSAGE_LIMIT)
+            full_reason = reason(host, details, raw["delegated_to"], self._hide)
+            message = shortened(full_reason, MESSAGE_LIMIT)
             if is_item:
                 item = shortened(" ".join(self._item(details).split()), ITEM_LIMIT)
                 item_message = shortened(f"item {item}: {message}", MESSAGE_LIMIT)

@@ -211,8 +211,8 @@ def _copy_attributes(target: Path, descriptor: int) -> None:
     except FileNotFoundError:
         os.fchmod(descriptor, 0o644)
         return
-    made = os.fstat(descriptor)
-    if (status.st_uid, status.st_gid) != (made.st_uid, made.st_gid):
+    new_status = os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) != (new_status.st_uid, new_status.st_gid):
         os.fchown(descriptor, status.st_uid, status.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
     attributes = _attributes(target)

@@ -223,15 +223,15 @@ def _templates(
         TemplateRow(
             name=template.name,
             path=template.path,
-            cpus=own.cpus,
-            memory=own.memory,
-            disk=sum(own.disks),
-            disks=len(own.disks),
-            network_adapters=own.network_adapters,
-            guest=own.guest,
+            cpus=template_hardware.cpus,
+            memory=template_hardware.memory,
+            disk=sum(template_hardware.disks),
+            disks=len(template_hardware.disks),
+            network_adapters=template_hardware.network_adapters,
+            guest=template_hardware.guest,
         )
         for template in templates
-        if (own := hardware.get(template.ref)) is not None
+        if (template_hardware := hardware.get(template.ref)) is not None
     )
 
 

@@ -44,6 +44,6 @@ def suggestion(places: Iterable[Place], name: str) -> str:
     names = sorted({place.path if "/" in name else place.name for place in places})
     if not names:
         return "; there is none"
-    if near := nearest_names(name, names):
-        return f"; did you mean {near}?"
+    if nearest := nearest_names(name, names):
+        return f"; did you mean {nearest}?"
     return f"; there are: {listed(names)}"

@@ -112,9 +112,9 @@ def _network_backing(session: Session, network: str, kind: str | None) -> Any:
     if kind == "distributed":
         portgroup = session.managed(vim.dvs.DistributedVirtualPortgroup, network)
         paths = ["key", "config.distributedVirtualSwitch"]
-        own = read_one(session, portgroup, paths)
-        switch = read_one(session, own["config.distributedVirtualSwitch"], ["uuid"])
-        port = vim.dvs.PortConnection(portgroupKey=own["key"], switchUuid=switch["uuid"])
+        properties = read_one(session, portgroup, paths)
+        switch = read_one(session, properties["config.distributedVirtualSwitch"], ["uuid"])
+        port = vim.dvs.PortConnection(portgroupKey=properties["key"], switchUuid=switch["uuid"])
         return _device.VirtualEthernetCard.DistributedVirtualPortBackingInfo(port=port)
     if kind == "opaque":
         managed = session.managed(vim.OpaqueNetwork, network)

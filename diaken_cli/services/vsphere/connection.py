@@ -264,7 +264,7 @@ def _too_large(largest: int) -> AnswerTooLarge:
 
 def _connected(server: str, port: int, within: TimeLimits) -> socket.socket:
     """A TCP connection to the first address of a name that takes it."""
-    last: OSError | None = None
+    last_fault: OSError | None = None
     for family, kind, protocol, _, address in _addresses(server, port, within):
         plain = socket.socket(family, kind, protocol)
         try:
@@ -272,13 +272,13 @@ def _connected(server: str, port: int, within: TimeLimits) -> socket.socket:
             plain.connect(address)
         except OSError as fault:
             plain.close()
-            last = fault
+            last_fault = fault
         except BaseException:
             plain.close()
             raise
         else:
             return plain
-    raise last or OSError("its name has no address")
+    raise last_fault or OSError("its name has no address")
 
 
 def _addresses(server: str, port: int, within: TimeLimits) -> list[Any]:

@@ -91,15 +91,17 @@ class TaskFollower:
                 self._begin()
             changes = next(self._updates)
         except VSphereError as fault:
-            lost = self._session.logins != self._logins
+            session_ended = self._session.logins != self._logins
             self._forget()
-            if not lost and fault.code != "gone":
+            if not session_ended and fault.code != "gone":
                 raise
             # A new session has no collector, and a task that is gone is told of no more.
             return set(), set(self._pending)
         state = {ref: values.get("info.state") for ref, values in changes.items()}
-        of = {end: {ref for ref in self._pending if state.get(ref) == end} for end in ENDED}
-        return of["success"], of["error"]
+        refs_by_state = {
+            end: {ref for ref in self._pending if state.get(ref) == end} for end in ENDED
+        }
+        return refs_by_state["success"], refs_by_state["error"]
 
     def _begin(self) -> None:
         self._logins = self._session.logins

@@ -87,9 +87,9 @@ def decide(
     return tuple(decision.mistakes) if placement is None else placement
 
 
-def needed_room(own: Hardware, request: DeployRequest) -> int:
+def needed_room(template: Hardware, request: DeployRequest) -> int:
     """What the clone's disks take at their full size, in bytes: also thin ones grow to that."""
-    return sum(own.disks) - own.disks[0] + (request.disk or own.disks[0])
+    return sum(template.disks) - template.disks[0] + (request.disk or template.disks[0])
 
 
 def check_disk(size: int, template: Hardware) -> None:
@@ -120,9 +120,9 @@ class _Decision:
             return None
         self.name_is_free(datacenter)
         self.note("--template", template)
-        own = hardware.get(template.ref) if template is not None else None
+        template_hardware = hardware.get(template.ref) if template is not None else None
         if template is not None:
-            self.hardware(own)
+            self.hardware(template_hardware)
         folder = self.folder(datacenter, template)
         cluster, pool = self.cluster_and_pool(datacenter, template)
         self.note("--folder", folder)
@@ -132,15 +132,15 @@ class _Decision:
             return None
         network = self.network(datacenter, cluster)
         self.note("--network", network)
-        able = self.able_hosts(cluster, network)
-        if not able:
+        usable_hosts = self.able_hosts(cluster, network)
+        if not usable_hosts:
             return None
-        datastore = self.datastore(datacenter, cluster, able, template, own)
+        datastore = self.datastore(datacenter, cluster, usable_hosts, template, template_hardware)
         self.note("--datastore", datastore)
-        if self.mistakes or not (template and own and folder and pool and datastore):
+        if self.mistakes or not (template and template_hardware and folder and pool and datastore):
             return None
         host = max(
-            (esxi_host for esxi_host in able if datastore.ref in esxi_host.datastores),
+            (esxi_host for esxi_host in usable_hosts if datastore.ref in esxi_host.datastores),
             key=lambda esxi_host: (esxi_host.free_memory, esxi_host.ref),
         )
         return Placement(
@@ -161,16 +161,16 @@ class _Decision:
             network=network.ref if network else None,
             network_name=network.name if network else None,
             network_kind=network.kind if network else None,
-            cpus=self.request.cpus or own.cpus,
-            memory=self.request.memory or own.memory,
-            template_disk=own.disks[0],
-            disk=self.request.disk or own.disks[0],
-            disks=needed_room(own, self.request),
+            cpus=self.request.cpus or template_hardware.cpus,
+            memory=self.request.memory or template_hardware.memory,
+            template_disk=template_hardware.disks[0],
+            disk=self.request.disk or template_hardware.disks[0],
+            disks=needed_room(template_hardware, self.request),
             template_network=next(
                 (
                     other_network.name
                     for other_network in _within(self.inventory.networks, datacenter)
-                    if own.network in (other_network.ref, other_network.name)
+                    if template_hardware.network in (other_network.ref, other_network.name)
                 ),
                 None,
             ),
@@ -197,28 +197,28 @@ class _Decision:
         machines = self.inventory.machines
         templates = [machine for machine in machines if machine.template]
         hits = matching(templates, name)
-        near = [hit for hit in hits if datacenter and hit.datacenter == datacenter.ref]
+        in_datacenter = [hit for hit in hits if datacenter and hit.datacenter == datacenter.ref]
         if not hits and matching(machines, name):
             others = suggestion(templates, name)
             self.wrong("--template", name, f"{name!r} is a VM, not a template{others}")
             return None
-        return self.take(choose(near or templates, name, "--template", "template"))
+        return self.take(choose(in_datacenter or templates, name, "--template", "template"))
 
-    def hardware(self, own: Hardware | None) -> None:
+    def hardware(self, template_hardware: Hardware | None) -> None:
         template = self.request.template
-        if own is None:
+        if template_hardware is None:
             self.wrong(
                 "--template", template, "its hardware can't be read: see its state in vCenter"
             )
             return
-        if not own.disks:
+        if not template_hardware.disks:
             self.wrong("--template", template, f"{template!r} has no disk")
         elif self.request.disk is not None:
             try:
-                check_disk(self.request.disk, own)
+                check_disk(self.request.disk, template_hardware)
             except ValueError as fault:
                 self.wrong("--disk", _size(self.request.disk), str(fault))
-        if not own.network_adapters:
+        if not template_hardware.network_adapters:
             self.wrong("--template", template, f"{template!r} has no network adapter")
 
     def name_is_free(self, datacenter: Datacenter) -> None:
@@ -257,10 +257,10 @@ class _Decision:
             ]
             return cluster or (owners[0] if owners else None), pool
         if cluster is None:
-            home = template.esxi_host if template is not None else None
-            beside = [cluster for cluster in clusters if home in cluster.esxi_hosts]
-            only = clusters if len(clusters) == 1 else beside or clusters
-            cluster = self.take(choose(only, None, "--cluster", "cluster"))
+            template_host = template.esxi_host if template is not None else None
+            beside = [cluster for cluster in clusters if template_host in cluster.esxi_hosts]
+            candidates = clusters if len(clusters) == 1 else beside or clusters
+            cluster = self.take(choose(candidates, None, "--cluster", "cluster"))
         if cluster is None:
             return None, None
         root = [pool for pool in pools if pool.ref == cluster.root_pool]
@@ -285,10 +285,10 @@ class _Decision:
         networks = _within(self.inventory.networks, datacenter)
         uplinks = _within(self.inventory.uplinks, datacenter)
         if not matching(networks, name) and matching(uplinks, name):
-            near = [network for network in networks if network.ref in cluster.networks]
+            reachable = [network for network in networks if network.ref in cluster.networks]
             message = (
                 f"{name!r} is the portgroup of a switch's uplinks, for the ESXi hosts' own"
-                f" cards{suggestion(near, name)}"
+                f" cards{suggestion(reachable, name)}"
             )
             self.wrong("--network", name, message)
             return None
@@ -307,13 +307,13 @@ class _Decision:
         about: tuple[str, str, Cluster],
     ) -> Chosen | None:
         option, kind, cluster = about
-        near = [place for place in places if place.ref in reached]
-        if not matching(near, name) and matching(places, name):
-            others = suggestion(near, name)
+        reachable = [place for place in places if place.ref in reached]
+        if not matching(reachable, name) and matching(places, name):
+            others = suggestion(reachable, name)
             message = f"no ESXi host of {cluster.path} has the {kind} {name!r}{others}"
             self.wrong(option, name, message)
             return None
-        return self.take(choose(near, name, option, kind))
+        return self.take(choose(reachable, name, option, kind))
 
     def able_hosts(self, cluster: Cluster, network: Network | None) -> list[EsxiHost]:
         """The ESXi hosts that could run the VM: up, on the network, and large enough."""
@@ -322,14 +322,14 @@ class _Decision:
             message = f"no ESXi host of {cluster.path} is connected and out of maintenance"
             self.wrong("--cluster", self.request.cluster, message)
             return []
-        able = [host for host in usable if network is None or network.ref in host.networks]
-        if network is not None and not able:
+        capable = [host for host in usable if network is None or network.ref in host.networks]
+        if network is not None and not capable:
             message = f"no usable ESXi host of {cluster.path} has the network {network.path}"
             self.wrong("--network", self.request.network, message)
             return []
         cpus, memory = self.request.cpus, self.request.memory
-        threads = max(host.threads for host in able)
-        largest = max(host.memory for host in able)
+        threads = max(host.threads for host in capable)
+        largest = max(host.memory for host in capable)
         fits = True
         if cpus is not None and not 1 <= cpus <= threads:
             message = f"from 1 to {threads}: the largest ESXi host has {threads} logical CPUs"
@@ -340,47 +340,55 @@ class _Decision:
             fits = False
         elif memory is not None and (memory < MEMORY_STEP or memory % MEMORY_STEP):
             self.wrong("--memory", _size(memory), "it must be a multiple of 4M")
-        large = [
+        large_enough = [
             host
-            for host in able
+            for host in capable
             if host.threads >= (cpus or 1) and host.memory >= (memory or MEMORY_STEP)
         ]
-        if fits and not large:
+        if fits and not large_enough:
             message = f"no ESXi host of {cluster.path} has both these CPUs and {_size(memory or 0)}"
             self.wrong("--memory", _size(memory or 0), message)
-        return large or able
+        return large_enough or capable
 
     def datastore(
         self,
         datacenter: Datacenter,
         cluster: Cluster,
-        able: Iterable[EsxiHost],
+        hosts: Iterable[EsxiHost],
         template: Machine | None,
-        own: Hardware | None,
+        template_hardware: Hardware | None,
     ) -> Datastore | None:
         everywhere = _within(self.inventory.datastores, datacenter)
-        reached = frozenset(ref for host in able for ref in host.datastores)
-        need = needed_room(own, self.request) if own is not None and own.disks else 0
+        reached = frozenset(ref for host in hosts for ref in host.datastores)
+        needed = 0
+        if template_hardware is not None and template_hardware.disks:
+            needed = needed_room(template_hardware, self.request)
         name = self.request.datastore
         chosen: Datastore | None
         if name is not None:
             about = ("--datastore", "datastore", cluster)
             chosen = self._reachable(everywhere, reached, name, about)
         else:
-            near = [store for store in everywhere if store.ref in reached and store.accessible]
-            if not near:
+            accessible = [
+                store for store in everywhere if store.ref in reached and store.accessible
+            ]
+            if not accessible:
                 self.wrong("--datastore", None, f"no datastore is accessible from {cluster.path}")
                 return None
-            home = template.datastores if template is not None else frozenset()
-            roomy = [store for store in near if store.ref in home and store.free >= need]
-            chosen = max(roomy or near, key=lambda store: (store.free, store.ref))
+            template_datastores = template.datastores if template is not None else frozenset()
+            roomy = [
+                store
+                for store in accessible
+                if store.ref in template_datastores and store.free >= needed
+            ]
+            chosen = max(roomy or accessible, key=lambda store: (store.free, store.ref))
         if chosen is None:
             return None
         if not chosen.accessible:
             self.wrong("--datastore", name, f"{chosen.path} is inaccessible or in maintenance")
-        elif chosen.free < need:
+        elif chosen.free < needed:
             message = (
-                f"{chosen.path} has {_size(chosen.free)} free, and the disks take {_size(need)} "
+                f"{chosen.path} has {_size(chosen.free)} free, and the disks take {_size(needed)} "
                 "(their full size: thin ones grow to that)"
             )
             self.wrong("--datastore", name, message)

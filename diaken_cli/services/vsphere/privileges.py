@@ -142,8 +142,8 @@ def _granted_privileges(
     for _ in range(TRIES if entities else 0):
         logins = session.logins
         try:
-            own = read_one(session, content.sessionManager, ["currentSession"])
-            if (current := own.get("currentSession")) is None:
+            properties = read_one(session, content.sessionManager, ["currentSession"])
+            if (current := properties.get("currentSession")) is None:
                 break
             answers = content.authorizationManager.HasPrivilegeOnEntities(
                 list(entities), current.key, list(privileges)

@@ -218,13 +218,13 @@ def _checked_properties(
 ) -> ObjectProperties:
     """Properties by their paths. Raises VSphereError for one that is of another type than it is."""
     kind: Any = type(managed)
-    own = reference(managed)
-    properties = ObjectProperties(own, ((entry.name, entry.val) for entry in property_set))
+    ref = reference(managed)
+    properties = ObjectProperties(ref, ((entry.name, entry.val) for entry in property_set))
     for path, value in properties.items():
         if value is not None and not _is(value, _declared(kind, path)):
             raise VSphereError(
                 f"vCenter {session.server} answered for {bounded_line(path)} of"
-                f" {bounded_line(own)} with {type(value).__name__}",
+                f" {bounded_line(ref)} with {type(value).__name__}",
                 hint="is there something that answers in its place?",
                 code="unexpected_answer",
             )

@@ -199,11 +199,11 @@ class _Result(SoapAdapter.SoapDeserializer):  # type: ignore[misc]
     def StartElementHandler(self, tag: str, attributes: dict[str, str]) -> None:  # noqa: N802
         self._budget.enter()
         super().StartElementHandler(tag, attributes)
-        begun = self.stack[-1]
-        if isinstance(begun, _WRAPPERS):
-            self._budget.take(_size(type(begun)))
-        elif isinstance(begun, DataObject):
-            self._budget.keep(_size(type(begun)))
+        element = self.stack[-1]
+        if isinstance(element, _WRAPPERS):
+            self._budget.take(_size(type(element)))
+        elif isinstance(element, DataObject):
+            self._budget.keep(_size(type(element)))
 
     def EndElementHandler(self, tag: str) -> None:  # noqa: N802
         if self.stack:  # else it ends what the result is in
@@ -219,22 +219,22 @@ class _Result(SoapAdapter.SoapDeserializer):  # type: ignore[misc]
         self._budget.take(_PREFIX)
         super().StartNamespaceDeclHandler(prefix, uri)
 
-    def _check(self, ended: Any, tag: str) -> None:
+    def _check(self, element: Any, tag: str) -> None:
         """An object that is whole, or the type of a value whose text is."""
-        if isinstance(ended, type):
-            kind = ended
+        if isinstance(element, type):
+            kind = element
             self._budget.keep(
                 getsizeof(self.data) + (_REFERENCE if issubclass(kind, ManagedObject) else 0)
             )
             _check_value(kind, self.data)
         else:
-            kind = type(ended)
+            kind = type(element)
             for name in _required(kind):
-                if getattr(ended, name) is None:
+                if getattr(element, name) is None:
                     raise UnexpectedAnswer(f"{kind.__name__} without its {name}")
-            if isinstance(ended, vmodl.LocalizedMethodFault):
-                kind = type(ended.fault)
-                if not isinstance(ended.fault, vmodl.MethodFault):
+            if isinstance(element, vmodl.LocalizedMethodFault):
+                kind = type(element.fault)
+                if not isinstance(element.fault, vmodl.MethodFault):
                     raise UnexpectedAnswer(f"a fault of the type {kind.__name__}")
         if len(self.stack) > 1 and not _fits(kind, self._place(self.stack[-2], tag)):
             raise UnexpectedAnswer(f"{kind.__name__} in a list of others")

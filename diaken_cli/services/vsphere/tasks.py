@@ -131,9 +131,9 @@ def recent_tasks(session: Session, entity: str) -> tuple[TaskState, ...]:
     # Of other people's tasks nothing is read that might not be understood: faults and results.
     paths = [f"info.{name}" for name in _PLAIN]
     rows = read(session, vim.Task, [reference(task) for task in listed], paths)
-    on = {ref: _state(session, ref, _plain_info(row)) for ref, row in rows.items() if row}
-    own = [ref for ref, state in on.items() if entity in (state.entity, state.entity_name)]
-    states = read_states(session, own).values()
+    states_of = {ref: _state(session, ref, _plain_info(row)) for ref, row in rows.items() if row}
+    refs = [ref for ref, state in states_of.items() if entity in (state.entity, state.entity_name)]
+    states = read_states(session, refs).values()
     return tuple(sorted(states, key=lambda state: state.queued_at or _NEVER))
 
 
