@@ -70,7 +70,9 @@ def check_is_free(path: Path) -> None:
         raise _exists(path)
 
 
-def in_effect(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[str, Any, Source]]:
+def effective_settings(
+    config: Config, environ: Mapping[str, str]
+) -> Iterator[tuple[str, Any, Source]]:
     """Every key with the value that counts: where nothing is set, what diaken takes then."""
     usual: dict[str, Any] = {
         "ansible.forks": FORKS,
@@ -91,7 +93,7 @@ def database_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | Non
     return None
 
 
-def goes_before(database: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
+def overriding_database(database: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
     """The variable, with its path, that names another database than the one of the config file."""
     named = database_of_environment(environ)
     if named is None or named[1] == os.path.abspath(new_file(database)):  # noqa: PTH100  as above
@@ -99,7 +101,7 @@ def goes_before(database: str, environ: Mapping[str, str]) -> tuple[str, str] | 
     return named
 
 
-def usual_database(environ: Mapping[str, str]) -> str:
+def default_database_path(environ: Mapping[str, str]) -> str:
     """The database where neither a variable nor the config file names one."""
     return str(default_database(environ))
 

@@ -29,7 +29,7 @@ HOST_OPTIONS = options_of(HostOptions)
 
 
 @dataclass(frozen=True)
-class Places:
+class InventoryChoices:
     """What a host can belong to."""
 
     environments: Sequence[EnvironmentRecord]
@@ -48,7 +48,7 @@ def select_hosts(
 
     Raises InvalidInput for names that are unknown.
     """
-    known, reader = places(store), validate.Reader()
+    known, reader = inventory_choices(store), validate.Reader()
     place = reader.choice("--environment", environment, by_name(known.environments))
     connection = reader.choice("--vcenter", vcenter, by_name(known.vcenters))
     groups = [
@@ -95,7 +95,7 @@ def _read_new(
     store: Store, name: str | None, options: HostOptions, reader: validate.Reader
 ) -> tuple[str | None, HostValues]:
     checked = reader.required("NAME", name, units.check_host_name)
-    values = host_values(options, None, places(store), reader)
+    values = host_values(options, None, inventory_choices(store), reader)
     refuse_other_address(checked, values.ip, reader)
     reader.mistakes += store.inventory.host_clashes(
         name=checked, ip=values.ip, vm_uuid=values.vm_uuid
@@ -113,7 +113,7 @@ def set_host(
     if options == HostChanges():
         raise validate.nothing_to_change("hosts set")
     reader = validate.Reader()
-    values = host_values(options, host, places(store), reader)
+    values = host_values(options, host, inventory_choices(store), reader)
     refuse_other_address(host.name, values.ip, reader)
     reader.mistakes += store.inventory.host_clashes(
         ip=values.ip, vm_uuid=values.vm_uuid, host_id=host.id
@@ -139,14 +139,17 @@ def refuse_other_address(name: str | None, ip: str, reader: validate.Reader) -> 
         reader.refuse("--ip", ip, f"must be {name}, by which the host is named; or name it anew")
 
 
-def places(store: Store) -> Places:
+def inventory_choices(store: Store) -> InventoryChoices:
     """What hosts can belong to now."""
     inventory = store.inventory
-    return Places(inventory.environments(), inventory.groups(), inventory.vcenters())
+    return InventoryChoices(inventory.environments(), inventory.groups(), inventory.vcenters())
 
 
 def host_values(
-    options: HostOptions, current: HostRecord | None, known: Places, reader: validate.Reader
+    options: HostOptions,
+    current: HostRecord | None,
+    known: InventoryChoices,
+    reader: validate.Reader,
 ) -> HostValues:
     """What a host is to be stored with; `current` is the host as it is, where there is one.
 
@@ -212,7 +215,10 @@ def _active(options: HostOptions, before: bool, reader: validate.Reader) -> bool
 
 
 def _environment(
-    options: HostOptions, current: HostRecord | None, known: Places, reader: validate.Reader
+    options: HostOptions,
+    current: HostRecord | None,
+    known: InventoryChoices,
+    reader: validate.Reader,
 ) -> EnvironmentRecord | None:
     environments = by_name(known.environments)
     if options.environment is None and current is not None:
@@ -224,7 +230,7 @@ def _groups(
     options: HostOptions,
     current: HostRecord | None,
     environment: EnvironmentRecord,
-    known: Places,
+    known: InventoryChoices,
     reader: validate.Reader,
 ) -> list[GroupRecord]:
     """The groups that a host is to be in, the main one first."""

@@ -171,7 +171,7 @@ def _test_before(candidate: VCenterRecord, typed: TypedVCenter, otherwise: str) 
         if refused.code == NO_DATACENTER and typed.datacenter:
             mistake = Mistake("--datacenter", typed.datacenter, refused.message)
             raise InvalidInput([mistake]) from refused
-        refused.hint = _sentences(refused.hint, otherwise)
+        refused.hint = _as_sentences(refused.hint, otherwise)
         raise
 
 
@@ -200,7 +200,7 @@ def _new(store: Store, name: str | None, typed: TypedVCenter) -> tuple[str, VCen
     return checked, values
 
 
-def _sentences(*parts: str | None) -> str:
+def _as_sentences(*parts: str | None) -> str:
     """Hints after one another, each beginning with a capital and ending with a full stop."""
     sentences = [part.rstrip(".") for part in parts if part]
     return " ".join(f"{part[0].upper()}{part[1:]}." for part in sentences)

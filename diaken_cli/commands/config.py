@@ -58,7 +58,7 @@ def init(
     from diaken_cli.actions.configuring import (
         NewConfig,
         check_is_free,
-        goes_before,
+        overriding_database,
         write,
     )
     from diaken_cli.config.locations import search_paths
@@ -84,7 +84,7 @@ def init(
         new = NewConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
         write(target, new, force=force)
         call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
-        if database and (overriding := goes_before(database, os.environ)):
+        if database and (overriding := overriding_database(database, os.environ)):
             call.output.warn(f"{overriding[0]} is set, and goes before the file: {overriding[1]}")
 
 
@@ -92,8 +92,8 @@ def _ask_database(ask: Questions, database: str | None) -> str | None:
     """Ask for the database; the environment's one is offered for the file, too."""
     from diaken_cli.actions.configuring import (
         database_of_environment,
+        default_database_path,
         new_database,
-        usual_database,
     )
 
     _, from_environment = database_of_environment(os.environ) or ("", None)
@@ -103,7 +103,7 @@ def _ask_database(ask: Questions, database: str | None) -> str | None:
         database,
         "Database",
         new_database,
-        empty=usual_database(os.environ),
+        empty=default_database_path(os.environ),
         default=from_environment,
     )
     if is_asked and answer is None and from_environment is not None:
@@ -119,14 +119,14 @@ def show(call: Call) -> None:
 
     Example: diaken config show --json | jq .ssh
     """
-    from diaken_cli.actions.configuring import in_effect
+    from diaken_cli.actions.configuring import effective_settings
 
     config = call.config
     if call.output.format is Format.TEXT:
         call.output.say(f"config file: {config.path or 'none'}")
     rows = [
         {"key": key, "value": value, "source": source.value}
-        for key, value, source in in_effect(config, os.environ)
+        for key, value, source in effective_settings(config, os.environ)
     ]
     call.output.rows(rows, {"KEY": "key", "FROM": "source", "VALUE": "value"}, nothing="no keys")
 

@@ -45,7 +45,7 @@ class Database:
         self.path = path
         _prepare_file(path)
         with faults(path):
-            _look_first(path)
+            _check_before_writing(path)
         with faults(path), closing(connect(path)) as connection:
             migrate.up_to_date(connection, path)
         self._engine = _engine(path)
@@ -153,7 +153,7 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _look_first(path: Path) -> None:
+def _check_before_writing(path: Path) -> None:
     """Refuse another program's file before anything is written to it, be it only WAL's mark.
 
     What can't be read so (a transaction that broke off has to be rolled back first) is looked at

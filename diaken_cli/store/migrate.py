@@ -39,7 +39,7 @@ def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         version = _version(connection)
         refuse_foreign(connection, path)
         if 0 < version < wanted:
-            _keep_a_copy(path, path.with_name(f"{path.name}.schema-{version}.backup"))
+            _back_up(path, path.with_name(f"{path.name}.schema-{version}.backup"))
         for number, step in enumerate(steps()[version:], version + 1):
             for statement in step.split(";\n"):
                 connection.execute(statement)
@@ -85,7 +85,7 @@ def _has_id(connection: sqlite3.Connection) -> bool:
     return connection.execute(query).fetchone() is not None
 
 
-def _keep_a_copy(path: Path, target: Path) -> None:
+def _back_up(path: Path, target: Path) -> None:
     """Copy the database as it is, in the place of an older copy of the same schema.
 
     It is read by a connection of its own: the one that writes would wait for itself.

@@ -100,7 +100,7 @@ class Runs:
             selection = select()
             host_ids = [host.id for host in selection.hosts]
             if isinstance(selection.run, int):
-                run_id, uid = selection.run, _take_up(session, selection.run, attempt)
+                run_id, uid = selection.run, _resume(session, selection.run, attempt)
                 refuse_locked(session, host_ids, unless=run_id)
                 session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
             else:
@@ -208,7 +208,7 @@ def _held_by_attempt(run_id: int, lock: str) -> tuple[ColumnElement[bool], ...]:
 
 def _insert_run(session: Session, new: NewRun, hosts: int, attempt: Attempt, now: datetime) -> Run:
     if new.scheduled_task_id is not None:
-        _take_moment(session, new.scheduled_task_id, new.due_at)
+        _claim_moment(session, new.scheduled_task_id, new.due_at)
     run = Run(
         uid=str(uuid.uuid4()),
         lock=attempt.lock,
@@ -236,9 +236,9 @@ def _insert_run(session: Session, new: NewRun, hosts: int, attempt: Attempt, now
     return run
 
 
-def _take_moment(session: Session, task_id: int, due_at: datetime | None) -> None:
+def _claim_moment(session: Session, task_id: int, due_at: datetime | None) -> None:
     """Make the moment of a pending task this run's own. Raises Conflict where another was first."""
-    taken = (
+    claim_statement = (
         update(ScheduledTask)
         .where(
             col(ScheduledTask.id) == task_id,
@@ -248,15 +248,15 @@ def _take_moment(session: Session, task_id: int, due_at: datetime | None) -> Non
         .values(status=ScheduleStatus.RUNNING)
         .returning(col(ScheduledTask.id))
     )
-    if session.execute(taken).scalar_one_or_none() is None:
+    if session.execute(claim_statement).scalar_one_or_none() is None:
         raise Conflict("this moment of the task is another process's", code="taken")
 
 
-def _take_up(session: Session, run_id: int, attempt: Attempt) -> str:
+def _resume(session: Session, run_id: int, attempt: Attempt) -> str:
     """Hold again a run that has not ended well: its identity. Raises Conflict where it can't be."""
     if session.exec(select(Run.id).where(Run.id == run_id, *HAS_REMAINS)).first() is not None:
         raise Locked(f"run {run_id} died, and may have left something on its hosts", run=run_id)
-    taken = (
+    statement = (
         update(Run)
         .where(col(Run.id) == run_id, col(Run.status).in_(RESUMABLE), col(Run.lock).is_(None))
         .values(
@@ -270,7 +270,7 @@ def _take_up(session: Session, run_id: int, attempt: Attempt) -> str:
         )
         .returning(col(Run.uid))
     )
-    uid: str | None = session.execute(taken).scalar_one_or_none()
+    uid: str | None = session.execute(statement).scalar_one_or_none()
     if uid is None:
         raise Conflict(
             f"run {run_id} is running or has ended well",

@@ -19,7 +19,7 @@ from diaken_cli.store.inventory_queries import TASK_HAS_ENDED
 from diaken_cli.store.tasks import (
     TaskRecord,
     TaskValues,
-    as_it_was,
+    claim_moment,
     end_moment,
     insert_task,
     is_due,
@@ -27,7 +27,7 @@ from diaken_cli.store.tasks import (
     same_values,
     select_tasks,
     set_values,
-    take,
+    still_due,
     task_by_id,
     update_pending,
 )
@@ -146,7 +146,7 @@ class Schedules:
 
     def note_obstacle(self, task: TaskRecord, reason: str) -> None:
         """Keep why a pending task could not begin, until it does."""
-        kept = update(ScheduledTask).where(*as_it_was(task)).values(error=reason)
+        kept = update(ScheduledTask).where(*still_due(task)).values(error=reason)
         with self._database.writing() as session:
             session.execute(kept)
 
@@ -205,7 +205,7 @@ class Schedules:
         `passed` are moments after it that are not made up for.
         """
         with self._database.writing() as session:
-            if task.due_at is None or not take(session, task):
+            if task.due_at is None or not claim_moment(session, task):
                 return False
             _note(session, task.id, MissedMoment(task.due_at, now, reason))
             _note(session, task.id, passed)

@@ -190,22 +190,22 @@ def same_values(first: TaskRecord, second: TaskRecord) -> bool:
 
 def is_due(session: Session, task: TaskRecord) -> bool:
     """Whether the moment of a pending task is nobody's yet."""
-    query = select(col(ScheduledTask.id)).where(*as_it_was(task))
+    query = select(col(ScheduledTask.id)).where(*still_due(task))
     return session.execute(query).scalar_one_or_none() is not None
 
 
-def take(session: Session, task: TaskRecord) -> bool:
+def claim_moment(session: Session, task: TaskRecord) -> bool:
     """Make the moment of a pending task this process's own; False where another was first."""
-    taken = (
+    claim_statement = (
         update(ScheduledTask)
-        .where(*as_it_was(task))
+        .where(*still_due(task))
         .values(status=ScheduleStatus.RUNNING)
         .returning(col(ScheduledTask.id))
     )
-    return session.execute(taken).scalar_one_or_none() is not None
+    return session.execute(claim_statement).scalar_one_or_none() is not None
 
 
-def as_it_was(task: TaskRecord) -> tuple[ColumnElement[bool], ...]:
+def still_due(task: TaskRecord) -> tuple[ColumnElement[bool], ...]:
     """That the moment of a pending task is still nobody's."""
     return (
         col(ScheduledTask.id) == task.id,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from diaken_cli import bounds
-from diaken_cli.actions.hosts import Places
+from diaken_cli.actions.hosts import InventoryChoices
 from diaken_cli.actions.importing.ansible import read_ansible
 from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.actions.importing.plan import plan
@@ -239,7 +239,7 @@ def test_a_host_has_of_groups_side_by_side_what_it_had_of_the_tree(tmp_path: Pat
     lay(tmp_path, {"tree.json": json.dumps(tree)})
     planned = plan(
         read(tmp_path / "tree.json"),
-        Places([EnvironmentRecord(1, "PROD", 0, 0)], [], []),
+        InventoryChoices([EnvironmentRecord(1, "PROD", 0, 0)], [], []),
         [],
         environment="PROD",
         group=None,

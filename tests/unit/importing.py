@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from diaken_cli.actions.hosts import Places
+from diaken_cli.actions.hosts import InventoryChoices
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
 from diaken_cli.types import SecretKind
 
@@ -13,7 +13,7 @@ WEB = GroupRecord(10, "web", 1, "PROD", 0, {"tier": "front"})
 MAIN = VCenterRecord(
     20, "main", "vc:443", "u", SecretKind.ENV, "P", None, insecure=False, datacenter=None, hosts=0
 )
-PLACES = Places([PROD, TEST], [WEB], [MAIN])
+PLACES = InventoryChoices([PROD, TEST], [WEB], [MAIN])
 UUID = "5029c440-85ee-4a37-8a7c-0f1b5a5e1d4b"
 
 

@@ -48,7 +48,7 @@ def placement_and_mistakes(
             except DiakenError as error:
                 warn(f"whether a VM of vCenter {name} has {request.ip} is unknown: {error.message}")
         if request.address_probe and not mistakes:
-            mistakes += _answers(request.ip, request.port or config.ssh.port)
+            mistakes += _probe_address(request.ip, request.port or config.ssh.port)
     return placement, mistakes
 
 
@@ -79,7 +79,7 @@ def _used_by_vm(ip: str, name: str, session: Session) -> list[Mistake]:
     ]
 
 
-def _answers(ip: str, port: int) -> list[Mistake]:
+def _probe_address(ip: str, port: int) -> list[Mistake]:
     how = reach.probe(ip, port, PROBE_SECONDS)
     if how is None:
         return []

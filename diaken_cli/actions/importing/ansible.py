@@ -36,7 +36,7 @@ ACCESS = {
 }
 CONNECTION = "ansible_connection"
 OVER_SSH = ("ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh")
-TAKEN = frozenset([CONNECTION, *(name for names in ACCESS.values() for name in names)])
+ACCESS_VARIABLES = frozenset([CONNECTION, *(name for names in ACCESS.values() for name in names)])
 
 
 def read_ansible(path: Path, resolve: Resolve = addresses_of) -> Source:
@@ -109,7 +109,7 @@ def kept(raw: Variables) -> tuple[dict[str, Any], dict[str, str]]:
     """The variables that can be stored, and by their names why others are left out."""
     stored, refusals = {}, {}
     for name, value in raw.items():
-        if name in TAKEN:
+        if name in ACCESS_VARIABLES:
             continue
         try:
             stored[stored_name(name)] = stored_value(value)
@@ -183,7 +183,7 @@ class Groups:
             for child in children:
                 self._parents.setdefault(child, []).append(name)
         self._depth: dict[str, int] = {}
-        self._place = {name: number for number, name in enumerate(_walked(groups))}
+        self._place = {name: number for number, name in enumerate(_in_order(groups))}
         self.refused = {name: reason for name in groups if (reason := _refusal(name)) is not None}
         self._direct: dict[str, list[str]] = {}
         for name in groups:
@@ -281,7 +281,7 @@ def _priority(variables: Variables) -> int:
         return 1
 
 
-def _walked(groups: Members, name: str = "all") -> dict[str, None]:
+def _in_order(groups: Members, name: str = "all") -> dict[str, None]:
     """The groups in the order in which the inventory names them."""
     walked: dict[str, None] = {}
     left = [name]

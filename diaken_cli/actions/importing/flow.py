@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from diaken_cli.actions import validate
-from diaken_cli.actions.hosts import Places, places
+from diaken_cli.actions.hosts import InventoryChoices, inventory_choices
 from diaken_cli.actions.importing.candidates import Action, Plan, Source
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.actions.inventory import by_name, keep_hosts_file
@@ -44,7 +44,7 @@ def plan_import(store: Store, typed: TypedImport, connect: Connect) -> Plan:
 
     Raises InvalidInput for the call and for a file that can't be read, and as `session` does.
     """
-    known = places(store)
+    known = inventory_choices(store)
     read = _source_reader(typed, known, connect)
     existing = store.inventory.hosts(include_inactive=True)
     return plan(read(), known, existing, environment=typed.environment, group=typed.group)
@@ -70,7 +70,9 @@ def apply_plan(
     keep_hosts_file(store, hosts_file, emit)
 
 
-def _source_reader(typed: TypedImport, known: Places, connect: Connect) -> Callable[[], Source]:
+def _source_reader(
+    typed: TypedImport, known: InventoryChoices, connect: Connect
+) -> Callable[[], Source]:
     """How to read the one source. Raises InvalidInput with all that is wrong with the call."""
     reader = validate.Reader()
     named = {

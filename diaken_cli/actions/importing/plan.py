@@ -10,7 +10,7 @@ from typing import Any
 
 from diaken_cli import units
 from diaken_cli.actions import validate
-from diaken_cli.actions.hosts import Places, host_values, refuse_other_address
+from diaken_cli.actions.hosts import InventoryChoices, host_values, refuse_other_address
 from diaken_cli.actions.importing.ansible import merged
 from diaken_cli.actions.importing.candidates import (
     Action,
@@ -38,7 +38,7 @@ UNIQUE: Mapping[str, Callable[[ReadCandidate], str | None]] = {
 
 def plan(
     source: Source,
-    known: Places,
+    known: InventoryChoices,
     existing: Iterable[HostRecord],
     *,
     environment: str | None,
@@ -78,7 +78,7 @@ def plan(
 def _read(
     candidate: Candidate,
     source: Source,
-    known: Places,
+    known: InventoryChoices,
     environment: str | None,
     group: str | None,
     spelled: dict[tuple[int, str], str],
@@ -198,8 +198,8 @@ def _created(
             new[key] = NewGroup(name, values.environment_id, shared.with_those_of(name, key[0]))
         has.append((name, new[key].vars))
         made.append(name)
-    theirs = {**shared.of(values.environment_id), **merged(has)}
-    own = {k: v for k, v in values.vars.items() if k not in theirs or not same(theirs[k], v)}
+    inherited = {**shared.of(values.environment_id), **merged(has)}
+    own = {k: v for k, v in values.vars.items() if k not in inherited or not same(inherited[k], v)}
     notes = server.candidate.notes + (() if shared.alone else server.candidate.group_notes)
     return replace(
         source_row(server, Action.CREATE, "; ".join(notes) or None),
@@ -210,7 +210,7 @@ def _created(
 
 def _add_empty_groups(
     source: Source,
-    known: Places,
+    known: InventoryChoices,
     environment: str | None,
     new: dict[tuple[int, str], NewGroup],
     shared: SharedVariables,

@@ -45,7 +45,7 @@ class SharedVariables:
         """The variables of a group that is made, with those of all that its environment lacks."""
         if self.alone:
             return {}
-        lacks = self._lacks(place) if group in self._source.outer_groups else {}
+        lacks = self._missing_variables(place) if group in self._source.outer_groups else {}
         return {**lacks, **self._source.group_variables.get(group, {})}
 
     def first(self, created: Sequence[ImportRow]) -> tuple[NewVariables, ...]:
@@ -65,17 +65,17 @@ class SharedVariables:
                     f"variables of all ({listed(new)}) become variables of {name}: hosts that are"
                     " added to it, localhost and hosts of add_host have them, too"
                 )
-            lacks = self._lacks(place)
+            lacks = self._missing_variables(place)
             outer = [
                 group.name
                 for group in groups
                 if group.environment_id == place
                 and group.name in self._source.outer_groups
-                and _some(lacks, group.vars)
+                and _has_any(lacks, group.vars)
             ]
             values = [row.values for row in created if row.values is not None]
             mine = [value for value in values if value.environment_id == place]
-            on_hosts = any(_some(lacks, values.vars) for values in mine)
+            on_hosts = any(_has_any(lacks, values.vars) for values in mine)
             into = [f"into {'groups' if len(outer) > 1 else 'group'} {listed(sorted(outer))}"]
             into = (into if outer else []) + (["on the imported hosts"] if on_hosts else [])
             if into:
@@ -85,11 +85,11 @@ class SharedVariables:
                 )
         return sentences
 
-    def _lacks(self, place: int) -> Variables:
+    def _missing_variables(self, place: int) -> Variables:
         has = self.of(place)
         items = self._source.for_all.items()
         return {key: v for key, v in items if key not in has or not same(has[key], v)}
 
 
-def _some(lacks: Variables, variables: Variables) -> bool:
+def _has_any(lacks: Variables, variables: Variables) -> bool:
     return any(key in variables and same(variables[key], v) for key, v in lacks.items())

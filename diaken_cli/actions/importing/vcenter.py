@@ -51,7 +51,7 @@ def _candidate(
     elif not vm.instance_uuid:
         unfit = "the VM's instance UUID can't be read"
     origin = f"VM {escape_control(server.path, lines=False)}"
-    named = _guest_named(server) if guest_names else _VmName(vm.name, NameSource.VM)
+    named = _name_by_guest(server) if guest_names else _VmName(vm.name, NameSource.VM)
     group, mistake = server.folder, None
     if tags is not None:
         group, mistake = _by_tag(tags.get(vm.ref, ()), origin)
@@ -69,7 +69,7 @@ def _candidate(
         group_notes=_renamed(group, called, "folder" if tags is None else "tag"),
         addresses=addresses,
         unfit=unfit,
-        mistakes=() if guest_names else _name_left(server),
+        mistakes=() if guest_names else _unused_guest_name(server),
         notes=named.notes,
         group_mistake=mistake,
     )
@@ -101,7 +101,7 @@ class _VmName:
     notes: tuple[str, ...] = ()
 
 
-def _guest_named(server: Server) -> _VmName:
+def _name_by_guest(server: Server) -> _VmName:
     """By its guest, where that says a name that a host can have, else by the VM's own name."""
     own, theirs = server.vm.name, server.guest_name
     if theirs is None:
@@ -114,7 +114,7 @@ def _guest_named(server: Server) -> _VmName:
     return _VmName(theirs, NameSource.GUEST, (f"its guest says that it is {theirs}",))
 
 
-def _name_left(server: Server) -> tuple[str, ...]:
+def _unused_guest_name(server: Server) -> tuple[str, ...]:
     """That the guest has a name, where the VM's own can't be a host's."""
     theirs = server.guest_name
     if theirs is None or _is_name(server.vm.name) or not _is_name(theirs):

@@ -116,7 +116,7 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
         _check_playbook(request, context, lambda: False)
 
     def select() -> Chosen:
-        chosen = request.on(_chosen(context.store, request))
+        chosen = request.on(_current_hosts(context.store, request))
         return chosen, new_run(chosen)
 
     def before_waiting() -> None:
@@ -154,7 +154,7 @@ def new_run(request: RunRequest, task: TaskRecord | None = None) -> NewRun:
     )
 
 
-def _chosen(store: Store, request: RunRequest) -> tuple[HostRecord, ...]:
+def _current_hosts(store: Store, request: RunRequest) -> tuple[HostRecord, ...]:
     """The hosts of a target as they are now, but for what narrows them. Raises where none is left.
 
     Nor is a host run on that was moved to another environment since it was named.

@@ -239,7 +239,7 @@ def _when(
     if typed.at is not None:
         moment = reader.required("--at", typed.at, _moment_parser(zone, now))
     elif current is None and not cron:
-        reader.refuse("--at", None, _moment_wanted(typed.every, now))
+        reader.refuse("--at", None, _moment_required(typed.every, now))
     if zone is None or (moment is None and not cron) or (typed.at is not None and moment is None):
         return None, reader.optional("--every", typed.every, normalize_rule, before)
     if cron:
@@ -303,7 +303,7 @@ def _zone(
         return None
 
 
-def _moment_wanted(every: str | None, now: datetime) -> str:
+def _moment_required(every: str | None, now: datetime) -> str:
     """That a moment is missing, with one as an example that fits the rule."""
     rule = (every or "").upper()
     if "MONTHLY" in rule or "YEARLY" in rule:

@@ -92,7 +92,7 @@ def start(context: Context, task: TaskRecord, others: Collection[Child]) -> Chil
         for descriptor in (reading, *(child.answer for child in others)):
             os.close(descriptor)
         os.setpgrp()  # a Ctrl-C reaches the tick, which stops each of its children once
-        _tell(writing, *_execute(context, task))
+        _send(writing, *_execute(context, task))
         status = 0
     finally:
         os._exit(status)
@@ -113,9 +113,9 @@ def wait(children: Collection[Child], should_stop: Callable[[], bool]) -> list[C
 def read_answer(child: Child) -> Answer:
     """What a child says; it is waited for."""
     with os.fdopen(child.answer, encoding="utf-8", errors="replace") as answer:
-        word, _, rest = answer.read().partition(" ")
+        kind, _, rest = answer.read().partition(" ")
     os.waitpid(child.pid, 0)
-    match word:
+    match kind:
         case "blocked":
             return Blocked(rest)
         case "broken":
@@ -145,7 +145,7 @@ def _execute(context: Context, task: TaskRecord) -> tuple[str, MomentResult | No
     return f"done {settled.run} {settled.outcome} {settled.news or ''}", result
 
 
-def _tell(writing: int, text: str, result: MomentResult | None) -> None:
+def _send(writing: int, text: str, result: MomentResult | None) -> None:
     """Tell the tick; where it has died, cron's mail is told what went wrong by the child itself."""
     try:
         os.write(writing, text.encode())

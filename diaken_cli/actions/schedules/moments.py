@@ -62,7 +62,7 @@ class Agenda:
 
 def agenda(tasks: Iterable[TaskRecord], count: int, now: datetime) -> Agenda:
     """The next moments of all these tasks, none left out."""
-    coming = ((at, task) for task, moments in _coming(tasks, count, now) for at in moments)
+    coming = ((at, task) for task, moments in _next_of_each(tasks, count, now) for at in moments)
     return Agenda(_in_order(coming)[:count], [])
 
 
@@ -71,7 +71,7 @@ def fair_agenda(tasks: Iterable[TaskRecord], count: int, now: datetime) -> Agend
 
     So a task that comes each minute hides no other one.
     """
-    coming = _coming(tasks, count + 1, now)
+    coming = _next_of_each(tasks, count + 1, now)
     by_turn = sorted(
         ((turn, at, task) for task, moments in coming for turn, at in enumerate(moments)),
         key=lambda entry: (entry[0], entry[1], entry[2].id),
@@ -82,7 +82,7 @@ def fair_agenda(tasks: Iterable[TaskRecord], count: int, now: datetime) -> Agend
     return Agenda(shown, [task for task, _ in coming if task.id in more])
 
 
-def _coming(
+def _next_of_each(
     tasks: Iterable[TaskRecord], count: int, now: datetime
 ) -> list[tuple[TaskRecord, list[datetime]]]:
     """The next moments of each task that can be among the first so many of all."""

@@ -47,21 +47,21 @@ class TickResult:
 
 
 def tick(
-    context: Context, tell: Callable[[MomentResult], None], warn: Callable[[str], None]
+    context: Context, notify: Callable[[MomentResult], None], warn: Callable[[str], None]
 ) -> TickResult:
     """Carry out what is due now, and wait for the end of it.
 
     What becomes due meanwhile, and what can't start yet, is the next tick's, a minute later: so
     this one ends when what it began has ended, and cron's mail goes out then.
 
-    `tell` hears of each moment as soon as it has ended: a tick that dies later has told of it;
+    `notify` hears of each moment as soon as it has ended: a tick that dies later has told of it;
     `warn` of what a run that died has left on its hosts and could not be ended.
 
     Each moment has a process of its own, which goes on and records its end where the tick dies.
     Raises Canceled when it is stopped: its children are stopped, too, and have been waited for.
     Raises ConfigurationError where the database refused what a child had to write.
     """
-    work = _Tick(context, tell, warn)
+    work = _Tick(context, notify, warn)
     stop = context.stop
     with stop.deferred():
         work.settle_dead(stop)
@@ -83,10 +83,10 @@ class _Tick:
     """The children of one tick, and what became of them."""
 
     def __init__(
-        self, context: Context, tell: Callable[[MomentResult], None], warn: Callable[[str], None]
+        self, context: Context, notify: Callable[[MomentResult], None], warn: Callable[[str], None]
     ) -> None:
         self.result = TickResult()
-        self._tell = tell
+        self._notify = notify
         self._warn = warn
         self.children: dict[int, Child] = {}
         self.broken: str | None = None
@@ -110,7 +110,7 @@ class _Tick:
         while waiting and not stop.requested():
             task = waiting.pop(0)
             if (lost := lost_zone(task)) is not None:
-                self._stop_for_its_zone(task, lost)
+                self._note_lost_zone(task, lost)
                 continue
             if task.due_at is not None and misfired(task.due_at, task.grace, at):
                 later = self._miss(task, at)
@@ -124,7 +124,7 @@ class _Tick:
             elif obstacle != task.error:
                 self._store.schedules.note_obstacle(task, obstacle)
 
-    def _stop_for_its_zone(self, task: TaskRecord, lost: str) -> None:
+    def _note_lost_zone(self, task: TaskRecord, lost: str) -> None:
         """It stays as it is until its zone is known again; told once a day."""
         if task.error != lost:
             self._store.schedules.note_obstacle(task, lost)
@@ -164,7 +164,7 @@ class _Tick:
 
     def _note(self, result: MomentResult) -> None:
         self.result.moments.append(result)
-        self._tell(result)
+        self._notify(result)
 
 
 class _Obstacles:

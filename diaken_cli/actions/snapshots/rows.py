@@ -157,15 +157,20 @@ def notify(store: Store, rows: Sequence[SnapshotRow], now: datetime, *, always: 
         line for key, line in failing.items() if store.notices.should_notify(key, now) or always
     ]
     unresolved = store.notices.unresolved()
-    whole = [
+    resolved_errors = [
         key for key in unresolved if key.startswith(NOTHING_DONE) and store.notices.resolved(key)
     ]
-    over = [key for key in unresolved if key.startswith(NOTICES) and key not in failing]
-    ended = [key.removeprefix(NOTICES) for key in over if store.notices.resolved(key)]
+    resolved_keys = [key for key in unresolved if key.startswith(NOTICES) and key not in failing]
+    resolved_subjects = [
+        key.removeprefix(NOTICES) for key in resolved_keys if store.notices.resolved(key)
+    ]
     return [
         *lines,
-        *(f"resolved: prune works again (was: {key.removeprefix(NOTHING_DONE)})" for key in whole),
-        *(f"resolved: prune no longer fails for {what}" for what in ended),
+        *(
+            f"resolved: prune works again (was: {key.removeprefix(NOTHING_DONE)})"
+            for key in resolved_errors
+        ),
+        *(f"resolved: prune no longer fails for {what}" for what in resolved_subjects),
     ]
 
 

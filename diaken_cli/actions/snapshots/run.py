@@ -110,7 +110,7 @@ def snapshot_run(
     )
 
     def select() -> Selection:
-        return Selection(new, _hosts_now(context.store, target))
+        return Selection(new, _current_hosts(context.store, target))
 
     def started(begun: Begun) -> RunStarted:
         names = tuple(host.name for host in begun.hosts)
@@ -130,7 +130,7 @@ def snapshot_run(
         _settle(run, action)
 
 
-def _hosts_now(store: Store, target: RunTarget) -> tuple[HostRecord, ...]:
+def _current_hosts(store: Store, target: RunTarget) -> tuple[HostRecord, ...]:
     """The hosts of a target as they are by now. Raises Conflict where there is none in use."""
     if target.id is not None:
         hosts = active_hosts(store, target.type, target.id)

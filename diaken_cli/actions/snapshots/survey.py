@@ -309,14 +309,14 @@ def in_parallel(
     futures: list[Future[Answer]] = [Future() for _ in items]
     for future, item in zip(futures, items, strict=True):
         # Daemons, which do not keep the process; those of a pool would.
-        threading.Thread(target=_fulfil, args=(future, work, item), daemon=True).start()
+        threading.Thread(target=_set_result, args=(future, work, item), daemon=True).start()
     while wait(futures, CHECK_SECONDS if check is not None else None).not_done:
         if check is not None:
             check()
     return [future.result() for future in futures]
 
 
-def _fulfil(future: "Future[Answer]", work: Callable[[Item], Answer], item: Item) -> None:
+def _set_result(future: "Future[Answer]", work: Callable[[Item], Answer], item: Item) -> None:
     try:
         future.set_result(work(item))
     except BaseException as fault:  # noqa: BLE001  it is raised where the result is wanted

@@ -13,7 +13,7 @@ from hypothesis import example as also_with
 from hypothesis import strategies as some
 
 from diaken_cli import tick
-from diaken_cli.actions.configuring import goes_before
+from diaken_cli.actions.configuring import overriding_database
 from diaken_cli.config import Config, load, locations
 from diaken_cli.config.sections import SECTIONS, Source, kinds
 from diaken_cli.errors import AccessError, ConfigurationError
@@ -378,7 +378,7 @@ def test_no_value_gets_past_with_anything_but_a_sentence(value: Any, text: str) 
 
 def test_a_variable_goes_before_the_file_where_it_names_another_database() -> None:
     named = {"DIAKEN_DATABASE": "/srv/a/../d.db"}
-    assert goes_before("/srv/other.db", named) == ("DIAKEN_DATABASE", "/srv/d.db")
+    assert overriding_database("/srv/other.db", named) == ("DIAKEN_DATABASE", "/srv/d.db")
     for same in ("/srv/d.db", "/srv/a/../d.db"):
-        assert goes_before(same, named) is None
-    assert goes_before("/srv/d.db", {}) is None
+        assert overriding_database(same, named) is None
+    assert overriding_database("/srv/d.db", {}) is None

@@ -53,14 +53,14 @@ def _describe_clone(request: DeployRequest) -> str:
 def _find_vm(deploy: Deploy) -> Facts | None:
     vm = _settled_clone(deploy, stop=False)
     if vm is None:
-        _must_be_answered(deploy)
+        _refuse_unanswered(deploy)
         return None
-    return _cloned(deploy, vm.ref)
+    return _note_clone(deploy, vm.ref)
 
 
-def _find_lost(deploy: Deploy) -> Facts | None:
-    vm = _look(deploy, stop=False)
-    return None if vm is None else _cloned(deploy, vm.ref)
+def _find_clone(deploy: Deploy) -> Facts | None:
+    vm = _find_settled_vm(deploy, stop=False)
+    return None if vm is None else _note_clone(deploy, vm.ref)
 
 
 def _clone(deploy: Deploy) -> Facts:
@@ -70,7 +70,7 @@ def _clone(deploy: Deploy) -> Facts:
     return call_with_retry(
         deploy,
         lambda: _clone_once(deploy, placement),
-        lambda: _find_lost(deploy),
+        lambda: _find_clone(deploy),
         trust_failures=True,
     )
 
@@ -92,14 +92,14 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
         # Canceled too late, a clone is there all the same: undoing has to know which it is.
         made = tasks.wait(deploy.vcenter, [task], timeout=0)[task].result
         if made is not None:
-            _cloned(deploy, made)
+            _note_clone(deploy, made)
         raise
     if state.result is None:
         raise OperationFailed("vCenter says that the clone succeeded, but not which VM it made")
-    return _cloned(deploy, state.result)
+    return _note_clone(deploy, state.result)
 
 
-def _cloned(deploy: Deploy, ref: str) -> Facts:
+def _note_clone(deploy: Deploy, ref: str) -> Facts:
     vm = vms.read_vm(deploy.vcenter, ref)
     known = deploy.known("clone")
     if known.get("vm_uuid") == vm.instance_uuid and "disks" in known:  # by now it may have more
@@ -162,11 +162,11 @@ def _since(moment: datetime | None, began: datetime | None) -> bool:
 def _destroy(deploy: Deploy) -> None:
     vm = _settled_clone(deploy, stop=True)
     if vm is not None:
-        _must_have_own_disks_only(deploy, vm.ref)
+        _refuse_foreign_disks(deploy, vm.ref)
         turn_off(deploy, vm)
         do_to_vm(deploy, vm.ref, power.destroy, "destroying", lambda: own_vm(deploy) is None)
     else:
-        _must_be_answered(deploy)
+        _refuse_unanswered(deploy)
     if vm is not None or deploy.known("clone").get("vm_uuid"):
         try:
             forget_key(deploy)
@@ -178,15 +178,15 @@ def _settled_clone(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
     """The VM of this run, once no clone goes on that may still make it."""
     known = deploy.facts.get("clone")  # is noted before vCenter is asked, the task afterwards
     late = known is not None and (known.get("lost") or not known.get("task"))
-    return poll(deploy, lambda: _look(deploy, stop=stop), late=bool(late))
+    return poll(deploy, lambda: _find_settled_vm(deploy, stop=stop), late=bool(late))
 
 
-def _look(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
+def _find_settled_vm(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
     _settle_clone(deploy, stop=stop)
     return settled_vm(deploy)
 
 
-def _must_have_own_disks_only(deploy: Deploy, vm: str) -> None:
+def _refuse_foreign_disks(deploy: Deploy, vm: str) -> None:
     """Destroy_Task would remove the file of each disk, also of one that somebody has attached."""
     own = deploy.known("clone").get("disks")
     if own is None:  # it died before it could look
@@ -204,7 +204,7 @@ def _must_have_own_disks_only(deploy: Deploy, vm: str) -> None:
         )
 
 
-def _must_be_answered(deploy: Deploy) -> None:
+def _refuse_unanswered(deploy: Deploy) -> None:
     """That there is no VM now does not say that there will be none."""
     if deploy.clone_unanswered:
         raise OperationFailed(

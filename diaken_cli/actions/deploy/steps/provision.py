@@ -49,7 +49,7 @@ def _provision(deploy: Deploy) -> Facts | None:
             variables=playbook_variables(deploy.request),
             vaults_by_label=True,
         )
-        _must_have_succeeded(name, outcome)
+        _refuse_failure(name, outcome)
     return {"playbooks": names}
 
 
@@ -71,7 +71,7 @@ def _not_reached(
     )
 
 
-def _must_have_succeeded(name: str, outcome: Outcome) -> None:
+def _refuse_failure(name: str, outcome: Outcome) -> None:
     if outcome.return_code == 0:
         return
     result = outcome.results[0]

@@ -62,12 +62,12 @@ def _registered(deploy: Deploy, host_id: int) -> Facts:
 
 
 def _unregister(deploy: Deploy) -> None:
-    _take_line_off(deploy)  # first: what has a line keeps its name and address reserved
+    _remove_line(deploy)  # first: what has a line keeps its name and address reserved
     deploy.context.store.deploys.unregister(deploy.run.id)
     write_hosts_file(deploy)  # for another process may have written it anew in between
 
 
-def _take_line_off(deploy: Deploy) -> None:
+def _remove_line(deploy: Deploy) -> None:
     """Raises OperationFailed where the hosts file keeps the host's line, or may keep it."""
     path = deploy.hosts_file
     if path is None:
@@ -75,7 +75,7 @@ def _take_line_off(deploy: Deploy) -> None:
     try:
         write_block(deploy.context.store, path, given_up_by=deploy.run.id)
     except (AccessError, Conflict) as refused:
-        why = _why_it_may_stay(deploy, path, refused)
+        why = _reason_it_may_stay(deploy, path, refused)
         if why is None:
             return  # nothing of it is there; that the file can't be written is told afterwards
         again = f"Then: diaken deploy abort {deploy.run.id}"
@@ -83,7 +83,7 @@ def _take_line_off(deploy: Deploy) -> None:
         raise OperationFailed(why, code=refused.code, hint=hint) from refused
 
 
-def _why_it_may_stay(deploy: Deploy, path: Path, refused: AccessError | Conflict) -> str | None:
+def _reason_it_may_stay(deploy: Deploy, path: Path, refused: AccessError | Conflict) -> str | None:
     """Why the line stays in a hosts file that can't be written; None where it is not in there."""
     name = deploy.request.name
     try:
