@@ -1,4 +1,4 @@
-"""What every flow works with: handed down by the command, never imported."""
+"""The context that a command hands down to every flow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ def status_of_hosts(results: Sequence[HostResult], return_code: int) -> RunStatu
 
 
 def status_of_error(error: DiakenError, *, left_as_it_is: bool) -> RunStatus:
-    """What an error makes of a run. `left_as_it_is`: it was forced not even to undo."""
+    """The status of a run that an error ended. `left_as_it_is`: it was forced not even to undo."""
     match error:
         case Canceled() if left_as_it_is:
             return RunStatus.INTERRUPTED

@@ -1,4 +1,4 @@
-"""Whether to stop: the signals of a call as one token, made in `__main__` and handed down."""
+"""The stop token: collects the signals of a call; made in `__main__` and handed down."""
 
 import signal
 import time
@@ -58,7 +58,7 @@ class Stop:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """The same for a while."""
+        """Only note signals within this context."""
         before = self._signals.hand_to(self._take)
         try:
             yield

@@ -73,7 +73,7 @@ def check_is_free(path: Path) -> None:
 def effective_settings(
     config: Config, environ: Mapping[str, str]
 ) -> Iterator[tuple[str, Any, Source]]:
-    """Every key with the value that counts: where nothing is set, what diaken takes then."""
+    """Every key with the value in effect: the default where nothing is set."""
     usual: dict[str, Any] = {
         "ansible.forks": FORKS,
         "ssh.known_hosts": str(beside(config.database.path, "known_hosts")),
@@ -85,7 +85,7 @@ def effective_settings(
 
 
 def database_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """The variable that goes before the config file, and the absolute path that it names."""
+    """The environment variable that overrides the config file, and the absolute path in it."""
     for name in DATABASE_VARIABLES:
         if path := environ.get(name):
             # pathlib raises for an account that is not there; whether it can be used is said later.
@@ -94,7 +94,7 @@ def database_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | Non
 
 
 def overriding_database(database: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """The variable, with its path, that names another database than the one of the config file."""
+    """The environment variable, with its path, that overrides the database of the config file."""
     named = database_of_environment(environ)
     if named is None or named[1] == os.path.abspath(new_file(database)):  # noqa: PTH100  as above
         return None
@@ -102,7 +102,7 @@ def overriding_database(database: str, environ: Mapping[str, str]) -> tuple[str,
 
 
 def default_database_path(environ: Mapping[str, str]) -> str:
-    """The database where neither a variable nor the config file names one."""
+    """The path of the database where neither a variable nor the config file names one."""
     return str(default_database(environ))
 
 

@@ -1,4 +1,4 @@
-"""Looking back: which runs, what they said, stopping one from elsewhere, and thinning them out."""
+"""List and show runs, read their output, cancel one, and remove old ones."""
 
 import signal
 import time

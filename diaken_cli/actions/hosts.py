@@ -30,7 +30,7 @@ HOST_OPTIONS = options_of(HostOptions)
 
 @dataclass(frozen=True)
 class InventoryChoices:
-    """What a host can belong to."""
+    """The environments, groups and vCenters that a host can belong to."""
 
     environments: Sequence[EnvironmentRecord]
     groups: Sequence[GroupRecord]
@@ -140,7 +140,7 @@ def refuse_other_address(name: str | None, ip: str, reader: validate.Reader) -> 
 
 
 def inventory_choices(store: Store) -> InventoryChoices:
-    """What hosts can belong to now."""
+    """The environments, groups and vCenters of the inventory."""
     inventory = store.inventory
     return InventoryChoices(inventory.environments(), inventory.groups(), inventory.vcenters())
 
@@ -151,7 +151,7 @@ def host_values(
     known: InventoryChoices,
     reader: validate.Reader,
 ) -> HostValues:
-    """What a host is to be stored with; `current` is the host as it is, where there is one.
+    """The values to store for a host; `current` is the host as it is, where there is one.
 
     What is not said stays. What is wrong goes into `reader`, and then the values are good for
     nothing but looking for more mistakes.
@@ -197,7 +197,7 @@ def host_values(
 
 
 def _changes(options: HostOptions) -> HostChanges:
-    """What only `hosts set` says; nothing of it where a host is added."""
+    """The options of `hosts set`; empty ones where a host is added."""
     return options if isinstance(options, HostChanges) else HostChanges()
 
 

@@ -94,7 +94,7 @@ def run_playbook(
 def vaults_not_used(
     repository: Repository, options: RunOptions, config: Config, *, by_label: bool = False
 ) -> list[str]:
-    """What a repository says of vaults in vain, where the run can open none; see Repository."""
+    """Warnings on vaults of a repository that the run does not open; see Repository."""
     section = config.ansible
     if options.vault_ids or options.vault_password_file or section.vault_password_file:
         return []
@@ -133,7 +133,7 @@ def _refuse_exposed(playbook: catalog.Playbook, options: RunOptions, config: Con
 
 
 def should_be_checked(name: str, options: RunOptions, config: Config) -> bool:
-    """Whether that Ansible can't start it might show only after something was changed.
+    """Whether to ask Ansible beforehand: it might refuse the playbook after something was changed.
 
     Where not, Ansible itself tells at its start, and a run is spared the second that asking takes.
     """
@@ -151,7 +151,7 @@ def refusal(
     should_stop: Callable[[], bool] = lambda: False,
     variables: Mapping[str, Any] | None = None,
 ) -> AnsibleNotStarted | None:
-    """What Ansible has against a playbook, with the hosts and variables that it is to get.
+    """Why Ansible would refuse a playbook with these hosts and variables, or None.
 
     There may be no hosts yet. `variables` are those beside the options'. It takes a second or two;
     nothing is known where `should_stop` has ended it. Raises AnsibleNotStarted where there is no
@@ -298,7 +298,7 @@ def ssh_settings(store: Store, ssh: SshConfig) -> SshSettings:
 
 
 def inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inventory:
-    """What a playbook finds beside these hosts, which are of one environment."""
+    """The rest of the inventory of these hosts' environment: groups, other hosts, variables."""
     environment = hosts[0].environment
     place = store.inventory.environment(environment)
     targets = {host.id for host in hosts}

@@ -42,7 +42,7 @@ def refuse_open_playbook(playbook: Playbook) -> None:
 
 
 def open_to_all(path: Path, folder: Path) -> Iterator[Exposure]:
-    """By what everybody can change a playbook, or put roles and variables beside it.
+    """The files and folders by which everybody can change a playbook, or add roles beside it.
 
     `folder` is the entry of `[playbooks] paths`. A sticky folder above both may be open, as /tmp.
     """
@@ -112,7 +112,7 @@ def refuse_exposed_vaults(files: Iterable[Path]) -> None:
 
 
 def exposures_of_vault(path: Path) -> Iterator[Exposure]:
-    """By what others can change it, or put another one in its place until Ansible opens it."""
+    """The files and folders by which others can change or replace it until Ansible opens it."""
     for exposure in trust.exposures_around(path):
         if not exposure.sticky:
             yield exposure

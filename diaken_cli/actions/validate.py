@@ -178,7 +178,7 @@ def _with_hint(missing: NotFound) -> str:
 
 
 def unknown(option: str, name: str, known: Iterable[str]) -> str:
-    """That there is nothing of that name, and what may be; the option says of what kind."""
+    """The message that a name is unknown, with the names there are; the option names the kind."""
     kind = option.removeprefix("--").rpartition(" ")[2].replace("vcenter", "vCenter")
     return f"unknown {kind} {name!r}. {suggestion(name, known)}"
 

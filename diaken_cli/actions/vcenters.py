@@ -151,7 +151,7 @@ def test_and_set(
 
 
 def _changed(vcenter: VCenterRecord, typed: TypedVCenter) -> VCenterValues:
-    """What a vCenter is to be stored as after a change."""
+    """The values to store for a vCenter after a change."""
     if typed == TypedVCenter():
         raise validate.nothing_to_change("vcenters set")
     reader = validate.Reader()
@@ -164,7 +164,7 @@ def _changed(vcenter: VCenterRecord, typed: TypedVCenter) -> VCenterValues:
 
 
 def _test_before(candidate: VCenterRecord, typed: TypedVCenter, otherwise: str) -> ConnectionTest:
-    """Log in before anything is stored; a refusal also says that, and how to do without."""
+    """Log in before anything is stored; the hint of a failure says how to store without it."""
     try:
         return test(candidate)
     except (VSphereError, SecretError) as refused:
@@ -190,7 +190,7 @@ def _parse_new(
 
 
 def _new(store: Store, name: str | None, typed: TypedVCenter) -> tuple[str, VCenterValues]:
-    """What a new vCenter is to be stored as; nothing can be wrong with it but vCenter itself."""
+    """The values to store for a new vCenter, all checked but for the login."""
     reader = validate.Reader()
     checked, values = _parse_new(store, name, typed, reader)
     if checked is None or values is None or reader.mistakes:
@@ -209,7 +209,7 @@ def _as_sentences(*parts: str | None) -> str:
 def parse_vcenter(
     typed: TypedVCenter, current: VCenterRecord | None, reader: validate.Reader
 ) -> VCenterValues | None:
-    """What a vCenter is to be stored with; what is wrong goes into `reader`."""
+    """The values to store for a vCenter; mistakes go into `reader`."""
     server = _value(
         "--server", typed.server, validate.server, current.server if current else None, reader
     )
@@ -246,7 +246,7 @@ def parse_vcenter(
 
 
 def test(vcenter: VCenterRecord) -> ConnectionTest:
-    """Connect, and see what is there.
+    """Test the connection.
 
     Raises as `session` does, and VSphereError where the stored datacenter is not there.
     """
@@ -324,7 +324,7 @@ def _value(
     current: str | None,
     reader: validate.Reader,
 ) -> str | None:
-    """A value that must be there: said now, or before."""
+    """A required value: typed now, or stored before."""
     if typed is None and current is not None:
         return current
     return reader.required(option, typed, parse)

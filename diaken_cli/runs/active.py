@@ -36,7 +36,7 @@ class _Step:
 
 
 class ActiveRun:
-    """A run that this process holds: what happens to it is stored first, then told."""
+    """A run that this process holds: each event is stored first, then shown."""
 
     def __init__(
         self,
@@ -68,12 +68,12 @@ class ActiveRun:
         return lock_path(self._store, self._attempt.lock)
 
     def emit(self, event: Event) -> None:
-        """Store what an event says, then tell it."""
+        """Store an event, then show it."""
         self._recorder(event)
         self._show(event)
 
     def warn(self, message: str, *, host: str | None = None) -> None:
-        """Tell a person something that stops nothing."""
+        """Emit a warning."""
         self.emit(Warned(message=message, host=host))
 
     def flush(self) -> None:
@@ -106,7 +106,7 @@ class ActiveRun:
         self._store.recorder.note_facts(self.id, position, facts)
 
     def note_current(self, facts: dict[str, Any]) -> None:
-        """The same for the step that was begun last."""
+        """Note facts of the step that was begun last."""
         self.note(self._current, facts)
 
     def end_step(
@@ -168,7 +168,7 @@ class ActiveRun:
         self._recorder.remember(results)
 
     def set_host_id(self, host: HostRecord) -> None:
-        """Tie the results of a host that the run itself has made to its row in the inventory."""
+        """Set the inventory id of a host that the run itself has made, for its results."""
         self._host_ids[host.name] = host.id
 
     def skip_others(self, hosts: Iterable[HostRecord], *, canceled: bool) -> None:
@@ -191,7 +191,7 @@ class ActiveRun:
         self._ending = (status, error)
 
     def pause(self, until: datetime | None = None) -> None:
-        """Let it wait for a person, or a moment, once this process leaves it: its locks stand.
+        """Pause the run until a person resumes it, or until a moment; it keeps its locks.
 
         What is raised afterwards goes before it.
         """

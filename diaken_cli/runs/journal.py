@@ -139,7 +139,7 @@ def undo(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> Diaken
 
 
 def dismiss(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> None:
-    """Where nothing is to be undone: a failed step that made nothing leaves nothing either.
+    """Where nothing is to be undone: note that failed steps which made nothing leave nothing.
 
     Where that can't be told, the step stays among what is left.
     """
@@ -169,10 +169,10 @@ def reached(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
 
 
 def as_recorded(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
-    """How the steps of a run stand in the database."""
+    """The recorded status of each step of a run."""
     return {step.position: step.status for step in steps}
 
 
 def unexpected(fault: Exception) -> DiakenError:
-    """Our error for what nobody has thought of."""
+    """The error for an unexpected exception."""
     return DiakenError(f"unexpected {type(fault).__name__}: {fault}")

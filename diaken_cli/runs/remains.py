@@ -60,7 +60,7 @@ def end(
 
 
 def end_all(store: Store, warn: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
-    """The same for each run that died on this machine; the rest is the next one's once stopped."""
+    """End what each dead run on this machine has left, until a stop is requested."""
     for remains in store.dead_runs.remains():
         if not should_stop():
             end(store, remains.run, warn, should_stop)

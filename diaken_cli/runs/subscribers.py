@@ -1,4 +1,4 @@
-"""Who is told of what happens in a run: whatever becomes of one of them, the work goes on."""
+"""The receivers of a run's events: the run goes on whatever becomes of one of them."""
 
 import os
 from collections.abc import Iterable

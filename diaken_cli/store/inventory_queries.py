@@ -1,4 +1,4 @@
-"""Statements about what hosts belong to: environments, groups and vCenters.
+"""Statements on the environments, groups and vCenters of the inventory.
 
 All in the caller's transaction. Duplicates, and the removal of what others depend on, are refused
 by the database; what it was that stood in the way is looked up afterwards.
@@ -127,7 +127,7 @@ def delete(session: Session, statement: Delete, *, what: str, **dependents: Any)
 
 
 def changes(before: object, wanted: object) -> dict[str, Any]:
-    """Those of the wanted values that are not as they were when they were read."""
+    """The wanted values that differ from `before`."""
     return {k: v for k, v in vars(wanted).items() if v != getattr(before, k)}
 
 

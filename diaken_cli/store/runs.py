@@ -1,4 +1,4 @@
-"""Who works on what: runs are begun, taken up, paused and ended, with the locks of their hosts.
+"""Runs are begun, resumed, paused and ended, with the locks of their hosts.
 
 Each is one write transaction, so that of two processes one wins and nothing is half done.
 """
@@ -253,7 +253,7 @@ def _claim_moment(session: Session, task_id: int, due_at: datetime | None) -> No
 
 
 def _resume(session: Session, run_id: int, attempt: Attempt) -> str:
-    """Hold again a run that has not ended well: its identity. Raises Conflict where it can't be."""
+    """Resume a run that has not ended well; its identity. Raises Conflict where it can't be."""
     if session.exec(select(Run.id).where(Run.id == run_id, *HAS_REMAINS)).first() is not None:
         raise Locked(f"run {run_id} died, and may have left something on its hosts", run=run_id)
     statement = (

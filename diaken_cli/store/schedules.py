@@ -140,7 +140,7 @@ class Schedules:
         return sorted(tasks, key=lambda task: (task.due_at or now, task.id))
 
     def is_due(self, task: TaskRecord) -> bool:
-        """Whether the moment of a pending task is nobody's yet."""
+        """Whether the moment of a pending task is not claimed yet."""
         with self._database.reading() as session:
             return is_due(session, task)
 

@@ -189,7 +189,7 @@ def same_values(first: TaskRecord, second: TaskRecord) -> bool:
 
 
 def is_due(session: Session, task: TaskRecord) -> bool:
-    """Whether the moment of a pending task is nobody's yet."""
+    """Whether the moment of a pending task is not claimed yet."""
     query = select(col(ScheduledTask.id)).where(*still_due(task))
     return session.execute(query).scalar_one_or_none() is not None
 
@@ -206,7 +206,7 @@ def claim_moment(session: Session, task: TaskRecord) -> bool:
 
 
 def still_due(task: TaskRecord) -> tuple[ColumnElement[bool], ...]:
-    """That the moment of a pending task is still nobody's."""
+    """The condition that the moment of a pending task is not claimed yet."""
     return (
         col(ScheduledTask.id) == task.id,
         col(ScheduledTask.status) == ScheduleStatus.PENDING,

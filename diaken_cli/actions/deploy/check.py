@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a deploy and that only the outside can tell."""
+"""The checks of a deploy that need vCenter, the network or Ansible."""
 
 from collections.abc import Callable, Sequence
 

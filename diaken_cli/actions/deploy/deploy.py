@@ -1,4 +1,4 @@
-"""One deploy while it goes on: what its steps share."""
+"""The state that the steps of one deploy share."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack

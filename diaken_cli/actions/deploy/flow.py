@@ -108,7 +108,7 @@ def abort(run_id: int, context: Context, show: Emit) -> None:
 def _recorded(
     request: DeployRequest, context: Context, select: Select, show: Emit
 ) -> Iterator[Deploy]:
-    """A recorded run, and what its steps share."""
+    """Begin a recorded run, and give what its steps share."""
 
     def started(begun: Begun) -> RunStarted:
         name = request.name
@@ -125,7 +125,7 @@ def _recorded(
 
 @contextmanager
 def _resumed(run_id: int, context: Context, show: Emit) -> Iterator[tuple[Deploy, RunDetail]]:
-    """The same for a run that ended before it was done, with all that is known of it.
+    """Hold again a run that ended too early, with the facts that its steps have recorded.
 
     That is read in the transaction that takes it up: another process may have been at it.
     """
@@ -143,7 +143,7 @@ def _resumed(run_id: int, context: Context, show: Emit) -> Iterator[tuple[Deploy
 
 
 def _reuse(deploy: Deploy, host: HostRecord) -> None:
-    """The first step alone: what was asked for is there, and nothing has to be done."""
+    """Only check the existing VM, as the first step: it is as requested, so nothing is done."""
     run, first = deploy.run, STEPS[0]
     run.begin_step(0, first.name, first.describe(deploy.request))
     try:

@@ -90,7 +90,7 @@ def checked(
 
 
 def chosen(placed: DeployRequest, placement: Placement, ssh: SshConfig) -> DeployRequest:
-    """A request that has its places, with the rest of what it comes to; `ssh` is the usual."""
+    """The request with its placement and all defaults filled in; `ssh` has the default settings."""
     return replace(
         placed,
         domain=placed.guest_domain,

@@ -16,7 +16,7 @@ from diaken_cli.store.records import HostRecord
 
 
 class InUse(ValueError):
-    """Somebody else has that name or address."""
+    """Another host has that name or address."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from diaken_cli.units import format_cpus, format_size
 
 
 def differences(request: DeployRequest, host: HostRecord) -> list[Mistake]:
-    """In what a host that exists is not what a request says."""
+    """A mistake for each value in which an existing host differs from the request."""
     pairs = {
         "--ip": (request.ip, host.ip),
         "--environment": (request.environment, host.environment),

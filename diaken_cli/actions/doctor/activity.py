@@ -101,7 +101,7 @@ class CronState:
 def check_cron(
     config: Config, store: Store | None, now: datetime, *, path: Path = cron.CRON_D
 ) -> Iterable[Finding]:
-    """Whether cron has its lines, ticks come, and they may carry out anything."""
+    """Whether cron has its lines, whether it ticks, and whether tasks are paused."""
     file = wanted = None
     if os.geteuid() == 0:
         yield from check_unfinished_writes(Check("cron", str(path)), path.parent)
@@ -112,7 +112,7 @@ def check_cron(
 
 
 def judge_cron(state: CronState, now: datetime) -> Iterable[Finding]:
-    """What that comes to. That cron does not tick is said where nothing ticks, and only once."""
+    """The findings of a state. That cron does not tick is one only where nothing else ticks."""
     yield _judge_lines(state)
     scheduler = state.scheduler
     if scheduler is None:

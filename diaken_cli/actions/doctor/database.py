@@ -88,7 +88,7 @@ def is_full(path: Path) -> bool:
 
 
 def _check_place(check: Check, path: Path) -> Iterable[Finding]:
-    """Of the file, and of the folder of the runs' lock files beside it."""
+    """Check the mount of the file, and the folder of the runs' lock files beside it."""
     hint = f"Move {path.parent} to a local disk, and name its new place: [database] path"
     locks = path.with_name(f"{path.name}.runs")
     for what, place in (("it lies", path), ("the lock files of runs lie", locks)):
@@ -103,7 +103,7 @@ def _check_place(check: Check, path: Path) -> Iterable[Finding]:
 
 
 def _check_read_only(check: Check, path: Path) -> Finding | None:
-    """A permission does not help there, be it root's."""
+    """A problem where the file system is read-only, which no permission changes."""
     folder = _nearest_folder(path)
     if not _is_read_only(folder):
         return None
@@ -123,7 +123,7 @@ def _check_owner(check: Check, status: os.stat_result) -> Finding | None:
 
 
 def _check_exposure(check: Check, path: Path) -> Finding | None:
-    """The first by which others could change it, for which every command refuses it."""
+    """A problem where others could change the database: every command refuses it then."""
     for exposure in exposures(path):
         text = f"it is not this account's alone: {exposure.problem}"
         return check.problem(text, way_out(exposure))

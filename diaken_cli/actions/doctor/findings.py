@@ -26,7 +26,7 @@ class Skipped(StrEnum):
 
     @property
     def health(self) -> Health:
-        """A database that is not there yet is nothing to warn of."""
+        """How bad it is that the check was skipped; a missing database is fine."""
         return Health.OK if self is Skipped.NO_DATABASE_YET else Health.WARNING
 
 
@@ -53,19 +53,19 @@ class Check:
     subject: str
 
     def ok(self, text: str) -> Finding:
-        """It is as it should be."""
+        """A finding that all is well."""
         return Finding(self.name, self.subject, Health.OK, text)
 
     def warning(self, text: str, hint: str | None = None) -> Finding:
-        """It works, or may not matter."""
+        """A finding that may not matter."""
         return Finding(self.name, self.subject, Health.WARNING, text, hint)
 
     def problem(self, text: str, hint: str | None = None) -> Finding:
-        """Something does not work."""
+        """A finding that something does not work."""
         return Finding(self.name, self.subject, Health.PROBLEM, text, hint)
 
     def skipped(self, reason: Skipped) -> Finding:
-        """Nothing was looked at."""
+        """A finding that the check was skipped."""
         return Finding(self.name, self.subject, reason.health, reason.value, skipped=reason)
 
 

@@ -34,7 +34,7 @@ NOT_WRITABLE = "as an account that may write it; or turn it off: [hosts_file] en
 
 
 def check_exposure(check: Check, path: Path, what: str) -> Iterable[Finding]:
-    """A warning for the first by which others could change a file, or exchange it."""
+    """A warning where others could change or replace a file."""
     for exposure in trust.exposures_around(path):
         if not exposure.sticky:
             yield check.warning(f"others can change {what}: {exposure.problem}", exposure.fix)

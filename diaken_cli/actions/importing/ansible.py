@@ -106,7 +106,7 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
 
 
 def kept(raw: Variables) -> tuple[dict[str, Any], dict[str, str]]:
-    """The variables that can be stored, and by their names why others are left out."""
+    """The variables that can be stored, and the reason for each that is left out."""
     stored, refusals = {}, {}
     for name, value in raw.items():
         if name in ACCESS_VARIABLES:
@@ -241,7 +241,7 @@ class Groups:
 
 
 def merged(groups: Iterable[tuple[str, Variables]]) -> dict[str, Any]:
-    """What a host has of groups that lie beside each other: by Ansible's order the last one wins.
+    """The variables of several groups merged in Ansible's order: the last group wins.
 
     That order is by priority, then by name. See sort_groups in Ansible's inventory/helpers.py.
     """

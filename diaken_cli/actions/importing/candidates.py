@@ -82,7 +82,7 @@ def as_group_name(text: str) -> str | None:
 
 
 class Action(StrEnum):
-    """What becomes of a server."""
+    """What the import does with a server."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -180,5 +180,5 @@ def host_row(
 
 
 def same(mine: Any, theirs: Any) -> bool:
-    """Whether two values are one to Ansible: `True` is not `1`."""
+    """Whether two values are equal as JSON, as for Ansible: `True` is not `1`."""
     return json.dumps(mine, sort_keys=True) == json.dumps(theirs, sort_keys=True)

@@ -53,7 +53,7 @@ def plan_import(store: Store, typed: TypedImport, connect: Connect) -> Plan:
 def apply_plan(
     store: Store, planned: Plan, *, now: datetime, hosts_file: Path | None, emit: Emit
 ) -> None:
-    """Do it, all or nothing, and write /etc/hosts. Raises Conflict where the world has moved."""
+    """Store all or nothing, and write /etc/hosts. Raises Conflict where the inventory changed."""
     new = [
         NewHost(row.name or "", row.values, row.groups)
         for row in planned.rows
@@ -73,7 +73,7 @@ def apply_plan(
 def _source_reader(
     typed: TypedImport, known: InventoryChoices, connect: Connect
 ) -> Callable[[], Source]:
-    """How to read the one source. Raises InvalidInput with all that is wrong with the call."""
+    """A function that reads the source. Raises InvalidInput with all mistakes in the options."""
     reader = validate.Reader()
     named = {
         option: value

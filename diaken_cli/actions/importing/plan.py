@@ -128,7 +128,7 @@ def _spelled(
     spelled: dict[tuple[int, str], str],
     reader: validate.Reader | None,
 ) -> str:
-    """A group's name as it is written first; another case is a mistake, but for what is guessed."""
+    """A group's name as first spelled; another case is a mistake, unless the name is guessed."""
     first = spelled.setdefault((place.id, name.casefold()), name)
     if first != name and reader is not None:
         reader.refuse("--group", name, f"{name} and {first} differ only in their case")
@@ -136,7 +136,7 @@ def _spelled(
 
 
 def _duplicates(servers: Sequence[ReadCandidate]) -> dict[int, str]:
-    """By its place in the source: why a server can't be told from another one of the source."""
+    """By position in the source: why a server is a duplicate of another one."""
     reasons: dict[int, str] = {}
     for what, key in UNIQUE.items():
         numbers_of: dict[str, list[int]] = {}
@@ -163,7 +163,7 @@ def _refused(server: ReadCandidate, duplicate: str | None) -> ImportRow | None:
 
 
 def _single_vm_per_host(rows: Sequence[ImportRow]) -> list[ImportRow]:
-    """Without the updates by which a host would get several VMs."""
+    """The rows; updates by which one host would get several VMs are skipped."""
     vms: dict[int, list[str]] = {}
     for row in rows:
         if row.action is Action.UPDATE and row.host is not None:
@@ -226,7 +226,7 @@ def _add_empty_groups(
 def _kept_groups(
     source: Source, groups: Mapping[tuple[int, str], GroupRecord], rows: Sequence[ImportRow]
 ) -> list[str]:
-    """A sentence for each group that was there and whose variables the source has otherwise."""
+    """A sentence for each existing group whose variables differ from those of the source."""
     sentences: dict[str, None] = {}
     for row in rows:
         if row.values is None or row.action is not Action.CREATE:
@@ -247,7 +247,7 @@ def _kept_groups(
 
 @dataclass
 class HostIndex:
-    """The hosts that are there, by what finds them."""
+    """The existing hosts by name, address and instance UUID."""
 
     by_name: dict[str, HostRecord] = field(default_factory=dict)
     by_ip: dict[str, HostRecord] = field(default_factory=dict)
@@ -314,7 +314,7 @@ def _differences(
     groups: Mapping[tuple[int, str], GroupRecord],
     source: Source,
 ) -> list[str]:
-    """How a host is otherwise than the source says; what that does not say is no difference."""
+    """How a host differs from the source; what the source leaves out is no difference."""
     options, values = server.options, server.values
     addresses = list(dict.fromkeys(filter(None, (values.ip, *server.candidate.addresses))))
     environment = server.environment.name if server.environment else options.environment

@@ -38,7 +38,7 @@ class SharedVariables:
                 self._has[place.id] = variables
 
     def of(self, place: int) -> Variables:
-        """What an environment has then."""
+        """The variables of an environment after the import."""
         return self._has.get(place, {})
 
     def with_those_of(self, group: str, place: int) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def _renamed(named: str | None, called: str | None, what: str) -> tuple[str, ...
 
 @dataclass(frozen=True)
 class _VmName:
-    """The name that a VM comes by, who says so, and what there is to tell of it."""
+    """The name of a VM, where it comes from, and notes on it."""
 
     name: str
     by: NameSource
@@ -115,7 +115,7 @@ def _name_by_guest(server: Server) -> _VmName:
 
 
 def _unused_guest_name(server: Server) -> tuple[str, ...]:
-    """That the guest has a name, where the VM's own can't be a host's."""
+    """A note that the guest's name is valid where the VM's own can't be a host's."""
     theirs = server.guest_name
     if theirs is None or _is_name(server.vm.name) or not _is_name(theirs):
         return ()

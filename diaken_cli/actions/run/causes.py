@@ -1,4 +1,4 @@
-"""Why a run of a playbook is no success, in the words of its error. Pure."""
+"""The errors and messages of playbook runs that did not succeed. Pure."""
 
 import shlex
 from collections import Counter
@@ -40,14 +40,14 @@ def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
 
 
 def not_on_all(outcome: Outcome) -> str:
-    """What is said of a step that did not succeed on all hosts."""
+    """The message for a step that did not succeed on all hosts."""
     bad = sum(result.status is not HostStatus.SUCCESS for result in outcome.results)
     message = f"{bad} of {len(outcome.results)} hosts did not succeed"
     return "; ".join([message, *_elsewhere(outcome)])
 
 
 def nothing_ran(playbook: str, options: RunOptions) -> str:
-    """What is said where no task was begun, which Ansible calls a success."""
+    """The warning for a run without any task, which Ansible calls a success."""
     if options.tags or options.skip_tags:
         return f"no task of {playbook} ran: --tags and --skip-tags leave none"
     return f"no task of {playbook} ran"

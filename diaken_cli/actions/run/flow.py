@@ -188,7 +188,7 @@ def _refuse_removed(store: Store, host: str) -> None:
 
 
 def refuse_without_hosts(request: RunRequest) -> None:
-    """Raise what a run without any host ends with."""
+    """Raise the error of a run that has no host, if it has none."""
     target = request.target
     if target.hosts:
         return
@@ -286,7 +286,7 @@ def _snapshot(flow: PlaybookRun) -> Facts:
 
 
 def snapshot_required(options: RunOptions, config: Config) -> bool:
-    """Whether a run with a snapshot is none without one."""
+    """Whether the run must not start without a snapshot of every host."""
     typed = options.require_snapshot
     return config.snapshots.require if typed is None else typed
 

@@ -1,4 +1,4 @@
-"""What was said about a playbook run, as it was typed -> `RunOptions`, with all mistakes."""
+"""Parse the typed options of a playbook run into `RunOptions`, collecting all mistakes."""
 
 import re
 import shlex
@@ -180,7 +180,7 @@ def retry_of(store: Store, run_id: int, target: RunTarget, playbook: str) -> Ret
 
 
 def repeated(before: RunOptions, now: RunOptions, typed: TypedOptions) -> RunOptions:
-    """The options of before, but for those that are typed now: `now` is what `typed` says."""
+    """The earlier options, overridden by those that are typed; `now` is `typed`, parsed."""
     changes = {name: getattr(now, name) for name, value in vars(typed).items() if value is not None}
     if typed.snapshot is False:
         changes["require_snapshot"] = None

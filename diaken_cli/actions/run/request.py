@@ -60,7 +60,7 @@ class RequestedRun:
 
 
 def parse_run(typed: TypedRun, store: Store, config: Config) -> RequestedRun:
-    """The run that is meant. Raises InvalidInput with all mistakes, NotFound, Conflict.
+    """The requested run. Raises InvalidInput with all mistakes, NotFound, Conflict.
 
     A mistake goes before a conflict, and a single name that does not exist is NotFound.
     """

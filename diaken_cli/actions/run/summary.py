@@ -34,7 +34,7 @@ def summary(detail: RunDetail) -> str:
 
 
 def news(detail: RunDetail) -> str | None:
-    """The same for a mail, also of a run that failed as a whole, and with what to do next."""
+    """The summary for a mail: with the error of a failed run, and with what to do next."""
     run = detail.run
     see = f"see: diaken history show {run.id}"
     if run.error is None:

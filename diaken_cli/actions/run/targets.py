@@ -180,7 +180,7 @@ def _known(
 def _none_to_retry(
     target: RunTarget, hosts: Sequence[HostRecord], only: Collection[str] | None
 ) -> str | None:
-    """What is said where hosts of the target are to be retried and none of them is in `hosts`."""
+    """A message where none of the hosts to retry is in `hosts`, else None."""
     names = [host.name for host in target.hosts if host.name in (only or ())]
     if not names or any(host.name in names for host in hosts):
         return None

@@ -52,7 +52,7 @@ class TypedTask:
 def moment_check(
     config: Config, zone: str | None, now: datetime, environ: Mapping[str, str]
 ) -> Callable[[str], object]:
-    """What tells whether a text will do for `--at`, in the zone that it is going to be taken in.
+    """A function that checks a text for `--at`, in the time zone that will be used.
 
     Where the zone itself is wrong it lets all pass: that is no mistake of the moment's.
     """
@@ -256,7 +256,7 @@ def _when(
 
 
 def _needs_new_rule(current: TaskRecord, typed: TypedTask) -> bool:
-    """Whether a moment is given for a rule that names its own days or times, and stays."""
+    """Whether a new moment needs a new rule, too: the present one names its own days or times."""
     renamed = current.zone_is_lost and typed.at is None  # its rule goes by that zone's clock
     moved = not renamed and (typed.at is not None or typed.timezone is not None)
     return moved and typed.every is None and has_own_moments(current.rule or "")
@@ -304,7 +304,7 @@ def _zone(
 
 
 def _moment_required(every: str | None, now: datetime) -> str:
-    """That a moment is missing, with one as an example that fits the rule."""
+    """The message that `--at` is required, with an example that fits the rule."""
     rule = (every or "").upper()
     if "MONTHLY" in rule or "YEARLY" in rule:
         example = f"'{(now.replace(day=1) + 32 * DAY):%Y-%m}-01 03:00'"
@@ -315,7 +315,7 @@ def _moment_required(every: str | None, now: datetime) -> str:
 
 
 def _moment_parser(zone: str | None, now: datetime) -> Callable[[str], Moment]:
-    """What reads `--at`. Where the zone is not known it refuses what is to come in no zone."""
+    """The parser of `--at`. Without a known zone it refuses only what is past in every zone."""
     if zone is None:
         return lambda text: parse_moment(text, "UTC", now - DAY)
     return lambda text: parse_moment(text, zone, now)

@@ -1,4 +1,4 @@
-"""A process for each moment: it tells the tick how it went, and goes on where the tick dies."""
+"""A child process for each moment: it reports its result to the tick, and survives the tick."""
 
 import os
 import select
@@ -58,7 +58,7 @@ class Blocked:
 
 @dataclass(frozen=True)
 class StorageFailed:
-    """It could not even be tried: the database, or the folder beside it, does not work."""
+    """The moment could not be tried: the database, or the folder beside it, does not work."""
 
     reason: str
 
@@ -111,7 +111,7 @@ def wait(children: Collection[Child], should_stop: Callable[[], bool]) -> list[C
 
 
 def read_answer(child: Child) -> Answer:
-    """What a child says; it is waited for."""
+    """Read the answer of a child, and wait for its end."""
     with os.fdopen(child.answer, encoding="utf-8", errors="replace") as answer:
         kind, _, rest = answer.read().partition(" ")
     os.waitpid(child.pid, 0)
@@ -128,7 +128,7 @@ def read_answer(child: Child) -> Answer:
 
 
 def _execute(context: Context, task: TaskRecord) -> tuple[str, MomentResult | None]:
-    """What a child says: a word, and what belongs to it; and what it was, where it was begun."""
+    """Carry out the moment: the child's answer as text, and the result where it was begun."""
     try:
         settled = execute(task, context, _silent)
     except (AlreadyClaimed, Canceled):
@@ -146,7 +146,7 @@ def _execute(context: Context, task: TaskRecord) -> tuple[str, MomentResult | No
 
 
 def _send(writing: int, text: str, result: MomentResult | None) -> None:
-    """Tell the tick; where it has died, cron's mail is told what went wrong by the child itself."""
+    """Send the answer to the tick; where that has died, print the warning for cron's mail."""
     try:
         os.write(writing, text.encode())
     except BrokenPipeError:
@@ -155,4 +155,4 @@ def _send(writing: int, text: str, result: MomentResult | None) -> None:
 
 
 def _silent(_event: Event) -> None:
-    """Nobody watches a scheduled run; it is recorded."""
+    """Show nothing: nobody watches a scheduled run, it is recorded."""

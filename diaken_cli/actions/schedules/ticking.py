@@ -125,7 +125,7 @@ class _Tick:
                 self._store.schedules.note_obstacle(task, obstacle)
 
     def _note_lost_zone(self, task: TaskRecord, lost: str) -> None:
-        """It stays as it is until its zone is known again; told once a day."""
+        """Leave the task as it is until its time zone is known again; warn once a day."""
         if task.error != lost:
             self._store.schedules.note_obstacle(task, lost)
         if self._store.notices.should_notify(f"zone:{task.id}:{task.moment.zone}", now()):
@@ -168,7 +168,7 @@ class _Tick:
 
 
 class _Obstacles:
-    """What stands in the way now; a look only, so that no process is made in vain.
+    """What keeps tasks from starting now; only a look, so that no process is started in vain.
 
     It is the claim that decides.
     """
@@ -194,7 +194,7 @@ class _Obstacles:
         return None
 
     def add(self, task: TaskRecord) -> None:
-        """A task that begins now stands in the way of those after it."""
+        """Count a task that begins now: it may be an obstacle for those after it."""
         self._slots -= 1
         self._begin_now.update(host for host, _ in self._hosts(task))
 

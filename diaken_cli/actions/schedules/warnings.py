@@ -71,7 +71,7 @@ def moved(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
 
 
 def warnings_as_typed(task: TaskRecord, typed: TypedTask, now: datetime) -> list[str]:
-    """What of `--every` and `--at`, as they were typed, most likely means something else."""
+    """Warnings on `--every` and `--at` where the typed text most likely means something else."""
     if task.rule is None:
         return []
     at_moment = None

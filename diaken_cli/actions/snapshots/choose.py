@@ -133,7 +133,7 @@ def choose(surveyed: Survey, wanted: str) -> Choice:
 
 
 def changed(before: Choice, after: Choice, wanted: str, *, power: bool) -> list[str]:
-    """What goes beyond what a person was asked, a sentence each. Pure.
+    """A sentence for each change since the question that a person has confirmed. Pure.
 
     `power` says whether the question was about running VMs, too, and what newer snapshots keep.
     """

@@ -251,7 +251,7 @@ def _has_vm(host: HostRecord, machine: HostVm) -> bool:
 
 
 def keep(row: SnapshotRow, kept: Mapping[str, str]) -> SnapshotRow:
-    """The row, kept where its host is left alone."""
+    """The row, marked as kept where its host is left alone."""
     if row.action is not SnapshotAction.REMOVE or row.host is None or row.host not in kept:
         return row
     return replace(

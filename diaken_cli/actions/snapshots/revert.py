@@ -69,7 +69,7 @@ def revert(
 
 
 def question(chosen: Sequence[HostSnapshot]) -> str:
-    """What a person has to know before saying yes."""
+    """The question that a person has to confirm."""
     ages = sorted(
         (item.machine.clock - item.snapshot.created_at).total_seconds() / 3600 for item in chosen
     )
@@ -179,19 +179,19 @@ class _Reverts:
         return [task]
 
     def _revert(self, item: HostSnapshot) -> str | None:
-        """Off stays off, also where the snapshot has memory and the VM could go on with it."""
+        """Begin the revert; a VM that was off stays off, also where the snapshot has memory."""
         if self._stop.requested():
             self.errors[item.host.name] = "stopped before it was begun"
             return None
         return snapshots.revert(self._session, item.snapshot.id, stay_off=not is_on(item))
 
     def _power_on(self, item: HostSnapshot) -> str | None:
-        """Nothing where the snapshot has memory, and the VM goes on with it."""
+        """Begin to power it on; None where it is on, by a snapshot with memory."""
         state = power.state(self._session, item.machine.vm.ref)
         return None if state == "on" else power.power_on(self._session, item.machine.vm.ref)
 
     def _next_tasks(self, task: str, state: TaskState) -> list[str]:
-        """What follows on a task that has ended: the tasks begun for it."""
+        """Begin what follows a task that has ended; the tasks that were begun."""
         item = self._running[task]
         reverted = self._reverting.pop(task, None) is not None
         if not reverted:
@@ -223,12 +223,12 @@ class _Reverts:
         self.errors[item.host.name] = reason
 
     def _fail_running(self, error: DiakenError) -> None:
-        """What runs can't be followed any more."""
+        """Note that the running tasks can't be followed any more."""
         for task, item in self._running.items():
             self._fail(item, f"{error.message} (task {task} in vCenter)")
 
     def _stop_waiting(self) -> None:
-        """What runs is not waited for any more."""
+        """Note that the running tasks are not waited for any more."""
         why = "stopped" if self._stop.forced() else f"not ended after {TIMEOUT:.0f} s"
         for task, item in self._reverting.items():
             stays = f"; its VM stays off, {POWER_IT_ON}" if is_on(item) else ""
@@ -249,7 +249,7 @@ class _Reverts:
         return self._stop.forced()
 
     def _forget(self, item: HostSnapshot) -> None:
-        """Its old key came back with the disk, or another one."""
+        """Forget the SSH key of a reverted host: its disk may have another one."""
         try:
             self._forget_key(item)
         except DiakenError as error:

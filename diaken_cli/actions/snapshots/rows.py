@@ -143,7 +143,7 @@ def advice(rows: Iterable[SnapshotRow]) -> list[str]:
 
 
 def notify_whole(store: Store, error: DiakenError, now: datetime) -> bool:
-    """Note that nothing could be done; whether that is to be told now."""
+    """Whether to report now that nothing could be done."""
     return store.notices.should_notify(NOTHING_DONE + error.code, now)
 
 

@@ -210,7 +210,7 @@ def match(
 
 
 def _identity(answer: VCenterAnswer, vm: VirtualMachine) -> tuple[str, str, str]:
-    """Which VM that is, also where one vCenter is stored under two names."""
+    """A key for a VM, the same where one vCenter is stored under two names."""
     return answer.instance_uuid, vm.ref, vm.instance_uuid
 
 

@@ -175,7 +175,7 @@ def _destroy(deploy: Deploy) -> None:
 
 
 def _settled_clone(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
-    """The VM of this run, once no clone goes on that may still make it."""
+    """The VM of this run, after all clone tasks that may still make it have ended."""
     known = deploy.facts.get("clone")  # is noted before vCenter is asked, the task afterwards
     late = known is not None and (known.get("lost") or not known.get("task"))
     return poll(deploy, lambda: _find_settled_vm(deploy, stop=stop), late=bool(late))
@@ -187,7 +187,7 @@ def _find_settled_vm(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None
 
 
 def _refuse_foreign_disks(deploy: Deploy, vm: str) -> None:
-    """Destroy_Task would remove the file of each disk, also of one that somebody has attached."""
+    """Raise OperationFailed where the VM has disks of others: Destroy_Task would remove them."""
     own = deploy.known("clone").get("disks")
     if own is None:  # it died before it could look
         return
@@ -205,7 +205,7 @@ def _refuse_foreign_disks(deploy: Deploy, vm: str) -> None:
 
 
 def _refuse_unanswered(deploy: Deploy) -> None:
-    """That there is no VM now does not say that there will be none."""
+    """Raise OperationFailed where vCenter may still make the VM, for it has not answered."""
     if deploy.clone_unanswered:
         raise OperationFailed(
             f"vCenter may still make the VM {deploy.request.name}:"

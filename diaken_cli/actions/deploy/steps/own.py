@@ -36,7 +36,7 @@ def own_vm(deploy: Deploy) -> vms.VirtualMachine | None:
 
 
 def settled_vm(deploy: Deploy) -> vms.VirtualMachine | None:
-    """The same, once nothing is being done to it any more."""
+    """The VM of this run, after the vSphere tasks on it have ended."""
     vm = own_vm(deploy)
     if vm is not None and settle(deploy, vm.ref):
         return own_vm(deploy)
@@ -44,7 +44,7 @@ def settled_vm(deploy: Deploy) -> vms.VirtualMachine | None:
 
 
 def must_own_vm(deploy: Deploy) -> vms.VirtualMachine:
-    """The same, where it has to be there. Raises OperationFailed where it is gone."""
+    """The VM of this run. Raises OperationFailed where it is gone."""
     vm = settled_vm(deploy)
     if vm is None:
         raise OperationFailed(

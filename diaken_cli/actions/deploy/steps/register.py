@@ -68,7 +68,7 @@ def _unregister(deploy: Deploy) -> None:
 
 
 def _remove_line(deploy: Deploy) -> None:
-    """Raises OperationFailed where the hosts file keeps the host's line, or may keep it."""
+    """Remove the host's line from the hosts file. Raises OperationFailed where it may stay."""
     path = deploy.hosts_file
     if path is None:
         return

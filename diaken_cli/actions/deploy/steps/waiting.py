@@ -1,4 +1,4 @@
-"""Waiting for the vSphere tasks of a deploy, and of its undoing; and for lost answers."""
+"""Wait for vSphere tasks of a deploy and of its undoing, and retry calls that got lost."""
 
 import time
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def call_with_retry(
     *,
     trust_failures: bool = False,
 ) -> Seen:
-    """Have vCenter do something once, and give what that, or else a look at it, gives.
+    """Have vCenter do something once: the result of `do`, or of `look` where that failed.
 
     Where it seems to have failed, what is there has the last word: the answer may have got lost,
     or somebody else was first. With `trust_failures` it has only where an answer got lost. A call
@@ -67,7 +67,7 @@ def is_lost_call(fault: DiakenError) -> bool:
 
 
 def poll(deploy: Deploy, look: Callable[[], Seen], *, late: bool) -> Seen:
-    """What a look gives; where it may come `late`, as soon as that is something.
+    """The result of `look`; where it may come `late`, look again until there is one.
 
     Raises Canceled where it has to end before.
     """
@@ -156,7 +156,7 @@ def settle(deploy: Deploy, vm: str) -> bool:
 def settle_tasks(
     vcenter: Session, vm: str, *, timeout: int, should_stop: Callable[[], bool] = lambda: False
 ) -> bool:
-    """The same, without a deploy."""
+    """Let the vSphere tasks on a VM end; whether there were any."""
     begun = [task.ref for task in tasks.recent_tasks(vcenter, vm) if not task.ended]
     if begun:
         tasks.wait(vcenter, begun, timeout=timeout, should_stop=should_stop)
