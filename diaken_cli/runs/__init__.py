@@ -4,6 +4,7 @@
     active     the run while it goes on: its steps, its events, its results
     journal    a list of declared steps: carried out, taken up again, undone
     recorder   stores what happens, before anybody is shown it
+    subscribers  who else is told: the screen
     settle     runs whose process died become `interrupted`
     remains    what such a run left on its hosts is ended before they are free
 
