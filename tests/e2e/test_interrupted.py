@@ -106,7 +106,7 @@ def then_a_signal(document):
     os.kill(os.getpid(), signal.SIGTERM)
 
 output.print_json = then_a_signal
-sys.exit(__main__._flushed(__main__.run(sys.argv[1:], Signals().install())))
+sys.exit(__main__._flush(__main__.run(sys.argv[1:], Signals().install())))
 """
 
 

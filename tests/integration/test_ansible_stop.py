@@ -338,7 +338,7 @@ targets = (Target("web01", "10.77.0.101", "root", key=Path(key)),)
 work = Work(playbook, Path(playbook), targets, mark, Path(lock), SshSettings(Path(known_hosts)),
             extra_variables=({"token": "hidden-from-all"},))
 with liveness.hold(Path(lock)):
-    launch.carry_out(work, lambda event: None, lambda: False)
+    launch.run_ansible(work, lambda event: None, lambda: False)
 """
 
 
