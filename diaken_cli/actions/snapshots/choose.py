@@ -115,17 +115,17 @@ def choose(surveyed: Survey, wanted: str) -> Choice:
     chosen: list[HostSnapshot] = []
     missing = list(surveyed.missing)
     ambiguous: list[str] = []
-    for machine in surveyed.machines:
-        snapshots = _matching(machine.tree.snapshots, wanted)
-        name = machine.host.name
+    for host_vm in surveyed.host_vms:
+        snapshots = _matching(host_vm.tree.snapshots, wanted)
+        name = host_vm.host.name
         if not snapshots:
             reason = f"it has no snapshot {wanted!r}"
-            missing.append(Missing(machine.host, Problem.NO_SNAPSHOT, reason))
+            missing.append(Missing(host_vm.host, Problem.NO_SNAPSHOT, reason))
         elif len(snapshots) > 1:
             ids = ", ".join(snapshot.id for snapshot in snapshots)
             ambiguous.append(f"{name} has {len(snapshots)} of that name: {ids}")
         else:
-            chosen.append(HostSnapshot(machine, snapshots[0]))
+            chosen.append(HostSnapshot(host_vm, snapshots[0]))
     if ambiguous:
         message = f"{'; '.join(ambiguous)}. Name one by its id"
         raise InvalidInput([Mistake("SNAPSHOT", wanted, message)])
@@ -166,9 +166,9 @@ def refuse_shared(chosen: Iterable[HostSnapshot]) -> None:
     Whoever works on a VM holds the lock of its one host.
     """
     for item in chosen:
-        if len(item.machine.owners) > 1:
+        if len(item.host_vm.owners) > 1:
             raise Conflict(
-                f"hosts {' and '.join(item.machine.owners)} have one and the same VM",
+                f"hosts {' and '.join(item.host_vm.owners)} have one and the same VM",
                 code="shared_vm",
                 hint="Correct it with: diaken hosts set … --vm-uuid … or --ip …",
             )
@@ -177,12 +177,12 @@ def refuse_shared(chosen: Iterable[HostSnapshot]) -> None:
 def newer(item: HostSnapshot) -> list[Snapshot]:
     """Snapshots of the same VM that were taken later."""
     taken_at = item.snapshot.created_at
-    return [snapshot for snapshot in item.machine.tree.snapshots if snapshot.created_at > taken_at]
+    return [snapshot for snapshot in item.host_vm.tree.snapshots if snapshot.created_at > taken_at]
 
 
 def is_on(item: HostSnapshot) -> bool:
     """Whether the VM is powered on."""
-    return item.machine.vm.power_state == "on"
+    return item.host_vm.vm.power_state == "on"
 
 
 def host_names(chosen: Sequence[HostSnapshot]) -> str:
@@ -192,7 +192,7 @@ def host_names(chosen: Sequence[HostSnapshot]) -> str:
 
 
 def _vm(item: HostSnapshot) -> tuple[str, str, str]:
-    vm = item.machine.vm
+    vm = item.host_vm.vm
     return item.vcenter, vm.ref, vm.instance_uuid
 
 

@@ -123,13 +123,13 @@ def take_snapshots(
             creation.note_missing(missing)
         if creation.without and all_or_none:
             reason = f"not taken: there is none of {listed(creation.names, MOST_NAMES)}"
-            for machine in surveyed.machines:
-                creation.note_withheld(machine.host, reason)
+            for host_vm in surveyed.host_vms:
+                creation.note_withheld(host_vm.host, reason)
             return CreatedSnapshots(0, tuple(creation.without))
 
         def of_one_vcenter(vcenter: str) -> int:
-            machines = [m for m in surveyed.machines if m.host.vcenter == vcenter]
-            return creation.take(connections.session(vcenter), machines)
+            host_vms = [m for m in surveyed.host_vms if m.host.vcenter == vcenter]
+            return creation.take(connections.session(vcenter), host_vms)
 
         names = [name for name in surveyed.vcenters if name not in surveyed.errors]
         made = sum(in_parallel(of_one_vcenter, names))
@@ -218,42 +218,42 @@ class _Creation:
             )
         )
 
-    def take(self, session: Session, machines: Sequence[HostVm]) -> int:
+    def take(self, session: Session, host_vms: Sequence[HostVm]) -> int:
         """Take the snapshots of one vCenter's VMs, and wait for them; how many were made."""
-        issued = self._issue(session, machines)
+        issued = self._issue(session, host_vms)
         made = 0
         for task, state in self._ended(session, issued).items():
-            machine = issued[task]
+            host_vm = issued[task]
             if state.error is not None:
-                self._fail(machine.host, state.error.message)
+                self._fail(host_vm.host, state.error.message)
             elif not state.ended:
                 reason = f"not ended after {TIMEOUT:.0f} s; see task {task} in vCenter"
-                self._fail(machine.host, reason)
+                self._fail(host_vm.host, reason)
             else:
                 made += 1
-                uuid, done = machine.vm.instance_uuid, SnapshotStatus.SUCCESS
+                uuid, done = host_vm.vm.instance_uuid, SnapshotStatus.SUCCESS
                 self._emit(
-                    _finished(machine.host, self._name, done, ref=state.result, vm_uuid=uuid)
+                    _finished(host_vm.host, self._name, done, ref=state.result, vm_uuid=uuid)
                 )
         return made
 
     def _fail(self, host: HostRecord, reason: str) -> None:
         self.note_missing(Missing(host, Problem.TASK_FAILED, reason))
 
-    def _issue(self, session: Session, machines: Sequence[HostVm]) -> dict[str, HostVm]:
+    def _issue(self, session: Session, host_vms: Sequence[HostVm]) -> dict[str, HostVm]:
         issued: dict[str, HostVm] = {}
-        for machine in machines:
-            vm = machine.vm
+        for host_vm in host_vms:
+            vm = host_vm.vm
             try:
-                if machine.host.vm_uuid is None:
-                    self._store.inventory.note_vm(machine.host.id, vm.instance_uuid)
+                if host_vm.host.vm_uuid is None:
+                    self._store.inventory.note_vm(host_vm.host.id, vm.instance_uuid)
                 task = snapshots.create_snapshot(
                     session, vm.ref, self._name, self._description, quiesce=vm.can_quiesce
                 )
             except DiakenError as error:
-                self._fail(machine.host, error.message)
+                self._fail(host_vm.host, error.message)
             else:
-                issued[task] = machine
+                issued[task] = host_vm
         return issued
 
     def _ended(self, session: Session, issued: dict[str, HostVm]) -> dict[str, tasks.TaskState]:

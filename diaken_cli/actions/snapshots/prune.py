@@ -150,18 +150,18 @@ def _plan(context: Context, surveyed: Survey, older_than: timedelta | None) -> l
         only_recorded=context.config.snapshots.prune_only_recorded,
     )
     ids: dict[str, list[str]] = {name: [] for name in surveyed.vcenters}
-    for machine in surveyed.machines:
-        ids[machine.host.vcenter or ""] += [snapshot.id for snapshot in machine.tree.snapshots]
+    for host_vm in surveyed.host_vms:
+        ids[host_vm.host.vcenter or ""] += [snapshot.id for snapshot in host_vm.tree.snapshots]
     taken = [store.history.snapshots_taken(name, refs) for name, refs in ids.items()]
-    return plan(surveyed.machines, policy, store.runs.locked(), frozenset().union(*taken))
+    return plan(surveyed.host_vms, policy, store.runs.locked(), frozenset().union(*taken))
 
 
 def _note_vms(store: Store, surveyed: Survey) -> None:
     """Keep the UUIDs of VMs that were found by address, and are of one host."""
     new = [
-        (machine.host, machine.vm.instance_uuid)
-        for machine in surveyed.machines
-        if machine.host.vm_uuid is None and machine.vm.instance_uuid and len(machine.owners) == 1
+        (host_vm.host, host_vm.vm.instance_uuid)
+        for host_vm in surveyed.host_vms
+        if host_vm.host.vm_uuid is None and host_vm.vm.instance_uuid and len(host_vm.owners) == 1
     ]
     if new:
         store.inventory.note_vms(new)
@@ -177,7 +177,7 @@ def _remove(
     """Remove, on the hosts that no other run holds and that are what they were; the rows then."""
     store = context.store
     wanted = {row.host for row in rows if row.action is SnapshotAction.REMOVE}
-    machines = {m.host.name: m for m in surveyed.machines if m.host.name in wanted}
+    host_vms = {m.host.name: m for m in surveyed.host_vms if m.host.name in wanted}
     new = NewRun(
         kind=RunKind.SNAPSHOT,
         target_type=TargetType.GROUP,
@@ -189,12 +189,12 @@ def _remove(
 
     def select() -> Selection:
         held, inventory = store.runs.locked(), store.inventory.hosts(include_inactive=True)
-        kept.update(left_alone(machines, held, inventory))
-        free = (machine.host for name, machine in machines.items() if name not in kept)
+        kept.update(left_alone(host_vms, held, inventory))
+        free = (host_vm.host for name, host_vm in host_vms.items() if name not in kept)
         return Selection(new, tuple(free))
 
     def started(begun: Begun) -> RunStarted:
-        names = tuple(machines)
+        names = tuple(host_vms)
         return RunStarted(
             run=begun.id, kind=RunKind.SNAPSHOT, target=EVERYTHING, hosts=names, action=STEP
         )
@@ -203,7 +203,7 @@ def _remove(
         run.begin_step(0, STEP, f"remove automatic snapshots of {len(run.hosts)} hosts")
         pruning = _Pruning(run, [keep(row, kept) for row in rows])
         groups = by_vcenter(
-            HostSnapshot(machines[row.host], row.snapshot)
+            HostSnapshot(host_vms[row.host], row.snapshot)
             for row in pruning.rows.values()
             if row.host and row.snapshot and row.action is SnapshotAction.REMOVE
         )
@@ -223,7 +223,7 @@ def _remove(
 
 
 def left_alone(
-    machines: Mapping[str, HostVm], held: Mapping[int, int], inventory: Sequence[HostRecord]
+    host_vms: Mapping[str, HostVm], held: Mapping[int, int], inventory: Sequence[HostRecord]
 ) -> dict[str, str]:
     """Why the snapshots of some hosts are left alone after all, by host. Pure.
 
@@ -232,22 +232,22 @@ def left_alone(
     """
     hosts = {host.id: host for host in inventory}
     kept = {}
-    for name, machine in machines.items():
-        earlier, host = machine.host, hosts.get(machine.host.id)
+    for name, host_vm in host_vms.items():
+        earlier, host = host_vm.host, hosts.get(host_vm.host.id)
         if earlier.id in held:
             kept[name] = locked_by(name, held[earlier.id])
-        elif host is None or not host.active or not _has_vm(host, machine):
+        elif host is None or not host.active or not _has_vm(host, host_vm):
             kept[name] = f"host {name} was changed meanwhile"
     return kept
 
 
-def _has_vm(host: HostRecord, machine: HostVm) -> bool:
+def _has_vm(host: HostRecord, host_vm: HostVm) -> bool:
     """Whether it is still the host of that VM; its UUID may have been noted since."""
-    if host.vcenter != machine.host.vcenter:
+    if host.vcenter != host_vm.host.vcenter:
         return False
     if host.vm_uuid is None:
-        return machine.host.vm_uuid is None and host.ip == machine.host.ip
-    return host.vm_uuid.casefold() == machine.vm.instance_uuid.casefold()
+        return host_vm.host.vm_uuid is None and host.ip == host_vm.host.ip
+    return host.vm_uuid.casefold() == host_vm.vm.instance_uuid.casefold()
 
 
 def keep(row: SnapshotRow, kept: Mapping[str, str]) -> SnapshotRow:

@@ -128,19 +128,19 @@ class _Removals:
         return begun
 
     def _next(self) -> list[HostSnapshot]:
-        running = [removal.machine for removal in self.running.values()]
-        busy = {machine.vm.ref for machine in running}
-        on = Counter(store for machine in running for store in machine.tree.datastores)
+        running = [removal.host_vm for removal in self.running.values()]
+        busy = {host_vm.vm.ref for host_vm in running}
+        on = Counter(store for host_vm in running for store in host_vm.tree.datastores)
         most_on_one = max(1, self._parallel // 2)
         chosen: list[HostSnapshot] = []
         for removal in self.waiting:
-            stores = removal.machine.tree.datastores
+            stores = removal.host_vm.tree.datastores
             if len(self.running) + len(chosen) >= self._parallel:
                 break
-            if removal.machine.vm.ref in busy or any(on[store] >= most_on_one for store in stores):
+            if removal.host_vm.vm.ref in busy or any(on[store] >= most_on_one for store in stores):
                 continue
             chosen.append(removal)
-            busy.add(removal.machine.vm.ref)
+            busy.add(removal.host_vm.vm.ref)
             on.update(stores)
         return chosen
 
@@ -171,7 +171,7 @@ class _Removals:
         What counts is the tree, also where a task is said to have failed or was lost sight of.
         """
         ended, self._ended = self._ended, []
-        refs = {removal.machine.vm.ref for removal, _ in ended}
+        refs = {removal.host_vm.vm.ref for removal, _ in ended}
         try:
             trees = snapshots.snapshot_trees(self._session, refs)
         except DiakenError as error:
@@ -180,7 +180,7 @@ class _Removals:
                 self._done(removal, reason or unread)
             return
         for removal, reason in ended:
-            self._done(removal, _fault(removal, reason, trees.get(removal.machine.vm.ref)))
+            self._done(removal, _fault(removal, reason, trees.get(removal.host_vm.vm.ref)))
 
 
 def _is_lost(fault: DiakenError) -> bool:

@@ -71,7 +71,7 @@ def revert(
 def question(chosen: Sequence[HostSnapshot]) -> str:
     """The question that a person has to confirm."""
     ages = sorted(
-        (item.machine.clock - item.snapshot.created_at).total_seconds() / 3600 for item in chosen
+        (item.host_vm.clock - item.snapshot.created_at).total_seconds() / 3600 for item in chosen
     )
     old = " to ".join(dict.fromkeys(f"{age:.1f}" for age in (ages[0], ages[-1])))
     running = sum(is_on(item) for item in chosen)
@@ -94,7 +94,7 @@ def refuse_other_addresses(chosen: Sequence[HostSnapshot]) -> None:
     Then the stored UUID and the inventory disagree on which machine this is.
     """
     for item in chosen:
-        host, reported = item.host, item.machine.vm.addresses
+        host, reported = item.host, item.host_vm.vm.addresses
         if reported and host.ip not in reported:
             raise Conflict(
                 f"the VM of {host.name} reports {', '.join(reported)}, not {host.ip}:"
@@ -187,8 +187,8 @@ class _Reverts:
 
     def _power_on(self, item: HostSnapshot) -> str | None:
         """Begin to power it on; None where it is on, by a snapshot with memory."""
-        state = power.state(self._session, item.machine.vm.ref)
-        return None if state == "on" else power.power_on(self._session, item.machine.vm.ref)
+        state = power.state(self._session, item.host_vm.vm.ref)
+        return None if state == "on" else power.power_on(self._session, item.host_vm.vm.ref)
 
     def _next_tasks(self, task: str, state: TaskState) -> list[str]:
         """Begin what follows a task that has ended; the tasks that were begun."""
@@ -215,7 +215,7 @@ class _Reverts:
             reason = f"reverted, but not powered on: {reason}"
         if is_on(item):
             try:
-                state = power.state(self._session, item.machine.vm.ref)
+                state = power.state(self._session, item.host_vm.vm.ref)
             except DiakenError:
                 reason += f"; whether its VM is on is unknown, {POWER_IT_ON}"
             else:
@@ -262,7 +262,7 @@ class _Reverts:
         try:
             reported = guest.wait_for_address(
                 self._session,
-                item.machine.vm.ref,
+                item.host_vm.vm.ref,
                 ip,
                 timeout=max(0.0, deadline - time.monotonic()),
                 should_stop=self._stop.requested,

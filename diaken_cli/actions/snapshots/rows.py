@@ -45,7 +45,7 @@ class SnapshotRow:
 
 
 def plan(
-    machines: Iterable[HostVm],
+    host_vms: Iterable[HostVm],
     policy: Policy,
     locked: Mapping[int, int],
     recorded: frozenset[RecordedSnapshot] = frozenset(),
@@ -56,34 +56,34 @@ def plan(
     runs of this database took.
     """
     rows = []
-    for machine in machines:
-        host, excluded = machine.host, None
-        if len(machine.owners) > 1:
-            excluded = f"the VM belongs to several hosts: {', '.join(machine.owners)}"
+    for host_vm in host_vms:
+        host, excluded = host_vm.host, None
+        if len(host_vm.owners) > 1:
+            excluded = f"the VM belongs to several hosts: {', '.join(host_vm.owners)}"
         elif host.id in locked:
             excluded = locked_by(host.name, locked[host.id])
-        for snapshot in machine.tree.snapshots:
+        for snapshot in host_vm.tree.snapshots:
             key = (host.vcenter or "", snapshot.vm_uuid.casefold(), snapshot.id)
-            rows.append(_planned(machine, snapshot, policy, excluded, recorded=key in recorded))
+            rows.append(_planned(host_vm, snapshot, policy, excluded, recorded=key in recorded))
     return rows
 
 
 def _planned(
-    machine: HostVm, snapshot: Snapshot, policy: Policy, excluded: str | None, *, recorded: bool
+    host_vm: HostVm, snapshot: Snapshot, policy: Policy, excluded: str | None, *, recorded: bool
 ) -> SnapshotRow:
     kept, reason = retention.judge(
-        snapshot, policy, machine.clock, recorded=recorded, excluded=excluded
+        snapshot, policy, host_vm.clock, recorded=recorded, excluded=excluded
     )
     return SnapshotRow(
-        host=machine.host.name,
-        vcenter=machine.host.vcenter or "",
-        vm=machine.tree.vm,
+        host=host_vm.host.name,
+        vcenter=host_vm.host.vcenter or "",
+        vm=host_vm.tree.vm,
         snapshot=snapshot,
         action=SnapshotAction.REMOVE if kept is None else SnapshotAction.KEEP,
         reason=reason,
         status=SnapshotStatus.PLANNED if kept is None else SnapshotStatus.KEPT,
         automatic=retention.is_automatic(snapshot.name),
-        age=machine.clock - snapshot.created_at,
+        age=host_vm.clock - snapshot.created_at,
         recorded=recorded,
         kept=kept,
     )

@@ -63,13 +63,13 @@ class HostVm:
 class HostSnapshot:
     """One snapshot of a host's VM."""
 
-    machine: HostVm
+    host_vm: HostVm
     snapshot: Snapshot
 
     @property
     def host(self) -> HostRecord:
         """The host that it belongs to."""
-        return self.machine.host
+        return self.host_vm.host
 
     @property
     def vcenter(self) -> str:
@@ -95,7 +95,7 @@ class VCenterAnswer:
 class Survey:
     """The hosts with their VMs, those without, and the vCenters that could not be asked."""
 
-    machines: tuple[HostVm, ...]
+    host_vms: tuple[HostVm, ...]
     missing: tuple[Missing, ...]
     vcenters: tuple[str, ...]
     errors: Mapping[str, DiakenError]
@@ -201,12 +201,12 @@ def match(
             else:
                 missing.append(Missing(host, Problem.NO_VM, vm))
     missing += [Missing(host, Problem.NO_VCENTER, NO_VCENTER) for host in hosts if not host.vcenter]
-    machines = tuple(
-        replace(machine, owners=tuple(owners[_identity(answer, machine.vm)]))
-        for answer, machine in located
+    host_vms = tuple(
+        replace(host_vm, owners=tuple(owners[_identity(answer, host_vm.vm)]))
+        for answer, host_vm in located
     )
     errors = {answer.vcenter: answer.error for answer in answers if answer.error is not None}
-    return Survey(machines, tuple(missing), tuple(answer.vcenter for answer in answers), errors)
+    return Survey(host_vms, tuple(missing), tuple(answer.vcenter for answer in answers), errors)
 
 
 def _identity(answer: VCenterAnswer, vm: VirtualMachine) -> tuple[str, str, str]:
@@ -274,11 +274,11 @@ def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
         without_vm.reason for without_vm in surveyed.missing if without_vm.problem is Problem.NO_VM
     ]
     sentences = [f"whether snapshots stay behind is unknown: {reason}" for reason in reasons]
-    for machine in surveyed.machines:
-        vm = machine.vm
+    for host_vm in surveyed.host_vms:
+        vm = host_vm.vm
         if vm.addresses and host.ip not in vm.addresses:
             sentences.append(f"VM {vm.name} reports {', '.join(vm.addresses)}, not {host.ip}")
-        names = [s.name for s in machine.tree.snapshots if retention.is_automatic(s.name)]
+        names = [s.name for s in host_vm.tree.snapshots if retention.is_automatic(s.name)]
         if names:
             listed = ", ".join(repr(name) for name in names)
             sentences.append(f"snapshots of VM {vm.name} stay behind: {listed}")

@@ -44,7 +44,7 @@ def test_each_host_without_its_vm_has_the_kind_of_problem_and_the_reason() -> No
         host(5, vcenter=None),
     ]
     found = match(hosts, answers)
-    assert [machine.host.name for machine in found.machines] == ["web1"]
+    assert [machine.host.name for machine in found.host_vms] == ["web1"]
     assert {each.host.name: (each.problem, each.reason) for each in found.missing} == {
         "web2": (Problem.NO_VM, "VM not found: no VM has the instance UUID gone"),
         "web3": (Problem.NO_VM, "several VMs report the address 10.0.0.3: web8, web9"),
@@ -59,15 +59,15 @@ def test_a_vm_has_all_its_hosts_for_owners_also_where_a_vcenter_has_two_names() 
     answers = [VCenterAnswer(name, NOW, vms, "one") for name in ("main", "same")]
     twin = host(2, ip="10.0.0.1", vcenter="same", active=False)
     found = match([host(1)], answers, [host(1), twin])
-    assert [machine.owners for machine in found.machines] == [("web1", "web2")]
+    assert [machine.owners for machine in found.host_vms] == [("web1", "web2")]
     with pytest.raises(Conflict) as refused:
-        refuse_shared(choose(replace(found, machines=(of("before", found),)), "before").chosen)
+        refuse_shared(choose(replace(found, host_vms=(of("before", found),)), "before").chosen)
     assert refused.value.code == "shared_vm"
 
 
 def of(name: str, found: Survey) -> HostVm:
     """The first machine, with a snapshot of that name."""
-    return replace(found.machines[0], tree=machine(1, name).tree)
+    return replace(found.host_vms[0], tree=machine(1, name).tree)
 
 
 def test_a_snapshot_is_named_by_its_id_or_by_a_name_that_is_unique() -> None:

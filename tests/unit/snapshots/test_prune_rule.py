@@ -107,11 +107,11 @@ def test_nothing_goes_but_what_the_rule_names(
     locked = data.draw(st.dictionaries(st.sampled_from(range(4)), st.integers(1, 9)))
     active = [host for host in everyone if host.active]
     survey = match(active, [VCenterAnswer("main", now, tuple(found), "v")], everyone)
-    told = [machine.host.id for machine in survey.machines]
+    told = [machine.host.id for machine in survey.host_vms]
     told += [missing.host.id for missing in survey.missing]
     assert sorted(told) == [host.id for host in active]
     vms = [vm for vm, _ in found]
-    rows = plan(survey.machines, Policy(timedelta(hours=hours)), locked)
+    rows = plan(survey.host_vms, Policy(timedelta(hours=hours)), locked)
 
     wanted = set()
     for vm, tree in found:
