@@ -39,10 +39,10 @@ class Deploys:
 
     def unregister(self, run_id: int) -> None:
         """Take back the host that a deploy added; one that is active by now stays."""
-        mine = (col(Host.deployed_by) == run_id, col(Host.active).is_(False))
+        condition = (col(Host.deployed_by) == run_id, col(Host.active).is_(False))
         with self._database.writing() as session:
             session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
-            session.execute(delete(Host).where(*mine))
+            session.execute(delete(Host).where(*condition))
 
     def note_vm(self, host_id: int, vm_uuid: str) -> None:
         """Tie a host that a deploy holds to its VM, also where that is not its first one."""

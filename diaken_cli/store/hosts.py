@@ -221,13 +221,13 @@ def clashes(
         if name and existing.name.lower() == name.lower():
             message = f"host {existing.name} exists already ({existing.ip}, {existing.environment})"
             mistakes.append(Mistake("NAME", name, message, kind="in_use"))
-        for option, mine, theirs in (
+        for option, wanted, in_use in (
             ("--ip", ip, existing.ip),
             ("--vm-uuid", vm_uuid, existing.vm_uuid),
         ):
-            if mine and mine == theirs:
-                message = f"{mine} is in use by host {existing.name} ({existing.environment})"
-                mistakes.append(Mistake(option, mine, message, kind="in_use"))
+            if wanted and wanted == in_use:
+                message = f"{wanted} is in use by host {existing.name} ({existing.environment})"
+                mistakes.append(Mistake(option, wanted, message, kind="in_use"))
     return mistakes
 
 

@@ -97,11 +97,11 @@ class _InventoryChanged(Exception):
 
 
 def _give_variables(session: Session, first: NewVariables) -> None:
-    mine = col(Environment.id) == first.environment.id
-    environments = inventory_queries.environments(session, mine)
+    condition = col(Environment.id) == first.environment.id
+    environments = inventory_queries.environments(session, condition)
     if not environments or environments[0].hosts or environments[0].vars != first.environment.vars:
         raise _InventoryChanged
-    session.execute(update(Environment).where(mine).values(vars=first.vars))
+    session.execute(update(Environment).where(condition).values(vars=first.vars))
 
 
 def _add(

@@ -66,12 +66,12 @@ class Inventory:
         self, environment: EnvironmentRecord, variables: dict[str, Any]
     ) -> EnvironmentRecord:
         """Change variables of an environment, as `set_group` does."""
-        mine = col(Environment.id) == environment.id
+        condition = col(Environment.id) == environment.id
         with self._database.writing() as session:
-            environments = inventory_queries.environments(session, mine)
+            environments = inventory_queries.environments(session, condition)
             current = _still(environments, f"environment {environment.name}")
             changed = inventory_queries.merged(environment.vars, variables, current.vars)
-            session.execute(update(Environment).where(mine).values(vars=changed))
+            session.execute(update(Environment).where(condition).values(vars=changed))
             return replace(current, vars=changed)
 
     def remove_environment(self, environment: EnvironmentRecord) -> None:
@@ -122,11 +122,11 @@ class Inventory:
 
         Raises NotFound where it is gone.
         """
-        mine = col(HostGroup.id) == group.id
+        condition = col(HostGroup.id) == group.id
         with self._database.writing() as session:
-            current = _still(inventory_queries.groups(session, mine), f"group {group.name}")
+            current = _still(inventory_queries.groups(session, condition), f"group {group.name}")
             changed = inventory_queries.merged(group.vars, variables, current.vars)
-            session.execute(update(HostGroup).where(mine).values(vars=changed))
+            session.execute(update(HostGroup).where(condition).values(vars=changed))
             return replace(current, vars=changed)
 
     def remove_group(self, group: GroupRecord) -> None:
@@ -274,15 +274,15 @@ class Inventory:
 
         Raises NotFound where it is gone.
         """
-        mine = col(VCenter.id) == vcenter.id
+        condition = col(VCenter.id) == vcenter.id
         changes = inventory_queries.changes(vcenter, values)
         for pair in TOGETHER:
             if changes.keys() & set(pair):
                 changes |= {name: getattr(values, name) for name in pair}
         with self._database.writing() as session:
             if changes:
-                session.execute(update(VCenter).where(mine).values(**changes))
-            return _still(inventory_queries.vcenters(session, mine), f"vCenter {vcenter.name}")
+                session.execute(update(VCenter).where(condition).values(**changes))
+            return _still(inventory_queries.vcenters(session, condition), f"vCenter {vcenter.name}")
 
     def remove_vcenter(self, vcenter: VCenterRecord) -> None:
         """Remove a vCenter. Raises Conflict where hosts depend on it."""

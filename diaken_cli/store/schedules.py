@@ -164,14 +164,14 @@ class Schedules:
         With a next moment the task is pending again, unless it was to be canceled after the run.
         `passed` are moments before that one which passed meanwhile.
         """
-        mine = (
+        condition = (
             col(ScheduledTask.id) == task_id,
             col(ScheduledTask.status) == ScheduleStatus.RUNNING,
             col(ScheduledTask.last_run_id) == run_id,
         )
         outcome = ENDS_AS[status]
         with self._database.writing() as session:
-            row = session.execute(select(col(ScheduledTask.due_at)).where(*mine)).one_or_none()
+            row = session.execute(select(col(ScheduledTask.due_at)).where(*condition)).one_or_none()
             if row is None:
                 return None
             if row.due_at is None:

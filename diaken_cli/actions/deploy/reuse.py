@@ -60,9 +60,11 @@ def check_vm(request: DeployRequest, host: HostRecord, vcenter: Session) -> None
             mistakes.append(Mistake("--memory", requested, message, kind="in_use"))
         if request.disk is not None and request.disk not in hardware.disks[:1]:
             requested = format_size(request.disk)
-            has = ", ".join(map(format_size, hardware.disks[:1])) or "no disk"
+            actual_disk = ", ".join(map(format_size, hardware.disks[:1])) or "no disk"
             mistakes.append(
-                Mistake("--disk", requested, f"its VM has {has}, not {requested}", kind="in_use")
+                Mistake(
+                    "--disk", requested, f"its VM has {actual_disk}, not {requested}", kind="in_use"
+                )
             )
     if mistakes:
         raise InvalidInput(mistakes)

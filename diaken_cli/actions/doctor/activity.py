@@ -51,9 +51,9 @@ def _check_run(run: RunRecord) -> Iterable[Finding]:
             f"diaken deploy resume {run.id}",
         )
     elif run.leftovers:
-        left = listed([STEP_LEAVES.get(step.name, step.name) for step in run.leftovers])
+        leftovers = listed([STEP_LEAVES.get(step.name, step.name) for step in run.leftovers])
         yield check.warning(
-            f"the deploy of {run.target} is {run.status}, and has left {left}",
+            f"the deploy of {run.target} is {run.status}, and has left {leftovers}",
             f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}",
         )
     elif run.status is RunStatus.INTERRUPTED and run.lock is not None:

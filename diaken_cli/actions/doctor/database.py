@@ -70,13 +70,13 @@ def check_room(path: Path) -> Iterable[Finding]:
     check = Check("database", str(path))
     where = f" (mounted at {mount.point})" if mount is not None else ""
     hint = f"Free room on the file system of {folder}{where}"
-    left = f"{format_size(room // 2**20 * 2**20 or 2**20)} or less are left on its disk"
+    message = f"{format_size(room // 2**20 * 2**20 or 2**20)} or less are left on its disk"
     if is_full(path):
         yield check.problem("no room is left on its disk", hint)
     elif room < NO_ROOM:
-        yield check.problem(left, hint)
+        yield check.problem(message, hint)
     else:
-        yield check.warning(left, f"{hint}, or: diaken history prune --older-than 90d")
+        yield check.warning(message, f"{hint}, or: diaken history prune --older-than 90d")
 
 
 def is_full(path: Path) -> bool:

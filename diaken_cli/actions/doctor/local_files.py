@@ -80,10 +80,10 @@ def _check_config_file(path: Path, keys: int) -> Iterable[Finding]:
 
 def check_unfinished_writes(check: Check, folder: Path) -> Iterable[Finding]:
     """Files that a killed write has left: nothing reads them, and only a person can remove them."""
-    left = sorted(path for path in folder.glob(f"{TEMPORARY}*") if _is_unfinished(path))
-    if left:
-        names = " ".join(shlex.quote(str(path)) for path in left)
-        count = "a file" if len(left) == 1 else f"{len(left)} files"
+    leftovers = sorted(path for path in folder.glob(f"{TEMPORARY}*") if _is_unfinished(path))
+    if leftovers:
+        names = " ".join(shlex.quote(str(path)) for path in leftovers)
+        count = "a file" if len(leftovers) == 1 else f"{len(leftovers)} files"
         yield check.warning(f"a write that was killed left {count} in {folder}", f"rm {names}")
 
 

@@ -72,7 +72,7 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
         for variable, reason in refusals.items():
             warning = f"variable {variable} is left out: {reason}"
             left_out.setdefault(warning, []).append(name)
-        mine = [(group, group_variables[group]) for group in groups.of(name)]
+        own_groups = [(group, group_variables[group]) for group in groups.of(name)]
         address = addresses.get(name, name)
         candidates.append(
             replace(
@@ -85,7 +85,7 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
                         for group in groups.containing(name)
                         if group in groups.refused
                     ),
-                    *collisions(mine, variables, inventory.own.get(name, {})),
+                    *collisions(own_groups, variables, inventory.own.get(name, {})),
                 ),
             )
         )
@@ -194,12 +194,12 @@ class Groups:
         """All groups of a host, those too that diaken can't have."""
         direct = self._direct.get(host, [])
         above: dict[str, None] = {}
-        left = list(direct)
-        while left:
-            for parent in self._parents.get(left.pop(), []):
+        unvisited = list(direct)
+        while unvisited:
+            for parent in self._parents.get(unvisited.pop(), []):
                 if parent not in above and parent not in NO_GROUP:
                     above[parent] = None
-                    left.append(parent)
+                    unvisited.append(parent)
         others = [group for group in above if group not in direct]
         return [*sorted(direct, key=self._order), *sorted(others, key=self._order)]
 
@@ -284,12 +284,12 @@ def _priority(variables: Variables) -> int:
 def _in_order(groups: Members, name: str = "all") -> dict[str, None]:
     """The groups in the order in which the inventory names them."""
     walked: dict[str, None] = {}
-    left = [name]
-    while left:
-        group = left.pop()
+    unvisited = [name]
+    while unvisited:
+        group = unvisited.pop()
         if group not in walked:
             walked[group] = None
-            left += reversed(groups[group][1] if group in groups else ())
+            unvisited += reversed(groups[group][1] if group in groups else ())
     return walked
 
 

@@ -179,6 +179,6 @@ def host_row(
     )
 
 
-def same(mine: Any, theirs: Any) -> bool:
+def same(first: Any, second: Any) -> bool:
     """Whether two values are equal as JSON, as for Ansible: `True` is not `1`."""
-    return json.dumps(mine, sort_keys=True) == json.dumps(theirs, sort_keys=True)
+    return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)

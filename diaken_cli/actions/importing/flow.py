@@ -88,10 +88,10 @@ def _source_reader(
     required = typed.csv is None and bool(named)
     place = reader.choice("--environment", typed.environment, environments, required=required)
     if typed.group is not None and (place is not None or typed.environment is None):
-        mine = [
+        groups = [
             group for group in known.groups if place is None or group.environment_id == place.id
         ]
-        reader.choice("--group", typed.group, by_name(mine))
+        reader.choice("--group", typed.group, by_name(groups))
     _check_tags(typed, reader)
     if typed.guest_names and typed.vcenter is None:
         reader.refuse(GUEST_NAMES, None, WITH_VCENTER)

@@ -187,18 +187,18 @@ def _created(
     source: Source,
 ) -> ImportRow:
     values = server.values
-    has: list[tuple[str, Mapping[str, Any]]] = []
+    group_variables: list[tuple[str, Mapping[str, Any]]] = []
     made = []
     for name in server.groups:
         key = (values.environment_id, name)
         if key in groups:
-            has.append((name, groups[key].vars))
+            group_variables.append((name, groups[key].vars))
             continue
         if key not in new:
             new[key] = NewGroup(name, values.environment_id, shared.with_those_of(name, key[0]))
-        has.append((name, new[key].vars))
+        group_variables.append((name, new[key].vars))
         made.append(name)
-    inherited = {**shared.of(values.environment_id), **merged(has)}
+    inherited = {**shared.of(values.environment_id), **merged(group_variables)}
     own = {k: v for k, v in values.vars.items() if k not in inherited or not same(inherited[k], v)}
     notes = server.candidate.notes + (() if shared.alone else server.candidate.group_notes)
     return replace(
@@ -341,8 +341,10 @@ def _differences(
     ]
     host_groups = [groups.get((host.environment_id, name)) for name in host.groups]
     inherited = server.environment.vars if server.environment else {}
-    has = inherited | merged((group.name, group.vars) for group in host_groups if group) | host.vars
-    others = [key for key, value in values.vars.items() if not same(has.get(key), value)]
+    current = (
+        inherited | merged((group.name, group.vars) for group in host_groups if group) | host.vars
+    )
+    others = [key for key, value in values.vars.items() if not same(current.get(key), value)]
     if others:
         differences.append(f"it has other variables: {listed(others)}")
     return differences

@@ -74,8 +74,8 @@ class SharedVariables:
                 and _has_any(lacks, group.vars)
             ]
             values = [row.values for row in created if row.values is not None]
-            mine = [value for value in values if value.environment_id == place]
-            on_hosts = any(_has_any(lacks, values.vars) for values in mine)
+            values_here = [value for value in values if value.environment_id == place]
+            on_hosts = any(_has_any(lacks, values.vars) for values in values_here)
             into = [f"into {'groups' if len(outer) > 1 else 'group'} {listed(sorted(outer))}"]
             into = (into if outer else []) + (["on the imported hosts"] if on_hosts else [])
             if into:

@@ -103,23 +103,23 @@ class _VmName:
 
 def _name_by_guest(server: Server) -> _VmName:
     """By its guest, where that says a name that a host can have, else by the VM's own name."""
-    own, theirs = server.vm.name, server.guest_name
-    if theirs is None:
+    own, guest_name = server.vm.name, server.guest_name
+    if guest_name is None:
         return _VmName(own, NameSource.VM, ("its guest reports no name",))
-    if theirs == own:
+    if guest_name == own:
         return _VmName(own, NameSource.VM)
-    if not _is_name(theirs):
-        shown = units.shortened(repr(theirs), LONGEST_SHOWN)
+    if not _is_name(guest_name):
+        shown = units.shortened(repr(guest_name), LONGEST_SHOWN)
         return _VmName(own, NameSource.VM, (f"no host can be called {shown}, as its guest says",))
-    return _VmName(theirs, NameSource.GUEST, (f"its guest says that it is {theirs}",))
+    return _VmName(guest_name, NameSource.GUEST, (f"its guest says that it is {guest_name}",))
 
 
 def _unused_guest_name(server: Server) -> tuple[str, ...]:
     """A note that the guest's name is valid where the VM's own can't be a host's."""
-    theirs = server.guest_name
-    if theirs is None or _is_name(server.vm.name) or not _is_name(theirs):
+    guest_name = server.guest_name
+    if guest_name is None or _is_name(server.vm.name) or not _is_name(guest_name):
         return ()
-    return (f"its guest says that it is {theirs}, which counts with --guest-names",)
+    return (f"its guest says that it is {guest_name}, which counts with --guest-names",)
 
 
 def _is_name(text: str) -> bool:

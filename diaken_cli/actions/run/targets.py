@@ -139,17 +139,17 @@ def narrowed(
                 mistakes.append(Mistake("--limit", options.limit, message))
             elif nothing_to_retry := _none_to_retry(target, hosts, only):
                 mistakes.append(Mistake("--limit", options.limit, f"matches {nothing_to_retry}"))
-    left = tuple(host for host in hosts if host.name not in options.exclude)
-    if hosts and not left:
+    remaining = tuple(host for host in hosts if host.name not in options.exclude)
+    if hosts and not remaining:
         message = f"leaves no host of {target.name}"
         mistakes.append(Mistake("--exclude", ", ".join(options.exclude), message))
-    elif not mistakes and (nothing_to_retry := _none_to_retry(target, left, only)):
+    elif not mistakes and (nothing_to_retry := _none_to_retry(target, remaining, only)):
         mistakes.append(
             Mistake("--exclude", ", ".join(options.exclude), f"leaves {nothing_to_retry}")
         )
     if mistakes:
         raise InvalidInput(mistakes)
-    return replace(target, hosts=tuple(h for h in left if only is None or h.name in only))
+    return replace(target, hosts=tuple(h for h in remaining if only is None or h.name in only))
 
 
 def matches_nothing(

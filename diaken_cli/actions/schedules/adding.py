@@ -127,12 +127,12 @@ def _values(
 ) -> TaskValues | None:
     parsed = parse_options(options, reader, Path.cwd(), takes_back=current is not None)
     chosen = parsed if current is None else repeated(current.options, parsed, options)
-    target, none_active = None, None
+    target, none_active_error = None, None
     hosts: tuple[HostRecord, ...] = ()
     try:
         target = _target(store, typed, current, reader)
     except NotFound as missing:  # a group without an active host: a mistake goes before it
-        none_active = missing
+        none_active_error = missing
     if target is not None:
         try:
             hosts = narrowed(store, target, chosen).hosts
@@ -152,8 +152,8 @@ def _values(
         due_at = _due(typed, current, moment, rule, reader, now)
     if reader.mistakes:
         return None
-    if none_active is not None:
-        raise none_active
+    if none_active_error is not None:
+        raise none_active_error
     if target is None or target.id is None or playbook is None or moment is None or due_at is None:
         return None
     check_start(playbook.name, hosts, chosen, store, config)

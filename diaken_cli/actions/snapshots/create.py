@@ -258,12 +258,12 @@ class _Creation:
 
     def _ended(self, session: Session, issued: dict[str, HostVm]) -> dict[str, tasks.TaskState]:
         """How the tasks ended; those that had to be stopped are canceled first."""
-        done = 0
+        ended_count = 0
 
         def count(state: tasks.TaskState) -> None:
-            nonlocal done
-            done += state.ended
-            self._emit(StepProgressed(step=self._step, percent=100 * done // len(issued)))
+            nonlocal ended_count
+            ended_count += state.ended
+            self._emit(StepProgressed(step=self._step, percent=100 * ended_count // len(issued)))
 
         should_stop: Callable[[], bool] = self._stop.requested
         try:
