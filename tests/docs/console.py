@@ -23,6 +23,7 @@ _VARIES = (
     (re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=DATE)"), ""),
     (re.compile(r"(?<=TIME )[+-][0-9]{4}\b"), "OFFSET"),
     (re.compile(r'("(?:duration_seconds|age_hours|pid)": )[0-9.]+'), r"\1N"),
+    (re.compile(r'(?<="node": )"[^"]*"'), "NODE"),
     (re.compile(r"\b(snapshot|vm|task)-[0-9]+\b"), r"\1-N"),
     (re.compile(r"[━─]{8,}"), "BAR"),
     (re.compile(r'(?<=")/[^"]+(?=/playbooks/\w+\.yml")'), "PACKAGE"),
