@@ -7,12 +7,15 @@ import signal
 import sqlite3
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
 
+from diaken_cli import liveness
+from diaken_cli.runs.settle import lock_path
 from diaken_cli.services.ansible import processes
 from diaken_cli.store.run_records import RunFilter
 from tests.e2e.cli import DIAKEN, PATIENCE
@@ -262,17 +265,29 @@ def test_what_can_not_be_canceled_is_refused_with_its_reason(fleet: Fleet) -> No
     number = str(run["id"])
     assert fleet.error(12, "history", "cancel", number)["code"] == "not_running"
     assert fleet.error(11, "history", "cancel", "99999")["code"] == "not_found"
-    with closing(sqlite3.connect(fleet.database)) as database, database:
-        database.execute(
-            "UPDATE run SET status = 'running', node = 'elsewhere', lock = 'x' WHERE id = ?",
-            (number,),
-        )
-    try:
-        refused = fleet.error(12, "history", "cancel", number)
-        assert (refused["code"], "on elsewhere" in refused["message"]) == ("elsewhere", True)
-    finally:
+
+
+def test_a_run_whose_process_can_not_be_seen_is_to_be_canceled_where_it_is(fleet: Fleet) -> None:
+    """As in another container that shares the database: it lives, and has no number here."""
+    number = str(fleet.json("run", "host", "root01", "say")["id"])
+    lock = lock_path(fleet.store, str(uuid.uuid4()))
+    running = "UPDATE run SET status = 'running', node = 'elsewhere', lock = ? WHERE id = ?"
+    with liveness.hold(lock):
         with closing(sqlite3.connect(fleet.database)) as database, database:
-            database.execute("UPDATE run SET status = 'success' WHERE id = ?", (number,))
+            database.execute(running, (lock.name, number))
+        hidden = ["unshare", "--pid", "--fork", "--mount-proc"]
+        done = subprocess.run(
+            [*hidden, *DIAKEN, "history", "cancel", number, "--json"],
+            env=fleet.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (12, "elsewhere")
+    assert f"run {number} is running on elsewhere" in error["message"]
+    assert fleet.json("history", "show", number)["status"] == "interrupted", "it died meanwhile"
 
 
 # ── who looks on ─────────────────────────────────────────────────────────────────────────────
