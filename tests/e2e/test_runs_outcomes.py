@@ -238,7 +238,7 @@ def test_output_that_is_not_utf8_is_recorded(cli: Running) -> None:
 
 def test_a_defect_in_the_middle_of_a_run_leaves_its_record(cli: Running, lab: Lab) -> None:
     defect = (
-        "from diaken_cli.services.ansible import launch; launch.carry_out = None;"
+        "from diaken_cli.services.ansible import launch; launch.run_ansible = None;"
         "from diaken_cli.__main__ import main; main()"
     )
     argv = [DIAKEN[0], "-c", defect, "run", "group", "ten", "work", "--json"]
