@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col, select
 
-from diaken_cli.events import SnapshotFinished, TaskFinished
 from diaken_cli.models import (
     Run,
     RunHost,
@@ -23,6 +22,9 @@ from diaken_cli.models import (
 from diaken_cli.store.engine import Database
 from diaken_cli.store.outputs import TaskOutput, pack
 from diaken_cli.types import HostResult, HostStatus, StepStatus
+
+if TYPE_CHECKING:  # what only looks at the store does without them
+    from diaken_cli.events import SnapshotFinished, TaskFinished
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Recorder:
             step = _step(session, run_id, position)
             step.facts = step.facts | facts
 
-    def add_snapshot(self, run_id: int, snapshot: SnapshotFinished) -> None:
+    def add_snapshot(self, run_id: int, snapshot: "SnapshotFinished") -> None:
         """Store what became of a snapshot."""
         with self._database.writing() as session:
             session.add(
@@ -134,7 +136,7 @@ class Recorder:
             )
 
     def append_output(
-        self, run_id: int, position: int, tasks: Sequence[tuple[int, TaskFinished]]
+        self, run_id: int, position: int, tasks: "Sequence[tuple[int, TaskFinished]]"
     ) -> None:
         """Store results of the step at `position`, a compressed chunk a host.
 
