@@ -247,7 +247,8 @@ def recorded(
         try:
             yield PlaybookRun(chosen[0], run, context, checked)
         finally:
-            if not run.withdrawn:
+            paused = run.ending is RunStatus.PAUSED and sys.exception() is None
+            if not (run.withdrawn or paused):  # it may come to the others still
                 run.skip_others(run.hosts, canceled=isinstance(sys.exception(), Canceled))
 
 

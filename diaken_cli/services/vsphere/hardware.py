@@ -11,6 +11,7 @@ from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.properties import read, read_one
 from diaken_cli.services.vsphere.session import Session
 
+GIBIBYTE = 1024 * MEBIBYTE
 _PATHS = ("config.hardware", "config.guestFullName")
 
 
@@ -82,3 +83,25 @@ def _first_network(devices: Iterable[Any]) -> str | None:
 def capacity(disk: Any) -> int:
     """A disk's size in bytes."""
     return int(disk.capacityInBytes or disk.capacityInKB * 1024)
+
+
+def needed_room(template: Hardware, disk: int | None) -> int:
+    """What a clone's disks take at their full size, in bytes: also thin ones grow to that.
+
+    `disk` is the size of the first one, None is the template's.
+    """
+    return sum(template.disks) - template.disks[0] + (disk or template.disks[0])
+
+
+def check_disk(size: int, template: Hardware) -> None:
+    """Raises ValueError for a first disk, in bytes, that is smaller than the template's."""
+    if template.disks and size < template.disks[0]:
+        least = rounded_size(template.disks[0])
+        raise ValueError(f"the template's first disk has {least}, and a disk can't be made smaller")
+
+
+def rounded_size(amount: int) -> str:
+    """Bytes as a person would give them to an option: 60G, 512M."""
+    if amount >= GIBIBYTE:
+        return f"{amount / GIBIBYTE:.1f}".removesuffix(".0") + "G"
+    return f"{amount / MEBIBYTE:.1f}".removesuffix(".0") + "M"

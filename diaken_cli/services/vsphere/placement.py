@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from diaken_cli.errors import Mistake, MistakeKind
 from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.choosing import Chosen, choose, matching, suggestion
-from diaken_cli.services.vsphere.hardware import Hardware, read_hardware
+from diaken_cli.services.vsphere.hardware import (
+    Hardware,
+    check_disk,
+    needed_room,
+    read_hardware,
+    rounded_size,
+)
 from diaken_cli.services.vsphere.inventory import (
     MEBIBYTE,
     Cluster,
@@ -26,7 +32,6 @@ from diaken_cli.services.vsphere.inventory import (
 from diaken_cli.services.vsphere.privileges import lacking_for_deploy
 from diaken_cli.services.vsphere.session import Session
 
-GIBIBYTE = 1024 * MEBIBYTE
 MEMORY_STEP = 4 * MEBIBYTE
 """A VM's memory is a multiple of this (VirtualMachineConfigSpec.memoryMB in the API)."""
 
@@ -85,18 +90,6 @@ def decide(
     decision = _Decision(inventory, request)
     placement = decision.placement(hardware)
     return tuple(decision.mistakes) if placement is None else placement
-
-
-def needed_room(template: Hardware, request: DeployRequest) -> int:
-    """What the clone's disks take at their full size, in bytes: also thin ones grow to that."""
-    return sum(template.disks) - template.disks[0] + (request.disk or template.disks[0])
-
-
-def check_disk(size: int, template: Hardware) -> None:
-    """Raises ValueError for a first disk, in bytes, that is smaller than the template's."""
-    if template.disks and size < template.disks[0]:
-        least = _size(template.disks[0])
-        raise ValueError(f"the template's first disk has {least}, and a disk can't be made smaller")
 
 
 @dataclass
@@ -165,7 +158,7 @@ class _Decision:
             memory=self.request.memory or template_hardware.memory,
             template_disk=template_hardware.disks[0],
             disk=self.request.disk or template_hardware.disks[0],
-            disks=needed_room(template_hardware, self.request),
+            disks=needed_room(template_hardware, self.request.disk),
             template_network=next(
                 (
                     other_network.name
@@ -217,7 +210,7 @@ class _Decision:
             try:
                 check_disk(self.request.disk, template_hardware)
             except ValueError as fault:
-                self.wrong("--disk", _size(self.request.disk), str(fault))
+                self.wrong("--disk", rounded_size(self.request.disk), str(fault))
         if not template_hardware.network_adapters:
             self.wrong("--template", template, f"{template!r} has no network adapter")
 
@@ -336,18 +329,23 @@ class _Decision:
             self.wrong("--cpus", cpus, message)
             fits = False
         if memory is not None and memory > largest:
-            self.wrong("--memory", _size(memory), f"the largest ESXi host has {_size(largest)}")
+            self.wrong(
+                "--memory",
+                rounded_size(memory),
+                f"the largest ESXi host has {rounded_size(largest)}",
+            )
             fits = False
         elif memory is not None and (memory < MEMORY_STEP or memory % MEMORY_STEP):
-            self.wrong("--memory", _size(memory), "it must be a multiple of 4M")
+            self.wrong("--memory", rounded_size(memory), "it must be a multiple of 4M")
         large_enough = [
             host
             for host in capable
             if host.threads >= (cpus or 1) and host.memory >= (memory or MEMORY_STEP)
         ]
         if fits and not large_enough:
-            message = f"no ESXi host of {cluster.path} has both these CPUs and {_size(memory or 0)}"
-            self.wrong("--memory", _size(memory or 0), message)
+            size = rounded_size(memory or 0)
+            message = f"no ESXi host of {cluster.path} has both these CPUs and {size}"
+            self.wrong("--memory", size, message)
         return large_enough or capable
 
     def datastore(
@@ -362,7 +360,7 @@ class _Decision:
         reached = frozenset(ref for host in hosts for ref in host.datastores)
         needed = 0
         if template_hardware is not None and template_hardware.disks:
-            needed = needed_room(template_hardware, self.request)
+            needed = needed_room(template_hardware, self.request.disk)
         name = self.request.datastore
         chosen: Datastore | None
         if name is not None:
@@ -388,8 +386,8 @@ class _Decision:
             self.wrong("--datastore", name, f"{chosen.path} is inaccessible or in maintenance")
         elif chosen.free < needed:
             message = (
-                f"{chosen.path} has {_size(chosen.free)} free, and the disks take {_size(needed)} "
-                "(their full size: thin ones grow to that)"
+                f"{chosen.path} has {rounded_size(chosen.free)} free, and the disks take"
+                f" {rounded_size(needed)} (their full size: thin ones grow to that)"
             )
             self.wrong("--datastore", name, message)
         return chosen
@@ -397,10 +395,3 @@ class _Decision:
 
 def _within(places: Iterable[Chosen], datacenter: Datacenter) -> list[Chosen]:
     return [place for place in places if place.datacenter == datacenter.ref]
-
-
-def _size(amount: int) -> str:
-    """Bytes as a person would give them to an option: 60G, 512M."""
-    if amount >= GIBIBYTE:
-        return f"{amount / GIBIBYTE:.1f}".removesuffix(".0") + "G"
-    return f"{amount / MEBIBYTE:.1f}".removesuffix(".0") + "M"

@@ -1,6 +1,5 @@
 """`snapshots list`, `create` and `revert`: what is said, warned of and refused."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,18 +22,6 @@ FIELDS = [
     *("host", "vcenter", "vm", "name", "id", "created_at", "age_hours", "depth", "automatic"),
     *("action", "reason", "status", "error", "size_bytes", "recorded"),
 ]
-
-
-@pytest.fixture
-def simulator(tmp_path: Path) -> Iterator[Simulator]:
-    with Simulator(tmp_path, vms=3) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def session(simulator: Simulator) -> Iterator[Session]:
-    with simulator.connect() as session:
-        yield session
 
 
 @pytest.fixture

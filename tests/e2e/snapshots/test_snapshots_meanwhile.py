@@ -25,18 +25,6 @@ NAME = "web01"
 
 
 @pytest.fixture
-def simulator(tmp_path: Path) -> Iterator[Simulator]:
-    with Simulator(tmp_path, vms=3) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def session(simulator: Simulator) -> Iterator[Session]:
-    with simulator.connect() as session:
-        yield session
-
-
-@pytest.fixture
 def vms(session: Session) -> list[VirtualMachine]:
     return machines(session)
 

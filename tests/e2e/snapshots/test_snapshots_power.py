@@ -33,12 +33,6 @@ def simulator(tmp_path: Path) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def session(simulator: Simulator) -> Iterator[Session]:
-    with simulator.connect() as session:
-        yield session
-
-
-@pytest.fixture
 def vm(session: Session) -> VirtualMachine:
     found = machines(session)[0]
     take(session, found, "before")
