@@ -64,6 +64,11 @@ def fill_what_runs_said(store: Store) -> None:
             " SELECT id, 0, 'playbook', 'success', started_at, finished_at, '{}' FROM run"
         )
         connection.exec_driver_sql(
+            "INSERT INTO run_step_host (run_id, position, host, status, ok, changed, failed,"
+            " unreachable, skipped, ignored) SELECT id, 0, target, 'success', 8, 2, 0, 0, 1, 0"
+            " FROM run"
+        )
+        connection.exec_driver_sql(
             "INSERT INTO run_host (run_id, host, ip, host_id, status, ok, changed, failed,"
             " unreachable, skipped) SELECT id, target, '10.0.4.21', target_id, 'success', 8, 2, 0,"
             " 0, 1 FROM run"
