@@ -29,7 +29,12 @@ PATIENCE = 30.0
 @pytest.fixture(scope="session")
 def ansible_lab() -> Iterator[Lab]:
     """A lab with web01 to web10, for all tests of Ansible of this process."""
-    started = Lab.start(f"test-ansible-{os.getpid()}", "--vms", str(VMS))
+    yield from lab_of_ten("test-ansible")
+
+
+def lab_of_ten(name: str) -> Iterator[Lab]:
+    """A lab with web01 to web10, for as long as it is needed."""
+    started = Lab.start(f"{name}-{os.getpid()}", "--vms", str(VMS))
     yield started
     started.stop()
 

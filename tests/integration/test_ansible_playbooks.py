@@ -1,12 +1,14 @@
 """The playbooks that ship, each on a real host: what they do, and that the second time is quiet."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from diaken_cli.services.ansible import catalog
 from diaken_cli.types import HostResult, HostStatus, RunOptions
-from tests.integration.ansible_fixture import Bench, Ran
+from tests.integration.ansible_fixture import Bench, Ran, lab_of_ten
+from tests.lab_fixture import Lab
 
 # A package apache2 as Debian's is to Ansible: an init script, and an answer on port 80.
 APACHE = r"""
@@ -69,6 +71,12 @@ PROVISIONING = {
     "target_gateway": "10.77.0.254",
     "target_dns": ["10.77.0.53", "10.77.0.54"],
 }
+
+
+@pytest.fixture(scope="module")
+def ansible_lab() -> Iterator[Lab]:
+    """A lab of its own: what is provisioned here has another name afterwards."""
+    yield from lab_of_ten("test-shipped")
 
 
 def shipped(
