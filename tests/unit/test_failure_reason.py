@@ -2,7 +2,7 @@
 
 import pytest
 
-from diaken_cli.services.ansible.translate import failure_reason
+from diaken_cli.services.ansible.reasons import ansible_failure_reason
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ Origin: /v.yml
     ],
 )
 def test_why_it_did_not_start_is_told_without_source(printed: str, said: str) -> None:
-    assert failure_reason(printed) == said
+    assert ansible_failure_reason(printed) == said

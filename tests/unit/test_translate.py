@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from diaken_cli.events import PlayStarted, TaskFinished, TaskStarted, Warned
+from diaken_cli.services.ansible.reasons import MESSAGE_LIMIT
 from diaken_cli.services.ansible.translate import (
-    MESSAGE_LIMIT,
     TEXT_LIMIT,
     Translator,
 )

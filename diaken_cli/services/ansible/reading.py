@@ -14,8 +14,8 @@ from typing import Any
 from diaken_cli import bounds
 from diaken_cli.services import programs
 from diaken_cli.services.ansible import environment, private
+from diaken_cli.services.ansible.reasons import ansible_failure_reason
 from diaken_cli.services.ansible.staging import Staged, stage
-from diaken_cli.services.ansible.translate import failure_reason
 from diaken_cli.services.ansible.work import SshSettings
 from diaken_cli.units import format_size
 
@@ -180,7 +180,7 @@ def _wait(program: programs.Running, staged: Staged) -> programs.Completed:
     if ended.status != 0:
         # The last of the plugins that tried it is the one for files of no special name.
         reasons = _REASON.findall(ended.stderr_text)
-        reason = staged.real(reasons[-1] if reasons else failure_reason(ended.stderr_text))
+        reason = staged.real(reasons[-1] if reasons else ansible_failure_reason(ended.stderr_text))
         raise ValueError("; ".join([f"can't be read by Ansible: {reason}", *staged.left_out]))
     return ended
 

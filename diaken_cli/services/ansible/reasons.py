@@ -1,12 +1,27 @@
-"""Why a task failed, in one line or a few, from Ansible's result."""
+"""Why a task failed, or Ansible itself: a line or a few, from a result or from what it printed."""
 
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any
 
 from diaken_cli.services.ansible import ssh
 from diaken_cli.units import shortened
+
+MESSAGE_LIMIT = 2000  # characters
+ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
+_SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
+# A place in a file, since ansible-core 2.19, and before.
+_PLACE = re.compile(
+    r"^Origin: (\S.*)$|^The error appears to be in '(.+)': line (\d+), column (\d+)", re.MULTILINE
+)
+_NOT_YAML = re.compile(  # before ansible-core 2.19
+    r"^We were unable to read either as JSON nor YAML.*\nJSON: .*\n\s*Syntax Error while loading"
+    r" YAML\.\s*"
+)
+_CAUSED_BY = "<<< caused by >>>"
+_TRACEBACK = re.compile(r"(?i:the full traceback was)|Traceback \(most recent call last\)")
 
 _BY_CODE = "non-zero return code"
 _LAST_LINES = 3  # of a command that failed
@@ -25,7 +40,7 @@ _SHELL_MISSES = re.compile(
 )
 
 
-def reason(
+def task_failure_reason(
     host: str,
     details: Mapping[str, Any],
     delegated_to: str | None = None,
@@ -98,3 +113,40 @@ def _last_lines(details: Mapping[str, Any]) -> str | None:
         if printed:
             return "; ".join(printed[-_LAST_LINES:])
     return None
+
+
+def ansible_failure_reason(printed: str) -> str:
+    """Why Ansible itself did not start, or did not go on, from the text that it printed.
+
+    One line where it names a place in a file. Warnings, quoted source and tracebacks are left out.
+    """
+    lines = [line for line in printed.splitlines() if line.strip() and not _SOURCE.match(line)]
+    first = next((n for n, line in enumerate(lines) if line.startswith(ERROR_SIGNS)), 0)
+    text = "\n".join(takewhile(lambda line: not _TRACEBACK.match(line), lines[first:]))
+    for sign in ERROR_SIGNS:
+        text = text.removeprefix(sign)
+    return shortened(_with_place(text.strip()), MESSAGE_LIMIT)
+
+
+def _with_place(text: str) -> str:
+    """`YAML parsing failed: why (FILE:LINE:COLUMN)`, as far as a place is named.
+
+    What follows it is source, or advice with an example. Of what an error was caused by, which
+    comes after that, all is told in the same way.
+    """
+    parts: list[str] = []
+    for part in _once(text.split(_CAUSED_BY)):
+        place = _PLACE.search(part)
+        if place is None:
+            parts.append(part.strip())
+            continue
+        why = _NOT_YAML.sub("YAML parsing failed: ", part[: place.start()])
+        parts.append(f"{' '.join(why.split())} ({':'.join(filter(None, place.groups()))})")
+    return "; caused by: ".join([*(part.removesuffix(".") for part in parts[:-1]), parts[-1]])
+
+
+def _once(parts: list[str]) -> list[str]:
+    """Without Ansible's summary of the whole chain, which it puts in front of the first part."""
+    summary, between, rest = parts[0].partition("\n")
+    repeated = len(parts) > 1 and summary.startswith(rest.strip().split("\n")[0].rstrip("."))
+    return [rest, *parts[1:]] if between and rest.strip() and repeated else parts

@@ -12,7 +12,7 @@ from diaken_cli import bounds, files
 from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.services import programs
 from diaken_cli.services.ansible import arguments, bounded_yaml, environment, private
-from diaken_cli.services.ansible.translate import failure_reason
+from diaken_cli.services.ansible.reasons import ansible_failure_reason
 from diaken_cli.services.ansible.work import SshSettings, Work
 
 _MOST_FILES = 2000  # that are looked at for vaults
@@ -83,7 +83,7 @@ def _run(
             return None
     if ended.status == 0:
         return None
-    return failure_reason(ended.stderr_text) or f"it ended with {ended.status}"
+    return ansible_failure_reason(ended.stderr_text) or f"it ended with {ended.status}"
 
 
 def _may_be_defined_later(reason: str, work: Work) -> bool:

@@ -4,17 +4,20 @@ import json
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
-from itertools import takewhile
 from typing import Any
 
 from diaken_cli.events import Event, PlayStarted, TaskFinished, TaskStarted, Warned
 from diaken_cli.services.ansible.printed import printed
-from diaken_cli.services.ansible.reasons import reason
+from diaken_cli.services.ansible.reasons import (
+    ERROR_SIGNS,
+    MESSAGE_LIMIT,
+    ansible_failure_reason,
+    task_failure_reason,
+)
 from diaken_cli.types import TaskResult
 from diaken_cli.units import shortened
 
 TEXT_LIMIT = 256 * 1024  # characters of one task's output on one host
-MESSAGE_LIMIT = 2000
 ITEM_LIMIT = 60  # characters of an item in front of its reason
 _HIDDEN = "********"
 # Bytes that are not UTF-8 come from Ansible as halves of surrogate pairs, which nothing can store.
@@ -32,18 +35,6 @@ _RESULTS = {
 _DIFF = "runner_on_file_diff"
 _AHEAD_OF_RESULT = (_DIFF, "runner_retry", "runner_on_async_poll")
 _WARNING = "[WARNING]: "
-_ERROR_SIGNS = ("[ERROR]: ", "ERROR! ")  # since ansible-core 2.19, and before
-_SOURCE = re.compile(r"^\s*(?:\d+ .*|\d+|\^ (?:column|columns) .*|\(source not shown.*)$")
-# A place in a file, since ansible-core 2.19, and before.
-_PLACE = re.compile(
-    r"^Origin: (\S.*)$|^The error appears to be in '(.+)': line (\d+), column (\d+)", re.MULTILINE
-)
-_NOT_YAML = re.compile(  # before ansible-core 2.19
-    r"^We were unable to read either as JSON nor YAML.*\nJSON: .*\n\s*Syntax Error while loading"
-    r" YAML\.\s*"
-)
-_CAUSED_BY = "<<< caused by >>>"
-_TRACEBACK = re.compile(r"(?i:the full traceback was)|Traceback \(most recent call last\)")
 
 
 class Translator:
@@ -81,9 +72,9 @@ class Translator:
             yield PlayStarted(playbook=self._playbook, play=self._play)
         elif kind == "printed":
             text = self._text(raw)
-            if text.startswith(_ERROR_SIGNS):  # its last words, where it goes on no more
+            if text.startswith(ERROR_SIGNS):  # its last words, where it goes on no more
                 self._stray.clear()
-                yield Warned(message=" ".join(failure_reason(text).split()))
+                yield Warned(message=" ".join(ansible_failure_reason(text).split()))
             yield from self.translate_printed(text, raw["host"])
 
     def translate_printed(self, text: str, host: str | None = None) -> Iterator[Warned]:
@@ -102,7 +93,7 @@ class Translator:
     @property
     def last_output(self) -> str:
         """What Ansible printed last, beside its tasks: why it could not go on."""
-        return failure_reason("\n".join(self._stray))
+        return ansible_failure_reason("\n".join(self._stray))
 
     def _task_started(self, raw: Mapping[str, Any]) -> TaskStarted:
         # Only here Ansible gives the name as it prints it, with the role and templates resolved.
@@ -119,7 +110,7 @@ class Translator:
         result = _result(kind, raw)
         message = None
         if result in (TaskResult.FAILED, TaskResult.IGNORED, TaskResult.UNREACHABLE):
-            full_reason = reason(host, details, raw["delegated_to"], self._hide)
+            full_reason = task_failure_reason(host, details, raw["delegated_to"], self._hide)
             message = shortened(full_reason, MESSAGE_LIMIT)
             if is_item:
                 item = shortened(" ".join(self._item(details).split()), ITEM_LIMIT)
@@ -167,43 +158,6 @@ class Translator:
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
         return text
-
-
-def failure_reason(printed: str) -> str:
-    """Why Ansible did not start, from what it printed; one line where it names a place in a file.
-
-    Without warnings, lines of source, and what it adds to a fault of its own: where that was.
-    """
-    lines = [line for line in printed.splitlines() if line.strip() and not _SOURCE.match(line)]
-    first = next((n for n, line in enumerate(lines) if line.startswith(_ERROR_SIGNS)), 0)
-    text = "\n".join(takewhile(lambda line: not _TRACEBACK.match(line), lines[first:]))
-    for sign in _ERROR_SIGNS:
-        text = text.removeprefix(sign)
-    return shortened(_with_place(text.strip()), MESSAGE_LIMIT)
-
-
-def _with_place(text: str) -> str:
-    """`YAML parsing failed: why (FILE:LINE:COLUMN)`, as far as a place is named.
-
-    What follows it is source, or advice with an example. Of what an error was caused by, which
-    comes after that, all is told in the same way.
-    """
-    parts: list[str] = []
-    for part in _once(text.split(_CAUSED_BY)):
-        place = _PLACE.search(part)
-        if place is None:
-            parts.append(part.strip())
-            continue
-        why = _NOT_YAML.sub("YAML parsing failed: ", part[: place.start()])
-        parts.append(f"{' '.join(why.split())} ({':'.join(filter(None, place.groups()))})")
-    return "; caused by: ".join([*(part.removesuffix(".") for part in parts[:-1]), parts[-1]])
-
-
-def _once(parts: list[str]) -> list[str]:
-    """Without Ansible's summary of the whole chain, which it puts in front of the first part."""
-    summary, between, rest = parts[0].partition("\n")
-    repeated = len(parts) > 1 and summary.startswith(rest.strip().split("\n")[0].rstrip("."))
-    return [rest, *parts[1:]] if between and rest.strip() and repeated else parts
 
 
 def _forms(secret: str) -> list[str]:
