@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.e2e.cli import DIAKEN, PATIENCE
-from tests.e2e.fleet import Fleet
+from tests.e2e.runs.fleet import Fleet
 
 CONTROL = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|[\r\n]|[^\x1b\r\n]+")
 

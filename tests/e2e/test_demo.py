@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.lab_machines import until
+from tests.integration.lab.machines import until
 from tests.lab_fixture import LAB
 
 DEMO = LAB.with_name("demo")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.cli import PATIENCE
-from tests.e2e.deploying import NAME, Deploying
+from tests.e2e.deploy.deploying import NAME, Deploying
 
 if TYPE_CHECKING:
     from io import FileIO

@@ -4,7 +4,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from tests.e2e.deploying import Deploying
+from tests.e2e.deploy.deploying import Deploying
 
 END = "# END DIAKEN\n"
 

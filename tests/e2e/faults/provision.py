@@ -3,7 +3,7 @@
 import time
 
 from tests.e2e.cli import PATIENCE
-from tests.e2e.deploying import NAME, Deploying
+from tests.e2e.deploy.deploying import NAME, Deploying
 from tests.e2e.faults.fault import (
     BAD,
     BOTH,

@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import closing
 
-from tests.e2e.deploying import IP, NAME, Deploying
+from tests.e2e.deploy.deploying import IP, NAME, Deploying
 from tests.e2e.faults.fault import (
     HELD_CLOCK,
     HOST,

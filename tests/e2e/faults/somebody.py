@@ -6,7 +6,7 @@ from typing import Any
 from pyVim.task import WaitForTask
 from pyVmomi import vim, vmodl
 
-from tests.e2e.deploying import NAME, Deploying
+from tests.e2e.deploy.deploying import NAME, Deploying
 
 PASSING = "debian12-passing"
 

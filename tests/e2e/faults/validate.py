@@ -5,7 +5,7 @@ import subprocess
 from contextlib import closing
 
 from tests.e2e.cli import DIAKEN
-from tests.e2e.deploying import Deploying
+from tests.e2e.deploy.deploying import Deploying
 from tests.e2e.faults.fault import (
     GOOD,
     HELD_CLOCK,

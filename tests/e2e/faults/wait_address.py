@@ -1,6 +1,6 @@
 """What goes wrong until the VM reports its address."""
 
-from tests.e2e.deploying import NAME
+from tests.e2e.deploy.deploying import NAME
 from tests.e2e.faults.fault import (
     BOTH,
     RESET_ONCE,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.services.vsphere.session import Session
-from tests.integration.vsphere_fixture import Simulator
+from tests.integration.vsphere.simulator import Simulator
 
 
 @pytest.fixture

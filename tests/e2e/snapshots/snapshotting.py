@@ -22,7 +22,7 @@ from diaken_cli.services.vsphere.vms import VirtualMachine, find_vms
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
-from tests.integration.vsphere_fixture import PASSWORD, USERNAME, Simulator, finish
+from tests.integration.vsphere.simulator import PASSWORD, USERNAME, Simulator, finish
 from tests.seeding import MORNING, begin
 
 AUTOMATIC = "Before executing update - 2026-11-24 03:00:00"

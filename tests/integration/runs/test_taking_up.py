@@ -24,7 +24,7 @@ from diaken_cli.store import Store
 from diaken_cli.store.records import HostValues
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, to_stored
 from tests.seeding import MORNING, Seeded, begin
-from tests.unit.test_stopping import handling
+from tests.unit.runs.test_stopping import handling
 
 PATIENCE = 60.0
 

@@ -1,0 +1,399 @@
+"""What goes wrong after the first change of a deploy, and what becomes of it then.
+
+docs/reference/faults.md is made of what these tests observe; DIAKEN_WRITE_FAULTS=1 rewrites it.
+"""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.cli import DIAKEN
+from tests.e2e.deploy.deploying import IP, NAME, Deploying, deploy_lab, deploying, left, statuses
+from tests.e2e.faults import STEPS
+from tests.e2e.faults.fault import (
+    BAD,
+    BOTH,
+    HELD_CLOCK,
+    HOST,
+    NO_RUN,
+    RELEASED_CLOCK,
+    SLOW_CLONE,
+    UNAVAILABLE,
+    Fault,
+    fill_disk,
+    make_room,
+    order,
+)
+from tests.e2e.faults.hosts_file import kept_from_writing, set_free
+from tests.lab_fixture import Lab
+
+__all__ = ["deploy_lab", "deploying"]
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "faults.md"
+HEAD = """\
+# What can go wrong in a deploy
+
+Each line was observed on a simulated vCenter that was told to misbehave; the tests observe it again
+(`tests/e2e/faults/test_deploy.py`). The deploy was `diaken deploy vm web01 --ip 10.77.0.21/24 …`.
+What took a time-out was observed with a short one: diaken gives vCenter 60 seconds of silence and
+120 in all for an answer, and another process 30 seconds for its work on the database. There is a
+table for each step, of what goes wrong in it, and one of what goes wrong in undoing.
+The first word of a message is the step that it stopped in. What `validate` refuses is no run, and
+is not recorded: "none". "nothing" left means: no VM, no host in the inventory, no line in the hosts
+file. What is left keeps its name and its address reserved until `diaken deploy resume` or `diaken
+deploy abort`.
+"""
+TABLE = """
+## {step}
+
+| what happens | run | exit | code | what is said | left |
+|---|---|---|---|---|---|
+"""
+WAITING_PLAYBOOK = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Take long
+      ansible.builtin.raw: touch /tmp/begun; sleep 30
+"""
+IMPATIENT = """
+from diaken_cli import bounds
+from diaken_cli.actions.deploy.steps import waiting
+from diaken_cli.services.vsphere import session, transport
+from diaken_cli.store import engine
+from diaken_cli.__main__ import main
+
+session.connect.__kwdefaults__["connect_timeout"] = 1.0
+bounds.VCENTER_SILENCE, transport.PAUSES, engine.BUSY_SECONDS = 1.0, (0.1, 0.1, 0.1), 1
+waiting.LATE_SECONDS = 1.0
+main()
+"""
+WITHOUT_ANSIBLE = """
+import os, sys
+from diaken_cli.__main__ import main
+
+sys.executable, os.environ["PATH"] = "/nowhere/python3", "/usr/bin:/bin"
+main()
+"""
+CASES = [case for cases in STEPS.values() for case in cases]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, deploy_lab: Lab) -> Iterator[Deploying]:
+    """A database on a small disk of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M,mode=0700", "small", folder], check=True)
+    try:
+        deploying = Deploying(folder, deploy_lab)
+        yield deploying
+        deploying.remove_machines()
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def late_tools(tmp_path: Path) -> Iterator[Deploying]:
+    """A lab in which VMware Tools take a minute to report."""
+    lab = Lab.start(f"late-{os.getpid()}", "--tools-delay", "60s")
+    yield Deploying(tmp_path, lab)
+    lab.stop()
+
+
+@pytest.fixture
+def without_ansible(deploying: Deploying) -> Deploying:
+    """A command that does not find Ansible."""
+    deploying.diaken = (DIAKEN[0], "-c", WITHOUT_ANSIBLE)
+    return deploying
+
+
+@pytest.fixture
+def impatient(deploying: Deploying) -> Deploying:
+    """A command that waits for no answer, and for no database, longer than a second."""
+    deploying.diaken = (DIAKEN[0], "-c", IMPATIENT)
+    return deploying
+
+
+def observe(case: Fault, seen: str) -> None:
+    """Hold the line of a fault against the page, or write it there where that is asked."""
+    known = written()
+    if os.environ.get("DIAKEN_WRITE_FAULTS"):
+        known[case.what] = seen
+        PAGE.write_text(HEAD + "".join(table(step, known) for step in STEPS))
+    assert seen == known[case.what]
+
+
+def table(step: str, known: dict[str, str]) -> str:
+    """A step's part of the page, as far as its lines are known."""
+    lines = [known[case.what] for case in STEPS[step] if case.what in known]
+    return TABLE.format(step=step) + "".join(lines)
+
+
+def written() -> dict[str, str]:
+    """The lines of the page, by what happens."""
+    lines = PAGE.read_text().splitlines(keepends=True) if PAGE.exists() else []
+    rows = [each for each in lines if each.startswith("| ") and "| what happens |" not in each]
+    return {row.split(" | ")[0].removeprefix("| "): row for row in rows}
+
+
+FULL_DISK = [case for case in CASES if case.world == "small_disk"]
+OTHERS = [case for case in CASES if case.world != "small_disk"]
+
+
+@pytest.mark.parametrize("case", OTHERS, ids=lambda case: case.what)
+def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> None:
+    deploying = request.getfixturevalue(case.world)
+    (deploying.folder / "playbooks" / "broken.yml").write_text("- hosts: all\n  tasks: nothing\n")
+    (deploying.folder / "playbooks" / "waits.yml").write_text(WAITING_PLAYBOOK)
+    before = deploying.world()
+    for each in case.orders:
+        each(deploying)
+    status, run, said = carried_out(deploying, case)
+
+    assert status == case.status, run
+    assert (ended(run), (run["error"] or {}).get("code")) == (case.ends, case.code)
+    if case.code is not None:
+        # A name that another has taken, and a playbook, is said as a mistake, by its option.
+        by_option = case.code == "in_use" or (case.step, case.code) == ("validate", "ansible")
+        assert by_option or run["error"]["message"].startswith(f"{case.step}: ")
+        assert case.said in f"{run['error']['message']} {run['error']['hint']}"
+        if case.ends == NO_RUN:
+            assert deploying.json("history", "list") == []
+        else:
+            assert statuses(run)[case.step] == "failed"
+    assert case.warned in said
+    assert case.warned or case.code or "warning: " not in said
+    assert sorted(left(run)) == sorted(case.left)
+    if case.left and (why := re.search(r"could not be undone: (.+)", said)):
+        assert why[1] in {each["reason"] for each in run["leftovers"]}
+    deploying.lab.sim("clear")
+    case.fixed(deploying)
+    if case.left and case.code is not None:
+        assert_reserved_until_aborted(deploying, run)
+    assert deploying.running_tasks() == []
+    for name in case.theirs:  # it is there, and may be removed
+        deploying.json("hosts", "remove", name, "--yes")
+    if case.code is not None:
+        assert deploying.world() == before
+    observe(case, line(case, status, run, said, deploying.folder))
+
+
+@pytest.fixture(autouse=True)
+def hosts_file_set_free(tmp_path: Path) -> Iterator[None]:
+    """A hosts file that was mounted to keep it from being written is so no more."""
+    yield
+    set_free(tmp_path)
+
+
+def carried_out(deploying: Deploying, case: Fault) -> tuple[int, Any, str]:
+    """The exit status, the JSON document and the standard error of the deploy."""
+    with ExitStack() as stack:
+        if case.write:
+            stack.enter_context(deploying.slow_to(case.write))
+        call = stack.enter_context(deploying.going_on(*deploying.words(*case.more)))
+        if case.during:
+            call.until(lambda: case.reached(deploying))
+            case.then(deploying)
+            if HELD_CLOCK in case.orders:
+                RELEASED_CLOCK(deploying)
+        if case.stopped:
+            call.signal(signal.SIGTERM)
+        status, run = call.ended()
+        if case.world == "small_disk":  # how the stack ends needs some
+            make_room(deploying)
+        return status, run, call.said
+
+
+def ended(printed: Any) -> str:
+    """How a run ended, as printed; an error alone is none."""
+    return str(printed.get("status", NO_RUN))
+
+
+def assert_reserved_until_aborted(deploying: Deploying, run: Any) -> None:
+    """Name and address are refused to others; `deploy abort` gives them back."""
+    number = str(run["id"])
+    assert f"deploy abort {number}" in run["error"]["hint"]
+    assert set(deploying.mistakes(12, *deploying.words(ip="10.77.0.22"))) == {"NAME"}
+    assert "--ip" in deploying.mistakes(12, *deploying.words(name="web02"))
+    aborted = deploying.json("deploy", "abort", number, "--yes")
+    assert (aborted["status"], aborted["leftovers"]) == ("canceled", [])
+    assert aborted["error"] == run["error"] | {"hint": None}, "nothing is left to take up"
+
+
+def line(case: Fault, status: int, run: Any, warnings: str, folder: Path) -> str:
+    """The line of the page; what differs from one run to the next is left out."""
+    error = run["error"] or {"code": "", "message": ""}
+    told = [error["message"]] if run["error"] else []
+    if case.warned:
+        told += [each for each in warnings.splitlines() if case.warned in each]
+    said = "; ".join(told).replace("\n", " ").replace(f"{folder}/", "")
+    said = re.sub(r"in playbooks, /\S*/playbooks\b", "in …/playbooks, …/playbooks", said)
+    said = re.sub(r"\(\w+, (\d) (try|tries) in \d+\.\d s\)", r"(\1 \2)", said)
+    said = re.sub(r"\(publickey[a-z,-]*\)", "(publickey)", said)  # by sshd's version
+    said = re.sub(r"\b(vm|task|host|group|session)-\d+\b", r"\1-…", said).replace("|", r"\|")
+    code = f"`{error['code']}`" if error["code"] else ""
+    nothing = "" if case.code is None else "nothing"
+    what_is_left = ", ".join(f"{kind} {name}" for kind, name in left(run)) or nothing
+    return f"| {case.what} | {ended(run)} | {status} | {code} | {said} | {what_is_left} |\n"
+
+
+@pytest.mark.parametrize("case", FULL_DISK, ids=lambda case: case.what)
+def test_a_full_disk_stops_it(small_disk: Deploying, case: Fault) -> None:
+    before = small_disk.world()
+    for each in case.orders:
+        each(small_disk)
+    status, printed, said = carried_out(small_disk, case)
+
+    small_disk.lab.sim("clear")
+    (run,) = small_disk.json("history", "list")
+    error = printed["error"] or {"code": None, "message": ""}
+    assert (status, error["code"], run["status"]) == (case.status, case.code, case.ends)
+    assert case.code is None or error["message"].startswith(f"{case.step}: ")
+    assert case.said in f"{error['message']} {said}"
+    assert case.warned in said
+    assert sorted(left(run)) == sorted(case.left)
+    if case.left and case.code is not None:
+        assert "diaken deploy abort 1" in printed["error"]["hint"]
+        small_disk.json("deploy", "abort", "1", "--yes")
+    assert (small_disk.world() == before) is (run["status"] != "success")
+    observe(case, line(case, status, {**run, "error": printed["error"]}, said, small_disk.folder))
+
+
+def test_nothing_is_begun_on_a_full_disk(small_disk: Deploying) -> None:
+    before = small_disk.world()
+    fill_disk(small_disk)
+
+    error = small_disk.error(10, *small_disk.words())
+
+    assert "no room is left on the disk" in error["message"]
+    make_room(small_disk)
+    assert small_disk.world() == before
+
+
+def test_the_page_has_just_these_faults() -> None:
+    assert list(written()) == [case.what for case in CASES]
+
+
+def test_the_identity_is_taken_off_later(deploying: Deploying) -> None:
+    order("taskfault", "ReconfigVM_Task", fault="FileLocked")(deploying)
+    number = str(deploying.deploy("--clone-timeout", "1s")["id"])
+
+    order("endless", "ReconfigVM_Task")(deploying)
+    resumed = deploying.run("deploy", "resume", number)
+
+    assert (resumed.status, deploying.running_tasks()) == (1, [])
+    assert f"reconfiguring {NAME} took longer than 1 s and was canceled" in resumed.err
+    assert "diaken.run" in deploying.machines()[NAME].extra_config
+    order("reset", "ReconfigVM_Task", when="after")(deploying)
+    assert deploying.json("deploy", "resume", number)["status"] == "success"
+    assert "diaken.run" not in deploying.machines()[NAME].extra_config
+
+
+def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:
+    run = deploying.deploy(*BAD, "--keep-on-failure", status=1)
+
+    assert (run["status"], sorted(left(run))) == ("failed", list(BOTH))
+    assert {each["reason"] for each in run["leftovers"]} == {None}, "undoing was not tried"
+    assert f"deploy resume {run['id']}" in run["error"]["hint"]
+    again = deploying.error(12, *deploying.words())
+    assert f"of deploy run {run['id']}: " in again["message"]
+    asked = deploying.run("deploy", "abort", str(run["id"]))
+    assert asked.status == 2
+    assert f"destroy its VM {NAME} in vCenter lab, remove host {NAME} ({IP})?" in asked.err
+    assert deploying.machines()[NAME].on
+    assert f"{IP}\t{NAME}\n" in deploying.hosts_file.read_text()
+    assert f"belongs to deploy run {run['id']}" in deploying.run("hosts", "list").err
+    (deploying.folder / "playbooks" / "bad.yml").write_text("- hosts: all\n  gather_facts: false\n")
+
+    resumed = deploying.json("deploy", "resume", str(run["id"]))
+
+    assert (resumed["status"], resumed["error"], resumed["leftovers"]) == ("success", None, [])
+    assert set(statuses(resumed).values()) == {"success"}
+    assert deploying.json("hosts", "show", NAME)["active"]
+
+
+def test_a_line_that_can_not_be_taken_off_keeps_its_host(deploying: Deploying) -> None:
+    before = deploying.world()
+    order("taskfault", "PowerOnVM_Task", fault="FileLocked")(deploying)
+    run = deploying.deploy("--keep-on-failure", status=1)
+    number = str(run["id"])
+    kept_from_writing(deploying)
+
+    aborted = deploying.json("deploy", "abort", number, "--yes", status=1)
+
+    assert (aborted["status"], left(aborted)) == ("failed", list(HOST))
+    assert f"the line of {NAME} is still in {deploying.hosts_file}" in aborted["error"]["message"]
+    assert aborted["error"]["hint"].endswith(f"Then: diaken deploy abort {number}")
+    set_free(deploying.folder)
+    again = deploying.json("deploy", "abort", number, "--yes")
+    assert (again["status"], again["leftovers"]) == ("canceled", [])
+    assert deploying.world() == before
+
+
+def test_keeping_keeps_nothing_where_nothing_was_made(deploying: Deploying) -> None:
+    before = deploying.world()
+    order("taskfault", "CloneVM_Task", fault="NoDiskSpace")(deploying)
+
+    run = deploying.deploy("--keep-on-failure", status=1)
+
+    assert left(run) == [("host", NAME)]
+    deploying.json("deploy", "abort", str(run["id"]), "--yes")
+    assert deploying.world() == before
+
+
+def test_a_vm_that_was_destroyed_is_made_anew(deploying: Deploying) -> None:
+    order("taskfault", "PowerOnVM_Task", fault="FileLocked")(deploying)
+    SLOW_CLONE(deploying)
+    with deploying.going_on(*deploying.words()) as call:
+        call.until_in("clone")
+        kept_from_writing(deploying)
+        status, run = call.ended()
+    assert (status, left(run)) == (1, list(HOST))
+    set_free(deploying.folder)
+    deploying.lab.sim("clear")
+    number = str(run["id"])
+    # Killed once vCenter has made the second VM, and before that is noted.
+    with (
+        deploying.slow_to("UPDATE ON run_step WHEN NEW.facts LIKE '%task-%'"),
+        deploying.going_on("deploy", "resume", number) as call,
+    ):
+        call.until(lambda: NAME in deploying.machines())
+        call.kill()
+
+    resumed = deploying.json("deploy", "resume", number)
+
+    assert set(statuses(resumed).values()) == {"success", "skipped"}
+    assert list(deploying.machines()) == [NAME]
+    assert deploying.json("hosts", "show", NAME)["vm_uuid"] == deploying.machines()[NAME].uuid
+
+
+def test_what_can_not_be_looked_for_is_kept(impatient: Deploying) -> None:
+    before = impatient.world()
+    SLOW_CLONE(impatient)
+    with impatient.going_on(*impatient.words("--keep-on-failure")) as call:
+        call.until_in("clone")
+        UNAVAILABLE(impatient)
+        status, run = call.ended()
+
+    assert (status, sorted(left(run))) == (1, list(BOTH))
+    assert run["error"]["message"].startswith("clone: ")
+    impatient.lab.sim("clear")
+    impatient.json("deploy", "abort", str(run["id"]), "--yes")
+    assert impatient.world() == before
+
+
+def test_the_key_of_a_machine_that_is_not_the_deploys_is_kept(deploying: Deploying) -> None:
+    known = deploying.store.beside("known_hosts")
+    known.write_text(f"{IP} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA\n")
+    order("taskfault", "CloneVM_Task", fault="NoDiskSpace")(deploying)
+
+    deploying.deploy(status=1)
+
+    assert IP in known.read_text()

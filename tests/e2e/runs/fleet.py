@@ -1,0 +1,186 @@
+"""A fleet of real hosts on which runs go on, and what of a run lives anywhere on this machine."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from diaken_cli.actions.hosts import add_host
+from diaken_cli.actions.inventory import add_environment, add_group
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
+from diaken_cli.requests import HostOptions
+from diaken_cli.services.ansible import processes
+from diaken_cli.store.run_records import RunFilter, RunRecord
+from tests.e2e.cli import DIAKEN, PATIENCE, Cli
+from tests.integration.ansible.bench import processes_with
+from tests.lab_fixture import Lab
+
+PACE = 0.2
+"""Seconds between two looks at what goes on."""
+
+_numbers = iter(range(1, 1000))
+
+
+class Fleet(Cli):
+    """The command in a lab's network, with an environment TEST and playbooks of its own."""
+
+    def __init__(self, folder: Path, lab: Lab, playbooks: dict[str, str]) -> None:
+        self.playbooks = folder / "playbooks"
+        super().__init__(folder, lab=lab)
+        self.sections()
+        self.lab = lab
+        self.vms: dict[str, str] = {}
+        self.playbooks.mkdir()
+        for name, text in playbooks.items():
+            (self.playbooks / f"{name}.yml").write_text(text)
+        add_environment(self.store, name="TEST")
+
+    def sections(self, more: str = "") -> None:
+        """Write the config file anew, with more sections."""
+        self.configure(f'[playbooks]\npaths = ["{self.playbooks}"]\n{more}')
+
+    def vcenter(self) -> None:
+        """The lab's vCenter, as `lab`."""
+        given = TypedVCenter(
+            server=self.lab.server,
+            username=self.lab.username,
+            password_file=str(self.lab.password_file),
+            ca_file=str(self.lab.ca_file),
+        )
+        add_vcenter(self.store, name="lab", typed=given)
+
+    def group(self, name: str, *hosts: str, first: int = 101) -> None:
+        """A group with new hosts, reached as root: the first has the address 10.77.0.`first`."""
+        add_group(self.store, name=name, environment="TEST", variables=())
+        for number, host in enumerate(hosts, first):
+            self.add_to(name, host, number=number)
+
+    def add_to(self, group: str, host: str, *, number: int, user: str = "root") -> None:
+        """A new host of a group, with the address 10.77.0.`number`."""
+        options = HostOptions(
+            ip=f"10.77.0.{number}",
+            environment="TEST",
+            groups=(group,),
+            user=user,
+            key=str(self.lab.ssh_private_key),
+        )
+        self.vms[host] = f"web{number - 100:02}"
+        add_host(
+            self.store,
+            name=host,
+            options=options,
+            now=datetime.now(UTC),
+            hosts_file=None,
+            emit=lambda _: None,
+        )
+
+    def last(self) -> RunRecord:
+        """The newest run, as it stands."""
+        (run,) = self.store.history.select(RunFilter(limit=1))
+        return run
+
+    def start(
+        self, *words: str, before: tuple[str, ...] = (), **options: Any
+    ) -> "subprocess.Popen[str]":
+        """A call that goes on, its output by pipes; `before` it, what calls it (`nohup`).
+
+        With options of subprocess.Popen.
+        """
+        settings: dict[str, Any] = {
+            "cwd": self.folder,
+            "env": self.environment,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
+        return self.lab.popen([*before, *DIAKEN, *words], **{**settings, **options})
+
+    @contextmanager
+    def going_on(self, *words: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+        """The same; it is ended with all that it started, where it still goes on at the end."""
+        process = self.start(*words, **options)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+
+
+class Sleep:
+    """A command of a minute that no other test has: its processes can be told from all others.
+
+    `seconds` where it has to be there while many calls are made.
+    """
+
+    def __init__(self, seconds: int = 60) -> None:
+        self.argument = f"{seconds}.{os.getpid()}{next(_numbers):03}"
+
+    def sleepers(self) -> list[int]:
+        """The processes that sleep, on all hosts."""
+        return [pid for pid in processes_with(self.argument) if self._sleeps(pid)]
+
+    def _sleeps(self, pid: int) -> bool:
+        return _command_line(pid) == f"sleep {self.argument}"
+
+    def left_of(self, uid: str) -> list[str]:
+        """What lives of the run of that identity, here or on a host: number and command."""
+        pids = {*processes_with(self.argument), *processes.marked_pids(uid)}
+        return [f"{pid} {said}" for pid in pids if (said := _command_line(pid))]
+
+    def end(self) -> None:
+        """Kill what still sleeps."""
+        for pid in self.sleepers():
+            os.kill(pid, signal.SIGKILL)
+
+
+def _command_line(pid: int) -> str:
+    try:
+        said = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # ended meanwhile
+        return ""
+    return said.replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def nothing_left(sleep: "Sleep", uid: str, seconds: float) -> None:
+    """Wait until nothing lives of that run."""
+    deadline = time.monotonic() + seconds
+    while left := sleep.left_of(uid):
+        assert time.monotonic() < deadline, f"after {seconds:.0f} seconds there is: {left}"
+        time.sleep(PACE)
+
+
+def until(holds: Callable[[], Any], what: str, seconds: float = 3 * PATIENCE) -> None:
+    """Wait until that is so."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not after {seconds} seconds"
+        time.sleep(PACE)
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of a call, at its end."""
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out, err
+
+
+def events(out: str) -> list[dict[str, Any]]:
+    """The objects of `--output jsonl`, each with its type and its moment."""
+    found: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
+    assert all({"type", "at"} <= each.keys() for each in found)
+    return found
+
+
+def by_host(run: Any, field: str = "status") -> dict[str, Any]:
+    """A field of each host of a run."""
+    return {each["host"]: each[field] for each in run["hosts"]}

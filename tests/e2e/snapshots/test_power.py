@@ -1,0 +1,151 @@
+"""A VM that was on is on again after `snapshots revert`; where it is not, that is said."""
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from diaken_cli.services.vsphere import power
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.services.vsphere.vms import VirtualMachine
+from diaken_cli.stop import SAME_SECONDS
+from tests.e2e.cli import PATIENCE
+from tests.e2e.snapshots.snapshotting import Snapshotting, going_on, machines, take, until
+from tests.integration.vsphere.simulator import Simulator
+
+if TYPE_CHECKING:
+    import subprocess
+
+HOST = "main-web01"
+OFF = "its VM is off now, which was on before: power it on in vCenter"
+
+
+@pytest.fixture
+def simulator(tmp_path: Path) -> Iterator[Simulator]:
+    with Simulator(tmp_path, vms=2) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def vm(session: Session) -> VirtualMachine:
+    found = machines(session)[0]
+    take(session, found, "before")
+    return found
+
+
+@pytest.fixture
+def cli(tmp_path: Path, simulator: Simulator, session: Session, vm: VirtualMachine) -> Snapshotting:
+    cli = Snapshotting(tmp_path, {"main": simulator})
+    cli.add_hosts("main", session)
+    return cli
+
+
+REVERT = ("snapshots", "revert", "before", "--host", HOST, "--yes")
+
+
+def result(run: Any) -> Any:
+    (host,) = run["hosts"]
+    return host
+
+
+def insist(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    """Send a signal twice; sooner, it would be the same one passed on by somebody."""
+    process.send_signal(number)
+    time.sleep(SAME_SECONDS + 0.2)
+    process.send_signal(number)
+
+
+def test_known_hosts_that_cannot_be_written_keep_no_vm_off(
+    cli: Snapshotting, session: Session, vm: VirtualMachine
+) -> None:
+    known = cli.store.beside("known_hosts")
+    os.mkfifo(known)
+    done = cli.run(*REVERT, "--json")
+    assert power.state(session, vm.ref) == "on", done.err
+    assert done.status == 0, done.err
+    run = json.loads(done.out)
+    assert (run["status"], result(run)["status"]) == ("success", "success")
+    assert f"{HOST}: its SSH key could not be forgotten: the known hosts in {known}" in done.err
+
+
+def test_a_stop_between_the_revert_and_the_power_on_powers_it_on_all_the_same(
+    cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine
+) -> None:
+    simulator.order("taskdelay", method="RevertToSnapshot_Task", ms=2500)
+    simulator.calls()
+    with going_on(cli, *REVERT, "--json") as process:
+        until(lambda: "RevertToSnapshot_Task" in simulator.calls(), "it reverts")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert power.state(session, vm.ref) == "on", err
+    assert f"warning: stopping once they are powered on again: {HOST}\n" in err
+    run = json.loads(out)
+    assert (process.returncode, run["status"], run["error"]["code"]) == (
+        130,
+        "canceled",
+        "canceled",
+    )
+    assert result(run)["status"] == "success", "it was reverted, and is on"
+
+
+def test_one_who_insists_is_told_what_stays_off(
+    cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine
+) -> None:
+    simulator.order("taskdelay", method="RevertToSnapshot_Task", ms=5000)
+    simulator.calls()
+    with going_on(cli, *REVERT, "--json") as process:
+        until(lambda: "RevertToSnapshot_Task" in simulator.calls(), "it reverts")
+        insist(process, signal.SIGINT)
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    message = result(json.loads(out))["message"]
+    assert message.startswith("stopped; vCenter goes on with it (task task-"), message
+    assert "its VM stays off, which was on before: power it on in vCenter" in message
+    until(lambda: power.state(session, vm.ref) == "off", "vCenter goes on with it")
+
+
+def test_a_power_on_that_fails_is_said_with_what_is_off(
+    cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine
+) -> None:
+    for order, fault in (("taskfault", "ToolsUnavailable"), ("soapfault", "ToolsUnavailable")):
+        simulator.order(order, method="PowerOnVM_Task", fault=fault, count=1)
+        done = cli.run(*REVERT, "--json")
+        assert done.status == 1, done.out
+        run = json.loads(done.out)
+        for message in (result(run)["message"], result(run)["snapshot"]["error"], done.err):
+            assert "reverted, but not powered on: " in message
+            assert OFF in message
+        assert power.state(session, vm.ref) == "off"
+        power.power_on(session, vm.ref)
+        until(lambda: power.state(session, vm.ref) == "on", "it is on again")
+
+
+def test_a_vm_is_powered_on_without_waiting_for_the_reverts_of_the_others(
+    cli: Snapshotting, simulator: Simulator, session: Session
+) -> None:
+    vms = machines(session)
+    take(session, vms[1], "before")
+    simulator.order("endless", method="RevertToSnapshot_Task", count=1)
+    simulator.calls()
+    words = ("snapshots", "revert", "before", "--group", "web", "--yes", "--json")
+    calls: Counter[str] = Counter()
+
+    def powered_on() -> bool:
+        calls.update(simulator.calls())
+        return calls["PowerOnVM_Task"] == 1
+
+    with going_on(cli, *words) as process:
+        until(powered_on, "the other one is powered on")
+        until(lambda: power.state(session, vms[1].ref) == "on", "it is on")
+        insist(process, signal.SIGTERM)
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    endless, other = json.loads(out)["hosts"]
+    assert endless["message"].startswith("stopped; vCenter goes on with it (task task-")
+    assert (other["status"], other["message"]) == ("success", None)
