@@ -147,7 +147,7 @@ def _report_failure(error: "DiakenError", arguments: list[str], *, as_data: bool
 
         traceback.print_exc()
     with suppress(OSError):  # nobody can be told
-        _error_output(arguments).failure(error, as_data=as_data)
+        _error_output(arguments).error(error, as_data=as_data)
     return error.exit_status
 
 

@@ -83,7 +83,9 @@ def init(
             playbooks = [folder] if folder else None
         new = NewConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
         write(target, new, force=force)
-        call.output.changed({"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor")
+        call.output.print_change(
+            {"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor"
+        )
         if database and (overriding := overriding_database(database, os.environ)):
             call.output.warn(f"{overriding[0]} is set, and goes before the file: {overriding[1]}")
 
@@ -123,12 +125,14 @@ def show(call: Call) -> None:
 
     config = call.config
     if call.output.format is Format.TEXT:
-        call.output.say(f"config file: {config.path or 'none'}")
+        call.output.info(f"config file: {config.path or 'none'}")
     rows = [
         {"key": key, "value": value, "source": source.value}
         for key, value, source in effective_settings(config, os.environ)
     ]
-    call.output.rows(rows, {"KEY": "key", "FROM": "source", "VALUE": "value"}, nothing="no keys")
+    call.output.print_rows(
+        rows, {"KEY": "key", "FROM": "source", "VALUE": "value"}, nothing="no keys"
+    )
 
 
 @command(app)
@@ -145,8 +149,8 @@ def path(call: Call) -> None:
     file = find(call.options.config, os.environ)
     places = [str(place) for place in search_paths(call.options.config, os.environ)]
     if call.output.format is not Format.TEXT:
-        call.output.object({"path": str(file) if file else None, "searched": places})
+        call.output.print_object({"path": str(file) if file else None, "searched": places})
     elif file:
         typer.echo(str(file))
     else:
-        call.output.say(f"there is no config file; looked for: {', '.join(places)}")
+        call.output.info(f"there is no config file; looked for: {', '.join(places)}")

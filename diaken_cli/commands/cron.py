@@ -54,6 +54,6 @@ def exit_with_error(call: Call, error: DiakenError, *, notify_now: bool) -> None
         raise error
     if notify_now:
         hint = f". {error.hint}" if error.hint else ""
-        call.output.failure(DiakenError(f"{error.message}{hint}"), printed=True)
+        call.output.error(DiakenError(f"{error.message}{hint}"), printed=True)
     call.output.print_error_json(error)
     raise typer.Exit(error.exit_status) from error

@@ -44,4 +44,4 @@ def backup(
         raise AccessError(f"the copy {target} can't be written: {fault.strerror}") from fault
     size = target.stat().st_size
     message = f"copied {call.store.path} to {target} ({format_size(size)})"
-    call.output.changed({"path": str(target), "size": size}, message)
+    call.output.print_change({"path": str(target), "size": size}, message)

@@ -67,7 +67,7 @@ def vm(
         draft = parse_draft(call, options, reuse_existing=reuse_existing)
         if dry_run:
             deploy_plan = plan(draft, call.context, call.output.warn)
-            call.output.show(
+            call.output.print_object(
                 plan_as_json(deploy_plan), lambda console: print_plan(console, deploy_plan)
             )
             return
@@ -78,7 +78,7 @@ def vm(
             deploy(draft, call.context, without_repeated_warnings(warned, show), call.output.warn)
         if draft.request is not None and call.output.format is Format.TEXT:
             with ignore_broken_pipe(sys.stderr):
-                call.output.say(f"Log in: {ssh_command(draft.request, call.config.ssh)}")
+                call.output.info(f"Log in: {ssh_command(draft.request, call.config.ssh)}")
 
 
 @command(app)

@@ -119,7 +119,7 @@ class DeployQuestions:
         wrong = [mistake for mistake in draft.mistakes if mistake.value is not None]
         if wrong:
             raise InvalidInput(wrong)
-        self._call.output.say(f"Asking vCenter {record.name} for its templates and networks…")
+        self._call.output.info(f"Asking vCenter {record.name} for its templates and networks…")
         place = options.text("datacenter") or configured.get("datacenter")
         offered = offers(record, place)
         if place is None and len(offered.datacenters) > 1:
@@ -260,7 +260,7 @@ def ask_to_begin(call: Call, draft: "Draft") -> set[str]:
         warned.add(message)
         call.output.warn(message)
 
-    call.output.say("Checking everything before anything is changed…")
+    call.output.info("Checking everything before anything is changed…")
     deploy_plan = plan(draft, call.context, warn)
     call.output.err.print()
     if deploy_plan.chosen is not None:

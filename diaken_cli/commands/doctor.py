@@ -29,8 +29,8 @@ def doctor(call: Call) -> None:
     findings = examine(call.options.config, os.environ, now())
     if call.output.format is Format.TEXT:
         show(findings, call.output.out)
-        call.output.say(summarize(findings))
+        call.output.info(summarize(findings))
     else:
-        call.output.rows([finding_as_json(finding) for finding in findings], {}, nothing="")
+        call.output.print_rows([finding_as_json(finding) for finding in findings], {}, nothing="")
     if any(finding.status is Health.PROBLEM for finding in findings):
         raise typer.Exit(1)

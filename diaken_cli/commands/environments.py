@@ -36,7 +36,7 @@ def list_command(call: Call) -> None:
     from diaken_cli.render.inventory import ENVIRONMENT_COLUMNS, environment_as_json
 
     rows = [environment_as_json(environment) for environment in call.store.inventory.environments()]
-    call.output.rows(rows, ENVIRONMENT_COLUMNS, nothing="no environments")
+    call.output.print_rows(rows, ENVIRONMENT_COLUMNS, nothing="no environments")
 
 
 @command(app)
@@ -54,7 +54,7 @@ def add(call: Call, name: Name = None, variables: Variables = None) -> None:
     with asking(call) as ask:
         name = ask.text("NAME", name, "Environment", units.check_label)
         added = add_environment(call.store, name=name, variables=variables or ())
-        call.output.changed(environment_as_json(added), f"added environment {added.name}")
+        call.output.print_change(environment_as_json(added), f"added environment {added.name}")
 
 
 @command(app, name="set")
@@ -83,7 +83,9 @@ def set_command(
         changed = set_environment(
             call.store, environment, variables=variables or (), unset=unset or ()
         )
-        call.output.changed(environment_as_json(changed), f"changed environment {changed.name}")
+        call.output.print_change(
+            environment_as_json(changed), f"changed environment {changed.name}"
+        )
 
 
 @command(app)
@@ -104,7 +106,7 @@ def remove(
         environment = _find(call, ask, name)
         call.confirm(f"Remove environment {environment.name}?", yes=yes)
         call.store.inventory.remove_environment(environment)
-        call.output.changed(
+        call.output.print_change(
             environment_as_json(environment), f"removed environment {environment.name}"
         )
 

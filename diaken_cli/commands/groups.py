@@ -50,7 +50,7 @@ def list_command(
         known_environment(call.store, environment)
     groups = call.store.inventory.groups(environment=environment)
     rows = [group_as_json(record) for record in groups]
-    call.output.rows(rows, GROUP_COLUMNS, nothing="no groups")
+    call.output.print_rows(rows, GROUP_COLUMNS, nothing="no groups")
 
 
 @command(app)
@@ -85,7 +85,7 @@ def add(
             variables=variables or (),
         )
         message = f"added group {added.name} to environment {added.environment}"
-        call.output.changed(group_as_json(added), message)
+        call.output.print_change(group_as_json(added), message)
 
 
 @command(app, name="set")
@@ -111,7 +111,7 @@ def set_command(
     with asking(call) as ask:
         record = _find(call, ask, name, environment)
         changed = set_group(call.store, record, variables=variables or (), unset=unset or ())
-        call.output.changed(group_as_json(changed), f"changed group {changed.name}")
+        call.output.print_change(group_as_json(changed), f"changed group {changed.name}")
 
 
 @command(app)
@@ -134,7 +134,7 @@ def remove(
         label = f"group {record.name} of environment {record.environment}"
         call.confirm(f"Remove {label}?", yes=yes)
         call.store.inventory.remove_group(record)
-        call.output.changed(group_as_json(record), f"removed {label}")
+        call.output.print_change(group_as_json(record), f"removed {label}")
 
 
 def _find(call: Call, ask: Questions, name: str | None, environment: str | None) -> "GroupRecord":

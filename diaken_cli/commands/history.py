@@ -106,9 +106,9 @@ def list_runs(call: Call, filters: Filter) -> None:
     shape = run_as_text_row if call.output.format is Format.TEXT else run_as_row
     rows = [shape(run) for run in runs]
     shown = columns(call.output.out, rows)
-    call.output.rows(rows, shown, nothing="no runs", whole=WHOLE, spare=SPARE)
+    call.output.print_rows(rows, shown, nothing="no runs", whole=WHOLE, spare=SPARE)
     if filters.limit is None and len(runs) == LIMIT:
-        call.output.say(f"These are the newest {LIMIT}; for more: --limit N")
+        call.output.info(f"These are the newest {LIMIT}; for more: --limit N")
 
 
 @command(app)
@@ -129,7 +129,7 @@ def show(call: Call, run: RunNumber = None) -> None:
         results = history.output(call.store, number, None)
         show_run(call.output, detail, run_for_people(detail), results)
     else:
-        call.output.object(run_as_json(detail))
+        call.output.print_object(run_as_json(detail))
 
 
 @command(app)
@@ -195,10 +195,10 @@ def report(
     vm = vm_fields(detail)
     text = render_page(run_for_people(detail), title_of(detail.run), results, now(), vm)
     if str(html) == "-":
-        call.output.text(text)
+        call.output.print_text(text)
         return
     history.write_report(html, text)
-    call.output.changed({"run": number, "path": str(html.absolute())}, f"wrote {html}")
+    call.output.print_change({"run": number, "path": str(html.absolute())}, f"wrote {html}")
 
 
 @command(app)
@@ -218,7 +218,7 @@ def cancel(call: Call, run: RunNumber = None) -> None:
     number = ask_run(call, run, lambda record: record.lock is not None)
     detail = history.cancel(call.store, number, call.output.warn)
     message = f"run {detail.run.id} has ended: {detail.run.status}"
-    call.output.changed(run_as_json(detail), message)
+    call.output.print_change(run_as_json(detail), message)
 
 
 def _give_room_back(call: Call) -> None:
@@ -270,4 +270,4 @@ def prune(
         _give_room_back(call)
     message = f"{count} runs {'to remove' if dry_run else 'removed'}, {kept} older ones kept"
     shape = {"dry_run": dry_run, "before": before, "runs": count, "kept": kept}
-    call.output.changed(shape, message)
+    call.output.print_change(shape, message)

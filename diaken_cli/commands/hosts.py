@@ -58,17 +58,17 @@ def list_command(
         )
         shape = host_as_text if call.output.format is Format.TEXT else host_as_json
         rows = [shape(host) for host in hosts if include_inactive or host.active]
-        call.output.rows(
+        call.output.print_rows(
             rows,
             HOST_COLUMNS,
             nothing="no hosts" if include_inactive else "no active hosts",
             spare=HOST_SPARE if include_inactive else ("ACTIVE", *HOST_SPARE),
         )
         if hosts:
-            call.output.total(total(hosts, shown=len(rows)))
+            call.output.print_totals(total(hosts, shown=len(rows)))
         for host in hosts:
             if host.deployed_by is not None and not host.active:
-                call.output.say(
+                call.output.info(
                     f"{host.name} is not in use: it belongs to deploy run {host.deployed_by}."
                     f" See: diaken history show {host.deployed_by}"
                 )
@@ -103,7 +103,7 @@ def add(
         noun = "group" if len(added.groups) == 1 else "groups"
         place = f"{noun} {', '.join(added.groups)} of " if added.groups else ""
         message = f"added host {added.name} ({added.ip}) to {place}environment {added.environment}"
-        call.output.changed(host_as_json(added), message)
+        call.output.print_change(host_as_json(added), message)
 
 
 @command(app)
@@ -118,7 +118,7 @@ def show(call: Call, name: Name = None) -> None:
 
     shape = host_as_text if call.output.format is Format.TEXT else host_as_json
     with asking(call) as ask:
-        call.output.object(shape(_find(call, ask, name)))
+        call.output.print_object(shape(_find(call, ask, name)))
 
 
 @command(app, name="set")
@@ -153,7 +153,7 @@ def set_command(
             message += "; it is inactive now, and its VM was not touched"
         elif changed.ip != host.ip and changed.vcenter is not None:
             message += f"; {_vm_address_note(changed)}"
-        call.output.changed(host_as_json(changed), message)
+        call.output.print_change(host_as_json(changed), message)
         if is_deactivated:
             _warn_remaining(call, changed)
 
@@ -174,7 +174,7 @@ def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
         call.confirm(f"Remove host {host.name} ({host.ip})? Its VM is not touched.", yes=yes)
         remove_host(call.store, host, hosts_file=hosts_file(call), emit=call.emit)
         message = f"removed host {host.name} ({host.ip}); its VM was not touched"
-        call.output.changed(host_as_json(host), message)
+        call.output.print_change(host_as_json(host), message)
         _warn_remaining(call, host)
 
 
@@ -202,7 +202,7 @@ def forget_key(call: Call, name: Name = None) -> None:
         forgotten = known_hosts.forget(path, host.name, host.ip, port=host.port or ssh.port)
         state = "is forgotten" if forgotten else "was not known"
         shape = {"host": host.name, "known_hosts": str(path), "forgotten": forgotten}
-        call.output.changed(shape, f"the key of host {host.name} {state}")
+        call.output.print_change(shape, f"the key of host {host.name} {state}")
 
 
 def _find(call: Call, ask: Questions, name: str | None) -> "HostRecord":

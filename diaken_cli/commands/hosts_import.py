@@ -107,7 +107,7 @@ def import_command(
         if not dry_run:
             apply_plan(call.store, planned, now=now(), hosts_file=hosts_file(call), emit=call.emit)
         rows = [row_as_json(row, dry_run=dry_run) for row in planned.rows]
-        call.output.rows(rows, COLUMNS, nothing="no hosts")
-        call.output.say(summary(planned, dry_run=dry_run))
+        call.output.print_rows(rows, COLUMNS, nothing="no hosts")
+        call.output.info(summary(planned, dry_run=dry_run))
     if any(row.mistake for row in planned.rows):
         raise typer.Exit(PartlyFailed.exit_status)

@@ -53,7 +53,7 @@ def sync(
     target = typed_path.absolute() if typed_path else hosts_file(call)
     if target is None:
         disabled = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
-        call.output.changed(disabled, "nothing to do: `[hosts_file] enabled` is false")
+        call.output.print_change(disabled, "nothing to do: `[hosts_file] enabled` is false")
         return
     is_new = not os.path.exists(target)  # noqa: PTH110  exists() raises where it may not look
     result = write_block(call.store, target, force=yes, dry_run=dry_run, protect_emptying=True)
@@ -67,7 +67,7 @@ def sync(
         "hosts": result.hosts,
     }
     if dry_run and call.output.format is Format.TEXT:
-        call.output.text(escape_control(result.diff))
+        call.output.print_text(escape_control(result.diff))
     if result.refused is not None:
         _show_refused(call, shape, result.refused)
     change = "made anew" if is_new else "changed"
@@ -77,16 +77,16 @@ def sync(
         if result.changed
         else "is in step with the inventory"
     )
-    call.output.changed(shape, f"{result.path} {state}")
+    call.output.print_change(shape, f"{result.path} {state}")
 
 
 def _show_refused(call: Call, shape: dict[str, Any], refused: Conflict) -> None:
     """Show a plan that sync refuses without --yes, with the reason; end as sync would."""
     sys.stdout.flush()  # the difference comes before the reason
-    call.output.say(f"{shape['path']} would be changed only with --yes")
+    call.output.info(f"{shape['path']} would be changed only with --yes")
     if call.output.format is Format.JSON:
-        call.output.object(shape | {"error": refused.as_json()})
-        call.output.failure(refused, printed=True)
+        call.output.print_object(shape | {"error": refused.as_json()})
+        call.output.error(refused, printed=True)
         raise typer.Exit(refused.exit_status)
-    call.output.for_scripts(shape)
+    call.output.print_for_scripts(shape)
     raise refused

@@ -24,7 +24,7 @@ def list_command(call: Call) -> None:
     from diaken_cli.services.ansible.catalog import list_playbooks
 
     rows = [playbook.as_json() for playbook in list_playbooks(call.config.playbooks.paths)]
-    call.output.rows(
+    call.output.print_rows(
         rows,
         PLAYBOOK_COLUMNS,
         nothing="no playbooks",
@@ -32,7 +32,7 @@ def list_command(call: Call) -> None:
         spare=("PATH",),
     )
     own = sum(not row["shipped"] for row in rows)
-    call.output.total(f"{len(rows)} playbooks, {own} of them yours")
+    call.output.print_totals(f"{len(rows)} playbooks, {own} of them yours")
 
 
 @command(app)
@@ -83,10 +83,10 @@ def show(
             )
         shape = playbook.as_json()
         if call.output.format is not Format.TEXT:
-            call.output.object(shape)
+            call.output.print_object(shape)
             return
         variables = [variable.as_json() for variable in playbook.variables]
-        call.output.object({**shape, "variables": len(variables)})
+        call.output.print_object({**shape, "variables": len(variables)})
         if variables:
-            call.output.rows(variables, VARIABLE_COLUMNS, nothing="")
-        call.output.say("Ansible finds no fault in its syntax.")
+            call.output.print_rows(variables, VARIABLE_COLUMNS, nothing="")
+        call.output.info("Ansible finds no fault in its syntax.")

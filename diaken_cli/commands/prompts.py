@@ -189,7 +189,7 @@ class Questions:
             words = sys.argv[1:]
             end = words.index("--") if "--" in words else len(words)
             command = shlex.join(["diaken", *words[:end], *self._answers, *words[end:]])
-            self._call.output.say(f"The same without questions: {command}")
+            self._call.output.info(f"The same without questions: {command}")
 
     def _with_names(self, label: str, names: Sequence[str], empty: str) -> str:
         """The label with the names beside it, or, where they need more than a line, above it."""

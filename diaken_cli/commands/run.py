@@ -185,11 +185,13 @@ def _run(
     )
     parsed = parse_run(typed, call.store, call.config)
     if not parsed.request.target.hosts and parsed.retried is not None:
-        call.output.say(f"nothing to do: run {parsed.retried} succeeded on every active host")
-        call.show_run(parsed.retried, lambda detail: call.output.for_scripts(run_as_json(detail)))
+        call.output.info(f"nothing to do: run {parsed.retried} succeeded on every active host")
+        call.show_run(
+            parsed.retried, lambda detail: call.output.print_for_scripts(run_as_json(detail))
+        )
         return
     for note in parsed.notes:
-        call.output.say(note)
+        call.output.info(note)
     for warning in parsed.warnings:
         call.output.warn(warning)
     if start.dry_run:

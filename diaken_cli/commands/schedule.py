@@ -165,7 +165,7 @@ def list_command(
     if not include_ended:
         nothing = "no task is pending or running; --all: those that have ended"
     view = task_list(now(), tasks)
-    call.output.rows(
+    call.output.print_rows(
         [task_as_json(task) for task in tasks],
         view.columns,
         nothing=nothing,
@@ -173,7 +173,7 @@ def list_command(
         spare=view.spare,
     )
     if tasks:
-        call.output.total(total(all_tasks, shown=len(tasks)))
+        call.output.print_totals(total(all_tasks, shown=len(tasks)))
     _warn_lost_zones(call, tasks)
 
 
@@ -194,10 +194,10 @@ def show(call: Call, task: Task = None) -> None:
     if call.output.format is Format.TEXT:
         shape |= {key: when(shape[key], record.moment.zone) for key in ("at", "next_at")}
         shape["every"] = in_words(record)
-    call.output.object(shape)
+    call.output.print_object(shape)
     _warn_lost_zones(call, [record])
     for miss in call.store.schedules.misses(record):
-        call.output.say(f"missed {local(miss.due_at)}: {miss.reason}")
+        call.output.info(f"missed {local(miss.due_at)}: {miss.reason}")
 
 
 @command(app)
@@ -219,7 +219,7 @@ def cancel(
 
     record = _find(call, task)
     canceled = cancel_task(call.store, record, call.output.warn, stop=stop)
-    call.output.changed(task_as_json(canceled), f"canceled {record.name} (task {record.id})")
+    call.output.print_change(task_as_json(canceled), f"canceled {record.name} (task {record.id})")
 
 
 @command(app)
@@ -260,7 +260,7 @@ def upcoming(
         for moment, task in chosen.moments
     ]
     view = agenda_list(at, [task for _, task in chosen.moments])
-    call.output.rows(
+    call.output.print_rows(
         moments,
         view.columns,
         nothing="nothing is scheduled",
@@ -271,7 +271,7 @@ def upcoming(
     if chosen.left_out:
         names = [f"{task.name} ({in_words(task, zone=False)})" for task in chosen.left_out]
         others = listed(names, MOST_LEFT_OUT)
-        call.output.say(f"More in between: {others}; --count shows more")
+        call.output.info(f"More in between: {others}; --count shows more")
 
 
 def _ask_missing(
@@ -381,7 +381,7 @@ def _report_scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOp
     from diaken_cli.render.schedules import confirmation, task_as_json
 
     at = now()
-    call.output.changed(task_as_json(task), f"{verb} {confirmation(task, at)}")
+    call.output.print_change(task_as_json(task), f"{verb} {confirmation(task, at)}")
     for warning in (
         *warnings(call.store, call.config, task, at),
         *warnings_as_typed(task, options.typed(), at),

@@ -54,7 +54,7 @@ def _show(call: Call, ticked: "TickResult") -> None:
     if call.output.format is Format.TEXT:
         return
     details = (call.store.history.find(run) for run in ticked.runs)
-    call.output.rows(
+    call.output.print_rows(
         [run_as_json(detail) for detail in details if detail is not None], {}, nothing=""
     )
 
@@ -84,7 +84,7 @@ def status(call: Call) -> None:
     }
     if call.output.format == "text":
         shape["next"] = confirmation(state.next, at) if state.next else None
-    call.output.object(shape)
+    call.output.print_object(shape)
     if state.late and call.output.format == "text":
         call.output.warn("no tick in the last 3 minutes; see: diaken scheduler install")
 
@@ -111,7 +111,9 @@ def install(
     if remove:
         is_removed = cron.remove(path)
         message = f"{path} was taken away" if is_removed else f"there is no {path}"
-        call.output.changed({"path": str(path), "installed": False, "changed": is_removed}, message)
+        call.output.print_change(
+            {"path": str(path), "installed": False, "changed": is_removed}, message
+        )
         return
     is_root = os.geteuid() == 0
     content = cron.lines(
@@ -133,12 +135,12 @@ def install(
         "content": content,
     }
     if call.output.format != "text":
-        call.output.object(shape)
+        call.output.print_object(shape)
     elif yes:
-        call.output.say(f"{path} was written" if changed else f"{path} is as it should be")
+        call.output.info(f"{path} was written" if changed else f"{path} is as it should be")
     else:
-        call.output.text(content)
-        call.output.say(
+        call.output.print_text(content)
+        call.output.info(
             f"Write it to {path} with: diaken scheduler install --yes"
             if is_root
             else "Put these lines into: crontab -e"
@@ -182,7 +184,7 @@ def pause(
     end = moment.instant if moment else None
     call.store.schedules.pause(end)
     message = f"paused until {local(end)}" if end else "paused until: diaken scheduler resume"
-    call.output.changed({"paused": True, "paused_until": end}, message)
+    call.output.print_change({"paused": True, "paused_until": end}, message)
 
 
 @command(app)
@@ -195,4 +197,4 @@ def resume(call: Call) -> None:
     """
     was_paused = call.store.schedules.resume()
     shape = {"paused": False, "paused_until": None}
-    call.output.changed(shape, "tasks run again" if was_paused else "it was not paused")
+    call.output.print_change(shape, "tasks run again" if was_paused else "it was not paused")

@@ -26,7 +26,7 @@ def list_command(call: Call) -> None:
     """
     rows = [_shape(key, value) for key, value in call.store.inventory.settings().items()]
     columns: dict[str, Any] = {"KEY": "key", "VALUE": lambda shape: _text(shape["value"])}
-    call.output.rows(rows, columns, nothing="no settings")
+    call.output.print_rows(rows, columns, nothing="no settings")
 
 
 @command(app)
@@ -45,9 +45,9 @@ def get(call: Call, key: Key = None) -> None:
         key = _ask_key(call, ask, key)
         value = get_setting(call.store, key=key)
         if call.output.format is Format.TEXT:
-            call.output.text(f"{escape_control(_text(value))}\n")
+            call.output.print_text(f"{escape_control(_text(value))}\n")
         else:
-            call.output.object(_shape(key, value))
+            call.output.print_object(_shape(key, value))
 
 
 @command(app, name="set")
@@ -75,7 +75,7 @@ def set_command(
         key = ask.text("KEY", key, "Setting", variable_name)
         value = ask.text("VALUE", value, "Value")
         stored = set_setting(call.store, key=key, text=value, emit=call.emit)
-        call.output.changed(_shape(key, stored), f"{key} is {_text(stored)}")
+        call.output.print_change(_shape(key, stored), f"{key} is {_text(stored)}")
 
 
 @command(app)
@@ -91,7 +91,7 @@ def unset(call: Call, key: Key = None) -> None:
         call.store.inventory.unset_setting(key)
         value = call.store.inventory.settings().get(key)
         message = f"{key} is unset" if value is None else f"{key} is {_text(value)}, the default"
-        call.output.changed(_shape(key, value), message)
+        call.output.print_change(_shape(key, value), message)
 
 
 def _ask_key(call: Call, ask: Questions, key: str | None) -> str:

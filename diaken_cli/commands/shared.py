@@ -195,9 +195,9 @@ class Call:
         rows = [{"name": name, "description": description} for name, description in steps]
         if self.output.format is Format.TEXT:
             columns = {"STEP": "name", "WHAT IT WOULD DO": "description"}
-            self.output.rows(rows, columns, nothing="nothing to do")
+            self.output.print_rows(rows, columns, nothing="nothing to do")
         else:
-            self.output.object({"dry_run": True, "steps": rows})
+            self.output.print_object({"dry_run": True, "steps": rows})
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is lost; off a terminal only `--yes` goes on.

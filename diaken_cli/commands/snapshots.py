@@ -75,7 +75,7 @@ def list_command(
     rows = list_snapshots(call.context, hosts)
     _show(call, rows, LISTED, "no snapshots")
     if rows:
-        call.output.total(list_summary(rows))
+        call.output.print_totals(list_summary(rows))
     for warning in advice(rows):
         call.output.warn(warning)
     _fail(rows)
@@ -156,7 +156,7 @@ def prune(
     for line in lines:
         call.output.warn(line)
     if for_people and rows:
-        call.output.say(
+        call.output.info(
             prune_summary(rows, dry_run=dry_run, verbose=call.output.verbose), fold=True
         )
     _fail(rows)
@@ -354,7 +354,7 @@ def _wait(target_options: TargetOptions) -> int:
 def _show(call: Call, rows: "list[SnapshotRow]", columns: "Columns", nothing: str) -> None:
     from diaken_cli.render.snapshots import SPARE, WHOLE, row_as_json
 
-    call.output.rows(
+    call.output.print_rows(
         [row_as_json(row) for row in rows], columns, nothing=nothing, whole=WHOLE, spare=SPARE
     )
 

@@ -100,7 +100,7 @@ def list_command(call: Call) -> None:
     from diaken_cli.render.inventory import VCENTER_COLUMNS, VCENTER_SPARE, vcenter_as_json
 
     rows = [vcenter_as_json(vcenter) for vcenter in call.store.inventory.vcenters()]
-    call.output.rows(rows, VCENTER_COLUMNS, nothing="no vCenters", spare=VCENTER_SPARE)
+    call.output.print_rows(rows, VCENTER_COLUMNS, nothing="no vCenters", spare=VCENTER_SPARE)
 
 
 @command(app)
@@ -124,11 +124,11 @@ def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest 
         if no_test:
             added = add_vcenter(call.store, name=name, typed=options.typed())
             message = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
-            call.output.changed(vcenter_as_json(added), message)
+            call.output.print_change(vcenter_as_json(added), message)
             return
         added, tested = test_and_add(call.store, name=name, typed=options.typed())
         about = f"{tested.product} at {tested.server}, as {tested.username}"
-        call.output.changed(vcenter_as_json(added), f"added vCenter {added.name}: {about}")
+        call.output.print_change(vcenter_as_json(added), f"added vCenter {added.name}: {about}")
         _warn(call, tested)
 
 
@@ -146,7 +146,9 @@ def show(call: Call, name: Name = None) -> None:
     with asking(call) as ask:
         vcenter = _find(call, ask, name)
         for_people = call.output.format is Format.TEXT
-        call.output.object(vcenter_as_text(vcenter) if for_people else vcenter_as_json(vcenter))
+        call.output.print_object(
+            vcenter_as_text(vcenter) if for_people else vcenter_as_json(vcenter)
+        )
 
 
 @command(app, name="set")
@@ -171,7 +173,7 @@ def set_command(
             changed, tested = set_vcenter(call.store, vcenter, typed=typed), None
         else:
             changed, tested = test_and_set(call.store, vcenter, typed=typed)
-        call.output.changed(vcenter_as_json(changed), f"changed vCenter {changed.name}")
+        call.output.print_change(vcenter_as_json(changed), f"changed vCenter {changed.name}")
         if tested is not None:
             _warn(call, tested)
 
@@ -194,7 +196,7 @@ def remove(
         vcenter = _find(call, ask, name)
         call.confirm(f"Remove vCenter {vcenter.name} ({vcenter.server})?", yes=yes)
         call.store.inventory.remove_vcenter(vcenter)
-        call.output.changed(vcenter_as_json(vcenter), f"removed vCenter {vcenter.name}")
+        call.output.print_change(vcenter_as_json(vcenter), f"removed vCenter {vcenter.name}")
 
 
 @command(app, name="test")
@@ -212,7 +214,7 @@ def check_command(call: Call, name: Name = None) -> None:
 
     with asking(call) as ask:
         tested = test_connection(_find(call, ask, name))
-        call.output.object(tested_as_json(tested))
+        call.output.print_object(tested_as_json(tested))
         _warn(call, tested)
 
 
@@ -246,7 +248,7 @@ def browse(
         kind = ask.choice("WHAT", kind, "What", lambda: KINDS)
         rows = [row_as_json(row) for row in look(vcenter, kind, datacenter)]
         columns = row_columns(rows[0]) if rows else {}
-        call.output.rows(rows, columns, nothing=f"no {kind}", spare=ROW_SPARE)
+        call.output.print_rows(rows, columns, nothing=f"no {kind}", spare=ROW_SPARE)
 
 
 def _warn(call: Call, tested: "ConnectionTest") -> None:

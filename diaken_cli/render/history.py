@@ -89,9 +89,9 @@ def show_run(output: Output, detail: RunDetail, run: Shape, results: Sequence[Ou
         messages = run["error"]["message"].splitlines()
         console.print(ending_text(messages, canceled=run["error"]["code"] == Canceled.code))
         if run["error"]["code"] == NO_SNAPSHOT and run["error"]["hint"]:  # holds later, too
-            output.say(run["error"]["hint"])
+            output.info(run["error"]["hint"])
     for line in next_steps(run):
-        output.say(line)
+        output.info(line)
 
 
 def timeline_table(run: Shape, results: Sequence[OutputLine], console: "Console") -> Any:
@@ -165,7 +165,7 @@ def show_output(
             unfinished = list(transcript.without_result(detail, host))
             _print_lines(output, unfinished)
             if not results and not unfinished:
-                output.say("Ansible has said nothing in this run")
+                output.info("Ansible has said nothing in this run")
         case Format.JSON:
             print_json([line_as_json(result) for result in results])
         case Format.JSONL:
@@ -195,7 +195,7 @@ def show_followed(
         case Format.TEXT:
             detail = ended()
             _print_lines(output, transcript.without_result(detail, host))
-            output.say(f"run {detail.run.id} has ended: {detail.run.status}")
+            output.info(f"run {detail.run.id} has ended: {detail.run.status}")
         case Format.JSON:
             print_json([line_as_json(result) for result in everything])
         case Format.JSONL:

@@ -86,7 +86,7 @@ class LiveScreen:
         if isinstance(event, RunStarted):
             self._live.start()
         elif isinstance(event, RunWaiting) and self._output.format is Format.TEXT:
-            self._output.say(one_line(waiting_message(event)))
+            self._output.info(one_line(waiting_message(event)))
         elif isinstance(event, Warned):
             self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
         elif isinstance(event, SnapshotWithheld):

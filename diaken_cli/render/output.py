@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,7 +76,7 @@ class Output:
             width=None if stream.isatty() else WIDE,
         )
 
-    def rows(
+    def print_rows(
         self,
         shapes: Sequence[Shape],
         columns: Columns,
@@ -100,50 +100,45 @@ class Output:
                 if shapes:
                     from diaken_cli.render.tables import table
 
-                    self._table(table(shapes, columns, whole=whole, spare=spare))
+                    self._print_table(table(shapes, columns, whole=whole, spare=spare))
                 elif nothing:
-                    self.say(nothing)
+                    self.info(nothing)
 
-    def _table(self, table: "Table") -> None:
+    def _print_table(self, table: "Table") -> None:
         self.out.print(table, crop=False)
         if left_out := table.left_out(self.out.width):
-            self.say(f"a wider terminal also shows: {', '.join(left_out)}")
+            self.info(f"a wider terminal also shows: {', '.join(left_out)}")
 
-    def object(self, shape: Shape, labels: Mapping[str, str] | None = None) -> None:
-        """Print one object: as JSON, or its fields line by line."""
+    def print_object(self, shape: Shape, draw: "Callable[[Console], None] | None" = None) -> None:
+        """Print one object: as JSON, or for people: by `draw`, else its fields line by line."""
         match self.format:
             case Format.JSON:
                 print_json(shape)
             case Format.JSONL:
                 print_json_line(shape)
+            case Format.TEXT if draw is not None:
+                draw(self.out)
             case Format.TEXT:
                 from diaken_cli.render.tables import fields
 
-                self.out.print(fields(shape, labels or {}), crop=False)
+                self.out.print(fields(shape, {}), crop=False)
 
-    def show(self, shape: Shape, draw: "Callable[[Console], None]") -> None:
-        """Print an object for scripts; for people, `draw` prints it."""
-        if self.format is Format.TEXT:
-            draw(self.out)
-        else:
-            self.object(shape)
-
-    def for_scripts(self, shape: Shape) -> None:
-        """Print one object for scripts; people have its message already."""
+    def print_for_scripts(self, shape: Shape) -> None:
+        """Print one object as JSON, and nothing for people: they have its message already."""
         if self.format is not Format.TEXT:
-            self.object(shape)
+            self.print_object(shape)
 
-    def text(self, content: str) -> None:
+    def print_text(self, content: str) -> None:
         """Print a text as it is, for people and for files."""
         sys.stdout.write(content)
 
-    def changed(self, shape: Shape, message: str) -> None:
+    def print_change(self, shape: Shape, message: str) -> None:
         """Print what a change made: the object for scripts, a message for people."""
         if self.format is Format.TEXT:
-            self.say(message)
-        self.for_scripts(shape)
+            self.info(message)
+        self.print_for_scripts(shape)
 
-    def say(self, message: str, *, fold: bool = False) -> None:
+    def info(self, message: str, *, fold: bool = False) -> None:
         """Print a message for people on standard error.
 
         It is folded on a terminal only with `fold`: so a command in it can be copied.
@@ -151,10 +146,10 @@ class Output:
         if not self.quiet:
             self.err.print(escape_control(message), soft_wrap=None if fold else True)
 
-    def total(self, message: str) -> None:
-        """The totals of a list, for people on a terminal; never in a file, a pipe or a mail."""
+    def print_totals(self, message: str) -> None:
+        """Print the totals of a list on a terminal; never in a file, a pipe or a mail."""
         if self.format is Format.TEXT and (sys.stdout.isatty() or sys.stderr.isatty()):
-            self.say(message, fold=True)
+            self.info(message, fold=True)
 
     def warn(self, message: str) -> None:
         """Print a warning, about something that stopped nothing; also when quiet."""
@@ -162,7 +157,7 @@ class Output:
 
         self.err.print(Text("warning: ", style="yellow") + Text(escape_control(message)))
 
-    def failure(
+    def error(
         self,
         error: DiakenError,
         *,

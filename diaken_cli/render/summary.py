@@ -55,14 +55,14 @@ def print_next_steps(
     """Print what ended a run, and what to do next, on standard error; each command once."""
     hint = ""
     if error is not None and error.code != HOSTS_FAILED:
-        output.failure(error, printed=True, host_reasons_printed=printed.failures)
+        output.error(error, printed=True, host_reasons_printed=printed.failures)
         hint = error.hint or ""
     if printed.messages and run["status"] == GOOD and not run["without_snapshot"]:
-        output.say(f"Read it again: diaken history output {run['id']}")
+        output.info(f"Read it again: diaken history output {run['id']}")
     for line in next_steps(run):
         _, _, command = line.rpartition(": ")
         if not (command.startswith("diaken ") and command in hint):
-            output.say(line)
+            output.info(line)
 
 
 def warn_of_failure(output: Output, detail: RunDetail, name: str) -> None:

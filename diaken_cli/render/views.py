@@ -75,7 +75,7 @@ class View:
             print_next_steps(self._output, run_for_people(detail), error, printed)
             return
         if error is not None:
-            self._output.failure(error, printed=True, host_reasons_printed=printed.failures)
+            self._output.error(error, printed=True, host_reasons_printed=printed.failures)
 
 
 @contextmanager

@@ -305,7 +305,7 @@ def test_a_list_of_mistakes_begins_below_the_word_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     one, two = Mistake("--cpus", "0", "from 1"), Mistake("--disk", "1", "a size")
-    Output().failure(InvalidInput([one, two]))
+    Output().error(InvalidInput([one, two]))
     assert capsys.readouterr().err == "error:\n  --cpus: from 1\n  --disk: a size\n"
-    Output().failure(InvalidInput([one]))
+    Output().error(InvalidInput([one]))
     assert capsys.readouterr().err == "error: --cpus: from 1\n"
