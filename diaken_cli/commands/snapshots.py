@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from diaken_cli.actions.run.targets import RunTarget
-    from diaken_cli.actions.snapshots.rows import SnapshotRow
+    from diaken_cli.actions.snapshots.listing import SnapshotRow
     from diaken_cli.render.values import Columns
 
 app = group("Snapshots of the inventory's VMs: see, take, revert, remove, prune.")
@@ -65,8 +65,7 @@ def list_command(
 
     Example: diaken snapshots list --host web01 --json
     """
-    from diaken_cli.actions.snapshots.prune import list_snapshots, select_hosts
-    from diaken_cli.actions.snapshots.rows import advice
+    from diaken_cli.actions.snapshots.listing import advice, list_snapshots, select_hosts
     from diaken_cli.render.snapshots import LISTED, list_summary
 
     hosts = select_hosts(
@@ -111,8 +110,7 @@ def prune(
     from datetime import timedelta
 
     from diaken_cli import units
-    from diaken_cli.actions.snapshots import rows as snapshot_rows
-    from diaken_cli.actions.snapshots.prune import prune as remove_old
+    from diaken_cli.actions.snapshots import prune as pruning
     from diaken_cli.actions.validate import Reader
     from diaken_cli.caller import now
     from diaken_cli.commands.cron import exit_with_error, reporting_once, stderr_is_terminal
@@ -130,7 +128,7 @@ def prune(
         context = call.context
     for_people = call.output.format is Format.TEXT and (dry_run or stderr_is_terminal())
     try:
-        rows = remove_old(
+        rows = pruning.prune(
             context,
             call.emit,
             older_than=None if seconds is None else timedelta(seconds=seconds),
@@ -140,9 +138,8 @@ def prune(
         )
     except (VSphereError, ConfigurationError) as error:
         if not dry_run:
-            exit_with_error(
-                call, error, notify_now=snapshot_rows.notify_whole(call.store, error, now())
-            )
+            notify_now = pruning.should_report_error(call.store, error, now())
+            exit_with_error(call, error, notify_now=notify_now)
         raise
     shown = rows
     if call.output.format is Format.TEXT and not call.output.verbose:
@@ -150,9 +147,9 @@ def prune(
     # cron mails all that is printed, and an hour without anything to do is no news
     _show(call, shown, PRUNED, "nothing to prune" if for_people and not rows else "")
     if dry_run:  # it records no notice: the next prune of cron still reports the failures
-        lines = [snapshot_rows.failure_line(row) for row in rows if snapshot_rows.failed(row)]
+        lines = [pruning.failure_line(row) for row in rows if row.failed]
     else:
-        lines = snapshot_rows.notify(call.store, rows, now(), always=stderr_is_terminal())
+        lines = pruning.report_failures(call.store, rows, now(), always=stderr_is_terminal())
     for line in lines:
         call.output.warn(line)
     if for_people and rows:
@@ -292,7 +289,7 @@ def _ask_snapshot(
     """The snapshot that a person names, of those shown with what tells them apart."""
     if snapshot is not None or not call.may_ask:
         return snapshot
-    from diaken_cli.actions.snapshots.prune import list_snapshots
+    from diaken_cli.actions.snapshots.listing import list_snapshots
     from diaken_cli.render.snapshots import aliases, choices
 
     rows = list_snapshots(call.context, _target(call, target_options).hosts)
@@ -361,7 +358,5 @@ def _show(call: Call, rows: "list[SnapshotRow]", columns: "Columns", nothing: st
 
 def _fail(rows: "list[SnapshotRow]") -> None:
     """End with 3 where a row failed."""
-    from diaken_cli.actions.snapshots.rows import failed
-
-    if any(failed(row) for row in rows):
+    if any(row.failed for row in rows):
         raise typer.Exit(PartlyFailed.exit_status)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from diaken_cli.actions.snapshots.rows import SnapshotRow
+from diaken_cli.actions.snapshots.listing import SnapshotRow
 from diaken_cli.render.phrases import counted
 from diaken_cli.text import escape_control, listed
 from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus

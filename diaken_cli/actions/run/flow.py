@@ -95,7 +95,7 @@ def _check_snapshots(request: RunRequest, config: Config) -> None:
     """
     if not (request.options.snapshot and snapshot_required(request.options, config)):
         return
-    from diaken_cli.actions.snapshots.survey import NO_VCENTER
+    from diaken_cli.actions.snapshots.host_vms import NO_VCENTER
 
     if missing := {host.name: NO_VCENTER for host in request.target.hosts if not host.vcenter}:
         raise _no_snapshot(request, missing, "the run would not start")
@@ -257,7 +257,7 @@ def recorded(
 
 def _snapshot(flow: PlaybookRun) -> Facts:
     from diaken_cli.actions.snapshots.create import automatic_name, take_snapshots
-    from diaken_cli.actions.snapshots.log import logging
+    from diaken_cli.actions.snapshots.run import log_snapshots
 
     request, run, context = flow.request, flow.run, flow.context
     if not flow.checked:
@@ -273,7 +273,7 @@ def _snapshot(flow: PlaybookRun) -> Facts:
         all_or_none=required,
         store=context.store,
         connect=context.connect,
-        emit=logging(run.emit, context.config.snapshots.log_file),
+        emit=log_snapshots(run.emit, context.config.snapshots.log_file),
         stop=run.stop,
     )
     run.stop.check()

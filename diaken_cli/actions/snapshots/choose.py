@@ -1,20 +1,19 @@
-"""Which snapshot of which host is meant, what a person is asked, and whether that still holds."""
+"""Which snapshots to remove or revert to: found by name, confirmed, found again under the locks."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.run import SnapshotRun, snapshot_run
-from diaken_cli.actions.snapshots.survey import (
+from diaken_cli.actions.snapshots.host_vms import (
     Connections,
+    FoundVms,
     HostSnapshot,
     Missing,
     Problem,
-    Survey,
-    survey,
+    find_host_vms,
 )
+from diaken_cli.actions.snapshots.run import SnapshotRun, snapshot_run
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit
@@ -23,17 +22,10 @@ from diaken_cli.text import MOST_NAMES, listed
 from diaken_cli.types import Snapshot, SnapshotAction
 
 Confirm = Callable[[str], bool]
-"""Asks a question; whether somebody answered it. Off a terminal, `--yes` answers none. Raises
-what ends the call where the answer is no."""
+"""Asks a question: True where a person said yes, False where `--yes` did. Raises what ends the call
+where the answer is no."""
 Refuse = Callable[[Sequence[HostSnapshot]], None]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The snapshot of each host that has it, and the hosts that have none, with the reasons."""
-
-    chosen: tuple[HostSnapshot, ...]
-    missing: tuple[Missing, ...]
+"""Raises a Conflict where one of the snapshots must not be worked on."""
 
 
 @contextmanager
@@ -49,21 +41,21 @@ def confirmed_run(
     refuse: Refuse | None = None,
     wait: float,
     log_file: Path | None,
-) -> Iterator[tuple[SnapshotRun, tuple[HostSnapshot, ...], Connections]]:
-    """Ask, begin a run, and look again: what is chosen is what there is while the hosts are locked.
+) -> Iterator[tuple[SnapshotRun, list[HostSnapshot], Connections]]:
+    """Find the snapshots, ask, begin a run, and find them again while the hosts are locked.
 
-    Where a person was asked and what the question said holds no longer, nothing is done. Nor is a
-    run recorded then, or where nothing is found. Raises NotFound, InvalidInput where the name is
-    not unique on a host, Conflict (`changed`, `shared_vm`, `locked`), and what `refuse` raises.
+    Nothing is done, and no run recorded, where none is found, or where what a person has confirmed
+    has changed since. Raises NotFound, InvalidInput where the name is not unique on a host,
+    Conflict (`changed`, `shared_vm`, `locked`), and what `refuse` raises.
     """
     with Connections(context.connect) as connections:
-        before = _choose(context, target.hosts, snapshot, connections, refuse)
-        confirmed = confirm(question(before.chosen))
+        before, _ = _find(context, target.hosts, snapshot, connections, refuse)
+        confirmed = confirm(question(before))
         with snapshot_run(
             context, target, action, snapshot, show, wait=wait, log_file=log_file
         ) as run:
             with run.deciding():
-                after = _choose(
+                chosen, missing = _find(
                     context,
                     run.hosts,
                     snapshot,
@@ -73,49 +65,50 @@ def confirmed_run(
                     power=action is SnapshotAction.REVERT,
                     check=run.active.stop.check,
                 )
-            for missing in after.missing:
-                run.failed[missing.host.name] = missing.reason
-            yield run, after.chosen, connections
+            run.failed |= {lacking.host.name: lacking.reason for lacking in missing}
+            yield run, chosen, connections
 
 
-def _choose(
+def _find(
     context: Context,
     hosts: Sequence[HostRecord],
     snapshot: str,
     connections: Connections,
     refuse: Refuse | None,
     *,
-    changed_from: Choice | None = None,
+    changed_from: Sequence[HostSnapshot] | None = None,
     power: bool = False,
     check: Callable[[], None] | None = None,
-) -> Choice:
+) -> tuple[list[HostSnapshot], list[Missing]]:
     inventory = context.store.inventory.hosts(include_inactive=True)
-    surveyed = survey(hosts, connections, inventory=inventory, check=check)
-    choice = choose(surveyed, snapshot)
-    changes = changed(changed_from, choice, snapshot, power=power) if changed_from else []
+    found = find_host_vms(hosts, connections, inventory=inventory, check=check)
+    chosen, missing = choose(found, snapshot)
+    changes = (
+        changes_since(changed_from, chosen, missing, snapshot, power=power) if changed_from else []
+    )
     if changes:
         raise Conflict(
             f"changed since it was confirmed, so nothing was done: {listed(changes, between='; ')}",
             code="changed",
             hint="Run it again: it asks anew.",
         )
-    if not choice.chosen:
-        raise _none_found(surveyed, snapshot, choice.missing)
-    refuse_shared(choice.chosen)
+    if not chosen:
+        raise _none_found(found, snapshot, missing)
+    refuse_shared(chosen)
     if refuse is not None:
-        refuse(choice.chosen)
-    return choice
+        refuse(chosen)
+    return chosen, missing
 
 
-def choose(surveyed: Survey, wanted: str) -> Choice:
-    """The snapshot on each host that has it, by its id, or by its name. Pure.
+def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[Missing]]:
+    """The snapshot of each host that has it, by its id, or by its name; and who has none. Pure.
 
-    Raises InvalidInput where the name is not unique on one.
+    Raises InvalidInput where the name is not unique on a host.
     """
     chosen: list[HostSnapshot] = []
-    missing = list(surveyed.missing)
+    missing = list(found.missing)
     ambiguous: list[str] = []
-    for host_vm in surveyed.host_vms:
+    for host_vm in found.host_vms:
         snapshots = _matching(host_vm.tree.snapshots, wanted)
         name = host_vm.host.name
         if not snapshots:
@@ -129,22 +122,31 @@ def choose(surveyed: Survey, wanted: str) -> Choice:
     if ambiguous:
         message = f"{'; '.join(ambiguous)}. Name one by its id"
         raise InvalidInput([Mistake("SNAPSHOT", wanted, message)])
-    return Choice(tuple(chosen), tuple(missing))
+    return chosen, missing
 
 
-def changed(before: Choice, after: Choice, wanted: str, *, power: bool) -> list[str]:
-    """A sentence for each change since the question that a person has confirmed. Pure.
+def changes_since(
+    before: Sequence[HostSnapshot],
+    after: Sequence[HostSnapshot],
+    missing: Sequence[Missing],
+    wanted: str,
+    *,
+    power: bool,
+) -> list[str]:
+    """What has changed since a person confirmed the question, a sentence for each host. Pure.
 
-    `power` says whether the question was about running VMs, too, and what newer snapshots keep.
+    `before` are the snapshots that were confirmed, `after` those found now, `missing` the hosts
+    that have none now. `power` says whether the question was about running VMs, too, and what newer
+    snapshots keep.
     """
-    earlier_by_host = {item.host.name: item for item in before.chosen}
+    earlier_by_host = {item.host.name: item for item in before}
     changes = [
-        f"{missing.host.name}: {missing.reason}"
-        + (" any more" if missing.problem is Problem.NO_SNAPSHOT else "")
-        for missing in after.missing
-        if missing.host.name in earlier_by_host and missing.problem is not Problem.VCENTER_FAILED
+        f"{lacking.host.name}: {lacking.reason}"
+        + (" any more" if lacking.problem is Problem.NO_SNAPSHOT else "")
+        for lacking in missing
+        if lacking.host.name in earlier_by_host and lacking.problem is not Problem.VCENTER_FAILED
     ]
-    for item in after.chosen:
+    for item in after:
         name, earlier = item.host.name, earlier_by_host.get(item.host.name)
         if earlier is None:
             changes.append(f"{name}: it was not asked about")
@@ -152,10 +154,10 @@ def changed(before: Choice, after: Choice, wanted: str, *, power: bool) -> list[
             changes.append(f"{name}: it has another VM now")
         elif item.snapshot.id != earlier.snapshot.id:
             changes.append(f"{name}: {wanted!r} is another snapshot now")
-        elif power and is_on(item) != is_on(earlier):
-            current_power, earlier_power = ("on", "off") if is_on(item) else ("off", "on")
+        elif power and item.is_on != earlier.is_on:
+            current_power, earlier_power = ("on", "off") if item.is_on else ("off", "on")
             changes.append(f"{name}: its VM was {earlier_power} and is {current_power} now")
-        elif power and (gone := _ids(newer(earlier)) - _ids(newer(item))):
+        elif power and (gone := _ids(earlier.newer) - _ids(item.newer)):
             changes.append(f"{name}: newer snapshots are gone ({', '.join(sorted(gone))})")
     return changes
 
@@ -172,17 +174,6 @@ def refuse_shared(chosen: Iterable[HostSnapshot]) -> None:
                 code="shared_vm",
                 hint="Correct it with: diaken hosts set … --vm-uuid … or --ip …",
             )
-
-
-def newer(item: HostSnapshot) -> list[Snapshot]:
-    """Snapshots of the same VM that were taken later."""
-    taken_at = item.snapshot.created_at
-    return [snapshot for snapshot in item.host_vm.tree.snapshots if snapshot.created_at > taken_at]
-
-
-def is_on(item: HostSnapshot) -> bool:
-    """Whether the VM is powered on."""
-    return item.host_vm.vm.power_state == "on"
 
 
 def host_names(chosen: Sequence[HostSnapshot]) -> str:
@@ -205,14 +196,10 @@ def _matching(snapshots: Sequence[Snapshot], wanted: str) -> list[Snapshot]:
     return by_id or [snapshot for snapshot in snapshots if snapshot.name == wanted]
 
 
-def _none_found(surveyed: Survey, wanted: str, missing: Sequence[Missing]) -> Exception:
-    if surveyed.error is not None:
-        return surveyed.error
+def _none_found(found: FoundVms, wanted: str, missing: Sequence[Missing]) -> Exception:
+    if found.error is not None:
+        return found.error
     reasons = listed(
-        [
-            f"{without_snapshot.host.name}: {without_snapshot.reason}"
-            for without_snapshot in missing
-        ],
-        between="; ",
+        [f"{lacking.host.name}: {lacking.reason}" for lacking in missing], between="; "
     )
     return NotFound(f"no snapshot {wanted!r}: {reasons}", hint="See: diaken snapshots list")

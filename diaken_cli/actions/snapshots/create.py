@@ -1,4 +1,4 @@
-"""Snapshots of many hosts at the same time: all issued, then all awaited; a failure is data."""
+"""Takes snapshots of many hosts at the same time: begins all tasks, then waits for all."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,17 @@ from pathlib import Path
 
 from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.run import serialized, snapshot_run
-from diaken_cli.actions.snapshots.survey import (
+from diaken_cli.actions.snapshots.host_vms import (
     Connect,
     Connections,
     HostVm,
     Missing,
     Problem,
+    find_host_vms,
     in_parallel,
-    survey,
+    serialized,
 )
+from diaken_cli.actions.snapshots.run import snapshot_run
 from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, InvalidInput, Mistake
@@ -108,30 +109,30 @@ def take_snapshots(
     emit: Emit,
     stop: Stop,
 ) -> CreatedSnapshots:
-    """Take a snapshot of each host's VM, all at the same time, without memory; it is that `step`.
+    """Take a snapshot of each host's VM, all at the same time, without memory, in that `step`.
 
-    What failed is told by an event of its host, and the others go on: a vCenter that is down is a
-    failure of its hosts. With `all_or_none` none is taken where it is known beforehand that there
-    will be none of some host: it has no vCenter, its VM can't be told, the vCenter does not answer.
-    Once a stop was asked for, what has not ended is canceled. Raises Canceled where that was
-    before the first was begun.
+    Each host has an event, also where its snapshot failed; the others go on, and a vCenter that is
+    down fails its own hosts only. With `all_or_none` none is taken where it is known beforehand
+    that a host can have none: it has no vCenter, its VM is not found, its vCenter does not answer.
+    When a stop is requested, the tasks that have not ended are canceled. Raises Canceled where that
+    was before the first was begun.
     """
     with Connections(connect) as connections:
-        surveyed = survey(hosts, connections, trees=False, check=stop.check)
+        found = find_host_vms(hosts, connections, trees=False, check=stop.check)
         creation = _Creation(name, description, step, store, serialized(emit), stop)
-        for missing in surveyed.missing:
+        for missing in found.missing:
             creation.note_missing(missing)
         if creation.without and all_or_none:
             reason = f"not taken: there is none of {listed(creation.names, MOST_NAMES)}"
-            for host_vm in surveyed.host_vms:
+            for host_vm in found.host_vms:
                 creation.note_withheld(host_vm.host, reason)
             return CreatedSnapshots(0, tuple(creation.without))
 
         def of_one_vcenter(vcenter: str) -> int:
-            host_vms = [m for m in surveyed.host_vms if m.host.vcenter == vcenter]
+            host_vms = [m for m in found.host_vms if m.host.vcenter == vcenter]
             return creation.take(connections.session(vcenter), host_vms)
 
-        names = [name for name in surveyed.vcenters if name not in surveyed.errors]
+        names = [name for name in found.vcenters if name not in found.errors]
         made = sum(in_parallel(of_one_vcenter, names))
     return CreatedSnapshots(made, tuple(creation.without))
 
@@ -167,9 +168,9 @@ def _stored_length(text: str) -> int:
 
 
 def _without_vcenter(target: RunTarget) -> list[Mistake]:
-    """The hosts that were named and can have no snapshot, or a group of nothing but those.
+    """A mistake for each named host without a vCenter, or for a group where no host has one.
 
-    Of a group where some have a vCenter the others are told of in the run.
+    Where some hosts of a group have a vCenter, the run reports the others.
     """
     without = [host.name for host in target.hosts if host.vcenter is None]
     if target.type is TargetType.HOST:
@@ -180,7 +181,7 @@ def _without_vcenter(target: RunTarget) -> list[Mistake]:
 
 
 class _Creation:
-    """One name taken of many hosts, and the hosts of which there is no snapshot."""
+    """Takes the snapshots of one run; `without` are the hosts that have got none."""
 
     def __init__(
         self, name: str, description: str, step: str, store: Store, emit: Emit, stop: Stop
@@ -199,14 +200,14 @@ class _Creation:
         return [missing.host.name for missing in self.without]
 
     def note_missing(self, missing: Missing) -> None:
-        """Tell of a host that there is no snapshot of it, and why."""
+        """Note a host that has got no snapshot, and emit why."""
         self.without.append(missing)
         skipped = missing.problem is Problem.NO_VCENTER
         status = SnapshotStatus.SKIPPED if skipped else SnapshotStatus.FAILED
         self._emit(_finished(missing.host, self._name, status, error=missing.reason))
 
     def note_withheld(self, host: HostRecord, reason: str) -> None:
-        """Tell of a host that its snapshot is not taken because of others."""
+        """Emit that the snapshot of a host is not taken, because of other hosts."""
         self._emit(
             SnapshotWithheld(
                 host=host.name,

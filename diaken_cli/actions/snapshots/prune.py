@@ -1,31 +1,33 @@
-"""Lists snapshots, and prunes: the automatic ones that are older than the retention, no others."""
+"""Removes the automatic snapshots that are older than the retention, and no others."""
 
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from diaken_cli.actions.inventory import by_name, find_group, find_host, find_vcenter
-from diaken_cli.actions.snapshots.log import logging
-from diaken_cli.actions.snapshots.remove import remove_all
-from diaken_cli.actions.snapshots.rows import SnapshotRow, failures, locked_by, plan
-from diaken_cli.actions.snapshots.survey import (
+from diaken_cli.actions.snapshots.host_vms import (
     Connections,
+    FoundVms,
     HostSnapshot,
     HostVm,
-    Survey,
     by_vcenter,
     in_parallel,
-    survey,
 )
-from diaken_cli.actions.validate import Reader
+from diaken_cli.actions.snapshots.listing import (
+    SnapshotRow,
+    failures,
+    find_vms_and_snapshots,
+    locked_by,
+    plan_prune,
+)
+from diaken_cli.actions.snapshots.remove import remove_all
+from diaken_cli.actions.snapshots.run import log_snapshots
 from diaken_cli.caller import account
 from diaken_cli.context import Context
-from diaken_cli.errors import VSphereError
+from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
-from diaken_cli.retention import KeptReason, Policy
+from diaken_cli.retention import KeptReason
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.store import Store
@@ -44,52 +46,8 @@ from diaken_cli.types import (
 
 EVERYTHING = "all"  # no group has this name: Ansible keeps it for itself
 STEP = "prune"
-
-
-def list_snapshots(context: Context, hosts: Sequence[HostRecord]) -> list[SnapshotRow]:
-    """Every snapshot of these hosts' VMs, and what prune would do with it.
-
-    Raises what asking the vCenter raised where none could be asked.
-    """
-    inventory = context.store.inventory.hosts(include_inactive=True)
-    with Connections(context.connect) as connections:
-        surveyed = _survey(hosts, inventory, connections, sizes=True)
-    return [*_plan(context, surveyed, None), *failures(surveyed)]
-
-
-def select_hosts(
-    store: Store,
-    *,
-    names: Sequence[str],
-    group: str | None,
-    environment: str | None,
-    vcenter: str | None,
-) -> list[HostRecord]:
-    """The active hosts with a vCenter that fit; without any word, all of them.
-
-    Raises InvalidInput with every name that does not exist.
-    """
-    reader = Reader()
-    wanted = [
-        reader.named("--host", name, partial(find_host, store, name, environment=environment))
-        for name in names
-    ]
-    of_group = of_vcenter = None
-    if group is not None:
-        of_group = reader.named(
-            "--group", group, lambda: find_group(store, group, environment=environment)
-        )
-    if vcenter is not None:
-        of_vcenter = reader.named("--vcenter", vcenter, lambda: find_vcenter(store, vcenter))
-    within = reader.choice("--environment", environment, by_name(store.inventory.environments()))
-    reader.check()
-    ids = {host.id for host in wanted if host is not None}
-    hosts = store.inventory.hosts(
-        environment_id=within.id if within else None,
-        group_id=of_group.id if of_group else None,
-        vcenter_id=of_vcenter.id if of_vcenter else None,
-    )
-    return [host for host in hosts if host.vcenter and (not ids or host.id in ids)]
+FAILED_PREFIX = "prune:"  # a notice of what failed: a vCenter, a host or a snapshot
+NOTHING_DONE = "prune failed: "  # a notice, with the code of its error, that nothing was done
 
 
 def prune(
@@ -101,66 +59,31 @@ def prune(
     log_file: Path | None,
     sizes: bool = False,
 ) -> list[SnapshotRow]:
-    """Remove what the rule names, of every active host with a vCenter; the rows of all of it.
+    """Remove old automatic snapshots of every active host with a vCenter; a row for each snapshot.
 
-    With `dry_run` the same plan, and nothing is done. A run is recorded where something was to be
-    removed. A VM that was found by its host's address is known by its UUID from then on. With
-    `sizes` the rows know what each snapshot takes up, for one more query a vCenter. Raises
+    With `dry_run` the same rows, and nothing is done. A run is recorded where there is something to
+    remove. Of a VM that was found by its host's address the UUID is stored. With `sizes` the rows
+    have the size of each snapshot, for one more query a vCenter. Raises
     VSphereError where no vCenter could be used, AccessError where the log can't be written,
     Canceled.
     """
     inventory = context.store.inventory.hosts(include_inactive=True)
     hosts = [host for host in inventory if host.active and host.vcenter]
     with Connections(context.connect) as connections:
-        surveyed = _survey(hosts, inventory, connections, sizes=sizes)
-        rows = _plan(context, surveyed, older_than)
+        found = find_vms_and_snapshots(hosts, inventory, connections, sizes=sizes)
+        rows = plan_prune(context, found, older_than)
         if not dry_run:
-            _note_vms(context.store, surveyed)
+            _note_vms(context.store, found)
         if not dry_run and any(row.action is SnapshotAction.REMOVE for row in rows):
-            rows = _remove(context, connections, surveyed, rows, logging(show, log_file))
-    return [*rows, *failures(surveyed)]
+            rows = _remove(context, connections, found, rows, log_snapshots(show, log_file))
+    return [*rows, *failures(found)]
 
 
-def _survey(
-    hosts: Sequence[HostRecord],
-    inventory: Sequence[HostRecord],
-    connections: Connections,
-    *,
-    sizes: bool,
-) -> Survey:
-    # Addresses are only asked for where a VM, or another owner of one, is looked for by them.
-    addresses = any(host.vcenter and host.vm_uuid is None for host in inventory)
-    surveyed = survey(hosts, connections, inventory=inventory, addresses=addresses, sizes=sizes)
-    errors = [error.within(f"vCenter {name}") for name, error in surveyed.errors.items()]
-    if surveyed.error is None:
-        return surveyed
-    if len(errors) == 1:
-        raise errors[0]
-    raise VSphereError(
-        "no vCenter could be used: " + "; ".join(error.message for error in errors),
-        code=errors[0].code,
-    )
-
-
-def _plan(context: Context, surveyed: Survey, older_than: timedelta | None) -> list[SnapshotRow]:
-    store = context.store
-    hours = store.inventory.settings()["snapshot_retention_hours"]
-    policy = Policy(
-        older_than=older_than or timedelta(hours=hours),
-        only_recorded=context.config.snapshots.prune_only_recorded,
-    )
-    ids: dict[str, list[str]] = {name: [] for name in surveyed.vcenters}
-    for host_vm in surveyed.host_vms:
-        ids[host_vm.host.vcenter or ""] += [snapshot.id for snapshot in host_vm.tree.snapshots]
-    taken = [store.history.snapshots_taken(name, refs) for name, refs in ids.items()]
-    return plan(surveyed.host_vms, policy, store.runs.locked(), frozenset().union(*taken))
-
-
-def _note_vms(store: Store, surveyed: Survey) -> None:
-    """Keep the UUIDs of VMs that were found by address, and are of one host."""
+def _note_vms(store: Store, found: FoundVms) -> None:
+    """Store the UUIDs of VMs that were found by address, and belong to one host."""
     new = [
         (host_vm.host, host_vm.vm.instance_uuid)
-        for host_vm in surveyed.host_vms
+        for host_vm in found.host_vms
         if host_vm.host.vm_uuid is None and host_vm.vm.instance_uuid and len(host_vm.owners) == 1
     ]
     if new:
@@ -170,14 +93,14 @@ def _note_vms(store: Store, surveyed: Survey) -> None:
 def _remove(
     context: Context,
     connections: Connections,
-    surveyed: Survey,
+    found: FoundVms,
     rows: Sequence[SnapshotRow],
     show: Emit,
 ) -> list[SnapshotRow]:
-    """Remove, on the hosts that no other run holds and that are what they were; the rows then."""
+    """Remove on those hosts that no other run holds and that did not change; the rows then."""
     store = context.store
     wanted = {row.host for row in rows if row.action is SnapshotAction.REMOVE}
-    host_vms = {m.host.name: m for m in surveyed.host_vms if m.host.name in wanted}
+    host_vms = {m.host.name: m for m in found.host_vms if m.host.name in wanted}
     new = NewRun(
         kind=RunKind.SNAPSHOT,
         target_type=TargetType.GROUP,
@@ -189,7 +112,7 @@ def _remove(
 
     def select() -> Selection:
         held, inventory = store.runs.locked(), store.inventory.hosts(include_inactive=True)
-        kept.update(left_alone(host_vms, held, inventory))
+        kept.update(kept_hosts(host_vms, held, inventory))
         free = (host_vm.host for name, host_vm in host_vms.items() if name not in kept)
         return Selection(new, tuple(free))
 
@@ -201,7 +124,7 @@ def _remove(
 
     with begin(context, select, started=started, subscribers=[show]) as run:
         run.begin_step(0, STEP, f"remove automatic snapshots of {len(run.hosts)} hosts")
-        pruning = _Pruning(run, [keep(row, kept) for row in rows])
+        pruning = _Pruning(run, [as_kept(row, kept) for row in rows])
         groups = by_vcenter(
             HostSnapshot(host_vms[row.host], row.snapshot)
             for row in pruning.rows.values()
@@ -222,10 +145,10 @@ def _remove(
     return list(pruning.rows.values())
 
 
-def left_alone(
+def kept_hosts(
     host_vms: Mapping[str, HostVm], held: Mapping[int, int], inventory: Sequence[HostRecord]
 ) -> dict[str, str]:
-    """Why the snapshots of some hosts are left alone after all, by host. Pure.
+    """Why the snapshots of some hosts are kept although they were to be removed, by host. Pure.
 
     `held` has the runs that hold hosts, by the host's number; `inventory` is all hosts as they
     are now that the others are locked.
@@ -250,8 +173,8 @@ def _has_vm(host: HostRecord, host_vm: HostVm) -> bool:
     return host.vm_uuid.casefold() == host_vm.vm.instance_uuid.casefold()
 
 
-def keep(row: SnapshotRow, kept: Mapping[str, str]) -> SnapshotRow:
-    """The row, marked as kept where its host is left alone."""
+def as_kept(row: SnapshotRow, kept: Mapping[str, str]) -> SnapshotRow:
+    """The row, as kept where the snapshots of its host are kept."""
     if row.action is not SnapshotAction.REMOVE or row.host is None or row.host not in kept:
         return row
     return replace(
@@ -264,7 +187,7 @@ def keep(row: SnapshotRow, kept: Mapping[str, str]) -> SnapshotRow:
 
 
 class _Pruning:
-    """What became of the rows; noted from several threads, told one after another."""
+    """The rows of a prune, with what was done to each; several threads report to it."""
 
     def __init__(self, run: ActiveRun, rows: Sequence[SnapshotRow]) -> None:
         self.rows = {(row.host, *row.key): row for row in rows}
@@ -275,7 +198,7 @@ class _Pruning:
         self._one_at_a_time = threading.Lock()
 
     def note(self, removal: HostSnapshot, error: str | None) -> None:
-        """A snapshot was removed, or could not be."""
+        """Note and emit that a snapshot was removed, or could not be."""
         host, snapshot = removal.host, removal.snapshot
         status = SnapshotStatus.REMOVED if error is None else SnapshotStatus.FAILED
         with self._one_at_a_time:
@@ -301,7 +224,7 @@ class _Pruning:
             )
 
     def finish(self, hosts: Sequence[HostRecord]) -> None:
-        """Tell of each host, and say how the run ends. Raises Canceled."""
+        """Emit the result of each host, end the step, and set the run's status. Raises Canceled."""
         run = self._run
         for host in sorted(hosts, key=lambda host: host.name):
             failed = host.name in self._errors
@@ -316,3 +239,52 @@ class _Pruning:
         run.stop.check()
         if self._errors:
             run.set_ending(RunStatus.PARTIAL if self._removed else RunStatus.FAILED, None)
+
+
+# ── what prune says on standard error: a lasting failure once, then once a day, and its end ──────
+
+
+def should_report_error(store: Store, error: DiakenError, now: datetime) -> bool:
+    """Whether to report now an error because of which nothing could be done."""
+    return store.notices.should_notify(NOTHING_DONE + error.code, now)
+
+
+def report_failures(
+    store: Store, rows: Sequence[SnapshotRow], now: datetime, *, always: bool
+) -> list[str]:
+    """The lines to report now: failures that are new or a day old, and those that are resolved.
+
+    Which were reported is stored. With `always`, for a person at a terminal, all failures are.
+    """
+    failing = {_notice_key(row): failure_line(row) for row in rows if row.failed}
+    lines = [
+        line for key, line in failing.items() if store.notices.should_notify(key, now) or always
+    ]
+    unresolved = store.notices.unresolved()
+    lines += [
+        f"resolved: prune works again (was: {key.removeprefix(NOTHING_DONE)})"
+        for key in unresolved
+        if key.startswith(NOTHING_DONE) and store.notices.resolved(key)
+    ]
+    lines += [
+        f"resolved: prune no longer fails for {key.removeprefix(FAILED_PREFIX)}"
+        for key in unresolved
+        if key.startswith(FAILED_PREFIX) and key not in failing and store.notices.resolved(key)
+    ]
+    return lines
+
+
+def failure_line(row: SnapshotRow) -> str:
+    """One failure: where, which snapshot, why, and what to look at next."""
+    if row.host is None:
+        return f"vCenter {row.vcenter}: {row.error}; see: diaken vcenters test {row.vcenter}"
+    where = f"{row.host} in {row.vcenter}"
+    if row.snapshot is None:
+        return f"{where}: {row.error}; see: diaken hosts show {row.host}"
+    again = f"diaken snapshots remove {row.snapshot.id} --host {row.host}"
+    return f"{where}: {row.snapshot.name!r}: {row.error}; prune tries again, or: {again}"
+
+
+def _notice_key(row: SnapshotRow) -> str:
+    snapshot = row.snapshot.id if row.snapshot else None
+    return FAILED_PREFIX + " ".join(part for part in (row.vcenter, row.host, snapshot) if part)

@@ -1,4 +1,4 @@
-"""Removes snapshots: some of a vCenter at the same time, never two of one VM."""
+"""Removes snapshots: several of a vCenter at the same time, never two of one VM."""
 
 import time
 from collections import Counter
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots.choose import Confirm, confirmed_run, host_names
-from diaken_cli.actions.snapshots.survey import HostSnapshot, by_vcenter, in_parallel
+from diaken_cli.actions.snapshots.host_vms import HostSnapshot, by_vcenter, in_parallel
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, LoginRefused, Unreachable
 from diaken_cli.events import Emit
@@ -19,8 +19,7 @@ from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 4 * 3600.0  # seconds without one that ends: consolidating a large disk takes hours
-LOOK_AGAIN = 30.0  # seconds after which it is told of those that have ended so far
-
+VERIFY_SECONDS = 30.0  # after which those that have ended so far are verified and reported
 
 Done = Callable[[HostSnapshot, str | None], None]
 
@@ -75,20 +74,20 @@ def remove_all(
 ) -> None:
     """Remove them, at most `parallel` at the same time and half of that on one datastore.
 
-    Children stay, disks are consolidated. Afterwards the trees are read again: `done` is told of
-    each, and what is still there, or needs consolidation, has failed. Once `should_stop` says so no
-    more are begun; those that run are vCenter's to finish, and are said to be so. Nor are more
-    begun once vCenter is lost.
+    Children stay, disks are consolidated. Afterwards the trees are read again, and `done` is called
+    with each snapshot and its error: one that is still there, or whose disks need consolidation,
+    has failed. No more are begun once `should_stop` is true, or vCenter does not answer; vCenter
+    finishes those that are running, and their error says so.
     """
     work = _Removals(session, list(removals), parallel, done)
-    looked_at = time.monotonic()
+    verified_at = time.monotonic()
     with TaskFollower(session) as following:
         while (work.waiting or work.running) and not should_stop():
             following.follow(work.begin())
             work.settle(following, should_stop)
-            if time.monotonic() - looked_at > LOOK_AGAIN:
+            if time.monotonic() - verified_at > VERIFY_SECONDS:
                 work.verify()
-                looked_at = time.monotonic()
+                verified_at = time.monotonic()
     work.verify()
     for removal in work.running.values():
         done(removal, "stopped; vCenter goes on with it")
@@ -97,7 +96,7 @@ def remove_all(
 
 
 class _Removals:
-    """Removals that wait, that run (by task), and that have ended but were not looked at yet."""
+    """Removals that are waiting, running (by task), and ended but not verified yet."""
 
     def __init__(
         self, session: Session, waiting: list[HostSnapshot], parallel: int, done: Done
@@ -110,9 +109,9 @@ class _Removals:
         self._done = done
 
     def begin(self) -> list[str]:
-        """Begin what can be begun now; the tasks."""
+        """Begin the removals that can be begun now; their tasks."""
         begun = []
-        for removal in self._next():
+        for removal in self._startable():
             self.waiting.remove(removal)
             try:
                 task = snapshots.remove_snapshot(self._session, removal.snapshot.id)
@@ -127,7 +126,8 @@ class _Removals:
                 self.running[task] = removal
         return begun
 
-    def _next(self) -> list[HostSnapshot]:
+    def _startable(self) -> list[HostSnapshot]:
+        """Those that wait for no other one of their VM or datastore."""
         running = [removal.host_vm for removal in self.running.values()]
         busy = {host_vm.vm.ref for host_vm in running}
         on = Counter(store for host_vm in running for store in host_vm.tree.datastores)
@@ -145,7 +145,7 @@ class _Removals:
         return chosen
 
     def settle(self, following: TaskFollower, should_stop: Callable[[], bool]) -> None:
-        """Wait until one has ended, and note how."""
+        """Wait until at least one task has ended, and note how each did."""
         if not self.running:
             return
         try:
@@ -157,7 +157,7 @@ class _Removals:
             self._fail_running(f"not ended after {TIMEOUT / 3600:.0f} h; see vCenter")
         for task, state in states.items():
             removal = self.running.pop(task, None)
-            if removal is not None:  # else it was lost sight of before, and told of
+            if removal is not None:  # else it failed before, with all that were running
                 reason = None if state.error is None else state.error.message
                 self._ended.append((removal, reason))
 
@@ -166,9 +166,9 @@ class _Removals:
         self.running.clear()
 
     def verify(self) -> None:
-        """Read the trees again, and tell of what has ended.
+        """Read the trees of those that have ended, and report each.
 
-        What counts is the tree, also where a task is said to have failed or was lost sight of.
+        What counts is the tree, also where the task failed or could not be followed.
         """
         ended, self._ended = self._ended, []
         refs = {removal.host_vm.vm.ref for removal, _ in ended}
@@ -180,7 +180,7 @@ class _Removals:
                 self._done(removal, reason or unread)
             return
         for removal, reason in ended:
-            self._done(removal, _fault(removal, reason, trees.get(removal.host_vm.vm.ref)))
+            self._done(removal, _error(removal, reason, trees.get(removal.host_vm.vm.ref)))
 
 
 def _is_lost(fault: DiakenError) -> bool:
@@ -189,7 +189,8 @@ def _is_lost(fault: DiakenError) -> bool:
     return unreachable or isinstance(fault, LoginRefused)
 
 
-def _fault(removal: HostSnapshot, reason: str | None, tree: SnapshotTree | None) -> str | None:
+def _error(removal: HostSnapshot, reason: str | None, tree: SnapshotTree | None) -> str | None:
+    """Why a removal failed, by the tree of its VM, or None."""
     if tree is None:
         return reason
     if any(snapshot.id == removal.snapshot.id for snapshot in tree.snapshots):

@@ -1,6 +1,6 @@
-"""Takes VMs back to a snapshot: what is lost, the way there, and whether they came back.
+"""Reverts VMs to a snapshot, and powers those on again that were on.
 
-What was on is on again whatever happens in between; where that can't be, it is said.
+Where one could not be powered on again, its error says so.
 """
 
 import time
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.choose import Confirm, confirmed_run, host_names, is_on, newer
-from diaken_cli.actions.snapshots.survey import HostSnapshot, by_vcenter, in_parallel
+from diaken_cli.actions.snapshots.choose import Confirm, confirmed_run, host_names
+from diaken_cli.actions.snapshots.host_vms import HostSnapshot, by_vcenter, in_parallel
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError
 from diaken_cli.events import Emit, StepProgressed, Warned
@@ -61,7 +61,7 @@ def revert(
         def of_one_vcenter(vcenter: str) -> None:
             session, stop = connections.session(vcenter), run.active.stop
             reverts = _Reverts(session, groups[vcenter], run.emit, stop, forget_key)
-            reverts.carry_out()
+            reverts.revert_all()
             for item in groups[vcenter]:
                 run.finish(SnapshotAction.REVERT, item, reverts.errors.get(item.host.name))
 
@@ -74,12 +74,12 @@ def question(chosen: Sequence[HostSnapshot]) -> str:
         (item.host_vm.clock - item.snapshot.created_at).total_seconds() / 3600 for item in chosen
     )
     old = " to ".join(dict.fromkeys(f"{age:.1f}" for age in (ages[0], ages[-1])))
-    running = sum(is_on(item) for item in chosen)
+    running = sum(item.is_on for item in chosen)
     hard = "will be powered off hard, reverted and started."
     stopped = f" {running} of the VMs are running: they {hard}" if running else ""
     if len(chosen) == 1 and running:
         stopped = f" The VM is running: it {hard}"
-    newer_count = sum(len(newer(item)) for item in chosen)
+    newer_count = sum(len(item.newer) for item in chosen)
     kept = f" Newer snapshots ({newer_count}) stay." if newer_count else ""
     return (
         f"Take {host_names(chosen)} back to {chosen[0].snapshot.name!r}, which is {old} h old?"
@@ -130,7 +130,7 @@ class _Reverts:
         self._reverted: list[HostSnapshot] = []
         self._warned = False
 
-    def carry_out(self) -> None:
+    def revert_all(self) -> None:
         """Revert them, power on what was on, forget their SSH keys, wait for their addresses."""
         deadline = time.monotonic() + TIMEOUT
         for item in self._chosen:
@@ -154,7 +154,7 @@ class _Reverts:
                 ]
         deadline = time.monotonic() + ADDRESS_TIMEOUT
         for item in self._reverted:
-            if is_on(item) and item.host.name not in self.errors:
+            if item.is_on and item.host.name not in self.errors:
                 self._read_address(item, deadline)
 
     @property
@@ -183,7 +183,7 @@ class _Reverts:
         if self._stop.requested():
             self.errors[item.host.name] = "stopped before it was begun"
             return None
-        return snapshots.revert(self._session, item.snapshot.id, stay_off=not is_on(item))
+        return snapshots.revert(self._session, item.snapshot.id, stay_off=not item.is_on)
 
     def _power_on(self, item: HostSnapshot) -> str | None:
         """Begin to power it on; None where it is on, by a snapshot with memory."""
@@ -205,7 +205,7 @@ class _Reverts:
         if len(self._reverted) < len(self._chosen):
             done = 100 * len(self._reverted) // len(self._chosen)
             self._emit(StepProgressed(step="revert", percent=done))
-        begun = self._begin(item, self._power_on, self._powering_on) if is_on(item) else []
+        begun = self._begin(item, self._power_on, self._powering_on) if item.is_on else []
         self._forget(item)  # while it starts: what goes wrong here keeps none off
         return begun
 
@@ -213,7 +213,7 @@ class _Reverts:
         """Note why it failed, and whether a VM is off that was on."""
         if item in self._reverted:
             reason = f"reverted, but not powered on: {reason}"
-        if is_on(item):
+        if item.is_on:
             try:
                 state = power.state(self._session, item.host_vm.vm.ref)
             except DiakenError:
@@ -231,7 +231,7 @@ class _Reverts:
         """Note that the running tasks are not waited for any more."""
         why = "stopped" if self._stop.forced() else f"not ended after {TIMEOUT:.0f} s"
         for task, item in self._reverting.items():
-            stays = f"; its VM stays off, {POWER_IT_ON}" if is_on(item) else ""
+            stays = f"; its VM stays off, {POWER_IT_ON}" if item.is_on else ""
             self.errors[item.host.name] = f"{why}; vCenter goes on with it (task {task}){stays}"
         for task, item in self._powering_on.items():
             self.errors[item.host.name] = (
@@ -239,10 +239,10 @@ class _Reverts:
             )
 
     def _should_stop_waiting(self) -> bool:
-        """Whether to leave all as it is; a first stop is answered with what it waits for."""
+        """Whether to leave all as it is; a first request to stop is answered with a warning."""
         if self._stop.requested() and not self._warned:
             self._warned = True
-            names = ", ".join(item.host.name for item in self._chosen if is_on(item))
+            names = ", ".join(item.host.name for item in self._chosen if item.is_on)
             if names:
                 message = f"stopping once they are powered on again: {names}"
                 self._emit(Warned(message=message))

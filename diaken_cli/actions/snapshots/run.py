@@ -1,18 +1,26 @@
-"""A recorded run on snapshots: its hosts as they are once locked, and what came of it."""
+"""A recorded run that works on snapshots, and the log file that says what was done to each."""
 
-import threading
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from diaken_cli.actions import writing
 from diaken_cli.actions.run.targets import RunTarget, active_hosts
-from diaken_cli.actions.snapshots.log import logging
-from diaken_cli.actions.snapshots.survey import HostSnapshot, Missing, Problem
+from diaken_cli.actions.snapshots.host_vms import HostSnapshot, Missing, Problem, serialized
 from diaken_cli.caller import account
 from diaken_cli.context import Context
-from diaken_cli.errors import Canceled, Conflict, DiakenError, OperationFailed, message_of
-from diaken_cli.events import Emit, Event, HostFinished, RunStarted, SnapshotFinished
+from diaken_cli.errors import (
+    AccessError,
+    Canceled,
+    Conflict,
+    DiakenError,
+    OperationFailed,
+    message_of,
+)
+from diaken_cli.events import Emit, Event, HostFinished, RunStarted, SnapshotFinished, Warned
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.store import Store
@@ -44,7 +52,7 @@ class SnapshotRun:
     stopped: set[str] = field(default_factory=set)
 
     def note_missing(self, missing: Missing) -> None:
-        """Note why nothing came of it on a host."""
+        """Note why nothing was done on a host: without a vCenter it is skipped, else failed."""
         name = missing.host.name
         if missing.problem is Problem.NO_VCENTER:
             self.skipped[name] = missing.reason
@@ -73,7 +81,7 @@ class SnapshotRun:
 
     @contextmanager
     def deciding(self) -> Iterator[None]:
-        """Forget the run where what is found under its locks is refused: it has done nothing."""
+        """Withdraw the run where it is refused once its hosts are locked: nothing was done yet."""
         try:
             yield
         except Canceled:
@@ -94,10 +102,10 @@ def snapshot_run(
     wait: float,
     log_file: Path | None,
 ) -> Iterator[SnapshotRun]:
-    """A recorded run, which tells of each host at the end and says how it ends.
+    """A recorded run with its one step; at its end come the results of its hosts and its status.
 
-    For `wait` seconds it is tried again while another run holds a host. Raises Conflict where one
-    stays locked or was made inactive, OperationFailed where every host failed, Canceled.
+    While another run holds a host, it is tried again for `wait` seconds. Raises Conflict where a
+    host stays locked or was made inactive, OperationFailed where every host failed, Canceled.
     """
     new = NewRun(
         kind=RunKind.SNAPSHOT,
@@ -120,7 +128,7 @@ def snapshot_run(
 
     with begin(context, select, started=started, subscribers=[show], wait=wait) as active:
         active.begin_step(0, action, f"{action} the snapshot “{snapshot}”")
-        run = SnapshotRun(active, active.hosts, serialized(logging(active.emit, log_file)))
+        run = SnapshotRun(active, active.hosts, serialized(log_snapshots(active.emit, log_file)))
         try:
             yield run
         except BaseException as fault:
@@ -150,7 +158,7 @@ def _current_hosts(store: Store, target: RunTarget) -> tuple[HostRecord, ...]:
 
 
 def _settle(run: SnapshotRun, action: SnapshotAction) -> None:
-    """Tell of each host, and say how the run ends."""
+    """Emit the result of each host, end the step, and set the status of the run."""
     active = run.active
     for host in run.hosts:
         result = _result(run, host, action)
@@ -177,12 +185,55 @@ def _result(run: SnapshotRun, host: HostRecord, action: SnapshotAction) -> HostR
     return HostResult(host.name, host.ip, HostStatus.SUCCESS)
 
 
-def serialized(emit: Emit) -> Emit:
-    """`emit` for several threads, one at a time."""
-    alone = threading.Lock()
+# ── the log of snapshots: a line for each one made, removed, reverted to or failed ───────────────
 
-    def emit_alone(event: Event) -> None:
-        with alone:
-            emit(event)
 
-    return emit_alone
+LOGGED = (SnapshotStatus.SUCCESS, SnapshotStatus.REMOVED, SnapshotStatus.FAILED)
+
+
+def log_snapshots(emit: Emit, path: Path | None) -> Emit:
+    """`emit`, which also appends what is done to snapshots to the log file; None: there is none.
+
+    Raises AccessError at once where the file can't be appended to.
+    """
+    if path is None:
+        return emit
+    _append(path, "")
+
+    def log_and_emit(event: Event) -> None:
+        if isinstance(event, SnapshotFinished) and event.status in LOGGED:
+            try:
+                _append(path, log_line(event) + "\n")
+            except AccessError as error:  # it was writable at the beginning; the work goes on
+                emit(Warned(message=error.message))
+        emit(event)
+
+    return log_and_emit
+
+
+def log_line(event: SnapshotFinished) -> str:
+    """One line: the moment in UTC, what was done, and to what; texts are JSON strings."""
+    words = [
+        f"{event.at:%Y-%m-%dT%H:%M:%SZ}",
+        event.action,
+        "failed" if event.status is SnapshotStatus.FAILED else "done",
+        f"host={event.host}",
+        f"vcenter={event.vcenter}",
+        f"id={event.id or '-'}",
+        f"name={json.dumps(event.name, ensure_ascii=False)}",
+    ]
+    if event.error is not None:
+        words.append(f"error={json.dumps(event.error, ensure_ascii=False)}")
+    return " ".join(words)
+
+
+def _append(path: Path, text: str) -> None:
+    """One write of one line: lines of processes that log at the same time don't mix."""
+    try:
+        with writing.opened(path, os.O_APPEND | os.O_CREAT) as descriptor:
+            writing.pour(descriptor, text.encode())
+    except OSError as fault:
+        raise AccessError(
+            f"the snapshot log {path} can't be written: {fault.strerror}",
+            hint="Name another file with --log-file, or in [snapshots] log_file.",
+        ) from fault

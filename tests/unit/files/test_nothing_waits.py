@@ -17,7 +17,7 @@ from diaken_cli.actions.doctor import playbooks
 from diaken_cli.actions.doctor.connections import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
 from diaken_cli.actions.notice_file import NoticeFile
-from diaken_cli.actions.snapshots import log
+from diaken_cli.actions.snapshots import run
 from diaken_cli.config import load
 from diaken_cli.errors import AccessError, DiakenError, InvalidInput, NotFound
 from diaken_cli.paths import existing_file, vault_id
@@ -190,7 +190,7 @@ def test_nobody_waits_for_a_reader(pipe: Path) -> None:
     with pytest.raises(OSError, match="it is a pipe that nobody reads"):
         writing.put(pipe, "report", replace=True)
     with pytest.raises(AccessError, match="it is a pipe that nobody reads"):
-        log.logging(lambda event: None, pipe)
+        run.log_snapshots(lambda event: None, pipe)
 
 
 def test_a_reader_may_pause_for_a_while_only(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from diaken_cli.actions.snapshots.survey import HostVm
+from diaken_cli.actions.snapshots.host_vms import HostVm
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord

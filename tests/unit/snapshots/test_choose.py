@@ -5,36 +5,43 @@ from datetime import timedelta
 
 import pytest
 
-from diaken_cli.actions.snapshots.choose import Choice, changed, choose, refuse_shared
+from diaken_cli.actions.snapshots.choose import changes_since, choose, refuse_shared
 from diaken_cli.actions.snapshots.create import CreatedSnapshots
-from diaken_cli.actions.snapshots.prune import keep, left_alone
-from diaken_cli.actions.snapshots.revert import question, refuse_other_addresses
-from diaken_cli.actions.snapshots.rows import plan
-from diaken_cli.actions.snapshots.survey import (
+from diaken_cli.actions.snapshots.host_vms import (
+    FoundVms,
+    HostSnapshot,
     HostVm,
     Missing,
     Problem,
-    Survey,
-    VCenterAnswer,
-    match,
+    VCenterVms,
+    match_hosts,
 )
+from diaken_cli.actions.snapshots.listing import plan
+from diaken_cli.actions.snapshots.prune import as_kept, kept_hosts
+from diaken_cli.actions.snapshots.revert import question, refuse_other_addresses
 from diaken_cli.errors import Conflict, InvalidInput, Unreachable
 from diaken_cli.retention import KeptReason, Policy
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.types import SnapshotAction, StepStatus
 from tests.unit.snapshots.machines import NOW, host, machine, virtual_machine
 
+Choice = tuple[list[HostSnapshot], list[Missing]]
+
 
 def choice(*machines: HostVm, wanted: str = "before") -> Choice:
-    return choose(Survey(machines, (), ("main",), {}), wanted)
+    return choose(FoundVms(machines, (), ("main",), {}), wanted)
+
+
+def changed(before: Choice, after: Choice, *, power: bool = True) -> list[str]:
+    return changes_since(before[0], *after, "before", power=power)
 
 
 def test_each_host_without_its_vm_has_the_kind_of_problem_and_the_reason() -> None:
     twice = virtual_machine(8, addresses=("10.0.0.3",)), virtual_machine(9, addresses=("10.0.0.3",))
     vms = [(vm, SnapshotTree(vm.name)) for vm in (virtual_machine(1), *twice)]
     answers = [
-        VCenterAnswer("down", error=Unreachable("it does not answer")),
-        VCenterAnswer("main", NOW, tuple(vms), "v"),
+        VCenterVms("down", error=Unreachable("it does not answer")),
+        VCenterVms("main", NOW, tuple(vms), "v"),
     ]
     hosts = [
         host(1),
@@ -43,7 +50,7 @@ def test_each_host_without_its_vm_has_the_kind_of_problem_and_the_reason() -> No
         host(4, vcenter="down"),
         host(5, vcenter=None),
     ]
-    found = match(hosts, answers)
+    found = match_hosts(hosts, answers)
     assert [machine.host.name for machine in found.host_vms] == ["web1"]
     assert {each.host.name: (each.problem, each.reason) for each in found.missing} == {
         "web2": (Problem.NO_VM, "VM not found: no VM has the instance UUID gone"),
@@ -56,28 +63,26 @@ def test_each_host_without_its_vm_has_the_kind_of_problem_and_the_reason() -> No
 
 def test_a_vm_has_all_its_hosts_for_owners_also_where_a_vcenter_has_two_names() -> None:
     vms = ((virtual_machine(1), SnapshotTree("web1")),)
-    answers = [VCenterAnswer(name, NOW, vms, "one") for name in ("main", "same")]
+    answers = [VCenterVms(name, NOW, vms, "one") for name in ("main", "same")]
     twin = host(2, ip="10.0.0.1", vcenter="same", active=False)
-    found = match([host(1)], answers, [host(1), twin])
+    found = match_hosts([host(1)], answers, [host(1), twin])
     assert [machine.owners for machine in found.host_vms] == [("web1", "web2")]
     with pytest.raises(Conflict) as refused:
-        refuse_shared(choose(replace(found, host_vms=(of("before", found),)), "before").chosen)
+        refuse_shared(choose(replace(found, host_vms=(of("before", found),)), "before")[0])
     assert refused.value.code == "shared_vm"
 
 
-def of(name: str, found: Survey) -> HostVm:
+def of(name: str, found: FoundVms) -> HostVm:
     """The first machine, with a snapshot of that name."""
     return replace(found.host_vms[0], tree=machine(1, name).tree)
 
 
 def test_a_snapshot_is_named_by_its_id_or_by_a_name_that_is_unique() -> None:
     twice = machine(1, "before", "before", "snapshot-10")
-    assert [item.snapshot.id for item in choice(twice, wanted="snapshot-10").chosen] == [
-        "snapshot-10"
-    ]
+    assert [item.snapshot.id for item in choice(twice, wanted="snapshot-10")[0]] == ["snapshot-10"]
     with pytest.raises(InvalidInput, match="web1 has 2 of that name: snapshot-10, snapshot-11"):
         choice(twice)
-    (missing,) = choice(machine(2, "other")).missing
+    _, (missing,) = choice(machine(2, "other"))
     assert (missing.problem, missing.reason) == (
         Problem.NO_SNAPSHOT,
         "it has no snapshot 'before'",
@@ -87,16 +92,16 @@ def test_a_snapshot_is_named_by_its_id_or_by_a_name_that_is_unique() -> None:
 def test_what_was_confirmed_still_holds() -> None:
     before = choice(machine(1, "before", "newer"), machine(2, "before"))
     more = choice(machine(1, "before", "newer", "newest"))
-    assert changed(before, more, "before", power=True) == [], "more is kept, and on fewer hosts"
+    assert changed(before, more) == [], "more is kept, and on fewer hosts"
     off = choice(machine(1, "before", "newer", power_state="off"), machine(2, "before"))
-    assert changed(before, off, "before", power=False) == [], "a removal does not ask about power"
+    assert changed(before, off, power=False) == [], "a removal does not ask about power"
 
 
 def test_what_goes_beyond_what_was_confirmed() -> None:
     before = choice(machine(1, "before", "newer"))
 
     def changes(after: HostVm) -> list[str]:
-        return changed(before, choice(after), "before", power=True)
+        return changed(before, choice(after))
 
     off = machine(1, "before", "newer", power_state="off")
     assert changes(off) == ["web1: its VM was on and is off now"]
@@ -106,11 +111,11 @@ def test_what_goes_beyond_what_was_confirmed() -> None:
     assert changes(machine(1, "before", "newer", ref="vm-9")) == ["web1: it has another VM now"]
     assert changes(machine(2, "before")) == ["web2: it was not asked about"]
     down = Missing(host(1), Problem.VCENTER_FAILED, "vCenter main: it does not answer")
-    assert changed(before, Choice((), (down,)), "before", power=True) == [], "it has failed"
+    assert changed(before, ([], [down])) == [], "it has failed"
 
 
 def test_a_question_says_what_is_lost_and_another_address_is_refused() -> None:
-    chosen = choice(machine(1, "before", "newer"), machine(2, "before", power_state="off")).chosen
+    chosen = choice(machine(1, "before", "newer"), machine(2, "before", power_state="off"))[0]
     assert question(chosen) == (
         "Take web1, web2 back to 'before', which is 10.0 h old? Everything that was written or set"
         " there since then is lost, unless a newer snapshot has it. 1 of the VMs are running: they"
@@ -118,7 +123,7 @@ def test_a_question_says_what_is_lost_and_another_address_is_refused() -> None:
     )
     refuse_other_addresses(chosen)
     with pytest.raises(Conflict, match=r"the VM of web1 reports 10\.9\.9\.9, not"):
-        refuse_other_addresses(choice(machine(1, "before", addresses=("10.9.9.9",))).chosen)
+        refuse_other_addresses(choice(machine(1, "before", addresses=("10.9.9.9",)))[0])
 
 
 def test_a_host_that_can_have_no_snapshot_has_not_failed_whatever_its_reason_says() -> None:
@@ -144,11 +149,11 @@ def test_prune_leaves_alone_what_is_held_or_was_changed_once_the_others_are_lock
         replace(found[3], vm_uuid="another"),
         found[5],  # its UUID was noted meanwhile; web5 was removed
     ]
-    kept = left_alone(machines, {1: 7}, now)
+    kept = kept_hosts(machines, {1: 7}, now)
     assert kept == {
         "web1": "host web1 is locked by run 7",
         **{f"web{n}": f"host web{n} was changed meanwhile" for n in (3, 4, 5)},
     }
-    rows = [keep(row, kept) for row in plan(machines.values(), Policy(timedelta(hours=1)), {})]
+    rows = [as_kept(row, kept) for row in plan(machines.values(), Policy(timedelta(hours=1)), {})]
     assert [row.host for row in rows if row.action is SnapshotAction.REMOVE] == ["web2", "web6"]
     assert {row.kept for row in rows if row.host in kept} == {KeptReason.EXCLUDED}

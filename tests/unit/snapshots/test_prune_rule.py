@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diaken_cli.actions.snapshots.rows import plan
-from diaken_cli.actions.snapshots.survey import VCenterAnswer, match
+from diaken_cli.actions.snapshots.host_vms import VCenterVms, match_hosts
+from diaken_cli.actions.snapshots.listing import plan
 from diaken_cli.retention import Policy
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
@@ -106,12 +106,12 @@ def test_nothing_goes_but_what_the_rule_names(
     everyone = data.draw(inventories())
     locked = data.draw(st.dictionaries(st.sampled_from(range(4)), st.integers(1, 9)))
     active = [host for host in everyone if host.active]
-    survey = match(active, [VCenterAnswer("main", now, tuple(found), "v")], everyone)
-    told = [machine.host.id for machine in survey.host_vms]
-    told += [missing.host.id for missing in survey.missing]
+    matched = match_hosts(active, [VCenterVms("main", now, tuple(found), "v")], everyone)
+    told = [machine.host.id for machine in matched.host_vms]
+    told += [missing.host.id for missing in matched.missing]
     assert sorted(told) == [host.id for host in active]
     vms = [vm for vm, _ in found]
-    rows = plan(survey.host_vms, Policy(timedelta(hours=hours)), locked)
+    rows = plan(matched.host_vms, Policy(timedelta(hours=hours)), locked)
 
     wanted = set()
     for vm, tree in found:

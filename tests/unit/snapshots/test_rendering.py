@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from diaken_cli.actions.snapshots.rows import SnapshotRow, failure, failure_line
+from diaken_cli.actions.snapshots.listing import SnapshotRow, failure
+from diaken_cli.actions.snapshots.prune import failure_line
 from diaken_cli.render.snapshots import (
     LISTED,
     SPARE,

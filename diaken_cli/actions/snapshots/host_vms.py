@@ -1,4 +1,4 @@
-"""The hosts' VMs and snapshots as their vCenters have them: all asked at once, by a few queries."""
+"""Finds the VM of each host, with its snapshots, in all vCenters at the same time."""
 
 import threading
 from collections import defaultdict
@@ -10,8 +10,8 @@ from enum import Enum, auto
 from types import TracebackType
 from typing import Self, TypeVar
 
-from diaken_cli import retention
 from diaken_cli.errors import DiakenError
+from diaken_cli.events import Emit, Event
 from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
@@ -21,7 +21,7 @@ from diaken_cli.types import Snapshot
 
 Connect = Callable[[str], Session]
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 NO_VCENTER = "the host has no vCenter"
 CHECK_SECONDS = 0.2  # from one look at whether to go on waiting to the next
 
@@ -61,7 +61,7 @@ class HostVm:
 
 @dataclass(frozen=True)
 class HostSnapshot:
-    """One snapshot of a host's VM."""
+    """One snapshot of a host's VM, to be removed or reverted to."""
 
     host_vm: HostVm
     snapshot: Snapshot
@@ -76,9 +76,20 @@ class HostSnapshot:
         """The name of the vCenter that has it."""
         return self.host.vcenter or ""
 
+    @property
+    def is_on(self) -> bool:
+        """Whether the VM is powered on."""
+        return self.host_vm.vm.power_state == "on"
+
+    @property
+    def newer(self) -> list[Snapshot]:
+        """Snapshots of the same VM that were taken later."""
+        taken_at = self.snapshot.created_at
+        return [other for other in self.host_vm.tree.snapshots if other.created_at > taken_at]
+
 
 @dataclass(frozen=True)
-class VCenterAnswer:
+class VCenterVms:
     """All VMs of a vCenter that the account may see, or the error that it answered with.
 
     `instance_uuid` is its identity, under whatever name it is stored.
@@ -92,7 +103,7 @@ class VCenterAnswer:
 
 
 @dataclass(frozen=True)
-class Survey:
+class FoundVms:
     """The hosts with their VMs, those without, and the vCenters that could not be asked."""
 
     host_vms: tuple[HostVm, ...]
@@ -133,7 +144,7 @@ class Connections:
         return self._sessions[vcenter]
 
 
-def survey(
+def find_host_vms(
     hosts: Sequence[HostRecord],
     connections: Connections,
     *,
@@ -142,7 +153,7 @@ def survey(
     addresses: bool = True,
     sizes: bool = False,
     check: Callable[[], None] | None = None,
-) -> Survey:
+) -> FoundVms:
     """Ask the vCenters of these hosts for their VMs; one that is down does not hold up the others.
 
     `inventory` are all hosts, inactive ones too, among which a VM's owners are looked for. Without
@@ -151,7 +162,7 @@ def survey(
     """
     names = sorted({host.vcenter for host in hosts if host.vcenter})
 
-    def ask(vcenter: str) -> VCenterAnswer:
+    def ask(vcenter: str) -> VCenterVms:
         try:
             session = connections.session(vcenter)
             vms_and_trees = (
@@ -165,21 +176,21 @@ def survey(
                 )
             clock = session.now()
         except DiakenError as error:
-            return VCenterAnswer(vcenter, error=error)
-        return VCenterAnswer(vcenter, clock, vms_and_trees, session.about.instance_uuid)
+            return VCenterVms(vcenter, error=error)
+        return VCenterVms(vcenter, clock, vms_and_trees, session.about.instance_uuid)
 
-    return match(hosts, in_parallel(ask, names, check), inventory)
+    return match_hosts(hosts, in_parallel(ask, names, check), inventory)
 
 
-def match(
+def match_hosts(
     hosts: Iterable[HostRecord],
-    answers: Sequence[VCenterAnswer],
+    answers: Sequence[VCenterVms],
     inventory: Iterable[HostRecord] = (),
-) -> Survey:
+) -> FoundVms:
     """Find the VM of each host, and the owners of each VM. Pure."""
     hosts, inventory = list(hosts), list(inventory)
     owners: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    located: list[tuple[VCenterAnswer, HostVm]] = []
+    found: list[tuple[VCenterVms, HostVm]] = []
     missing: list[Missing] = []
     for answer in answers:
         own = [host for host in hosts if host.vcenter == answer.vcenter]
@@ -187,7 +198,7 @@ def match(
             reason = f"vCenter {answer.vcenter}: {answer.error.brief if answer.error else ''}"
             missing += [Missing(host, Problem.VCENTER_FAILED, reason) for host in own]
             continue
-        index = _Index([vm for vm, _ in answer.vms])
+        index = _VmIndex([vm for vm, _ in answer.vms])
         tree_of = {vm.ref: tree for vm, tree in answer.vms}
         for host in inventory:
             if host.vcenter == answer.vcenter and isinstance(
@@ -197,24 +208,24 @@ def match(
         for host in own:
             vm = index.find(host)
             if isinstance(vm, VirtualMachine):
-                located.append((answer, HostVm(host, vm, tree_of[vm.ref], answer.clock)))
+                found.append((answer, HostVm(host, vm, tree_of[vm.ref], answer.clock)))
             else:
                 missing.append(Missing(host, Problem.NO_VM, vm))
     missing += [Missing(host, Problem.NO_VCENTER, NO_VCENTER) for host in hosts if not host.vcenter]
     host_vms = tuple(
         replace(host_vm, owners=tuple(owners[_identity(answer, host_vm.vm)]))
-        for answer, host_vm in located
+        for answer, host_vm in found
     )
     errors = {answer.vcenter: answer.error for answer in answers if answer.error is not None}
-    return Survey(host_vms, tuple(missing), tuple(answer.vcenter for answer in answers), errors)
+    return FoundVms(host_vms, tuple(missing), tuple(answer.vcenter for answer in answers), errors)
 
 
-def _identity(answer: VCenterAnswer, vm: VirtualMachine) -> tuple[str, str, str]:
+def _identity(answer: VCenterVms, vm: VirtualMachine) -> tuple[str, str, str]:
     """A key for a VM, the same where one vCenter is stored under two names."""
     return answer.instance_uuid, vm.ref, vm.instance_uuid
 
 
-class _Index:
+class _VmIndex:
     """The VMs of a vCenter, found for a thousand hosts without looking at all of them for each."""
 
     def __init__(self, all_vms: Iterable[VirtualMachine]) -> None:
@@ -249,7 +260,7 @@ def _with_sizes(
     hosts: Iterable[HostRecord],
 ) -> tuple[tuple[VirtualMachine, SnapshotTree], ...]:
     index, tree_of = (
-        _Index([vm for vm, _ in vms_and_trees]),
+        _VmIndex([vm for vm, _ in vms_and_trees]),
         {vm.ref: tree for vm, tree in vms_and_trees},
     )
     own = [vm.ref for host in hosts if isinstance(vm := index.find(host), VirtualMachine)]
@@ -262,51 +273,28 @@ def _with_sizes(
     return tuple((vm, sized(tree)) for vm, tree in vms_and_trees)
 
 
-def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
-    """What a person should know of the VM of a host that leaves the inventory, a sentence each.
-
-    A vCenter that can't be asked is one of these sentences: it is no reason to keep a host.
-    """
-    with Connections(connect) as connections:
-        surveyed = survey([host], connections)
-    reasons = [error.message for error in surveyed.errors.values()]
-    reasons += [
-        without_vm.reason for without_vm in surveyed.missing if without_vm.problem is Problem.NO_VM
-    ]
-    sentences = [f"whether snapshots stay behind is unknown: {reason}" for reason in reasons]
-    for host_vm in surveyed.host_vms:
-        vm = host_vm.vm
-        if vm.addresses and host.ip not in vm.addresses:
-            sentences.append(f"VM {vm.name} reports {', '.join(vm.addresses)}, not {host.ip}")
-        names = [s.name for s in host_vm.tree.snapshots if retention.is_automatic(s.name)]
-        if names:
-            listed = ", ".join(repr(name) for name in names)
-            sentences.append(f"snapshots of VM {vm.name} stay behind: {listed}")
-    return tuple(sentences)
-
-
-def by_vcenter(chosen: Iterable[HostSnapshot]) -> dict[str, list[HostSnapshot]]:
-    """What is chosen, by the name of its vCenter."""
+def by_vcenter(snapshots: Iterable[HostSnapshot]) -> dict[str, list[HostSnapshot]]:
+    """The snapshots by the name of their vCenter."""
     groups: dict[str, list[HostSnapshot]] = defaultdict(list)
-    for item in chosen:
-        groups[item.vcenter].append(item)
+    for snapshot in snapshots:
+        groups[snapshot.vcenter].append(snapshot)
     return groups
 
 
 def in_parallel(
-    work: Callable[[Item], Answer],
+    work: Callable[[Item], Result],
     items: Sequence[Item],
     check: Callable[[], None] | None = None,
-) -> list[Answer]:
-    """Do something with each item, a thread an item; the answers in the order of the items.
+) -> list[Result]:
+    """Do something with each item, a thread an item; the results in the order of the items.
 
-    Where `check` raises, or a signal comes in, they are not waited for: a vCenter that answers
-    nothing would keep a person who has had enough, and systemd, for a minute. What they do should
-    then only be to look.
+    Where `check` raises, or a signal comes in, the threads are not waited for: a vCenter that does
+    not answer would delay the end of the command by a minute. So with `check` they should only
+    read.
     """
     if len(items) < 2 and check is None:
         return [work(item) for item in items]
-    futures: list[Future[Answer]] = [Future() for _ in items]
+    futures: list[Future[Result]] = [Future() for _ in items]
     for future, item in zip(futures, items, strict=True):
         # Daemons, which do not keep the process; those of a pool would.
         threading.Thread(target=_set_result, args=(future, work, item), daemon=True).start()
@@ -316,8 +304,19 @@ def in_parallel(
     return [future.result() for future in futures]
 
 
-def _set_result(future: "Future[Answer]", work: Callable[[Item], Answer], item: Item) -> None:
+def _set_result(future: "Future[Result]", work: Callable[[Item], Result], item: Item) -> None:
     try:
         future.set_result(work(item))
     except BaseException as fault:  # noqa: BLE001  it is raised where the result is wanted
         future.set_exception(fault)
+
+
+def serialized(emit: Emit) -> Emit:
+    """`emit` for several threads, one at a time."""
+    alone = threading.Lock()
+
+    def emit_alone(event: Event) -> None:
+        with alone:
+            emit(event)
+
+    return emit_alone
