@@ -1,4 +1,4 @@
-"""Whether cron ticks, with this program and config file, and which runs have left something."""
+"""Checks cron (does it tick, with this program and config file?) and runs that left something."""
 
 import os
 import shutil
@@ -30,9 +30,9 @@ EDIT_CRONTAB = "Add the lines that `diaken scheduler install` prints: crontab -e
 
 
 def check_runs(store: Store) -> Iterable[Finding]:
-    """The deploys that left something, and the runs that died and hold their hosts still.
+    """The deploys that left something, and the runs that died and still lock their hosts.
 
-    A run that died and left nothing is history, not something to act on.
+    Of a run that died and left nothing there is no finding.
     """
     filters = [RunFilter(status=status, kind=RunKind.DEPLOY, limit=MAX_RUNS) for status in ENDINGS]
     filters.append(RunFilter(status=RunStatus.INTERRUPTED, limit=MAX_RUNS))
@@ -69,11 +69,11 @@ def _check_run(run: RunRecord) -> Iterable[Finding]:
 
 @dataclass(frozen=True)
 class CronState:
-    """What there is to see of cron, and of the ticks.
+    """What cron has for this account, and what the database knows of ticks.
 
-    `file` is what the file for all accounts holds, and `wanted` what it should; both are None for
-    who is not root. `crontab` is the account's own, None where there is no crontab(1). `scheduler`
-    is None where there is no database to tell.
+    `file` is the content of the file in /etc/cron.d, and `wanted` what it should be; both are None
+    for another account than root. `crontab` is the account's own, None where there is no
+    crontab(1). `scheduler` is None where there is no database.
     """
 
     path: Path
@@ -112,7 +112,7 @@ def check_cron(
 
 
 def judge_cron(state: CronState, now: datetime) -> Iterable[Finding]:
-    """The findings of a state. That cron does not tick is one only where nothing else ticks."""
+    """The findings of a state; cron need not tick where something else does. Pure."""
     yield _judge_lines(state)
     scheduler = state.scheduler
     if scheduler is None:

@@ -1,9 +1,10 @@
-"""Whether hosts and vCenters can be reached: SSH keys, known hosts, and a login to each vCenter."""
+"""Checks what hosts and vCenters are reached with: Ansible, SSH keys, known hosts, logins."""
 
 import os
 import shlex
 import shutil
 import stat
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from diaken_cli.actions import vcenters
 from diaken_cli.actions.doctor.findings import Check, Finding, Health
 from diaken_cli.actions.doctor.local_files import check_command_exposure, check_exposure
 from diaken_cli.errors import (
+    AnsibleNotStarted,
     CertificateRefused,
     DiakenError,
     LoginRefused,
@@ -20,6 +22,7 @@ from diaken_cli.errors import (
 )
 from diaken_cli.services import programs
 from diaken_cli.services.ansible.keys import is_private_key, needs_passphrase
+from diaken_cli.services.ansible.syntax import LEAST, installed
 from diaken_cli.store.records import VCenterRecord
 from diaken_cli.types import SecretKind
 
@@ -34,11 +37,30 @@ VCENTER_OPTIONS = (
 )
 
 
-# ── SSH ──────────────────────────────────────────────────────────────────────────────────────
+# ── Ansible and SSH ──────────────────────────────────────────────────────────────────────────
+
+
+def check_ansible() -> Iterable[Finding]:
+    """Whether there is an ansible-playbook that runs, of a version that diaken supports."""
+    least = ".".join(map(str, LEAST))
+    install = f"{shlex.quote(sys.executable)} -m pip install 'ansible-core>={least}'"
+    try:
+        ansible = installed()
+    except AnsibleNotStarted as error:
+        check = Check("ansible", "ansible-playbook")
+        yield check.problem(error.message, error.hint or install)
+        return
+    check = Check("ansible", ansible.program)
+    if ansible.version is None:
+        yield check.problem(f"it does not tell its version: {ansible.first_line}", install)
+    elif ansible.version < LEAST:
+        yield check.problem(f"ansible-core {ansible.text}; at least {least} is needed", install)
+    else:
+        yield check.ok(f"ansible-core {ansible.text}")
 
 
 def check_ssh_programs() -> Iterable[Finding]:
-    """ssh(1) and ssh-keygen(1)."""
+    """Whether ssh(1) and ssh-keygen(1) are there."""
     missing = [name for name in ("ssh", "ssh-keygen") if shutil.which(name) is None]
     if missing:
         text = f"{' and '.join(missing)} can't be found on PATH"
@@ -46,7 +68,7 @@ def check_ssh_programs() -> Iterable[Finding]:
 
 
 def check_key(key: Path, *, has_agent: bool) -> Finding:
-    """All that there is to say of a private key, in one finding: a key is fine, or it is not."""
+    """Whether ssh can use a private key without a person; its faults come in one finding."""
     check = Check("ssh_key", str(key))
     faults = list(_key_faults(check, key, has_agent=has_agent))
     if not faults:
@@ -95,7 +117,7 @@ def _key_faults(check: Check, key: Path, *, has_agent: bool) -> Iterable[Finding
 
 
 def check_known_hosts(path: Path) -> Iterable[Finding]:
-    """The file of the hosts' keys: ssh adds to it, so it has to be ours, and nobody else's."""
+    """Whether ssh can read and write the file of the hosts' keys, and nobody else can."""
     check = Check("known_hosts", str(path))
     finding = _check_known_hosts_file(check, path)
     exposed = next(iter(check_exposure(check, path, "the keys of hosts")), None)
@@ -136,7 +158,7 @@ def _check_known_hosts_file(check: Check, path: Path) -> Finding:
 
 
 def unique_keys(keys: Sequence[Path]) -> list[Path]:
-    """Each key once, by whichever names it comes; the file system, which may hang, is not asked."""
+    """Each key once, however its path is written; links are not followed: a mount may hang."""
     return list(dict.fromkeys(Path(os.path.normpath(key.expanduser())) for key in keys))
 
 
@@ -185,7 +207,7 @@ def check_vcenter(vcenter: VCenterRecord) -> Iterable[Finding]:
 
 
 def _vcenter_hint(vcenter: VCenterRecord, error: DiakenError) -> str | None:
-    """What to do, and the command that changes what is stored, where that may be wrong."""
+    """The hint of the error, and the command that changes the stored option that may be wrong."""
     options = next((text for kind, text in VCENTER_OPTIONS if isinstance(error, kind)), None)
     if options is None:
         return error.hint

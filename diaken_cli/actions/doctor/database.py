@@ -1,6 +1,6 @@
-"""Whether the database can be opened, is whole, and lies where its locks hold.
+"""Checks the database: it is whole, can be opened, and lies where locks work.
 
-Asked with the driver alone: opening it as every command does would create or migrate it.
+By the driver alone: opening it as every command does would create or migrate it.
 """
 
 import os
@@ -11,11 +11,11 @@ import stat
 import time
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from diaken_cli import trust
 from diaken_cli.actions.doctor.findings import Check, Finding, Health
-from diaken_cli.actions.doctor.mounts import find_mount
 from diaken_cli.errors import DatabaseError
 from diaken_cli.store import migrate
 from diaken_cli.store.engine import LEAST_ROOM, exposures, way_out
@@ -28,16 +28,26 @@ LITTLE_ROOM = 200 * 2**20
 NO_ROOM = 10 * 2**20
 MAX_FAULTS = 3  # of those that an integrity check lists
 
+MOUNTS = Path("/proc/self/mountinfo")
+REMOTE = frozenset(
+    [
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs"),
+        *("glusterfs", "ocfs2", "gfs2", "coda", "ncpfs", "vboxsf", "prl_fs"),
+    ]
+)
+LOCAL_FUSE = frozenset(["fuse.fuse-overlayfs"])  # a container's own file system
+VOLATILE = frozenset(["tmpfs", "ramfs"])
+
 RESTORE = "Put a copy made by `diaken database backup` in its place."
 
 
 def check_database(path: Path) -> list[Finding]:
-    """What there is to say of the database file and of where it lies.
+    """Whether commands can use the database file, where it lies, and what is in it.
 
-    Its content is looked at only where commands would open it: no problem stands beside an `ok`.
+    Its content is only checked where commands would open it: there is no `ok` beside a problem.
     """
     check = Check("database", str(path))
-    findings = list(_check_place(check, path))
+    findings = list(_check_mounts(check, path))
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -87,18 +97,18 @@ def is_full(path: Path) -> bool:
 # ── where it lies ────────────────────────────────────────────────────────────────────────────
 
 
-def _check_place(check: Check, path: Path) -> Iterable[Finding]:
+def _check_mounts(check: Check, path: Path) -> Iterable[Finding]:
     """Check the mount of the file, and the folder of the runs' lock files beside it."""
     hint = f"Move {path.parent} to a local disk, and name its new place: [database] path"
     locks = path.with_name(f"{path.name}.runs")
-    for what, place in (("it lies", path), ("the lock files of runs lie", locks)):
-        mount = find_mount(place)
+    for what, location in (("it lies", path), ("the lock files of runs lie", locks)):
+        mount = find_mount(location)
         if mount is None:
             continue
         where = f"{what} on {mount.type}, mounted at {mount.point}"
         if mount.is_remote:
             yield check.problem(f"{where}: locks do not hold there", hint)
-        elif mount.is_volatile and place == path:
+        elif mount.is_volatile and location == path:
             yield check.warning(f"{where}: it is gone after a reboot", hint)
 
 
@@ -165,6 +175,72 @@ def _quoted(path: Path) -> str:
     return shlex.quote(str(path))
 
 
+# ── in which mount it lies ───────────────────────────────────────────────────────────────────
+#
+# A network file system has no locks that SQLite and runs can rely on.
+# https://www.sqlite.org/wal.html: "WAL does not work over a network filesystem."
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A mounted file system: where, and of which type (`nfs4`, `fuse.sshfs`)."""
+
+    point: str
+    type: str
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether its locks may not be those of this machine: the network's, and FUSE's."""
+        is_fuse = self.type == "fuse" or self.type.startswith("fuse.")
+        return self.type in REMOTE or (is_fuse and self.type not in LOCAL_FUSE)
+
+    @property
+    def is_volatile(self) -> bool:
+        """Whether what is in it is gone after a reboot."""
+        return self.type in VOLATILE
+
+
+def mount_of(path: Path, mountinfo: str) -> Mount | None:
+    """The mount that a path lies in, by the text of /proc/self/mountinfo; see proc(5).
+
+    Nothing is asked of the file system itself, which may hang.
+    """
+    nearest: Mount | None = None
+    for line in mountinfo.splitlines():
+        fields, dash, rest = line.partition(" - ")
+        words = fields.split(" ")
+        if not dash or len(words) < 5 or not rest:
+            continue
+        point = _unescaped(words[4])
+        # Of two mounts at one place the later one counts.
+        if _is_below(path, point) and (nearest is None or len(point) >= len(nearest.point)):
+            nearest = Mount(point, rest.split(" ")[0])
+    return nearest
+
+
+def find_mount(path: Path) -> Mount | None:
+    """The mount that a path lies in, links followed; None where /proc does not tell."""
+    try:
+        mountinfo = MOUNTS.read_text(errors="surrogateescape")
+    except OSError:
+        return None
+    mount = mount_of(path.absolute(), mountinfo)
+    if mount is not None and mount.is_remote:
+        return mount  # to follow links there may hang
+    return mount_of(path.resolve(), mountinfo)
+
+
+def _is_below(path: Path, point: str) -> bool:
+    whole = os.path.normpath(path)
+    return point == "/" or whole == point or whole.startswith(f"{point}/")
+
+
+def _unescaped(point: str) -> str:
+    for escaped, character in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
+        point = point.replace(escaped, character)
+    return point
+
+
 # ── what is in it ────────────────────────────────────────────────────────────────────────────
 
 
@@ -189,7 +265,7 @@ def _check_content(check: Check, path: Path) -> list[Finding]:
 
 
 def _check_schema(check: Check, connection: sqlite3.Connection) -> Finding | None:
-    """What keeps this version from reading it; nothing where it can."""
+    """A problem where a newer diaken has made it, which this version can't read."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     known = len(migrate.steps())
     if version <= known:

@@ -1,4 +1,4 @@
-"""All checks, in the order of the report; what depends on something broken says so."""
+"""Makes all checks, in the order of the report; one that needs what is broken is skipped."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from diaken_cli.actions import keys
-from diaken_cli.actions.doctor import activity, connections, database, local_files, playbooks
+from diaken_cli.actions.doctor import activity, connections, database, local_files
 from diaken_cli.actions.doctor.findings import Check, Finding, Health, Look, Skipped, run_checks
 from diaken_cli.actions.password_variables import withhold
 from diaken_cli.actions.playbook import ssh_settings
@@ -15,18 +15,18 @@ from diaken_cli.runs.settle import reap
 from diaken_cli.store import Store
 
 SECONDS = 60.0
-"""All checks look at the same time, for at most this long; the database is looked at before."""
+"""All checks run at the same time, for at most this long; that of the database runs before."""
 NEED_CONFIG = ("database", "runs", "playbooks", "ssh_key", "known_hosts", "vcenter")
-NEED_CONFIG_TOO = ("cron", "hosts_file", "snapshots")  # told after Ansible, which needs none
+NEED_CONFIG_TOO = ("cron", "hosts_file", "snapshots")  # these come after Ansible, which needs none
 ANSIBLE = Check("ansible", "ansible-playbook")
 
 
 def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) -> list[Finding]:
-    """Look at everything; `explicit` is the config file of `--config`. Never raises."""
+    """The findings of all checks; `explicit` is the config file of `--config`. Never raises."""
     config, findings = local_files.read_config(explicit, environ)
     if config is None:
         findings += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG]
-        findings += run_checks([(ANSIBLE, playbooks.check_ansible)], SECONDS)
+        findings += run_checks([(ANSIBLE, connections.check_ansible)], SECONDS)
         findings += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG_TOO]
         return findings
     passwords = Check("config", "passwords of Ansible")
@@ -41,7 +41,7 @@ def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) ->
 
 
 def _examine_database(path: Path) -> tuple[Store | None, list[Finding]]:
-    """The database as every command opens it, None where that can't be, and what was found."""
+    """The database as commands open it, or None where that fails; and the findings about it."""
     check = Check("database", str(path))
     room = run_checks([(check, partial(database.check_room, path))], SECONDS)
     findings = run_checks([(check, partial(database.check_database, path))], SECONDS)
@@ -83,16 +83,16 @@ def _checks(
         return check, partial(look, store)
 
     yield with_store(Check("runs", "history"), activity.check_runs)
-    yield Check("playbooks", "all"), partial(playbooks.check_playbooks, folders)
+    yield Check("playbooks", "all"), partial(local_files.check_playbooks, folders)
     yield with_store(
-        Check("playbooks", "tasks"), lambda store: playbooks.check_tasks(store, folders)
+        Check("playbooks", "tasks"), lambda store: local_files.check_tasks(store, folders)
     )
     yield from _ssh_keys(config, store, has_agent=bool(environ.get("SSH_AUTH_SOCK")))
     yield with_store(
         Check("known_hosts", "file"),
         lambda store: connections.check_known_hosts(ssh_settings(store, config.ssh).known_hosts),
     )
-    yield ANSIBLE, playbooks.check_ansible
+    yield ANSIBLE, connections.check_ansible
     yield from _vcenters(store, reason)
     yield Check("cron", "lines"), partial(activity.check_cron, config, store, now)
     if store is None:
@@ -110,7 +110,7 @@ def _checks(
 def _ssh_keys(
     config: Config, store: Store | None, *, has_agent: bool
 ) -> Iterable[tuple[Check, Look]]:
-    """A check a key, whoever names it: the config file, hosts, or ssh(1) by itself."""
+    """A check for each key that the config file or a host names, or that ssh(1) chooses itself."""
     yield Check("ssh_key", "ssh"), connections.check_ssh_programs
     hosts = store.inventory.hosts() if store else []
     configured = [] if config.ssh.key is None else [config.ssh.key]

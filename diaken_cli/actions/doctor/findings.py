@@ -1,4 +1,4 @@
-"""What a check found, and how checks are run so that nothing one of them meets stops the others."""
+"""What checks find, and running them at the same time so that none stops or delays the others."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from diaken_cli.errors import DiakenError
 
 
 class Health(StrEnum):
-    """How bad it is: a problem keeps something from working, a warning may."""
+    """How bad a finding is: a problem keeps something from working, a warning may do so."""
 
     OK = "ok"
     WARNING = "warning"
@@ -32,9 +32,9 @@ class Skipped(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: of which check and subject, what was found, and what to do about it.
+    """One line of the report: the check and its subject, what was found, and what to do about it.
 
-    `skipped` says why nothing was looked at, and is None where something was.
+    `skipped` says why the check was not made, and is None where it was.
     """
 
     check: str
@@ -70,14 +70,14 @@ class Check:
 
 
 Look = Callable[[], Iterable[Finding]]
-"""What a check does; it may raise any exception, or never end."""
+"""The function of a check; it may raise any exception, or never end."""
 
 
 def run_checks(looks: Sequence[tuple[Check, Look]], seconds: float) -> list[Finding]:
     """The findings of all checks, in their order; they run at the same time, for `seconds`.
 
     A check that does not end is a problem itself (a network file system whose server is gone
-    holds whoever looks at it), and so is one that fails unexpectedly.
+    blocks whoever reads it), and so is one that raises.
     """
     by_number: dict[int, list[Finding]] = {}
 

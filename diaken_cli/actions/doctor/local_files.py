@@ -1,27 +1,33 @@
-"""Files of this machine: the config file, passwords of Ansible, /etc/hosts, the log of snapshots.
+"""Checks of this machine's files: config, playbooks, Ansible's passwords, /etc/hosts, snapshot log.
 
-Whether they can be read and written, and by nobody else where they decide what is run.
+Can they be read and written, and can nobody else change those that decide what is run? Playbooks
+are only parsed as YAML: Ansible's own check takes a second and more for each.
 """
 
 import os
 import shlex
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from diaken_cli import files, trust
+import yaml
+
+from diaken_cli import bounds, files, trust
 from diaken_cli.actions.doctor.findings import Check, Finding
 from diaken_cli.actions.inventory import write_block
-from diaken_cli.actions.trusted import exposures_of_vault
+from diaken_cli.actions.trusted import exposures_of_vault, tree
 from diaken_cli.actions.writing import TEMPORARY
 from diaken_cli.config import Config, load
 from diaken_cli.config.locations import named_file, search_paths
 from diaken_cli.config.sections import AnsibleConfig, HostsFileConfig
-from diaken_cli.errors import ConfigurationError
+from diaken_cli.errors import ConfigurationError, NotFound
 from diaken_cli.services import credentials
+from diaken_cli.services.ansible import bounded_yaml, catalog
+from diaken_cli.services.ansible.repository import configuration
 from diaken_cli.services.hosts_file import leftover_files
 from diaken_cli.store import Store
+from diaken_cli.trust import Exposure, Who
 
 OPEN_TO_CHANGES = stat.S_IWGRP | stat.S_IWOTH
 WRITE_SECONDS = 60.0
@@ -79,7 +85,7 @@ def _check_config_file(path: Path, keys: int) -> Iterable[Finding]:
 
 
 def check_unfinished_writes(check: Check, folder: Path) -> Iterable[Finding]:
-    """Files that a killed write has left: nothing reads them, and only a person can remove them."""
+    """Unfinished files of killed writes: nothing reads them, and only a person removes them."""
     leftovers = sorted(path for path in folder.glob(f"{TEMPORARY}*") if _is_unfinished(path))
     if leftovers:
         names = " ".join(shlex.quote(str(path)) for path in leftovers)
@@ -96,7 +102,7 @@ def _is_unfinished(path: Path) -> bool:
 
 
 def check_ansible_passwords(config: AnsibleConfig) -> Iterable[Finding]:
-    """What the config file names for Ansible's passwords."""
+    """The command and the file that the config file names for Ansible's passwords."""
     command = shlex.join(config.become_password_command)
     check = Check("config", "become_password_command")
     yield from check_command_exposure(check, command, "what prints sudo's password")
@@ -167,11 +173,139 @@ def check_snapshots(store: Store, log_file: Path | None) -> Iterable[Finding]:
     if log_file is None:
         return
     check = Check("snapshots", str(log_file))
-    place = log_file if log_file.exists() else log_file.parent
-    if not place.exists():
+    existing = log_file if log_file.exists() else log_file.parent
+    if not existing.exists():
         hint = f"mkdir -p {shlex.quote(str(log_file.parent))}"
         yield check.problem("the log's folder does not exist", hint)
-    elif log_file.is_dir() or not os.access(place, os.W_OK):
+    elif log_file.is_dir() or not os.access(existing, os.W_OK):
         yield check.problem("the log can't be written", "Name another: [snapshots] log_file")
     else:
         yield check.ok("the log can be written")
+
+
+PARSING_SECONDS = 15.0
+
+
+# ── playbooks ────────────────────────────────────────────────────────────────────────────────
+
+
+def check_playbooks(folders: Sequence[Path]) -> Iterable[Finding]:
+    """Whether the folders of playbooks can be read, nobody else can write there, all is YAML."""
+    for folder in folders:
+        yield from _check_folder(folder)
+    faulty = list(_check_unreadable(folders))
+    playbooks = catalog.list_playbooks(folders)
+    deadline = time.monotonic() + PARSING_SECONDS
+    for number, playbook in enumerate(playbooks):
+        if time.monotonic() > deadline:
+            left = f"{len(playbooks) - number} of {len(playbooks)}"
+            faulty.append(
+                Check("playbooks", "all").warning(f"{left} were not looked at, for lack of time")
+            )
+            break
+        if (fault := parse_fault(playbook.path)) is not None:
+            hint = f"diaken playbooks show {shlex.quote(playbook.name)}"
+            faulty.append(Check("playbooks", playbook.name).problem(fault, hint))
+    yield from faulty
+    if not faulty:
+        yield Check("playbooks", "all").ok(
+            f"{len(playbooks)} can be read, and are YAML; Ansible's own check of one is"
+            " `diaken playbooks show NAME`"
+        )
+
+
+def check_tasks(store: Store, folders: Sequence[Path]) -> Iterable[Finding]:
+    """The scheduled tasks whose playbook, or whose time zone, is not there any more."""
+    for task in store.schedules.tasks(include_ended=False):
+        check = Check("playbooks", task.playbook)
+        if task.zone_is_lost:
+            yield check.problem(
+                f"task {task.id} ({task.name}) is not started: this machine knows no time zone"
+                f" {task.moment.zone} any more",
+                f"diaken schedule set {task.id} --timezone ZONE",
+            )
+        try:
+            catalog.find(task.playbook, folders)
+        except NotFound as missing:
+            yield check.problem(
+                f"task {task.id} ({task.name}) needs it: {missing.message}",
+                f"Put it back, or: diaken schedule set {task.id} --playbook P",
+            )
+
+
+def check_changeable(folder: Path) -> Iterable[Finding]:
+    """Whether others can change a folder of playbooks, or the repository that it lies in.
+
+    A finding for each sort of account that can; where everybody can, nothing there is run.
+    """
+    check = Check("playbooks", str(folder))
+    cfg = configuration(folder)
+    root = (folder if cfg is None else cfg.parent).resolve()
+    inside = [exposure for path in tree(root) for exposure in trust.present_exposures(path)]
+    above = [exposure for exposure in trust.exposures_above(root) if not exposure.sticky]
+    for who in Who:
+        exposures = [exposure for exposure in inside if exposure.who is who]
+        if exposures:
+            text, fix = _summarize(exposures, root)
+        elif exposed := next((exposure for exposure in above if exposure.who is who), None):
+            text, fix = exposed.problem, exposed.fix
+        else:
+            continue
+        finding = check.problem if who is Who.EVERYBODY else check.warning
+        yield finding(f"others can change what is run: {text}", fix)
+
+
+def parse_fault(path: Path) -> str | None:
+    """What is wrong with a YAML file, or None; Ansible's own tags are right."""
+    try:
+        bounded_yaml.compose(files.text(path, bounds.PLAYBOOK))
+    except bounded_yaml.TooMuch as fault:
+        return f"it can't be read: {fault.problem}"
+    except yaml.MarkedYAMLError as fault:
+        mark = fault.problem_mark
+        where = f" in line {mark.line + 1}" if mark else ""
+        return f"it is not YAML{where}: {fault.problem}"
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        return f"it is not YAML: {fault}"
+    except OSError as fault:
+        return f"it can't be read: {fault.strerror}"
+    return None
+
+
+def _check_folder(folder: Path) -> Iterable[Finding]:
+    check = Check("playbooks", str(folder))
+    quoted = shlex.quote(str(folder))
+    if not folder.exists():
+        hint = f"mkdir -p {quoted}, or name another folder: [playbooks] paths"
+        yield check.problem("the folder does not exist", hint)
+    elif not folder.is_dir():
+        yield check.problem("it is not a folder", "Name its folder: [playbooks] paths")
+    elif not os.access(folder, os.R_OK | os.X_OK):
+        yield check.problem("the folder can't be read", f"chmod u+rx {quoted}")
+    else:
+        yield from check_changeable(folder)
+
+
+def _check_unreadable(folders: Sequence[Path]) -> Iterable[Finding]:
+    """Files that have the name of a playbook and can't be read.
+
+    What is no regular file is refused by every command, so it is a problem; a file that only this
+    account can't read may not be a playbook.
+    """
+    for path, fault in catalog.unreadable_files(folders):
+        check, text = Check("playbooks", str(path)), f"it can't be read: {fault.strerror}"
+        quoted = shlex.quote(str(path))
+        if isinstance(fault, files.Refused):
+            yield check.problem(text, f"Put a file in its place, or: rm {quoted}")
+        else:
+            yield check.warning(text, f"ls -l {quoted}")
+
+
+def _summarize(exposures: Sequence[Exposure], root: Path) -> tuple[str, str]:
+    """The problem of the first and the number of the others, and one command to fix all."""
+    first, more = exposures[0], len(exposures) - 1
+    if not more:
+        return first.problem, first.fix
+    command, *change = first.fix.split(" ")[:2]
+    fix = [command, "-R", *change, shlex.quote(str(root))]
+    return f"{first.problem}, and {more} more", " ".join(fix)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from diaken_cli.actions.doctor import connections, local_files, playbooks
+from diaken_cli.actions.doctor import connections, local_files
 from diaken_cli.actions.doctor.findings import Check, Finding
 from tests.integration.trust.repository import NOBODY, configured, folder, group
 
@@ -18,14 +18,14 @@ def all_of(found: Iterable[Finding]) -> list[tuple[str, str, str | None]]:
 
 
 def test_a_repository_that_only_we_can_change_is_as_it_should_be(folder: Path) -> None:
-    assert list(playbooks.check_changeable(folder)) == []
+    assert list(local_files.check_changeable(folder)) == []
 
 
 def test_who_can_change_a_repository_is_told_once_for_each(folder: Path) -> None:
     """Also a role beside the playbooks, and its ansible.cfg."""
     role = folder.parent / "roles/web/tasks/main.yml"
     role.chmod(0o666)
-    assert all_of(playbooks.check_playbooks([folder]))[0] == (
+    assert all_of(local_files.check_playbooks([folder]))[0] == (
         "problem",
         f"others can change what is run: everybody can write {role} (mode 0666)",
         f"chmod go-w {role}",
@@ -33,7 +33,7 @@ def test_who_can_change_a_repository_is_told_once_for_each(folder: Path) -> None
     for path in (folder.parent / "ansible.cfg", folder / "site.yml", folder.parent / "roles"):
         group(path)
     os.chown(folder / "site.yml", NOBODY, -1)
-    first, second, third = all_of(playbooks.check_changeable(folder))
+    first, second, third = all_of(local_files.check_changeable(folder))
     site = f"{folder}/site.yml belongs to the account nobody"
     assert first == (
         *("warning", f"others can change what is run: {site}"),
@@ -48,7 +48,7 @@ def test_who_can_change_a_repository_is_told_once_for_each(folder: Path) -> None
 
 def test_a_folder_above_the_repository_is_all_of(folder: Path) -> None:
     os.chown(folder.parent.parent, NOBODY, -1)
-    ((status, text, hint),) = all_of(playbooks.check_changeable(folder))
+    ((status, text, hint),) = all_of(local_files.check_changeable(folder))
     assert status == "warning"
     assert text.endswith(f"{folder.parent.parent} belongs to the account nobody")
     assert hint == f"chown root {folder.parent.parent}"

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.doctor import playbooks
+from diaken_cli.actions.doctor import local_files
 from diaken_cli.actions.doctor.findings import Health
 from tests.integration.doctor.findings import PLAY, only, told
 
 
 def test_playbooks(tmp_path: Path) -> None:
     (tmp_path / "secret.yml").write_text(PLAY + "  vars:\n    a: !vault x\n")
-    assert "can be read, and are YAML" in only(playbooks.check_playbooks([tmp_path])).text
+    assert "can be read, and are YAML" in only(local_files.check_playbooks([tmp_path])).text
     (tmp_path / "wrong.yml").write_text(PLAY + "  vars: {a: [}\n")
-    found = told(playbooks.check_playbooks([tmp_path]))
+    found = told(local_files.check_playbooks([tmp_path]))
     assert found.startswith("problem: it is not YAML in line 3: ")
     assert found.endswith("diaken playbooks show wrong")
     (tmp_path / "wrong.yml").write_bytes(PLAY.encode() + b"  name: \xff\n")
-    assert "it is not YAML" in told(playbooks.check_playbooks([tmp_path]))
+    assert "it is not YAML" in told(local_files.check_playbooks([tmp_path]))
     (tmp_path / "wrong.yml").unlink()
-    assert "does not exist" in told(playbooks.check_playbooks([tmp_path, tmp_path / "nowhere"]))
-    assert "it is not a folder" in told(playbooks.check_playbooks([tmp_path / "secret.yml"]))
+    assert "does not exist" in told(local_files.check_playbooks([tmp_path, tmp_path / "nowhere"]))
+    assert "it is not a folder" in told(local_files.check_playbooks([tmp_path / "secret.yml"]))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_an_ansible_of_another_sort(tmp_path: Path, program: str | None, said: s
         (tmp_path / "ansible-playbook").chmod(0o755)
     script = (
         f"import sys; sys.executable = {str(tmp_path / 'python')!r}\n"
-        "from diaken_cli.actions.doctor.playbooks import check_ansible\n"
+        "from diaken_cli.actions.doctor.connections import check_ansible\n"
         "for finding in check_ansible(): print(finding.status, finding.text)\n"
     )
     done = subprocess.run(
@@ -63,7 +63,7 @@ def test_what_is_no_file_among_the_playbooks_is_a_problem(tmp_path: Path) -> Non
     (tmp_path / "site.yml").write_text(PLAY)
     pipe = tmp_path / "pipe.yml"
     os.mkfifo(pipe)
-    found = list(playbooks.check_playbooks([tmp_path]))
+    found = list(local_files.check_playbooks([tmp_path]))
     assert told(found) == (
         "problem: it can't be read: it is a pipe, not a regular file"
         f" | Put a file in its place, or: rm {pipe}"
@@ -71,16 +71,16 @@ def test_what_is_no_file_among_the_playbooks_is_a_problem(tmp_path: Path) -> Non
     assert only(found).subject == str(pipe)
     pipe.unlink()
     pipe.symlink_to(tmp_path / "nowhere")
-    assert told(playbooks.check_playbooks([tmp_path])).startswith("warning: it can't be read: No")
+    assert told(local_files.check_playbooks([tmp_path])).startswith("warning: it can't be read: No")
     pipe.unlink()
-    assert only(playbooks.check_playbooks([tmp_path])).status is Health.OK
+    assert only(local_files.check_playbooks([tmp_path])).status is Health.OK
 
 
 def test_playbooks_that_were_not_looked_at_are_not_said_to_be_fine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "site.yml").write_text(PLAY)
-    monkeypatch.setattr(playbooks, "PARSING_SECONDS", -1.0)
+    monkeypatch.setattr(local_files, "PARSING_SECONDS", -1.0)
     assert (
-        "were not looked at, for lack of time" in only(playbooks.check_playbooks([tmp_path])).text
+        "were not looked at, for lack of time" in only(local_files.check_playbooks([tmp_path])).text
     )

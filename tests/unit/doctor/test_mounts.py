@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.doctor.mounts import find_mount, mount_of
+from diaken_cli.actions.doctor.database import find_mount, mount_of
 
 MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:40 / /srv rw - nfs4 nas:/srv rw,vers=4.2

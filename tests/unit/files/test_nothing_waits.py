@@ -13,7 +13,7 @@ import pytest
 
 from diaken_cli import bounds, liveness, tick
 from diaken_cli.actions import validate, vcenters, writing
-from diaken_cli.actions.doctor import playbooks
+from diaken_cli.actions.doctor import local_files
 from diaken_cli.actions.doctor.connections import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
 from diaken_cli.actions.notice_file import NoticeFile
@@ -145,7 +145,7 @@ def test_a_pipe_among_the_playbooks_is_none(pipe: Path) -> None:
     assert "site" in {playbook.name for playbook in catalog.list_playbooks([pipe.parent])}
     assert "pipe" not in {playbook.name for playbook in catalog.list_playbooks([pipe.parent])}
     assert not syntax.may_end_in_the_middle(pipe)
-    assert playbooks.parse_fault(pipe) == "it can't be read: it is a pipe, not a regular file"
+    assert local_files.parse_fault(pipe) == "it can't be read: it is a pipe, not a regular file"
 
 
 def test_a_pipe_is_no_key(pipe: Path) -> None:
@@ -234,7 +234,7 @@ def test_yaml_that_blows_up_is_refused_before_it_does(
         assert why in str(refused.value)
     path = tmp_path / "site.yml"
     path.write_text(text)
-    assert why in (playbooks.parse_fault(path) or "")
+    assert why in (local_files.parse_fault(path) or "")
     with pytest.raises(ValueError, match=f"{path} can't be read: it has"):
         extra_variables([f"@{path}"], tmp_path)
     (tmp_path / "staged").mkdir()
