@@ -34,12 +34,12 @@ def reporting_once(call: Call) -> "Iterator[NoticeFile]":
     from diaken_cli.actions.notice_file import NoticeFile
     from diaken_cli.caller import now
     from diaken_cli.config.locations import default_database, identity
-    from diaken_cli.store.engine import require
+    from diaken_cli.store.engines import require_database
 
     default = default_database(os.environ)
     notice_file = NoticeFile.beside(default, identity(call.options.config, os.environ))
     try:
-        require(call.config.database.path)
+        require_database(call.config.database.path)
         yield notice_file
     except ConfigurationError as error:
         exit_with_error(call, error, notify_now=notice_file.should_notify(error.message, now()))

@@ -37,7 +37,7 @@ def backup(
         file = Path(name)
     target = file.absolute()
     try:
-        call.store.database.backup(target)
+        call.store.database.copy(target)
     except FileExistsError as fault:
         raise Conflict(f"{target} exists already", hint="Name a file that is not there.") from fault
     except OSError as fault:

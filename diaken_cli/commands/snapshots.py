@@ -115,7 +115,7 @@ def prune(
     from diaken_cli.caller import now
     from diaken_cli.commands.cron import exit_with_error, reporting_once, stderr_is_terminal
     from diaken_cli.render.snapshots import PRUNED, prune_summary
-    from diaken_cli.store.engine import require as require_database
+    from diaken_cli.store.engines import require_database
 
     reader = Reader()
     seconds = reader.optional(

@@ -8,7 +8,7 @@ from sqlmodel import select
 from diaken_cli.models import Meta
 from diaken_cli.store.dead_runs import DeadRuns
 from diaken_cli.store.deploys import Deploys
-from diaken_cli.store.engine import Database
+from diaken_cli.store.engines import Database
 from diaken_cli.store.history import History
 from diaken_cli.store.inventory import Inventory
 from diaken_cli.store.notices import Notices

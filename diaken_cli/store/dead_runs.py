@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from diaken_cli.models import Host, HostLock, Run
-from diaken_cli.store.engine import Database
+from diaken_cli.store.engines import Database
 from diaken_cli.store.runs import HAS_REMAINS, end_run
 from diaken_cli.types import RunStatus
 

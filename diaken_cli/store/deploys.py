@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from diaken_cli.models import Host, HostLock
 from diaken_cli.store import hosts
-from diaken_cli.store.engine import Database
+from diaken_cli.store.engines import Database
 from diaken_cli.store.recorder import HostOutcome, set_step, write_hosts
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.runs import end_run, lock_hosts

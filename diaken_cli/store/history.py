@@ -20,7 +20,7 @@ from diaken_cli.models import (
     ScheduledTask,
     TaskName,
 )
-from diaken_cli.store.engine import Database
+from diaken_cli.store.engines import Database
 from diaken_cli.store.outputs import unpack
 from diaken_cli.store.run_records import (
     Chunk,

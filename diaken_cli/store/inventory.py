@@ -13,7 +13,7 @@ from sqlmodel import col
 from diaken_cli.errors import Conflict, Mistake, NotFound
 from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, Setting, VCenter
 from diaken_cli.store import hosts, importing, inventory_queries
-from diaken_cli.store.engine import Database
+from diaken_cli.store.engines import Database
 from diaken_cli.store.membership import in_group
 from diaken_cli.store.records import (
     EnvironmentRecord,

@@ -3,11 +3,10 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import col
 
 from diaken_cli.models import Notice
-from diaken_cli.store.engine import Database
+from diaken_cli.store.engines import Database
 
 REPEAT_AFTER = timedelta(days=1)
 
@@ -20,14 +19,16 @@ class Notices:
 
     def should_notify(self, key: str, now: datetime) -> bool:
         """Whether an error is to be reported now; of two processes that ask, one gets True."""
-        first = insert(Notice).values(key=key, first_at=now, told_at=now)
-        upsert = first.on_conflict_do_update(
-            index_elements=["key"],
-            set_={"told_at": now},
+        noted = self._database.insert_or_update(
+            Notice,
+            {"key": key, "first_at": now, "told_at": now},
+            key=["key"],
+            changes={"told_at": now},
             where=col(Notice.told_at) <= now - REPEAT_AFTER,
-        ).returning(col(Notice.key))
+        )
         with self._database.writing() as session:
-            return session.execute(upsert).scalar_one_or_none() is not None
+            written = session.execute(noted.returning(col(Notice.key)))
+            return written.scalar_one_or_none() is not None
 
     def resolved(self, key: str) -> bool:
         """Whether to report that an error is resolved: once, where it was reported at all."""

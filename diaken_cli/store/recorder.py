@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import delete, func, insert, update
 from sqlmodel import Session, col, select
 
 from diaken_cli.models import (
@@ -19,7 +18,7 @@ from diaken_cli.models import (
     RunStepHost,
     TaskName,
 )
-from diaken_cli.store.engine import Database
+from diaken_cli.store.engines import Database
 from diaken_cli.store.outputs import TaskOutput, pack
 from diaken_cli.types import HostResult, HostStatus, StepStatus
 
@@ -57,30 +56,19 @@ class Recorder:
         batch: int | None = None,
     ) -> None:
         """Note that a step begins, before its first effect; one that is begun again keeps facts."""
-        begun = insert(RunStep).values(
-            run_id=run_id,
-            position=position,
-            name=name,
-            status=StepStatus.RUNNING,
-            started_at=now,
-            detail=detail,
-            facts={"v": 1},
-            batch=batch,
-        )
-        again = begun.on_conflict_do_update(
-            index_elements=["run_id", "position"],
-            set_={
-                "status": StepStatus.RUNNING,
-                "started_at": now,
-                "finished_at": None,
-                "detail": detail,
-            },
+        running = {"status": StepStatus.RUNNING, "started_at": now, "detail": detail}
+        key = {"run_id": run_id, "position": position}
+        begun = self._database.insert_or_update(
+            RunStep,
+            {**key, **running, "name": name, "facts": {"v": 1}, "batch": batch},
+            key=list(key),
+            changes={**running, "finished_at": None},
         )
         stale = delete(RunStepHost).where(
             col(RunStepHost.run_id) == run_id, col(RunStepHost.position) == position
         )
         with self._database.writing(durable=True) as session:
-            session.execute(again)
+            session.execute(begun)
             session.execute(stale)  # of an attempt that is done again
 
     def end_step(
@@ -149,7 +137,7 @@ class Recorder:
             for seq, task in tasks:
                 name = (task.playbook, task.play, task.task, task.action)
                 if name not in names:
-                    names[name] = _intern(session, name)
+                    names[name] = self._intern(session, name)
                 by_host.setdefault(task.host, []).append(
                     TaskOutput(
                         seq=seq,
@@ -172,6 +160,14 @@ class Recorder:
             session.execute(insert(RunOutput), new)
         # Only now is it sure that they are stored.
         self._names, self._chunks[run_id, position] = names, chunks + Counter(by_host.keys())
+
+    def _intern(self, session: Session, name: tuple[str, str, str, str]) -> int:
+        """The number of a task's name, which all runs share."""
+        playbook, play, task, action = name
+        values = {"playbook": playbook, "play": play, "task": task, "action": action}
+        session.execute(self._database.insert_or_ignore(TaskName, values))
+        number = session.exec(select(TaskName.id).filter_by(**values)).one()
+        return number or 0
 
 
 def write_hosts(session: Session, run_id: int, outcomes: Iterable[HostOutcome]) -> None:
@@ -255,22 +251,6 @@ def _count_hosts(session: Session, run_id: int) -> None:
             aborted_hosts=counts.get(HostStatus.ABORTED, 0),
         )
     )
-
-
-def _intern(session: Session, name: tuple[str, str, str, str]) -> int:
-    """The number of a task's name, which all runs share."""
-    playbook, play, task, action = name
-    values = {"playbook": playbook, "play": play, "task": task, "action": action}
-    session.execute(insert(TaskName).values(values).on_conflict_do_nothing())
-    number = session.exec(
-        select(TaskName.id).where(
-            TaskName.playbook == playbook,
-            TaskName.play == play,
-            TaskName.task == task,
-            TaskName.action == action,
-        )
-    ).one()
-    return number or 0
 
 
 def _chunks(session: Session, run_id: int, position: int) -> Counter[str]:

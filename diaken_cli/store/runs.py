@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from diaken_cli.errors import Conflict, Locked
 from diaken_cli.models import Host, HostLock, Run, ScheduledTask
-from diaken_cli.store.engine import Database
+from diaken_cli.store.engines import Database
 from diaken_cli.store.recorder import HostOutcome, fail_running_steps, write_hosts
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import update_task

@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict
 from diaken_cli.models import Meta, Missed, Run, ScheduledTask
-from diaken_cli.store.engine import Database
+from diaken_cli.store.engines import Database
 from diaken_cli.store.inventory_queries import TASK_HAS_ENDED
 from diaken_cli.store.tasks import (
     TaskRecord,

@@ -1,32 +1,21 @@
-"""Checks the database: it is whole, can be opened, and lies where locks work.
-
-By the driver alone: opening it as every command does would create or migrate it.
-"""
+"""Checks the database: it is whole, can be opened, and lies where locks work."""
 
 import os
 import shlex
 import shutil
-import sqlite3
 import stat
-import time
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from diaken_cli import trust
-from diaken_cli.actions.doctor.findings import Check, Finding, Health
-from diaken_cli.errors import DatabaseError
-from diaken_cli.store import migrate
-from diaken_cli.store.engine import LEAST_ROOM, exposures, way_out
+from diaken_cli.actions.doctor.findings import Check, Finding
+from diaken_cli.store.engines import exposure_hint, exposures, is_full
+from diaken_cli.store.engines.sqlite_check import Condition, diagnose
 from diaken_cli.units import format_size
 
-BUSY_SECONDS = 3.0
-INTEGRITY_SECONDS = 30.0
-STEPS = 100_000  # of SQLite's machine, from one look at the clock to the next: some milliseconds
 LITTLE_ROOM = 200 * 2**20
 NO_ROOM = 10 * 2**20
-MAX_FAULTS = 3  # of those that an integrity check lists
 
 MOUNTS = Path("/proc/self/mountinfo")
 REMOTE = frozenset(
@@ -37,8 +26,6 @@ REMOTE = frozenset(
 )
 LOCAL_FUSE = frozenset(["fuse.fuse-overlayfs"])  # a container's own file system
 VOLATILE = frozenset(["tmpfs", "ramfs"])
-
-RESTORE = "Put a copy made by `diaken database backup` in its place."
 
 
 def check_database(path: Path) -> list[Finding]:
@@ -89,11 +76,6 @@ def check_room(path: Path) -> Iterable[Finding]:
         yield check.warning(message, f"{hint}, or: diaken history prune --older-than 90d")
 
 
-def is_full(path: Path) -> bool:
-    """Whether its disk has no room for as much as the index of SQLite's log."""
-    return shutil.disk_usage(_nearest_folder(path)).free < LEAST_ROOM
-
-
 # ── where it lies ────────────────────────────────────────────────────────────────────────────
 
 
@@ -136,7 +118,7 @@ def _check_exposure(check: Check, path: Path) -> Finding | None:
     """A problem where others could change the database: every command refuses it then."""
     for exposure in exposures(path):
         text = f"it is not this account's alone: {exposure.problem}"
-        return check.problem(text, way_out(exposure))
+        return check.problem(text, exposure_hint(exposure))
     return None
 
 
@@ -245,68 +227,11 @@ def _unescaped(point: str) -> str:
 
 
 def _check_content(check: Check, path: Path) -> list[Finding]:
-    quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    try:
-        connection = sqlite3.connect(
-            f"file:{quoted}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
-        )
-        with closing(connection):
-            try:
-                migrate.refuse_foreign(connection, path)
-            except DatabaseError as error:  # or ours, with its marks damaged
-                damage = _check_integrity(check, connection, path)
-                if damage.status is Health.PROBLEM:
-                    return [damage]
-                return [check.problem(error.message, error.hint)]
-            newer = _check_schema(check, connection)
-            return [newer or _check_integrity(check, connection, path)]
-    except sqlite3.Error as fault:
-        return list(_explain(check, path, fault))
-
-
-def _check_schema(check: Check, connection: sqlite3.Connection) -> Finding | None:
-    """A problem where a newer diaken has made it, which this version can't read."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    known = len(migrate.steps())
-    if version <= known:
-        return None
-    text = f"it is of a newer diaken (schema {version}, this one knows {known})"
-    return check.problem(text, "Upgrade diaken, or name another file with DIAKEN_DATABASE")
-
-
-def _check_integrity(check: Check, connection: sqlite3.Connection, path: Path) -> Finding:
-    connection.execute("BEGIN IMMEDIATE")  # can it be written? Nothing is.
-    connection.execute("ROLLBACK")
-    deadline = time.monotonic() + INTEGRITY_SECONDS
-    connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
-    try:
-        faults = [row[0] for row in connection.execute(f"PRAGMA integrity_check({MAX_FAULTS})")]
-        dangling = connection.execute("PRAGMA foreign_key_check").fetchmany(MAX_FAULTS)
-    except sqlite3.OperationalError as fault:
-        if fault.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise
-        text = f"it is too large to be checked whole within {INTEGRITY_SECONDS:.0f} s"
-        return check.warning(text, f"sqlite3 {_quoted(path)} 'PRAGMA integrity_check'")
-    if faults != ["ok"]:
-        return check.problem(f"it is damaged: {'; '.join(faults)}", RESTORE)
-    if dangling:
-        tables = ", ".join(sorted({str(row[0]) for row in dangling}))
-        return check.problem(f"rows of {tables} refer to what is not there", RESTORE)
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    (size,) = connection.execute("PRAGMA page_size").fetchone()
-    return check.ok(f"whole, {format_size(pages * size // 1024 * 1024)}")
-
-
-def _explain(check: Check, path: Path, fault: sqlite3.Error) -> Iterable[Finding]:
-    primary = getattr(fault, "sqlite_errorcode", 0) & 0xFF
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        text = f"another process has held it for {BUSY_SECONDS:.0f} s"
-        yield check.problem(text, f"fuser {_quoted(path)}")
-    elif primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        yield check.problem(f"it is damaged, or no SQLite database: {fault}", RESTORE)
-    elif is_full(path):
-        return  # whatever SQLite makes of it: `check_room` says so
-    elif primary == sqlite3.SQLITE_FULL:
-        yield check.problem("no room is left on its disk", f"Free some room in {path.parent}")
-    else:
-        yield check.problem(f"it can't be opened: {fault}", f"chmod u+rw {_quoted(path)}")
+    found = diagnose(path)
+    if found is None:  # its disk is full: `check_room` says so
+        return []
+    if found.condition is Condition.WHOLE:
+        return [check.ok(found.text)]
+    if found.condition is Condition.UNKNOWN:
+        return [check.warning(found.text, found.hint)]
+    return [check.problem(found.text, found.hint)]

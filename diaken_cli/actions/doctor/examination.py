@@ -13,6 +13,7 @@ from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.config import Config
 from diaken_cli.runs.settle import reap
 from diaken_cli.store import Store
+from diaken_cli.store.engines import is_full
 
 SECONDS = 60.0
 """All checks run at the same time, for at most this long; that of the database runs before."""
@@ -59,7 +60,7 @@ def _examine_database(path: Path) -> tuple[Store | None, list[Finding]]:
     refused = run_checks([(check, look)], SECONDS)
     if not refused:
         return opened[0], room + findings
-    return None, room + findings + ([] if database.is_full(path) else refused)  # `room` says so
+    return None, room + findings + ([] if is_full(path) else refused)  # `room` says so
 
 
 def _has_problem(findings: Iterable[Finding]) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.store import migrate
+from diaken_cli.store.engines import sqlite_schema
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
 from tests.e2e.databases import ROOT, fill, findings, on_small_disk, whole
 
@@ -19,7 +19,7 @@ def older(database: Path, *statements: str) -> None:
     """A database of the first schema."""
     database.unlink()
     with closing(sqlite3.connect(database)) as connection:
-        connection.executescript(migrate.steps()[0])
+        connection.executescript(sqlite_schema.migrations()[0])
         connection.execute("INSERT INTO meta VALUES ('database_id', 'old-one')")
         connection.execute("INSERT INTO environment VALUES (1, 'PROD')")
         for number, uuid in enumerate(("one", "one", "two"), 1):
@@ -49,7 +49,7 @@ def test_a_copy_is_made_before_the_schema_is_changed(seeded: Cli) -> None:
         ("web02", None),
         ("web03", "two"),
     ]
-    assert version(seeded.database) == len(migrate.steps())
+    assert version(seeded.database) == len(sqlite_schema.migrations())
     copy = seeded.folder / "diaken.db.schema-1.backup"
     assert version(copy) == 1
     assert whole(copy)

@@ -67,11 +67,11 @@ IMPATIENT = """
 from diaken_cli import bounds
 from diaken_cli.actions.deploy.steps import waiting
 from diaken_cli.services.vsphere import session, transport
-from diaken_cli.store import engine
+from diaken_cli.store.engines import sqlite
 from diaken_cli.__main__ import main
 
 session.connect.__kwdefaults__["connect_timeout"] = 1.0
-bounds.VCENTER_SILENCE, transport.PAUSES, engine.BUSY_SECONDS = 1.0, (0.1, 0.1, 0.1), 1
+bounds.VCENTER_SILENCE, transport.PAUSES, sqlite.BUSY_SECONDS = 1.0, (0.1, 0.1, 0.1), 1
 waiting.LATE_SECONDS = 1.0
 main()
 """

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.doctor import database
 from diaken_cli.actions.doctor.database import check_database
 from diaken_cli.actions.doctor.findings import Health
 from diaken_cli.store import Store
+from diaken_cli.store.engines import sqlite_check
 from tests.integration.doctor.findings import only, told
 
 
@@ -33,8 +33,8 @@ def test_a_damaged_database(store: Store) -> None:
 def test_a_database_that_takes_long_to_check_is_a_warning(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "INTEGRITY_SECONDS", 0.0)
-    monkeypatch.setattr(database, "STEPS", 10)
+    monkeypatch.setattr(sqlite_check, "INTEGRITY_SECONDS", 0.0)
+    monkeypatch.setattr(sqlite_check, "INSTRUCTIONS", 10)
     assert told(check_database(store.path)).startswith("warning: it is too large to be checked")
 
 

@@ -26,7 +26,8 @@ from diaken_cli.errors import (
     InvalidInput,
     NotFound,
 )
-from diaken_cli.store import Store, migrate
+from diaken_cli.store import Store
+from diaken_cli.store.engines import sqlite_schema
 from diaken_cli.store.importing import NewGroup, NewHost, NewVariables
 from diaken_cli.store.records import HostValues, VCenterValues
 from diaken_cli.store.run_records import RunFilter
@@ -183,7 +184,7 @@ def test_a_migrated_database_is_what_the_models_say(database: Path, tmp_path: Pa
 
 def test_a_run_of_the_second_schema_is_there_in_the_third(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
-        for step in migrate.steps()[:2]:
+        for step in sqlite_schema.migrations()[:2]:
             connection.executescript(step)
         connection.execute("INSERT INTO meta VALUES ('database_id', 'old-one')")
         connection.execute(OLD_RUN)
@@ -220,7 +221,7 @@ def test_a_run_of_the_second_schema_is_there_in_the_third(database: Path) -> Non
 @pytest.mark.parametrize("schema_version", [1, 2, 3, 4])
 def test_the_groups_of_an_older_schema_are_kept(database: Path, schema_version: int) -> None:
     with closing(sqlite3.connect(database)) as connection:
-        for step in migrate.steps()[:schema_version]:
+        for step in sqlite_schema.migrations()[:schema_version]:
             connection.executescript(step)
         connection.execute("INSERT INTO meta VALUES ('database_id', 'old-one')")
         connection.executescript(OLD_INVENTORY)
@@ -257,7 +258,9 @@ def test_the_groups_of_an_older_schema_are_kept(database: Path, schema_version: 
 def test_the_file_is_closed_to_others(store: Store) -> None:
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
     with closing(sqlite3.connect(store.path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(migrate.steps()),)
+        assert connection.execute("PRAGMA user_version").fetchone() == (
+            len(sqlite_schema.migrations()),
+        )
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
@@ -271,7 +274,7 @@ def test_processes_that_open_a_new_database_at_once_agree_on_it(database: Path) 
 
 
 def test_a_database_of_a_newer_version_is_refused_and_stays(store: Store) -> None:
-    newer = len(migrate.steps()) + 1
+    newer = len(sqlite_schema.migrations()) + 1
     with closing(sqlite3.connect(store.path)) as connection:
         connection.execute(f"PRAGMA user_version={newer}")
     with pytest.raises(DatabaseError, match=f"schema {newer}") as refusal:

@@ -9,7 +9,8 @@ import pytest
 from diaken_cli.actions.deploy.flow import unfinished
 from diaken_cli.render.runs import run_as_json
 from diaken_cli.runs.settle import reap
-from diaken_cli.store import Store, migrate
+from diaken_cli.store import Store
+from diaken_cli.store.engines import sqlite_schema
 from diaken_cli.store.run_records import RunDetail, RunFilter
 
 MADE = Path(__file__).with_name("made_by_0_1.sql")
@@ -37,7 +38,7 @@ def test_it_is_brought_to_this_schema_and_a_copy_is_kept(database: Path) -> None
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    assert version == len(migrate.steps())
+    assert version == len(sqlite_schema.migrations())
     assert database.with_name("diaken.db.schema-3.backup").exists()
     assert store.id == "8797b95d-7d8e-4b1c-ba45-616c700a9b26"
 

@@ -85,11 +85,11 @@ def _backup(place: Path, put: Callable[[Path], None]) -> None:
     for name in ("copy.db-journal", "copy.db-wal"):
         put(place / name)
         with pytest.raises(DatabaseError, match=f"{name} would be taken"):
-            store.database.backup(place / "copy.db")
+            store.database.copy(place / "copy.db")
         (place / name).unlink()
     put(place / "copy.db")
     with pytest.raises(FileExistsError):
-        store.database.backup(place / "copy.db")
+        store.database.copy(place / "copy.db")
 
 
 @pytest.fixture

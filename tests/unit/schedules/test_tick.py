@@ -12,7 +12,8 @@ import pytest
 from diaken_cli import config, liveness, tick, timing
 from diaken_cli.config import locations
 from diaken_cli.runs.settle import lock_path
-from diaken_cli.store import Store, migrate
+from diaken_cli.store import Store
+from diaken_cli.store.engines import sqlite_schema
 from diaken_cli.store.records import HostValues
 from diaken_cli.store.runs import Attempt, NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord, TaskValues
@@ -224,7 +225,7 @@ def test_a_config_file_that_changed_is_for_the_app_which_knows_its_keys(
 
 
 def test_schema_is_the_one_that_the_store_makes() -> None:
-    assert len(migrate.steps()) == tick.SCHEMA
+    assert len(sqlite_schema.migrations()) == tick.SCHEMA
 
 
 # ── where the database is ────────────────────────────────────────────────────────────────────

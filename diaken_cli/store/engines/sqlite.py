@@ -1,57 +1,68 @@
-"""The database file: opening it, its transactions, and what SQLite says when it can't.
+"""SQLite: connections, transactions, the room that the file takes, and what the driver says.
 
-What is SQLite's own stays here: WAL, `BEGIN IMMEDIATE` for writers (a deferred transaction that
-starts to write gets SQLITE_BUSY at once, whatever the time-out), backup, and file permissions.
+WAL, and `BEGIN IMMEDIATE` for writers: a deferred transaction that starts to write gets
+SQLITE_BUSY at once, whatever the time-out.
 """
 
 import logging
-import os
 import sqlite3
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import ColumnElement, Engine, create_engine, event
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
-from diaken_cli import files, trust
-from diaken_cli.errors import AccessError, DatabaseError, NoRoom
-from diaken_cli.store import migrate, room
-from diaken_cli.store.copying import copy_whole
+from diaken_cli.errors import DatabaseError, NoRoom
+from diaken_cli.store.engines import sqlite_file, sqlite_schema
 
 BUSY_SECONDS = 30
 LOG_PAGES = 128
 """Pages, 1 MiB together, after which SQLite's log is brought into the database."""
-LEAST_ROOM = 64 * 1024
-"""Bytes below which a disk counts as full: the index of SQLite's log alone takes half of it."""
+REWRITE_FROM = 0.1
+"""The unused part of a file from which it is worth a rewrite of all of it."""
+VACUUM_PAGES = 1024
+"""Pages that are moved at once: others can write in between, and the log stays small."""
+INCREMENTAL = 2
+"""The value of `PRAGMA auto_vacuum` by which a file can shrink page by page."""
 
 
-class _ThisThread(threading.local):
+class _ThreadState(threading.local):
     """The write transaction that a thread is in, if any."""
 
-    writes: Session | None = None
+    writer: Session | None = None
 
 
 class Database:
-    """One open database file: short transactions for reading and for writing."""
+    """One open database file: short transactions for reading and for writing.
+
+    Opening it makes the file, or brings it to the schema of this version. Raises DatabaseError
+    where it can't be used, AccessError where it belongs to another account or is open to others.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        _prepare_file(path)
+        sqlite_file.prepare(path)
         with faults(path):
             _check_before_writing(path)
-        with faults(path), closing(connect(path)) as connection:
-            migrate.up_to_date(connection, path)
+        self._migrate()
         self._engine = _engine(path)
         self._writer = self._engine.execution_options(diaken_writes=True)
         self._durable_writer = self._writer.execution_options(diaken_durable=True)
-        self._thread = _ThisThread()
+        self._thread = _ThreadState()
+
+    def _migrate(self) -> None:
+        with faults(self.path), closing(connect(self.path)) as connection:
+            sqlite_schema.migrate(connection, self.path)
+
+    # ── transactions ─────────────────────────────────────────────────────────────────────────
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -59,8 +70,8 @@ class Database:
 
         Within a write transaction of this thread it is that one, which sees what it has written.
         """
-        if self._thread.writes is not None:
-            yield self._thread.writes
+        if self._thread.writer is not None:
+            yield self._thread.writer
             return
         with faults(self.path), Session(self._engine, expire_on_commit=False) as session:
             yield session
@@ -71,8 +82,10 @@ class Database:
 
         Where it is `durable` it is on the disk, too, when this ends: a power cut takes back what is
         not, which is never anything but the last transactions. Within another one it is refused.
+        Raises DatabaseError after 30 seconds in which another process writes, NoRoom on a full
+        disk, and SQLAlchemy's IntegrityError where a statement breaks a rule of the schema.
         """
-        assert self._thread.writes is None, "a write transaction in another one"  # noqa: S101
+        assert self._thread.writer is None, "a write transaction in another one"  # noqa: S101
         with (
             faults(self.path),
             Session(
@@ -81,11 +94,11 @@ class Database:
             session.begin(),
         ):
             session.connection()  # holds the lock from here on, whatever is done first
-            self._thread.writes = session
+            self._thread.writer = session
             try:
                 yield session
             finally:
-                self._thread.writes = None
+                self._thread.writer = None
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -100,43 +113,65 @@ class Database:
         with closing(kept):
             yield
 
+    # ── statements ───────────────────────────────────────────────────────────────────────────
+
+    def insert_or_ignore(self, table: type[SQLModel], values: Mapping[str, Any]) -> Insert:
+        """A statement that adds a row, unless one with the same key is there."""
+        return insert(table).values(values).on_conflict_do_nothing()
+
+    def insert_or_update(
+        self,
+        table: type[SQLModel],
+        values: Mapping[str, Any],
+        *,
+        key: Sequence[str],
+        changes: Mapping[str, Any],
+        where: ColumnElement[bool] | None = None,
+    ) -> Insert:
+        """A statement that adds a row; where one with its `key` is there, it gets the `changes`.
+
+        With `where`, only if that one meets the condition; else it stays as it is.
+        """
+        return (
+            insert(table)
+            .values(values)
+            .on_conflict_do_update(index_elements=key, set_=changes, where=where)
+        )
+
+    # ── the file ─────────────────────────────────────────────────────────────────────────────
+
     def shorten_log(self) -> None:
         """Bring SQLite's log into the database, as far as no other process reads it."""
         with faults(self.path), closing(connect(self.path)) as connection:
-            room.shorten_log(connection)
+            _shorten_log(connection)
 
     def give_room_back(self) -> None:
-        """Shrink the file by what was removed from it; what can't be moved now stays."""
-        with faults(self.path), closing(connect(self.path)) as connection:
-            room.give_back(connection)
+        """Shrink the file by what was removed from it, also on a full disk.
 
-    def backup(self, target: Path) -> None:
+        What can't be moved now stays. A file of before `auto_vacuum` is rewritten once, if that is
+        worth it: that takes as much room as it has content, and holds up who wants to write.
+        """
+        with faults(self.path), closing(connect(self.path)) as connection:
+            if _pragma(connection, "auto_vacuum") == INCREMENTAL:
+                _shrink(connection)
+            elif _pragma(connection, "freelist_count") > REWRITE_FROM * _pragma(
+                connection, "page_count"
+            ):
+                connection.execute(f"PRAGMA auto_vacuum={INCREMENTAL}")
+                connection.execute("VACUUM")
+            _shorten_log(connection)
+
+    def copy(self, target: Path) -> None:
         """Copy the live database whole; `target` must not exist yet, and is 0600.
 
         Raises OSError where it can't be made, DatabaseError where it can't be written or does not
         pass its check.
         """
         with faults(target), closing(connect(self.path)) as live:
-            copy_whole(live, target)
+            sqlite_file.copy_whole(live, target)
 
 
-def require(path: Path) -> None:
-    """See that there is a database, for what must never make one. Raises DatabaseError.
-
-    An empty file is none. What this account may not look at is for whoever opens it.
-    """
-    try:
-        exists = path.stat().st_size > 0
-    except (FileNotFoundError, NotADirectoryError):
-        exists = False
-    except OSError:
-        exists = True
-    if not exists:
-        raise DatabaseError(
-            f"there is no database {path}",
-            hint="Check the account, DIAKEN_DATABASE and `[database] path`; to begin a new one:"
-            " diaken environments add NAME",
-        )
+# ── connections ──────────────────────────────────────────────────────────────────────────────────
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -144,8 +179,8 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA page_size=8192")  # of a new file: less is wasted between outputs
-    if room.is_new(connection):  # asked of a database that is there, it waits for who writes
-        room.prepare(connection)
+    if _pragma(connection, "page_count") == 0:  # in a file with content it waits for who writes
+        connection.execute(f"PRAGMA auto_vacuum={INCREMENTAL}")
     _use_wal(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
@@ -165,10 +200,9 @@ def _check_before_writing(path: Path) -> None:
     ) as connection:
         try:
             connection.execute("BEGIN")  # one view of it: another process may be making its tables
-            migrate.refuse_foreign(connection, path)
+            sqlite_schema.refuse_foreign(connection, path)
         except sqlite3.OperationalError as fault:
-            unreadable = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-            if fault.sqlite_errorcode & 0xFF not in unreadable:
+            if _primary_code(fault) not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
                 raise
 
 
@@ -182,7 +216,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as fault:
-            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if _primary_code(fault) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
@@ -209,9 +243,35 @@ def _engine(path: Path) -> Engine:
     return engine
 
 
+# ── room ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _shrink(connection: sqlite3.Connection) -> None:
+    """Give the unused pages back, some at a time."""
+    while unused := _pragma(connection, "freelist_count"):
+        pages = min(unused, VACUUM_PAGES)
+        connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+        _shorten_log(connection)
+        if _pragma(connection, "freelist_count") >= unused:
+            return
+
+
+def _shorten_log(connection: sqlite3.Connection) -> None:
+    """Bring the log into the database, and empty it as far as no other process reads it."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
+
+
+# ── faults ───────────────────────────────────────────────────────────────────────────────────────
+
+
 @contextmanager
 def faults(path: Path) -> Iterator[None]:
-    """What the driver says, as errors that name the file and the way out."""
+    """What the driver says, as errors that name the file and what to do."""
     try:
         yield
     except DBAPIError as fault:
@@ -223,9 +283,11 @@ def faults(path: Path) -> Iterator[None]:
 
 
 def _explained(path: Path, fault: BaseException) -> DatabaseError:
-    primary = getattr(fault, "sqlite_errorcode", 0) & 0xFF
+    primary = _primary_code(fault)
     # Where even the index of the log beside it finds no room, SQLite speaks of an I/O error.
-    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _no_room(path)):
+    if primary == sqlite3.SQLITE_FULL or (
+        primary == sqlite3.SQLITE_IOERR and sqlite_file.is_full(path)
+    ):
         return NoRoom(
             f"no room is left on the disk of the database {path}",
             hint=f"Free some room in {path.parent}; nothing that was stored is lost.",
@@ -248,86 +310,6 @@ def _explained(path: Path, fault: BaseException) -> DatabaseError:
     return DatabaseError(f"the database {path} failed: {fault}")
 
 
-def _no_room(path: Path) -> bool:
-    try:
-        disk = os.statvfs(path.parent)
-    except OSError:
-        return False
-    return disk.f_bavail * disk.f_frsize < LEAST_ROOM
-
-
-def _prepare_file(path: Path) -> None:
-    """Make the folder 0700 and the file 0600; refuse one that others could change."""
-    _refuse_foreign(path)
-    _refuse_exposed(path)
-    try:
-        missing = [parent for parent in reversed(path.parents) if not parent.exists()]
-        for folder in missing:  # mkdir(parents=True) closes only the last one
-            folder.mkdir(0o700, exist_ok=True)
-        if missing:  # another account may have been quicker
-            _refuse_exposed(path)
-        # The path may be a link: its folder and that of what it leads to are both ours.
-        os.close(files.open_own(os.path.realpath(path), os.O_CREAT | os.O_RDWR))
-    except OSError as fault:
-        owner = _owner_of(path)
-        if owner is None or owner == os.geteuid():
-            raise DatabaseError(
-                f"the database {path} can't be opened: {fault.strerror}",
-                hint="Name another one with DIAKEN_DATABASE or `[database] path`.",
-            ) from fault
-        raise _foreign(path, owner) from fault
-    _refuse_foreign(path)
-
-
-def _refuse_foreign(path: Path) -> None:
-    """A database belongs to one account; what root made in another's would keep that one out."""
-    try:
-        owner = path.stat().st_uid
-    except OSError:
-        return
-    if owner != os.geteuid():
-        raise _foreign(path, owner)
-
-
-def _foreign(path: Path, owner: int) -> AccessError:
-    return AccessError(
-        f"the database {path} belongs to the account {trust.account(owner)}",
-        hint=f"Run it as that account: sudo -u {trust.sudo_user(owner)} diaken …",
-    )
-
-
-def _refuse_exposed(path: Path) -> None:
-    for exposure in exposures(path):
-        raise AccessError(
-            f"the database {path} is not this account's alone: {exposure.problem}",
-            hint=way_out(exposure),
-        )
-
-
-def exposures(path: Path) -> Iterator[trust.Exposure]:
-    """By what others could change the database, or a file that diaken keeps beside it.
-
-    The folder that holds it has to be closed even where it is sticky, as /tmp is: others could
-    make files there that are to be the database's own.
-    """
-    runs = path.with_name(f"{path.name}.runs")
-    yield from trust.exposures_around(path)
-    yield from trust.exposures_around(runs) if runs.is_symlink() else trust.present_exposures(runs)
-
-
-def way_out(exposure: trust.Exposure) -> str:
-    """What to do about such a place."""
-    by = "by DIAKEN_DATABASE or `[database] path`"
-    if exposure.sticky:
-        return f"Name a folder of its own, such as {exposure.path}/diaken/diaken.db, {by}."
-    return f"Close it: {exposure.fix}; or name a place that is this account's alone, {by}."
-
-
-def _owner_of(path: Path) -> int | None:
-    """Who owns the file, or else the nearest folder above it that this account may look at."""
-    for place in (path, *path.parents):
-        try:
-            return place.stat().st_uid
-        except OSError:
-            continue
-    return None
+def _primary_code(fault: BaseException) -> int:
+    """What went wrong, without SQLite's detail: the low byte of its extended result code."""
+    return int(getattr(fault, "sqlite_errorcode", 0)) & 0xFF

@@ -1,30 +1,43 @@
-"""Bring a database to the schema of this version, step by step, a copy made first."""
+"""The schema of a SQLite database, brought to that of this version step by step.
+
+Its number is SQLite's `user_version`. A copy of the database is made before it changes.
+"""
 
 import sqlite3
 import uuid
 from contextlib import closing
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from diaken_cli.errors import DatabaseError
-from diaken_cli.store.copying import copy_whole
+from diaken_cli.store.engines.sqlite_file import copy_whole
 
 
-def steps() -> list[str]:
-    """The SQL of each step, the first schema first; step N makes `user_version` N."""
-    folder = resources.files(__package__) / "migrations"
-    names = sorted(path.name for path in folder.iterdir() if path.name.endswith(".sql"))
-    return [(folder / name).read_text(encoding="utf-8") for name in names]
+def migrations() -> list[str]:
+    """The SQL of each migration, the first schema first; number N makes `user_version` N."""
+    return [file.read_text(encoding="utf-8") for file in _migration_files()]
 
 
-def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
-    """Apply the steps that are missing, all or none of them.
+def newest_version() -> int:
+    """The number of the schema that this version works with."""
+    return len(_migration_files())
+
+
+def _migration_files() -> list[Traversable]:
+    folder = resources.files(__package__) / "sqlite_migrations"
+    files = (file for file in folder.iterdir() if file.name.endswith(".sql"))
+    return sorted(files, key=lambda file: file.name)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Apply the migrations that are missing, all or none of them.
 
     Raises DatabaseError for a database that a newer version or another program has made, and where
     no copy of this one can be made first.
     """
-    wanted = len(steps())
-    version = _version(connection)
+    wanted = newest_version()
+    version = schema_version(connection)
     if version == wanted:  # `refuse_foreign` has looked already
         return
     if version > wanted:
@@ -36,12 +49,12 @@ def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited for the lock.
-        version = _version(connection)
+        version = schema_version(connection)
         refuse_foreign(connection, path)
         if 0 < version < wanted:
             _back_up(path, path.with_name(f"{path.name}.schema-{version}.backup"))
-        for number, step in enumerate(steps()[version:], version + 1):
-            for statement in step.split(";\n"):
+        for number, migration in enumerate(migrations()[version:], version + 1):
+            for statement in migration.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={number}")
         connection.execute(
@@ -55,9 +68,10 @@ def up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA foreign_keys=ON")
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
+def schema_version(connection: sqlite3.Connection) -> int:
+    """The number of a database's schema; 0 for an empty file."""
+    (number,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(number)
 
 
 def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
@@ -67,7 +81,7 @@ def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
     """
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     tables = {name for (name,) in connection.execute(query)}
-    version = _version(connection)
+    version = schema_version(connection)
     if version == 0 and not tables:
         return
     if version <= 0 or not {"meta", "host_group"} <= tables or not _has_id(connection):
