@@ -149,9 +149,9 @@ def cancel(
         if detail.run.status is not RunStatus.RUNNING:
             return detail
         if not liveness.is_owner_alive(lock):
-            from diaken_cli.services.ansible import processes
+            from diaken_cli.services.ansible import tracking
 
-            processes.kill(run.uid)  # diaken died, and Ansible goes on
+            tracking.kill_marked(run.uid)  # diaken died, and Ansible goes on
         time.sleep(PACE)
     raise OperationFailed(
         f"run {run_id} was asked to stop and has not ended within {patience:.0f} s",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from diaken_cli.actions.playbook import ssh_settings, target
 from diaken_cli.config import Config
-from diaken_cli.services.ansible.keys import own_keys, unusable_keys
+from diaken_cli.services.ansible.ssh import default_keys, unusable_keys
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 
@@ -26,5 +26,5 @@ def locked_own(hosts: Sequence[HostRecord], config: Config, store: Store) -> lis
         return []
     ssh = ssh_settings(store, config.ssh)
     ssh_targets = [target(host, config.ssh) for host in hosts if not host.key][:MOST]
-    chosen = dict.fromkeys(tuple(own_keys(ssh_target, ssh)) for ssh_target in ssh_targets)
+    chosen = dict.fromkeys(tuple(default_keys(ssh_target, ssh)) for ssh_target in ssh_targets)
     return list(dict.fromkeys(key for own in chosen for key in unusable_keys(own)))

@@ -193,13 +193,13 @@ def forget_key(call: Call, name: Name = None) -> None:
     Example: diaken hosts forget-key web01 --json
     """
     from diaken_cli.actions.playbook import ssh_settings
-    from diaken_cli.services.ansible import known_hosts
+    from diaken_cli.services.ansible.ssh import forget_host_keys
 
     with asking(call) as ask:
         host = _find(call, ask, name)
         ssh = call.config.ssh
         path = ssh_settings(call.store, ssh).known_hosts
-        forgotten = known_hosts.forget(path, host.name, host.ip, port=host.port or ssh.port)
+        forgotten = forget_host_keys(path, host.name, host.ip, port=host.port or ssh.port)
         state = "is forgotten" if forgotten else "was not known"
         shape = {"host": host.name, "known_hosts": str(path), "forgotten": forgotten}
         call.output.print_change(shape, f"the key of host {host.name} {state}")

@@ -36,9 +36,9 @@ def end(
     dead_runs = store.dead_runs.remains(run_id)
     if not dead_runs:
         return False
-    from diaken_cli.services.ansible import processes
+    from diaken_cli.services.ansible import tracking
 
-    if not here and processes.marked_pids(dead_runs[0].uid):
+    if not here and tracking.marked_pids(dead_runs[0].uid):
         return False
     if announce:
         warn(f"run {run_id} died: ending what it left on its hosts…")
@@ -52,7 +52,7 @@ def end(
                 if store.dead_runs.remains(run_id):  # no other process was first
                     _end(store, remains, warn, should_stop)
             return True
-        processes.kill(remains.uid)  # an Ansible that outlived diaken holds the lock
+        tracking.kill_marked(remains.uid)  # an Ansible that outlived diaken holds the lock
         if should_stop() or time.monotonic() >= deadline:
             return False
         time.sleep(_PACE)
@@ -72,23 +72,23 @@ def _end(
     warn: Callable[[str], None],
     should_stop: Callable[[], bool],
 ) -> None:
-    from diaken_cli.services.ansible import private, processes, ssh_calls, stop
+    from diaken_cli.services.ansible import private, remote, tracking
 
     lock = lock_path(store, remains.lock)
-    processes.kill(remains.uid)
+    tracking.kill_marked(remains.uid)
     private.remove_dead_folders(
         [remains.lock]
     )  # an Ansible that outlived diaken worked in it until now
-    calls = ssh_calls.recorded_calls(lock)
-    password = _password(ssh_calls.become_password_command(lock), warn, should_stop)
-    remaining_hosts = stop.end_on_destinations(calls, remains.hosts, remains.uid, password)
+    calls = tracking.recorded_calls(lock)
+    password = _password(tracking.become_password_command(lock), warn, should_stop)
+    remaining_hosts = remote.end_on_destinations(calls, remains.hosts, remains.uid, password)
     message = None
     if remaining_hosts:
         where = "; ".join(f"{host.host}: {host.reason}" for host in remaining_hosts)
         message = f"tasks may still be running on {where}"
         warn(f"run {remains.run} died; {message}")
     store.dead_runs.free(remains, message)
-    ssh_calls.forget(lock)
+    tracking.forget_calls(lock)
 
 
 def _password(

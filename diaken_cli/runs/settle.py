@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diaken_cli import liveness
 from diaken_cli.caller import now
-from diaken_cli.services.ansible import private, ssh_calls
+from diaken_cli.services.ansible import private, tracking
 from diaken_cli.store import Store
 
 LOCK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a uuid4
@@ -33,7 +33,7 @@ def reap(store: Store) -> None:
         path = lock_path(store, lock)
         with _if_dead(path) as dead:
             if dead:
-                remains = bool(ssh_calls.recorded_calls(path))
+                remains = bool(tracking.recorded_calls(path))
                 store.dead_runs.interrupt(run_id, lock, now(), remains=remains)
                 died.append(lock)
             elif liveness.has_lost_owner(path):
@@ -46,7 +46,7 @@ def reap(store: Store) -> None:
     for lock in leftovers:
         with suppress(OSError), _if_dead(lock_path(store, lock)) as dead:
             if dead:
-                ssh_calls.forget(lock_path(store, lock))
+                tracking.forget_calls(lock_path(store, lock))
                 died.append(lock)
     private.remove_dead_folders(died)
 
@@ -75,7 +75,7 @@ def _locks_in(folder: Path) -> set[str]:
     """The locks that files are left of; a file that is none of a run is nobody's business here."""
     try:
         names = {
-            file.name.removesuffix(liveness.CANCELED).removesuffix(ssh_calls.SUFFIX)
+            file.name.removesuffix(liveness.CANCELED).removesuffix(tracking.SUFFIX)
             for file in folder.iterdir()
         }
     except OSError:

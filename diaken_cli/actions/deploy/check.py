@@ -7,7 +7,7 @@ from diaken_cli.actions.playbook import refusal
 from diaken_cli.config import Config
 from diaken_cli.errors import DiakenError, Mistake, NotFound
 from diaken_cli.requests import DeployRequest
-from diaken_cli.services.ansible import catalog, reach
+from diaken_cli.services.ansible import catalog, remote
 from diaken_cli.services.vsphere.placement import Placement, resolve_placement
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import by_address, find_vms
@@ -80,7 +80,7 @@ def _used_by_vm(ip: str, name: str, session: Session) -> list[Mistake]:
 
 
 def _probe_address(ip: str, port: int) -> list[Mistake]:
-    how = reach.probe(ip, port, PROBE_SECONDS)
+    how = remote.probe(ip, port, PROBE_SECONDS)
     if how is None:
         return []
     message = f"something answers {how} there; if that is meant to be so: --no-address-probe"

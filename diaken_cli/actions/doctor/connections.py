@@ -21,7 +21,7 @@ from diaken_cli.errors import (
     Unreachable,
 )
 from diaken_cli.services import programs
-from diaken_cli.services.ansible.keys import is_private_key, needs_passphrase
+from diaken_cli.services.ansible.ssh import is_private_key, needs_passphrase
 from diaken_cli.services.ansible.syntax import LEAST, installed
 from diaken_cli.store.records import VCenterRecord
 from diaken_cli.types import SecretKind

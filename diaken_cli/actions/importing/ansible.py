@@ -10,7 +10,7 @@ from diaken_cli.actions.importing.candidates import Candidate, Source, same
 from diaken_cli.actions.variables import stored_name, stored_value
 from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.requests import HostOptions
-from diaken_cli.services.ansible.reading import AnsibleInventory, read_inventory
+from diaken_cli.services.ansible.imported_inventory import AnsibleInventory, read_inventory
 from diaken_cli.services.resolver import addresses_of
 from diaken_cli.text import listed
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from diaken_cli.actions.inventory import find_environment, find_group, find_host
 from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
-from diaken_cli.services.ansible.limit import matching, unmatched
+from diaken_cli.services.ansible.inventory import matching_hosts, unmatched_parts
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import listed
@@ -129,7 +129,7 @@ def narrowed(
     hosts = target.hosts
     if options.limit is not None:
         try:
-            wanted = matching(options.limit, *_known(store, target.hosts, target.environment))
+            wanted = matching_hosts(options.limit, *_known(store, target.hosts, target.environment))
         except ValueError as fault:
             mistakes.append(Mistake("--limit", options.limit, str(fault)))
         else:
@@ -158,7 +158,7 @@ def matches_nothing(
     """A sentence for each part of a valid `--limit` that matches nothing in the environment."""
     if options.limit is None:
         return []
-    parts = unmatched(options.limit, *_known(store, hosts, environment))
+    parts = unmatched_parts(options.limit, *_known(store, hosts, environment))
     return [f"--limit: {part} matches no active host and no group" for part in parts]
 
 

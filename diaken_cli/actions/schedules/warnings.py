@@ -14,7 +14,7 @@ from diaken_cli.actions.schedules.executing import chosen
 from diaken_cli.actions.schedules.moments import lost_zones, next_moments
 from diaken_cli.actions.schedules.status import is_late, last_tick
 from diaken_cli.config import Config
-from diaken_cli.services.ansible.keys import needs_passphrase
+from diaken_cli.services.ansible.ssh import needs_passphrase
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord

@@ -15,7 +15,7 @@ from diaken_cli.actions.snapshots.host_vms import HostSnapshot, by_vcenter, in_p
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError
 from diaken_cli.events import Emit, StepProgressed, Warned
-from diaken_cli.services.ansible import known_hosts
+from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.vsphere import guest, power, snapshots
 from diaken_cli.services.vsphere.following import TaskFollower
 from diaken_cli.services.vsphere.session import Session
@@ -281,4 +281,4 @@ class _Reverts:
 def _forget_key(item: HostSnapshot, context: Context) -> None:
     ssh, host = context.config.ssh, item.host
     path = ssh_settings(context.store, ssh).known_hosts
-    known_hosts.forget(path, host.name, host.ip, port=host.port or ssh.port)
+    forget_host_keys(path, host.name, host.ip, port=host.port or ssh.port)

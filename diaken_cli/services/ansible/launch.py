@@ -1,6 +1,7 @@
 """Run one playbook by ansible-runner, and leave nothing behind: no process, no file, no secret."""
 
 import math
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -12,15 +13,7 @@ from ansible_runner.interface import init_runner
 
 from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.events import Emit, HostFinished, Warned
-from diaken_cli.services.ansible import (
-    arguments,
-    environment,
-    private,
-    processes,
-    retry_file,
-    ssh_calls,
-    stop,
-)
+from diaken_cli.services.ansible import invocation, private, remote, tracking
 from diaken_cli.services.ansible.channel import REDIRECTED, Channel, EmitFailed, EventReader
 from diaken_cli.services.ansible.endings import FOLDER, PLUGIN
 from diaken_cli.services.ansible.results import CutShort
@@ -36,6 +29,8 @@ _PACE = 0.5  # seconds from one look at `should_stop` to the next
 _GRACE = 3.0  # seconds that Ansible gets to end its workers by itself
 _LAST_WORDS = 2.0  # seconds more, in which what it has told until then is taken
 _CLOSING = 5.0  # seconds that ssh's masters get to close their connections
+_RETRY = "retry"  # in the run's private folder
+_YES = ("1", "true", "yes", "on", "y", "t")  # as Ansible reads a setting
 
 # Holds the run's lock file and that of its folder shared in Ansible and in its workers, which
 # inherit the descriptors (ansible-runner passes none on). A file that is gone or taken: the run was
@@ -64,7 +59,7 @@ def run_ansible(work: Work, emit: Emit, should_stop: Callable[[], bool]) -> Outc
     """
     attempt = _Attempt(work, emit, should_stop)
     try:
-        program = environment.ansible_playbook()
+        program = invocation.ansible_program()
     except AnsibleNotStarted as missing:
         return attempt.outcome(_NOT_FOUND, f"{missing.message}; {missing.hint}")
     with private.folder(work.lock) as folder:
@@ -88,7 +83,7 @@ class _Attempt:
     def run(self, program: str, folder: Path) -> int:
         """Run Ansible until it ends or is stopped; its return code."""
         self._work.ssh.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        argv, self._reader.secrets = arguments.write(self._work, folder)
+        argv, self._reader.secrets = invocation.write_arguments(self._work, folder)
         channel = Channel(folder)
         runner = self._runner([program, *argv], folder, channel)
         nothing_left = all_read = False
@@ -104,9 +99,13 @@ class _Attempt:
                 _close_connections(folder)
             else:
                 self._end_everything(all_read)
-            ssh_calls.forget(self._work.lock)
-        self._given_up = retry_file.hosts(folder)
-        if refused := retry_file.keep(folder, self._work):
+            tracking.forget_calls(self._work.lock)
+        self._given_up = frozenset(
+            host
+            for path in _retry_files(folder)
+            for host in path.read_text(encoding="utf-8").splitlines()
+        )
+        if refused := _copy_retry_file(folder, self._work):
             self._emit(Warned(message=refused))
         return ENDED_FROM_OUTSIDE if runner.rc is None else int(runner.rc)
 
@@ -163,11 +162,12 @@ class _Attempt:
         runner.event_callback = lambda _line: self._reader.read(channel)  # the bell rang
         runner.config.command = ["/bin/sh", "-c", _HOLD, "run", *command]
         runner.config.env = (
-            environment.for_work(self._work, folder)
-            | ssh_calls.prepare(self._work.lock, self._work.become_password_command)
-            | retry_file.settings(folder)
+            invocation.work_environment(self._work, folder)
+            | tracking.record_calls(self._work.lock, self._work.become_password_command)
             | channel.environment
             | {
+                "ANSIBLE_RETRY_FILES_ENABLED": "True",
+                "ANSIBLE_RETRY_FILES_SAVE_PATH": str(folder / _RETRY),
                 "ANSIBLE_CALLBACK_PLUGINS": str(FOLDER),
                 "ANSIBLE_CALLBACKS_ENABLED": PLUGIN,
                 "ANSIBLE_STDOUT_CALLBACK": "diaken",
@@ -183,27 +183,27 @@ class _Attempt:
         return False  # ansible-runner would kill a process group that the workers are not in
 
     def _end_everything(self, all_read: bool) -> None:
-        living = processes.kill(self._work.mark)
+        living = tracking.kill_marked(self._work.mark)
         for host in self._end_on_hosts(all_read):
             self._emit(Warned(host=host.host, message=f"tasks may still be running: {host.reason}"))
         if living:
             self._emit(Warned(message=f"these processes could not be ended: {living}"))
 
-    def _end_on_hosts(self, all_read: bool) -> tuple[stop.NotStopped, ...]:
+    def _end_on_hosts(self, all_read: bool) -> tuple[remote.NotStopped, ...]:
         work, tally = self._work, self._reader.tally
-        if calls := ssh_calls.recorded_calls(work.lock):
+        if calls := tracking.recorded_calls(work.lock):
             hosts = (*work.inventory.others, *work.targets)
             names = {host.address: host.name for host in hosts}
             unreached = tally.never_reached if all_read else frozenset()
             pending = [call for call in calls if names.get(call.destination) not in unreached]
-            return stop.end_on_destinations(pending, names, work.mark, work.become_password)
+            return remote.end_on_destinations(pending, names, work.mark, work.become_password)
         # Where an exception cut Ansible short, it may have begun on hosts that it was not heard of.
         reached = tuple(
             target
             for target in work.targets
             if target.name in self._reader.tally.reached or not all_read
         )
-        return stop.end_on_targets(reached, work.ssh, work.mark, work.become_password)
+        return remote.end_on_targets(reached, work.ssh, work.mark, work.become_password)
 
 
 class _Stopper:
@@ -232,10 +232,10 @@ class _Stopper:
             elif self._deadline is not None and now >= self._deadline:
                 self.cause = "timed_out"
             if self.cause is not None:
-                processes.terminate_child(self._mark)
+                tracking.terminate_child(self._mark)
                 self._patient_until = now + _GRACE
         elif now >= self._patient_until:
-            processes.kill(self._mark)
+            tracking.kill_marked(self._mark)
         return now < self._patient_until + _LAST_WORDS
 
 
@@ -264,3 +264,27 @@ def _close_connections(folder: Path) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _retry_files(folder: Path) -> list[Path]:
+    """Ansible's own list of the hosts on which it went on no more: those that failed, and others.
+
+    There is none where all was well, or where it died.
+    https://docs.ansible.com/ansible-core/2.19/reference_appendices/config.html#retry-files-enabled
+    """
+    return list((folder / _RETRY).glob("*.retry"))
+
+
+def _copy_retry_file(folder: Path, work: Work) -> str | None:
+    """Copy it to where the playbook's repository wants it, if it does; why that could not be."""
+    values = work.repository.values
+    if values.get("defaults.retry_files_enabled", "").strip().lower() not in _YES:
+        return None
+    place = Path(values.get("defaults.retry_files_save_path") or work.playbook.parent).expanduser()
+    for path in _retry_files(folder):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place / path.name)
+        except OSError as fault:
+            return f"{place / path.name} can't be written: {fault.strerror}"
+    return None

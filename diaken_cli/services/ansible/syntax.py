@@ -11,7 +11,7 @@ import yaml
 from diaken_cli import bounds, files
 from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.services import programs
-from diaken_cli.services.ansible import arguments, bounded_yaml, environment, private
+from diaken_cli.services.ansible import bounded_yaml, invocation, private
 from diaken_cli.services.ansible.reasons import ansible_failure_reason
 from diaken_cli.services.ansible.work import SshSettings, Work
 
@@ -32,13 +32,12 @@ def syntax_check(work: Work, should_stop: Callable[[], bool] = lambda: False) ->
     Raises:
         AnsibleNotStarted: there is no ansible-playbook.
     """
-    program = environment.ansible_playbook()
-    reason = _run(work, should_stop, lambda folder: _playbook(program, work, folder))
+    reason = _run(work, should_stop, lambda folder: _check_playbook(work, folder))
     if reason is not None:
         return None if _may_be_defined_later(reason, work) else reason
     if work.targets and any(_vaults_beside(work.playbook.parent)):
         # Variables of hosts are read when the first task begins.
-        return _run(work, should_stop, lambda folder: _variables(program, work, folder))
+        return _run(work, should_stop, lambda folder: _list_inventory(work, folder))
     return None
 
 
@@ -51,16 +50,16 @@ def may_end_in_the_middle(playbook: Path) -> bool:
     return "import_playbook" in text or ("vars_files" in text and not _has_one_play(playbook))
 
 
-def _playbook(program: str, work: Work, folder: Path) -> list[str]:
-    argv, _ = arguments.write(work, folder)
-    return [program, "--syntax-check", *argv]
+def _check_playbook(work: Work, folder: Path) -> list[str]:
+    argv, _ = invocation.write_arguments(work, folder)
+    return [invocation.ansible_program(), "--syntax-check", *argv]
 
 
-def _variables(program: str, work: Work, folder: Path) -> list[str]:
-    beside = Path(program).with_name("ansible-inventory")
-    inventory = arguments.write_inventory(work.targets, work.inventory, folder)
+def _list_inventory(work: Work, folder: Path) -> list[str]:
+    program = invocation.ansible_program("ansible-inventory")
+    inventory = invocation.write_inventory(work.targets, work.inventory, folder)
     place = f"--playbook-dir={work.playbook.parent}"
-    return [str(beside), "--list", *inventory, *arguments.vaults(work), place]
+    return [program, "--list", *inventory, *invocation.vault_arguments(work), place]
 
 
 def _run(
@@ -74,7 +73,8 @@ def _run(
                 seconds=bounds.SYNTAX_SECONDS,
                 most=None,
                 cwd=beside if beside.is_dir() else scratch,
-                env=environment.for_work(work, scratch) | {"ANSIBLE_LOCALHOST_WARNING": "False"},
+                env=invocation.work_environment(work, scratch)
+                | {"ANSIBLE_LOCALHOST_WARNING": "False"},
                 should_stop=should_stop,
             )
         except programs.TimeLimitExceeded as fault:
@@ -151,14 +151,14 @@ def installed() -> Installed:
 
     Raises AnsibleNotStarted where there is none, or where it does not run.
     """
-    program = environment.ansible_playbook()
+    program = invocation.ansible_program()
     with private.folder() as scratch:
-        settings = environment.settings(SshSettings(Path(os.devnull)), scratch)
+        settings = invocation.settings(SshSettings(Path(os.devnull)), scratch)
         try:
             ended = programs.run(
                 [program, "--version"],
                 seconds=bounds.ANSIBLE_VERSION_SECONDS,
-                env=environment.inherited(os.environ) | settings,
+                env=invocation.inherited_environment(os.environ) | settings,
             )
         except OSError as fault:
             raise AnsibleNotStarted(f"{program} can't be started: {fault.strerror}") from fault

@@ -49,7 +49,7 @@ def test_what_reads_the_database_loads_nothing_that_is_for_ansible_or_rules(
     found = loaded(*command.split(), DIAKEN_DATABASE=str(tmp_path / "diaken.db"))
     assert "sqlmodel" in found
     assert not found & {"yaml", "jinja2", "configparser", "dateutil"}
-    assert "diaken_cli.services.ansible.environment" not in found
+    assert "diaken_cli.services.ansible.invocation" not in found
 
 
 def test_a_run_without_snapshots_loads_nothing_of_vcenter(tmp_path: Path) -> None:

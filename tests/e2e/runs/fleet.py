@@ -15,7 +15,7 @@ from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.requests import HostOptions
-from diaken_cli.services.ansible import processes
+from diaken_cli.services.ansible import tracking
 from diaken_cli.store.run_records import RunFilter, RunRecord
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
 from tests.integration.ansible.bench import processes_with
@@ -135,7 +135,7 @@ class Sleep:
 
     def left_of(self, uid: str) -> list[str]:
         """What lives of the run of that identity, here or on a host: number and command."""
-        pids = {*processes_with(self.argument), *processes.marked_pids(uid)}
+        pids = {*processes_with(self.argument), *tracking.marked_pids(uid)}
         return [f"{pid} {said}" for pid in pids if (said := _command_line(pid))]
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.services.ansible import environment
+from diaken_cli.services.ansible import invocation
 from tests.e2e.cli import DIAKEN
 from tests.e2e.runs.running import Running, counters, ready, statuses
 from tests.integration.ansible.bench import until
@@ -482,7 +482,7 @@ def _sealed(path: Path, label: str, passwords: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"{label}: of {label}\n")
     (passwords / f"{label}.pass").write_text(f"pass of {label}\n")
-    vault = Path(environment.ansible_playbook()).with_name("ansible-vault")
+    vault = Path(invocation.ansible_program("ansible-vault"))
     subprocess.run(
         [vault, "encrypt", f"--vault-id={label}@{passwords}/{label}.pass", path],
         env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "HOME": str(passwords)},

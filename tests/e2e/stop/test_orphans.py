@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from diaken_cli.services.ansible import processes
+from diaken_cli.services.ansible import tracking
 from diaken_cli.store.run_records import RunRecord
 from tests.e2e.runs.fleet import Fleet, Sleep, ended, until
 from tests.lab_fixture import Lab
@@ -77,7 +77,7 @@ def killed(fleet: Fleet, *target: str, hosts: int = 1) -> Iterator[tuple[Sleep, 
         until(lambda: len(sleep.sleepers()) == sleepers, "it sleeps")
         run = fleet.last()
         process.kill()
-        processes.kill(run.uid)
+        tracking.kill_marked(run.uid)
         process.wait()
         assert len(sleep.sleepers()) == sleepers, "on its hosts it goes on"
         try:
@@ -181,14 +181,14 @@ def test_cancel_ends_ansible_that_goes_on_alone(fleet: Fleet) -> None:
         run = fleet.last()
         process.kill()
         process.wait()
-        assert processes.marked_pids(run.uid), "Ansible lives"
+        assert tracking.marked_pids(run.uid), "Ansible lives"
         try:
             canceled = fleet.json("history", "cancel", str(run.id))
             assert (canceled["id"], canceled["status"]) == (run.id, "interrupted")
             assert not sleep.left_of(run.uid)
-            assert not processes.marked_pids(run.uid)
+            assert not tracking.marked_pids(run.uid)
         finally:
-            processes.kill(run.uid)
+            tracking.kill_marked(run.uid)
             sleep.end()
     assert holders(fleet) == set()
 
@@ -203,7 +203,7 @@ def test_an_ansible_that_nobody_hears_holds_nobody_up(fleet: Fleet, ender: str) 
         run = fleet.last()
         process.kill()
         process.wait()
-        assert processes.marked_pids(run.uid), "Ansible lives on"
+        assert tracking.marked_pids(run.uid), "Ansible lives on"
         try:
             assert fleet.json("history", "show", str(run.id))["status"] == "interrupted"
             assert holders(fleet) == {run.id}
@@ -214,7 +214,7 @@ def test_an_ansible_that_nobody_hears_holds_nobody_up(fleet: Fleet, ender: str) 
                 assert fleet.error(12, *words)["hint"].endswith(f"history cancel {run.id}")
                 done = fleet.run(*words, "--wait", "1m")
             assert done.status == 0, done.out + done.err
-            assert processes.marked_pids(run.uid) == []
+            assert tracking.marked_pids(run.uid) == []
             assert not sleep.left_of(run.uid)
         finally:
             sleep.end()

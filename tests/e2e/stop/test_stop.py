@@ -16,7 +16,7 @@ import pytest
 
 from diaken_cli import liveness
 from diaken_cli.runs.settle import lock_path
-from diaken_cli.services.ansible import processes
+from diaken_cli.services.ansible import tracking
 from diaken_cli.store.run_records import RunFilter
 from tests.e2e.cli import DIAKEN, PATIENCE
 from tests.e2e.runs.fleet import Fleet, Sleep, by_host, ended, events, nothing_left, until
@@ -143,7 +143,7 @@ def test_nothing_of_it_goes_on(fleet: Fleet, usual: float, way: str, pipelining:
     with fleet.going_on(*words, process_group=0) as process:
         until(lambda: len(sleep.sleepers()) == SLEEPERS, "it sleeps on both hosts")
         going = Going(fleet, process, fleet.last().uid, str(fleet.last().id))
-        assert processes.marked_pids(going.uid), "it is known by its mark, here"
+        assert tracking.marked_pids(going.uid), "it is known by its mark, here"
 
         if way == "timeout":
             within += 3 + 2 * usual
@@ -238,8 +238,8 @@ def test_killed_it_holds_its_hosts_as_long_as_anything_of_it_lives(fleet: Fleet)
     with fleet.going_on(*words) as process:
         until(sleep.sleepers, "it sleeps")
         run = fleet.last()
-        until(lambda: processes.marked_pids(run.uid), "Ansible is there")
-        workers = processes.marked_pids(run.uid)
+        until(lambda: tracking.marked_pids(run.uid), "Ansible is there")
+        workers = tracking.marked_pids(run.uid)
         for pid in workers:  # halted, it lives on for as long as is wanted
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -252,7 +252,7 @@ def test_killed_it_holds_its_hosts_as_long_as_anything_of_it_lives(fleet: Fleet)
         finally:
             for pid in workers:
                 os.kill(pid, signal.SIGKILL)
-            processes.kill(run.uid)
+            tracking.kill_marked(run.uid)
             sleep.end()
     shown = fleet.json("history", "show", str(run.id))
     assert (shown["status"], shown["error"]["code"]) == ("interrupted", "interrupted")

@@ -16,7 +16,7 @@ import pytest
 
 from diaken_cli import liveness
 from diaken_cli.events import Emit, Event, HostFinished, TaskFinished, Warned
-from diaken_cli.services.ansible import environment, launch
+from diaken_cli.services.ansible import invocation, launch
 from diaken_cli.services.ansible.work import Inventory, Outcome, SshSettings, Target, Work
 from diaken_cli.types import HostResult, HostStatus
 from tests.lab_fixture import Lab
@@ -182,7 +182,7 @@ def files_with(text: str, *folders: Path) -> list[Path]:
 
 def sealed(text: str, password: str) -> str:
     """What ansible-vault makes of a text."""
-    vault = Path(environment.ansible_playbook()).with_name("ansible-vault")
+    vault = Path(invocation.ansible_program("ansible-vault"))
     with tempfile.TemporaryDirectory() as folder:
         path, password_file = Path(folder, "text"), Path(folder, "password")
         path.write_text(text)

@@ -17,8 +17,8 @@ from diaken_cli.actions.importing.ansible import read_ansible
 from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.errors import InvalidInput
-from diaken_cli.services.ansible import environment
-from diaken_cli.services.ansible.reading import read_inventory
+from diaken_cli.services.ansible import invocation
+from diaken_cli.services.ansible.imported_inventory import read_inventory
 from diaken_cli.store.records import EnvironmentRecord
 
 VAULT = "$ANSIBLE_VAULT;1.1;AES256\n33393065363063\n"
@@ -290,7 +290,7 @@ def test_hosts_come_in_the_order_that_ansible_has(
 ) -> None:
     """Which of them is `groups['db'][0]`, and the first of a `serial`, is up to that."""
     lay(tmp_path, {name: text})
-    program = Path(environment.ansible_playbook()).with_name("ansible")
+    program = Path(invocation.ansible_program("ansible"))
     order = list(read_inventory(tmp_path / name).hosts)
     for part in pattern.split(":"):
         command = [str(program), part, "-i", str(tmp_path / name), "--list-hosts"]
@@ -307,7 +307,7 @@ def test_an_inventory_is_not_too_large_for_what_another_program_has_used(tmp_pat
 import subprocess, sys
 from pathlib import Path
 from diaken_cli import bounds
-from diaken_cli.services.ansible.reading import read_inventory
+from diaken_cli.services.ansible.imported_inventory import read_inventory
 subprocess.run([sys.executable, "-c", "b'x' * {180 * bounds.MB}"], check=True)
 bounds.INVENTORY_MEMORY = {200 * bounds.MB}
 try:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.events import Event, TaskStarted
-from diaken_cli.services.ansible import known_hosts, private
+from diaken_cli.services.ansible import private
+from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.ansible.work import SshSettings
 from diaken_cli.types import HostStatus
 from tests.integration.ansible.bench import (
@@ -258,7 +259,7 @@ def test_a_changed_host_key_is_refused_until_it_is_forgotten(bench: Bench) -> No
     assert "`diaken hosts forget-key web05`" in ran.outcome.results[0].message
     assert bench.ssh.known_hosts.read_text().startswith(before), "the old key stays"
 
-    assert known_hosts.forget(bench.ssh.known_hosts, "web05", "10.77.0.105", port=22)
+    assert forget_host_keys(bench.ssh.known_hosts, "web05", "10.77.0.105", port=22)
     assert bench.carry_out(playbook, bench.targets(5)).outcome.return_code == 0
 
 
@@ -266,7 +267,7 @@ def test_ten_hosts_first_seen_at_once_are_all_known_afterwards(bench: Bench) -> 
     bench.carry_out(bench.playbook(HELLO), bench.targets(*range(1, 11)))
 
     for number in range(1, 11):
-        assert known_hosts.forget(bench.ssh.known_hosts, f"10.77.0.{100 + number}")
+        assert forget_host_keys(bench.ssh.known_hosts, f"10.77.0.{100 + number}")
 
 
 def test_extra_arguments_of_ssh_are_used_by_ansible_too(bench: Bench, tmp_path: Path) -> None:
@@ -278,7 +279,7 @@ def test_extra_arguments_of_ssh_are_used_by_ansible_too(bench: Bench, tmp_path: 
 
     assert ran.outcome.return_code == 0
     assert "Authenticated to 10.77.0.101" in log.read_text()
-    assert known_hosts.forget(ssh.known_hosts, "10.77.0.101")
+    assert forget_host_keys(ssh.known_hosts, "10.77.0.101")
 
 
 def _encrypted(bench: Bench, text: str, password: str) -> Path:

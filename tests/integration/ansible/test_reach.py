@@ -4,7 +4,7 @@ import subprocess
 import threading
 from dataclasses import replace
 
-from diaken_cli.services.ansible import reach
+from diaken_cli.services.ansible import remote
 from tests.integration.ansible.bench import Bench
 from tests.lab_fixture import LAB
 
@@ -21,9 +21,11 @@ UNLOCK = "mv /root/.ssh/aside /root/.ssh/authorized_keys"
 def test_a_key_that_comes_late_is_let_in(bench: Bench) -> None:
     target = replace(bench.target(1), address=ADDRESS)
 
-    def wait(timeout: float) -> reach.NotReached | None:
+    def wait(timeout: float) -> remote.NotReached | None:
         with bench.lab.inside():
-            return reach.wait_for_ssh(target, bench.ssh, timeout=timeout, should_stop=lambda: False)
+            return remote.wait_for_ssh(
+                target, bench.ssh, timeout=timeout, should_stop=lambda: False
+            )
 
     def inside(script: str) -> None:
         bench.lab.sh(f"host-{ADDRESS}", "sh", "-ec", script).check_returncode()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.services.ansible import environment, private
+from diaken_cli.services.ansible import invocation, private
 from diaken_cli.services.ansible.repository import Repository, is_known, owner, repository
 from diaken_cli.services.ansible.setting_table import Owner
 from diaken_cli.services.ansible.work import SshSettings
@@ -21,14 +21,14 @@ _NOT_COMPARED = frozenset(["CONFIG_FILE", "DEFAULT_LOCAL_TMP", "ANSIBLE_HOME"])
 
 def ansible_config(*arguments: str, decided: Repository | None = None) -> Any:
     """What ansible-config says, in the environment that diaken makes for a playbook."""
-    program = Path(environment.ansible_playbook()).with_name("ansible-config")
+    program = Path(invocation.ansible_program("ansible-config"))
     with private.folder() as scratch:
-        settings = environment.settings(
+        settings = invocation.settings(
             SshSettings(Path(os.devnull)), scratch, repository=decided or Repository()
         )
         done = subprocess.run(
             [program, *arguments, "--format", "json"],
-            env=environment.inherited(os.environ) | settings,
+            env=invocation.inherited_environment(os.environ) | settings,
             capture_output=True,
             text=True,
             check=False,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.services.ansible import environment
+from diaken_cli.services.ansible import invocation
 from diaken_cli.services.ansible.syntax import may_end_in_the_middle, syntax_check
 from diaken_cli.services.ansible.work import SshSettings, Target, Work
 from diaken_cli.types import RunOptions
@@ -112,7 +112,7 @@ def sealed(path: Path, password: Path, label: str = "default") -> None:
     """Put a file of variables there, encrypted."""
     path.write_text("secret: open\n")
     password.write_text(f"of-{label}\n")
-    vault = Path(environment.ansible_playbook()).with_name("ansible-vault")
+    vault = Path(invocation.ansible_program("ansible-vault"))
     subprocess.run(
         [vault, "encrypt", f"--vault-id={label}@{password}", path],
         env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "HOME": str(path.parent)},

@@ -13,7 +13,7 @@ import pytest
 
 from diaken_cli import liveness
 from diaken_cli.events import Event, TaskStarted
-from diaken_cli.services.ansible import processes, stop
+from diaken_cli.services.ansible import remote, tracking
 from diaken_cli.services.ansible.work import Target
 from diaken_cli.types import HostStatus
 from tests.integration.ansible.bench import (
@@ -227,7 +227,7 @@ def test_an_ansible_that_was_killed_says_so(bench: Bench) -> None:
     def kill_when_it_runs() -> bool:
         if sleep.runs():
             for pid in processes_with(str(playbook)):
-                if processes._parent(pid) == os.getpid():
+                if tracking._parent(pid) == os.getpid():
                     os.kill(pid, signal.SIGKILL)
         return False
 
@@ -254,7 +254,7 @@ def test_a_host_that_died_meanwhile_is_named(bench: Bench) -> None:
     gone = Target("web99", "10.77.0.99", "root")
 
     with bench.lab.inside():
-        (left,) = stop.end_on_targets((gone,), bench.ssh, "no-such-mark", None)
+        (left,) = remote.end_on_targets((gone,), bench.ssh, "no-such-mark", None)
 
     assert left.host == "web99"
     assert "No route to host" in left.reason
@@ -265,7 +265,7 @@ def test_a_host_that_answers_nothing_is_given_up_in_time(bench: Bench) -> None:
     with bench.lab.inside(), socket.create_server(("127.0.0.1", 0)) as silent:
         hung = Target("web98", "127.0.0.1", "root", port=silent.getsockname()[1])
         began = time.monotonic()
-        (left,) = stop.end_on_targets((hung,), bench.ssh, "no-such-mark", None)
+        (left,) = remote.end_on_targets((hung,), bench.ssh, "no-such-mark", None)
 
     assert time.monotonic() - began < AT_ONCE
     assert left.host == "web98"
@@ -291,7 +291,7 @@ def test_a_host_that_answers_nothing_any_more_does_not_hold_up_a_stop(bench: Ben
     finally:
         bench.lab.sh("web08", "sh", "-c", f"{LINK} up")
         with bench.lab.inside():
-            stop.end_on_targets(bench.targets(8), bench.ssh, ran.mark, None)
+            remote.end_on_targets(bench.targets(8), bench.ssh, ran.mark, None)
 
     assert took < AT_ONCE
     (warning,) = ran.warnings
@@ -306,11 +306,11 @@ def test_a_host_whose_shell_prints_without_end_fills_no_memory(bench: Bench) -> 
     try:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with bench.lab.inside():
-            (left,) = stop.end_on_targets(bench.targets(9), bench.ssh, "no-such-mark", None)
+            (left,) = remote.end_on_targets(bench.targets(9), bench.ssh, "no-such-mark", None)
     finally:
         bench.lab.sh("web09", "usermod", "-s", "/bin/bash", "root")
 
-    assert left == stop.NotStopped(
+    assert left == remote.NotStopped(
         "web09", "its shell printed more than 64K: whether they ended can't be told"
     )
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB
@@ -356,7 +356,7 @@ def test_after_sigkill_the_lock_is_held_as_long_as_anything_lives(bench: Bench) 
         lived = 0
         deadline = time.monotonic() + 3.0
         while time.monotonic() < deadline:
-            held, alive = liveness.is_alive(bench.lock), processes.marked_pids(mark)
+            held, alive = liveness.is_alive(bench.lock), tracking.marked_pids(mark)
             # Looked at in this order: who lives now has lived, and held it, then.
             assert held or not alive
             lived += bool(alive)
@@ -366,9 +366,9 @@ def test_after_sigkill_the_lock_is_held_as_long_as_anything_lives(bench: Bench) 
     finally:
         driver.kill()
         driver.communicate()
-        processes.kill(mark)
+        tracking.kill_marked(mark)
         with bench.lab.inside():
-            stop.end_on_targets(bench.targets(1), bench.ssh, mark, None)
+            remote.end_on_targets(bench.targets(1), bench.ssh, mark, None)
     until(lambda: not liveness.is_alive(bench.lock), "the lock is let go", 2.0)
     assert nothing_of(mark, sleep)
 

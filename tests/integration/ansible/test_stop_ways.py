@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.services.ansible import ssh_calls
+from diaken_cli.services.ansible import tracking
 from diaken_cli.services.ansible.work import Inventory, Target
 from tests.integration.ansible.bench import Bench, Ran, processes_with
 from tests.integration.ansible.test_stop import AT_ONCE, Sleep
@@ -50,7 +50,7 @@ def stopped(
     assert time.monotonic() - sleep.began < AT_ONCE
     assert not processes_with(sleep.argument)
     assert ran.warnings == ()
-    assert not ssh_calls.folder_of(bench.lock).exists()
+    assert not tracking.folder_of(bench.lock).exists()
     return ran
 
 
@@ -177,12 +177,12 @@ def test_hosts_that_were_never_reached_are_not_warned_of(bench: Bench) -> None:
 
 def test_a_note_holds_how_a_host_is_reached_and_never_what_is_run_there(bench: Bench) -> None:
     """A task's environment may hold secrets, and stands in the remote command."""
-    seen: list[tuple[ssh_calls.SshCall, ...]] = []
+    seen: list[tuple[tracking.SshCall, ...]] = []
     texts: list[str] = []
 
     def look() -> bool:
-        seen.append(ssh_calls.recorded_calls(bench.lock))
-        folder = ssh_calls.folder_of(bench.lock)
+        seen.append(tracking.recorded_calls(bench.lock))
+        folder = tracking.folder_of(bench.lock)
         texts.extend(path.read_text() for path in folder.glob("*") if path.is_file())
         return False
 
@@ -213,10 +213,10 @@ def test_a_note_holds_how_a_host_is_reached_and_never_what_is_run_there(bench: B
 @pytest.mark.parametrize("content", [b"", b"/folder\0", b"/folder\0-o\0BatchMode=yes"])
 def test_a_note_that_was_cut_off_is_none(tmp_path: Path, content: bytes) -> None:
     lock = tmp_path / "run"
-    ssh_calls.prepare(lock, ("cat", "secret"))
-    (ssh_calls.folder_of(lock) / "note").write_bytes(content)
-    kept = [each for each in ssh_calls.recorded_calls(lock) if each.destination != "-o"]
+    tracking.record_calls(lock, ("cat", "secret"))
+    (tracking.folder_of(lock) / "note").write_bytes(content)
+    kept = [each for each in tracking.recorded_calls(lock) if each.destination != "-o"]
     assert kept == []
-    assert ssh_calls.become_password_command(lock) == ("cat", "secret")
-    ssh_calls.forget(lock)
+    assert tracking.become_password_command(lock) == ("cat", "secret")
+    tracking.forget_calls(lock)
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,8 @@ from diaken_cli.actions.doctor import database as doctor
 from diaken_cli.actions.notice_file import FILE_NAME, NoticeFile
 from diaken_cli.config import load
 from diaken_cli.errors import AccessError, ConfigurationError, DatabaseError
-from diaken_cli.services.ansible import known_hosts, ssh_calls
+from diaken_cli.services.ansible import tracking
+from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.store import Store
 
 NOBODY = 65534
@@ -68,16 +69,16 @@ def _known_hosts(place: Path, put: Callable[[Path], None]) -> None:
     (place / "known_hosts").touch()
     put(place / "known_hosts.lock")
     with pytest.raises(AccessError, match="it is"):
-        known_hosts.forget(place / "known_hosts", "web01")
+        forget_host_keys(place / "known_hosts", "web01")
 
 
 def _ssh_calls(place: Path, put: Callable[[Path], None]) -> None:
-    folder = ssh_calls.folder_of(place / "lock")
+    folder = tracking.folder_of(place / "lock")
     folder.mkdir()
     put(folder / "call")
     put(folder / "become_password_command")
-    assert ssh_calls.recorded_calls(place / "lock") == ()
-    assert ssh_calls.become_password_command(place / "lock") == ()
+    assert tracking.recorded_calls(place / "lock") == ()
+    assert tracking.become_password_command(place / "lock") == ()
 
 
 def _backup(place: Path, put: Callable[[Path], None]) -> None:

@@ -5,8 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from diaken_cli.services.ansible.inventory import document, limit
-from diaken_cli.services.ansible.limit import _empty_inventory
+from diaken_cli.services.ansible.inventory import _empty_inventory, document, limit_lines
 from diaken_cli.services.ansible.work import Inventory, Target
 
 
@@ -66,7 +65,7 @@ def test_the_main_group_is_said_on_hosts_of_several_groups_and_of_none() -> None
 def test_a_host_that_no_run_is_to_touch_is_excluded_by_its_whole_name() -> None:
     """Of thousand hosts, too, by one pattern."""
     names = ["web1", "web1.example.com", "a-b_c", "10.0.0.1"]
-    lines = limit(Inventory("TEST", {}, tuple(map(host, names))))
+    lines = limit_lines(Inventory("TEST", {}, tuple(map(host, names))))
 
     assert lines is not None
     (pattern,) = (line[2:] for line in lines if line.startswith("!~"))
@@ -78,7 +77,7 @@ def test_a_host_that_no_run_is_to_touch_is_excluded_by_its_whole_name() -> None:
 
 
 def test_a_run_on_all_hosts_has_no_limit() -> None:
-    assert limit(Inventory("TEST", {"web": {}})) is None
+    assert limit_lines(Inventory("TEST", {"web": {}})) is None
 
 
 def test_of_thousands_of_hosts_ansible_finds_the_targets_at_once(tmp_path: Path) -> None:
@@ -87,7 +86,7 @@ def test_of_thousands_of_hosts_ansible_finds_the_targets_at_once(tmp_path: Path)
     for number in range(3000):
         whole.add_host(f"srv-{number:04}.example.com", group="all")
     others = tuple(host(name) for name in whole.hosts if name != "srv-1234.example.com")
-    lines = limit(Inventory("TEST", {}, others))
+    lines = limit_lines(Inventory("TEST", {}, others))
     assert lines is not None
     file = tmp_path / "limit"
     file.write_text("\n".join(lines))

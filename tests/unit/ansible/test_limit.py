@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from diaken_cli.services.ansible.limit import matching, unmatched
+from diaken_cli.services.ansible.inventory import matching_hosts, unmatched_parts
 
 HOSTS = {"web01": ("web",), "web02": ("web", "db"), "db01": (), "db02": ("db", "east")}
 
@@ -27,7 +27,7 @@ HOSTS = {"web01": ("web",), "web02": ("web", "db"), "db01": (), "db02": ("db", "
     ],
 )
 def test_a_pattern_is_ansible_s(pattern: str, meant: set[str]) -> None:
-    assert matching(pattern, HOSTS, ["empty"]) == meant
+    assert matching_hosts(pattern, HOSTS, ["empty"]) == meant
 
 
 @pytest.mark.parametrize("pattern", ["", " ", "~(", "!", "@{}", "web01,@{}", "web01:@{}", "x, @{}"])
@@ -37,11 +37,13 @@ def test_no_file_and_nothing_malformed(
     file = tmp_path_factory.mktemp("limit") / "hosts.txt"
     file.write_text("web02\n")
     with pytest.raises(ValueError, match="must be a pattern of host and group names"):
-        matching(pattern.format(file), HOSTS)
+        matching_hosts(pattern.format(file), HOSTS)
 
 
 def test_ansible_says_nothing_of_names_and_patterns() -> None:
-    code = f"from {matching.__module__} import matching; matching('web-a:gone', {{'x': ['web-a']}})"
+    module = matching_hosts.__module__
+    call = "matching_hosts('web-a:gone', {'x': ['web-a']})"
+    code = f"from {module} import matching_hosts; {call}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 
@@ -55,4 +57,4 @@ def test_ansible_says_nothing_of_names_and_patterns() -> None:
     ],
 )
 def test_what_of_a_pattern_matches_nothing_is_known(pattern: str, parts: list[str]) -> None:
-    assert unmatched(pattern, HOSTS, ["empty"]) == parts
+    assert unmatched_parts(pattern, HOSTS, ["empty"]) == parts

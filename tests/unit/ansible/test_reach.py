@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.services.ansible.reach import NotReached, Waiting, wait_for_ssh
+from diaken_cli.services.ansible.remote import NotReached, Waiting, wait_for_ssh
 from diaken_cli.services.ansible.ssh import Fault
 from diaken_cli.services.ansible.work import SshSettings, Target
 

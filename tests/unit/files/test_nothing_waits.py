@@ -22,10 +22,10 @@ from diaken_cli.config import load
 from diaken_cli.errors import AccessError, DiakenError, InvalidInput, NotFound
 from diaken_cli.paths import existing_file, vault_id
 from diaken_cli.services import cron
-from diaken_cli.services.ansible import bounded_yaml, catalog, keys, known_hosts, syntax
+from diaken_cli.services.ansible import bounded_yaml, catalog, ssh, syntax
 from diaken_cli.services.ansible.extra_variables import extra_variables
+from diaken_cli.services.ansible.imported_inventory import copy_inventory
 from diaken_cli.services.ansible.repository import repository
-from diaken_cli.services.ansible.staging import stage
 from diaken_cli.services.hosts_file import file as hosts_file
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterRecord
@@ -82,13 +82,13 @@ def vcenter(ca_file: Path) -> VCenterRecord:
         lambda path: load(path, {"HOME": "/nonexistent"}),
         lambda path: extra_variables([f"@{path}"], path.parent),
         read_csv,
-        lambda path: stage(path, path.parent),
+        lambda path: copy_inventory(path, path.parent),
         hosts_file.read,
         cron.installed,
         lambda path: catalog.find("pipe", [path.parent]),
         lambda path: vcenters.session(vcenter(path)),
         Store,
-        lambda path: known_hosts.forget(path, "web01"),
+        lambda path: ssh.forget_host_keys(path, "web01"),
     ],
     ids=[
         "config",
@@ -149,8 +149,8 @@ def test_a_pipe_among_the_playbooks_is_none(pipe: Path) -> None:
 
 
 def test_a_pipe_is_no_key(pipe: Path) -> None:
-    assert not keys.needs_passphrase(pipe)
-    assert not keys.is_private_key(pipe)
+    assert not ssh.needs_passphrase(pipe)
+    assert not ssh.is_private_key(pipe)
     found = check_key(pipe, has_agent=False)
     assert found.text == "it can't be read: it is a pipe, not a regular file"
 
@@ -162,7 +162,7 @@ def test_pipes_within_an_inventory_are_left_out(tmp_path: Path) -> None:
     for name in ("more", "group_vars/web.yml"):
         os.mkfifo(folder / name)
     (tmp_path / "staged").mkdir()
-    staged = stage(folder, tmp_path / "staged")
+    staged = copy_inventory(folder, tmp_path / "staged")
     assert [path.name for path in staged.files] == ["hosts"]
     assert staged.left_out == [
         f"{folder / name} is left out: it is a pipe, not a regular file"
@@ -239,7 +239,7 @@ def test_yaml_that_blows_up_is_refused_before_it_does(
         extra_variables([f"@{path}"], tmp_path)
     (tmp_path / "staged").mkdir()
     with pytest.raises(ValueError, match=f"can't be read: {path}: it has"):
-        stage(path, tmp_path / "staged")
+        copy_inventory(path, tmp_path / "staged")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KB
 
 
@@ -250,7 +250,7 @@ def test_an_inventory_of_as_many_hosts_as_are_imported_is_no_such_yaml(tmp_path:
     hosts = ",".join(f'"web{n}":{{{variables}}}' for n in range(bounds.IMPORTED_HOSTS))
     path.write_text(f'{{"all":{{"hosts":{{{hosts}}}}}}}')
     (tmp_path / "staged").mkdir()
-    assert stage(path, tmp_path / "staged").files
+    assert copy_inventory(path, tmp_path / "staged").files
 
 
 def test_aliases_as_people_write_them_are_read() -> None:

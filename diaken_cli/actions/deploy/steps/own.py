@@ -10,7 +10,7 @@ from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.steps.waiting import call_with_retry, finish_undo_task, settle
 from diaken_cli.actions.inventory import keep_hosts_file
 from diaken_cli.errors import OperationFailed
-from diaken_cli.services.ansible import known_hosts
+from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.vsphere import power, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store.records import HostRecord
@@ -102,7 +102,7 @@ def forget_key(deploy: Deploy) -> None:
     """Forget the SSH host key of a machine that is not there any more."""
     path = playbook.ssh_settings(deploy.context.store, deploy.context.config.ssh).known_hosts
     port = deploy.request.port or deploy.context.config.ssh.port
-    known_hosts.forget(path, deploy.request.name, deploy.request.ip, port=port)
+    forget_host_keys(path, deploy.request.name, deploy.request.ip, port=port)
 
 
 def write_hosts_file(deploy: Deploy) -> None:

@@ -6,7 +6,7 @@ from diaken_cli.actions.deploy.steps.own import own_host
 from diaken_cli.errors import DiakenError, OperationFailed, TimedOut
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.journal import Facts, Step
-from diaken_cli.services.ansible import reach
+from diaken_cli.services.ansible import remote
 from diaken_cli.services.ansible.work import Outcome
 from diaken_cli.store.records import HostRecord
 from diaken_cli.types import RunOptions
@@ -30,7 +30,7 @@ def _provision(deploy: Deploy) -> Facts | None:
         return None
     host = own_host(deploy)
     deploy.run.set_host_id(host)
-    failure = reach.wait_for_ssh(
+    failure = remote.wait_for_ssh(
         playbook.target(host, deploy.context.config.ssh),
         playbook.ssh_settings(deploy.context.store, deploy.context.config.ssh),
         timeout=deploy.request.ssh_timeout,
@@ -54,7 +54,7 @@ def _provision(deploy: Deploy) -> Facts | None:
 
 
 def _not_reached(
-    request: DeployRequest, host: HostRecord, failure: reach.NotReached
+    request: DeployRequest, host: HostRecord, failure: remote.NotReached
 ) -> DiakenError:
     if failure.host_refused:
         return OperationFailed(

@@ -1,28 +1,28 @@
-"""The environment that Ansible runs in: the caller's, without what would change the outcome."""
+"""How Ansible's programs are called: environment, arguments, and the files that these name.
+
+The environment is the caller's, without what would change the outcome. No secret is in an argv.
+"""
 
 import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from diaken_cli.errors import AnsibleNotStarted
-from diaken_cli.services.ansible import private, ssh
+from diaken_cli.services.ansible import inventory, private, ssh
 from diaken_cli.services.ansible.repository import Repository
-from diaken_cli.services.ansible.work import SshSettings, Work
+from diaken_cli.services.ansible.tracking import MARK, REMOTE_MARKS
+from diaken_cli.services.ansible.work import Inventory, SshSettings, Target, Variables, Work
 
-MARK = "DIAKEN_RUN_MARK"  # what the processes of a run bear on this machine
-REMOTE_MARKS = (
-    "LC_DIAKEN_RUN",
-    "XMODIFIERS",
-)  # … and on the hosts: Debian's sshd takes LC_*, RHEL's the other
-
-VARIABLES = "vars.json"  # in a run's private folder: what the vars plugin has to know
+_VARS_PLUGIN_DATA = "vars.json"  # in a run's private folder: what the vars plugin has to know
 _VARS_PLUGINS = Path(__file__).parent / "plugins" / "vars"
 _OUR_VARS = "diaken_host_group_vars"
 _HOST_GROUP_VARS = tuple(f"{n}host_group_vars" for n in ("", "ansible.builtin.", "ansible.legacy."))
 _DEFAULT_HOME = "~/.ansible"  # where ansible-galaxy installs, and people put their plugins
+
+_FEW_FORKS = 5  # as Ansible has it: for hosts that the playbook adds
 
 _DROPPED_PREFIXES = ("ANSIBLE_", "DIAKEN_", "AWX_", "RUNNER_", "LC_", "PYTHON")
 _DROPPED = frozenset(
@@ -38,7 +38,30 @@ _DROPPED = frozenset(
 )
 
 
-def inherited(environ: Mapping[str, str], hidden: frozenset[str] = frozenset()) -> dict[str, str]:
+def ansible_program(name: str = "ansible-playbook") -> str:
+    """The absolute path of one of Ansible's programs: beside this Python first, then by PATH.
+
+    One that was installed for diaken alone (pipx) is not on PATH.
+
+    Raises:
+        AnsibleNotStarted: there is no ansible-playbook.
+    """
+    beside = str(Path(sys.executable).parent)
+    for path in (beside, os.environ.get("PATH", os.defpath)):
+        if program := shutil.which("ansible-playbook", path=path):
+            return str(Path(program).absolute().with_name(name))
+    raise AnsibleNotStarted(
+        f"ansible-playbook is neither in {beside} nor on PATH",
+        hint="install ansible-core into the environment that diaken runs in",
+    )
+
+
+# ── environment ──────────────────────────────────────────────────────────────────────────────
+
+
+def inherited_environment(
+    environ: Mapping[str, str], hidden: frozenset[str] = frozenset()
+) -> dict[str, str]:
     """What Ansible gets of the caller's environment: proxies, the SSH agent, PATH and the like.
 
     Not its settings for Ansible, ansible-runner or Python, nor its locale, nor what is `hidden`.
@@ -127,16 +150,16 @@ def _home(home: Path, default_home: str) -> Path:
     return home
 
 
-def for_work(work: Work, scratch: Path) -> dict[str, str]:
+def work_environment(work: Work, scratch: Path) -> dict[str, str]:
     """The whole environment of ansible-playbook for this work, without ansible-runner's part."""
     return (
-        inherited(os.environ, work.hidden_environment)
+        inherited_environment(os.environ, work.hidden_environment)
         | settings(work.ssh, scratch, work.mark, work.repository)
         | _added_hosts(work.ssh)
         | {
             "ANSIBLE_PIPELINING": str(work.pipelining),
             "DIAKEN_RUN_LOCK": str(work.lock),
-            "DIAKEN_VARS": str(scratch / VARIABLES),
+            "DIAKEN_VARS": str(scratch / _VARS_PLUGIN_DATA),
         }
     )
 
@@ -152,19 +175,57 @@ def _added_hosts(ssh_settings: SshSettings) -> dict[str, str]:
     return {name: str(value) for name, value in variables.items() if value is not None}
 
 
-def ansible_playbook() -> str:
-    """The absolute path of ansible-playbook: the one beside this Python first, then by PATH.
+# ── arguments ────────────────────────────────────────────────────────────────────────────────
 
-    One that was installed for diaken alone (pipx) is not on PATH.
 
-    Raises:
-        AnsibleNotStarted: there is none.
+def write_arguments(work: Work, folder: Path) -> tuple[list[str], list[Path]]:
+    """Write the files into the private folder; the arguments, and the files that hold secrets.
+
+    The latter can be removed as soon as the playbook has started: Ansible has read them then.
     """
-    beside = str(Path(sys.executable).parent)
-    for path in (beside, os.environ.get("PATH", os.defpath)):
-        if program := shutil.which("ansible-playbook", path=path):
-            return str(Path(program).absolute())
-    raise AnsibleNotStarted(
-        f"ansible-playbook is neither in {beside} nor on PATH",
-        hint="install ansible-core into the environment that diaken runs in",
-    )
+    argv = write_inventory(work.targets, work.inventory, folder)
+    argv.append(f"--forks={min(max(len(work.targets), _FEW_FORKS), work.forks)}")
+    variables, secrets = _write_variables((work.settings, *work.extra_variables), folder)
+    argv += variables
+    if work.become:
+        argv.append("--become")
+    if work.become_password is not None:
+        secrets.append(private.write(folder / "become", work.become_password))
+        argv.append(f"--become-password-file={secrets[-1]}")
+    argv += vault_arguments(work)
+    options = work.options
+    argv += ["--check"] * options.check + ["--diff"] * options.diff
+    argv += [f"--tags={','.join(options.tags)}"] if options.tags else []
+    argv += [f"--skip-tags={','.join(options.skip_tags)}"] if options.skip_tags else []
+    return [*argv, str(work.playbook)], secrets
+
+
+def write_inventory(targets: Sequence[Target], around: Inventory, folder: Path) -> list[str]:
+    """The arguments for the inventory and the limit to the targets; their files are written."""
+    hosts = private.write_json(folder / "hosts.json", inventory.document(targets, around))
+    private.write_json(folder / _VARS_PLUGIN_DATA, inventory.vars_plugin_data(targets, around))
+    argv = ["--inventory", str(hosts)]
+    if lines := inventory.limit_lines(around):
+        argv.append(f"--limit=@{private.write(folder / 'limit', chr(10).join(lines))}")
+    return argv
+
+
+def vault_arguments(work: Work) -> list[str]:
+    """The arguments for what opens vaults."""
+    argv = [f"--vault-id={vault_id}" for vault_id in work.options.vault_ids]
+    if work.vault_password_file is not None:
+        argv.append(f"--vault-password-file={work.vault_password_file.absolute()}")
+    return argv
+
+
+def _write_variables(sources: Iterable[Variables], folder: Path) -> tuple[list[str], list[Path]]:
+    """The arguments for extra variables, and the files that are written for them."""
+    argv, written = [], []
+    for number, variables in enumerate(sources):
+        if isinstance(variables, Path):
+            argv.append(f"--extra-vars=@{variables.absolute()}")
+        else:
+            file = private.write_json(folder / f"variables-{number}.json", dict(variables))
+            written.append(file)
+            argv.append(f"--extra-vars=@{file}")
+    return argv, written
