@@ -59,7 +59,7 @@ def vm(
         parse_draft,
         without_repeated_warnings,
     )
-    from diaken_cli.render.deploy_plan import plan_as_json, print_plan, ssh_command
+    from diaken_cli.render.deploys import plan_as_json, print_plan, ssh_command
     from diaken_cli.render.output import Format, ignore_broken_pipe
 
     with asking(call) as ask:

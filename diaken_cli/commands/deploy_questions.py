@@ -252,7 +252,7 @@ def ask_to_begin(call: Call, draft: "Draft") -> set[str]:
     Raises the errors of the plan, and Abort where the answer is no.
     """
     from diaken_cli.actions.deploy.planning import plan
-    from diaken_cli.render.deploy_plan import print_chosen
+    from diaken_cli.render.deploys import print_chosen
 
     warned: set[str] = set()
 

@@ -23,12 +23,12 @@ def doctor(call: Call) -> None:
     from diaken_cli.actions.doctor.examination import examine
     from diaken_cli.actions.doctor.findings import Health
     from diaken_cli.caller import now
-    from diaken_cli.render.doctor import finding_as_json, show, summarize
+    from diaken_cli.render.doctor import finding_as_json, print_findings, summarize
     from diaken_cli.render.output import Format
 
     findings = examine(call.options.config, os.environ, now())
     if call.output.format is Format.TEXT:
-        show(findings, call.output.out)
+        print_findings(findings, call.output.out)
         call.output.info(summarize(findings))
     else:
         call.output.print_rows([finding_as_json(finding) for finding in findings], {}, nothing="")

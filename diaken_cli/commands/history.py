@@ -99,13 +99,13 @@ def list_runs(call: Call, filters: Filter) -> None:
     Example: diaken history list --limit 5 --json
     """
     from diaken_cli.actions.history import select
-    from diaken_cli.render.history import SPARE, WHOLE, columns, run_as_text_row
+    from diaken_cli.render.history import SPARE, WHOLE, list_columns, run_as_text_row
     from diaken_cli.render.runs import run_as_row
 
     runs = select(call.store, filters.parse(), call.config.playbooks.paths)
     shape = run_as_text_row if call.output.format is Format.TEXT else run_as_row
     rows = [shape(run) for run in runs]
-    shown = columns(call.output.out, rows)
+    shown = list_columns(call.output.out, rows)
     call.output.print_rows(rows, shown, nothing="no runs", whole=WHOLE, spare=SPARE)
     if filters.limit is None and len(runs) == LIMIT:
         call.output.info(f"These are the newest {LIMIT}; for more: --limit N")
@@ -120,14 +120,14 @@ def show(call: Call, run: RunNumber = None) -> None:
     Example: diaken history show 12 --json | jq .error.code
     """
     from diaken_cli.actions import history
-    from diaken_cli.render.history import show_run
+    from diaken_cli.render.history import print_run
     from diaken_cli.render.runs import run_as_json, run_for_people
 
     number = ask_run(call, run)
     detail = history.find(call.store, number)
     if call.output.format is Format.TEXT:
         results = history.output(call.store, number, None)
-        show_run(call.output, detail, run_for_people(detail), results)
+        print_run(call.output, detail, run_for_people(detail), results)
     else:
         call.output.print_object(run_as_json(detail))
 
@@ -152,15 +152,15 @@ def output(
     Example: diaken history output 12 --follow
     """
     from diaken_cli.actions import history
-    from diaken_cli.render.history import show_followed, show_output
+    from diaken_cli.render.history import print_followed, print_output
 
     number = ask_run(call, run)
     if follow:
         batches = history.follow(call.store, number, host)
-        show_followed(call.output, batches, lambda: history.find(call.store, number), host)
+        print_followed(call.output, batches, lambda: history.find(call.store, number), host)
     else:
         detail = history.find(call.store, number)  # first: a task may end before its output is read
-        show_output(call.output, history.output(call.store, number, host), detail, host)
+        print_output(call.output, history.output(call.store, number, host), detail, host)
 
 
 @command(app)
@@ -180,7 +180,8 @@ def report(
     """
     from diaken_cli.actions import history
     from diaken_cli.caller import now
-    from diaken_cli.render.report import render_page, vm_fields
+    from diaken_cli.render.deploys import vm_fields
+    from diaken_cli.render.report import render_page
     from diaken_cli.render.runs import run_for_people, title_of
 
     number = ask_run(call, run)

@@ -44,7 +44,7 @@ def list_command(
         HOST_SPARE,
         host_as_json,
         host_as_text,
-        total,
+        hosts_total,
     )
 
     with asking(call) as ask:
@@ -65,7 +65,7 @@ def list_command(
             spare=HOST_SPARE if include_inactive else ("ACTIVE", *HOST_SPARE),
         )
         if hosts:
-            call.output.print_totals(total(hosts, shown=len(rows)))
+            call.output.print_totals(hosts_total(hosts, shown=len(rows)))
         for host in hosts:
             if host.deployed_by is not None and not host.active:
                 call.output.info(

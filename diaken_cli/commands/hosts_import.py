@@ -90,7 +90,7 @@ def import_command(
     """
     from diaken_cli.actions.importing.flow import TypedImport, apply_plan, plan_import
     from diaken_cli.caller import now
-    from diaken_cli.render.importing import COLUMNS, row_as_json, summary
+    from diaken_cli.render.inventory import IMPORT_COLUMNS, import_as_json, import_summary
 
     with asking(call) as ask:
         if vcenter is not None or inventory is not None:
@@ -106,8 +106,8 @@ def import_command(
             call.output.warn(warning)
         if not dry_run:
             apply_plan(call.store, planned, now=now(), hosts_file=hosts_file(call), emit=call.emit)
-        rows = [row_as_json(row, dry_run=dry_run) for row in planned.rows]
-        call.output.print_rows(rows, COLUMNS, nothing="no hosts")
-        call.output.info(summary(planned, dry_run=dry_run))
+        rows = [import_as_json(row, dry_run=dry_run) for row in planned.rows]
+        call.output.print_rows(rows, IMPORT_COLUMNS, nothing="no hosts")
+        call.output.info(import_summary(planned, dry_run=dry_run))
     if any(row.mistake for row in planned.rows):
         raise typer.Exit(PartlyFailed.exit_status)

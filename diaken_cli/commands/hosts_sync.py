@@ -8,8 +8,8 @@ import typer
 
 from diaken_cli.commands.shared import Call, hosts_file
 from diaken_cli.errors import Conflict
+from diaken_cli.render.formatting import pluralize
 from diaken_cli.render.output import Format
-from diaken_cli.render.phrases import counted
 from diaken_cli.text import escape_control
 
 
@@ -73,7 +73,7 @@ def sync(
     change = "made anew" if is_new else "changed"
     outcome = f"would be {change}" if dry_run else f"was {change}"
     state = (
-        f"{outcome}: {counted(result.hosts, 'host')}"
+        f"{outcome}: {pluralize(result.hosts, 'host')}"
         if result.changed
         else "is in step with the inventory"
     )

@@ -157,14 +157,14 @@ def list_command(
     Example: diaken schedule list --all --json
     """
     from diaken_cli.caller import now
-    from diaken_cli.render.schedules import OPEN, task_as_json, task_list, total
+    from diaken_cli.render.schedules import NOT_ENDED, task_as_json, task_table, tasks_total
 
     all_tasks = call.store.schedules.tasks()
-    tasks = [task for task in all_tasks if include_ended or task.status in OPEN]
+    tasks = [task for task in all_tasks if include_ended or task.status in NOT_ENDED]
     nothing = "no scheduled tasks"
     if not include_ended:
         nothing = "no task is pending or running; --all: those that have ended"
-    view = task_list(now(), tasks)
+    view = task_table(now(), tasks)
     call.output.print_rows(
         [task_as_json(task) for task in tasks],
         view.columns,
@@ -173,7 +173,7 @@ def list_command(
         spare=view.spare,
     )
     if tasks:
-        call.output.print_totals(total(all_tasks, shown=len(tasks)))
+        call.output.print_totals(tasks_total(all_tasks, shown=len(tasks)))
     _warn_lost_zones(call, tasks)
 
 
@@ -185,19 +185,19 @@ def show(call: Call, task: Task = None) -> None:
 
     Example: diaken schedule show 4 --json | jq .next_at
     """
+    from diaken_cli.render.formatting import format_local
     from diaken_cli.render.output import Format
-    from diaken_cli.render.schedules import in_words, task_as_json, when
-    from diaken_cli.render.values import local
+    from diaken_cli.render.schedules import describe_rule, format_zoned, task_as_json
 
     record = _find(call, task)
     shape = task_as_json(record)
     if call.output.format is Format.TEXT:
-        shape |= {key: when(shape[key], record.moment.zone) for key in ("at", "next_at")}
-        shape["every"] = in_words(record)
+        shape |= {key: format_zoned(shape[key], record.moment.zone) for key in ("at", "next_at")}
+        shape["every"] = describe_rule(record)
     call.output.print_object(shape)
     _warn_lost_zones(call, [record])
     for miss in call.store.schedules.misses(record):
-        call.output.info(f"missed {local(miss.due_at)}: {miss.reason}")
+        call.output.info(f"missed {format_local(miss.due_at)}: {miss.reason}")
 
 
 @command(app)
@@ -241,7 +241,7 @@ def upcoming(
     from diaken_cli.actions.schedules.moments import agenda, fair_agenda
     from diaken_cli.caller import now
     from diaken_cli.render.output import Format
-    from diaken_cli.render.schedules import agenda_list, in_words
+    from diaken_cli.render.schedules import agenda_table, describe_rule
     from diaken_cli.text import listed
 
     at = now()
@@ -259,7 +259,7 @@ def upcoming(
         }
         for moment, task in chosen.moments
     ]
-    view = agenda_list(at, [task for _, task in chosen.moments])
+    view = agenda_table(at, [task for _, task in chosen.moments])
     call.output.print_rows(
         moments,
         view.columns,
@@ -269,7 +269,7 @@ def upcoming(
     )
     _warn_lost_zones(call, tasks)
     if chosen.left_out:
-        names = [f"{task.name} ({in_words(task, zone=False)})" for task in chosen.left_out]
+        names = [f"{task.name} ({describe_rule(task, zone=False)})" for task in chosen.left_out]
         others = listed(names, MOST_LEFT_OUT)
         call.output.info(f"More in between: {others}; --count shows more")
 
@@ -369,19 +369,19 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
 
 def _warn_lost_zones(call: Call, tasks: "Sequence[TaskRecord]") -> None:
     from diaken_cli.actions.schedules.moments import lost_zones
-    from diaken_cli.render.schedules import OPEN
+    from diaken_cli.render.schedules import NOT_ENDED
 
-    for warning in lost_zones(task for task in tasks if task.status in OPEN):
+    for warning in lost_zones(task for task in tasks if task.status in NOT_ENDED):
         call.output.warn(warning)
 
 
 def _report_scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOptions) -> None:
     from diaken_cli.actions.schedules.warnings import warnings, warnings_as_typed
     from diaken_cli.caller import now
-    from diaken_cli.render.schedules import confirmation, task_as_json
+    from diaken_cli.render.schedules import schedule_summary, task_as_json
 
     at = now()
-    call.output.print_change(task_as_json(task), f"{verb} {confirmation(task, at)}")
+    call.output.print_change(task_as_json(task), f"{verb} {schedule_summary(task, at)}")
     for warning in (
         *warnings(call.store, call.config, task, at),
         *warnings_as_typed(task, options.typed(), at),

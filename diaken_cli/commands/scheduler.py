@@ -69,7 +69,7 @@ def status(call: Call) -> None:
     """
     from diaken_cli.actions.schedules.status import status as read_status
     from diaken_cli.caller import now
-    from diaken_cli.render.schedules import confirmation, task_as_json
+    from diaken_cli.render.schedules import schedule_summary, task_as_json
 
     at = now()
     state = read_status(call.store, at)
@@ -83,7 +83,7 @@ def status(call: Call) -> None:
         "paused_until": None if state.paused_for_good else state.paused_until,
     }
     if call.output.format == "text":
-        shape["next"] = confirmation(state.next, at) if state.next else None
+        shape["next"] = schedule_summary(state.next, at) if state.next else None
     call.output.print_object(shape)
     if state.late and call.output.format == "text":
         call.output.warn("no tick in the last 3 minutes; see: diaken scheduler install")
@@ -167,7 +167,7 @@ def pause(
     """
     from diaken_cli.actions.validate import Reader
     from diaken_cli.caller import now
-    from diaken_cli.render.values import local
+    from diaken_cli.render.formatting import format_local
     from diaken_cli.timing import machine_zone, parse_moment
 
     reader = Reader()
@@ -183,7 +183,9 @@ def pause(
     reader.check()
     end = moment.instant if moment else None
     call.store.schedules.pause(end)
-    message = f"paused until {local(end)}" if end else "paused until: diaken scheduler resume"
+    message = (
+        f"paused until {format_local(end)}" if end else "paused until: diaken scheduler resume"
+    )
     call.output.print_change({"paused": True, "paused_until": end}, message)
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from diaken_cli.config import Config
     from diaken_cli.context import Context
     from diaken_cli.events import Emit, Event
-    from diaken_cli.render.views import View
+    from diaken_cli.render.run_view import RunView
     from diaken_cli.services.vsphere.session import Session
     from diaken_cli.stop import Stop
     from diaken_cli.store import Store
@@ -115,11 +115,11 @@ class Call:
         An error before anything was recorded is raised to the caller. The database stays
         open meanwhile: on a disk that has become full it could not be opened again.
         """
-        from diaken_cli.render.views import watching
+        from diaken_cli.render.run_view import view_run
 
         error: DiakenError | None = None
         with self.store.database.kept_open():
-            with watching(self.output) as view:
+            with view_run(self.output) as view:
                 try:
                     yield view.emit
                 except DiakenError as fault:
@@ -134,7 +134,7 @@ class Call:
                         traceback.print_exc()
             self._print_record(view, error)
 
-    def _print_record(self, view: "View", error: DiakenError | None) -> None:
+    def _print_record(self, view: "RunView", error: DiakenError | None) -> None:
         if view.run is None:
             if error is not None:
                 raise error

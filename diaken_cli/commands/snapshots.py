@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from diaken_cli.actions.run.targets import RunTarget
     from diaken_cli.actions.snapshots.listing import SnapshotRow
-    from diaken_cli.render.values import Columns
+    from diaken_cli.render.formatting import Columns
 
 app = group("Snapshots of the inventory's VMs: see, take, revert, remove, prune.")
 
@@ -66,13 +66,13 @@ def list_command(
     Example: diaken snapshots list --host web01 --json
     """
     from diaken_cli.actions.snapshots.listing import advice, list_snapshots, select_hosts
-    from diaken_cli.render.snapshots import LISTED, list_summary
+    from diaken_cli.render.snapshots import LIST_COLUMNS, list_summary
 
     hosts = select_hosts(
         call.store, names=host or (), group=group_name, environment=environment, vcenter=vcenter
     )
     rows = list_snapshots(call.context, hosts)
-    _show(call, rows, LISTED, "no snapshots")
+    _show(call, rows, LIST_COLUMNS, "no snapshots")
     if rows:
         call.output.print_totals(list_summary(rows))
     for warning in advice(rows):
@@ -114,7 +114,7 @@ def prune(
     from diaken_cli.actions.validate import Reader
     from diaken_cli.caller import now
     from diaken_cli.commands.cron import exit_with_error, reporting_once, stderr_is_terminal
-    from diaken_cli.render.snapshots import PRUNED, prune_summary
+    from diaken_cli.render.snapshots import PRUNE_COLUMNS, prune_summary
     from diaken_cli.store.engines import require_database
 
     reader = Reader()
@@ -145,7 +145,7 @@ def prune(
     if call.output.format is Format.TEXT and not call.output.verbose:
         shown = [row for row in rows if row.kept is None]
     # cron mails all that is printed, and an hour without anything to do is no news
-    _show(call, shown, PRUNED, "nothing to prune" if for_people and not rows else "")
+    _show(call, shown, PRUNE_COLUMNS, "nothing to prune" if for_people and not rows else "")
     if dry_run:  # it records no notice: the next prune of cron still reports the failures
         lines = [pruning.failure_line(row) for row in rows if row.failed]
     else:
@@ -290,12 +290,17 @@ def _ask_snapshot(
     if snapshot is not None or not call.may_ask:
         return snapshot
     from diaken_cli.actions.snapshots.listing import list_snapshots
-    from diaken_cli.render.snapshots import aliases, choices
+    from diaken_cli.render.snapshots import snapshot_aliases, snapshot_choices
 
     rows = list_snapshots(call.context, _target(call, target_options).hosts)
-    names = choices(rows)
+    names = snapshot_choices(rows)
     return ask.choice(
-        "SNAPSHOT", None, "Snapshot", lambda: names, descriptions=names, aliases=aliases(rows)
+        "SNAPSHOT",
+        None,
+        "Snapshot",
+        lambda: names,
+        descriptions=names,
+        aliases=snapshot_aliases(rows),
     )
 
 
@@ -349,10 +354,10 @@ def _wait(target_options: TargetOptions) -> int:
 
 
 def _show(call: Call, rows: "list[SnapshotRow]", columns: "Columns", nothing: str) -> None:
-    from diaken_cli.render.snapshots import SPARE, WHOLE, row_as_json
+    from diaken_cli.render.snapshots import SPARE, WHOLE, snapshot_as_json
 
     call.output.print_rows(
-        [row_as_json(row) for row in rows], columns, nothing=nothing, whole=WHOLE, spare=SPARE
+        [snapshot_as_json(row) for row in rows], columns, nothing=nothing, whole=WHOLE, spare=SPARE
     )
 
 

@@ -210,11 +210,11 @@ def check_command(call: Call, name: Name = None) -> None:
     Example: diaken vcenters test main --json
     """
     from diaken_cli.actions.vcenters import test as test_connection
-    from diaken_cli.render.inventory import tested_as_json
+    from diaken_cli.render.inventory import connection_test_as_json
 
     with asking(call) as ask:
         tested = test_connection(_find(call, ask, name))
-        call.output.print_object(tested_as_json(tested))
+        call.output.print_object(connection_test_as_json(tested))
         _warn(call, tested)
 
 
@@ -241,14 +241,14 @@ def browse(
     Example: diaken vcenters browse main networks
     """
     from diaken_cli.actions.vcenters import KINDS, look
-    from diaken_cli.render.inventory import ROW_SPARE, row_as_json, row_columns
+    from diaken_cli.render.inventory import BROWSED_SPARE, browsed_as_json, browsed_columns
 
     with asking(call) as ask:
         vcenter = _find(call, ask, name)
         kind = ask.choice("WHAT", kind, "What", lambda: KINDS)
-        rows = [row_as_json(row) for row in look(vcenter, kind, datacenter)]
-        columns = row_columns(rows[0]) if rows else {}
-        call.output.print_rows(rows, columns, nothing=f"no {kind}", spare=ROW_SPARE)
+        rows = [browsed_as_json(row) for row in look(vcenter, kind, datacenter)]
+        columns = browsed_columns(rows[0]) if rows else {}
+        call.output.print_rows(rows, columns, nothing=f"no {kind}", spare=BROWSED_SPARE)
 
 
 def _warn(call: Call, tested: "ConnectionTest") -> None:

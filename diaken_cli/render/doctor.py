@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from diaken_cli.actions.doctor.findings import Check, Finding, Health, Skipped
-from diaken_cli.render.marks import mark, one_line, sign
-from diaken_cli.render.phrases import counted
+from diaken_cli.render.formatting import one_line, pluralize, status_mark, status_sign
 from diaken_cli.text import escape_control
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def finding_as_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def show(findings: Sequence[Finding], console: "Console") -> None:
+def print_findings(findings: Sequence[Finding], console: "Console") -> None:
     """Print the report for people; no line of a hint is broken: it can be copied."""
     from rich.text import Text
 
@@ -36,7 +35,7 @@ def show(findings: Sequence[Finding], console: "Console") -> None:
     for finding in rows:
         text = one_line(f"{finding.subject}: {finding.text}")
         line = Text.assemble(
-            (f"{sign(finding.status, console)} ", mark(finding.status).style),
+            (f"{status_sign(finding.status, console)} ", status_mark(finding.status).style),
             (f"{finding.check:{width}}  ", "bold"),
             f"\n{'':{width + 4}}".join(_wrap(text, console.width - width - 4)),
         )
@@ -50,7 +49,7 @@ def summarize(findings: Sequence[Finding]) -> str:
     """How many problems and warnings there are, as they are shown."""
     rows = _fold_skipped(findings)
     counts = [
-        counted(sum(finding.status is status for finding in rows), status.value)
+        pluralize(sum(finding.status is status for finding in rows), status.value)
         for status in (Health.PROBLEM, Health.WARNING)
         if any(finding.status is status for finding in rows)
     ]

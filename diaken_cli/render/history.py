@@ -9,25 +9,29 @@ from rich.text import Text
 from diaken_cli.actions.run.summary import NO_SNAPSHOT
 from diaken_cli.errors import Canceled
 from diaken_cli.events import TaskFinished
-from diaken_cli.render.cells import fold_hanging
-from diaken_cli.render.jsonl import finished_as_json
-from diaken_cli.render.marks import mark, one_line, speaks_unicode
+from diaken_cli.render.formatting import (
+    Shape,
+    action_of,
+    format_local,
+    format_seconds,
+    one_line,
+    status_mark,
+    supports_unicode,
+)
+from diaken_cli.render.messages import readable_result
 from diaken_cli.render.output import Format, Output, ending_text, print_json, print_json_line, utc
-from diaken_cli.render.phrases import action_of, seconds
-from diaken_cli.render.results import readable
-from diaken_cli.render.runs import run_as_json, run_as_row, title_of
+from diaken_cli.render.runs import finished_as_json, run_as_json, run_as_row, title_of
 from diaken_cli.render.summary import (
     HOSTS_FAILED,
-    detail_of,
     headline,
     hosts_table,
-    marked,
     next_steps,
     print_failures,
+    step_detail,
+    with_mark,
 )
-from diaken_cli.render.tables import fields, table
+from diaken_cli.render.tables import fields, fold_hanging, table
 from diaken_cli.render.timeline import TimelineRow, build_timeline
-from diaken_cli.render.values import Shape, local
 from diaken_cli.store.run_records import OutputLine, RunDetail, RunRecord
 from diaken_cli.text import escape_control
 from diaken_cli.types import RunKind
@@ -42,7 +46,7 @@ SPARE = ("BY", "ENV", "TOOK", "OK/HOSTS")
 MOST_HOSTS = 20  # with a row in the timeline
 
 
-def columns(console: "Console", runs: Iterable[Shape]) -> Mapping[str, Any]:
+def list_columns(console: "Console", runs: Iterable[Shape]) -> Mapping[str, Any]:
     """The columns of `history list`; that of snapshots only where one of the runs lacks some."""
     lacking = any(run["without_snapshot"] for run in runs)
     all_columns: dict[str, Any] = {
@@ -51,7 +55,7 @@ def columns(console: "Console", runs: Iterable[Shape]) -> Mapping[str, Any]:
         "WHAT": "what",
         "TARGET": "target",
         "ENV": "environment",
-        "STATUS": lambda run: marked(run["status"], run["status"], console),
+        "STATUS": lambda run: with_mark(run["status"], run["status"], console),
         "OK/HOSTS": _success_count,
         "SNAPSHOTS": _snapshot_count,
         "TOOK": _duration,
@@ -69,7 +73,7 @@ def run_as_text_row(record: RunRecord) -> Shape:
     return run_as_row(record) | {"what": action, "with_snapshot": record.with_snapshot}
 
 
-def show_run(output: Output, detail: RunDetail, run: Shape, results: Sequence[OutputLine]) -> None:
+def print_run(output: Output, detail: RunDetail, run: Shape, results: Sequence[OutputLine]) -> None:
     """Print a run with its steps on a timeline, its hosts, its snapshots and what it left."""
     console = output.out
     console.print(headline(run, title_of(detail.run), console))
@@ -103,20 +107,20 @@ def timeline_table(run: Shape, results: Sequence[OutputLine], console: "Console"
     timeline = build_timeline(run, results)
     hosts = timeline.hosts if any(host.bars for host in timeline.hosts) else ()
     width = BAR_WHERE_NARROW if console.width < NARROW else BAR
-    details = {step["name"]: detail_of(run, step) for step in run["steps"]}
+    details = {step["name"]: step_detail(run, step) for step in run["steps"]}
     rows = [
         {
             "name": one_line(row.name),
             "status": row.status,
             "bar": _bar(row, timeline.duration, width, console),
-            "took": None if row.took is None else seconds(row.took),
+            "took": None if row.took is None else format_seconds(row.took),
             "detail": details.get(row.name) or "",
         }
         for row in (*timeline.steps, *hosts[:MOST_HOSTS])
     ]
     columns: dict[str, Any] = {
         "STEP, HOST" if hosts else "STEP": "name",
-        "STATUS": lambda row: marked(row["status"], row["status"], console),
+        "STATUS": lambda row: with_mark(row["status"], row["status"], console),
         "TIMELINE": "bar",
         "TOOK": "took",
         "DETAIL": "detail",
@@ -126,12 +130,12 @@ def timeline_table(run: Shape, results: Sequence[OutputLine], console: "Console"
 
 
 def _bar(row: TimelineRow, duration: float, width: int, console: "Console") -> Text:
-    full, empty = ("━", "─") if speaks_unicode(console) else ("#", ".")
+    full, empty = ("━", "─") if supports_unicode(console) else ("#", ".")
     styles: list[str | None] = [None] * width
     for bar in row.bars:
         first = min(int(width * bar.begin / duration), width - 1)
         last = max(round(width * bar.end / duration), first + 1)
-        styles[first:last] = [mark(bar.status).style] * (min(last, width) - first)
+        styles[first:last] = [status_mark(bar.status).style] * (min(last, width) - first)
     return Text.assemble(*((full, style) if style else (empty, "dim") for style in styles))
 
 
@@ -151,7 +155,7 @@ def line_as_json(line: OutputLine) -> dict[str, Any]:
     }
 
 
-def show_output(
+def print_output(
     output: Output, results: list[OutputLine], detail: RunDetail, host: str | None
 ) -> None:
     """Print Ansible's results on one host or all: as text, as an array, or an object a line.
@@ -173,7 +177,7 @@ def show_output(
                 print_json_line(line_as_json(result))
 
 
-def show_followed(
+def print_followed(
     output: Output,
     batches: Iterable[list[OutputLine]],
     ended: Callable[[], RunDetail],
@@ -220,7 +224,9 @@ class Transcript:
                 yield Text(heading, style="bold")
             yield from self._heading(result.task)
             text = result.text or f"{result.result}: [{result.host}]"
-            yield Text(escape_control(readable(text)), style=mark(result.result).style)
+            yield Text(
+                escape_control(readable_result(text)), style=status_mark(result.result).style
+            )
 
     def without_result(self, detail: RunDetail, host: str | None) -> Iterator[Text]:
         """The lines of the tasks that this host, or each one, was in when the run was ended."""
@@ -229,7 +235,7 @@ class Transcript:
             if host in (None, result.host) and task and (result.host, task) not in self._shown:
                 yield from self._heading(task)
                 text = escape_control(f"[{result.host}]: {result.message}")
-                yield Text(text, style=mark(result.status).style)
+                yield Text(text, style=status_mark(result.status).style)
 
     def _heading(self, task: str) -> Iterator[Text]:
         if self._task != task:
@@ -274,7 +280,7 @@ def _snapshots_table(detail: RunDetail, console: "Console") -> Any:
     shapes = [vars(snapshot) for snapshot in detail.snapshots]
     columns: dict[str, Any] = {
         "SNAPSHOT OF": "host",
-        "STATUS": lambda snapshot: marked(snapshot["status"], snapshot["status"], console),
+        "STATUS": lambda snapshot: with_mark(snapshot["status"], snapshot["status"], console),
         "NAME": "name",
         "ID": "id",
         "ERROR": lambda snapshot: one_line(snapshot["error"] or ""),
@@ -312,4 +318,4 @@ def _moment(text: str) -> datetime:
 
 
 def _local(text: str | None) -> str | None:
-    return None if text is None else local(_moment(text))
+    return None if text is None else format_local(_moment(text))

@@ -1,12 +1,14 @@
-"""The inventory: the JSON of the contract, and the columns of its tables."""
+"""The inventory and imports to it: the JSON of the contract, and the columns of their tables."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from diaken_cli.render.phrases import counted
+from diaken_cli.render.formatting import pluralize
 
 if TYPE_CHECKING:
+    from diaken_cli.actions.importing.candidates import ImportRow, Plan
     from diaken_cli.actions.vcenters import ConnectionTest
     from diaken_cli.services.vsphere.browse import Row
     from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
@@ -42,7 +44,7 @@ VCENTER_COLUMNS: Mapping[str, Any] = {
     "DATACENTER": "datacenter",
     "HOSTS": "hosts",
 }
-PLACES_OF_SECRETS = {"env": "variable"}
+SECRET_LABELS = {"env": "variable"}
 VCENTER_SPARE = ("DATACENTER", "PASSWORD FROM", "USERNAME")
 PLAYBOOK_COLUMNS: Mapping[str, Any] = {
     "NAME": "name",
@@ -55,7 +57,7 @@ VARIABLE_COLUMNS: Mapping[str, Any] = {
     "DEFAULT": lambda shape: "(required)" if shape["default"] is None else shape["default"],
     "DESCRIPTION": "description",
 }
-ROW_SPARE = ("INSTANCE UUID", "PATH")
+BROWSED_SPARE = ("INSTANCE UUID", "PATH")
 BYTES = ("memory", "disk", "capacity", "free")
 
 
@@ -88,10 +90,10 @@ def host_as_text(host: "HostRecord") -> dict[str, Any]:
     return shape | ({"active": f"no: deploy run {host.deployed_by}"} if held else {})
 
 
-def total(hosts: "Sequence[HostRecord]", *, shown: int) -> str:
+def hosts_total(hosts: "Sequence[HostRecord]", *, shown: int) -> str:
     """How many hosts a list has, and how many of them, or beside them, are inactive."""
     inactive = sum(not host.active for host in hosts)
-    text = counted(shown, "host")
+    text = pluralize(shown, "host")
     if not inactive:
         return text
     if shown == len(hosts):
@@ -138,7 +140,7 @@ def vcenter_as_json(vcenter: "VCenterRecord") -> dict[str, Any]:
 def vcenter_as_text(vcenter: "VCenterRecord") -> dict[str, Any]:
     """A vCenter for people: what kind of secret and TLS it has, and which."""
     shape = vcenter_as_json(vcenter)
-    kind = PLACES_OF_SECRETS.get(shape["secret"], shape["secret"])
+    kind = SECRET_LABELS.get(shape["secret"], shape["secret"])
     ca_file = shape.pop("ca_file")
     return shape | {
         "secret": f"{kind} {shape.pop('secret_ref')}",
@@ -146,7 +148,7 @@ def vcenter_as_text(vcenter: "VCenterRecord") -> dict[str, Any]:
     }
 
 
-def tested_as_json(tested: "ConnectionTest") -> dict[str, Any]:
+def connection_test_as_json(tested: "ConnectionTest") -> dict[str, Any]:
     """What a connection showed."""
     return {
         "name": tested.name,
@@ -163,12 +165,12 @@ def tested_as_json(tested: "ConnectionTest") -> dict[str, Any]:
     }
 
 
-def row_as_json(row: "Row") -> dict[str, Any]:
+def browsed_as_json(row: "Row") -> dict[str, Any]:
     """Something that a vCenter has; sizes in bytes."""
     return asdict(row)
 
 
-def row_columns(shape: Mapping[str, Any]) -> dict[str, Any]:
+def browsed_columns(shape: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a table of such things: one a field, sizes in GiB."""
     return {
         key.replace("_", " ").upper(): _gibibytes(key) if key in BYTES else key for key in shape
@@ -177,3 +179,80 @@ def row_columns(shape: Mapping[str, Any]) -> dict[str, Any]:
 
 def _gibibytes(key: str) -> Any:
     return lambda shape: f"{shape[key] / 2**30:.1f} GiB".replace(".0 ", " ")
+
+
+IMPORTED = {
+    "create": "created",
+    "update": "updated",
+    "unchanged": "unchanged",
+    "skipped": "skipped",
+}
+"""The action of a row → what it is called once it is done."""
+
+
+def _import_action(shape: Mapping[str, Any]) -> str:
+    """The action that is planned for a row, or was done."""
+    planned = shape["status"] == "planned"
+    return shape["action"] if planned else IMPORTED[shape["action"]]
+
+
+def _import_groups(shape: Mapping[str, Any]) -> str:
+    """The groups of a row; those that are made for it are marked."""
+    new = shape["new_groups"]
+    return ", ".join(f"{group} (new)" if group in new else group for group in shape["groups"])
+
+
+IMPORT_COLUMNS: Mapping[str, Any] = {
+    "NAME": "name",
+    "ADDRESS": "ip",
+    "ENVIRONMENT": "environment",
+    "GROUPS": _import_groups,
+    "ACTION": _import_action,
+    "REASON": "reason",
+}
+
+
+def import_as_json(row: "ImportRow", *, dry_run: bool) -> dict[str, Any]:
+    """A row of an import; its `status` is `failed` where it is skipped for a mistake."""
+    if row.mistake:
+        status = "failed"
+    elif dry_run and row.action.value in ("create", "update"):
+        status = "planned"
+    else:
+        status = IMPORTED[row.action.value]
+    return {
+        "name": row.name,
+        "name_from": None if row.name_from is None else row.name_from.value,
+        "ip": row.ip,
+        "environment": row.environment,
+        "group": row.groups[0] if row.groups else None,
+        "groups": list(row.groups),
+        "new_group": bool(row.new_groups),
+        "new_groups": list(row.new_groups),
+        "vcenter": row.vcenter,
+        "vm_uuid": row.vm_uuid,
+        "action": row.action.value,
+        "status": status,
+        "reason": row.reason,
+        "source": row.origin,
+    }
+
+
+def import_summary(plan: "Plan", *, dry_run: bool) -> str:
+    """What an import did, or would do, in one line."""
+    rows = plan.rows
+    count = Counter(row.action.value for row in rows)
+    wrong = sum(row.mistake for row in rows)
+    new, changed = ("to create", "to update") if dry_run else ("created", "updated")
+    parts = [
+        f"{count['create']} {new}",
+        f"{count['update']} {changed}",
+        f"{count['unchanged']} unchanged",
+        f"{count['skipped']} skipped{f' ({wrong} invalid)' if wrong else ''}",
+    ]
+    if plan.groups:
+        groups = ", ".join(dict.fromkeys(group.name for group in plan.groups))
+        parts.append(f"{'groups to create' if dry_run else 'groups created'}: {groups}")
+    alone = sum(row.action.value == "create" and not row.groups for row in rows)
+    parts += [f"{alone} in no group"] if alone else []
+    return ", ".join(parts)

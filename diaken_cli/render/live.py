@@ -21,20 +21,28 @@ from diaken_cli.events import (
     TaskFinished,
     Warned,
 )
-from diaken_cli.render.cells import fold_hanging
-from diaken_cli.render.marks import clauses, mark, one_line, sign, speaks_unicode
+from diaken_cli.render.formatting import (
+    format_seconds,
+    join_lines,
+    no_snapshot_message,
+    one_line,
+    status_mark,
+    status_sign,
+    supports_unicode,
+    waiting_message,
+)
 from diaken_cli.render.messages import (
     FROM_SSH,
+    AlreadyPrinted,
     Message,
     MessageCollector,
-    Printed,
     message_text,
+    readable_result,
     task_label,
 )
 from diaken_cli.render.output import Format, Output
-from diaken_cli.render.phrases import no_snapshot, seconds, waiting_message
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
-from diaken_cli.render.results import readable
+from diaken_cli.render.tables import fold_hanging
 from diaken_cli.text import escape_control
 from diaken_cli.types import SnapshotStatus, TaskResult
 
@@ -71,9 +79,9 @@ class LiveScreen:
         )
 
     @property
-    def printed(self) -> Printed:
+    def printed(self) -> AlreadyPrinted:
         """What was printed in full: of failures the picture has the first line only."""
-        return Printed(messages=self._messages.has_printed)
+        return AlreadyPrinted(messages=self._messages.has_printed)
 
     def show(self, event: Event) -> None:
         """Add an event to the picture; messages are printed above it and stay.
@@ -92,9 +100,11 @@ class LiveScreen:
         elif isinstance(event, SnapshotWithheld):
             pass  # the hosts to blame are named
         elif isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
-            self._output.warn(no_snapshot(event))
+            self._output.warn(no_snapshot_message(event))
         elif isinstance(event, TaskFinished) and self._output.verbose and event.text:
-            text = Text(escape_control(readable(event.text)), style=mark(event.result).style)
+            text = Text(
+                escape_control(readable_result(event.text)), style=status_mark(event.result).style
+            )
             self._output.err.print(fold_hanging(text, self._output.err))
 
     def close(self, *, died: bool) -> None:
@@ -158,7 +168,7 @@ class _Picture:
     def __init__(self, console: "Console", now: datetime) -> None:
         self._console = console
         self._now = now
-        self._unicode = speaks_unicode(console)
+        self._unicode = supports_unicode(console)
         self._cut: OverflowMethod = "ellipsis" if self._unicode else "crop"
         frames = SPINNER if self._unicode else SPINNER_ASCII
         self._spinner = frames[int(now.timestamp() * PER_SECOND) % len(frames)]
@@ -197,7 +207,7 @@ class _Picture:
         grid = self._grid("right")
         for result in progress.recent:
             task = result.task if result.item is None else f"{result.task} ({result.item})"
-            took = Text(seconds(result.duration_seconds), style="dim")
+            took = Text(format_seconds(result.duration_seconds), style="dim")
             grid.add_row(
                 self._mark(result.result), took, _task(task, result.message, result.result)
             )
@@ -222,8 +232,8 @@ class _Picture:
         for host in shown:
             counters = (
                 _count("ok", host.ok),
-                _count("changed", host.changed, mark("changed").style),
-                _count("failed", host.failed, mark("failed").style),
+                _count("changed", host.changed, status_mark("changed").style),
+                _count("failed", host.failed, status_mark("failed").style),
             )
             grid.add_row(
                 self._mark(host.last or host.status, spinning=host.busy),
@@ -255,10 +265,10 @@ class _Picture:
         yield self._line((f"  {dots} and {len(hosts)} more: {counts}", "dim"))
 
     def _detail(self, step: StepProgress) -> Text:
-        detail = clauses(step.detail or "")
+        detail = join_lines(step.detail or "")
         if step.ended is not None:
             failed = step.status == "failed" and not step.canceled
-            return Text(detail, style=mark("failed").style if failed else "dim")
+            return Text(detail, style=status_mark("failed").style if failed else "dim")
         if step.percent is None:
             return Text(detail)
         return Text.assemble(self._bar(step.percent), f" {step.percent:3} %  ", detail)
@@ -270,8 +280,8 @@ class _Picture:
 
     def _mark(self, status: str, *, spinning: bool = False) -> Text:
         if spinning:
-            return Text(self._spinner, style=mark("running").style)
-        return Text(sign(status, self._console), style=mark(status).style)
+            return Text(self._spinner, style=status_mark("running").style)
+        return Text(status_sign(status, self._console), style=status_mark(status).style)
 
     def _grid(self, *justified: "JustifyMethod") -> Table:
         """A mark, columns, and one more that takes the rest; cut at the terminal's edge."""
@@ -288,7 +298,7 @@ class _Picture:
     def _since(self, began: datetime | None, ended: datetime | None = None) -> str:
         if began is None:
             return ""
-        return seconds(max(((ended or self._now) - began).total_seconds(), 0.0))
+        return format_seconds(max(((ended or self._now) - began).total_seconds(), 0.0))
 
 
 def _task(
@@ -298,7 +308,9 @@ def _task(
     if message:
         reason = one_line(message).removeprefix(FROM_SSH)
         ignored = result == TaskResult.IGNORED
-        task.append(": ").append(reason, style=mark("ignored" if ignored else "failed").style)
+        task.append(": ").append(
+            reason, style=status_mark("ignored" if ignored else "failed").style
+        )
     return task
 
 

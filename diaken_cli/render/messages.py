@@ -1,5 +1,10 @@
-"""What playbooks print and why tasks fail, per task: the same text of several hosts once."""
+"""What playbooks print and why tasks fail, per task: the same text of several hosts once.
 
+`readable` is for the results that Ansible prints as JSON.
+"""
+
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -7,9 +12,16 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from diaken_cli.events import Event, RunStarted, StepProgressed, TaskFinished, Warned
-from diaken_cli.render.cells import fold_hanging
-from diaken_cli.render.marks import clauses, mark, one_line, sign, speaks_unicode
-from diaken_cli.render.phrases import seconds
+from diaken_cli.render.formatting import (
+    format_seconds,
+    join_lines,
+    one_line,
+    status_mark,
+    status_sign,
+    supports_unicode,
+)
+from diaken_cli.render.tables import fold_hanging
+from diaken_cli.services.ansible.printed import as_lines
 from diaken_cli.text import escape_control, listed
 from diaken_cli.types import TaskResult
 from diaken_cli.units import shortened
@@ -25,6 +37,7 @@ MOST_NAMES = 10
 MOST_GATHERED = 256 * 1024  # characters that wait for the other hosts
 FROM_SSH = "Failed to connect to the host via ssh: "  # Ansible's, before the reason
 INDENT = "    "
+_RESULT = re.compile(r"^(?:ok|changed|skipping|fatal|failed): \[.*? => (?=\{)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Printed:
+class AlreadyPrinted:
     """What was printed in full during a run: reasons of failures, messages of playbooks."""
 
     failures: bool = False
@@ -106,7 +119,7 @@ class MessageCollector:
         gathered, self._gathered = self._gathered, {}
         self._ended = self._characters = 0
         place = {host: number for number, host in enumerate(self._hosts)}
-        messages = merge(
+        messages = merge_same_texts(
             (host, task, texts.result, "\n".join(texts.parts), texts.took)
             for (task, host), texts in sorted(
                 gathered.items(), key=lambda entry: place.get(entry[0][1], len(place))
@@ -147,7 +160,7 @@ class MessageCollector:
             gathered.took = event.duration_seconds
 
 
-def merge(
+def merge_same_texts(
     texts: Iterable[tuple[str, str, str, str, float | None]],
 ) -> list[Message]:
     """One message for each text in a task, from host, task, status, text and duration each."""
@@ -175,7 +188,7 @@ def _cut(status: str, hosts: list[str], task: str, text: str, took: float | None
 def message_text(message: Message, console: "Console", run: int | None) -> Text:
     """A message as a person reads it: hosts and task, then the text beside it or below."""
     text = _first_line(message, console, task_label(message.task, message.status))
-    took = Text(f" ({seconds(message.took)})" if message.took else "", style="dim")
+    took = Text(f" ({format_seconds(message.took)})" if message.took else "", style="dim")
     if len(message.lines) == 1 and not message.cut:
         return fold_hanging(text + Text(f": {message.lines[0]}") + took, console)
     text += took + Text("".join(f"\n{INDENT}{line}" for line in message.lines))
@@ -192,17 +205,37 @@ def task_label(task: str, status: str | None) -> str:
     return f"{one_line(task)}{ignored}"
 
 
-def short_text(message: Message, console: "Console") -> Text:
+def short_message_text(message: Message, console: "Console") -> Text:
     """The same in one line, cut: the whole text is printed elsewhere."""
-    line = shortened(clauses("\n".join(message.lines)), SHORT, _dots(console))
+    line = shortened(join_lines("\n".join(message.lines)), SHORT, _dots(console))
     return _first_line(message, console, one_line(message.task), line)
 
 
 def _first_line(message: Message, console: "Console", *parts: str) -> Text:
     names = listed([one_line(host) for host in message.hosts], MOST_NAMES)
     text = ": ".join(part for part in (names, *parts) if part)
-    return Text.assemble((f"{sign(message.status, console)} ", mark(message.status).style), text)
+    return Text.assemble(
+        (f"{status_sign(message.status, console)} ", status_mark(message.status).style), text
+    )
 
 
 def _dots(console: "Console") -> str:
-    return "…" if speaks_unicode(console) else "..."
+    return "…" if supports_unicode(console) else "..."
+
+
+def readable_result(text: str) -> str:
+    """The text with its result as lines; as it is where there is none that can be read.
+
+    It may contain control characters that JSON had escaped: the caller has to escape them. JSON
+    and JSON lines have the text as Ansible printed it.
+    """
+    head = _RESULT.search(text)
+    if head is None:
+        return text
+    try:
+        result, end = json.JSONDecoder().raw_decode(text, head.end())
+    except (ValueError, RecursionError):  # cut, or an item that looks like a result
+        return text
+    lines = [f"{INDENT}{line}".rstrip() for line in as_lines(result, str)]
+    before = text[: head.end()].removesuffix(" => ")
+    return "\n".join([before, *lines]) + text[end:]

@@ -13,13 +13,13 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from diaken_cli.errors import AnsibleNotStarted, Canceled, DiakenError, InvalidInput
-from diaken_cli.render.values import Columns, Shape
 from diaken_cli.text import CONTROL, escape_control
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from diaken_cli.render.formatting import Columns, Shape
     from diaken_cli.render.tables import Table
 
 WIDE = 10_000  # columns where no terminal limits them: a pipe never loses data
@@ -78,8 +78,8 @@ class Output:
 
     def print_rows(
         self,
-        shapes: Sequence[Shape],
-        columns: Columns,
+        shapes: "Sequence[Shape]",
+        columns: "Columns",
         *,
         nothing: str,
         whole: Collection[str] = (),
@@ -109,7 +109,7 @@ class Output:
         if left_out := table.left_out(self.out.width):
             self.info(f"a wider terminal also shows: {', '.join(left_out)}")
 
-    def print_object(self, shape: Shape, draw: "Callable[[Console], None] | None" = None) -> None:
+    def print_object(self, shape: "Shape", draw: "Callable[[Console], None] | None" = None) -> None:
         """Print one object: as JSON, or for people: by `draw`, else its fields line by line."""
         match self.format:
             case Format.JSON:
@@ -123,7 +123,7 @@ class Output:
 
                 self.out.print(fields(shape, {}), crop=False)
 
-    def print_for_scripts(self, shape: Shape) -> None:
+    def print_for_scripts(self, shape: "Shape") -> None:
         """Print one object as JSON, and nothing for people: they have its message already."""
         if self.format is not Format.TEXT:
             self.print_object(shape)
@@ -132,7 +132,7 @@ class Output:
         """Print a text as it is, for people and for files."""
         sys.stdout.write(content)
 
-    def print_change(self, shape: Shape, message: str) -> None:
+    def print_change(self, shape: "Shape", message: str) -> None:
         """Print what a change made: the object for scripts, a message for people."""
         if self.format is Format.TEXT:
             self.info(message)
@@ -210,7 +210,7 @@ def json_written() -> Literal["nothing", "begun", "whole"]:
     return _written
 
 
-def print_json_line(shape: Shape) -> None:
+def print_json_line(shape: "Shape") -> None:
     """Write one object of `--output jsonl`, at once."""
     sys.stdout.write(_json(shape) + "\n")
     sys.stdout.flush()

@@ -22,7 +22,7 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
-from diaken_cli.render.phrases import run_title
+from diaken_cli.render.formatting import run_title
 from diaken_cli.types import HostStatus, RunStatus, StepStatus, TaskResult
 
 RECENT = 5  # results that are remembered

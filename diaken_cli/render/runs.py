@@ -1,11 +1,16 @@
-"""A run as JSON, from what the store has of it: every command prints a run by this."""
+"""A run as JSON, from what the store has of it, and its events as JSON lines.
 
-from datetime import datetime
+Every command prints a run by this.
+"""
+
+from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 from diaken_cli.errors import Canceled
+from diaken_cli.events import Event, HostFinished, RunFinished
+from diaken_cli.render.formatting import run_label
 from diaken_cli.render.output import utc
-from diaken_cli.render.phrases import title
 from diaken_cli.store.run_records import RunDetail, RunRecord, SnapshotRecord, StepRecord
 from diaken_cli.types import HostResult, HostStatus, RunStatus, StepStatus
 
@@ -19,7 +24,7 @@ def run_as_row(record: RunRecord) -> dict[str, Any]:
 
 def title_of(record: RunRecord) -> str:
     """What a run did, for people: `update (check) on web`, `snapshot revert of web01`."""
-    return title(record.kind, record.target, record.playbook, record.request)
+    return run_label(record.kind, record.target, record.playbook, record.request)
 
 
 def run_as_json(detail: RunDetail) -> dict[str, Any]:
@@ -197,3 +202,24 @@ def _leftover(record: RunRecord, step: StepRecord) -> dict[str, Any]:
             "id": step.facts.get("vm_uuid"),
         }
     return {"step": step.name, **document, "reason": step.facts.get("left_because")}
+
+
+def event_as_json(event: Event) -> dict[str, Any]:
+    """One object of the stream; the result of a host is as in the JSON of a run."""
+    head = {"type": event.type, "at": utc(event.at)}
+    if isinstance(event, HostFinished):
+        return head | host_as_json(event.result) | {"canceled": event.canceled}
+    return head | {
+        field.name: getattr(event, field.name) for field in fields(event) if field.name != "at"
+    }
+
+
+def finished_as_json(document: dict[str, Any]) -> dict[str, Any]:
+    """The last object of the stream: the run's end, with its whole record as `result`."""
+    return {
+        "type": RunFinished.type,
+        "at": document["finished_at"] or utc(datetime.now(UTC)),
+        "run": document["id"],
+        "status": document["status"],
+        "result": document,
+    }

@@ -7,16 +7,14 @@ from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from diaken_cli.render.cells import NO_BREAK
-from diaken_cli.render.phrases import counted
-from diaken_cli.render.values import Shape
+from diaken_cli.render.formatting import NO_BREAK, Shape, pluralize
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import describe, is_zone
 from diaken_cli.types import ScheduleStatus, to_stored
 
 OFFSET = "OFFSET"
 SHOWN_IN_SECONDS = 120  # moments that are nearer than this
-OPEN = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
+NOT_ENDED = (ScheduleStatus.PENDING, ScheduleStatus.RUNNING)
 
 
 def task_as_json(task: TaskRecord) -> dict[str, Any]:
@@ -33,7 +31,7 @@ def task_as_json(task: TaskRecord) -> dict[str, Any]:
         "at": task.due_at if task.zone_is_lost else task.moment.instant,
         "timezone": task.moment.zone,
         "every": task.rule,
-        "next_at": task.due_at if task.status in OPEN else None,
+        "next_at": task.due_at if task.status in NOT_ENDED else None,
         "last_run": task.last_run,
         "last_status": task.last_status.value if task.last_status else None,
         "snapshot": task.options.snapshot,
@@ -42,7 +40,7 @@ def task_as_json(task: TaskRecord) -> dict[str, Any]:
     }
 
 
-def in_words(task: TaskRecord, *, zone: bool = True) -> str | None:
+def describe_rule(task: TaskRecord, *, zone: bool = True) -> str | None:
     """How often a task is run, as people say it; None for once."""
     if task.rule is None or task.zone_is_lost:
         return task.rule
@@ -58,7 +56,7 @@ class TableLayout:
     spare: tuple[str, ...]
 
 
-def task_list(now: datetime, tasks: Sequence[TaskRecord]) -> TableLayout:
+def task_table(now: datetime, tasks: Sequence[TaskRecord]) -> TableLayout:
     """A list of these tasks. A status that all of them have can be left out, a rule never."""
     zone = _shared_zone(tasks)
     columns = {
@@ -68,7 +66,7 @@ def task_list(now: datetime, tasks: Sequence[TaskRecord]) -> TableLayout:
         "PLAYBOOK": "playbook",
         "STATUS": "status",
         **_moments("NEXT", "next_at", zone),
-        "IN": lambda shape: distance(shape["next_at"], now),
+        "IN": lambda shape: time_until(shape["next_at"], now),
         **_rules(tasks),
         "LAST RUN": "last_run",
     }
@@ -77,10 +75,10 @@ def task_list(now: datetime, tasks: Sequence[TaskRecord]) -> TableLayout:
     return TableLayout(columns, ("ID", f"NEXT ({zone})", "IN"), ("LAST RUN", OFFSET, "IN", *status))
 
 
-def total(tasks: Sequence[TaskRecord], *, shown: int) -> str:
+def tasks_total(tasks: Sequence[TaskRecord], *, shown: int) -> str:
     """How many tasks a list has, and how many of them, or beside them, have ended."""
-    ended = sum(task.status not in OPEN for task in tasks)
-    text = counted(shown, "task")
+    ended = sum(task.status not in NOT_ENDED for task in tasks)
+    text = pluralize(shown, "task")
     if not ended:
         return text
     return (
@@ -90,12 +88,12 @@ def total(tasks: Sequence[TaskRecord], *, shown: int) -> str:
     )
 
 
-def agenda_list(now: datetime, tasks: Sequence[TaskRecord]) -> TableLayout:
+def agenda_table(now: datetime, tasks: Sequence[TaskRecord]) -> TableLayout:
     """A list of moments of these tasks, of which one can have several."""
     zone = _shared_zone(tasks)
     columns = {
         **_moments("AT", "at", zone),
-        "IN": lambda shape: distance(shape["at"], now),
+        "IN": lambda shape: time_until(shape["at"], now),
         "TASK": "task",
         "TARGET": "target",
         "PLAYBOOK": "playbook",
@@ -114,7 +112,7 @@ def _moments(header: str, key: str, zone: str | None) -> dict[str, Any]:
         instant, zone_shown = shape[key], _clock(shape["timezone"])
         if instant is None:
             return None
-        shown = _wall(instant, zone_shown)
+        shown = _format_clock(instant, zone_shown)
         return shown if zone else f"{shown.replace(' ', NO_BREAK)} {zone_shown}"
 
     heading = _heading(header, zone)
@@ -137,7 +135,7 @@ def _shared_zone(tasks: Sequence[TaskRecord]) -> str | None:
 
 def _rules(tasks: Sequence[TaskRecord]) -> dict[str, Any]:
     """The column of rules, where one of the tasks has a rule."""
-    rules = {task.id: in_words(task, zone=False) for task in tasks}
+    rules = {task.id: describe_rule(task, zone=False) for task in tasks}
     return {"EVERY": lambda shape: rules[shape["id"]]} if any(rules.values()) else {}
 
 
@@ -145,7 +143,7 @@ def _in_zone(instant: datetime, zone: str) -> datetime:
     return instant.astimezone(ZoneInfo(_clock(zone)))
 
 
-def _wall(instant: datetime, zone: str) -> str:
+def _format_clock(instant: datetime, zone: str) -> str:
     return f"{_in_zone(instant, zone):%a %Y-%m-%d %H:%M:%S}".removesuffix(":00")
 
 
@@ -155,14 +153,14 @@ def _offset(instant: datetime | None, zone: str) -> str | None:
     return f"{local_time:%z}" if local_time is not None and local_time.utcoffset() else None
 
 
-def when(instant: datetime | None, zone: str) -> str | None:
+def format_zoned(instant: datetime | None, zone: str) -> str | None:
     """A moment on the clocks of a zone, with its offset, so that a DST change shows."""
     if instant is None:
         return None
-    return f"{_wall(instant, zone)} {_in_zone(instant, zone):%z}"
+    return f"{_format_clock(instant, zone)} {_in_zone(instant, zone):%z}"
 
 
-def distance(instant: datetime | None, now: datetime) -> str | None:
+def time_until(instant: datetime | None, now: datetime) -> str | None:
     """How far away a moment is: `3 d 4 h`, `20 s`; what has passed is `due`."""
     if instant is None:
         return None
@@ -181,18 +179,18 @@ def distance(instant: datetime | None, now: datetime) -> str | None:
 
 def _on_both_clocks(instant: datetime, zone: str) -> str:
     """A moment in its zone, and in UTC where that shows another time."""
-    text = f"{when(instant, zone)} {_clock(zone)}"
+    text = f"{format_zoned(instant, zone)} {_clock(zone)}"
     if _in_zone(instant, zone).utcoffset():
         return f"{text} ({instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
     return text.replace(" +0000 UTC", " UTC")
 
 
-def confirmation(task: TaskRecord, now: datetime) -> str:
+def schedule_summary(task: TaskRecord, now: datetime) -> str:
     """What is scheduled: the local time, UTC where that is another, and how long from now."""
     due = task.due_at or task.moment.instant
-    due_in = "due now" if due <= now else f"in {distance(due, now)}"
+    due_in = "due now" if due <= now else f"in {time_until(due, now)}"
     return (
         f"{task.name} (task {task.id}): {task.playbook} on {task.target_type} {task.target}"
         f" of {task.environment}, {_on_both_clocks(due, task.moment.zone)}, {due_in}"
-        + (f"; {in_words(task)}" if task.rule else "")
+        + (f"; {describe_rule(task)}" if task.rule else "")
     )

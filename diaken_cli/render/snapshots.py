@@ -6,27 +6,27 @@ from datetime import timedelta
 from typing import Any
 
 from diaken_cli.actions.snapshots.listing import SnapshotRow
-from diaken_cli.render.phrases import counted
+from diaken_cli.render.formatting import pluralize
 from diaken_cli.text import escape_control, listed
 from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
 
-_WHICH: Mapping[str, Any] = {
+_COMMON_COLUMNS: Mapping[str, Any] = {
     "HOST": "host",
     "VCENTER": "vcenter",
     "VM": "vm",
     "SNAPSHOT": lambda shape: shape["name"] or shape["error"],
     "ID": "id",
-    "AGE": lambda shape: age(shape["age_hours"]),
+    "AGE": lambda shape: format_age(shape["age_hours"]),
     "DEPTH": "depth",
 }
-LISTED: Mapping[str, Any] = {
-    **_WHICH,
-    "SIZE": lambda shape: size(shape["size_bytes"]),
+LIST_COLUMNS: Mapping[str, Any] = {
+    **_COMMON_COLUMNS,
+    "SIZE": lambda shape: format_bytes(shape["size_bytes"]),
     "AUTOMATIC": lambda shape: "yes" if shape["automatic"] else "no" if shape["name"] else None,
     "PRUNE WOULD": lambda shape: f"{shape['action']}: {shape['reason']}" if shape["name"] else None,
 }
-PRUNED: Mapping[str, Any] = {
-    **_WHICH,
+PRUNE_COLUMNS: Mapping[str, Any] = {
+    **_COMMON_COLUMNS,
     "ACTION": "action",
     "STATUS": "status",
     "REASON": lambda shape: shape["error"] or shape["reason"],
@@ -35,7 +35,7 @@ WHOLE = ("ID", "AGE")
 SPARE = ("VCENTER", "VM", "AUTOMATIC", "SIZE", "ACTION", "DEPTH")
 
 
-def row_as_json(row: SnapshotRow) -> dict[str, Any]:
+def snapshot_as_json(row: SnapshotRow) -> dict[str, Any]:
     """A row of `snapshots list` and `prune`."""
     snapshot = row.snapshot
     return {
@@ -57,14 +57,14 @@ def row_as_json(row: SnapshotRow) -> dict[str, Any]:
     }
 
 
-def age(hours: float | None) -> str | None:
+def format_age(hours: float | None) -> str | None:
     """An age as people read it."""
     if hours is None:
         return None
     return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} d"
 
 
-def size(count: int | None) -> str | None:
+def format_bytes(count: int | None) -> str | None:
     """Bytes as people read them, in the binary units of the command line."""
     if count is None:
         return None
@@ -74,7 +74,7 @@ def size(count: int | None) -> str | None:
     return f"{count}B"
 
 
-def choices(rows: Iterable[SnapshotRow]) -> dict[str, str]:
+def snapshot_choices(rows: Iterable[SnapshotRow]) -> dict[str, str]:
     """The names to choose from, each with a description: its name or id, its age, and its hosts.
 
     A snapshot is chosen by its name; by its id where the name can't be typed or a host has two.
@@ -85,7 +85,7 @@ def choices(rows: Iterable[SnapshotRow]) -> dict[str, str]:
     return {key: _describe_choice(key, rows_of_key) for key, rows_of_key in chosen.items()}
 
 
-def aliases(rows: Iterable[SnapshotRow]) -> dict[str, list[str]]:
+def snapshot_aliases(rows: Iterable[SnapshotRow]) -> dict[str, list[str]]:
     """Other accepted answers: each id, and each name with the ids that are offered for it."""
     keyed = _keyed(rows)
     keys_by_answer = {snapshot.id: [snapshot.id] for _, _, snapshot in keyed}
@@ -113,11 +113,11 @@ def _can_be_typed(name: str) -> bool:
 
 
 def _describe_choice(key: str, rows: Sequence[SnapshotRow]) -> str:
-    shapes = [row_as_json(row) for row in rows]
+    shapes = [snapshot_as_json(row) for row in rows]
     oldest = max(shapes, key=lambda shape: shape["age_hours"] or 0)
     second_name = oldest["id"] if oldest["name"] == key else oldest["name"]
     hosts = ", ".join(str(shape["host"]) for shape in shapes)
-    parts = [f"{age(oldest['age_hours'])} old", f"of {hosts}"]
+    parts = [f"{format_age(oldest['age_hours'])} old", f"of {hosts}"]
     return ", ".join([second_name, *parts] if len(shapes) == 1 and second_name else parts)
 
 
@@ -142,7 +142,7 @@ def list_summary(rows: Sequence[SnapshotRow]) -> str:
     seen = [row for row in rows if row.snapshot is not None]
     removable = [row for row in seen if row.action is SnapshotAction.REMOVE]
     hosts = len({row.host for row in seen})
-    total = f"{counted(len(seen), 'snapshot')}{_total_size(seen)} of {counted(hosts, 'host')}"
+    total = f"{pluralize(len(seen), 'snapshot')}{_total_size(seen)} of {pluralize(hosts, 'host')}"
     parts = [f"{total}; prune would remove {len(removable)}{_total_size(removable)}"]
     if kept := _count_kept(seen):
         parts.append(kept)
@@ -161,7 +161,7 @@ def _count_kept(rows: Iterable[SnapshotRow]) -> str | None:
 def _total_size(rows: Iterable[SnapshotRow]) -> str:
     """Their total size in parentheses, as far as it is known; empty where it is not."""
     total = sum(row.snapshot.size or 0 for row in rows if row.snapshot is not None)
-    return f" ({size(total)})" if total else ""
+    return f" ({format_bytes(total)})" if total else ""
 
 
 def _not_looked_at(rows: Iterable[SnapshotRow]) -> str:

@@ -14,13 +14,26 @@ from diaken_cli.actions.run.summary import (
     without_snapshot,
 )
 from diaken_cli.errors import DiakenError
-from diaken_cli.render.marks import clauses, mark, one_line, rank, sign
-from diaken_cli.render.messages import SHORT, Message, Printed, merge, message_text, short_text
+from diaken_cli.render.formatting import (
+    Shape,
+    format_seconds,
+    join_lines,
+    one_line,
+    severity,
+    status_mark,
+    status_sign,
+)
+from diaken_cli.render.messages import (
+    SHORT,
+    AlreadyPrinted,
+    Message,
+    merge_same_texts,
+    message_text,
+    short_message_text,
+)
 from diaken_cli.render.output import Output
-from diaken_cli.render.phrases import seconds
 from diaken_cli.render.runs import CANCELED
 from diaken_cli.render.tables import table
-from diaken_cli.render.values import Shape
 from diaken_cli.store.run_records import RunDetail
 from diaken_cli.types import RunKind, TargetType
 from diaken_cli.units import shortened
@@ -36,7 +49,7 @@ MOST_IN_FULL = 10  # reasons; of more a line each
 NEVER_STARTED = ("ansible", "no_hosts_ran", NO_SNAPSHOT)  # the same again comes to the same
 
 
-def show_result(output: Output, run: Shape, name: str, printed: Printed) -> None:
+def print_result(output: Output, run: Shape, name: str, printed: AlreadyPrinted) -> None:
     """Print the result of a run on standard output: for a deploy its steps, else its hosts.
 
     `run` is one for people, `name` says what it did. A reason that was `printed` in full is cut.
@@ -50,7 +63,7 @@ def show_result(output: Output, run: Shape, name: str, printed: Printed) -> None
 
 
 def print_next_steps(
-    output: Output, run: Shape, error: DiakenError | None, printed: Printed
+    output: Output, run: Shape, error: DiakenError | None, printed: AlreadyPrinted
 ) -> None:
     """Print what ended a run, and what to do next, on standard error; each command once."""
     hint = ""
@@ -76,9 +89,9 @@ def warn_of_failure(output: Output, detail: RunDetail, name: str) -> None:
         output.warn(f"{name}: {run.status}: {text}; see: diaken history show {run.id}")
 
 
-def failures(run: Shape) -> list[Message]:
+def failure_messages(run: Shape) -> list[Message]:
     """Why hosts did not succeed: each reason once, with the hosts that have it; causes first."""
-    return merge(
+    return merge_same_texts(
         (
             host["host"],
             host["failed_task"] or "",
@@ -93,23 +106,23 @@ def failures(run: Shape) -> list[Message]:
 
 def print_failures(output: Output, run: Shape, *, brief: bool) -> None:
     """Print why hosts did not succeed: in full, or a line each where `brief` or there are many."""
-    messages = failures(run)
+    messages = failure_messages(run)
     for message in messages:
         if brief or len(messages) > MOST_IN_FULL:
-            output.out.print(short_text(message, output.out))
+            output.out.print(short_message_text(message, output.out))
         else:
             output.out.print(message_text(message, output.out, run["id"]))
 
 
 def headline(run: Shape, name: str, console: "Console") -> Text:
     """One line: how a run ended, on how many hosts, and how long it took."""
-    line = marked(run["status"], f"run {run['id']}, {name}: {run['status']}", console)
+    line = with_mark(run["status"], f"run {run['id']}, {name}: {run['status']}", console)
     totals = run["totals"]
     counted = [f"{totals[total]} {total}" for total in totals if total != "hosts" and totals[total]]
     if counted and run["kind"] != RunKind.DEPLOY:
         line += Text(f" ({', '.join(counted)})")
     if run["duration_seconds"] is not None:
-        line += Text(f" in {seconds(run['duration_seconds'])}")
+        line += Text(f" in {format_seconds(run['duration_seconds'])}")
     if missing := missing_snapshots_text(run):
         line += Text("; ") + Text(f"! {one_line(missing)}", style="bold yellow")
     return line
@@ -133,7 +146,7 @@ def hosts_table(run: Shape, console: "Console") -> Any:
     """A row a host, those that need attention first."""
     columns: dict[str, Any] = {
         "HOST": "host",
-        "STATUS": lambda host: marked(host["status"], host["status"], console),
+        "STATUS": lambda host: with_mark(host["status"], host["status"], console),
     }
     if run["kind"] != RunKind.SNAPSHOT:
         columns |= {"OK": "ok", "CHANGED": "changed", "FAILED": "failed", "SKIPPED": "skipped"}
@@ -148,17 +161,17 @@ def steps_table(run: Shape, console: "Console") -> Any:
     """A row a step."""
     columns: dict[str, Any] = {
         "STEP": "name",
-        "STATUS": lambda step: marked(step["status"], step["status"], console),
-        "DETAIL": lambda step: detail_of(run, step),
+        "STATUS": lambda step: with_mark(step["status"], step["status"], console),
+        "DETAIL": lambda step: step_detail(run, step),
     }
     return table(run["steps"], columns)
 
 
-def detail_of(run: Shape, step: Shape) -> str:
+def step_detail(run: Shape, step: Shape) -> str:
     """A step's detail in one line, cut where the run's error has it in full."""
     detail = step["detail"] or ""
     in_error = run["error"] is not None and detail in run["error"]["message"]
-    return shortened(clauses(detail), SHORT) if in_error else clauses(detail)
+    return shortened(join_lines(detail), SHORT) if in_error else join_lines(detail)
 
 
 def next_steps(run: Shape) -> Iterator[str]:
@@ -197,14 +210,14 @@ def _next_after_deploy(run: Shape) -> Iterator[str]:
     if run["leftovers"] or run["status"] == "interrupted":
         yield f"Go on with it: diaken deploy resume {number}"
         yield f"Undo what is left: diaken deploy abort {number}"
-    elif run["status"] in ENDED_BADLY and _begun(run, "register"):
+    elif run["status"] in ENDED_BADLY and _has_step(run, "register"):
         yield "All that it had done was undone: nothing of it is left."
-    if _begun(run, "provision"):
+    if _has_step(run, "provision"):
         yield f"See what Ansible said: diaken history output {number}"
 
 
 def _by_cause(run: Shape) -> list[Shape]:
-    return sorted(run["hosts"], key=lambda host: rank(host["status"]))
+    return sorted(run["hosts"], key=lambda host: severity(host["status"]))
 
 
 def _host_to_inspect(run: Shape) -> str | None:
@@ -213,12 +226,12 @@ def _host_to_inspect(run: Shape) -> str | None:
     None where no host was reached.
     """
     reached = [host for host in _by_cause(run) if host["status"] not in (GOOD, "skipped", CANCELED)]
-    failed = [host["host"] for host in reached if rank(host["status"]) == 0]
+    failed = [host["host"] for host in reached if severity(host["status"]) == 0]
     elsewhere = run.get("elsewhere") or {}
     return next(iter([*failed, *elsewhere, *(host["host"] for host in reached)]), None)
 
 
-def _begun(run: Shape, step: str) -> bool:
+def _has_step(run: Shape, step: str) -> bool:
     return any(begun["name"] == step for begun in run["steps"])
 
 
@@ -230,9 +243,11 @@ def failure_reason(host: Shape) -> str | None:
     return one_line(reason) if reason else None
 
 
-def marked(status: str, text: str, console: "Console") -> Text:
+def with_mark(status: str, text: str, console: "Console") -> Text:
     """Text with the mark of a status before it."""
-    return Text.assemble((f"{sign(status, console)} ", mark(status).style), one_line(text))
+    return Text.assemble(
+        (f"{status_sign(status, console)} ", status_mark(status).style), one_line(text)
+    )
 
 
 def _snapshot(host: Shape) -> str | None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from diaken_cli.render.marks import rank
-from diaken_cli.render.phrases import seconds
+from diaken_cli.render.formatting import format_seconds, severity
 from diaken_cli.store.run_records import OutputLine
 from diaken_cli.types import TaskResult
 
@@ -16,7 +15,7 @@ TICK_INTERVALS = (
     *(60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400),
 )
 MAX_TICKS = 8
-NOT_JUDGED = ("running", "interrupted")  # runs that may have no result of any host
+WITHOUT_RESULTS = ("running", "interrupted")  # runs that may have no result of any host
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,12 @@ def build_timeline(run: Mapping[str, Any], output: Sequence[OutputLine]) -> Time
     for line in output:
         if line.item is None:
             took = timedelta(seconds=line.seconds)
-            label = f"{line.task}: {line.result}, {seconds(line.seconds)}"
+            label = f"{line.task}: {line.result}, {format_seconds(line.seconds)}"
             bar = Bar(since(line.at - took), since(line.at), line.result.value, label)
             tasks.setdefault(line.host, []).append(bar)
     step_begins = [since(datetime.fromisoformat(step["started_at"])) for step in run["steps"]]
     statuses = host_statuses(run, output)
-    names = sorted(statuses, key=lambda name: (rank(statuses[name]), name))
+    names = sorted(statuses, key=lambda name: (severity(statuses[name]), name))
     return Timeline(
         duration=max(since(end), 0.1),
         steps=tuple(
@@ -118,7 +117,9 @@ def _status_of_other(name: str, last: TaskResult, run: Mapping[str, Any]) -> str
         return str(judged.get(name, "success"))
     if last in (TaskResult.FAILED, TaskResult.UNREACHABLE) and run["status"] != "success":
         return last.value
-    return str(run["status"]) if run["status"] in NOT_JUDGED and not run["hosts"] else "success"
+    return (
+        str(run["status"]) if run["status"] in WITHOUT_RESULTS and not run["hosts"] else "success"
+    )
 
 
 def _host_row(
@@ -144,7 +145,9 @@ def _step_row(
     took = None
     if step["worked_until"] or goes_on:
         took = max(0.0, (finished - started).total_seconds())
-    label = f"{step['name']}: {step['status']}" + ("" if took is None else f", {seconds(took)}")
+    label = f"{step['name']}: {step['status']}" + (
+        "" if took is None else f", {format_seconds(took)}"
+    )
     bar = Bar(
         max(0.0, (started - begin).total_seconds()),
         max(0.0, (finished - begin).total_seconds()),

@@ -62,8 +62,8 @@ def test_the_wheel_has_all_that_diaken_needs_and_nothing_else(wheel: Path) -> No
         f"{data}/zsh/site-functions/_diaken",
         f"{data}/fish/vendor_completions.d/diaken.fish",
         "diaken_cli/config.example.toml",
-        "diaken_cli/render/report/page.css",
-        "diaken_cli/render/report/page.html",
+        "diaken_cli/render/report.css",
+        "diaken_cli/render/report.html",
     }
     assert wanted - names == set()
     tops = {name.partition("/")[0] for name in names}

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diaken_cli.config.sections import SshConfig
-from diaken_cli.render.deploy_plan import ssh_command
+from diaken_cli.render.deploys import ssh_command
 from diaken_cli.requests import DeployRequest
 
 REQUEST = DeployRequest(

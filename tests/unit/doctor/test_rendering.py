@@ -5,12 +5,12 @@ import io
 from rich.console import Console
 
 from diaken_cli.actions.doctor.findings import Check, Finding, Health, Skipped
-from diaken_cli.render.doctor import finding_as_json, show, summarize
+from diaken_cli.render.doctor import finding_as_json, print_findings, summarize
 
 
 def shown(findings: list[Finding], width: int = 200) -> list[str]:
     console = Console(file=io.StringIO(), width=width)
-    show(findings, console)
+    print_findings(findings, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 

@@ -14,7 +14,7 @@ from diaken_cli.actions.importing.candidates import Action, ImportRow
 from diaken_cli.actions.importing.csv_file import COLUMNS, parse, read_csv
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.errors import InvalidInput
-from diaken_cli.render.importing import row_as_json
+from diaken_cli.render.inventory import import_as_json
 from diaken_cli.services.ansible import inventory
 from diaken_cli.services.ansible.work import Target
 from diaken_cli.services.hosts_file.block import Entry, block_lines, render
@@ -161,7 +161,7 @@ def test_nothing_hostile_reaches_the_hosts_file_or_ansible(table: list[dict[str,
     writer.writeheader()
     writer.writerows(table)
     planned = rows(text.getvalue())
-    json.dumps([row_as_json(each, dry_run=True) for each in planned]).encode()
+    json.dumps([import_as_json(each, dry_run=True) for each in planned]).encode()
     new = [each for each in planned if each.action is Action.CREATE and each.values is not None]
     assert len({(each.name or "").casefold() for each in new}) == len(new)
     assert len({each.ip for each in new}) == len(new)

@@ -5,10 +5,10 @@ from typing import Any
 
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Event
-from diaken_cli.render.messages import Printed
+from diaken_cli.render.messages import AlreadyPrinted
 from diaken_cli.render.output import Format, Output
+from diaken_cli.render.run_view import RunView
 from diaken_cli.render.runs import run_as_json
-from diaken_cli.render.views import View
 from diaken_cli.store import Store
 from diaken_cli.types import (
     HostStatus,
@@ -16,7 +16,7 @@ from diaken_cli.types import (
 )
 from tests.seeding import begin, result
 
-NOTHING = Printed()
+NOTHING = AlreadyPrinted()
 
 
 def stored(store: Store, number: int) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def stored(store: Store, number: int) -> dict[str, Any]:
 class Watched:
     """The screen of a run that has ended, with what was printed on it."""
 
-    printed: Printed
+    printed: AlreadyPrinted
 
     def show(self, event: Event) -> None:
         """Nothing is shown any more."""
@@ -44,12 +44,12 @@ def ended(
     error: DiakenError | None = None,
     *,
     quiet: bool = False,
-    printed: Printed = NOTHING,
+    printed: AlreadyPrinted = NOTHING,
 ) -> None:
     """Print the end of a run, as a command does."""
     detail = store.history.find(number)
     assert detail is not None
-    view = View(Output(Format.TEXT, quiet=quiet), Watched(printed))
+    view = RunView(Output(Format.TEXT, quiet=quiet), Watched(printed))
     view.finish(detail)
     view.print_next_steps(detail, error)
 

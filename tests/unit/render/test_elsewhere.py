@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from diaken_cli.render.history import show_run
+from diaken_cli.render.history import print_run
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
@@ -72,7 +72,7 @@ def test_localhost_and_added_hosts_do_not_stand_as_the_run_does(
     said, _ = store.history.output(detail.run.id)
     run = run_for_people(detail)
 
-    show_run(Output(Format.TEXT), detail, run, said)
+    print_run(Output(Format.TEXT), detail, run, said)
 
     out = capsys.readouterr().out
     rows = {line.split()[0]: line.split()[1:3] for line in out.splitlines() if line.split()}

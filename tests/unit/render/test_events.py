@@ -26,9 +26,9 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
-from diaken_cli.render.jsonl import JsonLines, event_as_json, finished_as_json
 from diaken_cli.render.output import Output
-from diaken_cli.render.plain import PlainLines
+from diaken_cli.render.run_view import JsonLines, PlainLines
+from diaken_cli.render.runs import event_as_json, finished_as_json
 from diaken_cli.types import (
     HostCounters,
     HostResult,

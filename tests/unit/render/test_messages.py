@@ -22,9 +22,9 @@ from diaken_cli.render.messages import (
     MOST_NAMES,
     Message,
     MessageCollector,
-    merge,
+    merge_same_texts,
     message_text,
-    short_text,
+    short_message_text,
 )
 from diaken_cli.types import HostResult, HostStatus, RunKind, TaskResult
 
@@ -133,17 +133,19 @@ def test_an_ignored_failure_says_that_it_is() -> None:
 
 def test_a_long_text_is_cut_and_says_where_the_rest_is() -> None:
     text = "\n".join(map(str, range(MOST_LINES + 30)))
-    (message,) = merge([("web01", "Say", "ok", text, None)])
+    (message,) = merge_same_texts([("web01", "Say", "ok", text, None)])
     lines = shown(message).splitlines()
     assert (len(lines), lines[1]) == (MOST_LINES + 2, "    0")
     assert lines[-1] == "    … 30 more lines: diaken history output 12 --host web01"
-    (message,) = merge([("web01", "Say", "ok", "x" * (LONGEST_LINE + 1), None)])
+    (message,) = merge_same_texts([("web01", "Say", "ok", "x" * (LONGEST_LINE + 1), None)])
     assert shown(message).splitlines()[-1].startswith("    … the rest: diaken history output 12")
 
 
 def test_on_a_narrow_terminal_a_long_line_goes_on_below_its_own_indentation() -> None:
     narrow = Console(file=io.StringIO(), width=30)
-    (message,) = merge([("web01", "Say", "ok", "out:\n  total 772 files\n  " + "word " * 6, None)])
+    (message,) = merge_same_texts(
+        [("web01", "Say", "ok", "out:\n  total 772 files\n  " + "word " * 6, None)]
+    )
     assert message_text(message, narrow, 12).plain.splitlines()[1:] == [
         "    out:",
         "      total 772 files",
@@ -153,7 +155,7 @@ def test_on_a_narrow_terminal_a_long_line_goes_on_below_its_own_indentation() ->
 
 
 def test_of_many_hosts_the_first_are_named() -> None:
-    (message,) = merge([(f"web{n}", "Say", "ok", "hi", None) for n in range(50)])
+    (message,) = merge_same_texts([(f"web{n}", "Say", "ok", "hi", None) for n in range(50)])
     assert f"web{MOST_NAMES - 1} and {50 - MOST_NAMES} more: Say: hi" in shown(message)
 
 
@@ -174,13 +176,13 @@ def test_what_waits_is_bounded() -> None:
 
 def test_nothing_of_a_host_moves_the_cursor() -> None:
     evil = "\x1b[2J\x07\u202e\x9b31m\rone\ttwo\nthree\x0b\x85"
-    (message,) = merge([(evil, evil, "ok", evil, None)])
+    (message,) = merge_same_texts([(evil, evil, "ok", evil, None)])
     console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
-    for text in (shown(message), short_text(message, console).plain):
+    for text in (shown(message), short_message_text(message, console).plain):
         assert not set(text) & set("\x1b\x07\u202e\x9b\r\t\x0b\x85")
 
 
 def test_where_the_terminal_has_no_unicode_the_signs_are_ascii() -> None:
     text = "\n".join(map(str, range(MOST_LINES + 30)))
-    (message,) = merge([("web01", "Say", "ok", text, None)])
+    (message,) = merge_same_texts([("web01", "Say", "ok", text, None)])
     assert shown(message, "ascii").isascii()

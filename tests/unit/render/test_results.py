@@ -2,7 +2,7 @@
 
 import pytest
 
-from diaken_cli.render.results import readable
+from diaken_cli.render.messages import readable_result
 
 SHELL = """\
 fatal: [web01]: FAILED! => {"changed": true, "cmd": "x", "rc": 3, "stderr": "", \
@@ -49,7 +49,7 @@ fatal: [web01]: FAILED!
     ],
 )
 def test_a_result_is_lines(text: str, shown: str) -> None:
-    assert readable(text) == shown
+    assert readable_result(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_a_result_is_lines(text: str, shown: str) -> None:
     ],
 )
 def test_what_can_not_be_read_stays(text: str) -> None:
-    assert readable(text) == text
+    assert readable_result(text) == text

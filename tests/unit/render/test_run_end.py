@@ -8,10 +8,10 @@ import pytest
 
 from diaken_cli.actions.run.summary import full_reasons
 from diaken_cli.errors import Canceled, OperationFailed
-from diaken_cli.render.history import show_run
-from diaken_cli.render.messages import Printed
+from diaken_cli.render.formatting import action_of
+from diaken_cli.render.history import print_run
+from diaken_cli.render.messages import AlreadyPrinted
 from diaken_cli.render.output import Format, Output
-from diaken_cli.render.phrases import action_of
 from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import next_steps, warn_of_failure
@@ -70,7 +70,7 @@ def test_a_deploy_that_was_undone_says_so_then_and_later(
     assert capsys.readouterr().err.count(UNDONE) == lines
     detail = store.history.find(run.id)
     assert detail is not None
-    show_run(Output(Format.TEXT), detail, run_for_people(detail), [])
+    print_run(Output(Format.TEXT), detail, run_for_people(detail), [])
     assert capsys.readouterr().err.count(UNDONE) == lines
 
 
@@ -138,7 +138,7 @@ def test_a_failure_is_told_once_and_the_last_line_says_what_to_do(
     assert err.splitlines()[-1] == AGAIN
     assert "very" not in err
 
-    ended(store, number, error, printed=Printed(failures=True))
+    ended(store, number, error, printed=AlreadyPrinted(failures=True))
     out, err = capsys.readouterr()
     assert LONG not in out
     assert "✗ web01, web02, web03: Restart nginx: it is very " in out
@@ -156,7 +156,7 @@ def test_a_failure_is_told_once_and_the_last_line_says_what_to_do(
 
     detail = store.history.find(number)
     assert detail is not None
-    show_run(Output(Format.TEXT), detail, run_for_people(detail), [])
+    print_run(Output(Format.TEXT), detail, run_for_people(detail), [])
     out, err = capsys.readouterr()
     assert out.count(LONG) == 1
     assert err.splitlines()[-1] == AGAIN
@@ -169,7 +169,7 @@ def test_a_reason_of_several_lines_stays_readable(
     ended(store, number, error)
     out, _ = capsys.readouterr()
     assert "Restart nginx\n    too small\n    20 GB are needed\n" in out
-    ended(store, number, error, printed=Printed(failures=True))
+    ended(store, number, error, printed=AlreadyPrinted(failures=True))
     assert "Restart nginx: too small; 20 GB are needed\n" in capsys.readouterr().out
 
 
@@ -193,9 +193,9 @@ def test_what_a_playbook_printed_can_be_read_again(
     run = begin(store)
     run.hosts(result("web01", HostStatus.SUCCESS))
     run.end(RunStatus.SUCCESS)
-    ended(store, run.id, printed=Printed(messages=True))
+    ended(store, run.id, printed=AlreadyPrinted(messages=True))
     assert capsys.readouterr().err == "Read it again: diaken history output 1\n"
-    ended(store, run.id, printed=Printed(messages=True), quiet=True)
+    ended(store, run.id, printed=AlreadyPrinted(messages=True), quiet=True)
     assert capsys.readouterr() == ("", "")
 
 
@@ -253,7 +253,7 @@ def test_canceled_is_canceled_for_people_and_in_the_closed_list_for_scripts(
     detail = store.history.find(number)
     assert detail is not None
     run = run_for_people(detail)
-    show_run(Output(Format.TEXT), detail, run, [])
+    print_run(Output(Format.TEXT), detail, run, [])
     shown = capsys.readouterr().out
     assert shown.count("■ canceled") == 2, "the step and the host"
     assert "canceled: stopped by SIGINT" in shown
@@ -282,7 +282,7 @@ def test_a_failed_deploy_says_its_mistakes_apart(
     assert "--cpus: from 1 to 32; --network: no network 'x'" in capsys.readouterr().out
     detail = store.history.find(run.id)
     assert detail is not None
-    show_run(Output(Format.TEXT), detail, run_for_people(detail), [])
+    print_run(Output(Format.TEXT), detail, run_for_people(detail), [])
     out = capsys.readouterr().out
     assert "error:\n  --cpus: from 1 to 32\n  --network: no network 'x'\n" in out
     assert "--cpus: from 1 to 32; --network" in out

@@ -8,16 +8,16 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
+from diaken_cli.render.formatting import Shape
 from diaken_cli.render.schedules import (
     TableLayout,
-    agenda_list,
-    distance,
+    agenda_table,
     task_as_json,
-    task_list,
-    total,
+    task_table,
+    tasks_total,
+    time_until,
 )
 from diaken_cli.render.tables import table
-from diaken_cli.render.values import Shape
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.types import ScheduleStatus, TargetType
 from tests.unit.schedules.test_following import task
@@ -38,7 +38,7 @@ def drawn(view: TableLayout, shapes: Sequence[Shape], columns: int) -> list[str]
 
 
 def listed(*tasks: TaskRecord, columns: int) -> list[str]:
-    return drawn(task_list(NOW, tasks), [task_as_json(each) for each in tasks], columns)
+    return drawn(task_table(NOW, tasks), [task_as_json(each) for each in tasks], columns)
 
 
 def test_at_80_columns_a_list_says_how_often_and_its_one_zone_in_the_heading() -> None:
@@ -90,7 +90,7 @@ def test_tasks_that_come_once_have_no_column_for_how_often() -> None:
 def test_at_80_columns_what_comes_next_says_how_often() -> None:
     shape = {"at": MADRID.due_at, "task": MADRID.name, "id": 2, "timezone": "Europe/Madrid"}
     shapes = [shape | {"target": "web", "playbook": "update"}]
-    lines = drawn(agenda_list(NOW, [MADRID]), shapes, 80)
+    lines = drawn(agenda_table(NOW, [MADRID]), shapes, 80)
     assert lines == [
         "AT (Europe/Madrid)    TASK       TARGET  PLAYBOOK  EVERY",
         "Sun 2026-02-01 04:00  Patch web  web     update    weekly, on Sunday, 04:00",
@@ -105,11 +105,11 @@ def test_at_80_columns_what_comes_next_says_how_often() -> None:
     ],
 )
 def test_a_moment_that_is_near_is_told_in_seconds(seconds: float, said: str) -> None:
-    assert distance(NOW + timedelta(seconds=seconds), NOW) == said
+    assert time_until(NOW + timedelta(seconds=seconds), NOW) == said
 
 
 def test_a_list_tells_of_the_tasks_that_have_ended() -> None:
     ended = replace(ONCE, status=ScheduleStatus.COMPLETED)
-    assert total([WEEKLY], shown=1) == "1 task"
-    assert total([WEEKLY, MADRID, ended], shown=2) == "2 tasks; 1 ended not shown (--all)"
-    assert total([WEEKLY, MADRID, ended], shown=3) == "3 tasks, 1 ended"
+    assert tasks_total([WEEKLY], shown=1) == "1 task"
+    assert tasks_total([WEEKLY, MADRID, ended], shown=2) == "2 tasks; 1 ended not shown (--all)"
+    assert tasks_total([WEEKLY, MADRID, ended], shown=3) == "3 tasks, 1 ended"

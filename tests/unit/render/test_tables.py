@@ -14,7 +14,7 @@ from diaken_cli.render.inventory import (
     VCENTER_COLUMNS,
     VCENTER_SPARE,
 )
-from diaken_cli.render.tables import Width, fields, fit, table
+from diaken_cli.render.tables import Width, fields, fit_columns, table
 
 SHAPES: list[dict[str, Any]] = [
     {"name": "web01", "said": "some words about it that fold", "id": "snapshot-41", "path": "/a/b"},
@@ -70,20 +70,20 @@ def test_no_line_ends_with_blanks(width: int) -> None:
 
 def test_the_widest_column_folds_first() -> None:
     columns = [Width("A", 40, 10, 10), Width("B", 20, 5, 5), Width("C", 10, 10, 10)]
-    assert fit(columns, 100) == {"A": 40, "B": 20, "C": 10}
-    assert fit(columns, 54) == {"A": 20, "B": 20, "C": 10}
-    assert fit(columns, 1) == {"A": 10, "B": 5, "C": 10}
-    assert fit(columns, 54, ("C", "B")) == {"A": 20, "B": 20, "C": 10}
-    assert fit(columns, 53, ("C", "B")) == {"A": 31, "B": 20}
+    assert fit_columns(columns, 100) == {"A": 40, "B": 20, "C": 10}
+    assert fit_columns(columns, 54) == {"A": 20, "B": 20, "C": 10}
+    assert fit_columns(columns, 1) == {"A": 10, "B": 5, "C": 10}
+    assert fit_columns(columns, 54, ("C", "B")) == {"A": 20, "B": 20, "C": 10}
+    assert fit_columns(columns, 53, ("C", "B")) == {"A": 31, "B": 20}
 
 
 def test_words_hang_over_only_where_nothing_else_is_left() -> None:
     columns = [Width("A", 60, 32, 8), Width("B", 46, 32, 8), Width("C", 16, 16, 16)]
-    assert fit(columns, 84) == {"A": 32, "B": 32, "C": 16}
-    assert fit(columns, 80) == {"A": 28, "B": 32, "C": 16}
-    assert fit(columns, 1) == {"A": 8, "B": 8, "C": 16}
+    assert fit_columns(columns, 84) == {"A": 32, "B": 32, "C": 16}
+    assert fit_columns(columns, 80) == {"A": 28, "B": 32, "C": 16}
+    assert fit_columns(columns, 1) == {"A": 8, "B": 8, "C": 16}
     prose = [Width("A", 60, 32, 8, prose=True), Width("B", 32, 32, 8)]
-    assert fit(prose, 50) == {"A": 32, "B": 16}, "names hang over, sentences stay readable"
+    assert fit_columns(prose, 50) == {"A": 32, "B": 16}, "names hang over, sentences stay readable"
 
 
 HOST = "reverse-proxy-frontend-madrid-0017.example.com"
@@ -174,7 +174,7 @@ def test_lists_with_names_as_people_have_them_fold_no_row_at_80_columns() -> Non
         },
         "without_snapshot": 0,
     }
-    runs = history.columns(Console(file=io.StringIO(), width=80), [run])
+    runs = history.list_columns(Console(file=io.StringIO(), width=80), [run])
     for shape, view in (
         (host, table([host], HOST_COLUMNS, spare=("ACTIVE", *HOST_SPARE))),
         (host, table([host], HOST_COLUMNS, spare=HOST_SPARE)),

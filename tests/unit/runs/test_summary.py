@@ -140,9 +140,9 @@ def test_each_place_where_one_looks_tells_of_it(
     assert capsys.readouterr().err == f"warning: update on web: partial: {news(detail)}\n"
     (row,) = map(history.run_as_text_row, store.history.select(RunFilter()))
     assert row["without_snapshot"] == 8
-    shown = history.columns(console, [row])["SNAPSHOTS"](row)
+    shown = history.list_columns(console, [row])["SNAPSHOTS"](row)
     assert shown.plain == "1/9"
-    assert "SNAPSHOTS" not in history.columns(console, [{**row, "without_snapshot": 0}])
+    assert "SNAPSHOTS" not in history.list_columns(console, [{**row, "without_snapshot": 0}])
 
 
 def test_the_list_counts_the_snapshots_that_were_asked_for(store: Store) -> None:
@@ -156,7 +156,7 @@ def test_the_list_counts_the_snapshots_that_were_asked_for(store: Store) -> None
     revert.hosts(result("web01", *good("web01")["web01"]))
     revert.end(RunStatus.SUCCESS)
     rows = [history.run_as_text_row(each) for each in store.history.select(RunFilter())]
-    shown = history.columns(Console(file=io.StringIO()), rows)["SNAPSHOTS"]
+    shown = history.list_columns(Console(file=io.StringIO()), rows)["SNAPSHOTS"]
     cells = [str(shown(row)) for row in sorted(rows, key=lambda row: row["id"])]
     assert cells == ["2/2", "1/2", "1/2", "None", "None"]
 
@@ -166,4 +166,4 @@ def test_a_deploy_is_not_counted_by_hosts(store: Store) -> None:
     run.hosts(result("web01", HostStatus.SUCCESS))
     run.end(RunStatus.FAILED)
     (row,) = map(history.run_as_text_row, store.history.select(RunFilter()))
-    assert history.columns(Console(file=io.StringIO()), [row])["OK/HOSTS"](row) is None
+    assert history.list_columns(Console(file=io.StringIO()), [row])["OK/HOSTS"](row) is None

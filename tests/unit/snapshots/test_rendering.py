@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from diaken_cli.actions.snapshots.listing import SnapshotRow, failure
 from diaken_cli.actions.snapshots.prune import failure_line
 from diaken_cli.render.snapshots import (
-    LISTED,
+    LIST_COLUMNS,
     SPARE,
     WHOLE,
-    aliases,
-    choices,
     list_summary,
     prune_summary,
-    row_as_json,
+    snapshot_aliases,
+    snapshot_as_json,
+    snapshot_choices,
 )
 from diaken_cli.render.tables import table
 from diaken_cli.retention import KeptReason
@@ -36,7 +36,7 @@ def row(host: str, name: str, number: int, hours: float) -> SnapshotRow:
 
 def test_a_name_that_a_host_has_twice_is_offered_by_its_ids() -> None:
     rows = [row("web01", "mine", 1, 2), row("web01", "mine", 2, 100), row("web01", "it", 3, 0.5)]
-    assert choices([*rows, failure("lab", None, "down")]) == {
+    assert snapshot_choices([*rows, failure("lab", None, "down")]) == {
         "snapshot-1": "mine, 2.0 h old, of web01",
         "snapshot-2": "mine, 4.2 d old, of web01",
         "it": "snapshot-3, 0.5 h old, of web01",
@@ -45,12 +45,12 @@ def test_a_name_that_a_host_has_twice_is_offered_by_its_ids() -> None:
 
 def test_a_name_that_several_hosts_have_is_one_with_the_oldest_age() -> None:
     rows = [row("web01", "mine", 1, 2), row("web02", "mine", 2, 3)]
-    assert choices(rows) == {"mine": "3.0 h old, of web01, web02"}
+    assert snapshot_choices(rows) == {"mine": "3.0 h old, of web01, web02"}
 
 
 def test_each_id_is_an_answer_and_a_name_stands_for_the_ids_that_have_it() -> None:
     rows = [row("web01", "mine", 1, 2), row("web01", "mine", 2, 9), row("web01", "it", 3, 1)]
-    assert aliases([*rows, failure("lab", None, "down")]) == {
+    assert snapshot_aliases([*rows, failure("lab", None, "down")]) == {
         **{f"snapshot-{number}": [f"snapshot-{number}"] for number in (1, 2, 3)},
         "mine": ["snapshot-1", "snapshot-2"],
     }
@@ -58,8 +58,8 @@ def test_each_id_is_an_answer_and_a_name_stands_for_the_ids_that_have_it() -> No
 
 def test_a_name_that_nobody_can_type_is_offered_by_its_id() -> None:
     rows = [row("web01", name, number, 1) for number, name in enumerate(["", " padded ", "a\tb"])]
-    assert list(choices(rows)) == ["snapshot-0", "snapshot-1", "snapshot-2"]
-    assert aliases(rows)["padded"] == ["snapshot-1"]
+    assert list(snapshot_choices(rows)) == ["snapshot-0", "snapshot-1", "snapshot-2"]
+    assert snapshot_aliases(rows)["padded"] == ["snapshot-1"]
 
 
 def night(goes: SnapshotStatus) -> list[SnapshotRow]:
@@ -104,7 +104,7 @@ def test_a_list_at_80_columns_has_the_depth_that_it_warns_of() -> None:
     rows = [
         replace(each, reason="the only one of its name") for each in night(SnapshotStatus.PLANNED)
     ]
-    drawn = table([row_as_json(each) for each in rows], LISTED, whole=WHOLE, spare=SPARE)
+    drawn = table([snapshot_as_json(each) for each in rows], LIST_COLUMNS, whole=WHOLE, spare=SPARE)
     assert drawn.left_out(80) == ["VCENTER", "VM", "AUTOMATIC"]
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from diaken_cli import units
-from diaken_cli.render import phrases
-from diaken_cli.render.inventory import row_columns
+from diaken_cli.render import formatting
+from diaken_cli.render.inventory import browsed_columns
 
 
 @pytest.mark.parametrize("text", ["PROD", "web", "a", "0", "web-01", "x" * 63, "2024"])
@@ -250,14 +250,14 @@ def test_a_size_is_read_as_it_was_written(kilobytes: int) -> None:
 
 @given(some.integers(1, 10 * 24 * 3600))
 def test_a_duration_is_read_as_it_is_shown(seconds: int) -> None:
-    shown = phrases.seconds(seconds) if seconds >= 60 else f"{seconds} s"
+    shown = formatting.format_seconds(seconds) if seconds >= 60 else f"{seconds} s"
     unit = 60 if seconds >= 3600 else 1
     assert abs(units.parse_duration(shown) - seconds) < unit
 
 
 @given(some.integers(1, 1000).map(lambda tenths: tenths * 512 * 2**20))
 def test_a_size_is_read_as_a_table_shows_it(size: int) -> None:
-    shown = row_columns({"memory": 0})["MEMORY"]({"memory": size})
+    shown = browsed_columns({"memory": 0})["MEMORY"]({"memory": size})
     assert units.parse_size(shown) == size
 
 

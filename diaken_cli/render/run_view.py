@@ -1,11 +1,14 @@
-"""Events as lines on standard error, each with its time: for logs, pipes and cron."""
+"""A run while it goes on, as JSON lines, plain lines or live, and its record at the end."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from rich.text import Text
 
+from diaken_cli.errors import DiakenError
 from diaken_cli.events import (
     Event,
     HostFinished,
@@ -23,18 +26,142 @@ from diaken_cli.events import (
     TaskStarted,
     Warned,
 )
-from diaken_cli.render.cells import fold_hanging
-from diaken_cli.render.marks import clauses, mark, one_line, sign
-from diaken_cli.render.messages import SHORT, Message, MessageCollector, Printed, message_text
-from diaken_cli.render.output import Format, Output
-from diaken_cli.render.phrases import counters, no_snapshot, run_title, seconds, waiting_message
-from diaken_cli.render.results import readable
+from diaken_cli.render.formatting import (
+    format_counters,
+    format_seconds,
+    join_lines,
+    no_snapshot_message,
+    one_line,
+    run_title,
+    status_mark,
+    status_sign,
+    waiting_message,
+)
+from diaken_cli.render.messages import (
+    SHORT,
+    AlreadyPrinted,
+    Message,
+    MessageCollector,
+    message_text,
+    readable_result,
+)
+from diaken_cli.render.output import (
+    Format,
+    Output,
+    ignore_broken_pipe,
+    print_json,
+    print_json_line,
+)
+from diaken_cli.render.runs import (
+    event_as_json,
+    finished_as_json,
+    run_as_json,
+    run_for_people,
+    title_of,
+)
+from diaken_cli.render.tables import fold_hanging
+from diaken_cli.store.run_records import RunDetail
 from diaken_cli.text import escape_control
 from diaken_cli.types import HostStatus, SnapshotStatus, StepStatus
 from diaken_cli.units import shortened
 
 REPORTED_LAST = "validate"  # what it refuses ends the command, and nothing comes in between
 PERCENT = 20  # points between two lines about the progress of a step
+
+
+class Screen(Protocol):
+    """Shows events: as JSON lines, as plain lines, or live."""
+
+    @property
+    def printed(self) -> AlreadyPrinted:
+        """What was printed in full so far."""
+
+    def show(self, event: Event) -> None:
+        """Show an event."""
+
+    def close(self, *, died: bool) -> None:
+        """Stop showing; where the run `died` without a record, what was shown stays."""
+
+
+class RunView:
+    """A run as it is watched; `run` is its number, None while it is not recorded."""
+
+    def __init__(self, output: Output, screen: Screen) -> None:
+        self.run: int | None = None
+        self._output = output
+        self._screen = screen
+
+    def emit(self, event: Event) -> None:
+        """Show an event."""
+        if isinstance(event, RunStarted):
+            self.run = event.run
+        elif isinstance(event, RunWithdrawn):
+            self.run = None
+        self._screen.show(event)
+
+    def finish(self, detail: RunDetail) -> None:
+        """Print the record of the run, once it has ended and the view is closed."""
+        match self._output.format:
+            case Format.JSON:
+                print_json(run_as_json(detail))
+            case Format.JSONL:
+                print_json_line(finished_as_json(run_as_json(detail)))
+            case Format.TEXT if not self._output.quiet:
+                from diaken_cli.render.summary import print_result
+
+                name = title_of(detail.run)
+                print_result(self._output, run_for_people(detail), name, self._screen.printed)
+
+    def print_next_steps(self, detail: RunDetail, error: DiakenError | None) -> None:
+        """Say what ended the run, and, to people, what to do next; after `finish`."""
+        from diaken_cli.render.summary import print_next_steps, warn_of_failure
+
+        printed = self._screen.printed
+        if self._output.quiet:
+            warn_of_failure(self._output, detail, title_of(detail.run))
+        elif self._output.format is Format.TEXT:
+            print_next_steps(self._output, run_for_people(detail), error, printed)
+            return
+        if error is not None:
+            self._output.error(error, printed=True, host_reasons_printed=printed.failures)
+
+
+@contextmanager
+def view_run(output: Output) -> Iterator[RunView]:
+    """Show a run as it goes on; progress goes to standard error, but for JSON lines."""
+    screen = _screen(output)
+    try:
+        yield RunView(output, screen)
+    except BaseException:
+        with ignore_broken_pipe(sys.stderr):
+            screen.close(died=True)
+        raise
+    with ignore_broken_pipe(sys.stderr):
+        screen.close(died=False)
+
+
+def _screen(output: Output) -> Screen:
+    if output.format is Format.JSONL:
+        return JsonLines()
+    if output.err.is_terminal and not output.quiet:
+        from diaken_cli.render.live import LiveScreen
+
+        return LiveScreen(output)
+    return PlainLines(output)
+
+
+class JsonLines:
+    """Writes each event at once; the last one waits for the record of the run."""
+
+    printed = AlreadyPrinted()  # nothing for people
+
+    def show(self, event: Event) -> None:
+        """Write an event."""
+        if not isinstance(event, RunFinished):
+            print_json_line(event_as_json(event))
+
+    def close(self, *, died: bool) -> None:
+        """Do nothing: each event was written at once."""
 
 
 class PlainLines:
@@ -54,7 +181,7 @@ class PlainLines:
             return
         if isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
             if not isinstance(event, SnapshotWithheld):  # else the hosts to blame are named
-                self._output.warn(no_snapshot(event))
+                self._output.warn(no_snapshot_message(event))
             return
         line = self._line(event)
         complete = self._messages.note(event)
@@ -64,7 +191,7 @@ class PlainLines:
             self._output.err.print(_time(event.at) + line)
         if isinstance(event, TaskFinished):
             if self._output.verbose and event.text:
-                text = Text(escape_control(readable(event.text)))
+                text = Text(escape_control(readable_result(event.text)))
                 self._output.err.print(fold_hanging(text, self._output.err))
             self._print(complete, event.at)
 
@@ -73,9 +200,9 @@ class PlainLines:
         self._print(self._messages.flush(), datetime.now(UTC))
 
     @property
-    def printed(self) -> Printed:
+    def printed(self) -> AlreadyPrinted:
         """What was printed in full."""
-        return Printed(failures=not self._output.quiet, messages=self._messages.has_printed)
+        return AlreadyPrinted(failures=not self._output.quiet, messages=self._messages.has_printed)
 
     def _print(self, messages: Iterable[Message], at: datetime) -> None:
         for message in messages:
@@ -93,7 +220,9 @@ class PlainLines:
                 return self._progress_line(event)
             case StepFinished():
                 needs_no_reason = event.status is StepStatus.SUCCESS or event.step == REPORTED_LAST
-                reason = None if needs_no_reason else shortened(clauses(event.detail or ""), SHORT)
+                reason = (
+                    None if needs_no_reason else shortened(join_lines(event.detail or ""), SHORT)
+                )
                 status = "canceled" if event.canceled else event.status
                 return self._marked(status, event.step, reason, event.duration_seconds)
             case PlayStarted():
@@ -150,7 +279,7 @@ class PlainLines:
             return None  # it was never reached
         text = status
         if not event.canceled or any(vars(result.counters).values()):
-            text += f", {counters(result.counters)}"
+            text += f", {format_counters(result.counters)}"
         if where := result.failed_task or result.message:  # the reason was printed when it happened
             text += f": {where}"
         return self._marked(status, result.host, text)
@@ -158,12 +287,12 @@ class PlainLines:
     def _marked(
         self, status: str, name: str, text: str | None, duration: float | None = None
     ) -> Text:
-        shown = f"{sign(status, self._output.err)} "
-        line = Text(shown, style=mark(status).style) + Text(one_line(name))
+        shown = f"{status_sign(status, self._output.err)} "
+        line = Text(shown, style=status_mark(status).style) + Text(one_line(name))
         if text:
             line += Text(f": {one_line(text)}")
         if duration is not None:
-            line += Text(f" ({seconds(duration)})", style="dim")
+            line += Text(f" ({format_seconds(duration)})", style="dim")
         return line
 
 

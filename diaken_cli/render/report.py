@@ -1,23 +1,41 @@
-"""The page of a run: its fields, each host's result, what Ansible printed, and a deployed VM."""
+"""A run as one self-contained HTML page: no script, no font and no picture from elsewhere.
+
+Its fields, a timeline, each host's result, what Ansible printed, and the VM of a deploy.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import diaken_cli
-from diaken_cli.render.marks import clauses, mark, one_line, rank
-from diaken_cli.render.phrases import counted, seconds
-from diaken_cli.render.report.drawing import draw
+from diaken_cli.render.formatting import (
+    Shape,
+    format_local,
+    format_seconds,
+    join_lines,
+    one_line,
+    pluralize,
+    severity,
+    status_mark,
+)
 from diaken_cli.render.summary import GOOD, failure_reason, missing_snapshots_text
-from diaken_cli.render.timeline import NOT_JUDGED, build_timeline, host_statuses
-from diaken_cli.render.values import Shape, local
-from diaken_cli.store.run_records import OutputLine, RunDetail
+from diaken_cli.render.timeline import (
+    WITHOUT_RESULTS,
+    Timeline,
+    TimelineRow,
+    build_timeline,
+    host_statuses,
+)
+from diaken_cli.store.run_records import OutputLine
 from diaken_cli.text import escape_control
 from diaken_cli.types import RunKind
-from diaken_cli.units import format_cpus, format_size
 
 COUNTERS = ("ok", "changed", "failed", "unreachable", "skipped")
+WIDTH, NAMES, ROW, BAR, AXIS = 840, 190, 24, 14, 22
+NARROWEST_BAR = 1.5
+MAX_NAME = 24  # characters; a longer name has a line of its own above its bars
 
 
 def render_page(
@@ -27,14 +45,14 @@ def render_page(
     at: datetime,
     vm: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page of a run as people see it, made at that moment, by the template page.html.
+    """The whole page of a run as people see it, made at that moment, by the template report.html.
 
     `vm` is the virtual machine of a deploy. All text in it is escaped.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("diaken_cli.render.report", ""),
+        loader=PackageLoader("diaken_cli.render", ""),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_printable,
@@ -42,9 +60,9 @@ def render_page(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["sign"] = lambda status: mark(status).sign
+    environment.filters["sign"] = lambda status: status_mark(status).sign
     counters = _counters(run)
-    return environment.get_template("page.html").render(
+    return environment.get_template("report.html").render(
         title=f"Run {run['id']}: {title}",
         run=run,
         summary=_summary(run),
@@ -55,12 +73,12 @@ def render_page(
         ],
         about=_about(run),
         vm=vm,
-        drawing=draw(build_timeline(run, output)),
+        drawing=_draw(build_timeline(run, output)),
         steps=[_step(step, run) for step in run["steps"]],
         counters=counters,
         hosts=[
             _host(host, counters)
-            for host in sorted(run["hosts"], key=lambda host: rank(host["status"]))
+            for host in sorted(run["hosts"], key=lambda host: severity(host["status"]))
         ],
         outputs=list(_outputs(run, output)),
         version=diaken_cli.__version__,
@@ -75,7 +93,11 @@ def _printable(value: Any) -> Any:
 
 def _summary(run: Shape) -> str:
     """How long it took, and how it ended on how many hosts; a deploy is not about hosts."""
-    took = f" in {seconds(run['duration_seconds'])}" if run["duration_seconds"] is not None else ""
+    took = (
+        f" in {format_seconds(run['duration_seconds'])}"
+        if run["duration_seconds"] is not None
+        else ""
+    )
     totals = run["totals"]
     if run["kind"] == RunKind.DEPLOY:
         return took
@@ -84,7 +106,9 @@ def _summary(run: Shape) -> str:
     counts = [
         f"{count} {status}" for status, count in totals.items() if status != "hosts" and count
     ]
-    return f"{took}; {counted(totals['hosts'], 'host')}{': ' if counts else ''}{', '.join(counts)}"
+    return (
+        f"{took}; {pluralize(totals['hosts'], 'host')}{': ' if counts else ''}{', '.join(counts)}"
+    )
 
 
 def _about(run: Shape) -> dict[str, str | None]:
@@ -107,13 +131,15 @@ def _step(step: Shape, run: Shape) -> dict[str, str]:
     took = ""
     if step["worked_until"]:
         began = datetime.fromisoformat(step["started_at"])
-        took = seconds((datetime.fromisoformat(step["worked_until"]) - began).total_seconds())
+        took = format_seconds(
+            (datetime.fromisoformat(step["worked_until"]) - began).total_seconds()
+        )
     return {
         "name": step["name"],
         "status": step["status"],
         "began": _clock(step["started_at"], run["started_at"]),
         "took": took,
-        "detail": clauses(step["detail"] or ""),
+        "detail": join_lines(step["detail"] or ""),
     }
 
 
@@ -144,12 +170,12 @@ def _outputs(run: Shape, output: Sequence[OutputLine]) -> Iterator[dict[str, Any
     by_host: dict[str, list[OutputLine]] = {}
     for line in output:
         by_host.setdefault(line.host, []).append(line)
-    for name in sorted(by_host, key=lambda name: (rank(statuses[name]), name)):
+    for name in sorted(by_host, key=lambda name: (severity(statuses[name]), name)):
         lines = by_host[name]
         yield {
             "name": name,
-            "count": counted(len(lines), "result"),
-            "open": statuses[name] not in (GOOD, *NOT_JUDGED),
+            "count": pluralize(len(lines), "result"),
+            "open": statuses[name] not in (GOOD, *WITHOUT_RESULTS),
             "results": map(partial(_result, name), lines),
         }
 
@@ -161,14 +187,14 @@ def _result(host: str, line: OutputLine) -> dict[str, str]:
     return {
         "status": line.result.value,
         "head": one_line(head),
-        "took": seconds(line.seconds),
+        "took": format_seconds(line.seconds),
         "text": "" if is_bare else line.text,
     }
 
 
 def _clock(text: str, began: str) -> str:
     """A moment of a run that `began` then: its date only where that is another one."""
-    moment, first = (local(datetime.fromisoformat(stored)) for stored in (text, began))
+    moment, first = (format_local(datetime.fromisoformat(stored)) for stored in (text, began))
     return moment.partition(" ")[2] if moment.split()[0] == first.split()[0] else moment
 
 
@@ -178,54 +204,68 @@ def _zoned(moment: datetime) -> str:
     name, offset = local_moment.tzname() or "", f"{local_moment:%z}"
     zone = f"UTC{offset[:3]}:{offset[3:]}"
     if name == "UTC":
-        return f"{local(moment)} UTC"
-    return f"{local(moment)} " + (zone if name[:1] in "+-" else f"{name} ({zone})")
+        return f"{format_local(moment)} UTC"
+    return f"{format_local(moment)} " + (zone if name[:1] in "+-" else f"{name} ({zone})")
 
 
 def _zoned_text(text: str | None) -> str | None:
     return _zoned(datetime.fromisoformat(text)) if text else None
 
 
-# ── the VM of a deploy ───────────────────────────────────────────────────────────────────────
+def _draw(timeline: Timeline) -> dict[str, Any] | None:
+    """Where each bar of the timeline lies, in pixels; None where there is nothing to draw.
 
+    The steps come first, then the hosts, over one axis of time.
 
-def vm_fields(detail: RunDetail) -> dict[str, str]:
-    """Labels and values, those without a value left out; nothing for a run that is no deploy.
-
-    What `validate` chose stands in that step's facts; before it ended only what was asked for is
-    known.
+    A row is `divided` by a line from what stands above it. `statuses` are those that bars have.
     """
-    if detail.run.kind is not RunKind.DEPLOY:
-        return {}
-    request = detail.run.request
-    facts = next((step.facts for step in detail.steps if step.name == "validate"), {})
-    placement: dict[str, Any] = facts.get("placement") or {}
-
-    def placed(requested: str, chosen: str) -> str:
-        return str(placement.get(chosen) or request.get(requested) or "")
-
-    fields = {
-        "name": request.get("name", detail.run.target),
-        "address": f"{request.get('ip', '')}/{request['prefix']}" if "prefix" in request else "",
-        "gateway": request.get("gateway", ""),
-        "DNS": ", ".join(request.get("dns", ())),
-        "domain": request.get("domain", ""),
-        "group": request.get("group", ""),
-        "template": placed("template", "template_path"),
-        "hardware": ", ".join(_hardware(request | placement)),
-        "vCenter": request.get("vcenter", ""),
-        "datacenter": request.get("datacenter", ""),
-        "cluster": placed("cluster", "cluster_name"),
-        "resource pool": placed("resource_pool", "pool_path"),
-        "datastore": placed("datastore", "datastore_name"),
-        "folder": placed("folder", "folder_path"),
-        "network": placed("network", "network_name"),
-        "playbooks": ", ".join(request.get("playbooks", ())),
+    rows = [*timeline.steps, *timeline.hosts]
+    if not rows:
+        return None
+    tops = [*accumulate(map(_height, rows), initial=AXIS)]
+    drawn = [
+        _timeline_row(row, top, timeline.duration) for row, top in zip(rows, tops, strict=False)
+    ]
+    if timeline.steps and timeline.hosts:
+        drawn[len(timeline.steps)]["divided"] = True
+    return {
+        "width": WIDTH,
+        "height": tops[-1] + 6,
+        "axis": AXIS,
+        "ticks": [_tick(moment, timeline.duration) for moment in timeline.ticks()],
+        "rows": drawn,
+        "statuses": sorted({bar.status for row in rows for bar in row.bars}),
+        "hosts_drawn": len(timeline.hosts),
+        "hosts_left_out": timeline.hosts_left_out,
     }
-    return {label: value for label, value in fields.items() if value}
 
 
-def _hardware(values: dict[str, Any]) -> list[str]:
-    cpus = [format_cpus(values["cpus"])] if values.get("cpus") else []
-    sizes = ((key, values.get(key)) for key in ("memory", "disk"))
-    return cpus + [f"{format_size(size)} {key}" for key, size in sizes if size]
+def _tick(moment: float, duration: float) -> dict[str, str]:
+    x = _x(moment, duration)
+    anchor = "end" if x > WIDTH - 40 else "middle"
+    return {"x": f"{x:.1f}", "anchor": anchor, "label": format_seconds(moment) if moment else "0"}
+
+
+def _timeline_row(row: TimelineRow, top: int, duration: float) -> dict[str, Any]:
+    bars = []
+    for bar in row.bars:
+        x = _x(bar.begin, duration)
+        width = max(_x(bar.end, duration) - x, NARROWEST_BAR)
+        place = {"x": f"{x:.1f}", "y": top + _height(row) - ROW + 5, "width": f"{width:.1f}"}
+        bars.append(place | {"height": BAR, "status": bar.status, "label": one_line(bar.label)})
+    return {
+        "name": one_line(row.name),
+        "status": row.status,
+        "top": top,
+        "baseline": top + 17,
+        "divided": False,
+        "bars": bars,
+    }
+
+
+def _height(row: TimelineRow) -> int:
+    return ROW if len(one_line(row.name)) <= MAX_NAME else ROW + BAR
+
+
+def _x(moment: float, duration: float) -> float:
+    return NAMES + (WIDTH - NAMES) * min(moment / duration, 1.0)

@@ -1,10 +1,11 @@
-"""The plan of a deploy as text and as JSON, and the ssh command for the deployed VM."""
+"""A deploy: its plan as text and as JSON, the VM that it chose, and the ssh command for that."""
 
 import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from diaken_cli.render.tables import fields, table
+from diaken_cli.types import RunKind
 from diaken_cli.units import format_cpus, format_size
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from diaken_cli.actions.deploy.planning import Plan
     from diaken_cli.config.sections import SshConfig
     from diaken_cli.requests import DeployRequest
+    from diaken_cli.store.run_records import RunDetail
 
 HOW = (
     *("key", "python", "vault_ids", "provision", "address_probe", "keep_on_failure"),
@@ -73,6 +75,48 @@ def chosen_as_text(chosen: "DeployRequest", esxi_host: str | None) -> dict[str, 
     }
     may_be_left_out = ("ssh", "extra_config")
     return {key: text or "" for key, text in shown.items() if text or key not in may_be_left_out}
+
+
+def vm_fields(detail: "RunDetail") -> dict[str, str]:
+    """Labels and values of the VM of a deploy, those without a value left out; else nothing.
+
+    What `validate` chose stands in that step's facts; before it ended only what was asked for is
+    known.
+    """
+    if detail.run.kind is not RunKind.DEPLOY:
+        return {}
+    request = detail.run.request
+    facts = next((step.facts for step in detail.steps if step.name == "validate"), {})
+    placement: dict[str, Any] = facts.get("placement") or {}
+
+    def placed(requested: str, chosen: str) -> str:
+        return str(placement.get(chosen) or request.get(requested) or "")
+
+    fields = {
+        "name": request.get("name", detail.run.target),
+        "address": f"{request.get('ip', '')}/{request['prefix']}" if "prefix" in request else "",
+        "gateway": request.get("gateway", ""),
+        "DNS": ", ".join(request.get("dns", ())),
+        "domain": request.get("domain", ""),
+        "group": request.get("group", ""),
+        "template": placed("template", "template_path"),
+        "hardware": ", ".join(_hardware(request | placement)),
+        "vCenter": request.get("vcenter", ""),
+        "datacenter": request.get("datacenter", ""),
+        "cluster": placed("cluster", "cluster_name"),
+        "resource pool": placed("resource_pool", "pool_path"),
+        "datastore": placed("datastore", "datastore_name"),
+        "folder": placed("folder", "folder_path"),
+        "network": placed("network", "network_name"),
+        "playbooks": ", ".join(request.get("playbooks", ())),
+    }
+    return {label: value for label, value in fields.items() if value}
+
+
+def _hardware(values: dict[str, Any]) -> list[str]:
+    cpus = [format_cpus(values["cpus"])] if values.get("cpus") else []
+    sizes = ((key, values.get(key)) for key in ("memory", "disk"))
+    return cpus + [f"{format_size(size)} {key}" for key, size in sizes if size]
 
 
 def ssh_command(request: "DeployRequest", ssh: "SshConfig") -> str:
