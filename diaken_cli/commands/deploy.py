@@ -51,8 +51,7 @@ def vm(
 
     Example: diaken deploy vm web02 --ip 10.0.4.22/24 --environment PROD --group web --dry-run
     """
-    from diaken_cli.actions.deploy.flow import deploy
-    from diaken_cli.actions.deploy.planning import plan
+    from diaken_cli.actions.deploy.flow import deploy, plan_deploy
     from diaken_cli.commands.deploy_questions import (
         DeployQuestions,
         ask_to_begin,
@@ -66,7 +65,7 @@ def vm(
         options = DeployQuestions(call, ask, reuse_existing=reuse_existing).complete(options)
         draft = parse_draft(call, options, reuse_existing=reuse_existing)
         if dry_run:
-            deploy_plan = plan(draft, call.context, call.output.warn)
+            deploy_plan = plan_deploy(draft, call.context, call.output.warn)
             call.output.print_object(
                 plan_as_json(deploy_plan), lambda console: print_plan(console, deploy_plan)
             )
@@ -117,11 +116,11 @@ def abort(
     Example: diaken deploy abort 12 --yes
     """
     from diaken_cli.actions.deploy.flow import abort as abort_deploy
-    from diaken_cli.actions.deploy.flow import unfinished
+    from diaken_cli.actions.deploy.flow import find_unfinished
 
     number = ask_run(call, run, lambda record: bool(record.leftovers))
     # before the question: nobody is asked where nothing is to be undone
-    detail, request = unfinished(call.store, number)
+    detail, request = find_unfinished(call.store, number)
     steps = {step.name for step in detail.run.leftovers}
     vm = f"destroy its VM {request.name} in vCenter {request.vcenter}, " if "clone" in steps else ""
     question = f"{vm}remove host {request.name} ({request.ip})?"

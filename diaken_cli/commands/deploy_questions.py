@@ -251,7 +251,7 @@ def ask_to_begin(call: Call, draft: "Draft") -> set[str]:
 
     Raises the errors of the plan, and Abort where the answer is no.
     """
-    from diaken_cli.actions.deploy.planning import plan
+    from diaken_cli.actions.deploy.flow import plan_deploy
     from diaken_cli.render.deploys import print_chosen
 
     warned: set[str] = set()
@@ -261,7 +261,7 @@ def ask_to_begin(call: Call, draft: "Draft") -> set[str]:
         call.output.warn(message)
 
     call.output.info("Checking everything before anything is changed…")
-    deploy_plan = plan(draft, call.context, warn)
+    deploy_plan = plan_deploy(draft, call.context, warn)
     call.output.err.print()
     if deploy_plan.chosen is not None:
         print_chosen(call.output.err, deploy_plan)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from diaken_cli.actions.deploy.planning import Plan
+    from diaken_cli.actions.deploy.flow import Plan
     from diaken_cli.config.sections import SshConfig
     from diaken_cli.requests import DeployRequest
     from diaken_cli.store.run_records import RunDetail

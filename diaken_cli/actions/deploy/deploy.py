@@ -53,11 +53,6 @@ class Deploy:
         """What marks the VM as this run's."""
         return Identity(database=self.context.store.id, run=self.run.uid)
 
-    def other_vcenters(self) -> list[str]:
-        """The names of the vCenters in the inventory besides the one of the request."""
-        names = [vcenter.name for vcenter in self.context.store.inventory.vcenters()]
-        return [name for name in names if name != self.request.vcenter]
-
     def should_stop(self) -> bool:
         """Whether a wait has to end: undoing goes on until it is forced to stop."""
         stop = self.run.stop

@@ -1,15 +1,23 @@
-"""Deploy, resume, abort: one list of steps, carried out, taken up again, and taken back."""
+"""Deploy, resume, abort, and the plan: one list of steps, described, carried out, and undone."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
 
-from diaken_cli.actions.deploy import ownership, reuse
+from diaken_cli.actions.deploy import checks, ownership
 from diaken_cli.actions.deploy.deploy import Deploy
-from diaken_cli.actions.deploy.planning import REUSED, checked
+from diaken_cli.actions.deploy.host_steps import (
+    ACTIVATE,
+    PROVISION,
+    REGISTER,
+    playbook_names,
+    take_identity_off,
+)
 from diaken_cli.actions.deploy.request import Draft
-from diaken_cli.actions.deploy.steps import STEPS
-from diaken_cli.actions.deploy.steps.activate import take_identity_off
+from diaken_cli.actions.deploy.vm_steps import CLONE, POWER_ON, WAIT_ADDRESS
 from diaken_cli.caller import account
+from diaken_cli.config import SshConfig
 from diaken_cli.context import Context
 from diaken_cli.errors import (
     Canceled,
@@ -24,11 +32,88 @@ from diaken_cli.events import Emit, RunStarted
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs import journal
 from diaken_cli.runs.begin import begin
+from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.run_records import RunDetail
 from diaken_cli.store.runs import RESUMABLE, Begun, NewRun, Select, Selection
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, from_stored, to_stored
+
+STEPS = (checks.VALIDATE, REGISTER, CLONE, POWER_ON, WAIT_ADDRESS, PROVISION, ACTIVATE)
+REUSED = "the host and its VM are there, as asked"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Each step with what it would do; nothing is `chosen` where the VM is there already.
+
+    `chosen` is the request with everything that was chosen for it filled in, also what nobody
+    typed: places as their options take them, by inventory path where several can have a name, and
+    the playbook that provisions. `esxi_host` is where vCenter registers the VM; DRS may place it
+    elsewhere at power-on. The `brief_steps` leave out what `chosen` says.
+    """
+
+    steps: tuple[tuple[str, str], ...]
+    brief_steps: tuple[tuple[str, str], ...]
+    chosen: DeployRequest | None = None
+    esxi_host: str | None = None
+
+
+def plan_deploy(draft: Draft, context: Context, warn: Callable[[str], None]) -> Plan:
+    """Check everything and change nothing: the steps, and what they would do.
+
+    Raises InvalidInput with all the mistakes, or what connecting to the vCenter raises.
+    """
+    request, placement = checks.check_draft(draft, context, warn)
+    if draft.existing is not None:
+        with context.connect(request.vcenter) as vcenter:
+            checks.check_existing_vm(request, draft.existing, vcenter)
+        reused = ((STEPS[0].name, REUSED),)
+        return Plan(reused, reused)
+    if placement is None:
+        raise InvalidInput([])
+    placed = replace(request, **_placement_fields(placement))
+    unplaced: dict[str, Any] = dict.fromkeys(_placement_fields(placement))
+    return Plan(
+        _describe_steps(placed),
+        _describe_steps(replace(request, **unplaced)),
+        _complete(placed, placement, context.config.ssh),
+        placement.esxi_host_name,
+    )
+
+
+def _complete(placed: DeployRequest, placement: Placement, ssh: SshConfig) -> DeployRequest:
+    """The request with its placement and all defaults filled in; `ssh` has the default settings."""
+    return replace(
+        placed,
+        domain=placed.guest_domain,
+        template=placement.template_path,
+        user=placed.user or ssh.user,
+        port=placed.port or ssh.port,
+        playbooks=tuple(playbook_names(placed)),
+    )
+
+
+def _describe_steps(request: DeployRequest) -> tuple[tuple[str, str], ...]:
+    return tuple((step.name, step.describe(request)) for step in STEPS)
+
+
+def _placement_fields(placement: Placement) -> dict[str, Any]:
+    """What is chosen for the hardware and the place of a VM, by the fields of a request."""
+    return {
+        "datacenter": placement.datacenter,
+        "cluster": placement.cluster_name,
+        "resource_pool": placement.pool_path,
+        "datastore": placement.datastore_name,
+        "folder": placement.folder_path,
+        "network": placement.network_name or placement.template_network,
+        "cpus": placement.cpus,
+        "memory": placement.memory,
+        "disk": placement.disk,
+    }
+
+
+# ── deploy, resume, abort ────────────────────────────────────────────────────────────────────
 
 
 def deploy(draft: Draft, context: Context, show: Emit, warn: Callable[[str], None]) -> None:
@@ -38,7 +123,7 @@ def deploy(draft: Draft, context: Context, show: Emit, warn: Callable[[str], Non
     """
     request = draft.request
     if request is None or draft.mistakes:
-        request = checked(draft, context, warn)[0]
+        request = checks.check_draft(draft, context, warn)[0]
     existing = draft.existing
     new = NewRun(
         kind=RunKind.DEPLOY,
@@ -49,7 +134,7 @@ def deploy(draft: Draft, context: Context, show: Emit, warn: Callable[[str], Non
         user=account(),
     )
     with (
-        _recorded(request, context, lambda: Selection(new), show) as deploy,
+        _begin_deploy(request, context, lambda: Selection(new), show) as deploy,
         _withdraw_if_refused(deploy),
     ):
         if existing is None:
@@ -85,19 +170,19 @@ def resume(run_id: int, context: Context, show: Emit) -> None:
     if known is not None and known.still_marked:
         take_identity_off(known, context, show)
         return
-    with _resumed(run_id, context, show) as (deploy, detail):
+    with _begin_again(run_id, context, show) as (deploy, detail):
         _run_steps(deploy, journal.reached(detail.steps))
 
 
 def abort(run_id: int, context: Context, show: Emit) -> None:
     """Undo what a deploy has left. Raises OperationFailed, or Conflict, where something stays."""
-    with _resumed(run_id, context, show) as (deploy, detail):
+    with _begin_again(run_id, context, show) as (deploy, detail):
         deploy.undoing = True
         failure = journal.undo(STEPS, deploy, journal.as_recorded(detail.steps))
         if failure is not None:
             message = f"not everything could be undone: {failure.message}"
             raise _error_type(failure)(
-                message, code=failure.code, hint=failure.hint or _what_next(run_id)
+                message, code=failure.code, hint=failure.hint or _next_hint(run_id)
             )
         error = detail.run.error
         # What to do about it was said for what is undone now.
@@ -105,7 +190,7 @@ def abort(run_id: int, context: Context, show: Emit) -> None:
 
 
 @contextmanager
-def _recorded(
+def _begin_deploy(
     request: DeployRequest, context: Context, select: Select, show: Emit
 ) -> Iterator[Deploy]:
     """Begin a recorded run, and give what its steps share."""
@@ -124,20 +209,20 @@ def _recorded(
 
 
 @contextmanager
-def _resumed(run_id: int, context: Context, show: Emit) -> Iterator[tuple[Deploy, RunDetail]]:
+def _begin_again(run_id: int, context: Context, show: Emit) -> Iterator[tuple[Deploy, RunDetail]]:
     """Hold again a run that ended too early, with the facts that its steps have recorded.
 
     That is read in the transaction that takes it up: another process may have been at it.
     """
-    detail, request = unfinished(context.store, run_id)
+    detail, request = find_unfinished(context.store, run_id)
 
     def select() -> Selection:
         nonlocal detail
-        detail, _ = unfinished(context.store, run_id)
+        detail, _ = find_unfinished(context.store, run_id)
         host = context.store.deploys.host(run_id)
         return Selection(run_id, () if host is None else (host,))
 
-    with _recorded(request, context, select, show) as deploy:
+    with _begin_deploy(request, context, select, show) as deploy:
         deploy.facts = {step.name: step.facts for step in detail.steps}
         yield deploy, detail
 
@@ -147,7 +232,7 @@ def _reuse(deploy: Deploy, host: HostRecord) -> None:
     run, first = deploy.run, STEPS[0]
     run.begin_step(0, first.name, first.describe(deploy.request))
     try:
-        reuse.check_vm(deploy.request, host, deploy.vcenter)
+        checks.check_existing_vm(deploy.request, host, deploy.vcenter)
     except DiakenError as error:
         run.end_step(0, StepStatus.FAILED, error.message)
         raise
@@ -181,7 +266,7 @@ def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
         message = f"{last or STEPS[0].name}: {unreadable.message}"
         if last == STEPS[0].name:  # nothing was changed
             return DatabaseError(message, code=unreadable.code, hint=unreadable.hint)
-        resume_hint = f"{unreadable.hint} Then: {_what_next(run.id)}"
+        resume_hint = f"{unreadable.hint} Then: {_next_hint(run.id)}"
         return OperationFailed(message, code=unreadable.code, hint=resume_hint)
     where = run.last_step or STEPS[max(statuses, default=0)].name
     position = deploy.positions[where]
@@ -194,7 +279,7 @@ def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
         return type(error)(f"{where}: {error.message}", code=error.code, hint=error.hint)
     hint = error.hint
     if not _undo_all(deploy, statuses):
-        hint = _what_next(run.id)
+        hint = _next_hint(run.id)
     elif where == "register" and isinstance(error, InvalidInput):
         return error  # another run was first with the name or the address: nothing was changed
     message = f"{where}: {error.message}"
@@ -221,7 +306,7 @@ def _undo_all(deploy: Deploy, reached: journal.Reached) -> bool:
     return journal.undo(STEPS, deploy, reached) is None
 
 
-def unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
+def find_unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
     """A deploy that can be taken up. Raises NotFound, or Conflict where there is nothing left."""
     detail = store.history.find(run_id)
     if detail is None:
@@ -248,7 +333,7 @@ def _statuses(deploy: Deploy) -> journal.Reached:
     return {} if detail is None else journal.as_recorded(detail.steps)
 
 
-def _what_next(run_id: int) -> str:
+def _next_hint(run_id: int) -> str:
     return (
         f"Go on with it: diaken deploy resume {run_id};"
         f" undo what is left: diaken deploy abort {run_id}"

@@ -18,7 +18,7 @@ AMBIGUOUS = "ambiguous_vm"
 """The code of the error that says that the rule does not single one VM out."""
 
 
-def choose(
+def find_own_vm(
     vms: Sequence[VirtualMachine],
     *,
     identity: Identity,
@@ -37,11 +37,11 @@ def choose(
     if vm_uuid is not None:
         owned = _by_uuid(vms, identity, vm_uuid)
         if owned is None:
-            must_be_readable(candidate for candidate in vms if candidate.ref == vm)
+            refuse_unreadable(candidate for candidate in vms if candidate.ref == vm)
         return owned
     bearers = [vm for vm in vms if vm.identity == identity]
     if not bearers:
-        must_be_readable(vm for vm in vms if (vm.name, vm.folder) == (name, folder))
+        refuse_unreadable(vm for vm in vms if (vm.name, vm.folder) == (name, folder))
         return None
     if len(bearers) > 1:
         raise _ambiguous("several VMs bear the identity of this run", bearers)
@@ -53,7 +53,7 @@ def choose(
     return only
 
 
-def must_be_readable(candidates: Iterable[VirtualMachine]) -> None:
+def refuse_unreadable(candidates: Iterable[VirtualMachine]) -> None:
     """Raises OperationFailed for a VM whose UUID and identity can't be read."""
     for vm in candidates:
         if not vm.readable:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
-from diaken_cli.actions.deploy.reuse import differences
 from diaken_cli.actions.validate import Reader, choices, suggestion, unknown
 from diaken_cli.errors import Mistake, MistakeKind, NotFound
 from diaken_cli.options import Options, parse
@@ -97,7 +96,27 @@ def resolve(
     if existing is None:
         return Draft(request, tuple(mistakes_in_order))
     others = [mistake for mistake in mistakes_in_order if mistake.kind != "in_use"]
-    return Draft(request, (*others, *differences(request, existing)), existing)
+    return Draft(request, (*others, *_differences(request, existing)), existing)
+
+
+def _differences(request: DeployRequest, host: HostRecord) -> list[Mistake]:
+    """A mistake for each value in which an existing host differs from the request."""
+    pairs = {
+        "--ip": (request.ip, host.ip),
+        "--environment": (request.environment, host.environment),
+        "--group": (request.group, host.group),
+        "--vcenter": (request.vcenter, host.vcenter),
+    }
+    mistakes = []
+    for option, (requested, current) in pairs.items():
+        if requested != current:
+            wanted = f"not {requested}" if requested else "and none was asked for"
+            message = f"host {host.name} has {current or 'none'}, {wanted}"
+            mistakes.append(Mistake(option, requested, message, kind="in_use"))
+    if not host.active:
+        message = f"host {host.name} is not active; see `diaken history list --host {host.name}`"
+        mistakes.append(Mistake("NAME", host.name, message, kind="in_use"))
+    return mistakes
 
 
 def _required(reader: Reader, name: str, hint: str = "") -> None:

@@ -65,14 +65,14 @@ WAITING_PLAYBOOK = """\
 """
 IMPATIENT = """
 from diaken_cli import bounds
-from diaken_cli.actions.deploy.steps import waiting
+from diaken_cli.actions.deploy import own_vm
 from diaken_cli.services.vsphere import session, transport
 from diaken_cli.store.engines import sqlite
 from diaken_cli.__main__ import main
 
 session.connect.__kwdefaults__["connect_timeout"] = 1.0
 bounds.VCENTER_SILENCE, transport.PAUSES, sqlite.BUSY_SECONDS = 1.0, (0.1, 0.1, 0.1), 1
-waiting.LATE_SECONDS = 1.0
+own_vm.LATE_SECONDS = 1.0
 main()
 """
 WITHOUT_ANSIBLE = """

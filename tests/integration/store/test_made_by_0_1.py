@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.deploy.flow import unfinished
+from diaken_cli.actions.deploy.flow import find_unfinished
 from diaken_cli.render.runs import run_as_json
 from diaken_cli.runs.settle import reap
 from diaken_cli.store import Store
@@ -95,7 +95,7 @@ def test_what_a_deploy_of_it_left_can_be_taken_up(database: Path) -> None:
         ("host", "db02"),
         ("vm", "db02"),
     ]
-    _, request = unfinished(store, 4)
+    _, request = find_unfinished(store, 4)
     assert (request.name, request.ip, request.playbooks) == ("db02", "10.77.0.32", ("hello",))
     assert request.keep_on_failure
 
@@ -112,5 +112,5 @@ def test_the_deploy_that_was_running_is_one_that_died_and_can_be_taken_up(databa
         ("host", "db03"),
         ("vm", "db03"),
     ]
-    _, request = unfinished(store, 5)
+    _, request = find_unfinished(store, 5)
     assert (request.name, request.playbooks) == ("db03", ("waits",))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from diaken_cli.actions.deploy.ownership import AMBIGUOUS, choose
+from diaken_cli.actions.deploy.ownership import AMBIGUOUS, find_own_vm
 from diaken_cli.errors import Conflict, OperationFailed
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.types import Identity
@@ -30,7 +30,7 @@ COPY = replace(VM, ref="vm-8", name="copy", instance_uuid="5012-b")
 
 def chosen(*vms: VirtualMachine, known: bool) -> VirtualMachine | None:
     """The choice among these VMs; where it is `known`, the clone has returned `VM`."""
-    return choose(
+    return find_own_vm(
         vms,
         identity=OWN,
         name="web01",

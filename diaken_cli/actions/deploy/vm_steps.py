@@ -1,17 +1,21 @@
-"""Clone the template, find a clone that an earlier process began, destroy it."""
+"""The steps that concern the VM: clone the template, power on, wait for the address; and back."""
 
 from datetime import datetime
 
 from diaken_cli.actions.deploy.deploy import Deploy
-from diaken_cli.actions.deploy.steps.own import (
-    do_to_vm,
-    forget_key,
+from diaken_cli.actions.deploy.own_vm import (
+    call_with_retry,
+    change_vm,
+    forget_host_key,
     own_vm,
-    run_began,
-    settled_vm,
-    turn_off,
+    own_vm_after_tasks,
+    poll,
+    power_off_vm,
+    require_own_vm,
+    run_started_at,
+    wait_for_task,
+    wait_for_tasks_on_vm,
 )
-from diaken_cli.actions.deploy.steps.waiting import call_with_retry, poll, wait_for_task
 from diaken_cli.errors import (
     AccessError,
     DiakenError,
@@ -22,9 +26,11 @@ from diaken_cli.errors import (
 )
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.journal import Facts, Step
-from diaken_cli.services.vsphere import clone, hardware, power, tasks, vms
+from diaken_cli.services.vsphere import clone, guest, hardware, power, tasks, vms
 from diaken_cli.services.vsphere.placement import Placement
 from diaken_cli.units import format_cpus, format_size
+
+# ── clone ────────────────────────────────────────────────────────────────────────────────────
 
 
 def _describe_clone(request: DeployRequest) -> str:
@@ -51,7 +57,7 @@ def _describe_clone(request: DeployRequest) -> str:
 
 
 def _find_vm(deploy: Deploy) -> Facts | None:
-    vm = _settled_clone(deploy, stop=False)
+    vm = _poll_for_vm(deploy, cancel=False)
     if vm is None:
         _refuse_unanswered(deploy)
         return None
@@ -59,7 +65,7 @@ def _find_vm(deploy: Deploy) -> Facts | None:
 
 
 def _find_clone(deploy: Deploy) -> Facts | None:
-    vm = _find_settled_vm(deploy, stop=False)
+    vm = _vm_after_clone_tasks(deploy, cancel=False)
     return None if vm is None else _note_clone(deploy, vm.ref)
 
 
@@ -121,20 +127,20 @@ def _note_clone(deploy: Deploy, ref: str) -> Facts:
     return facts
 
 
-def _settle_clone(deploy: Deploy, *, stop: bool) -> None:
+def _end_clone_tasks(deploy: Deploy, *, cancel: bool) -> None:
     """Let a clone that an earlier process began come to its end, or cancel it."""
     known = deploy.known("clone")
     task = known.get("task")
     some_unknown = task is None or known.get("lost")
     template = deploy.known("validate")["placement"]["template"]
-    began = run_began(deploy)
+    began = run_started_at(deploy)
     begun = [
         recent.ref
         for recent in tasks.recent_tasks(deploy.vcenter, template)
         if not recent.ended
         and (recent.ref == task or (some_unknown and _since(recent.queued_at, began)))
     ]
-    if stop and task in begun:
+    if cancel and task in begun:
         tasks.cancel(deploy.vcenter, task)
         begun.remove(task)
     if begun:
@@ -160,30 +166,30 @@ def _since(moment: datetime | None, began: datetime | None) -> bool:
 
 
 def _destroy(deploy: Deploy) -> None:
-    vm = _settled_clone(deploy, stop=True)
+    vm = _poll_for_vm(deploy, cancel=True)
     if vm is not None:
         _refuse_foreign_disks(deploy, vm.ref)
-        turn_off(deploy, vm)
-        do_to_vm(deploy, vm.ref, power.destroy, "destroying", lambda: own_vm(deploy) is None)
+        power_off_vm(deploy, vm)
+        change_vm(deploy, vm.ref, power.destroy, "destroying", lambda: own_vm(deploy) is None)
     else:
         _refuse_unanswered(deploy)
     if vm is not None or deploy.known("clone").get("vm_uuid"):
         try:
-            forget_key(deploy)
+            forget_host_key(deploy)
         except AccessError as error:  # nothing else of the VM is left
             deploy.run.warn(f"the SSH key of {deploy.request.name} is still known: {error.message}")
 
 
-def _settled_clone(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
+def _poll_for_vm(deploy: Deploy, *, cancel: bool) -> vms.VirtualMachine | None:
     """The VM of this run, after all clone tasks that may still make it have ended."""
     known = deploy.facts.get("clone")  # is noted before vCenter is asked, the task afterwards
     late = known is not None and (known.get("lost") or not known.get("task"))
-    return poll(deploy, lambda: _find_settled_vm(deploy, stop=stop), late=bool(late))
+    return poll(deploy, lambda: _vm_after_clone_tasks(deploy, cancel=cancel), late=bool(late))
 
 
-def _find_settled_vm(deploy: Deploy, *, stop: bool) -> vms.VirtualMachine | None:
-    _settle_clone(deploy, stop=stop)
-    return settled_vm(deploy)
+def _vm_after_clone_tasks(deploy: Deploy, *, cancel: bool) -> vms.VirtualMachine | None:
+    _end_clone_tasks(deploy, cancel=cancel)
+    return own_vm_after_tasks(deploy)
 
 
 def _refuse_foreign_disks(deploy: Deploy, vm: str) -> None:
@@ -220,4 +226,77 @@ CLONE = Step[Deploy, DeployRequest](
     find=_find_vm,
     do=_clone,
     undo=_destroy,
+)
+
+
+# ── power_on, wait_address ───────────────────────────────────────────────────────────────────
+
+_ON: Facts = {"power_state": "on"}
+
+
+def _find_powered_on(deploy: Deploy) -> Facts | None:
+    vm = require_own_vm(deploy)
+    return _ON if vm.power_state == "on" else None
+
+
+def _power_on(deploy: Deploy) -> Facts:
+    forget_host_key(deploy)  # whoever had this address before, this is a new machine
+    vm = deploy.known("clone")["vm"]
+
+    def do() -> Facts:
+        task = power.power_on(deploy.vcenter, vm)
+        deploy.note("power_on", task=task)
+        wait_for_task(
+            deploy, task, deploy.request.ip_timeout, "powering on", "--ip-timeout", "power_on"
+        )
+        return _ON
+
+    def look() -> Facts | None:
+        wait_for_tasks_on_vm(deploy, vm)
+        current = vms.read_vms(deploy.vcenter, [vm]).get(vm)
+        return _ON if current is not None and current.power_state == "on" else None
+
+    return call_with_retry(deploy, do, look)
+
+
+def _power_off(deploy: Deploy) -> None:
+    vm = own_vm_after_tasks(deploy)
+    if vm is not None:
+        power_off_vm(deploy, vm)
+
+
+def _wait_address(deploy: Deploy) -> Facts:
+    wanted, timeout = deploy.request.ip, deploy.request.ip_timeout
+    reported = guest.wait_for_address(
+        deploy.vcenter,
+        deploy.known("clone")["vm"],
+        wanted,
+        timeout=timeout,
+        should_stop=deploy.should_stop,
+    )
+    deploy.run.stop.check()
+    if wanted not in reported:
+        details = f"it reported {', '.join(reported)}" if reported else "it reported none"
+        if vms.read_vm(deploy.vcenter, deploy.known("clone")["vm"]).power_state != "on":
+            details = f"{details}, and it is powered off"
+        raise TimedOut(
+            f"the VM did not report the address {wanted} within {timeout} s; {details}",
+            code="no_address",
+            hint="Does the template have VMware Tools and perl, and the network reach the VM?"
+            " Wait longer with --ip-timeout, look at the VM with --keep-on-failure.",
+        )
+    return {"addresses": list(reported)}
+
+
+POWER_ON = Step[Deploy, DeployRequest](
+    name="power_on",
+    describe=lambda r: f"power on {r.name}",
+    find=_find_powered_on,
+    do=_power_on,
+    undo=_power_off,
+)
+WAIT_ADDRESS = Step[Deploy, DeployRequest](
+    name="wait_address",
+    describe=lambda r: f"wait until the VM reports {r.ip}",
+    do=_wait_address,
 )
