@@ -125,7 +125,7 @@ def set_command(
     Example: diaken schedule set 4 --playbook update --no-check --tags ''
     """
     from diaken_cli.actions.schedules.adding import set_task
-    from diaken_cli.actions.schedules.warnings import moved
+    from diaken_cli.actions.schedules.warnings import moved_series
     from diaken_cli.caller import now
 
     record = _find(call, name)
@@ -139,7 +139,7 @@ def set_command(
         environ=os.environ,
     )
     _report_scheduled(call, "changed", changed, task)
-    for warning in moved(record, changed, now()):
+    for warning in moved_series(record, changed, now()):
         call.output.warn(warning)
 
 

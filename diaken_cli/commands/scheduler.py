@@ -9,7 +9,7 @@ from diaken_cli.commands.shared import Call, command, group
 from diaken_cli.errors import InvalidInput, Mistake, PartlyFailed
 
 if TYPE_CHECKING:
-    from diaken_cli.actions.schedules.children import MomentResult
+    from diaken_cli.actions.schedules.executing import MomentResult
     from diaken_cli.actions.schedules.ticking import TickResult
 
 app = group("Carry out scheduled tasks from cron: tick, status, install, pause, resume.")
@@ -67,12 +67,12 @@ def status(call: Call) -> None:
 
     Example: diaken scheduler status --json | jq .late
     """
-    from diaken_cli.actions.schedules.status import status as read_status
+    from diaken_cli.actions.schedules.moments import scheduler_status
     from diaken_cli.caller import now
     from diaken_cli.render.schedules import schedule_summary, task_as_json
 
     at = now()
-    state = read_status(call.store, at)
+    state = scheduler_status(call.store, at)
     shape: dict[str, Any] = {
         "last_tick": state.last_tick,
         "late": state.late,

@@ -17,7 +17,7 @@ from diaken_cli.timing.moments import Moment, first_instant, load_zone, parse_ti
 from diaken_cli.timing.recurrence import comes_on, upcoming
 from diaken_cli.timing.rules import SHORTER_THAN_A_DAY, Rule, read_rule, write_rule
 
-COMPARED = 12  # moments
+COMPARED_MOMENTS = 12
 YEAR, DAY, MINUTE = timedelta(days=366), timedelta(days=1), timedelta(minutes=1)
 COMMON_YEAR = 2025
 SHORTEST_MONTH = 28  # days
@@ -251,7 +251,7 @@ def _weeks_of_sunday(rule: Rule, start: Moment) -> Iterator[Advice]:
         return
     from_sunday = replace(rule, week_start=SUNDAY)
     comes, would_come = (
-        upcoming(write_rule(form), start, start.instant - MINUTE, COMPARED)
+        upcoming(write_rule(form), start, start.instant - MINUTE, COMPARED_MOMENTS)
         for form in (rule, from_sunday)
     )
     if comes != would_come:

@@ -36,7 +36,7 @@ from diaken_cli.timing.rules import (
 FIRST_WITHIN = timedelta(days=8 * 366)  # 29 February comes within eight years
 NEXT_WITHIN = 100  # years; a rule that did not come again by then has ended
 CALENDAR_REPEATS = 400  # years after which the same dates are the same days of the week
-MISSES = 100_000  # steps of elapsed time without a match, after which there is none
+MAX_MISSES = 100_000  # steps of elapsed time without a match, after which there is none
 NO_WALL = datetime(2000, 1, 1)  # noqa: DTZ001  midnight, where no first moment is known
 RESOLUTION = timedelta(microseconds=1)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -144,8 +144,8 @@ def is_same_series(rule: str, before: Moment, after: Moment) -> bool:
     return before.zone == after.zone and later.instant in (first.instant, second)
 
 
-def misfired(due_at: datetime, grace: int, now: datetime) -> bool:
-    """Whether what was due is overdue by more than its grace, in seconds."""
+def is_too_late(due_at: datetime, grace: int, now: datetime) -> bool:
+    """Whether a moment is overdue by more than its grace, in seconds."""
     return now - due_at > timedelta(seconds=grace)
 
 
@@ -284,7 +284,7 @@ def _elapsed(rule: Rule, start: Moment, since: datetime) -> Iterator[datetime]:
                 if fits and instant >= start.instant:
                     misses = 0
                     yield instant
-            if misses > MISSES:
+            if misses > MAX_MISSES:
                 return
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from diaken_cli import bounds
 from diaken_cli.actions.doctor.findings import Check, Finding
 from diaken_cli.actions.doctor.local_files import check_unfinished_writes
-from diaken_cli.actions.schedules.status import SchedulerStatus, status
+from diaken_cli.actions.schedules.moments import SchedulerStatus, scheduler_status
 from diaken_cli.config import Config
 from diaken_cli.errors import OperationFailed
 from diaken_cli.services import cron, programs
@@ -107,7 +107,7 @@ def check_cron(
         yield from check_unfinished_writes(Check("cron", str(path)), path.parent)
         file = cron.installed(path)
         wanted = cron.lines(cron.program(), cron.environment(config), user="root")
-    scheduler = None if store is None else status(store, now)
+    scheduler = None if store is None else scheduler_status(store, now)
     yield from judge_cron(CronState(path, file, wanted, _read_crontab(), scheduler), now)
 
 

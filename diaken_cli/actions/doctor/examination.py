@@ -5,11 +5,11 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from diaken_cli.actions import keys
 from diaken_cli.actions.doctor import activity, connections, database, local_files
 from diaken_cli.actions.doctor.findings import Check, Finding, Health, Look, Skipped, run_checks
 from diaken_cli.actions.password_variables import withhold
 from diaken_cli.actions.playbook import ssh_settings
+from diaken_cli.actions.schedules.warnings import locked_default_keys, named_keys
 from diaken_cli.config import Config
 from diaken_cli.runs.settle import reap
 from diaken_cli.store import Store
@@ -115,7 +115,7 @@ def _ssh_keys(
     yield Check("ssh_key", "ssh"), connections.check_ssh_programs
     hosts = store.inventory.hosts() if store else []
     configured = [] if config.ssh.key is None else [config.ssh.key]
-    named = connections.unique_keys([*configured, *keys.named(hosts, config)])
+    named = connections.unique_keys([*configured, *named_keys(hosts, config)])
 
     def look_at(key: Path) -> Iterable[Finding]:
         yield connections.check_key(key, has_agent=has_agent)
@@ -127,7 +127,7 @@ def _ssh_keys(
     check = Check("ssh_key", "none")
 
     def look_at_chosen() -> Iterable[Finding]:
-        locked = connections.unique_keys(keys.locked_own(hosts, config, store)) if store else []
+        locked = connections.unique_keys(locked_default_keys(hosts, config, store)) if store else []
         for key in locked:
             if key not in named:
                 yield from look_at(key)

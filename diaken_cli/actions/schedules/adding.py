@@ -1,4 +1,4 @@
-"""`schedule add` and `set`: everything is checked now, not at three in the morning."""
+"""`schedule add` and `set`: the options of a task, all checked now and not when it runs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class TypedTask:
-    """What the command line says of a task, as it was typed; None is "not said"."""
+    """The options of a task as they were typed; None where one was not given."""
 
     host: str | None = None
     group: str | None = None
@@ -54,7 +54,7 @@ def moment_check(
 ) -> Callable[[str], object]:
     """A function that checks a text for `--at`, in the time zone that will be used.
 
-    Where the zone itself is wrong it lets all pass: that is no mistake of the moment's.
+    Where the zone itself is wrong it accepts everything: another mistake says that.
     """
     try:
         known_zone = zone or config.scheduler.timezone or machine_zone(environ)
@@ -102,9 +102,9 @@ def set_task(
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskRecord:
-    """Change what is said of a pending task.
+    """Change the given options of a pending task.
 
-    Raises as `add_task` does, Conflict, and UsageError where nothing is said.
+    Raises what `add_task` raises, Conflict, and UsageError where no option is given.
     """
     if (typed, options) == (TypedTask(), TypedOptions()):
         raise validate.nothing_to_change("schedule set")
@@ -221,9 +221,9 @@ def _when(
     now: datetime,
     environ: Mapping[str, str],
 ) -> tuple[Moment | None, str | None]:
-    """The first moment, and the rule. What is written as cron has it says both by itself.
+    """The first moment and the rule; the fields of cron name both.
 
-    With `--at` too it begins with its first moment from there on.
+    With `--at` as well, fields of cron begin with their first moment from there on.
     """
     if current is not None and current.rule is not None and _needs_new_rule(current, typed):
         return _refuse_moment(current, current.rule, typed, reader)
@@ -284,7 +284,7 @@ def _zone(
     *,
     needs_at: bool,
 ) -> str | None:
-    """The zone in which the moments are meant; None where what is said of it is a mistake."""
+    """The time zone of the moments; None where the given one is a mistake."""
     moves = typed.timezone is not None and typed.at is None and needs_at
     if moves and current is not None and not current.zone_is_lost:
         reader.refuse("--timezone", typed.timezone, "needs --at: say the moment, too")
@@ -329,7 +329,7 @@ def _due(
     reader: validate.Reader,
     now: datetime,
 ) -> datetime | None:
-    """The next moment; a task that is set to something else keeps the one that it has."""
+    """The next moment; a task of which other options are set keeps the one that it has."""
     untouched = typed.at is None and typed.timezone is None and typed.every is None
     if current is not None and current.due_at is not None and untouched:
         return current.due_at

@@ -1,11 +1,15 @@
-"""The next moment of a task: a rule goes on from the one before, never back into an outage."""
+"""The next moments of tasks, and whether the scheduler keeps up with them.
+
+A rule goes on from its last moment: what an outage has passed over is not made up for.
+"""
 
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from diaken_cli.store.schedules import MissedMoment
+from diaken_cli.store import Store
+from diaken_cli.store.schedules import FOR_GOOD, MissedMoment
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import latest_instant, next_instant, upcoming
 from diaken_cli.types import ScheduleStatus
@@ -21,11 +25,11 @@ class NextMoment:
     passed: MissedMoment | None = None
 
 
-def following(task: TaskRecord, now: datetime) -> NextMoment:
+def next_moment(task: TaskRecord, now: datetime) -> NextMoment:
     """The moment after the present one; none for a task without a rule, or whose zone is lost.
 
-    Of several that have passed by now only the latest is left, and that only within its grace:
-    neither an outage nor a long run ends in a burst of old work.
+    Of several that have passed by now only the latest counts, and only within its grace: after an
+    outage or a long run no old moments are executed one after another.
     """
     if task.rule is None or task.due_at is None or task.zone_is_lost:
         return NextMoment()
@@ -42,7 +46,7 @@ def following(task: TaskRecord, now: datetime) -> NextMoment:
 
 
 def next_moments(task: TaskRecord, count: int, now: datetime) -> list[datetime]:
-    """The moments that are still to begin, the next one first."""
+    """The next moments of a task that have not begun, at most `count`, in their order."""
     if task.due_at is None:  # it has ended, or will with the run that goes on
         return []
     moments = [] if task.status is ScheduleStatus.RUNNING else [task.due_at]
@@ -54,22 +58,22 @@ def next_moments(task: TaskRecord, count: int, now: datetime) -> list[datetime]:
 
 @dataclass(frozen=True)
 class Agenda:
-    """Moments of several tasks in their order, and the tasks that have more in between."""
+    """Moments of several tasks in their order; `left_out` are tasks with more in between."""
 
     moments: list[tuple[datetime, TaskRecord]]
     left_out: list[TaskRecord]
 
 
 def agenda(tasks: Iterable[TaskRecord], count: int, now: datetime) -> Agenda:
-    """The next moments of all these tasks, none left out."""
+    """The next `count` moments of all these tasks."""
     coming = ((at, task) for task, moments in _next_of_each(tasks, count, now) for at in moments)
     return Agenda(_in_order(coming)[:count], [])
 
 
 def fair_agenda(tasks: Iterable[TaskRecord], count: int, now: datetime) -> Agenda:
-    """The next moment of each task, then of each the one after it, until there are so many.
+    """The next moment of each task, then the second one of each, and so on, `count` in all.
 
-    So a task that comes each minute hides no other one.
+    So a task of each minute does not hide the others.
     """
     coming = _next_of_each(tasks, count + 1, now)
     by_turn = sorted(
@@ -85,7 +89,7 @@ def fair_agenda(tasks: Iterable[TaskRecord], count: int, now: datetime) -> Agend
 def _next_of_each(
     tasks: Iterable[TaskRecord], count: int, now: datetime
 ) -> list[tuple[TaskRecord, list[datetime]]]:
-    """The next moments of each task that can be among the first so many of all."""
+    """For each task the next moments that can be among the first `count` of all."""
     by_next = sorted(tasks, key=lambda task: (task.due_at or now, task.id))
     running = [task for task in by_next if task.status is ScheduleStatus.RUNNING]
     # The first so many moments are all among those of the so many tasks that come first.
@@ -117,3 +121,54 @@ def lost_zone(task: TaskRecord) -> str | None:
 def lost_zones(tasks: Iterable[TaskRecord]) -> list[str]:
     """A line for each of the tasks whose zone is lost."""
     return [f"{task.name}: {lost}" for task in tasks if (lost := lost_zone(task)) is not None]
+
+
+# ── whether ticks come ───────────────────────────────────────────────────────────────────────
+
+
+LATE = timedelta(minutes=3)  # cron ticks each minute
+
+
+@dataclass(frozen=True)
+class SchedulerStatus:
+    """Ticks, tasks and the pause; `paused_until` is `FOR_GOOD` where the pause has no end."""
+
+    last_tick: datetime | None
+    late: bool
+    due: int
+    running: int
+    next: TaskRecord | None
+    paused_until: datetime | None
+
+    @property
+    def paused_for_good(self) -> bool:
+        """Whether only `scheduler resume` ends the pause."""
+        return self.paused_until == FOR_GOOD
+
+
+def last_tick(store: Store) -> datetime | None:
+    """When a tick last began; None where there was never one."""
+    try:
+        return datetime.fromtimestamp(store.beside("tick").stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
+
+
+def is_late(ticked_at: datetime | None, now: datetime) -> bool:
+    """Whether cron should have called a tick since."""
+    return ticked_at is None or now - ticked_at > LATE
+
+
+def scheduler_status(store: Store, now: datetime) -> SchedulerStatus:
+    """The status of the scheduler now."""
+    ticked_at = last_tick(store)
+    tasks = store.schedules.tasks(include_ended=False)
+    pending = [task for task in tasks if task.status is ScheduleStatus.PENDING and task.due_at]
+    return SchedulerStatus(
+        last_tick=ticked_at,
+        late=is_late(ticked_at, now),
+        due=sum(task.due_at is not None and task.due_at <= now for task in pending),
+        running=store.schedules.running_count(),
+        next=min(pending, key=lambda task: (task.due_at or now, task.id), default=None),
+        paused_until=store.schedules.paused_until(now),
+    )

@@ -1,4 +1,4 @@
-"""`scheduler tick`: settle what died, give up what is too late, start what is due, each once."""
+"""`scheduler tick`: ends what died, skips moments that are too late, starts each due one once."""
 
 import os
 import signal
@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from diaken_cli import units
-from diaken_cli.actions.schedules.children import (
+from diaken_cli.actions.schedules.executing import (
     Blocked,
     Child,
     MomentResult,
     StorageFailed,
+    limit_hosts,
     read_answer,
-    start,
-    wait,
+    record_end,
+    start_child,
+    wait_for_answers,
 )
-from diaken_cli.actions.schedules.executing import chosen, settle
-from diaken_cli.actions.schedules.moments import following, lost_zone
+from diaken_cli.actions.schedules.moments import lost_zone, next_moment
 from diaken_cli.caller import now
 from diaken_cli.context import Context
 from diaken_cli.errors import ConfigurationError
@@ -25,19 +26,19 @@ from diaken_cli.runs import remains
 from diaken_cli.runs.settle import reap
 from diaken_cli.stop import Stop
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.timing import misfired
+from diaken_cli.timing import is_too_late
 from diaken_cli.types import ScheduleStatus, TargetType
 
 
 @dataclass
 class TickResult:
-    """What a tick did: each moment, in the order in which they ended."""
+    """The moments that a tick executed or ended, in the order in which they ended."""
 
     moments: list[MomentResult] = field(default_factory=list)
 
     @property
     def runs(self) -> list[int]:
-        """The runs that this tick carried out or settled."""
+        """The runs that this tick carried out or ended."""
         return [moment.run for moment in self.moments if moment.run is not None]
 
     @property
@@ -49,17 +50,17 @@ class TickResult:
 def tick(
     context: Context, notify: Callable[[MomentResult], None], warn: Callable[[str], None]
 ) -> TickResult:
-    """Carry out what is due now, and wait for the end of it.
+    """Execute what is due now, and wait until it has ended.
 
-    What becomes due meanwhile, and what can't start yet, is the next tick's, a minute later: so
-    this one ends when what it began has ended, and cron's mail goes out then.
+    What becomes due meanwhile, or can't start yet, is left to the next tick, a minute later: so
+    this one ends with what it began, and cron's mail goes out then.
 
-    `notify` hears of each moment as soon as it has ended: a tick that dies later has told of it;
-    `warn` of what a run that died has left on its hosts and could not be ended.
+    `notify` is called with each moment as soon as it has ended, for the tick may die later; `warn`
+    with what runs that died have left on their hosts and that could not be ended.
 
     Each moment has a process of its own, which goes on and records its end where the tick dies.
-    Raises Canceled when it is stopped: its children are stopped, too, and have been waited for.
-    Raises ConfigurationError where the database refused what a child had to write.
+    Raises Canceled when the tick is stopped, after its children were stopped and have ended;
+    ConfigurationError where the database refused what a child had to write.
     """
     work = _Tick(context, notify, warn)
     stop = context.stop
@@ -80,7 +81,7 @@ def tick(
 
 
 class _Tick:
-    """The children of one tick, and what became of them."""
+    """The children of one tick, and the results of their moments."""
 
     def __init__(
         self, context: Context, notify: Callable[[MomentResult], None], warn: Callable[[str], None]
@@ -94,16 +95,16 @@ class _Tick:
         self._store = context.store
 
     def settle_dead(self, stop: Stop) -> None:
-        """Account for the moments whose process died: their runs are `interrupted` by now."""
+        """Record the end of moments whose process died: their runs are `interrupted` by now."""
         reap(self._store)
         remains.end_all(self._store, self._warn, stop.requested)
         for task in self._store.schedules.unsettled():
-            settled = None if task.last_run is None else settle(self._store, task, task.last_run)
-            if settled is not None:
-                self._note(MomentResult(task.name, settled.run, settled.outcome, settled.news))
+            result = None if task.last_run is None else record_end(self._store, task, task.last_run)
+            if result is not None:
+                self._note(result)
 
     def start_what_is_due(self, stop: Stop) -> None:
-        """Begin what is due and may begin; what is too late is missed, with the reason."""
+        """Start what is due and can start; what is too late is missed, with the reason."""
         at = now()
         obstacles = _Obstacles(self._context)
         waiting = self._store.schedules.due(at)
@@ -112,13 +113,13 @@ class _Tick:
             if (lost := lost_zone(task)) is not None:
                 self._note_lost_zone(task, lost)
                 continue
-            if task.due_at is not None and misfired(task.due_at, task.grace, at):
+            if task.due_at is not None and is_too_late(task.due_at, task.grace, at):
                 later = self._miss(task, at)
                 waiting += [] if later is None else [later]
                 continue
             obstacle = obstacles.of(task)
             if obstacle is None:
-                child = start(self._context, task, self.children.values())
+                child = start_child(self._context, task, self.children.values())
                 self.children[child.pid] = child
                 obstacles.add(task)
             elif obstacle != task.error:
@@ -132,8 +133,8 @@ class _Tick:
             self._warn(f"{task.name}: {lost}")
 
     def collect(self, should_stop: Callable[[], bool]) -> None:
-        """Wait for a child to end, and read its answer; or until it is time to look again."""
-        for child in wait(self.children.values(), should_stop):
+        """Wait until a child answers, or `should_stop` is true, and process the answers."""
+        for child in wait_for_answers(self.children.values(), should_stop):
             del self.children[child.pid]
             match read_answer(child):
                 case MomentResult() as result:
@@ -142,25 +143,25 @@ class _Tick:
                     self._store.schedules.note_obstacle(child.task, reason)
                 case StorageFailed(reason):
                     self.broken = reason
-                case None:  # where it died, what it had begun is settled at the end
+                case None:  # where the child died, `settle_dead` records the end of its run
                     pass
 
     def _miss(self, task: TaskRecord, at: datetime) -> TaskRecord | None:
-        """Give up a moment: the task where a later one, in its place, is due already."""
+        """Record a missed moment; the task again where a later moment of it is due already."""
         late = int((at - (task.due_at or at)).total_seconds())
         allowed = units.duration_in_words(task.grace)
         reason = f"{units.duration_in_words(late)} late (allowed: {allowed})"
         if task.error:
             reason += f"; what stood in the way: {task.error}"
-        next_moment = following(task, at)
-        if not self._store.schedules.miss(task, reason, next_moment.due_at, at, next_moment.passed):
+        coming = next_moment(task, at)
+        if not self._store.schedules.miss(task, reason, coming.due_at, at, coming.passed):
             return None  # another tick was first
-        if next_moment.passed is not None:
+        if coming.passed is not None:
             reason += "; later moments of it were passed over"
         self._note(MomentResult(task.name, None, ScheduleStatus.MISSED, reason))
-        if next_moment.due_at is None or next_moment.due_at > at:
+        if coming.due_at is None or coming.due_at > at:
             return None
-        return replace(task, due_at=next_moment.due_at, error=reason)
+        return replace(task, due_at=coming.due_at, error=reason)
 
     def _note(self, result: MomentResult) -> None:
         self.result.moments.append(result)
@@ -168,35 +169,35 @@ class _Tick:
 
 
 class _Obstacles:
-    """What keeps tasks from starting now; only a look, so that no process is started in vain.
+    """Why tasks can't start now: no free slot, or locked hosts.
 
-    It is the claim that decides.
+    This only avoids child processes that could not begin: `claim` decides.
     """
 
     def __init__(self, context: Context) -> None:
         self._store = context.store
         self._most = context.config.scheduler.max_running
         self._locked = self._store.runs.locked()
-        self._begin_now: set[int] = set()  # the hosts of the children that were just made
+        self._starting: set[int] = set()  # the hosts of the children that were just made
         self._slots = self._most - self._store.schedules.running_count()
 
     def of(self, task: TaskRecord) -> str | None:
         """Why a task can't begin, or None."""
         if self._slots <= 0:
             return f"{self._most} scheduled runs go on, as many as `[scheduler] max_running` has"
-        if not self._locked and not self._begin_now:
+        if not self._locked and not self._starting:
             return None
         for host, name in self._hosts(task):
             if host in self._locked:
                 return f"host {name} is locked by run {self._locked[host]}"
-            if host in self._begin_now:
+            if host in self._starting:
                 return f"host {name} is locked by another task that is due"
         return None
 
     def add(self, task: TaskRecord) -> None:
-        """Count a task that begins now: it may be an obstacle for those after it."""
+        """Count a task that is started now: it takes a slot, and its hosts."""
         self._slots -= 1
-        self._begin_now.update(host for host, _ in self._hosts(task))
+        self._starting.update(host for host, _ in self._hosts(task))
 
     def _hosts(self, task: TaskRecord) -> list[tuple[int, str]]:
         if task.target_id is None:
@@ -204,4 +205,4 @@ class _Obstacles:
         if task.target_type is TargetType.HOST:
             return [(task.target_id, task.target)]
         hosts = self._store.inventory.hosts(group_id=task.target_id)
-        return [(host.id, host.name) for host in chosen(self._store, task, hosts)]
+        return [(host.id, host.name) for host in limit_hosts(self._store, task, hosts)]

@@ -1,20 +1,20 @@
-"""What a person should know of a task that was scheduled: what cron lacks, what a rule skips."""
+"""Warnings on a task that was scheduled: what cron lacks, what its rule skips."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from diaken_cli.actions import keys
+from diaken_cli.actions.playbook import ssh_settings, target
 from diaken_cli.actions.run.flow import snapshot_required
 from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE
 from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import matches_nothing
 from diaken_cli.actions.schedules.adding import TypedTask
-from diaken_cli.actions.schedules.executing import chosen
-from diaken_cli.actions.schedules.moments import lost_zones, next_moments
-from diaken_cli.actions.schedules.status import is_late, last_tick
+from diaken_cli.actions.schedules.executing import limit_hosts
+from diaken_cli.actions.schedules.moments import is_late, last_tick, lost_zones, next_moments
 from diaken_cli.config import Config
-from diaken_cli.services.ansible.ssh import needs_passphrase
+from diaken_cli.services.ansible.ssh import default_keys, needs_passphrase, unusable_keys
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
@@ -33,12 +33,9 @@ SHOWN_NEXT = 4
 
 
 def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> list[str]:
-    """What will not work under cron, where no login's environment is, and what is skipped.
-
-    Where cron does not tick, nothing will.
-    """
+    """What will not work when cron starts the task, and what its rule does unexpectedly."""
     target_hosts = _hosts_of(store, task)
-    hosts = chosen(store, task, target_hosts)
+    hosts = limit_hosts(store, task, target_hosts)
     names = {host.vcenter for host in hosts if host.vcenter} if task.options.snapshot else set()
     sentences = [
         f"vCenter {vcenter.name} takes its password from ${vcenter.secret_ref}, which cron does"
@@ -46,10 +43,10 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
         for vcenter in store.inventory.vcenters()
         if vcenter.name in names and vcenter.secret_kind is SecretKind.ENV
     ]
-    locked = [key for key in keys.named(hosts, config) if needs_passphrase(key)]
+    locked = [key for key in named_keys(hosts, config) if needs_passphrase(key)]
     sentences += [
         f"the SSH key {key} has a passphrase, and nobody is there to type it"
-        for key in sorted({*locked, *keys.locked_own(hosts, config, store)})
+        for key in sorted({*locked, *locked_default_keys(hosts, config, store)})
     ]
     if task.options.check and task.options.snapshot:
         sentences.append(SNAPSHOTS_IN_CHECK_MODE)
@@ -59,8 +56,8 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
     return lost_zones([task]) + _not_ticking(store, now) + sentences + _unexpected(task, now)
 
 
-def moved(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
-    """What a new first moment does to a rule that takes its days and times from it."""
+def moved_series(before: TaskRecord, after: TaskRecord, now: datetime) -> list[str]:
+    """That a new first moment moves a rule which takes its days and times from it."""
     if after.rule is None or after.rule != before.rule or before.zone_is_lost:
         return []
     if is_same_series(after.rule, before.moment, after.moment):
@@ -134,3 +131,27 @@ def _hosts_of(store: Store, task: TaskRecord) -> list[HostRecord]:
         host = store.inventory.host(task.target)
         return [] if host is None else [host]
     return list(store.inventory.hosts(group_id=task.target_id))
+
+
+# ── SSH keys that need a person ──────────────────────────────────────────────────────────────
+
+
+MAX_ASKED_HOSTS = 20
+"""For so many hosts ssh is asked which keys it takes, for its configuration may name each host; for
+a thousand that would take long."""
+
+
+def named_keys(hosts: Sequence[HostRecord], config: Config) -> list[Path]:
+    """The SSH keys that hosts and the config file name, each once."""
+    keys = [Path(host.key) if host.key else config.ssh.key for host in hosts]
+    return list(dict.fromkeys(key for key in keys if key is not None))
+
+
+def locked_default_keys(hosts: Sequence[HostRecord], config: Config, store: Store) -> list[Path]:
+    """Keys with a passphrase that ssh takes by itself, for hosts that have no other key."""
+    if config.ssh.key is not None:
+        return []
+    ssh = ssh_settings(store, config.ssh)
+    ssh_targets = [target(host, config.ssh) for host in hosts if not host.key][:MAX_ASKED_HOSTS]
+    chosen = dict.fromkeys(tuple(default_keys(ssh_target, ssh)) for ssh_target in ssh_targets)
+    return list(dict.fromkeys(key for own in chosen for key in unusable_keys(own)))

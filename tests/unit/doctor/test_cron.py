@@ -9,7 +9,7 @@ import pytest
 
 from diaken_cli.actions.doctor.activity import CronState, judge_cron
 from diaken_cli.actions.doctor.findings import Health
-from diaken_cli.actions.schedules.status import LATE, SchedulerStatus
+from diaken_cli.actions.schedules.moments import LATE, SchedulerStatus
 from diaken_cli.services import cron
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.types import RunOptions, ScheduleStatus, TargetType

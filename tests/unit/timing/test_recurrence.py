@@ -185,11 +185,11 @@ def test_next_instant_of_an_old_rule_takes_no_time(rule: str) -> None:
     assert time.process_time() - began < 0.1
 
 
-def test_misfired() -> None:
+def test_a_moment_is_too_late_once_its_grace_has_passed() -> None:
     due = utc("2026-12-01 03:00")
-    assert not timing.misfired(due, 3600, due + timedelta(hours=1))
-    assert timing.misfired(due, 3600, due + timedelta(hours=1, seconds=1))
-    assert not timing.misfired(due, 3600, due - timedelta(days=1))
+    assert not timing.is_too_late(due, 3600, due + timedelta(hours=1))
+    assert timing.is_too_late(due, 3600, due + timedelta(hours=1, seconds=1))
+    assert not timing.is_too_late(due, 3600, due - timedelta(days=1))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from diaken_cli import timing
-from diaken_cli.actions.schedules.moments import agenda, fair_agenda, following, next_moments
+from diaken_cli.actions.schedules.moments import agenda, fair_agenda, next_moment, next_moments
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.types import RunOptions, ScheduleStatus, TargetType
 from tests.unit.timing.moments import moment, utc
@@ -59,7 +59,7 @@ def task(
 def test_the_latest_moment_within_its_grace_is_next(
     rule: str | None, now: str, due_at: str | None, passed: str | None, until: str | None
 ) -> None:
-    found = following(task(rule), utc(now))
+    found = next_moment(task(rule), utc(now))
     assert found.due_at == (None if due_at is None else utc(due_at))
     if passed is None:
         assert found.passed is None
@@ -80,11 +80,11 @@ def test_the_latest_moment_within_its_grace_is_next(
 )
 def test_of_what_has_passed_at_most_one_is_left(rule: str, away: int, grace: int) -> None:
     now = DUE + timedelta(minutes=away)
-    found = following(task(rule, grace=grace), now)
+    found = next_moment(task(rule, grace=grace), now)
     assert found.due_at is not None
     assert found.due_at > DUE
-    assert not timing.misfired(found.due_at, grace, now)
-    again = following(task(rule, grace=grace, due_at=found.due_at), now)
+    assert not timing.is_too_late(found.due_at, grace, now)
+    again = next_moment(task(rule, grace=grace, due_at=found.due_at), now)
     assert again.due_at is not None
     assert again.due_at > now, "the one after it is still to come"
     start = task(rule).moment
