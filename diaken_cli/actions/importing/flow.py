@@ -1,4 +1,4 @@
-"""An import: read one source, plan, and apply the plan in one transaction."""
+"""`hosts import`: reads one source, plans, and applies the plan in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,19 +7,17 @@ from pathlib import Path
 
 from diaken_cli.actions import validate
 from diaken_cli.actions.hosts import InventoryChoices, inventory_choices
-from diaken_cli.actions.importing.candidates import Action, Plan, Source
+from diaken_cli.actions.importing.candidates import BY_TAG, Action, Plan, Source
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.actions.inventory import by_name, keep_hosts_file
-from diaken_cli.errors import InvalidInput, Mistake, NotFound
+from diaken_cli.errors import InvalidInput
 from diaken_cli.events import Emit
 from diaken_cli.paths import existing_file
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.store.importing import FoundVM, NewHost
-from diaken_cli.store.records import VCenterRecord
 
 Connect = Callable[[str], Session]
-BY_TAG = "--group-by-tag"
 GUEST_NAMES = "--guest-names"
 WITH_VCENTER = "goes with --vcenter alone"
 SOURCES = ("--vcenter", "--inventory", "--csv")
@@ -28,7 +26,7 @@ PATHS = {"--inventory": validate.existing_path, "--csv": existing_file}
 
 @dataclass(frozen=True)
 class TypedImport:
-    """What the command line says of an import, as it was typed; None is "not said"."""
+    """The options of an import as they were typed; None where one was not given."""
 
     vcenter: str | None = None
     inventory: str | None = None
@@ -42,7 +40,8 @@ class TypedImport:
 def plan_import(store: Store, typed: TypedImport, connect: Connect) -> Plan:
     """What an import would do.
 
-    Raises InvalidInput for the call and for a file that can't be read, and as `session` does.
+    Raises InvalidInput for wrong options and for a file that can't be read, and what connecting to
+    a vCenter raises.
     """
     known = inventory_choices(store)
     read = _source_reader(typed, known, connect)
@@ -86,10 +85,14 @@ def _source_reader(
     environments = by_name(known.environments)
     # A table can name an environment in each row.
     required = typed.csv is None and bool(named)
-    place = reader.choice("--environment", typed.environment, environments, required=required)
-    if typed.group is not None and (place is not None or typed.environment is None):
+    chosen_environment = reader.choice(
+        "--environment", typed.environment, environments, required=required
+    )
+    if typed.group is not None and (chosen_environment is not None or typed.environment is None):
         groups = [
-            group for group in known.groups if place is None or group.environment_id == place.id
+            group
+            for group in known.groups
+            if chosen_environment is None or group.environment_id == chosen_environment.id
         ]
         reader.choice("--group", typed.group, by_name(groups))
     _check_tags(typed, reader)
@@ -106,7 +109,12 @@ def _source_reader(
 
     def read() -> Source:
         if vcenter is not None:
-            return _read_vcenter(vcenter, typed, connect)
+            from diaken_cli.actions.importing.vcenter import read_vcenter
+
+            with connect(vcenter.name) as session:
+                return read_vcenter(
+                    session, vcenter, typed.tag_category, guest_names=typed.guest_names
+                )
         if inventory := paths.get("--inventory"):
             from diaken_cli.actions.importing.ansible import read_ansible
 
@@ -127,27 +135,3 @@ def _check_tags(typed: TypedImport, reader: validate.Reader) -> None:
         reader.refuse(BY_TAG, typed.tag_category, WITH_VCENTER)
     if typed.group is not None:
         reader.refuse(BY_TAG, typed.tag_category, "contradicts --group, which is for all hosts")
-
-
-def _read_vcenter(vcenter: VCenterRecord, typed: TypedImport, connect: Connect) -> Source:
-    from diaken_cli.actions.importing.vcenter import source
-    from diaken_cli.actions.vcenters import lost_datacenter
-    from diaken_cli.services.vsphere.servers import read_servers
-
-    with connect(vcenter.name) as session:
-        try:
-            servers = read_servers(session, vcenter.datacenter)
-        except NotFound as missing:
-            raise lost_datacenter(vcenter, missing.message) from missing
-        tags = None if typed.tag_category is None else _tags(session, typed.tag_category)
-    return source(servers, vcenter.name, tags, guest_names=typed.guest_names)
-
-
-def _tags(session: Session, category: str) -> dict[str, tuple[str, ...]]:
-    from diaken_cli.services.vsphere.tags import tags_of_vms
-
-    try:
-        return tags_of_vms(session, category)
-    except NotFound as missing:
-        mistake = Mistake(BY_TAG, category, missing.message)
-        raise InvalidInput([mistake], hint=missing.hint) from missing

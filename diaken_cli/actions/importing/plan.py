@@ -1,7 +1,7 @@
-"""Pure: what an import does with each server that a source names, and why.
+"""Pure: what an import does with each server of a source, and why.
 
-A host that is there already is never changed by it, but for one thing: where neither its vCenter
-nor its VM was known, they are noted.
+It never changes a host that exists, with one exception: where no vCenter and no VM was known for
+it, they are stored.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,12 +18,12 @@ from diaken_cli.actions.importing.candidates import (
     ImportRow,
     Plan,
     ReadCandidate,
+    SharedVariables,
     Source,
     host_row,
     same,
     source_row,
 )
-from diaken_cli.actions.importing.shared_variables import SharedVariables
 from diaken_cli.actions.variables import stored_name, stored_value
 from diaken_cli.store.importing import NewGroup
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord
@@ -44,8 +44,8 @@ def plan(
     environment: str | None,
     group: str | None,
 ) -> Plan:
-    """The plan for all that a source says; `environment` and `group` win over what it says."""
-    hosts = HostIndex()
+    """The plan for a source; a given `environment` or `group` overrides those of the source."""
+    hosts = _HostIndex()
     for host in existing:
         hosts.by_name[host.name.casefold()] = host
         hosts.by_ip[host.ip] = host
@@ -63,16 +63,16 @@ def plan(
     rows = []
     for number, server in enumerate(servers):
         refused = _refused(server, duplicates.get(number))
-        row = existing_row(server, hosts, groups, source, sound=refused is None) or refused
+        row = _existing_row(server, hosts, groups, source, sound=refused is None) or refused
         rows.append(row or _created(server, groups, new, shared, source))
     rows = _single_vm_per_host(rows)
     created = [row for row in rows if row.action is Action.CREATE]
     if group is None and created:
         _add_empty_groups(source, known, environment, new, shared, spelled)
-    first = shared.first(created)
+    environments = shared.of_new_hosts(created)
     shared_warnings = shared.warnings(created, tuple(new.values()))
     warnings = (*source.warnings, *_kept_groups(source, groups, rows), *shared_warnings)
-    return Plan(tuple(rows), first, tuple(new.values()), warnings)
+    return Plan(tuple(rows), environments, tuple(new.values()), warnings)
 
 
 def _read(
@@ -90,19 +90,22 @@ def _read(
     name = reader.required("NAME", candidate.name, units.check_host_name)
     values = host_values(options, None, known, reader)
     refuse_other_address(name, values.ip, reader)
-    place = next(
+    own_environment = next(
         (record for record in known.environments if record.id == values.environment_id), None
     )
     groups = candidate.groups if group is None else (group,)
-    if place is not None:
+    if own_environment is not None:
         groups = tuple(
-            _spelled(group, place, spelled, None if source.guesses else reader) for group in groups
+            _spelled(group, own_environment, spelled, None if source.guesses else reader)
+            for group in groups
         )
     for group_name in groups:
         reader.optional("--group", group_name, units.check_group_name, None)
-    if group is not None and place is not None:
+    if group is not None and own_environment is not None:
         groups_of_environment = {
-            group.name: group for group in known.groups if group.environment_id == place.id
+            group.name: group
+            for group in known.groups
+            if group.environment_id == own_environment.id
         }
         reader.choice("--group", group, groups_of_environment)
     variables = {}
@@ -119,17 +122,17 @@ def _read(
         for wrong in reader.mistakes
     ]
     values = replace(values, vars=variables)
-    return ReadCandidate(candidate, options, name, values, place, groups, tuple(mistakes))
+    return ReadCandidate(candidate, options, name, values, own_environment, groups, tuple(mistakes))
 
 
 def _spelled(
     name: str,
-    place: EnvironmentRecord,
+    own_environment: EnvironmentRecord,
     spelled: dict[tuple[int, str], str],
     reader: validate.Reader | None,
 ) -> str:
     """A group's name as first spelled; another case is a mistake, unless the name is guessed."""
-    first = spelled.setdefault((place.id, name.casefold()), name)
+    first = spelled.setdefault((own_environment.id, name.casefold()), name)
     if first != name and reader is not None:
         reader.refuse("--group", name, f"{name} and {first} differ only in their case")
     return first
@@ -169,14 +172,14 @@ def _single_vm_per_host(rows: Sequence[ImportRow]) -> list[ImportRow]:
         if row.action is Action.UPDATE and row.host is not None:
             vms.setdefault(row.host.id, []).append(row.origin)
 
-    def settled(row: ImportRow) -> ImportRow:
+    def checked(row: ImportRow) -> ImportRow:
         origins = vms.get(row.host.id, []) if row.host is not None else []
         if len(origins) < 2:
             return row
         reason = f"{listed(origins)} could each be host {row.name}"
         return replace(row, action=Action.SKIPPED, reason=reason, mistake=True)
 
-    return [settled(row) for row in rows]
+    return [checked(row) for row in rows]
 
 
 def _created(
@@ -195,10 +198,10 @@ def _created(
             group_variables.append((name, groups[key].vars))
             continue
         if key not in new:
-            new[key] = NewGroup(name, values.environment_id, shared.with_those_of(name, key[0]))
+            new[key] = NewGroup(name, values.environment_id, shared.of_new_group(name, key[0]))
         group_variables.append((name, new[key].vars))
         made.append(name)
-    inherited = {**shared.of(values.environment_id), **merged(group_variables)}
+    inherited = {**shared.of_environment(values.environment_id), **merged(group_variables)}
     own = {k: v for k, v in values.vars.items() if k not in inherited or not same(inherited[k], v)}
     notes = server.candidate.notes + (() if shared.alone else server.candidate.group_notes)
     return replace(
@@ -216,11 +219,13 @@ def _add_empty_groups(
     shared: SharedVariables,
     spelled: Mapping[tuple[int, str], str],
 ) -> None:
-    for place in (place for place in known.environments if place.name == environment):
+    for environment_id in (
+        record.id for record in known.environments if record.name == environment
+    ):
         for name in source.empty_groups:
-            if (place.id, name.casefold()) not in spelled:
-                variables = shared.with_those_of(name, place.id)
-                new[place.id, name] = NewGroup(name, place.id, variables)
+            if (environment_id, name.casefold()) not in spelled:
+                variables = shared.of_new_group(name, environment_id)
+                new[environment_id, name] = NewGroup(name, environment_id, variables)
 
 
 def _kept_groups(
@@ -246,7 +251,7 @@ def _kept_groups(
 
 
 @dataclass
-class HostIndex:
+class _HostIndex:
     """The existing hosts by name, address and instance UUID."""
 
     by_name: dict[str, HostRecord] = field(default_factory=dict)
@@ -254,9 +259,9 @@ class HostIndex:
     by_uuid: dict[str, HostRecord] = field(default_factory=dict)
 
 
-def existing_row(
+def _existing_row(
     server: ReadCandidate,
-    hosts: HostIndex,
+    hosts: _HostIndex,
     groups: Mapping[tuple[int, str], GroupRecord],
     source: Source,
     *,
@@ -264,8 +269,8 @@ def existing_row(
 ) -> ImportRow | None:
     """The row of a server that is in the inventory; None for one that is not.
 
-    By its UUID a VM is found whatever else is wrong with it; else only what is `sound`, and told
-    from all others of the source, is looked for by its name and its addresses.
+    A VM is found by its UUID whatever is wrong with it. By names and addresses only those servers
+    are looked for that are `sound`: nothing is wrong, and no other one of the source is the same.
     """
     host = hosts.by_uuid.get(server.values.vm_uuid or "")
     if not sound and (host is None or not source.guesses):
@@ -300,7 +305,7 @@ def existing_row(
     return host_row(host, server, Action.UNCHANGED, None)
 
 
-def _matches(server: ReadCandidate, hosts: HostIndex) -> dict[str, HostRecord]:
+def _matches(server: ReadCandidate, hosts: _HostIndex) -> dict[str, HostRecord]:
     by_name = hosts.by_name.get((server.name or "").casefold())
     addresses = (server.values.ip, *server.candidate.addresses)
     by_ip = next((hosts.by_ip[ip] for ip in addresses if ip in hosts.by_ip), None)
@@ -314,7 +319,7 @@ def _differences(
     groups: Mapping[tuple[int, str], GroupRecord],
     source: Source,
 ) -> list[str]:
-    """How a host differs from the source; what the source leaves out is no difference."""
+    """How a host differs from the source, in the values that the source has."""
     options, values = server.options, server.values
     addresses = list(dict.fromkeys(filter(None, (values.ip, *server.candidate.addresses))))
     environment = server.environment.name if server.environment else options.environment

@@ -1,17 +1,52 @@
-"""The VMs of a vCenter: running, with an IPv4 address and a name that a host can have."""
+"""Reads the VMs of a vCenter as candidates: running, with an IPv4 address and a valid name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from diaken_cli import units
-from diaken_cli.actions.importing.candidates import Candidate, NameSource, Source, as_group_name
+from diaken_cli.actions.importing.candidates import (
+    BY_TAG,
+    Candidate,
+    NameSource,
+    Source,
+    as_group_name,
+)
+from diaken_cli.actions.vcenters import lost_datacenter
+from diaken_cli.errors import InvalidInput, Mistake, NotFound
 from diaken_cli.requests import HostOptions
-from diaken_cli.services.vsphere.servers import Server
+from diaken_cli.services.vsphere.servers import Server, read_servers
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.store.records import VCenterRecord
 from diaken_cli.text import escape_control, listed
 
 LABELS = {"NAME": "name", "--ip": "address", "--vm-uuid": "instance UUID"}
 LONGEST_SHOWN = 80  # characters of a name that a guest says
 LINK_LOCAL = "169.254."  # RFC 3927: what a machine gives itself where nobody gives it one
+
+
+def read_vcenter(
+    session: Session, vcenter: VCenterRecord, tag_category: str | None, *, guest_names: bool
+) -> Source:
+    """The VMs of a vCenter, of its datacenter where one is stored.
+
+    Raises what asking the vCenter raises, and InvalidInput for an unknown category of tags.
+    """
+    try:
+        servers = read_servers(session, vcenter.datacenter)
+    except NotFound as missing:
+        raise lost_datacenter(vcenter, missing.message) from missing
+    tags = None if tag_category is None else _read_tags(session, tag_category)
+    return source(servers, vcenter.name, tags, guest_names=guest_names)
+
+
+def _read_tags(session: Session, category: str) -> dict[str, tuple[str, ...]]:
+    from diaken_cli.services.vsphere.tags import tags_of_vms
+
+    try:
+        return tags_of_vms(session, category)
+    except NotFound as missing:
+        mistake = Mistake(BY_TAG, category, missing.message)
+        raise InvalidInput([mistake], hint=missing.hint) from missing
 
 
 def source(
@@ -21,10 +56,10 @@ def source(
     *,
     guest_names: bool = False,
 ) -> Source:
-    """The candidates among these VMs of a vCenter, in the groups of their folders.
+    """The candidates among these VMs of a vCenter, each in the group of its folder.
 
-    With `tags`, the names of those that count by the VM's reference, in the groups of these. Who
-    owns a guest may have it report any name, so that counts only with `guest_names`.
+    `tags` are the names of tags by the reference of their VM; with them each is in the group of its
+    tag. The name that a guest reports is taken only with `guest_names`: its owner can choose any.
     """
     candidates = tuple(
         _candidate(server, vcenter, tags, guest_names=guest_names) for server in servers

@@ -20,7 +20,7 @@ from diaken_cli.render.schedules import (
 from diaken_cli.render.tables import table
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.types import ScheduleStatus, TargetType
-from tests.unit.schedules.test_following import task
+from tests.unit.schedules.test_next_moment import task
 from tests.unit.timing.moments import moment, utc
 
 NOW = utc("2026-01-31 12:00")
