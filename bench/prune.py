@@ -7,10 +7,10 @@ from bench import vcenter
 from bench.figures import Figure, ratios, seconds
 from bench.place import PLAIN, Asked, Place, add_hosts, addresses, call_first
 from bench.processes import in_turn
+from diaken_cli.services.vsphere.connection import Endpoint
 from diaken_cli.services.vsphere.session import connect
 from diaken_cli.services.vsphere.snapshots import create_snapshot, find_snapshots
 from diaken_cli.services.vsphere.tasks import wait
-from diaken_cli.services.vsphere.transport import Endpoint
 from diaken_cli.services.vsphere.vms import find_vms
 from tests.lab_fixture import Lab
 

@@ -21,7 +21,7 @@ from diaken_cli.errors import (
 from diaken_cli.kinds import check_line
 from diaken_cli.paths import existing_file
 from diaken_cli.services import credentials
-from diaken_cli.services.vsphere.browse import Kind, Row, browse
+from diaken_cli.services.vsphere.browse import InventoryRow, Kind, browse
 from diaken_cli.services.vsphere.inventory import read_inventory
 from diaken_cli.services.vsphere.privileges import missing_privileges
 from diaken_cli.services.vsphere.session import Endpoint, Session, connect
@@ -278,7 +278,9 @@ def test(vcenter: VCenterRecord) -> ConnectionTest:
         )
 
 
-def look(vcenter: VCenterRecord, what: str | None, datacenter: str | None) -> tuple[Row, ...]:
+def look(
+    vcenter: VCenterRecord, what: str | None, datacenter: str | None
+) -> tuple[InventoryRow, ...]:
     """What a vCenter has of a kind, in a datacenter (else the stored one, else all).
 
     Raises InvalidInput for the kind and the datacenter, and as `test` does.

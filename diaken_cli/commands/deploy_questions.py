@@ -135,7 +135,7 @@ class DeployQuestions:
         return self._complete_hardware(options, offered) if ask_all else options
 
     def _complete_hardware(self, options: Options, offered: "Offers") -> Options:
-        from diaken_cli.services.vsphere.hardware import check_disk
+        from diaken_cli.services.vsphere.templates import check_disk
         from diaken_cli.units import format_size
 
         template = options.text("template") or ""

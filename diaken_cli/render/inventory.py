@@ -10,7 +10,7 @@ from diaken_cli.render.formatting import pluralize
 if TYPE_CHECKING:
     from diaken_cli.actions.importing.candidates import ImportRow, Plan
     from diaken_cli.actions.vcenters import ConnectionTest
-    from diaken_cli.services.vsphere.browse import Row
+    from diaken_cli.services.vsphere.browse import InventoryRow
     from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
 
 HOST_COLUMNS: Mapping[str, Any] = {
@@ -165,7 +165,7 @@ def connection_test_as_json(tested: "ConnectionTest") -> dict[str, Any]:
     }
 
 
-def browsed_as_json(row: "Row") -> dict[str, Any]:
+def browsed_as_json(row: "InventoryRow") -> dict[str, Any]:
     """Something that a vCenter has; sizes in bytes."""
     return asdict(row)
 

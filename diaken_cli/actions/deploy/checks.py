@@ -11,9 +11,9 @@ from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotF
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.journal import Facts, Step
 from diaken_cli.services.ansible import catalog, remote
-from diaken_cli.services.vsphere.hardware import read_hardware
-from diaken_cli.services.vsphere.placement import Placement, resolve_placement
+from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.services.vsphere.templates import Placement, read_hardware
 from diaken_cli.services.vsphere.vms import by_address, by_uuid, find_vms
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord

@@ -32,7 +32,7 @@ from diaken_cli.events import Emit, RunStarted
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs import journal
 from diaken_cli.runs.begin import begin
-from diaken_cli.services.vsphere.placement import Placement
+from diaken_cli.services.vsphere.templates import Placement
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.run_records import RunDetail

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 from diaken_cli.actions.vcenters import lost_datacenter, session
 from diaken_cli.errors import InvalidInput, Mistake, NotFound
-from diaken_cli.services.vsphere.hardware import Hardware, read_hardware
 from diaken_cli.services.vsphere.inventory import (
     Datacenter,
-    Machine,
+    Entity,
+    InventoryVm,
     Network,
-    Place,
-    chosen_datacenters,
     read_inventory,
+    select_datacenters,
 )
+from diaken_cli.services.vsphere.templates import Hardware, read_hardware
 from diaken_cli.store.records import VCenterRecord
 
 
@@ -23,7 +23,7 @@ class Offers:
     """What can be chosen of; `hardware` is that of each template, by reference."""
 
     places: tuple[Datacenter, ...]
-    machines: tuple[Machine, ...]
+    machines: tuple[InventoryVm, ...]
     hardware: dict[str, Hardware]
     portgroups: tuple[Network, ...]
 
@@ -54,7 +54,7 @@ class Offers:
 
     def within(self, datacenter: str | None) -> "Offers":
         """What is in one datacenter, by its path or name; None is all. Raises NotFound."""
-        refs = chosen_datacenters(self.places, datacenter)
+        refs = select_datacenters(self.places, datacenter)
         if refs is None:
             return self
         return replace(
@@ -72,10 +72,10 @@ def offers(vcenter: VCenterRecord, datacenter: str | None) -> Offers:
     """
     with session(vcenter) as opened:
         inventory = read_inventory(opened)
-        hardware = read_hardware(opened, [vm.ref for vm in inventory.machines if vm.template])
+        hardware = read_hardware(opened, [vm.ref for vm in inventory.vms if vm.template])
     all_offers = Offers(
         places=inventory.datacenters,
-        machines=tuple(vm for vm in inventory.machines if vm.ref in hardware),
+        machines=tuple(vm for vm in inventory.vms if vm.ref in hardware),
         hardware=hardware,
         portgroups=inventory.networks,
     )
@@ -88,6 +88,6 @@ def offers(vcenter: VCenterRecord, datacenter: str | None) -> Offers:
         raise InvalidInput([mistake]) from missing
 
 
-def _names(places: Sequence[Place]) -> list[str]:
+def _names(places: Sequence[Entity]) -> list[str]:
     seen = Counter(place.name for place in places)
     return [place.name if seen[place.name] == 1 else place.path for place in places]

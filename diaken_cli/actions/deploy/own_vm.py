@@ -24,7 +24,7 @@ from diaken_cli.errors import (
 from diaken_cli.events import StepProgressed
 from diaken_cli.requests import DeployRequest
 from diaken_cli.services.ansible.ssh import forget_host_keys
-from diaken_cli.services.vsphere import power, tasks, vms
+from diaken_cli.services.vsphere import tasks, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.types import Identity
 
@@ -126,7 +126,7 @@ def power_off_vm(deploy: Deploy, vm: vms.VirtualMachine) -> None:
         return now is None or now.power_state == "off"
 
     if vm.power_state != "off":
-        change_vm(deploy, vm.ref, power.power_off, "powering off", is_off)
+        change_vm(deploy, vm.ref, vms.power_off, "powering off", is_off)
 
 
 def call_with_retry(
@@ -294,7 +294,7 @@ def _unmark_once(
 ) -> StillMarked | None:
     timeout = request.clone_timeout
     try:
-        task = power.remove_identity(vcenter, vm)
+        task = vms.remove_identity(vcenter, vm)
         finish_task(vcenter, task, f"reconfiguring {request.name}", timeout=timeout, forced=forced)
     except DiakenError as error:
         try:

@@ -26,8 +26,8 @@ from diaken_cli.errors import (
 )
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.journal import Facts, Step
-from diaken_cli.services.vsphere import clone, guest, hardware, power, tasks, vms
-from diaken_cli.services.vsphere.placement import Placement
+from diaken_cli.services.vsphere import tasks, templates, vms
+from diaken_cli.services.vsphere.templates import Placement
 from diaken_cli.units import format_cpus, format_size
 
 # ── clone ────────────────────────────────────────────────────────────────────────────────────
@@ -83,7 +83,7 @@ def _clone(deploy: Deploy) -> Facts:
 
 def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
     try:
-        task = clone.start_clone(deploy.vcenter, placement, deploy.request, deploy.identity)
+        task = templates.start_clone(deploy.vcenter, placement, deploy.request, deploy.identity)
     except Unreachable as fault:
         deploy.clone_unanswered = isinstance(fault, Unanswered)
         if fault.code == Unanswered.code:  # vCenter may have taken it up, by a task unknown to us
@@ -111,7 +111,7 @@ def _note_clone(deploy: Deploy, ref: str) -> Facts:
     if known.get("vm_uuid") == vm.instance_uuid and "disks" in known:  # by now it may have more
         disks = known["disks"]
     else:
-        disks = list(hardware.disk_files(deploy.vcenter, ref))
+        disks = list(templates.disk_files(deploy.vcenter, ref))
     facts = {
         "vm": ref,
         "vm_uuid": vm.instance_uuid,
@@ -170,7 +170,7 @@ def _destroy(deploy: Deploy) -> None:
     if vm is not None:
         _refuse_foreign_disks(deploy, vm.ref)
         power_off_vm(deploy, vm)
-        change_vm(deploy, vm.ref, power.destroy, "destroying", lambda: own_vm(deploy) is None)
+        change_vm(deploy, vm.ref, vms.destroy, "destroying", lambda: own_vm(deploy) is None)
     else:
         _refuse_unanswered(deploy)
     if vm is not None or deploy.known("clone").get("vm_uuid"):
@@ -198,7 +198,7 @@ def _refuse_foreign_disks(deploy: Deploy, vm: str) -> None:
     if own is None:  # it died before it could look
         return
     others = [
-        file for key, file in hardware.disk_files(deploy.vcenter, vm).items() if key not in own
+        file for key, file in templates.disk_files(deploy.vcenter, vm).items() if key not in own
     ]
     if others:
         raise OperationFailed(
@@ -244,7 +244,7 @@ def _power_on(deploy: Deploy) -> Facts:
     vm = deploy.known("clone")["vm"]
 
     def do() -> Facts:
-        task = power.power_on(deploy.vcenter, vm)
+        task = vms.power_on(deploy.vcenter, vm)
         deploy.note("power_on", task=task)
         wait_for_task(
             deploy, task, deploy.request.ip_timeout, "powering on", "--ip-timeout", "power_on"
@@ -267,7 +267,7 @@ def _power_off(deploy: Deploy) -> None:
 
 def _wait_address(deploy: Deploy) -> Facts:
     wanted, timeout = deploy.request.ip, deploy.request.ip_timeout
-    reported = guest.wait_for_address(
+    reported = vms.wait_for_address(
         deploy.vcenter,
         deploy.known("clone")["vm"],
         wanted,

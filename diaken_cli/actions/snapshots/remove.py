@@ -13,9 +13,9 @@ from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, LoginRefused, Unreachable
 from diaken_cli.events import Emit
 from diaken_cli.services.vsphere import snapshots
-from diaken_cli.services.vsphere.following import TaskFollower
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
+from diaken_cli.services.vsphere.tasks import TaskFollower
 from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 4 * 3600.0  # seconds without one that ends: consolidating a large disk takes hours

@@ -16,10 +16,9 @@ from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError
 from diaken_cli.events import Emit, StepProgressed, Warned
 from diaken_cli.services.ansible.ssh import forget_host_keys
-from diaken_cli.services.vsphere import guest, power, snapshots
-from diaken_cli.services.vsphere.following import TaskFollower
+from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.tasks import TaskState
+from diaken_cli.services.vsphere.tasks import TaskFollower, TaskState
 from diaken_cli.stop import Stop
 from diaken_cli.types import SnapshotAction
 
@@ -187,8 +186,8 @@ class _Reverts:
 
     def _power_on(self, item: HostSnapshot) -> str | None:
         """Begin to power it on; None where it is on, by a snapshot with memory."""
-        state = power.state(self._session, item.host_vm.vm.ref)
-        return None if state == "on" else power.power_on(self._session, item.host_vm.vm.ref)
+        state = vms.power_state(self._session, item.host_vm.vm.ref)
+        return None if state == "on" else vms.power_on(self._session, item.host_vm.vm.ref)
 
     def _next_tasks(self, task: str, state: TaskState) -> list[str]:
         """Begin what follows a task that has ended; the tasks that were begun."""
@@ -215,7 +214,7 @@ class _Reverts:
             reason = f"reverted, but not powered on: {reason}"
         if item.is_on:
             try:
-                state = power.state(self._session, item.host_vm.vm.ref)
+                state = vms.power_state(self._session, item.host_vm.vm.ref)
             except DiakenError:
                 reason += f"; whether its VM is on is unknown, {POWER_IT_ON}"
             else:
@@ -260,7 +259,7 @@ class _Reverts:
             return
         ip = item.host.ip
         try:
-            reported = guest.wait_for_address(
+            reported = vms.wait_for_address(
                 self._session,
                 item.host_vm.vm.ref,
                 ip,

@@ -1,20 +1,21 @@
 """All that talks to vCenter; pyVmomi does not leave this package, managed objects go by reference.
 
-| room | what it knows |
+| module | what it knows |
 |---|---|
 | `session` | connecting, TLS, logging in and out, the clock |
 | `connection` | one TLS connection: each call ends in time, no answer is larger than it may be |
 | `soap` | a request as bytes; an answer as objects of checked types |
 | `transport` | one call: time-outs, what may be repeated, logging in again |
-| `faults` | vSphere's faults, by type, as our errors |
+| `faults` | vSphere's faults, and the network's, as our errors |
+| `names` | names and other texts of vSphere, fit to be kept and shown |
 | `properties` | the PropertyCollector: read many objects in one call, watch them |
 | `privileges` | what the account lacks |
-| `vms` | the VMs of a vCenter, and one VM's facts |
-| `inventory` | datacenters, clusters, datastores, networks, folders, templates; browse |
+| `inventory` | datacenters, clusters, datastores, networks, folders, VMs; one by its name |
+| `browse` | the same as rows to print, and VMs as hosts to import |
+| `templates` | a template's hardware, and the clone that is made of it |
 | `placement` | pure: where a deploy request's VM goes, or all that is wrong with it |
-| `clone` | from a placement and a request to a vSphere task |
+| `vms` | the VMs, and one VM: its facts, its power, its identity, its addresses; destroy it |
 | `tasks` | wait for many vSphere tasks, cancel one |
-| `power` | power on and off, destroy, the identity, the guest's addresses |
-| `rest`, `tags` | the REST API; the tags of VMs |
 | `snapshots` | trees, create, remove, revert |
+| `rest`, `tags` | the REST API; the tags of VMs |
 """

@@ -1,24 +1,25 @@
-"""What a vCenter has, as rows to print: each kind by one query."""
+"""What a vCenter has, as rows to print and as hosts to import: each kind by one query."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pyVmomi import vim
 
-from diaken_cli.services.vsphere.hardware import read_hardware
 from diaken_cli.services.vsphere.inventory import (
     Cluster,
+    Entity,
     Inventory,
-    Place,
-    Tree,
-    as_datacenter,
-    chosen_datacenters,
+    InventoryTree,
+    build_datacenter,
     read_inventory,
+    select_datacenters,
 )
-from diaken_cli.services.vsphere.names import unescape
+from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import InventoryObject, collect
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.vms import PATHS, virtual_machine
+from diaken_cli.services.vsphere.templates import read_hardware
+from diaken_cli.services.vsphere.vms import PATHS, VirtualMachine, virtual_machine
 
 Kind = Literal[
     "templates", "networks", "datastores", "clusters", "folders", "vms", "pools", "hosts"
@@ -32,6 +33,14 @@ _AROUND_VMS: dict[Any, Any] = {
     vim.VirtualMachine: (*PATHS, "runtime.host"),
 }
 """The VMs, and what names the places where they are."""
+
+_AROUND_SERVERS: dict[Any, Any] = {
+    vim.VirtualMachine: (*PATHS, "guest.hostName"),
+    vim.Folder: ("name", "parent"),
+    vim.Datacenter: ("name", "parent", "vmFolder"),
+}
+
+Built = TypeVar("Built")
 
 
 @dataclass(frozen=True)
@@ -123,12 +132,12 @@ class EsxiHostRow:
     path: str
 
 
-Row = (
+InventoryRow = (
     TemplateRow | NetworkRow | DatastoreRow | ClusterRow | FolderRow | VmRow | PoolRow | EsxiHostRow
 )
 
 
-def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple[Row, ...]:
+def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple[InventoryRow, ...]:
     """What there is of a kind, by path, in one datacenter (a name or path) or in all.
 
     Raises NotFound for the datacenter.
@@ -136,10 +145,10 @@ def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple
     if kind == "vms":
         return _vms(session, datacenter)
     inventory = read_inventory(session)
-    within = chosen_datacenters(inventory.datacenters, datacenter)
+    within = select_datacenters(inventory.datacenters, datacenter)
 
-    def has(place: Place) -> bool:
-        return within is None or place.datacenter in within
+    def has(entity: Entity) -> bool:
+        return within is None or entity.datacenter in within
 
     match kind:
         case "templates":
@@ -166,13 +175,9 @@ def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple
 
 
 def _vms(session: Session, datacenter: str | None) -> tuple[VmRow, ...]:
-    tree = Tree(collect(session, _AROUND_VMS))
-    within = chosen_datacenters(tree.rows(vim.Datacenter, as_datacenter), datacenter)
+    tree = InventoryTree(collect(session, _AROUND_VMS))
 
-    def built(entry: InventoryObject, _tree: Tree) -> VmRow | None:
-        vm, place = virtual_machine(entry.reference, entry.values), tree.place(entry)
-        if vm.template or (within is not None and place["datacenter"] not in within):
-            return None
+    def build(entry: InventoryObject, vm: VirtualMachine, path: str) -> VmRow:
         host = tree.get(entry.values.get("runtime.host"))
         cluster = tree.get(host.values.get("parent")) if host else None
         return VmRow(
@@ -181,11 +186,28 @@ def _vms(session: Session, datacenter: str | None) -> tuple[VmRow, ...]:
             address=vm.addresses[0] if vm.addresses else None,
             cluster=_name(cluster),
             esxi_host=_name(host),
-            path=place["path"],
+            path=path,
             instance_uuid=vm.instance_uuid,
         )
 
-    return tuple(tree.rows(vim.VirtualMachine, built))
+    return _build_vms(tree, datacenter, build)
+
+
+def _build_vms(
+    tree: InventoryTree,
+    datacenter: str | None,
+    build: Callable[[InventoryObject, VirtualMachine, str], Built],
+) -> tuple[Built, ...]:
+    """What `build` makes of each VM of a datacenter and of its path; templates are left out."""
+    within = select_datacenters(tree.all_of(vim.Datacenter, build_datacenter), datacenter)
+
+    def build_one(entry: InventoryObject, tree: InventoryTree) -> Built | None:
+        vm, fields = virtual_machine(entry.reference, entry.values), tree.entity_fields(entry)
+        if vm.template or (within is not None and fields["datacenter"] not in within):
+            return None
+        return build(entry, vm, fields["path"])
+
+    return tree.all_of(vim.VirtualMachine, build_one)
 
 
 def _name(entry: InventoryObject | None) -> str | None:
@@ -214,9 +236,7 @@ def _templates(
     session: Session, inventory: Inventory, within: set[str] | None
 ) -> tuple[TemplateRow, ...]:
     templates = [
-        machine
-        for machine in inventory.machines
-        if machine.template and (within is None or machine.datacenter in within)
+        vm for vm in inventory.vms if vm.template and (within is None or vm.datacenter in within)
     ]
     hardware = read_hardware(session, [template.ref for template in templates])
     return tuple(
@@ -251,3 +271,40 @@ def _clusters(inventory: Inventory, within: set[str] | None) -> tuple[ClusterRow
                 )
             )
     return tuple(rows)
+
+
+# ── VMs as hosts that an inventory of diaken's could have ────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Server:
+    """A VM that is no template.
+
+    `guest_name` is the host name that VMware Tools report, `folder` the name of its folder, None
+    where that is the datacenter's own.
+    """
+
+    vm: VirtualMachine
+    path: str
+    guest_name: str | None
+    folder: str | None
+
+
+def read_servers(session: Session, datacenter: str | None = None) -> tuple[Server, ...]:
+    """The VMs of a datacenter (a name or path) or of all, by their paths, in one query.
+
+    As far as the account may see them, templates left out. Raises NotFound for the datacenter.
+    """
+    tree = InventoryTree(collect(session, _AROUND_SERVERS))
+    roots = {place.vm_folder for place in tree.all_of(vim.Datacenter, build_datacenter)}
+
+    def build(entry: InventoryObject, vm: VirtualMachine, path: str) -> Server:
+        folder = tree.entries.get(vm.folder or "") if vm.folder not in roots else None
+        return Server(
+            vm=vm,
+            path=path,
+            guest_name=bounded_line(entry.values.get("guest.hostName") or "") or None,
+            folder=_name(folder),
+        )
+
+    return _build_vms(tree, datacenter, build)

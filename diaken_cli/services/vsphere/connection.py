@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from ipaddress import ip_address
@@ -41,6 +41,22 @@ class AnswerTooLarge(HTTPException):
 
 class UnexpectedAnswer(HTTPException):
     """An answer that no vCenter gives; `__cause__` is why it could not be read."""
+
+
+class NotSoap(HTTPException):
+    """A page for people: a proxy's, or a portal's. XHTML would even pass for an empty answer."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A vCenter and how to log in there; `ca_file` names a PEM file that replaces the system's."""
+
+    server: str
+    username: str
+    password: str = field(repr=False)
+    port: int = 443
+    ca_file: str | None = None
+    insecure: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,15 @@ class Answer:
             return f"HTTP {self.status} {HTTPStatus(self.status).phrase}"
         except ValueError:
             return f"HTTP {self.status}"
+
+
+class HttpRefused(HTTPException):
+    """An answer whose status is not one that an API of vCenter's gives to a call that it took."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        to = "; it sends to another place, and is not followed" if answer.redirects else ""
+        super().__init__(answer.status_line + to)
 
 
 class Connection:

@@ -1,12 +1,33 @@
-"""vSphere's faults as our errors: matched by type, named, and with what to do next."""
+"""vSphere's faults, and those of the network, as our errors: by type, and with what to do next."""
 
 import re
+import ssl
 from collections.abc import Callable
+from http import HTTPStatus
+from http.client import BadStatusLine, IncompleteRead
+from socket import gaierror
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from pyVmomi import vim, vmodl
 
-from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
+from diaken_cli.errors import (
+    CertificateRefused,
+    DiakenError,
+    LoginRefused,
+    Unanswered,
+    Unreachable,
+    VSphereError,
+)
+from diaken_cli.services.vsphere.connection import (
+    AnswerTooLarge,
+    CallTooSlow,
+    Endpoint,
+    HttpRefused,
+    NotConnected,
+    NotSoap,
+    UnexpectedAnswer,
+)
 from diaken_cli.services.vsphere.names import bounded_line
 
 NameOf = Callable[[Any], str]
@@ -124,6 +145,29 @@ _FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
     ),
 )
 
+# The same cause, in the words of TCP, of HTTP and of TLS.
+_CLOSED = (
+    ConnectionResetError,
+    ConnectionAbortedError,
+    BrokenPipeError,
+    IncompleteRead,
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+)
+
+# OpenSSL's X509_V_ERR_* numbers, from its x509_vfy.h.
+_CERTIFICATE_FAULTS = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its chain ends in a certificate authority that is not trusted here",
+    20: "its certificate authority is not trusted here",
+    21: "its certificate authority is not trusted here",
+    62: "it was issued for another name",
+    64: "it was issued for another address",
+}
+_UNTRUSTED = frozenset([18, 19, 20, 21])  # whoever issued it is not among those that are trusted
+
 
 def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
     """Our error for a fault that vSphere answered a call with, or that ended a task.
@@ -189,3 +233,74 @@ def _subject(fault: Any, name_of: NameOf) -> str | None:
 
 def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+# ── faults of the network ────────────────────────────────────────────────────────────────────
+
+
+def network_error(
+    endpoint: Endpoint, call: str, fault: Exception, tried: str, *, changes_nothing: bool
+) -> DiakenError:
+    """Our error for a call that a fault of the network ended, after it was `tried` so often.
+
+    Where the call `changes_nothing`, or was not sent, it is no question whether it was done.
+    """
+    where = f"{endpoint.server}:{endpoint.port}"
+    reason = fault.__cause__ if isinstance(fault, NotConnected) else fault
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return _certificate_refused(endpoint, where, reason)
+    why = _why(reason)
+    if isinstance(fault, NotConnected) or changes_nothing:
+        return Unreachable(
+            f"{where} does not answer as a vCenter: {why} ({call}, {tried})",
+            hint="Is it up, reachable from here, and a vCenter? See --server and the firewall",
+            brief=why,
+            code="too_large" if isinstance(reason, AnswerTooLarge) else None,
+        )
+    late = isinstance(reason, TimeoutError) or (
+        isinstance(reason, HttpRefused) and reason.answer.status == HTTPStatus.GATEWAY_TIMEOUT
+    )
+    return (Unanswered if late else Unreachable)(
+        f"the connection to {where} broke during {call}: {why}; whether vCenter took it "
+        "up is not known",
+        hint="look at vCenter's recent tasks before you repeat it",
+        code="outcome_unknown",
+    )
+
+
+def _certificate_refused(
+    endpoint: Endpoint, where: str, reason: ssl.SSLCertVerificationError
+) -> DiakenError:
+    why = _CERTIFICATE_FAULTS.get(reason.verify_code, reason.verify_message)
+    ca_file = endpoint.ca_file
+    hint = (
+        "give `diaken vcenters add` or `set` the certificate authority's PEM file with"
+        " --ca-file FILE; or, where you trust the network, --insecure"
+    )
+    if ca_file is not None and reason.verify_code in _UNTRUSTED:
+        why = f"it is not issued by what is in {ca_file}"
+        site = where.removesuffix(":443")
+        hint = (
+            f"vCenter's own authority is in https://{site}/certs/download.zip, as"
+            f" certs/lin/*.0: {hint}"
+        )
+    return CertificateRefused(f"the certificate of {where} is refused: {why}", hint=hint)
+
+
+def _why(reason: BaseException | None) -> str:
+    """A network fault in a person's words."""
+    if isinstance(reason, CallTooSlow):
+        return f"time-out: {reason}"
+    if isinstance(reason, TimeoutError):
+        return "time-out"
+    if isinstance(reason, gaierror):
+        return f"its name can't be resolved ({reason.strerror})"
+    if isinstance(reason, _CLOSED):
+        return "it closed the connection"
+    if isinstance(reason, (ExpatError, NotSoap, UnexpectedAnswer, BadStatusLine)):
+        return "its answer is not the vSphere API's"
+    if isinstance(reason, ssl.SSLError) and reason.reason:
+        return f"no TLS 1.2 or later there ({reason.reason.replace('_', ' ').lower()})"
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    return bounded_line(str(reason)) or type(reason).__name__

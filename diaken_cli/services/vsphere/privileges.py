@@ -8,7 +8,7 @@ from pyVmomi import vim
 
 from diaken_cli.errors import Mistake, VSphereError
 from diaken_cli.requests import DeployRequest
-from diaken_cli.services.vsphere.inventory import Network, Place
+from diaken_cli.services.vsphere.inventory import Entity, Network
 from diaken_cli.services.vsphere.properties import read_one, reference
 from diaken_cli.services.vsphere.session import Session
 
@@ -83,7 +83,7 @@ def missing_privileges(
 
 
 def lacking_for_deploy(
-    session: Session, request: DeployRequest, places: Mapping[str, Place]
+    session: Session, request: DeployRequest, places: Mapping[str, Entity]
 ) -> tuple[Mistake, ...]:
     """What the account may not do with the places of a deploy, by the options that name them.
 
@@ -105,7 +105,7 @@ def lacking_for_deploy(
     return tuple(mistakes)
 
 
-def _managed(session: Session, option: str, place: Place) -> Any:
+def _managed(session: Session, option: str, place: Entity) -> Any:
     kind = _ENTITIES[option]
     if isinstance(place, Network) and place.kind == "distributed":
         kind = vim.dvs.DistributedVirtualPortgroup

@@ -1,26 +1,43 @@
-"""vCenter's REST API, for what its SOAP API does not tell: its own session, calls that read."""
+"""vCenter's REST API, for what its SOAP API does not tell: its own session, calls that read.
+
+Its HTTP is that of `connection.py`, which the SOAP API needs anyhow. A library was tried for both
+(urllib3 2.8, requests 2.34, httpx 0.28; none comes with the dependencies that diaken has). Their
+time-outs count a single wait for bytes: who sends a byte a minute is waited for without an end, and
+so is a name server. With urllib3, `Connection.request` and `_body` become about 35 lines instead of
+60, a third of them to turn its exceptions back into the socket's; the 150 lines that bound each
+call stay. That costs a dependency, and 36 to 66 ms of CPU time to import it.
+"""
 
 import base64
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 from diaken_cli import __version__, bounds
 from diaken_cli.errors import DiakenError, LoginRefused, VSphereError
-from diaken_cli.services.vsphere import shapes
-from diaken_cli.services.vsphere.connection import Answer, Connection, TimeLimits
-from diaken_cli.services.vsphere.faults import MAX_DETAILS
+from diaken_cli.services.vsphere import transport
+from diaken_cli.services.vsphere.connection import (
+    Answer,
+    CallTooSlow,
+    Connection,
+    HttpRefused,
+    TimeLimits,
+)
+from diaken_cli.services.vsphere.faults import MAX_DETAILS, network_error
 from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.session import Session, tls_context
-from diaken_cli.services.vsphere.shapes import UnexpectedShape
-from diaken_cli.services.vsphere.transport import PASSING, PASSING_STATUS, PAUSES, version_numbers
+from diaken_cli.services.vsphere.transport import (
+    PASSING,
+    PASSING_STATUS,
+    call_repeatedly,
+    version_numbers,
+)
 
 TOKEN = "vmware-api-session-id"  # noqa: S105  the name of a header
 _SINCE = (7, 0, 2)
@@ -31,8 +48,15 @@ https://developer.broadcom.com/xapis/vsphere-automation-api/latest/
 
 SERVICE = "is the vAPI Endpoint service up? See the vCenter's management page, port 5480"
 
+_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
+
+
+class UnexpectedShape(Exception):
+    """A part of an answer is not what the API says; the message says which, and what it is."""
+
+
 Wanted = TypeVar("Wanted")
-Read = Callable[[Any], Wanted]
+Reader = Callable[[Any], Wanted]
 """Takes from an answer's JSON what a caller needs. Raises UnexpectedShape."""
 
 
@@ -44,7 +68,7 @@ class _Answer:
     http: Answer
 
 
-class Rest:
+class RestSession:
     """A session of the REST API with the vCenter of another session; use it in a `with`.
 
     Raises as `session.connect` does, and VSphereError for what is refused, and for what is
@@ -60,9 +84,7 @@ class Rest:
         self._headers = {"Accept": "application/json", "User-Agent": f"diaken/{__version__}"}
         self._is_new = version_numbers(str(session.content.about.apiVersion)) >= _SINCE
         self._calls = 0
-        self._all = TimeLimits.from_now(
-            bounds.VCENTER_SILENCE, bounds.VCENTER_QUERY
-        )  # of all calls
+        self._all_calls = TimeLimits.from_now(bounds.VCENTER_SILENCE, bounds.VCENTER_QUERY)
 
     def __enter__(self) -> Self:
         endpoint = self._session.endpoint
@@ -90,9 +112,9 @@ class Rest:
 
     def list(self, kind: str) -> list[str]:
         """The ids of all things of a kind (`tagging/category`) that the account may see."""
-        return self._read(self._request("GET", self._path(kind)), shapes.texts)
+        return self._read(self._request("GET", self._path(kind)), as_texts)
 
-    def get(self, kind: str, identifier: str, read: Read[Wanted]) -> Wanted | None:
+    def get(self, kind: str, identifier: str, read: Reader[Wanted]) -> Wanted | None:
         """What `read` makes of one thing, by its id; None for one that is gone."""
         last = ("" if self._is_new else "id:") + quote(identifier, safe=":")
         answer = self._request("GET", f"{self._path(kind)}/{last}")
@@ -103,7 +125,7 @@ class Rest:
         kind: str,
         action: str,
         body: dict[str, Any],
-        read: Read[Wanted],
+        read: Reader[Wanted],
         *,
         on: str | None = None,
     ) -> Wanted:
@@ -127,37 +149,35 @@ class Rest:
         path: str,
         body: dict[str, Any] | None = None,
         *,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> _Answer:
         """The answer to a call, which is repeated over passing faults."""
-        call, started = f"{verb} {path}", time.monotonic()
+        call = f"{verb} {path}"
         self._calls += 1
         if self._calls > bounds.REST_CALLS:
             raise self._unexpected(call, f"there are more than {bounds.REST_CALLS} things to read")
         try:
-            limits = self._all.for_a_call()
-        except OSError as fault:
-            transport = self._session.transport
-            raise transport.network_error(call, fault, "1 try", changes_nothing=True) from fault
-        for tries, pause in enumerate((*PAUSES, None), start=1):
-            try:
-                sent = {**self._headers, **(headers or {})}
-                answer = self._send(verb, path, body, sent, limits)
-            except (OSError, HTTPException) as fault:
-                if pause is None or not isinstance(fault.__cause__ or fault, PASSING):
-                    times = "1 try" if tries == 1 else f"{tries} tries"
-                    tried = f"{times} in {time.monotonic() - started:.1f} s"
-                    transport = self._session.transport
-                    raise transport.network_error(
-                        call, fault, tried, changes_nothing=True
-                    ) from fault
-            else:
-                if pause is None or answer.status not in PASSING_STATUS:
-                    break
-            time.sleep(pause)
+            limits = self._all_calls.for_a_call()
+        except CallTooSlow as fault:
+            raise self._failed(call, fault, "1 try") from fault
+
+        def attempt() -> Answer:
+            answer = self._send(verb, path, body, {**self._headers, **headers}, limits)
+            if answer.status in PASSING_STATUS:
+                raise HttpRefused(answer)
+            return answer
+
+        answer = call_repeatedly(
+            attempt,
+            lambda fault: (
+                isinstance(fault, HttpRefused) or isinstance(fault.__cause__ or fault, PASSING)
+            ),
+            lambda fault, tried: self._failed(call, fault, tried),
+            pauses=transport.PAUSES,
+        )
         return _Answer(call, answer)
 
-    def _read(self, answer: _Answer, read: Read[Wanted]) -> Wanted:
+    def _read(self, answer: _Answer, read: Reader[Wanted]) -> Wanted:
         body = answer.http.body
         if answer.http.status >= HTTPStatus.BAD_REQUEST:
             raise self._refused(answer.call, answer.http)
@@ -167,7 +187,7 @@ class Rest:
             raise self._unexpected(answer.call, f"it has more than {bounds.REST_CONTAINERS} parts")
         try:
             document = json.loads(body) if body.strip() else None
-            return read(document if self._is_new else shapes.member(document, "value"))
+            return read(document if self._is_new else member(document, "value"))
         except (ValueError, RecursionError) as fault:
             raise self._unexpected(answer.call, "it is not JSON") from fault
         except UnexpectedShape as fault:
@@ -185,6 +205,11 @@ class Rest:
         kind = {} if body is None else {"Content-Type": "application/json"}
         sent = {**headers, **kind}
         return self._connection.request(verb, path, text, sent, limits, bounds.REST_ANSWER)
+
+    def _failed(self, call: str, fault: Exception, tried: str) -> DiakenError:
+        if isinstance(fault, HttpRefused):
+            return self._refused(call, fault.answer)
+        return network_error(self._session.endpoint, call, fault, tried, changes_nothing=True)
 
     def _refused(self, call: str, answer: Answer) -> DiakenError:
         user, server, status = self._session.username, self._session.server, answer.status
@@ -217,7 +242,7 @@ class Rest:
 
 def _token(answer: Any) -> str:
     """A session's id, as it can be sent in a header."""
-    token = shapes.text(answer)
+    token = as_text(answer)
     if not (token.isascii() and token.isprintable() and token.strip()):
         raise UnexpectedShape("it is no id of a session")
     return token
@@ -230,7 +255,7 @@ def _messages(answer: bytes) -> str:
     try:
         document = json.loads(answer)
         listed = document.get("messages") or document["value"]["messages"]
-        texts = [shapes.text(message["default_message"]) for message in listed[:MAX_DETAILS]]
+        texts = [as_text(message["default_message"]) for message in listed[:MAX_DETAILS]]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, UnexpectedShape):
         return ""
     return "; ".join(bounded_line(text) for text in texts)
@@ -239,3 +264,53 @@ def _messages(answer: bytes) -> str:
 def _has_too_many_parts(body: bytes) -> bool:
     """Whether its objects and lists would take more memory than an answer may."""
     return body.count(b"{") + body.count(b"[") > bounds.REST_CONTAINERS
+
+
+# ── what a JSON answer has to look like: pure; each raises UnexpectedShape ───────────────────
+
+
+def as_text(value: Any, label: str = "it") -> str:
+    """A text, as one is that names something: of bounded length, and of whole characters."""
+    content = str(_checked_kind(str, value, label))
+    if len(content) > bounds.VCENTER_NAME:
+        raise UnexpectedShape(f"{label} is longer than {bounds.VCENTER_NAME} characters")
+    try:
+        content.encode()
+    except UnicodeEncodeError:  # JSON may have half of a character
+        raise UnexpectedShape(f"{label} is no text of Unicode") from None
+    return content
+
+
+def as_list(value: Any, label: str = "it") -> list[Any]:
+    """The elements of a list."""
+    return list(_checked_kind(list, value, label))
+
+
+def as_texts(value: Any, label: str = "it") -> list[str]:
+    """The elements of a list of texts."""
+    return [as_text(item, f"an element of {label}") for item in as_list(value, label)]
+
+
+def member(value: Any, name: str, label: str = "it") -> Any:
+    """A member that an object has to have."""
+    members: dict[str, Any] = _checked_kind(dict, value, label)
+    if name not in members:
+        raise UnexpectedShape(f"{label} has no {name!r}")
+    return members[name]
+
+
+def member_text(value: Any, name: str, label: str = "it") -> str:
+    """A text that an object has to have."""
+    return as_text(member(value, name, label), f"{name!r}")
+
+
+def _checked_kind(kind: type, value: Any, label: str) -> Any:
+    if not isinstance(value, kind):
+        raise UnexpectedShape(f"{label} is {_named(value)}, not {_KINDS[kind]}")
+    return value
+
+
+def _named(value: Any) -> str:
+    if value is None:
+        return "empty"
+    return _KINDS.get(type(value), "a number")

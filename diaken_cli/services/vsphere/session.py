@@ -13,8 +13,9 @@ from pyVmomi import vim
 
 from diaken_cli import bounds, trust
 from diaken_cli.errors import ConfigurationError, Unreachable, VSphereError
+from diaken_cli.services.vsphere.connection import Endpoint
 from diaken_cli.services.vsphere.names import bounded_line
-from diaken_cli.services.vsphere.transport import Endpoint, Transport
+from diaken_cli.services.vsphere.transport import Transport
 
 __all__ = ["About", "Endpoint", "Session", "connect"]
 

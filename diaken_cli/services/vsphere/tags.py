@@ -3,9 +3,14 @@
 from typing import Any
 
 from diaken_cli.errors import NotFound
-from diaken_cli.services.vsphere import shapes
 from diaken_cli.services.vsphere.names import bounded_line
-from diaken_cli.services.vsphere.rest import Rest
+from diaken_cli.services.vsphere.rest import (
+    RestSession,
+    as_list,
+    as_texts,
+    member,
+    member_text,
+)
 from diaken_cli.services.vsphere.session import Session
 
 CATEGORY, TAG, ASSOCIATION = "tagging/category", "tagging/tag", "tagging/tag-association"
@@ -15,12 +20,12 @@ def tags_of_vms(session: Session, category: str) -> dict[str, tuple[str, ...]]:
     """By the reference of a VM, the names of its tags of that category; VMs without are left out.
 
     One call for all VMs, one for each tag and category. Raises NotFound for the category, with the
-    names of those that the account may see, and as `Rest` does.
+    names of those that the account may see, and as `RestSession` does.
     """
-    with Rest(session) as api:
+    with RestSession(session) as api:
         category_id = _category(api, category)
         by_category = {"category_id": category_id}
-        tag_ids = api.act(TAG, "list-tags-for-category", by_category, shapes.texts, on=category_id)
+        tag_ids = api.act(TAG, "list-tags-for-category", by_category, as_texts, on=category_id)
         name_of_tag = {tag_id: api.get(TAG, tag_id, _name) for tag_id in tag_ids}
         names = {tag: name for tag, name in name_of_tag.items() if name is not None}
         if not names:
@@ -34,7 +39,7 @@ def tags_of_vms(session: Session, category: str) -> dict[str, tuple[str, ...]]:
     return {vm: tuple(sorted(tag_names)) for vm, tag_names in tagged.items()}
 
 
-def _category(api: Rest, category: str) -> str:
+def _category(api: RestSession, category: str) -> str:
     """The id of the category of that name."""
     others = []
     for identifier in api.list(CATEGORY):
@@ -52,14 +57,14 @@ def _category(api: Rest, category: str) -> str:
 
 
 def _name(answer: Any) -> str:
-    return bounded_line(shapes.text_in(answer, "name"))
+    return bounded_line(member_text(answer, "name"))
 
 
 def _attached(answer: Any) -> list[tuple[str, str]]:
     """Each tag with each VM that it is attached to, by their ids."""
     return [
-        (shapes.text_in(item, "tag_id"), shapes.text_in(thing, "id"))
-        for item in shapes.items(answer)
-        for thing in shapes.items(shapes.member(item, "object_ids"), "'object_ids'")
-        if shapes.text_in(thing, "type") == "VirtualMachine"
+        (member_text(item, "tag_id"), member_text(thing, "id"))
+        for item in as_list(answer)
+        for thing in as_list(member(item, "object_ids"), "'object_ids'")
+        if member_text(thing, "type") == "VirtualMachine"
     ]

@@ -1,12 +1,12 @@
-"""vSphere tasks: wait for many at once, cancel one, find recent ones."""
+"""vSphere tasks: wait for many at once, follow those that come and go, cancel and find some."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
+from types import SimpleNamespace, TracebackType
+from typing import Any, Self
 
 from pyVmomi import vim, vmodl
 from pyVmomi.VmomiSupport import ManagedObject
@@ -15,7 +15,15 @@ from diaken_cli.errors import DiakenError, TimedOut, Unreachable, VSphereError
 from diaken_cli.services.vsphere import faults
 from diaken_cli.services.vsphere.connection import UnexpectedAnswer
 from diaken_cli.services.vsphere.names import bounded_line, unescape
-from diaken_cli.services.vsphere.properties import read, read_one, reference, watch
+from diaken_cli.services.vsphere.properties import (
+    Properties,
+    add_filter,
+    read,
+    read_one,
+    reference,
+    updates,
+    watch,
+)
 from diaken_cli.services.vsphere.session import Session
 
 CANCEL_TIMEOUT = 120.0
@@ -23,6 +31,9 @@ CANCEL_TIMEOUT = 120.0
 
 QUIET_SECONDS = 10
 """After so many without a notice the tasks are looked at: one that got lost must not cost more."""
+
+MOST_FOLLOWED = 50
+"""Tasks of one collector, with those that have ended: all of them are in its first answer."""
 
 _PLAIN = (
     *("state", "progress", "cancelled", "entity", "entityName", "descriptionId", "queueTime"),
@@ -197,3 +208,105 @@ def _state(session: Session, ref: str, info: Any) -> TaskState:
         operation=bounded_line(info.descriptionId or ""),
         queued_at=info.queueTime.astimezone(UTC) if info.queueTime else None,
     )
+
+
+# ── tasks that come and go: one call tells of all that have ended meanwhile ──────────────────
+
+
+class TaskFollower:
+    """Waits for tasks of one session, of which more may come meanwhile.
+
+    `wait` is for a number of tasks that stays the same. Use it in a `with`.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._pending: list[str] = []
+        self._followed = 0  # by the collector, also what has ended
+        self._collector: Any = None
+        self._updates: Iterator[dict[str, Properties]] = iter(())
+        self._logins = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._forget()
+
+    def follow(self, task_refs: Iterable[str]) -> None:
+        """Wait for these tasks, too."""
+        new = list(task_refs)
+        self._pending += new
+        if not new or self._collector is None:
+            return
+        if self._followed + len(new) > MOST_FOLLOWED:
+            self._forget()
+            return
+        self._followed += len(new)
+        try:
+            add_filter(self._session, self._collector, vim.Task, new, ["info.state"])
+        except VSphereError:
+            self._forget()  # `ended` begins anew, and raises where it can't
+        else:
+            # Asked for all that it follows, it answers at once; asked for changes, once a while.
+            self._updates = updates(self._session, self._collector)
+
+    def ended(self, *, timeout: float, should_stop: Callable[[], bool]) -> dict[str, TaskState]:
+        """Those that have ended since, at least one of them.
+
+        A failed one has its error; what a good one made (`result`) is not asked for. Nothing
+        where `timeout` seconds have passed, `should_stop` says so (it is looked at each second),
+        or nothing is waited for.
+        """
+        deadline = time.monotonic() + timeout
+        quiet = 0
+        while self._pending and time.monotonic() < deadline and not should_stop():
+            good, unsure = self._poll()
+            quiet = 0 if good or unsure else quiet + 1
+            if quiet >= QUIET_SECONDS:
+                quiet = 0
+                unsure = set(self._pending)
+            over = {ref: TaskState(ref, "success") for ref in good}
+            read = read_states(self._session, unsure)
+            over |= {ref: state for ref, state in read.items() if state.ended}
+            self._pending = [ref for ref in self._pending if ref not in over]
+            if over:
+                return over
+        return {}
+
+    def _poll(self) -> tuple[set[str], set[str]]:
+        """Wait a second: tasks that succeeded, and tasks whose info has to be read."""
+        try:
+            if self._collector is None:
+                self._begin()
+            changes = next(self._updates)
+        except VSphereError as fault:
+            session_ended = self._session.logins != self._logins
+            self._forget()
+            if not session_ended and fault.code != "gone":
+                raise
+            # A new session has no collector, and a task that is gone is told of no more.
+            return set(), set(self._pending)
+        state = {ref: values.get("info.state") for ref, values in changes.items()}
+        refs_by_state = {
+            end: {ref for ref in self._pending if state.get(ref) == end} for end in ENDED
+        }
+        return refs_by_state["success"], refs_by_state["error"]
+
+    def _begin(self) -> None:
+        self._logins = self._session.logins
+        self._collector = self._session.content.propertyCollector.CreatePropertyCollector()
+        self._followed = len(self._pending)
+        add_filter(self._session, self._collector, vim.Task, self._pending, ["info.state"])
+        self._updates = updates(self._session, self._collector)
+
+    def _forget(self) -> None:
+        collector, self._collector, self._updates = self._collector, None, iter(())
+        if collector is not None:
+            with self._session.cleaning_up():
+                collector.DestroyPropertyCollector()

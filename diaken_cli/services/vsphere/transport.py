@@ -3,26 +3,25 @@
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import BadStatusLine, HTTPException, IncompleteRead
-from socket import gaierror
-from typing import Any
+from typing import Any, TypeVar
 from xml.parsers.expat import ExpatError
 
 from pyVmomi import vim, vmodl
 
 from diaken_cli import __version__, bounds
-from diaken_cli.errors import CertificateRefused, DiakenError, Unanswered, Unreachable
+from diaken_cli.errors import DiakenError
 from diaken_cli.services.vsphere import faults
 from diaken_cli.services.vsphere.connection import (
     Answer,
-    AnswerTooLarge,
-    CallTooSlow,
     Connection,
+    Endpoint,
+    HttpRefused,
     NotConnected,
+    NotSoap,
     TimeLimits,
     UnexpectedAnswer,
 )
@@ -67,10 +66,6 @@ PASSING_STATUS = (
 )
 
 
-class NotSoap(HTTPException):
-    """A page for people: a proxy's, or a portal's. XHTML would even pass for an empty answer."""
-
-
 PASSING = (
     NotSoap,
     ConnectionError,
@@ -81,49 +76,31 @@ PASSING = (
     ssl.SSLZeroReturnError,
 )
 
-# The same cause, in the words of TCP, of HTTP and of TLS.
-_CLOSED = (
-    ConnectionResetError,
-    ConnectionAbortedError,
-    BrokenPipeError,
-    IncompleteRead,
-    ssl.SSLEOFError,
-    ssl.SSLZeroReturnError,
-)
 
-# OpenSSL's X509_V_ERR_* numbers, from its x509_vfy.h.
-_CERTIFICATE_FAULTS = {
-    9: "it is not valid yet",
-    10: "it has expired",
-    18: "it is self-signed",
-    19: "its chain ends in a certificate authority that is not trusted here",
-    20: "its certificate authority is not trusted here",
-    21: "its certificate authority is not trusted here",
-    62: "it was issued for another name",
-    64: "it was issued for another address",
-}
-_UNTRUSTED = frozenset([18, 19, 20, 21])  # whoever issued it is not among those that are trusted
+Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """A vCenter and how to log in there; `ca_file` names a PEM file that replaces the system's."""
+def call_repeatedly(
+    attempt: Callable[[], Result],
+    may_repeat: Callable[[Exception], bool],
+    error: Callable[[Exception, str], DiakenError],
+    *,
+    pauses: Sequence[float],
+) -> Result:
+    """What an attempt gives: another is made, after a pause, over a fault that allows it.
 
-    server: str
-    username: str
-    password: str = field(repr=False)
-    port: int = 443
-    ca_file: str | None = None
-    insecure: bool = False
-
-
-class HttpRefused(HTTPException):
-    """An answer that is not SOAP's: a proxy's error page, or something that is no vCenter."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.status = answer.status
-        to = "; it sends to another place, and is not followed" if answer.redirects else ""
-        super().__init__(answer.status_line + to)
+    After the last one raises what `error` makes of its fault and of how it was tried.
+    """
+    started = time.monotonic()
+    for tries, pause in enumerate((*pauses, None), start=1):
+        try:
+            return attempt()
+        except (OSError, HTTPException, ExpatError) as fault:
+            if pause is None or not may_repeat(fault):
+                times = "1 try" if tries == 1 else f"{tries} tries"
+                raise error(fault, f"{times} in {time.monotonic() - started:.1f} s") from fault
+        time.sleep(pause)
+    raise AssertionError  # the last attempt returned or raised
 
 
 class Transport:
@@ -225,26 +202,29 @@ class Transport:
 
     def _exchange(self, managed: Any, method: Any, arguments: Any) -> Any:
         """What a call was answered with, a fault included."""
-        started = time.monotonic()
         limits = self._limits()
         request = self._soap.write(managed, method, arguments)
-        pauses = () if self._single_try_seconds is not None else PAUSES
-        for tries, pause in enumerate((*pauses, None), start=1):
+
+        def attempt() -> Any:
             try:
                 answer, self.weight = self._soap.read(self._send(request, limits), method)
-            except (OSError, HTTPException, ExpatError) as fault:
+            except (OSError, HTTPException, ExpatError):
                 self._connection.close()
-                if pause is None or not self._may_repeat(method.wsdlName, fault):
-                    times = "1 try" if tries == 1 else f"{tries} tries"
-                    tried = f"{times} in {time.monotonic() - started:.1f} s"
-                    reads = method.wsdlName in _REPEATABLE
-                    raise self.network_error(
-                        method.wsdlName, fault, tried, changes_nothing=reads
-                    ) from fault
-            else:
-                return answer
-            time.sleep(pause)
-        raise AssertionError  # the last try returned or raised
+                raise
+            return answer
+
+        return call_repeatedly(
+            attempt,
+            lambda fault: self._may_repeat(method.wsdlName, fault),
+            lambda fault, tried: faults.network_error(
+                self._endpoint,
+                method.wsdlName,
+                fault,
+                tried,
+                changes_nothing=method.wsdlName in _REPEATABLE,
+            ),
+            pauses=() if self._single_try_seconds is not None else PAUSES,
+        )
 
     def _limits(self) -> TimeLimits:
         if self._single_try_seconds is not None:
@@ -277,51 +257,9 @@ class Transport:
             refused = isinstance(fault.__cause__, ConnectionRefusedError)
             return isinstance(fault.__cause__, PASSING) and not (refused and not self._log_in)
         passing = isinstance(fault, PASSING) or (
-            isinstance(fault, HttpRefused) and fault.status in PASSING_STATUS
+            isinstance(fault, HttpRefused) and fault.answer.status in PASSING_STATUS
         )
         return passing and method in _REPEATABLE
-
-    def network_error(
-        self, method: str, fault: Exception, tried: str, *, changes_nothing: bool
-    ) -> DiakenError:
-        """Our error for a call that a fault of the network ended."""
-        where = f"{self._endpoint.server}:{self._endpoint.port}"
-        reason = fault.__cause__ if isinstance(fault, NotConnected) else fault
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            return self._certificate_refused(where, reason)
-        why = _why(reason)
-        if isinstance(fault, NotConnected) or changes_nothing:
-            return Unreachable(
-                f"{where} does not answer as a vCenter: {why} ({method}, {tried})",
-                hint="Is it up, reachable from here, and a vCenter? See --server and the firewall",
-                brief=why,
-                code="too_large" if isinstance(reason, AnswerTooLarge) else None,
-            )
-        late = isinstance(reason, TimeoutError) or (
-            isinstance(reason, HttpRefused) and reason.status == HTTPStatus.GATEWAY_TIMEOUT
-        )
-        return (Unanswered if late else Unreachable)(
-            f"the connection to {where} broke during {method}: {why}; whether vCenter took it "
-            "up is not known",
-            hint="look at vCenter's recent tasks before you repeat it",
-            code="outcome_unknown",
-        )
-
-    def _certificate_refused(self, where: str, reason: ssl.SSLCertVerificationError) -> DiakenError:
-        why = _CERTIFICATE_FAULTS.get(reason.verify_code, reason.verify_message)
-        ca_file = self._endpoint.ca_file
-        hint = (
-            "give `diaken vcenters add` or `set` the certificate authority's PEM file with"
-            " --ca-file FILE; or, where you trust the network, --insecure"
-        )
-        if ca_file is not None and reason.verify_code in _UNTRUSTED:
-            why = f"it is not issued by what is in {ca_file}"
-            site = where.removesuffix(":443")
-            hint = (
-                f"vCenter's own authority is in https://{site}/certs/download.zip, as"
-                f" certs/lin/*.0: {hint}"
-            )
-        return CertificateRefused(f"the certificate of {where} is refused: {why}", hint=hint)
 
 
 def version_numbers(api_version: str) -> tuple[int, ...]:
@@ -343,22 +281,3 @@ def _session_cookie(answer: Answer) -> str | None:
 
 def _reference(managed: Any) -> str:
     return str(managed).strip("'").split(":", 1)[-1]
-
-
-def _why(reason: BaseException | None) -> str:
-    """A network fault in a person's words."""
-    if isinstance(reason, CallTooSlow):
-        return f"time-out: {reason}"
-    if isinstance(reason, TimeoutError):
-        return "time-out"
-    if isinstance(reason, gaierror):
-        return f"its name can't be resolved ({reason.strerror})"
-    if isinstance(reason, _CLOSED):
-        return "it closed the connection"
-    if isinstance(reason, (ExpatError, NotSoap, UnexpectedAnswer, BadStatusLine)):
-        return "its answer is not the vSphere API's"
-    if isinstance(reason, ssl.SSLError) and reason.reason:
-        return f"no TLS 1.2 or later there ({reason.reason.replace('_', ' ').lower()})"
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror
-    return bounded_line(str(reason)) or type(reason).__name__

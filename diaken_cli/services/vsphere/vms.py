@@ -1,6 +1,12 @@
-"""The VMs of a vCenter, templates included, as plain data."""
+"""The VMs of a vCenter, templates included: read as plain data, waited for, powered, destroyed.
 
-from collections.abc import Iterable
+What changes a VM gives a vSphere task's reference. What may be destroyed is for the caller to
+decide: nothing here asks twice.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import AddressValueError, IPv4Address
@@ -16,6 +22,7 @@ from diaken_cli.services.vsphere.properties import (
     read,
     read_one,
     reference,
+    watch,
 )
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.types import Identity
@@ -179,3 +186,65 @@ def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False)
         if extra_config
         else None,
     )
+
+
+def wait_for_address(
+    session: Session,
+    vm_ref: str,
+    wanted: str,
+    *,
+    timeout: float,
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[str, ...]:
+    """Wait until the VM reports the wanted IPv4 address; the addresses that it reported last.
+
+    It returns as soon as `wanted` is among them, when `timeout` seconds have passed, or when
+    `should_stop` says so (looked at each second). Raises VSphereError (`gone`).
+    """
+    deadline = time.monotonic() + timeout
+    guest: Properties = {}
+    with closing(watch(session, vim.VirtualMachine, [vm_ref], ADDRESSES)) as updates:
+        for changes in updates:
+            guest.update(changes.get(vm_ref, {}))
+            addresses = reported_addresses(guest.get("guest.ipAddress"), guest.get("guest.net"))
+            stopped = should_stop is not None and should_stop()
+            if wanted in addresses or stopped or time.monotonic() >= deadline:
+                return addresses
+    raise AssertionError  # watching has no end of its own
+
+
+# ── what is done to a VM ─────────────────────────────────────────────────────────────────────
+
+
+def power_state(session: Session, vm_ref: str) -> str:
+    """on, off or suspended. Raises VSphereError (`gone`)."""
+    return read_vm(session, vm_ref).power_state
+
+
+def power_on(session: Session, vm_ref: str) -> str:
+    """PowerOnVM_Task: in a DRS cluster vCenter also chooses the ESXi host."""
+    return reference(_vm(session, vm_ref).PowerOnVM_Task())
+
+
+def power_off(session: Session, vm_ref: str) -> str:
+    """PowerOffVM_Task: pulls the plug, whatever the guest is doing."""
+    return reference(_vm(session, vm_ref).PowerOffVM_Task())
+
+
+def destroy(session: Session, vm_ref: str) -> str:
+    """Destroy_Task: removes a powered-off VM and its disks, for good."""
+    return reference(_vm(session, vm_ref).Destroy_Task())
+
+
+def remove_identity(session: Session, vm_ref: str) -> str:
+    """ReconfigVM_Task that takes the identity out of `extraConfig`; may be repeated."""
+    # An empty value removes the key (ConfigSpec.extraConfig in the API).
+    marks = Identity("", "").as_extra_config()
+    spec = vim.vm.ConfigSpec(
+        extraConfig=[vim.option.OptionValue(key=key, value=value) for key, value in marks.items()]
+    )
+    return reference(_vm(session, vm_ref).ReconfigVM_Task(spec))
+
+
+def _vm(session: Session, vm_ref: str) -> Any:
+    return session.managed(vim.VirtualMachine, vm_ref)

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.services.vsphere import power
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import remove_snapshot
-from diaken_cli.services.vsphere.vms import VirtualMachine
+from diaken_cli.services.vsphere.vms import VirtualMachine, power_off, power_on, power_state
 from tests.e2e.cli import PATIENCE, Done
 from tests.e2e.snapshots.snapshotting import Snapshotting, held, machines, present, take, until
 from tests.integration.vsphere.simulator import Simulator, finish
@@ -82,16 +81,16 @@ def test_the_power_state_is_that_of_the_moment_the_host_is_locked(
     take(session, vms[0], "before")
     revert = ("snapshots", "revert", "before", "--yes", "--json")
     with waiting(cli, simulator, *revert) as future:
-        finish(session, power.power_off(session, vms[0].ref))
+        finish(session, power_off(session, vms[0].ref))
     done = future.result()
     assert done.status == 0, done.err
     assert json.loads(done.out)["status"] == "success"
-    assert power.state(session, vms[0].ref) == "off", "it was off when the run began"
+    assert power_state(session, vms[0].ref) == "off", "it was off when the run began"
 
     with waiting(cli, simulator, *revert) as future:
-        finish(session, power.power_on(session, vms[0].ref))
+        finish(session, power_on(session, vms[0].ref))
     assert future.result().status == 0
-    assert power.state(session, vms[0].ref) == "on", "it was on when the run began"
+    assert power_state(session, vms[0].ref) == "on", "it was on when the run began"
 
 
 def test_a_name_is_that_of_the_snapshot_that_has_it_when_the_host_is_locked(
@@ -140,7 +139,7 @@ def test_nothing_beyond_what_was_confirmed_is_done(
     remove = ("snapshots", "remove", "before")
 
     with confirmed(cli, simulator, *revert) as future:
-        finish(session, power.power_off(session, vms[0].ref))
+        finish(session, power_off(session, vms[0].ref))
     refused(future.result(), f"{NAME}: its VM was on and is off now")
 
     with confirmed(cli, simulator, *revert, host="floating") as future:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from diaken_cli.services.vsphere import power
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.vms import VirtualMachine
+from diaken_cli.services.vsphere.vms import VirtualMachine, power_on, power_state
 from diaken_cli.stop import SAME_SECONDS
 from tests.e2e.cli import PATIENCE
 from tests.e2e.snapshots.snapshotting import Snapshotting, going_on, machines, take, until
@@ -67,7 +66,7 @@ def test_known_hosts_that_cannot_be_written_keep_no_vm_off(
     known = cli.store.beside("known_hosts")
     os.mkfifo(known)
     done = cli.run(*REVERT, "--json")
-    assert power.state(session, vm.ref) == "on", done.err
+    assert power_state(session, vm.ref) == "on", done.err
     assert done.status == 0, done.err
     run = json.loads(done.out)
     assert (run["status"], result(run)["status"]) == ("success", "success")
@@ -83,7 +82,7 @@ def test_a_stop_between_the_revert_and_the_power_on_powers_it_on_all_the_same(
         until(lambda: "RevertToSnapshot_Task" in simulator.calls(), "it reverts")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
-    assert power.state(session, vm.ref) == "on", err
+    assert power_state(session, vm.ref) == "on", err
     assert f"warning: stopping once they are powered on again: {HOST}\n" in err
     run = json.loads(out)
     assert (process.returncode, run["status"], run["error"]["code"]) == (
@@ -107,7 +106,7 @@ def test_one_who_insists_is_told_what_stays_off(
     message = result(json.loads(out))["message"]
     assert message.startswith("stopped; vCenter goes on with it (task task-"), message
     assert "its VM stays off, which was on before: power it on in vCenter" in message
-    until(lambda: power.state(session, vm.ref) == "off", "vCenter goes on with it")
+    until(lambda: power_state(session, vm.ref) == "off", "vCenter goes on with it")
 
 
 def test_a_power_on_that_fails_is_said_with_what_is_off(
@@ -121,9 +120,9 @@ def test_a_power_on_that_fails_is_said_with_what_is_off(
         for message in (result(run)["message"], result(run)["snapshot"]["error"], done.err):
             assert "reverted, but not powered on: " in message
             assert OFF in message
-        assert power.state(session, vm.ref) == "off"
-        power.power_on(session, vm.ref)
-        until(lambda: power.state(session, vm.ref) == "on", "it is on again")
+        assert power_state(session, vm.ref) == "off"
+        power_on(session, vm.ref)
+        until(lambda: power_state(session, vm.ref) == "on", "it is on again")
 
 
 def test_a_vm_is_powered_on_without_waiting_for_the_reverts_of_the_others(
@@ -142,7 +141,7 @@ def test_a_vm_is_powered_on_without_waiting_for_the_reverts_of_the_others(
 
     with going_on(cli, *words) as process:
         until(powered_on, "the other one is powered on")
-        until(lambda: power.state(session, vms[1].ref) == "on", "it is on")
+        until(lambda: power_state(session, vms[1].ref) == "on", "it is on")
         insist(process, signal.SIGTERM)
         out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130

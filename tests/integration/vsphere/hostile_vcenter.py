@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from diaken_cli.services.vsphere.transport import Endpoint
+from diaken_cli.services.vsphere.connection import Endpoint
 from tests.integration.vsphere.records import CONNECTING, call_of, http, load
 from tests.integration.vsphere.simulator import PASSWORD, USERNAME
 

@@ -20,21 +20,18 @@ from typing import Any
 import pytest
 from pyVmomi import vim
 
-from diaken_cli.services.vsphere import browse, power, rest, snapshots, vms
+from diaken_cli.services.vsphere import browse, rest, snapshots, vms
 from diaken_cli.services.vsphere import session as session_module
-from diaken_cli.services.vsphere.clone import start_clone
-from diaken_cli.services.vsphere.connection import Answer, Connection, TimeLimits, _Socket
-from diaken_cli.services.vsphere.following import TaskFollower
-from diaken_cli.services.vsphere.guest import wait_for_address
-from diaken_cli.services.vsphere.hardware import disk_files
-from diaken_cli.services.vsphere.placement import Placement, resolve_placement
+from diaken_cli.services.vsphere.browse import read_servers
+from diaken_cli.services.vsphere.connection import Answer, Connection, Endpoint, TimeLimits, _Socket
+from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.privileges import missing_privileges
 from diaken_cli.services.vsphere.properties import collect
-from diaken_cli.services.vsphere.servers import read_servers
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tags import tags_of_vms
-from diaken_cli.services.vsphere.tasks import recent_tasks, wait
-from diaken_cli.services.vsphere.transport import Endpoint
+from diaken_cli.services.vsphere.tasks import TaskFollower, recent_tasks, wait
+from diaken_cli.services.vsphere.templates import Placement, disk_files, start_clone
+from diaken_cli.services.vsphere.vms import power_off, power_on, wait_for_address
 from tests.integration.vsphere.simulator import IDENTITY, PASSWORD, USERNAME, Simulator, request
 
 RECORDS = Path(__file__).with_name("answers.json")
@@ -53,13 +50,13 @@ def _of(session: Session, name: str) -> str:
 
 
 def _waiting(session: Session) -> object:
-    task = power.power_off(session, _of(session, "web02"))
+    task = power_off(session, _of(session, "web02"))
     return wait(session, [task], timeout=BRIEFLY)
 
 
 def _following(session: Session) -> object:
     with TaskFollower(session) as following:
-        following.follow([power.power_on(session, _of(session, "web02"))])
+        following.follow([power_on(session, _of(session, "web02"))])
         return following.ended(timeout=BRIEFLY, should_stop=lambda: False)
 
 

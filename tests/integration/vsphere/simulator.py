@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from diaken_cli.requests import DeployRequest
+from diaken_cli.services.vsphere.connection import Endpoint
 from diaken_cli.services.vsphere.session import Session, connect
 from diaken_cli.services.vsphere.tasks import TaskState, wait
-from diaken_cli.services.vsphere.transport import Endpoint
 from diaken_cli.types import Identity
 
 if TYPE_CHECKING:

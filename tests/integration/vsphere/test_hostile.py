@@ -277,7 +277,7 @@ def test_a_name_that_nobody_resolves_is_given_up(tmp_path: Path) -> None:
         import socket, sys, time
         from diaken_cli.errors import Unreachable
         from diaken_cli.services.vsphere.session import connect
-        from diaken_cli.services.vsphere.transport import Endpoint
+        from diaken_cli.services.vsphere.connection import Endpoint
 
         names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         names.bind(("127.0.0.53", 53))

@@ -10,12 +10,11 @@ from pyVmomi import vim
 from diaken_cli.errors import Mistake, NotFound
 from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere import browse
-from diaken_cli.services.vsphere.choosing import choose
-from diaken_cli.services.vsphere.hardware import Hardware, read_hardware
-from diaken_cli.services.vsphere.inventory import Inventory, Tree, read_inventory
-from diaken_cli.services.vsphere.placement import Placement, decide, resolve_placement
+from diaken_cli.services.vsphere.inventory import Inventory, InventoryTree, choose, read_inventory
+from diaken_cli.services.vsphere.placement import decide, resolve_placement
 from diaken_cli.services.vsphere.properties import collect
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.services.vsphere.templates import Hardware, Placement, read_hardware
 from tests.integration.vsphere.simulator import GIBIBYTE, Simulator, request
 
 
@@ -35,7 +34,7 @@ def inventory(session: Session) -> Inventory:
 
 @pytest.fixture(scope="module")
 def hardware(session: Session, inventory: Inventory) -> dict[str, Hardware]:
-    return read_hardware(session, [machine.ref for machine in inventory.machines])
+    return read_hardware(session, [machine.ref for machine in inventory.vms])
 
 
 class Deciding:
@@ -173,9 +172,9 @@ def test_one_mistake(
 
 def test_an_ambiguous_name_is_settled_by_its_path(deciding: Deciding) -> None:
     inventory = deciding.inventory
-    template = next(machine for machine in inventory.machines if machine.name == "debian12")
+    template = next(machine for machine in inventory.vms if machine.name == "debian12")
     twin = replace(template, ref="vm-twin", path="/DC0/vm/Servers/debian12")
-    deciding.inventory = replace(inventory, machines=(*inventory.machines, twin))
+    deciding.inventory = replace(inventory, vms=(*inventory.vms, twin))
     deciding.hardware = deciding.hardware | {"vm-twin": deciding.hardware[template.ref]}
     told = deciding.mistakes(request())["--template"]
     assert told.endswith("give the path: /DC0/vm/Servers/debian12, /DC0/vm/debian12")
@@ -233,7 +232,9 @@ def test_the_uplinks_of_a_switch_are_no_network_for_a_vm(
         assert "VM Network" in told or "/DC0/network/" in told
     # An account that does not see the switch itself tells them by their tag.
     seen = collect(session, {vim.Network: ("name", "parent", "tag")})
-    assert [each.reference for each in seen if Tree(seen).is_for_uplinks(each)] == [uplinks.ref]
+    assert [each.reference for each in seen if InventoryTree(seen).is_for_uplinks(each)] == [
+        uplinks.ref
+    ]
 
 
 def test_the_datastore_is_the_templates_while_it_has_room(deciding: Deciding) -> None:

@@ -23,11 +23,11 @@ from diaken_cli.errors import (
     Unreachable,
     VSphereError,
 )
-from diaken_cli.services.vsphere import power, transport
+from diaken_cli.services.vsphere import transport
 from diaken_cli.services.vsphere.privileges import missing_privileges
 from diaken_cli.services.vsphere.session import connect
 from diaken_cli.services.vsphere.tasks import cancel, wait
-from diaken_cli.services.vsphere.vms import find_vms
+from diaken_cli.services.vsphere.vms import find_vms, power_off, power_on, remove_identity
 from tests.integration.vsphere.simulator import (
     PASSWORD,
     USERNAME,
@@ -177,10 +177,10 @@ def test_an_ended_session_is_begun_again_for_any_call(simulator: Simulator) -> N
         simulator.order("expire")
         assert len(find_vms(session)) == 7
         simulator.order("expire")
-        task = power.power_off(session, vm.ref)
+        task = power_off(session, vm.ref)
         assert wait(session, [task], timeout=10)[task].state == "success"
         simulator.order("expire")
-        assert wait(session, [power.power_on(session, vm.ref)], timeout=10)
+        assert wait(session, [power_on(session, vm.ref)], timeout=10)
         assert session.logins == 4
 
 
@@ -188,11 +188,11 @@ def test_a_session_that_ends_while_it_waits_goes_on_waiting(simulator: Simulator
     with simulator.connect() as session:
         vm = find_vms(session)[-1]
         simulator.order("taskdelay", method="PowerOffVM_Task", ms=2500)
-        task = power.power_off(session, vm.ref)
+        task = power_off(session, vm.ref)
         threading.Timer(0.7, simulator.order, ["expire"]).start()
         assert wait(session, [task], timeout=10)[task].state == "success"
         assert session.logins == 2
-        task = power.power_on(session, vm.ref)
+        task = power_on(session, vm.ref)
         assert wait(session, [task], timeout=10)[task].state == "success"
 
 
@@ -204,11 +204,11 @@ def test_what_is_under_way_when_a_session_ends_finds_its_view_or_filter_gone(
         simulator.order("soapfault", method="RetrievePropertiesEx", **gone)
         vm = find_vms(session)[-1]
         simulator.order("taskdelay", method="PowerOffVM_Task", ms=2500)
-        task = power.power_off(session, vm.ref)
+        task = power_off(session, vm.ref)
         late = {"method": "WaitForUpdatesEx", **gone}
         threading.Timer(0.7, simulator.order, ["soapfault"], late).start()
         assert wait(session, [task], timeout=10)[task].state == "success"
-        task = power.power_on(session, vm.ref)
+        task = power_on(session, vm.ref)
         assert wait(session, [task], timeout=10)[task].state == "success"
         assert session.logins == 1
 
@@ -236,12 +236,12 @@ def test_what_passes_costs_a_read_nothing(
             simulator.order(what, method=method, count=3, **parameters)
         vms = find_vms(session)
         simulator.calls()
-        task = power.remove_identity(session, vms[-1].ref)
+        task = remove_identity(session, vms[-1].ref)
         simulator.order("taskdelay", method="PowerOffVM_Task", ms=300)
-        tasks = [task, power.power_off(session, vms[-1].ref)]
+        tasks = [task, power_off(session, vms[-1].ref)]
         assert {s.state for s in wait(session, tasks, timeout=10).values()} == {"success"}
         assert simulator.calls()["WaitForUpdatesEx"] >= 4
-        task = power.power_on(session, vms[-1].ref)
+        task = power_on(session, vms[-1].ref)
         assert wait(session, [task], timeout=10)[task].state == "success"
 
 
@@ -264,7 +264,7 @@ def test_what_changes_something_is_sent_once(
         vm = find_vms(session)[-1]
         simulator.order(what, method="ReconfigVM_Task", count=1, **parameters)
         with pytest.raises(Unreachable, match="not known") as broken:
-            power.remove_identity(session, vm.ref)
+            remove_identity(session, vm.ref)
         assert broken.value.code == "outcome_unknown"
         assert simulator.calls()["ReconfigVM_Task"] == 1
 
@@ -275,7 +275,7 @@ def test_a_connection_that_died_idle_does_not_hit_a_change(simulator: Simulator)
         vm = find_vms(session)[-1]
         for _ in range(3):
             time.sleep(0.1)  # the end of the connection is on its way
-            task = power.remove_identity(session, vm.ref)
+            task = remove_identity(session, vm.ref)
             assert wait(session, [task], timeout=10)[task].state == "success"
     assert simulator.calls()["ReconfigVM_Task"] == 3
 
@@ -320,7 +320,7 @@ def test_what_is_no_answer_of_a_vcenter_is_no_empty_one(
             find_vms(session)
         simulator.order("answer", method="PowerOffVM_Task", text=text, type=kind)
         with pytest.raises(Unreachable) as unknown:
-            power.power_off(session, "vm-1")
+            power_off(session, "vm-1")
         assert unknown.value.code == "outcome_unknown"
         simulator.order("clear")
         assert find_vms(session)
@@ -331,7 +331,7 @@ def test_a_missing_permission_is_named_with_its_object(simulator: Simulator) -> 
         vm = find_vms(session)[-1]
         simulator.order("soapfault", method="PowerOffVM_Task", fault="NoPermission")
         with pytest.raises(VSphereError, match=vm.name) as refused:
-            power.power_off(session, vm.ref)
+            power_off(session, vm.ref)
         assert refused.value.code == "no_permission"
         assert USERNAME in refused.value.message
         assert PASSWORD not in refused.value.message
@@ -341,7 +341,7 @@ def test_ctrl_c_in_a_wait_leaves_the_session_usable(simulator: Simulator) -> Non
     with simulator.connect() as session:
         vm = find_vms(session)[-1]
         simulator.order("endless", method="PowerOffVM_Task", count=1)
-        task = power.power_off(session, vm.ref)
+        task = power_off(session, vm.ref)
         press = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
         press.start()
         with pytest.raises(KeyboardInterrupt):

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from diaken_cli.errors import VSphereError
-from diaken_cli.services.vsphere import power
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import (
     create_snapshot,
@@ -15,7 +14,7 @@ from diaken_cli.services.vsphere.snapshots import (
     snapshot_trees,
 )
 from diaken_cli.services.vsphere.tasks import wait
-from diaken_cli.services.vsphere.vms import VirtualMachine, find_vms
+from diaken_cli.services.vsphere.vms import VirtualMachine, find_vms, power_on
 from tests.integration.vsphere.simulator import Simulator, finish
 
 
@@ -106,7 +105,7 @@ def test_revert_leaves_the_tree_and_the_vm_powered_off(session: Session) -> None
         second,
     ]
     assert machine(session, "web04").power_state == "off"
-    finish(session, power.power_on(session, vm.ref))
+    finish(session, power_on(session, vm.ref))
 
 
 def test_a_snapshot_that_is_gone_is_told(session: Session) -> None:

@@ -10,22 +10,30 @@ from pyVmomi import vim
 
 from diaken_cli.errors import VSphereError
 from diaken_cli.requests import DeployRequest
-from diaken_cli.services.vsphere import power
-from diaken_cli.services.vsphere.clone import start_clone
-from diaken_cli.services.vsphere.guest import wait_for_address
-from diaken_cli.services.vsphere.hardware import disks, network_adapters, read_hardware
-from diaken_cli.services.vsphere.placement import Placement, resolve_placement
+from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.properties import read_one, reference
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tasks import TaskState, cancel, recent_tasks, wait
+from diaken_cli.services.vsphere.templates import (
+    Placement,
+    disks,
+    network_adapters,
+    read_hardware,
+    start_clone,
+)
 from diaken_cli.services.vsphere.vms import (
     by_address,
     by_identity,
     by_uuid,
+    destroy,
     find_vms,
     identity_of,
+    power_off,
+    power_on,
     read_vm,
     read_vms,
+    remove_identity,
+    wait_for_address,
 )
 from diaken_cli.types import Identity
 from tests.integration.vsphere.simulator import GIBIBYTE, IDENTITY, Simulator, finish, request
@@ -160,17 +168,17 @@ def test_the_standard_network_by_name(session: Session) -> None:
 def test_a_new_vm_comes_up_at_its_address_and_goes_again(session: Session) -> None:
     ref = clone(session, request("app04", ip="10.77.0.44"))
     assert wait_for_address(session, ref, "10.77.0.44", timeout=0.1) == ()
-    finish(session, power.power_on(session, ref))
+    finish(session, power_on(session, ref))
     assert wait_for_address(session, ref, "10.77.0.44", timeout=10) == ("10.77.0.44",)
     assert by_address(find_vms(session), "10.77.0.44")[0].ref == ref
-    refused = wait(session, [power.destroy(session, ref)], timeout=10)
+    refused = wait(session, [destroy(session, ref)], timeout=10)
     (state,) = refused.values()
     assert state.error is not None
     assert state.error.code == "power_state"
-    finish(session, power.power_off(session, ref))
-    finish(session, power.destroy(session, ref))
+    finish(session, power_off(session, ref))
+    finish(session, destroy(session, ref))
     assert read_vms(session, [ref]) == {}
-    for look in (read_vm, identity_of, power.power_on):
+    for look in (read_vm, identity_of, power_on):
         with pytest.raises(VSphereError) as gone:
             look(session, ref)
         assert gone.value.code == "gone"
@@ -196,7 +204,7 @@ def test_the_identity_is_found_also_on_copies_and_can_be_taken_off(session: Sess
     found = by_identity(find_vms(session, extra_config=True), own)
     assert [vm.ref for vm in found] == [first, second]
     for _ in range(2):  # a repetition does no harm
-        finish(session, power.remove_identity(session, second))
+        finish(session, remove_identity(session, second))
     assert identity_of(session, second) is None
     assert identity_of(session, first) == own
     assert (read_vm(session, second).extra_config or {})["lab.template"] == "debian12"
@@ -207,7 +215,7 @@ def test_many_tasks_are_waited_for_together(session: Session, simulator: Simulat
     simulator.order("taskdelay", method="PowerOffVM_Task", ms=1200)
     simulator.order("taskfault", method="PowerOffVM_Task", fault="FileLocked")
     started = time.monotonic()
-    tasks = [power.power_off(session, vm.ref) for vm in vms]
+    tasks = [power_off(session, vm.ref) for vm in vms]
     simulator.calls()
     states = wait(session, tasks, timeout=20)
     assert time.monotonic() - started < 3
@@ -220,7 +228,7 @@ def test_many_tasks_are_waited_for_together(session: Session, simulator: Simulat
     assert (calls["CreateFilter"], calls["DestroyPropertyCollector"]) == (1, 1)
     simulator.order("clear")
     for vm in vms[1:]:
-        finish(session, power.power_on(session, vm.ref))
+        finish(session, power_on(session, vm.ref))
 
 
 def test_progress_is_told(session: Session, simulator: Simulator) -> None:
@@ -264,14 +272,14 @@ def test_a_task_whose_fault_is_odd_is_in_nobody_elses_way(
     """The simulator puts the VM where the first one's datastore stands: nobody can read that."""
     first, second = find_vms(session)[-2:]
     simulator.order("taskfault", method="ReconfigVM_Task", fault=fault)
-    odd = power.remove_identity(session, first.ref)
-    task = power.power_off(session, second.ref)
+    odd = remove_identity(session, first.ref)
+    task = power_off(session, second.ref)
     states = wait(session, [odd, task], timeout=20)
     assert (states[odd].state, states[task].state) == ("error", "success")
     assert states[odd].error is not None
     assert recent_tasks(session, second.ref)[-1] == states[task]
     assert recent_tasks(session, first.ref)[-1].ref == odd
-    finish(session, power.power_on(session, second.ref))
+    finish(session, power_on(session, second.ref))
 
 
 def test_canceling_what_has_ended_tells_how(session: Session) -> None:

@@ -15,7 +15,7 @@ from diaken_cli.actions.importing.csv_file import parse
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.requests import HostOptions
 from diaken_cli.services.ansible.imported_inventory import AnsibleInventory, Group
-from diaken_cli.services.vsphere.servers import Server
+from diaken_cli.services.vsphere.browse import Server
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
 from diaken_cli.units import check_group_name
