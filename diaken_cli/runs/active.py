@@ -1,5 +1,6 @@
 """A run while it goes on: its steps are noted, its events handed out, its end written."""
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from diaken_cli.context import Context
-from diaken_cli.errors import DiakenError
 from diaken_cli.events import (
     Emit,
     Event,
@@ -18,6 +18,7 @@ from diaken_cli.events import (
     StepStarted,
     Warned,
 )
+from diaken_cli.outcome import Effect, RunEnd, StepEnd, end_of_run
 from diaken_cli.runs.recorder import Recorder
 from diaken_cli.runs.settle import lock_path
 from diaken_cli.store.recorder import HostOutcome
@@ -33,6 +34,7 @@ class _Step:
     name: str
     started_at: datetime | None = None
     undoing_since: datetime | None = None
+    end: StepEnd | None = None
 
 
 class ActiveRun:
@@ -48,16 +50,16 @@ class ActiveRun:
         self.id = begun.id
         self.uid = begun.uid
         self.hosts = begun.hosts
+        self.resumed = begun.resumed
         self.stop = context.stop
-        self.succeeded = False
-        self.withdrawn = False
         self._store = context.store
         self._clock = context.clock
         self._attempt = attempt
         self._show = show
         self._recorder = Recorder(context.store, begun.id)
-        self._ending: tuple[RunStatus, dict[str, Any] | None] = (RunStatus.SUCCESS, None)
-        self._paused_until: datetime | None = None
+        self._earlier_error = begun.error
+        self._undone = False
+        self._one_at_a_time = threading.RLock()
         self._steps: dict[int, _Step] = {}
         self._current = 0
         self._host_ids = {host.name: host.id for host in begun.hosts}
@@ -68,9 +70,10 @@ class ActiveRun:
         return lock_path(self._store, self._attempt.lock)
 
     def emit(self, event: Event) -> None:
-        """Store an event, then show it."""
-        self._recorder(event)
-        self._show(event)
+        """Store an event, then show it; of several threads one at a time."""
+        with self._one_at_a_time:
+            self._recorder(event)
+            self._show(event)
 
     def warn(self, message: str, *, host: str | None = None) -> None:
         """Emit a warning."""
@@ -109,22 +112,19 @@ class ActiveRun:
         """Note facts of the step that was begun last."""
         self.note(self._current, facts)
 
-    def end_step(
-        self,
-        position: int,
-        status: StepStatus,
-        detail: str | None = None,
-        *,
-        canceled: bool = False,
-    ) -> None:
+    def end_step(self, position: int, end: StepEnd, *, canceled: bool = False) -> None:
         """Note how a step ended; `canceled`: someone stopped the run in it."""
-        self.flush()
-        at = self._clock()
-        results = self._recorder.of_step(position)
-        self._store.recorder.end_step(self.id, position, status, detail, at, results)
         step = self._steps[position]
-        since = step.undoing_since if status is StepStatus.UNDONE else step.started_at
-        self._emit_end(step.name, status, detail, since, at, canceled=canceled)
+        if not self.succeeded:
+            step.end = end
+        self._write_end(position, end.status, end.detail)
+        self._emit_end(step.name, end, step.started_at, canceled=canceled)
+
+    def _write_end(self, position: int, status: StepStatus, detail: str | None = None) -> None:
+        self.flush()
+        results = self._recorder.of_step(position)
+        now = self._clock()
+        self._store.recorder.end_step(self.id, position, status, detail, now, results)
 
     def begin_undoing(self, position: int, name: str) -> None:
         """Note that a step is being undone; on the disk before the first effect of that."""
@@ -133,29 +133,34 @@ class ActiveRun:
         self._store.recorder.begin_undoing(self.id, position)
         self.emit(StepStarted(step=name, detail="undoing it", undoing=True))
 
-    def emit_undone(self, position: int, name: str, *, failed: bool = False) -> None:
-        """Tell that the undoing of a step is over, which is not how the step ended."""
-        status = StepStatus.FAILED if failed else StepStatus.UNDONE
-        detail = "not undone" if failed else None
-        since = self._steps[position].undoing_since if position in self._steps else None
-        self._emit_end(name, status, detail, since, self._clock())
+    def end_undoing(self, position: int, name: str, status: StepStatus) -> None:
+        """Note that a step is undone; `status` is how it had ended.
+
+        One that failed goes on saying where the run failed: its facts have that it is undone.
+        """
+        if status is StepStatus.FAILED:
+            self.note(position, {"undone": True})
+        else:
+            self._write_end(position, StepStatus.UNDONE)
+        self._emit_end(name, StepEnd(StepStatus.UNDONE), self._undoing_since(position))
+
+    def emit_not_undone(self, position: int, name: str) -> None:
+        """Tell that the undoing of a step failed, which is not how the step ended."""
+        end = StepEnd(StepStatus.FAILED, "not undone")
+        self._emit_end(name, end, self._undoing_since(position))
+
+    def _undoing_since(self, position: int) -> datetime | None:
+        return self._steps[position].undoing_since if position in self._steps else None
 
     def _emit_end(
-        self,
-        name: str,
-        status: StepStatus,
-        detail: str | None,
-        since: datetime | None,
-        at: datetime,
-        *,
-        canceled: bool = False,
+        self, name: str, end: StepEnd, since: datetime | None, *, canceled: bool = False
     ) -> None:
-        seconds = None if since is None else (at - since).total_seconds()
+        seconds = None if since is None else (self._clock() - since).total_seconds()
         self.emit(
             StepFinished(
                 step=name,
-                status=status,
-                detail=detail,
+                status=end.status,
+                detail=end.detail,
                 duration_seconds=seconds,
                 canceled=canceled,
             )
@@ -181,21 +186,28 @@ class ActiveRun:
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────
 
+    def end(
+        self, stopped_by: BaseException | None = None, *, left_as_it_is: bool = False
+    ) -> RunEnd:
+        """How the run ends, if it does so now: by its steps, its hosts, and what was raised."""
+        return end_of_run(
+            [step.end for step in self._steps.values() if step.end is not None],
+            self._recorder.of_run(),
+            stopped_by,
+            undone=self._undone,
+            undone_after=self._earlier_error,
+            left_as_it_is=left_as_it_is,
+        )
+
     @property
-    def ending(self) -> RunStatus:
-        """How the run ends where nothing is raised."""
-        return self._ending[0]
+    def succeeded(self) -> bool:
+        """Whether a step has made the run a success, which nothing changes any more."""
+        ends = (step.end for step in self._steps.values())
+        return any(end is not None and end.effect is Effect.COMPLETES for end in ends)
 
-    def set_ending(self, status: RunStatus, error: dict[str, Any] | None) -> None:
-        """How the run ends where nothing else is raised: an abort that did its work, say."""
-        self._ending = (status, error)
-
-    def pause(self, until: datetime | None = None) -> None:
-        """Pause the run until a person resumes it, or until a moment; it keeps its locks.
-
-        What is raised afterwards goes before it.
-        """
-        self._ending, self._paused_until = (RunStatus.PAUSED, None), until
+    def start_undo(self) -> None:
+        """Note that what the run did is being undone; that is its end where nothing is raised."""
+        self._undone = True
 
     def activate(self, host_id: int, position: int) -> None:
         """Put the host of a deploy into use, and with the same stroke make the run a success.
@@ -212,35 +224,28 @@ class ActiveRun:
             outcomes=self._outcomes(),
             last_look=self.stop.check,
         )
-        self.succeeded = True
+        self._steps[position].end = StepEnd(effect=Effect.COMPLETES)
 
-    def withdraw(self) -> None:
-        """Forget the run: it has changed nothing, and can't be done as it was asked for."""
-        self._recorder.forget()
-        self.withdrawn = self._store.runs.withdraw(self.id, self._attempt.lock)
-        if self.withdrawn:
-            self.emit(RunWithdrawn(run=self.id))
-
-    def close(self, status: RunStatus | None = None, error: DiakenError | None = None) -> None:
-        """Complete the record; a run that has been made a success stays one."""
-        if self.withdrawn:
+    def close(
+        self, stopped_by: BaseException | None = None, *, left_as_it_is: bool = False
+    ) -> None:
+        """Complete the record by how the run ends."""
+        end = self.end(stopped_by, left_as_it_is=left_as_it_is)
+        lock = self._attempt.lock
+        if end.status is None:
+            self._recorder.forget()
+            if self._store.runs.withdraw(self.id, lock):
+                self.emit(RunWithdrawn(run=self.id))
             return
-        ending, as_json = self._ending
-        if status is None and ending is RunStatus.PAUSED:
+        if not self.succeeded:  # that was recorded with all its results, and stands
             self.flush()
-            self._store.runs.pause(
-                self.id, self._attempt.lock, self._paused_until, self._outcomes()
-            )
-        elif self.succeeded:  # with all its results: what was recorded then stands
-            ending = RunStatus.SUCCESS
-        else:
-            if status is not None:
-                ending, as_json = status, None if error is None else error.as_json()
-            self.flush()
-            self._store.runs.finish(
-                self.id, self._attempt.lock, ending, as_json, self._clock(), self._outcomes()
-            )
-        self.emit(RunFinished(run=self.id, status=ending))
+            if end.status is RunStatus.PAUSED:
+                self._store.runs.pause(self.id, lock, end.until, self._outcomes())
+            else:
+                self._store.runs.finish(
+                    self.id, lock, end.status, end.error, self._clock(), self._outcomes()
+                )
+        self.emit(RunFinished(run=self.id, status=end.status))
 
     def _outcomes(self) -> list[HostOutcome]:
         results = self._recorder.of_run()

@@ -8,22 +8,14 @@ from contextlib import contextmanager
 
 from diaken_cli import caller, liveness
 from diaken_cli.context import Context
-from diaken_cli.errors import (
-    Canceled,
-    DatabaseError,
-    DiakenError,
-    Locked,
-    message_of,
-    unexpected,
-)
+from diaken_cli.errors import DatabaseError, Locked
 from diaken_cli.events import Emit, RunStarted, RunWaiting, Warned
-from diaken_cli.outcome import status_of_error
 from diaken_cli.runs import remains
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.settle import lock_path, reap, without_note
 from diaken_cli.runs.subscribers import Subscribers
 from diaken_cli.store.runs import Attempt, Begun, Select
-from diaken_cli.types import RunKind, RunStatus
+from diaken_cli.types import RunKind
 
 WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
 
@@ -62,18 +54,12 @@ def begin(
                 run.remember(store.history.step_results(begun.id))
             run.emit(first)
             yield run
-        except DiakenError as error:
+        except BaseException as fault:
             left_as_it_is = first.kind is RunKind.DEPLOY and context.stop.forced()
             try:
-                run.close(status_of_error(error, left_as_it_is=left_as_it_is), error)
+                run.close(fault, left_as_it_is=left_as_it_is)
             except DatabaseError as unwritten:  # the next command finds it as interrupted
                 run.warn(f"how it ended could not be recorded: {unwritten.message}")
-            raise
-        except Exception as fault:
-            run.close(RunStatus.FAILED, unexpected(fault))
-            raise
-        except BaseException as fault:
-            run.close(RunStatus.INTERRUPTED, Canceled(message_of(fault)))
             raise
         run.close()
 

@@ -3,12 +3,13 @@
 Each step is noted before its first effect, so that whatever dies in between is known afterwards.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from diaken_cli.errors import Canceled, DatabaseError, DiakenError, message_of
+from diaken_cli.errors import Canceled, DatabaseError, DiakenError, message_of, unexpected
+from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.store.run_records import StepRecord
 from diaken_cli.types import StepStatus
@@ -38,15 +39,32 @@ Reached = Mapping[int, StepStatus]
 _RESET_FACTS: Facts = {"undone": False, "undoing": False, "left_because": None}
 
 
-class StepIncomplete(Exception):
-    """A step did not do all that it was to, and the next one is begun all the same.
+class Refused(Exception):
+    """A step refuses what was asked for, and nothing was changed: the run is recorded no more.
 
-    It says why, and how the step ended.
+    `error` is what is raised in the end.
     """
 
-    def __init__(self, why: str, status: StepStatus = StepStatus.FAILED) -> None:
-        super().__init__(why)
-        self.status = status
+    def __init__(self, error: DiakenError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@contextmanager
+def refusing(run: ActiveRun) -> Iterator[None]:
+    """Let an error here refuse a new run: nothing was changed, so nothing is recorded.
+
+    Meanwhile it is a run, so that others can see and stop it. One that was stopped stays, and so do
+    one that met a defect, and one whose database failed: that can't be told to forget it.
+    """
+    try:
+        yield
+    except (Canceled, DatabaseError):
+        raise
+    except DiakenError as error:
+        if run.resumed or error.code == DiakenError.code:
+            raise
+        raise Refused(error) from error
 
 
 F = TypeVar("F", bound=Flow[Any])
@@ -57,16 +75,19 @@ DONE = (StepStatus.SUCCESS, StepStatus.SKIPPED)
 class Step(Generic[F, Request]):
     """One step: what it says it will do, whether it is done, doing it, and undoing it.
 
-    `do` gives facts to keep, or None where there was nothing to do. `find` looks in the world, by
-    identity, and gives the facts of what is already there. `undo` works on what it finds; nothing
-    there is success. A step without `undo` leaves nothing behind.
+    `do` gives facts to keep, or None where there was nothing to do, or how it ended: one that did
+    not do all that it was to has failed, and the next one is begun all the same. What it raises
+    stops the run. `find` looks in the world, by identity, and gives the facts of what is already
+    there. `undo` works on what it finds; nothing there is success. A step without `undo` leaves
+    nothing behind. `batch` is None where the run has one only.
     """
 
     name: str
     describe: Callable[[Request], str]
-    do: Callable[[F], Facts | None]
+    do: Callable[[F], Facts | StepEnd | None]
     find: Callable[[F], Facts | None] = lambda _: None
     undo: Callable[[F], None] | None = None
+    batch: int | None = None
 
 
 def execute(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> None:
@@ -79,25 +100,37 @@ def execute(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> Non
         if reached.get(position) in DONE:
             continue
         run.stop.check()
-        run.begin_step(position, step.name, step.describe(flow.request))
+        run.begin_step(position, step.name, step.describe(flow.request), step.batch)
         try:
             found = None
             if position in reached:
                 run.note(position, _RESET_FACTS)
                 found = step.find(flow)
-            facts = step.do(flow) if found is None else found
-        except StepIncomplete as incomplete:
-            run.end_step(position, incomplete.status, str(incomplete))
-            continue
+            end = _as_end(step.do(flow) if found is None else found)
+        except Refused as refused:
+            run.end_step(position, _stopped_by(refused.error, Effect.REFUSES))
+            raise refused.error from refused
         except BaseException as fault:
             if not run.succeeded:  # by this step: it says so already
-                why = fault.headline if isinstance(fault, DiakenError) else message_of(fault)
                 canceled = isinstance(fault, Canceled)
-                run.end_step(position, StepStatus.FAILED, why, canceled=canceled)
+                run.end_step(position, _stopped_by(fault), canceled=canceled)
             raise
-        if facts:
-            run.note(position, facts)
-        run.end_step(position, StepStatus.SKIPPED if facts is None else StepStatus.SUCCESS)
+        if end.facts:
+            run.note(position, dict(end.facts))
+        run.end_step(position, end)
+        if end.effect is Effect.PAUSES:
+            return
+
+
+def _as_end(done: Facts | StepEnd | None) -> StepEnd:
+    if isinstance(done, StepEnd):
+        return done
+    return StepEnd(StepStatus.SKIPPED) if done is None else StepEnd(facts=done)
+
+
+def _stopped_by(fault: BaseException, effect: Effect = Effect.NONE) -> StepEnd:
+    why = fault.headline if isinstance(fault, DiakenError) else message_of(fault)
+    return StepEnd(StepStatus.FAILED, why, effect=effect)
 
 
 def undo(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> DiakenError | None:
@@ -107,6 +140,7 @@ def undo(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> Diaken
     (a VM that could not be destroyed keeps its name and its address).
     """
     run = flow.run
+    run.start_undo()
     to_undo = [
         (position, step.name, step.undo)
         for position, step in reversed(list(enumerate(steps)))
@@ -118,18 +152,14 @@ def undo(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> Diaken
                 raise Canceled("stopped")
             run.begin_undoing(position, name)
             undo_step(flow)
-            if reached[position] is StepStatus.FAILED:
-                run.note(position, {"undone": True})
-                run.emit_undone(position, name)  # its row goes on saying where the run failed
-            else:
-                run.end_step(position, StepStatus.UNDONE)
+            run.end_undoing(position, name, reached[position])
         except Canceled as stopped:
-            run.emit_undone(position, name, failed=True)
+            run.emit_not_undone(position, name)
             run.warn(f"undoing {name} was stopped")
             return stopped
         except Exception as fault:  # noqa: BLE001  # what it is undone for is still to be told
             error = fault if isinstance(fault, DiakenError) else unexpected(fault)
-            run.emit_undone(position, name, failed=True)
+            run.emit_not_undone(position, name)
             run.warn(f"{name} could not be undone: {error.message}")
             with suppress(DatabaseError):  # the warning stands
                 for later_position, _, _ in to_undo[number:]:
@@ -171,8 +201,3 @@ def reached(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
 def as_recorded(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
     """The recorded status of each step of a run."""
     return {step.position: step.status for step in steps}
-
-
-def unexpected(fault: Exception) -> DiakenError:
-    """The error for an unexpected exception."""
-    return DiakenError(f"unexpected {type(fault).__name__}: {fault}")

@@ -76,12 +76,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Begun:
-    """A run that this process holds, with its locked hosts; `uid` is its identity in vCenter."""
+    """A run that this process holds, with its locked hosts; `uid` is its identity in vCenter.
+
+    `error` is that of a resumed run before.
+    """
 
     id: int
     uid: str
     hosts: tuple[HostRecord, ...] = ()
     resumed: bool = False
+    error: dict[str, Any] | None = None
 
 
 class Runs:
@@ -99,8 +103,10 @@ class Runs:
         with self._database.writing(durable=True) as session:
             selection = select()
             host_ids = [host.id for host in selection.hosts]
+            error = None
             if isinstance(selection.run, int):
-                run_id, uid = selection.run, _resume(session, selection.run, attempt)
+                run_id = selection.run
+                uid, error = _resume(session, run_id, attempt)
                 refuse_locked(session, host_ids, unless=run_id)
                 session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
             else:
@@ -108,7 +114,7 @@ class Runs:
                 run = _insert_run(session, selection.run, len(host_ids), attempt, now)
                 run_id, uid = run.id or 0, run.uid
             lock_hosts(session, run_id, host_ids)
-        return Begun(run_id, uid, selection.hosts, resumed=run_id == selection.run)
+        return Begun(run_id, uid, selection.hosts, run_id == selection.run, error)
 
     def pause(
         self, run_id: int, lock: str, until: datetime | None, hosts: Iterable[HostOutcome] = ()
@@ -252,10 +258,14 @@ def _claim_moment(session: Session, task_id: int, due_at: datetime | None) -> No
         raise Conflict("this moment of the task is another process's", code="taken")
 
 
-def _resume(session: Session, run_id: int, attempt: Attempt) -> str:
-    """Resume a run that has not ended well; its identity. Raises Conflict where it can't be."""
+def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[str, dict[str, Any] | None]:
+    """Resume a run that has not ended well; its identity, and the error that it had.
+
+    Raises Conflict where it can't be.
+    """
     if session.exec(select(Run.id).where(Run.id == run_id, *HAS_REMAINS)).first() is not None:
         raise Locked(f"run {run_id} died, and may have left something on its hosts", run=run_id)
+    error = session.exec(select(Run.error).where(Run.id == run_id)).first()
     statement = (
         update(Run)
         .where(col(Run.id) == run_id, col(Run.status).in_(RESUMABLE), col(Run.lock).is_(None))
@@ -276,7 +286,7 @@ def _resume(session: Session, run_id: int, attempt: Attempt) -> str:
             f"run {run_id} is running or has ended well",
             hint=f"See: diaken history show {run_id}",
         )
-    return uid
+    return uid, None if error is None else dict(error)
 
 
 def refuse_locked(session: Session, host_ids: Sequence[int], *, unless: int | None = None) -> None:

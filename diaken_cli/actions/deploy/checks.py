@@ -9,7 +9,7 @@ from diaken_cli.actions.playbook import refusal
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound, Unreachable
 from diaken_cli.requests import DeployRequest
-from diaken_cli.runs.journal import Facts, Step
+from diaken_cli.runs.journal import Facts, Step, refusing
 from diaken_cli.services.ansible import catalog, remote
 from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.session import Session
@@ -51,6 +51,13 @@ def check_draft(
 
 
 def _validate(deploy: Deploy) -> Facts:
+    with refusing(deploy.run):
+        facts = _check_everything(deploy)
+    deploy.facts["validate"] = facts
+    return facts
+
+
+def _check_everything(deploy: Deploy) -> Facts:
     vcenter = deploy.vcenter
     with deploy.run.stop.interruptible():
         began = vcenter.now()
@@ -60,9 +67,7 @@ def _validate(deploy: Deploy) -> Facts:
     deploy.run.stop.check()
     if mistakes or placement is None:
         raise InvalidInput(list(mistakes))
-    facts: Facts = {"placement": asdict(placement), "vcenter_time": began.isoformat()}
-    deploy.facts["validate"] = facts
-    return facts
+    return {"placement": asdict(placement), "vcenter_time": began.isoformat()}
 
 
 VALIDATE = Step[Deploy, DeployRequest](

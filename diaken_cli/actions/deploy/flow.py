@@ -27,8 +27,10 @@ from diaken_cli.errors import (
     InvalidInput,
     NotFound,
     OperationFailed,
+    unexpected,
 )
 from diaken_cli.events import Emit, RunStarted
+from diaken_cli.outcome import StepEnd
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs import journal
 from diaken_cli.runs.begin import begin
@@ -133,32 +135,11 @@ def deploy(draft: Draft, context: Context, show: Emit, warn: Callable[[str], Non
         request=to_stored(request),
         user=account(),
     )
-    with (
-        _begin_deploy(request, context, lambda: Selection(new), show) as deploy,
-        _withdraw_if_refused(deploy),
-    ):
+    with _begin_deploy(request, context, lambda: Selection(new), show) as deploy:
         if existing is None:
             _run_steps(deploy, {})
         else:
             _reuse(deploy, existing)
-
-
-@contextmanager
-def _withdraw_if_refused(deploy: Deploy) -> Iterator[None]:
-    """Withdraw a new run that its first step refuses: nothing was changed, so nothing is recorded.
-
-    Meanwhile it was one, so that others could see and stop it. One that was stopped stays, and so
-    do one that met a defect, and one whose database failed: that can't be told to forget it.
-    """
-    try:
-        yield
-    except (Canceled, DatabaseError):
-        raise
-    except DiakenError as error:
-        refused = error.code != DiakenError.code
-        if refused and deploy.run.last_step == STEPS[0].name:
-            deploy.run.withdraw()
-        raise
 
 
 def resume(run_id: int, context: Context, show: Emit) -> None:
@@ -184,9 +165,6 @@ def abort(run_id: int, context: Context, show: Emit) -> None:
             raise _error_type(failure)(
                 message, code=failure.code, hint=failure.hint or _next_hint(run_id)
             )
-        error = detail.run.error
-        # What to do about it was said for what is undone now.
-        deploy.run.set_ending(RunStatus.CANCELED, error and error | {"hint": None})
 
 
 @contextmanager
@@ -229,17 +207,16 @@ def _begin_again(run_id: int, context: Context, show: Emit) -> Iterator[tuple[De
 
 def _reuse(deploy: Deploy, host: HostRecord) -> None:
     """Only check the existing VM, as the first step: it is as requested, so nothing is done."""
-    run, first = deploy.run, STEPS[0]
-    run.begin_step(0, first.name, first.describe(deploy.request))
-    try:
-        checks.check_existing_vm(deploy.request, host, deploy.vcenter)
-    except DiakenError as error:
-        run.end_step(0, StepStatus.FAILED, error.message)
-        raise
-    run.end_step(0, StepStatus.SUCCESS, REUSED)
+
+    def check_vm(deploy: Deploy) -> StepEnd:
+        with journal.refusing(deploy.run):
+            checks.check_existing_vm(deploy.request, host, deploy.vcenter)
+        return StepEnd(detail=REUSED)
+
+    journal.execute([replace(STEPS[0], do=check_vm)], deploy, {})
     if playbooks := deploy.request.playbooks:
         message = f"it is there already, so {', '.join(playbooks)} was not run"
-        run.warn(f"{message}; that is: diaken run host {host.name} {playbooks[0]}")
+        deploy.run.warn(f"{message}; that is: diaken run host {host.name} {playbooks[0]}")
 
 
 def _run_steps(deploy: Deploy, reached: journal.Reached) -> None:
@@ -251,7 +228,7 @@ def _run_steps(deploy: Deploy, reached: journal.Reached) -> None:
         message = "not all that was done after its success could be recorded"
         deploy.run.warn(f"{message}: {error.message}")
     except Exception as fault:
-        raise _undo_after(deploy, journal.unexpected(fault)) from fault
+        raise _undo_after(deploy, unexpected(fault)) from fault
 
 
 def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
@@ -272,7 +249,7 @@ def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
     position = deploy.positions[where]
     if statuses.get(position) is StepStatus.RUNNING and run.last_step is not None:
         with suppress(DatabaseError):  # how it ended could not be written then
-            run.end_step(position, StepStatus.FAILED, error.message)
+            run.end_step(position, StepEnd(StepStatus.FAILED, error.message))
     if deploy.positions["register"] not in statuses:  # nothing was changed
         if isinstance(error, InvalidInput):
             return error

@@ -24,11 +24,11 @@ from diaken_cli.errors import (
     OperationFailed,
 )
 from diaken_cli.events import Emit, RunStarted
-from diaken_cli.outcome import status_of_hosts
+from diaken_cli.outcome import StepEnd, status_of_hosts
 from diaken_cli.runs import journal
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
-from diaken_cli.runs.journal import Facts, Step, StepIncomplete
+from diaken_cli.runs.journal import Facts, Refused, Step
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
@@ -39,6 +39,7 @@ from diaken_cli.types import (
     RunKind,
     RunOptions,
     RunStatus,
+    StepStatus,
     TargetType,
     Trigger,
     to_stored,
@@ -49,12 +50,16 @@ MOST_EXCLUDED = 3  # hosts that are named in the way out
 
 @dataclass(frozen=True)
 class PlaybookRun:
-    """What the steps of one run share; `checked`: Ansible was asked about the playbook before."""
+    """What the steps of one run share; `checked`: Ansible was asked about the playbook before.
+
+    A `scheduled` one stays recorded, also where it can't be started.
+    """
 
     request: RunRequest
     run: ActiveRun
     context: Context
     checked: bool = False
+    scheduled: bool = False
 
 
 def steps(request: RunRequest) -> tuple[Step[PlaybookRun, RunRequest], ...]:
@@ -127,13 +132,8 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
     with recorded(
         context, select, show, wait=wait, before_waiting=before_waiting, checked=checked
     ) as flow:
-        try:
-            journal.execute(steps(flow.request), flow, {})
-        except AnsibleNotStarted:
-            if flow.run.last_step == steps(flow.request)[0].name == PLAYBOOK.name:
-                flow.run.withdraw()  # nothing was done before
-            raise
-        return flow.run.ending
+        journal.execute(steps(flow.request), flow, {})
+        return flow.run.end().status or RunStatus.FAILED
 
 
 def new_run(request: RunRequest, task: TaskRecord | None = None) -> NewRun:
@@ -216,6 +216,7 @@ def recorded(
     wait: float = 0,
     before_waiting: Callable[[], None] = lambda: None,
     checked: bool = False,
+    scheduled: bool = False,
 ) -> Iterator[PlaybookRun]:
     """A recorded run; a host that it did not get to is `skipped`, whatever ended it."""
     chosen: list[RunRequest] = []
@@ -245,17 +246,17 @@ def recorded(
         before_waiting=before_waiting,
     ) as run:
         try:
-            yield PlaybookRun(chosen[0], run, context, checked)
+            yield PlaybookRun(chosen[0], run, context, checked, scheduled)
         finally:
-            paused = run.ending is RunStatus.PAUSED and sys.exception() is None
-            if not (run.withdrawn or paused):  # it may come to the others still
+            # One that is paused may come to the others still.
+            if run.end(sys.exception()).status not in (None, RunStatus.PAUSED):
                 run.skip_others(run.hosts, canceled=isinstance(sys.exception(), Canceled))
 
 
 # ── the steps ────────────────────────────────────────────────────────────────────────────────
 
 
-def _snapshot(flow: PlaybookRun) -> Facts:
+def _snapshot(flow: PlaybookRun) -> Facts | StepEnd:
     from diaken_cli.actions.snapshots.create import automatic_name, take_snapshots
     from diaken_cli.actions.snapshots.run import log_snapshots
 
@@ -282,7 +283,7 @@ def _snapshot(flow: PlaybookRun) -> Facts:
             stay = f"{taken.made} others were taken and stay; " if taken.made else ""
             raise _no_snapshot(request, taken.missing, f"{stay}the playbook was not started")
         lacking = f"no snapshot of {by_reason(taken.missing)}; the playbook runs all the same"
-        raise StepIncomplete(lacking, taken.status)
+        return StepEnd(taken.status, lacking)
     return {"name": name, "made": taken.made}
 
 
@@ -307,15 +308,20 @@ def _no_snapshot(request: RunRequest, missing: Mapping[str, str], outcome: str) 
     )
 
 
-def _playbook(flow: PlaybookRun) -> Facts:
+def _playbook(flow: PlaybookRun) -> Facts | StepEnd:
     request, run = flow.request, flow.run
-    outcome = playbook.run_playbook(
-        request.playbook,
-        request.target.hosts,
-        request.options,
-        context=flow.context,
-        run=run,
-    )
+    try:
+        outcome = playbook.run_playbook(
+            request.playbook,
+            request.target.hosts,
+            request.options,
+            context=flow.context,
+            run=run,
+        )
+    except AnsibleNotStarted as error:
+        if flow.scheduled or steps(request)[0] is not PLAYBOOK:
+            raise
+        raise Refused(error) from error
     status = status_of_hosts(outcome.results, outcome.return_code)
     elsewhere = {
         host.host: HostStatus.UNREACHABLE if host.unreachable else HostStatus.FAILED
@@ -326,12 +332,10 @@ def _playbook(flow: PlaybookRun) -> Facts:
         run.warn(causes.nothing_ran(request.playbook, request.options))
     if status is RunStatus.SUCCESS:
         return facts
+    if status is RunStatus.PARTIAL:
+        return StepEnd(StepStatus.FAILED, causes.not_on_all(outcome), facts)
     run.note_current(facts)
-    if status is RunStatus.FAILED:
-        see = f"See: diaken history output {run.id}"
-        raise causes.failure(request.playbook, outcome, see)
-    run.set_ending(status, None)
-    raise StepIncomplete(causes.not_on_all(outcome))
+    raise causes.failure(request.playbook, outcome, f"See: diaken history output {run.id}")
 
 
 def _describe_snapshot(request: RunRequest) -> str:

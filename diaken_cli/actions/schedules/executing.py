@@ -82,7 +82,7 @@ def execute(task: TaskRecord, context: Context, show: Emit) -> MomentResult | No
         return request, new_run(request, current)
 
     try:
-        with recorded(context, select, show) as flow:
+        with recorded(context, select, show, scheduled=True) as flow:
             run_id = flow.run.id
             refuse_without_hosts(flow.request)
             refuse_exposed(flow.request.playbook, flow.request.options, context.config)

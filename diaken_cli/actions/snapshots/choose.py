@@ -1,7 +1,6 @@
 """Which snapshots to remove or revert to: found by name, confirmed, found again under the locks."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from diaken_cli.actions.run.targets import RunTarget
@@ -13,10 +12,11 @@ from diaken_cli.actions.snapshots.host_vms import (
     Problem,
     find_host_vms,
 )
-from diaken_cli.actions.snapshots.run import SnapshotRun, snapshot_run
+from diaken_cli.actions.snapshots.run import SnapshotRun, carry_out
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit
+from diaken_cli.runs import journal
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import MOST_NAMES, listed
 from diaken_cli.types import Snapshot, SnapshotAction
@@ -26,47 +26,53 @@ Confirm = Callable[[str], bool]
 where the answer is no."""
 Refuse = Callable[[Sequence[HostSnapshot]], None]
 """Raises a Conflict where one of the snapshots must not be worked on."""
+Work = Callable[[SnapshotRun, Sequence[HostSnapshot], Connections], None]
+"""What is done to the snapshots."""
 
 
-@contextmanager
-def confirmed_run(
+def confirm_and_carry_out(
     context: Context,
     target: RunTarget,
     action: SnapshotAction,
     snapshot: str,
     show: Emit,
+    work: Work,
     *,
     question: Callable[[Sequence[HostSnapshot]], str],
     confirm: Confirm,
     refuse: Refuse | None = None,
     wait: float,
     log_file: Path | None,
-) -> Iterator[tuple[SnapshotRun, list[HostSnapshot], Connections]]:
-    """Find the snapshots, ask, begin a run, and find them again while the hosts are locked.
+) -> None:
+    """Find the snapshots, ask, begin a run, find them again while the hosts are locked, and work.
 
     Nothing is done, and no run recorded, where none is found, or where what a person has confirmed
     has changed since. Raises NotFound, InvalidInput where the name is not unique on a host,
-    Conflict (`changed`, `shared_vm`, `locked`), and what `refuse` raises.
+    Conflict (`changed`, `shared_vm`, `locked`), what `refuse` raises, and OperationFailed where
+    nothing came of it on any host.
     """
     with Connections(context.connect) as connections:
         before, _ = _find(context, target.hosts, snapshot, connections, refuse)
         confirmed = confirm(question(before))
-        with snapshot_run(
-            context, target, action, snapshot, show, wait=wait, log_file=log_file
-        ) as run:
-            with run.deciding():
+
+        def find_and_work(flow: SnapshotRun) -> None:
+            with journal.refusing(flow.run):
                 chosen, missing = _find(
                     context,
-                    run.hosts,
+                    flow.hosts,
                     snapshot,
                     connections,
                     refuse,
                     changed_from=before if confirmed else None,
                     power=action is SnapshotAction.REVERT,
-                    check=run.active.stop.check,
+                    check=flow.run.stop.check,
                 )
-            run.failed |= {lacking.host.name: lacking.reason for lacking in missing}
-            yield run, chosen, connections
+            flow.failed |= {lacking.host.name: lacking.reason for lacking in missing}
+            work(flow, chosen, connections)
+
+        carry_out(
+            context, target, action, snapshot, show, find_and_work, wait=wait, log_file=log_file
+        )
 
 
 def _find(

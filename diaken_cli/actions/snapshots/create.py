@@ -15,9 +15,8 @@ from diaken_cli.actions.snapshots.host_vms import (
     Problem,
     find_host_vms,
     in_parallel,
-    serialized,
 )
-from diaken_cli.actions.snapshots.run import snapshot_run
+from diaken_cli.actions.snapshots.run import SnapshotRun, carry_out
 from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, InvalidInput, Mistake
@@ -82,19 +81,22 @@ def create(
     if mistakes := [*name_mistakes(name), *without]:
         raise InvalidInput(mistakes, hint=SAY_WHICH if without else None)
     action = SnapshotAction.CREATE
-    with snapshot_run(context, target, action, name, show, wait=wait, log_file=log_file) as run:
+
+    def take_them(flow: SnapshotRun) -> None:
         taken = take_snapshots(
-            run.hosts,
+            flow.hosts,
             name,
-            f"diaken run {run.active.id} by {account()}",
+            f"diaken run {flow.run.id} by {account()}",
             step=action,
             store=context.store,
             connect=context.connect,
-            emit=run.emit,
-            stop=run.active.stop,
+            emit=flow.emit,
+            stop=flow.run.stop,
         )
         for missing in taken.without:
-            run.note_missing(missing)
+            flow.note_missing(missing)
+
+    carry_out(context, target, action, name, show, take_them, wait=wait, log_file=log_file)
 
 
 def take_snapshots(
@@ -119,7 +121,7 @@ def take_snapshots(
     """
     with Connections(connect) as connections:
         found = find_host_vms(hosts, connections, trees=False, check=stop.check)
-        creation = _Creation(name, description, step, store, serialized(emit), stop)
+        creation = _Creation(name, description, step, store, emit, stop)
         for missing in found.missing:
             creation.note_missing(missing)
         if creation.without and all_or_none:

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from diaken_cli.errors import DiakenError
-from diaken_cli.events import Emit, Event
 from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
@@ -309,14 +308,3 @@ def _set_result(future: "Future[Result]", work: Callable[[Item], Result], item: 
         future.set_result(work(item))
     except BaseException as fault:  # noqa: BLE001  it is raised where the result is wanted
         future.set_exception(fault)
-
-
-def serialized(emit: Emit) -> Emit:
-    """`emit` for several threads, one at a time."""
-    alone = threading.Lock()
-
-    def emit_alone(event: Event) -> None:
-        with alone:
-            emit(event)
-
-    return emit_alone

@@ -27,9 +27,12 @@ from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
+from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.retention import KeptReason
+from diaken_cli.runs import journal
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
+from diaken_cli.runs.journal import Step
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
@@ -37,7 +40,6 @@ from diaken_cli.types import (
     HostResult,
     HostStatus,
     RunKind,
-    RunStatus,
     SnapshotAction,
     SnapshotStatus,
     StepStatus,
@@ -122,9 +124,7 @@ def _remove(
             run=begun.id, kind=RunKind.SNAPSHOT, target=EVERYTHING, hosts=names, action=STEP
         )
 
-    with begin(context, select, started=started, subscribers=[show]) as run:
-        run.begin_step(0, STEP, f"remove automatic snapshots of {len(run.hosts)} hosts")
-        pruning = _Pruning(run, [as_kept(row, kept) for row in rows])
+    def remove(pruning: _Pruning) -> StepEnd:
         groups = by_vcenter(
             HostSnapshot(host_vms[row.host], row.snapshot)
             for row in pruning.rows.values()
@@ -137,11 +137,18 @@ def _remove(
                 groups[vcenter],
                 parallel=context.config.snapshots.parallel_removals,
                 done=pruning.note,
-                should_stop=run.stop.requested,
+                should_stop=pruning.run.stop.requested,
             )
 
         in_parallel(of_one_vcenter, list(groups))
-        pruning.finish(run.hosts)
+        return pruning.finish()
+
+    step = Step[_Pruning, int](
+        STEP, lambda hosts: f"remove automatic snapshots of {hosts} hosts", remove
+    )
+    with begin(context, select, started=started, subscribers=[show]) as run:
+        pruning = _Pruning(run, [as_kept(row, kept) for row in rows])
+        journal.execute([step], pruning, {})
     return list(pruning.rows.values())
 
 
@@ -190,8 +197,9 @@ class _Pruning:
     """The rows of a prune, with what was done to each; several threads report to it."""
 
     def __init__(self, run: ActiveRun, rows: Sequence[SnapshotRow]) -> None:
+        self.run = run
+        self.request = len(run.hosts)
         self.rows = {(row.host, *row.key): row for row in rows}
-        self._run = run
         self._errors: dict[str, str] = {}
         self._stopped: set[str] = set()  # hosts that were not done when someone stopped it
         self._removed = False
@@ -208,9 +216,9 @@ class _Pruning:
                 self._removed = True
             elif host.name not in self._errors:
                 self._errors[host.name] = error
-                if self._run.stop.requested():
+                if self.run.stop.requested():
                     self._stopped.add(host.name)
-            self._run.emit(
+            self.run.emit(
                 SnapshotFinished(
                     action=SnapshotAction.REMOVE,
                     host=host.name,
@@ -223,22 +231,20 @@ class _Pruning:
                 )
             )
 
-    def finish(self, hosts: Sequence[HostRecord]) -> None:
-        """Emit the result of each host, end the step, and set the run's status. Raises Canceled."""
-        run = self._run
-        for host in sorted(hosts, key=lambda host: host.name):
+    def finish(self) -> StepEnd:
+        """Emit the result of each host; how the step ends. Raises Canceled."""
+        for host in sorted(self.run.hosts, key=lambda host: host.name):
             failed = host.name in self._errors
             status = HostStatus.FAILED if failed else HostStatus.SUCCESS
             task = STEP if host.name in self._stopped else None
             message = self._errors.get(host.name)
             result = HostResult(host.name, host.ip, status, failed_task=task, message=message)
-            run.emit(HostFinished(result=result, canceled=result.canceled))
-        stopped = run.stop.requested()
-        ended = StepStatus.FAILED if self._errors or stopped else StepStatus.SUCCESS
-        run.end_step(0, ended, canceled=stopped)
-        run.stop.check()
-        if self._errors:
-            run.set_ending(RunStatus.PARTIAL if self._removed else RunStatus.FAILED, None)
+            self.run.emit(HostFinished(result=result, canceled=result.canceled))
+        self.run.stop.check()
+        return StepEnd(
+            StepStatus.FAILED if self._errors else StepStatus.SUCCESS,
+            effect=Effect.PARTLY if self._removed else Effect.NONE,
+        )
 
 
 # ── what prune says on standard error: a lasting failure once, then once a day, and its end ──────

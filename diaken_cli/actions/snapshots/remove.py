@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.choose import Confirm, confirmed_run, host_names
-from diaken_cli.actions.snapshots.host_vms import HostSnapshot, by_vcenter, in_parallel
+from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_carry_out, host_names
+from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, by_vcenter, in_parallel
+from diaken_cli.actions.snapshots.run import SnapshotRun
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, LoginRefused, Unreachable
 from diaken_cli.events import Emit
@@ -36,20 +37,12 @@ def remove(
 ) -> None:
     """Remove a snapshot of each host that has it; its children stay.
 
-    Raises what `confirmed_run` raises, and OperationFailed where none could be removed.
+    Raises what `confirm_and_carry_out` raises.
     """
-    action = SnapshotAction.REMOVE
-    with confirmed_run(
-        context,
-        target,
-        action,
-        snapshot,
-        show,
-        question=lambda chosen: f"Remove the snapshot {snapshot!r} of {host_names(chosen)}?",
-        confirm=confirm,
-        wait=wait,
-        log_file=log_file,
-    ) as (run, chosen, connections):
+
+    def remove_them(
+        flow: SnapshotRun, chosen: Sequence[HostSnapshot], connections: Connections
+    ) -> None:
         groups = by_vcenter(chosen)
 
         def of_one_vcenter(vcenter: str) -> None:
@@ -57,11 +50,24 @@ def remove(
                 connections.session(vcenter),
                 groups[vcenter],
                 parallel=context.config.snapshots.parallel_removals,
-                done=partial(run.finish, action),
-                should_stop=run.active.stop.requested,
+                done=partial(flow.finish, SnapshotAction.REMOVE),
+                should_stop=flow.run.stop.requested,
             )
 
         in_parallel(of_one_vcenter, list(groups))
+
+    confirm_and_carry_out(
+        context,
+        target,
+        SnapshotAction.REMOVE,
+        snapshot,
+        show,
+        remove_them,
+        question=lambda chosen: f"Remove the snapshot {snapshot!r} of {host_names(chosen)}?",
+        confirm=confirm,
+        wait=wait,
+        log_file=log_file,
+    )
 
 
 def remove_all(

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.choose import Confirm, confirmed_run, host_names
-from diaken_cli.actions.snapshots.host_vms import HostSnapshot, by_vcenter, in_parallel
+from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_carry_out, host_names
+from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, by_vcenter, in_parallel
+from diaken_cli.actions.snapshots.run import SnapshotRun
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError
 from diaken_cli.events import Emit, StepProgressed, Warned
@@ -39,32 +40,38 @@ def revert(
 ) -> None:
     """Take each host that has the snapshot back to it; its power state is as when the run began.
 
-    Raises what `confirmed_run` raises, OperationFailed where none could be reverted, and Conflict
-    where a VM reports another address than its host has.
+    Raises what `confirm_and_carry_out` raises, and Conflict where a VM reports another address than
+    its host has.
     """
-    with confirmed_run(
+    forget_key = partial(_forget_key, context=context)
+
+    def revert_them(
+        flow: SnapshotRun, chosen: Sequence[HostSnapshot], connections: Connections
+    ) -> None:
+        groups = by_vcenter(chosen)
+
+        def of_one_vcenter(vcenter: str) -> None:
+            session = connections.session(vcenter)
+            reverts = _Reverts(session, groups[vcenter], flow.emit, flow.run.stop, forget_key)
+            reverts.revert_all()
+            for item in groups[vcenter]:
+                flow.finish(SnapshotAction.REVERT, item, reverts.errors.get(item.host.name))
+
+        in_parallel(of_one_vcenter, list(groups))
+
+    confirm_and_carry_out(
         context,
         target,
         SnapshotAction.REVERT,
         snapshot,
         show,
+        revert_them,
         question=question,
         confirm=confirm,
         refuse=refuse_other_addresses,
         wait=wait,
         log_file=log_file,
-    ) as (run, chosen, connections):
-        groups = by_vcenter(chosen)
-        forget_key = partial(_forget_key, context=context)
-
-        def of_one_vcenter(vcenter: str) -> None:
-            session, stop = connections.session(vcenter), run.active.stop
-            reverts = _Reverts(session, groups[vcenter], run.emit, stop, forget_key)
-            reverts.revert_all()
-            for item in groups[vcenter]:
-                run.finish(SnapshotAction.REVERT, item, reverts.errors.get(item.host.name))
-
-        in_parallel(of_one_vcenter, list(groups))
+    )
 
 
 def question(chosen: Sequence[HostSnapshot]) -> str:

@@ -2,27 +2,23 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from diaken_cli.actions import writing
 from diaken_cli.actions.run.targets import RunTarget, active_hosts
-from diaken_cli.actions.snapshots.host_vms import HostSnapshot, Missing, Problem, serialized
+from diaken_cli.actions.snapshots.host_vms import HostSnapshot, Missing, Problem
 from diaken_cli.caller import account
 from diaken_cli.context import Context
-from diaken_cli.errors import (
-    AccessError,
-    Canceled,
-    Conflict,
-    DiakenError,
-    OperationFailed,
-    message_of,
-)
+from diaken_cli.errors import AccessError, Conflict, OperationFailed
 from diaken_cli.events import Emit, Event, HostFinished, RunStarted, SnapshotFinished, Warned
+from diaken_cli.outcome import StepEnd
+from diaken_cli.runs import journal
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
+from diaken_cli.runs.journal import Step
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
@@ -30,7 +26,6 @@ from diaken_cli.types import (
     HostResult,
     HostStatus,
     RunKind,
-    RunStatus,
     SnapshotAction,
     SnapshotStatus,
     StepStatus,
@@ -41,10 +36,12 @@ from diaken_cli.types import (
 class SnapshotRun:
     """A run that works on snapshots, and what failed, was skipped or stopped on which host.
 
-    `hosts` are those of its target as they are while it holds their locks.
+    `request` names the snapshot; `hosts` are those of its target as they are while it holds their
+    locks; `emit` also writes to the log of snapshots.
     """
 
-    active: ActiveRun
+    request: str
+    run: ActiveRun
     hosts: tuple[HostRecord, ...]
     emit: Emit
     failed: dict[str, str] = field(default_factory=dict)
@@ -58,7 +55,7 @@ class SnapshotRun:
             self.skipped[name] = missing.reason
             return
         self.failed[name] = missing.reason
-        if self.active.stop.requested():
+        if self.run.stop.requested():
             self.stopped.add(name)
 
     def finish(self, action: SnapshotAction, chosen: HostSnapshot, error: str | None) -> None:
@@ -79,30 +76,19 @@ class SnapshotRun:
             )
         )
 
-    @contextmanager
-    def deciding(self) -> Iterator[None]:
-        """Withdraw the run where it is refused once its hosts are locked: nothing was done yet."""
-        try:
-            yield
-        except Canceled:
-            raise
-        except DiakenError:
-            self.active.withdraw()
-            raise
 
-
-@contextmanager
-def snapshot_run(
+def carry_out(
     context: Context,
     target: RunTarget,
     action: SnapshotAction,
     snapshot: str,
     show: Emit,
+    work: Callable[[SnapshotRun], None],
     *,
     wait: float,
     log_file: Path | None,
-) -> Iterator[SnapshotRun]:
-    """A recorded run with its one step; at its end come the results of its hosts and its status.
+) -> None:
+    """Record a run whose one step is `work`, followed by the results of its hosts.
 
     While another run holds a host, it is tried again for `wait` seconds. Raises Conflict where a
     host stays locked or was made inactive, OperationFailed where every host failed, Canceled.
@@ -126,16 +112,14 @@ def snapshot_run(
             run=begun.id, kind=RunKind.SNAPSHOT, target=target.name, hosts=names, action=action
         )
 
-    with begin(context, select, started=started, subscribers=[show], wait=wait) as active:
-        active.begin_step(0, action, f"{action} the snapshot “{snapshot}”")
-        run = SnapshotRun(active, active.hosts, serialized(log_snapshots(active.emit, log_file)))
-        try:
-            yield run
-        except BaseException as fault:
-            if not active.withdrawn:
-                active.end_step(0, StepStatus.FAILED, message_of(fault))
-            raise
-        _settle(run, action)
+    step = Step[SnapshotRun, str](
+        name=action,
+        describe=lambda snapshot: f"{action} the snapshot “{snapshot}”",
+        do=partial(_work_and_report, action, work),
+    )
+    with begin(context, select, started=started, subscribers=[show], wait=wait) as run:
+        emit = log_snapshots(run.emit, log_file)
+        journal.execute([step], SnapshotRun(snapshot, run, run.hosts, emit), {})
 
 
 def _current_hosts(store: Store, target: RunTarget) -> tuple[HostRecord, ...]:
@@ -157,30 +141,28 @@ def _current_hosts(store: Store, target: RunTarget) -> tuple[HostRecord, ...]:
     return hosts
 
 
-def _settle(run: SnapshotRun, action: SnapshotAction) -> None:
-    """Emit the result of each host, end the step, and set the status of the run."""
-    active = run.active
-    for host in run.hosts:
-        result = _result(run, host, action)
-        active.emit(HostFinished(result=result, canceled=result.canceled))
-    stopped = active.stop.requested()
-    ended = StepStatus.FAILED if run.failed or stopped else StepStatus.SUCCESS
-    active.end_step(0, ended, canceled=stopped)
-    active.stop.check()
-    if run.failed and len(run.failed) + len(run.skipped) == len(run.hosts):
-        name, reason = next(iter(run.failed.items()))
+def _work_and_report(
+    action: SnapshotAction, work: Callable[[SnapshotRun], None], flow: SnapshotRun
+) -> StepEnd:
+    """Do the work, and emit the result of each host. Raises OperationFailed where none is good."""
+    work(flow)
+    results = [_result(flow, host, action) for host in flow.hosts]
+    for result in results:
+        flow.run.emit(HostFinished(result=result, canceled=result.canceled))
+    flow.run.stop.check()
+    if results and all(result.status is not HostStatus.SUCCESS for result in results):
+        name, reason = next(iter((flow.failed | flow.skipped).items()))
         raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
-    if run.failed or run.skipped:
-        active.set_ending(RunStatus.PARTIAL, None)
+    return StepEnd(StepStatus.FAILED if flow.failed else StepStatus.SUCCESS)
 
 
-def _result(run: SnapshotRun, host: HostRecord, action: SnapshotAction) -> HostResult:
-    if host.name in run.failed:
-        task = action if host.name in run.stopped else None
-        reason = run.failed[host.name]
+def _result(flow: SnapshotRun, host: HostRecord, action: SnapshotAction) -> HostResult:
+    if host.name in flow.failed:
+        task = action if host.name in flow.stopped else None
+        reason = flow.failed[host.name]
         return HostResult(host.name, host.ip, HostStatus.FAILED, failed_task=task, message=reason)
-    if host.name in run.skipped:
-        reason = run.skipped[host.name]
+    if host.name in flow.skipped:
+        reason = flow.skipped[host.name]
         return HostResult(host.name, host.ip, HostStatus.SKIPPED, message=reason)
     return HostResult(host.name, host.ip, HostStatus.SUCCESS)
 

@@ -14,6 +14,7 @@ from diaken_cli.config import load
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, Locked, OperationFailed
 from diaken_cli.events import Event, HostFinished, RunStarted, RunWaiting, Warned
+from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.settle import reap
@@ -104,12 +105,11 @@ def test_a_step_may_come_again_and_its_results_are_folded_into_those_of_the_run(
     with begin(context, lambda: Selection(NEW, hosts), started=started, subscribers=[]) as run:
         run.begin_step(0, "playbook", "batch 1", batch=1)
         finish(run, web01, HostStatus.SUCCESS)
-        run.end_step(0, StepStatus.SUCCESS)
+        run.end_step(0, StepEnd())
         run.begin_step(1, "playbook", "batch 2", batch=2)
         finish(run, web01, HostStatus.FAILED)
         finish(run, web02, HostStatus.SUCCESS)
-        run.end_step(1, StepStatus.FAILED)
-        run.set_ending(RunStatus.PARTIAL, None)
+        run.end_step(1, StepEnd(StepStatus.FAILED))
     found = store.history.find(run.id)
     assert found is not None
     assert [(step.name, step.position, step.batch) for step in found.steps] == [
@@ -137,8 +137,7 @@ def test_a_paused_run_has_no_process_and_keeps_its_locks_and_its_journal(
     with begin(context, lambda: Selection(NEW, hosts), started=started, subscribers=[]) as run:
         run.begin_step(0, "playbook", "batch 1", batch=1)
         finish(run, web01, HostStatus.SUCCESS)
-        run.end_step(0, StepStatus.SUCCESS)
-        run.pause(until)
+        run.end_step(0, StepEnd(effect=Effect.PAUSES, until=until))
         assert status_of(store, run.id) is RunStatus.RUNNING, "until this process leaves it"
     found = store.history.find(run.id)
     assert found is not None
@@ -162,7 +161,7 @@ def test_a_paused_run_has_no_process_and_keeps_its_locks_and_its_journal(
             store.runs.begin(resumed, Attempt("c", "n", 1), MORNING)
         again.begin_step(1, "playbook", "batch 2", batch=2)
         finish(again, web02, HostStatus.SUCCESS)
-        again.end_step(1, StepStatus.SUCCESS)
+        again.end_step(1, StepEnd())
     found = store.history.find(run.id)
     assert found is not None
     assert (found.run.status, found.run.paused_until) == ("success", None)
@@ -173,7 +172,8 @@ def test_a_paused_run_has_no_process_and_keeps_its_locks_and_its_journal(
 def test_what_is_raised_goes_before_a_pause(store: Store, context: Context) -> None:
     def pause_and_fail() -> None:
         with begin(context, lambda: Selection(NEW), started=started, subscribers=[]) as run:
-            run.pause()
+            run.begin_step(0, "hold", "wait")
+            run.end_step(0, StepEnd(effect=Effect.PAUSES))
             raise OperationFailed("no")
 
     with pytest.raises(OperationFailed):
@@ -186,10 +186,10 @@ def test_a_step_that_is_done_again_begins_without_results(store: Store, context:
     with begin(context, lambda: Selection(NEW, (web01,)), started=started, subscribers=[]) as run:
         run.begin_step(0, "playbook", "once")
         finish(run, web01, HostStatus.SUCCESS)
-        run.end_step(0, StepStatus.SUCCESS)
+        run.end_step(0, StepEnd())
         run.begin_step(0, "playbook", "again")
         assert store.history.step_results(run.id) == []
-        run.end_step(0, StepStatus.FAILED)
+        run.end_step(0, StepEnd(StepStatus.FAILED))
 
 
 def test_of_two_that_take_a_run_up_one_wins(store: Store, context: Context) -> None:
