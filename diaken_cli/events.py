@@ -67,31 +67,41 @@ class RunWithdrawn(_Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepStarted(_Event):
+class _StepEvent(_Event):
+    """Of a step: its name may come again, so `position` says which it is.
+
+    That is counted from 0; the `id` of the step in the record of its run is one more. `batch` is
+    counted from 1, and None where the run has one only.
+    """
+
+    step: str
+    position: int
+    batch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(_StepEvent):
     """A step began, or its undoing did; `detail` says what is about to be done."""
 
     type: ClassVar[str] = "step_started"
-    step: str
     detail: str | None = None
     undoing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepProgressed(_Event):
+class StepProgressed(_StepEvent):
     """A step got on; `percent` is 0-100 where vCenter gives it."""
 
     type: ClassVar[str] = "step_progressed"
-    step: str
     percent: int | None = None
     detail: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepFinished(_Event):
+class StepFinished(_StepEvent):
     """A step ended, or was undone; `canceled`: someone stopped the run in it."""
 
     type: ClassVar[str] = "step_finished"
-    step: str
     status: StepStatus
     detail: str | None = None
     duration_seconds: float | None = None

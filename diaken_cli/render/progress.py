@@ -92,7 +92,7 @@ class Progress:
     title: str = ""
     began: datetime | None = None
     status: RunStatus = RunStatus.RUNNING
-    steps: dict[str, StepProgress] = field(default_factory=dict)
+    steps: dict[int, StepProgress] = field(default_factory=dict)  # by position
     hosts: dict[str, HostProgress] = field(default_factory=dict)
     play: str | None = None
     task: str | None = None
@@ -106,8 +106,9 @@ class Progress:
                 self.title, self.began = run_title(event), event.at
                 self.hosts = {name: HostProgress(name) for name in event.hosts}
             case StepStarted():
-                done = self.steps.get(event.step) if event.undoing else None
-                self.steps[event.step] = StepProgress(event.step, event.at, event.detail, done=done)
+                done = self.steps.get(event.position) if event.undoing else None
+                step = StepProgress(event.step, event.at, event.detail, done=done)
+                self.steps[event.position] = step
             case StepProgressed() | StepFinished():
                 self._note_step(event)
             case PlayStarted():
@@ -128,9 +129,9 @@ class Progress:
                 assert_never(event)
 
     def _note_step(self, event: StepProgressed | StepFinished) -> None:
-        step = self.steps.setdefault(event.step, StepProgress(event.step, event.at, None))
+        step = self.steps.setdefault(event.position, StepProgress(event.step, event.at, None))
         if isinstance(event, StepFinished) and step.done is not None:
-            step = self.steps[event.step] = step.done
+            step = self.steps[event.position] = step.done
             if step.status is StepStatus.FAILED and event.status is StepStatus.UNDONE:
                 return  # it goes on saying what stopped the run
         step.detail = event.detail or step.detail

@@ -15,6 +15,7 @@ from diaken_cli.events import (
     RunFinished,
     RunWithdrawn,
     StepFinished,
+    StepProgressed,
     StepStarted,
     Warned,
 )
@@ -32,6 +33,7 @@ class _Step:
     """A step that this process has begun, or is undoing."""
 
     name: str
+    batch: int | None
     started_at: datetime | None = None
     undoing_since: datetime | None = None
     end: StepEnd | None = None
@@ -100,9 +102,16 @@ class ActiveRun:
         self._recorder.enter(position)
         at = self._clock()
         self._current = position
-        self._steps[position] = _Step(name, started_at=at)
+        self._steps[position] = _Step(name, batch, started_at=at)
         self._store.recorder.begin_step(self.id, position, name, detail, at, batch=batch)
-        self.emit(StepStarted(step=name, detail=detail))
+        self.emit(StepStarted(step=name, position=position, batch=batch, detail=detail))
+
+    def progress(self, percent: int | None) -> None:
+        """Tell how far the step that was begun last has got."""
+        step, position = self._steps[self._current], self._current
+        self.emit(
+            StepProgressed(step=step.name, position=position, batch=step.batch, percent=percent)
+        )
 
     def note(self, position: int, facts: dict[str, Any]) -> None:
         """Keep what undoing and resuming will need, as soon as it is known."""
@@ -118,7 +127,7 @@ class ActiveRun:
         if not self.succeeded:
             step.end = end
         self._write_end(position, end.status, end.detail)
-        self._emit_end(step.name, end, step.started_at, canceled=canceled)
+        self._emit_end(position, end, step.started_at, canceled=canceled)
 
     def _write_end(self, position: int, status: StepStatus, detail: str | None = None) -> None:
         self.flush()
@@ -126,14 +135,18 @@ class ActiveRun:
         now = self._clock()
         self._store.recorder.end_step(self.id, position, status, detail, now, results)
 
-    def begin_undoing(self, position: int, name: str) -> None:
+    def begin_undoing(self, position: int, name: str, batch: int | None = None) -> None:
         """Note that a step is being undone; on the disk before the first effect of that."""
-        step = self._steps.setdefault(position, _Step(name))
+        step = self._steps.setdefault(position, _Step(name, batch))
         step.undoing_since = self._clock()
         self._store.recorder.begin_undoing(self.id, position)
-        self.emit(StepStarted(step=name, detail="undoing it", undoing=True))
+        self.emit(
+            StepStarted(
+                step=name, position=position, batch=batch, detail="undoing it", undoing=True
+            )
+        )
 
-    def end_undoing(self, position: int, name: str, status: StepStatus) -> None:
+    def end_undoing(self, position: int, status: StepStatus) -> None:
         """Note that a step is undone; `status` is how it had ended.
 
         One that failed goes on saying where the run failed: its facts have that it is undone.
@@ -142,23 +155,25 @@ class ActiveRun:
             self.note(position, {"undone": True})
         else:
             self._write_end(position, StepStatus.UNDONE)
-        self._emit_end(name, StepEnd(StepStatus.UNDONE), self._undoing_since(position))
+        undone = StepEnd(StepStatus.UNDONE)
+        self._emit_end(position, undone, self._steps[position].undoing_since)
 
-    def emit_not_undone(self, position: int, name: str) -> None:
-        """Tell that the undoing of a step failed, which is not how the step ended."""
-        end = StepEnd(StepStatus.FAILED, "not undone")
-        self._emit_end(name, end, self._undoing_since(position))
-
-    def _undoing_since(self, position: int) -> datetime | None:
-        return self._steps[position].undoing_since if position in self._steps else None
+    def fail_undoing(self, position: int, name: str, batch: int | None = None) -> None:
+        """Tell that a step was not undone, begun or not; that is not how the step ended."""
+        step = self._steps.setdefault(position, _Step(name, batch))
+        failed = StepEnd(StepStatus.FAILED, "not undone")
+        self._emit_end(position, failed, step.undoing_since)
 
     def _emit_end(
-        self, name: str, end: StepEnd, since: datetime | None, *, canceled: bool = False
+        self, position: int, end: StepEnd, since: datetime | None, *, canceled: bool = False
     ) -> None:
+        step = self._steps[position]
         seconds = None if since is None else (self._clock() - since).total_seconds()
         self.emit(
             StepFinished(
-                step=name,
+                step=step.name,
+                position=position,
+                batch=step.batch,
                 status=end.status,
                 detail=end.detail,
                 duration_seconds=seconds,

@@ -142,25 +142,25 @@ def undo(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> Diaken
     run = flow.run
     run.start_undo()
     to_undo = [
-        (position, step.name, step.undo)
+        (position, step, step.undo)
         for position, step in reversed(list(enumerate(steps)))
         if step.undo is not None and reached.get(position) not in (None, StepStatus.UNDONE)
     ]
-    for number, (position, name, undo_step) in enumerate(to_undo):
+    for number, (position, step, undo_step) in enumerate(to_undo):
         try:
             if run.stop.forced():
                 raise Canceled("stopped")
-            run.begin_undoing(position, name)
+            run.begin_undoing(position, step.name, step.batch)
             undo_step(flow)
-            run.end_undoing(position, name, reached[position])
+            run.end_undoing(position, reached[position])
         except Canceled as stopped:
-            run.emit_not_undone(position, name)
-            run.warn(f"undoing {name} was stopped")
+            run.fail_undoing(position, step.name, step.batch)
+            run.warn(f"undoing {step.name} was stopped")
             return stopped
         except Exception as fault:  # noqa: BLE001  # what it is undone for is still to be told
             error = fault if isinstance(fault, DiakenError) else unexpected(fault)
-            run.emit_not_undone(position, name)
-            run.warn(f"{name} could not be undone: {error.message}")
+            run.fail_undoing(position, step.name, step.batch)
+            run.warn(f"{step.name} could not be undone: {error.message}")
             with suppress(DatabaseError):  # the warning stands
                 for later_position, _, _ in to_undo[number:]:
                     run.note(later_position, {"left_because": error.message})

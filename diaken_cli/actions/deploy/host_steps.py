@@ -266,15 +266,20 @@ def take_identity_off(detail: RunDetail, context: Context, show: Emit) -> None:
     run = detail.run
     description = f"take the identity of this run off the VM {run.target}"
     show(RunStarted(run=run.id, kind=run.kind, target=run.target, hosts=(run.target,)))
-    show(StepStarted(step=ACTIVATE.name, detail=description))
+    activated = next(step for step in detail.steps if step.name == ACTIVATE.name)
+    position = activated.position
+
+    def finished(status: StepStatus, detail: str) -> StepFinished:
+        return StepFinished(step=ACTIVATE.name, position=position, status=status, detail=detail)
+
+    show(StepStarted(step=ACTIVATE.name, position=position, detail=description))
     try:
         _unmark_vm(detail, context)
     except DiakenError as error:
-        show(StepFinished(step=ACTIVATE.name, status=StepStatus.FAILED, detail=error.message))
+        show(finished(StepStatus.FAILED, error.message))
         raise
-    activated = next(step for step in detail.steps if step.name == ACTIVATE.name)
-    context.store.recorder.note_facts(run.id, activated.position, {"unmarked": True})
-    show(StepFinished(step=ACTIVATE.name, status=StepStatus.SUCCESS, detail=description))
+    context.store.recorder.note_facts(run.id, position, {"unmarked": True})
+    show(finished(StepStatus.SUCCESS, description))
     show(RunFinished(run=run.id, status=RunStatus.SUCCESS))
 
 

@@ -21,7 +21,6 @@ from diaken_cli.errors import (
     Unreachable,
     VSphereError,
 )
-from diaken_cli.events import StepProgressed
 from diaken_cli.requests import DeployRequest
 from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.vsphere import tasks, vms
@@ -183,12 +182,12 @@ def poll(deploy: Deploy, look: Callable[[], Result], *, late: bool) -> Result:
 
 
 def wait_for_task(
-    deploy: Deploy, task: str, timeout: int, what: str, option: str, step: str
+    deploy: Deploy, task: str, timeout: int, what: str, option: str
 ) -> tasks.TaskState:
     """Wait for a vSphere task; a time-out or a stop cancels it, and waits for its end."""
 
     def progress(state: tasks.TaskState) -> None:
-        deploy.run.emit(StepProgressed(step=step, percent=state.percent))
+        deploy.run.progress(state.percent)
 
     state = tasks.wait(
         deploy.vcenter,

@@ -92,7 +92,7 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
     deploy.note("clone", task=task)
     try:
         state = wait_for_task(
-            deploy, task, deploy.request.clone_timeout, "cloning", "--clone-timeout", "clone"
+            deploy, task, deploy.request.clone_timeout, "cloning", "--clone-timeout"
         )
     except DiakenError:
         # Canceled too late, a clone is there all the same: undoing has to know which it is.
@@ -246,9 +246,7 @@ def _power_on(deploy: Deploy) -> Facts:
     def do() -> Facts:
         task = vms.power_on(deploy.vcenter, vm)
         deploy.note("power_on", task=task)
-        wait_for_task(
-            deploy, task, deploy.request.ip_timeout, "powering on", "--ip-timeout", "power_on"
-        )
+        wait_for_task(deploy, task, deploy.request.ip_timeout, "powering on", "--ip-timeout")
         return _ON
 
     def look() -> Facts | None:

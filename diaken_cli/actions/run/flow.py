@@ -270,7 +270,7 @@ def _snapshot(flow: PlaybookRun) -> Facts | StepEnd:
         request.target.hosts,
         name,
         f"diaken run {run.id} by {account()}",
-        step=SNAPSHOT.name,
+        progress=run.progress,
         all_or_none=required,
         store=context.store,
         connect=context.connect,

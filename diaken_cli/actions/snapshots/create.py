@@ -20,7 +20,7 @@ from diaken_cli.actions.snapshots.run import SnapshotRun, carry_out
 from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, InvalidInput, Mistake
-from diaken_cli.events import Emit, SnapshotFinished, SnapshotWithheld, StepProgressed
+from diaken_cli.events import Emit, SnapshotFinished, SnapshotWithheld
 from diaken_cli.services.vsphere import snapshots, tasks
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.stop import Stop
@@ -87,7 +87,7 @@ def create(
             flow.hosts,
             name,
             f"diaken run {flow.run.id} by {account()}",
-            step=action,
+            progress=flow.run.progress,
             store=context.store,
             connect=context.connect,
             emit=flow.emit,
@@ -104,14 +104,14 @@ def take_snapshots(
     name: str,
     description: str,
     *,
-    step: str,
+    progress: Callable[[int], None],
     all_or_none: bool = False,
     store: Store,
     connect: Connect,
     emit: Emit,
     stop: Stop,
 ) -> CreatedSnapshots:
-    """Take a snapshot of each host's VM, all at the same time, without memory, in that `step`.
+    """Take a snapshot of each host's VM, all at the same time, without memory.
 
     Each host has an event, also where its snapshot failed; the others go on, and a vCenter that is
     down fails its own hosts only. With `all_or_none` none is taken where it is known beforehand
@@ -121,7 +121,7 @@ def take_snapshots(
     """
     with Connections(connect) as connections:
         found = find_host_vms(hosts, connections, trees=False, check=stop.check)
-        creation = _Creation(name, description, step, store, emit, stop)
+        creation = _Creation(name, description, progress, store, emit, stop)
         for missing in found.missing:
             creation.note_missing(missing)
         if creation.without and all_or_none:
@@ -186,10 +186,16 @@ class _Creation:
     """Takes the snapshots of one run; `without` are the hosts that have got none."""
 
     def __init__(
-        self, name: str, description: str, step: str, store: Store, emit: Emit, stop: Stop
+        self,
+        name: str,
+        description: str,
+        progress: Callable[[int], None],
+        store: Store,
+        emit: Emit,
+        stop: Stop,
     ) -> None:
         self.without: list[Missing] = []
-        self._step = step
+        self._progress = progress
         self._name = name
         self._description = description
         self._store = store
@@ -266,7 +272,7 @@ class _Creation:
         def count(state: tasks.TaskState) -> None:
             nonlocal ended_count
             ended_count += state.ended
-            self._emit(StepProgressed(step=self._step, percent=100 * ended_count // len(issued)))
+            self._progress(100 * ended_count // len(issued))
 
         should_stop: Callable[[], bool] = self._stop.requested
         try:

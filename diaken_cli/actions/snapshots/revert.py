@@ -15,12 +15,12 @@ from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, by_
 from diaken_cli.actions.snapshots.run import SnapshotRun
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError
-from diaken_cli.events import Emit, StepProgressed, Warned
+from diaken_cli.events import Emit
+from diaken_cli.runs.active import ActiveRun
 from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tasks import TaskFollower, TaskState
-from diaken_cli.stop import Stop
 from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 1800.0  # seconds for all reverts and power-ons
@@ -52,7 +52,7 @@ def revert(
 
         def of_one_vcenter(vcenter: str) -> None:
             session = connections.session(vcenter)
-            reverts = _Reverts(session, groups[vcenter], flow.emit, flow.run.stop, forget_key)
+            reverts = _Reverts(session, groups[vcenter], flow.run, forget_key)
             reverts.revert_all()
             for item in groups[vcenter]:
                 flow.finish(SnapshotAction.REVERT, item, reverts.errors.get(item.host.name))
@@ -121,15 +121,14 @@ class _Reverts:
         self,
         session: Session,
         chosen: Sequence[HostSnapshot],
-        emit: Emit,
-        stop: Stop,
+        run: ActiveRun,
         forget_key: Callable[[HostSnapshot], None],
     ) -> None:
         self.errors: dict[str, str] = {}
         self._session = session
         self._chosen = chosen
-        self._emit = emit
-        self._stop = stop
+        self._run = run
+        self._stop = run.stop
         self._forget_key = forget_key
         self._reverting: dict[str, HostSnapshot] = {}  # by task, as those below
         self._powering_on: dict[str, HostSnapshot] = {}
@@ -210,7 +209,7 @@ class _Reverts:
         self._reverted.append(item)
         if len(self._reverted) < len(self._chosen):
             done = 100 * len(self._reverted) // len(self._chosen)
-            self._emit(StepProgressed(step="revert", percent=done))
+            self._run.progress(done)
         begun = self._begin(item, self._power_on, self._powering_on) if item.is_on else []
         self._forget(item)  # while it starts: what goes wrong here keeps none off
         return begun
@@ -251,7 +250,7 @@ class _Reverts:
             names = ", ".join(item.host.name for item in self._chosen if item.is_on)
             if names:
                 message = f"stopping once they are powered on again: {names}"
-                self._emit(Warned(message=message))
+                self._run.warn(message)
         return self._stop.forced()
 
     def _forget(self, item: HostSnapshot) -> None:
@@ -281,7 +280,7 @@ class _Reverts:
             self._warn(item, f"it reports {listed} after the revert, not {ip}")
 
     def _warn(self, item: HostSnapshot, message: str) -> None:
-        self._emit(Warned(message=message, host=item.host.name))
+        self._run.warn(message, host=item.host.name)
 
 
 def _forget_key(item: HostSnapshot, context: Context) -> None:

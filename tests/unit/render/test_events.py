@@ -72,11 +72,12 @@ EVENTS: tuple[Event, ...] = (
         playbook="update",
     ),
     RunWithdrawn(at=AT, run=12),
-    StepStarted(at=AT, step="playbook", detail="run update on web01, web02"),
-    StepProgressed(at=AT, step="clone", percent=40, detail="copying"),
+    StepStarted(at=AT, step="playbook", position=0, detail="run update on web01, web02"),
+    StepProgressed(at=AT, step="clone", position=2, percent=40, detail="copying"),
     StepFinished(
         at=AT,
         step="playbook",
+        position=0,
         status=StepStatus.FAILED,
         detail="it failed",
         duration_seconds=2.5,
@@ -194,7 +195,9 @@ def test_a_failure_is_told_once_with_all_its_hosts(capsys: pytest.CaptureFixture
         )
         for host in hosts
     ]
-    events.append(StepFinished(step="playbook", status=StepStatus.FAILED, detail="it failed"))
+    events.append(
+        StepFinished(step="playbook", position=0, status=StepStatus.FAILED, detail="it failed")
+    )
     said = printed(capsys, *events)
     assert said.count("no such unit") == 1
     assert "✗ web01, web02, web03: Restart nginx: nginx: no such unit (1.2 s)" in said
@@ -224,7 +227,9 @@ def test_who_was_canceled_has_not_failed(capsys: pytest.CaptureFixture[str]) -> 
         capsys,
         HostFinished(result=stopped, canceled=True),
         HostFinished(result=never, canceled=True),
-        StepFinished(step="playbook", status=StepStatus.FAILED, detail="no", canceled=True),
+        StepFinished(
+            step="playbook", position=0, status=StepStatus.FAILED, detail="no", canceled=True
+        ),
     )
     assert "■ web01: canceled, ok 1: Sleep" in said
     assert "■ playbook: no" in said
@@ -242,9 +247,11 @@ def test_what_went_well_item_by_item_is_for_the_verbose(
 
 
 def test_progress_is_told_in_large_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    start = StepStarted(step="clone")
+    start = StepStarted(step="clone", position=2)
     said = printed(
-        capsys, start, *(StepProgressed(step="clone", percent=each) for each in range(101))
+        capsys,
+        start,
+        *(StepProgressed(step="clone", position=2, percent=each) for each in range(101)),
     )
     assert said.count("\n") == 6
     assert "clone: 100 %" in said
@@ -281,7 +288,7 @@ def test_nothing_a_host_says_reaches_the_terminal_raw(capsys: pytest.CaptureFixt
         replace(TASK, result=TaskResult.OK, task=evil, text="", printed=f"{evil}\n{evil}"),
         TaskStarted(playbook=evil, play=evil, task=evil, action=evil),
         PlayStarted(playbook=evil, play=evil),
-        StepFinished(step="provision", status=StepStatus.FAILED, detail=evil),
+        StepFinished(step="provision", position=5, status=StepStatus.FAILED, detail=evil),
         HostFinished(result=result),
         Warned(message=evil),
         verbose=True,
@@ -292,12 +299,16 @@ def test_nothing_a_host_says_reaches_the_terminal_raw(capsys: pytest.CaptureFixt
 
 def test_several_reasons_stand_apart_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     detail = "--cpus: from 1 to 32\n--network: no network 'x'"
-    event = StepFinished(at=AT, step="register", status=StepStatus.FAILED, detail=detail)
+    event = StepFinished(
+        at=AT, step="register", position=1, status=StepStatus.FAILED, detail=detail
+    )
     assert "register: --cpus: from 1 to 32; --network: no network 'x'" in printed(capsys, event)
 
 
 def test_mistakes_are_left_to_the_error_that_follows(capsys: pytest.CaptureFixture[str]) -> None:
-    event = StepFinished(at=AT, step="validate", status=StepStatus.FAILED, detail="--cpus: 0")
+    event = StepFinished(
+        at=AT, step="validate", position=0, status=StepStatus.FAILED, detail="--cpus: 0"
+    )
     assert printed(capsys, event).endswith("✗ validate\n")
 
 

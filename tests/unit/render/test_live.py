@@ -104,7 +104,7 @@ def group_run(hosts: int) -> list[Event]:
     names = started(hosts).hosts
     return [
         started(hosts),
-        StepStarted(at=AT, step="playbook", detail=f"run update on {', '.join(names)}"),
+        StepStarted(at=AT, step="playbook", position=0, detail=f"run update on {', '.join(names)}"),
         PlayStarted(at=AT, playbook="update", play="Update"),
         task("Gather"),
         ended(names[1], "Gather", TaskResult.UNREACHABLE, "No route to host"),
@@ -172,19 +172,47 @@ def test_ansibles_own_counters_have_the_last_word() -> None:
 def test_an_undone_step_keeps_its_own_time() -> None:
     progress = gathered(
         started(1, RunKind.DEPLOY),
-        StepStarted(at=AT, step="clone", detail="clone it"),
-        StepProgressed(at=AT, step="clone", percent=40),
-        StepFinished(at=AT + timedelta(seconds=5), step="clone", status=StepStatus.SUCCESS),
-        StepStarted(at=AT + timedelta(seconds=90), step="clone", detail="undoing it", undoing=True),
+        StepStarted(at=AT, step="clone", position=2, detail="clone it"),
+        StepProgressed(at=AT, step="clone", position=2, percent=40),
+        StepFinished(
+            at=AT + timedelta(seconds=5), step="clone", position=2, status=StepStatus.SUCCESS
+        ),
+        StepStarted(
+            at=AT + timedelta(seconds=90),
+            step="clone",
+            position=2,
+            detail="undoing it",
+            undoing=True,
+        ),
     )
-    clone = progress.steps["clone"]
+    clone = progress.steps[2]
     assert (clone.status, clone.detail) == (StepStatus.RUNNING, "undoing it")
     progress.note(
-        StepFinished(at=AT + timedelta(seconds=99), step="clone", status=StepStatus.UNDONE)
+        StepFinished(
+            at=AT + timedelta(seconds=99), step="clone", position=2, status=StepStatus.UNDONE
+        )
     )
-    clone = progress.steps["clone"]
+    clone = progress.steps[2]
     assert (clone.status, clone.detail) == (StepStatus.UNDONE, "clone it")
     assert clone.ended == AT + timedelta(seconds=5)
+
+
+def test_steps_of_one_name_stand_apart_by_their_position() -> None:
+    """Two batches, each with a playbook; the second one fails, and is undone."""
+    progress = gathered(
+        started(2),
+        StepStarted(at=AT, step="playbook", position=0, batch=1, detail="batch 1"),
+        StepFinished(at=AT, step="playbook", position=0, batch=1, status=StepStatus.SUCCESS),
+        StepStarted(at=AT, step="playbook", position=1, batch=2, detail="batch 2"),
+        StepProgressed(at=AT, step="playbook", position=1, batch=2, percent=50),
+        StepFinished(at=AT, step="playbook", position=1, batch=2, status=StepStatus.FAILED),
+        StepStarted(at=AT, step="playbook", position=1, batch=2, detail="undo", undoing=True),
+        StepFinished(at=AT, step="playbook", position=1, batch=2, status=StepStatus.UNDONE),
+    )
+    assert [(step.detail, step.status, step.percent) for step in progress.steps.values()] == [
+        ("batch 1", StepStatus.SUCCESS, None),
+        ("batch 2", StepStatus.FAILED, 50),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -195,16 +223,19 @@ def test_a_step_that_failed_goes_on_saying_why_once_it_is_undone(
 ) -> None:
     clone = gathered(
         started(1, RunKind.DEPLOY),
-        StepStarted(at=AT, step="clone", detail="clone it"),
-        StepFinished(at=AT, step="clone", status=StepStatus.FAILED, detail="it is full"),
-        StepStarted(at=AT, step="clone", detail="undoing it", undoing=True),
+        StepStarted(at=AT, step="clone", position=2, detail="clone it"),
+        StepFinished(
+            at=AT, step="clone", position=2, status=StepStatus.FAILED, detail="it is full"
+        ),
+        StepStarted(at=AT, step="clone", position=2, detail="undoing it", undoing=True),
         StepFinished(
             at=AT,
             step="clone",
+            position=2,
             status=status,
             detail="not undone" if status is StepStatus.FAILED else None,
         ),
-    ).steps["clone"]
+    ).steps[2]
     assert (clone.status, clone.detail) == (StepStatus.FAILED, said)
 
 
@@ -271,10 +302,10 @@ def test_a_deploy_shows_its_steps_the_clone_and_the_tasks() -> None:
     lines = drawn(
         gathered(
             started(1, RunKind.DEPLOY),
-            StepStarted(at=AT, step="validate"),
-            StepFinished(at=AT, step="validate", status=StepStatus.SUCCESS),
-            StepStarted(at=AT, step="clone", detail="clone debian12 as web01"),
-            StepProgressed(at=AT, step="clone", percent=50),
+            StepStarted(at=AT, step="validate", position=0),
+            StepFinished(at=AT, step="validate", position=0, status=StepStatus.SUCCESS),
+            StepStarted(at=AT, step="clone", position=2, detail="clone debian12 as web01"),
+            StepProgressed(at=AT, step="clone", position=2, percent=50),
             PlayStarted(at=AT, playbook="provision_vm", play="Provision"),
             task("Set the host name"),
             ended("web01", "Set the host name", TaskResult.CHANGED),
@@ -301,7 +332,7 @@ def test_what_comes_from_hosts_is_harmless() -> None:
     result = HostResult("web02", "10.0.4.22", HostStatus.FAILED, message=evil)
     events: list[Event] = [
         started(2),
-        StepStarted(at=AT, step="playbook", detail=evil),
+        StepStarted(at=AT, step="playbook", position=0, detail=evil),
         PlayStarted(at=AT, playbook=evil, play=evil),
         task(evil),
         ended("web01", evil, TaskResult.FAILED, evil),

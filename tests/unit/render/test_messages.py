@@ -90,7 +90,10 @@ def test_different_texts_stand_apart() -> None:
 def test_what_begins_next_ends_the_waiting(following: Event) -> None:
     (message,) = gathered(ended("web01", "hi"), following)
     assert message.hosts == ("web01",)
-    assert gathered(ended("web01", "hi"), Warned(message="mind"), StepProgressed(step="x")) == []
+    assert (
+        gathered(ended("web01", "hi"), Warned(message="mind"), StepProgressed(step="x", position=0))
+        == []
+    )
 
 
 def test_the_items_of_a_loop_are_one_text() -> None:
