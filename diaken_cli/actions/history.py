@@ -17,8 +17,7 @@ from diaken_cli.errors import (
     NotFound,
     OperationFailed,
 )
-from diaken_cli.runs import remains
-from diaken_cli.runs.settle import lock_path, reap
+from diaken_cli.runs.dead_runs import end_orphans, lock_path, reap
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import Chunk, OutputLine, RunDetail, RunFilter, RunRecord
 from diaken_cli.types import RunStatus
@@ -119,7 +118,7 @@ def cancel(
     account; OperationFailed where it has not ended in time.
     """
     run = find(store, run_id).run
-    if run.status is RunStatus.INTERRUPTED and remains.end(store, run_id, warn):
+    if run.status is RunStatus.INTERRUPTED and end_orphans(store, run_id, warn):
         return find(store, run_id)
     if run.status is RunStatus.PAUSED:
         raise Conflict(f"run {run_id} is paused: nothing of it is running", code="paused")
@@ -144,7 +143,7 @@ def cancel(
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         reap(store)
-        remains.end(store, run_id, warn)
+        end_orphans(store, run_id, warn)
         detail = find(store, run_id)
         if detail.run.status is not RunStatus.RUNNING:
             return detail

@@ -78,7 +78,7 @@ class Call:
     def store(self) -> "Store":
         """The database, opened at first use; runs whose process died are settled first."""
         from diaken_cli.actions.password_variables import withhold
-        from diaken_cli.runs.settle import reap
+        from diaken_cli.runs.dead_runs import reap
         from diaken_cli.store import Store
 
         store = Store(self.config.database.path)

@@ -20,8 +20,8 @@ from diaken_cli.events import (
     Warned,
 )
 from diaken_cli.outcome import Effect, RunEnd, StepEnd, end_of_run
-from diaken_cli.runs.recorder import Recorder
-from diaken_cli.runs.settle import lock_path
+from diaken_cli.runs.dead_runs import lock_path
+from diaken_cli.runs.subscribers import EventRecorder
 from diaken_cli.store.recorder import HostOutcome
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Attempt, Begun
@@ -58,7 +58,7 @@ class ActiveRun:
         self._clock = context.clock
         self._attempt = attempt
         self._show = show
-        self._recorder = Recorder(context.store, begun.id)
+        self._recorder = EventRecorder(context.store, begun.id)
         self._earlier_error = begun.error
         self._undone = False
         self._one_at_a_time = threading.RLock()

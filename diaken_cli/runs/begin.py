@@ -10,9 +10,8 @@ from diaken_cli import caller, liveness
 from diaken_cli.context import Context
 from diaken_cli.errors import DatabaseError, Locked
 from diaken_cli.events import Emit, RunStarted, RunWaiting, Warned
-from diaken_cli.runs import remains
 from diaken_cli.runs.active import ActiveRun
-from diaken_cli.runs.settle import lock_path, reap, without_note
+from diaken_cli.runs.dead_runs import end_orphans, lock_path, reap, without_note
 from diaken_cli.runs.subscribers import Subscribers
 from diaken_cli.store.runs import Attempt, Begun, Select
 from diaken_cli.types import RunKind
@@ -86,7 +85,7 @@ def _begin(
         try:
             return store.runs.begin(select, attempt, context.clock())
         except Locked as locked:
-            if remains.end(
+            if end_orphans(
                 store,
                 locked.run,
                 warn,

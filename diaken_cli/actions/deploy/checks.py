@@ -9,7 +9,7 @@ from diaken_cli.actions.playbook import refusal
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound, Unreachable
 from diaken_cli.requests import DeployRequest
-from diaken_cli.runs.journal import Facts, Step, refusing
+from diaken_cli.runs.steps import Facts, Step, refusing
 from diaken_cli.services.ansible import catalog, remote
 from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.session import Session

@@ -11,7 +11,7 @@ from diaken_cli.errors import Unreachable
 from diaken_cli.events import Event, Warned
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.active import ActiveRun
-from diaken_cli.runs.journal import Facts
+from diaken_cli.runs.steps import Facts
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.types import Identity
 

@@ -32,8 +32,16 @@ from diaken_cli.errors import (
 from diaken_cli.events import Emit, RunStarted
 from diaken_cli.outcome import StepEnd
 from diaken_cli.requests import DeployRequest
-from diaken_cli.runs import journal
 from diaken_cli.runs.begin import begin
+from diaken_cli.runs.steps import (
+    Statuses,
+    execute_steps,
+    note_nothing_left,
+    recorded_statuses,
+    refusing,
+    statuses_to_resume,
+    undo_steps,
+)
 from diaken_cli.services.vsphere.templates import Placement
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
@@ -152,14 +160,14 @@ def resume(run_id: int, context: Context, show: Emit) -> None:
         take_identity_off(known, context, show)
         return
     with _begin_again(run_id, context, show) as (deploy, detail):
-        _run_steps(deploy, journal.reached(detail.steps))
+        _run_steps(deploy, statuses_to_resume(detail.steps))
 
 
 def abort(run_id: int, context: Context, show: Emit) -> None:
     """Undo what a deploy has left. Raises OperationFailed, or Conflict, where something stays."""
     with _begin_again(run_id, context, show) as (deploy, detail):
         deploy.undoing = True
-        failure = journal.undo(STEPS, deploy, journal.as_recorded(detail.steps))
+        failure = undo_steps(STEPS, deploy, recorded_statuses(detail.steps))
         if failure is not None:
             message = f"not everything could be undone: {failure.message}"
             raise _error_type(failure)(
@@ -209,19 +217,19 @@ def _reuse(deploy: Deploy, host: HostRecord) -> None:
     """Only check the existing VM, as the first step: it is as requested, so nothing is done."""
 
     def check_vm(deploy: Deploy) -> StepEnd:
-        with journal.refusing(deploy.run):
+        with refusing(deploy.run):
             checks.check_existing_vm(deploy.request, host, deploy.vcenter)
         return StepEnd(detail=REUSED)
 
-    journal.execute([replace(STEPS[0], do=check_vm)], deploy, {})
+    execute_steps([replace(STEPS[0], do=check_vm)], deploy, {})
     if playbooks := deploy.request.playbooks:
         message = f"it is there already, so {', '.join(playbooks)} was not run"
         deploy.run.warn(f"{message}; that is: diaken run host {host.name} {playbooks[0]}")
 
 
-def _run_steps(deploy: Deploy, reached: journal.Reached) -> None:
+def _run_steps(deploy: Deploy, reached: Statuses) -> None:
     try:
-        journal.execute(STEPS, deploy, reached)
+        execute_steps(STEPS, deploy, reached)
     except DiakenError as error:
         if not (deploy.run.succeeded and isinstance(error, DatabaseError)):
             raise _undo_after(deploy, error) from error
@@ -272,15 +280,15 @@ def _error_type(error: DiakenError) -> type[DiakenError]:
     return Conflict if error.code == ownership.AMBIGUOUS else OperationFailed
 
 
-def _undo_all(deploy: Deploy, reached: journal.Reached) -> bool:
+def _undo_all(deploy: Deploy, reached: Statuses) -> bool:
     """Undo what was done, unless somebody wants it kept; whether nothing is left."""
     deploy.undoing = True
     if deploy.run.stop.forced():
         return False
     if deploy.request.keep_on_failure:
-        journal.dismiss(STEPS, deploy, reached)
+        note_nothing_left(STEPS, deploy, reached)
         return False
-    return journal.undo(STEPS, deploy, reached) is None
+    return undo_steps(STEPS, deploy, reached) is None
 
 
 def find_unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:
@@ -304,10 +312,10 @@ def find_unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest
     return detail, from_stored(DeployRequest, run.request)
 
 
-def _statuses(deploy: Deploy) -> journal.Reached:
+def _statuses(deploy: Deploy) -> Statuses:
     """How the steps stand in the database."""
     detail = deploy.context.store.history.find(deploy.run.id)
-    return {} if detail is None else journal.as_recorded(detail.steps)
+    return {} if detail is None else recorded_statuses(detail.steps)
 
 
 def _next_hint(run_id: int) -> str:

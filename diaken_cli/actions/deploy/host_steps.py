@@ -14,7 +14,7 @@ from diaken_cli.context import Context
 from diaken_cli.errors import AccessError, Conflict, DiakenError, OperationFailed, TimedOut
 from diaken_cli.events import Emit, RunFinished, RunStarted, StepFinished, StepStarted
 from diaken_cli.requests import DeployRequest
-from diaken_cli.runs.journal import Facts, Step
+from diaken_cli.runs.steps import Facts, Step
 from diaken_cli.services import hosts_file
 from diaken_cli.services.ansible import remote
 from diaken_cli.services.ansible.work import Outcome

@@ -25,7 +25,7 @@ from diaken_cli.errors import (
     Unreachable,
 )
 from diaken_cli.requests import DeployRequest
-from diaken_cli.runs.journal import Facts, Step
+from diaken_cli.runs.steps import Facts, Step
 from diaken_cli.services.vsphere import tasks, templates, vms
 from diaken_cli.services.vsphere.templates import Placement
 from diaken_cli.units import format_cpus, format_size

@@ -11,7 +11,7 @@ from diaken_cli.actions.password_variables import withhold
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.schedules.warnings import locked_default_keys, named_keys
 from diaken_cli.config import Config
-from diaken_cli.runs.settle import reap
+from diaken_cli.runs.dead_runs import reap
 from diaken_cli.store import Store
 from diaken_cli.store.engines import is_full
 

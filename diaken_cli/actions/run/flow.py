@@ -25,10 +25,9 @@ from diaken_cli.errors import (
 )
 from diaken_cli.events import Emit, RunStarted
 from diaken_cli.outcome import StepEnd, status_of_hosts
-from diaken_cli.runs import journal
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
-from diaken_cli.runs.journal import Facts, Refused, Step
+from diaken_cli.runs.steps import Facts, Refused, Step, execute_steps
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
@@ -132,7 +131,7 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
     with recorded(
         context, select, show, wait=wait, before_waiting=before_waiting, checked=checked
     ) as flow:
-        journal.execute(steps(flow.request), flow, {})
+        execute_steps(steps(flow.request), flow, {})
         return flow.run.end().status or RunStatus.FAILED
 
 

@@ -20,7 +20,7 @@ from diaken_cli.caller import now
 from diaken_cli.context import Context
 from diaken_cli.errors import Canceled, Conflict, DiakenError, InvalidInput, unexpected
 from diaken_cli.events import Emit, Event
-from diaken_cli.runs import journal
+from diaken_cli.runs.steps import execute_steps
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
@@ -86,7 +86,7 @@ def execute(task: TaskRecord, context: Context, show: Emit) -> MomentResult | No
             run_id = flow.run.id
             refuse_without_hosts(flow.request)
             refuse_exposed(flow.request.playbook, flow.request.options, context.config)
-            journal.execute(steps(flow.request), flow, {})
+            execute_steps(steps(flow.request), flow, {})
     except Exception:
         if run_id is None:
             raise  # what happens later is recorded in the run, and read back from it

@@ -22,8 +22,7 @@ from diaken_cli.actions.schedules.moments import lost_zone, next_moment
 from diaken_cli.caller import now
 from diaken_cli.context import Context
 from diaken_cli.errors import ConfigurationError
-from diaken_cli.runs import remains
-from diaken_cli.runs.settle import reap
+from diaken_cli.runs.dead_runs import end_all_orphans, reap
 from diaken_cli.stop import Stop
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import is_too_late
@@ -97,7 +96,7 @@ class _Tick:
     def settle_dead(self, stop: Stop) -> None:
         """Record the end of moments whose process died: their runs are `interrupted` by now."""
         reap(self._store)
-        remains.end_all(self._store, self._warn, stop.requested)
+        end_all_orphans(self._store, self._warn, stop.requested)
         for task in self._store.schedules.unsettled():
             result = None if task.last_run is None else record_end(self._store, task, task.last_run)
             if result is not None:

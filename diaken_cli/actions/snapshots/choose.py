@@ -12,11 +12,11 @@ from diaken_cli.actions.snapshots.host_vms import (
     Problem,
     find_host_vms,
 )
-from diaken_cli.actions.snapshots.run import SnapshotRun, carry_out
+from diaken_cli.actions.snapshots.run import SnapshotRun, run_step
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit
-from diaken_cli.runs import journal
+from diaken_cli.runs.steps import refusing
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import MOST_NAMES, listed
 from diaken_cli.types import Snapshot, SnapshotAction
@@ -30,7 +30,7 @@ Work = Callable[[SnapshotRun, Sequence[HostSnapshot], Connections], None]
 """What is done to the snapshots."""
 
 
-def confirm_and_carry_out(
+def confirm_and_run(
     context: Context,
     target: RunTarget,
     action: SnapshotAction,
@@ -56,7 +56,7 @@ def confirm_and_carry_out(
         confirmed = confirm(question(before))
 
         def find_and_work(flow: SnapshotRun) -> None:
-            with journal.refusing(flow.run):
+            with refusing(flow.run):
                 chosen, missing = _find(
                     context,
                     flow.hosts,
@@ -70,7 +70,7 @@ def confirm_and_carry_out(
             flow.failed |= {lacking.host.name: lacking.reason for lacking in missing}
             work(flow, chosen, connections)
 
-        carry_out(
+        run_step(
             context, target, action, snapshot, show, find_and_work, wait=wait, log_file=log_file
         )
 

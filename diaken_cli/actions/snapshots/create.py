@@ -16,7 +16,7 @@ from diaken_cli.actions.snapshots.host_vms import (
     find_host_vms,
     in_parallel,
 )
-from diaken_cli.actions.snapshots.run import SnapshotRun, carry_out
+from diaken_cli.actions.snapshots.run import SnapshotRun, run_step
 from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, InvalidInput, Mistake
@@ -96,7 +96,7 @@ def create(
         for missing in taken.without:
             flow.note_missing(missing)
 
-    carry_out(context, target, action, name, show, take_them, wait=wait, log_file=log_file)
+    run_step(context, target, action, name, show, take_them, wait=wait, log_file=log_file)
 
 
 def take_snapshots(

@@ -29,10 +29,9 @@ from diaken_cli.errors import DiakenError
 from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
 from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.retention import KeptReason
-from diaken_cli.runs import journal
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
-from diaken_cli.runs.journal import Step
+from diaken_cli.runs.steps import Step, execute_steps
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
@@ -148,7 +147,7 @@ def _remove(
     )
     with begin(context, select, started=started, subscribers=[show]) as run:
         pruning = _Pruning(run, [as_kept(row, kept) for row in rows])
-        journal.execute([step], pruning, {})
+        execute_steps([step], pruning, {})
     return list(pruning.rows.values())
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_carry_out, host_names
+from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_run, host_names
 from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, by_vcenter, in_parallel
 from diaken_cli.actions.snapshots.run import SnapshotRun
 from diaken_cli.context import Context
@@ -37,7 +37,7 @@ def remove(
 ) -> None:
     """Remove a snapshot of each host that has it; its children stay.
 
-    Raises what `confirm_and_carry_out` raises.
+    Raises what `confirm_and_run` raises.
     """
 
     def remove_them(
@@ -56,7 +56,7 @@ def remove(
 
         in_parallel(of_one_vcenter, list(groups))
 
-    confirm_and_carry_out(
+    confirm_and_run(
         context,
         target,
         SnapshotAction.REMOVE,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_carry_out, host_names
+from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_run, host_names
 from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, by_vcenter, in_parallel
 from diaken_cli.actions.snapshots.run import SnapshotRun
 from diaken_cli.context import Context
@@ -40,7 +40,7 @@ def revert(
 ) -> None:
     """Take each host that has the snapshot back to it; its power state is as when the run began.
 
-    Raises what `confirm_and_carry_out` raises, and Conflict where a VM reports another address than
+    Raises what `confirm_and_run` raises, and Conflict where a VM reports another address than
     its host has.
     """
     forget_key = partial(_forget_key, context=context)
@@ -59,7 +59,7 @@ def revert(
 
         in_parallel(of_one_vcenter, list(groups))
 
-    confirm_and_carry_out(
+    confirm_and_run(
         context,
         target,
         SnapshotAction.REVERT,

@@ -15,10 +15,9 @@ from diaken_cli.context import Context
 from diaken_cli.errors import AccessError, Conflict, OperationFailed
 from diaken_cli.events import Emit, Event, HostFinished, RunStarted, SnapshotFinished, Warned
 from diaken_cli.outcome import StepEnd
-from diaken_cli.runs import journal
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
-from diaken_cli.runs.journal import Step
+from diaken_cli.runs.steps import Step, execute_steps
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
@@ -77,7 +76,7 @@ class SnapshotRun:
         )
 
 
-def carry_out(
+def run_step(
     context: Context,
     target: RunTarget,
     action: SnapshotAction,
@@ -88,7 +87,7 @@ def carry_out(
     wait: float,
     log_file: Path | None,
 ) -> None:
-    """Record a run whose one step is `work`, followed by the results of its hosts.
+    """Run `work` as the one step of a recorded run; afterwards come the results of its hosts.
 
     While another run holds a host, it is tried again for `wait` seconds. Raises Conflict where a
     host stays locked or was made inactive, OperationFailed where every host failed, Canceled.
@@ -119,7 +118,7 @@ def carry_out(
     )
     with begin(context, select, started=started, subscribers=[show], wait=wait) as run:
         emit = log_snapshots(run.emit, log_file)
-        journal.execute([step], SnapshotRun(snapshot, run, run.hosts, emit), {})
+        execute_steps([step], SnapshotRun(snapshot, run, run.hosts, emit), {})
 
 
 def _current_hosts(store: Store, target: RunTarget) -> tuple[HostRecord, ...]:

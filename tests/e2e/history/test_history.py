@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from diaken_cli import liveness
-from diaken_cli.runs.settle import lock_path
+from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.store import Store
 from diaken_cli.types import (
     HostStatus,

@@ -5,7 +5,7 @@ import subprocess
 from typing import Any
 
 from diaken_cli import liveness
-from diaken_cli.runs.settle import lock_path
+from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.store.records import HostValues
 from diaken_cli.types import RunKind, RunStatus
 from tests.e2e.cli import HOSTS, Cli

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pytest
 
 from diaken_cli import liveness
-from diaken_cli.runs.settle import lock_path
+from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.services.ansible import tracking
 from diaken_cli.store.run_records import RunFilter
 from tests.e2e.cli import DIAKEN, PATIENCE

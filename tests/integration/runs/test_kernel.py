@@ -17,7 +17,7 @@ from diaken_cli.events import Event, HostFinished, RunStarted, RunWaiting, Warne
 from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
-from diaken_cli.runs.settle import reap
+from diaken_cli.runs.dead_runs import reap
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues

@@ -12,7 +12,7 @@ import pytest
 from diaken_cli import liveness
 from diaken_cli.caller import LONGEST_NAME, account
 from diaken_cli.errors import Canceled
-from diaken_cli.runs.settle import lock_path, reap
+from diaken_cli.runs.dead_runs import lock_path, reap
 from diaken_cli.services.ansible import private
 from diaken_cli.store import Store
 from diaken_cli.types import RunStatus

@@ -8,9 +8,8 @@ from diaken_cli.config import load
 from diaken_cli.context import Context
 from diaken_cli.errors import OperationFailed
 from diaken_cli.events import Event, Warned
-from diaken_cli.runs import journal
 from diaken_cli.runs.active import ActiveRun
-from diaken_cli.runs.journal import Step
+from diaken_cli.runs.steps import Step, execute_steps, undo_steps
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.runs import Begun
@@ -56,10 +55,10 @@ def test_undoing_stops_at_what_can_not_be_undone_whatever_it_is(tmp_path: Path) 
         context = Context(store, config, no_vcenter, Stop())
         world = Lamps("", ActiveRun(context, begun, run.attempt, shown.append), [])
         steps = [lamp("hall"), lamp("stairs", broken=fault), lamp("attic")]
-        journal.execute(steps, world, {})
+        execute_steps(steps, world, {})
         done = dict.fromkeys(range(len(steps)), StepStatus.SUCCESS)
 
-        why = journal.undo(steps, world, done)
+        why = undo_steps(steps, world, done)
 
         assert why is not None
         assert why.code == code

@@ -8,7 +8,7 @@ import pytest
 
 from diaken_cli.actions.deploy.flow import find_unfinished
 from diaken_cli.render.runs import run_as_json
-from diaken_cli.runs.settle import reap
+from diaken_cli.runs.dead_runs import reap
 from diaken_cli.store import Store
 from diaken_cli.store.engines import sqlite_schema
 from diaken_cli.store.run_records import RunDetail, RunFilter

@@ -11,7 +11,7 @@ import pytest
 
 from diaken_cli import config, liveness, tick, timing
 from diaken_cli.config import locations
-from diaken_cli.runs.settle import lock_path
+from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.store import Store
 from diaken_cli.store.engines import sqlite_schema
 from diaken_cli.store.records import HostValues

@@ -1,4 +1,4 @@
-"""Carries out a list of declared steps, takes it up again, and undoes it: from one declaration.
+"""A list of declared steps is executed, resumed and undone, from one declaration.
 
 Each step is noted before its first effect, so that whatever dies in between is known afterwards.
 """
@@ -33,7 +33,7 @@ class Flow(Protocol[RequestOf]):
         """The run that the steps belong to."""
 
 
-Reached = Mapping[int, StepStatus]
+Statuses = Mapping[int, StepStatus]
 """How far a run had got: the status of each step that was begun, by its position."""
 
 _RESET_FACTS: Facts = {"undone": False, "undoing": False, "left_because": None}
@@ -90,7 +90,7 @@ class Step(Generic[F, Request]):
     batch: int | None = None
 
 
-def execute(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> None:
+def execute_steps(steps: Sequence[Step[F, Request]], flow: F, reached: Statuses) -> None:
     """Do each step that is not done yet; one that was begun before is looked for first.
 
     Raises what stopped it; the step that it stopped in is then `failed`, with the reason.
@@ -133,7 +133,7 @@ def _stopped_by(fault: BaseException, effect: Effect = Effect.NONE) -> StepEnd:
     return StepEnd(StepStatus.FAILED, why, effect=effect)
 
 
-def undo(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> DiakenError | None:
+def undo_steps(steps: Sequence[Step[F, Request]], flow: F, reached: Statuses) -> DiakenError | None:
     """Undo the steps that were begun, the last one first; why something is left, or None.
 
     It stops at the first step that can't be undone: what stands below it still needs the rest
@@ -168,7 +168,7 @@ def undo(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> Diaken
     return None
 
 
-def dismiss(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> None:
+def note_nothing_left(steps: Sequence[Step[F, Request]], flow: F, reached: Statuses) -> None:
     """Where nothing is to be undone: note that failed steps which made nothing leave nothing.
 
     Where that can't be told, the step stays among what is left.
@@ -183,7 +183,7 @@ def dismiss(steps: Sequence[Step[F, Request]], flow: F, reached: Reached) -> Non
             flow.run.warn(f"what {step.name} has left is not known: {error.message}")
 
 
-def reached(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
+def statuses_to_resume(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
     """How far a run had got, from its steps in their order.
 
     A step whose undoing was begun has to be looked for again, and so has each one after a step that
@@ -198,6 +198,6 @@ def reached(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
     return statuses
 
 
-def as_recorded(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
+def recorded_statuses(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:
     """The recorded status of each step of a run."""
     return {step.position: step.status for step in steps}

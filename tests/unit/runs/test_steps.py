@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from diaken_cli.runs.journal import reached
+from diaken_cli.runs.steps import statuses_to_resume
 from diaken_cli.store.run_records import StepRecord
 from diaken_cli.types import StepStatus
 
@@ -18,7 +18,7 @@ def step(position: int, name: str, status: StepStatus, **facts: Any) -> StepReco
 def test_what_is_done_stays_done() -> None:
     steps = [step(2, "clone", DONE), step(5, "provision", SKIPPED), step(6, "activate", FAILED)]
 
-    assert reached(steps) == {2: DONE, 5: SKIPPED, 6: FAILED}
+    assert statuses_to_resume(steps) == {2: DONE, 5: SKIPPED, 6: FAILED}
 
 
 def test_what_was_done_to_something_that_is_gone_is_done_again() -> None:
@@ -30,7 +30,7 @@ def test_what_was_done_to_something_that_is_gone_is_done_again() -> None:
         step(6, "activate", FAILED),
     ]
 
-    assert reached(steps) == {
+    assert statuses_to_resume(steps) == {
         1: AGAIN,
         2: AGAIN,
         4: AGAIN,
