@@ -2,13 +2,16 @@
 
 import importlib
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from diaken_cli import __version__
+import diaken_cli
 from diaken_cli.commands.pages import Group, write_section
+from diaken_cli.errors import AccessError
 
 GROUPS = {
     "deploy": "Create virtual machines from a template, and undo what fails.",
@@ -28,6 +31,7 @@ GROUPS = {
     "database": "The database file.",
 }
 COMMANDS = {"doctor": "Check everything that diaken needs, and say how to fix it."}
+COMPLETION_SCRIPTS = {"bash": "diaken.bash", "zsh": "_diaken", "fish": "diaken.fish"}
 EXAMPLES = (
     "diaken deploy vm web01 --ip 10.0.4.21/24 --environment PROD --template debian12 --dry-run",
     "diaken run group web update --environment PROD --snapshot",
@@ -59,14 +63,14 @@ class LazyGroups(Group):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The groups, the options of diaken itself, and in full those of every command."""
-        from diaken_cli.commands import common_options
+        from diaken_cli.commands import pages
 
         super().format_options(ctx, formatter)
         rows = [
             (f"{', '.join(sorted(names))} {value}".rstrip(), help_text)
-            for names, value, help_text in common_options.help_records()
+            for names, value, help_text in pages.help_records()
         ]
-        write_section(formatter, common_options.EVERY_COMMAND, rows)
+        write_section(formatter, pages.EVERY_COMMAND, rows)
 
 
 app = typer.Typer(
@@ -81,35 +85,59 @@ app = typer.Typer(
 
 def _print_version(show: bool) -> None:
     if show:
-        typer.echo(f"diaken {__version__}")
+        typer.echo(f"diaken {diaken_cli.__version__}")
         raise typer.Exit
 
 
-def _shell(shell: str) -> str:
-    from diaken_cli.commands.completion import SHELLS
-
-    if shell not in SHELLS:
-        raise typer.BadParameter(f"must be one of {', '.join(SHELLS)}")
+def _check_shell(shell: str) -> str:
+    if shell not in COMPLETION_SCRIPTS:
+        raise typer.BadParameter(f"must be one of {', '.join(COMPLETION_SCRIPTS)}")
     return shell
 
 
-def _show_completion(shell: str | None) -> None:
+def _print_completion(shell: str | None) -> None:
     if shell is not None:
-        from diaken_cli.commands.completion import script
-
-        typer.echo(script(_shell(shell)), nl=False)
+        typer.echo(_completion_script(_check_shell(shell)), nl=False)
         raise typer.Exit
 
 
 def _install_completion(shell: str | None) -> None:
-    if shell is not None:
-        from diaken_cli.commands.completion import install
+    """Write the script below this account's home; no file of the shell's own settings is changed.
 
-        path, hint = install(_shell(shell), os.environ)
-        typer.echo(f"Wrote {path}; a new shell reads it.", err=True)
-        if hint:
-            typer.echo(hint, err=True)
-        raise typer.Exit
+    Raises AccessError.
+    """
+    if shell is None:
+        return
+    path, hint = _completion_path(_check_shell(shell), os.environ)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_completion_script(shell), encoding="utf-8")
+    except OSError as fault:
+        raise AccessError(f"{path} can't be written: {fault.strerror}") from fault
+    typer.echo(f"Wrote {path}; a new shell reads it.", err=True)
+    if hint:
+        typer.echo(hint, err=True)
+    raise typer.Exit
+
+
+def _completion_script(shell: str) -> str:
+    folder = Path(diaken_cli.__file__).parent / "completion"
+    return (folder / COMPLETION_SCRIPTS[shell]).read_text(encoding="utf-8")
+
+
+def _completion_path(shell: str, environ: Mapping[str, str]) -> tuple[Path, str | None]:
+    """Where that shell looks for the script, and a hint what else is to be done."""
+    home = Path(environ.get("HOME") or Path.home())
+    if shell == "bash":
+        data = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
+        path = data / "bash-completion/completions/diaken"
+        return path, f"Without the package bash-completion, add to ~/.bashrc: . {path}"
+    if shell == "zsh":
+        folder = Path(environ.get("ZDOTDIR") or home) / ".zfunc"
+        hint = f"Add to .zshrc: fpath+=({folder}); autoload -Uz compinit; compinit"
+        return folder / "_diaken", hint
+    settings = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return settings / "fish/completions/diaken.fish", None
 
 
 @app.callback()
@@ -128,7 +156,7 @@ def diaken(
         typer.Option(
             "--show-completion",
             metavar="SHELL",
-            callback=_show_completion,
+            callback=_print_completion,
             is_eager=True,
             help="Print the completion script for bash, zsh or fish.",
         ),

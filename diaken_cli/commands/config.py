@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from diaken_cli.commands.call import Call
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.commands.shared import Call, command, group
 from diaken_cli.render.output import Format
 
 app = group("The config file.")

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from diaken_cli.commands.call import Call
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import asking
-from diaken_cli.commands.shared import Call, command, group
 
 app = group("The database file.")
 

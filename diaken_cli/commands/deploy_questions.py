@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.prompts import Questions
-from diaken_cli.commands.shared import Call
 from diaken_cli.errors import InvalidInput
 from diaken_cli.options import Options
 from diaken_cli.paths import HERE

@@ -4,7 +4,8 @@ import os
 
 import typer
 
-from diaken_cli.commands.shared import Call, command, group
+from diaken_cli.commands.call import Call
+from diaken_cli.commands.define import command, group
 
 app = group("Check everything that diaken needs, and say how to fix it.")
 

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.errors import InvalidInput
 
 if TYPE_CHECKING:

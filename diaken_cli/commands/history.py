@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import asking
-from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_run
 from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.hosts_import import import_command
-from diaken_cli.commands.hosts_sync import sync
+from diaken_cli.commands.call import Call, hosts_file, require
+from diaken_cli.commands.define import command, group
+from diaken_cli.commands.hosts_files import import_command, sync
 from diaken_cli.commands.prompts import Questions, asking, raise_clash
-from diaken_cli.commands.shared import Call, command, group, hosts_file, require
 from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
 from diaken_cli.requests import HostChanges, HostOptions

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from diaken_cli.commands.shared import Call, command, group
+from diaken_cli.commands.call import Call
+from diaken_cli.commands.define import command, group
 from diaken_cli.errors import InvalidInput, Mistake
 
 app = group("The inventory, for other tools.")

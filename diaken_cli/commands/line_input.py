@@ -1,16 +1,20 @@
-"""Reading a line from the terminal, with editing, earlier lines and TAB where readline is there."""
+"""Answers from the terminal: a line with editing, earlier lines and TAB, parsed to a name or yes.
+
+Readline is used where it is there; `find_choice` and what follows it are pure.
+"""
 
 import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import typer
 
 from diaken_cli.render.output import ignore_broken_pipe
+from diaken_cli.text import listed
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 EDITLINE = ("bind ^I rl_complete",)
@@ -28,6 +32,11 @@ SIGNALS_SECONDS = 0.2
 
 Complete = Callable[[str], Iterable[str]]
 Answer = TypeVar("Answer")
+
+SHOWN = 20
+"""So many names are listed; TAB lists all."""
+
+YES_NO = ("yes", "no")
 
 
 def ask(
@@ -149,3 +158,45 @@ def _stdout_at_terminal() -> Iterator[None]:
     finally:
         os.dup2(kept, STANDARD_OUTPUT)
         os.close(kept)
+
+
+def find_choice(answer: str, names: Sequence[str], unlisted: Collection[str] = ()) -> str:
+    """The name that an answer chooses; case is ignored, and an unambiguous beginning is enough.
+
+    `unlisted` names are accepted, too; a beginning is looked for in `names` first. Raises
+    ValueError with the names that it may be one of.
+    """
+    all_names = dict.fromkeys([*names, *unlisted])
+    folded = answer.casefold()
+    if answer in all_names:
+        return answer
+    matches = [name for name in all_names if name.casefold() == folded]
+    for candidates in (names, unlisted):
+        matches = matches or beginning_with(answer, candidates)
+    if not matches or not answer:
+        raise ValueError(f"{answer!r} is not one of: {listed(names or sorted(unlisted), SHOWN)}")
+    if len(matches) > 1:
+        raise ValueError(f"{answer!r} is ambiguous: {listed(matches, SHOWN)}")
+    return matches[0]
+
+
+def find_aliased(answer: str, names: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> str:
+    """The name that an answer chooses, as `find_choice`, or the only name that it is an alias of.
+
+    Raises ValueError also for an alias of several names, and lists them.
+    """
+    choice = find_choice(answer, names, aliases)
+    targets = (choice,) if choice in names else aliases[choice]
+    if len(targets) > 1:
+        raise ValueError(f"{choice!r} is ambiguous: {listed(targets, SHOWN)}")
+    return targets[0]
+
+
+def is_yes(answer: str) -> bool:
+    """Whether an answer says yes; an empty one says no. Raises ValueError for any other word."""
+    return bool(answer) and find_choice(answer, YES_NO) == "yes"
+
+
+def beginning_with(text: str, names: Iterable[str]) -> list[str]:
+    """The names that begin with that text, case ignored."""
+    return [name for name in names if name.casefold().startswith(text.casefold())]

@@ -1,30 +1,130 @@
-"""Help pages and parsing of the command line, for all commands and groups.
+"""Help pages and parsing of the command line, and the options that every command takes.
 
 A page has usage, text, options under their headings, one line for the options of every command, and
 two examples at its end. It is at most 80 columns wide, and nothing on it is cut.
 """
 
+import inspect
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from itertools import chain, islice, zip_longest
+from pathlib import Path
 from textwrap import fill, indent, wrap
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from diaken_cli.commands import common_options
-from diaken_cli.commands.common_options import EVERY_COMMAND
-from diaken_cli.commands.help_text import fold
-
+EVERY_COMMAND = "Options of every command"
 EVERY_COMMAND_TOO = "Every command also takes --json, --output …: see diaken --help"
 OWN_OPTIONS = "Options"
 INDENT = "  "
 MOST_EXAMPLES = 2
 WIDEST_NAME = 30  # columns of an option; what is longer has a line of its own
 MOST_NAMED = 12  # commands: more are for the help page
+EXAMPLE = "Example: "
+EXAMPLE_INDENT = "    "
+
+
+@dataclass(frozen=True)
+class CommonOptions:
+    """The options that every command takes, after its own."""
+
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=EVERY_COMMAND)
+    ] = False
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            metavar="FORMAT",
+            help="text, json, or jsonl (an object a line, as work goes on).",
+            rich_help_panel=EVERY_COMMAND,
+        ),
+    ] = "text"
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            help="Only data, warnings and errors; of a run in text, only what did not succeed.",
+            rich_help_panel=EVERY_COMMAND,
+        ),
+    ] = False
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="More messages.", rich_help_panel=EVERY_COMMAND),
+    ] = False
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show tracebacks.", rich_help_panel=EVERY_COMMAND),
+    ] = False
+    no_color: Annotated[
+        bool,
+        typer.Option("--no-color", help="No colour.", rich_help_panel=EVERY_COMMAND),
+    ] = False
+    no_input: Annotated[
+        bool,
+        typer.Option("--no-input", help="Never ask.", rich_help_panel=EVERY_COMMAND),
+    ] = False
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Do not ask before a change; for a missing value, see --no-input.",
+            rich_help_panel=EVERY_COMMAND,
+        ),
+    ] = False
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The config file.",
+            rich_help_panel=EVERY_COMMAND,
+        ),
+    ] = None
+
+
+def help_records() -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """The names of each option, the placeholder for its value (empty for a flag), and its help."""
+    hints = get_type_hints(CommonOptions, include_extras=True)
+    for field in fields(CommonOptions):
+        (info,) = hints[field.name].__metadata__
+        names = (info.default, *info.param_decls)  # in Annotated the first name stands there
+        yield names, info.metavar or "", info.help
+
+
+def parse_docstring(docstring: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a help page, a line a paragraph, and its examples, a line each.
+
+    A paragraph of the docstring that begins with `Example: ` is one of them.
+    """
+    paragraphs = [" ".join(part.split()) for part in inspect.cleandoc(docstring).split("\n\n")]
+    text = "\n\n".join(paragraph for paragraph in paragraphs if not paragraph.startswith(EXAMPLE))
+    examples = [
+        paragraph.removeprefix(EXAMPLE) for paragraph in paragraphs if paragraph.startswith(EXAMPLE)
+    ]
+    return text, tuple(examples)
+
+
+def fold_example(example: str, width: int) -> Sequence[str]:
+    """An example in lines of at most so many columns, which a shell joins again.
+
+    It is folded before an option only, so that no value is torn from its option.
+    """
+    lines = [""]
+    for part in example.replace(" -", "\n-").split("\n"):
+        joined = f"{lines[-1]} {part}" if lines[-1] else part
+        if lines[-1] and len(joined) + len(" \\") > width:
+            lines.append(f"{EXAMPLE_INDENT}{part}")
+        else:
+            lines[-1] = joined
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 
 
 class _Page:
@@ -133,7 +233,7 @@ class Group(_Page, TyperGroup):
         if args[:1] == ["help"]:  # as with git and systemctl
             args = [*args[1:], "--help"]
         first = args[0].partition("=")[0] if args else ""
-        if any(first in names for names, _, _ in common_options.help_records()):
+        if any(first in names for names, _, _ in help_records()):
             ctx.fail(f"{first} comes after the command: {ctx.command_path} COMMAND … {first}")
         with _add_command_to_errors(ctx):
             return super().parse_args(ctx, args)
@@ -188,7 +288,7 @@ def _write_examples(formatter: Any, examples: Sequence[str]) -> None:
     with formatter.section(typer.style("Examples", bold=True)):
         margin = " " * formatter.current_indent
         for example in examples:
-            for line in fold(example, formatter.width - len(margin)):
+            for line in fold_example(example, formatter.width - len(margin)):
                 formatter.write(f"{margin}{line}\n")
 
 

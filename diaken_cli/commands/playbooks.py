@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import asking
-from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.errors import AnsibleNotStarted, InvalidInput
 from diaken_cli.render.output import Format
 

@@ -7,9 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from diaken_cli.commands.answers import SHOWN, beginning_with, find_aliased, find_choice
-from diaken_cli.commands.line_input import Complete, ask
-from diaken_cli.commands.shared import Call
+from diaken_cli.commands.call import Call
+from diaken_cli.commands.line_input import (
+    SHOWN,
+    Complete,
+    ask,
+    beginning_with,
+    find_aliased,
+    find_choice,
+)
 from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.text import escape_control, listed
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diaken_cli.commands.call import Call
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.options import PlaybookOptions
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.commands.shared import Call, command, group
 from diaken_cli.commands.targets import (
     ask_environment,
     ask_for_snapshot,

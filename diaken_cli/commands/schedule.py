@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.options import PlaybookOptions
 from diaken_cli.commands.prompts import Questions, asking, raise_clash
-from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_for_snapshot, ask_playbook, ask_target
 from diaken_cli.errors import InvalidInput, Mistake, NotFound
 from diaken_cli.units import nearest_names

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diaken_cli.commands.shared import Call, command, group
+from diaken_cli.commands.call import Call
+from diaken_cli.commands.define import command, group
 from diaken_cli.errors import InvalidInput, Mistake, PartlyFailed
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def tick(call: Call) -> None:
     """
     from diaken_cli.actions.schedules.ticking import tick as run_tick
     from diaken_cli.caller import now
-    from diaken_cli.commands.cron import reporting_once
+    from diaken_cli.commands.call import reporting_once
 
     with reporting_once(call) as notice_file:
         call.store.beside("tick").touch(mode=0o600)

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
 from diaken_cli.text import escape_control

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking, raise_clash
-from diaken_cli.commands.shared import Call, command, group, require
 from diaken_cli.commands.targets import ask_target
 from diaken_cli.errors import ConfigurationError, InvalidInput, PartlyFailed, VSphereError
 from diaken_cli.render.output import Format
@@ -113,7 +114,7 @@ def prune(
     from diaken_cli.actions.snapshots import prune as pruning
     from diaken_cli.actions.validate import Reader
     from diaken_cli.caller import now
-    from diaken_cli.commands.cron import exit_with_error, reporting_once, stderr_is_terminal
+    from diaken_cli.commands.call import exit_with_error, reporting_once, stderr_is_terminal
     from diaken_cli.render.snapshots import PRUNE_COLUMNS, prune_summary
     from diaken_cli.store.engines import require_database
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from diaken_cli.commands.answers import SHOWN
+from diaken_cli.commands.call import Call
+from diaken_cli.commands.line_input import SHOWN
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.commands.shared import Call
 
 if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from diaken_cli.commands.call import Call, option_name, require
+from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.commands.shared import Call, command, group, option_name, require
 from diaken_cli.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from typing import Any
 import typer
 
 from diaken_cli.actions.vcenters import KINDS
-from diaken_cli.commands import COMMANDS, GROUPS, app
-from diaken_cli.commands.common_options import EVERY_COMMAND
-from diaken_cli.commands.completion import SHELLS
+from diaken_cli.commands import COMMANDS, COMPLETION_SCRIPTS, GROUPS, app
+from diaken_cli.commands.pages import EVERY_COMMAND
 from diaken_cli.store.inventory import DEFAULT_SETTINGS
 from diaken_cli.types import RunKind, RunStatus
 
@@ -120,7 +119,7 @@ def _kind(full: str, name: str, option: Any) -> Any:
     if full == "history list" and name in ("--status", "--kind"):
         return [each.value for each in (RunStatus if name == "--status" else RunKind)]
     if name.endswith("-completion"):
-        return list(SHELLS)
+        return list(COMPLETION_SCRIPTS)
     usual = BY_OPTION.get(name, BY_METAVAR.get(option.metavar or ""))
     return EXACTLY.get((full, name), usual)
 

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from diaken_cli.commands import COMMANDS, GROUPS, app
-from diaken_cli.commands.common_options import EVERY_COMMAND
+from diaken_cli.commands.pages import EVERY_COMMAND
 
 OWN = "Options"
 

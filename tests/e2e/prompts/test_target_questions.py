@@ -1,6 +1,6 @@
 """Which questions lead to a host or a group: no more of them than it takes to list the choices."""
 
-from diaken_cli.commands.answers import SHOWN
+from diaken_cli.commands.line_input import SHOWN
 from tests.e2e.cli import Cli, Done
 from tests.e2e.places import add
 

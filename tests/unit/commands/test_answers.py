@@ -2,7 +2,7 @@
 
 import pytest
 
-from diaken_cli.commands.answers import find_aliased, find_choice, is_yes
+from diaken_cli.commands.line_input import find_aliased, find_choice, is_yes
 
 NAMES = ("PROD", "PREVIEW", "web", "web01", "Web02")
 

@@ -9,9 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from diaken_cli.commands import COMMANDS, GROUPS, app
-from diaken_cli.commands.common_options import help_records
-from diaken_cli.commands.help_text import fold, parse
-from diaken_cli.commands.pages import EVERY_COMMAND_TOO
+from diaken_cli.commands.pages import EVERY_COMMAND_TOO, fold_example, help_records, parse_docstring
 from diaken_cli.services.ansible.catalog import list_playbooks
 from docs.generate import tree
 
@@ -116,7 +114,7 @@ def test_an_example_is_a_command_line_that_diaken_takes(path: str, example: str)
 
 
 def test_the_text_and_the_examples_of_a_docstring_are_told_apart() -> None:
-    text, examples = parse("""Clone
+    text, examples = parse_docstring("""Clone
         a template.
 
         Slowly.
@@ -135,10 +133,10 @@ def test_the_text_and_the_examples_of_a_docstring_are_told_apart() -> None:
 
 def test_a_long_example_is_folded_so_that_it_can_be_copied() -> None:
     command = "diaken deploy vm web01 --ip 10.0.4.21/24 --gateway 10.0.4.1 --dns 10.0.0.53 --cpus 4"
-    lines = fold(command, 76)
+    lines = fold_example(command, 76)
     assert lines == [
         "diaken deploy vm web01 --ip 10.0.4.21/24 --gateway 10.0.4.1 \\",
         "    --dns 10.0.0.53 --cpus 4",
     ]
     assert shlex.split("".join(lines).replace("\\", "")) == shlex.split(command)
-    assert fold("diaken hosts list", 76) == ["diaken hosts list"]
+    assert fold_example("diaken hosts list", 76) == ["diaken hosts list"]

@@ -1,10 +1,10 @@
-"""What all commands share: the common options, the store at first use, questions and errors.
+"""One call of a command: its options and output, the store at first use, confirmations and errors.
 
-A command is a function whose first parameter is the `Call`; `command(app)` adds the options of
-every command to its signature. Groups load when they are used: see `commands.LazyGroups`.
+At the end stand the errors of commands that cron calls again and again: a lasting one is reported
+once, then once a day, and once when it is resolved. On a terminal it is reported each time, and so
+is its JSON.
 """
 
-import inspect
 import os
 import sys
 import traceback
@@ -13,22 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from diaken_cli.commands.common_options import CommonOptions
-from diaken_cli.commands.help_text import parse
-from diaken_cli.commands.pages import Command, Group
-from diaken_cli.commands.parameters import (
-    dataclass_options,
-    option_names,
-    option_set,
-    refuse_invalid_utf8,
-    written_name,
-)
 from diaken_cli.errors import (
     Canceled,
+    ConfigurationError,
     DatabaseError,
     DiakenError,
     InvalidInput,
@@ -42,6 +33,8 @@ from diaken_cli.render.output import Format, Output, ignore_broken_pipe
 from diaken_cli.text import escape_control
 
 if TYPE_CHECKING:
+    from diaken_cli.actions.notice_file import NoticeFile
+    from diaken_cli.commands.pages import CommonOptions
     from diaken_cli.config import Config
     from diaken_cli.context import Context
     from diaken_cli.events import Emit, Event
@@ -55,15 +48,11 @@ LONGEST_NUMBER = 18
 """Digits: SQLite's numbers have 64 bits, and Python refuses to read more than 4300 digits."""
 
 
-CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-"""Typer's own: `__main__` hands down by it whether to stop."""
-
-
 @dataclass(frozen=True)
 class Call:
     """One call of a command: its options and output; config and database are opened when used."""
 
-    options: CommonOptions
+    options: "CommonOptions"
     output: Output
     stop: "Stop"
 
@@ -214,8 +203,7 @@ class Call:
 
     def says_yes(self, question: str) -> bool:
         """Whether a person answers yes; whoever gives up raises Abort."""
-        from diaken_cli.commands.answers import YES_NO, beginning_with, is_yes
-        from diaken_cli.commands.line_input import ask
+        from diaken_cli.commands.line_input import YES_NO, ask, beginning_with, is_yes
 
         def show(message: str) -> None:
             self.output.err.print(escape_control(message))
@@ -259,76 +247,40 @@ def collecting() -> Iterator[list[Mistake]]:
         raise InvalidInput(mistakes)
 
 
-def command(
-    app: typer.Typer, name: str | None = None
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command whose first parameter is the `Call`.
+def stderr_is_terminal() -> bool:
+    """Whether messages go to a terminal."""
+    return sys.stderr.isatty()
 
-    A parameter may stand for several options: see `commands.parameters`. The options of every
-    command come last.
+
+@contextmanager
+def reporting_once(call: Call) -> "Iterator[NoticeFile]":
+    """Report an error of the config or the database once; a file beside the default one notes it.
+
+    A database is never made here: without one nothing is due, and what was scheduled is elsewhere.
     """
+    from diaken_cli.actions.notice_file import NoticeFile
+    from diaken_cli.caller import now
+    from diaken_cli.config.locations import default_database, identity
+    from diaken_cli.store.engines import require_database
 
-    def register(function: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        sets = {
-            parameter.name: option_group
-            for parameter in own
-            if (option_group := option_set(parameter.name, parameter.annotation))
-        }
-        sets["common"] = dataclass_options("common", CommonOptions)
-        parameters = [
-            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for parameter in own
-            if parameter.name not in sets
-        ]
-        for options in sets.values():
-            # a command that says itself what its --yes does has that one alone
-            taken = {name for parameter in parameters for name in option_names(parameter)}
-            parameters += [
-                parameter
-                for parameter in options.parameters.values()
-                if taken.isdisjoint(option_names(parameter))
-            ]
-
-        written = {parameter.name: written_name(parameter) for parameter in parameters}
-
-        def call(context: typer.Context, **values: Any) -> None:
-            refuse_invalid_utf8(values, written)
-            built = {
-                name: options.build(
-                    {
-                        field: values.pop(parameter.name)
-                        for field, parameter in options.parameters.items()
-                        if parameter.name in values
-                    }
-                )
-                for name, options in sets.items()
-            }
-            common = built.pop("common")
-            function(Call(common, _output(common), context.obj), **values, **built)
-
-        call.__name__ = function.__name__
-        call.__doc__, examples = parse(function.__doc__ or "")
-        call.__signature__ = inspect.Signature([CONTEXT, *parameters])  # type: ignore[attr-defined]
-        call.__annotations__ = {
-            parameter.name: parameter.annotation for parameter in [CONTEXT, *parameters]
-        }
-        app.command(name, cls=Command, epilog="\n".join(examples))(call)
-        return function
-
-    return register
-
-
-def group(help_text: str) -> typer.Typer:
-    """A command group."""
-    return typer.Typer(cls=Group, help=help_text, rich_markup_mode=None, add_completion=False)
-
-
-def _output(options: CommonOptions) -> Output:
+    default = default_database(os.environ)
+    notice_file = NoticeFile.beside(default, identity(call.options.config, os.environ))
     try:
-        chosen = Format.JSON if options.json else Format(options.output)
-    except ValueError:
-        raise InvalidInput(
-            [Mistake("--output", options.output, "must be text, json or jsonl")]
-        ) from None
-    return Output(chosen, options.quiet, options.verbose, options.no_color)
+        require_database(call.config.database.path)
+        yield notice_file
+    except ConfigurationError as error:
+        exit_with_error(call, error, notify_now=notice_file.should_notify(error.message, now()))
+
+
+def exit_with_error(call: Call, error: DiakenError, *, notify_now: bool) -> None:
+    """End the call with this error, printed in one line for a mail where `notify_now`.
+
+    On a terminal it is raised as usual.
+    """
+    if stderr_is_terminal():
+        raise error
+    if notify_now:
+        hint = f". {error.hint}" if error.hint else ""
+        call.output.error(DiakenError(f"{error.message}{hint}"), printed=True)
+    call.output.print_error_json(error)
+    raise typer.Exit(error.exit_status) from error

@@ -1,7 +1,9 @@
-"""Parameters for typer from declarations that several commands share.
+"""A function becomes a command: its parameters, declared options included, as typer takes them.
 
-A declaration is a dataclass (each field an option, by its `Annotated` or by `diaken_cli.options`),
-or `Annotated[Options, …]` with declared options.
+A command is a function whose first parameter is the `Call`; `command(app)` adds the options of
+every command to its signature. A parameter may stand for several options: it is a dataclass (each
+field an option, by its `Annotated` or by `diaken_cli.options`), or `Annotated[Options, …]` with
+declared options. Groups load when they are used: see `commands.LazyGroups`.
 """
 
 import inspect
@@ -12,8 +14,78 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 from typer.models import ArgumentInfo
 
+from diaken_cli.commands.call import Call
+from diaken_cli.commands.pages import Command, CommonOptions, Group, parse_docstring
 from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.options import Option, Options, options_of
+from diaken_cli.render.output import Format, Output
+
+CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+"""Typer's own: `__main__` hands down by it whether to stop."""
+
+
+def command(
+    app: typer.Typer, name: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command whose first parameter is the `Call`.
+
+    The options of every command come last.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        sets = {
+            parameter.name: option_group
+            for parameter in own
+            if (option_group := option_set(parameter.name, parameter.annotation))
+        }
+        sets["common"] = dataclass_options("common", CommonOptions)
+        parameters = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in own
+            if parameter.name not in sets
+        ]
+        for options in sets.values():
+            # a command that says itself what its --yes does has that one alone
+            taken = {name for parameter in parameters for name in option_names(parameter)}
+            parameters += [
+                parameter
+                for parameter in options.parameters.values()
+                if taken.isdisjoint(option_names(parameter))
+            ]
+
+        written = {parameter.name: written_name(parameter) for parameter in parameters}
+
+        def call(context: typer.Context, **values: Any) -> None:
+            refuse_invalid_utf8(values, written)
+            built = {
+                name: options.build(
+                    {
+                        field: values.pop(parameter.name)
+                        for field, parameter in options.parameters.items()
+                        if parameter.name in values
+                    }
+                )
+                for name, options in sets.items()
+            }
+            common = built.pop("common")
+            function(Call(common, _output(common), context.obj), **values, **built)
+
+        call.__name__ = function.__name__
+        call.__doc__, examples = parse_docstring(function.__doc__ or "")
+        call.__signature__ = inspect.Signature([CONTEXT, *parameters])  # type: ignore[attr-defined]
+        call.__annotations__ = {
+            parameter.name: parameter.annotation for parameter in [CONTEXT, *parameters]
+        }
+        app.command(name, cls=Command, epilog="\n".join(examples))(call)
+        return function
+
+    return register
+
+
+def group(help_text: str) -> typer.Typer:
+    """A command group."""
+    return typer.Typer(cls=Group, help=help_text, rich_markup_mode=None, add_completion=False)
 
 
 @dataclass(frozen=True)
@@ -114,3 +186,13 @@ def refuse_invalid_utf8(values: Mapping[str, Any], written: Mapping[str, str]) -
                 mistakes.append(Mistake(written[name], shown, "must be valid UTF-8"))
     if mistakes:
         raise InvalidInput(mistakes)
+
+
+def _output(options: CommonOptions) -> Output:
+    try:
+        chosen = Format.JSON if options.json else Format(options.output)
+    except ValueError:
+        raise InvalidInput(
+            [Mistake("--output", options.output, "must be text, json or jsonl")]
+        ) from None
+    return Output(chosen, options.quiet, options.verbose, options.no_color)
