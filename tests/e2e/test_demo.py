@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.lab.machines import until
 from tests.lab_fixture import LAB
+from tests.waiting import until
 
 DEMO = LAB.with_name("demo")
 NAME = f"demo-{os.getpid()}"

@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.services import programs
+from tests.processes import wait_until_gone
 
 
 def test_what_it_prints_and_complains_of_and_its_exit_status() -> None:
-    ended = programs.run(["sh", "-c", "echo out; echo err >&2; exit 3"], seconds=10)
+    ended = programs.run(["sh", "-c", "echo out; echo err >&2; exit 3"], seconds=60)
     assert ended == programs.Completed(3, b"out\n", b"err\n")
     assert (ended.stdout_text, ended.stderr_text) == ("out\n", "err\n")
-    assert programs.run(["sh", "-c", "kill -9 $$"], seconds=10).status == -9
+    assert programs.run(["sh", "-c", "kill -9 $$"], seconds=60).status == -9
 
 
 def test_what_it_is_given_is_its_input_however_much_and_nothing_else_is() -> None:
     typed = b"x" * 300_000
-    assert programs.run(["cat"], seconds=10, stdin=typed).stdout == typed
-    assert programs.run(["cat"], seconds=10).stdout == b""
-    assert programs.run(["true"], seconds=10, stdin=typed).status == 0, "it need not read it"
+    assert programs.run(["cat"], seconds=60, stdin=typed).stdout == typed
+    assert programs.run(["cat"], seconds=60).stdout == b""
+    assert programs.run(["true"], seconds=60, stdin=typed).status == 0, "it need not read it"
 
 
 def test_one_that_prints_without_end_is_ended_and_little_of_it_is_kept() -> None:
@@ -29,12 +30,12 @@ def test_one_that_prints_without_end_is_ended_and_little_of_it_is_kept() -> None
     began = time.monotonic()
     with pytest.raises(programs.OutputLimitExceeded, match=r"^printed more than 64K$"):
         programs.run(["yes"], seconds=30, most=65536)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB
 
 
 def test_of_its_complaints_the_end_is_kept() -> None:
-    ended = programs.run(["sh", "-c", "seq 99999 >&2; echo why >&2"], seconds=10)
+    ended = programs.run(["sh", "-c", "seq 99999 >&2; echo why >&2"], seconds=60)
     assert ended.stderr_text.endswith("99999\nwhy\n")
     assert len(ended.stderr) <= 65536
 
@@ -43,7 +44,7 @@ def test_one_that_does_not_end_is_killed_with_what_it_has_started(tmp_path: Path
     noted = tmp_path / "pid"
     with pytest.raises(programs.TimeLimitExceeded, match=r"^did not end within 0\.5 s$"):
         programs.run(["sh", "-c", f"sleep 60 & echo $! >{noted}; wait"], seconds=0.5)
-    assert is_over(int(noted.read_text()))
+    wait_until_gone(int(noted.read_text()))
 
 
 def test_it_is_killed_where_who_waits_is_interrupted_or_stopped(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_it_is_killed_where_who_waits_is_interrupted_or_stopped(tmp_path: Path) 
 
     with pytest.raises(KeyboardInterrupt):
         programs.run(argv, seconds=30, should_stop=interrupted)
-    assert is_over(int(noted.read_text()))
+    wait_until_gone(int(noted.read_text()))
     with pytest.raises(programs.Stopped):
         programs.run(argv, seconds=30, should_stop=lambda: True)
 
@@ -68,21 +69,10 @@ def test_one_that_says_nothing_can_be_given_up_sooner() -> None:
         pytest.raises(programs.TimeLimitExceeded, match=r"within 0\.3 s"),
     ):
         program.wait(silent=0.3)
-    with programs.Running(["sh", "-c", "echo; sleep 0.6; echo"], seconds=30) as program:
-        assert program.wait(silent=0.4).stdout == b"\n\n"
+    with programs.Running(["sh", "-c", "echo; sleep 4; echo"], seconds=60) as program:
+        assert program.wait(silent=3).stdout == b"\n\n", "it has said something"
 
 
 def test_it_has_a_session_of_its_own() -> None:
-    ended = programs.run(["sh", "-c", "ps -o sid= -p $$"], seconds=10)
+    ended = programs.run(["sh", "-c", "ps -o sid= -p $$"], seconds=60)
     assert int(ended.stdout_text) != os.getsid(0)
-
-
-def is_over(pid: int) -> bool:
-    for _ in range(100):
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except FileNotFoundError:
-            return True
-        time.sleep(0.05)
-    return False

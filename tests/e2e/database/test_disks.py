@@ -4,7 +4,6 @@ import json
 import os
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from diaken_cli.types import RunStatus, TaskResult
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done
 from tests.e2e.databases import ROOT, fill, findings, mounted, on_small_disk, whole
 from tests.seeding import begin
+from tests.waiting import until
 
 
 def test_a_disk_that_is_full_before_there_is_a_database(tmp_path: Path) -> None:
@@ -86,9 +86,7 @@ def test_a_disk_that_fills_up_during_a_run(tmp_path: Path) -> None:
             text=True,
         )
         try:
-            deadline = time.monotonic() + PATIENCE
-            while not flag.exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
+            until(lambda: flag.exists() or process.poll() is not None, "the playbook talks")
             ballast = fill(disk)
             (tmp_path / "flag.go").touch()
             out, err = process.communicate(timeout=PATIENCE)

@@ -20,7 +20,7 @@ from tests.e2e.deploy.moments import (
     stopped,
 )
 from tests.e2e.faults.somebody import cancels_what_goes_on
-from tests.e2e.schedules.scheduling import wait_for
+from tests.waiting import until
 
 __all__ = ["deploy_lab", "deploying"]
 
@@ -236,7 +236,7 @@ def test_a_clone_that_was_asked_for_may_come_late(deploying: Deploying, command:
 
     run = deploying.json("deploy", command, "1", *(["--yes"] if command == "abort" else []))
 
-    wait_for(lambda: clones(deploying) - before)
+    until(lambda: clones(deploying) - before, "the clone is there")
     assert (len(clones(deploying) - before), run["leftovers"]) == (1, [])
     if command == "resume":
         assert_deployed(deploying)

@@ -124,10 +124,10 @@ def make_room(deploying: Deploying) -> None:
     if mounts(deploying) > 1:
         subprocess.run(["umount", deploying.folder], check=True)
     (deploying.folder / "filler").unlink(missing_ok=True)
-    deadline = time.monotonic() + PATIENCE
-    while any(each.name.startswith("filling") for each in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    for thread in threading.enumerate():
+        if thread.name.startswith("filling"):
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
 
 
 def mounts(deploying: Deploying) -> int:

@@ -1,8 +1,5 @@
 """What goes wrong while Ansible works on the new host."""
 
-import time
-
-from tests.e2e.cli import PATIENCE
 from tests.e2e.deploy.deploying import NAME, Deploying
 from tests.e2e.faults.fault import (
     BAD,
@@ -17,14 +14,13 @@ from tests.e2e.faults.fault import (
     full_disk,
 )
 from tests.e2e.faults.somebody import powers_it_off
+from tests.waiting import until
 
 
 def powers_it_off_in_the_playbook(deploying: Deploying) -> None:
     """The VM is powered off once the playbook has begun to work on it."""
-    deadline = time.monotonic() + PATIENCE
-    while deploying.lab.sh(NAME, "test", "-e", "/tmp/begun").returncode:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    begun = ("test", "-e", "/tmp/begun")
+    until(lambda: deploying.lab.sh(NAME, *begun).returncode == 0, "the playbook has begun")
     powers_it_off(deploying)
 
 

@@ -5,7 +5,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pyVmomi import vim
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import DIAKEN, HOSTS, Cli
+from tests.integration.lab.machines import finish
 from tests.lab_fixture import Lab
 
 BESIDE_PYTHON = Path(sys.executable).parent
@@ -50,11 +50,8 @@ def _arrange(service: Any) -> None:
         named["Servers"].MoveIntoFolder_Task([named["web03"]]),
         named["web04"].PowerOffVM_Task(),
     ]
-    deadline = time.monotonic() + 60
-    while any(task.info.state in ("queued", "running") for task in tasks):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert [task.info.state for task in tasks] == ["success"] * 3
+    for task in tasks:
+        finish(task)
 
 
 @pytest.fixture

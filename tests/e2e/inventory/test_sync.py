@@ -15,7 +15,8 @@ import pytest
 from diaken_cli.__main__ import run
 from diaken_cli.store.records import HostRecord, HostValues
 from tests.e2e.cli import HOSTS, Cli
-from tests.integration.hosts_file.mounts import ended, forked, mount, with_own_mounts
+from tests.integration.hosts_file.mounts import mount, with_own_mounts
+from tests.processes import exit_status, forked
 from tests.seeding import MORNING
 
 OUTSIDE = b"127.0.0.1\tlocalhost\r\n# caf\xe9 \xff\x00\r\n10.0.0.1 printer\n\n  \n"
@@ -251,7 +252,7 @@ def test_killed_at_any_moment_the_file_is_the_old_or_the_new_one(cli: Cli) -> No
         writer = forked(lambda: _sync(cli))
         time.sleep(span * (number % ROUND) / ROUND)
         os.kill(writer, signal.SIGKILL)
-        assert ended(writer) in (0, -signal.SIGKILL)
+        assert exit_status(writer) in (0, -signal.SIGKILL)
         seen.append(cli.hosts_file.read_bytes())
         assert seen[-1] in (old, new)
         if number % ROUND == ROUND - 1 and seen[-1] == old:
@@ -277,5 +278,5 @@ def _sync(cli: Cli) -> None:
 def _taken(work: Callable[[], None]) -> float:
     """The seconds that it takes in a process of its own."""
     begun = time.monotonic()
-    assert ended(forked(work)) == 0
+    assert exit_status(forked(work)) == 0
     return time.monotonic() - begun

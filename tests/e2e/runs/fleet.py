@@ -1,11 +1,9 @@
 """A fleet of real hosts on which runs go on, and what of a run lives anywhere on this machine."""
 
 import json
-import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +13,8 @@ from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.requests import HostOptions
-from diaken_cli.services.ansible import tracking
 from diaken_cli.store.run_records import RunFilter, RunRecord
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
-from tests.integration.ansible.bench import processes_with
 from tests.lab_fixture import Lab
 
 PACE = 0.2
@@ -115,57 +111,6 @@ class Fleet(Cli):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
-
-
-class Sleep:
-    """A command of a minute that no other test has: its processes can be told from all others.
-
-    `seconds` where it has to be there while many calls are made.
-    """
-
-    def __init__(self, seconds: int = 60) -> None:
-        self.argument = f"{seconds}.{os.getpid()}{next(_numbers):03}"
-
-    def sleepers(self) -> list[int]:
-        """The processes that sleep, on all hosts."""
-        return [pid for pid in processes_with(self.argument) if self._sleeps(pid)]
-
-    def _sleeps(self, pid: int) -> bool:
-        return _command_line(pid) == f"sleep {self.argument}"
-
-    def left_of(self, uid: str) -> list[str]:
-        """What lives of the run of that identity, here or on a host: number and command."""
-        pids = {*processes_with(self.argument), *tracking.marked_pids(uid)}
-        return [f"{pid} {said}" for pid in pids if (said := _command_line(pid))]
-
-    def end(self) -> None:
-        """Kill what still sleeps."""
-        for pid in self.sleepers():
-            os.kill(pid, signal.SIGKILL)
-
-
-def _command_line(pid: int) -> str:
-    try:
-        said = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # ended meanwhile
-        return ""
-    return said.replace(b"\0", b" ").decode(errors="replace").strip()
-
-
-def nothing_left(sleep: "Sleep", uid: str, seconds: float) -> None:
-    """Wait until nothing lives of that run."""
-    deadline = time.monotonic() + seconds
-    while left := sleep.left_of(uid):
-        assert time.monotonic() < deadline, f"after {seconds:.0f} seconds there is: {left}"
-        time.sleep(PACE)
-
-
-def until(holds: Callable[[], Any], what: str, seconds: float = 3 * PATIENCE) -> None:
-    """Wait until that is so."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not after {seconds} seconds"
-        time.sleep(PACE)
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:

@@ -13,8 +13,9 @@ from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.store.records import HostValues
 from tests.e2e.cli import Cli, Done
-from tests.integration.lab.machines import find, finish, until
+from tests.integration.lab.machines import find, finish
 from tests.lab_fixture import Lab
+from tests.waiting import until
 
 WORK = """\
 - name: Work

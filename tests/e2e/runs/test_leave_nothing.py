@@ -15,8 +15,10 @@ import pytest
 
 from tests.e2e.cli import DIAKEN
 from tests.e2e.runs.running import Running, counters, ready, statuses
-from tests.integration.ansible.bench import files_with, new_secret, processes_with, until
+from tests.integration.ansible.bench import files_with, new_secret
 from tests.lab_fixture import Lab
+from tests.processes import processes_with
+from tests.waiting import PATIENCE, until
 
 TIMES = 12
 EXTRA, SUDO, VAULT = map(new_secret, ("extra", "sudo", "vault"))
@@ -148,10 +150,10 @@ def test_secrets_are_nowhere_while_it_runs_and_afterwards(cli: Running, lab: Lab
     )
     try:
         waits = ("test", "-e", "/root/waits")
-        until(lambda: lab.sh("web02", *waits).returncode == 0, "the playbook waits", 100)
+        until(lambda: lab.sh("web02", *waits).returncode == 0, "the playbook waits")
         seen = leaks(cli.folder)
         assert lab.sh("web02", "rm", "/root/waits").returncode == 0
-        said = process.communicate(timeout=100)
+        said = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.wait()

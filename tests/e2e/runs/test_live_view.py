@@ -10,9 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.cli import DIAKEN, PATIENCE
-from tests.e2e.runs.fleet import Fleet, Sleep, by_host, until
+from tests.e2e.runs.fleet import Fleet, by_host
 from tests.e2e.terminal import Screen, terminal
 from tests.lab_fixture import Lab
+from tests.processes import Sleep
+from tests.waiting import until
 
 LONG_NAME = "a-host-with-a-long-name-of-the-accounting-department.internal.example.com"
 PLAYBOOKS = {

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.cli import PATIENCE
-from tests.e2e.runs.fleet import Fleet, Sleep, by_host, ended, until
+from tests.e2e.runs.fleet import Fleet, by_host, ended
 from tests.lab_fixture import Lab
+from tests.processes import Sleep
+from tests.waiting import until
 
 LONG = 300.0
 """Seconds for many runs one after the other, on a machine that does other things too."""

@@ -11,8 +11,8 @@ import pytest
 from diaken_cli.services.ansible import invocation
 from tests.e2e.cli import DIAKEN
 from tests.e2e.runs.running import Running, counters, ready, statuses
-from tests.integration.ansible.bench import until
 from tests.lab_fixture import Lab
+from tests.waiting import until
 
 FOUR = ready(1, 4)
 TAGGED = """\
@@ -374,16 +374,14 @@ def test_a_run_that_died_without_results_can_not_be_retried(cli: Running, lab: L
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: "sleep 60" in lab.ssh("10.77.0.101", "ps -eo args").stdout, "it sleeps", 60)
+        until(lambda: "sleep 60" in lab.ssh("10.77.0.101", "ps -eo args").stdout, "it sleeps")
     finally:
         process.kill()
         process.wait()
     number = cli.last()
     lab.ssh("10.77.0.101", "pkill -x sleep")
     cli.run("history", "cancel", number)  # what of it still lives is ended
-    until(
-        lambda: cli.json("history", "show", number)["status"] == "interrupted", "it is settled", 60
-    )
+    until(lambda: cli.json("history", "show", number)["status"] == "interrupted", "it is settled")
 
     error = cli.error(12, *words, "--retry-failed", number)
     assert error["code"] == "no_results"

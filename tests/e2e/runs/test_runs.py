@@ -14,6 +14,7 @@ from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import DIAKEN, Cli
 from tests.lab_fixture import Lab
+from tests.waiting import PATIENCE, until
 
 PLAYBOOKS = {
     "say": """\
@@ -261,11 +262,11 @@ def test_stopped_in_the_middle_nothing_is_left_here_or_there(cli: Cli, lab: Lab)
         stderr=subprocess.PIPE,
     )
     try:
-        wait_for(lambda: "sleep 60" in processes(lab, "web01"))
+        until(lambda: "sleep 60" in processes(lab, "web01"), "it sleeps")
         locked = cli.error(12, "run", "host", "web01", "say")
         assert locked["code"] == "locked"
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.wait()
@@ -283,12 +284,12 @@ def test_a_killed_run_is_interrupted_and_frees_its_hosts(cli: Cli, lab: Lab) -> 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for(lambda: "sleep 60" in processes(lab, "web01"))
+    until(lambda: "sleep 60" in processes(lab, "web01"), "it sleeps")
     process.kill()
     process.wait()
     number = str(cli.json("history", "list", "--limit", "1")[0]["id"])
     cli.run("history", "cancel", number)  # ends what of it still lives
-    wait_for(lambda: cli.json("history", "show", number)["status"] == "interrupted")
+    until(lambda: cli.json("history", "show", number)["status"] == "interrupted", "it is settled")
     assert cli.json("run", "host", "web01", "say")["status"] == "success"
 
 
@@ -308,7 +309,7 @@ def test_a_task_runs_once_however_many_ticks_there_are(cli: Cli, lab: Lab) -> No
         )
         for _ in range(4)
     ]
-    assert [tick.wait(60) for tick in ticks] == [0, 0, 0, 0]
+    assert [tick.wait(PATIENCE) for tick in ticks] == [0, 0, 0, 0]
     assert lab.ssh("10.77.0.104", "cat /root/lines").stdout == "tick\n"
     ended = cli.json("schedule", "show", "once")
     assert (ended["status"], ended["last_status"]) == ("completed", "success")
@@ -337,19 +338,12 @@ def test_revert_takes_the_host_back(cli: Cli, lab: Lab) -> None:
     lab.ssh("10.77.0.103", "echo new > /root/file")
     assert cli.error(2, "snapshots", "revert", "before", "--host", "web03")
     assert cli.json("snapshots", "revert", "before", "--host", "web03", "--yes")
-    wait_for(lambda: lab.ssh("10.77.0.103", "cat /root/file").stdout == "old\n")
+    until(lambda: lab.ssh("10.77.0.103", "cat /root/file").stdout == "old\n", "it is back")
     assert cli.json("run", "host", "web03", "say")["status"] == "success"
 
 
 def processes(lab: Lab, host: str) -> str:
     return lab.ssh(f"10.77.0.10{host[-1]}", "ps -eo args").stdout
-
-
-def wait_for(condition: "Any", seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("option", ["--host", "--group", "--vcenter", "--environment"])

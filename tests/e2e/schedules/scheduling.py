@@ -1,9 +1,8 @@
 """Scheduled tasks on real hosts of a lab: a world with four of them, ticks, and what they did."""
 
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +14,9 @@ from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.timing import Moment
 from tests.e2e.cli import DIAKEN, Cli
 from tests.lab_fixture import Lab
+from tests.waiting import until
 
 HOSTS = ("web01", "web02", "web03", "web04")
-PATIENCE = 400.0
-"""Seconds; a loaded machine takes its time."""
-
 PLAYBOOKS = {
     "append": """\
 - hosts: all
@@ -109,6 +106,14 @@ def backdate(cli: Cli, name: str, by: timedelta) -> None:
     store.schedules.set(task, task_values(task, moment=moment, due_at=due_at))
 
 
+def until_due(cli: Cli, late: float = 0.0) -> None:
+    """Wait until each task is due that will be within seconds, and has been for so many."""
+    coming = [task.due_at for task in cli.store.schedules.tasks(include_ended=False) if task.due_at]
+    soon = [due for due in coming if due < datetime.now(UTC) + timedelta(seconds=30)]
+    moment = max(soon, default=datetime.now(UTC)) + timedelta(seconds=late)
+    until(lambda: datetime.now(UTC) > moment, "it is due")
+
+
 def tick(cli: Cli, lab: Lab) -> "subprocess.Popen[str]":
     """A tick that has begun."""
     return lab.popen(
@@ -126,11 +131,3 @@ def lines(lab: Lab) -> "Counter[str]":
     for number in range(101, 101 + len(HOSTS)):
         found.update(lab.ssh(f"10.77.0.{number}", "cat /root/lines").stdout.split())
     return found
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
-    """Wait until it has come about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.2)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cli import DIAKEN, Cli
-from tests.e2e.schedules.scheduling import lines, prepared, wait_for
+from tests.e2e.schedules.scheduling import lines, prepared
 from tests.lab_fixture import Lab
+from tests.waiting import until
 
 # What cron reads and writes is put aside; what the lab has in /run stays where it is.
 PRIVATE = """\
@@ -67,9 +68,9 @@ def test_cron_runs_the_installed_file_and_a_task_at_its_minute(
         start_new_session=True,
     )
     try:
-        wait_for(lambda: cron.poll() is not None or lines(lab)["cron"])
+        until(lambda: cron.poll() is not None or lines(lab)["cron"], "cron has begun the task")
         assert cron.poll() is None, cron.communicate()
-        wait_for(lambda: cli.json("schedule", "show", "by cron")["status"] == "completed")
+        until(lambda: cli.json("schedule", "show", "by cron")["status"] == "completed", "it ends")
     finally:
         os.killpg(cron.pid, signal.SIGTERM)
         cron.communicate(timeout=30)

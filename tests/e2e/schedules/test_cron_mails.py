@@ -2,13 +2,12 @@
 
 import os
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.cli import Cli, Done
-from tests.e2e.schedules.scheduling import prepared
+from tests.e2e.schedules.scheduling import prepared, until_due
 from tests.lab_fixture import Lab
 
 
@@ -36,7 +35,7 @@ def cli(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cli:
 def mail(cli: Cli, name: str, *what: str, status: int = 3) -> tuple[str, int]:
     """What cron mails of a task that is due now, without the new line; and its run."""
     cli.json("schedule", "add", name, *what, "--at", "+1s")
-    time.sleep(1.5)
+    until_due(cli)
     done = cli.run("scheduler", "tick")
     assert (done.status, done.out, done.err.count("\n")) == (status, "", 1), done
     return done.err.rstrip("\n"), cli.json("history", "list", "--limit", "1")[0]["id"]
@@ -80,7 +79,7 @@ def test_a_playbook_that_fails_on_one_host_and_one_that_broke_meanwhile(cli: Cli
 
     cli.json("schedule", "add", "Broken", *limited, "--at", "+1s")
     playbook.write_text("- hosts: all\n  tasks:\n    - no_such_thing_at_all:\n")
-    time.sleep(1.5)
+    until_due(cli)
     done = cli.run("scheduler", "tick")
     assert done.status == 3
     assert done.err.count("\n") == 1, done.err
@@ -114,7 +113,7 @@ def test_a_task_that_could_not_begin_in_time(cli: Cli) -> None:
     cli.json("scheduler", "pause")
     what = ("--host", "web01", "--playbook", "append", "-e", "line=x", "--misfire-grace", "1s")
     cli.json("schedule", "add", "It's late", *what, "--at", "+1s")
-    time.sleep(3)
+    until_due(cli, late=1.5)
     cli.json("scheduler", "resume")
     done: Done = cli.run("scheduler", "tick")
     assert done.status == 3

@@ -17,16 +17,16 @@ import pytest
 from tests.e2e.cli import Cli
 from tests.e2e.schedules.scheduling import (
     HOSTS,
-    PATIENCE,
     add,
     add_copies,
     backdate,
     lines,
     prepared,
     tick,
-    wait_for,
+    until_due,
 )
 from tests.lab_fixture import Lab
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def runs_of(cli: Cli) -> "Counter[str]":
 def test_many_ticks_at_the_same_moment_run_each_task_once(cli: Cli, lab: Lab) -> None:
     add(cli, "many", "web01")
     names = ["many", *add_copies(cli, "many", 3, hosts=HOSTS[1:])]
-    time.sleep(1.5)
+    until_due(cli)
     ticks = [tick(cli, lab) for _ in range(3)]
     for each in ticks:
         assert each.communicate(timeout=PATIENCE) == ("", "")
@@ -62,7 +62,7 @@ def test_many_ticks_at_the_same_moment_run_each_task_once(cli: Cli, lab: Lab) ->
 def test_what_has_to_wait_for_a_host_is_the_next_ticks(cli: Cli, lab: Lab) -> None:
     add(cli, "queued", "web01")
     names = ["queued", *add_copies(cli, "queued", 2, hosts=HOSTS[:1])]
-    time.sleep(1.5)
+    until_due(cli)
     for number, name in enumerate(names, 1):
         only = tick(cli, lab)
         assert only.communicate(timeout=PATIENCE) == ("", "")
@@ -95,7 +95,7 @@ def test_ticks_and_their_children_that_are_killed_lose_nothing_and_repeat_nothin
     chance = random.Random(4)  # noqa: S311  # which one is killed is no secret
     add(cli, "killed", "web01")
     names = ["killed", *add_copies(cli, "killed", 3)]
-    time.sleep(1.5)
+    until_due(cli)
     ticks = [tick(cli, lab) for _ in range(3)]
     for _ in range(4):
         time.sleep(chance.uniform(0.2, 1.2))
@@ -112,7 +112,7 @@ def test_ticks_and_their_children_that_are_killed_lose_nothing_and_repeat_nothin
         ticks[-1].communicate(timeout=PATIENCE)
         return not cli.store.schedules.tasks(include_ended=False)
 
-    wait_for(all_ended)
+    until(all_ended, "all tasks have ended")
     for each in ticks:
         each.communicate(timeout=PATIENCE)
     said = lines(lab)
@@ -135,7 +135,7 @@ def test_never_more_at_the_same_time_than_max_running(lab: Lab, tmp_path: Path) 
     cli = prepared(tmp_path, lab, "[scheduler]\nmax_running = 1\n")
     add(cli, "alone", "web01")
     names = ["alone", *add_copies(cli, "alone", 2, hosts=HOSTS[1:])]
-    time.sleep(1.5)
+    until_due(cli)
     while cli.store.schedules.tasks(include_ended=False):
         for each in [tick(cli, lab) for _ in range(2)]:
             each.communicate(timeout=PATIENCE)
@@ -147,13 +147,13 @@ def test_never_more_at_the_same_time_than_max_running(lab: Lab, tmp_path: Path) 
 
 def test_a_locked_host_is_waited_for_until_the_grace_is_spent(cli: Cli, lab: Lab) -> None:
     add(cli, "holder", "web01", playbook="slow")
-    time.sleep(1.5)
+    until_due(cli)
     holding = tick(cli, lab)
     try:
-        wait_for(lambda: cli.store.runs.locked())
+        until(cli.store.runs.locked, "it holds its host")
         run = cli.json("schedule", "show", "holder")["last_run"]
         add(cli, "waiting", "web01", "--misfire-grace", "1h")
-        time.sleep(1.5)
+        until_due(cli)
         # The tick that holds the host ends with that; the next ones look at what has to wait.
         assert tick(cli, lab).communicate(timeout=PATIENCE) == ("", "")
         waiting = cli.json("schedule", "show", "waiting")
@@ -213,7 +213,7 @@ def test_what_fails_is_one_line_and_a_group_has_the_hosts_of_that_moment(
     cli.json(*what, "-e", "line=all")
     assert cli.run("hosts", "set", "web04", "--inactive").status == 0
     assert cli.run("hosts", "set", "web01", "--port", "1").status == 0
-    time.sleep(1.5)
+    until_due(cli)
     done = cli.run("scheduler", "tick")
     (run,) = cli.json("history", "list")
     assert done.status == 3
@@ -233,7 +233,7 @@ def test_what_fails_is_one_line_and_a_group_has_the_hosts_of_that_moment(
 def test_a_host_that_is_inactive_at_that_moment_is_said_to_be(cli: Cli) -> None:
     add(cli, "idle", "web02")
     assert cli.run("hosts", "set", "web02", "--inactive").status == 0
-    time.sleep(1.5)
+    until_due(cli)
     done = cli.run("scheduler", "tick")
     (run,) = cli.json("history", "list")
     assert done.status == 3
@@ -249,7 +249,7 @@ def test_a_run_that_went_well_without_its_snapshot_is_told_of(cli: Cli) -> None:
     assert cli.run("hosts", "set", "web01", "--vcenter", "down").status == 0
     what = ("schedule", "add", "kept", "--host", "web01", "--playbook", "append", "--snapshot")
     cli.json(*what, "--at", "+1s", "-e", "line=kept")
-    time.sleep(1.5)
+    until_due(cli)
 
     done = cli.run("scheduler", "tick")
 

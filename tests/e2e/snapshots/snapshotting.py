@@ -1,8 +1,7 @@
 """Snapshots on simulated vCenters whose VMs are inventory only, as the command sees them."""
 
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -153,11 +152,3 @@ def going_on(cli: Cli, *words: str) -> "Iterator[subprocess.Popen[str]]":
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=PATIENCE)
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until that holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"not yet: {what}"
-        time.sleep(0.05)

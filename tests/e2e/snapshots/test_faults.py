@@ -25,10 +25,10 @@ from tests.e2e.snapshots.snapshotting import (
     machines,
     present,
     take,
-    until,
 )
 from tests.integration.vsphere.simulator import Simulator
 from tests.seeding import begin
+from tests.waiting import until
 
 if TYPE_CHECKING:
     import subprocess

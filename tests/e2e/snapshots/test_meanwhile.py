@@ -17,8 +17,9 @@ from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import remove_snapshot
 from diaken_cli.services.vsphere.vms import VirtualMachine, power_off, power_on, power_state
 from tests.e2e.cli import PATIENCE, Done
-from tests.e2e.snapshots.snapshotting import Snapshotting, held, machines, present, take, until
+from tests.e2e.snapshots.snapshotting import Snapshotting, held, machines, present, take
 from tests.integration.vsphere.simulator import Simulator, finish
+from tests.waiting import until
 
 NAME = "web01"
 

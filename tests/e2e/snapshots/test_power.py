@@ -15,8 +15,9 @@ from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import VirtualMachine, power_on, power_state
 from diaken_cli.stop import SAME_SECONDS
 from tests.e2e.cli import PATIENCE
-from tests.e2e.snapshots.snapshotting import Snapshotting, going_on, machines, take, until
+from tests.e2e.snapshots.snapshotting import Snapshotting, going_on, machines, take
 from tests.integration.vsphere.simulator import Simulator
+from tests.waiting import until
 
 if TYPE_CHECKING:
     import subprocess

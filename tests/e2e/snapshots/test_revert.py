@@ -2,14 +2,14 @@
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.cli import Cli
 from tests.e2e.deploy.deploying import Deploying
 from tests.lab_fixture import Lab
+from tests.waiting import until
 
 CHANGE = """\
 - hosts: all
@@ -52,7 +52,7 @@ def test_what_a_playbook_changed_is_as_it_was(cli: Cli, lab: Lab) -> None:
     reverted = cli.json("snapshots", "revert", host["snapshot"]["id"], "--host", "web01", "--yes")
     assert (reverted["status"], reverted["kind"]) == ("success", "snapshot")
     assert not known.read_text().strip()
-    wait_for(lambda: lab.ssh("10.77.0.101", "cat /root/file").stdout == "old\n")
+    until(lambda: lab.ssh("10.77.0.101", "cat /root/file").stdout == "old\n", "it is back")
     assert cli.json("run", "host", "web01", "change", "-e", "content=next")["status"] == "success"
 
 
@@ -90,13 +90,6 @@ def test_another_machine_is_not_taken_back_and_what_was_off_stays_off(cli: Cli, 
         uuid = cli.json("hosts", "show", "web02")["vm_uuid"]
         vm = view.FindByUuid(uuid=uuid, vmSearch=True, instanceUuid=True)
         vm.PowerOffVM_Task()
-        wait_for(lambda: vm.runtime.powerState == "poweredOff")
+        until(lambda: vm.runtime.powerState == "poweredOff", "it is off")
         assert cli.json("snapshots", "revert", "before", "--host", "web02", "--yes")
         assert vm.runtime.powerState == "poweredOff"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.2)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli import DIAKEN, Cli
+from tests.e2e.cli import DIAKEN, PATIENCE, Cli
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -20,7 +20,7 @@ def test_a_command_that_waits_for_a_silent_vcenter_is_stopped(
 ) -> None:
     cli = Cli(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(60)
+        silent.settimeout(PATIENCE)
         secret = tmp_path / "password"
         secret.touch(0o600)
         secret.write_text("any\n")
@@ -37,7 +37,7 @@ def test_a_command_that_waits_for_a_silent_vcenter_is_stopped(
         )
         with silent.accept()[0]:
             process.send_signal(signum)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert json.loads(out)["error"]["code"] == "canceled"
     assert "error: stopped" in err
@@ -81,7 +81,7 @@ def test_a_signal_at_any_moment_is_answered_once(tmp_path: Path, words: str) -> 
                 time.sleep(0.001)
             time.sleep(number * step)
             process.send_signal(signum)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=PATIENCE)
         said = f"stopped by {signum.name}"
         error = {"error": {"code": "canceled", "message": said, "hint": None}}
         shown = json.dumps(error, indent=2) + "\n" if "--json" in words else ""
@@ -118,7 +118,7 @@ def test_a_signal_right_after_the_answer_changes_nothing(tmp_path: Path) -> None
         env=cli.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,7 +5,6 @@ import secrets
 import subprocess
 import tempfile
 import textwrap
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -145,23 +144,6 @@ def bench(ansible_lab: Lab, tmp_path: Path) -> Bench:
     return Bench(ansible_lab, tmp_path)
 
 
-def processes_with(sign: str) -> list[int]:
-    """Who has this text in its arguments or environment, on this machine and on the lab's hosts.
-
-    A host's processes are in a pid namespace below this machine's, so they are seen here.
-    """
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and int(process.name) != os.getpid():
-            try:
-                said = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-            except OSError:  # ended meanwhile
-                continue
-            if sign.encode() in said:
-                found.append(int(process.name))
-    return found
-
-
 def new_secret(what: str) -> str:
     """A secret that stands nowhere else on this machine: no checkout of these tests has it."""
     return f"{what}-{secrets.token_hex(8)}"
@@ -203,11 +185,3 @@ def _leads_to(link: Path, lock: Path) -> bool:
         return link.readlink() == lock
     except OSError:  # removed meanwhile, with its folder
         return False
-
-
-def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Wait until something holds; AssertionError when it does not in good time."""
-    deadline = time.monotonic() + patience
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not after {patience} seconds"
-        time.sleep(0.05)

@@ -12,8 +12,9 @@ from diaken_cli.events import HostFinished, PlayStarted, TaskFinished, TaskStart
 from diaken_cli.services.ansible.syntax import syntax_check
 from diaken_cli.services.ansible.work import Inventory
 from diaken_cli.types import HostCounters, HostStatus, RunOptions, TaskResult
-from tests.integration.ansible.bench import Bench, until
+from tests.integration.ansible.bench import Bench
 from tests.integration.lab.machines import find, finish
+from tests.waiting import until
 
 SUCCESS, FAILED = HostStatus.SUCCESS, HostStatus.FAILED
 SKIPPED, UNREACHABLE = HostStatus.SKIPPED, HostStatus.UNREACHABLE

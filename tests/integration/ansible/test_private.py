@@ -14,13 +14,9 @@ from diaken_cli.services.ansible import private
 from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.ansible.work import SshSettings
 from diaken_cli.types import HostStatus
-from tests.integration.ansible.bench import (
-    Bench,
-    files_with,
-    new_secret,
-    processes_with,
-    sealed,
-)
+from tests.integration.ansible.bench import Bench, files_with, new_secret, sealed
+from tests.processes import processes_with
+from tests.waiting import PATIENCE, until
 
 EXTRA_SECRET, SUDO_PASSWORD, VAULT_PASSWORD = map(new_secret, ("extra", "sudo", "vault"))
 SECRETS = (EXTRA_SECRET, SUDO_PASSWORD, VAULT_PASSWORD)
@@ -156,12 +152,10 @@ def test_a_killed_question_for_the_version_leaves_its_folder_to_the_next(tmp_pat
     )
     asking = subprocess.Popen([sys.executable, "-c", script], process_group=0)
     home = tmp_path / "home"
-    deadline = time.monotonic() + 30
-    while not (home.exists() and home.read_text().strip()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: home.exists() and home.read_text().strip(), "Ansible is asked")
     left = Path(home.read_text().strip()).parent
     os.killpg(asking.pid, signal.SIGKILL)
-    asking.wait(10)
+    asking.wait(PATIENCE)
     assert private.lock_of(left).exists()
     long_ago = time.time() - 60
     os.utime(left, (long_ago, long_ago))

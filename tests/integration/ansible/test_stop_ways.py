@@ -1,6 +1,5 @@
 """What a run left is ended on the way by which it was reached: arguments, jumps, users of hosts."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +9,9 @@ import pytest
 
 from diaken_cli.services.ansible import tracking
 from diaken_cli.services.ansible.work import Inventory, Target
-from tests.integration.ansible.bench import Bench, Ran, processes_with
-from tests.integration.ansible.test_stop import AT_ONCE, Sleep
+from tests.integration.ansible.bench import Bench, Ran
+from tests.integration.ansible.test_stop import WatchedSleep, at_once
+from tests.processes import processes_with
 
 UNREACHABLE = "10.77.0.251"
 """An address at which there is nobody: who gets there got there by a jump."""
@@ -29,7 +29,7 @@ def stopped(
     extra: Mapping[str, Any] | None = None,
 ) -> Ran:
     """A sleep that is stopped once it sleeps: nothing of it is left, and nothing is said of it."""
-    sleep = Sleep()
+    sleep = WatchedSleep()
     playbook = bench.playbook(f"""\
         {before}
         - hosts: all
@@ -47,7 +47,7 @@ def stopped(
         should_stop=sleep.stop_when_it_runs(1),
     )
     assert sleep.began is not None, f"it was never seen to run: {ran.outcome}"
-    assert time.monotonic() - sleep.began < AT_ONCE
+    assert at_once(sleep)
     assert not processes_with(sleep.argument)
     assert ran.warnings == ()
     assert not tracking.folder_of(bench.lock).exists()
@@ -161,7 +161,7 @@ def test_modules_leave_no_files_where_they_were_stopped(bench: Bench) -> None:
 
 
 def test_hosts_that_were_never_reached_are_not_warned_of(bench: Bench) -> None:
-    sleep = Sleep()
+    sleep = WatchedSleep()
     gone = replace(bench.target(2), address=UNREACHABLE)
     ran = bench.carry_out(
         sleep.playbook(bench),

@@ -4,11 +4,7 @@ Mounts are made in mount namespaces of their own, which end with their process.
 """
 
 import ctypes
-import os
-import signal
 import subprocess
-import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.services.hosts_file import Entry, sync
+from tests.processes import exit_status, forked
 
 OURS = "5f0c"
 OLD = [Entry("10.0.4.21", "web01.example.com")]
@@ -47,34 +44,6 @@ def beside(path: Path) -> set[str]:
     return {each.name for each in path.parent.iterdir()} - {path.name}
 
 
-def forked(work: Callable[[], Any]) -> int:
-    """Do it in another process; its id."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        work()
-        status = 0
-    finally:  # whatever it was, it must not go on as a second pytest
-        if status:
-            traceback.print_exc()
-        os._exit(status)
-
-
-def ended(pid: int) -> int:
-    """How a process ended: its exit status, or minus the signal that ended it."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.001)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    raise AssertionError(f"process {pid} did not end within {PATIENCE:.0f} s")
-
-
 def with_own_mounts(work: Callable[[], Any]) -> None:
     """Do it in a process whose mounts nobody else sees."""
 
@@ -84,7 +53,7 @@ def with_own_mounts(work: Callable[[], Any]) -> None:
             raise OSError(ctypes.get_errno(), "no mount namespace")
         work()
 
-    assert ended(forked(apart)) == 0
+    assert exit_status(forked(apart)) == 0
 
 
 def mount(*arguments: str | Path) -> None:

@@ -21,12 +21,11 @@ from tests.integration.hosts_file.mounts import (
     OUTSIDE,
     PATIENCE,
     beside,
-    ended,
-    forked,
     hosts,
     mount,
     with_own_mounts,
 )
+from tests.processes import exit_status, forked
 
 __all__ = ["hosts"]
 
@@ -292,7 +291,7 @@ def test_what_can_not_be_looked_at_has_perhaps_its_line(hosts: Path) -> None:
         unknown(hosts, "Permission denied")
 
     hosts.chmod(0)
-    assert ended(forked(as_nobody)) == 0
+    assert exit_status(forked(as_nobody)) == 0
     unknown(Path("/proc/self/mem"), "Input/output error")  # its first page is not mapped
     loop = hosts.with_name("loop")
     loop.symlink_to(loop)

@@ -27,12 +27,11 @@ from tests.integration.hosts_file.mounts import (
     OURS,
     PATIENCE,
     beside,
-    ended,
-    forked,
     hosts,
     mount,
     with_own_mounts,
 )
+from tests.processes import exit_status, forked
 
 __all__ = ["hosts"]
 
@@ -66,7 +65,7 @@ def survived(path: Path, number: int) -> bool:
         with killed_before_call(number):
             sync(path, NEW, OURS)
 
-    status = ended(forked(work))
+    status = exit_status(forked(work))
     assert status in (0, -signal.SIGKILL)
     return status == 0
 
@@ -107,7 +106,7 @@ def test_killed_at_two_hundred_moments_the_file_is_whole(hosts: Path) -> None:
         writer = forked(write)
         time.sleep(span * moment / 200)
         os.kill(writer, signal.SIGKILL)
-        assert ended(writer) == -signal.SIGKILL
+        assert exit_status(writer) == -signal.SIGKILL
         assert hosts.read_bytes() in whole
     sync(hosts, OLD, OURS)
     assert hosts.read_bytes() == whole[0]

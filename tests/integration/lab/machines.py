@@ -1,7 +1,6 @@
 """What the tests of the lab do to its VMs: by pyVmomi alone, as diaken is what the lab tests."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +8,9 @@ from typing import Any
 from pyVmomi import vim, vmodl
 
 from tests.lab_fixture import Lab
+from tests.waiting import until
 
 GIBIBYTE = 1024**3
-PATIENCE = 20.0
-"""Seconds for what takes the lab half a second when the machine is idle."""
 
 
 class TaskFailed(Exception):
@@ -21,14 +19,6 @@ class TaskFailed(Exception):
     def __init__(self, fault: Any) -> None:
         super().__init__(type(fault).__name__)
         self.fault = fault
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds; AssertionError when it does not in good time."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not after {PATIENCE} seconds"
-        time.sleep(0.02)
 
 
 def finish(task: Any) -> Any:

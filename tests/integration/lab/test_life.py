@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.lab.machines import until
 from tests.lab_fixture import LAB, Lab
+from tests.waiting import PATIENCE, slowness, until
 
 ROOT = Path("/run/diaken-lab")
 NAME = f"life-{os.getpid()}"
@@ -29,7 +29,7 @@ time.sleep(300)
 
 def ran(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [LAB, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [LAB, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 
@@ -77,7 +77,7 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     )
     yield process
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
     ran("down", "--name", NAME)
 
 
@@ -178,14 +178,14 @@ def test_exec_passes_signals_on(lab: Lab) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == -number
     trapping = "trap 'echo told; exit 5' TERM; echo ready; while :; do sleep 0.05; done"
     process = lab.popen(["bash", "-c", trapping], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.terminate()
-    assert process.communicate(timeout=10)[0] == "told\n"
+    assert process.communicate(timeout=PATIENCE)[0] == "told\n"
     assert process.returncode == 5
 
 
@@ -242,7 +242,7 @@ def test_a_lab_without_hosts_is_large_and_quick() -> None:
     lab = Lab.start(f"{NAME}-large", "--no-hosts", "--vms", "300")
     try:
         assert len(lab.described["vcenters"][0]["vms"]) == 300
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 20 * slowness()
     finally:
         lab.stop()
 
@@ -257,7 +257,7 @@ def test_a_lab_that_is_stopped_while_it_starts_leaves_nothing(number: signal.Sig
     refused = ran("down", "--name", f"{NAME}-many")
     assert (refused.returncode, "just starting" in refused.stderr) == (1, True)
     process.send_signal(number)
-    assert process.communicate(timeout=20)[0] == ""
+    assert process.communicate(timeout=PATIENCE)[0] == ""
     assert process.returncode == 128 + number
     assert left(f"{NAME}-many", set()) == []
     until(lambda: processes_of(f"{NAME}-many") == [], "its processes end")

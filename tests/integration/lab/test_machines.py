@@ -21,9 +21,9 @@ from tests.integration.lab.machines import (
     finish,
     running,
     start_clone,
-    until,
 )
 from tests.lab_fixture import Lab
+from tests.waiting import until
 
 
 @pytest.fixture

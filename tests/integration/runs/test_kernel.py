@@ -1,7 +1,6 @@
 """The kernel: hosts chosen as they are locked, steps that come again, a pause, listeners."""
 
 import threading
-import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +31,7 @@ from diaken_cli.types import (
     TargetType,
 )
 from tests.seeding import MORNING, add_hosts
+from tests.waiting import until
 
 NEW = NewRun(RunKind.PLAYBOOK, TargetType.GROUP, "web", {"v": 1}, "root", playbook="update")
 
@@ -74,10 +74,7 @@ def test_a_run_that_waited_is_about_the_hosts_of_the_moment_at_which_it_begins(
     holder = store.runs.begin(lambda: Selection(NEW, (web01,)), Attempt("a", "n", 1), MORNING)
 
     def change_and_let_go() -> None:
-        deadline = time.monotonic() + 60
-        while not any(isinstance(event, RunWaiting) for event in told):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: any(isinstance(event, RunWaiting) for event in told), "it waits")
         values = HostValues(web02.ip, web02.environment_id, web02.group_ids)
         store.inventory.set_host(web02, replace(values, active=False))
         store.inventory.set_host(web03, replace(values, ip="10.0.4.99"))

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -25,8 +24,7 @@ from diaken_cli.store.records import HostValues
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, to_stored
 from tests.seeding import MORNING, Seeded, begin
 from tests.unit.runs.test_stopping import handling
-
-PATIENCE = 60.0
+from tests.waiting import PATIENCE, until
 
 
 def no_vcenter(name: str) -> NoReturn:
@@ -108,10 +106,7 @@ def test_what_another_process_has_undone_meanwhile_is_not_taken_up(
     thread = threading.Thread(target=take_up)
     with other.database.writing() as session:
         thread.start()
-        deadline = time.monotonic() + PATIENCE
-        while not (folder.exists() and list(folder.iterdir())):  # it has read, and wants to begin
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: folder.exists() and list(folder.iterdir()), "it has read, and wants to begin")
         session.execute(update(RunStep).values(status=StepStatus.UNDONE))
         ended = {"status": RunStatus.CANCELED, "finished_at": MORNING}
         session.execute(update(Run).where(col(Run.id) == died.id).values(**ended))

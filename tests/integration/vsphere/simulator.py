@@ -55,7 +55,7 @@ class Simulator:
 
     def __exit__(self, *error: object) -> None:
         self._process.terminate()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
         assert self._process.stdout is not None
         self._process.stdout.close()
 
@@ -76,7 +76,7 @@ class Simulator:
         query = urllib.parse.urlencode(parameters)
         address = f"https://127.0.0.1:{self.port}/_sim/{what}?{query}"
         context = ssl.create_default_context(cafile=str(self.certificate))
-        with urllib.request.urlopen(address, context=context, timeout=10) as answer:
+        with urllib.request.urlopen(address, context=context, timeout=60) as answer:
             told: dict[str, Any] = json.load(answer)
         return told
 
@@ -229,6 +229,6 @@ def request(name: str = "new01", **changes: Any) -> DeployRequest:
 
 def finish(session: Session, task: str) -> TaskState:
     """Wait for a task that ought to succeed, and soon."""
-    state = wait(session, [task], timeout=20)[task]
+    state = wait(session, [task], timeout=60)[task]
     assert (state.state, state.error) == ("success", None)
     return state

@@ -30,6 +30,7 @@ from tests.integration.vsphere.hostile_vcenter import (
 )
 from tests.integration.vsphere.records import http
 from tests.integration.vsphere.simulator import PASSWORD, make_certificate
+from tests.waiting import PATIENCE, slowness
 
 READING = "RetrievePropertiesEx"
 HALF = b'<?xml version="1.0"?><e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/">'
@@ -58,7 +59,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_longer_than(seconds: float) -> Iterator[None]:
     started = time.monotonic()
     yield
-    assert time.monotonic() - started < seconds
+    assert time.monotonic() - started < seconds * slowness()
 
 
 @contextmanager
@@ -286,7 +287,7 @@ def test_a_name_that_nobody_resolves_is_given_up(tmp_path: Path) -> None:
             connect(Endpoint("vcenter.example.com", "root", "x"), connect_timeout=0.3)
         except Unreachable as error:
             assert "its name was not resolved in 0.3 s" in error.message, error.message
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 9
             print("given up")
     """)
     mounts = "".join(
@@ -295,5 +296,5 @@ def test_a_name_that_nobody_resolves_is_given_up(tmp_path: Path) -> None:
     )
     line = f'{mounts} ip link set lo up && exec "$0" -c "$1"'
     argv = ["unshare", "--mount", "--net", "sh", "-c", line, sys.executable, script]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.stdout == "given up\n", done.stderr

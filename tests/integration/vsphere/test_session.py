@@ -35,6 +35,7 @@ from tests.integration.vsphere.simulator import (
     Simulator,
     make_certificate,
 )
+from tests.waiting import slowness
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_nobody_there(simulator: Simulator) -> None:
         started = time.monotonic()
         with pytest.raises(Unreachable, match="time-out"):
             connect(simulator.endpoint(port=taken.getsockname()[1]), connect_timeout=0.3)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 2 * slowness()
 
 
 def test_something_else_there(simulator: Simulator) -> None:
@@ -146,7 +147,7 @@ def test_a_vcenter_that_went_away_holds_nobody_up_at_the_end(tmp_path: Path) -> 
         relay.__exit__()
         started = time.monotonic()
         session.close()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < slowness()
 
 
 def test_reading_goes_on_through_every_page(simulator: Simulator) -> None:
@@ -178,9 +179,9 @@ def test_an_ended_session_is_begun_again_for_any_call(simulator: Simulator) -> N
         assert len(find_vms(session)) == 7
         simulator.order("expire")
         task = power_off(session, vm.ref)
-        assert wait(session, [task], timeout=10)[task].state == "success"
+        assert wait(session, [task], timeout=60)[task].state == "success"
         simulator.order("expire")
-        assert wait(session, [power_on(session, vm.ref)], timeout=10)
+        assert wait(session, [power_on(session, vm.ref)], timeout=60)
         assert session.logins == 4
 
 
@@ -190,10 +191,10 @@ def test_a_session_that_ends_while_it_waits_goes_on_waiting(simulator: Simulator
         simulator.order("taskdelay", method="PowerOffVM_Task", ms=2500)
         task = power_off(session, vm.ref)
         threading.Timer(0.7, simulator.order, ["expire"]).start()
-        assert wait(session, [task], timeout=10)[task].state == "success"
+        assert wait(session, [task], timeout=60)[task].state == "success"
         assert session.logins == 2
         task = power_on(session, vm.ref)
-        assert wait(session, [task], timeout=10)[task].state == "success"
+        assert wait(session, [task], timeout=60)[task].state == "success"
 
 
 def test_what_is_under_way_when_a_session_ends_finds_its_view_or_filter_gone(
@@ -207,9 +208,9 @@ def test_what_is_under_way_when_a_session_ends_finds_its_view_or_filter_gone(
         task = power_off(session, vm.ref)
         late = {"method": "WaitForUpdatesEx", **gone}
         threading.Timer(0.7, simulator.order, ["soapfault"], late).start()
-        assert wait(session, [task], timeout=10)[task].state == "success"
+        assert wait(session, [task], timeout=60)[task].state == "success"
         task = power_on(session, vm.ref)
-        assert wait(session, [task], timeout=10)[task].state == "success"
+        assert wait(session, [task], timeout=60)[task].state == "success"
         assert session.logins == 1
 
 
@@ -239,10 +240,10 @@ def test_what_passes_costs_a_read_nothing(
         task = remove_identity(session, vms[-1].ref)
         simulator.order("taskdelay", method="PowerOffVM_Task", ms=300)
         tasks = [task, power_off(session, vms[-1].ref)]
-        assert {s.state for s in wait(session, tasks, timeout=10).values()} == {"success"}
+        assert {s.state for s in wait(session, tasks, timeout=60).values()} == {"success"}
         assert simulator.calls()["WaitForUpdatesEx"] >= 4
         task = power_on(session, vms[-1].ref)
-        assert wait(session, [task], timeout=10)[task].state == "success"
+        assert wait(session, [task], timeout=60)[task].state == "success"
 
 
 @pytest.mark.usefixtures("brief_pauses")
@@ -276,7 +277,7 @@ def test_a_connection_that_died_idle_does_not_hit_a_change(simulator: Simulator)
         for _ in range(3):
             time.sleep(0.1)  # the end of the connection is on its way
             task = remove_identity(session, vm.ref)
-            assert wait(session, [task], timeout=10)[task].state == "success"
+            assert wait(session, [task], timeout=60)[task].state == "success"
     assert simulator.calls()["ReconfigVM_Task"] == 3
 
 
@@ -286,7 +287,7 @@ def test_a_vcenter_that_hangs_is_given_up(simulator: Simulator) -> None:
         started = time.monotonic()
         with session.transport.single_try(0.3), pytest.raises(Unreachable, match="time-out"):
             session.now()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < slowness()
         simulator.order("clear")
         assert session.now()
 

@@ -88,7 +88,7 @@ def test_all_at_once_and_one_fails(session: Session, simulator: Simulator) -> No
     vms = [vm for vm in find_vms(session) if not vm.template]
     simulator.order("taskfault", method="CreateSnapshot_Task", fault="ApplicationQuiesceFault")
     tasks = [create_snapshot(session, vm.ref, "together", "", quiesce=vm.can_quiesce) for vm in vms]
-    states = list(wait(session, tasks, timeout=20).values())
+    states = list(wait(session, tasks, timeout=60).values())
     assert [state.state for state in states] == ["error", "success", "success", "success"]
     assert states[0].error is not None
     assert states[0].error.code == "quiesce"

@@ -281,10 +281,10 @@ def test_a_table_that_is_too_large(tmp_path: Path, content: bytes, said: str) ->
 
 def test_an_ansible_cfg_on_which_its_parser_would_work_for_hours(tmp_path: Path) -> None:
     (tmp_path / "ansible.cfg").write_text("[defaults]\na" + " " * 900_000 + "b\n")
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(DiakenError, match="line 2 has too many blanks in a row"):
         repository(tmp_path)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_a_socket_and_a_device_are_told_as_well(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import liveness
+from tests.waiting import until
 
 HOLDER = """
 import pathlib, subprocess, sys
@@ -44,7 +45,7 @@ def holder(lock: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         process.stdin.close()
         process.stdout.close()
 
@@ -64,11 +65,11 @@ def test_several_processes_of_a_run_hold_it_together(tmp_path: Path) -> None:
     lock = tmp_path / "run"
     with holder(lock, "and a child") as process:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         assert liveness.is_alive(lock), "the child lives"
         assert liveness.seize(lock) is None
         assert liveness.signal_holder(lock, signal.SIGTERM), "the child is told"
-        assert wait_until_dead(lock)
+        until(lambda: not liveness.is_alive(lock), "the child dies")
 
 
 def test_killed_process_is_dead_at_once(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_killed_process_is_dead_at_once(tmp_path: Path) -> None:
     with holder(lock) as process:
         assert liveness.is_alive(lock)
         process.kill()
-        process.wait(10)
+        process.wait(60)
         assert lock.exists()
         assert not liveness.is_alive(lock)
         seized = liveness.seize(lock)
@@ -92,16 +93,16 @@ def test_of_many_that_seize_a_dead_run_one_gets_it(tmp_path: Path) -> None:
     seized: list[liveness.RunLock] = []
 
     def seize() -> None:
-        start.wait(10)
+        start.wait(60)
         if (held := liveness.seize(lock)) is not None:
             seized.append(held)
-        done.wait(10)
+        done.wait(60)
 
     threads = [threading.Thread(target=seize) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(seized) == 1
     seized[0].release()
 
@@ -117,7 +118,7 @@ def test_child_of_a_seized_run_does_not_start(tmp_path: Path) -> None:
     lock = tmp_path / "run"
     with liveness.seize(lock) or pytest.fail("nobody holds it"):
         child = subprocess.run(
-            ["sh", "-c", 'exec 9<"$0" && flock -sn 9', str(lock)], check=False, timeout=10
+            ["sh", "-c", 'exec 9<"$0" && flock -sn 9', str(lock)], check=False, timeout=60
         )
     assert child.returncode == 1
 
@@ -126,7 +127,7 @@ def test_signal_reaches_the_holder(tmp_path: Path) -> None:
     lock = tmp_path / "run"
     with holder(lock) as process:
         assert liveness.signal_holder(lock, signal.SIGTERM)
-        assert process.wait(10) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
     assert not liveness.signal_holder(lock, signal.SIGTERM)
 
 
@@ -137,13 +138,13 @@ def test_signal_never_reaches_a_process_that_got_the_id_of_a_dead_one(tmp_path: 
         with holder(lock) as process:
             lock.write_text(f"{bystander.pid}\n")
             assert liveness.signal_holder(lock, signal.SIGTERM)
-            assert process.wait(10) == -signal.SIGTERM
+            assert process.wait(60) == -signal.SIGTERM
         lock.write_text(f"{bystander.pid}\n")
         assert not liveness.signal_holder(lock, signal.SIGTERM)
         assert bystander.poll() is None
     finally:
         bystander.kill()
-        bystander.wait(10)
+        bystander.wait(60)
 
 
 @pytest.mark.parametrize("content", ["", "not a number", "99999999"])
@@ -162,17 +163,9 @@ def test_hold_survives_a_reaper_that_removes_the_file_under_it(tmp_path: Path) -
     waiting.join(0.2)
     assert waiting.is_alive(), "it waits for the reaper"
     reaper.release()
-    waiting.join(10)
+    waiting.join(60)
     assert liveness.is_alive(lock), "the file that is there now is the one that is held"
     held[0].release()
-
-
-def wait_until_dead(lock: Path) -> bool:
-    for _ in range(200):
-        if not liveness.is_alive(lock):
-            return True
-        threading.Event().wait(0.05)
-    return False
 
 
 def test_who_carries_out_a_run_is_dead_only_where_that_is_sure(tmp_path: Path) -> None:
