@@ -155,9 +155,30 @@ def _setns(namespace: int) -> None:
         raise OSError(number, os.strerror(number), "setns")
 
 
+@contextmanager
+def running_lab(name: str, *options: str) -> Iterator[Lab]:
+    """A lab of this process with the options of `lab up`, for as long as it is needed."""
+    started = Lab.start(f"{name}-{os.getpid()}", *options)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """One lab for all tests of this process; who orders faults calls `lab.sim("clear")` after."""
-    started = Lab.start(f"test-{os.getpid()}")
-    yield started
-    started.stop()
+    with running_lab("test") as started:
+        yield started
+
+
+def lab_of_module(*options: str) -> Any:
+    """The fixture `lab` of a module that needs one of its own, with these options of `lab up`."""
+
+    @pytest.fixture(scope="module", name="lab")
+    def lab_of_its_own(request: pytest.FixtureRequest) -> Iterator[Lab]:
+        module = request.module.__name__.rpartition(".test_")[2]
+        with running_lab(module.replace("_", "-"), *options) as started:
+            yield started
+
+    return lab_of_its_own

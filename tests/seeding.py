@@ -5,8 +5,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.caller import node
 from diaken_cli.events import SnapshotFinished, TaskFinished
 from diaken_cli.store import Store
@@ -24,6 +25,9 @@ from diaken_cli.types import (
     TargetType,
     TaskResult,
 )
+
+if TYPE_CHECKING:
+    from tests.lab_fixture import Lab
 
 MORNING = datetime(2024, 11, 24, 3, 0, tzinfo=UTC)
 
@@ -145,6 +149,18 @@ def add_hosts(store: Store, names: Sequence[str]) -> list[HostRecord]:
         )
         for number, name in enumerate(names, 21)
     ]
+
+
+def add_lab_vcenter(store: Store, lab: "Lab", name: str = "lab", **other: Any) -> None:
+    """The vCenter of a lab, but for what is other; None is not given at all."""
+    usual: dict[str, Any] = {
+        "server": lab.server,
+        "username": lab.username,
+        "password_file": str(lab.password_file),
+        "ca_file": str(lab.ca_file),
+    }
+    given = {key: value for key, value in {**usual, **other}.items() if value is not None}
+    add_vcenter(store, name=name, typed=TypedVCenter(**given))
 
 
 def result(

@@ -1,6 +1,5 @@
 """Every command in the README and in docs/ is run, and prints what the page shows."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from tests.docs.console import agrees, blocks
 from tests.docs.world import shell
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, running_lab
 
 TOP = Path(__file__).parents[2]
 PAGES = [
@@ -20,9 +19,8 @@ PAGES = [
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    started = Lab.start(f"docs-{os.getpid()}", "--vms", "3")
-    yield started
-    started.stop()
+    with running_lab("docs", "--vms", "3") as started:
+        yield started
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(TOP)))

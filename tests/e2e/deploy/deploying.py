@@ -1,7 +1,6 @@
 """Deploys by the command into a lab: what is ordered, what is there afterwards, how it is ended."""
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -17,9 +16,9 @@ from pyVim.task import WaitForTask
 from pyVmomi import vim
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, running_lab
+from tests.seeding import add_lab_vcenter
 
 STEPS = ("validate", "register", "clone", "power_on", "wait_address", "provision", "activate")
 NAME, IP = "web01", "10.77.0.21"
@@ -88,22 +87,11 @@ class Deploying(Cli):
         store = self.store
         add_environment(store, name="DEMO")
         add_group(store, name="web", environment="DEMO", variables=())
-        add_vcenter(store, name="lab", typed=self.given())
+        add_lab_vcenter(store, lab)
         playbooks = folder / "playbooks"
         playbooks.mkdir()
         for name, text in (("good", GOOD_PLAYBOOK), ("bad", BAD_PLAYBOOK), ("slow", SLOW_PLAYBOOK)):
             (playbooks / f"{name}.yml").write_text(text)
-
-    def given(self, **other: Any) -> TypedVCenter:
-        """How the lab's vCenter is reached, but for what is said otherwise."""
-        lab = self.lab
-        values = {
-            "server": lab.server,
-            "username": lab.username,
-            "password_file": str(lab.password_file),
-            "ca_file": str(lab.ca_file),
-        }
-        return TypedVCenter(**{**values, **other})
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────
 
@@ -345,9 +333,8 @@ def _machine(vm: Any) -> Machine:
 @pytest.fixture(scope="module")
 def deploy_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """One lab for all deploys of a test file."""
-    started = Lab.start(f"{request.module.__name__.rsplit('_', 1)[-1]}-{os.getpid()}")
-    yield started
-    started.stop()
+    with running_lab(request.module.__name__.rpartition("_")[2]) as started:
+        yield started
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from diaken_cli.actions.hosts import add_host
-from diaken_cli.actions.vcenters import add_vcenter
 from diaken_cli.requests import HostOptions
 from tests.e2e.deploy.deploying import IP, NAME, Deploying, deploy_lab, deploying
 from tests.lab_fixture import LAB
-from tests.seeding import MORNING
+from tests.seeding import MORNING, add_lab_vcenter
 
 __all__ = ["deploy_lab", "deploying"]
 
@@ -67,7 +66,7 @@ def vcenter(**other: str | None) -> Callable[[Deploying], None]:
         wrong.write_text("wrong\n")
         wrong.chmod(0o600)
         values = {key: str(wrong) if value == WRONG_FILE else value for key, value in other.items()}
-        add_vcenter(deploying.store, name="other", typed=deploying.given(**values))
+        add_lab_vcenter(deploying.store, deploying.lab, "other", **values)
 
     return given
 

@@ -16,14 +16,13 @@ import pytest
 
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.caller import now
 from diaken_cli.requests import HostOptions
 from diaken_cli.services import cron
 from diaken_cli.types import RunKind, TargetType
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done
 from tests.lab_fixture import Lab
-from tests.seeding import begin
+from tests.seeding import add_lab_vcenter, begin
 from tests.waiting import slowness
 
 CHECKS = (
@@ -143,22 +142,11 @@ def in_lab(tmp_path: Path, lab: Lab) -> Iterator[Patient]:
     lab.sim("clear")
 
 
-def vcenter(patient: Patient, lab: Lab, name: str = "main", **other: Any) -> None:
-    usual = {
-        "server": lab.server,
-        "username": lab.username,
-        "password_file": str(lab.password_file),
-        "ca_file": str(lab.ca_file),
-    }
-    given = {key: value for key, value in {**usual, **other}.items() if value is not None}
-    add_vcenter(patient.store, name=name, typed=TypedVCenter(**given))
-
-
 # ── all is well ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_all_is_well(in_lab: Patient, lab: Lab) -> None:
-    vcenter(in_lab, lab)
+    add_lab_vcenter(in_lab.store, lab, "main")
     in_lab.crontab = in_lab.wanted_crontab()
     in_lab.ticked()
     rows = in_lab.rows(status=0)
@@ -292,14 +280,14 @@ def test_vcenters_that_can_not_be_used(in_lab: Patient, lab: Lab) -> None:
     readable = in_lab.folder / "readable"
     readable.write_text("secret\n")
     readable.chmod(0o600)
-    vcenter(in_lab, lab, "wrong-password", password_file=str(password))
-    vcenter(in_lab, lab, "open-password", password_file=str(readable))
+    add_lab_vcenter(in_lab.store, lab, "wrong-password", password_file=str(password))
+    add_lab_vcenter(in_lab.store, lab, "open-password", password_file=str(readable))
     readable.chmod(0o644)
-    vcenter(in_lab, lab, "no-password", password_file=None, password_env="NOT_SET")
-    vcenter(in_lab, lab, "no-certificate", ca_file=None)
-    vcenter(in_lab, lab, "down", server="127.0.0.1:9")
-    vcenter(in_lab, lab, "no-datacenter", datacenter="DC9")
-    vcenter(in_lab, lab, "trusting", ca_file=None, insecure=True)
+    add_lab_vcenter(in_lab.store, lab, "no-password", password_file=None, password_env="NOT_SET")
+    add_lab_vcenter(in_lab.store, lab, "no-certificate", ca_file=None)
+    add_lab_vcenter(in_lab.store, lab, "down", server="127.0.0.1:9")
+    add_lab_vcenter(in_lab.store, lab, "no-datacenter", datacenter="DC9")
+    add_lab_vcenter(in_lab.store, lab, "trusting", ca_file=None, insecure=True)
     rows = {each["subject"]: each for each in of(in_lab.rows(status=1), "vcenter")}
     problems = {
         "wrong-password": "diaken vcenters set wrong-password --username U --password-file FILE",
@@ -325,7 +313,9 @@ def test_vcenters_that_can_not_be_used(in_lab: Patient, lab: Lab) -> None:
 def test_what_a_vcenter_tells_of_privileges_and_of_its_clock(in_lab: Patient, lab: Lab) -> None:
     lab.sim("lack", privilege=DENIED)
     lab.sim("clock", by="-10m")
-    vcenter(in_lab, lab, password_file=None, password_env="VC_PASSWORD", datacenter="DC0")
+    add_lab_vcenter(
+        in_lab.store, lab, password_file=None, password_env="VC_PASSWORD", datacenter="DC0"
+    )
     rows = of(in_lab.rows(status=0, env={"VC_PASSWORD": lab.password}), "vcenter")
     connection, variable_is, privileges, clock = (row["finding"] for row in rows)
     assert "cron does not have the variable VC_PASSWORD" in variable_is
@@ -340,7 +330,7 @@ def test_vcenters_are_asked_at_the_same_time_and_need_not_tell_all(
 ) -> None:
     """Six, of which each takes five seconds, take no thirty."""
     for number in range(6):
-        vcenter(in_lab, lab, f"slow{number}")
+        add_lab_vcenter(in_lab.store, lab, f"slow{number}")
     lab.sim("delay", method="Login", ms=5000)
     lab.sim("soapfault", method="HasPrivilegeOnEntities", fault="NotSupported", count=6)
     began = time.monotonic()

@@ -32,7 +32,7 @@ from tests.e2e.faults.fault import (
     order,
 )
 from tests.e2e.faults.hosts_file import kept_from_writing, set_free
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, running_lab
 
 __all__ = ["deploy_lab", "deploying"]
 
@@ -102,9 +102,8 @@ def small_disk(tmp_path: Path, deploy_lab: Lab) -> Iterator[Deploying]:
 @pytest.fixture
 def late_tools(tmp_path: Path) -> Iterator[Deploying]:
     """A lab in which VMware Tools take a minute to report."""
-    lab = Lab.start(f"late-{os.getpid()}", "--tools-delay", "60s")
-    yield Deploying(tmp_path, lab)
-    lab.stop()
+    with running_lab("late", "--tools-delay", "60s") as lab:
+        yield Deploying(tmp_path, lab)
 
 
 @pytest.fixture

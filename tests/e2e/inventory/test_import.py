@@ -13,10 +13,10 @@ import pytest
 from pyVmomi import vim
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import DIAKEN, HOSTS, Cli
 from tests.integration.lab.machines import finish
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, running_lab
+from tests.seeding import add_lab_vcenter
 
 BESIDE_PYTHON = Path(sys.executable).parent
 SAY = """\
@@ -31,12 +31,11 @@ SAY = """\
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    started = Lab.start(f"import-{os.getpid()}", "--vms", "5")
-    with started.connect() as service:
-        _arrange(service)
-    started.sim("guest", vm="web05", ip="10.77.0.101")
-    yield started
-    started.stop()
+    with running_lab("import", "--vms", "5") as started:
+        with started.connect() as service:
+            _arrange(service)
+        started.sim("guest", vm="web05", ip="10.77.0.101")
+        yield started
 
 
 def _arrange(service: Any) -> None:
@@ -63,13 +62,7 @@ def cli(lab: Lab, tmp_path: Path) -> Cli:
     sections = f'[playbooks]\npaths = ["{plays}"]\n'
     sections += f'[ssh]\nuser = "root"\nkey = "{lab.ssh_private_key}"\n'
     cli = Cli(tmp_path, lab=lab, config=sections)
-    given = TypedVCenter(
-        server=lab.server,
-        username=lab.username,
-        password_file=str(lab.password_file),
-        ca_file=str(lab.ca_file),
-    )
-    add_vcenter(cli.store, name="lab", typed=given)
+    add_lab_vcenter(cli.store, lab)
     add_environment(cli.store, name="TEST")
     return cli
 

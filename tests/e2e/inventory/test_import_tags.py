@@ -1,7 +1,6 @@
 """`hosts import --group-by-tag`: the tags of a vCenter's VMs, by both forms of its REST API."""
 
 import json
-import os
 import ssl
 import urllib.request
 from collections.abc import Iterator
@@ -12,9 +11,9 @@ import pytest
 from pyVmomi import vim
 
 from diaken_cli.actions.inventory import add_environment
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import Cli
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, running_lab
+from tests.seeding import add_lab_vcenter
 
 IMPORT = ("hosts", "import", "--vcenter", "lab", "--environment", "TEST")
 VERSIONS = {"6.7.3.0": "/rest/com/vmware/cis", "8.0.2.0": "/api"}
@@ -22,10 +21,9 @@ VERSIONS = {"6.7.3.0": "/rest/com/vmware/cis", "8.0.2.0": "/api"}
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    started = Lab.start(f"tags-{os.getpid()}", "--vms", "4", "--no-hosts")
-    _tag(started)
-    yield started
-    started.stop()
+    with running_lab("tags", "--vms", "4", "--no-hosts") as started:
+        _tag(started)
+        yield started
 
 
 def _tag(lab: Lab) -> None:
@@ -98,13 +96,7 @@ class _Asking:
 @pytest.fixture
 def cli(lab: Lab, tmp_path: Path) -> Iterator[Cli]:
     cli = Cli(tmp_path, lab=lab)
-    given = TypedVCenter(
-        server=lab.server,
-        username=lab.username,
-        password_file=str(lab.password_file),
-        ca_file=str(lab.ca_file),
-    )
-    add_vcenter(cli.store, name="lab", typed=given)
+    add_lab_vcenter(cli.store, lab)
     add_environment(cli.store, name="TEST")
     lab.sim("version", api="8.0.2.0")
     yield cli

@@ -1,7 +1,6 @@
 """What is missing is asked for on a terminal, with the choices that fit, and how to do without."""
 
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,14 +11,9 @@ import pytest
 
 from diaken_cli.store.records import HostValues
 from tests.e2e.deploy.deploying import Deploying
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"prompts-{os.getpid()}", "--vms", "1")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "1")
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from typing import Any
 
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.requests import HostOptions
 from diaken_cli.store.run_records import RunFilter, RunRecord
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
 from tests.lab_fixture import Lab
+from tests.seeding import add_lab_vcenter
 
 PACE = 0.2
 """Seconds between two looks at what goes on."""
@@ -43,13 +43,7 @@ class Fleet(Cli):
 
     def vcenter(self) -> None:
         """The lab's vCenter, as `lab`."""
-        given = TypedVCenter(
-            server=self.lab.server,
-            username=self.lab.username,
-            password_file=str(self.lab.password_file),
-            ca_file=str(self.lab.ca_file),
-        )
-        add_vcenter(self.store, name="lab", typed=given)
+        add_lab_vcenter(self.store, self.lab)
 
     def group(self, name: str, *hosts: str, first: int = 101) -> None:
         """A group with new hosts, reached as root: the first has the address 10.77.0.`first`."""

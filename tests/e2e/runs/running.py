@@ -10,11 +10,11 @@ from typing import Any
 from pyVmomi import vim
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.store.records import HostValues
 from tests.e2e.cli import Cli, Done
 from tests.integration.lab.machines import find, finish
 from tests.lab_fixture import Lab
+from tests.seeding import add_lab_vcenter
 from tests.waiting import until
 
 WORK = """\
@@ -54,13 +54,7 @@ class Running(Cli):
         self.playbook("work", WORK)
         store = self.store
         add_environment(store, name="TEST")
-        given = TypedVCenter(
-            server=lab.server,
-            username=lab.username,
-            password_file=str(lab.password_file),
-            ca_file=str(lab.ca_file),
-        )
-        add_vcenter(store, name="lab", typed=given)
+        add_lab_vcenter(store, lab)
 
     def playbook(self, name: str, text: str) -> Path:
         """Write a playbook."""

@@ -2,10 +2,8 @@
 
 import base64
 import json
-import os
 import re
 import sys
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -15,7 +13,7 @@ from pyVmomi import vim
 
 from tests.e2e.runs.running import Running, ready, statuses
 from tests.integration.lab.machines import find
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 
 THIRTY, TEN = ready(1, 30), "web0*:web10"
 SLEEP = 5.0
@@ -67,11 +65,7 @@ SLEEPING = """\
 """
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"at-once-{os.getpid()}", "--vms", "30")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "30")
 
 
 @pytest.fixture(scope="module")

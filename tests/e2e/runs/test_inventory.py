@@ -1,13 +1,11 @@
 """Playbooks as people have them, by the command: groups, delegation, localhost and added hosts."""
 
 import json
-import os
-from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.runs.running import Running, ready, row, statuses
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 
 MEMBERS = """\
 - hosts: web
@@ -47,11 +45,7 @@ AROUND = """\
 """
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"inventory-{os.getpid()}", "--vms", "5")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "5")
 
 
 @pytest.fixture(scope="module")

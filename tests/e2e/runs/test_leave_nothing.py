@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 from tests.e2e.cli import DIAKEN
 from tests.e2e.runs.running import Running, counters, ready, statuses
 from tests.integration.ansible.bench import files_with, new_secret
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 from tests.processes import processes_with
 from tests.waiting import PATIENCE, until
 
@@ -49,11 +48,7 @@ HELLO = (
 )
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"nothing-{os.getpid()}", "--vms", "3")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "3")
 
 
 @pytest.fixture

@@ -1,18 +1,16 @@
 """What a run shows while it goes on: on a terminal, off it, quiet, and where nobody listens."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.cli import DIAKEN, PATIENCE
 from tests.e2e.runs.fleet import Fleet, by_host
 from tests.e2e.terminal import Screen, terminal
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 from tests.processes import Sleep
 from tests.waiting import until
 
@@ -61,15 +59,16 @@ PLAYBOOKS = {
 }
 
 
+lab = lab_of_module("--vms", "3")
+
+
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """A group of three hosts, and one of twelve that nobody answers for."""
-    lab = Lab.start(f"view-{os.getpid()}", "--vms", "3")
     fleet = Fleet(tmp_path_factory.mktemp("view"), lab, PLAYBOOKS)
     fleet.group("web", "web01", "web02", LONG_NAME)
     fleet.group("gone", *(f"gone{number:02}" for number in range(1, 13)), first=31)
-    yield fleet
-    lab.stop()
+    return fleet
 
 
 # ── on a terminal ────────────────────────────────────────────────────────────────────────────

@@ -1,15 +1,13 @@
 """A host is changed by one operation at a time: one takes the locks of all its hosts, or none."""
 
 import json
-import os
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.cli import PATIENCE
 from tests.e2e.runs.fleet import Fleet, by_host, ended
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 from tests.processes import Sleep
 from tests.waiting import until
 
@@ -39,16 +37,17 @@ WAITING = (0, 1, 5, 9, 10, 14)
 HOSTS = ("web01", "web02", "web03")
 
 
+lab = lab_of_module("--vms", "3")
+
+
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    lab = Lab.start(f"locks-{os.getpid()}", "--vms", "3")
+def fleet(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     fleet = Fleet(tmp_path_factory.mktemp("locks"), lab, PLAYBOOKS)
     fleet.vcenter()
     fleet.group("web", *HOSTS)
     for host in HOSTS:
         assert fleet.run("hosts", "set", host, "--vcenter", "lab").status == 0
-    yield fleet
-    lab.stop()
+    return fleet
 
 
 def test_while_a_run_holds_a_host_nothing_else_changes_it(fleet: Fleet) -> None:

@@ -1,9 +1,7 @@
 """What is said of a run by its options, on real hosts: which hosts, which tasks, and how."""
 
 import json
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ import pytest
 from diaken_cli.services.ansible import invocation
 from tests.e2e.cli import DIAKEN
 from tests.e2e.runs.running import Running, counters, ready, statuses
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 from tests.waiting import until
 
 FOUR = ready(1, 4)
@@ -74,11 +72,7 @@ NO_ACCESS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
 """Root like any account: what its owner may not read it can't read."""
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"options-{os.getpid()}", "--vms", "4")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "4")
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """What a run on ten real hosts comes to, told by the run, and again by the history."""
 
 import json
-import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from tests.e2e.runs.running import (
     row,
     statuses,
 )
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 
 TEN = ready(1, 10)
 NOBODY = {f"gone{number:02}": f"10.77.0.{number}" for number in range(1, 11)}
@@ -25,11 +23,7 @@ GOOD, SKIPPED = (2, 1, 0, 0, 1), (0, 0, 0, 0, 0)
 ALL_TASKS = [("Say", "changed"), ("Start nginx", "skipped"), ("Finish", "ok")]
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"outcomes-{os.getpid()}", "--vms", "10")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "10")
 
 
 @pytest.fixture(scope="module")

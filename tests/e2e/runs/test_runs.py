@@ -1,19 +1,17 @@
 """Runs, schedules and snapshots by the command, on four real hosts of a lab."""
 
 import json
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import DIAKEN, Cli
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
+from tests.seeding import add_lab_vcenter
 from tests.waiting import PATIENCE, until
 
 PLAYBOOKS = {
@@ -47,11 +45,7 @@ PLAYBOOKS = {
 }
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"runs-{os.getpid()}", "--vms", "4")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "4")
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +57,7 @@ def cli(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cli:
         (playbooks / f"{name}.yml").write_text(text)
     cli = Cli(folder, lab=lab, config=f'[playbooks]\npaths = ["{playbooks}"]\n')
     store = cli.store
-    given = TypedVCenter(
-        server=lab.server,
-        username=lab.username,
-        password_file=str(lab.password_file),
-        ca_file=str(lab.ca_file),
-    )
-    add_vcenter(store, name="lab", typed=given)
+    add_lab_vcenter(store, lab)
     add_environment(store, name="TEST")
     add_group(store, name="web", environment="TEST", variables=[])
     for number in range(1, 5):

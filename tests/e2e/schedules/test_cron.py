@@ -6,7 +6,6 @@ It is a cron of the test's own: in a mount namespace, where /etc/cron.d and its 
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from tests.e2e.cli import DIAKEN, Cli
 from tests.e2e.schedules.scheduling import lines, prepared
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 from tests.waiting import until
 
 # What cron reads and writes is put aside; what the lab has in /run stays where it is.
@@ -34,11 +33,7 @@ exec "$@"
 """
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"cron-{os.getpid()}", "--vms", "1")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "1")
 
 
 @pytest.fixture

@@ -1,21 +1,14 @@
 """A day of cron on which much goes wrong: each mail says what, where, why, and what to do next."""
 
-import os
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.cli import Cli, Done
 from tests.e2e.schedules.scheduling import prepared, until_due
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"mails-{os.getpid()}", "--vms", "2")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "2")
 
 
 @pytest.fixture(scope="module")

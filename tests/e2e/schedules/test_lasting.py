@@ -1,28 +1,24 @@
 """What lasts is told once, then once a day, and once when it is over: days of cron, in no time."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from diaken_cli import __main__
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from tests.e2e.cli import Cli
 from tests.e2e.schedules.scheduling import prepared
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
+from tests.seeding import add_lab_vcenter
 
 START = datetime(2026, 3, 27, 0, 17, tzinfo=UTC)
 HOURS = 72
 NOBODY = "127.0.0.1:1"
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"lasting-{os.getpid()}", "--vms", "1", "--no-hosts")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "1", "--no-hosts")
 
 
 @pytest.fixture
@@ -58,13 +54,7 @@ At = Callable[..., tuple[int, list[str]]]
 def test_a_vcenter_that_is_down_for_three_days_makes_four_messages(
     cli: Cli, lab: Lab, at: At
 ) -> None:
-    given = TypedVCenter(
-        server=NOBODY,
-        username=lab.username,
-        password_file=str(lab.password_file),
-        ca_file=str(lab.ca_file),
-    )
-    add_vcenter(cli.store, name="main", typed=given)
+    add_lab_vcenter(cli.store, lab, "main", server=NOBODY)
     assert cli.run("hosts", "set", "web01", "--vcenter", "main").status == 0
     with lab.inside():
         status, lines = at(0, "snapshots", "prune", "--dry-run")

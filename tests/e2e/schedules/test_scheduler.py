@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -25,15 +24,10 @@ from tests.e2e.schedules.scheduling import (
     tick,
     until_due,
 )
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 from tests.waiting import PATIENCE, until
 
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"scheduler-{os.getpid()}", "--vms", "4")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "4")
 
 
 @pytest.fixture

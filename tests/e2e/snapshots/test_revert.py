@@ -1,14 +1,12 @@
 """`snapshots revert` on real hosts: what a playbook changed is as it was before."""
 
 import json
-import os
-from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.cli import Cli
 from tests.e2e.deploy.deploying import Deploying
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 from tests.waiting import until
 
 CHANGE = """\
@@ -20,11 +18,7 @@ CHANGE = """\
 """
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    started = Lab.start(f"revert-{os.getpid()}", "--vms", "2")
-    yield started
-    started.stop()
+lab = lab_of_module("--vms", "2")
 
 
 @pytest.fixture

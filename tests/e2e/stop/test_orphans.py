@@ -1,6 +1,5 @@
 """A run whose processes were killed together: what it left on its hosts is ended before others."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ import pytest
 from diaken_cli.services.ansible import tracking
 from diaken_cli.store.run_records import RunRecord
 from tests.e2e.runs.fleet import Fleet, ended
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 from tests.processes import Sleep
 from tests.waiting import slowness, until
 
@@ -59,15 +58,16 @@ SLEEPERS = 2
 """On each host."""
 
 
+lab = lab_of_module("--vms", "3")
+
+
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """Three hosts: two by root, and one by an account that becomes root by sudo."""
-    lab = Lab.start(f"orphans-{os.getpid()}", "--vms", "3")
     fleet = Fleet(tmp_path_factory.mktemp("orphans"), lab, PLAYBOOKS)
     fleet.group("web", "root01", "root02")
     fleet.add_to("web", "sudo01", number=103, user="deploy")
-    yield fleet
-    lab.stop()
+    return fleet
 
 
 @contextmanager

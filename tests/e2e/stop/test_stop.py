@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from diaken_cli.services.ansible import tracking
 from diaken_cli.store.run_records import RunFilter
 from tests.e2e.cli import DIAKEN, PATIENCE
 from tests.e2e.runs.fleet import Fleet, by_host, ended, events
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, lab_of_module
 from tests.processes import Sleep
 from tests.waiting import slowness, until
 
@@ -59,15 +59,16 @@ SLEEPERS = 6
 """Three on each of the two hosts that sleep."""
 
 
+lab = lab_of_module("--vms", "3")
+
+
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """Three hosts: two by root, and one by an account that becomes root by sudo."""
-    lab = Lab.start(f"stop-{os.getpid()}", "--vms", "3")
     fleet = Fleet(tmp_path_factory.mktemp("stop"), lab, PLAYBOOKS)
     fleet.group("web", "root01", "root02")
     fleet.add_to("web", "sudo01", number=103, user="deploy")
-    yield fleet
-    lab.stop()
+    return fleet
 
 
 @pytest.fixture(scope="module")

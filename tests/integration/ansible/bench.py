@@ -18,7 +18,7 @@ from diaken_cli.events import Emit, Event, HostFinished, TaskFinished, Warned
 from diaken_cli.services.ansible import invocation, launch
 from diaken_cli.services.ansible.work import Inventory, Outcome, SshSettings, Target, Work
 from diaken_cli.types import HostResult, HostStatus
-from tests.lab_fixture import Lab
+from tests.lab_fixture import Lab, running_lab
 
 VMS = 10
 PATIENCE = 30.0
@@ -28,14 +28,8 @@ PATIENCE = 30.0
 @pytest.fixture(scope="session")
 def ansible_lab() -> Iterator[Lab]:
     """A lab with web01 to web10, for all tests of Ansible of this process."""
-    yield from lab_of_ten("test-ansible")
-
-
-def lab_of_ten(name: str) -> Iterator[Lab]:
-    """A lab with web01 to web10, for as long as it is needed."""
-    started = Lab.start(f"{name}-{os.getpid()}", "--vms", str(VMS))
-    yield started
-    started.stop()
+    with running_lab("test-ansible", "--vms", str(VMS)) as started:
+        yield started
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import pytest
 
 from diaken_cli.services.ansible import catalog
 from diaken_cli.types import HostResult, HostStatus, RunOptions
-from tests.integration.ansible.bench import Bench, Ran, lab_of_ten
-from tests.lab_fixture import Lab
+from tests.integration.ansible.bench import VMS, Bench, Ran
+from tests.lab_fixture import Lab, running_lab
 
 # A package apache2 as Debian's is to Ansible: an init script, and an answer on port 80.
 APACHE = r"""
@@ -76,7 +76,8 @@ PROVISIONING = {
 @pytest.fixture(scope="module")
 def ansible_lab() -> Iterator[Lab]:
     """A lab of its own: what is provisioned here has another name afterwards."""
-    yield from lab_of_ten("test-shipped")
+    with running_lab("test-shipped", "--vms", str(VMS)) as started:
+        yield started
 
 
 def shipped(
