@@ -143,10 +143,10 @@ class Cli:
         os.close(theirs)
         try:
             said = _converse(ours, list(answers))
-            return Done(process.wait(5), said, "")
+            return Done(process.wait(PATIENCE), said, "")
         finally:
             process.kill()
-            process.wait(5)
+            process.wait(PATIENCE)
             os.close(ours)
 
 
