@@ -32,12 +32,13 @@ from pathlib import Path
 from diaken_cli.config import load
 from diaken_cli.context import Context
 from diaken_cli.events import RunStarted, TaskFinished
+from diaken_cli.outcome import StepEnd
 from diaken_cli.runs.begin import begin
 from diaken_cli.signals import Signals
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.runs import NewRun, Selection
-from diaken_cli.types import RunKind, TargetType, TaskResult
+from diaken_cli.types import RunKind, StepStatus, TargetType, TaskResult
 
 store = Store(Path(sys.argv[1]))
 new = NewRun(RunKind.PLAYBOOK, TargetType.GROUP, "web", {"v": 1}, "root", playbook="update")
@@ -58,7 +59,7 @@ with begin(context, lambda: Selection(new), started=started, subscribers=[]) as 
         recording.stop.check()
         if number == int(sys.argv[2]):
             break
-    recording.end_step(0, "success")
+    recording.end_step(0, StepEnd(StepStatus.SUCCESS))
 """
 
 
