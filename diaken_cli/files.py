@@ -24,8 +24,8 @@ INSTEAD_OF_A_PIPE = "write what it gives into a file that only you can read, and
 _NULL = os.makedev(1, 3)  # Linux: Documentation/admin-guide/devices.txt
 
 
-class Refused(OSError):
-    """A file that is there and is not taken."""
+class FileRefused(OSError):
+    """A file that is there and is not read or written: no regular one, too large, not ours."""
 
 
 def reason(fault: OSError) -> str:
@@ -38,7 +38,7 @@ def read(path: str | os.PathLike[str], most: int) -> bytes:
     """All that a regular file holds.
 
     Raises:
-        Refused: it is no regular file, or holds more than `most` bytes.
+        FileRefused: it is no regular file, or holds more than `most` bytes.
         OSError: it can't be read.
     """
     content = beginning(path, most + 1)
@@ -103,7 +103,7 @@ def is_null(status: os.stat_result) -> bool:
 def check_regular(path: str | os.PathLike[str]) -> None:
     """See that another program may be given this file to read: it would wait at a pipe.
 
-    What is not there is that program's to tell. Raises Refused.
+    What is not there is that program's to tell. Raises FileRefused.
     """
     try:
         status = os.stat(path)  # noqa: PTH116
@@ -131,7 +131,7 @@ def open_own(path: str | os.PathLike[str], flags: int) -> int:
     Made with mode 0600 where `flags` has O_CREAT.
 
     Raises:
-        Refused: it is a link, no regular file, or another account's.
+        FileRefused: it is a link, no regular file, or another account's.
         OSError: it can't be opened or made.
     """
     ways = flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -160,5 +160,5 @@ def _check_mode(mode: int, path: str | os.PathLike[str]) -> None:
         raise _refused(number, f"{kind}, not a regular file", path)
 
 
-def _refused(number: int, why: str, path: str | os.PathLike[str]) -> Refused:
-    return Refused(number, f"it is {why}", os.fspath(path))
+def _refused(number: int, why: str, path: str | os.PathLike[str]) -> FileRefused:
+    return FileRefused(number, f"it is {why}", os.fspath(path))

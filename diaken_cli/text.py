@@ -22,7 +22,7 @@ def escape_control(text: str, *, lines: bool = True) -> str:
     return CONTROL.sub(_written_out, text.replace("\r\n", "\n"))
 
 
-def listed(names: Sequence[str], most: int = MOST_NAMES, between: str = ", ") -> str:
+def join_names(names: Sequence[str], most: int = MOST_NAMES, between: str = ", ") -> str:
     """The first names, and how many more there are: `web01, web02 and 7 more`."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return between.join(names[:most]) + more

@@ -19,7 +19,7 @@ from pathlib import Path
 _MOST_LINKS = 40  # that the system follows on the way to a file: path_resolution(7)
 
 
-class Who(StrEnum):
+class Writer(StrEnum):
     """Who could change a file besides this account and root."""
 
     OWNER = "owner"
@@ -35,7 +35,7 @@ class Exposure:
     """
 
     path: Path
-    who: Who
+    who: Writer
     name: str
     mode: int
     is_folder: bool
@@ -44,18 +44,18 @@ class Exposure:
     @property
     def sticky(self) -> bool:
         """Whether others may only add to it, not remove or rename."""
-        may_remove = self.who is Who.OWNER or not self.mode & stat.S_ISVTX
+        may_remove = self.who is Writer.OWNER or not self.mode & stat.S_ISVTX
         return self.is_folder and not may_remove
 
     @property
     def problem(self) -> str:
         """What is wrong with it."""
         match self.who:
-            case Who.OWNER:
+            case Writer.OWNER:
                 return f"{self.path} belongs to the account {self.name}"
-            case Who.GROUP:
+            case Writer.GROUP:
                 return f"the group {self.name} can write {self.path} (mode {self.mode:04o})"
-            case Who.EVERYBODY:
+            case Writer.EVERYBODY:
                 return f"everybody can write {self.path} (mode {self.mode:04o})"
 
     @property
@@ -63,11 +63,11 @@ class Exposure:
         """The command after which it is this account's alone."""
         path = shlex.quote(str(self.path))
         match self.who:
-            case Who.OWNER:
+            case Writer.OWNER:
                 return f"chown {'-h ' if self.is_link else ''}{account(os.geteuid())} {path}"
-            case Who.GROUP:
+            case Writer.GROUP:
                 return f"chmod g-w {path}"
-            case Who.EVERYBODY:
+            case Writer.EVERYBODY:
                 return f"chmod {'go' if self.mode & stat.S_IWGRP else 'o'}-w {path}"
 
 
@@ -81,14 +81,14 @@ def exposures(path: Path, status: os.stat_result | None = None) -> tuple[Exposur
     mode = stat.S_IMODE(status.st_mode)
     if stat.S_ISCHR(status.st_mode):
         return ()
-    writers: list[tuple[Who, str]] = []
+    writers: list[tuple[Writer, str]] = []
     if status.st_uid not in (os.geteuid(), 0):
-        writers.append((Who.OWNER, account(status.st_uid)))
-    writer: tuple[Who, str] | None = None
+        writers.append((Writer.OWNER, account(status.st_uid)))
+    writer: tuple[Writer, str] | None = None
     if mode & stat.S_IWOTH:
-        writer = Who.EVERYBODY, "everybody"
+        writer = Writer.EVERYBODY, "everybody"
     elif mode & stat.S_IWGRP and _has_others(status.st_gid, os.geteuid(), os.getegid()):
-        writer = Who.GROUP, _group(status.st_gid)
+        writer = Writer.GROUP, _group(status.st_gid)
     if writer and not _is_read_only(path):
         writers.append(writer)
     is_folder = stat.S_ISDIR(status.st_mode)
@@ -115,7 +115,7 @@ def exposures_above(path: Path) -> Iterator[Exposure]:
             continue
         may_be_root = folder not in direct and _unmapped(status)
         for exposure in exposures(folder, status):
-            if exposure.who is Who.OWNER and may_be_root:
+            if exposure.who is Writer.OWNER and may_be_root:
                 continue
             if folder in direct or not exposure.sticky:
                 yield exposure
@@ -159,7 +159,7 @@ def _foreign_links(entries: Iterable[Path]) -> Iterator[Exposure]:
             if stat.S_ISLNK(status.st_mode) and status.st_uid not in (os.geteuid(), 0):
                 mode = stat.S_IMODE(status.st_mode)
                 owner = account(status.st_uid)
-                yield Exposure(entry, Who.OWNER, owner, mode, is_folder=False, is_link=True)
+                yield Exposure(entry, Writer.OWNER, owner, mode, is_folder=False, is_link=True)
 
 
 def exposures_around(path: Path) -> Iterator[Exposure]:
@@ -182,7 +182,7 @@ def open_to_all(path: Path) -> Exposure | None:
     A sticky folder (/tmp) may hold it: there nobody touches the files of others.
     """
     for exposure in exposures_around(path):
-        if exposure.who is Who.EVERYBODY and not exposure.sticky:
+        if exposure.who is Writer.EVERYBODY and not exposure.sticky:
             return exposure
     return None
 

@@ -237,7 +237,7 @@ def _check_files(work: Work) -> None:
         for path in sorted({str(path) for path in paths if path}):
             try:
                 files.check_regular(os.path.expanduser(path))  # noqa: PTH111
-            except files.Refused as fault:
+            except files.FileRefused as fault:
                 reason = f"the {kind} {path} can't be read: {fault.strerror}"
                 raise AnsibleNotStarted(f"Ansible did not start {work.name}: {reason}") from None
     refuse_open_file(work.ssh.known_hosts, "the file of known hosts")

@@ -14,7 +14,7 @@ from diaken_cli import trust
 from diaken_cli.errors import AccessError
 from diaken_cli.services.ansible.catalog import Playbook
 from diaken_cli.services.ansible.repository import configuration
-from diaken_cli.trust import Exposure, Who
+from diaken_cli.trust import Exposure, Writer
 
 MOST = 20_000
 """Files and folders of a repository that are looked at, and for how long."""
@@ -56,7 +56,7 @@ def open_to_all(path: Path, folder: Path) -> Iterator[Exposure]:
     )
     for exposure in (*exposures, *trust.exposures_above(path)):
         inside = exposure.path.resolve() in beside or not exposure.is_folder
-        if exposure.who is Who.EVERYBODY and (inside or not exposure.sticky):
+        if exposure.who is Writer.EVERYBODY and (inside or not exposure.sticky):
             yield exposure
     cfg = configuration(folder)
     roots = beside if cfg is None else beside | {cfg.parent.resolve()}
@@ -64,7 +64,7 @@ def open_to_all(path: Path, folder: Path) -> Iterator[Exposure]:
         for exposure in (
             exposure for path in tree(place) for exposure in trust.present_exposures(path)
         ):
-            if exposure.who is Who.EVERYBODY:
+            if exposure.who is Writer.EVERYBODY:
                 yield exposure
 
 

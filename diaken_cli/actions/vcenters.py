@@ -92,7 +92,7 @@ def session(vcenter: VCenterRecord) -> Session:
     if vcenter.ca_file is not None:
         try:
             files.check_regular(vcenter.ca_file)  # OpenSSL would wait at a pipe
-        except files.Refused as fault:
+        except files.FileRefused as fault:
             raise ConfigurationError(
                 f"can't read certificates from {vcenter.ca_file}: {fault.strerror}",
                 hint="--ca-file takes certificates in PEM form",

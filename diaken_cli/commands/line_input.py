@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import typer
 
 from diaken_cli.render.output import ignore_broken_pipe
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 EDITLINE = ("bind ^I rl_complete",)
@@ -174,9 +174,11 @@ def find_choice(answer: str, names: Sequence[str], unlisted: Collection[str] = (
     for candidates in (names, unlisted):
         matches = matches or beginning_with(answer, candidates)
     if not matches or not answer:
-        raise ValueError(f"{answer!r} is not one of: {listed(names or sorted(unlisted), SHOWN)}")
+        raise ValueError(
+            f"{answer!r} is not one of: {join_names(names or sorted(unlisted), SHOWN)}"
+        )
     if len(matches) > 1:
-        raise ValueError(f"{answer!r} is ambiguous: {listed(matches, SHOWN)}")
+        raise ValueError(f"{answer!r} is ambiguous: {join_names(matches, SHOWN)}")
     return matches[0]
 
 
@@ -188,7 +190,7 @@ def find_aliased(answer: str, names: Sequence[str], aliases: Mapping[str, Sequen
     choice = find_choice(answer, names, aliases)
     targets = (choice,) if choice in names else aliases[choice]
     if len(targets) > 1:
-        raise ValueError(f"{choice!r} is ambiguous: {listed(targets, SHOWN)}")
+        raise ValueError(f"{choice!r} is ambiguous: {join_names(targets, SHOWN)}")
     return targets[0]
 
 

@@ -17,7 +17,7 @@ from diaken_cli.commands.line_input import (
     find_choice,
 )
 from diaken_cli.errors import InvalidInput, Mistake
-from diaken_cli.text import escape_control, listed
+from diaken_cli.text import escape_control, join_names
 
 ANSWER = 20
 """Columns that a prompt leaves in its line for the answer."""
@@ -199,11 +199,11 @@ class Questions:
 
     def _with_names(self, label: str, names: Sequence[str], empty: str) -> str:
         """The label with the names beside it, or, where they need more than a line, above it."""
-        hint = "; ".join(part for part in (listed(names, SHOWN), empty) if part)
+        hint = "; ".join(part for part in (join_names(names, SHOWN), empty) if part)
         columns = shutil.get_terminal_size().columns
         if len(f"{label} ({hint})") + ANSWER <= columns:
             return f"{label} ({hint})"
-        self._show(f"{label}: {listed(names, SHOWN)}")
+        self._show(f"{label}: {join_names(names, SHOWN)}")
         return f"{label} ({empty})" if empty else label
 
     def _ask(

@@ -243,7 +243,7 @@ def upcoming(
     from diaken_cli.caller import now
     from diaken_cli.render.output import Format
     from diaken_cli.render.schedules import agenda_table, describe_rule
-    from diaken_cli.text import listed
+    from diaken_cli.text import join_names
 
     at = now()
     tasks = call.store.schedules.tasks(include_ended=False)
@@ -271,7 +271,7 @@ def upcoming(
     _warn_lost_zones(call, tasks)
     if chosen.left_out:
         names = [f"{task.name} ({describe_rule(task, zone=False)})" for task in chosen.left_out]
-        others = listed(names, MOST_LEFT_OUT)
+        others = join_names(names, MOST_LEFT_OUT)
         call.output.info(f"More in between: {others}; --count shows more")
 
 

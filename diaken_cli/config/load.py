@@ -107,7 +107,7 @@ def _refuse_exposed(path: Path) -> None:
 
 
 def _fix_hint(exposure: trust.Exposure) -> str:
-    if exposure.who is trust.Who.OWNER and not exposure.is_folder:
+    if exposure.who is trust.Writer.OWNER and not exposure.is_folder:
         name = trust.sudo_user(exposure.path.stat().st_uid)
         return f"Run it as that account: sudo -u {name} diaken …; or make it yours: {exposure.fix}"
     return f"Close it: {exposure.fix}; or name another file with --config."

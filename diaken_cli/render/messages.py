@@ -22,7 +22,7 @@ from diaken_cli.render.formatting import (
 )
 from diaken_cli.render.tables import fold_hanging
 from diaken_cli.services.ansible.printed import as_lines
-from diaken_cli.text import escape_control, listed
+from diaken_cli.text import escape_control, join_names
 from diaken_cli.types import TaskResult
 from diaken_cli.units import shortened
 
@@ -212,7 +212,7 @@ def short_message_text(message: Message, console: "Console") -> Text:
 
 
 def _first_line(message: Message, console: "Console", *parts: str) -> Text:
-    names = listed([one_line(host) for host in message.hosts], MOST_NAMES)
+    names = join_names([one_line(host) for host in message.hosts], MOST_NAMES)
     text = ": ".join(part for part in (names, *parts) if part)
     return Text.assemble(
         (f"{status_sign(message.status, console)} ", status_mark(message.status).style), text

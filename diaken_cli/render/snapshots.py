@@ -7,7 +7,7 @@ from typing import Any
 
 from diaken_cli.actions.snapshots.listing import SnapshotRow
 from diaken_cli.render.formatting import pluralize
-from diaken_cli.text import escape_control, listed
+from diaken_cli.text import escape_control, join_names
 from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
 
 _COMMON_COLUMNS: Mapping[str, Any] = {
@@ -166,4 +166,4 @@ def _total_size(rows: Iterable[SnapshotRow]) -> str:
 
 def _not_looked_at(rows: Iterable[SnapshotRow]) -> str:
     missed = [row.host or f"vCenter {row.vcenter}" for row in rows if row.snapshot is None]
-    return f"; not looked at: {listed(missed)}" if missed else ""
+    return f"; not looked at: {join_names(missed)}" if missed else ""

@@ -21,7 +21,7 @@ from diaken_cli.models import (
     VCenter,
 )
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, VCenterRecord
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.types import ScheduleStatus
 
 TASK_HAS_ENDED = col(ScheduledTask.status).not_in((ScheduleStatus.PENDING, ScheduleStatus.RUNNING))
@@ -162,4 +162,4 @@ def _count(table: type[SQLModel], where: ColumnElement[bool]) -> ScalarSelect[in
 
 
 def _listed(kind: str, names: list[str]) -> str:
-    return f"{kind.replace('_', ' ')} {listed(names)}"
+    return f"{kind.replace('_', ' ')} {join_names(names)}"

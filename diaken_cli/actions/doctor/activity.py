@@ -16,7 +16,7 @@ from diaken_cli.errors import OperationFailed
 from diaken_cli.services import cron, programs
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunFilter, RunRecord
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.types import RunKind, RunStatus
 
 ENDINGS = (RunStatus.INTERRUPTED, RunStatus.FAILED, RunStatus.CANCELED, RunStatus.SUCCESS)
@@ -51,7 +51,7 @@ def _check_run(run: RunRecord) -> Iterable[Finding]:
             f"diaken deploy resume {run.id}",
         )
     elif run.leftovers:
-        leftovers = listed([STEP_LEAVES.get(step.name, step.name) for step in run.leftovers])
+        leftovers = join_names([STEP_LEAVES.get(step.name, step.name) for step in run.leftovers])
         yield check.warning(
             f"the deploy of {run.target} is {run.status}, and has left {leftovers}",
             f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}",

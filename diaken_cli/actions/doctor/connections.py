@@ -89,7 +89,7 @@ def _key_faults(check: Check, key: Path, *, has_agent: bool) -> Iterable[Finding
         hint = f"Make it: ssh-keygen -t ed25519 -f {quoted}; or name another: {KEY_OPTIONS}"
         yield check.problem(f"it can't be read: {fault.strerror}", hint)
         return
-    except files.Refused as fault:
+    except files.FileRefused as fault:
         yield check.problem(f"it can't be read: {fault.strerror}", NAME_KEY)
         return
     except OSError as fault:
@@ -110,7 +110,7 @@ def _key_faults(check: Check, key: Path, *, has_agent: bool) -> Iterable[Finding
     elif not is_private_key(key):
         yield check.problem("it is no private key", NAME_KEY)
     for exposure in trust.exposures_around(key):
-        said_by_mode = is_open and exposure.path == key and exposure.who is not trust.Who.OWNER
+        said_by_mode = is_open and exposure.path == key and exposure.who is not trust.Writer.OWNER
         if not exposure.sticky and not said_by_mode:
             yield check.warning(f"others can change the key: {exposure.problem}", exposure.fix)
             return

@@ -27,7 +27,7 @@ from diaken_cli.services.ansible import bounded_yaml, catalog
 from diaken_cli.services.ansible.repository import configuration
 from diaken_cli.services.hosts_file import leftover_files
 from diaken_cli.store import Store
-from diaken_cli.trust import Exposure, Who
+from diaken_cli.trust import Exposure, Writer
 
 OPEN_TO_CHANGES = stat.S_IWGRP | stat.S_IWOTH
 WRITE_SECONDS = 60.0
@@ -243,7 +243,7 @@ def check_changeable(folder: Path) -> Iterable[Finding]:
     root = (folder if cfg is None else cfg.parent).resolve()
     inside = [exposure for path in tree(root) for exposure in trust.present_exposures(path)]
     above = [exposure for exposure in trust.exposures_above(root) if not exposure.sticky]
-    for who in Who:
+    for who in Writer:
         exposures = [exposure for exposure in inside if exposure.who is who]
         if exposures:
             text, fix = _summarize(exposures, root)
@@ -251,7 +251,7 @@ def check_changeable(folder: Path) -> Iterable[Finding]:
             text, fix = exposed.problem, exposed.fix
         else:
             continue
-        finding = check.problem if who is Who.EVERYBODY else check.warning
+        finding = check.problem if who is Writer.EVERYBODY else check.warning
         yield finding(f"others can change what is run: {text}", fix)
 
 
@@ -295,7 +295,7 @@ def _check_unreadable(folders: Sequence[Path]) -> Iterable[Finding]:
     for path, fault in catalog.unreadable_files(folders):
         check, text = Check("playbooks", str(path)), f"it can't be read: {fault.strerror}"
         quoted = shlex.quote(str(path))
-        if isinstance(fault, files.Refused):
+        if isinstance(fault, files.FileRefused):
             yield check.problem(text, f"Put a file in its place, or: rm {quoted}")
         else:
             yield check.warning(text, f"ls -l {quoted}")

@@ -12,7 +12,7 @@ from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.requests import HostOptions
 from diaken_cli.services.ansible.imported_inventory import AnsibleInventory, read_inventory
 from diaken_cli.services.resolver import addresses_of
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 
 Variables = Mapping[str, Any]
 Resolve = Callable[[Iterable[str]], Mapping[str, tuple[str, ...]]]
@@ -89,7 +89,7 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
                 ),
             )
         )
-    warnings = [f"{refusal} ({listed(hosts)})" for refusal, hosts in left_out.items()]
+    warnings = [f"{refusal} ({join_names(hosts)})" for refusal, hosts in left_out.items()]
     return Source(
         tuple(candidates),
         LABELS,

@@ -12,7 +12,7 @@ from diaken_cli import units
 from diaken_cli.requests import HostOptions
 from diaken_cli.store.importing import NewGroup, NewVariables
 from diaken_cli.store.records import EnvironmentRecord, HostRecord, HostValues
-from diaken_cli.text import escape_control, listed
+from diaken_cli.text import escape_control, join_names
 
 BY_TAG = "--group-by-tag"
 Variables = Mapping[str, Any]
@@ -240,8 +240,8 @@ class SharedVariables:
                 before = self._new[environment_id].environment.vars
                 new = [key for key in self._new[environment_id].vars if key not in before]
                 sentences.append(
-                    f"variables of all ({listed(new)}) become variables of {name}: hosts that are"
-                    " added to it, localhost and hosts of add_host have them, too"
+                    f"variables of all ({join_names(new)}) become variables of {name}: hosts that"
+                    " are added to it, localhost and hosts of add_host have them, too"
                 )
             lacks = self._missing_variables(environment_id)
             outer = [
@@ -254,12 +254,12 @@ class SharedVariables:
             values = [row.values for row in created if row.values is not None]
             values_here = [value for value in values if value.environment_id == environment_id]
             on_hosts = any(_has_any(lacks, values.vars) for values in values_here)
-            into = [f"into {'groups' if len(outer) > 1 else 'group'} {listed(sorted(outer))}"]
+            into = [f"into {'groups' if len(outer) > 1 else 'group'} {join_names(sorted(outer))}"]
             into = (into if outer else []) + (["on the imported hosts"] if on_hosts else [])
             if into:
                 sentences.append(
-                    f"variables of all ({listed(list(lacks))}) are put {' and '.join(into)}: other"
-                    f" hosts of {name}, localhost and hosts of add_host do not have them"
+                    f"variables of all ({join_names(list(lacks))}) are put {' and '.join(into)}:"
+                    f" other hosts of {name}, localhost and hosts of add_host do not have them"
                 )
         return sentences
 

@@ -27,7 +27,7 @@ from diaken_cli.actions.importing.candidates import (
 from diaken_cli.actions.variables import stored_name, stored_value
 from diaken_cli.store.importing import NewGroup
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 
 UNIQUE: Mapping[str, Callable[[ReadCandidate], str | None]] = {
     "name": lambda server: (server.name or "").casefold(),
@@ -149,7 +149,7 @@ def _duplicates(servers: Sequence[ReadCandidate]) -> dict[int, str]:
                 numbers_of.setdefault(value, []).append(number)
         for numbers in numbers_of.values():
             if len(numbers) > 1:
-                origins = listed([servers[number].candidate.origin for number in numbers])
+                origins = join_names([servers[number].candidate.origin for number in numbers])
                 for number in numbers:
                     reasons.setdefault(number, f"{origins} have the same {what}")
     return reasons
@@ -176,7 +176,7 @@ def _single_vm_per_host(rows: Sequence[ImportRow]) -> list[ImportRow]:
         origins = vms.get(row.host.id, []) if row.host is not None else []
         if len(origins) < 2:
             return row
-        reason = f"{listed(origins)} could each be host {row.name}"
+        reason = f"{join_names(origins)} could each be host {row.name}"
         return replace(row, action=Action.SKIPPED, reason=reason, mistake=True)
 
     return [checked(row) for row in rows]
@@ -245,7 +245,7 @@ def _kept_groups(
             if others:
                 sentences[
                     f"group {name} of {row.environment} stays as it is; its hosts get as their"
-                    f" own what it has otherwise: {listed(others)}"
+                    f" own what it has otherwise: {join_names(others)}"
                 ] = None
     return list(sentences)
 
@@ -333,7 +333,7 @@ def _differences(
     if not source.guesses and not set(server.groups) <= set(host.groups):
         what = "group is" if len(server.groups) == 1 and len(host.groups) < 2 else "groups are"
         differences.append(
-            f"its {what} {listed(host.groups) or 'none'}, not {listed(server.groups)}"
+            f"its {what} {join_names(host.groups) or 'none'}, not {join_names(server.groups)}"
         )
     if options.vcenter is not None and host.vcenter not in (None, options.vcenter):
         differences.append(f"its vCenter is {host.vcenter}, not {options.vcenter}")
@@ -351,7 +351,7 @@ def _differences(
     )
     others = [key for key, value in values.vars.items() if not same(current.get(key), value)]
     if others:
-        differences.append(f"it has other variables: {listed(others)}")
+        differences.append(f"it has other variables: {join_names(others)}")
     return differences
 
 

@@ -17,7 +17,7 @@ from diaken_cli.requests import HostOptions
 from diaken_cli.services.vsphere.browse import Server, read_servers
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store.records import VCenterRecord
-from diaken_cli.text import escape_control, listed
+from diaken_cli.text import escape_control, join_names
 
 LABELS = {"NAME": "name", "--ip": "address", "--vm-uuid": "instance UUID"}
 LONGEST_SHOWN = 80  # characters of a name that a guest says
@@ -113,7 +113,7 @@ def _candidate(
 def _by_tag(tags: Sequence[str], origin: str) -> tuple[str | None, str | None]:
     """The tag that names the group, or what is wrong with it."""
     if len(tags) > 1:
-        return None, f"{origin} has {len(tags)} tags of the category: {listed(tags)}"
+        return None, f"{origin} has {len(tags)} tags of the category: {join_names(tags)}"
     if tags and as_group_name(tags[0]) is None:
         return None, f"{origin}: no group can be called as its tag {tags[0]!r} is"
     return (tags[0] if tags else None), None

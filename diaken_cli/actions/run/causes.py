@@ -8,7 +8,7 @@ from diaken_cli.actions.run.summary import MOST_NAMES, full_reasons
 from diaken_cli.errors import OperationFailed
 from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.work import OtherFailure, Outcome
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.types import HostResult, HostStatus, RunOptions
 
 MOST_CAUSES = 3  # on other hosts, in one message
@@ -76,7 +76,7 @@ def _cause(playbook: str, outcome: Outcome) -> str:
 
 def _elsewhere(outcome: Outcome) -> list[str]:
     reasons = [_failed(failure, outcome.plays) for failure in outcome.elsewhere]
-    return reasons and [listed(reasons, MOST_CAUSES, "; ")]
+    return reasons and [join_names(reasons, MOST_CAUSES, "; ")]
 
 
 def _failed(failure: OtherFailure, plays: Sequence[str]) -> str:
@@ -90,6 +90,6 @@ def _failed(failure: OtherFailure, plays: Sequence[str]) -> str:
 
 def _no_play(results: Sequence[HostResult], plays: Sequence[str]) -> str:
     """`no play of it is for web01 (its plays are for: webservers, localhost)`."""
-    hosts = listed([result.host for result in results], MOST_NAMES)
-    known = f" (its plays are for: {listed(plays, MOST_NAMES)})" if plays else ""
+    hosts = join_names([result.host for result in results], MOST_NAMES)
+    known = f" (its plays are for: {join_names(plays, MOST_NAMES)})" if plays else ""
     return f"no play of it is for {hosts}{known}"

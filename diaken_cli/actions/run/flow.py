@@ -32,7 +32,7 @@ from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.types import (
     HostStatus,
     RunKind,
@@ -344,8 +344,8 @@ def _describe_snapshot(request: RunRequest) -> str:
     having = [host.name for host in hosts if host.vcenter is not None]
     has = "it has" if len(without) == 1 else "they have"
     parts = (
-        f"take the snapshot {name} of {listed(having, MOST_NAMES)}" if having else None,
-        f"no snapshot of {listed(without, MOST_NAMES)}: {has} no vCenter" if without else None,
+        f"take the snapshot {name} of {join_names(having, MOST_NAMES)}" if having else None,
+        f"no snapshot of {join_names(without, MOST_NAMES)}: {has} no vCenter" if without else None,
     )
     return "; ".join(part for part in parts if part)
 
@@ -356,7 +356,7 @@ def _describe_playbook(request: RunRequest) -> str:
 
 
 def _hosts(request: RunRequest) -> str:
-    return listed([host.name for host in request.target.hosts], MOST_NAMES)
+    return join_names([host.name for host in request.target.hosts], MOST_NAMES)
 
 
 SNAPSHOT: Step[PlaybookRun, RunRequest] = Step(

@@ -15,7 +15,7 @@ from diaken_cli.paths import existing_file, vault_id
 from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.types import HostStatus, RunKind, RunOptions, RunStatus, TargetType, from_stored
 
 MOST_FORKS = 500
@@ -226,7 +226,7 @@ def gone_hosts(retry: Retry, target: RunTarget) -> tuple[str, ...]:
     if not gone:
         return ()
     are = "is no active host" if len(gone) == 1 else "are no active hosts"
-    return (f"Not retried: {listed(gone, MOST_NAMES)}, which {are} of {target.name} any more.",)
+    return (f"Not retried: {join_names(gone, MOST_NAMES)}, which {are} of {target.name} any more.",)
 
 
 def _without_success(detail: RunDetail) -> tuple[str, ...]:

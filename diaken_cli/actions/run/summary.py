@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.types import HostResult, HostStatus, SnapshotStatus
 from diaken_cli.units import shortened
 
@@ -76,7 +76,7 @@ def by_reason(reasons: Mapping[str, str | None], alone: str | None = None) -> st
     for host, reason in reasons.items():
         hosts.setdefault(_short(reason) if reason else None, []).append(host)
     parts = [_with_reason(names, reason, alone) for reason, names in hosts.items()]
-    return listed(parts, MOST_REASONS, "; ")
+    return join_names(parts, MOST_REASONS, "; ")
 
 
 def full_reasons(results: Sequence[HostResult]) -> str:
@@ -90,8 +90,8 @@ def full_reasons(results: Sequence[HostResult]) -> str:
             hosts.setdefault(_why(result), []).append(result.host)
     if len(results) == 1:
         return next(iter(hosts)) or ""
-    parts = [f"{listed(names, MOST_HOSTS)}: {reason}" for reason, names in hosts.items()]
-    return listed(parts, MOST_REASONS, "; ")
+    parts = [f"{join_names(names, MOST_HOSTS)}: {reason}" for reason, names in hosts.items()]
+    return join_names(parts, MOST_REASONS, "; ")
 
 
 def _why(host: HostResult) -> str | None:
@@ -99,7 +99,7 @@ def _why(host: HostResult) -> str | None:
 
 
 def _with_reason(names: Sequence[str], reason: str | None, alone: str | None) -> str:
-    shown = listed(names, MOST_HOSTS)
+    shown = join_names(names, MOST_HOSTS)
     if reason is None:
         return shown
     if alone is None:

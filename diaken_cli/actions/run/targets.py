@@ -9,7 +9,7 @@ from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.services.ansible.inventory import matching_hosts, unmatched_parts
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.types import RunOptions, TargetType
 
 
@@ -184,7 +184,7 @@ def _none_to_retry(
     names = [host.name for host in target.hosts if host.name in (only or ())]
     if not names or any(host.name in names for host in hosts):
         return None
-    return f"none of the hosts to retry: {listed(names, MOST_NAMES)}"
+    return f"none of the hosts to retry: {join_names(names, MOST_NAMES)}"
 
 
 def _exclusions(target: RunTarget, options: RunOptions) -> list[Mistake]:

@@ -18,7 +18,7 @@ from diaken_cli.services.ansible.ssh import default_keys, needs_passphrase, unus
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.timing import (
     Advice,
     advise,
@@ -94,7 +94,7 @@ def _no_snapshot(hosts: Sequence[HostRecord], task: TaskRecord, config: Config) 
     missing = [host.name for host in hosts if not host.vcenter]
     if not (task.options.snapshot and missing):
         return []
-    names = listed(missing, MOST_NAMES)
+    names = join_names(missing, MOST_NAMES)
     has = f"{names} {'has' if len(missing) == 1 else 'have'} no vCenter"
     if snapshot_required(task.options, config):
         by = "--require-snapshot" if task.options.require_snapshot else "[snapshots] require"

@@ -18,7 +18,7 @@ from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.events import Emit
 from diaken_cli.runs.steps import refusing
 from diaken_cli.store.records import HostRecord
-from diaken_cli.text import MOST_NAMES, listed
+from diaken_cli.text import MOST_NAMES, join_names
 from diaken_cli.types import Snapshot, SnapshotAction
 
 Confirm = Callable[[str], bool]
@@ -94,7 +94,8 @@ def _find(
     )
     if changes:
         raise Conflict(
-            f"changed since it was confirmed, so nothing was done: {listed(changes, between='; ')}",
+            "changed since it was confirmed, so nothing was done:"
+            f" {join_names(changes, between='; ')}",
             code="changed",
             hint="Run it again: it asks anew.",
         )
@@ -205,7 +206,7 @@ def _matching(snapshots: Sequence[Snapshot], wanted: str) -> list[Snapshot]:
 def _none_found(found: FoundVms, wanted: str, missing: Sequence[Missing]) -> Exception:
     if found.error is not None:
         return found.error
-    reasons = listed(
+    reasons = join_names(
         [f"{lacking.host.name}: {lacking.reason}" for lacking in missing], between="; "
     )
     return NotFound(f"no snapshot {wanted!r}: {reasons}", hint="See: diaken snapshots list")

@@ -26,7 +26,7 @@ from diaken_cli.services.vsphere.session import Session
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.types import (
     AUTOMATIC_SNAPSHOT_PREFIX,
     SnapshotAction,
@@ -125,7 +125,7 @@ def take_snapshots(
         for missing in found.missing:
             creation.note_missing(missing)
         if creation.without and all_or_none:
-            reason = f"not taken: there is none of {listed(creation.names, MOST_NAMES)}"
+            reason = f"not taken: there is none of {join_names(creation.names, MOST_NAMES)}"
             for host_vm in found.host_vms:
                 creation.note_withheld(host_vm.host, reason)
             return CreatedSnapshots(0, tuple(creation.without))

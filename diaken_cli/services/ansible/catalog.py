@@ -123,7 +123,7 @@ def find(name: str, paths: Sequence[Path]) -> Playbook:
 def _refuse_what_is_no_file(name: str, path: Path) -> None:
     try:
         files.check_regular(path)
-    except files.Refused as fault:
+    except files.FileRefused as fault:
         message = f"playbook {name} can't be read: {path}: {fault.strerror}"
         raise NotFound(message, hint="Put a file in its place.") from None
 

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.types import HostStatus, TaskResult
 
 PLUGIN = "diaken_plays"
@@ -181,10 +181,10 @@ class Endings:
             how = "unreachable" if cause.result is TaskResult.UNREACHABLE else "failed"
             hosts.setdefault((how, cause.task), []).append(cause.host)
         clauses = [
-            f"{listed(names, _MOST_NAMES)} {_did(how, len(names))} at {task}"
+            f"{join_names(names, _MOST_NAMES)} {_did(how, len(names))} at {task}"
             for (how, task), names in hosts.items()
         ]
-        return f", because {listed(clauses, _MOST_CAUSES)}{self._rule(causes, number)}"
+        return f", because {join_names(clauses, _MOST_CAUSES)}{self._rule(causes, number)}"
 
     def _rule(self, causes: Sequence[TaskEnd], number: int | None) -> str:
         flags = {flag for cause in causes for flag in self._plays.flags.get(cause.task_id, ())}

@@ -345,7 +345,7 @@ def _content_or_none(copy: InventoryCopy, path: Path) -> bytes | None:
         return None
     try:
         return _content(path)
-    except files.Refused as fault:
+    except files.FileRefused as fault:
         copy.left_out.append(f"{path} is left out: {fault.strerror}")
         return None
 

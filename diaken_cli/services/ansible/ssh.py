@@ -191,7 +191,7 @@ def forget_host_keys(known_hosts: Path, *hosts: str, port: int | None = None) ->
         if not known_hosts.exists() or files.is_null(known_hosts.stat()):
             return False
         return _forget(known_hosts, hosts, port)
-    except files.Refused as fault:
+    except files.FileRefused as fault:
         raise _not_changed(known_hosts, str(fault.strerror)) from fault
     except (OSError, programs.ProgramKilled) as fault:
         reason = f"ssh-keygen {fault}" if isinstance(fault, programs.ProgramKilled) else str(fault)

@@ -14,7 +14,7 @@ from diaken_cli.errors import Mistake, NotFound, VSphereError
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import InventoryObject, collect, reference
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.text import listed
+from diaken_cli.text import join_names
 from diaken_cli.units import nearest_names
 
 MEBIBYTE = 1024 * 1024
@@ -345,10 +345,10 @@ def choose(
     if name is None:
         if not hits:
             return Mistake(option, None, f"there is no {kind}")
-        names = listed(sorted(hit.path for hit in hits))
+        names = join_names(sorted(hit.path for hit in hits))
         return Mistake(option, None, f"there are several, say which {kind}: {names}")
     if hits:
-        paths = listed(sorted(hit.path for hit in hits))
+        paths = join_names(sorted(hit.path for hit in hits))
         return Mistake(option, name, f"{name!r} is ambiguous, give the path: {paths}")
     return Mistake(option, name, f"no {kind} {name!r}{suggest(entities, name)}")
 
@@ -360,4 +360,4 @@ def suggest(entities: Iterable[Entity], name: str) -> str:
         return "; there is none"
     if nearest := nearest_names(name, names):
         return f"; did you mean {nearest}?"
-    return f"; there are: {listed(names)}"
+    return f"; there are: {join_names(names)}"

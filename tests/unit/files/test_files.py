@@ -19,16 +19,16 @@ def test_a_regular_file_is_read_whole_and_by_its_beginning(tmp_path: Path) -> No
 def test_what_is_larger_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(2049))
-    with pytest.raises(files.Refused, match="it is larger than 2K"):
+    with pytest.raises(files.FileRefused, match="it is larger than 2K"):
         files.read(path, 2048)
 
 
 def test_nothing_but_a_regular_file_is_read_and_none_is_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, kind in ((tmp_path / "pipe", "a pipe"), (Path("/dev/zero"), "a device")):
-        with pytest.raises(files.Refused, match=f"it is {kind}, not a regular file"):
+        with pytest.raises(files.FileRefused, match=f"it is {kind}, not a regular file"):
             files.read(path, 10)
-    with pytest.raises(files.Refused, match="it is a folder"):
+    with pytest.raises(files.FileRefused, match="it is a folder"):
         files.read(tmp_path, 10)
 
 
@@ -38,11 +38,11 @@ def test_an_own_file_is_no_link_and_nobody_elses(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(aim)
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "pipe"):
-        with pytest.raises(files.Refused):
+        with pytest.raises(files.FileRefused):
             files.open_own(tmp_path / name, os.O_WRONLY | os.O_CREAT)
     os.chown(aim, 12345, -1)
     if os.geteuid() == 0:
-        with pytest.raises(files.Refused, match="another account's"):
+        with pytest.raises(files.FileRefused, match="another account's"):
             files.open_own(aim, os.O_RDONLY)
     descriptor = files.open_own(tmp_path / "new", os.O_WRONLY | os.O_CREAT)
     os.close(descriptor)
@@ -55,9 +55,9 @@ def test_the_null_device_is_an_empty_file_to_read(tmp_path: Path) -> None:
     for path in (Path("/dev/null"), link):
         assert files.read(path, 10) == b""
         files.check_regular(path)
-        with pytest.raises(files.Refused, match="it is a device"):
+        with pytest.raises(files.FileRefused, match="it is a device"):
             files.open_regular(path, os.O_WRONLY)
-    with pytest.raises(files.Refused, match="it is a device"):
+    with pytest.raises(files.FileRefused, match="it is a device"):
         files.check_regular("/dev/zero")
-    with pytest.raises(files.Refused, match="it is a device"):
+    with pytest.raises(files.FileRefused, match="it is a device"):
         files.read_own("/dev/null", 10)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import trust
-from diaken_cli.trust import Who
+from diaken_cli.trust import Writer
 
 NOBODY = 65534
 
@@ -183,7 +183,7 @@ def test_another_account_trusts_itself_and_root(file: Path) -> None:
     if child == 0:
         os.setuid(NOBODY)
         kinds = [each.who for each in trust.exposures(file, of_a_third)]
-        os._exit(0 if kinds == [Who.OWNER] and not trust.exposures(Path("/etc/passwd")) else 1)
+        os._exit(0 if kinds == [Writer.OWNER] and not trust.exposures(Path("/etc/passwd")) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

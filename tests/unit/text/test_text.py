@@ -2,7 +2,7 @@
 
 import pytest
 
-from diaken_cli.text import CONTROL, escape_control, listed
+from diaken_cli.text import CONTROL, escape_control, join_names
 
 
 def test_what_a_terminal_would_act_on_is_written_out() -> None:
@@ -21,6 +21,6 @@ def test_one_line_stays_one(text: str) -> None:
 
 def test_a_long_list_ends_with_how_many_more_there_are() -> None:
     names = [f"vm{number}" for number in range(8)]
-    assert listed(names) == "vm0, vm1, vm2, vm3, vm4 and 3 more"
-    assert listed(names, 7, "; ").endswith("; vm6 and 1 more")
-    assert listed(names[:5]) == "vm0, vm1, vm2, vm3, vm4"
+    assert join_names(names) == "vm0, vm1, vm2, vm3, vm4 and 3 more"
+    assert join_names(names, 7, "; ").endswith("; vm6 and 1 more")
+    assert join_names(names[:5]) == "vm0, vm1, vm2, vm3, vm4"
