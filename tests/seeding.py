@@ -11,9 +11,9 @@ from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
 from diaken_cli.caller import node
 from diaken_cli.events import SnapshotFinished, TaskFinished
 from diaken_cli.store import Store
-from diaken_cli.store.recorder import HostOutcome, write_hosts
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.runs import Attempt, Begun, NewRun, Selection
+from diaken_cli.store.steps import HostOutcome, write_hosts
 from diaken_cli.types import (
     HostCounters,
     HostResult,
@@ -57,13 +57,13 @@ class Seeded:
         facts: dict[str, Any] | None = None,
     ) -> None:
         """A step of some seconds; status None: it goes on."""
-        recorder = self.store.recorder
-        recorder.begin_step(self.id, position, name, detail, self.at)
+        steps = self.store.steps
+        steps.begin(self.id, position, name, detail, self.at)
         if facts:
-            recorder.note_facts(self.id, position, facts)
+            steps.note_facts(self.id, position, facts)
         if status is not None:
             self.at += timedelta(seconds=seconds)
-            recorder.end_step(self.id, position, status, None, self.at)
+            steps.end(self.id, position, status, None, self.at)
 
     def say(self, host: str, task: str, result: TaskResult, text: str) -> None:
         """One task's result, in a chunk of its own."""
@@ -79,13 +79,13 @@ class Seeded:
             duration_seconds=0.5,
             text=text,
         )
-        self.store.recorder.append_output(self.id, 0, [(self.said, said)])
+        self.store.outputs.append(self.id, 0, [(self.said, said)])
 
     def snapshot(
         self, host: str, ref: str | None, error: str | None = None, *, name: str, uuid: str = ""
     ) -> None:
         """A snapshot that was taken, or why there is none."""
-        self.store.recorder.add_snapshot(
+        self.store.steps.add_snapshot(
             self.id,
             SnapshotFinished(
                 host=host,

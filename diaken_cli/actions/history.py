@@ -80,7 +80,7 @@ def select(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> list[R
 def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
     """What Ansible said so far. Raises NotFound, and InvalidInput for a host it did not run on."""
     detail = find(store, run_id)
-    lines, _ = store.history.output(run_id, host)
+    lines, _ = store.outputs.read(run_id, host)
     if host is not None and not lines and detail.run.status is not RunStatus.RUNNING:
         known = [host.host for host in detail.hosts]
         if host not in known:
@@ -99,7 +99,7 @@ def follow(store: Store, run_id: int, host: str | None) -> Iterator[list[OutputL
     seen: frozenset[Chunk] = frozenset()
     while True:
         goes_on = find(store, run_id).run.status is RunStatus.RUNNING
-        lines, seen = store.history.output(run_id, host, seen=seen)
+        lines, seen = store.outputs.read(run_id, host, seen=seen)
         yield lines
         if not goes_on:
             return

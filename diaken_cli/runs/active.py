@@ -22,9 +22,9 @@ from diaken_cli.events import (
 from diaken_cli.outcome import Effect, RunEnd, StepEnd, end_of_run
 from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.runs.subscribers import EventRecorder
-from diaken_cli.store.recorder import HostOutcome
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Attempt, Begun
+from diaken_cli.store.steps import HostOutcome
 from diaken_cli.types import HostResult, HostStatus, RunStatus, StepStatus
 
 
@@ -103,7 +103,7 @@ class ActiveRun:
         at = self._clock()
         self._current = position
         self._steps[position] = _Step(name, batch, started_at=at)
-        self._store.recorder.begin_step(self.id, position, name, detail, at, batch=batch)
+        self._store.steps.begin(self.id, position, name, detail, at, batch=batch)
         self.emit(StepStarted(step=name, position=position, batch=batch, detail=detail))
 
     def progress(self, percent: int | None) -> None:
@@ -115,7 +115,7 @@ class ActiveRun:
 
     def note(self, position: int, facts: dict[str, Any]) -> None:
         """Keep what undoing and resuming will need, as soon as it is known."""
-        self._store.recorder.note_facts(self.id, position, facts)
+        self._store.steps.note_facts(self.id, position, facts)
 
     def note_current(self, facts: dict[str, Any]) -> None:
         """Note facts of the step that was begun last."""
@@ -133,13 +133,13 @@ class ActiveRun:
         self.flush()
         results = self._recorder.of_step(position)
         now = self._clock()
-        self._store.recorder.end_step(self.id, position, status, detail, now, results)
+        self._store.steps.end(self.id, position, status, detail, now, results)
 
     def begin_undoing(self, position: int, name: str, batch: int | None = None) -> None:
         """Note that a step is being undone; on the disk before the first effect of that."""
         step = self._steps.setdefault(position, _Step(name, batch))
         step.undoing_since = self._clock()
-        self._store.recorder.begin_undoing(self.id, position)
+        self._store.steps.begin_undoing(self.id, position)
         self.emit(
             StepStarted(
                 step=name, position=position, batch=batch, detail="undoing it", undoing=True

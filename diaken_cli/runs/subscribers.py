@@ -35,7 +35,7 @@ class EventRecorder:
             case HostFinished(result=result):
                 self._results.setdefault(self._position, []).append(result)
             case SnapshotFinished():
-                self._store.recorder.add_snapshot(self._run_id, event)
+                self._store.steps.add_snapshot(self._run_id, event)
             case _:
                 pass
 
@@ -55,7 +55,7 @@ class EventRecorder:
         tasks, self._output, self._waiting_characters = self._output, [], 0
         self._flushed_at = time.monotonic()
         if tasks:
-            self._store.recorder.append_output(self._run_id, self._position, tasks)
+            self._store.outputs.append(self._run_id, self._position, tasks)
 
     def flush_in_time(self) -> None:
         """Store it where the last time is a while ago; also called while nothing comes in."""

@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
-from diaken_cli.models import Host, HostLock, Run
+from diaken_cli.models.inventory import Host
+from diaken_cli.models.runs import HostLock, Run
 from diaken_cli.store.engines import Database
-from diaken_cli.store.runs import HAS_REMAINS, end_run
 from diaken_cli.types import RunStatus
+
+HAS_REMAINS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))
+"""Only a run that died with something left on its hosts keeps the name of its lock file."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class DeadRuns:
         Where it may have left something on its hosts they stay locked, and the run keeps the name
         of its lock, until `free`.
         """
+        from diaken_cli.store.runs import end_run  # each command comes by here, and seldom needs it
+
         hint = (
             f"Its hosts are free once what it runs there is ended: diaken history cancel {run_id}"
         )

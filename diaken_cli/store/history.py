@@ -4,27 +4,21 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, func, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, delete, func
 from sqlmodel import Session, col, select
 
 from diaken_cli.errors import NoRoom
-from diaken_cli.models import (
-    Host,
-    HostLock,
-    Run,
+from diaken_cli.models.inventory import Host
+from diaken_cli.models.results import (
     RunHost,
-    RunOutput,
     RunSnapshot,
     RunStep,
     RunStepHost,
-    ScheduledTask,
-    TaskName,
 )
+from diaken_cli.models.runs import HostLock, Run
+from diaken_cli.models.schedules import ScheduledTask
 from diaken_cli.store.engines import Database
-from diaken_cli.store.outputs import unpack
 from diaken_cli.store.run_records import (
-    Chunk,
-    OutputLine,
     RecordedSnapshot,
     RunDetail,
     RunFilter,
@@ -129,46 +123,6 @@ class History:
         query = query.order_by(col(Run.started_at).desc(), col(Run.id).desc()).limit(wanted.limit)
         with self._database.reading() as session:
             return _records(session, query)
-
-    def output(
-        self, run_id: int, host: str | None = None, *, seen: frozenset[Chunk] = frozenset()
-    ) -> tuple[list[OutputLine], frozenset[Chunk]]:
-        """What Ansible said, in the order in which it said it, and the chunks that it came in.
-
-        What is in the chunks that were `seen` before is left out: so a run is followed.
-        """
-        key = (col(RunOutput.position), col(RunOutput.host), col(RunOutput.chunk))
-        chunks = select(*key).where(RunOutput.run_id == run_id)
-        if host is not None:
-            chunks = chunks.where(RunOutput.host == host)
-        with self._database.reading() as session:
-            chunk_keys = frozenset(tuple(chunk_key) for chunk_key in session.execute(chunks))
-            unseen = chunk_keys - seen
-            bodies = select(RunOutput.host, RunOutput.body).where(RunOutput.run_id == run_id)
-            if host is not None:
-                bodies = bodies.where(RunOutput.host == host)
-            if seen:
-                bodies = bodies.where(tuple_(*key).in_(unseen))
-            lines = [
-                (line, name) for name, body in session.exec(bodies).all() for line in unpack(body)
-            ]
-            names = _task_names(session, {line.task_name for line, _ in lines})
-        lines.sort(key=lambda pair: (pair[0].at, pair[0].seq))
-        return [
-            OutputLine(
-                host=name,
-                playbook=names[line.task_name].playbook,
-                play=names[line.task_name].play,
-                task=names[line.task_name].task,
-                item=line.item,
-                result=line.result,
-                at=line.at,
-                seconds=line.milliseconds / 1000,
-                message=line.message,
-                text=line.text,
-            )
-            for line, name in lines
-        ], chunk_keys
 
     def snapshots_taken(self, vcenter: str, ids: Sequence[str]) -> frozenset[RecordedSnapshot]:
         """Those of a vCenter's snapshots with these ids that runs of this database took."""
@@ -321,11 +275,6 @@ def _leftover() -> ColumnElement[bool]:
     """Whether a run is a deploy that has left something."""
     steps = select(RunStep.run_id).where(RunStep.run_id == Run.id, _LEFT)
     return (col(Run.kind) == RunKind.DEPLOY) & steps.exists()
-
-
-def _task_names(session: Session, numbers: set[int]) -> dict[int | None, TaskName]:
-    rows = session.exec(select(TaskName).where(col(TaskName.id).in_(numbers)))
-    return {row.id: row for row in rows}
 
 
 def _record(

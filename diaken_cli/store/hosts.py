@@ -3,22 +3,26 @@
 A name, an address or a VM that is in use is refused by the database: of two processes one wins.
 Names that differ in case only are refused before the insert, in its transaction, and writers come
 one after the other: a unique index would refuse older databases, which may have such names.
+A group of another environment than the host's, and a group twice, are refused by the database, too.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, update
-from sqlalchemy import delete as delete_from
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound
-from diaken_cli.models import Environment, Host, Run, ScheduledTask, VCenter
-from diaken_cli.store import inventory_queries, membership
+from diaken_cli.models.inventory import Environment, Host, HostGroup, HostGroupMember, VCenter
+from diaken_cli.models.runs import Run
+from diaken_cli.store import inventory_queries
 from diaken_cli.store.records import HostRecord, HostValues
 
 HostQuery = Select[*tuple[Any, ...]]
+_Groups = dict[int, tuple[tuple[int, ...], tuple[str, ...]]]
+NO_GROUPS: tuple[tuple[int, ...], tuple[str, ...]] = ((), ())
 
 
 def select_hosts() -> HostQuery:
@@ -41,7 +45,7 @@ def select_hosts() -> HostQuery:
 def records(session: Session, query: HostQuery) -> list[HostRecord]:
     """The hosts of a query that began with `select_hosts`, by two queries, however many."""
     rows = session.execute(query).all()
-    groups = membership.groups_of(session, query, len(rows))
+    groups = _groups_of(session, query, len(rows))
     return [
         HostRecord(
             id=host.id,
@@ -49,8 +53,8 @@ def records(session: Session, query: HostQuery) -> list[HostRecord]:
             ip=host.ip,
             environment_id=host.environment_id,
             environment=host.environment,
-            group_ids=groups.get(host.id, membership.NONE)[0],
-            groups=groups.get(host.id, membership.NONE)[1],
+            group_ids=groups.get(host.id, NO_GROUPS)[0],
+            groups=groups.get(host.id, NO_GROUPS)[1],
             vcenter_id=host.vcenter_id,
             vcenter=host.vcenter,
             vm_uuid=host.vm_uuid,
@@ -66,6 +70,12 @@ def records(session: Session, query: HostQuery) -> list[HostRecord]:
         )
         for host in rows
     ]
+
+
+def in_group(group_id: int) -> ColumnElement[bool]:
+    """Whether a host is in a group, be it the main one or not, for a query for hosts."""
+    members = select(col(HostGroupMember.host_id)).where(col(HostGroupMember.group_id) == group_id)
+    return col(Host.id).in_(members)
 
 
 def host_by_id(session: Session, host_id: int) -> HostRecord:
@@ -96,7 +106,7 @@ def insert_host(
         with session.begin_nested():
             session.add(row)
             session.flush()
-            membership.join(session, row.id or 0, values.environment_id, values.group_ids)
+            _join_groups(session, row.id or 0, values.environment_id, values.group_ids)
     except IntegrityError as fault:
         raise _refusal(session, name, values) from fault
     return records(session, select_hosts().where(col(Host.id) == row.id))[0]
@@ -112,19 +122,19 @@ def update_host(session: Session, host: HostRecord, values: HostValues) -> HostR
         current = host_by_id(session, host.id)
         groups = changes.pop("group_ids", None)
         if groups is not None:
-            groups = membership.merged(host.group_ids, values.group_ids, current.group_ids)
+            groups = _merged_groups(host.group_ids, values.group_ids, current.group_ids)
         if "vars" in changes:
             changes["vars"] = inventory_queries.merged(host.vars, values.vars, current.vars)
         try:
             with session.begin_nested():
                 if groups is not None:  # those of another environment go before the host does
-                    membership.leave(session, host.id)
+                    _leave_groups(session, host.id)
                 if changes:
                     changed = update(Host).where(col(Host.id) == host.id)
                     session.execute(changed.values(columns(changes)))
                 if groups is not None:
                     environment = changes.get("environment_id", current.environment_id)
-                    membership.join(session, host.id, environment, groups)
+                    _join_groups(session, host.id, environment, groups)
         except IntegrityError as fault:
             raise _refusal(session, host.name, values, host.id) from fault
     return host_by_id(session, host.id)
@@ -171,13 +181,16 @@ def delete_host(session: Session, host_id: int, name: str) -> None:
 
     Raises Conflict where a scheduled task that has not ended, or the lock of a run, refers to it.
     """
+    from diaken_cli.models.schedules import ScheduledTask
+    from diaken_cli.store import tasks
+
     task_host = col(ScheduledTask.host_id)
-    inventory_queries.release_ended_tasks(session, task_host, host_id)
+    tasks.release_ended_tasks(session, task_host, host_id)
     inventory_queries.delete(
         session,
-        delete_from(Host).where(col(Host.id) == host_id),
+        delete(Host).where(col(Host.id) == host_id),
         what=f"host {name}",
-        scheduled_tasks=inventory_queries.open_tasks(task_host == host_id),
+        scheduled_tasks=tasks.open_tasks(task_host == host_id),
     )
 
 
@@ -251,3 +264,70 @@ def _refusal(
         f"the environment, group or vCenter of host {name} was removed or changed meanwhile",
         hint="Look again: diaken environments list; diaken groups list; diaken vcenters list",
     )
+
+
+# ── its groups ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _groups_of(session: Session, hosts: Select[*tuple[Any, ...]], count: int) -> _Groups:
+    """The numbers and names of the groups of the `count` hosts of a query, by the host's number."""
+    if not count:
+        return {}
+    query = (
+        select(col(HostGroupMember.host_id), col(HostGroupMember.group_id), col(HostGroup.name))
+        .join(HostGroup, col(HostGroup.id) == col(HostGroupMember.group_id))
+        .where(col(HostGroupMember.host_id).in_(_numbers(hosts)))
+        .order_by(col(HostGroupMember.host_id), col(HostGroupMember.position))
+    )
+    groups: _Groups = {}
+    for host_id, group_id, name in session.execute(query).all():
+        ids, names = groups.get(host_id, NO_GROUPS)
+        groups[host_id] = (*ids, group_id), (*names, name)
+    return groups
+
+
+def _join_groups(
+    session: Session, host_id: int, environment_id: int, groups: Sequence[int]
+) -> None:
+    """Put a host that is in no group into groups of its environment, the main one first.
+
+    Raises IntegrityError where a group is gone, or of another environment.
+    """
+    if groups:
+        session.execute(insert(HostGroupMember), group_rows(host_id, environment_id, groups))
+
+
+def group_rows(host_id: int, environment_id: int, groups: Sequence[int]) -> list[dict[str, int]]:
+    """The rows of a host's groups."""
+    return [
+        {
+            "host_id": host_id,
+            "group_id": group_id,
+            "environment_id": environment_id,
+            "position": position,
+        }
+        for position, group_id in enumerate(groups)
+    ]
+
+
+def _leave_groups(session: Session, host_id: int) -> None:
+    """Take a host out of all its groups."""
+    session.execute(delete(HostGroupMember).where(col(HostGroupMember.host_id) == host_id))
+
+
+def _merged_groups(
+    before: Sequence[int], wanted: Sequence[int], current: Sequence[int]
+) -> tuple[int, ...]:
+    """The groups that are wanted, with what another process has changed since `before`.
+
+    One that it took away does not come back, one that it added comes last.
+    """
+    kept = [group_id for group_id in wanted if group_id not in before or group_id in current]
+    return (
+        *kept,
+        *(group_id for group_id in current if group_id not in before and group_id not in wanted),
+    )
+
+
+def _numbers(hosts: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return hosts.with_only_columns(col(Host.id), maintain_column_froms=True).order_by(None)

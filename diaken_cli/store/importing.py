@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict
-from diaken_cli.models import Environment, Host, HostGroup, HostGroupMember
-from diaken_cli.store import inventory_queries, membership
-from diaken_cli.store.hosts import columns
+from diaken_cli.models.inventory import Environment, Host, HostGroup, HostGroupMember
+from diaken_cli.store import inventory_queries
+from diaken_cli.store.hosts import columns, group_rows
 from diaken_cli.store.records import EnvironmentRecord, HostValues
 
 
@@ -125,7 +125,7 @@ def _add(
         if any((place, name) not in group_ids for name in host.groups):
             raise _InventoryChanged
         wanted = [group_ids[place, name] for name in host.groups]
-        members += membership.rows(host_ids[host.name], place, wanted)
+        members += group_rows(host_ids[host.name], place, wanted)
     if members:
         session.execute(insert(HostGroupMember), members)
 

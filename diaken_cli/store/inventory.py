@@ -5,16 +5,16 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, select, update
 from sqlmodel import col
 
 from diaken_cli.errors import Conflict, Mistake, NotFound
-from diaken_cli.models import Environment, Host, HostGroup, ScheduledTask, Setting, VCenter
-from diaken_cli.store import hosts, importing, inventory_queries
+from diaken_cli.models.inventory import Environment, Host, HostGroup, Setting, VCenter
+from diaken_cli.store import hosts, inventory_queries
 from diaken_cli.store.engines import Database
-from diaken_cli.store.membership import in_group
+from diaken_cli.store.locks import refuse_locked
 from diaken_cli.store.records import (
     EnvironmentRecord,
     GroupRecord,
@@ -23,7 +23,9 @@ from diaken_cli.store.records import (
     VCenterRecord,
     VCenterValues,
 )
-from diaken_cli.store.runs import refuse_locked
+
+if TYPE_CHECKING:
+    from diaken_cli.store import importing
 
 Record = TypeVar("Record")
 
@@ -131,15 +133,18 @@ class Inventory:
 
     def remove_group(self, group: GroupRecord) -> None:
         """Remove a group. Raises Conflict where hosts or scheduled tasks depend on it."""
+        from diaken_cli.models.schedules import ScheduledTask
+        from diaken_cli.store import tasks
+
         task_group = col(ScheduledTask.group_id)
         with self._database.writing() as session:
-            inventory_queries.release_ended_tasks(session, task_group, group.id)
+            tasks.release_ended_tasks(session, task_group, group.id)
             inventory_queries.delete(
                 session,
                 delete(HostGroup).where(col(HostGroup.id) == group.id),
                 what=f"group {group.name} of environment {group.environment}",
-                hosts=inventory_queries.names(col(Host.name), in_group(group.id)),
-                scheduled_tasks=inventory_queries.open_tasks(task_group == group.id),
+                hosts=inventory_queries.names(col(Host.name), hosts.in_group(group.id)),
+                scheduled_tasks=tasks.open_tasks(task_group == group.id),
             )
 
     # ── hosts ────────────────────────────────────────────────────────────────────────────────
@@ -163,7 +168,7 @@ class Inventory:
             if value is not None:
                 query = query.where(col(column) == value)
         if group_id is not None:
-            query = query.where(in_group(group_id))
+            query = query.where(hosts.in_group(group_id))
         if not include_inactive:
             query = query.where(col(Host.active))
         with self._database.reading() as session:
@@ -215,13 +220,15 @@ class Inventory:
 
     def import_hosts(
         self,
-        environments: Sequence[importing.NewVariables],
-        groups: Sequence[importing.NewGroup],
-        new: Sequence[importing.NewHost],
-        updates: Sequence[importing.FoundVM],
+        environments: "Sequence[importing.NewVariables]",
+        groups: "Sequence[importing.NewGroup]",
+        new: "Sequence[importing.NewHost]",
+        updates: "Sequence[importing.FoundVM]",
         now: datetime,
     ) -> None:
         """Add variables, groups and hosts and note VMs, all or nothing. Raises Conflict."""
+        from diaken_cli.store import importing
+
         with self._database.writing() as session:
             importing.apply(session, environments, groups, new, updates, now)
 

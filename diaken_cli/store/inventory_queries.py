@@ -7,24 +7,14 @@ by the database; what it was that stood in the way is looked up afterwards.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, ScalarSelect, func, select, update
+from sqlalchemy import ColumnElement, Delete, ScalarSelect, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col
 
 from diaken_cli.errors import Conflict, InvalidInput, Mistake
-from diaken_cli.models import (
-    Environment,
-    Host,
-    HostGroup,
-    HostGroupMember,
-    ScheduledTask,
-    VCenter,
-)
+from diaken_cli.models.inventory import Environment, Host, HostGroup, HostGroupMember, VCenter
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, VCenterRecord
 from diaken_cli.text import join_names
-from diaken_cli.types import ScheduleStatus
-
-TASK_HAS_ENDED = col(ScheduledTask.status).not_in((ScheduleStatus.PENDING, ScheduleStatus.RUNNING))
 
 
 def environments(session: Session, *where: ColumnElement[bool]) -> list[EnvironmentRecord]:
@@ -143,18 +133,6 @@ def merged(
 def names(column: Any, *where: ColumnElement[bool]) -> Any:
     """A query for names in order, for `delete`."""
     return select(column).where(*where).order_by(column)
-
-
-def open_tasks(where: ColumnElement[bool]) -> Any:
-    """A query for the names of the scheduled tasks that have not ended, for `delete`."""
-    return names(col(ScheduledTask.name), where, ~TASK_HAS_ENDED)
-
-
-def release_ended_tasks(session: Session, column: Any, number: int) -> None:
-    """Let the tasks that have ended no longer refer to a host or a group: they keep its name."""
-    session.execute(
-        update(ScheduledTask).where(column == number, TASK_HAS_ENDED).values({column.key: None})
-    )
 
 
 def _count(table: type[SQLModel], where: ColumnElement[bool]) -> ScalarSelect[int]:

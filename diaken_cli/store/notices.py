@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlmodel import col
 
-from diaken_cli.models import Notice
+from diaken_cli.models.meta import Notice
 from diaken_cli.store.engines import Database
 
 REPEAT_AFTER = timedelta(days=1)

@@ -1,29 +1,30 @@
-"""Runs are begun, resumed, paused and ended, with the locks of their hosts.
+"""Runs are begun, resumed, paused and ended, with the locks of their hosts, and deploys' new hosts.
 
 Each is one write transaction, so that of two processes one wins and nothing is half done.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, update
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from diaken_cli.errors import Conflict, Locked
-from diaken_cli.models import Host, HostLock, Run, ScheduledTask
+from diaken_cli.models.inventory import Host
+from diaken_cli.models.runs import HostLock, Run
+from diaken_cli.store import hosts
+from diaken_cli.store.dead_runs import HAS_REMAINS
 from diaken_cli.store.engines import Database
-from diaken_cli.store.recorder import HostOutcome, fail_running_steps, write_hosts
-from diaken_cli.store.records import HostRecord
-from diaken_cli.store.tasks import update_task
-from diaken_cli.types import RunKind, RunStatus, ScheduleStatus, TargetType, Trigger
+from diaken_cli.store.locks import lock_hosts, refuse_locked
+from diaken_cli.store.records import HostRecord, HostValues
+from diaken_cli.store.steps import HostOutcome, fail_running_steps, set_step, write_hosts
+from diaken_cli.store.tasks import claim_moment, update_task
+from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, Trigger
 
 RESUMABLE = (RunStatus.FAILED, RunStatus.CANCELED, RunStatus.INTERRUPTED, RunStatus.PAUSED)
-HAS_REMAINS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))
-"""Only a run that died with something left on its hosts keeps the name of its lock file."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,67 @@ class Runs:
             return dict(session.exec(select(HostLock.host_id, HostLock.run_id)).all())
 
 
+class Deploys:
+    """The hosts that deploys make: reserved by name and address, tied to a VM, put into use."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, run_id: int, name: str, values: HostValues, now: datetime) -> HostRecord:
+        """Add the host that a deploy makes, not active yet, and lock it.
+
+        Raises InvalidInput where the name or the address is in use.
+        """
+        with self._database.writing(durable=True) as session:
+            host = hosts.insert_host(session, name, values, now, deployed_by=run_id)
+            lock_hosts(session, run_id, [host.id])
+        return host
+
+    def host(self, run_id: int) -> HostRecord | None:
+        """The host that a deploy added and still holds, if there is one."""
+        with self._database.reading() as session:
+            query = hosts.select_hosts().where(col(Host.deployed_by) == run_id)
+            return next(iter(hosts.records(session, query)), None)
+
+    def unregister(self, run_id: int) -> None:
+        """Take back the host that a deploy added; one that is active by now stays."""
+        condition = (col(Host.deployed_by) == run_id, col(Host.active).is_(False))
+        with self._database.writing() as session:
+            session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
+            session.execute(delete(Host).where(*condition))
+
+    def note_vm(self, host_id: int, vm_uuid: str) -> None:
+        """Tie a host that a deploy holds to its VM, also where that is not its first one."""
+        with self._database.writing(durable=True) as session:
+            hosts.set_vm(session, host_id, vm_uuid, anew=True)
+
+    def activate(
+        self,
+        run_id: int,
+        lock: str,
+        host_id: int,
+        position: int,
+        now: datetime,
+        *,
+        outcomes: Iterable[HostOutcome],
+        last_look: Callable[[], None],
+    ) -> None:
+        """Put a deployed host into use and record the run's success, all at once.
+
+        `position` is that of the step that does so. What `last_look` raises leaves all as it was:
+        it may have had to wait for other writers.
+        """
+        with self._database.writing(durable=True) as session:
+            last_look()
+            write_hosts(session, run_id, outcomes)
+            hosts.set_active(session, host_id)
+            set_step(session, run_id, position, StepStatus.SUCCESS, now)
+            end_run(session, run_id, lock, RunStatus.SUCCESS, None, now)
+
+
+# ── statements, in the caller's transaction ──────────────────────────────────────────────────────
+
+
 def end_run(
     session: Session,
     run_id: int,
@@ -195,15 +257,6 @@ def end_run(
         )
 
 
-def lock_hosts(session: Session, run_id: int, host_ids: Sequence[int]) -> None:
-    """Lock hosts for a run, in the caller's transaction. Raises Conflict where one is gone."""
-    session.add_all(HostLock(host_id=host_id, run_id=run_id) for host_id in host_ids)
-    try:
-        session.flush()
-    except IntegrityError as fault:
-        raise Conflict("one of the hosts was removed meanwhile") from fault
-
-
 def _held_by_attempt(run_id: int, lock: str) -> tuple[ColumnElement[bool], ...]:
     return (
         col(Run.id) == run_id,
@@ -213,8 +266,9 @@ def _held_by_attempt(run_id: int, lock: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _insert_run(session: Session, new: NewRun, hosts: int, attempt: Attempt, now: datetime) -> Run:
-    if new.scheduled_task_id is not None:
-        _claim_moment(session, new.scheduled_task_id, new.due_at)
+    task_id = new.scheduled_task_id
+    if task_id is not None and not claim_moment(session, task_id, new.due_at):
+        raise Conflict("this moment of the task is another process's", code="taken")
     run = Run(
         uid=str(uuid.uuid4()),
         lock=attempt.lock,
@@ -228,7 +282,7 @@ def _insert_run(session: Session, new: NewRun, hosts: int, attempt: Attempt, now
         target_id=new.target_id,
         environment=new.environment,
         playbook=new.playbook,
-        scheduled_task_id=new.scheduled_task_id,
+        scheduled_task_id=task_id,
         due_at=new.due_at,
         request=new.request,
         status=RunStatus.RUNNING,
@@ -237,25 +291,9 @@ def _insert_run(session: Session, new: NewRun, hosts: int, attempt: Attempt, now
     )
     session.add(run)
     session.flush()
-    if new.scheduled_task_id is not None:
-        update_task(session, new.scheduled_task_id, last_run_id=run.id, error=None)
+    if task_id is not None:
+        update_task(session, task_id, last_run_id=run.id, error=None)
     return run
-
-
-def _claim_moment(session: Session, task_id: int, due_at: datetime | None) -> None:
-    """Make the moment of a pending task this run's own. Raises Conflict where another was first."""
-    claim_statement = (
-        update(ScheduledTask)
-        .where(
-            col(ScheduledTask.id) == task_id,
-            col(ScheduledTask.status) == ScheduleStatus.PENDING,
-            col(ScheduledTask.due_at) == due_at,
-        )
-        .values(status=ScheduleStatus.RUNNING)
-        .returning(col(ScheduledTask.id))
-    )
-    if session.execute(claim_statement).scalar_one_or_none() is None:
-        raise Conflict("this moment of the task is another process's", code="taken")
 
 
 def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[str, dict[str, Any] | None]:
@@ -287,26 +325,3 @@ def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[str, dict[
             hint=f"See: diaken history show {run_id}",
         )
     return uid, None if error is None else dict(error)
-
-
-def refuse_locked(session: Session, host_ids: Sequence[int], *, unless: int | None = None) -> None:
-    """Raise Locked where a run holds one of the hosts: which, whose, and since when.
-
-    Not where that is `unless`.
-    """
-    query = (
-        select(Host.name, HostLock.run_id, Run.user, Run.started_at)
-        .join(HostLock, col(HostLock.host_id) == col(Host.id))
-        .join(Run, col(Run.id) == col(HostLock.run_id))
-        .where(col(Host.id).in_(host_ids), col(HostLock.run_id).is_distinct_from(unless))
-        .order_by(Host.name)
-    )
-    holders = session.exec(query).all()
-    if holders:
-        host, run, user, since = holders[0]
-        others = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
-        raise Locked(
-            f"host {host}{others} is locked by run {run} of {user}"
-            f" since {since.astimezone():%Y-%m-%d %H:%M:%S}",
-            run=run,
-        )

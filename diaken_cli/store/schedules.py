@@ -13,10 +13,12 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict
-from diaken_cli.models import Meta, Missed, Run, ScheduledTask
+from diaken_cli.models.meta import Meta
+from diaken_cli.models.runs import Run
+from diaken_cli.models.schedules import MissedMoment, ScheduledTask
 from diaken_cli.store.engines import Database
-from diaken_cli.store.inventory_queries import TASK_HAS_ENDED
 from diaken_cli.store.tasks import (
+    HAS_ENDED,
     TaskRecord,
     TaskValues,
     claim_moment,
@@ -48,7 +50,7 @@ ENDS_AS = {
 
 
 @dataclass(frozen=True)
-class MissedMoment:
+class MissedMomentRecord:
     """A moment that passed without an execution, and why."""
 
     due_at: datetime
@@ -66,7 +68,7 @@ class Schedules:
 
     def tasks(self, *, include_ended: bool = True) -> list[TaskRecord]:
         """The tasks, in the order in which they were added."""
-        return self._records() if include_ended else self._records(~TASK_HAS_ENDED)
+        return self._records() if include_ended else self._records(~HAS_ENDED)
 
     def find(self, name_or_id: str) -> TaskRecord | None:
         """A task by its number; or by its name: the one that has not ended, else the newest."""
@@ -121,12 +123,12 @@ class Schedules:
         with self._database.writing() as session:
             return session.execute(last).scalar_one_or_none()
 
-    def misses(self, task: TaskRecord) -> list[MissedMoment]:
+    def misses(self, task: TaskRecord) -> list[MissedMomentRecord]:
         """The moments of a task that were missed, the latest first."""
-        query = select(Missed).where(col(Missed.scheduled_task_id) == task.id)
+        query = select(MissedMoment).where(col(MissedMoment.scheduled_task_id) == task.id)
         with self._database.reading() as session:
-            rows = session.scalars(query.order_by(col(Missed.due_at).desc())).all()
-        return [MissedMoment(row.due_at, row.noticed_at, row.reason) for row in rows]
+            rows = session.scalars(query.order_by(col(MissedMoment.due_at).desc())).all()
+        return [MissedMomentRecord(row.due_at, row.noticed_at, row.reason) for row in rows]
 
     # ── moments ──────────────────────────────────────────────────────────────────────────────
 
@@ -146,7 +148,7 @@ class Schedules:
 
     def note_obstacle(self, task: TaskRecord, reason: str) -> None:
         """Keep why a pending task could not begin, until it does."""
-        kept = update(ScheduledTask).where(*still_due(task)).values(error=reason)
+        kept = update(ScheduledTask).where(*still_due(task.id, task.due_at)).values(error=reason)
         with self._database.writing() as session:
             session.execute(kept)
 
@@ -157,7 +159,7 @@ class Schedules:
         status: RunStatus,
         next_due: datetime | None,
         error: str | None = None,
-        passed: MissedMoment | None = None,
+        passed: MissedMomentRecord | None = None,
     ) -> ScheduleStatus | None:
         """Write how the run of a task ended: what that is for the task, None if it was settled.
 
@@ -198,16 +200,16 @@ class Schedules:
         reason: str,
         next_due: datetime | None,
         now: datetime,
-        passed: MissedMoment | None = None,
+        passed: MissedMomentRecord | None = None,
     ) -> bool:
         """Give up a moment, with the reason; False where another process was first.
 
         `passed` are moments after it that are not made up for.
         """
         with self._database.writing() as session:
-            if task.due_at is None or not claim_moment(session, task):
+            if task.due_at is None or not claim_moment(session, task.id, task.due_at):
                 return False
-            _note(session, task.id, MissedMoment(task.due_at, now, reason))
+            _note(session, task.id, MissedMomentRecord(task.due_at, now, reason))
             _note(session, task.id, passed)
             end_moment(session, task.id, ScheduleStatus.MISSED, next_due, reason)
         return True
@@ -256,11 +258,11 @@ def _running(session: Session) -> int:
     return int(session.execute(query).scalar_one())
 
 
-def _note(session: Session, task_id: int, miss: MissedMoment | None) -> None:
+def _note(session: Session, task_id: int, miss: MissedMomentRecord | None) -> None:
     """Keep that a moment passed without an execution."""
     if miss is not None:
         session.merge(
-            Missed(
+            MissedMoment(
                 scheduled_task_id=task_id,
                 due_at=miss.due_at,
                 noticed_at=miss.noticed_at,

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound
-from diaken_cli.models import Run, ScheduledTask
-from diaken_cli.store.inventory_queries import TASK_HAS_ENDED
+from diaken_cli.models.runs import Run
+from diaken_cli.models.schedules import ScheduledTask
 from diaken_cli.types import (
     RunOptions,
     RunStatus,
@@ -23,6 +23,8 @@ from diaken_cli.types import (
 
 if TYPE_CHECKING:
     from diaken_cli.timing import Moment
+
+HAS_ENDED = col(ScheduledTask.status).not_in((ScheduleStatus.PENDING, ScheduleStatus.RUNNING))
 
 TaskQuery = Select[*tuple[Any, ...]]
 
@@ -188,29 +190,45 @@ def same_values(first: TaskRecord, second: TaskRecord) -> bool:
     )
 
 
+def open_tasks(where: ColumnElement[bool]) -> Select[str]:
+    """A query for the names of the tasks that have not ended, in order."""
+    name = col(ScheduledTask.name)
+    return select(name).where(where, ~HAS_ENDED).order_by(name)
+
+
+def release_ended_tasks(session: Session, column: Any, number: int) -> None:
+    """Let the tasks that have ended no longer refer to a host or a group: they keep its name.
+
+    `column` is the one that refers to it.
+    """
+    session.execute(
+        update(ScheduledTask).where(column == number, HAS_ENDED).values({column.key: None})
+    )
+
+
 def is_due(session: Session, task: TaskRecord) -> bool:
     """Whether the moment of a pending task is not claimed yet."""
-    query = select(col(ScheduledTask.id)).where(*still_due(task))
+    query = select(col(ScheduledTask.id)).where(*still_due(task.id, task.due_at))
     return session.execute(query).scalar_one_or_none() is not None
 
 
-def claim_moment(session: Session, task: TaskRecord) -> bool:
+def claim_moment(session: Session, task_id: int, due_at: datetime | None) -> bool:
     """Make the moment of a pending task this process's own; False where another was first."""
     claim_statement = (
         update(ScheduledTask)
-        .where(*still_due(task))
+        .where(*still_due(task_id, due_at))
         .values(status=ScheduleStatus.RUNNING)
         .returning(col(ScheduledTask.id))
     )
     return session.execute(claim_statement).scalar_one_or_none() is not None
 
 
-def still_due(task: TaskRecord) -> tuple[ColumnElement[bool], ...]:
+def still_due(task_id: int, due_at: datetime | None) -> tuple[ColumnElement[bool], ...]:
     """The condition that the moment of a pending task is not claimed yet."""
     return (
-        col(ScheduledTask.id) == task.id,
+        col(ScheduledTask.id) == task_id,
         col(ScheduledTask.status) == ScheduleStatus.PENDING,
-        col(ScheduledTask.due_at) == task.due_at,
+        col(ScheduledTask.due_at) == due_at,
     )
 
 
@@ -228,7 +246,7 @@ def end_moment(
 
 def _refusal(session: Session, name: str, values: TaskValues) -> DiakenError:
     """Why the database refused to keep a task."""
-    query = select_tasks().where(col(ScheduledTask.name) == name, ~TASK_HAS_ENDED)
+    query = select_tasks().where(col(ScheduledTask.name) == name, ~HAS_ENDED)
     for existing in records(session, query):
         message = f"scheduled task {name!r} exists already ({existing.id}, {existing.status})"
         return InvalidInput([Mistake("NAME", name, message, kind="in_use")])

@@ -278,7 +278,7 @@ def take_identity_off(detail: RunDetail, context: Context, show: Emit) -> None:
     except DiakenError as error:
         show(finished(StepStatus.FAILED, error.message))
         raise
-    context.store.recorder.note_facts(run.id, position, {"unmarked": True})
+    context.store.steps.note_facts(run.id, position, {"unmarked": True})
     show(finished(StepStatus.SUCCESS, description))
     show(RunFinished(run=run.id, status=RunStatus.SUCCESS))
 

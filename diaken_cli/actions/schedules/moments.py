@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from diaken_cli.store import Store
-from diaken_cli.store.schedules import FOR_GOOD, MissedMoment
+from diaken_cli.store.schedules import FOR_GOOD, MissedMomentRecord
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import latest_instant, next_instant, upcoming
 from diaken_cli.types import ScheduleStatus
@@ -22,7 +22,7 @@ class NextMoment:
     """The next moment of a task, None at its end, and the moments that were passed over."""
 
     due_at: datetime | None = None
-    passed: MissedMoment | None = None
+    passed: MissedMomentRecord | None = None
 
 
 def next_moment(task: TaskRecord, now: datetime) -> NextMoment:
@@ -42,7 +42,7 @@ def next_moment(task: TaskRecord, now: datetime) -> NextMoment:
     if due_at == first:
         return NextMoment(first)
     last = latest_instant(*rule, task.due_at, (due_at or now) - JUST_BEFORE) or first
-    return NextMoment(due_at, MissedMoment(first, now, _passed_over(first, last)))
+    return NextMoment(due_at, MissedMomentRecord(first, now, _passed_over(first, last)))
 
 
 def next_moments(task: TaskRecord, count: int, now: datetime) -> list[datetime]:

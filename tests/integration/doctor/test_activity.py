@@ -71,7 +71,7 @@ def test_a_success_whose_vm_still_bears_the_identity_is_told_of(store: Store) ->
         "warning: the VM of the deploy of db07 still bears the run's identity"
         f" | diaken deploy resume {run.id}"
     )
-    store.recorder.note_facts(run.id, 6, {"unmarked": True})
+    store.steps.note_facts(run.id, 6, {"unmarked": True})
     assert only(activity.check_runs(store)).status is Health.OK
 
 
@@ -92,5 +92,5 @@ def test_a_deploy_is_told_of_as_long_as_it_has_left_something(
     )
     assert found.endswith(f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}")
     for position in (1, 2):
-        store.recorder.end_step(run.id, position, StepStatus.UNDONE, None, now())
+        store.steps.end(run.id, position, StepStatus.UNDONE, None, now())
     assert only(activity.check_runs(store)).status is Health.OK

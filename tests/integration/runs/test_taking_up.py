@@ -16,7 +16,8 @@ from diaken_cli.config import load
 from diaken_cli.context import Context
 from diaken_cli.errors import Canceled, Conflict
 from diaken_cli.events import Event, RunStarted
-from diaken_cli.models import Run, RunStep
+from diaken_cli.models.results import RunStep
+from diaken_cli.models.runs import Run
 from diaken_cli.requests import DeployRequest
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store

@@ -72,20 +72,20 @@ def test_output_is_read_as_it_grows(store: Store) -> None:
     run = begin(store)
     run.say("web01", "Update", TaskResult.OK, "one")
     run.say("web02", "Update", TaskResult.OK, "two")
-    said, seen = store.history.output(run.id)
+    said, seen = store.outputs.read(run.id)
     assert [each.text for each in said] == ["one", "two"]
     run.say("web01", "Restart", TaskResult.CHANGED, "three")
-    more, seen = store.history.output(run.id, seen=seen)
+    more, seen = store.outputs.read(run.id, seen=seen)
     assert [(each.host, each.task, each.text) for each in more] == [("web01", "Restart", "three")]
-    assert store.history.output(run.id, seen=seen)[0] == []
-    of_host, _ = store.history.output(run.id, "web01")
+    assert store.outputs.read(run.id, seen=seen)[0] == []
+    of_host, _ = store.outputs.read(run.id, "web01")
     assert [each.text for each in of_host] == ["one", "three"]
 
 
 def test_what_a_failed_deploy_left_is_what_was_not_undone(store: Store) -> None:
     kept = failed_deploy(store, "web01", vm_uuid="5029")
     undone = failed_deploy(store, "web02", undone=True)
-    store.recorder.end_step(undone.id, 1, StepStatus.UNDONE, None, undone.at)
+    store.steps.end(undone.id, 1, StepStatus.UNDONE, None, undone.at)
     left = {each.id: each.leftovers for each in store.history.select(RunFilter())}
     assert [step.name for step in left[kept.id]] == ["register", "clone"]
     assert left[undone.id] == ()
@@ -112,7 +112,7 @@ def test_a_success_whose_vm_still_bears_its_identity_has_left_that_and_stays(sto
     ]
     later = MORNING + timedelta(days=1)
     assert (store.history.count_old(later), store.history.remove_old(later)) == ((0, 1), 0)
-    store.recorder.note_facts(run.id, 6, {"unmarked": True})
+    store.steps.note_facts(run.id, 6, {"unmarked": True})
     detail = store.history.find(run.id)
     assert detail is not None
     assert (detail.run.leftovers, detail.still_marked) == ((), False)
@@ -125,9 +125,9 @@ def test_the_own_work_of_a_step_that_was_undone_is_told_from_its_undoing(store: 
     ended = run.at
     run.step(1, "clone", None)  # it dies here
     for position in (1, 0):
-        store.recorder.begin_undoing(run.id, position)
+        store.steps.begin_undoing(run.id, position)
         run.at += timedelta(hours=1)
-        store.recorder.end_step(run.id, position, StepStatus.UNDONE, None, run.at)
+        store.steps.end(run.id, position, StepStatus.UNDONE, None, run.at)
     run.end(RunStatus.FAILED)
     detail = store.history.find(run.id)
     assert detail is not None
@@ -170,7 +170,7 @@ def test_old_runs_go_and_what_may_be_needed_stays(store: Store) -> None:
     old.say("web01", "Update", TaskResult.OK, "one")
     old.end(RunStatus.FAILED)
     undone = failed_deploy(store, "web02", undone=True)
-    store.recorder.end_step(undone.id, 1, StepStatus.UNDONE, None, undone.at)
+    store.steps.end(undone.id, 1, StepStatus.UNDONE, None, undone.at)
     goes_on = begin(store)
     kept = failed_deploy(store, "web01")
     young = begin(store, at=MORNING + timedelta(days=2))
@@ -179,7 +179,7 @@ def test_old_runs_go_and_what_may_be_needed_stays(store: Store) -> None:
     assert store.history.count_old(before) == (2, 2)
     assert store.history.remove_old(before) == 2
     assert numbers(store, RunFilter()) == [young.id, kept.id, goes_on.id]
-    assert store.history.output(old.id) == ([], frozenset())
+    assert store.outputs.read(old.id) == ([], frozenset())
     assert store.history.count_old(before) == (0, 2)
 
 

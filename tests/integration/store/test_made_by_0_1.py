@@ -83,7 +83,7 @@ def test_its_runs_are_there_with_their_hosts_steps_snapshots_and_output(database
     }
     (failed,) = [host for host in run(store, 2).hosts if host.status == "failed"]
     assert (failed.host, failed.message) == ("web02", "port 80 is taken")
-    output, _ = store.history.output(2, "web02")
+    output, _ = store.outputs.read(2, "web02")
     assert [line.task for line in output] == ["Look", "Fail where it is asked for"]
     assert run_as_json(run(store, 3))["leftovers"] == []
 

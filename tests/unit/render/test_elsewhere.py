@@ -69,7 +69,7 @@ def test_localhost_and_added_hosts_do_not_stand_as_the_run_does(
     shown: list[str],
 ) -> None:
     detail = seeded(store, targets, elsewhere, status)
-    said, _ = store.history.output(detail.run.id)
+    said, _ = store.outputs.read(detail.run.id)
     run = run_for_people(detail)
 
     print_run(Output(Format.TEXT), detail, run, said)

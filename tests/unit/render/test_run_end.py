@@ -16,7 +16,7 @@ from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import next_steps, warn_of_failure
 from diaken_cli.store import Store
-from diaken_cli.store.recorder import HostOutcome, write_hosts
+from diaken_cli.store.steps import HostOutcome, write_hosts
 from diaken_cli.types import (
     HostCounters,
     HostResult,

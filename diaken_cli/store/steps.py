@@ -1,29 +1,25 @@
-"""Writing down a run while it happens, so that a run that dies has said what it did."""
+"""The steps of a run, written down while it goes on: one that dies has said what it did."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, update
+from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
-from diaken_cli.models import (
-    Run,
+from diaken_cli.models.results import (
     RunHost,
-    RunOutput,
     RunSnapshot,
     RunStep,
     RunStepHost,
-    TaskName,
 )
+from diaken_cli.models.runs import Run
 from diaken_cli.store.engines import Database
-from diaken_cli.store.outputs import TaskOutput, pack
 from diaken_cli.types import HostResult, HostStatus, StepStatus
 
 if TYPE_CHECKING:  # what only looks at the store does without them
-    from diaken_cli.events import SnapshotFinished, TaskFinished
+    from diaken_cli.events import SnapshotFinished
 
 
 @dataclass(frozen=True)
@@ -34,18 +30,16 @@ class HostOutcome:
     host_id: int | None = None
 
 
-class Recorder:
-    """Writes steps, snapshots and output of runs, each in a transaction of its own.
+class Steps:
+    """Writes what steps did, and the snapshots that were taken, each in a transaction of its own.
 
     What is noted before an effect is on the disk before it.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._names: dict[tuple[str, str, str, str], int] = {}
-        self._chunks: dict[tuple[int, int], Counter[str]] = {}
 
-    def begin_step(
+    def begin(
         self,
         run_id: int,
         position: int,
@@ -71,7 +65,7 @@ class Recorder:
             session.execute(begun)
             session.execute(stale)  # of an attempt that is done again
 
-    def end_step(
+    def end(
         self,
         run_id: int,
         position: int,
@@ -122,52 +116,6 @@ class Recorder:
                     at=snapshot.at,
                 )
             )
-
-    def append_output(
-        self, run_id: int, position: int, tasks: "Sequence[tuple[int, TaskFinished]]"
-    ) -> None:
-        """Store results of the step at `position`, a compressed chunk a host.
-
-        Each comes with its number in the order of the run. Nobody else writes those of this run:
-        the database is asked once how many there are.
-        """
-        names, chunks = dict(self._names), self._chunks.get((run_id, position))
-        with self._database.writing() as session:
-            by_host: dict[str, list[TaskOutput]] = {}
-            for seq, task in tasks:
-                name = (task.playbook, task.play, task.task, task.action)
-                if name not in names:
-                    names[name] = self._intern(session, name)
-                by_host.setdefault(task.host, []).append(
-                    TaskOutput(
-                        seq=seq,
-                        task_name=names[name],
-                        item=task.item,
-                        result=task.result,
-                        at=task.at,
-                        milliseconds=round(task.duration_seconds * 1000),
-                        message=task.message,
-                        text=task.text,
-                    )
-                )
-            if chunks is None:
-                chunks = _chunks(session, run_id, position)
-            of_run = {"run_id": run_id, "position": position}
-            new = [
-                {**of_run, "host": host, "chunk": chunks[host], "body": pack(outputs)}
-                for host, outputs in by_host.items()
-            ]
-            session.execute(insert(RunOutput), new)
-        # Only now is it sure that they are stored.
-        self._names, self._chunks[run_id, position] = names, chunks + Counter(by_host.keys())
-
-    def _intern(self, session: Session, name: tuple[str, str, str, str]) -> int:
-        """The number of a task's name, which all runs share."""
-        playbook, play, task, action = name
-        values = {"playbook": playbook, "play": play, "task": task, "action": action}
-        session.execute(self._database.insert_or_ignore(TaskName, values))
-        number = session.exec(select(TaskName.id).filter_by(**values)).one()
-        return number or 0
 
 
 def write_hosts(session: Session, run_id: int, outcomes: Iterable[HostOutcome]) -> None:
@@ -251,13 +199,3 @@ def _count_hosts(session: Session, run_id: int) -> None:
             aborted_hosts=counts.get(HostStatus.ABORTED, 0),
         )
     )
-
-
-def _chunks(session: Session, run_id: int, position: int) -> Counter[str]:
-    """How many chunks of each host are stored: those of an earlier attempt."""
-    counted = (
-        select(RunOutput.host, func.count())
-        .where(RunOutput.run_id == run_id, RunOutput.position == position)
-        .group_by(RunOutput.host)
-    )
-    return Counter(dict(session.exec(counted).all()))
