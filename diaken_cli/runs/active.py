@@ -191,6 +191,10 @@ class ActiveRun:
         """Set the inventory id of a host that the run itself has made, for its results."""
         self._host_ids[host.name] = host.id
 
+    def free_host(self, host: HostRecord) -> None:
+        """Free a host, on which nothing more is done, before the run ends."""
+        self._store.runs.free_host(self.id, host.id)
+
     def skip_others(self, hosts: Iterable[HostRecord], *, canceled: bool) -> None:
         """The hosts on which it has done nothing are `skipped`, whatever ended it."""
         done = {result.host for result in self._recorder.of_run()}

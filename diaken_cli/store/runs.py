@@ -158,6 +158,15 @@ class Runs:
         with self._database.writing() as session:
             return session.execute(withdrawn).scalar_one_or_none() is not None
 
+    def free_host(self, run_id: int, host_id: int) -> None:
+        """Free one host before the run has ended: it does nothing more there."""
+        with self._database.writing() as session:
+            session.execute(
+                delete(HostLock).where(
+                    col(HostLock.run_id) == run_id, col(HostLock.host_id) == host_id
+                )
+            )
+
     def locked(self) -> dict[int, int]:
         """The run that holds a host, by the host's number."""
         with self._database.reading() as session:

@@ -1,6 +1,7 @@
 """Removes the automatic snapshots that are older than the retention, and no others."""
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -199,13 +200,16 @@ class _Pruning:
         self.run = run
         self.request = len(run.hosts)
         self.rows = {(row.host, *row.key): row for row in rows}
+        self._waiting = Counter(
+            row.host for row in rows if row.action is SnapshotAction.REMOVE
+        )  # snapshots that are still to be removed, by host
         self._errors: dict[str, str] = {}
         self._stopped: set[str] = set()  # hosts that were not done when someone stopped it
         self._removed = False
         self._one_at_a_time = threading.Lock()
 
     def note(self, removal: HostSnapshot, error: str | None) -> None:
-        """Note and emit that a snapshot was removed, or could not be."""
+        """Note and emit that one was removed, or could not be; free its host after its last one."""
         host, snapshot = removal.host, removal.snapshot
         status = SnapshotStatus.REMOVED if error is None else SnapshotStatus.FAILED
         with self._one_at_a_time:
@@ -229,6 +233,9 @@ class _Pruning:
                     error=error,
                 )
             )
+            self._waiting[host.name] -= 1
+            if not self._waiting[host.name]:
+                self.run.free_host(host)
 
     def finish(self) -> StepEnd:
         """Emit the result of each host; how the step ends. Raises Canceled."""

@@ -1,5 +1,6 @@
 """Removes snapshots: several of a vCenter at the same time, never two of one VM."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from diaken_cli.services.vsphere.tasks import TaskFollower
 from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 4 * 3600.0  # seconds without one that ends: consolidating a large disk takes hours
-VERIFY_SECONDS = 30.0  # after which those that have ended so far are verified and reported
+VERIFY_SECONDS = 5.0  # after which one that has ended is verified and reported, with others
 
 Done = Callable[[HostSnapshot, str | None], None]
 
@@ -86,14 +87,12 @@ def remove_all(
     finishes those that are running, and their error says so.
     """
     work = _Removals(session, list(removals), parallel, done)
-    verified_at = time.monotonic()
     with TaskFollower(session) as following:
         while (work.waiting or work.running) and not should_stop():
             following.follow(work.begin())
-            work.settle(following, should_stop)
-            if time.monotonic() - verified_at > VERIFY_SECONDS:
+            work.note_ended(following, should_stop)
+            if time.monotonic() >= work.verify_at:
                 work.verify()
-                verified_at = time.monotonic()
     work.verify()
     for removal in work.running.values():
         done(removal, "stopped; vCenter goes on with it")
@@ -109,7 +108,9 @@ class _Removals:
     ) -> None:
         self.waiting = waiting
         self.running: dict[str, HostSnapshot] = {}
+        self.verify_at = math.inf  # when those that have ended are to be verified
         self._ended: list[tuple[HostSnapshot, str | None]] = []
+        self._last_end = time.monotonic()
         self._session = session
         self._parallel = parallel
         self._done = done
@@ -150,16 +151,21 @@ class _Removals:
             on.update(stores)
         return chosen
 
-    def settle(self, following: TaskFollower, should_stop: Callable[[], bool]) -> None:
-        """Wait until at least one task has ended, and note how each did."""
+    def note_ended(self, following: TaskFollower, should_stop: Callable[[], bool]) -> None:
+        """Wait until a task has ended, or those that have are to be verified; note how each did."""
         if not self.running:
             return
+        until = min(self.verify_at, self._last_end + TIMEOUT)
         try:
-            states = following.ended(timeout=TIMEOUT, should_stop=should_stop)
+            states = following.ended(timeout=until - time.monotonic(), should_stop=should_stop)
         except DiakenError as fault:
             self._fail_running(fault.message)
             return
-        if not states and not should_stop():
+        now = time.monotonic()
+        if states:
+            self._last_end = now
+            self.verify_at = min(self.verify_at, now + VERIFY_SECONDS)
+        elif now >= self._last_end + TIMEOUT and not should_stop():
             self._fail_running(f"not ended after {TIMEOUT / 3600:.0f} h; see vCenter")
         for task, state in states.items():
             removal = self.running.pop(task, None)
@@ -176,7 +182,7 @@ class _Removals:
 
         What counts is the tree, also where the task failed or could not be followed.
         """
-        ended, self._ended = self._ended, []
+        ended, self._ended, self.verify_at = self._ended, [], math.inf
         refs = {removal.host_vm.vm.ref for removal, _ in ended}
         try:
             trees = snapshots.snapshot_trees(self._session, refs)

@@ -13,6 +13,7 @@ from tests.e2e.snapshots.snapshotting import (
     AUTOMATIC,
     Snapshotting,
     go_back,
+    going_on,
     held,
     ids,
     log_lines,
@@ -22,6 +23,7 @@ from tests.e2e.snapshots.snapshotting import (
     take,
 )
 from tests.integration.vsphere.simulator import Simulator
+from tests.waiting import PATIENCE, until
 
 VMS = 100
 SNAPSHOTS = 250
@@ -163,6 +165,27 @@ def test_a_vm_that_was_found_by_its_address_is_known_from_then_on(tmp_path: Path
         own = take(session, vms["web01"], AUTOMATIC)
         simulator.order("backdate", vm=vms["web01"].ref, prefix="", by="30h")
         assert ids(cli.json("snapshots", "prune"), "removed") == {own}
+
+
+def test_a_host_is_free_as_soon_as_its_own_removals_have_ended(tmp_path: Path) -> None:
+    """The removal of one never ends; the other host is free while the prune goes on."""
+    (tmp_path / "vcenter").mkdir()
+    with Simulator(tmp_path / "vcenter", vms=2) as simulator, simulator.connect() as session:
+        cli = Snapshotting(tmp_path, {"main": simulator})
+        cli.add_hosts("main", session)
+        for vm in machines(session):
+            take(session, vm, AUTOMATIC)
+            simulator.order("backdate", vm=vm.ref, prefix="", by="30h")
+        first, second = cli.store.inventory.hosts()
+        simulator.order("endless", method="RemoveSnapshot_Task", count=1)
+        with going_on(cli, "snapshots", "prune") as process:
+            until(lambda: set(cli.store.runs.locked()) == {first.id, second.id}, "it has begun")
+            until(lambda: len(cli.store.runs.locked()) == 1, "a host is free")
+            (run,) = cli.json("history", "list")
+            assert run["status"] == "running"
+            process.terminate()
+            process.communicate(timeout=PATIENCE)
+        assert cli.store.runs.locked() == {}
 
 
 def _leave_out(
