@@ -9,8 +9,9 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from diaken_cli.models.inventory import Host
-from diaken_cli.models.runs import HostLock, Run
+from diaken_cli.models.runs import HostLock, Run, RunStep
 from diaken_cli.store.engines import Database
+from diaken_cli.store.run_records import MAYBE_OFF
 from diaken_cli.types import RunStatus
 
 HAS_REMAINS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))
@@ -56,8 +57,8 @@ class DeadRuns:
         hint = (
             f"Its hosts are free once what it runs there is ended: diaken history cancel {run_id}"
         )
-        error = _died(hint=hint if remains else None)
         with self._database.writing() as session:
+            error = _died(session, run_id, hint=hint if remains else None)
             end_run(session, run_id, lock, RunStatus.INTERRUPTED, error, now, keep_locks=remains)
 
     def remains(self, run_id: int | None = None) -> list[Remains]:
@@ -80,10 +81,10 @@ class DeadRuns:
         freed = (
             update(Run)
             .where(col(Run.id) == remains.run, col(Run.lock) == remains.lock, *HAS_REMAINS)
-            .values(lock=None, error=_died(message))
             .returning(col(Run.id))
         )
         with self._database.writing() as session:
+            freed = freed.values(lock=None, error=_died(session, remains.run, message))
             if session.execute(freed).scalar_one_or_none() is not None:
                 session.execute(delete(HostLock).where(col(HostLock.run_id) == remains.run))
 
@@ -97,6 +98,13 @@ def _locked_by(session: Session, run_id: int) -> dict[str, str]:
     return dict(session.exec(query).all())
 
 
-def _died(remaining: str | None = None, hint: str | None = None) -> dict[str, Any]:
-    message = "the process of this run died" + (f"; {remaining}" if remaining else "")
-    return {"code": "interrupted", "message": message, "hint": hint}
+def _died(
+    session: Session, run_id: int, remaining: str | None = None, hint: str | None = None
+) -> dict[str, Any]:
+    """The error of a run whose process died: what it may have left, on hosts and of VMs."""
+    parts = ["the process of this run died", *([remaining] if remaining else [])]
+    steps = session.exec(select(RunStep.facts).where(RunStep.run_id == run_id)).all()
+    if off := [host for facts in steps for host in facts.get(MAYBE_OFF, ())]:
+        parts.append(f"VMs that were on before may be off: {', '.join(off)}")
+        hint = hint or "Power on in vCenter what is off."
+    return {"code": "interrupted", "message": "; ".join(parts), "hint": hint}

@@ -15,6 +15,9 @@ from diaken_cli.types import (
     Trigger,
 )
 
+MAYBE_OFF = "maybe_off"
+"""The fact of a step that goes on: the hosts whose VMs were on and may be off, by their names."""
+
 
 @dataclass(frozen=True)
 class StepRecord:

@@ -3,6 +3,7 @@
 Where one could not be powered on again, its error says so.
 """
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,6 +22,7 @@ from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tasks import TaskFollower, TaskState
+from diaken_cli.store.run_records import MAYBE_OFF
 from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 1800.0  # seconds for all reverts and power-ons
@@ -49,10 +51,11 @@ def revert(
         flow: SnapshotRun, chosen: Sequence[HostSnapshot], connections: Connections
     ) -> None:
         groups = by_vcenter(chosen)
+        off = _MaybeOff(flow.run, [item.host.name for item in chosen if item.is_on])
 
         def of_one_vcenter(vcenter: str) -> None:
             session = connections.session(vcenter)
-            reverts = _Reverts(session, groups[vcenter], flow.run, forget_key)
+            reverts = _Reverts(session, groups[vcenter], flow.run, off, forget_key)
             reverts.revert_all()
             for item in groups[vcenter]:
                 flow.finish(SnapshotAction.REVERT, item, reverts.errors.get(item.host.name))
@@ -110,6 +113,28 @@ def refuse_other_addresses(chosen: Sequence[HostSnapshot]) -> None:
             )
 
 
+class _MaybeOff:
+    """The hosts whose VMs were on and may be off, as long as the run goes on: a fact of its step.
+
+    Where its process dies, the error of the run names them (`DeadRuns`).
+    """
+
+    def __init__(self, run: ActiveRun, hosts: Sequence[str]) -> None:
+        self._run = run
+        self._hosts = list(hosts)
+        self._one_at_a_time = threading.Lock()
+        self._note()
+
+    def is_on(self, host: str) -> None:
+        """Note that the VM of a host is on again."""
+        with self._one_at_a_time:
+            self._hosts.remove(host)
+            self._note()
+
+    def _note(self) -> None:
+        self._run.note_current({MAYBE_OFF: list(self._hosts)})
+
+
 class _Reverts:
     """The reverts of one vCenter's VMs, all at the same time; `errors` are by host.
 
@@ -122,6 +147,7 @@ class _Reverts:
         session: Session,
         chosen: Sequence[HostSnapshot],
         run: ActiveRun,
+        off: _MaybeOff,
         forget_key: Callable[[HostSnapshot], None],
     ) -> None:
         self.errors: dict[str, str] = {}
@@ -129,6 +155,7 @@ class _Reverts:
         self._chosen = chosen
         self._run = run
         self._stop = run.stop
+        self._off = off
         self._forget_key = forget_key
         self._reverting: dict[str, HostSnapshot] = {}  # by task, as those below
         self._powering_on: dict[str, HostSnapshot] = {}
@@ -192,8 +219,10 @@ class _Reverts:
 
     def _power_on(self, item: HostSnapshot) -> str | None:
         """Begin to power it on; None where it is on, by a snapshot with memory."""
-        state = vms.power_state(self._session, item.host_vm.vm.ref)
-        return None if state == "on" else vms.power_on(self._session, item.host_vm.vm.ref)
+        if vms.power_state(self._session, item.host_vm.vm.ref) != "on":
+            return vms.power_on(self._session, item.host_vm.vm.ref)
+        self._off.is_on(item.host.name)
+        return None
 
     def _next_tasks(self, task: str, state: TaskState) -> list[str]:
         """Begin what follows a task that has ended; the tasks that were begun."""
@@ -205,6 +234,7 @@ class _Reverts:
             self._fail(item, state.error.message)
             return []
         if not reverted:
+            self._off.is_on(item.host.name)
             return []
         self._reverted.append(item)
         if len(self._reverted) < len(self._chosen):

@@ -110,6 +110,29 @@ def test_one_who_insists_is_told_what_stays_off(
     until(lambda: power_state(session, vm.ref) == "off", "vCenter goes on with it")
 
 
+def test_one_that_is_killed_says_which_vm_may_be_off(
+    cli: Snapshotting, simulator: Simulator, session: Session
+) -> None:
+    """The revert of one never ends; the other one is on again when the process dies."""
+    vms = machines(session)
+    take(session, vms[1], "before")
+    simulator.order("endless", method="RevertToSnapshot_Task", count=1)
+    words = ("snapshots", "revert", "before", "--group", "web", "--yes")
+    with going_on(cli, *words) as process:
+        until(lambda: maybe_off(cli) == [HOST], "the other one is on again")
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+    (run,) = cli.json("history", "list")
+    assert run["status"] == "interrupted"
+    assert run["error"]["message"].endswith(f"; VMs that were on before may be off: {HOST}")
+    assert run["error"]["hint"] == "Power on in vCenter what is off."
+
+
+def maybe_off(cli: Snapshotting) -> Any:
+    found = cli.store.history.find(1)
+    return found and found.steps and found.steps[0].facts.get("maybe_off")
+
+
 def test_a_power_on_that_fails_is_said_with_what_is_off(
     cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine
 ) -> None:
