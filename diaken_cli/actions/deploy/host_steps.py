@@ -11,7 +11,14 @@ from diaken_cli.actions.deploy.deploy import Deploy, playbook_variables
 from diaken_cli.actions.deploy.own_vm import unmark
 from diaken_cli.actions.inventory import keep_hosts_file, write_block
 from diaken_cli.context import Context
-from diaken_cli.errors import AccessError, Conflict, DiakenError, OperationFailed, TimedOut
+from diaken_cli.errors import (
+    AccessError,
+    Conflict,
+    DiakenError,
+    NotFound,
+    OperationFailed,
+    TimedOut,
+)
 from diaken_cli.events import Emit, RunFinished, RunStarted, StepFinished, StepStarted
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.steps import Facts, Step
@@ -217,8 +224,14 @@ PROVISION = Step[Deploy, DeployRequest](
 # ── activate ─────────────────────────────────────────────────────────────────────────────────
 
 
+_LEFTOVER = ("name", "vcenter", "vm_uuid")  # the facts that say which VM it is
+
+
 def _activate(deploy: Deploy) -> Facts:
-    deploy.run.activate(_own_host(deploy).id, deploy.positions["activate"])
+    host = _own_host(deploy)
+    # Where it dies after its success, what is left is told by these.
+    deploy.note("activate", **{name: deploy.known("clone").get(name) for name in _LEFTOVER})
+    deploy.run.activate(host.id, deploy.positions["activate"])
     # From here on the run is a success, and nothing of it may be undone.
     unmarked = False
     try:
@@ -242,8 +255,7 @@ def _unmark(deploy: Deploy) -> bool:
 
 
 def _note_still_marked(deploy: Deploy, error: DiakenError, what: str) -> None:
-    of_vm = {name: deploy.known("clone").get(name) for name in ("name", "vcenter", "vm_uuid")}
-    deploy.note("activate", left_because=error.message, **of_vm)
+    deploy.note("activate", left_because=error.message)
     deploy.run.warn(
         f"{what} the identity of this run: {error.message};"
         f" take it off with: diaken deploy resume {deploy.run.id}"
@@ -287,7 +299,16 @@ def _unmark_vm(detail: RunDetail, context: Context) -> None:
     request = from_stored(DeployRequest, detail.run.request)
     identity = Identity(database=context.store.id, run=detail.run.uid)
     made = next(step.facts for step in detail.steps if "vm_uuid" in step.facts)
-    with context.connect(request.vcenter) as vcenter:
+    try:
+        session = context.connect(request.vcenter)
+    except NotFound as removed:
+        raise NotFound(
+            f"vCenter {request.vcenter} was removed from the inventory; its VM {request.name} may"
+            f" still bear the identity of run {detail.run.id}",
+            hint=f"Add it again: diaken vcenters add {request.vcenter} …"
+            f" Then: diaken deploy resume {detail.run.id}",
+        ) from removed
+    with session as vcenter:
         all_vms = vms.find_vms(vcenter, extra_config=True)
         vm = vms.by_uuid(all_vms, made["vm_uuid"])
         if vm is None:

@@ -116,8 +116,10 @@ def test_what_died_after_its_success_is_a_success(deploying: Deploying) -> None:
     (run,) = deploying.json("history", "list")
     number = str(run["id"])
     assert run["status"] == "success"
-    assert [left["kind"] for left in run["leftovers"]] == ["identity"]
-    assert deploying.json("hosts", "show", NAME)["active"]
+    host = deploying.json("hosts", "show", NAME)
+    assert host["active"]
+    (left,) = run["leftovers"]
+    assert (left["kind"], left["name"], left["id"]) == ("identity", NAME, host["vm_uuid"])
     assert f"diaken deploy resume {number}" in deploying.run("history", "show", number).err
     assert deploying.error(12, "deploy", "abort", number, "--yes")
     assert marks(deploying, NAME) == ["diaken.database", "diaken.run"]

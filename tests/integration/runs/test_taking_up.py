@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,16 +14,19 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from diaken_cli.actions.deploy.flow import resume
+from diaken_cli.actions.vcenters import session_of
 from diaken_cli.config import load
 from diaken_cli.context import Context
-from diaken_cli.errors import Canceled, Conflict
+from diaken_cli.errors import Canceled, Conflict, NotFound
 from diaken_cli.events import Event, RunStarted
 from diaken_cli.models.results import RunStep
 from diaken_cli.models.runs import Run
 from diaken_cli.requests import DeployRequest
+from diaken_cli.runs.dead_runs import reap
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostValues
+from diaken_cli.store.run_records import MAYBE_OFF
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, to_stored
 from tests.seeding import MORNING, Seeded, begin
 from tests.unit.runs.test_stopping import handling
@@ -117,3 +122,33 @@ def test_what_another_process_has_undone_meanwhile_is_not_taken_up(
     found = store.history.find(died.id)
     assert found is not None
     assert found.run.status == "canceled"
+
+
+def test_where_the_vcenter_is_gone_with_the_identity_on_its_vm_the_way_out_is_said(
+    store: Store, died: Seeded, stop: Stop, tmp_path: Path
+) -> None:
+    died.step(2, "clone", facts={"vm": "vm-7", "vm_uuid": "uuid-7"})
+    died.step(6, "activate")
+    with store.database.writing() as session:
+        success = {"status": RunStatus.SUCCESS, "error": None}
+        session.execute(update(Run).where(col(Run.id) == died.id).values(**success))
+    context = replace(context_of(store, tmp_path, stop), connect=partial(session_of, store))
+
+    with pytest.raises(NotFound, match="vCenter main was removed from the inventory") as gone:
+        resume(died.id, context, lambda _: None)
+
+    again = f"Add it again: diaken vcenters add main … Then: diaken deploy resume {died.id}"
+    assert gone.value.hint == again
+
+
+def test_a_revert_that_died_says_which_vms_may_be_off(store: Store) -> None:
+    run = begin(store, RunKind.SNAPSHOT, playbook=None, request={"action": "revert"})
+    run.step(0, "revert", None, facts={MAYBE_OFF: ["web02", "web03"]})
+    reap(store)
+    found = store.history.find(run.id)
+    assert found is not None
+    assert found.run.error == {
+        "code": "interrupted",
+        "message": "the process of this run died; VMs that were on before may be off: web02, web03",
+        "hint": "Power on in vCenter what is off.",
+    }
