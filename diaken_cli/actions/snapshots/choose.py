@@ -7,8 +7,8 @@ from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots.host_vms import (
     Connections,
     FoundVms,
+    HostProblem,
     HostSnapshot,
-    Missing,
     Problem,
     find_host_vms,
 )
@@ -85,7 +85,7 @@ def _find(
     changed_from: Sequence[HostSnapshot] | None = None,
     power: bool = False,
     check: Callable[[], None] | None = None,
-) -> tuple[list[HostSnapshot], list[Missing]]:
+) -> tuple[list[HostSnapshot], list[HostProblem]]:
     inventory = context.store.inventory.hosts(include_inactive=True)
     found = find_host_vms(hosts, connections, inventory=inventory, check=check)
     chosen, missing = choose(found, snapshot)
@@ -107,7 +107,7 @@ def _find(
     return chosen, missing
 
 
-def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[Missing]]:
+def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[HostProblem]]:
     """The snapshot of each host that has it, by its id, or by its name; and who has none. Pure.
 
     Raises InvalidInput where the name is not unique on a host.
@@ -120,7 +120,7 @@ def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[Missi
         name = host_vm.host.name
         if not snapshots:
             reason = f"it has no snapshot {wanted!r}"
-            missing.append(Missing(host_vm.host, Problem.NO_SNAPSHOT, reason))
+            missing.append(HostProblem(host_vm.host, Problem.NO_SNAPSHOT, reason))
         elif len(snapshots) > 1:
             ids = ", ".join(snapshot.id for snapshot in snapshots)
             ambiguous.append(f"{name} has {len(snapshots)} of that name: {ids}")
@@ -135,7 +135,7 @@ def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[Missi
 def changes_since(
     before: Sequence[HostSnapshot],
     after: Sequence[HostSnapshot],
-    missing: Sequence[Missing],
+    missing: Sequence[HostProblem],
     wanted: str,
     *,
     power: bool,
@@ -203,7 +203,7 @@ def _matching(snapshots: Sequence[Snapshot], wanted: str) -> list[Snapshot]:
     return by_id or [snapshot for snapshot in snapshots if snapshot.name == wanted]
 
 
-def _none_found(found: FoundVms, wanted: str, missing: Sequence[Missing]) -> Exception:
+def _none_found(found: FoundVms, wanted: str, missing: Sequence[HostProblem]) -> Exception:
     if found.error is not None:
         return found.error
     reasons = join_names(

@@ -10,8 +10,8 @@ from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots.host_vms import (
     Connect,
     Connections,
+    HostProblem,
     HostVm,
-    Missing,
     Problem,
     find_host_vms,
     in_parallel,
@@ -45,7 +45,7 @@ class CreatedSnapshots:
     """How many snapshots were taken, and the hosts of which there is none."""
 
     made: int
-    without: tuple[Missing, ...]
+    without: tuple[HostProblem, ...]
 
     @property
     def missing(self) -> Mapping[str, str]:
@@ -194,7 +194,7 @@ class _Creation:
         emit: Emit,
         stop: Stop,
     ) -> None:
-        self.without: list[Missing] = []
+        self.without: list[HostProblem] = []
         self._progress = progress
         self._name = name
         self._description = description
@@ -207,7 +207,7 @@ class _Creation:
         """The names of those hosts."""
         return [missing.host.name for missing in self.without]
 
-    def note_missing(self, missing: Missing) -> None:
+    def note_missing(self, missing: HostProblem) -> None:
         """Note a host that has got no snapshot, and emit why."""
         self.without.append(missing)
         skipped = missing.problem is Problem.NO_VCENTER
@@ -247,7 +247,7 @@ class _Creation:
         return made
 
     def _fail(self, host: HostRecord, reason: str) -> None:
-        self.note_missing(Missing(host, Problem.TASK_FAILED, reason))
+        self.note_missing(HostProblem(host, Problem.TASK_FAILED, reason))
 
     def _issue(self, session: Session, host_vms: Sequence[HostVm]) -> dict[str, HostVm]:
         issued: dict[str, HostVm] = {}

@@ -36,7 +36,7 @@ class Problem(Enum):
 
 
 @dataclass(frozen=True)
-class Missing:
+class HostProblem:
     """A host without the VM or snapshot that is asked for, and why."""
 
     host: HostRecord
@@ -106,7 +106,7 @@ class FoundVms:
     """The hosts with their VMs, those without, and the vCenters that could not be asked."""
 
     host_vms: tuple[HostVm, ...]
-    missing: tuple[Missing, ...]
+    missing: tuple[HostProblem, ...]
     vcenters: tuple[str, ...]
     errors: Mapping[str, DiakenError]
 
@@ -190,12 +190,12 @@ def match_hosts(
     hosts, inventory = list(hosts), list(inventory)
     owners: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     found: list[tuple[VCenterVms, HostVm]] = []
-    missing: list[Missing] = []
+    missing: list[HostProblem] = []
     for answer in answers:
         own = [host for host in hosts if host.vcenter == answer.vcenter]
         if answer.clock is None:
             reason = f"vCenter {answer.vcenter}: {answer.error.brief if answer.error else ''}"
-            missing += [Missing(host, Problem.VCENTER_FAILED, reason) for host in own]
+            missing += [HostProblem(host, Problem.VCENTER_FAILED, reason) for host in own]
             continue
         index = _VmIndex([vm for vm, _ in answer.vms])
         tree_of = {vm.ref: tree for vm, tree in answer.vms}
@@ -209,8 +209,10 @@ def match_hosts(
             if isinstance(vm, VirtualMachine):
                 found.append((answer, HostVm(host, vm, tree_of[vm.ref], answer.clock)))
             else:
-                missing.append(Missing(host, Problem.NO_VM, vm))
-    missing += [Missing(host, Problem.NO_VCENTER, NO_VCENTER) for host in hosts if not host.vcenter]
+                missing.append(HostProblem(host, Problem.NO_VM, vm))
+    missing += [
+        HostProblem(host, Problem.NO_VCENTER, NO_VCENTER) for host in hosts if not host.vcenter
+    ]
     host_vms = tuple(
         replace(host_vm, owners=tuple(owners[_identity(answer, host_vm.vm)]))
         for answer, host_vm in found

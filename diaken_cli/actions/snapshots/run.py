@@ -9,7 +9,7 @@ from pathlib import Path
 
 from diaken_cli.actions import writing
 from diaken_cli.actions.run.targets import RunTarget, active_hosts
-from diaken_cli.actions.snapshots.host_vms import HostSnapshot, Missing, Problem
+from diaken_cli.actions.snapshots.host_vms import HostProblem, HostSnapshot, Problem
 from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import AccessError, Conflict, OperationFailed
@@ -47,7 +47,7 @@ class SnapshotRun:
     skipped: dict[str, str] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
 
-    def note_missing(self, missing: Missing) -> None:
+    def note_missing(self, missing: HostProblem) -> None:
         """Note why nothing was done on a host: without a vCenter it is skipped, else failed."""
         name = missing.host.name
         if missing.problem is Problem.NO_VCENTER:
@@ -60,7 +60,7 @@ class SnapshotRun:
     def finish(self, action: SnapshotAction, chosen: HostSnapshot, error: str | None) -> None:
         """Tell that a snapshot was removed or reverted to, or could not be."""
         if error is not None:
-            self.note_missing(Missing(chosen.host, Problem.TASK_FAILED, error))
+            self.note_missing(HostProblem(chosen.host, Problem.TASK_FAILED, error))
         done = SnapshotStatus.REMOVED if action is SnapshotAction.REMOVE else SnapshotStatus.SUCCESS
         self.emit(
             SnapshotFinished(

@@ -9,9 +9,9 @@ from diaken_cli.actions.snapshots.choose import changes_since, choose, refuse_sh
 from diaken_cli.actions.snapshots.create import CreatedSnapshots
 from diaken_cli.actions.snapshots.host_vms import (
     FoundVms,
+    HostProblem,
     HostSnapshot,
     HostVm,
-    Missing,
     Problem,
     VCenterVms,
     match_hosts,
@@ -25,7 +25,7 @@ from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.types import SnapshotAction, StepStatus
 from tests.unit.snapshots.machines import NOW, host, machine, virtual_machine
 
-Choice = tuple[list[HostSnapshot], list[Missing]]
+Choice = tuple[list[HostSnapshot], list[HostProblem]]
 
 
 def choice(*machines: HostVm, wanted: str = "before") -> Choice:
@@ -110,7 +110,7 @@ def test_what_goes_beyond_what_was_confirmed() -> None:
     assert changes(machine(1, "x")) == ["web1: it has no snapshot 'before' any more"]
     assert changes(machine(1, "before", "newer", ref="vm-9")) == ["web1: it has another VM now"]
     assert changes(machine(2, "before")) == ["web2: it was not asked about"]
-    down = Missing(host(1), Problem.VCENTER_FAILED, "vCenter main: it does not answer")
+    down = HostProblem(host(1), Problem.VCENTER_FAILED, "vCenter main: it does not answer")
     assert changed(before, ([], [down])) == [], "it has failed"
 
 
@@ -128,7 +128,7 @@ def test_a_question_says_what_is_lost_and_another_address_is_refused() -> None:
 
 def test_a_host_that_can_have_no_snapshot_has_not_failed_whatever_its_reason_says() -> None:
     def status(made: int, *problems: Problem) -> StepStatus:
-        without = [Missing(host(n), problem, "why") for n, problem in enumerate(problems)]
+        without = [HostProblem(host(n), problem, "why") for n, problem in enumerate(problems)]
         return CreatedSnapshots(made, tuple(without)).status
 
     assert status(1, Problem.NO_VCENTER) is StepStatus.SUCCESS
