@@ -3,16 +3,15 @@
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from diaken_cli import caller, liveness
 from diaken_cli.context import Context
 from diaken_cli.errors import DatabaseError, Locked
-from diaken_cli.events import Emit, RunStarted, RunWaiting, Warned
+from diaken_cli.events import Emit, Event, RunStarted, RunWaiting, Warned
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.dead_runs import end_orphans, lock_path, reap, without_note
-from diaken_cli.runs.subscribers import Subscribers
 from diaken_cli.store.runs import Attempt, Begun, Select
 from diaken_cli.types import RunKind
 
@@ -109,3 +108,20 @@ def _begin(
                 notified.add(locked.run)
         time.sleep(min(WAIT_SECONDS, max(0.0, deadline - time.monotonic())))
         reap(store)
+
+
+class Subscribers:
+    """Hands events on, in their order; one that fails is dropped, and the run goes on."""
+
+    def __init__(self, subscribers: Iterable[Emit]) -> None:
+        self._subscribers = list(subscribers)
+
+    def __call__(self, event: Event) -> None:
+        """Tell everyone who still listens."""
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(event)
+            except Exception as fault:  # noqa: BLE001  # whatever a view does, the run goes on
+                self._subscribers.remove(subscriber)
+                with suppress(OSError):  # a terminal that is gone takes nothing
+                    os.write(2, f"warning: output stopped: {fault}\n".encode())

@@ -9,7 +9,8 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from diaken_cli.models.inventory import Host
-from diaken_cli.models.runs import HostLock, Run, RunStep
+from diaken_cli.models.results import RunStep
+from diaken_cli.models.runs import HostLock, Run
 from diaken_cli.store.engines import Database
 from diaken_cli.store.run_records import MAYBE_OFF
 from diaken_cli.types import RunStatus
