@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from diaken_cli import timing
+from diaken_cli.requests import RunOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.tasks import TaskValues
-from diaken_cli.types import RunOptions, TargetType
+from diaken_cli.types import TargetType
 
 HOST = HostValues("10.0.0.1", 0)
 

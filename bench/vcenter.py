@@ -1,13 +1,14 @@
 """The lab's vCenter as diaken and the plain scripts know it."""
 
 from bench.place import Place
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
+from diaken_cli.actions.vcenters import add_vcenter
+from diaken_cli.requests import VCenterOptions
 from tests.lab_fixture import Lab
 
 
 def add(place: Place, lab: Lab) -> int:
     """Add the lab's first vCenter as `lab`: its number."""
-    given = TypedVCenter(
+    given = VCenterOptions(
         server=lab.server,
         username=lab.username,
         password_file=str(lab.password_file),

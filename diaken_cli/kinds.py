@@ -7,17 +7,31 @@ import re
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from diaken_cli import units
-from diaken_cli.paths import Place, private_key, vault_id, whole_path
+from diaken_cli.paths import (
+    HERE,
+    Place,
+    existing_file,
+    existing_folder,
+    file_to_write,
+    private_key,
+    vault_id,
+    whole_path,
+)
 
 TRUTHS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
 OWN_KEYS = "diaken."  # these extraConfig keys say whose a VM is: nobody else sets them
+VCENTER_PORT = 443
+_DNS_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
+_ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
 
 
@@ -145,6 +159,68 @@ def parse_extra_config(text: str) -> tuple[str, str]:
     return key, value
 
 
+def parse_server(text: str) -> str:
+    """`HOST[:PORT]` as HOST:PORT; the host is a DNS name or an IPv4 address."""
+    host, colon, number = text.partition(":")
+    if "/" in text or not _is_server_name(host):
+        raise ValueError("must be HOST[:PORT]: a name or an IPv4 address, without https://")
+    return f"{host}:{PORT.parse(number, HERE) if colon else VCENTER_PORT}"
+
+
+def _is_server_name(text: str) -> bool:
+    if re.fullmatch(r"[0-9.]+", text):
+        try:
+            IPv4Address(text)
+        except AddressValueError:
+            return False
+        return True
+    return len(text) <= 253 and _DNS_NAME.fullmatch(text) is not None
+
+
+def check_environment_variable(text: str) -> str:
+    """The name of an environment variable (POSIX, Base Definitions 8.1)."""
+    if not _ENVIRONMENT_VARIABLE.fullmatch(text):
+        raise ValueError("must be the name of an environment variable, not its value")
+    return text
+
+
+def certificate_file(text: str, place: Place) -> str:
+    """The absolute path of a file of certificates in PEM form."""
+    import ssl
+
+    path = existing_file(text, place)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except OSError as fault:  # ssl.SSLError is one, too
+        raise ValueError(f"{path} can't be read as PEM certificates: {fault.strerror}") from None
+    return path
+
+
+def split_command(text: str) -> tuple[str, ...]:
+    """A command and its arguments, taken apart as a shell does it."""
+    try:
+        words = shlex.split(text)
+    except ValueError as fault:
+        raise ValueError(f"can't be split into words: {str(fault).lower()}") from None
+    if not words:
+        raise ValueError("must be a command and its arguments")
+    return tuple(words)
+
+
+def check_command_line(text: str) -> str:
+    """A command and its arguments, as one text."""
+    split_command(text)
+    return text
+
+
+def split_tags(text: str) -> tuple[str, ...]:
+    """Names of Ansible's tags, separated by commas."""
+    tags = tuple(tag.strip() for tag in text.split(","))
+    if not all(tags):
+        raise ValueError("must be names of tags, separated by commas")
+    return tags
+
+
 def _timezone(text: str) -> str:
     from zoneinfo import ZoneInfo
 
@@ -210,18 +286,37 @@ SIZE = _plain(units.parse_size, 'a size, such as "512M", "8G" or "8 GiB"', units
 FLAG = Kind(lambda text, place: _read_flag(TRUTHS.get(text.lower(), text), place), _read_flag)
 PORT = whole(1, 65535)
 COUNT = whole(1)
+FORK_COUNT = whole(1, 500)
+SERVER = _plain(parse_server, 'a server, such as "vc.example.com:443"')
+ENVIRONMENT_VARIABLE = _plain(check_environment_variable, "the name of an environment variable")
+CERTIFICATE_FILE = of_text(certificate_file, "a path, as a text")
+EXISTING_FILE = of_text(existing_file, "a path, as a text")
+FILE_TO_WRITE = of_text(file_to_write, "a path, as a text")
 PATH = of_text(whole_path, "a path, as a text", str)
 KEY_FILE = of_text(private_key, "a path, as a text")
 WORDS = Kind(_read_words, _read_words, list)
+COMMAND = Kind(lambda text, _place: split_command(text), _read_words, list)
+COMMAND_LINE = _plain(check_command_line, "a command and its arguments, as one text")
 PATHS = several(
     PATH,
     'a list of paths, such as ["/srv/playbooks"]',
     lambda text: [part for part in text.split(":") if part],
     show=lambda paths: [str(path) for path in paths],
 )
+FOLDERS = several(
+    of_text(existing_folder, "a path, as a text"),
+    'a list of paths, such as ["/srv/playbooks"]',
+    lambda text: [part for part in text.split(":") if part],
+)
 ADDRESSES = several(ADDRESS, 'a list of IPv4 addresses, such as ["10.0.0.53"]', _split_list)
 TEXTS = several(TEXT, "a list of texts", _split_list)
 LINES = several(LINE, 'a list of texts, such as ["update"]', _split_list)
+TAGS = several(
+    _plain(split_tags, "a text"),
+    'a list of tags, such as ["packages"]',
+    _split_list,
+    lambda parts: tuple(chain.from_iterable(parts)),
+)
 VAULT_IDS = several(
     of_text(vault_id, "a text, LABEL@FILE"), "a list of LABEL@FILE, as texts", _split_list
 )

@@ -22,8 +22,8 @@ _FIELD = "option"
 class Option:
     """An option, or a positional argument (in capitals), as `--provision/--no-provision` a flag.
 
-    `metavar` is the placeholder for its value, `panel` its heading on a help page. A
-    `configurable` one is a key of the config file, too.
+    `metavar` is the placeholder for its value, `panel` its heading on a help page, `short` its
+    other name, as `-e`. A `configurable` one is a key of the config file, too.
     """
 
     written: str
@@ -32,6 +32,7 @@ class Option:
     help: str | None = None
     panel: str | None = None
     configurable: bool = False
+    short: str | None = None
 
     @property
     def name(self) -> str:
@@ -47,6 +48,10 @@ class Option:
     def is_positional(self) -> bool:
         """Whether it is written without its name."""
         return self.written.isupper()
+
+    def check(self, text: str) -> Any:
+        """The value of a text that a person types. Raises ValueError."""
+        return self.kind.parse(kinds.check_utf8(text), HERE)
 
     def as_field(self, default: Any = MISSING) -> Any:
         """A field of a dataclass that has this option."""
@@ -64,9 +69,10 @@ def option(
     default: Any = MISSING,
     panel: str | None = None,
     configurable: bool = False,
+    short: str | None = None,
 ) -> Any:
     """A field of a dataclass with an option of its own."""
-    return Option(written, kind, metavar, help, panel, configurable).as_field(default)
+    return Option(written, kind, metavar, help, panel, configurable, short).as_field(default)
 
 
 def nearest_key(name: str, keys: Iterable[str]) -> str:
@@ -80,6 +86,12 @@ def options_of(shape: type) -> dict[str, Option]:
     return {
         field.name: field.metadata[_FIELD] for field in fields(shape) if _FIELD in field.metadata
     }
+
+
+def in_order(mistakes: Iterable[Mistake], declared: Mapping[str, Option]) -> list[Mistake]:
+    """The mistakes in the order in which their options are declared, others first."""
+    order = {option.name: number for number, option in enumerate(declared.values())}
+    return sorted(mistakes, key=lambda mistake: order.get(mistake.option, -1))
 
 
 class Options(dict[str, Typed]):

@@ -60,6 +60,16 @@ def existing_file(text: str, place: Place = HERE) -> str:
     return str(path)
 
 
+def file_to_write(text: str, place: Place = HERE) -> str:
+    """The absolute path of a file that is there or will be, and no folder."""
+    if "://" in text:
+        raise ValueError("must be a file, not a URL")
+    path = whole_path(text, place)
+    if os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
+        raise ValueError(f"{path} is a folder; name a file in it")
+    return str(path)
+
+
 def private_key(text: str, place: Place = HERE) -> str:
     """The absolute path of a private key file, which must be there."""
     path = existing_file(text, place)

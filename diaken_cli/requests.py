@@ -1,6 +1,7 @@
-"""The options of a host and of a VM to deploy; each is declared here, once.
+"""The options of hosts, vCenters, playbook runs and VMs to deploy; each is declared here, once.
 
-The commands take it from here, `[deploy]` of the config file its keys, and both check it alike.
+The commands take it from here, `[deploy]` of the config file its keys, and both check it alike; of
+a run and of a deploy the values are stored in this form.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +16,11 @@ WHERE = "Where it goes (vSphere names or inventory paths)"
 HARDWARE = "Hardware (the template's, where it is not said)"
 PROVISIONING = "Provisioning"
 SAFETY = "Safety"
+PASSWORD = "Where its password is (exactly one of them)"  # noqa: S105  a heading
+TLS = "How its certificate is verified (else by what this machine trusts)"
+SNAPSHOT = "Snapshot before the run"
+ANSIBLE = "As with ansible-playbook"
+SECRETS = "Becoming root, and vaults"
 
 USER = Option("--user", kinds.ACCOUNT, None, "The SSH user.", ACCESS)
 PORT = Option("--port", kinds.PORT, "N", "The SSH port.", ACCESS)
@@ -23,6 +29,7 @@ PYTHON = Option("--python", kinds.INTERPRETER, "PATH", "Python there.", ACCESS)
 ENVIRONMENT = Option("--environment", kinds.TEXT, "E")
 GROUP = Option("--group", kinds.TEXT, "G")
 VCENTER = Option("--vcenter", kinds.TEXT, "V")
+VAULT_ID = Option("--vault-id", kinds.VAULT_IDS, "LABEL@FILE")
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,166 @@ class HostChanges(HostOptions):
     active: bool | None = option(
         "--active", kinds.FLAG, help="Runs, snapshots and /etc/hosts have it.", default=None
     )
+
+
+@dataclass(frozen=True)
+class VCenterOptions:
+    """The options of a vCenter, as they were typed; None is "not typed"."""
+
+    server: str | None = option(
+        "--server", kinds.SERVER, "HOST[:PORT]", "Its name or IPv4 address.", default=None
+    )
+    username: str | None = option(
+        "--username", kinds.LINE, "U", "E.g. diaken@vsphere.local.", default=None
+    )
+    password_command: str | None = option(
+        *("--password-command", kinds.COMMAND_LINE, "ARGV"),
+        "A command that prints it, with its arguments: 'pass show vcenter'. No shell.",
+        panel=PASSWORD,
+        default=None,
+    )
+    password_file: str | None = option(
+        *("--password-file", kinds.EXISTING_FILE, "FILE"),
+        "A file that nobody else can read.",
+        panel=PASSWORD,
+        default=None,
+    )
+    password_env: str | None = option(
+        *("--password-env", kinds.ENVIRONMENT_VARIABLE, "VAR"),
+        "The name of an environment variable; cron has to set it, too.",
+        panel=PASSWORD,
+        default=None,
+    )
+    ca_file: str | None = option(
+        *("--ca-file", kinds.CERTIFICATE_FILE, "FILE"),
+        "Certificates in PEM form.",
+        panel=TLS,
+        default=None,
+    )
+    insecure: bool | None = option(
+        *("--insecure/--no-insecure", kinds.FLAG),
+        help="Not at all: whoever is in between can read the password.",
+        panel=TLS,
+        default=None,
+    )
+    datacenter: str | None = option(
+        "--datacenter", kinds.LINE, "D", "Limit to this datacenter.", default=None
+    )
+
+
+VCENTER_OPTIONS = options_of(VCenterOptions)
+
+
+@dataclass(frozen=True)
+class ConfigOptions:
+    """What `config init` puts into a new config file, as it was typed; None is the default."""
+
+    database: str | None = option(
+        "--database", kinds.FILE_TO_WRITE, "FILE", "The database.", default=None
+    )
+    ssh_user: str | None = option(
+        "--ssh-user", kinds.ACCOUNT, "USER", "Who logs in on the hosts.", default=None
+    )
+    ssh_key: str | None = option(
+        "--ssh-key", kinds.KEY_FILE, "FILE", "The private key to log in with.", default=None
+    )
+    playbooks: tuple[str, ...] = option(
+        *("--playbooks", kinds.FOLDERS, "FOLDER"),
+        "Where your own playbooks are; can be given again.",
+        default=(),
+    )
+
+
+CONFIG_OPTIONS = options_of(ConfigOptions)
+
+
+# ── a run of a playbook ──────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of a playbook run; None or empty means "not given".
+
+    `extra_vars` holds `K=V` and `@FILE` as given: a file is read when it is needed. `timeout` is in
+    seconds, `vault_ids` are LABEL@FILE with the absolute path of the file.
+    """
+
+    snapshot: bool = option(
+        *("--snapshot/--no-snapshot", kinds.FLAG),
+        help="Take a snapshot of each host's VM first, all at the same time. Where one can't be"
+        " taken, the run goes on without it, unless --require-snapshot is there.",
+        panel=SNAPSHOT,
+        default=False,
+    )
+    require_snapshot: bool | None = option(
+        *("--require-snapshot/--no-require-snapshot", kinds.FLAG),
+        help="The same, and do not begin where one can't be taken.",
+        panel=SNAPSHOT,
+        default=None,
+    )
+    check: bool = option(
+        *("--check/--no-check", kinds.FLAG),
+        help="Predict, change nothing.",
+        panel=ANSIBLE,
+        default=False,
+    )
+    diff: bool = option(
+        *("--diff/--no-diff", kinds.FLAG),
+        help="Show changes in files.",
+        panel=ANSIBLE,
+        default=False,
+    )
+    tags: tuple[str, ...] = option(
+        "--tags", kinds.TAGS, "TAGS", "Only these tasks.", panel=ANSIBLE, default=()
+    )
+    skip_tags: tuple[str, ...] = option(
+        "--skip-tags", kinds.TAGS, "TAGS", panel=ANSIBLE, default=()
+    )
+    limit: str | None = option(
+        *("--limit", kinds.TEXT, "PATTERN"),
+        "Only hosts of the target that it matches: 'web0*:!web03'.",
+        panel=ANSIBLE,
+        default=None,
+    )
+    exclude: tuple[str, ...] = option(
+        "--exclude", kinds.TEXTS, "HOST", "Can be given again.", panel=ANSIBLE, default=()
+    )
+    extra_vars: tuple[str, ...] = option(
+        *("--extra-var", kinds.TEXTS, "K=V|@FILE"),
+        "K=V is stored in the history as given; of @FILE only the path, and it is read"
+        " when the run begins: that is the way for secrets. Can be given again.",
+        panel=ANSIBLE,
+        short="-e",
+        default=(),
+    )
+    forks: int | None = option(
+        "--forks", kinds.FORK_COUNT, "N", "Hosts at the same time.", panel=ANSIBLE, default=None
+    )
+    timeout: int | None = option(
+        *("--timeout", kinds.DURATION, "DURATION"),
+        "Stop the playbook after this time: 30m, 2h.",
+        panel=ANSIBLE,
+        default=None,
+    )
+    become: bool | None = option("--become/--no-become", kinds.FLAG, panel=SECRETS, default=None)
+    become_password_command: tuple[str, ...] = option(
+        *("--become-password-command", kinds.COMMAND, "COMMAND"),
+        "A command that prints the password; no shell.",
+        panel=SECRETS,
+        default=(),
+    )
+    vault_password_file: str | None = option(
+        "--vault-password-file", kinds.EXISTING_FILE, "FILE", panel=SECRETS, default=None
+    )
+    vault_ids: tuple[str, ...] = replace(
+        VAULT_ID,
+        help="The file that opens the vaults of that label, or a program that prints their"
+        " password. Can be given again.",
+        panel=SECRETS,
+    ).as_field(())
+
+
+RUN_OPTIONS = options_of(RunOptions)
 
 
 # ── a VM to deploy ───────────────────────────────────────────────────────────────────────────
@@ -181,12 +348,11 @@ class DeployRequest:
         default=(),
         panel=PROVISIONING,
     )
-    vault_ids: tuple[str, ...] = option(
-        *("--vault-id", kinds.VAULT_IDS, "LABEL@FILE"),
-        "What opens the vaults of the playbooks, as for `run host`; can be given again.",
-        default=(),
+    vault_ids: tuple[str, ...] = replace(
+        VAULT_ID,
+        help="What opens the vaults of the playbooks, as for `run host`; can be given again.",
         panel=PROVISIONING,
-    )
+    ).as_field(())
     provision: bool = option(
         *("--provision/--no-provision", kinds.FLAG),
         help="Run provision_vm: host name, network, system update, packages.",

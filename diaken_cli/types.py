@@ -190,31 +190,6 @@ class Snapshot:
     size: int | None = None
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """The options of a playbook run; None or empty means "not given".
-
-    `extra_vars` holds `K=V` and `@FILE` as given: a file is read when it is needed.
-    `timeout` is in seconds.
-    """
-
-    snapshot: bool = False
-    require_snapshot: bool | None = None
-    check: bool = False
-    diff: bool = False
-    tags: tuple[str, ...] = ()
-    skip_tags: tuple[str, ...] = ()
-    limit: str | None = None
-    exclude: tuple[str, ...] = ()
-    extra_vars: tuple[str, ...] = ()
-    forks: int | None = None
-    timeout: int | None = None
-    become: bool | None = None
-    become_password_command: tuple[str, ...] = ()
-    vault_password_file: str | None = None
-    vault_ids: tuple[str, ...] = ()  # LABEL@FILE, the file by its absolute path
-
-
 def to_stored(value: "DataclassInstance") -> dict[str, Any]:
     """A JSON column's form of a value: only what differs from its default, and a version."""
     stored: dict[str, Any] = {"v": 1}

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
+from diaken_cli.actions.vcenters import add_vcenter
 from diaken_cli.caller import node
 from diaken_cli.events import SnapshotFinished, TaskFinished
+from diaken_cli.requests import VCenterOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.runs import Attempt, Begun, NewRun, Selection
@@ -160,7 +161,7 @@ def add_lab_vcenter(store: Store, lab: "Lab", name: str = "lab", **other: Any) -
         "ca_file": str(lab.ca_file),
     }
     given = {key: value for key, value in {**usual, **other}.items() if value is not None}
-    add_vcenter(store, name=name, typed=TypedVCenter(**given))
+    add_vcenter(store, name=name, typed=VCenterOptions(**given))
 
 
 def result(

@@ -2,59 +2,48 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from diaken_cli.actions import validate
 from diaken_cli.actions.writing import put
 from diaken_cli.config import Config
 from diaken_cli.config.locations import default_database
 from diaken_cli.config.sections import Source
-from diaken_cli.errors import AccessError, Conflict
-from diaken_cli.kinds import check_account
-from diaken_cli.paths import existing_folder, private_key, whole_path
+from diaken_cli.errors import AccessError, Conflict, InvalidInput
+from diaken_cli.options import parse
+from diaken_cli.paths import file_to_write
+from diaken_cli.requests import CONFIG_OPTIONS, ConfigOptions
 from diaken_cli.services.ansible.work import FORKS
 from diaken_cli.store import beside
 from diaken_cli.timing import machine_zone
+
+KEYS = {
+    "database": ("database", "path"),
+    "ssh_user": ("ssh", "user"),
+    "ssh_key": ("ssh", "key"),
+    "playbooks": ("playbooks", "paths"),
+}
+"""Of each option the section and the key that it is written to."""
 
 DATABASE_VARIABLES = ("DIAKEN_DATABASE", "DIAKEN_DATABASE_PATH")
 _HEADER = re.compile(r"#?\[(.+)\]")
 
 
-@dataclass(frozen=True)
-class NewConfig:
-    """The options of the new file, as they were typed; None and empty leave the default."""
-
-    database: str | None = None
-    ssh_user: str | None = None
-    ssh_key: str | None = None
-    playbooks: Sequence[str] = ()
-
-
-def write(path: Path, new: NewConfig, *, force: bool) -> None:
+def write(path: Path, options: ConfigOptions, *, force: bool) -> None:
     """Write a config file, 0600, at once and whole.
 
     Raises InvalidInput with all that is wrong, Conflict where there is a file
     already (unless `force`), AccessError where it can't be written.
     """
-    reader = validate.Reader()
-    values = {
-        ("database", "path"): reader.optional("--database", new.database, new_file, None),
-        ("ssh", "user"): reader.optional("--ssh-user", new.ssh_user, check_account, None),
-        ("ssh", "key"): reader.optional("--ssh-key", new.ssh_key, private_key, None),
-        ("playbooks", "paths"): [
-            reader.optional("--playbooks", folder, existing_folder, None)
-            for folder in new.playbooks
-            if folder
-        ],
-    }
-    reader.check()
-    content = filled(example(), {key: value for key, value in values.items() if value})
+    typed = {**vars(options), "playbooks": tuple(filter(None, options.playbooks))}
+    values, mistakes = parse(typed, CONFIG_OPTIONS, may_be_empty=CONFIG_OPTIONS)
+    if mistakes:
+        raise InvalidInput(mistakes)
+    content = filled(example(), {KEYS[name]: value for name, value in values.items() if value})
     try:
         _make_folder(path.parent)
         put(path, content, replace=force)
@@ -96,7 +85,7 @@ def database_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | Non
 def overriding_database(database: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
     """The environment variable, with its path, that overrides the database of the config file."""
     named = database_of_environment(environ)
-    if named is None or named[1] == os.path.abspath(new_file(database)):  # noqa: PTH100  as above
+    if named is None or named[1] == os.path.abspath(file_to_write(database)):  # noqa: PTH100  as above
         return None
     return named
 
@@ -106,22 +95,12 @@ def default_database_path(environ: Mapping[str, str]) -> str:
     return str(default_database(environ))
 
 
-def new_file(text: str) -> str:
-    """The absolute path of a file that is there or will be, and no folder. Raises ValueError."""
-    if "://" in text:
-        raise ValueError("must be a file, not a URL")
-    path = whole_path(text)
-    if os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
-        raise ValueError(f"{path} is a folder; name a file in it")
-    return str(path)
-
-
 def new_database(text: str) -> str:
-    """A file as `new_file`, by its whole path, that this account can write. Raises ValueError.
+    """A file as `file_to_write`, by its whole path, that this account can write. Raises ValueError.
 
     A person may answer a question with any word: as a path from here it would be taken for a file.
     """
-    path = Path(new_file(text))
+    path = Path(file_to_write(text))
     if not text.startswith(("/", "~")):
         raise ValueError(f"{text!r} is not an absolute path, such as {path.parent}/diaken.db")
     if os.access(path, os.F_OK) and not os.access(path, os.R_OK | os.W_OK):

@@ -18,6 +18,7 @@ from diaken_cli.actions.trusted import (
 from diaken_cli.config import Config, SshConfig
 from diaken_cli.context import Context
 from diaken_cli.errors import AnsibleNotStarted, Canceled, NotFound, TimedOut
+from diaken_cli.requests import RunOptions
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.services import credentials
 from diaken_cli.services.ansible import catalog, launch
@@ -35,7 +36,7 @@ from diaken_cli.services.ansible.work import (
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.types import RunOptions, SecretKind
+from diaken_cli.types import SecretKind
 
 
 def run_playbook(

@@ -4,26 +4,19 @@ A parser returns the value or raises ValueError with a sentence about it, like t
 """
 
 import os
-import re
-import shlex
-import ssl
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
 
 from diaken_cli.actions.variables import variable
 from diaken_cli.errors import InvalidInput, Mistake, MistakeKind, NotFound, UsageError
-from diaken_cli.kinds import PORT, check_utf8
-from diaken_cli.paths import HERE, existing_file, whole_path
+from diaken_cli.kinds import check_utf8
+from diaken_cli.paths import existing_file, whole_path
 from diaken_cli.units import nearest_names
 
 Value = TypeVar("Value")
 
-VCENTER_PORT = 443
 FEW = 10  # names that are all shown beside the most likely one
-_DNS_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
-_ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parse_file(text: str) -> Path:
@@ -201,56 +194,7 @@ def choices(names: Iterable[str]) -> str:
     return f"there are: {listed}" if listed else "there is none yet"
 
 
-# ── vCenters ─────────────────────────────────────────────────────────────────────────────────
-
-
-def server(text: str) -> str:
-    """`HOST[:PORT]` as HOST:PORT; the host is a DNS name or an IPv4 address."""
-    host, colon, number = text.partition(":")
-    if "/" in text or not _is_host(host):
-        raise ValueError("must be HOST[:PORT]: a name or an IPv4 address, without https://")
-    return f"{host}:{PORT.parse(number, HERE) if colon else VCENTER_PORT}"
-
-
-def command_line(text: str) -> str:
-    """A command that prints a password, as one text that is split like a shell's words."""
-    try:
-        words = shlex.split(text)
-    except ValueError as fault:
-        raise ValueError(f"can't be split into words: {str(fault).lower()}") from None
-    if not words:
-        raise ValueError("must be a command and its arguments")
-    return text
-
-
-def environment_variable(text: str) -> str:
-    """The name of an environment variable (POSIX, Base Definitions 8.1)."""
-    if not _ENVIRONMENT_VARIABLE.fullmatch(text):
-        raise ValueError("must be the name of an environment variable, not its value")
-    return text
-
-
 def existing_path(text: str) -> str:
     """The absolute path of a file or a folder that is there."""
     path = whole_path(text)
     return str(path) if os.path.isdir(path) else existing_file(text)  # noqa: PTH112
-
-
-def certificate_file(text: str) -> str:
-    """The absolute path of a file of certificates in PEM form."""
-    path = existing_file(text)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
-    except OSError as fault:  # ssl.SSLError is one, too
-        raise ValueError(f"{path} can't be read as PEM certificates: {fault.strerror}") from None
-    return path
-
-
-def _is_host(text: str) -> bool:
-    if re.fullmatch(r"[0-9.]+", text):
-        try:
-            IPv4Address(text)
-        except AddressValueError:
-            return False
-        return True
-    return len(text) <= 253 and _DNS_NAME.fullmatch(text) is not None

@@ -1,9 +1,8 @@
 """vCenters: connections by name, with a password that is fetched only when it is needed."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Any, get_args
 
 from diaken_cli import files, units
 from diaken_cli.actions import validate
@@ -18,8 +17,8 @@ from diaken_cli.errors import (
     Unreachable,
     VSphereError,
 )
-from diaken_cli.kinds import check_line
-from diaken_cli.paths import existing_file
+from diaken_cli.options import in_order, parse
+from diaken_cli.requests import VCENTER_OPTIONS, VCenterOptions
 from diaken_cli.services import credentials
 from diaken_cli.services.vsphere.browse import InventoryRow, Kind, browse
 from diaken_cli.services.vsphere.inventory import read_inventory
@@ -33,22 +32,15 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 NO_DATACENTER = "no_datacenter"
 NOT_STORED = "Nothing was stored; --no-test stores it without logging in"
 NOT_CHANGED = "Nothing was changed; --no-test changes it without logging in"
+SECRETS = {
+    SecretKind.COMMAND: "password_command",
+    SecretKind.FILE: "password_file",
+    SecretKind.ENV: "password_env",
+}
+"""Of each place for a password the field of its option."""
+
 CLOCK_TOLERANCE = 60.0
 """Seconds that vCenter's clock and ours may differ: retention goes by vCenter's."""
-
-
-@dataclass(frozen=True)
-class TypedVCenter:
-    """What the command line says of a vCenter, as it was typed; None is "not said"."""
-
-    server: str | None = None
-    username: str | None = None
-    password_command: str | None = None
-    password_file: str | None = None
-    password_env: str | None = None
-    ca_file: str | None = None
-    insecure: bool | None = None
-    datacenter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ def session(vcenter: VCenterRecord) -> Session:
     )
 
 
-def add_vcenter(store: Store, *, name: str | None, typed: TypedVCenter) -> VCenterRecord:
+def add_vcenter(store: Store, *, name: str | None, typed: VCenterOptions) -> VCenterRecord:
     """Add a vCenter without connecting to it.
 
     Raises InvalidInput with all that is wrong, SecretError for a password file that is not closed.
@@ -121,7 +113,7 @@ def add_vcenter(store: Store, *, name: str | None, typed: TypedVCenter) -> VCent
 
 
 def test_and_add(
-    store: Store, *, name: str | None, typed: TypedVCenter
+    store: Store, *, name: str | None, typed: VCenterOptions
 ) -> tuple[VCenterRecord, ConnectionTest]:
     """Log in to a vCenter, and add it when that went well.
 
@@ -133,13 +125,13 @@ def test_and_add(
     return store.inventory.add_vcenter(checked, values), tested
 
 
-def set_vcenter(store: Store, vcenter: VCenterRecord, *, typed: TypedVCenter) -> VCenterRecord:
+def set_vcenter(store: Store, vcenter: VCenterRecord, *, typed: VCenterOptions) -> VCenterRecord:
     """Change what is said of a vCenter without connecting to it. Raises as `add_vcenter` does."""
     return store.inventory.set_vcenter(vcenter, _changed(vcenter, typed))
 
 
 def test_and_set(
-    store: Store, vcenter: VCenterRecord, *, typed: TypedVCenter
+    store: Store, vcenter: VCenterRecord, *, typed: VCenterOptions
 ) -> tuple[VCenterRecord, ConnectionTest]:
     """Log in to a vCenter as it would be after a change, and store that when it went well.
 
@@ -150,9 +142,9 @@ def test_and_set(
     return store.inventory.set_vcenter(vcenter, values), tested
 
 
-def _changed(vcenter: VCenterRecord, typed: TypedVCenter) -> VCenterValues:
+def _changed(vcenter: VCenterRecord, typed: VCenterOptions) -> VCenterValues:
     """The values to store for a vCenter after a change."""
-    if typed == TypedVCenter():
+    if typed == VCenterOptions():
         raise validate.nothing_to_change("vcenters set")
     reader = validate.Reader()
     values = parse_vcenter(typed, vcenter, reader)
@@ -163,7 +155,7 @@ def _changed(vcenter: VCenterRecord, typed: TypedVCenter) -> VCenterValues:
     return values
 
 
-def _test_before(candidate: VCenterRecord, typed: TypedVCenter, otherwise: str) -> ConnectionTest:
+def _test_before(candidate: VCenterRecord, typed: VCenterOptions, otherwise: str) -> ConnectionTest:
     """Log in before anything is stored; the hint of a failure says how to store without it."""
     try:
         return test(candidate)
@@ -175,13 +167,13 @@ def _test_before(candidate: VCenterRecord, typed: TypedVCenter, otherwise: str) 
         raise
 
 
-def mistakes_of_new(store: Store, name: str | None, typed: TypedVCenter) -> list[Mistake]:
+def mistakes_of_new(store: Store, name: str | None, typed: VCenterOptions) -> list[Mistake]:
     """What is wrong or missing in what is said of a new vCenter; nothing is connected to."""
     return validate.mistakes_of(lambda reader: _parse_new(store, name, typed, reader))
 
 
 def _parse_new(
-    store: Store, name: str | None, typed: TypedVCenter, reader: validate.Reader
+    store: Store, name: str | None, typed: VCenterOptions, reader: validate.Reader
 ) -> tuple[str | None, VCenterValues | None]:
     checked = reader.required("NAME", name, units.check_label)
     if checked and store.inventory.vcenter(checked):
@@ -189,7 +181,7 @@ def _parse_new(
     return checked, parse_vcenter(typed, None, reader)
 
 
-def _new(store: Store, name: str | None, typed: TypedVCenter) -> tuple[str, VCenterValues]:
+def _new(store: Store, name: str | None, typed: VCenterOptions) -> tuple[str, VCenterValues]:
     """The values to store for a new vCenter, all checked but for the login."""
     reader = validate.Reader()
     checked, values = _parse_new(store, name, typed, reader)
@@ -207,42 +199,49 @@ def _as_sentences(*parts: str | None) -> str:
 
 
 def parse_vcenter(
-    typed: TypedVCenter, current: VCenterRecord | None, reader: validate.Reader
+    typed: VCenterOptions, current: VCenterRecord | None, reader: validate.Reader
 ) -> VCenterValues | None:
     """The values to store for a vCenter; mistakes go into `reader`."""
-    server = _value(
-        "--server", typed.server, validate.server, current.server if current else None, reader
-    )
-    username = _value(
-        "--username",
-        typed.username,
-        check_line,
-        current.username if current else None,
-        reader,
-    )
-    secret = _secret(typed, current, reader)
-    ca_file = reader.optional(
-        "--ca-file", typed.ca_file, validate.certificate_file, current.ca_file if current else None
-    )
-    insecure = typed.insecure
-    if insecure is None:
-        insecure = current is not None and current.insecure and not typed.ca_file
-    if insecure and typed.insecure and typed.ca_file:
-        reader.refuse("--insecure", None, "contradicts --ca-file")
-    datacenter = reader.optional(
-        "--datacenter", typed.datacenter, check_line, current.datacenter if current else None
-    )
-    if server is None or username is None or secret is None:
+    mistakes = _mistakes_of_secret(typed, current)
+    given = {
+        name: value
+        for name, value in vars(typed).items()
+        if not (mistakes and name in SECRETS.values())
+    }
+    values, wrong = parse(given, VCENTER_OPTIONS, may_be_empty=("ca_file", "datacenter"))
+    mistakes += wrong
+    if current is None:
+        mistakes += [
+            Mistake(VCENTER_OPTIONS[name].name, None, "is required")
+            for name in ("server", "username")
+            if getattr(typed, name) is None
+        ]
+    if typed.insecure and typed.ca_file:
+        mistakes.append(Mistake("--insecure", None, "contradicts --ca-file"))
+    reader.mistakes += in_order(mistakes, VCENTER_OPTIONS)
+    if mistakes:
         return None
-    return VCenterValues(
-        server=server,
-        username=username,
-        secret_kind=secret[0],
-        secret_ref=secret[1],
-        ca_file=None if insecure else ca_file,
-        insecure=insecure,
-        datacenter=datacenter,
-    )
+    stored: dict[str, Any] = {"ca_file": None, "insecure": False, "datacenter": None}
+    if current is not None:
+        stored = {field.name: getattr(current, field.name) for field in fields(VCenterValues)}
+    if typed.ca_file:
+        stored["insecure"] = False
+    for kind, name in SECRETS.items():
+        if name in values:
+            stored |= {"secret_kind": kind, "secret_ref": values.pop(name)}
+    chosen = VCenterValues(**stored | values)
+    return replace(chosen, ca_file=None) if chosen.insecure else chosen
+
+
+def _mistakes_of_secret(typed: VCenterOptions, current: VCenterRecord | None) -> list[Mistake]:
+    """The password comes from exactly one place."""
+    options = {name: VCENTER_OPTIONS[name].name for name in SECRETS.values()}
+    chosen = [name for name in options if getattr(typed, name) is not None]
+    if len(chosen) == 1 or (current is not None and not chosen):
+        return []
+    what = "contradicts the others" if chosen else "is required"
+    message = f"{what}: exactly one of {', '.join(options.values())}"
+    return [Mistake(options[chosen[0] if chosen else "password_command"], None, message)]
 
 
 def test(vcenter: VCenterRecord) -> ConnectionTest:
@@ -317,39 +316,3 @@ def lost_datacenter(vcenter: VCenterRecord, reason: str) -> VSphereError:
         code=NO_DATACENTER,
         hint=f"Name another one: diaken vcenters set {vcenter.name} --datacenter D",
     )
-
-
-def _value(
-    option: str,
-    typed: str | None,
-    parse: Callable[[str], str],
-    current: str | None,
-    reader: validate.Reader,
-) -> str | None:
-    """A required value: typed now, or stored before."""
-    if typed is None and current is not None:
-        return current
-    return reader.required(option, typed, parse)
-
-
-def _secret(
-    typed: TypedVCenter, current: VCenterRecord | None, reader: validate.Reader
-) -> tuple[SecretKind, str] | None:
-    """Where the password comes from: exactly one place."""
-    ways = (
-        (SecretKind.COMMAND, "--password-command", typed.password_command, validate.command_line),
-        (SecretKind.FILE, "--password-file", typed.password_file, existing_file),
-        (SecretKind.ENV, "--password-env", typed.password_env, validate.environment_variable),
-    )
-    chosen = [way for way in ways if way[2] is not None]
-    options = ", ".join(way[1] for way in ways)
-    if not chosen and current is not None:
-        return current.secret_kind, current.secret_ref
-    if len(chosen) != 1:
-        what = "is required" if not chosen else "contradicts the others"
-        named: Sequence[str] = [way[1] for way in chosen] or [ways[0][1]]
-        reader.refuse(named[0], None, f"{what}: exactly one of {options}")
-        return None
-    kind, option, text, parse = chosen[0]
-    ref = reader.required(option, text, parse)
-    return None if ref is None else (kind, ref)

@@ -1,6 +1,7 @@
 """`diaken config`: write the config file, and see what is in effect."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,9 @@ import typer
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.paths import existing_folder
 from diaken_cli.render.output import Format
+from diaken_cli.requests import CONFIG_OPTIONS, ConfigOptions
 
 app = group("The config file.")
 
@@ -17,6 +20,7 @@ app = group("The config file.")
 @command(app)
 def init(
     call: Call,
+    options: ConfigOptions,
     path: Annotated[
         Path | None,
         typer.Option(
@@ -28,24 +32,6 @@ def init(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that is there already.")
     ] = False,
-    database: Annotated[
-        str | None, typer.Option("--database", metavar="FILE", help="The database.")
-    ] = None,
-    ssh_user: Annotated[
-        str | None, typer.Option("--ssh-user", metavar="USER", help="Who logs in on the hosts.")
-    ] = None,
-    ssh_key: Annotated[
-        str | None,
-        typer.Option("--ssh-key", metavar="FILE", help="The private key to log in with."),
-    ] = None,
-    playbooks: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--playbooks",
-            metavar="FOLDER",
-            help="Where your own playbooks are; can be given again.",
-        ),
-    ] = None,
 ) -> None:
     """Write a config file with every key in it, commented out, but for what is given here.
 
@@ -56,39 +42,38 @@ def init(
 
     Example: diaken config init --no-input --ssh-user root --ssh-key ~/.ssh/id_ed25519
     """
-    from diaken_cli.actions.configuring import (
-        NewConfig,
-        check_is_free,
-        overriding_database,
-        write,
-    )
+    from diaken_cli.actions.configuring import check_is_free, overriding_database, write
     from diaken_cli.config.locations import search_paths
-    from diaken_cli.kinds import check_account
-    from diaken_cli.paths import existing_folder, private_key
 
     target = path.absolute() if path else search_paths(call.options.config, os.environ)[0]
     if not force:
         check_is_free(target)
     with asking(call) as ask:
-        database = _ask_database(ask, database)
-        ssh_user = ask.optional("--ssh-user", ssh_user, "SSH user", check_account, empty="your own")
-        ssh_key = ask.optional(
-            "--ssh-key",
-            ssh_key,
-            "SSH private key",
-            private_key,
-            empty="ssh's own choice",
-        )
-        if not playbooks:
-            folder = ask.optional("--playbooks", None, "Folder of your playbooks", existing_folder)
-            playbooks = [folder] if folder else None
-        new = NewConfig(database, ssh_user, ssh_key, tuple(playbooks or ()))
-        write(target, new, force=force)
+        options = _ask_missing(ask, options)
+        write(target, options, force=force)
         call.output.print_change(
             {"path": str(target)}, f"Wrote {target}. Check it with: diaken doctor"
         )
+        database = options.database
         if database and (overriding := overriding_database(database, os.environ)):
             call.output.warn(f"{overriding[0]} is set, and goes before the file: {overriding[1]}")
+
+
+def _ask_missing(ask: Questions, options: ConfigOptions) -> ConfigOptions:
+    def optional(name: str, typed: str | None, label: str, empty: str = "none") -> str | None:
+        option = CONFIG_OPTIONS[name]
+        return ask.optional(option.name, typed, label, option.check, empty=empty)
+
+    options = replace(
+        options,
+        database=_ask_database(ask, options.database),
+        ssh_user=optional("ssh_user", options.ssh_user, "SSH user", "your own"),
+        ssh_key=optional("ssh_key", options.ssh_key, "SSH private key", "ssh's own choice"),
+    )
+    if options.playbooks:
+        return options
+    folder = ask.optional("--playbooks", None, "Folder of your playbooks", existing_folder)
+    return replace(options, playbooks=(folder,) if folder else ())
 
 
 def _ask_database(ask: Questions, database: str | None) -> str | None:

@@ -147,8 +147,9 @@ def _declared_options(
 def _annotation(option: Option) -> Any:
     if option.is_positional:
         return Annotated[str | None, typer.Argument(metavar=option.written, help=option.help)]
+    names = (option.written, option.short) if option.short else (option.written,)
     info = typer.Option(
-        option.written, metavar=option.metavar, help=option.help, rich_help_panel=option.panel
+        *names, metavar=option.metavar, help=option.help, rich_help_panel=option.panel
     )
     if option.is_flag:
         return Annotated[bool | None, info]

@@ -1,5 +1,6 @@
 """`diaken playbooks`: the playbooks that can be run, and whether Ansible would start one."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -8,7 +9,11 @@ from diaken_cli.commands.call import Call, require
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import asking
 from diaken_cli.errors import AnsibleNotStarted, InvalidInput
+from diaken_cli.options import Options
 from diaken_cli.render.output import Format
+from diaken_cli.requests import VAULT_ID
+
+VAULTS = {"vault_ids": replace(VAULT_ID, help="What opens its vaults; can be given again.")}
 
 app = group("The playbooks that can be run: your own, and those that ship.")
 
@@ -39,14 +44,9 @@ def list_command(call: Call) -> None:
 @command(app)
 def show(
     call: Call,
+    vaults: Annotated[Options, VAULTS],
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="See: diaken playbooks list")
-    ] = None,
-    vault_ids: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--vault-id", metavar="LABEL@FILE", help="What opens its vaults; can be given again."
-        ),
     ] = None,
 ) -> None:
     """Show a playbook and its variables, and have Ansible check its syntax.
@@ -58,11 +58,10 @@ def show(
     Example: diaken playbooks show verify_reboot --json | jq '.variables[].name'
     """
     from diaken_cli.actions.playbook import refusal, vaults_not_used
-    from diaken_cli.actions.run.options import read_vault_ids
+    from diaken_cli.actions.run.request import parse_options
     from diaken_cli.actions.validate import Reader
     from diaken_cli.render.inventory import VARIABLE_COLUMNS
     from diaken_cli.services.ansible.catalog import find, list_playbooks
-    from diaken_cli.types import RunOptions
 
     paths = call.config.playbooks.paths
     with asking(call) as ask:
@@ -73,7 +72,7 @@ def show(
             raise InvalidInput(require(NAME=name))
         playbook = find(name, paths)
         reader = Reader()
-        options = RunOptions(vault_ids=read_vault_ids(vault_ids or (), reader))
+        options = parse_options(vaults, reader)
         reader.check()
         for warning in vaults_not_used(playbook.repository(), options, call.config, by_label=True):
             call.output.warn(warning)

@@ -1,13 +1,12 @@
 """`diaken run`: a playbook on a host, or on all active hosts of a group or an environment."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
-from diaken_cli.commands.options import PlaybookOptions
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.commands.targets import (
     ask_environment,
@@ -15,8 +14,11 @@ from diaken_cli.commands.targets import (
     ask_group,
     ask_host,
     ask_playbook,
+    decides_snapshot,
     note_environment,
 )
+from diaken_cli.options import Options
+from diaken_cli.requests import RUN_OPTIONS
 from diaken_cli.types import TargetType
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class StartOptions:
 def host(
     call: Call,
     start: StartOptions,
-    options: PlaybookOptions,
+    options: Annotated[Options, RUN_OPTIONS],
     name: Annotated[str | None, typer.Argument(metavar="HOST")] = None,
     playbook: Playbook = None,
     environment: InEnvironment = None,
@@ -86,7 +88,7 @@ def host(
 def on_group(
     call: Call,
     start: StartOptions,
-    options: PlaybookOptions,
+    options: Annotated[Options, RUN_OPTIONS],
     name: Annotated[str | None, typer.Argument(metavar="GROUP")] = None,
     playbook: Playbook = None,
     environment: InEnvironment = None,
@@ -115,7 +117,7 @@ def on_group(
 def on_environment(
     call: Call,
     start: StartOptions,
-    options: PlaybookOptions,
+    options: Annotated[Options, RUN_OPTIONS],
     name: Annotated[str | None, typer.Argument(metavar="ENVIRONMENT")] = None,
     playbook: Playbook = None,
 ) -> None:
@@ -154,14 +156,12 @@ class _Target:
         return self.type is TargetType.ENVIRONMENT or self.name in host.groups
 
 
-def _ask_snapshot(
-    call: Call, ask: Questions, target: _Target, options: PlaybookOptions
-) -> PlaybookOptions:
+def _ask_snapshot(call: Call, ask: Questions, target: _Target, options: Options) -> Options:
     """The options with `snapshot`, where a person answers that one is to be taken."""
-    if not call.may_ask or options.snapshot_is_decided:
+    if not call.may_ask or decides_snapshot(options):
         return options
     hosts = [host for host in call.store.inventory.hosts() if target.has(host)]
-    return replace(options, snapshot=ask_for_snapshot(ask, hosts))
+    return options.with_answers(snapshot=ask_for_snapshot(ask, hosts))
 
 
 def _run(
@@ -169,7 +169,7 @@ def _run(
     target: _Target,
     playbook: str | None,
     start: StartOptions,
-    options: PlaybookOptions,
+    options: Options,
 ) -> None:
     from diaken_cli.actions.run.flow import check, plan, run
     from diaken_cli.actions.run.request import TypedRun, parse_run
@@ -180,7 +180,7 @@ def _run(
         target=target.name,
         playbook=playbook,
         environment=target.environment,
-        options=options.typed(),
+        options=options,
         retry_failed=start.retry_failed,
         wait=start.wait,
     )

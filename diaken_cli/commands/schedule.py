@@ -8,10 +8,11 @@ import typer
 
 from diaken_cli.commands.call import Call, require
 from diaken_cli.commands.define import command, group
-from diaken_cli.commands.options import PlaybookOptions
 from diaken_cli.commands.prompts import Questions, asking, raise_clash
-from diaken_cli.commands.targets import ask_for_snapshot, ask_playbook, ask_target
+from diaken_cli.commands.targets import ask_for_snapshot, ask_playbook, ask_target, decides_snapshot
 from diaken_cli.errors import InvalidInput, Mistake, NotFound
+from diaken_cli.options import Options
+from diaken_cli.requests import RUN_OPTIONS
 from diaken_cli.units import nearest_names
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class TaskOptions:
 def add(
     call: Call,
     task: TaskOptions,
-    options: PlaybookOptions,
+    options: Annotated[Options, RUN_OPTIONS],
     name: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
 ) -> None:
     """Schedule a playbook on a host or a group. Everything is checked now.
@@ -99,7 +100,7 @@ def add(
             call.config,
             name=name,
             typed=task.typed(),
-            options=options.typed(),
+            options=options,
             now=now(),
             environ=os.environ,
         )
@@ -110,7 +111,7 @@ def add(
 def set_command(
     call: Call,
     task: TaskOptions,
-    options: PlaybookOptions,
+    options: Annotated[Options, RUN_OPTIONS],
     name: Task = None,
 ) -> None:
     """Change a task that is pending; what is not said stays as it is.
@@ -135,7 +136,7 @@ def set_command(
         call.config,
         record,
         typed=task.typed(),
-        options=options.typed(),
+        options=options,
         now=now(),
         environ=os.environ,
     )
@@ -276,8 +277,8 @@ def upcoming(
 
 
 def _ask_missing(
-    call: Call, ask: Questions, name: str | None, task: TaskOptions, options: PlaybookOptions
-) -> tuple[str | None, TaskOptions, PlaybookOptions]:
+    call: Call, ask: Questions, name: str | None, task: TaskOptions, options: Options
+) -> tuple[str | None, TaskOptions, Options]:
     """Name and options, completed by questions."""
     from diaken_cli.actions.schedules.adding import free_name, moment_check
     from diaken_cli.actions.validate import mistakes_of
@@ -314,8 +315,8 @@ def _ask_missing(
         every=every,
         at=at,
     )
-    if ask.answered and not options.snapshot_is_decided:
-        options = replace(options, snapshot=ask_for_snapshot(ask, _hosts_of(call, task)))
+    if ask.answered and not decides_snapshot(options):
+        options = options.with_answers(snapshot=ask_for_snapshot(ask, _hosts_of(call, task)))
     return name, task, options
 
 

@@ -8,6 +8,7 @@ from diaken_cli.commands.line_input import SHOWN
 from diaken_cli.commands.prompts import Questions, asking
 
 if TYPE_CHECKING:
+    from diaken_cli.options import Options
     from diaken_cli.store.records import HostRecord
     from diaken_cli.store.run_records import RunRecord
 
@@ -117,6 +118,11 @@ def ask_playbook(call: Call, ask: Questions, option: str, typed: str | None) -> 
         return (playbook.name for playbook in list_playbooks(call.config.playbooks.paths))
 
     return ask.choice(option, typed, "Playbook", names)
+
+
+def decides_snapshot(options: "Options") -> bool:
+    """Whether the options decide about a snapshot; a check changes nothing and needs none."""
+    return "snapshot" in options or bool(options.get("require_snapshot") or options.get("check"))
 
 
 def ask_for_snapshot(ask: Questions, hosts: "Iterable[HostRecord]") -> bool | None:

@@ -1,93 +1,38 @@
 """`diaken vcenters`: named connections; where a password is, is stored, and never what it is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diaken_cli.commands.call import Call, option_name, require
+from diaken_cli.commands.call import Call, require
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.errors import InvalidInput
+from diaken_cli.requests import VCENTER_OPTIONS, VCenterOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from diaken_cli.actions.vcenters import ConnectionTest, TypedVCenter
+    from diaken_cli.actions.vcenters import ConnectionTest
     from diaken_cli.store.records import VCenterRecord
 
 app = group("Named connections to vCenter.")
 
-PASSWORD = "Where its password is (exactly one of them)"  # noqa: S105  a heading
-TLS = "How its certificate is verified (else by what this machine trusts)"
+LABELS = {
+    "server": "Server, HOST[:PORT]",
+    "username": "Username",
+    "password_command": "Command that prints it",
+    "password_file": "File that it is in",
+    "password_env": "Variable's name",
+    "ca_file": "File of its CA's certificates, PEM",
+}
+PASSWORD_PLACES = {
+    "command": "password_command",
+    "file": "password_file",
+    "variable": "password_env",
+}
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The vCenter's name here.")]
 NoTest = Annotated[bool, typer.Option("--no-test", help="Store it without logging in.")]
-
-
-@dataclass(frozen=True)
-class VCenterOptions:
-    """The options of a vCenter, as typed."""
-
-    server: Annotated[
-        str | None,
-        typer.Option("--server", metavar="HOST[:PORT]", help="Its name or IPv4 address."),
-    ] = None
-    username: Annotated[
-        str | None,
-        typer.Option("--username", metavar="U", help="E.g. diaken@vsphere.local."),
-    ] = None
-    password_command: Annotated[
-        str | None,
-        typer.Option(
-            "--password-command",
-            metavar="ARGV",
-            rich_help_panel=PASSWORD,
-            help="A command that prints it, with its arguments: 'pass show vcenter'. No shell.",
-        ),
-    ] = None
-    password_file: Annotated[
-        str | None,
-        typer.Option(
-            "--password-file",
-            metavar="FILE",
-            rich_help_panel=PASSWORD,
-            help="A file that nobody else can read.",
-        ),
-    ] = None
-    password_env: Annotated[
-        str | None,
-        typer.Option(
-            "--password-env",
-            metavar="VAR",
-            rich_help_panel=PASSWORD,
-            help="The name of an environment variable; cron has to set it, too.",
-        ),
-    ] = None
-    ca_file: Annotated[
-        str | None,
-        typer.Option(
-            "--ca-file", metavar="FILE", rich_help_panel=TLS, help="Certificates in PEM form."
-        ),
-    ] = None
-    insecure: Annotated[
-        bool | None,
-        typer.Option(
-            "--insecure/--no-insecure",
-            rich_help_panel=TLS,
-            help="Not at all: whoever is in between can read the password.",
-        ),
-    ] = None
-    datacenter: Annotated[
-        str | None,
-        typer.Option("--datacenter", metavar="D", help="Limit to this datacenter."),
-    ] = None
-
-    def typed(self) -> "TypedVCenter":
-        """The same for the flow."""
-        from diaken_cli.actions.vcenters import TypedVCenter
-
-        return TypedVCenter(**vars(self))
 
 
 @command(app, name="list")
@@ -123,11 +68,11 @@ def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest 
     with asking(call) as ask:
         name, options = _ask_missing(call, ask, name, options)
         if no_test:
-            added = add_vcenter(call.store, name=name, typed=options.typed())
+            added = add_vcenter(call.store, name=name, typed=options)
             message = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
             call.output.print_change(vcenter_as_json(added), message)
             return
-        added, tested = test_and_add(call.store, name=name, typed=options.typed())
+        added, tested = test_and_add(call.store, name=name, typed=options)
         about = f"{tested.product} at {tested.server}, as {tested.username}"
         call.output.print_change(vcenter_as_json(added), f"added vCenter {added.name}: {about}")
         _warn(call, tested)
@@ -169,7 +114,7 @@ def set_command(
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
-        vcenter, typed = _find(call, ask, name), options.typed()
+        vcenter, typed = _find(call, ask, name), options
         if no_test:
             changed, tested = set_vcenter(call.store, vcenter, typed=typed), None
         else:
@@ -283,39 +228,42 @@ def _ask_missing(
 ) -> tuple[str | None, VCenterOptions]:
     """Name and options, completed by questions; never for a password itself."""
     from diaken_cli import units
-    from diaken_cli.actions import validate
     from diaken_cli.actions.vcenters import mistakes_of_new
-    from diaken_cli.kinds import check_line
-    from diaken_cli.paths import existing_file
 
     def free_name(text: str) -> None:
         if call.store.inventory.vcenter(units.check_label(text)):
             raise ValueError(f"vCenter {text} exists already")
 
-    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options.typed()))
+    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options))
     name = ask.text("NAME", name, "Name of the vCenter here", free_name)
-    server = ask.text("--server", options.server, "Server, HOST[:PORT]", validate.server)
-    username = ask.text("--username", options.username, "Username", check_line)
-    answers: dict[str, Any] = {"server": server, "username": username}
-    sources: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
-        "command": ("password_command", "Command that prints it", validate.command_line),
-        "file": ("password_file", "File that it is in", existing_file),
-        "variable": ("password_env", "Variable's name", validate.environment_variable),
-    }
-    if all(getattr(options, field) is None for field, _, _ in sources.values()):
-        source = ask.choice(None, None, "Where is the password?", lambda: sources)
-        if source is not None:
-            place, label, parse = sources[source]
-            answers[place] = ask.text(option_name(place), None, label, parse)
+    options = replace(
+        options,
+        server=_ask(ask, "server", options.server),
+        username=_ask(ask, "username", options.username),
+    )
+    if all(getattr(options, field) is None for field in PASSWORD_PLACES.values()):
+        options = replace(options, **_ask_password(ask))
     if ask.answered and options.ca_file is None and options.insecure is None:
-        answers |= _ask_tls(ask)
-    return name, replace(options, **answers)
+        options = replace(options, **_ask_tls(ask))
+    return name, options
+
+
+def _ask(ask: Questions, field: str, typed: str | None = None) -> str | None:
+    option = VCENTER_OPTIONS[field]
+    return ask.text(option.name, typed, LABELS[field], option.check)
+
+
+def _ask_password(ask: Questions) -> dict[str, Any]:
+    """Ask where the password is."""
+    place = ask.choice(None, None, "Where is the password?", lambda: PASSWORD_PLACES)
+    if place is None:
+        return {}
+    field = PASSWORD_PLACES[place]
+    return {field: _ask(ask, field)}
 
 
 def _ask_tls(ask: Questions) -> dict[str, Any]:
     """Ask how the certificate is verified; an empty answer leaves that to this machine."""
-    from diaken_cli.actions import validate
-
     verification = ask.choice(
         None,
         None,
@@ -326,7 +274,4 @@ def _ask_tls(ask: Questions) -> dict[str, Any]:
     if verification == "insecure":
         ask.record("--insecure")
         return {"insecure": True}
-    if verification != "ca-file":
-        return {}
-    label = "File of its CA's certificates, PEM"
-    return {"ca_file": ask.text("--ca-file", None, label, validate.certificate_file)}
+    return {"ca_file": _ask(ask, "ca_file")} if verification == "ca-file" else {}

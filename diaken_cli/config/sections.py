@@ -10,6 +10,7 @@ from diaken_cli.kinds import (
     ACCOUNT,
     DURATION,
     FLAG,
+    FORK_COUNT,
     INTERPRETER,
     PATH,
     PATHS,
@@ -64,7 +65,7 @@ class SshConfig:
 class AnsibleConfig:
     """`[ansible]`: how playbooks run; `timeout`, in seconds, is for a whole run."""
 
-    forks: Annotated[int | None, whole(1, 500)] = None
+    forks: Annotated[int | None, FORK_COUNT] = None
     pipelining: Annotated[bool, FLAG] = True
     timeout: Annotated[int | None, DURATION] = None
     become: Annotated[bool, FLAG] = False

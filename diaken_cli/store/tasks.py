@@ -12,14 +12,8 @@ from sqlmodel import Session, col
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound
 from diaken_cli.models.runs import Run
 from diaken_cli.models.schedules import ScheduledTask
-from diaken_cli.types import (
-    RunOptions,
-    RunStatus,
-    ScheduleStatus,
-    TargetType,
-    from_stored,
-    to_stored,
-)
+from diaken_cli.requests import RunOptions
+from diaken_cli.types import RunStatus, ScheduleStatus, TargetType, from_stored, to_stored
 
 if TYPE_CHECKING:
     from diaken_cli.timing import Moment

@@ -7,8 +7,8 @@ import pytest
 
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
-from diaken_cli.requests import HostOptions
+from diaken_cli.actions.vcenters import add_vcenter
+from diaken_cli.requests import HostOptions, VCenterOptions
 from tests.e2e.cli import Cli
 from tests.seeding import MORNING
 
@@ -26,7 +26,7 @@ def places(cli: Cli) -> Cli:
         add_environment(store, name=environment)
     for name, environment in (("web", "PROD"), ("db", "PROD"), ("web", "TEST")):
         add_group(store, name=name, environment=environment, variables=())
-    connection = TypedVCenter(server="127.0.0.1:1", username="u", password_env="VC_PASSWORD")
+    connection = VCenterOptions(server="127.0.0.1:1", username="u", password_env="VC_PASSWORD")
     add_vcenter(store, name="main", typed=connection)
     return cli
 

@@ -8,7 +8,7 @@ from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.playbook import refusal
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound, Unreachable
-from diaken_cli.requests import DeployRequest
+from diaken_cli.requests import DeployRequest, RunOptions
 from diaken_cli.runs.steps import Facts, Step, refusing
 from diaken_cli.services.ansible import catalog, remote
 from diaken_cli.services.vsphere.placement import resolve_placement
@@ -17,7 +17,6 @@ from diaken_cli.services.vsphere.templates import Placement, read_hardware
 from diaken_cli.services.vsphere.vms import by_address, by_uuid, find_vms
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.types import RunOptions
 from diaken_cli.units import format_cpus, format_size
 
 PROBE_SECONDS = 2.0

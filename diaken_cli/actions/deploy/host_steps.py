@@ -20,7 +20,7 @@ from diaken_cli.errors import (
     TimedOut,
 )
 from diaken_cli.events import Emit, RunFinished, RunStarted, StepFinished, StepStarted
-from diaken_cli.requests import DeployRequest
+from diaken_cli.requests import DeployRequest, RunOptions
 from diaken_cli.runs.steps import Facts, Step
 from diaken_cli.services import hosts_file
 from diaken_cli.services.ansible import remote
@@ -28,7 +28,7 @@ from diaken_cli.services.ansible.work import Outcome
 from diaken_cli.services.vsphere import vms
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.types import Identity, RunOptions, RunStatus, StepStatus, from_stored
+from diaken_cli.types import Identity, RunStatus, StepStatus, from_stored
 
 PROVISION_PLAYBOOK = "provision_vm"  # it ships with diaken
 

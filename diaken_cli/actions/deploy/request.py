@@ -7,7 +7,7 @@ from typing import Any
 
 from diaken_cli.actions.validate import Reader, choices, suggestion, unknown
 from diaken_cli.errors import Mistake, MistakeKind, NotFound
-from diaken_cli.options import Options, parse
+from diaken_cli.options import Options, in_order, parse
 from diaken_cli.requests import DEPLOY_OPTIONS, DeployRequest
 from diaken_cli.store import Store
 from diaken_cli.store.inventory import Inventory
@@ -82,8 +82,7 @@ def resolve(
     vcenter = _vcenter(reader, values.get("vcenter"), store.inventory)
     if "template" not in values:
         _required(reader, "template")
-    order = {option.name: number for number, option in enumerate(DEPLOY_OPTIONS.values())}
-    mistakes_in_order = sorted(reader.mistakes, key=lambda mistake: order.get(mistake.option, -1))
+    mistakes_in_order = in_order(reader.mistakes, DEPLOY_OPTIONS)
     if vcenter is None or "template" not in values:
         return Draft(None, tuple(mistakes_in_order))
     own = {

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from diaken_cli.actions.run.summary import MOST_NAMES, full_reasons
 from diaken_cli.errors import OperationFailed
+from diaken_cli.requests import RunOptions
 from diaken_cli.services.ansible import ssh
 from diaken_cli.services.ansible.work import OtherFailure, Outcome
 from diaken_cli.text import join_names
-from diaken_cli.types import HostResult, HostStatus, RunOptions
+from diaken_cli.types import HostResult, HostStatus
 
 MOST_CAUSES = 3  # on other hosts, in one message
 

@@ -25,6 +25,7 @@ from diaken_cli.errors import (
 )
 from diaken_cli.events import Emit, RunStarted
 from diaken_cli.outcome import StepEnd, status_of_hosts
+from diaken_cli.requests import RunOptions
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Facts, Refused, Step, execute_steps
@@ -36,7 +37,6 @@ from diaken_cli.text import join_names
 from diaken_cli.types import (
     HostStatus,
     RunKind,
-    RunOptions,
     RunStatus,
     StepStatus,
     TargetType,

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from diaken_cli.actions.inventory import find_environment, find_group, find_host
 from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
+from diaken_cli.requests import RunOptions
 from diaken_cli.services.ansible.inventory import matching_hosts, unmatched_parts
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import join_names
-from diaken_cli.types import RunOptions, TargetType
+from diaken_cli.types import TargetType
 
 
 @dataclass(frozen=True)

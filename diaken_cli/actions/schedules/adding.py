@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.playbook import check_start
-from diaken_cli.actions.run.options import TypedOptions, parse_options, repeated
+from diaken_cli.actions.run.request import override_options, parse_options
 from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrowed
 from diaken_cli.config import Config
 from diaken_cli.errors import InvalidInput, NotFound
 from diaken_cli.kinds import check_line
+from diaken_cli.options import Options
 from diaken_cli.services.ansible import catalog
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord  # noqa: TC001  as everywhere
@@ -70,7 +70,7 @@ def add_task(
     *,
     name: str | None,
     typed: TypedTask,
-    options: TypedOptions,
+    options: Options,
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskRecord:
@@ -98,7 +98,7 @@ def set_task(
     task: TaskRecord,
     *,
     typed: TypedTask,
-    options: TypedOptions,
+    options: Options,
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskRecord:
@@ -106,7 +106,7 @@ def set_task(
 
     Raises what `add_task` raises, Conflict, and UsageError where no option is given.
     """
-    if (typed, options) == (TypedTask(), TypedOptions()):
+    if typed == TypedTask() and not options:
         raise validate.nothing_to_change("schedule set")
     reader = validate.Reader()
     values = _values(store, config, typed, options, task, reader, now, environ)
@@ -119,14 +119,14 @@ def _values(
     store: Store,
     config: Config,
     typed: TypedTask,
-    options: TypedOptions,
+    options: Options,
     current: TaskRecord | None,
     reader: validate.Reader,
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskValues | None:
-    parsed = parse_options(options, reader, Path.cwd(), takes_back=current is not None)
-    chosen = parsed if current is None else repeated(current.options, parsed, options)
+    parsed = parse_options(options, reader, takes_back=current is not None)
+    chosen = parsed if current is None else override_options(current.options, parsed, options)
     target, none_active_error = None, None
     hosts: tuple[HostRecord, ...] = ()
     try:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from diaken_cli.actions.playbook import ssh_settings, target
 from diaken_cli.actions.run.flow import snapshot_required
-from diaken_cli.actions.run.options import SNAPSHOTS_IN_CHECK_MODE
+from diaken_cli.actions.run.request import SNAPSHOTS_IN_CHECK_MODE
 from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import matches_nothing
 from diaken_cli.actions.schedules.adding import TypedTask

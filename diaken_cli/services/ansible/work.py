@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from diaken_cli.requests import RunOptions
 from diaken_cli.services.ansible.repository import Repository
-from diaken_cli.types import HostResult, RunOptions
+from diaken_cli.types import HostResult
 
 FORKS = 50  # each fork is a Python process of about 50 MB on this machine
 

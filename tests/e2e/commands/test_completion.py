@@ -17,9 +17,9 @@ import pytest
 
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
+from diaken_cli.actions.vcenters import add_vcenter
 from diaken_cli.caller import now
-from diaken_cli.requests import HostOptions
+from diaken_cli.requests import HostOptions, VCenterOptions
 from tests.e2e.cli import PATIENCE, Cli
 from tests.waiting import slowness
 
@@ -63,7 +63,7 @@ class Completing(Cli):
                 hosts_file=None,
                 emit=lambda event: None,
             )
-        given = TypedVCenter(server="vc.example.com", username="u", password_env="NONE")
+        given = VCenterOptions(server="vc.example.com", username="u", password_env="NONE")
         add_vcenter(store, name="main", typed=given)
         with closing(sqlite3.connect(self.database, isolation_level=None)) as database:
             for name, status in (("Patch web", "pending"), ("Old one", "completed")):

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from diaken_cli.requests import RunOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterValues
 from diaken_cli.store.tasks import TaskValues
 from diaken_cli.timing import Moment
-from diaken_cli.types import RunOptions, RunStatus, SecretKind, TargetType
+from diaken_cli.types import RunStatus, SecretKind, TargetType
 from tests.e2e.cli import HOSTS, Done
 from tests.seeding import MORNING, add_hosts, begin
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
+from diaken_cli.actions.vcenters import add_vcenter
+from diaken_cli.requests import VCenterOptions
 from tests.e2e.cli import Cli
 from tests.e2e.schedules.scheduling import prepared
 
@@ -55,7 +56,7 @@ def test_what_will_not_work_under_cron_is_warned_of(cli: Cli, tmp_path: Path) ->
     key = tmp_path / "key"
     make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", str(key)]
     subprocess.run(make, check=True, timeout=60)
-    given = TypedVCenter(server="127.0.0.1:1", username="x", password_env="VC_PASSWORD")
+    given = VCenterOptions(server="127.0.0.1:1", username="x", password_env="VC_PASSWORD")
     add_vcenter(cli.store, name="main", typed=given)
     tied = ("--vcenter", "main", "--key", str(key))
     assert cli.run("hosts", "set", "web02", *tied).status == 0

@@ -8,7 +8,8 @@ from typing import Any
 
 from diaken_cli import liveness
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.actions.vcenters import TypedVCenter, add_vcenter
+from diaken_cli.actions.vcenters import add_vcenter
+from diaken_cli.requests import VCenterOptions
 from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import (
@@ -48,7 +49,7 @@ class Snapshotting(Cli):
             self.add_vcenter(name, simulator)
 
     def add_vcenter(self, name: str, simulator: Simulator, *, port: int | None = None) -> None:
-        given = TypedVCenter(
+        given = VCenterOptions(
             server=f"127.0.0.1:{port or simulator.port}",
             username=USERNAME,
             password_file=str(self.folder / "password"),

@@ -9,9 +9,10 @@ import pytest
 from pyVmomi import vim
 
 from diaken_cli.events import HostFinished, PlayStarted, TaskFinished, TaskStarted
+from diaken_cli.requests import RunOptions
 from diaken_cli.services.ansible.syntax import syntax_check
 from diaken_cli.services.ansible.work import Inventory
-from diaken_cli.types import HostCounters, HostStatus, RunOptions, TaskResult
+from diaken_cli.types import HostCounters, HostStatus, TaskResult
 from tests.integration.ansible.bench import Bench
 from tests.integration.lab.machines import find, finish
 from tests.waiting import until

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from diaken_cli.requests import RunOptions
 from diaken_cli.services.ansible import catalog
-from diaken_cli.types import HostResult, HostStatus, RunOptions
+from diaken_cli.types import HostResult, HostStatus
 from tests.integration.ansible.bench import VMS, Bench, Ran
 from tests.lab_fixture import Lab, running_lab
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from diaken_cli.requests import RunOptions
 from diaken_cli.services.ansible import invocation
 from diaken_cli.services.ansible.syntax import may_end_in_the_middle, syntax_check
 from diaken_cli.services.ansible.work import SshSettings, Target, Work
-from diaken_cli.types import RunOptions
 
 PLAY = "- hosts: all\n  gather_facts: false\n"
 DEBUG = "  tasks: [{ansible.builtin.debug: {msg: hello}}]\n"

@@ -11,10 +11,10 @@ from diaken_cli.actions.run.targets import RunRequest, host_target
 from diaken_cli.config import load
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, NotFound
+from diaken_cli.requests import RunOptions
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostValues
-from diaken_cli.types import RunOptions
 
 
 def no_vcenter(name: str) -> NoReturn:

@@ -13,12 +13,13 @@ import pytest
 from diaken_cli import timing
 from diaken_cli.actions.run.targets import active_hosts
 from diaken_cli.errors import Conflict, InvalidInput
+from diaken_cli.requests import RunOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostValues
 from diaken_cli.store.runs import Attempt, NewRun, Selection
 from diaken_cli.store.schedules import FOR_GOOD
 from diaken_cli.store.tasks import TaskRecord, TaskValues
-from diaken_cli.types import RunKind, RunOptions, RunStatus, ScheduleStatus, TargetType
+from diaken_cli.types import RunKind, RunStatus, ScheduleStatus, TargetType
 from tests.claiming import Claimed, claim
 
 DUE = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)

@@ -10,9 +10,10 @@ import pytest
 from diaken_cli.actions.doctor.activity import CronState, judge_cron
 from diaken_cli.actions.doctor.findings import Health
 from diaken_cli.actions.schedules.moments import LATE, SchedulerStatus
+from diaken_cli.requests import RunOptions
 from diaken_cli.services import cron
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.types import RunOptions, ScheduleStatus, TargetType
+from diaken_cli.types import ScheduleStatus, TargetType
 from tests.unit.timing.moments import moment
 
 NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)

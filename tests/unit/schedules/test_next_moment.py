@@ -9,8 +9,9 @@ from hypothesis import strategies as some
 
 from diaken_cli import timing
 from diaken_cli.actions.schedules.moments import agenda, fair_agenda, next_moment, next_moments
+from diaken_cli.requests import RunOptions
 from diaken_cli.store.tasks import TaskRecord
-from diaken_cli.types import RunOptions, ScheduleStatus, TargetType
+from diaken_cli.types import ScheduleStatus, TargetType
 from tests.unit.timing.moments import moment, utc
 
 DUE = utc("2026-02-01 03:00")

@@ -11,13 +11,14 @@ import pytest
 
 from diaken_cli import config, liveness, tick, timing
 from diaken_cli.config import locations
+from diaken_cli.requests import RunOptions
 from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.store import Store
 from diaken_cli.store.engines import sqlite_schema
 from diaken_cli.store.records import HostValues
 from diaken_cli.store.runs import Attempt, NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord, TaskValues
-from diaken_cli.types import RunKind, RunOptions, TargetType
+from diaken_cli.types import RunKind, TargetType
 from tests.claiming import claim
 
 TICK = ["scheduler", "tick"]
