@@ -28,7 +28,7 @@ class Questions:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._answers: list[str] = []
+        self._answers: list[tuple[str, list[str]]] = []  # options, as they are written
         self._too_many_wrong = False
 
     @property
@@ -103,6 +103,16 @@ class Questions:
         answer = self._ask(option, f"{label} (empty: {default or empty})", check, earlier=earlier)
         return self.record(option, answer) if answer else None
 
+    def again(
+        self, option: str, label: str, parse: Callable[[str], Any], current: str | None
+    ) -> str | None:
+        """A value that turned out to be wrong, asked for anew; an empty answer keeps it."""
+        self.withdraw(option)
+        if current is None:
+            return self.text(option, None, label, parse)
+        answer = self.optional(option, None, label, parse, default=current)
+        return answer or self.record(option, current)
+
     def choice(
         self,
         option: str | None,
@@ -149,7 +159,7 @@ class Questions:
 
         if descriptions is not None:
             for name in names[:SHOWN]:
-                self._show(f"  {name}: {descriptions[name]}")
+                self.show(f"  {name}: {descriptions[name]}")
         shown = [*names, alternative[0]] if alternative else names
         may_be_empty = default is not None or not required
         prompt = self._with_names(
@@ -182,20 +192,26 @@ class Questions:
         Without an answer the option is a flag.
         """
         if option is not None:
-            self._answers += [] if option.isupper() else [option]
-            self._answers += [answer] if answer else []
+            words = [] if option.isupper() else [option]
+            self._answers.append((option, [*words, answer] if answer else words))
         return answer
+
+    def withdraw(self, *options: str) -> None:
+        """Forget the answers to these options, which are asked for again."""
+        self._answers = [given for given in self._answers if given[0] not in options]
 
     def print_command(self) -> None:
         """Print the command line that would have needed no question.
 
-        Not where the answers to one were wrong too often: that one would ask the same again.
+        Where the answers to one were wrong too often, it asks from that one on.
         """
-        if self._answers and not self._too_many_wrong:
+        if self._answers:
             words = sys.argv[1:]
             end = words.index("--") if "--" in words else len(words)
-            command = shlex.join(["diaken", *words[:end], *self._answers, *words[end:]])
-            self._call.output.info(f"The same without questions: {command}")
+            answers = [word for _, written in self._answers for word in written]
+            command = shlex.join(["diaken", *words[:end], *answers, *words[end:]])
+            label = "Go on with" if self._too_many_wrong else "The same without questions"
+            self._call.output.info(f"{label}: {command}")
 
     def _with_names(self, label: str, names: Sequence[str], empty: str) -> str:
         """The label with the names beside it, or, where they need more than a line, above it."""
@@ -203,7 +219,7 @@ class Questions:
         columns = shutil.get_terminal_size().columns
         if len(f"{label} ({hint})") + ANSWER <= columns:
             return f"{label} ({hint})"
-        self._show(f"{label}: {join_names(names, SHOWN)}")
+        self.show(f"{label}: {join_names(names, SHOWN)}")
         return f"{label} ({empty})" if empty else label
 
     def _ask(
@@ -223,7 +239,7 @@ class Questions:
 
         prompt = f"{escape_control(label)}: "
         try:
-            return ask(prompt, check, self._show, complete=complete, earlier=earlier)
+            return ask(prompt, check, self.show, complete=complete, earlier=earlier)
         except ValueError as fault:  # after the last attempt
             line = lines[-1] if lines else None
             self._too_many_wrong = True
@@ -231,7 +247,7 @@ class Questions:
             message = f"too many wrong answers: {fault}"
             raise InvalidInput([Mistake(subject, line, message)]) from None
 
-    def _show(self, message: str) -> None:
+    def show(self, message: str) -> None:
         """Print a message to the person who is answering, also with --quiet."""
         self._call.output.err.print(escape_control(message))
 

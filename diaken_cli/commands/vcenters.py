@@ -1,19 +1,29 @@
 """`diaken vcenters`: named connections; where a password is, is stored, and never what it is."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from diaken_cli.commands.call import Call, require
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.errors import InvalidInput
+from diaken_cli.errors import (
+    CertificateRefused,
+    DiakenError,
+    InvalidInput,
+    LoginRefused,
+    SecretError,
+    Unreachable,
+)
 from diaken_cli.requests import VCENTER_OPTIONS, VCenterOptions
 
 if TYPE_CHECKING:
     from diaken_cli.actions.vcenters import ConnectionTest
     from diaken_cli.store.records import VCenterRecord
+
+Added = TypeVar("Added")
 
 app = group("Named connections to vCenter.")
 
@@ -66,13 +76,20 @@ def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest 
     from diaken_cli.render.inventory import vcenter_as_json
 
     with asking(call) as ask:
+        typed = options
         name, options = _ask_missing(call, ask, name, options)
         if no_test:
-            added = add_vcenter(call.store, name=name, typed=options)
+            added = _until_accepted(
+                *(ask, typed, options),
+                lambda options: add_vcenter(call.store, name=name, typed=options),
+            )
             message = f"added vCenter {added.name}. Try it with: diaken vcenters test {added.name}"
             call.output.print_change(vcenter_as_json(added), message)
             return
-        added, tested = test_and_add(call.store, name=name, typed=options)
+        added, tested = _until_accepted(
+            *(ask, typed, options),
+            lambda options: test_and_add(call.store, name=name, typed=options),
+        )
         about = f"{tested.product} at {tested.server}, as {tested.username}"
         call.output.print_change(vcenter_as_json(added), f"added vCenter {added.name}: {about}")
         _warn(call, tested)
@@ -248,30 +265,92 @@ def _ask_missing(
     return name, options
 
 
-def _ask(ask: Questions, field: str, typed: str | None = None) -> str | None:
+def _ask(
+    ask: Questions, field: str, typed: str | None = None, current: str | None = None
+) -> str | None:
     option = VCENTER_OPTIONS[field]
+    if current is not None:
+        return ask.again(option.name, LABELS[field], option.check, current)
     return ask.text(option.name, typed, LABELS[field], option.check)
 
 
-def _ask_password(ask: Questions) -> dict[str, Any]:
-    """Ask where the password is."""
-    place = ask.choice(None, None, "Where is the password?", lambda: PASSWORD_PLACES)
+def _ask_password(ask: Questions, current: VCenterOptions | None = None) -> dict[str, Any]:
+    """Ask where the password is, and where exactly; empty answers keep what is current."""
+    fields = {place: getattr(current, field, None) for place, field in PASSWORD_PLACES.items()}
+    chosen = next((place for place, value in fields.items() if value is not None), None)
+    label = "Where is the password?"
+    place = ask.choice(None, None, label, lambda: PASSWORD_PLACES, default=chosen)
     if place is None:
         return {}
+    ask.withdraw(*(VCENTER_OPTIONS[field].name for field in PASSWORD_PLACES.values()))
     field = PASSWORD_PLACES[place]
-    return {field: _ask(ask, field)}
+    answer = _ask(ask, field, current=fields[place])
+    return dict.fromkeys(PASSWORD_PLACES.values()) | {field: answer}
 
 
-def _ask_tls(ask: Questions) -> dict[str, Any]:
+def _ask_tls(ask: Questions, current: VCenterOptions | None = None) -> dict[str, Any]:
     """Ask how the certificate is verified; an empty answer leaves that to this machine."""
+    ca_file = None if current is None else current.ca_file
     verification = ask.choice(
         None,
         None,
         "How its certificate is verified",
         lambda: ("system", "ca-file", "insecure"),
-        default="system",
+        default="ca-file" if ca_file else "system",
     )
+    ask.withdraw("--insecure", "--ca-file")
     if verification == "insecure":
         ask.record("--insecure")
-        return {"insecure": True}
-    return {"ca_file": _ask(ask, "ca_file")} if verification == "ca-file" else {}
+        return {"insecure": True, "ca_file": None}
+    if verification == "ca-file":
+        return {"insecure": None, "ca_file": _ask(ask, "ca_file", current=ca_file)}
+    return {"insecure": None, "ca_file": None}
+
+
+def _until_accepted(
+    ask: Questions,
+    typed: VCenterOptions,
+    options: VCenterOptions,
+    add: Callable[[VCenterOptions], Added],
+) -> Added:
+    """Add a vCenter; what was answered and is refused is asked for again, all else is kept.
+
+    What was `typed` is no answer: where that is wrong, the error is raised.
+    """
+    while True:
+        try:
+            return add(options)
+        except DiakenError as refused:
+            questions = _questions_about(refused, typed) if ask.answered else []
+            if not questions:
+                raise
+            for line in (refused.message, refused.hint, "Answer again; an empty line keeps it:"):
+                ask.show(line or "")
+            for question in questions:
+                options = replace(options, **question(ask, options))
+
+
+def _questions_about(
+    refused: DiakenError, typed: VCenterOptions
+) -> list[Callable[[Questions, VCenterOptions], dict[str, Any]]]:
+    """The questions whose answers an error is about."""
+    is_typed = {field for field, value in vars(typed).items() if value is not None}
+    questions: list[Callable[[Questions, VCenterOptions], dict[str, Any]]] = []
+    if isinstance(refused, Unreachable) and "server" not in is_typed:
+        questions.append(_ask_server)
+    if isinstance(refused, LoginRefused) and "username" not in is_typed:
+        questions.append(_ask_username)
+    about_password = isinstance(refused, LoginRefused | SecretError)
+    if about_password and is_typed.isdisjoint(PASSWORD_PLACES.values()):
+        questions.append(_ask_password)
+    if isinstance(refused, CertificateRefused) and is_typed.isdisjoint(("ca_file", "insecure")):
+        questions.append(_ask_tls)
+    return questions
+
+
+def _ask_server(ask: Questions, current: VCenterOptions) -> dict[str, Any]:
+    return {"server": _ask(ask, "server", current=current.server)}
+
+
+def _ask_username(ask: Questions, current: VCenterOptions) -> dict[str, Any]:
+    return {"username": _ask(ask, "username", current=current.username)}

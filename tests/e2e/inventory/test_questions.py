@@ -104,6 +104,7 @@ def test_too_many_wrong_answers_are_said_to_be(places: Cli) -> None:
     said = "too many wrong answers: 'conf' is not one of: command, file, variable"
     assert (done.status, f"error: Where is the password: {said}" in done.out) == (2, True), done.out
     assert "without questions" not in done.out
+    assert f"Go on with: diaken vcenters add {' '.join(account)} other" in done.out
     done = places.at_a_terminal(
         *("hosts", "add"), answers=[("Host name: ", "web01"), *[("IPv4 address: ", "debian12")] * 5]
     )

@@ -123,6 +123,47 @@ def test_a_vcenter_that_does_not_let_us_in_is_not_stored(cli: Cli, simulator: Si
     assert cli.json("vcenters", "list") == []
 
 
+def test_what_a_vcenter_refuses_is_asked_for_again_and_the_rest_is_kept(
+    cli: Cli, simulator: Simulator
+) -> None:
+    wrong, right = password_file(cli, "wrong").rename(cli.folder / "wrong"), password_file(cli)
+    server = f"127.0.0.1:{simulator.port}"
+    verified = "How its certificate is verified (system, ca-file, insecure; empty: system): "
+    done = cli.at_a_terminal(
+        *("vcenters", "add", "main"),
+        answers=[
+            ("Server, HOST[:PORT]: ", "127.0.0.1:1"),
+            ("Username: ", USERNAME),
+            ("Where is the password? (command, file, variable): ", "file"),
+            ("File that it is in: ", str(wrong)),
+            (verified, ""),
+            ("Server, HOST[:PORT] (empty: 127.0.0.1:1): ", server),
+            (verified, "ca-file"),
+            ("File of its CA's certificates, PEM: ", str(simulator.certificate)),
+            (f"Username (empty: {USERNAME}): ", ""),
+            ("Where is the password? (command, file, variable; empty: file): ", ""),
+            (f"File that it is in (empty: {wrong}): ", str(right)),
+        ],
+    )
+
+    assert done.status == 0, done.out
+    assert done.out.count("Answer again; an empty line keeps it:") == 3
+    same = f"diaken vcenters add main --server {server} --ca-file {simulator.certificate}"
+    assert f"{same} --username {USERNAME} --password-file {right}\r\n" in done.out
+    stored = cli.json("vcenters", "show", "main")
+    assert (stored["server"], stored["username"], stored["secret"]) == (server, USERNAME, "file")
+
+
+def test_what_was_typed_and_is_refused_is_not_asked_for(cli: Cli, simulator: Simulator) -> None:
+    done = cli.at_a_terminal(
+        *("vcenters", "add", "main", "--server", "127.0.0.1:1", "--insecure"),
+        *("--password-file", str(password_file(cli))),
+        answers=[("Username: ", USERNAME)],
+    )
+    assert done.status == 13, done.out
+    assert "The same without questions: " in done.out
+
+
 def test_a_vcenter_is_stored_with_a_word_on_what_its_account_lacks(
     cli: Cli, simulator: Simulator
 ) -> None:
