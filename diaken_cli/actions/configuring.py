@@ -11,8 +11,8 @@ import tomli_w
 
 from diaken_cli.actions.writing import put
 from diaken_cli.config import Config
-from diaken_cli.config.locations import default_database
 from diaken_cli.config.sections import Source
+from diaken_cli.config.sources import default_database
 from diaken_cli.errors import AccessError, Conflict, InvalidInput
 from diaken_cli.options import parse
 from diaken_cli.paths import file_to_write

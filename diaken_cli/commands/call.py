@@ -260,7 +260,7 @@ def reporting_once(call: Call) -> "Iterator[NoticeFile]":
     """
     from diaken_cli.actions.notice_file import NoticeFile
     from diaken_cli.caller import now
-    from diaken_cli.config.locations import default_database, identity
+    from diaken_cli.config.sources import default_database, identity
     from diaken_cli.store.engines import require_database
 
     default = default_database(os.environ)

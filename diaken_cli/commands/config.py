@@ -43,7 +43,7 @@ def init(
     Example: diaken config init --no-input --ssh-user root --ssh-key ~/.ssh/id_ed25519
     """
     from diaken_cli.actions.configuring import check_is_free, overriding_database, write
-    from diaken_cli.config.locations import search_paths
+    from diaken_cli.config.sources import search_paths
 
     target = path.absolute() if path else search_paths(call.options.config, os.environ)[0]
     if not force:
@@ -129,8 +129,7 @@ def path(call: Call) -> None:
 
     Example: diaken config path --json
     """
-    from diaken_cli.config.load import find
-    from diaken_cli.config.locations import search_paths
+    from diaken_cli.config.sources import find, search_paths
 
     file = find(call.options.config, os.environ)
     places = [str(place) for place in search_paths(call.options.config, os.environ)]

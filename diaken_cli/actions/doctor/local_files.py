@@ -19,8 +19,8 @@ from diaken_cli.actions.inventory import write_block
 from diaken_cli.actions.trusted import exposures_of_vault, tree
 from diaken_cli.actions.writing import TEMPORARY
 from diaken_cli.config import Config, load
-from diaken_cli.config.locations import named_file, search_paths
 from diaken_cli.config.sections import AnsibleConfig, HostsFileConfig
+from diaken_cli.config.sources import named_file, search_paths
 from diaken_cli.errors import ConfigurationError, NotFound
 from diaken_cli.services import credentials
 from diaken_cli.services.ansible import bounded_yaml, catalog

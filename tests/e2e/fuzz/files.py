@@ -9,8 +9,8 @@ from hypothesis import strategies as some
 from hypothesis.strategies import SearchStrategy
 
 from diaken_cli.actions.importing.csv_file import COLUMNS
-from diaken_cli.config.load import variable_name
 from diaken_cli.config.sections import SECTIONS, kinds
+from diaken_cli.config.sources import variable_name
 from diaken_cli.kinds import (
     ACCOUNT,
     ADDRESS,

@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 
 from diaken_cli import tick
 from diaken_cli.actions.configuring import overriding_database
-from diaken_cli.config import Config, load, locations
+from diaken_cli.config import Config, load, sources
 from diaken_cli.config.sections import SECTIONS, Source, kinds
 from diaken_cli.errors import AccessError, ConfigurationError
 from diaken_cli.paths import Place
@@ -24,7 +24,7 @@ HOME = Path("/home/somebody")
 
 @pytest.fixture(autouse=True)
 def _no_system_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locations, "SYSTEM_FILE", tmp_path / "etc/diaken/config.toml")
+    monkeypatch.setattr(sources, "SYSTEM_FILE", tmp_path / "etc/diaken/config.toml")
 
 
 def read(tmp_path: Path, text: str, **environ: str) -> Config:
@@ -210,7 +210,7 @@ def test_the_first_file_there_is_is_read(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     environ = {"HOME": str(HOME), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     named, variable = tmp_path / "named.toml", tmp_path / "variable.toml"
-    candidates = [locations.SYSTEM_FILE, tmp_path / "xdg/diaken/config.toml"]
+    candidates = [sources.SYSTEM_FILE, tmp_path / "xdg/diaken/config.toml"]
     for path in candidates:
         path.parent.mkdir(parents=True)
         path.touch()

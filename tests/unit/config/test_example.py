@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from diaken_cli.actions.configuring import example, filled
-from diaken_cli.config import Config, load, locations
-from diaken_cli.config.load import read_document, variable_name
+from diaken_cli.config import Config, load, sources
 from diaken_cli.config.sections import SECTIONS, kinds
+from diaken_cli.config.sources import read_document, variable_name
 from tests.unit.config.test_config import read
 
 
 @pytest.fixture(autouse=True)
 def _no_system_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locations, "SYSTEM_FILE", tmp_path / "etc/diaken/config.toml")
+    monkeypatch.setattr(sources, "SYSTEM_FILE", tmp_path / "etc/diaken/config.toml")
 
 
 def uncommented() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import config, liveness, tick, timing
-from diaken_cli.config import locations
+from diaken_cli.config import sources
 from diaken_cli.requests import RunOptions
 from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.store import Store
@@ -34,7 +34,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setattr(tick, "SYSTEM_FILE", str(tmp_path / "etc/config.toml"))
-    monkeypatch.setattr(locations, "SYSTEM_FILE", tmp_path / "etc/config.toml")
+    monkeypatch.setattr(sources, "SYSTEM_FILE", tmp_path / "etc/config.toml")
     return tmp_path
 
 
