@@ -2,7 +2,7 @@
 
 from bench.place import Place
 from diaken_cli.actions.vcenters import add_vcenter
-from diaken_cli.requests import VCenterOptions
+from diaken_cli.inventory_options import VCenterOptions
 from tests.lab_fixture import Lab
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from diaken_cli.actions.vcenters import add_vcenter
 from diaken_cli.caller import node
 from diaken_cli.events import SnapshotFinished, TaskFinished
-from diaken_cli.requests import VCenterOptions
+from diaken_cli.inventory_options import VCenterOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.runs import Attempt, Begun, NewRun, Selection

@@ -14,9 +14,9 @@ from diaken_cli.config import Config
 from diaken_cli.config.sections import Source
 from diaken_cli.config.sources import default_database
 from diaken_cli.errors import AccessError, Conflict, InvalidInput
+from diaken_cli.inventory_options import CONFIG_OPTIONS, ConfigOptions
 from diaken_cli.options import parse
 from diaken_cli.paths import file_to_write
-from diaken_cli.requests import CONFIG_OPTIONS, ConfigOptions
 from diaken_cli.services.ansible.work import FORKS
 from diaken_cli.store import beside
 from diaken_cli.timing import machine_zone

@@ -10,8 +10,8 @@ from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import by_name, keep_hosts_file, only_one
 from diaken_cli.errors import InvalidInput, Mistake
+from diaken_cli.inventory_options import HostChanges, HostOptions
 from diaken_cli.options import options_of, parse
-from diaken_cli.requests import HostChanges, HostOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import (
     EnvironmentRecord,

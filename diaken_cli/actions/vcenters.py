@@ -17,8 +17,8 @@ from diaken_cli.errors import (
     Unreachable,
     VSphereError,
 )
+from diaken_cli.inventory_options import VCENTER_OPTIONS, VCenterOptions
 from diaken_cli.options import in_order, parse
-from diaken_cli.requests import VCENTER_OPTIONS, VCenterOptions
 from diaken_cli.services import credentials
 from diaken_cli.services.vsphere.browse import InventoryRow, Kind, browse
 from diaken_cli.services.vsphere.inventory import read_inventory

@@ -10,9 +10,9 @@ import typer
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.inventory_options import CONFIG_OPTIONS, ConfigOptions
 from diaken_cli.paths import existing_folder
 from diaken_cli.render.output import Format
-from diaken_cli.requests import CONFIG_OPTIONS, ConfigOptions
 
 app = group("The config file.")
 

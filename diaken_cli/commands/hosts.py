@@ -10,8 +10,8 @@ from diaken_cli.commands.define import command, group
 from diaken_cli.commands.hosts_files import import_command, sync
 from diaken_cli.commands.prompts import Questions, asking, raise_clash
 from diaken_cli.errors import InvalidInput
+from diaken_cli.inventory_options import HostChanges, HostOptions
 from diaken_cli.render.output import Format
-from diaken_cli.requests import HostChanges, HostOptions
 
 if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord

@@ -17,7 +17,7 @@ from diaken_cli.errors import (
     SecretError,
     Unreachable,
 )
-from diaken_cli.requests import VCENTER_OPTIONS, VCenterOptions
+from diaken_cli.inventory_options import VCENTER_OPTIONS, VCenterOptions
 
 if TYPE_CHECKING:
     from diaken_cli.actions.vcenters import ConnectionTest

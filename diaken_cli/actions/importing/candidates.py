@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from diaken_cli import units
-from diaken_cli.requests import HostOptions
+from diaken_cli.inventory_options import HostOptions
 from diaken_cli.store.importing import NewGroup, NewVariables
 from diaken_cli.store.records import EnvironmentRecord, HostRecord, HostValues
 from diaken_cli.text import escape_control, join_names

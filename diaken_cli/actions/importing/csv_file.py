@@ -12,7 +12,7 @@ from diaken_cli import bounds, files
 from diaken_cli.actions.importing.candidates import Candidate, Source
 from diaken_cli.actions.variables import stored_name
 from diaken_cli.errors import InvalidInput, Mistake
-from diaken_cli.requests import HostOptions
+from diaken_cli.inventory_options import HostOptions
 from diaken_cli.units import format_size
 
 COLUMNS = (

@@ -13,7 +13,7 @@ from diaken_cli.actions.importing.candidates import (
 )
 from diaken_cli.actions.vcenters import lost_datacenter
 from diaken_cli.errors import InvalidInput, Mistake, NotFound
-from diaken_cli.requests import HostOptions
+from diaken_cli.inventory_options import HostOptions
 from diaken_cli.services.vsphere.browse import Server, read_servers
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store.records import VCenterRecord

@@ -19,7 +19,7 @@ from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import add_vcenter
 from diaken_cli.caller import now
-from diaken_cli.requests import HostOptions, VCenterOptions
+from diaken_cli.inventory_options import HostOptions, VCenterOptions
 from tests.e2e.cli import PATIENCE, Cli
 from tests.waiting import slowness
 

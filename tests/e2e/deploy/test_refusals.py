@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from diaken_cli.actions.hosts import add_host
-from diaken_cli.requests import HostOptions
+from diaken_cli.inventory_options import HostOptions
 from tests.e2e.deploy.deploying import IP, NAME, Deploying, deploy_lab, deploying
 from tests.lab_fixture import LAB
 from tests.seeding import MORNING, add_lab_vcenter

@@ -17,7 +17,7 @@ import pytest
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment
 from diaken_cli.caller import now
-from diaken_cli.requests import HostOptions
+from diaken_cli.inventory_options import HostOptions
 from diaken_cli.services import cron
 from diaken_cli.types import RunKind, TargetType
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done

@@ -11,7 +11,7 @@ from typing import Any
 
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.requests import HostOptions
+from diaken_cli.inventory_options import HostOptions
 from diaken_cli.store.run_records import RunFilter, RunRecord
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
 from tests.lab_fixture import Lab

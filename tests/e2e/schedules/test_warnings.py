@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.actions.vcenters import add_vcenter
-from diaken_cli.requests import VCenterOptions
+from diaken_cli.inventory_options import VCenterOptions
 from tests.e2e.cli import Cli
 from tests.e2e.schedules.scheduling import prepared
 

@@ -9,7 +9,7 @@ from typing import Any
 from diaken_cli import liveness
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.actions.vcenters import add_vcenter
-from diaken_cli.requests import VCenterOptions
+from diaken_cli.inventory_options import VCenterOptions
 from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import (

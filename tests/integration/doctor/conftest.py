@@ -7,7 +7,7 @@ import pytest
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment
 from diaken_cli.caller import now
-from diaken_cli.requests import HostOptions
+from diaken_cli.inventory_options import HostOptions
 from diaken_cli.store import Store
 
 

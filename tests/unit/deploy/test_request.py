@@ -9,9 +9,10 @@ from diaken_cli.actions.deploy.request import Draft, parse_request, resolve
 from diaken_cli.actions.hosts import add_host, set_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.errors import InvalidInput, NotFound
+from diaken_cli.inventory_options import HostChanges, HostOptions
 from diaken_cli.options import Options, read
 from diaken_cli.paths import Place
-from diaken_cli.requests import DEPLOY_OPTIONS, DeployRequest, HostChanges, HostOptions
+from diaken_cli.requests import DEPLOY_OPTIONS, DeployRequest
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterValues
 from diaken_cli.types import SecretKind, from_stored, to_stored

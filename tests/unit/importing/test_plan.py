@@ -13,7 +13,7 @@ from diaken_cli.actions.importing.ansible import source as from_ansible
 from diaken_cli.actions.importing.candidates import Action, Plan, Source, as_group_name
 from diaken_cli.actions.importing.csv_file import parse
 from diaken_cli.actions.importing.plan import plan
-from diaken_cli.requests import HostOptions
+from diaken_cli.inventory_options import HostOptions
 from diaken_cli.services.ansible.imported_inventory import AnsibleInventory, Group
 from diaken_cli.services.vsphere.browse import Server
 from diaken_cli.services.vsphere.vms import VirtualMachine

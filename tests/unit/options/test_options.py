@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import kinds
+from diaken_cli.inventory_options import HostChanges
 from diaken_cli.options import Options, option, options_of, parse, read
 from diaken_cli.paths import Place
-from diaken_cli.requests import DEPLOY_KEYS, DEPLOY_OPTIONS, DeployRequest, HostChanges
+from diaken_cli.requests import DEPLOY_KEYS, DEPLOY_OPTIONS, DeployRequest
 
 
 @dataclass(frozen=True)
