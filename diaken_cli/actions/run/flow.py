@@ -3,24 +3,22 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from diaken_cli.actions import playbook
-from diaken_cli.actions.run import causes
+from diaken_cli.actions.run import failures
 from diaken_cli.actions.run.summary import (
     MOST_NAMES,
     NO_SNAPSHOT,
-    by_reason,
+    group_by_reason,
 )
-from diaken_cli.actions.run.targets import RunRequest, active_hosts, narrowed
+from diaken_cli.actions.run.targets import RunRequest, current_hosts
 from diaken_cli.caller import account
 from diaken_cli.config import Config
 from diaken_cli.context import Context
 from diaken_cli.errors import (
     AnsibleNotStarted,
     Canceled,
-    Conflict,
-    NotFound,
     OperationFailed,
 )
 from diaken_cli.events import Emit, RunStarted
@@ -29,8 +27,6 @@ from diaken_cli.requests import RunOptions
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Facts, Refused, Step, execute_steps
-from diaken_cli.store import Store
-from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Begun, NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.text import join_names
@@ -39,7 +35,6 @@ from diaken_cli.types import (
     RunKind,
     RunStatus,
     StepStatus,
-    TargetType,
     Trigger,
     to_stored,
 )
@@ -119,8 +114,8 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
     if checked:
         _check_playbook(request, context, lambda: False)
 
-    def select() -> Chosen:
-        chosen = request.on(_current_hosts(context.store, request))
+    def select() -> SelectedRun:
+        chosen = request.on(current_hosts(context.store, request))
         return chosen, new_run(chosen)
 
     def before_waiting() -> None:
@@ -128,7 +123,7 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
         if not checked:
             _check_playbook(request, context, context.stop.requested)
 
-    with recorded(
+    with recorded_run(
         context, select, show, wait=wait, before_waiting=before_waiting, checked=checked
     ) as flow:
         execute_steps(steps(flow.request), flow, {})
@@ -153,63 +148,14 @@ def new_run(request: RunRequest, task: TaskRecord | None = None) -> NewRun:
     )
 
 
-def _current_hosts(store: Store, request: RunRequest) -> tuple[HostRecord, ...]:
-    """The hosts of a target as they are now, but for what narrows them. Raises where none is left.
-
-    Nor is a host run on that was moved to another environment since it was named.
-    Those to retry were narrowed when they were named; what the earlier run was limited to may name
-    hosts that are gone.
-    """
-    target = request.target
-    request = request.on(active_hosts(store, target.type, target.id))
-    if not request.target.hosts and target.type is TargetType.HOST:
-        _refuse_removed(store, target.name)
-    refuse_without_hosts(request)
-    for host in request.target.hosts:
-        if target.environment not in (None, host.environment):
-            raise Conflict(
-                f"host {host.name} was moved from {target.environment} to {host.environment}"
-                " meanwhile",
-                code="changed",
-                hint="Where it is meant there, too, say so again.",
-            )
-    options = request.options
-    if request.only is not None:
-        options = replace(options, limit=None, exclude=())
-    narrow = narrowed(store, request.target, options, request.only, strict=False)
-    refuse_without_hosts(replace(request, target=narrow))
-    return narrow.hosts
-
-
-def _refuse_removed(store: Store, host: str) -> None:
-    if store.inventory.host(host) is None:
-        raise NotFound(f"host {host} was removed meanwhile")
-
-
-def refuse_without_hosts(request: RunRequest) -> None:
-    """Raise the error of a run that has no host, if it has none."""
-    target = request.target
-    if target.hosts:
-        return
-    if target.type is TargetType.HOST and request.options.limit is None:
-        raise Conflict(
-            f"host {target.name} is inactive",
-            code="inactive",
-            hint=f"See: diaken hosts set {target.name} --active",
-        )
-    raise NotFound(
-        f"{target.type} {target.name} has no active host that is meant", code="no_active_host"
-    )
-
-
-Chosen = tuple[RunRequest, NewRun]
+SelectedRun = tuple[RunRequest, NewRun]
 """What is to be done, on the hosts that there are as they are locked, and its record."""
 
 
 @contextmanager
-def recorded(
+def recorded_run(
     context: Context,
-    select: Callable[[], Chosen],
+    select: Callable[[], SelectedRun],
     show: Emit,
     *,
     wait: float = 0,
@@ -281,7 +227,7 @@ def _snapshot(flow: PlaybookRun) -> Facts | StepEnd:
         if required:
             stay = f"{taken.made} others were taken and stay; " if taken.made else ""
             raise _no_snapshot(request, taken.missing, f"{stay}the playbook was not started")
-        lacking = f"no snapshot of {by_reason(taken.missing)}; the playbook runs all the same"
+        lacking = f"no snapshot of {group_by_reason(taken.missing)}; the playbook runs all the same"
         return StepEnd(taken.status, lacking)
     return {"name": name, "made": taken.made}
 
@@ -301,7 +247,7 @@ def _no_snapshot(request: RunRequest, missing: Mapping[str, str], outcome: str) 
         exclusions = " ".join(f"--exclude {name}" for name in missing) if few else "--exclude"
         hint = f"Leave such hosts out with {exclusions}, or take no snapshots with --no-snapshot"
     return OperationFailed(
-        f"no snapshot of {by_reason(missing)}; {outcome} ({by})",
+        f"no snapshot of {group_by_reason(missing)}; {outcome} ({by})",
         code=NO_SNAPSHOT,
         hint=hint,
     )
@@ -328,13 +274,13 @@ def _playbook(flow: PlaybookRun) -> Facts | StepEnd:
     }
     facts: Facts = {"return_code": outcome.return_code, "elsewhere": elsewhere}
     if outcome.return_code == 0 and not outcome.any_task and status is RunStatus.SUCCESS:
-        run.warn(causes.nothing_ran(request.playbook, request.options))
+        run.warn(failures.no_task_warning(request.playbook, request.options))
     if status is RunStatus.SUCCESS:
         return facts
     if status is RunStatus.PARTIAL:
-        return StepEnd(StepStatus.FAILED, causes.not_on_all(outcome), facts)
+        return StepEnd(StepStatus.FAILED, failures.partial_message(outcome), facts)
     run.note_current(facts)
-    raise causes.failure(request.playbook, outcome, f"See: diaken history output {run.id}")
+    raise failures.run_error(request.playbook, outcome, f"See: diaken history output {run.id}")
 
 
 def _describe_snapshot(request: RunRequest) -> str:

@@ -13,8 +13,8 @@ from diaken_cli.actions.run.targets import (
     environment_target,
     group_target,
     host_target,
-    matches_nothing,
-    narrowed,
+    narrow_target,
+    unmatched_limit_warnings,
 )
 from diaken_cli.actions.validate import Reader
 from diaken_cli.config import Config
@@ -85,7 +85,7 @@ def parse_run(typed: TypedRun, store: Store, config: Config) -> RequestedRun:
             only, narrowing = retry.hosts, retry_narrowing(options, typed.options)
             notes += note_gone_hosts(retry, target)
         if target is not None:
-            target = narrowed(store, target, narrowing, only)
+            target = narrow_target(store, target, narrowing, only)
     except InvalidInput as fault:
         reader.mistakes += fault.mistakes
     except Conflict as impossible:
@@ -105,7 +105,7 @@ def parse_run(typed: TypedRun, store: Store, config: Config) -> RequestedRun:
         notes,
         (
             *((SNAPSHOTS_IN_CHECK_MODE,) if options.check and options.snapshot else ()),
-            *matches_nothing(store, target.hosts, target.environment, narrowing),
+            *unmatched_limit_warnings(store, target.hosts, target.environment, narrowing),
         ),
     )
 

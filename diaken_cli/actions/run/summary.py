@@ -27,13 +27,13 @@ def summary(detail: RunDetail) -> str:
     for status in HostStatus:
         hosts = [host for host in detail.hosts if host.status is status]
         if hosts and status is not HostStatus.SUCCESS:
-            parts.append(f"{status}: {by_reason({host.host: _why(host) for host in hosts})}")
+            parts.append(f"{status}: {group_by_reason({host.host: _why(host) for host in hosts})}")
     if missing := missing_snapshots(detail):
         parts.append(missing)
     return "; ".join(parts)
 
 
-def news(detail: RunDetail) -> str | None:
+def mail_message(detail: RunDetail) -> str | None:
     """The summary for a mail: with the error of a failed run, and with what to do next."""
     run = detail.run
     see = f"see: diaken history show {run.id}"
@@ -67,10 +67,14 @@ def without_snapshot(count: int, hosts: int, errors: Mapping[str, str | None]) -
     """
     of = f" of {hosts}" if hosts else ""
     message = f"{count}{of} without snapshot"
-    return f"{message} ({by_reason(errors, alone='vCenter ')})" if any(errors.values()) else message
+    return (
+        f"{message} ({group_by_reason(errors, alone='vCenter ')})"
+        if any(errors.values())
+        else message
+    )
 
 
-def by_reason(reasons: Mapping[str, str | None], alone: str | None = None) -> str:
+def group_by_reason(reasons: Mapping[str, str | None], alone: str | None = None) -> str:
     """`web01, web02 (why); web03`; with `alone`, `web01: why; why where many have it`."""
     hosts: dict[str | None, list[str]] = {}
     for host, reason in reasons.items():
@@ -79,7 +83,7 @@ def by_reason(reasons: Mapping[str, str | None], alone: str | None = None) -> st
     return join_names(parts, MOST_REASONS, "; ")
 
 
-def full_reasons(results: Sequence[HostResult]) -> str:
+def failure_reasons(results: Sequence[HostResult]) -> str:
     """Why hosts did not succeed, not cut: `web01, web02: Restart: no such unit; web03: …`.
 
     Of a single host its name is left out.

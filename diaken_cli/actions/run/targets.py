@@ -112,7 +112,7 @@ def environment_target(store: Store, name: str) -> RunTarget:
     )
 
 
-def narrowed(
+def narrow_target(
     store: Store,
     target: RunTarget,
     options: RunOptions,
@@ -153,7 +153,56 @@ def narrowed(
     return replace(target, hosts=tuple(h for h in remaining if only is None or h.name in only))
 
 
-def matches_nothing(
+def current_hosts(store: Store, request: RunRequest) -> tuple[HostRecord, ...]:
+    """The hosts of a target as they are now, but for what narrows them. Raises where none is left.
+
+    Nor is a host run on that was moved to another environment since it was named.
+    Those to retry were narrowed when they were named; what the earlier run was limited to may name
+    hosts that are gone.
+    """
+    target = request.target
+    request = request.on(active_hosts(store, target.type, target.id))
+    if not request.target.hosts and target.type is TargetType.HOST:
+        _refuse_removed(store, target.name)
+    refuse_without_hosts(request)
+    for host in request.target.hosts:
+        if target.environment not in (None, host.environment):
+            raise Conflict(
+                f"host {host.name} was moved from {target.environment} to {host.environment}"
+                " meanwhile",
+                code="changed",
+                hint="Where it is meant there, too, say so again.",
+            )
+    options = request.options
+    if request.only is not None:
+        options = replace(options, limit=None, exclude=())
+    narrow = narrow_target(store, request.target, options, request.only, strict=False)
+    refuse_without_hosts(replace(request, target=narrow))
+    return narrow.hosts
+
+
+def _refuse_removed(store: Store, host: str) -> None:
+    if store.inventory.host(host) is None:
+        raise NotFound(f"host {host} was removed meanwhile")
+
+
+def refuse_without_hosts(request: RunRequest) -> None:
+    """Raise the error of a run that has no host, if it has none."""
+    target = request.target
+    if target.hosts:
+        return
+    if target.type is TargetType.HOST and request.options.limit is None:
+        raise Conflict(
+            f"host {target.name} is inactive",
+            code="inactive",
+            hint=f"See: diaken hosts set {target.name} --active",
+        )
+    raise NotFound(
+        f"{target.type} {target.name} has no active host that is meant", code="no_active_host"
+    )
+
+
+def unmatched_limit_warnings(
     store: Store, hosts: Sequence[HostRecord], environment: str | None, options: RunOptions
 ) -> list[str]:
     """A sentence for each part of a valid `--limit` that matches nothing in the environment."""

@@ -8,7 +8,7 @@ from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.playbook import check_start
 from diaken_cli.actions.run.request import override_options, parse_options
-from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrowed
+from diaken_cli.actions.run.targets import RunTarget, group_target, host_target, narrow_target
 from diaken_cli.config import Config
 from diaken_cli.errors import InvalidInput, NotFound
 from diaken_cli.kinds import check_line
@@ -135,7 +135,7 @@ def _values(
         none_active_error = missing
     if target is not None:
         try:
-            hosts = narrowed(store, target, chosen).hosts
+            hosts = narrow_target(store, target, chosen).hosts
         except InvalidInput as fault:
             reader.mistakes += fault.mistakes
     playbook = _playbook(config, typed, current, reader)

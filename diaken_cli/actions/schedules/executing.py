@@ -12,9 +12,15 @@ from dataclasses import dataclass
 
 from diaken_cli.actions.history import cancel as cancel_run
 from diaken_cli.actions.playbook import refuse_exposed
-from diaken_cli.actions.run.flow import Chosen, new_run, recorded, refuse_without_hosts, steps
-from diaken_cli.actions.run.summary import news, summary
-from diaken_cli.actions.run.targets import RunRequest, RunTarget, active_hosts, narrowed
+from diaken_cli.actions.run.flow import SelectedRun, new_run, recorded_run, steps
+from diaken_cli.actions.run.summary import mail_message, summary
+from diaken_cli.actions.run.targets import (
+    RunRequest,
+    RunTarget,
+    active_hosts,
+    narrow_target,
+    refuse_without_hosts,
+)
 from diaken_cli.actions.schedules.moments import next_moment
 from diaken_cli.caller import now
 from diaken_cli.context import Context
@@ -76,13 +82,13 @@ def execute(task: TaskRecord, context: Context, show: Emit) -> MomentResult | No
     claimed: list[TaskRecord] = []
     run_id = None
 
-    def select() -> Chosen:
+    def select() -> SelectedRun:
         current, request = claim(store, task, context.config.scheduler.max_running)
         claimed[:] = [current]
         return request, new_run(request, current)
 
     try:
-        with recorded(context, select, show, scheduled=True) as flow:
+        with recorded_run(context, select, show, scheduled=True) as flow:
             run_id = flow.run.id
             refuse_without_hosts(flow.request)
             refuse_exposed(flow.request.playbook, flow.request.options, context.config)
@@ -134,7 +140,9 @@ def record_end(store: Store, task: TaskRecord, run_id: int) -> MomentResult | No
     outcome = store.schedules.settle(task.id, run_id, status, coming.due_at, error, coming.passed)
     if outcome is None:
         return None
-    return MomentResult(task.name, run_id, outcome, None if detail is None else news(detail))
+    return MomentResult(
+        task.name, run_id, outcome, None if detail is None else mail_message(detail)
+    )
 
 
 def limit_hosts(
@@ -145,7 +153,7 @@ def limit_hosts(
         task.target_type, task.target_id, task.target, task.environment, tuple(hosts)
     )
     try:
-        return narrowed(store, target, task.options, strict=False).hosts
+        return narrow_target(store, target, task.options, strict=False).hosts
     except InvalidInput:
         return ()
 

@@ -9,7 +9,7 @@ from diaken_cli.actions.playbook import ssh_settings, target
 from diaken_cli.actions.run.flow import snapshot_required
 from diaken_cli.actions.run.request import SNAPSHOTS_IN_CHECK_MODE
 from diaken_cli.actions.run.summary import MOST_NAMES
-from diaken_cli.actions.run.targets import matches_nothing
+from diaken_cli.actions.run.targets import unmatched_limit_warnings
 from diaken_cli.actions.schedules.adding import TypedTask
 from diaken_cli.actions.schedules.executing import limit_hosts
 from diaken_cli.actions.schedules.moments import is_late, last_tick, lost_zones, next_moments
@@ -52,7 +52,9 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
         sentences.append(SNAPSHOTS_IN_CHECK_MODE)
     sentences += _no_snapshot(hosts, task, config)
     if target_hosts:
-        sentences += matches_nothing(store, target_hosts, target_hosts[0].environment, task.options)
+        sentences += unmatched_limit_warnings(
+            store, target_hosts, target_hosts[0].environment, task.options
+        )
     return lost_zones([task]) + _not_ticking(store, now) + sentences + _unexpected(task, now)
 
 

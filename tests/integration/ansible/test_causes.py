@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.run.causes import failure
+from diaken_cli.actions.run.failures import run_error
 from diaken_cli.events import TaskFinished
 from diaken_cli.outcome import status_of_hosts
 from diaken_cli.services.ansible.repository import Repository
@@ -203,7 +203,7 @@ def test_the_cause_is_named(bench: Bench, cause: Cause) -> None:
 
     assert tuple(ran.statuses.values()) == cause.statuses
     assert status_of_hosts(ran.outcome.results, ran.outcome.return_code) is RunStatus.FAILED
-    error = failure("site", ran.outcome, "")
+    error = run_error("site", ran.outcome, "")
     assert cause.message in error.message
     assert error.code == cause.code
     assert "s3cret" not in error.message

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.run.summary import full_reasons
+from diaken_cli.actions.run.summary import failure_reasons
 from diaken_cli.errors import Canceled, OperationFailed
 from diaken_cli.render.formatting import action_of
 from diaken_cli.render.history import print_run
@@ -113,7 +113,7 @@ def failed_everywhere(store: Store, message: str) -> tuple[int, OperationFailed]
     run.hosts(*results)
     headline = "update failed on every host"
     error = OperationFailed(
-        f"{headline}: {full_reasons(results)}",
+        f"{headline}: {failure_reasons(results)}",
         code="hosts_failed",
         hint=f"See: diaken history output {run.id}",
         headline=headline,

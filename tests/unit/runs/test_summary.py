@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from diaken_cli.actions.run.summary import missing_snapshots, news, summary, without_snapshot
+from diaken_cli.actions.run.summary import (
+    mail_message,
+    missing_snapshots,
+    summary,
+    without_snapshot,
+)
 from diaken_cli.render import history
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.report import render_page
@@ -60,7 +65,7 @@ def night(store: Store) -> RunDetail:
 
 
 def test_a_night_with_a_vcenter_down_and_a_host_away_is_one_line(store: Store) -> None:
-    assert news(night(store)) == (
+    assert mail_message(night(store)) == (
         f"8 of 9 ok; unreachable: ghost09 ({UNREACHED}); 8 of 9 without snapshot ({DOWN});"
         " see: diaken history show 1"
     )
@@ -99,14 +104,16 @@ def test_snapshots_that_are_not_there_have_their_reasons(
 
 def test_where_all_went_well_there_is_nothing_to_say(store: Store) -> None:
     detail = a_run(store, good("web01"), {"web01": None}, status=RunStatus.SUCCESS)
-    assert (summary(detail), news(detail), missing_snapshots(detail)) == ("", None, None)
+    assert (summary(detail), mail_message(detail), missing_snapshots(detail)) == ("", None, None)
 
 
 def test_a_run_that_failed_says_why_what_it_lacked_and_what_to_do(store: Store) -> None:
     hosts: Hosts = {"web01": (HostStatus.FAILED, "Copy", "disk full")}
     error = {"code": "hosts_failed", "message": "update failed on web01", "hint": "See: this"}
     detail = a_run(store, hosts, {"web01": DOWN}, status=RunStatus.FAILED, error=error)
-    assert news(detail) == (f"update failed on web01; 1 of 1 without snapshot ({DOWN}); see: this")
+    assert mail_message(detail) == (
+        f"update failed on web01; 1 of 1 without snapshot ({DOWN}); see: this"
+    )
 
 
 def test_for_want_of_a_snapshot_the_error_alone_says_why(
@@ -116,7 +123,7 @@ def test_for_want_of_a_snapshot_the_error_alone_says_why(
     hint = "Leave such hosts out with --exclude, or take no snapshots with --no-snapshot"
     error = {"code": "snapshot_failed", "message": "no snapshot of web01 (gone)", "hint": hint}
     detail = a_run(store, hosts, {"web01": "gone"}, status=RunStatus.FAILED, error=error)
-    assert news(detail) == (
+    assert mail_message(detail) == (
         "no snapshot of web01 (gone); 1 of 1 without snapshot; leave such hosts out with"
         " --exclude, or take no snapshots with --no-snapshot; see: diaken history show 1"
     )
@@ -137,7 +144,7 @@ def test_each_place_where_one_looks_tells_of_it(
     html = render_page(run, "update on web", [], detail.run.started_at)
     assert f'<p class="alert">{said}</p>' in html
     warn_of_failure(Output(Format.TEXT, quiet=True), detail, "update on web")
-    assert capsys.readouterr().err == f"warning: update on web: partial: {news(detail)}\n"
+    assert capsys.readouterr().err == f"warning: update on web: partial: {mail_message(detail)}\n"
     (row,) = map(history.run_as_text_row, store.history.select(RunFilter()))
     assert row["without_snapshot"] == 8
     shown = history.list_columns(console, [row])["SNAPSHOTS"](row)

@@ -4,7 +4,7 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from diaken_cli.actions.run.summary import MOST_NAMES, full_reasons
+from diaken_cli.actions.run.summary import MOST_NAMES, failure_reasons
 from diaken_cli.errors import OperationFailed
 from diaken_cli.requests import RunOptions
 from diaken_cli.services.ansible import ssh
@@ -15,7 +15,7 @@ from diaken_cli.types import HostResult, HostStatus
 MOST_CAUSES = 3  # on other hosts, in one message
 
 
-def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
+def run_error(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
     """The true cause of a run that succeeded on no host, or that Ansible calls a failure.
 
     A failure on localhost or on a host made by `add_host` is one; `hint` says where to read on,
@@ -25,7 +25,7 @@ def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
     count = Counter(result.status for result in results)
     if count[HostStatus.FAILED] or count[HostStatus.UNREACHABLE]:
         headline = f"{playbook} failed on {_where(results, count)}"
-        reasons = [full_reasons(results), *_elsewhere(outcome)]
+        reasons = [failure_reasons(results), *_elsewhere(outcome)]
         return OperationFailed(
             f"{headline}: {'; '.join(reasons)}", code="hosts_failed", hint=hint, headline=headline
         )
@@ -40,14 +40,14 @@ def failure(playbook: str, outcome: Outcome, hint: str) -> OperationFailed:
     )
 
 
-def not_on_all(outcome: Outcome) -> str:
+def partial_message(outcome: Outcome) -> str:
     """The message for a step that did not succeed on all hosts."""
     bad = sum(result.status is not HostStatus.SUCCESS for result in outcome.results)
     message = f"{bad} of {len(outcome.results)} hosts did not succeed"
     return "; ".join([message, *_elsewhere(outcome)])
 
 
-def nothing_ran(playbook: str, options: RunOptions) -> str:
+def no_task_warning(playbook: str, options: RunOptions) -> str:
     """The warning for a run without any task, which Ansible calls a success."""
     if options.tags or options.skip_tags:
         return f"no task of {playbook} ran: --tags and --skip-tags leave none"
