@@ -14,8 +14,8 @@ from uuid import UUID
 
 from diaken_cli import units
 from diaken_cli.paths import (
-    HERE,
-    Place,
+    WORKING_FOLDER,
+    PathBase,
     existing_file,
     existing_folder,
     file_to_write,
@@ -44,46 +44,46 @@ class Kind:
     (`item` is the kind of each of them) is `joined` of them.
     """
 
-    parse: Callable[[str, Place], Any]
-    read: Callable[[Any, Place], Any]
+    parse: Callable[[str, PathBase], Any]
+    read: Callable[[Any, PathBase], Any]
     show: Callable[[Any], Any] = lambda value: value
     item: "Kind | None" = None
     joined: Callable[[Iterable[Any]], Any] = tuple
 
 
-def of_text(
-    parse: Callable[[str, Place], Any],
+def text_kind(
+    parse: Callable[[str, PathBase], Any],
     expected: str,
     show: Callable[[Any], Any] = lambda value: value,
 ) -> Kind:
     """A kind that is written as a text everywhere; `expected` is said of any other type."""
 
-    def read(value: Any, place: Place) -> Any:
+    def read(value: Any, base: PathBase) -> Any:
         if not isinstance(value, str):
             raise _wrong(value, expected)
-        return parse(value, place)
+        return parse(value, base)
 
     return Kind(parse, read, show)
 
 
-def whole(least: int, most: int | None = None) -> Kind:
+def whole_number(least: int, most: int | None = None) -> Kind:
     """A whole number within limits."""
     expected = f"a whole number, {f'{least} to {most}' if most else f'{least} or more'}"
 
-    def read(value: Any, _place: Place) -> int:
+    def read(value: Any, _base: PathBase) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise _wrong(value, expected)
         if value < least or (most is not None and value > most):
             raise _wrong(value, expected)
         return value
 
-    def parse(text: str, place: Place) -> int:
-        return read(int(text) if re.fullmatch(r"[0-9]{1,18}", text) else text, place)
+    def parse(text: str, base: PathBase) -> int:
+        return read(int(text) if re.fullmatch(r"[0-9]{1,18}", text) else text, base)
 
     return Kind(parse, read)
 
 
-def several(
+def list_kind(
     item: Kind,
     expected: str,
     split: Callable[[str], list[str]],
@@ -92,13 +92,13 @@ def several(
 ) -> Kind:
     """A list of values of one kind; `split` takes a text apart that has all of them."""
 
-    def read(value: Any, place: Place) -> Any:
+    def read(value: Any, base: PathBase) -> Any:
         if not isinstance(value, list):
             raise _wrong(value, expected)
-        return joined(item.read(part, place) for part in value)
+        return joined(item.read(part, base) for part in value)
 
-    def parse(text: str, place: Place) -> Any:
-        return joined(item.parse(part, place) for part in split(text))
+    def parse(text: str, base: PathBase) -> Any:
+        return joined(item.parse(part, base) for part in split(text))
 
     return Kind(parse, read, show, item, joined)
 
@@ -164,7 +164,7 @@ def parse_server(text: str) -> str:
     host, colon, number = text.partition(":")
     if "/" in text or not _is_server_name(host):
         raise ValueError("must be HOST[:PORT]: a name or an IPv4 address, without https://")
-    return f"{host}:{PORT.parse(number, HERE) if colon else VCENTER_PORT}"
+    return f"{host}:{PORT.parse(number, WORKING_FOLDER) if colon else VCENTER_PORT}"
 
 
 def _is_server_name(text: str) -> bool:
@@ -184,11 +184,11 @@ def check_environment_variable(text: str) -> str:
     return text
 
 
-def certificate_file(text: str, place: Place) -> str:
+def certificate_file(text: str, base: PathBase) -> str:
     """The absolute path of a file of certificates in PEM form."""
     import ssl
 
-    path = existing_file(text, place)
+    path = existing_file(text, base)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except OSError as fault:  # ssl.SSLError is one, too
@@ -235,16 +235,16 @@ def _timezone(text: str) -> str:
 
 
 def _plain(parse: Callable[[str], Any], expected: str, show: Callable[[Any], Any] = str) -> Kind:
-    return of_text(lambda text, _place: parse(text), expected, show)
+    return text_kind(lambda text, _base: parse(text), expected, show)
 
 
-def _read_flag(value: Any, _place: Place) -> bool:
+def _read_flag(value: Any, _base: PathBase) -> bool:
     if not isinstance(value, bool):
         raise _wrong(value, "true or false")
     return value
 
 
-def _read_words(value: Any, _place: Place) -> tuple[str, ...]:
+def _read_words(value: Any, _base: PathBase) -> tuple[str, ...]:
     if isinstance(value, str):
         value = _split_words(value)
     if not isinstance(value, list) or not all(
@@ -283,44 +283,44 @@ DURATION = _plain(
     units.format_duration,
 )
 SIZE = _plain(units.parse_size, 'a size, such as "512M", "8G" or "8 GiB"', units.format_size)
-FLAG = Kind(lambda text, place: _read_flag(TRUTHS.get(text.lower(), text), place), _read_flag)
-PORT = whole(1, 65535)
-COUNT = whole(1)
-FORK_COUNT = whole(1, 500)
+FLAG = Kind(lambda text, base: _read_flag(TRUTHS.get(text.lower(), text), base), _read_flag)
+PORT = whole_number(1, 65535)
+COUNT = whole_number(1)
+FORK_COUNT = whole_number(1, 500)
 SERVER = _plain(parse_server, 'a server, such as "vc.example.com:443"')
 ENVIRONMENT_VARIABLE = _plain(check_environment_variable, "the name of an environment variable")
-CERTIFICATE_FILE = of_text(certificate_file, "a path, as a text")
-EXISTING_FILE = of_text(existing_file, "a path, as a text")
-FILE_TO_WRITE = of_text(file_to_write, "a path, as a text")
-PATH = of_text(whole_path, "a path, as a text", str)
-KEY_FILE = of_text(private_key, "a path, as a text")
+CERTIFICATE_FILE = text_kind(certificate_file, "a path, as a text")
+EXISTING_FILE = text_kind(existing_file, "a path, as a text")
+FILE_TO_WRITE = text_kind(file_to_write, "a path, as a text")
+PATH = text_kind(whole_path, "a path, as a text", str)
+KEY_FILE = text_kind(private_key, "a path, as a text")
 WORDS = Kind(_read_words, _read_words, list)
-COMMAND = Kind(lambda text, _place: split_command(text), _read_words, list)
+COMMAND = Kind(lambda text, _base: split_command(text), _read_words, list)
 COMMAND_LINE = _plain(check_command_line, "a command and its arguments, as one text")
-PATHS = several(
+PATHS = list_kind(
     PATH,
     'a list of paths, such as ["/srv/playbooks"]',
     lambda text: [part for part in text.split(":") if part],
     show=lambda paths: [str(path) for path in paths],
 )
-FOLDERS = several(
-    of_text(existing_folder, "a path, as a text"),
+FOLDERS = list_kind(
+    text_kind(existing_folder, "a path, as a text"),
     'a list of paths, such as ["/srv/playbooks"]',
     lambda text: [part for part in text.split(":") if part],
 )
-ADDRESSES = several(ADDRESS, 'a list of IPv4 addresses, such as ["10.0.0.53"]', _split_list)
-TEXTS = several(TEXT, "a list of texts", _split_list)
-LINES = several(LINE, 'a list of texts, such as ["update"]', _split_list)
-TAGS = several(
+ADDRESSES = list_kind(ADDRESS, 'a list of IPv4 addresses, such as ["10.0.0.53"]', _split_list)
+TEXTS = list_kind(TEXT, "a list of texts", _split_list)
+LINES = list_kind(LINE, 'a list of texts, such as ["update"]', _split_list)
+TAGS = list_kind(
     _plain(split_tags, "a text"),
     'a list of tags, such as ["packages"]',
     _split_list,
     lambda parts: tuple(chain.from_iterable(parts)),
 )
-VAULT_IDS = several(
-    of_text(vault_id, "a text, LABEL@FILE"), "a list of LABEL@FILE, as texts", _split_list
+VAULT_IDS = list_kind(
+    text_kind(vault_id, "a text, LABEL@FILE"), "a list of LABEL@FILE, as texts", _split_list
 )
-EXTRA_CONFIG = several(
+EXTRA_CONFIG = list_kind(
     _plain(parse_extra_config, "a text, KEY=VALUE", "=".join),
     'a list of texts, such as ["disk.enableUUID=TRUE"]',
     _split_words,

@@ -11,7 +11,7 @@ from typing import Any, Self
 from diaken_cli import kinds
 from diaken_cli.errors import Mistake
 from diaken_cli.kinds import Kind
-from diaken_cli.paths import HERE, Place
+from diaken_cli.paths import WORKING_FOLDER, PathBase
 from diaken_cli.units import nearest_names
 
 Typed = str | tuple[str, ...] | bool
@@ -51,7 +51,7 @@ class Option:
 
     def check(self, text: str) -> Any:
         """The value of a text that a person types. Raises ValueError."""
-        return self.kind.parse(kinds.check_utf8(text), HERE)
+        return self.kind.parse(kinds.check_utf8(text), WORKING_FOLDER)
 
     def as_field(self, default: Any = MISSING) -> Any:
         """A field of a dataclass that has this option."""
@@ -117,7 +117,7 @@ def parse(
     typed: Mapping[str, Typed | None],
     declared: Mapping[str, Option],
     *,
-    place: Place = HERE,
+    base: PathBase = WORKING_FOLDER,
     may_be_empty: Collection[str] = (),
 ) -> tuple[dict[str, Any], list[Mistake]]:
     """The values of typed options, by the names of their fields, and the mistakes in them.
@@ -127,7 +127,7 @@ def parse(
     """
 
     def make(kind: Kind, text: Any) -> Any:
-        return text if isinstance(text, bool) else kind.parse(kinds.check_utf8(text), place)
+        return text if isinstance(text, bool) else kind.parse(kinds.check_utf8(text), base)
 
     emptied = {name: None for name in may_be_empty if typed.get(name) == ""}
     remaining = {name: text for name, text in typed.items() if name not in emptied}
@@ -136,10 +136,10 @@ def parse(
 
 
 def read(
-    table: Mapping[str, Any], declared: Mapping[str, Option], place: Place
+    table: Mapping[str, Any], declared: Mapping[str, Option], base: PathBase
 ) -> tuple[dict[str, Any], list[Mistake]]:
     """The same of a table of a TOML file; its keys are the names of the fields."""
-    return _values(table, declared, lambda kind, value: kind.read(value, place))
+    return _values(table, declared, lambda kind, value: kind.read(value, base))
 
 
 def _values(

@@ -12,7 +12,7 @@ from diaken_cli import files
 
 
 @dataclass(frozen=True)
-class Place:
+class PathBase:
     """What the paths of a file, of the environment or of a command line start from.
 
     Relative ones start from `folder` (None: the working folder), `~` is `home` (None: that of who
@@ -37,19 +37,19 @@ class Place:
         return path if path.is_absolute() else (self.folder or Path.cwd()) / path
 
 
-HERE = Place()
+WORKING_FOLDER = PathBase()
 
 
-def whole_path(text: str, place: Place = HERE) -> Path:
+def whole_path(text: str, base: PathBase = WORKING_FOLDER) -> Path:
     """An absolute path, whether something is there or not."""
     if not text.strip() or not text.isprintable():
         raise ValueError(f"{text!r} is not a path, as a text")
-    return place.path(text)
+    return base.path(text)
 
 
-def existing_file(text: str, place: Place = HERE) -> str:
+def existing_file(text: str, base: PathBase = WORKING_FOLDER) -> str:
     """The absolute path of a file that is there; cron has another working folder."""
-    path = whole_path(text, place)
+    path = whole_path(text, base)
     try:
         if path.is_fifo():
             raise ValueError(f"{path} is a pipe, not a file: {files.INSTEAD_OF_A_PIPE}")
@@ -60,25 +60,25 @@ def existing_file(text: str, place: Place = HERE) -> str:
     return str(path)
 
 
-def file_to_write(text: str, place: Place = HERE) -> str:
+def file_to_write(text: str, base: PathBase = WORKING_FOLDER) -> str:
     """The absolute path of a file that is there or will be, and no folder."""
     if "://" in text:
         raise ValueError("must be a file, not a URL")
-    path = whole_path(text, place)
+    path = whole_path(text, base)
     if os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
         raise ValueError(f"{path} is a folder; name a file in it")
     return str(path)
 
 
-def private_key(text: str, place: Place = HERE) -> str:
+def private_key(text: str, base: PathBase = WORKING_FOLDER) -> str:
     """The absolute path of a private key file, which must be there."""
-    path = existing_file(text, place)
+    path = existing_file(text, base)
     if path.endswith(".pub"):
         raise ValueError(f"{path} is a public key; name the private one")
     return path
 
 
-def vault_id(text: str, place: Place = HERE) -> str:
+def vault_id(text: str, base: PathBase = WORKING_FOLDER) -> str:
     """A vault's `LABEL@FILE`, the file by its absolute path; without a label it is the default one.
 
     https://docs.ansible.com/ansible-core/2.19/vault_guide/vault_managing_passwords.html
@@ -90,12 +90,12 @@ def vault_id(text: str, place: Place = HERE) -> str:
         raise ValueError("nobody is asked for it: name a file, or a program that prints it")
     if not file or re.search(r"\s", label):
         raise ValueError("must be LABEL@FILE, such as prod@/etc/diaken/vault-prod")
-    return f"{label or 'default'}@{existing_file(file, place)}"
+    return f"{label or 'default'}@{existing_file(file, base)}"
 
 
-def existing_folder(text: str, place: Place = HERE) -> str:
+def existing_folder(text: str, base: PathBase = WORKING_FOLDER) -> str:
     """The absolute path of a folder that is there."""
-    path = whole_path(text, place)
+    path = whole_path(text, base)
     if not os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
         raise ValueError(f"{path} is not a folder")
     return str(path)

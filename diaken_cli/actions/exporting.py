@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diaken_cli.actions.inventory import find_host
-from diaken_cli.actions.playbook import target
+from diaken_cli.actions.playbook import ansible_target
 from diaken_cli.config import SshConfig
 from diaken_cli.errors import Conflict
 from diaken_cli.services.ansible.inventory import connection
@@ -94,6 +94,6 @@ def host_variables(host: HostRecord, ssh: SshConfig) -> dict[str, Any]:
 
     Of several groups Ansible would take the `group_name` of the last one, by name.
     """
-    reached = target(host, ssh)
+    reached = ansible_target(host, ssh)
     main = {"group_name": host.group} if len(host.groups) > 1 else {}
     return {**main, **reached.variables, **connection(reached)}

@@ -111,7 +111,7 @@ def check_start(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Have Ansible look at a playbook. Raises AnsibleNotStarted where it would not start it."""
-    if refused := refusal(name, hosts, options, store, config, should_stop):
+    if refused := start_error(name, hosts, options, store, config, should_stop):
         raise refused
 
 
@@ -143,7 +143,7 @@ def should_be_checked(name: str, options: RunOptions, config: Config) -> bool:
     return may_end_in_the_middle(catalog.find(name, config.playbooks.paths).path)
 
 
-def refusal(
+def start_error(
     name: str,
     hosts: Sequence[HostRecord],
     options: RunOptions,
@@ -205,11 +205,11 @@ def _work(
     work = Work(
         name=name,
         playbook=playbook.path,
-        targets=tuple(target(host, config.ssh) for host in hosts),
+        targets=tuple(ansible_target(host, config.ssh) for host in hosts),
         mark=mark,
         lock=lock,
         ssh=ssh_settings(store, config.ssh),
-        inventory=inventory(store, hosts, config.ssh) if hosts else Inventory(),
+        inventory=ansible_inventory(store, hosts, config.ssh) if hosts else Inventory(),
         settings=store.inventory.settings(),
         extra_variables=(*option_variables, *([variables] if variables else [])),
         options=options,
@@ -266,7 +266,7 @@ def _should_stop(run: ActiveRun) -> Callable[[], bool]:
     return should_stop
 
 
-def target(host: HostRecord, ssh: SshConfig) -> Target:
+def ansible_target(host: HostRecord, ssh: SshConfig) -> Target:
     """How Ansible reaches a host: its own values, then those of the config file.
 
     To Ansible hosts stand in the order in which they were added, as in a file that grows.
@@ -298,7 +298,7 @@ def ssh_settings(store: Store, ssh: SshConfig) -> SshSettings:
     )
 
 
-def inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inventory:
+def ansible_inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inventory:
     """The rest of the inventory of these hosts' environment: groups, other hosts, variables."""
     environment = hosts[0].environment
     place = store.inventory.environment(environment)
@@ -309,7 +309,7 @@ def inventory(store: Store, hosts: Sequence[HostRecord], ssh: SshConfig) -> Inve
             group.name: group.vars for group in store.inventory.groups(environment=environment)
         },
         others=tuple(
-            target(host, ssh)
+            ansible_target(host, ssh)
             for host in store.inventory.hosts(environment_id=hosts[0].environment_id)
             if host.id not in targets
         ),

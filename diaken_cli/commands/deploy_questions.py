@@ -9,7 +9,6 @@ from diaken_cli.commands.call import Call
 from diaken_cli.commands.prompts import Questions
 from diaken_cli.errors import InvalidInput
 from diaken_cli.options import Options
-from diaken_cli.paths import HERE
 from diaken_cli.requests import DEPLOY_OPTIONS
 
 if TYPE_CHECKING:
@@ -227,7 +226,7 @@ class DeployQuestions:
 
 
 def _parse_value(name: str, text: str) -> Any:
-    return DEPLOY_OPTIONS[name].kind.parse(text, HERE)
+    return DEPLOY_OPTIONS[name].check(text)
 
 
 def _typed(name: str, value: Any) -> str:

@@ -57,7 +57,7 @@ def show(
 
     Example: diaken playbooks show verify_reboot --json | jq '.variables[].name'
     """
-    from diaken_cli.actions.playbook import refusal, vaults_not_used
+    from diaken_cli.actions.playbook import start_error, vaults_not_used
     from diaken_cli.actions.run.request import parse_options
     from diaken_cli.actions.validate import Reader
     from diaken_cli.render.inventory import VARIABLE_COLUMNS
@@ -76,7 +76,7 @@ def show(
         reader.check()
         for warning in vaults_not_used(playbook.repository(), options, call.config, by_label=True):
             call.output.warn(warning)
-        refused = refusal(name, (), options, call.store, call.config)
+        refused = start_error(name, (), options, call.store, call.config)
         if refused is not None:
             raise AnsibleNotStarted(
                 f"Ansible would not start {playbook.name} ({playbook.path}): {refused.headline}"

@@ -18,7 +18,7 @@ from diaken_cli.kinds import (
     TIMEZONE,
     WORDS,
     Kind,
-    whole,
+    whole_number,
 )
 from diaken_cli.requests import DEPLOY_KEYS, DeployRequest
 
@@ -98,7 +98,7 @@ class SnapshotsConfig:
     """
 
     log_file: Annotated[Path | None, PATH] = None
-    parallel_removals: Annotated[int, whole(1, 64)] = 4
+    parallel_removals: Annotated[int, whole_number(1, 64)] = 4
     require: Annotated[bool, FLAG] = False
     prune_only_recorded: Annotated[bool, FLAG] = False
 
@@ -109,7 +109,7 @@ class SchedulerConfig:
 
     timezone: Annotated[str | None, TIMEZONE] = None
     misfire_grace: Annotated[int, DURATION] = 3600
-    max_running: Annotated[int, whole(1, 1000)] = 10
+    max_running: Annotated[int, whole_number(1, 1000)] = 10
 
 
 SECTIONS: Mapping[str, type] = {

@@ -18,7 +18,7 @@ from diaken_cli.config.sections import SECTIONS, Config, DeployConfig, Source, k
 from diaken_cli.errors import AccessError, ConfigurationError
 from diaken_cli.kinds import Kind
 from diaken_cli.options import nearest_key
-from diaken_cli.paths import Place
+from diaken_cli.paths import PathBase
 
 Document = Mapping[str, Any]
 Values = dict[str, dict[str, Any]]
@@ -37,8 +37,8 @@ def load(explicit: Path | None, environ: Mapping[str, str]) -> Config:
     path = find(explicit, environ)
     if path is not None:
         _refuse_exposed(path)
-    file = _File(path, Place(home(environ), path.parent if path else None))
-    environment = _Environment(environ, Place(home(environ)))
+    file = _File(path, PathBase(home(environ), path.parent if path else None))
+    environment = _Environment(environ, PathBase(home(environ)))
     file.read(read_document(path) if path else {})
     environment.read()
     mistakes = [*file.mistakes, *environment.mistakes]
@@ -198,7 +198,7 @@ def variable_name(section: str, key: str) -> str:
 class _SourceReader:
     """The values of one source, and what is wrong with it."""
 
-    place: Place
+    base: PathBase
     values: Values = field(default_factory=lambda: {name: {} for name in SECTIONS})
     mistakes: list[str] = field(default_factory=list)
 
@@ -213,8 +213,8 @@ class _SourceReader:
 class _File(_SourceReader):
     """The values of the config file."""
 
-    def __init__(self, path: Path | None, place: Place) -> None:
-        super().__init__(place)
+    def __init__(self, path: Path | None, base: PathBase) -> None:
+        super().__init__(base)
         self.path = path
         self.environments: Values = {}
 
@@ -243,7 +243,7 @@ class _File(_SourceReader):
         kind_of = kinds(section)
         for key, value in table.items():
             if key in kind_of:
-                read = partial(kind_of[key].read, value, self.place)
+                read = partial(kind_of[key].read, value, self.base)
                 self.keep(f"{self.path}: [{where}] {key}", into, key, read)
             else:
                 self.refuse(f"[{where}] has no key {key}{nearest_key(key, kind_of)}")
@@ -260,8 +260,8 @@ class _File(_SourceReader):
 class _Environment(_SourceReader):
     """The values of the environment's `DIAKEN_*`."""
 
-    def __init__(self, environ: Mapping[str, str], place: Place) -> None:
-        super().__init__(place)
+    def __init__(self, environ: Mapping[str, str], base: PathBase) -> None:
+        super().__init__(base)
         self.environ = environ
 
     def read(self) -> None:
@@ -269,7 +269,7 @@ class _Environment(_SourceReader):
         prefixes = tuple(variable_name(section, "") for section in SECTIONS)
         for name, (section, key, kind) in variables.items():
             if text := self.environ.get(name):
-                self.keep(name, self.values[section], key, partial(kind.parse, text, self.place))
+                self.keep(name, self.values[section], key, partial(kind.parse, text, self.base))
         for name in self.environ:
             # Its value is not shown: it may be somebody's password.
             if name not in variables and name.startswith(prefixes):

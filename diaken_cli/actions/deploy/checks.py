@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from diaken_cli.actions.deploy.deploy import Deploy, playbook_variables
 from diaken_cli.actions.deploy.request import Draft
-from diaken_cli.actions.playbook import refusal
+from diaken_cli.actions.playbook import start_error
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound, Unreachable
 from diaken_cli.requests import DeployRequest, RunOptions
@@ -127,7 +127,9 @@ def _not_startable(
         except NotFound:
             continue
         options = RunOptions(vault_ids=request.vault_ids)
-        refused = refusal(name, (), options, context.store, context.config, should_stop, variables)
+        refused = start_error(
+            name, (), options, context.store, context.config, should_stop, variables
+        )
         if refused:
             mistakes.append(Mistake("--playbook", name, refused.message, kind="ansible"))
     return mistakes

@@ -162,7 +162,7 @@ def _provision(deploy: Deploy) -> Facts | None:
     host = _own_host(deploy)
     deploy.run.set_host_id(host)
     failure = remote.wait_for_ssh(
-        playbook.target(host, deploy.context.config.ssh),
+        playbook.ansible_target(host, deploy.context.config.ssh),
         playbook.ssh_settings(deploy.context.store, deploy.context.config.ssh),
         timeout=deploy.request.ssh_timeout,
         should_stop=deploy.should_stop,

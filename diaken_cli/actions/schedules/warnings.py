@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from diaken_cli.actions.playbook import ssh_settings, target
+from diaken_cli.actions.playbook import ansible_target, ssh_settings
 from diaken_cli.actions.run.flow import snapshot_required
 from diaken_cli.actions.run.request import SNAPSHOTS_IN_CHECK_MODE
 from diaken_cli.actions.run.summary import MOST_NAMES
@@ -154,6 +154,8 @@ def locked_default_keys(hosts: Sequence[HostRecord], config: Config, store: Stor
     if config.ssh.key is not None:
         return []
     ssh = ssh_settings(store, config.ssh)
-    ssh_targets = [target(host, config.ssh) for host in hosts if not host.key][:MAX_ASKED_HOSTS]
+    ssh_targets = [ansible_target(host, config.ssh) for host in hosts if not host.key][
+        :MAX_ASKED_HOSTS
+    ]
     chosen = dict.fromkeys(tuple(default_keys(ssh_target, ssh)) for ssh_target in ssh_targets)
     return list(dict.fromkeys(key for own in chosen for key in unusable_keys(own)))

@@ -17,7 +17,7 @@ from diaken_cli.actions.configuring import overriding_database
 from diaken_cli.config import Config, load, sources
 from diaken_cli.config.sections import SECTIONS, Source, kinds
 from diaken_cli.errors import AccessError, ConfigurationError
-from diaken_cli.paths import Place
+from diaken_cli.paths import PathBase
 
 HOME = Path("/home/somebody")
 
@@ -362,16 +362,16 @@ anything = some.recursive(
 @also_with(value=None, text=".")
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_value_gets_past_with_anything_but_a_sentence(value: Any, text: str) -> None:
-    place = Place(HOME)
+    base = PathBase(HOME)
     for section in SECTIONS:
         for kind in kinds(section).values():
             for given_value in (value, text):
                 try:
-                    kind.show(kind.read(given_value, place))
+                    kind.show(kind.read(given_value, base))
                 except ValueError as fault:
                     assert str(fault)  # noqa: PT017
             try:
-                kind.parse(text, place)
+                kind.parse(text, base)
             except ValueError as fault:
                 assert str(fault)  # noqa: PT017
 

@@ -11,7 +11,7 @@ from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.errors import InvalidInput, NotFound
 from diaken_cli.inventory_options import HostChanges, HostOptions
 from diaken_cli.options import Options, read
-from diaken_cli.paths import Place
+from diaken_cli.paths import PathBase
 from diaken_cli.requests import DEPLOY_OPTIONS, DeployRequest
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterValues
@@ -78,7 +78,7 @@ def test_a_request_is_what_it_was_after_it_was_stored(store: Store) -> None:
 def test_a_table_becomes_the_same_request_as_texts_do(store: Store) -> None:
     typed = drafted(store, cpus="2", dns=("10.0.0.53",), provision=False, playbooks=("update",))
     table = {**TYPED, "cpus": 2, "dns": ["10.0.0.53"], "provision": False, "playbooks": ["update"]}
-    values, mistakes = read(table, DEPLOY_OPTIONS, Place())
+    values, mistakes = read(table, DEPLOY_OPTIONS, PathBase())
     assert requested(resolve(values, mistakes, store, find)) == requested(typed)
 
 
@@ -98,7 +98,7 @@ def test_all_mistakes_are_told_at_once_also_of_a_table(store: Store) -> None:
     assert set(found) == {
         *("--ip", "--gateway", "--group", "--vcenter", "--cpus", "--playbook", "--clone-timeout"),
     }
-    values, mistakes = read({"ip": 1, "cpus": "2", "memry": "8G"}, DEPLOY_OPTIONS, Place())
+    values, mistakes = read({"ip": 1, "cpus": "2", "memry": "8G"}, DEPLOY_OPTIONS, PathBase())
     found = refused(resolve(values, mistakes, store, find))
     assert set(found) == {"memry", "--ip", "--cpus", "NAME", "--environment", "--template"}
     assert found["--ip"].startswith("1 is not an address with a prefix")

@@ -9,7 +9,7 @@ import pytest
 from diaken_cli import kinds
 from diaken_cli.inventory_options import HostChanges
 from diaken_cli.options import Options, option, options_of, parse, read
-from diaken_cli.paths import Place
+from diaken_cli.paths import PathBase
 from diaken_cli.requests import DEPLOY_KEYS, DEPLOY_OPTIONS, DeployRequest
 
 
@@ -51,7 +51,7 @@ def test_a_text_and_a_value_of_toml_come_to_the_same() -> None:
         "check": False,
         "more": ["disk.enableUUID=TRUE"],
     }
-    assert read(table, THING, Place()) == (VALUES, [])
+    assert read(table, THING, PathBase()) == (VALUES, [])
 
 
 def test_all_mistakes_are_told_at_once_and_the_rest_has_its_value() -> None:
@@ -68,7 +68,7 @@ def test_all_mistakes_are_told_at_once_and_the_rest_has_its_value() -> None:
 
 
 def test_a_value_of_another_type_and_an_unknown_key_are_mistakes() -> None:
-    values, mistakes = read({"cpus": "4", "dns": "10.0.0.53", "cpu": 4}, THING, Place())
+    values, mistakes = read({"cpus": "4", "dns": "10.0.0.53", "cpu": 4}, THING, PathBase())
     assert not values
     assert [(mistake.option, mistake.message) for mistake in mistakes] == [
         ("cpu", "there is no such key; did you mean cpus?"),
@@ -88,8 +88,8 @@ def test_paths_start_from_the_place_that_they_are_written_in(tmp_path: Path) -> 
     key = tmp_path / "keys/id_ed25519"
     key.parent.mkdir()
     key.touch()
-    place = Place(home=tmp_path / "home", folder=tmp_path)
-    assert read({"key": "keys/id_ed25519"}, DEPLOY_OPTIONS, place)[0] == {"key": str(key)}
+    base = PathBase(home=tmp_path / "home", folder=tmp_path)
+    assert read({"key": "keys/id_ed25519"}, DEPLOY_OPTIONS, base)[0] == {"key": str(key)}
 
 
 @pytest.mark.parametrize("text", ["-oProxyCommand=x", "a b", "root;id", "", "\udcff"])
