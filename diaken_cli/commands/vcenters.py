@@ -64,7 +64,8 @@ def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest 
     """Add a vCenter: log in, say what the account may lack, and only then store it.
 
     Exit status 13: it can't be reached, or refuses; 10: its password can't be obtained, or others
-    can read its file. Nothing is stored then.
+    can read its file. Nothing is stored then. On a terminal, an answer that is refused is asked for
+    again, and the others are kept.
 
     Example: diaken vcenters add main --server vc.example.com --username diaken@vsphere.local
     --password-command 'pass show vcenter'
@@ -324,8 +325,9 @@ def _until_accepted(
             questions = _questions_about(refused, typed) if ask.answered else []
             if not questions:
                 raise
-            for line in (refused.message, refused.hint, "Answer again; an empty line keeps it:"):
-                ask.show(line or "")
+            for line in filter(None, (refused.message, refused.hint)):
+                ask.show(line)
+            ask.show("Answer again; an empty line keeps it:")
             for question in questions:
                 options = replace(options, **question(ask, options))
 
