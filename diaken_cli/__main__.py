@@ -54,14 +54,15 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     import typer
 
     from diaken_cli.errors import Canceled, DiakenError, unexpected
-    from diaken_cli.render.output import ignore_broken_pipe, json_written
+    from diaken_cli.render.output import AnswerStream, ignore_broken_pipe, json_written
     from diaken_cli.signals import Signals
     from diaken_cli.stop import Stop
 
+    if signals is not None and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = AnswerStream(sys.stdout, signals)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
     signals = signals or Signals()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
     _disable_core_dumps()
     _set_default_home()
     try:
@@ -77,6 +78,8 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     except typer.TyperException as fault:
         return _report_failure(_usage_error(fault), arguments)
     except DiakenError as error:
+        if signals.raised and not isinstance(error, Canceled):  # what it broke has made this of it
+            error = Canceled(f"stopped by {signals.received}")
         return _report_failure(error, arguments)
     except BrokenPipeError:  # `diaken … | head`: nobody reads any more
         return 0
@@ -86,7 +89,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
             return _pending_status(fault)
         return _report_failure(Canceled.by(fault), arguments, as_data=written == "nothing")
     except Exception as fault:  # noqa: BLE001  # the last resort: no traceback reaches a script
-        if signals.received:  # what was imported just then has made another error of it
+        if signals.raised:  # what was imported just then has made another error of it
             return _report_failure(Canceled(f"stopped by {signals.received}"), arguments)
         return _report_failure(unexpected(fault), arguments)
     return status

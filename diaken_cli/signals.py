@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NAMES = {_signal.SIGINT: "SIGINT", _signal.SIGTERM: "SIGTERM", _signal.SIGHUP: "SIGHUP"}
 RETRY_SECONDS = 0.01
+ANSWER_SECONDS = 1.0  # for the rest of an answer that has begun to be printed
+END_SECONDS = 2.0  # for what is printed at the end, to a reader that may have stopped reading
 SAME_SECONDS = 0.5  # shells, sudo(8) and timeout(1) pass on what the terminal has sent already
 STOPPED = 130
 
@@ -21,14 +23,16 @@ STOPPED = 130
 class Signals:
     """The signals of this process: noted while it starts and ends, raised in between.
 
-    An exception would interrupt an import or the output. A second signal, sent later, ends the
-    process at once.
+    An exception would interrupt an import or the output. While the answer of a command is being
+    printed a signal waits until that is done, so that the exit status is what the answer says.
+    A second signal, sent later, ends the process at once.
     """
 
     def __init__(self) -> None:
         self.received: str | None = None
+        self.raised = False
         self._received_at = 0.0
-        self._raising = False
+        self._raising = self._answering = self._ending = False
         self._receive: Callable[[int], None] | None = None
         self._installed: list[int] = []
 
@@ -46,10 +50,26 @@ class Signals:
         self._raising = True
         self._raise_received()
 
+    def begin_answer(self) -> None:
+        """Raise no signal from now on, for the answer is being printed: that ends the command.
+
+        Where it has not ended ANSWER_SECONDS after a signal, the signal is raised all the same: the
+        reader may have stopped reading.
+        """
+        self._answering = True
+
+    def expect_more(self) -> None:
+        """Raise signals again: what was printed is not the whole answer, and may have to wait."""
+        self._answering = False
+        self._raise_if_raising()
+
     def stop_raising(self) -> None:
-        """Only note signals from now on: the output of the command is being printed."""
+        """Only note signals from now on: the end of the command is being printed, and no more."""
         self._raising = False
         self._receive = None
+        self._ending = True
+        if self.received is not None:
+            self._end_in_time()
 
     def hand_to(self, receive: "Callable[[int], None] | None") -> "Callable[[int], None] | None":
         """Pass each signal to `receive` from now on, None: to nobody; return the one before."""
@@ -60,19 +80,27 @@ class Signals:
         """Ignore signals while the interpreter ends: they must not change the exit status."""
         for number in self._installed:
             _signal.signal(number, _signal.SIG_IGN)
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
 
     def _handle(self, number: int, _frame: "FrameType | None") -> None:
-        import os
-
         if self._receive is not None:
             self._receive(number)
             return
         now = time.monotonic()
+        again = self.received is not None and now - self._received_at > SAME_SECONDS
         if self.received is None:
             self.received, self._received_at = NAMES[number], now
-        elif not self._raising and now - self._received_at > SAME_SECONDS:
-            os._exit(STOPPED)
-        self._raise_if_raising()
+        if self._raising and self._answering and not again:
+            _call_after(ANSWER_SECONDS, self._raise_if_raising)
+        elif self._raising:
+            self._raise_received()
+        elif again:
+            _exit()
+        elif self._ending:
+            self._end_in_time()
+
+    def _end_in_time(self) -> None:
+        _call_after(END_SECONDS, _exit)
 
     def _raise_if_raising(self, *_: object) -> None:
         if self._raising:
@@ -82,12 +110,23 @@ class Signals:
         if self.received is not None:
             from diaken_cli.errors import StoppedBySignal
 
+            self.raised = True
             raise StoppedBySignal(self.received)
 
     def _raise_again(self, unraisable: "sys.UnraisableHookArgs") -> None:
         """In a callback of Python's own (an import's, say) an exception is lost: raise it later."""
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            _signal.signal(_signal.SIGALRM, self._raise_if_raising)
-            _signal.setitimer(_signal.ITIMER_REAL, RETRY_SECONDS)
+            _call_after(RETRY_SECONDS, self._raise_if_raising)
         else:
             sys.__unraisablehook__(unraisable)
+
+
+def _call_after(seconds: float, function: "Callable[..., None]") -> None:
+    _signal.signal(_signal.SIGALRM, function)
+    _signal.setitimer(_signal.ITIMER_REAL, seconds)
+
+
+def _exit(*_: object) -> None:
+    import os
+
+    os._exit(STOPPED)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from diaken_cli.render.output import ignore_broken_pipe
+from diaken_cli.render.output import expect_more, ignore_broken_pipe
 from diaken_cli.text import join_names
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
@@ -83,6 +83,7 @@ def read_line(
     """
     with ignore_broken_pipe(sys.stdout):
         pass  # what was printed before is flushed
+    expect_more()
     sys.stderr.flush()
     editor = _load_readline()
     try:

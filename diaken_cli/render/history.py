@@ -19,7 +19,15 @@ from diaken_cli.render.formatting import (
     supports_unicode,
 )
 from diaken_cli.render.messages import readable_result
-from diaken_cli.render.output import Format, Output, ending_text, print_json, print_json_line, utc
+from diaken_cli.render.output import (
+    Format,
+    Output,
+    ending_text,
+    expect_more,
+    print_json,
+    print_json_line,
+    utc,
+)
 from diaken_cli.render.runs import finished_as_json, run_as_json, run_as_row, title_of
 from diaken_cli.render.summary import (
     HOSTS_FAILED,
@@ -195,6 +203,7 @@ def print_followed(
             case Format.JSONL:
                 for result in batch:
                     print_json_line({"type": TaskFinished.type} | line_as_json(result))
+        expect_more()
     match output.format:
         case Format.TEXT:
             detail = ended()

@@ -1,6 +1,7 @@
 """Data on standard output, messages on standard error, in the form that was asked for."""
 
 import errno
+import io
 import json
 import os
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from diaken_cli.render.formatting import Columns, Shape
     from diaken_cli.render.tables import Table
+    from diaken_cli.signals import Signals
 
 WIDE = 10_000  # columns where no terminal limits them: a pipe never loses data
 
@@ -31,6 +33,41 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     JSONL = "jsonl"
+
+
+class AnswerStream(io.TextIOWrapper):
+    """Standard output of a call: with its first character the answer of the command begins.
+
+    From there on no signal makes another exit status of it: see `Signals.begin_answer`.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper, signals: "Signals") -> None:
+        super().__init__(
+            stream.buffer,
+            stream.encoding,
+            errors="replace",  # for a terminal that does not speak UTF-8
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )
+        self.signals = signals
+        self._stream = stream  # it would close the buffer, which both of them have, at its end
+
+    def write(self, text: str) -> int:
+        """Write to the buffer, as always."""
+        self.signals.begin_answer()
+        return super().write(text)
+
+
+def begin_answer() -> None:
+    """Note that the answer begins, where it is a message on standard error."""
+    if isinstance(sys.stdout, AnswerStream):
+        sys.stdout.signals.begin_answer()
+
+
+def expect_more() -> None:
+    """Note that what was printed is not the whole answer: the next part may have to wait."""
+    if isinstance(sys.stdout, AnswerStream):
+        sys.stdout.signals.expect_more()
 
 
 @dataclass(frozen=True)
@@ -102,6 +139,7 @@ class Output:
 
                     self._print_table(table(shapes, columns, whole=whole, spare=spare))
                 elif nothing:
+                    begin_answer()
                     self.info(nothing)
 
     def _print_table(self, table: "Table") -> None:
@@ -134,6 +172,7 @@ class Output:
 
     def print_change(self, shape: "Shape", message: str) -> None:
         """Print what a change made: the object for scripts, a message for people."""
+        begin_answer()
         if self.format is Format.TEXT:
             self.info(message)
         self.print_for_scripts(shape)

@@ -87,39 +87,100 @@ def test_a_signal_at_any_moment_is_answered_once(tmp_path: Path, words: str) -> 
         shown = json.dumps(error, indent=2) + "\n" if "--json" in words else ""
         answers[130] = (shown, f"error: {said}\n")
         seen.add(process.returncode)
-        if "--json" not in words and out == whole.out:  # a table that is there stays there
-            out = answers.get(process.returncode, ("", ""))[0]
         assert (out, err) == answers.get(process.returncode), (process.returncode, number)
     assert 130 in seen or words.startswith("scheduler")
 
 
-CALL = """\
+AFTER_THE_ANSWER = """\
 import os, signal, sys
 from diaken_cli.render import output
 from diaken_cli.signals import Signals
 from diaken_cli import __main__
 
-write = output.print_json
+def then_a_signal(write):
+    def write_and_signal(stream, *arguments):
+        written = write(stream, *arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return written
+    return write_and_signal
 
-def then_a_signal(document):
-    write(document)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-output.print_json = then_a_signal
-sys.exit(__main__._flush(__main__.run(sys.argv[1:], Signals().install())))
+name = sys.argv[1]
+holder = {"info": output.Output, "write": output.AnswerStream}[name]
+setattr(holder, name, then_a_signal(getattr(holder, name)))
+signals = Signals().install()
+sys.exit(__main__._flush(__main__.run(sys.argv[2:], signals)))
 """
 
 
-def test_a_signal_right_after_the_answer_changes_nothing(tmp_path: Path) -> None:
-    cli = Cli(tmp_path)
-    cli.json("environments", "add", "PROD")
-    done = subprocess.run(
-        [DIAKEN[0], "-c", CALL, "environments", "list", "--json"],
+def call_with_signals(cli: Cli, after: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """A call that gets SIGTERM each time that `write` of its output, or `info`, has been called."""
+    return subprocess.run(
+        [DIAKEN[0], "-c", AFTER_THE_ANSWER, after, *words],
         env=cli.environment,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [row["name"] for row in json.loads(done.stdout)] == ["PROD"]
+
+
+@pytest.mark.parametrize("form", ["--json", "--output=jsonl", "--output=text"])
+def test_a_signal_right_after_the_answer_changes_nothing(tmp_path: Path, form: str) -> None:
+    cli = Cli(tmp_path)
+    cli.json("environments", "add", "PROD")
+    words = ("environments", "list", form)
+    whole = cli.run(*words)
+    done = call_with_signals(cli, "write", *words)
+    assert "PROD" in done.stdout
+    assert (done.returncode, done.stdout, done.stderr) == (0, whole.out, whole.err)
+
+
+def test_a_signal_after_the_answer_leaves_the_status_that_the_answer_says(tmp_path: Path) -> None:
+    cli = Cli(tmp_path, config=f'[ssh]\nkey = "{tmp_path}/missing"')
+    whole = cli.run("doctor")
+    done = call_with_signals(cli, "write", "doctor")
+    assert whole.status == 1
+    assert (done.returncode, done.stderr) == (1, whole.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [("environments add PROD", "added environment PROD\n"), ("hosts list", "no active hosts\n")],
+)
+def test_a_signal_right_after_an_answer_that_is_a_message(
+    tmp_path: Path, words: str, message: str
+) -> None:
+    done = call_with_signals(Cli(tmp_path), "info", *words.split())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", message)
+
+
+@pytest.fixture(scope="module")
+def many_hosts(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    cli = Cli(tmp_path_factory.mktemp("many"))
+    table = cli.folder / "hosts.csv"
+    rows = [f"web{number},10.0.{number // 250}.{number % 250 + 1}" for number in range(300)]
+    table.write_text("\n".join(["name,ip", *rows, ""]))
+    cli.json("environments", "add", "PROD")
+    cli.json("hosts", "import", "--csv", str(table), "--environment", "PROD")
+    return cli
+
+
+@pytest.mark.parametrize("form", ["--json", "--output=jsonl", "--output=text"])
+def test_an_answer_that_nobody_reads_to_its_end_does_not_hold_up_a_signal(
+    many_hosts: Cli, form: str
+) -> None:
+    with subprocess.Popen(
+        [*DIAKEN, "hosts", "list", form],
+        env=many_hosts.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pipesize=4096,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1)
+        time.sleep(1)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 130
+        assert time.monotonic() - began < 5

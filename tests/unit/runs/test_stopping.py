@@ -60,18 +60,26 @@ def test_a_fault_without_words_is_told_by_its_type() -> None:
 
 
 @contextmanager
-def handling() -> Iterator[Stop]:
-    """A process that carries out a run, for as long as a test needs it."""
-    before = {number: signal.getsignal(number) for number in NAMES}
+def installed() -> Iterator[Signals]:
+    """A process that handles its signals, for as long as a test needs it."""
+    before = {number: signal.getsignal(number) for number in (*NAMES, signal.SIGALRM)}
     hook = sys.unraisablehook
     try:
-        stop = Stop(Signals().install())
-        with stop.deferred():
-            yield stop
+        yield Signals().install()
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def handling() -> Iterator[Stop]:
+    """A process that carries out a run."""
+    with installed() as signals:
+        stop = Stop(signals)
+        with stop.deferred():
+            yield stop
 
 
 def send_soon() -> None:
@@ -106,3 +114,40 @@ def test_undoing_looks_until_somebody_insists() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         with stop.interruptible(stop.forced):
             time.sleep(0.01)
+
+
+def test_a_signal_while_the_command_works_is_raised_at_once() -> None:
+    with installed() as signals:
+        signals.start_raising()
+        with pytest.raises(StoppedBySignal, match="SIGTERM"):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.raised
+
+
+def test_a_signal_while_the_answer_is_printed_is_noted() -> None:
+    with installed() as signals:
+        signals.start_raising()
+        signals.begin_answer()
+        os.kill(os.getpid(), signal.SIGTERM)
+        signals.stop_raising()
+        assert (signals.received, signals.raised) == ("SIGTERM", False)
+
+
+def test_an_answer_that_does_not_end_is_broken_off() -> None:
+    with installed() as signals:
+        signals.start_raising()
+        signals.begin_answer()
+        os.kill(os.getpid(), signal.SIGTERM)
+        began = time.monotonic()
+        with pytest.raises(StoppedBySignal, match="SIGTERM"):
+            time.sleep(30)
+        assert time.monotonic() - began < 10
+
+
+def test_a_signal_between_two_parts_of_an_answer_is_raised_where_the_next_is_waited_for() -> None:
+    with installed() as signals:
+        signals.start_raising()
+        signals.begin_answer()
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(StoppedBySignal, match="SIGTERM"):
+            signals.expect_more()
