@@ -4,7 +4,7 @@
 import os
 import sys
 
-from diaken_cli.completion.reading import Query, read
+from diaken_cli.completion.query import Query, parse_query
 
 SECONDS = 2.0
 """For a database on a file system that hangs, or a thousand playbooks: then there are no names."""
@@ -17,7 +17,7 @@ def main(shell: str, arguments: list[str]) -> int:
         if shell == "bash"
         else [_unquoted(argument) for argument in arguments]
     )
-    query = read(words, _table())
+    query = parse_query(words, _table())
     if query.kind == "file":
         sys.stdout.write(":files\n")
         return 0

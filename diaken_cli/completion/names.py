@@ -2,7 +2,7 @@
 
 import os
 
-from diaken_cli.completion.reading import Query
+from diaken_cli.completion.query import Query
 
 MOST = 1000
 IN_PLACE = """

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from docs.generate import tree
-from docs.generate.environment import VARIABLES
+from docs.generate.tree import ENVIRONMENT_VARIABLES
 
 
 def pages() -> dict[str, str]:
@@ -24,7 +24,7 @@ def _overview(groups: list[tree.Group]) -> str:
     lines += [".SH OPTIONS", "Every command takes these, after its own:"]
     lines += _parameters(tree.options_of_every_command())
     lines += [".SH EXIT STATUS", *_tagged(EXIT_STATUSES)]
-    lines += [".SH ENVIRONMENT", *_tagged(VARIABLES)]
+    lines += [".SH ENVIRONMENT", *_tagged(ENVIRONMENT_VARIABLES)]
     lines += [".SH FILES", *_tagged(FILES)]
     return _page(lines)
 

@@ -9,7 +9,7 @@ from diaken_cli import errors, events
 from diaken_cli.actions.configuring import example
 from diaken_cli.config.sections import SECTIONS, defaults, kinds
 from docs.generate import tree
-from docs.generate.environment import VARIABLES
+from docs.generate.tree import ENVIRONMENT_VARIABLES
 
 MADE = "<!-- Made from the code by `python -m docs.generate`: edit the code. -->"
 CONFIG = """\
@@ -75,7 +75,7 @@ def config() -> str:
     lines = [MADE, "# The config file", ""]
     lines += [CONFIG, "", *FILES, ""]
     lines += ["## Environment variables", "", "| variable | |", "|---|---|"]
-    lines += [f"| `{name}` | {_cell(said)} |" for name, said in VARIABLES.items()]
+    lines += [f"| `{name}` | {_cell(said)} |" for name, said in ENVIRONMENT_VARIABLES.items()]
     lines += ["", "An empty variable counts as not set.", ""]
     comments = _comments()
     for section in SECTIONS:

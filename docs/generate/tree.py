@@ -1,4 +1,4 @@
-"""The commands, their arguments and their options as plain data."""
+"""The commands, their arguments and options, and the environment variables, as plain data."""
 
 import importlib
 import re
@@ -12,6 +12,22 @@ from diaken_cli.commands import COMMANDS, GROUPS, app
 from diaken_cli.commands.pages import EVERY_COMMAND
 
 OWN = "Options"
+ENVIRONMENT_VARIABLES = {
+    "DIAKEN_CONFIG": "The config file, where `--config` names none. It has to exist.",
+    "DIAKEN_DATABASE": "The database: short for `DIAKEN_DATABASE_PATH`, and goes before it.",
+    "DIAKEN_SECTION_KEY": (
+        "A key of the config file, and goes before it: `DIAKEN_SSH_PORT` is `port` of `[ssh]`."
+        " See `diaken config show`."
+    ),
+    "XDG_CONFIG_HOME": "Where `diaken/config.toml` is looked for; `~/.config` where it is not set.",
+    "XDG_DATA_HOME": (
+        "Where `diaken/diaken.db` is; `~/.local/share` where it is not set, and for root"
+        " `/var/lib/diaken/diaken.db`."
+    ),
+    "SUDO_USER": "Who a run is said to be of, where it is set.",
+    "NO_COLOR, TERM=dumb": "No colour and no animation, as `--no-color`.",
+}
+"""Those that are no key of the config file."""
 
 
 @dataclass(frozen=True)

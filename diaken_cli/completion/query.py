@@ -34,7 +34,7 @@ class Query:
         return self
 
 
-def read(words: list[str], table: dict[str, Any]) -> Query:
+def parse_query(words: list[str], table: dict[str, Any]) -> Query:
     """What may stand in the place of the last word."""
     *before, incomplete = words or [""]
     query = Query(incomplete)
