@@ -27,15 +27,14 @@ def backup(
 
     Example: diaken database backup /var/backups/diaken.db --json
     """
-    from diaken_cli.errors import AccessError, Conflict, InvalidInput, Mistake
+    from diaken_cli.errors import AccessError, Conflict
     from diaken_cli.units import format_size
 
     if file is None:
         with asking(call) as ask:
-            name = ask.text("FILE", None, "File of the copy, which must not exist yet")
-        if name is None:
-            raise InvalidInput([Mistake("FILE", None, "is required")])
-        file = Path(name)
+            file = Path(
+                ask.required_text("FILE", None, "File of the copy, which must not exist yet")
+            )
     target = file.absolute()
     try:
         call.store.database.copy(target)

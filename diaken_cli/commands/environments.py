@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.errors import InvalidInput
 
 if TYPE_CHECKING:
     from diaken_cli.store.records import EnvironmentRecord
@@ -115,12 +114,10 @@ def remove(
 def _find(call: Call, ask: Questions, name: str | None) -> "EnvironmentRecord":
     from diaken_cli.actions.inventory import find_environment
 
-    name = ask.choice(
+    name = ask.existing(
         "NAME",
         name,
         "Environment",
         lambda: (environment.name for environment in call.store.inventory.environments()),
     )
-    if name is None:
-        raise InvalidInput(require(NAME=name))
     return find_environment(call.store, name)

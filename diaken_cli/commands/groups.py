@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.errors import InvalidInput
 
 if TYPE_CHECKING:
     from diaken_cli.store.records import GroupRecord
@@ -141,9 +140,7 @@ def remove(
 def _find(call: Call, ask: Questions, name: str | None, environment: str | None) -> "GroupRecord":
     from diaken_cli.actions.inventory import find_group
 
-    name = ask.choice(
+    name = ask.existing(
         "NAME", name, "Group", lambda: (record.name for record in call.store.inventory.groups())
     )
-    if name is None:
-        raise InvalidInput(require(NAME=name))
     return find_group(call.store, name, environment=ask.environment_of(name, environment))

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import asking
 from diaken_cli.commands.targets import ask_run
-from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
 
 if TYPE_CHECKING:
@@ -188,10 +187,9 @@ def report(
     number = ask_run(call, run)
     if html is None:
         with asking(call) as ask:
-            name = ask.text("--html", None, "File of the page (- is standard output)")
-        if name is None:
-            raise InvalidInput(require(html=None))
-        html = Path(name)
+            html = Path(
+                ask.required_text("--html", None, "File of the page (- is standard output)")
+            )
     detail = history.find(call.store, number)
     results = history.output(call.store, number, None)
     vm = vm_fields(detail)

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.call import Call, hosts_file, require
+from diaken_cli.commands.call import Call, hosts_file
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.hosts_files import import_command, sync
 from diaken_cli.commands.prompts import Questions, asking, raise_clash
-from diaken_cli.errors import InvalidInput
 from diaken_cli.inventory_options import HostChanges, HostOptions
 from diaken_cli.render.output import Format
 
@@ -208,14 +207,12 @@ def forget_key(call: Call, name: Name = None) -> None:
 def _find(call: Call, ask: Questions, name: str | None) -> "HostRecord":
     from diaken_cli.actions.inventory import find_host
 
-    name = ask.choice(
+    name = ask.existing(
         "NAME",
         name,
         "Host",
         lambda: (host.name for host in call.store.inventory.hosts(include_inactive=True)),
     )
-    if name is None:
-        raise InvalidInput(require(NAME=name))
     return find_host(call.store, name)
 
 

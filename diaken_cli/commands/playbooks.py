@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import asking
-from diaken_cli.errors import AnsibleNotStarted, InvalidInput
+from diaken_cli.errors import AnsibleNotStarted
 from diaken_cli.options import Options
 from diaken_cli.render.output import Format
 from diaken_cli.requests import VAULT_ID
@@ -65,11 +65,9 @@ def show(
 
     paths = call.config.playbooks.paths
     with asking(call) as ask:
-        name = ask.choice(
+        name = ask.existing(
             "NAME", name, "Playbook", lambda: (playbook.name for playbook in list_playbooks(paths))
         )
-        if name is None:
-            raise InvalidInput(require(NAME=name))
         playbook = find(name, paths)
         reader = Reader()
         options = parse_options(vaults, reader)

@@ -168,6 +168,19 @@ class Questions:
         answer = self._ask(option, prompt, check, complete=complete)
         return self.record(option, answer) if answer else None
 
+    def existing(
+        self, option: str, typed: str | None, label: str, list_names: Callable[[], Iterable[str]]
+    ) -> str:
+        """The name of something that is there, without which there is nothing to do.
+
+        Raises InvalidInput where it is missing and can't be asked for.
+        """
+        return _required(option, self.choice(option, typed, label, list_names))
+
+    def required_text(self, option: str, typed: str | None, label: str) -> str:
+        """A text, without which there is nothing to do. Raises InvalidInput as `existing` does."""
+        return _required(option, self.text(option, typed, label))
+
     def name(self, label: str, names: Sequence[str], keywords: Sequence[str] = ()) -> str:
         """One of many names, which are not listed: TAB completes them. Empty for an empty answer.
 
@@ -256,6 +269,12 @@ def raise_clash(clashes: Sequence[Mistake]) -> None:
     """Raise ValueError, for a question, with the first clash, if any."""
     for clash in clashes:
         raise ValueError(clash.message)
+
+
+def _required(option: str, value: str | None) -> str:
+    if value is None:
+        raise InvalidInput([Mistake(option, None, "is required")])
+    return value
 
 
 def _require_answer(answer: str | None) -> None:

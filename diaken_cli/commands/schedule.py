@@ -10,7 +10,7 @@ from diaken_cli.commands.call import Call, require
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking, raise_clash
 from diaken_cli.commands.targets import ask_for_snapshot, ask_playbook, ask_target, decides_snapshot
-from diaken_cli.errors import InvalidInput, Mistake, NotFound
+from diaken_cli.errors import Mistake, NotFound
 from diaken_cli.options import Options
 from diaken_cli.requests import RUN_OPTIONS
 from diaken_cli.units import nearest_names
@@ -356,11 +356,9 @@ def _hosts_of(call: Call, task: TaskOptions) -> "list[HostRecord]":
 def _find(call: Call, task: str | None) -> "TaskRecord":
     with asking(call) as ask:
         tasks = call.store.schedules.tasks
-        task = ask.choice(
+        task = ask.existing(
             "TASK", task, "Task", lambda: [task.name for task in tasks(include_ended=False)]
         )
-    if task is None:
-        raise InvalidInput(require(TASK=task))
     record = call.store.schedules.find(task)
     if record is None:
         near = nearest_names(task, [task.name for task in tasks()])

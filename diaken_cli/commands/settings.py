@@ -5,10 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
-from diaken_cli.errors import InvalidInput
 from diaken_cli.render.output import Format
 from diaken_cli.text import escape_control
 
@@ -96,10 +95,7 @@ def unset(call: Call, key: Key = None) -> None:
 
 
 def _ask_key(call: Call, ask: Questions, key: str | None) -> str:
-    key = ask.choice("KEY", key, "Setting", lambda: call.store.inventory.settings())
-    if key is None:
-        raise InvalidInput(require(KEY=key))
-    return key
+    return ask.existing("KEY", key, "Setting", lambda: call.store.inventory.settings())
 
 
 def _shape(key: str | None, value: Any) -> dict[str, Any]:
