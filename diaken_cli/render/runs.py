@@ -47,18 +47,19 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
 
     Of a canceled run the hosts that it did not reach are left out, for there is nothing to say
     of them. Each step also has when its own work ended, each host its ignored failures.
-    `elsewhere` has the hosts that are no targets and failed, and how; None where nobody judged it.
+    `other_failures` has the hosts that failed and are no targets, and how; None where nobody
+    judged it.
 
     The step in which a run was canceled, or died, says so, where JSON has `failed`.
     """
-    run = detail.run
+    run, document = detail.run, run_as_json(detail)
     stopped = {host.host for host in detail.hosts if host.canceled}
     ignored = {host.host: host.counters.ignored for host in detail.hosts}
     hosts = [
         host
         | {"ignored": ignored[host["host"]]}
         | ({"status": CANCELED} if host["host"] in stopped else {})
-        for host in run_as_json(detail)["hosts"]
+        for host in document["hosts"]
         if not (_was_canceled(run) and host["status"] == HostStatus.SKIPPED)
     ]
     totals, ended = _totals(run), _final_status(run)
@@ -66,10 +67,10 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
         totals["skipped"] = 0
     if stopped:
         totals |= {"failed": totals["failed"] - len(stopped), CANCELED: len(stopped)}
-    return run_as_json(detail) | {
+    return document | {
         "totals": totals,
         "hosts": hosts,
-        "elsewhere": next(
+        "other_failures": next(
             (step.facts["elsewhere"] for step in detail.steps if "elsewhere" in step.facts), None
         ),
         "started_at": run.started_at.isoformat(),

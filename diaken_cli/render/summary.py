@@ -227,8 +227,8 @@ def _host_to_inspect(run: Shape) -> str | None:
     """
     reached = [host for host in _by_cause(run) if host["status"] not in (GOOD, "skipped", CANCELED)]
     failed = [host["host"] for host in reached if severity(host["status"]) == 0]
-    elsewhere = run.get("elsewhere") or {}
-    return next(iter([*failed, *elsewhere, *(host["host"] for host in reached)]), None)
+    other_failures = run.get("other_failures") or {}
+    return next(iter([*failed, *other_failures, *(host["host"] for host in reached)]), None)
 
 
 def _has_step(run: Shape, step: str) -> bool:

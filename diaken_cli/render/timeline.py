@@ -112,7 +112,7 @@ def host_statuses(run: Mapping[str, Any], output: Sequence[OutputLine]) -> dict[
 
 def _status_of_other(name: str, last: TaskResult, run: Mapping[str, Any]) -> str:
     """The status of a host that has no result, most likely no target, whose last task ended so."""
-    judged = run.get("elsewhere")
+    judged = run.get("other_failures")
     if judged is not None:
         return str(judged.get(name, "success"))
     if last in (TaskResult.FAILED, TaskResult.UNREACHABLE) and run["status"] != "success":

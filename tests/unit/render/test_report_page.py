@@ -65,7 +65,7 @@ RUN: dict[str, Any] = {
         }
         for name, error in (("web01", "no room"), ("web03", None))
     ],
-    "elsewhere": None,
+    "other_failures": None,
 }
 OUTPUT = {"host": "web01", "play": "Play", "task": "Task", "item": None, "text": "fatal: it"}
 LOOP = OUTPUT | {"host": "web02", "item": "item"}

@@ -116,7 +116,7 @@ def test_a_host_that_is_no_target_stands_as_its_own_tasks_do(
     output = [line("newbie", at, 1, result) for at, result in enumerate(results, 5)]
     output.append(line("newbie", 20, 1, FAILED, item="a"))
     for ended in ("failed", "partial", "canceled"):
-        document = run({"web01": "failed"}) | {"status": ended, "elsewhere": judged}
+        document = run({"web01": "failed"}) | {"status": ended, "other_failures": judged}
         assert host_statuses(document, output) == {"web01": "failed", "newbie": status}
         rows = build_timeline(document, output).hosts
         assert {row.name: row.status for row in rows} == {"web01": "failed", "newbie": status}
