@@ -115,16 +115,20 @@ def timeline_table(run: Shape, results: Sequence[OutputLine], console: "Console"
     timeline = build_timeline(run, results)
     hosts = timeline.hosts if any(host.bars for host in timeline.hosts) else ()
     width = BAR_WHERE_NARROW if console.width < NARROW else BAR
-    details = {step["name"]: step_detail(run, step) for step in run["steps"]}
+    shown = [
+        (row, step_detail(run, step))
+        for row, step in zip(timeline.steps, run["steps"], strict=True)
+    ]
+    shown += [(row, "") for row in hosts[:MOST_HOSTS]]
     rows = [
         {
             "name": one_line(row.name),
             "status": row.status,
             "bar": _bar(row, timeline.duration, width, console),
             "took": None if row.took is None else format_seconds(row.took),
-            "detail": details.get(row.name) or "",
+            "detail": detail,
         }
-        for row in (*timeline.steps, *hosts[:MOST_HOSTS])
+        for row, detail in shown
     ]
     columns: dict[str, Any] = {
         "STEP, HOST" if hosts else "STEP": "name",

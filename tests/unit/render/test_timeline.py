@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from rich.console import Console
 
+from diaken_cli.render.history import timeline_table
 from diaken_cli.render.timeline import (
     MAX_HOSTS,
     MAX_TICKS,
@@ -150,3 +152,16 @@ def test_the_axis_has_few_round_ticks_within_the_run(duration: float) -> None:
     assert ticks[0] == 0
     assert ticks[-1] <= duration
     assert len(ticks) <= max(MAX_TICKS, int(duration / 86400)) + 1
+
+
+def test_a_detail_stands_beside_its_own_step_and_no_host() -> None:
+    document = run({"playbook": "success"}) | {"error": None}
+    (step,) = document["steps"]
+    document["steps"] = [step | {"detail": detail} for detail in ("first batch", "second batch")]
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(timeline_table(document, [line("playbook", 9, 1, TaskResult.OK)], console))
+    *steps, host = shown.get().splitlines()[1:]
+    assert [text.split("  ")[-1] for text in steps] == ["first batch", "second batch"]
+    assert host.startswith("playbook")
+    assert "batch" not in host
