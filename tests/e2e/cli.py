@@ -4,10 +4,12 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -48,6 +50,7 @@ class Cli:
         self.hosts_file = folder / "hosts"
         self.config_file = folder / "config.toml"
         self._lab = lab
+        self.started_by: Sequence[str] = DIAKEN
         self.hosts_file.write_text(HOSTS)
         self.configure(config)
 
@@ -99,6 +102,42 @@ class Cli:
         argv = [*DIAKEN, *arguments]
         done = self._lab.exec(argv, **options) if self._lab else subprocess.run(argv, **options)
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def start(
+        self, *words: str, before: Sequence[str] = (), **options: Any
+    ) -> "subprocess.Popen[str]":
+        """A call that goes on, its output by pipes; `before` it stands what calls it (`nohup`).
+
+        With options of subprocess.Popen.
+        """
+        settings: dict[str, Any] = {
+            "cwd": self.folder,
+            "env": self.environment,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+        }
+        start = self._lab.popen if self._lab else subprocess.Popen
+        process: subprocess.Popen[str] = start(
+            [*before, *self.started_by, *words], **{**settings, **options}
+        )
+        return process
+
+    @contextmanager
+    def going_on(self, *words: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+        """The same; it is ended with all that it started, where it still goes on at the end."""
+        process = self.start(*words, **options)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
 
     def json(self, *arguments: str, status: int = 0, **options: Any) -> Any:
         """The one JSON document of a call that ends with that status."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.types import RunStatus, TaskResult
-from tests.e2e.cli import DIAKEN, PATIENCE, Cli, Done
-from tests.e2e.databases import ROOT, fill, findings, mounted, on_small_disk, whole
+from tests.e2e.cli import PATIENCE, Cli, Done
+from tests.e2e.databases import fill, findings, mounted, on_small_disk, whole
 from tests.seeding import begin
 from tests.waiting import until
 
@@ -76,22 +76,12 @@ def test_a_disk_that_fills_up_during_a_run(tmp_path: Path) -> None:
         cli.configure(f'[playbooks]\npaths = ["{playbooks}"]')
         cli.json("environments", "add", "PROD")
         cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
-        process = subprocess.Popen(
-            [*DIAKEN, "run", "host", "web01", "talk", "-e", f"flag={flag}", "--json"],
-            env=cli.environment,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
+        words = ("run", "host", "web01", "talk", "-e", f"flag={flag}", "--json")
+        with cli.going_on(*words) as process:
             until(lambda: flag.exists() or process.poll() is not None, "the playbook talks")
             ballast = fill(disk)
             (tmp_path / "flag.go").touch()
             out, err = process.communicate(timeout=PATIENCE)
-        finally:
-            process.kill()
         assert process.returncode == 10, (process.returncode, out, err)
         assert "Traceback" not in err
         assert "no room is left" in err

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import stat
-import subprocess
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from diaken_cli.store.engines import sqlite_schema
-from tests.e2e.cli import DIAKEN, PATIENCE, Cli
-from tests.e2e.databases import ROOT, fill, findings, on_small_disk, whole
+from tests.e2e.cli import PATIENCE, Cli
+from tests.e2e.databases import fill, findings, on_small_disk, whole
 
 
 def older(database: Path, *statements: str) -> None:
@@ -64,17 +63,7 @@ def test_a_copy_is_made_before_the_schema_is_changed(seeded: Cli) -> None:
 
 def test_processes_that_come_at_once_keep_one_copy_of_the_old_schema(seeded: Cli) -> None:
     older(seeded.database)
-    started = [
-        subprocess.Popen(
-            [*DIAKEN, "hosts", "list", "--json"],
-            env=seeded.environment,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
+    started = [seeded.start("hosts", "list", "--json") for _ in range(4)]
     for each in started:
         out, err = each.communicate(timeout=PATIENCE)
         assert each.returncode == 0, err

@@ -3,22 +3,24 @@
 import json
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyVim.task import WaitForTask
 from pyVmomi import vim
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from tests.e2e.cli import DIAKEN, PATIENCE, Cli
+from tests.e2e.cli import PATIENCE, Cli
 from tests.lab_fixture import Lab, running_lab
 from tests.seeding import add_lab_vcenter
+
+if TYPE_CHECKING:
+    import subprocess
 
 STEPS = ("validate", "register", "clone", "power_on", "wait_address", "provision", "activate")
 NAME, IP = "web01", "10.77.0.21"
@@ -83,7 +85,6 @@ class Deploying(Cli):
     def __init__(self, folder: Path, lab: Lab) -> None:
         super().__init__(folder, lab=lab, config=f'[playbooks]\npaths = ["{folder / "playbooks"}"]')
         self.lab = lab
-        self.diaken: Sequence[str] = DIAKEN
         store = self.store
         add_environment(store, name="DEMO")
         add_group(store, name="web", environment="DEMO", variables=())
@@ -134,16 +135,9 @@ class Deploying(Cli):
             return False
 
     @contextmanager
-    def going_on(self, *words: str) -> Iterator["Going"]:
+    def watched(self, *words: str) -> Iterator["Going"]:
         """A call that goes on; it is killed at the end, where it still does."""
-        process = self.lab.popen(
-            [*self.diaken, *words, "--json"],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        process = self.start(*words, "--json")
         try:
             yield Going(self, process)
         finally:
@@ -172,7 +166,7 @@ class Deploying(Cli):
                 f"CREATE TRIGGER far BEFORE INSERT ON run_step WHEN NEW.name = '{step}'"  # noqa: S608  one of ours
                 f" BEGIN SELECT count(*) FROM ({counting} SELECT x FROM c); END"
             )
-            with self.going_on(*words) as call:
+            with self.watched(*words) as call:
                 call.until(
                     lambda: (
                         [row[:2] for row in self.step_rows()[-1:]]

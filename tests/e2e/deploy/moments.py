@@ -74,7 +74,7 @@ def stopped(deploying: Deploying, moment: Moment, *signals: signal.Signals) -> t
     with ExitStack() as stack:
         if moment.write is not None:
             stack.enter_context(deploying.slow_to(moment.write))
-        call = stack.enter_context(deploying.going_on(*deploying.words(*moment.more)))
+        call = stack.enter_context(deploying.watched(*deploying.words(*moment.more)))
         call.until(lambda: moment.reached(deploying))
         if moment.write is not None:  # what the record shows was written just before
             call.until(deploying.is_being_written)

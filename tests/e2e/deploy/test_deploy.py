@@ -198,7 +198,7 @@ def test_ten_deploys_at_once_do_not_meet(deploying: Deploying) -> None:
     with ExitStack() as stack:
         calls = [
             stack.enter_context(
-                deploying.going_on(*deploying.words(name=name, ip=f"10.77.0.{number}"))
+                deploying.watched(*deploying.words(name=name, ip=f"10.77.0.{number}"))
             )
             for number, name in enumerate(names, 31)
         ]
@@ -214,8 +214,8 @@ def test_ten_deploys_at_once_do_not_meet(deploying: Deploying) -> None:
 def test_what_is_asked_for_twice_is_given_once(deploying: Deploying, same: str) -> None:
     other = {"name": {"ip": "10.77.0.22"}, "ip": {"name": "web02"}}[same]
     with (
-        deploying.going_on(*deploying.words()) as first,
-        deploying.going_on(*deploying.words(**other)) as second,
+        deploying.watched(*deploying.words()) as first,
+        deploying.watched(*deploying.words(**other)) as second,
     ):
         ended = [first.ended(), second.ended()]
 

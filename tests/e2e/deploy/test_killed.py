@@ -91,7 +91,7 @@ def test_it_is_taken_back_without_a_trace(deploying: Deploying, moment: Moment) 
 def test_a_host_whose_line_was_not_written_yet(deploying: Deploying, command: str) -> None:
     before = deploying.world()
     lock = deploying.hosts_file.with_name(f".{deploying.hosts_file.name}.diaken.lock")
-    with lock.open("w") as held, deploying.going_on(*deploying.words()) as call:
+    with lock.open("w") as held, deploying.watched(*deploying.words()) as call:
         fcntl.flock(held, fcntl.LOCK_EX)
         call.until(lambda: bool(deploying.store.inventory.hosts(include_inactive=True)))
         call.signal(signal.SIGKILL)
@@ -158,7 +158,7 @@ def test_of_two_that_take_it_up_one_wins(deploying: Deploying) -> None:
     number = after_sigkill(deploying, CLONING)
     with ExitStack() as stack:
         calls = [
-            stack.enter_context(deploying.going_on("deploy", "resume", number)) for _ in range(2)
+            stack.enter_context(deploying.watched("deploy", "resume", number)) for _ in range(2)
         ]
         ended = sorted((status for status, _ in (call.ended() for call in calls)))
 
@@ -189,7 +189,7 @@ def test_no_clone_is_begun_where_the_wait_for_one_is_stopped(deploying: Deployin
     world, before = deploying.world(), clones(deploying)
     number = killed_in_an_endless_clone(deploying, "10m", noted=True)
     deploying.lab.sim("calls")
-    with deploying.going_on("deploy", "resume", number) as call:
+    with deploying.watched("deploy", "resume", number) as call:
         call.until(lambda: "WaitForUpdatesEx" in deploying.lab.sim("calls")["calls"])
         call.signal(signal.SIGTERM)
         status, run = call.ended()
@@ -232,7 +232,7 @@ def test_a_clone_that_was_asked_for_may_come_late(deploying: Deploying, command:
     world, before = deploying.world(), clones(deploying)
     deploying.lab.sim("delay", method="CloneVM_Task", ms=3000)
     deploying.lab.sim("calls")
-    with deploying.going_on(*deploying.words()) as call:
+    with deploying.watched(*deploying.words()) as call:
         call.until(lambda: "CloneVM_Task" in deploying.lab.sim("calls")["calls"])
         call.kill()
 
@@ -258,7 +258,7 @@ def killed_while_it_clones(deploying: Deploying, timeout: str, *, noted: bool) -
         if not noted:
             noting = "UPDATE ON run_step WHEN NEW.facts LIKE '%task-%'"
             stack.enter_context(deploying.slow_to(noting))
-        call = stack.enter_context(deploying.going_on(*deploying.words("--clone-timeout", timeout)))
+        call = stack.enter_context(deploying.watched(*deploying.words("--clone-timeout", timeout)))
         call.until(
             lambda: (
                 CLONING.reached(deploying)
@@ -321,7 +321,7 @@ def killed_before_it_knew(deploying: Deploying) -> str:
     """A deploy that died when its clone was begun and not noted; the clone is there."""
     deploying.lab.sim("reset", method="CloneVM_Task", when="after")
     deploying.lab.sim("delay", method="RetrievePropertiesEx", ms=300)
-    with deploying.going_on(*deploying.words()) as call:
+    with deploying.watched(*deploying.words()) as call:
         call.until(lambda: NAME in deploying.machines())
         call.signal(signal.SIGKILL)
         call.ended()

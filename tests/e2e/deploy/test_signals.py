@@ -88,7 +88,7 @@ def test_a_stop_while_ansible_looks_at_a_playbook(deploying: Deploying) -> None:
     vault.chmod(0o755)
     with deploying.config_file.open("a") as config:
         config.write(f"[ansible]\nvault_password_file = '{vault}'\n")
-    with deploying.going_on(*deploying.words("--playbook", "good"), "--json") as going:
+    with deploying.watched(*deploying.words("--playbook", "good"), "--json") as going:
         going.until(asked.exists)
         going.signal(signal.SIGTERM)
         status, run = going.ended()
@@ -227,7 +227,7 @@ def writes_to_standard_output(pid: int) -> bool:
 def test_who_insists_leaves_it_as_it_is(deploying: Deploying, command: str) -> None:
     before = deploying.world()
     deploying.lab.sim("taskdelay", method="PowerOffVM_Task", ms=3000)
-    with deploying.going_on(*deploying.words(*SLOW)) as call:
+    with deploying.watched(*deploying.words(*SLOW)) as call:
         call.until_in("provision")
         call.signal(signal.SIGINT)
         call.until(lambda: "VirtualMachine.powerOff" in deploying.running_tasks())
@@ -249,7 +249,7 @@ def test_who_insists_leaves_it_as_it_is(deploying: Deploying, command: str) -> N
 
 def test_a_third_one_ends_it_where_it_stands(deploying: Deploying) -> None:
     deploying.lab.sim("delay", method="PowerOffVM_Task", ms=8000)
-    with deploying.going_on(*deploying.words(*SLOW)) as call:
+    with deploying.watched(*deploying.words(*SLOW)) as call:
         call.until_in("provision")
         call.signal(signal.SIGINT)
         call.until(lambda: dict(row[:2] for row in deploying.step_rows())["provision"] == "failed")

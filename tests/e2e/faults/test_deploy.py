@@ -109,14 +109,14 @@ def late_tools(tmp_path: Path) -> Iterator[Deploying]:
 @pytest.fixture
 def without_ansible(deploying: Deploying) -> Deploying:
     """A command that does not find Ansible."""
-    deploying.diaken = (DIAKEN[0], "-c", WITHOUT_ANSIBLE)
+    deploying.started_by = (DIAKEN[0], "-c", WITHOUT_ANSIBLE)
     return deploying
 
 
 @pytest.fixture
 def impatient(deploying: Deploying) -> Deploying:
     """A command that waits for no answer, and for no database, longer than a second."""
-    deploying.diaken = (DIAKEN[0], "-c", IMPATIENT)
+    deploying.started_by = (DIAKEN[0], "-c", IMPATIENT)
     return deploying
 
 
@@ -196,7 +196,7 @@ def carried_out(deploying: Deploying, case: Fault) -> tuple[int, Any, str]:
     with ExitStack() as stack:
         if case.write:
             stack.enter_context(deploying.slow_to(case.write))
-        call = stack.enter_context(deploying.going_on(*deploying.words(*case.more)))
+        call = stack.enter_context(deploying.watched(*deploying.words(*case.more)))
         if case.during:
             call.until(lambda: case.reached(deploying))
             case.then(deploying)
@@ -350,7 +350,7 @@ def test_keeping_keeps_nothing_where_nothing_was_made(deploying: Deploying) -> N
 def test_a_vm_that_was_destroyed_is_made_anew(deploying: Deploying) -> None:
     order("taskfault", "PowerOnVM_Task", fault="FileLocked")(deploying)
     SLOW_CLONE(deploying)
-    with deploying.going_on(*deploying.words()) as call:
+    with deploying.watched(*deploying.words()) as call:
         call.until_in("clone")
         kept_from_writing(deploying)
         status, run = call.ended()
@@ -361,7 +361,7 @@ def test_a_vm_that_was_destroyed_is_made_anew(deploying: Deploying) -> None:
     # Killed once vCenter has made the second VM, and before that is noted.
     with (
         deploying.slow_to("UPDATE ON run_step WHEN NEW.facts LIKE '%task-%'"),
-        deploying.going_on("deploy", "resume", number) as call,
+        deploying.watched("deploy", "resume", number) as call,
     ):
         call.until(lambda: NAME in deploying.machines())
         call.kill()
@@ -376,7 +376,7 @@ def test_a_vm_that_was_destroyed_is_made_anew(deploying: Deploying) -> None:
 def test_what_can_not_be_looked_for_is_kept(impatient: Deploying) -> None:
     before = impatient.world()
     SLOW_CLONE(impatient)
-    with impatient.going_on(*impatient.words("--keep-on-failure")) as call:
+    with impatient.watched(*impatient.words("--keep-on-failure")) as call:
         call.until_in("clone")
         UNAVAILABLE(impatient)
         status, run = call.ended()

@@ -1,21 +1,20 @@
 """A fleet of real hosts on which runs go on, and what of a run lives anywhere on this machine."""
 
 import json
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diaken_cli.actions.hosts import add_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.inventory_options import HostOptions
 from diaken_cli.store.run_records import RunFilter, RunRecord
-from tests.e2e.cli import DIAKEN, PATIENCE, Cli
+from tests.e2e.cli import PATIENCE, Cli
 from tests.lab_fixture import Lab
 from tests.seeding import add_lab_vcenter
+
+if TYPE_CHECKING:
+    import subprocess
 
 PACE = 0.2
 """Seconds between two looks at what goes on."""
@@ -74,37 +73,6 @@ class Fleet(Cli):
         """The newest run, as it stands."""
         (run,) = self.store.history.select(RunFilter(limit=1))
         return run
-
-    def start(
-        self, *words: str, before: tuple[str, ...] = (), **options: Any
-    ) -> "subprocess.Popen[str]":
-        """A call that goes on, its output by pipes; `before` it, what calls it (`nohup`).
-
-        With options of subprocess.Popen.
-        """
-        settings: dict[str, Any] = {
-            "cwd": self.folder,
-            "env": self.environment,
-            "stdin": subprocess.DEVNULL,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-        }
-        return self.lab.popen([*before, *DIAKEN, *words], **{**settings, **options})
-
-    @contextmanager
-    def going_on(self, *words: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
-        """The same; it is ended with all that it started, where it still goes on at the end."""
-        process = self.start(*words, **options)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.communicate(timeout=PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:

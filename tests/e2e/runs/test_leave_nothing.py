@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli import DIAKEN
 from tests.e2e.runs.running import Running, counters, ready, statuses
 from tests.integration.ansible.bench import files_with, new_secret
 from tests.lab_fixture import Lab, lab_of_module
@@ -131,27 +130,18 @@ def test_secrets_are_nowhere_while_it_runs_and_afterwards(cli: Running, lab: Lab
     assert lab.sh("web02", "sh", "-ec", script).returncode == 0
     assert cli.run("hosts", "set", "web02", "--user", "deploy").status == 0
 
-    process = lab.popen(
-        [
-            *(*DIAKEN, "run", "host", "web02", "secretive", "--json", "--diff", "--become"),
-            *("-e", f"@{outside}/token.yml", "-e", f"@{outside}/sealed.yml"),
-            *("--vault-password-file", f"{outside}/vault"),
-            *("--become-password-command", f"cat {outside}/become"),
-        ],
-        env=cli.environment,
-        cwd=cli.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
+    words = [
+        *("run", "host", "web02", "secretive", "--json", "--diff", "--become"),
+        *("-e", f"@{outside}/token.yml", "-e", f"@{outside}/sealed.yml"),
+        *("--vault-password-file", f"{outside}/vault"),
+        *("--become-password-command", f"cat {outside}/become"),
+    ]
+    with cli.going_on(*words) as process:
         waits = ("test", "-e", "/root/waits")
         until(lambda: lab.sh("web02", *waits).returncode == 0, "the playbook waits")
         seen = leaks(cli.folder)
         assert lab.sh("web02", "rm", "/root/waits").returncode == 0
         said = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-        process.wait()
 
     assert process.returncode == 0, said
     assert seen == set()

@@ -2,14 +2,13 @@
 
 import json
 import signal
-import subprocess
 import time
 from typing import Any
 
 import pytest
 
 from diaken_cli.actions.inventory import add_environment, add_group
-from tests.e2e.cli import DIAKEN, Cli
+from tests.e2e.cli import Cli
 from tests.lab_fixture import Lab, lab_of_module
 from tests.seeding import add_lab_vcenter
 from tests.waiting import PATIENCE, until
@@ -242,22 +241,12 @@ def test_a_vcenter_that_does_not_answer_and_snapshots_that_the_config_requires(
 
 
 def test_stopped_in_the_middle_nothing_is_left_here_or_there(cli: Cli, lab: Lab) -> None:
-    process = lab.popen(
-        [*DIAKEN, "run", "group", "web", "slow", "--json"],
-        env=cli.environment,
-        cwd=cli.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
+    with cli.going_on("run", "group", "web", "slow", "--json") as process:
         until(lambda: "sleep 60" in processes(lab, "web01"), "it sleeps")
         locked = cli.error(12, "run", "host", "web01", "say")
         assert locked["code"] == "locked"
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-        process.wait()
     assert process.returncode == 130
     assert cli.json("history", "list", "--limit", "1")[0]["status"] == "canceled"
     for host in ("web01", "web02", "web03", "web04"):
@@ -265,16 +254,10 @@ def test_stopped_in_the_middle_nothing_is_left_here_or_there(cli: Cli, lab: Lab)
 
 
 def test_a_killed_run_is_interrupted_and_frees_its_hosts(cli: Cli, lab: Lab) -> None:
-    process = lab.popen(
-        [*DIAKEN, "run", "host", "web01", "slow"],
-        env=cli.environment,
-        cwd=cli.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until(lambda: "sleep 60" in processes(lab, "web01"), "it sleeps")
-    process.kill()
-    process.wait()
+    with cli.going_on("run", "host", "web01", "slow") as process:
+        until(lambda: "sleep 60" in processes(lab, "web01"), "it sleeps")
+        process.kill()
+        process.wait()
     number = str(cli.json("history", "list", "--limit", "1")[0]["id"])
     cli.run("history", "cancel", number)  # ends what of it still lives
     until(lambda: cli.json("history", "show", number)["status"] == "interrupted", "it is settled")
@@ -287,17 +270,10 @@ def test_a_task_runs_once_however_many_ticks_there_are(cli: Cli, lab: Lab) -> No
     assert task["status"] == "pending"
     assert cli.error(12, *add)["code"] == "in_use"
     time.sleep(2)
-    ticks = [
-        lab.popen(
-            [*DIAKEN, "scheduler", "tick", "--json"],
-            env=cli.environment,
-            cwd=cli.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(4)
-    ]
-    assert [tick.wait(PATIENCE) for tick in ticks] == [0, 0, 0, 0]
+    ticks = [cli.start("scheduler", "tick", "--json") for _ in range(4)]
+    for tick in ticks:
+        tick.communicate(timeout=PATIENCE)
+    assert [tick.returncode for tick in ticks] == [0, 0, 0, 0]
     assert lab.ssh("10.77.0.104", "cat /root/lines").stdout == "tick\n"
     ended = cli.json("schedule", "show", "once")
     assert (ended["status"], ended["last_status"]) == ("completed", "success")

@@ -1,20 +1,22 @@
 """Scheduled tasks on real hosts of a lab: a world with four of them, ticks, and what they did."""
 
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.store.records import HostValues
 from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.timing import Moment
-from tests.e2e.cli import DIAKEN, Cli
+from tests.e2e.cli import Cli
 from tests.lab_fixture import Lab
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    import subprocess
 
 HOSTS = ("web01", "web02", "web03", "web04")
 PLAYBOOKS = {
@@ -114,15 +116,9 @@ def until_due(cli: Cli, late: float = 0.0) -> None:
     until(lambda: datetime.now(UTC) > moment, "it is due")
 
 
-def tick(cli: Cli, lab: Lab) -> "subprocess.Popen[str]":
+def tick(cli: Cli) -> "subprocess.Popen[str]":
     """A tick that has begun."""
-    return lab.popen(
-        [*DIAKEN, "scheduler", "tick"],
-        env=cli.environment,
-        cwd=cli.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    return cli.start("scheduler", "tick")
 
 
 def lines(lab: Lab) -> "Counter[str]":

@@ -44,7 +44,7 @@ def test_many_ticks_at_the_same_moment_run_each_task_once(cli: Cli, lab: Lab) ->
     add(cli, "many", "web01")
     names = ["many", *add_copies(cli, "many", 3, hosts=HOSTS[1:])]
     until_due(cli)
-    ticks = [tick(cli, lab) for _ in range(3)]
+    ticks = [tick(cli) for _ in range(3)]
     for each in ticks:
         assert each.communicate(timeout=PATIENCE) == ("", "")
         assert each.returncode == 0
@@ -58,7 +58,7 @@ def test_what_has_to_wait_for_a_host_is_the_next_ticks(cli: Cli, lab: Lab) -> No
     names = ["queued", *add_copies(cli, "queued", 2, hosts=HOSTS[:1])]
     until_due(cli)
     for number, name in enumerate(names, 1):
-        only = tick(cli, lab)
+        only = tick(cli)
         assert only.communicate(timeout=PATIENCE) == ("", "")
         assert runs_of(cli) == Counter(names[:number]), "what could not start is not this tick's"
         for later in names[number:]:
@@ -90,7 +90,7 @@ def test_ticks_and_their_children_that_are_killed_lose_nothing_and_repeat_nothin
     add(cli, "killed", "web01")
     names = ["killed", *add_copies(cli, "killed", 3)]
     until_due(cli)
-    ticks = [tick(cli, lab) for _ in range(3)]
+    ticks = [tick(cli) for _ in range(3)]
     for _ in range(4):
         time.sleep(chance.uniform(0.2, 1.2))
         alive = [each.pid for each in ticks if each.poll() is None]
@@ -99,10 +99,10 @@ def test_ticks_and_their_children_that_are_killed_lose_nothing_and_repeat_nothin
             # As often one that carries out a task: then Ansible goes on, and is waited for.
             with suppress(ProcessLookupError):
                 os.kill(chance.choice([victim, *children(victim)]), signal.SIGKILL)
-        ticks.append(tick(cli, lab))
+        ticks.append(tick(cli))
 
     def all_ended() -> bool:
-        ticks.append(tick(cli, lab))
+        ticks.append(tick(cli))
         ticks[-1].communicate(timeout=PATIENCE)
         return not cli.store.schedules.tasks(include_ended=False)
 
@@ -131,7 +131,7 @@ def test_never_more_at_the_same_time_than_max_running(lab: Lab, tmp_path: Path) 
     names = ["alone", *add_copies(cli, "alone", 2, hosts=HOSTS[1:])]
     until_due(cli)
     while cli.store.schedules.tasks(include_ended=False):
-        for each in [tick(cli, lab) for _ in range(2)]:
+        for each in [tick(cli) for _ in range(2)]:
             each.communicate(timeout=PATIENCE)
     runs = [run for run in cli.json("history", "list") if run["task"] in names]
     assert [run["status"] for run in runs] == ["success"] * 3
@@ -142,20 +142,20 @@ def test_never_more_at_the_same_time_than_max_running(lab: Lab, tmp_path: Path) 
 def test_a_locked_host_is_waited_for_until_the_grace_is_spent(cli: Cli, lab: Lab) -> None:
     add(cli, "holder", "web01", playbook="slow")
     until_due(cli)
-    holding = tick(cli, lab)
+    holding = tick(cli)
     try:
         until(cli.store.runs.locked, "it holds its host")
         run = cli.json("schedule", "show", "holder")["last_run"]
         add(cli, "waiting", "web01", "--misfire-grace", "1h")
         until_due(cli)
         # The tick that holds the host ends with that; the next ones look at what has to wait.
-        assert tick(cli, lab).communicate(timeout=PATIENCE) == ("", "")
+        assert tick(cli).communicate(timeout=PATIENCE) == ("", "")
         waiting = cli.json("schedule", "show", "waiting")
         assert waiting["status"] == "pending"
         assert waiting["error"] == f"host web01 is locked by run {run}"
         with closing(sqlite3.connect(cli.store.path)) as database, database:
             database.execute("UPDATE scheduled_task SET grace_s = 1 WHERE name = 'waiting'")
-        late = tick(cli, lab)
+        late = tick(cli)
         _, err = late.communicate(timeout=PATIENCE)
         assert late.returncode == 3
         assert err.startswith("warning: waiting: missed: ")
@@ -166,7 +166,7 @@ def test_a_locked_host_is_waited_for_until_the_grace_is_spent(cli: Cli, lab: Lab
         assert missed["last_run"] is None
         refused = cli.error(12, "schedule", "cancel", "holder")
         assert refused["code"] == "running"
-        idle = tick(cli, lab)
+        idle = tick(cli)
         assert idle.communicate(timeout=PATIENCE) == ("", ""), "what still runs is not begun again"
         canceled = cli.json("schedule", "cancel", "holder", "--stop")
         assert (canceled["status"], canceled["last_status"]) == ("canceled", "canceled")

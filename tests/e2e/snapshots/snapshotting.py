@@ -1,6 +1,5 @@
 """Snapshots on simulated vCenters whose VMs are inventory only, as the command sees them."""
 
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from diaken_cli.services.vsphere.snapshots import (
 from diaken_cli.services.vsphere.vms import VirtualMachine, find_vms
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
-from tests.e2e.cli import DIAKEN, PATIENCE, Cli
+from tests.e2e.cli import Cli
 from tests.integration.vsphere.simulator import PASSWORD, USERNAME, Simulator, finish
 from tests.seeding import MORNING, begin
 
@@ -133,23 +132,3 @@ def held(store: Store, host: HostRecord) -> Iterator[int]:
 
 def log_lines(path: Path) -> Sequence[str]:
     return path.read_text().splitlines()
-
-
-@contextmanager
-def going_on(cli: Cli, *words: str) -> "Iterator[subprocess.Popen[str]]":
-    """A call that goes on; it is killed at the end, where it still does."""
-    process = subprocess.Popen(
-        [*DIAKEN, *words],
-        cwd=cli.folder,
-        env=cli.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate(timeout=PATIENCE)

@@ -18,7 +18,6 @@ from tests.e2e.snapshots.snapshotting import (
     AUTOMATIC,
     Snapshotting,
     clean,
-    going_on,
     held,
     ids,
     log_lines,
@@ -96,7 +95,7 @@ def test_one_vcenter_down_one_removal_failing_the_session_ending(
         simulator.order("taskdelay", method="RemoveSnapshot_Task", ms=500)
         simulator.order("taskfault", method="RemoveSnapshot_Task", fault="FileLocked")
         simulator.calls()
-        with going_on(cli, *PRUNE) as process:
+        with cli.going_on(*PRUNE) as process:
             wait_for_removal(simulator, process)
             assert simulator.order("expire")["expired"] >= 1
             out, err = process.communicate(timeout=PATIENCE)
@@ -239,7 +238,7 @@ def test_a_stopped_prune_says_what_goes_on_without_it(
 ) -> None:
     simulator.order("taskdelay", method="RemoveSnapshot_Task", ms=3000)
     simulator.calls()
-    with going_on(cli, *PRUNE) as process:
+    with cli.going_on(*PRUNE) as process:
         wait_for_removal(simulator, process)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=PATIENCE)

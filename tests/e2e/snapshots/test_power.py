@@ -15,7 +15,7 @@ from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import VirtualMachine, power_on, power_state
 from diaken_cli.stop import SAME_SECONDS
 from tests.e2e.cli import PATIENCE
-from tests.e2e.snapshots.snapshotting import Snapshotting, going_on, machines, take
+from tests.e2e.snapshots.snapshotting import Snapshotting, machines, take
 from tests.integration.vsphere.simulator import Simulator
 from tests.waiting import until
 
@@ -79,7 +79,7 @@ def test_a_stop_between_the_revert_and_the_power_on_powers_it_on_all_the_same(
 ) -> None:
     simulator.order("taskdelay", method="RevertToSnapshot_Task", ms=2500)
     simulator.calls()
-    with going_on(cli, *REVERT, "--json") as process:
+    with cli.going_on(*REVERT, "--json") as process:
         until(lambda: "RevertToSnapshot_Task" in simulator.calls(), "it reverts")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
@@ -99,7 +99,7 @@ def test_one_who_insists_is_told_what_stays_off(
 ) -> None:
     simulator.order("taskdelay", method="RevertToSnapshot_Task", ms=5000)
     simulator.calls()
-    with going_on(cli, *REVERT, "--json") as process:
+    with cli.going_on(*REVERT, "--json") as process:
         until(lambda: "RevertToSnapshot_Task" in simulator.calls(), "it reverts")
         insist(process, signal.SIGINT)
         out, _ = process.communicate(timeout=PATIENCE)
@@ -163,7 +163,7 @@ def test_a_vm_is_powered_on_without_waiting_for_the_reverts_of_the_others(
         calls.update(simulator.calls())
         return calls["PowerOnVM_Task"] == 1
 
-    with going_on(cli, *words) as process:
+    with cli.going_on(*words) as process:
         until(powered_on, "the other one is powered on")
         until(lambda: power_state(session, vms[1].ref) == "on", "it is on")
         insist(process, signal.SIGTERM)

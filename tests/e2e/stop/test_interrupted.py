@@ -27,14 +27,7 @@ def test_a_command_that_waits_for_a_silent_vcenter_is_stopped(
         server = f"127.0.0.1:{silent.getsockname()[1]}"
         access = ("--username", "u", "--password-file", str(secret))
         cli.json("vcenters", "add", "main", "--server", server, *access, "--no-test")
-        process = subprocess.Popen(
-            [*DIAKEN, "vcenters", "test", "main", "--json"],
-            env=cli.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = cli.start("vcenters", "test", "main", "--json")
         with silent.accept()[0]:
             process.send_signal(signum)
             out, err = process.communicate(timeout=PATIENCE)
@@ -69,14 +62,7 @@ def test_a_signal_at_any_moment_is_answered_once(tmp_path: Path, words: str) -> 
     seen = set()
     signums = itertools.cycle([signal.SIGTERM, signal.SIGINT])
     for number, signum in zip(range(MOMENTS), signums, strict=False):
-        with subprocess.Popen(
-            [*DIAKEN, *words.split()],
-            env=cli.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with cli.going_on(*words.split()) as process:
             while process.poll() is None and not _catches(process.pid, signal.SIGTERM):
                 time.sleep(0.001)
             time.sleep(number * step)

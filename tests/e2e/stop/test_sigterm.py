@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli import DIAKEN, PATIENCE, Cli
+from tests.e2e.cli import PATIENCE, Cli
 from tests.waiting import slowness, until
 
 AT_ONCE = 5.0
@@ -117,26 +117,17 @@ def test_a_command_that_waits_ends_in_time(
     begun.unlink(missing_ok=True)
     before = len(mute.taken)
     words = tuple(str(cli.folder / word) if word == "hangs" else word for word in words)
-    process = subprocess.Popen(
-        [*DIAKEN, *words],
-        cwd=cli.folder,
-        env=cli.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        until(lambda: len(mute.taken) > before or begun.exists() or process.poll(), "it waits")
+    with cli.going_on(*words, stdout=subprocess.DEVNULL) as process:
+        until(
+            lambda: len(mute.taken) > before or begun.exists() or process.poll() is not None,
+            "it waits",
+        )
         assert process.poll() is None, process.communicate()
         time.sleep(0.3)
         began = time.monotonic()
         os.kill(process.pid, signal.SIGTERM)
         _, said = process.communicate(timeout=PATIENCE)
         took = time.monotonic() - began
-    finally:
-        process.kill()
-        process.communicate()
     assert process.returncode == 130, said
     assert took < AT_ONCE * slowness()
     if recorded:
