@@ -31,16 +31,16 @@ def test_a_key_that_comes_late_is_let_in(bench: Bench) -> None:
         bench.lab.sh(f"host-{ADDRESS}", "sh", "-ec", script).check_returncode()
 
     subprocess.run([LAB, "host", ADDRESS, "--name", bench.lab.name], check=True)
-    assert wait(timeout=30) is None
+    assert wait(timeout=60) is None
     inside(LOCK_THE_DOOR)
-    refused = wait(timeout=1)
+    refused = wait(timeout=5)
     assert refused is not None
     assert refused.host_refused
     assert "Permission denied (publickey" in refused.message
     unlocked = threading.Timer(13, inside, [UNLOCK])
     unlocked.start()
     try:
-        assert wait(timeout=50) is None
+        assert wait(timeout=58) is None
     finally:
         unlocked.join()
     inside("! grep 'drop connection' /run/sshd.log")

@@ -9,9 +9,12 @@ import subprocess
 import threading
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import pytest
 
 from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere.connection import Endpoint
@@ -84,6 +87,17 @@ class Simulator:
         """How often each method was called since this was last asked."""
         calls: dict[str, int] = self.order("calls")["calls"]
         return calls
+
+
+def simulator_of_module(*, vms: int) -> Any:
+    """The fixture `running_simulator` of a module: one vCenter with so many VMs for its tests."""
+
+    @pytest.fixture(scope="module", name="running_simulator")
+    def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+        with Simulator(tmp_path_factory.mktemp("vcenter"), vms=vms) as simulator:
+            yield simulator
+
+    return running
 
 
 def _soap(body: str) -> bytes:

@@ -34,21 +34,11 @@ from tests.integration.vsphere.simulator import (
     Relay,
     Simulator,
     make_certificate,
+    simulator_of_module,
 )
 from tests.waiting import slowness
 
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with Simulator(tmp_path_factory.mktemp("vcenter"), vms=5) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def simulator(one: Simulator) -> Simulator:
-    one.order("clear")
-    one.calls()
-    return one
+running_simulator = simulator_of_module(vms=5)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Snapshots: trees, names, and what stays when one is removed."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -15,20 +14,9 @@ from diaken_cli.services.vsphere.snapshots import (
 )
 from diaken_cli.services.vsphere.tasks import wait
 from diaken_cli.services.vsphere.vms import VirtualMachine, find_vms, power_on
-from tests.integration.vsphere.simulator import Simulator, finish
+from tests.integration.vsphere.simulator import Simulator, finish, simulator_of_module
 
-
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with Simulator(tmp_path_factory.mktemp("vcenter"), vms=4) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def session(simulator: Simulator) -> Iterator[Session]:
-    simulator.order("clear")
-    with simulator.connect() as session:
-        yield session
+running_simulator = simulator_of_module(vms=4)
 
 
 def machine(session: Session, name: str) -> VirtualMachine:

@@ -1,7 +1,6 @@
 """A VM's life: cloned, powered on, waited for, found again, canceled, destroyed."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -36,27 +35,17 @@ from diaken_cli.services.vsphere.vms import (
     wait_for_address,
 )
 from diaken_cli.types import Identity
-from tests.integration.vsphere.simulator import GIBIBYTE, IDENTITY, Simulator, finish, request
+from tests.integration.vsphere.simulator import (
+    GIBIBYTE,
+    IDENTITY,
+    Simulator,
+    finish,
+    request,
+    simulator_of_module,
+)
 from tests.waiting import slowness
 
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with Simulator(tmp_path_factory.mktemp("vcenter"), vms=3) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def simulator(one: Simulator) -> Simulator:
-    one.order("clear")
-    one.calls()
-    return one
-
-
-@pytest.fixture
-def session(simulator: Simulator) -> Iterator[Session]:
-    with simulator.connect() as session:
-        yield session
+running_simulator = simulator_of_module(vms=3)
 
 
 def begin(session: Session, wanted: DeployRequest, identity: Identity = IDENTITY) -> str:
