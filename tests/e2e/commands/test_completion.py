@@ -157,7 +157,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Completing:
         ("run host -- prod-", ["prod-db01", "prod-web01"]),
     ],
 )
-def test_what_is_told(asking: Completing, words: str, told: list[str]) -> None:
+def test_completion_offers_what_may_follow(asking: Completing, words: str, told: list[str]) -> None:
     assert asking.asked(*words.split(" ")) == told
 
 

@@ -22,7 +22,7 @@ def cli(tmp_path: Path) -> Cli:
 
 
 @pytest.mark.parametrize("home", [True, False], ids=["home", "no home"])
-def test_it_works(cli: Cli, home: bool) -> None:
+def test_without_an_account_all_but_ssh_works(cli: Cli, home: bool) -> None:
     environment = {key: value for key, value in cli.environment.items() if home or key != "HOME"}
     if not home:
         environment = {key: environment[key] for key in environment if "XDG" not in key}

@@ -48,7 +48,7 @@ def helps(done: Done, words: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("words", [[], *NAMES], ids=" ".join)
-def test_alone_it_prints_its_help(world: World, words: list[str]) -> None:
+def test_without_a_command_the_help_is_printed(world: World, words: list[str]) -> None:
     for more in ([], ["-h"], ["--help"], ["--"]):
         done = world.run([*words, *more])
         assert helps(done, words), (words, more, done)

@@ -219,7 +219,9 @@ CASES = (
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
-def test_it_is_refused_and_nothing_is_left(deploying: Deploying, case: Refused) -> None:
+def test_a_deploy_that_must_not_begin_is_refused_and_leaves_nothing(
+    deploying: Deploying, case: Refused
+) -> None:
     case.given(deploying)
     before = deploying.world()
 
@@ -232,7 +234,7 @@ def test_it_is_refused_and_nothing_is_left(deploying: Deploying, case: Refused) 
     assert deploying.json("history", "list") == [], "a mistake is no run"
 
 
-def test_who_takes_the_risk_may_have_an_address_that_answers(deploying: Deploying) -> None:
+def test_without_a_probe_an_address_that_answers_may_be_taken(deploying: Deploying) -> None:
     answering("silent", "10.77.0.93")(deploying)
 
     plan = deploying.deploy("--dry-run", ip="10.77.0.93")

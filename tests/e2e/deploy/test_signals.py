@@ -224,7 +224,7 @@ def writes_to_standard_output(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("command", ["resume", "abort"])
-def test_who_insists_leaves_it_as_it_is(deploying: Deploying, command: str) -> None:
+def test_a_second_signal_leaves_the_deploy_as_it_is(deploying: Deploying, command: str) -> None:
     before = deploying.world()
     deploying.lab.sim("taskdelay", method="PowerOffVM_Task", ms=3000)
     with deploying.watched(*deploying.words(*SLOW)) as call:
@@ -247,7 +247,7 @@ def test_who_insists_leaves_it_as_it_is(deploying: Deploying, command: str) -> N
         assert (ended["status"], deploying.world()) == ("canceled", before)
 
 
-def test_a_third_one_ends_it_where_it_stands(deploying: Deploying) -> None:
+def test_a_third_signal_ends_the_deploy_where_it_stands(deploying: Deploying) -> None:
     deploying.lab.sim("delay", method="PowerOffVM_Task", ms=8000)
     with deploying.watched(*deploying.words(*SLOW)) as call:
         call.until_in("provision")

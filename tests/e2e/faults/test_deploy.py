@@ -147,7 +147,9 @@ OTHERS = [case for case in CASES if case.world != "small_disk"]
 
 
 @pytest.mark.parametrize("case", OTHERS, ids=lambda case: case.what)
-def test_it_is_named_and_undone(request: pytest.FixtureRequest, case: Fault) -> None:
+def test_a_fault_is_named_and_the_deploy_undone(
+    request: pytest.FixtureRequest, case: Fault
+) -> None:
     deploying = request.getfixturevalue(case.world)
     (deploying.folder / "playbooks" / "broken.yml").write_text("- hosts: all\n  tasks: nothing\n")
     (deploying.folder / "playbooks" / "waits.yml").write_text(WAITING_PLAYBOOK)
@@ -244,7 +246,7 @@ def line(case: Fault, status: int, run: Any, warnings: str, folder: Path) -> str
 
 
 @pytest.mark.parametrize("case", FULL_DISK, ids=lambda case: case.what)
-def test_a_full_disk_stops_it(small_disk: Deploying, case: Fault) -> None:
+def test_a_full_disk_stops_a_deploy(small_disk: Deploying, case: Fault) -> None:
     before = small_disk.world()
     for each in case.orders:
         each(small_disk)

@@ -89,7 +89,7 @@ def deploy_of(fleet: Fleet, name: str) -> list[str]:
     ]
 
 
-def test_one_waits_for_as_long_as_was_said(fleet: Fleet) -> None:
+def test_a_run_waits_for_a_lock_for_as_long_as_wait_says(fleet: Fleet) -> None:
     sleep = Sleep(600)
     holding = ("run", "host", "web02", "long", "-e", f"argument={sleep.argument}")
     waiting = ("run", "group", "web", "note", "-e", "who=patient", "--json", "--wait")

@@ -46,7 +46,7 @@ def told(cli: Running, run: dict[str, Any]) -> Done:
     return cli.run("history", "show", number)
 
 
-def test_all_good(cli: Running) -> None:
+def test_a_run_that_succeeds_on_all_hosts(cli: Running) -> None:
     run = cli.json("run", "group", "ten", "work")
 
     assert (run["status"], run["error"], run["playbook"]) == ("success", None, "work")
@@ -118,7 +118,7 @@ def test_a_host_that_goes_off_in_the_middle_is_unreachable(cli: Running, lab: La
     assert counters(run, "web02")[0] == 1
 
 
-def test_all_fail(cli: Running) -> None:
+def test_a_run_that_fails_on_all_hosts(cli: Running) -> None:
     run = cli.json("run", "group", "ten", "work", "-e", f"fail_on={','.join(TEN)}", status=1)
 
     assert (run["status"], run["error"]["code"]) == ("failed", "hosts_failed")
@@ -128,7 +128,7 @@ def test_all_fail(cli: Running) -> None:
     assert "failed (10 failed) in" in told(cli, run).out
 
 
-def test_none_is_reached(cli: Running) -> None:
+def test_a_run_that_reaches_no_host(cli: Running) -> None:
     run = cli.json("run", "group", "gone", "work", status=1)
 
     assert (run["status"], run["error"]["code"]) == ("failed", "hosts_failed")

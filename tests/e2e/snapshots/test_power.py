@@ -94,7 +94,7 @@ def test_a_stop_between_the_revert_and_the_power_on_powers_it_on_all_the_same(
     assert result(run)["status"] == "success", "it was reverted, and is on"
 
 
-def test_one_who_insists_is_told_what_stays_off(
+def test_after_a_second_signal_it_is_said_which_vm_stays_off(
     cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine
 ) -> None:
     simulator.order("taskdelay", method="RevertToSnapshot_Task", ms=5000)

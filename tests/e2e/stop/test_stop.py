@@ -133,7 +133,9 @@ WAYS: dict[str, Callable[[Going], None]] = {
         *(("SIGTERM", True), ("SIGHUP", True), ("timeout", False), ("cancel", True)),
     ],
 )
-def test_nothing_of_it_goes_on(fleet: Fleet, usual: float, way: str, pipelining: bool) -> None:
+def test_however_a_run_is_stopped_nothing_of_it_goes_on(
+    fleet: Fleet, usual: float, way: str, pipelining: bool
+) -> None:
     within = usual + AT_ONCE * slowness()
     fleet.sections(f"[ansible]\npipelining = {str(pipelining).lower()}\n")
     sleep = Sleep()

@@ -69,7 +69,7 @@ def test_a_vm_that_is_on_is_a_host_at_its_address(lab: Lab, machine: Machine) ->
     assert [list(each.ipAddress) for each in guest.net] == [["10.77.0.41"]]
 
 
-def test_off_it_is_gone_and_its_disk_stays(machine: Machine) -> None:
+def test_a_vm_that_is_off_answers_no_more_and_keeps_its_disk(machine: Machine) -> None:
     machine.run("echo kept >/root/note")
     key = machine.run("cat /etc/ssh/ssh_host_ed25519_key.pub")
     machine.power_off()
@@ -80,7 +80,7 @@ def test_off_it_is_gone_and_its_disk_stays(machine: Machine) -> None:
     assert machine.run("cat /etc/ssh/ssh_host_ed25519_key.pub") == key
 
 
-def test_destroyed_its_disk_is_gone(lab: Lab, service: Any) -> None:
+def test_a_destroyed_vm_has_no_disk_any_more(lab: Lab, service: Any) -> None:
     before = disks(lab)
     with running(lab, service, "lab-b", "10.77.0.42") as machine:
         machine.run("echo secret >/root/note")

@@ -32,7 +32,7 @@ def run(store: Store, number: int) -> RunDetail:
     return found
 
 
-def test_it_is_brought_to_this_schema_and_a_copy_is_kept(database: Path) -> None:
+def test_a_database_of_0_1_is_migrated_and_a_copy_is_kept(database: Path) -> None:
     store = Store(database)
     with closing(sqlite3.connect(database)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -43,7 +43,7 @@ def test_it_is_brought_to_this_schema_and_a_copy_is_kept(database: Path) -> None
     assert store.id == "8797b95d-7d8e-4b1c-ba45-616c700a9b26"
 
 
-def test_its_inventory_and_its_tasks_are_there(database: Path) -> None:
+def test_the_inventory_and_the_tasks_of_0_1_are_there(database: Path) -> None:
     store = Store(database)
     hosts = {host.name: host for host in store.inventory.hosts(include_inactive=True)}
     assert {name: (host.ip, host.groups, host.active) for name, host in hosts.items()} == {
@@ -65,7 +65,7 @@ def test_its_inventory_and_its_tasks_are_there(database: Path) -> None:
     assert (tasks["Once"].target, tasks["Once"].status) == ("web01", "pending")
 
 
-def test_its_runs_are_there_with_their_hosts_steps_snapshots_and_output(database: Path) -> None:
+def test_the_runs_of_0_1_are_there_with_hosts_steps_snapshots_and_output(database: Path) -> None:
     store = Store(database)
     runs = {record.id: record for record in store.history.select(RunFilter())}
     assert {number: (record.kind, record.status) for number, record in runs.items()} == {
@@ -88,7 +88,7 @@ def test_its_runs_are_there_with_their_hosts_steps_snapshots_and_output(database
     assert run_as_json(run(store, 3))["leftovers"] == []
 
 
-def test_what_a_deploy_of_it_left_can_be_taken_up(database: Path) -> None:
+def test_what_a_deploy_of_0_1_left_can_be_resumed(database: Path) -> None:
     store = Store(database)
     kept = run_as_json(run(store, 4))
     assert [(left["kind"], left["name"]) for left in kept["leftovers"]] == [
@@ -100,7 +100,7 @@ def test_what_a_deploy_of_it_left_can_be_taken_up(database: Path) -> None:
     assert request.keep_on_failure
 
 
-def test_the_deploy_that_was_running_is_one_that_died_and_can_be_taken_up(database: Path) -> None:
+def test_a_deploy_of_0_1_that_was_running_died_and_can_be_resumed(database: Path) -> None:
     """Its process is on no machine any more; its host stays reserved."""
     store = Store(database)
     assert store.runs.locked() == {6: 5}

@@ -93,7 +93,7 @@ def look_and_go_on() -> None:
         time.sleep(30)
 
 
-def test_what_only_looks_is_broken_by_a_signal_and_says_by_which() -> None:
+def test_a_look_is_broken_off_by_a_signal_and_names_it() -> None:
     began = time.monotonic()
     with handling() as stop:
         send_soon()
@@ -109,7 +109,7 @@ def test_no_look_begins_once_a_stop_was_asked_for() -> None:
             raise AssertionError("it began")
 
 
-def test_undoing_looks_until_somebody_insists() -> None:
+def test_undoing_goes_on_looking_until_a_second_signal() -> None:
     with handling() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         with stop.interruptible(stop.forced):

@@ -229,7 +229,7 @@ def test_a_size_is_a_whole_number_of_bytes() -> None:
         units.parse_size("0.1G")
 
 
-def test_what_nobody_can_mean_is_refused() -> None:
+def test_durations_and_sizes_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 3650d"):
         units.parse_duration("999999999999999999d")
     with pytest.raises(ValueError, match="at most 1024T"):
@@ -262,7 +262,7 @@ def test_a_size_is_read_as_a_table_shows_it(size: int) -> None:
 
 
 @given(some.text(max_size=70))
-def test_nothing_but_a_sentence_is_raised(text: str) -> None:
+def test_any_text_is_read_or_refused_with_a_sentence(text: str) -> None:
     for read in (
         *(units.check_label, units.check_group_name, units.check_host_name),
         *(units.check_dns_host_name, units.check_domain, units.check_ipv4),
