@@ -226,7 +226,7 @@ def writes_to_standard_output(pid: int) -> bool:
 @pytest.mark.parametrize("command", ["resume", "abort"])
 def test_a_second_signal_leaves_the_deploy_as_it_is(deploying: Deploying, command: str) -> None:
     before = deploying.world()
-    deploying.lab.sim("taskdelay", method="PowerOffVM_Task", ms=3000)
+    deploying.lab.sim("taskdelay", method="PowerOffVM_Task", ms=6000)
     with deploying.watched(*deploying.words(*SLOW)) as call:
         call.until_in("provision")
         call.signal(signal.SIGINT)
