@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -18,16 +18,13 @@ from diaken_cli.events import (
     StepFinished,
     StepProgressed,
     StepStarted,
-    TaskFinished,
-    TaskStarted,
     Warned,
 )
 from diaken_cli.render.live import SPINNER, LiveScreen, draw
 from diaken_cli.render.messages import FROM_SSH
 from diaken_cli.render.output import Output
-from diaken_cli.render.progress import Progress, Urgency
+from diaken_cli.render.progress import Progress
 from diaken_cli.types import (
-    HostCounters,
     HostResult,
     HostStatus,
     RunKind,
@@ -36,9 +33,7 @@ from diaken_cli.types import (
     StepStatus,
     TaskResult,
 )
-
-AT = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
-LONG = "Upgrade all packages of the machine, one after the other, however many they are"
+from tests.unit.render.live_runs import AT, LONG, ended, gathered, group_run, started, task
 
 
 def screen(width: int = 80, height: int = 24, encoding: str = "utf-8") -> Console:
@@ -53,66 +48,10 @@ def screen(width: int = 80, height: int = 24, encoding: str = "utf-8") -> Consol
     )
 
 
-def gathered(*events: Event) -> Progress:
-    progress = Progress()
-    for event in events:
-        progress.note(event)
-    return progress
-
-
 def drawn(progress: Progress, console: Console, after: float = 3) -> list[str]:
     with console.capture() as captured:
         console.print(draw(progress, console, AT + timedelta(seconds=after)))
     return captured.get().splitlines()
-
-
-def started(hosts: int, kind: RunKind = RunKind.PLAYBOOK) -> RunStarted:
-    names = tuple(f"web{number:02}" for number in range(1, hosts + 1))
-    is_playbook = kind is RunKind.PLAYBOOK
-    return RunStarted(
-        at=AT,
-        run=12,
-        kind=kind,
-        target="web" if is_playbook else "web01",
-        hosts=names,
-        playbook="update" if is_playbook else None,
-    )
-
-
-def task(name: str) -> TaskStarted:
-    return TaskStarted(at=AT, playbook="update", play="Update", task=name, action="x")
-
-
-def ended(
-    host: str, name: str, result: TaskResult = TaskResult.OK, message: str | None = None
-) -> TaskFinished:
-    return TaskFinished(
-        at=AT + timedelta(seconds=1),
-        playbook="update",
-        play="Update",
-        task=name,
-        action="x",
-        host=host,
-        result=result,
-        duration_seconds=1.0,
-        message=message,
-    )
-
-
-def group_run(hosts: int) -> list[Event]:
-    """A task has ended on all but three hosts; one of those failed, one was never reached."""
-    names = started(hosts).hosts
-    return [
-        started(hosts),
-        StepStarted(at=AT, step="playbook", position=0, detail=f"run update on {', '.join(names)}"),
-        PlayStarted(at=AT, playbook="update", play="Update"),
-        task("Gather"),
-        ended(names[1], "Gather", TaskResult.UNREACHABLE, "No route to host"),
-        *(ended(name, "Gather") for name in names if name != names[1]),
-        task(LONG),
-        ended(names[2], LONG, TaskResult.FAILED, "no\nspace left"),
-        *(ended(name, LONG, TaskResult.CHANGED) for name in names[5:]),
-    ]
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -133,112 +72,6 @@ def test_the_title_says_which_act_it_is(width: int, begun: RunStarted, title: st
 
 
 # ── what is gathered ─────────────────────────────────────────────────────────────────────────
-
-
-def test_hosts_stand_as_their_tasks_left_them() -> None:
-    hosts = gathered(*group_run(10)).hosts
-    assert [hosts[name].urgency for name in ("web01", "web02", "web03", "web10")] == [
-        *(Urgency.BUSY, Urgency.BAD, Urgency.BAD, Urgency.DONE),
-    ]
-    assert (hosts["web03"].ok, hosts["web03"].failed) == (1, 1)
-    assert (hosts["web10"].ok, hosts["web10"].changed) == (2, 1)
-    assert hosts["web02"].task == "Gather"  # it is in no task any more
-
-
-def test_a_rescued_host_is_good_again() -> None:
-    failed = ended("web01", "Try", TaskResult.FAILED, "no")
-    host = gathered(started(2), task("Try"), failed).hosts["web01"]
-    assert host.urgency is Urgency.BAD
-    rescued: list[Event] = [
-        started(2),
-        task("Try"),
-        failed,
-        task("Rescue"),
-        ended("web01", "Rescue"),
-    ]
-    host = gathered(*rescued).hosts["web01"]
-    assert (host.urgency, host.message) == (Urgency.DONE, None)
-
-
-def test_ansibles_own_counters_have_the_last_word() -> None:
-    result = HostResult(
-        "web01", "10.0.4.21", HostStatus.FAILED, HostCounters(ok=7, failed=1), "Try", "no"
-    )
-    host = gathered(started(2), task("Try"), HostFinished(result=result)).hosts["web01"]
-    assert (host.status, host.ok, host.failed, host.message) == ("failed", 7, 1, "no")
-    assert host.urgency is Urgency.BAD
-
-
-def test_an_undone_step_keeps_its_own_time() -> None:
-    progress = gathered(
-        started(1, RunKind.DEPLOY),
-        StepStarted(at=AT, step="clone", position=2, detail="clone it"),
-        StepProgressed(at=AT, step="clone", position=2, percent=40),
-        StepFinished(
-            at=AT + timedelta(seconds=5), step="clone", position=2, status=StepStatus.SUCCESS
-        ),
-        StepStarted(
-            at=AT + timedelta(seconds=90),
-            step="clone",
-            position=2,
-            detail="undoing it",
-            undoing=True,
-        ),
-    )
-    clone = progress.steps[2]
-    assert (clone.status, clone.detail) == (StepStatus.RUNNING, "undoing it")
-    progress.note(
-        StepFinished(
-            at=AT + timedelta(seconds=99), step="clone", position=2, status=StepStatus.UNDONE
-        )
-    )
-    clone = progress.steps[2]
-    assert (clone.status, clone.detail) == (StepStatus.UNDONE, "clone it")
-    assert clone.ended == AT + timedelta(seconds=5)
-
-
-def test_steps_of_one_name_stand_apart_by_their_position() -> None:
-    """Two batches, each with a playbook; the second one fails, and is undone."""
-    progress = gathered(
-        started(2),
-        StepStarted(at=AT, step="playbook", position=0, batch=1, detail="batch 1"),
-        StepFinished(at=AT, step="playbook", position=0, batch=1, status=StepStatus.SUCCESS),
-        StepStarted(at=AT, step="playbook", position=1, batch=2, detail="batch 2"),
-        StepProgressed(at=AT, step="playbook", position=1, batch=2, percent=50),
-        StepFinished(at=AT, step="playbook", position=1, batch=2, status=StepStatus.FAILED),
-        StepStarted(at=AT, step="playbook", position=1, batch=2, detail="undo", undoing=True),
-        StepFinished(at=AT, step="playbook", position=1, batch=2, status=StepStatus.UNDONE),
-    )
-    assert [(step.detail, step.status, step.percent) for step in progress.steps.values()] == [
-        ("batch 1", StepStatus.SUCCESS, None),
-        ("batch 2", StepStatus.FAILED, 50),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("status", "said"), [(StepStatus.UNDONE, "it is full"), (StepStatus.FAILED, "not undone")]
-)
-def test_a_step_that_failed_goes_on_saying_why_once_it_is_undone(
-    status: StepStatus, said: str
-) -> None:
-    clone = gathered(
-        started(1, RunKind.DEPLOY),
-        StepStarted(at=AT, step="clone", position=2, detail="clone it"),
-        StepFinished(
-            at=AT, step="clone", position=2, status=StepStatus.FAILED, detail="it is full"
-        ),
-        StepStarted(at=AT, step="clone", position=2, detail="undoing it", undoing=True),
-        StepFinished(
-            at=AT,
-            step="clone",
-            position=2,
-            status=status,
-            detail="not undone" if status is StepStatus.FAILED else None,
-        ),
-    ).steps[2]
-    assert (clone.status, clone.detail) == (StepStatus.FAILED, said)
-
-
 # ── what is drawn ────────────────────────────────────────────────────────────────────────────
 
 
