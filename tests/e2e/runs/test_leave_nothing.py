@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.runs.running import Running, counters, ready, statuses
-from tests.integration.ansible.bench import files_with, new_secret
 from tests.lab_fixture import Lab, lab_of_module
+from tests.leaks import leaks, new_secret
 from tests.processes import processes_with
 from tests.waiting import PATIENCE, until
 
@@ -139,27 +139,17 @@ def test_secrets_are_nowhere_while_it_runs_and_afterwards(cli: Running, lab: Lab
     with cli.going_on(*words) as process:
         waits = ("test", "-e", "/root/waits")
         until(lambda: lab.sh("web02", *waits).returncode == 0, "the playbook waits")
-        seen = leaks(cli.folder)
+        seen = leaks(SECRETS, cli.folder)
         assert lab.sh("web02", "rm", "/root/waits").returncode == 0
         said = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0, said
     assert seen == set()
-    assert leaks(cli.folder) == set()
+    assert leaks(SECRETS, cli.folder) == set()
     assert not [secret for secret in SECRETS if secret in "".join(said)]
     assert not [secret for secret in SECRETS if secret in stored(cli.database)]
     run = cli.json("history", "show", cli.last())
     assert counters(run, "web02") == (5, 2, 0, 0, 0)
-
-
-def leaks(folder: Path) -> set[str]:
-    """Where a secret stands: in arguments, environments, and files that a run could write."""
-    places = [folder, Path("/dev/shm"), *Path("/tmp").glob("diaken-*")]
-    return {
-        f"{secret} in {place}"
-        for secret in SECRETS
-        for place in (*files_with(secret, *places), *processes_with(secret))
-    }
 
 
 def stored(database: Path) -> str:

@@ -1,7 +1,6 @@
 """What the tests of services/ansible share: ten hosts, and a bench that carries out playbooks."""
 
 import os
-import secrets
 import subprocess
 import tempfile
 import textwrap
@@ -136,24 +135,6 @@ class Bench:
 def bench(ansible_lab: Lab, tmp_path: Path) -> Bench:
     """A bench with a folder of its own."""
     return Bench(ansible_lab, tmp_path)
-
-
-def new_secret(what: str) -> str:
-    """A secret that stands nowhere else on this machine: no checkout of these tests has it."""
-    return f"{what}-{secrets.token_hex(8)}"
-
-
-def files_with(text: str, *folders: Path) -> list[Path]:
-    """The files below these folders in which the text stands."""
-    found = []
-    for folder in folders:
-        for path in folder.rglob("*"):
-            try:
-                if path.is_file() and not path.is_symlink() and text.encode() in path.read_bytes():
-                    found.append(path)
-            except OSError:  # removed meanwhile
-                continue
-    return found
 
 
 def sealed(text: str, password: str) -> str:

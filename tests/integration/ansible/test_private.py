@@ -14,24 +14,14 @@ from diaken_cli.services.ansible import private
 from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.ansible.work import SshSettings
 from diaken_cli.types import HostStatus
-from tests.integration.ansible.bench import Bench, files_with, new_secret, sealed
+from tests.integration.ansible.bench import Bench, sealed
+from tests.leaks import leaks, new_secret
 from tests.processes import processes_with
 from tests.waiting import PATIENCE, until
 
 EXTRA_SECRET, SUDO_PASSWORD, VAULT_PASSWORD = map(new_secret, ("extra", "sudo", "vault"))
 SECRETS = (EXTRA_SECRET, SUDO_PASSWORD, VAULT_PASSWORD)
 HELLO = "- hosts: all\n  gather_facts: false\n  tasks: [{name: Hello, command: uname -n}]\n"
-
-
-def leaks(*folders: Path) -> set[str]:
-    """Where a secret stands: in arguments, environments, and files that a run could write."""
-    places = [*folders, Path("/dev/shm"), Path.home() / ".ansible"]
-    places += Path("/tmp").glob("diaken-*")
-    return {
-        f"{secret} in {place}"
-        for secret in SECRETS
-        for place in (*files_with(secret, *places), *processes_with(secret))
-    }
 
 
 def test_a_secret_is_in_no_file_argument_or_environment_during_and_after(bench: Bench) -> None:
@@ -58,7 +48,9 @@ def test_a_secret_is_in_no_file_argument_or_environment_during_and_after(bench: 
 
     def look(event: Event) -> None:
         if isinstance(event, TaskStarted):
-            seen[event.task] = {leak for leak in leaks(state) if not told(event.task, leak)}
+            seen[event.task] = {
+                leak for leak in leaks(SECRETS, state) if not told(event.task, leak)
+            }
 
     def told(task: str, leak: str) -> bool:
         """Whether it is what this task itself prints, on its way through the run's folder."""
@@ -80,7 +72,7 @@ def test_a_secret_is_in_no_file_argument_or_environment_during_and_after(bench: 
     assert ran.statuses == {"web04": HostStatus.SUCCESS}
     assert list(seen) == ["First", "Second", "Third", "Tell too much"]
     assert {task: each for task, each in seen.items() if each} == {}
-    assert leaks(state) == set()
+    assert leaks(SECRETS, state) == set()
     assert not [event for event in ran.events if any(secret in str(event) for secret in SECRETS)]
     assert "it is ********" in ran.finished[-1].text
     assert SUDO_PASSWORD not in repr(bench.work(playbook, (), become_password=SUDO_PASSWORD))
