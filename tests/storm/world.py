@@ -75,6 +75,10 @@ misfire_grace = "20s"
 """
 
 
+LONGEST_TASK = 15.0
+"""Seconds that a task of the storm's own may take; vCenter is told to take 5 at most."""
+
+
 class World:
     """Where a storm takes place. All processes in the mount namespace but this one are diaken's."""
 
@@ -216,9 +220,19 @@ def repeatedly(work: Any, tries: int = 20) -> None:
 
 
 def finished(task: Any) -> str:
-    """How a task of vSphere ended; raises where it did not do its work."""
+    """How a task of vSphere ended; raises where it did not do its work, or not in time.
+
+    The storm itself may have made it one that ends only when it is canceled.
+    """
+    began, canceled = time.monotonic(), False
     while task.info.state not in ("success", "error"):
+        taken = time.monotonic() - began
+        if taken > 2 * LONGEST_TASK:
+            raise RuntimeError(f"{task.info.descriptionId} does not end")
+        if taken > LONGEST_TASK and not canceled:
+            task.CancelTask()
+            canceled = True
         time.sleep(0.1)
     if task.info.state == "error":
-        raise RuntimeError(task.info.error.msg)
+        raise RuntimeError(str(task.info.error.msg))
     return str(task.info.state)
