@@ -30,7 +30,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="the choices; without it, all that broke once")
     parser.add_argument("--seconds", type=float, default=120, help="how long (default: 120)")
     parser.add_argument(
-        "--settle", type=float, default=115, help="seconds to end in afterwards (default: 115)"
+        "--settle", type=float, default=240, help="seconds to end in afterwards (default: 240)"
     )
     parser.add_argument("--power-cuts", action="store_true", help="kill all at once now and then")
     parser.add_argument("--lab-name", default=f"storm-{os.getpid()}", help=argparse.SUPPRESS)
