@@ -118,7 +118,7 @@ def test_one_that_is_killed_says_which_vm_may_be_off(
     take(session, vms[1], "before")
     simulator.order("endless", method="RevertToSnapshot_Task", count=1)
     words = ("snapshots", "revert", "before", "--group", "web", "--yes")
-    with going_on(cli, *words) as process:
+    with cli.going_on(*words) as process:
         until(lambda: maybe_off(cli) == [HOST], "the other one is on again")
         process.kill()
         process.communicate(timeout=PATIENCE)

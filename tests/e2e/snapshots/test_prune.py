@@ -13,7 +13,6 @@ from tests.e2e.snapshots.snapshotting import (
     AUTOMATIC,
     Snapshotting,
     go_back,
-    going_on,
     held,
     ids,
     log_lines,
@@ -178,7 +177,7 @@ def test_a_host_is_free_as_soon_as_its_own_removals_have_ended(tmp_path: Path) -
             simulator.order("backdate", vm=vm.ref, prefix="", by="30h")
         first, second = cli.store.inventory.hosts()
         simulator.order("endless", method="RemoveSnapshot_Task", count=1)
-        with going_on(cli, "snapshots", "prune") as process:
+        with cli.going_on("snapshots", "prune") as process:
             until(lambda: set(cli.store.runs.locked()) == {first.id, second.id}, "it has begun")
             until(lambda: len(cli.store.runs.locked()) == 1, "a host is free")
             (run,) = cli.json("history", "list")
