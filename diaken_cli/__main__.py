@@ -197,7 +197,7 @@ def _usage_error(fault: Exception) -> "UsageError":
     message = getattr(fault, "format_message", fault.__str__)()
     context = getattr(fault, "ctx", None)
     path = context.command_path if context is not None else "diaken"
-    return UsageError(message or "a command is missing", hint=f"See: {path} --help")
+    return UsageError(message or "missing command", hint=f"See: {path} --help")
 
 
 def _error_output(arguments: list[str]) -> "Output":

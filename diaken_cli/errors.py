@@ -12,7 +12,7 @@ DiakenError                     1    unexpected
 │   ├── SecretError            10    a secret that can't be obtained
 │   └── AccessError            10    a file or account that lacks a permission
 ├── NotFound                   11    the thing the command is about does not exist
-├── Conflict                   12    exists already, in use, depended on, inactive or locked
+├── Conflict                   12    already exists, in use, depended on, inactive or locked
 │   └── Locked                 12    … by a run that goes on
 ├── VSphereError               13    vSphere said no, or can't be reached
 │   ├── Unreachable            13    no answer, or a broken connection
@@ -155,7 +155,7 @@ class NoRoom(DatabaseError):
 
 
 class SecretError(ConfigurationError):
-    """A secret can't be obtained from where it is said to be."""
+    """A secret can't be obtained from its source."""
 
     code = "secret"
 
@@ -174,14 +174,14 @@ class NotFound(DiakenError):
 
 
 class Conflict(DiakenError):
-    """It exists already, is in use, depended on, inactive or locked."""
+    """It already exists, is in use, is depended on, is inactive, or is locked."""
 
     code = "conflict"
     exit_status = 12
 
 
 class Locked(Conflict):
-    """A run that goes on holds one of the hosts."""
+    """Another run has locked one of the hosts."""
 
     code = "locked"
 
@@ -192,7 +192,7 @@ class Locked(Conflict):
             super().__init__(message, hint=f"Stop it: {stop}")
         elif waited:
             super().__init__(
-                f"{message}; waited {waited:.0f} s", hint=f"Wait for longer, or stop it: {stop}"
+                f"{message}; waited {waited:.0f} s", hint=f"Wait longer, or stop it: {stop}"
             )
         else:
             super().__init__(message, hint=f"Wait with --wait 10m, or stop it: {stop}")
@@ -200,7 +200,7 @@ class Locked(Conflict):
 
 
 class VSphereError(DiakenError):
-    """vSphere said no."""
+    """vSphere refused the operation."""
 
     code = "vsphere"
     exit_status = 13
@@ -213,7 +213,7 @@ class Unreachable(VSphereError):
 
 
 class Unanswered(Unreachable):
-    """vCenter was given a call that changes something, did not answer, and may still do it."""
+    """vCenter did not answer a call that changes something, and may still carry it out."""
 
     code = "outcome_unknown"
 
@@ -265,17 +265,17 @@ def unexpected(fault: Exception) -> DiakenError:
     full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
     if isinstance(fault, OSError) and fault.filename is None and fault.errno in full:
         return OperationFailed(
-            f"what was to be written could not be: {fault.strerror}",
-            hint="Is the disk full, or what standard output leads to?",
+            f"the output can't be written: {fault.strerror}",
+            hint="Free some disk space, or check where standard output leads.",
             code="not_written",
         )
     if isinstance(fault, OSError) and fault.filename is not None:
         file = os.fsdecode(fault.filename)
-        room = f"Free some room in {os.path.dirname(file)}." if fault.errno in full else None  # noqa: PTH120
+        room = f"Free some space in {os.path.dirname(file)}." if fault.errno in full else None  # noqa: PTH120
         return AccessError(f"{file}: {fault.strerror}", hint=room)
     return DiakenError(
         f"unexpected {type(fault).__name__}: {fault}",
-        hint="This is a defect of diaken; --debug shows where.",
+        hint="This is a bug in diaken; --debug shows where.",
     )
 
 

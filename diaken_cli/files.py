@@ -20,7 +20,7 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 
-INSTEAD_OF_A_PIPE = "write what it gives into a file that only you can read, and name that"
+INSTEAD_OF_A_PIPE = "write its output to a file that only you can read, and give that"
 _NULL = os.makedev(1, 3)  # Linux: Documentation/admin-guide/devices.txt
 
 
@@ -139,14 +139,14 @@ def open_own(path: str | os.PathLike[str], flags: int) -> int:
         descriptor = os.open(path, ways, 0o600)
     except OSError as fault:
         if fault.errno == errno.ELOOP:
-            raise _refused(errno.ELOOP, "a link, and links are not followed there", path) from None
+            raise _refused(errno.ELOOP, "a link, and links are not followed here", path) from None
         if fault.errno == errno.ENXIO:  # a pipe that nobody reads, a socket
             raise _refused(errno.ENXIO, "not a regular file", path) from None
         raise
     try:
         _check_mode(os.fstat(descriptor).st_mode, path)
         if os.fstat(descriptor).st_uid not in (os.geteuid(), 0):
-            raise _refused(errno.EPERM, "another account's", path)
+            raise _refused(errno.EPERM, "owned by another account", path)
     except BaseException:
         os.close(descriptor)
         raise

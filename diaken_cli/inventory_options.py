@@ -6,9 +6,9 @@ from diaken_cli import kinds
 from diaken_cli.options import option, options_of
 from diaken_cli.requests import ENVIRONMENT, KEY, PORT, PYTHON, USER, VCENTER
 
-PLACE = "Where it belongs"
-PASSWORD = "Where its password is (exactly one of them)"  # noqa: S105  a heading
-TLS = "How its certificate is verified (else by what this machine trusts)"
+PLACE = "Place in the inventory"
+PASSWORD = "Password source (exactly one)"  # noqa: S105  a heading
+TLS = "Certificate verification (default: this machine's trusted CAs)"
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,16 @@ class HostOptions:
     environment: str | None = replace(ENVIRONMENT, panel=PLACE).as_field(None)
     groups: tuple[str, ...] | None = option(
         *("--group", kinds.TEXTS, "G"),
-        "Of that environment; can be given again, the main one first.",
+        "A group of that environment (repeatable, the main one first).",
         panel=PLACE,
         default=None,
     )
-    vcenter: str | None = replace(VCENTER, help="Which has its VM.", panel=PLACE).as_field(None)
+    vcenter: str | None = replace(VCENTER, help="The vCenter of its VM.", panel=PLACE).as_field(
+        None
+    )
     vm_uuid: str | None = option(
         *("--vm-uuid", kinds.VM_UUID, "UUID"),
-        "Its VM's instance UUID; else the VM is found by the address.",
+        "Its VM's instance UUID (default: the VM is found by its address).",
         panel=PLACE,
         default=None,
     )
@@ -40,13 +42,16 @@ class HostOptions:
     python: str | None = PYTHON.as_field(None)
     variables: tuple[str, ...] = option(
         *("--var", kinds.TEXTS, "K=V"),
-        "A variable for playbooks; can be given again. No passwords.",
+        "A variable for playbooks (repeatable). No passwords.",
         default=(),
     )
     description: str | None = option("--description", kinds.LINE, "TEXT", default=None)
     active: bool | None = None
     inactive: bool = option(
-        "--inactive", kinds.FLAG, help="No run, no snapshot, not in /etc/hosts.", default=False
+        "--inactive",
+        kinds.FLAG,
+        help="Exclude it from runs, snapshots and /etc/hosts.",
+        default=False,
     )
 
 
@@ -56,23 +61,23 @@ class HostChanges(HostOptions):
 
     add_groups: tuple[str, ...] = option(
         *("--add-group", kinds.TEXTS, "G"),
-        "Put it into one more group; can be given again.",
+        "Add it to a group (repeatable).",
         panel=PLACE,
         default=(),
     )
     remove_groups: tuple[str, ...] = option(
         *("--remove-group", kinds.TEXTS, "G"),
-        "Take it out of a group; can be given again.",
+        "Remove it from a group (repeatable).",
         panel=PLACE,
         default=(),
     )
     unset_variables: tuple[str, ...] = option(
         *("--unset-var", kinds.TEXTS, "K"),
-        "Take a variable away; can be given again.",
+        "Remove a variable (repeatable).",
         default=(),
     )
     active: bool | None = option(
-        "--active", kinds.FLAG, help="Runs, snapshots and /etc/hosts have it.", default=None
+        "--active", kinds.FLAG, help="Include it in runs, snapshots and /etc/hosts.", default=None
     )
 
 
@@ -100,19 +105,19 @@ class VCenterOptions:
     )
     password_env: str | None = option(
         *("--password-env", kinds.ENVIRONMENT_VARIABLE, "VAR"),
-        "The name of an environment variable; cron has to set it, too.",
+        "An environment variable, by name; cron has to set it as well.",
         panel=PASSWORD,
         default=None,
     )
     ca_file: str | None = option(
         *("--ca-file", kinds.CERTIFICATE_FILE, "FILE"),
-        "Certificates in PEM form.",
+        "CA certificates in PEM format.",
         panel=TLS,
         default=None,
     )
     insecure: bool | None = option(
         *("--insecure/--no-insecure", kinds.FLAG),
-        help="Not at all: whoever is in between can read the password.",
+        help="Do not verify: anyone in between can read the password.",
         panel=TLS,
         default=None,
     )
@@ -129,17 +134,17 @@ class ConfigOptions:
     """What `config init` puts into a new config file, as it was typed; None is the default."""
 
     database: str | None = option(
-        "--database", kinds.FILE_TO_WRITE, "FILE", "The database.", default=None
+        "--database", kinds.FILE_TO_WRITE, "FILE", "The database file.", default=None
     )
     ssh_user: str | None = option(
-        "--ssh-user", kinds.ACCOUNT, "USER", "Who logs in on the hosts.", default=None
+        "--ssh-user", kinds.ACCOUNT, "USER", "The user for SSH logins.", default=None
     )
     ssh_key: str | None = option(
-        "--ssh-key", kinds.KEY_FILE, "FILE", "The private key to log in with.", default=None
+        "--ssh-key", kinds.KEY_FILE, "FILE", "The SSH private key.", default=None
     )
     playbooks: tuple[str, ...] = option(
         *("--playbooks", kinds.FOLDERS, "FOLDER"),
-        "Where your own playbooks are; can be given again.",
+        "A folder with your own playbooks (repeatable).",
         default=(),
     )
 

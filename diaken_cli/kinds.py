@@ -109,7 +109,7 @@ def list_kind(
 def check_line(text: str) -> str:
     """A text that a table can show."""
     if not text.strip() or not text.isprintable():
-        raise _wrong(text, "a text of one line")
+        raise _wrong(text, "a string of one line")
     return text
 
 
@@ -155,7 +155,7 @@ def parse_extra_config(text: str) -> tuple[str, str]:
     if not equals or not key:
         raise ValueError("must be KEY=VALUE")
     if key.lower().startswith(OWN_KEYS):
-        raise ValueError(f"keys that begin with {OWN_KEYS} are diaken's own")
+        raise ValueError(f"keys that begin with {OWN_KEYS} are reserved for diaken")
     return key, value
 
 
@@ -217,7 +217,7 @@ def split_tags(text: str) -> tuple[str, ...]:
     """Names of Ansible's tags, separated by commas."""
     tags = tuple(tag.strip() for tag in text.split(","))
     if not all(tags):
-        raise ValueError("must be names of tags, separated by commas")
+        raise ValueError("must be tag names, separated by commas")
     return tags
 
 
@@ -250,7 +250,7 @@ def _read_words(value: Any, _base: PathBase) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(
         isinstance(word, str) and "\0" not in word for word in value
     ):
-        raise _wrong(value, 'words, such as ["pass", "show", "sudo"] or "pass show sudo"')
+        raise _wrong(value, 'a command, such as ["pass", "show", "sudo"] or "pass show sudo"')
     return tuple(value)
 
 
@@ -266,13 +266,13 @@ def _split_list(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-TEXT = _plain(str, "a text")
+TEXT = _plain(str, "a string")
 """What is checked by what there is, a name in the inventory say."""
-LINE = _plain(check_line, "a text of one line")
+LINE = _plain(check_line, "a string of one line")
 HOST_NAME = _plain(units.check_dns_host_name, 'a host name, such as "web01"')
-ACCOUNT = _plain(check_account, "a text of one line")
-INTERPRETER = _plain(check_interpreter, "a text of one line")
-VM_UUID = _plain(check_vm_uuid, "a text of one line")
+ACCOUNT = _plain(check_account, "a string of one line")
+INTERPRETER = _plain(check_interpreter, "a string of one line")
+VM_UUID = _plain(check_vm_uuid, "a string of one line")
 INTERFACE = _plain(units.parse_interface, 'an address with a prefix, such as "10.0.4.21/24"')
 ADDRESS = _plain(units.check_ipv4, 'an IPv4 address, such as "10.0.4.1"')
 DOMAIN = _plain(units.check_domain, 'a domain, such as "example.com"')
@@ -289,11 +289,11 @@ COUNT = whole_number(1)
 FORK_COUNT = whole_number(1, 500)
 SERVER = _plain(parse_server, 'a server, such as "vc.example.com:443"')
 ENVIRONMENT_VARIABLE = _plain(check_environment_variable, "the name of an environment variable")
-CERTIFICATE_FILE = text_kind(certificate_file, "a path, as a text")
-EXISTING_FILE = text_kind(existing_file, "a path, as a text")
-FILE_TO_WRITE = text_kind(file_to_write, "a path, as a text")
-PATH = text_kind(whole_path, "a path, as a text", str)
-KEY_FILE = text_kind(private_key, "a path, as a text")
+CERTIFICATE_FILE = text_kind(certificate_file, "a path, as a string")
+EXISTING_FILE = text_kind(existing_file, "a path, as a string")
+FILE_TO_WRITE = text_kind(file_to_write, "a path, as a string")
+PATH = text_kind(whole_path, "a path, as a string", str)
+KEY_FILE = text_kind(private_key, "a path, as a string")
 WORDS = Kind(_read_words, _read_words, list)
 COMMAND = Kind(lambda text, _base: split_command(text), _read_words, list)
 COMMAND_LINE = _plain(check_command_line, "a command and its arguments, as one text")
@@ -304,13 +304,13 @@ PATHS = list_kind(
     show=lambda paths: [str(path) for path in paths],
 )
 FOLDERS = list_kind(
-    text_kind(existing_folder, "a path, as a text"),
+    text_kind(existing_folder, "a path, as a string"),
     'a list of paths, such as ["/srv/playbooks"]',
     lambda text: [part for part in text.split(":") if part],
 )
 ADDRESSES = list_kind(ADDRESS, 'a list of IPv4 addresses, such as ["10.0.0.53"]', _split_list)
-TEXTS = list_kind(TEXT, "a list of texts", _split_list)
-LINES = list_kind(LINE, 'a list of texts, such as ["update"]', _split_list)
+TEXTS = list_kind(TEXT, "a list of strings", _split_list)
+LINES = list_kind(LINE, 'a list of strings, such as ["update"]', _split_list)
 TAGS = list_kind(
     _plain(split_tags, "a text"),
     'a list of tags, such as ["packages"]',
@@ -318,11 +318,11 @@ TAGS = list_kind(
     lambda parts: tuple(chain.from_iterable(parts)),
 )
 VAULT_IDS = list_kind(
-    text_kind(vault_id, "a text, LABEL@FILE"), "a list of LABEL@FILE, as texts", _split_list
+    text_kind(vault_id, "a string, LABEL@FILE"), "a list of LABEL@FILE, as strings", _split_list
 )
 EXTRA_CONFIG = list_kind(
-    _plain(parse_extra_config, "a text, KEY=VALUE", "=".join),
-    'a list of texts, such as ["disk.enableUUID=TRUE"]',
+    _plain(parse_extra_config, "a string, KEY=VALUE", "=".join),
+    'a list of strings, such as ["disk.enableUUID=TRUE"]',
     _split_words,
     dict,
     lambda pairs: [f"{key}={value}" for key, value in pairs.items()],

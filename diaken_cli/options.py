@@ -78,7 +78,7 @@ def option(
 def nearest_key(name: str, keys: Iterable[str]) -> str:
     """The end of a message about a wrong key: the most similar key, or all that there are."""
     near = nearest_names(name, keys, most=1)
-    return f"; did you mean {near}?" if near else f"; there are: {', '.join(keys)}"
+    return f"; did you mean {near}?" if near else f"; known: {', '.join(keys)}"
 
 
 def options_of(shape: type) -> dict[str, Option]:
@@ -147,7 +147,7 @@ def _values(
 ) -> tuple[dict[str, Any], list[Mistake]]:
     values: dict[str, Any] = {}
     mistakes = [
-        Mistake(name, None, f"there is no such key{nearest_key(name, declared)}")
+        Mistake(name, None, f"unknown key{nearest_key(name, declared)}")
         for name in raw
         if name not in declared
     ]

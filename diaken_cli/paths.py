@@ -29,11 +29,11 @@ class PathBase:
             try:
                 path = path.expanduser()
             except RuntimeError:
-                raise ValueError(f"{text!r}: there is no such account") from None
+                raise ValueError(f"{text!r}: no such account") from None
         elif path.parts[:1] == ("~",):  # "." has no parts
             path = self.home.joinpath(*path.parts[1:])
         elif text.startswith("~"):
-            raise ValueError(f"{text!r}: only ~/ is understood; write the whole path")
+            raise ValueError(f"{text!r}: only ~/ is supported; give the whole path")
         return path if path.is_absolute() else (self.folder or Path.cwd()) / path
 
 
@@ -43,7 +43,7 @@ WORKING_FOLDER = PathBase()
 def whole_path(text: str, base: PathBase = WORKING_FOLDER) -> Path:
     """An absolute path, whether something is there or not."""
     if not text.strip() or not text.isprintable():
-        raise ValueError(f"{text!r} is not a path, as a text")
+        raise ValueError(f"{text!r} is not a path, as a string")
     return base.path(text)
 
 
@@ -66,7 +66,7 @@ def file_to_write(text: str, base: PathBase = WORKING_FOLDER) -> str:
         raise ValueError("must be a file, not a URL")
     path = whole_path(text, base)
     if os.path.isdir(path):  # noqa: PTH112  is_dir() raises where it may not look
-        raise ValueError(f"{path} is a folder; name a file in it")
+        raise ValueError(f"{path} is a folder, not a file")
     return str(path)
 
 
@@ -74,7 +74,7 @@ def private_key(text: str, base: PathBase = WORKING_FOLDER) -> str:
     """The absolute path of a private key file, which must be there."""
     path = existing_file(text, base)
     if path.endswith(".pub"):
-        raise ValueError(f"{path} is a public key; name the private one")
+        raise ValueError(f"{path} is a public key; give the private one")
     return path
 
 
@@ -87,7 +87,7 @@ def vault_id(text: str, base: PathBase = WORKING_FOLDER) -> str:
     if not at:
         label, file = "", text
     if file in ("prompt", "prompt_ask_vault_pass"):
-        raise ValueError("nobody is asked for it: name a file, or a program that prints it")
+        raise ValueError("diaken does not prompt for it: give a file, or a program that prints it")
     if not file or re.search(r"\s", label):
         raise ValueError("must be LABEL@FILE, such as prod@/etc/diaken/vault-prod")
     return f"{label or 'default'}@{existing_file(file, base)}"

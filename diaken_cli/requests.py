@@ -10,19 +10,19 @@ from typing import Any
 from diaken_cli import kinds
 from diaken_cli.options import Option, option, options_of
 
-ACCESS = "How Ansible reaches it (else the config file says)"
-WHERE = "Where it goes (vSphere names or inventory paths)"
-HARDWARE = "Hardware (the template's, where it is not said)"
+ACCESS = "SSH access (default: the config file's)"
+WHERE = "Placement (vSphere names or inventory paths)"
+HARDWARE = "Hardware (default: the template's)"
 PROVISIONING = "Provisioning"
 SAFETY = "Safety"
 SNAPSHOT = "Snapshot before the run"
-ANSIBLE = "As with ansible-playbook"
-SECRETS = "Becoming root, and vaults"
+ANSIBLE = "As in ansible-playbook"
+SECRETS = "Privilege escalation and vaults"
 
 USER = Option("--user", kinds.ACCOUNT, None, "The SSH user.", ACCESS)
 PORT = Option("--port", kinds.PORT, "N", "The SSH port.", ACCESS)
 KEY = Option("--key", kinds.KEY_FILE, "FILE", "The SSH private key.", ACCESS)
-PYTHON = Option("--python", kinds.INTERPRETER, "PATH", "Python there.", ACCESS)
+PYTHON = Option("--python", kinds.INTERPRETER, "PATH", "Python interpreter on the host.", ACCESS)
 ENVIRONMENT = Option("--environment", kinds.TEXT, "E")
 GROUP = Option("--group", kinds.TEXT, "G")
 VCENTER = Option("--vcenter", kinds.TEXT, "V")
@@ -42,54 +42,64 @@ class RunOptions:
 
     snapshot: bool = option(
         *("--snapshot/--no-snapshot", kinds.FLAG),
-        help="Take a snapshot of each host's VM first, all at the same time. Where one can't be"
-        " taken, the run goes on without it, unless --require-snapshot is there.",
+        help="Take a snapshot of each host's VM first, all at the same time. If one can't be"
+        " taken, the run continues without it, unless --require-snapshot is given.",
         panel=SNAPSHOT,
         default=False,
     )
     require_snapshot: bool | None = option(
         *("--require-snapshot/--no-require-snapshot", kinds.FLAG),
-        help="The same, and do not begin where one can't be taken.",
+        help="Like --snapshot, but do not start if one can't be taken.",
         panel=SNAPSHOT,
         default=None,
     )
     check: bool = option(
         *("--check/--no-check", kinds.FLAG),
-        help="Predict, change nothing.",
+        help="Predict changes, make none.",
         panel=ANSIBLE,
         default=False,
     )
     diff: bool = option(
         *("--diff/--no-diff", kinds.FLAG),
-        help="Show changes in files.",
+        help="Show changes to files.",
         panel=ANSIBLE,
         default=False,
     )
     tags: tuple[str, ...] = option(
-        "--tags", kinds.TAGS, "TAGS", "Only these tasks.", panel=ANSIBLE, default=()
+        "--tags", kinds.TAGS, "TAGS", "Only tasks with this tag.", panel=ANSIBLE, default=()
     )
     skip_tags: tuple[str, ...] = option(
         "--skip-tags", kinds.TAGS, "TAGS", panel=ANSIBLE, default=()
     )
     limit: str | None = option(
         *("--limit", kinds.TEXT, "PATTERN"),
-        "Only hosts of the target that it matches: 'web0*:!web03'.",
+        "Only hosts of the target that match: 'web0*:!web03'.",
         panel=ANSIBLE,
         default=None,
     )
     exclude: tuple[str, ...] = option(
-        "--exclude", kinds.TEXTS, "HOST", "Can be given again.", panel=ANSIBLE, default=()
+        "--exclude",
+        kinds.TEXTS,
+        "HOST",
+        "Leave out this host (repeatable).",
+        panel=ANSIBLE,
+        default=(),
     )
     extra_vars: tuple[str, ...] = option(
         *("--extra-var", kinds.TEXTS, "K=V|@FILE"),
-        "K=V is stored in the history as given; of @FILE only the path, and it is read"
-        " when the run begins: that is the way for secrets. Can be given again.",
+        "An extra variable (repeatable). K=V is stored in the history as given; for secrets"
+        " use @FILE: only its path is stored, and it is read when the run starts.",
         panel=ANSIBLE,
         short="-e",
         default=(),
     )
     forks: int | None = option(
-        "--forks", kinds.FORK_COUNT, "N", "Hosts at the same time.", panel=ANSIBLE, default=None
+        "--forks",
+        kinds.FORK_COUNT,
+        "N",
+        "Hosts to work on at the same time.",
+        panel=ANSIBLE,
+        default=None,
     )
     timeout: int | None = option(
         *("--timeout", kinds.DURATION, "DURATION"),
@@ -100,7 +110,7 @@ class RunOptions:
     become: bool | None = option("--become/--no-become", kinds.FLAG, panel=SECRETS, default=None)
     become_password_command: tuple[str, ...] = option(
         *("--become-password-command", kinds.COMMAND, "COMMAND"),
-        "A command that prints the password; no shell.",
+        "A command that prints the password, run without a shell.",
         panel=SECRETS,
         default=(),
     )
@@ -109,8 +119,8 @@ class RunOptions:
     )
     vault_ids: tuple[str, ...] = replace(
         VAULT_ID,
-        help="The file that opens the vaults of that label, or a program that prints their"
-        " password. Can be given again.",
+        help="The password file of the vaults with that label, or a program that prints the"
+        " password (repeatable).",
         panel=SECRETS,
     ).as_field(())
 
@@ -153,11 +163,13 @@ class DeployRequest:
     vcenter: str = replace(
         VCENTER,
         kind=kinds.LINE,
-        help="The connection to use.",
+        help="The vCenter to deploy to.",
         panel=WHERE,
         configurable=True,
     ).as_field()
-    template: str = option("--template", kinds.LINE, help="What to clone.", configurable=True)
+    template: str = option(
+        "--template", kinds.LINE, help="The template to clone.", configurable=True
+    )
     datacenter: str | None = _place_option("--datacenter")
     cluster: str | None = _place_option("--cluster")
     resource_pool: str | None = _place_option("--resource-pool")
@@ -169,7 +181,7 @@ class DeployRequest:
     )
     dns: tuple[str, ...] = option(
         *("--dns", kinds.ADDRESSES, "ADDRESS"),
-        "A DNS server; can be given again.",
+        "A DNS server (repeatable).",
         default=(),
         configurable=True,
     )
@@ -193,7 +205,7 @@ class DeployRequest:
     )
     extra_config: dict[str, str] = option(
         *("--extra-config", kinds.EXTRA_CONFIG, "K=V"),
-        "An advanced setting of the VM; can be given again.",
+        "An advanced setting of the VM (repeatable).",
         default={},
         panel=HARDWARE,
     )
@@ -203,15 +215,15 @@ class DeployRequest:
     python: str | None = PYTHON.as_field(None)
     playbooks: tuple[str, ...] = option(
         *("--playbook", kinds.LINES),
-        help="Run it after provisioning; can be given again. Whether Ansible can start it is"
-        " checked before anything is changed. A resumed deploy may run it a second time: it has to"
+        help="A playbook to run after provisioning (repeatable). Whether Ansible can start it is"
+        " checked before anything is changed. A resumed deploy may run it a second time: it must"
         " be safe to repeat.",
         default=(),
         panel=PROVISIONING,
     )
     vault_ids: tuple[str, ...] = replace(
         VAULT_ID,
-        help="What opens the vaults of the playbooks, as for `run host`; can be given again.",
+        help="The password file of the playbooks' vaults, as for `run host` (repeatable).",
         panel=PROVISIONING,
     ).as_field(())
     provision: bool = option(
@@ -222,16 +234,18 @@ class DeployRequest:
     )
     address_probe: bool = option(
         *("--address-probe/--no-address-probe", kinds.FLAG),
-        help="Ask the network whether something has the address.",
+        help="Check that nothing on the network uses the address.",
         default=True,
         panel=SAFETY,
     )
     clone_timeout: int = _timeout_option("--clone-timeout", 1800)
-    ip_timeout: int = _timeout_option("--ip-timeout", 600, "For the VM to report its address.")
+    ip_timeout: int = _timeout_option(
+        "--ip-timeout", 600, "How long to wait for the VM to report its address."
+    )
     ssh_timeout: int = _timeout_option("--ssh-timeout", 300)
     keep_on_failure: bool = option(
         *("--keep-on-failure", kinds.FLAG),
-        help="Do not undo what was done.",
+        help="Do not undo a failed deploy.",
         default=False,
         panel=SAFETY,
     )

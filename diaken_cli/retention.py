@@ -41,11 +41,11 @@ def judge(
     """
     age, over = now - snapshot.created_at, _hours(policy.older_than)
     kept: KeptReason | None = None
-    reason = f"{_hours(age)} old, over {over}"
+    reason = f"{_hours(age)} old, retention {over}"
     if not is_automatic(snapshot.name):
         return KeptReason.NOT_AUTOMATIC, "not automatic"
     if age <= policy.older_than:
-        kept, reason = KeptReason.YOUNG, f"{_hours(age)} old, kept until {over}"
+        kept, reason = KeptReason.YOUNG, f"{_hours(age)} old, retention {over}"
     elif excluded is not None:
         kept, reason = KeptReason.EXCLUDED, excluded
     elif policy.only_recorded and not recorded:

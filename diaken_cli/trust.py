@@ -54,9 +54,9 @@ class Exposure:
             case Writer.OWNER:
                 return f"{self.path} belongs to the account {self.name}"
             case Writer.GROUP:
-                return f"the group {self.name} can write {self.path} (mode {self.mode:04o})"
+                return f"{self.path} is writable by the group {self.name} (mode {self.mode:04o})"
             case Writer.EVERYBODY:
-                return f"everybody can write {self.path} (mode {self.mode:04o})"
+                return f"{self.path} is world-writable (mode {self.mode:04o})"
 
     @property
     def fix(self) -> str:

@@ -211,7 +211,7 @@ def _is_label(text: str) -> bool:
 
 def _check_not_reserved(label: str) -> None:
     if label.lower() in RESERVED_NAMES:
-        raise ValueError(f"{label!r} is reserved: any name but {', '.join(RESERVED_NAMES)}")
+        raise ValueError(f"{label!r} is a reserved name ({', '.join(RESERVED_NAMES)})")
 
 
 def _check_is_no_number(text: str, labels: list[str]) -> None:

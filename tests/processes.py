@@ -102,4 +102,4 @@ def exit_status(pid: int) -> int:
         time.sleep(0.001)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    raise AssertionError(f"process {pid} did not end within {PATIENCE:.0f} s")
+    raise AssertionError(f"process {pid} did not finish within {PATIENCE:.0f} s")

@@ -104,12 +104,12 @@ def new_database(text: str) -> str:
     if not text.startswith(("/", "~")):
         raise ValueError(f"{text!r} is not an absolute path, such as {path.parent}/diaken.db")
     if os.access(path, os.F_OK) and not os.access(path, os.R_OK | os.W_OK):
-        raise ValueError(f"{path} can't be read and written by this account")
+        raise ValueError(f"{path} is not readable and writable by this account")
     folder = next(parent for parent in path.parents if os.path.lexists(parent))
     if not os.path.isdir(folder):  # noqa: PTH112  as above
         raise ValueError(f"{folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"the folder {folder} can't be written by this account")
+        raise ValueError(f"the folder {folder} is not writable by this account")
     return str(path)
 
 
@@ -133,7 +133,7 @@ def filled(text: str, values: Mapping[tuple[str, str], Any]) -> str:
 
 
 def _exists(path: Path) -> Conflict:
-    return Conflict(f"{path} exists already", hint="Edit it, or write it anew with --force.")
+    return Conflict(f"{path} already exists", hint="Edit it, or replace it with --force.")
 
 
 def _make_folder(folder: Path) -> None:

@@ -26,7 +26,7 @@ def export_host(store: Store, ssh: SshConfig, name: str) -> dict[str, Any]:
     """The answer to `--host`: its variables. Raises NotFound, and Conflict where it is inactive."""
     host = find_host(store, name)
     if not host.active:
-        raise Conflict(f"host {name} is inactive, and no part of the export", code="inactive")
+        raise Conflict(f"host {name} is inactive, and not exported", code="inactive")
     return host_variables(host, ssh)
 
 

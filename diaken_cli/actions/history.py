@@ -30,7 +30,7 @@ def find(store: Store, run_id: int) -> RunDetail:
     """A run that must be there. Raises NotFound."""
     detail = store.history.find(run_id)
     if detail is None:
-        raise NotFound(f"there is no run {run_id}", hint="See: diaken history list")
+        raise NotFound(f"run {run_id} does not exist", hint="See: diaken history list")
     return detail
 
 
@@ -43,7 +43,7 @@ def write_report(path: Path, text: str) -> None:
         put(path, text, replace=True)
     except OSError as fault:
         message = f"the report {path} can't be written: {fault.strerror}"
-        raise AccessError(message, hint="Name another file with --html.") from fault
+        raise AccessError(message, hint="Choose another file with --html.") from fault
 
 
 def moment(text: str, now: datetime) -> datetime:
@@ -84,9 +84,7 @@ def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
     if host is not None and not lines and detail.run.status is not RunStatus.RUNNING:
         known = [host.host for host in detail.hosts]
         if host not in known:
-            known_hosts = (
-                f"its hosts: {', '.join(known)}" if known else "it has no results of hosts"
-            )
+            known_hosts = f"its hosts: {', '.join(known)}" if known else "it has no host results"
             mistake = Mistake(
                 "--host", host, f"{host} is not a host of run {run_id}; {known_hosts}"
             )
@@ -121,7 +119,7 @@ def cancel(
     if run.status is RunStatus.INTERRUPTED and end_orphans(store, run_id, warn):
         return find(store, run_id)
     if run.status is RunStatus.PAUSED:
-        raise Conflict(f"run {run_id} is paused: nothing of it is running", code="paused")
+        raise Conflict(f"run {run_id} is paused: nothing is running", code="paused")
     if run.status is not RunStatus.RUNNING or run.lock is None:
         raise Conflict(f"run {run_id} is not running: {run.status}", code="not_running")
     lock = lock_path(store, run.lock)
@@ -131,9 +129,9 @@ def cancel(
             liveness.remove_note(lock)
             if liveness.is_alive(lock):  # in another container, say
                 raise Conflict(
-                    f"run {run_id} is running on {run.node}, and its process can't be seen here",
+                    f"run {run_id} is running on {run.node}, but its process is not visible here",
                     code="elsewhere",
-                    hint="Cancel it there.",
+                    hint=f"Cancel it where it was started: diaken history cancel {run_id}",
                 )
     except PermissionError as fault:
         liveness.remove_note(lock)
@@ -153,9 +151,9 @@ def cancel(
             tracking.kill_marked(run.uid)  # diaken died, and Ansible goes on
         time.sleep(PACE)
     raise OperationFailed(
-        f"run {run_id} was asked to stop and has not ended within {patience:.0f} s",
+        f"run {run_id} was asked to stop, but is still running after {patience:.0f} s",
         code="still_running",
-        hint=f"It may be undoing what it did; see: diaken history show {run_id}",
+        hint=f"It may still be undoing its changes. See: diaken history show {run_id}",
     )
 
 
@@ -175,7 +173,7 @@ def _check_names(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> 
         if name is None or look_up(name):
             continue
         if not store.history.select(RunFilter(limit=1, **{field: name})):
-            message = f"there is no {field} {name!r}, and no run was about one"
+            message = f"unknown {field} {name!r}: neither the inventory nor any run has it"
             mistakes.append(Mistake(f"--{field}", name, message))
     if mistakes:
         raise InvalidInput(mistakes)

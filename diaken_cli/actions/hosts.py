@@ -136,7 +136,11 @@ def remove_host(store: Store, host: HostRecord, *, hosts_file: Path | None, emit
 def refuse_other_address(name: str | None, ip: str, reader: validate.Reader) -> None:
     """Note the mistake of a host that is named by an address which is not its own."""
     if name and ip and units.is_ipv4(name) and ip != name:
-        reader.refuse("--ip", ip, f"must be {name}, by which the host is named; or name it anew")
+        reader.refuse(
+            "--ip",
+            ip,
+            f"must be {name}, because the host is named by its address; or rename the host",
+        )
 
 
 def inventory_choices(store: Store) -> InventoryChoices:
@@ -181,7 +185,9 @@ def host_values(
     )
     values |= read("vm_uuid")
     if values["vm_uuid"] is not None and vcenter is None and not options.vcenter:
-        missing = "needs --vcenter" if options.vm_uuid else "belongs to that vCenter: empty it, too"
+        missing = (
+            "needs --vcenter" if options.vm_uuid else "belongs to that vCenter: clear it as well"
+        )
         reader.refuse("--vm-uuid", values["vm_uuid"], missing)
     active = _active(options, before.active, reader)
     values |= read("user", "port", "key", "python")
@@ -245,7 +251,7 @@ def _groups(
         if kept and current is not None and current.environment_id != environment.id:
             what = "group" if len(kept) == 1 else "groups"
             verb = "is" if len(kept) == 1 else "are"
-            message = f"{what} {', '.join(kept)} {verb} of {current.environment}; name one of"
+            message = f"{what} {', '.join(kept)} {verb} in {current.environment}; choose one of"
             message += f" {environment.name} ({validate.choices(groups)}), or '' for none"
             reader.refuse("--group", None, message)
             kept = []
@@ -258,19 +264,19 @@ def _refuse_contradictions(
     options: HostOptions, changes: HostChanges, before: Sequence[str], reader: validate.Reader
 ) -> None:
     if options.groups is not None and "" in options.groups and any(options.groups):
-        reader.refuse("--group", "", "means no group at all: it goes with no other --group")
+        reader.refuse("--group", "", "means no group: it can't be combined with another --group")
     for option, names in (
         ("--add-group", changes.add_groups),
         ("--remove-group", changes.remove_groups),
     ):
         if names and options.groups is not None:
-            reader.refuse(option, ", ".join(names), "contradicts --group, which names all groups")
+            reader.refuse(option, ", ".join(names), "contradicts --group, which lists all groups")
     for name in changes.remove_groups:
         if name in changes.add_groups:
             reader.refuse("--remove-group", name, "contradicts --add-group")
         elif name not in before and options.groups is None:
-            listed = f"its groups are {', '.join(before)}" if before else "it is in none"
-            reader.refuse("--remove-group", name, f"{name!r} is none of its groups; {listed}")
+            listed = f"its groups: {', '.join(before)}" if before else "it is in no group"
+            reader.refuse("--remove-group", name, f"it is not in group {name!r}; {listed}")
 
 
 def _refuse_unknown(

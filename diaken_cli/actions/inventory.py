@@ -34,9 +34,7 @@ def keep_hosts_file(store: Store, path: Path | None, emit: "Emit") -> None:
     try:
         outcome = write_block(store, path)
     except (ConfigurationError, Conflict) as error:
-        _warn(
-            emit, f"{path} was not changed: {error.message}; once that is fixed: diaken hosts sync"
-        )
+        _warn(emit, f"{path} was not changed: {error.message}; when fixed, run: diaken hosts sync")
         return
     for warning in outcome.warnings:
         _warn(emit, warning)
@@ -211,7 +209,7 @@ def add_group(
     places = by_name(store.inventory.environments())
     place = reader.choice("--environment", environment, places, required=True)
     if checked and place and store.inventory.groups(name=checked, environment=place.name):
-        message = f"group {checked} of environment {place.name} exists already"
+        message = f"group {checked} of environment {place.name} already exists"
         reader.refuse("NAME", checked, message, kind="in_use")
     parsed = reader.variables(variables, (), {})
     if checked is None or place is None or reader.mistakes:
@@ -246,9 +244,9 @@ def set_setting(
         raise InvalidInput(reader.mistakes)
     store.inventory.set_setting(checked, value)
     if emit is not None and (similar := similar_setting(checked, DEFAULT_SETTINGS)):
-        message = f"{checked} is no setting of diaken: it is only passed to playbooks"
+        message = f"{checked} is not a setting of diaken itself: it is only passed to playbooks"
         undo = f"diaken settings unset {checked}"
-        _warn(emit, f"{message}. Did you mean {similar}? Take it back with: {undo}")
+        _warn(emit, f"{message}. Did you mean {similar}? To undo: {undo}")
     return value
 
 

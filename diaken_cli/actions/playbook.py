@@ -82,7 +82,7 @@ def run_playbook(
         raise Canceled(outcome.reason or "stopped")
     if outcome.timed_out:
         where = "--timeout" if options.timeout else "timeout under [ansible] in the config file"
-        raise TimedOut(outcome.reason or "timed out", hint=f"Allow more with {where}.")
+        raise TimedOut(outcome.reason or "timed out", hint=f"Allow more time with {where}.")
     if not outcome.started:
         raise AnsibleNotStarted(
             f"Ansible did not start {name}: {outcome.reason}",
@@ -128,9 +128,9 @@ def _refuse_exposed(playbook: catalog.Playbook, options: RunOptions, config: Con
     for var in options.extra_vars:
         if var.startswith("@"):
             path = os.path.expanduser(var[1:])  # noqa: PTH111 - of an account that is not there
-            refuse_open_file(Path(path), "the file of variables")
+            refuse_open_file(Path(path), "the variables file")
     if config.ssh.known_hosts is not None:
-        refuse_open_file(config.ssh.known_hosts, "the file of known hosts")
+        refuse_open_file(config.ssh.known_hosts, "the known_hosts file")
 
 
 def should_be_checked(name: str, options: RunOptions, config: Config) -> bool:
@@ -232,7 +232,7 @@ def _check_files(work: Work) -> None:
     kinds: Mapping[str, set[Any]] = {
         **keys,
         "vault password file": {work.vault_password_file, *vaults},
-        "file of known hosts": {work.ssh.known_hosts},
+        "known_hosts file": {work.ssh.known_hosts},
     }
     for kind, paths in kinds.items():
         for path in sorted({str(path) for path in paths if path}):
@@ -241,7 +241,7 @@ def _check_files(work: Work) -> None:
             except files.FileRefused as fault:
                 reason = f"the {kind} {path} can't be read: {fault.strerror}"
                 raise AnsibleNotStarted(f"Ansible did not start {work.name}: {reason}") from None
-    refuse_open_file(work.ssh.known_hosts, "the file of known hosts")
+    refuse_open_file(work.ssh.known_hosts, "the known_hosts file")
 
 
 def _not_started(name: str, fault: NotFound | ValueError) -> AnsibleNotStarted:

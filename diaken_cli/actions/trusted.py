@@ -35,9 +35,8 @@ def refuse_open_playbook(playbook: Playbook) -> None:
         return
     for exposure in open_to_all(playbook.path, playbook.folder):
         raise AccessError(
-            f"the playbook {playbook.name} is not run, for anybody could change it:"
-            f" {exposure.problem}",
-            hint=f"Close it: {exposure.fix}",
+            f"the playbook {playbook.name} is not safe to run: {exposure.problem}",
+            hint=f"Fix it: {exposure.fix}",
         )
 
 
@@ -94,8 +93,8 @@ def refuse_open_file(path: Path, what: str) -> None:
     """Raise AccessError where everybody can change a file that is trusted, or exchange it."""
     if exposure := trust.open_to_all(path):
         raise AccessError(
-            f"{what} {path} is not used, for anybody could change it: {exposure.problem}",
-            hint=f"Close it: {exposure.fix}",
+            f"{what} {path} is not safe to use: {exposure.problem}",
+            hint=f"Fix it: {exposure.fix}",
         )
 
 
@@ -103,11 +102,10 @@ def refuse_exposed_vaults(files: Iterable[Path]) -> None:
     """Raise AccessError where others can change a file that opens vaults, a program maybe."""
     for path in files:
         for exposure in exposures_of_vault(path):
-            elsewhere = "; or keep it in a folder that is this account's alone."
+            elsewhere = "; or keep it in a folder that only this account can write."
             raise AccessError(
-                f"the vault password file {path} is not used, for others can change it:"
-                f" {exposure.problem}",
-                hint=f"Close it: {exposure.fix}{elsewhere if exposure.is_folder else ''}",
+                f"the vault password file {path} is not safe to use: {exposure.problem}",
+                hint=f"Fix it: {exposure.fix}{elsewhere if exposure.is_folder else ''}",
             )
 
 

@@ -35,7 +35,7 @@ def mistakes_of(read: "Callable[[Reader], object]") -> list[Mistake]:
 
 def nothing_to_change(command: str) -> UsageError:
     """The error of a `… set` that names nothing but what it is about."""
-    return UsageError("nothing to change: name an option", hint=f"See: diaken {command} --help")
+    return UsageError("nothing to change: no option given", hint=f"See: diaken {command} --help")
 
 
 class Reader:
@@ -147,7 +147,7 @@ class Reader:
         changed = dict(current)
         for key in unset:
             if key not in changed:
-                self.refuse("--unset-var", key, f"{key} is not among its variables")
+                self.refuse("--unset-var", key, f"it has no variable {key}")
             changed.pop(key, None)
         for text in typed:
             try:
@@ -180,7 +180,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """The names that are most like a wrong one, and all that there are, for a message."""
     names = list(known)
     if not names:
-        return "There is none yet"
+        return "None exist yet"
     near = nearest_names(name, names)
     parts = [f"Did you mean {near}?"] if near else []
     if not near or len(names) <= FEW:
@@ -191,7 +191,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def choices(names: Iterable[str]) -> str:
     """What there is to choose from, for a message."""
     listed = ", ".join(names)
-    return f"there are: {listed}" if listed else "there is none yet"
+    return f"known: {listed}" if listed else "none exist yet"
 
 
 def existing_path(text: str) -> str:

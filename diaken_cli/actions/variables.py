@@ -30,8 +30,8 @@ def variable_name(text: str) -> str:
     """A name that Ansible takes for a variable, and that points no host elsewhere."""
     if not (text.isascii() and text.isidentifier()) or keyword.iskeyword(text):
         raise ValueError(
-            f"{text!r} is not a variable name: letters, digits and _, no digit first, no word of"
-            " Python"
+            f"{text!r} is not a variable name: letters, digits and _, no digit first, no"
+            " Python keyword"
         )
     if text in CONNECTION_VARIABLES:
         raise ValueError(f"{text} is set by diaken itself, from the inventory")
@@ -77,7 +77,7 @@ def setting_value(key: str, text: str) -> Any:
     if key in LISTS and not _is_list_of_texts(value):
         words = value.replace(",", " ").split() if isinstance(value, str) else []
         like = json.dumps(words or ["one", "two"])
-        raise ValueError(f"must be a list of texts, as JSON: '{like}'")
+        raise ValueError(f"must be a list of strings, as JSON: '{like}'")
     return value
 
 

@@ -69,9 +69,7 @@ def session_of(store: Store, name: str) -> Session:
     try:
         return session(vcenter)
     except Unreachable as error:
-        error.hint = (
-            f"Is it up, and reachable from here? Try it: diaken vcenters test {vcenter.name}"
-        )
+        error.hint = f"Check that it is up and reachable: diaken vcenters test {vcenter.name}"
         raise
 
 
@@ -87,7 +85,7 @@ def session(vcenter: VCenterRecord) -> Session:
         except files.FileRefused as fault:
             raise ConfigurationError(
                 f"can't read certificates from {vcenter.ca_file}: {fault.strerror}",
-                hint="--ca-file takes certificates in PEM form",
+                hint="Use CA certificates in PEM format for --ca-file.",
             ) from None
     kind = vcenter.secret_kind
     secret = credentials.resolve(kind, vcenter.secret_ref, environment_for(kind))
@@ -177,7 +175,7 @@ def _parse_new(
 ) -> tuple[str | None, VCenterValues | None]:
     checked = reader.required("NAME", name, units.check_label)
     if checked and store.inventory.vcenter(checked):
-        reader.refuse("NAME", checked, f"vCenter {checked} exists already", kind="in_use")
+        reader.refuse("NAME", checked, f"vCenter {checked} already exists", kind="in_use")
     return checked, parse_vcenter(typed, None, reader)
 
 
@@ -260,7 +258,7 @@ def test(vcenter: VCenterRecord) -> ConnectionTest:
         paths = tuple(datacenter.path for datacenter in datacenters)
         if vcenter.datacenter is not None and not named:
             reason = (
-                f"no datacenter {vcenter.datacenter!r}; there are: {', '.join(paths) or 'none'}"
+                f"no datacenter {vcenter.datacenter!r}; available: {', '.join(paths) or 'none'}"
             )
             raise lost_datacenter(vcenter, reason)
         ref = named[0].ref if named else None
@@ -314,5 +312,5 @@ def lost_datacenter(vcenter: VCenterRecord, reason: str) -> VSphereError:
     return VSphereError(
         f"vCenter {vcenter.name} has {reason}",
         code=NO_DATACENTER,
-        hint=f"Name another one: diaken vcenters set {vcenter.name} --datacenter D",
+        hint=f"Choose another one: diaken vcenters set {vcenter.name} --datacenter D",
     )

@@ -54,7 +54,7 @@ def opened(path: Path, flags: int) -> Iterator[int]:
         descriptor = os.open(path, flags | ways, 0o600)
     except OSError as fault:
         if fault.errno == errno.ENXIO:
-            raise OSError(errno.ENXIO, "it is a pipe that nobody reads, or a socket") from None
+            raise OSError(errno.ENXIO, "it is a pipe without a reader, or a socket") from None
         raise
     try:
         yield descriptor
@@ -77,7 +77,7 @@ def pour(descriptor: int, content: bytes) -> None:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
             if not poll.poll(patience):
-                message = f"nobody has read of it for {bounds.READER_SECONDS} s"
+                message = f"nobody has read from it for {bounds.READER_SECONDS} s"
                 raise OSError(errno.ETIMEDOUT, message) from None
 
 

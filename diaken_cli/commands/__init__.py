@@ -17,18 +17,18 @@ GROUPS = {
     "deploy": "Create virtual machines from a template, and undo what fails.",
     "run": "Run a playbook on a host or on a group.",
     "schedule": "Run playbooks at a set time.",
-    "scheduler": "What cron calls each minute.",
-    "snapshots": "Snapshots: see, take, revert, remove, prune.",
-    "hosts": "The servers of the inventory, and /etc/hosts.",
-    "groups": "Sets of hosts in an environment.",
-    "environments": "PROD, TEST …: what holds groups and hosts.",
-    "vcenters": "Named connections to vCenter.",
-    "playbooks": "The playbooks that can be run.",
-    "settings": "Global values, passed to every playbook.",
-    "history": "What was done, when, by whom, and how it ended.",
-    "inventory": "The inventory, for other tools.",
-    "config": "The config file.",
-    "database": "The database file.",
+    "scheduler": "Run scheduled tasks from cron.",
+    "snapshots": "List, create, revert, remove and prune snapshots.",
+    "hosts": "Manage the hosts of the inventory, and /etc/hosts.",
+    "groups": "Manage the groups of an environment.",
+    "environments": "Manage environments (PROD, TEST …), which hold groups and hosts.",
+    "vcenters": "Manage connections to vCenter.",
+    "playbooks": "List and check playbooks.",
+    "settings": "Manage global variables, passed to every playbook.",
+    "history": "Show what was done, when, by whom, and how it ended.",
+    "inventory": "Export the inventory to other tools.",
+    "config": "Write and show the config file.",
+    "database": "Back up the database.",
 }
 COMMANDS = {"doctor": "Check everything that diaken needs, and say how to fix it."}
 COMPLETION_SCRIPTS = {"bash": "diaken.bash", "zsh": "_diaken", "fish": "diaken.fish"}
@@ -114,7 +114,7 @@ def _install_completion(shell: str | None) -> None:
         path.write_text(_completion_script(shell), encoding="utf-8")
     except OSError as fault:
         raise AccessError(f"{path} can't be written: {fault.strerror}") from fault
-    typer.echo(f"Wrote {path}; a new shell reads it.", err=True)
+    typer.echo(f"Wrote {path}; start a new shell to use it.", err=True)
     if hint:
         typer.echo(hint, err=True)
     raise typer.Exit
@@ -168,7 +168,7 @@ def diaken(
             metavar="SHELL",
             callback=_install_completion,
             is_eager=True,
-            help="Put that script where the shell of this account looks for it.",
+            help="Install that script for the shell of this account.",
         ),
     ] = None,
 ) -> None:

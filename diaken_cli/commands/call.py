@@ -84,10 +84,10 @@ class Call:
         """The number of a run that was typed. Raises InvalidInput; NotFound for too long a one."""
         hint = "See: diaken history list"
         if typed is None or not (typed.isascii() and typed.isdigit()):
-            message = "is required" if typed is None else "must be the number of a run"
+            message = "is required" if typed is None else "must be a run number"
             raise InvalidInput([Mistake("RUN", typed, message)], hint=hint)
         if len(typed) > LONGEST_NUMBER:
-            raise NotFound(f"there is no run {typed[:LONGEST_NUMBER]}…", hint=hint)
+            raise NotFound(f"run {typed[:LONGEST_NUMBER]}… does not exist", hint=hint)
         return int(typed)
 
     def emit(self, event: "Event") -> None:
@@ -143,7 +143,7 @@ class Call:
             if error is not None:  # what stopped the run says more
                 raise error from None
             raise DatabaseError(
-                f"run {view.run} has ended, and its record can't be read: {unreadable.message}",
+                f"run {view.run} has ended, but its record can't be read: {unreadable.message}",
                 hint=f"{unreadable.hint or ''} Then: diaken history show {view.run}".lstrip(),
             ) from None
         if status is None and error is not None:
@@ -183,7 +183,7 @@ class Call:
         """Print the plan of `--dry-run`: each step, and what it would do."""
         rows = [{"name": name, "description": description} for name, description in steps]
         if self.output.format is Format.TEXT:
-            columns = {"STEP": "name", "WHAT IT WOULD DO": "description"}
+            columns = {"STEP": "name", "DESCRIPTION": "description"}
             self.output.print_rows(rows, columns, nothing="nothing to do")
         else:
             self.output.print_object({"dry_run": True, "steps": rows})

@@ -14,7 +14,7 @@ from diaken_cli.inventory_options import CONFIG_OPTIONS, ConfigOptions
 from diaken_cli.paths import existing_folder
 from diaken_cli.render.output import Format
 
-app = group("The config file.")
+app = group("Write and show the config file.")
 
 
 @command(app)
@@ -26,17 +26,15 @@ def init(
         typer.Option(
             "--path",
             metavar="FILE",
-            help="Where to write it: by default where it is looked for first.",
+            help="Where to write it (default: the first place searched).",
         ),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace a file that is there already.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a config file with every key in it, commented out, but for what is given here.
+    """Write a config file with every key in it, commented out except for those given here.
 
-    On a terminal, what is not given is asked for; an empty answer leaves the default, or takes
-    the database that DIAKEN_DATABASE names.
+    On a terminal, missing values are asked for; an empty answer keeps the default, or the database
+    that DIAKEN_DATABASE names.
 
     Example: diaken config init
 
@@ -56,7 +54,7 @@ def init(
         )
         database = options.database
         if database and (overriding := overriding_database(database, os.environ)):
-            call.output.warn(f"{overriding[0]} is set, and goes before the file: {overriding[1]}")
+            call.output.warn(f"{overriding[0]} is set, and overrides the file: {overriding[1]}")
 
 
 def _ask_missing(ask: Questions, options: ConfigOptions) -> ConfigOptions:
@@ -67,8 +65,8 @@ def _ask_missing(ask: Questions, options: ConfigOptions) -> ConfigOptions:
     options = replace(
         options,
         database=_ask_database(ask, options.database),
-        ssh_user=optional("ssh_user", options.ssh_user, "SSH user", "your own"),
-        ssh_key=optional("ssh_key", options.ssh_key, "SSH private key", "ssh's own choice"),
+        ssh_user=optional("ssh_user", options.ssh_user, "SSH user", "your own account"),
+        ssh_key=optional("ssh_key", options.ssh_key, "SSH private key", "ssh's default"),
     )
     if options.playbooks:
         return options
@@ -101,7 +99,7 @@ def _ask_database(ask: Questions, database: str | None) -> str | None:
 
 @command(app)
 def show(call: Call) -> None:
-    """Show every key, its value, and whether it comes from the environment, the file or default.
+    """Show every key, its value, and where it comes from: environment, file or default.
 
     Example: diaken config show
 
@@ -123,7 +121,7 @@ def show(call: Call) -> None:
 
 @command(app)
 def path(call: Call) -> None:
-    """Print the path of the config file that is read, and say where it is looked for.
+    """Print the path of the config file in use; with --json, also where it is searched.
 
     Example: diaken config path
 
@@ -138,4 +136,4 @@ def path(call: Call) -> None:
     elif file:
         typer.echo(str(file))
     else:
-        call.output.info(f"there is no config file; looked for: {', '.join(places)}")
+        call.output.info(f"no config file; searched: {', '.join(places)}")

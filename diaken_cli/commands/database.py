@@ -9,19 +9,19 @@ from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import asking
 
-app = group("The database file.")
+app = group("Back up the database.")
 
 
 @command(app)
 def backup(
     call: Call,
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="The copy, which must not exist yet.")
+        Path | None, typer.Argument(metavar="FILE", help="The copy; it must not exist yet.")
     ] = None,
 ) -> None:
-    """Copy the live database whole; runs may go on meanwhile.
+    """Copy the live database; runs may continue in the meantime.
 
-    The copy is a database by itself, checked, and open to this account only.
+    The copy is a complete, checked database that only this account can read.
 
     Example: diaken database backup /var/backups/diaken.db
 
@@ -32,14 +32,14 @@ def backup(
 
     if file is None:
         with asking(call) as ask:
-            file = Path(
-                ask.required_text("FILE", None, "File of the copy, which must not exist yet")
-            )
+            file = Path(ask.required_text("FILE", None, "Backup file (must not exist yet)"))
     target = file.absolute()
     try:
         call.store.database.copy(target)
     except FileExistsError as fault:
-        raise Conflict(f"{target} exists already", hint="Name a file that is not there.") from fault
+        raise Conflict(
+            f"{target} already exists", hint="Choose a file that does not exist."
+        ) from fault
     except OSError as fault:
         raise AccessError(f"the copy {target} can't be written: {fault.strerror}") from fault
     size = target.stat().st_size

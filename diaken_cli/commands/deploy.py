@@ -24,7 +24,7 @@ def vm(
         typer.Option(
             "--reuse-existing",
             rich_help_panel=SAFETY,
-            help="Succeed where the host and its VM are there already, with this address,"
+            help="Succeed if the host and its VM already exist with this address,"
             " environment, group, vCenter, CPUs, memory and disk; no playbook is run then.",
         ),
     ] = False,
@@ -34,18 +34,16 @@ def vm(
     ] = False,
     yes: Annotated[
         bool,
-        typer.Option(
-            "--yes", "-y", rich_help_panel=SAFETY, help="Do not ask, once questions were answered."
-        ),
+        typer.Option("--yes", "-y", rich_help_panel=SAFETY, help="Do not ask for confirmation."),
     ] = False,
 ) -> None:
-    """Clone a template, power the VM on, provision it and put it into the inventory.
+    """Clone a template, power on and provision the VM, and add it to the inventory.
 
-    Everything is checked before anything is changed. A failure, Ctrl-C or SIGTERM at any step
-    undoes what this run did, in reverse. What is not said comes from the section `deploy` of the
-    config file, and before that from `deploy.environments.NAME`. On a terminal what is required and
-    still missing is asked for, without a NAME what is usual too; then the plan is shown, and one
-    question asked before anything begins. Who says everything is asked nothing.
+    Everything is checked before anything is changed. After a failure, Ctrl-C or SIGTERM at any
+    step, what this run did is undone in reverse order. Values not given come from the config file:
+    from its section `deploy.environments.NAME`, then `deploy`. On a terminal, missing required
+    values are asked for (without a NAME, the usual optional ones too); then the plan is shown and
+    has to be confirmed. If nothing is missing, nothing is asked.
 
     Example: diaken deploy vm web01 --ip 10.0.4.21/24 --gateway 10.0.4.1 --dns 10.0.0.53
     --environment PROD --group web --template debian12 --cpus 4 --memory 8G --disk 60G
@@ -84,11 +82,11 @@ def vm(
 @command(app)
 def resume(
     call: Call,
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The number of the run.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The run number.")] = None,
 ) -> None:
-    """Go on with an interrupted deploy, or one that left something, from the step it had reached.
+    """Resume an interrupted or unfinished deploy from the step it had reached.
 
-    Playbooks of `--playbook` may be run a second time.
+    Playbooks of `--playbook` may run a second time.
 
     Example: diaken deploy resume 12
 
@@ -104,12 +102,12 @@ def resume(
 @command(app)
 def abort(
     call: Call,
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The number of the run.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The run number.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Undo what an interrupted or failed deploy has left: its VM, its host, its line.
+    """Undo what an interrupted or failed deploy left behind: VM, host, line in /etc/hosts.
 
-    Only a VM that this run made is destroyed: it has to bear the run's identity and the instance
+    Only a VM that this run created is destroyed: it must carry the run's identity and the instance
     UUID that the clone returned.
 
     Example: diaken deploy abort 12

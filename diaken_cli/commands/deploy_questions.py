@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from diaken_cli.requests import DeployRequest
 
 NEWEST_DEPLOYS = 50
-TEMPLATE_VALUE = "as the template has it"
+TEMPLATE_VALUE = "as in the template"
 
 
 def parse_draft(call: Call, options: Options, *, reuse_existing: bool) -> "Draft":

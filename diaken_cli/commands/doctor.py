@@ -14,8 +14,8 @@ app = group("Check everything that diaken needs, and say how to fix it.")
 def doctor(call: Call) -> None:
     """Check everything that diaken needs, and say how to fix what is wrong.
 
-    The config file, the database, playbooks, SSH keys, Ansible, each vCenter, cron and the hosts
-    file. Nothing is changed. Exit status: 0 without a problem (a warning is none), else 1.
+    Checks the config file, the database, playbooks, SSH keys, Ansible, each vCenter, cron and the
+    hosts file. Nothing is changed. Exit status: 1 if there is a problem, else 0 (warnings too).
 
     Example: diaken doctor
 

@@ -11,7 +11,7 @@ from diaken_cli.commands.prompts import Questions, asking
 if TYPE_CHECKING:
     from diaken_cli.store.records import EnvironmentRecord
 
-app = group("PROD, TEST …: what holds groups and hosts.")
+app = group("Manage environments (PROD, TEST …), which hold groups and hosts.")
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The environment.")]
 Variables = Annotated[
@@ -19,15 +19,15 @@ Variables = Annotated[
     typer.Option(
         "--var",
         metavar="K=V",
-        help="A variable of all its hosts, of localhost and of hosts that a playbook adds; can be"
-        " given again. No passwords.",
+        help="A variable of all its hosts, localhost and hosts that a playbook adds (repeatable)."
+        " No passwords.",
     ),
 ]
 
 
 @command(app, name="list")
 def list_command(call: Call) -> None:
-    """List the environments, with how many groups and hosts are in them.
+    """List the environments, with their numbers of groups and hosts.
 
     Example: diaken environments list
 
@@ -64,12 +64,12 @@ def set_command(
     variables: Variables = None,
     unset: Annotated[
         list[str] | None,
-        typer.Option("--unset-var", metavar="K", help="Take a variable away; can be given again."),
+        typer.Option("--unset-var", metavar="K", help="Remove a variable (repeatable)."),
     ] = None,
 ) -> None:
-    """Change the variables of an environment; those that are not named stay.
+    """Change the variables of an environment; others stay unchanged.
 
-    They are what Ansible calls the variables of `all`: a group's and a host's own win over them.
+    For Ansible they are variables of `all`: those of groups and hosts take precedence.
 
     Example: diaken environments set PROD --var ntp_server=10.0.0.1
 
@@ -92,9 +92,9 @@ def set_command(
 def remove(
     call: Call,
     name: Name = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove an environment in which nothing is.
+    """Remove an empty environment.
 
     Example: diaken environments remove TEST
 

@@ -11,13 +11,13 @@ from diaken_cli.commands.prompts import Questions, asking
 if TYPE_CHECKING:
     from diaken_cli.store.records import GroupRecord
 
-app = group("Sets of hosts in an environment.")
+app = group("Manage the groups of an environment.")
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The group.")]
 Environment = Annotated[
     str | None,
     typer.Option(
-        "--environment", metavar="E", help="Which one, where several have a group of that name."
+        "--environment", metavar="E", help="Its environment, if several have a group of that name."
     ),
 ]
 Variables = Annotated[
@@ -25,7 +25,7 @@ Variables = Annotated[
     typer.Option(
         "--var",
         metavar="K=V",
-        help="A variable of all its hosts; can be given again. No passwords.",
+        help="A variable of all its hosts (repeatable). No passwords.",
     ),
 ]
 
@@ -34,10 +34,11 @@ Variables = Annotated[
 def list_command(
     call: Call,
     environment: Annotated[
-        str | None, typer.Option("--environment", metavar="E", help="Only those of this one.")
+        str | None,
+        typer.Option("--environment", metavar="E", help="Only groups of this environment."),
     ] = None,
 ) -> None:
-    """List the groups, with how many hosts are in them.
+    """List the groups, with their numbers of hosts.
 
     Example: diaken groups list
 
@@ -58,7 +59,7 @@ def add(
     call: Call,
     name: Name = None,
     environment: Annotated[
-        str | None, typer.Option("--environment", metavar="E", help="Where it belongs.")
+        str | None, typer.Option("--environment", metavar="E", help="The environment of the group.")
     ] = None,
     variables: Variables = None,
 ) -> None:
@@ -96,10 +97,10 @@ def set_command(
     variables: Variables = None,
     unset: Annotated[
         list[str] | None,
-        typer.Option("--unset-var", metavar="K", help="Take a variable away; can be given again."),
+        typer.Option("--unset-var", metavar="K", help="Remove a variable (repeatable)."),
     ] = None,
 ) -> None:
-    """Change the variables of a group; those that are not named stay.
+    """Change the variables of a group; others stay unchanged.
 
     Example: diaken groups set web --environment PROD --var http_port=8080
 
@@ -119,9 +120,9 @@ def remove(
     call: Call,
     name: Name = None,
     environment: Environment = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove a group in which no host is.
+    """Remove an empty group.
 
     Example: diaken groups remove web --environment PROD
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from diaken_cli.store.run_records import RunFilter
 
-app = group("What was done, when, by whom, and how it ended.")
+app = group("Show what was done, when, by whom, and how it ended.")
 
 RunNumber = Annotated[
-    str | None, typer.Argument(metavar="RUN", help="The number of the run: see history list.")
+    str | None, typer.Argument(metavar="RUN", help="The run number; see: diaken history list")
 ]
 LIMIT = 50
 
@@ -38,23 +38,28 @@ class Filter:
     ] = None
     kind: Annotated[str | None, typer.Option("--kind", help="deploy, playbook or snapshot.")] = None
     host: Annotated[
-        str | None, typer.Option("--host", metavar="HOST", help="Runs that this host was in.")
+        str | None, typer.Option("--host", metavar="HOST", help="Only runs with this host.")
     ] = None
     group: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None
     environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None
     playbook: Annotated[str | None, typer.Option("--playbook", metavar="PLAYBOOK")] = None
     task: Annotated[
-        str | None, typer.Option("--task", metavar="NAME", help="Of this scheduled task.")
+        str | None, typer.Option("--task", metavar="NAME", help="Only runs of this scheduled task.")
     ] = None
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="WHEN", help="2026-11-24 03:00, or how long ago: 2h, 7d."),
+        typer.Option(
+            "--since",
+            metavar="WHEN",
+            help="Started since: 2026-11-24 03:00, or how long ago: 2h, 7d.",
+        ),
     ] = None
     until: Annotated[
-        str | None, typer.Option("--until", metavar="WHEN", help="Begun before this moment.")
+        str | None, typer.Option("--until", metavar="WHEN", help="Started before this time.")
     ] = None
     limit: Annotated[
-        str | None, typer.Option("--limit", metavar="N", help=f"The newest N; {LIMIT} if not said.")
+        str | None,
+        typer.Option("--limit", metavar="N", help=f"Only the newest N (default: {LIMIT})."),
     ] = None
 
     def parse(self) -> "RunFilter":
@@ -92,7 +97,7 @@ class Filter:
 
 @command(app, name="list")
 def list_runs(call: Call, filters: Filter) -> None:
-    """The runs that fit, the newest first.
+    """List runs, the newest first.
 
     Example: diaken history list --status failed --since 7d --group web
 
@@ -108,12 +113,12 @@ def list_runs(call: Call, filters: Filter) -> None:
     shown = list_columns(call.output.out, rows)
     call.output.print_rows(rows, shown, nothing="no runs", whole=WHOLE, spare=SPARE)
     if filters.limit is None and len(runs) == LIMIT:
-        call.output.info(f"These are the newest {LIMIT}; for more: --limit N")
+        call.output.info(f"Only the newest {LIMIT} are shown; for more: --limit N")
 
 
 @command(app)
 def show(call: Call, run: RunNumber = None) -> None:
-    """One run: its steps on a timeline, its hosts, its snapshots, and what it has left.
+    """Show a run: its steps on a timeline, its hosts, its snapshots and its leftovers.
 
     Example: diaken history show 12
 
@@ -137,15 +142,15 @@ def output(
     call: Call,
     run: RunNumber = None,
     host: Annotated[
-        str | None, typer.Option("--host", metavar="HOST", help="Only what it said of this host.")
+        str | None, typer.Option("--host", metavar="HOST", help="Only the output of this host.")
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+        bool, typer.Option("--follow", "-f", help="Follow the output until the run ends.")
     ] = False,
 ) -> None:
-    """What Ansible said, also of a run that goes on.
+    """Show Ansible's output, even while the run is still going.
 
-    Results are lines to be read; --json has them as Ansible printed them.
+    Results are shown as readable lines; --json has them as Ansible printed them.
 
     Example: diaken history output 12 --host web03
 
@@ -172,7 +177,7 @@ def report(
         typer.Option("--html", metavar="FILE", help="Where to write it; - is standard output."),
     ] = None,
 ) -> None:
-    """Write a run as one HTML page: its steps, hosts, tasks and a timeline. It needs no script.
+    """Write a run as one HTML page, without scripts: its steps, hosts, tasks and a timeline.
 
     Example: diaken history report 12 --html run-12.html
 
@@ -187,9 +192,7 @@ def report(
     number = ask_run(call, run)
     if html is None:
         with asking(call) as ask:
-            html = Path(
-                ask.required_text("--html", None, "File of the page (- is standard output)")
-            )
+            html = Path(ask.required_text("--html", None, "HTML file (- is standard output)"))
     detail = history.find(call.store, number)
     results = history.output(call.store, number, None)
     vm = vm_fields(detail)
@@ -203,10 +206,10 @@ def report(
 
 @command(app)
 def cancel(call: Call, run: RunNumber = None) -> None:
-    """Stop a run that goes on, as Ctrl-C where it was started would: a deploy undoes what it did.
+    """Cancel a run, as Ctrl-C where it was started would: a deploy undoes what it did.
 
-    Waits until it has ended, for half a minute. The run's error says who canceled it. Of a run that
-    died (`interrupted`), what it still runs here and on its hosts is ended.
+    Waits up to half a minute for it to end. The run's error says who canceled it. For a run whose
+    process died (`interrupted`), it stops what is still running here and on its hosts.
 
     Example: diaken history cancel 12
 
@@ -228,8 +231,8 @@ def _give_room_back(call: Call) -> None:
         call.store.database.give_room_back()
     except NoRoom:  # a database of an older diaken has to be rewritten for it, once
         call.output.warn(
-            "the database keeps the room of what was removed: to give it back it needs as much"
-            " room as it has content, once. Free some, and prune again."
+            "the database file did not shrink: that needs as much free space as its content"
+            " takes. Free some space, and prune again."
         )
 
 
@@ -238,12 +241,12 @@ def prune(
     call: Call,
     older_than: Annotated[
         str | None,
-        typer.Option("--older-than", metavar="DURATION", help="Runs from before that: 90d."),
+        typer.Option("--older-than", metavar="DURATION", help="Remove runs older than this: 90d."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the runs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove old runs with their output; never one that goes on, or a deploy with leftovers.
+    """Remove old runs with their output, but never a running one or a deploy with leftovers.
 
     Example: diaken history prune --older-than 90d --dry-run
 
@@ -256,7 +259,7 @@ def prune(
     from diaken_cli.caller import now
 
     with asking(call) as ask:
-        label = "Runs from before that (90d)"
+        label = "Remove runs older than (90d)"
         older_than = ask.text("--older-than", older_than, label, units.parse_duration)
     reader = Reader()
     age = reader.required("--older-than", older_than, units.parse_duration) or 0

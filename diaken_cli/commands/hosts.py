@@ -15,10 +15,10 @@ from diaken_cli.render.output import Format
 if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord
 
-app = group("The servers of the inventory, and /etc/hosts.")
+app = group("Manage the hosts of the inventory, and /etc/hosts.")
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The host.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @command(app, name="list")
@@ -28,10 +28,10 @@ def list_command(
     group_name: Annotated[str | None, typer.Option("--group", metavar="G")] = None,
     vcenter: Annotated[str | None, typer.Option("--vcenter", metavar="V")] = None,
     include_inactive: Annotated[
-        bool, typer.Option("--all", help="Also those that are inactive.")
+        bool, typer.Option("--all", help="Include inactive hosts.")
     ] = False,
 ) -> None:
-    """List the active hosts, and say which ones a deploy holds.
+    """List the active hosts, and those held by a deploy.
 
     Example: diaken hosts list --environment PROD --group web --all
 
@@ -68,7 +68,7 @@ def list_command(
         for host in hosts:
             if host.deployed_by is not None and not host.active:
                 call.output.info(
-                    f"{host.name} is not in use: it belongs to deploy run {host.deployed_by}."
+                    f"{host.name} is not active yet: it belongs to deploy run {host.deployed_by}."
                     f" See: diaken history show {host.deployed_by}"
                 )
 
@@ -79,7 +79,7 @@ def add(
     options: HostOptions,
     name: Name = None,
 ) -> None:
-    """Add a server that is there already; `deploy vm` makes a new one.
+    """Add an existing server; `deploy vm` creates a new one.
 
     Example: diaken hosts add web01 --ip 10.0.4.21 --environment PROD --group web --vcenter main
 
@@ -107,7 +107,7 @@ def add(
 
 @command(app)
 def show(call: Call, name: Name = None) -> None:
-    """Show all that is known of a host.
+    """Show all that is known about a host.
 
     Example: diaken hosts show web01
 
@@ -126,9 +126,9 @@ def set_command(
     options: HostChanges,
     name: Name = None,
 ) -> None:
-    """Change what is said of a host; what is not said stays, and '' empties an optional value.
+    """Change a host; options not given stay unchanged, and '' clears an optional value.
 
-    --group names all its groups, the main one first. Neither that nor --inactive touches its VM.
+    --group lists all its groups, the main one first. Its VM is never touched.
 
     Example: diaken hosts set web01 --add-group monitored --var role=primary --user ''
 
@@ -183,9 +183,9 @@ command(app, name="import")(import_command)
 
 @command(app, name="forget-key")
 def forget_key(call: Call, name: Name = None) -> None:
-    """Forget a host's SSH key, because it rightly has another one: it was installed anew.
+    """Forget a host's SSH key, for example after the host was reinstalled.
 
-    The next run takes the key that it then finds there.
+    The next run accepts the key that the host then presents.
 
     Example: diaken hosts forget-key web01
 
@@ -199,9 +199,9 @@ def forget_key(call: Call, name: Name = None) -> None:
         ssh = call.config.ssh
         path = ssh_settings(call.store, ssh).known_hosts
         forgotten = forget_host_keys(path, host.name, host.ip, port=host.port or ssh.port)
-        state = "is forgotten" if forgotten else "was not known"
+        state = "was forgotten" if forgotten else "was not known"
         shape = {"host": host.name, "known_hosts": str(path), "forgotten": forgotten}
-        call.output.print_change(shape, f"the key of host {host.name} {state}")
+        call.output.print_change(shape, f"the SSH key of host {host.name} {state}")
 
 
 def _find(call: Call, ask: Questions, name: str | None) -> "HostRecord":
@@ -257,7 +257,7 @@ def _vm_address_note(host: "HostRecord") -> str:
     """What the new address of a host means for its VM; vCenter is not connected to."""
     if host.vm_uuid is None:
         return f"its VM is the one that reports {host.ip}"
-    return "its VM keeps the address that it has"
+    return "its VM keeps its address"
 
 
 def _warn_remaining(call: Call, host: "HostRecord") -> None:

@@ -13,7 +13,7 @@ from diaken_cli.render.formatting import pluralize
 from diaken_cli.render.output import Format
 from diaken_cli.text import escape_control
 
-SOURCE = "From where (one of them)"
+SOURCE = "Source (exactly one)"
 
 
 def import_command(
@@ -24,8 +24,8 @@ def import_command(
             "--vcenter",
             metavar="V",
             rich_help_panel=SOURCE,
-            help="The running VMs of a vCenter (of its datacenter, where one is stored), never its"
-            " templates: by the VM's own name, each in the group of its folder's name.",
+            help="The running VMs of a vCenter (or of its datacenter, if one is stored), without"
+            " templates: named as in vCenter, each in a group named after its folder.",
         ),
     ] = None,
     group_by_tag: Annotated[
@@ -33,16 +33,16 @@ def import_command(
         typer.Option(
             "--group-by-tag",
             metavar="CATEGORY",
-            help="With --vcenter: each VM in the group of its tag of this category, not of its"
-            " folder; a VM without one in no group, one with several is skipped.",
+            help="With --vcenter: group VMs by their tag of this category, not by folder; a VM"
+            " without one is in no group, one with several is skipped.",
         ),
     ] = None,
     guest_names: Annotated[
         bool,
         typer.Option(
             "--guest-names",
-            help="With --vcenter: each VM by the host name that its guest reports, where that is"
-            " one. Who is root in a guest chooses it, so the plan marks such rows.",
+            help="With --vcenter: name VMs as their guests report, if that is a valid host name."
+            " Root in a guest chooses that name, so the plan marks such rows.",
         ),
     ] = False,
     inventory: Annotated[
@@ -51,9 +51,10 @@ def import_command(
             "--inventory",
             metavar="FILE",
             rich_help_panel=SOURCE,
-            help="An Ansible inventory in INI, YAML or JSON, or a folder of them, with group_vars"
-            " and host_vars beside it; no program in it is run. Each host in all groups that"
-            " contain it; passwords are left out.",
+            help="An Ansible inventory in INI, YAML or JSON, or a folder of them, with its"
+            " group_vars"
+            " and host_vars; inventory scripts are not run. Hosts keep all their groups;"
+            " passwords are left out.",
         ),
     ] = None,
     csv: Annotated[
@@ -62,32 +63,34 @@ def import_command(
             "--csv",
             metavar="FILE",
             rich_help_panel=SOURCE,
-            help="A table with a header: name, ip, and any of environment, group, groups, user,"
+            help="A CSV file with a header: name, ip, and any of environment, group, groups, user,"
             " port, key, python, description, vcenter, vm_uuid, active, var.NAME.",
         ),
     ] = None,
     environment: Annotated[
         str | None,
-        typer.Option("--environment", metavar="E", help="Of all hosts; a table may say it itself."),
+        typer.Option(
+            "--environment", metavar="E", help="Of all hosts; a CSV file may have a column for it."
+        ),
     ] = None,
     group: Annotated[
         str | None,
         typer.Option(
             "--group",
             metavar="G",
-            help="The one group of all hosts, whatever the source says; without it, groups that"
-            " are not there are created.",
+            help="Put all hosts into this one group, whatever the source says; without it, missing"
+            " groups are created.",
         ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, change nothing.")
     ] = False,
 ) -> None:
-    """Import hosts from a vCenter, an Ansible inventory or a table; all at once.
+    """Import hosts from a vCenter, an Ansible inventory or a CSV file, all at once.
 
-    A host that is there already (by name, address or instance UUID) stays as it is: only where no
-    vCenter and no VM was known for it they are noted. What can't be imported is skipped, with the
-    reason; 3 when that is a mistake in the source. What was made different is said, too.
+    A host that already exists (by name, address or instance UUID) is not changed; only its vCenter
+    and VM are recorded if none were known. What can't be imported is skipped, with the reason; exit
+    status 3 if that is a mistake in the source. Differences from the source are reported, too.
 
     Example: diaken hosts import --vcenter main --environment PROD --dry-run
 
@@ -123,7 +126,7 @@ def sync(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Show the difference, also one that needs --yes; change nothing."
+            "--dry-run", help="Show the difference, even one that needs --yes; change nothing."
         ),
     ] = False,
     path: Annotated[
@@ -131,19 +134,19 @@ def sync(
         typer.Option(
             "--path",
             metavar="FILE",
-            help="Another file than the config file names; a new one is made, and said to be.",
+            help="Write this file, not the one of the config file; it is created if missing.",
         ),
     ] = None,
     yes: Annotated[
         bool,
         typer.Option(
-            "--yes", "-y", help="Also take over another database's block, or empty one with hosts."
+            "--yes", "-y", help="Take over another database's block, or empty one that has hosts."
         ),
     ] = False,
 ) -> None:
-    """Bring the block in /etc/hosts in step with the inventory; no other byte is touched.
+    """Update the block in /etc/hosts from the inventory; no other byte is touched.
 
-    It is done on every change of the inventory, too.
+    This also happens on every change of the inventory.
 
     Example: diaken hosts sync --dry-run
 
@@ -175,12 +178,12 @@ def sync(
         call.output.print_text(escape_control(result.diff))
     if result.refused is not None:
         _show_refused(call, shape, result.refused)
-    change = "made anew" if is_new else "changed"
+    change = "created" if is_new else "changed"
     outcome = f"would be {change}" if dry_run else f"was {change}"
     state = (
         f"{outcome}: {pluralize(result.hosts, 'host')}"
         if result.changed
-        else "is in step with the inventory"
+        else "matches the inventory"
     )
     call.output.print_change(shape, f"{result.path} {state}")
 

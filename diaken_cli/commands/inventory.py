@@ -8,7 +8,7 @@ from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.errors import InvalidInput, Mistake
 
-app = group("The inventory, for other tools.")
+app = group("Export the inventory to other tools.")
 
 
 @command(app)
@@ -21,10 +21,10 @@ def export(
         str | None, typer.Option("--host", metavar="NAME", help="The variables of one host.")
     ] = None,
 ) -> None:
-    """Speak Ansible's dynamic-inventory protocol: JSON on standard output, always.
+    """Print the inventory for Ansible, by its dynamic-inventory protocol: always JSON.
 
-    A shell script of one line, `exec diaken inventory export "$@"`, is an inventory for Ansible.
-    Groups of one name in several environments are called ENVIRONMENT_name.
+    A shell script with the line `exec diaken inventory export "$@"` is an inventory for Ansible.
+    A group name that several environments have becomes ENVIRONMENT_name.
 
     Example: diaken inventory export --list
 

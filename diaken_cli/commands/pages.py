@@ -41,7 +41,7 @@ class CommonOptions:
         typer.Option(
             "--output",
             metavar="FORMAT",
-            help="text, json, or jsonl (an object a line, as work goes on).",
+            help="text, json, or jsonl (an object a line while work goes on).",
             rich_help_panel=EVERY_COMMAND,
         ),
     ] = "text"
@@ -50,13 +50,13 @@ class CommonOptions:
         typer.Option(
             "--quiet",
             "-q",
-            help="Only data, warnings and errors; of a run in text, only what did not succeed.",
+            help="Print only data, warnings, errors, and what did not succeed.",
             rich_help_panel=EVERY_COMMAND,
         ),
     ] = False
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", "-v", help="More messages.", rich_help_panel=EVERY_COMMAND),
+        typer.Option("--verbose", "-v", help="Print more messages.", rich_help_panel=EVERY_COMMAND),
     ] = False
     debug: Annotated[
         bool,
@@ -68,14 +68,14 @@ class CommonOptions:
     ] = False
     no_input: Annotated[
         bool,
-        typer.Option("--no-input", help="Never ask.", rich_help_panel=EVERY_COMMAND),
+        typer.Option("--no-input", help="Never prompt.", rich_help_panel=EVERY_COMMAND),
     ] = False
     yes: Annotated[
         bool,
         typer.Option(
             "--yes",
             "-y",
-            help="Do not ask before a change; for a missing value, see --no-input.",
+            help="Do not ask for confirmation; for missing values, see --no-input.",
             rich_help_panel=EVERY_COMMAND,
         ),
     ] = False
@@ -234,7 +234,7 @@ class Group(_Page, TyperGroup):
             args = [*args[1:], "--help"]
         first = args[0].partition("=")[0] if args else ""
         if any(first in names for names, _, _ in help_records()):
-            ctx.fail(f"{first} comes after the command: {ctx.command_path} COMMAND … {first}")
+            ctx.fail(f"{first} goes after the command: {ctx.command_path} COMMAND … {first}")
         with _add_command_to_errors(ctx):
             return super().parse_args(ctx, args)
 
@@ -245,7 +245,7 @@ class Group(_Page, TyperGroup):
         except typer.TyperException as fault:
             if "Did you mean" not in fault.message and len(self.commands) <= MOST_NAMED:
                 names = ", ".join(self.commands)
-                fault.message = f"{fault.message.rstrip('.')}; there are: {names}"
+                fault.message = f"{fault.message.rstrip('.')}; known: {names}"
             raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

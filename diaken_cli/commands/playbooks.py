@@ -13,14 +13,14 @@ from diaken_cli.options import Options
 from diaken_cli.render.output import Format
 from diaken_cli.requests import VAULT_ID
 
-VAULTS = {"vault_ids": replace(VAULT_ID, help="What opens its vaults; can be given again.")}
+VAULTS = {"vault_ids": replace(VAULT_ID, help="The password file of its vaults (repeatable).")}
 
-app = group("The playbooks that can be run: your own, and those that ship.")
+app = group("List and check playbooks: your own, and those that ship with diaken.")
 
 
 @command(app, name="list")
 def list_command(call: Call) -> None:
-    """List the playbooks of `playbooks.paths` in the config file, and those that ship.
+    """List your playbooks (`playbooks.paths` in the config file) and those that ship with diaken.
 
     Example: diaken playbooks list
 
@@ -87,4 +87,4 @@ def show(
         call.output.print_object({**shape, "variables": len(variables)})
         if variables:
             call.output.print_rows(variables, VARIABLE_COLUMNS, nothing="")
-        call.output.info("Ansible finds no fault in its syntax.")
+        call.output.info("Ansible's syntax check passed.")

@@ -279,7 +279,7 @@ def _required(option: str, value: str | None) -> str:
 
 def _require_answer(answer: str | None) -> None:
     if not answer:
-        raise ValueError("a value is needed here; Ctrl-C gives up")
+        raise ValueError("a value is required; Ctrl-C cancels")
 
 
 @contextmanager

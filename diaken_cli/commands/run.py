@@ -30,7 +30,7 @@ app = group(
 
 InEnvironment = Annotated[
     str | None,
-    typer.Option("--environment", metavar="E", help="Where the target has to be."),
+    typer.Option("--environment", metavar="E", help="The environment of the target."),
 ]
 Playbook = Annotated[
     str | None, typer.Argument(metavar="PLAYBOOK", help="See: diaken playbooks list")
@@ -46,16 +46,20 @@ class StartOptions:
         typer.Option(
             "--retry-failed",
             metavar="RUN",
-            help="With the options of that run, but for those typed now (--no-check, --tags '' take"
-            " them back), on the hosts on which it did not succeed.",
+            help="Repeat that run on the hosts where it did not succeed, with its options; options"
+            " given now override them (--no-check, --tags '' clear them).",
         ),
     ] = None
     wait: Annotated[
         str | None,
-        typer.Option("--wait", metavar="DURATION", help="For hosts that another run holds: 10m."),
+        typer.Option(
+            "--wait",
+            metavar="DURATION",
+            help="Wait this long for hosts locked by another run: 10m.",
+        ),
     ] = None
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be done, change nothing.")
     ] = False
 
 
@@ -95,7 +99,7 @@ def on_group(
 ) -> None:
     """Run a playbook on all active hosts of a group, in parallel.
 
-    Exit status 0: all hosts are good; 3: some are; 1: none is.
+    Exit status: 0 if all hosts succeeded, 3 if some did, 1 if none did.
 
     Example: diaken run group web update --environment PROD --snapshot
 
@@ -121,9 +125,9 @@ def on_environment(
     name: Annotated[str | None, typer.Argument(metavar="ENVIRONMENT")] = None,
     playbook: Playbook = None,
 ) -> None:
-    """Run a playbook on all active hosts of an environment, in parallel, in groups or not.
+    """Run a playbook on all active hosts of an environment, in parallel.
 
-    Exit status 0: all hosts are good; 3: some are; 1: none is.
+    Exit status: 0 if all hosts succeeded, 3 if some did, 1 if none did.
 
     Example: diaken run environment TEST update --snapshot --exclude db01
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord
     from diaken_cli.store.tasks import TaskRecord
 
-app = group("Run playbooks at a set time; `scheduler tick` carries them out.")
+app = group("Run playbooks at a set time; `scheduler tick` starts them.")
 
 MOST_LEFT_OUT = 3
 """So many tasks are named of which `upcoming` leaves moments out."""
 
-Task = Annotated[str | None, typer.Argument(metavar="TASK", help="The task's name, or its number.")]
+Task = Annotated[str | None, typer.Argument(metavar="TASK", help="The task's name or number.")]
 
 
 @dataclass(frozen=True)
@@ -43,20 +43,21 @@ class TaskOptions:
         typer.Option(
             "--at",
             metavar="TIME",
-            help="2026-12-01 03:00, 03:00, tomorrow 03:00, sun 03:00: by the zone's clock; or +2h.",
+            help="2026-12-01 03:00, 03:00, tomorrow 03:00, sun 03:00 (local time there), or +2h.",
         ),
     ] = None
     timezone: Annotated[
         str | None,
-        typer.Option("--timezone", metavar="ZONE", help="Europe/Madrid; else this machine's."),
+        typer.Option("--timezone", metavar="ZONE", help="Europe/Madrid (default: this machine's)."),
     ] = None
     every: Annotated[
         str | None,
         typer.Option(
             "--every",
             metavar="RULE",
-            help="daily, weekly, monthly; cron's five fields: '0 3 * * sun', without --at; or an"
-            " RRULE of RFC 5545.",
+            help="daily, weekly, monthly; the five fields of cron, without --at: '0 3 * * sun';"
+            " or an"
+            " RRULE (RFC 5545).",
         ),
     ] = None
     misfire_grace: Annotated[
@@ -64,7 +65,7 @@ class TaskOptions:
         typer.Option(
             "--misfire-grace",
             metavar="DURATION",
-            help="How late it may begin; after that it is skipped and reported.",
+            help="How late it may start; after that it is skipped and reported.",
         ),
     ] = None
 
@@ -114,13 +115,13 @@ def set_command(
     options: Annotated[Options, RUN_OPTIONS],
     name: Task = None,
 ) -> None:
-    """Change a task that is pending; what is not said stays as it is.
+    """Change a pending task; options not given stay unchanged.
 
-    What was said is taken back by --no-check and its like, or by an empty value: --tags '', --limit
-    '', -e ''. --every '' leaves only its next moment.
+    Options are cleared by --no-check and the like, or by an empty value: --tags '', --limit '',
+    -e ''. --every '' leaves only its next run time.
 
-    --at moves all moments of a task whose rule only says how often: daily, weekly, monthly, each 15
-    minutes. A rule that names its own days or times is changed with --every.
+    --at moves all run times of a task whose rule sets only an interval: daily, weekly, monthly,
+    every 15 minutes. A rule that sets its own days or times is changed with --every.
 
     Example: diaken schedule set "Patch web" --every "0 4 * * sun"
 
@@ -149,7 +150,7 @@ def set_command(
 def list_command(
     call: Call,
     include_ended: Annotated[
-        bool, typer.Option("--all", help="Also those that have ended.")
+        bool, typer.Option("--all", help="Include tasks that have ended.")
     ] = False,
 ) -> None:
     """List the tasks that are pending or running.
@@ -165,7 +166,7 @@ def list_command(
     tasks = [task for task in all_tasks if include_ended or task.status in NOT_ENDED]
     nothing = "no scheduled tasks"
     if not include_ended:
-        nothing = "no task is pending or running; --all: those that have ended"
+        nothing = "no pending or running tasks; for ended ones: --all"
     view = task_table(now(), tasks)
     call.output.print_rows(
         [task_as_json(task) for task in tasks],
@@ -181,7 +182,7 @@ def list_command(
 
 @command(app)
 def show(call: Call, task: Task = None) -> None:
-    """Show a task, and the moments of it that were missed.
+    """Show a task, and the run times it missed.
 
     Example: diaken schedule show "Patch web"
 
@@ -207,10 +208,10 @@ def cancel(
     call: Call,
     task: Task = None,
     stop: Annotated[
-        bool, typer.Option("--stop", help="Where it is running, stop that run, too.")
+        bool, typer.Option("--stop", help="If it is running, stop that run as well.")
     ] = False,
 ) -> None:
-    """Take a task off the schedule. One that is running needs --stop.
+    """Cancel a task. A running one needs --stop.
 
     Example: diaken schedule cancel "Patch web"
 
@@ -228,12 +229,12 @@ def cancel(
 def upcoming(
     call: Call,
     count: Annotated[
-        int, typer.Option("--count", "-n", min=1, max=1000, help="How many moments.")
+        int, typer.Option("--count", "-n", min=1, max=1000, help="How many run times.")
     ] = 10,
 ) -> None:
-    """List the next moments of all tasks, in their order, on the clocks of their zones.
+    """List the next run times of all tasks, in order, each in the local time of its zone.
 
-    The moments are shared out among the tasks: one that comes each minute hides no other. As JSON
+    The list is shared out among the tasks: one that runs every minute hides no other. With --json,
     they are simply the next ones.
 
     Example: diaken schedule upcoming
@@ -327,7 +328,7 @@ def _ask_how_often(ask: Questions) -> str | None:
     def rule(text: str) -> None:
         if looks_like_moment(text):
             raise ValueError(
-                f"{text!r} is a time, which is asked for next: here say once, daily, weekly,"
+                f"{text!r} is a time, which is asked for next: enter once, daily, weekly,"
                 " monthly, or a rule"
             )
         try:
@@ -363,7 +364,7 @@ def _find(call: Call, task: str | None) -> "TaskRecord":
     if record is None:
         near = nearest_names(task, [task.name for task in tasks()])
         hint = f"Did you mean {near}?" if near else "See: diaken schedule list"
-        raise NotFound(f"there is no scheduled task {task!r}", hint=hint)
+        raise NotFound(f"scheduled task {task!r} does not exist", hint=hint)
     return record
 
 

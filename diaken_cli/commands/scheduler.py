@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from diaken_cli.actions.schedules.executing import MomentResult
     from diaken_cli.actions.schedules.ticking import TickResult
 
-app = group("Carry out scheduled tasks from cron: tick, status, install, pause, resume.")
+app = group("Run scheduled tasks from cron: tick, status, install, pause, resume.")
 
 
 @command(app)
 def tick(call: Call) -> None:
-    """Carry out what is due, each moment once; for cron, each minute.
+    """Run the tasks that are due, each once; cron calls this every minute.
 
-    Nothing due: no output. What goes wrong is one line on standard error; a lasting error is said
-    once, then once a day, and once when it is over. Exit status 3: a task failed or was missed.
+    If nothing is due, it prints nothing. Each problem is one line on standard error; a lasting one
+    is reported once, then once a day, and when it is resolved. Exit status 3: a task failed or was
+    missed.
 
     Example: diaken scheduler tick
 
@@ -62,7 +63,7 @@ def _show(call: Call, ticked: "TickResult") -> None:
 
 @command(app)
 def status(call: Call) -> None:
-    """Show whether cron ticks, what is due, running and next, and whether it is paused.
+    """Show the last tick, what is due, running and next, and whether the scheduler is paused.
 
     Example: diaken scheduler status
 
@@ -96,11 +97,11 @@ def install(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Write the file, not only print it.")
     ] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the file away.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the file.")] = False,
 ) -> None:
-    """Print the file for /etc/cron.d: tick each minute, prune each hour; --yes writes it.
+    """Print the file for /etc/cron.d: tick every minute, prune every hour; --yes writes it.
 
-    Who is not root gets the lines for `crontab -e`.
+    For accounts other than root, it prints the lines for `crontab -e`.
 
     Example: diaken scheduler install
 
@@ -111,7 +112,7 @@ def install(
     path = cron.CRON_D
     if remove:
         is_removed = cron.remove(path)
-        message = f"{path} was taken away" if is_removed else f"there is no {path}"
+        message = f"{path} was removed" if is_removed else f"{path} does not exist"
         call.output.print_change(
             {"path": str(path), "installed": False, "changed": is_removed}, message
         )
@@ -121,12 +122,12 @@ def install(
         cron.program(), cron.environment(call.config), user="root" if is_root else None
     )
     if yes and not is_root:
-        message = "only root can write /etc/cron.d: put the lines into `crontab -e` yourself"
+        message = "only root can write /etc/cron.d: add the lines with `crontab -e` yourself"
         raise InvalidInput([Mistake("--yes", None, message)])
     for key in cron.environment_only_keys(call.config):
         variable = f"DIAKEN_{key.replace('.', '_')}".upper()
         call.output.warn(
-            f"{variable} is set here, and not under cron: put {key} into the config file"
+            f"{variable} is set here, but not under cron: put {key} into the config file"
         )
     changed = cron.install(content, path) if yes else False
     shape = {
@@ -138,13 +139,13 @@ def install(
     if call.output.format != "text":
         call.output.print_object(shape)
     elif yes:
-        call.output.info(f"{path} was written" if changed else f"{path} is as it should be")
+        call.output.info(f"{path} was written" if changed else f"{path} is up to date")
     else:
         call.output.print_text(content)
         call.output.info(
             f"Write it to {path} with: diaken scheduler install --yes"
             if is_root
-            else "Put these lines into: crontab -e"
+            else "Add these lines with: crontab -e"
         )
 
 
@@ -160,7 +161,7 @@ def pause(
         ),
     ] = None,
 ) -> None:
-    """Freeze all tasks: none begins. Later they are due again, or missed.
+    """Pause the scheduler: no task starts. Later, overdue tasks run or count as missed.
 
     Example: diaken scheduler pause --until +2h
 
@@ -185,14 +186,14 @@ def pause(
     end = moment.instant if moment else None
     call.store.schedules.pause(end)
     message = (
-        f"paused until {format_local(end)}" if end else "paused until: diaken scheduler resume"
+        f"paused until {format_local(end)}" if end else "paused; to resume: diaken scheduler resume"
     )
     call.output.print_change({"paused": True, "paused_until": end}, message)
 
 
 @command(app)
 def resume(call: Call) -> None:
-    """Let tasks begin again.
+    """Resume the scheduler: tasks start again.
 
     Example: diaken scheduler resume
 
@@ -200,4 +201,6 @@ def resume(call: Call) -> None:
     """
     was_paused = call.store.schedules.resume()
     shape = {"paused": False, "paused_until": None}
-    call.output.print_change(shape, "tasks run again" if was_paused else "it was not paused")
+    call.output.print_change(
+        shape, "the scheduler is running again" if was_paused else "the scheduler was not paused"
+    )

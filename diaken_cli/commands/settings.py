@@ -11,7 +11,7 @@ from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.render.output import Format
 from diaken_cli.text import escape_control
 
-app = group("Global values, passed to every playbook as extra variables.")
+app = group("Manage global variables, passed to every playbook as extra variables.")
 
 Key = Annotated[str | None, typer.Argument(metavar="KEY", help="See: diaken settings list")]
 
@@ -33,7 +33,7 @@ def list_command(call: Call) -> None:
 def get(call: Call, key: Key = None) -> None:
     """Print the value of a setting.
 
-    Control characters are written out, so that they do nothing to a terminal; --json has them.
+    Control characters are escaped for the terminal; --json has the exact value.
 
     Example: diaken settings get snapshot_retention_hours
 
@@ -57,10 +57,10 @@ def set_command(
         str | None, typer.Argument(metavar="KEY", help="The name of an Ansible variable.")
     ] = None,
     value: Annotated[
-        str | None, typer.Argument(metavar="VALUE", help="JSON, or else a text as it is.")
+        str | None, typer.Argument(metavar="VALUE", help="JSON; anything else is a string.")
     ] = None,
 ) -> None:
-    """Set a value. What is JSON is stored as that: 24, true, ["a", "b"]; all else is a text.
+    """Set a value: JSON such as 24, true or ["a", "b"]; anything else is a string.
 
     provision_packages and target_dns have to be lists.
 
@@ -80,7 +80,7 @@ def set_command(
 
 @command(app)
 def unset(call: Call, key: Key = None) -> None:
-    """Forget a setting; where it has a default, that counts again.
+    """Remove a setting; its default, if it has one, applies again.
 
     Example: diaken settings unset ntp_servers
 

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from diaken_cli.actions.snapshots.listing import SnapshotRow
     from diaken_cli.render.formatting import Columns
 
-app = group("Snapshots of the inventory's VMs: see, take, revert, remove, prune.")
+app = group("List, create, revert, remove and prune snapshots of the inventory's VMs.")
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 LogFile = Annotated[
     str | None,
     typer.Option(
         "--log-file",
         metavar="FILE",
-        help="Append a line for each that was made, removed or failed.",
+        help="Append a line for each snapshot that was created, removed or failed.",
     ),
 ]
 
@@ -40,13 +40,17 @@ class TargetOptions:
 
     host: Annotated[
         list[str] | None,
-        typer.Option("--host", metavar="HOST", help="A host; can be given again."),
+        typer.Option("--host", metavar="HOST", help="A host (repeatable)."),
     ] = None
     group: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None
     environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None
     wait: Annotated[
         str | None,
-        typer.Option("--wait", metavar="DURATION", help="For hosts that another run holds: 10m."),
+        typer.Option(
+            "--wait",
+            metavar="DURATION",
+            help="Wait this long for hosts locked by another run: 10m.",
+        ),
     ] = None
 
 
@@ -60,7 +64,7 @@ def list_command(
 ) -> None:
     """List every snapshot of the inventory's VMs, and what prune would do with it.
 
-    Warns of what VMware advises against: snapshots older than 72 hours, chains deeper than 3.
+    Warns about what VMware advises against: snapshots older than 72 hours, chains deeper than 3.
 
     Example: diaken snapshots list --environment PROD
 
@@ -89,7 +93,7 @@ def prune(
         typer.Option(
             "--older-than",
             metavar="DURATION",
-            help="Instead of the setting snapshot_retention_hours, for this call.",
+            help="Use this instead of the setting snapshot_retention_hours.",
         ),
     ] = None,
     dry_run: Annotated[
@@ -97,12 +101,12 @@ def prune(
     ] = False,
     log_file: LogFile = None,
 ) -> None:
-    """Remove the automatic snapshots that are older than the retention, and nothing else.
+    """Remove automatic snapshots older than the retention, and nothing else.
 
-    Of the VMs of every active host with a vCenter: those whose name begins with “Before
-    executing” and whose age, by the vCenter's clock, is over. It never asks, and is made for cron.
-    What is kept is counted; --verbose lists it, too. With [snapshots] prune_only_recorded only
-    those go that a run of this database took.
+    It looks at the VMs of every active host with a vCenter, for snapshots whose name begins with
+    “Before executing” and whose age, by the vCenter's clock, exceeds the retention. It never asks,
+    and is made for cron. Kept snapshots are counted; --verbose lists them. With [snapshots]
+    prune_only_recorded, only snapshots taken by a run of this database are removed.
 
     Example: diaken snapshots prune --dry-run
 
@@ -169,7 +173,7 @@ def create(
 ) -> None:
     """Take a snapshot of a host's VM, or of all active hosts of a group at the same time.
 
-    Prune never removes it: its name is yours.
+    Prune never removes it.
 
     Example: diaken snapshots create "before the upgrade" --group web --environment PROD
 
@@ -202,14 +206,14 @@ def revert(
     call: Call,
     target_options: TargetOptions,
     snapshot: Annotated[
-        str | None, typer.Argument(metavar="SNAPSHOT", help="Its name where unique, or its id.")
+        str | None, typer.Argument(metavar="SNAPSHOT", help="Its name, if unique, or its id.")
     ] = None,
     yes: Yes = False,
     log_file: LogFile = None,
 ) -> None:
-    """Take a host, or the hosts of a group, back to a snapshot. What came after is lost.
+    """Revert a host, or the hosts of a group, to a snapshot. Later changes are lost.
 
-    What was powered on is powered on again, and its SSH key is forgotten.
+    A VM that was on is powered on again, and its SSH key is forgotten.
 
     Example: diaken snapshots revert "before the upgrade" --host web01
 
@@ -225,7 +229,7 @@ def remove(
     call: Call,
     target_options: TargetOptions,
     snapshot: Annotated[
-        str | None, typer.Argument(metavar="SNAPSHOT", help="Its name where unique, or its id.")
+        str | None, typer.Argument(metavar="SNAPSHOT", help="Its name, if unique, or its id.")
     ] = None,
     yes: Yes = False,
     log_file: LogFile = None,
@@ -312,7 +316,9 @@ def _target(call: Call, target_options: TargetOptions, **required: str | None) -
     reader = Reader()
     reader.mistakes += require(**required)
     if required.get("SNAPSHOT") == "":
-        reader.refuse("SNAPSHOT", "", "must not be empty; what has no name is named by its id")
+        reader.refuse(
+            "SNAPSHOT", "", "must not be empty; for a snapshot without a name give its id"
+        )
     hosts, name, environment = (
         target_options.host or [],
         target_options.group,

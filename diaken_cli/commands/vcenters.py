@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 Added = TypeVar("Added")
 
-app = group("Named connections to vCenter.")
+app = group("Manage connections to vCenter.")
 
 LABELS = {
     "server": "Server, HOST[:PORT]",
     "username": "Username",
     "password_command": "Command that prints it",
-    "password_file": "File that it is in",
+    "password_file": "Password file",
     "password_env": "Variable's name",
-    "ca_file": "File of its CA's certificates, PEM",
+    "ca_file": "CA certificate file (PEM)",
 }
 PASSWORD_PLACES = {
     "command": "password_command",
@@ -47,7 +47,7 @@ NoTest = Annotated[bool, typer.Option("--no-test", help="Store it without loggin
 
 @command(app, name="list")
 def list_command(call: Call) -> None:
-    """List the vCenters, with how many hosts have their VM there.
+    """List the vCenters, with their numbers of hosts.
 
     Example: diaken vcenters list
 
@@ -61,11 +61,11 @@ def list_command(call: Call) -> None:
 
 @command(app)
 def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest = False) -> None:
-    """Add a vCenter: log in, say what the account may lack, and only then store it.
+    """Add a vCenter: log in, report missing privileges, and only then store it.
 
-    Exit status 13: it can't be reached, or refuses; 10: its password can't be obtained, or others
-    can read its file. Nothing is stored then. On a terminal, an answer that is refused is asked for
-    again, and the others are kept.
+    Exit status 13: it can't be reached, or refuses the login; 10: its password can't be obtained,
+    or others can read its file. Nothing is stored then. On a terminal, a refused answer is asked
+    for again, and the others are kept.
 
     Example: diaken vcenters add main --server vc.example.com --username diaken@vsphere.local
     --password-command 'pass show vcenter'
@@ -98,7 +98,7 @@ def add(call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest 
 
 @command(app)
 def show(call: Call, name: Name = None) -> None:
-    """Show a vCenter; of its password only where it is, never what it is.
+    """Show a vCenter, and where its password comes from, never the password.
 
     Example: diaken vcenters show main
 
@@ -119,10 +119,11 @@ def show(call: Call, name: Name = None) -> None:
 def set_command(
     call: Call, options: VCenterOptions, name: Name = None, no_test: NoTest = False
 ) -> None:
-    """Change what is said of a vCenter; what is not said stays.
+    """Change a vCenter; options not given stay unchanged.
 
-    It logs in first, as `vcenters add` does. Exit status 13: vCenter can't be reached, or refuses;
-    10: its password can't be obtained, or others can read its file. Nothing is changed then.
+    It logs in first, as `vcenters add` does. Exit status 13: vCenter can't be reached, or refuses
+    the login; 10: its password can't be obtained, or others can read its file. Nothing is changed
+    then.
 
     Example: diaken vcenters set main --password-file /etc/diaken/vcenter --ca-file /etc/ssl/ca.pem
 
@@ -146,9 +147,9 @@ def set_command(
 def remove(
     call: Call,
     name: Name = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove a vCenter that no host names. Nothing is changed in it.
+    """Remove a vCenter that no host uses. In vCenter nothing is changed.
 
     Example: diaken vcenters remove lab
 
@@ -165,9 +166,9 @@ def remove(
 
 @command(app, name="test")
 def check_command(call: Call, name: Name = None) -> None:
-    """Log in, and show what is there and what may be in the way.
+    """Log in, and show version, datacenters, clock difference and missing privileges.
 
-    Exit status 13: it can't be reached, or refuses; 10: its password can't be obtained.
+    Exit status 13: it can't be reached, or refuses the login; 10: its password can't be obtained.
 
     Example: diaken vcenters test main
 
@@ -195,10 +196,10 @@ def browse(
     ] = None,
     datacenter: Annotated[
         str | None,
-        typer.Option("--datacenter", metavar="D", help="Only of this one; a name or a path."),
+        typer.Option("--datacenter", metavar="D", help="Limit to this datacenter (name or path)."),
     ] = None,
 ) -> None:
-    """List what a vCenter has: what a deploy can name, its VMs, and its ESXi hosts.
+    """List what a vCenter has: templates, networks, datastores and more.
 
     Example: diaken vcenters browse main templates
 
@@ -224,7 +225,9 @@ def _warn(call: Call, tested: "ConnectionTest") -> None:
         where = f"on {tested.datacenter or 'the root folder'}"
         call.output.warn(f"{tested.username} may lack privileges {where}: {lacking}")
     if abs(tested.clock_difference) > CLOCK_TOLERANCE:
-        call.output.warn("its clock and ours differ: retention goes by vCenter's")
+        call.output.warn(
+            "its clock differs from this machine's: retention goes by the vCenter's clock"
+        )
 
 
 def _find(call: Call, ask: Questions, name: str | None) -> "VCenterRecord":
@@ -250,10 +253,10 @@ def _ask_missing(
 
     def free_name(text: str) -> None:
         if call.store.inventory.vcenter(units.check_label(text)):
-            raise ValueError(f"vCenter {text} exists already")
+            raise ValueError(f"vCenter {text} already exists")
 
     ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options))
-    name = ask.text("NAME", name, "Name of the vCenter here", free_name)
+    name = ask.text("NAME", name, "Name for the vCenter", free_name)
     options = replace(
         options,
         server=_ask(ask, "server", options.server),
@@ -295,7 +298,7 @@ def _ask_tls(ask: Questions, current: VCenterOptions | None = None) -> dict[str,
     verification = ask.choice(
         None,
         None,
-        "How its certificate is verified",
+        "Certificate verification",
         lambda: ("system", "ca-file", "insecure"),
         default="ca-file" if ca_file else "system",
     )

@@ -157,7 +157,7 @@ def _refuse_exposed(path: Path) -> None:
         if exposure.sticky:  # others can't touch the file there
             continue
         raise AccessError(
-            f"the config file {path} is not used, for others can change it: {exposure.problem}",
+            f"the config file {path} is not safe to use: {exposure.problem}",
             hint=_fix_hint(exposure),
         )
 
@@ -165,8 +165,10 @@ def _refuse_exposed(path: Path) -> None:
 def _fix_hint(exposure: trust.Exposure) -> str:
     if exposure.who is trust.Writer.OWNER and not exposure.is_folder:
         name = trust.sudo_user(exposure.path.stat().st_uid)
-        return f"Run it as that account: sudo -u {name} diaken …; or make it yours: {exposure.fix}"
-    return f"Close it: {exposure.fix}; or name another file with --config."
+        return (
+            f"Run diaken as that account: sudo -u {name} diaken …; or take it over: {exposure.fix}"
+        )
+    return f"Fix it: {exposure.fix}; or use another file with --config."
 
 
 def _check_dots(text: str, path: Path) -> None:
@@ -175,13 +177,13 @@ def _check_dots(text: str, path: Path) -> None:
         if line.count(".") > bounds.CONFIG_DOTS:
             outside = _QUOTED.sub("", line.partition("#")[0])
             if outside.count(".") > bounds.CONFIG_DOTS:
-                raise ConfigurationError(f"{path}: line {number} has a key of too many parts")
+                raise ConfigurationError(f"{path}: line {number} has a key with too many parts")
 
 
 def _unreadable(path: Path, fault: OSError) -> ConfigurationError:
     message = f"the config file {path} can't be read: {fault.strerror}"
     if isinstance(fault, PermissionError):
-        hint = "Make it readable for this account, or name another one with --config."
+        hint = "Make it readable for this account, or use another one with --config."
         return AccessError(message, hint=hint)
     return ConfigurationError(message)
 
@@ -221,7 +223,7 @@ class _File(_SourceReader):
     def read(self, document: Document) -> None:
         for name, table in document.items():
             if name not in SECTIONS:
-                self.refuse(f"there is no section [{name}]{nearest_key(name, SECTIONS)}")
+                self.refuse(f"unknown section [{name}]{nearest_key(name, SECTIONS)}")
             elif self.is_table(name, table):
                 keys = dict(table)
                 environments = keys.pop("environments", {}) if name == "deploy" else {}
@@ -246,7 +248,7 @@ class _File(_SourceReader):
                 read = partial(kind_of[key].read, value, self.base)
                 self.keep(f"{self.path}: [{where}] {key}", into, key, read)
             else:
-                self.refuse(f"[{where}] has no key {key}{nearest_key(key, kind_of)}")
+                self.refuse(f"[{where}]: unknown key {key}{nearest_key(key, kind_of)}")
 
     def is_table(self, where: str, value: Any) -> bool:
         if not isinstance(value, dict):
@@ -273,7 +275,7 @@ class _Environment(_SourceReader):
         for name in self.environ:
             # Its value is not shown: it may be somebody's password.
             if name not in variables and name.startswith(prefixes):
-                self.mistakes.append(f"{name}: there is no such key{nearest_key(name, variables)}")
+                self.mistakes.append(f"{name}: unknown key{nearest_key(name, variables)}")
 
 
 def _variables() -> Iterator[tuple[str, tuple[str, str, Kind]]]:

@@ -23,7 +23,7 @@ HOW = (
     *("clone_timeout", "ip_timeout", "ssh_timeout"),
 )
 """Fields of a request that say how to deploy, not what."""
-STEP_COLUMNS = {"STEP": "name", "WHAT IT WOULD DO": "description"}
+STEP_COLUMNS = {"STEP": "name", "DESCRIPTION": "description"}
 LABELS = {"vcenter": "vCenter", "dns": "DNS", "ssh": "SSH"}
 
 
@@ -65,7 +65,7 @@ def chosen_as_text(chosen: "DeployRequest", esxi_host: str | None) -> dict[str, 
         "resource_pool": chosen.resource_pool,
         "datastore": chosen.datastore,
         "folder": chosen.folder,
-        "network": chosen.network or "the template's",
+        "network": chosen.network or "as in the template",
         "hardware": _joined(*hardware, f"{format_size(chosen.disk or 0)} disk"),
         "ssh": _joined(
             ("user", chosen.user), ("port", None if chosen.port == 22 else str(chosen.port))

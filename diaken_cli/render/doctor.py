@@ -53,7 +53,7 @@ def summarize(findings: Sequence[Finding]) -> str:
         for status in (Health.PROBLEM, Health.WARNING)
         if any(finding.status is status for finding in rows)
     ]
-    return ", ".join(counts) or "all is well"
+    return ", ".join(counts) or "no problems found"
 
 
 def _fold_skipped(findings: Sequence[Finding]) -> list[Finding]:

@@ -131,7 +131,7 @@ def timeline_table(run: Shape, results: Sequence[OutputLine], console: "Console"
         for row, detail in shown
     ]
     columns: dict[str, Any] = {
-        "STEP, HOST" if hosts else "STEP": "name",
+        "STEP/HOST" if hosts else "STEP": "name",
         "STATUS": lambda row: with_mark(row["status"], row["status"], console),
         "TIMELINE": "bar",
         "TOOK": "took",
@@ -181,7 +181,7 @@ def print_output(
             unfinished = list(transcript.without_result(detail, host))
             _print_lines(output, unfinished)
             if not results and not unfinished:
-                output.info("Ansible has said nothing in this run")
+                output.info("this run has no Ansible output")
         case Format.JSON:
             print_json([line_as_json(result) for result in results])
         case Format.JSONL:
@@ -273,7 +273,7 @@ def _about(detail: RunDetail, run: Shape) -> dict[str, Any]:
         "finished": _local(run["finished_at"]),
         "by": f"{run['user']}, {run['trigger']}",
         "task": run["task"],
-        "asked for": {
+        "options": {
             key.replace("_", "-"): _format_requested(key, value) for key, value in requested.items()
         },
     }

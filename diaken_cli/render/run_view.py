@@ -252,7 +252,7 @@ class PlainLines:
 
     def _end_line(self, event: RunFinished | RunWithdrawn) -> Text:
         if isinstance(event, RunWithdrawn):
-            return Text(f"run {event.run} is not recorded: nothing was changed")
+            return Text(f"run {event.run} was not recorded: nothing was changed")
         return self._marked(event.status, f"run {event.run}", event.status)
 
     def _progress_line(self, event: StepProgressed) -> Text | None:

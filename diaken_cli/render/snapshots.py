@@ -23,7 +23,7 @@ LIST_COLUMNS: Mapping[str, Any] = {
     **_COMMON_COLUMNS,
     "SIZE": lambda shape: format_bytes(shape["size_bytes"]),
     "AUTOMATIC": lambda shape: "yes" if shape["automatic"] else "no" if shape["name"] else None,
-    "PRUNE WOULD": lambda shape: f"{shape['action']}: {shape['reason']}" if shape["name"] else None,
+    "PRUNE": lambda shape: f"{shape['action']}: {shape['reason']}" if shape["name"] else None,
 }
 PRUNE_COLUMNS: Mapping[str, Any] = {
     **_COMMON_COLUMNS,

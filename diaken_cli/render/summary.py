@@ -71,7 +71,7 @@ def print_next_steps(
         output.error(error, printed=True, host_reasons_printed=printed.failures)
         hint = error.hint or ""
     if printed.messages and run["status"] == GOOD and not run["without_snapshot"]:
-        output.info(f"Read it again: diaken history output {run['id']}")
+        output.info(f"See the output again: diaken history output {run['id']}")
     for line in next_steps(run):
         _, _, command = line.rpartition(": ")
         if not (command.startswith("diaken ") and command in hint):
@@ -178,7 +178,7 @@ def next_steps(run: Shape) -> Iterator[str]:
     """The commands that help with a run that did not succeed."""
     number, bad = run["id"], [host for host in run["hosts"] if host["status"] != GOOD]
     if run["status"] == "running":
-        yield f"Follow it: diaken history output {number} --follow"
+        yield f"Follow the output: diaken history output {number} --follow"
         return
     if run["kind"] == RunKind.DEPLOY:
         yield from _next_after_deploy(run)
@@ -188,32 +188,32 @@ def next_steps(run: Shape) -> Iterator[str]:
     if host := _host_to_inspect(run):
         is_the_only_one = [host["host"] for host in run["hosts"]] == [host]
         alone = "" if is_the_only_one else f" --host {shlex.quote(host)}"
-        yield f"See what Ansible said: diaken history output {number}{alone}"
+        yield f"See Ansible's output: diaken history output {number}{alone}"
     started = (run["error"] or {}).get("code") not in NEVER_STARTED
     if run["status"] == CANCELED:
         if run["totals"]["success"] < run["totals"]["hosts"]:
             yield f"Run it where it did not finish: {_retry(run)}"
     elif bad and started:
-        yield f"Try these again: {_retry(run)}"
+        yield f"Retry these hosts: {_retry(run)}"
 
 
 def _next_after_deploy(run: Shape) -> Iterator[str]:
     number = run["id"]
     if run["status"] == GOOD:
         if run["leftovers"]:
-            yield f"Its VM still bears the run's identity: diaken deploy resume {number}"
+            yield f"Remove the run's identity from its VM: diaken deploy resume {number}"
         return
     for leftover in run["leftovers"]:
-        where = f" in vCenter {leftover['vcenter']}" if leftover["vcenter"] else " of the inventory"
+        where = f" in vCenter {leftover['vcenter']}" if leftover["vcenter"] else " in the inventory"
         reason = f": {one_line(leftover['reason'])}" if leftover["reason"] else ""
         yield f"Left behind: {leftover['kind']} {leftover['name']}{where}{reason}"
     if run["leftovers"] or run["status"] == "interrupted":
-        yield f"Go on with it: diaken deploy resume {number}"
-        yield f"Undo what is left: diaken deploy abort {number}"
+        yield f"Resume it: diaken deploy resume {number}"
+        yield f"Undo it: diaken deploy abort {number}"
     elif run["status"] in ENDED_BADLY and _has_step(run, "register"):
-        yield "All that it had done was undone: nothing of it is left."
+        yield "Everything it had done was undone; nothing is left."
     if _has_step(run, "provision"):
-        yield f"See what Ansible said: diaken history output {number}"
+        yield f"See Ansible's output: diaken history output {number}"
 
 
 def _by_cause(run: Shape) -> list[Shape]:

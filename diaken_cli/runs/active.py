@@ -147,9 +147,7 @@ class ActiveRun:
         step.undoing_since = self._clock()
         self._store.steps.begin_undoing(self.id, position)
         self.emit(
-            StepStarted(
-                step=name, position=position, batch=batch, detail="undoing it", undoing=True
-            )
+            StepStarted(step=name, position=position, batch=batch, detail="undoing", undoing=True)
         )
 
     def end_undoing(self, position: int, status: StepStatus) -> None:

@@ -57,7 +57,7 @@ def begin(
             try:
                 run.close(fault, left_as_it_is=left_as_it_is)
             except DatabaseError as unwritten:  # the next command finds it as interrupted
-                run.warn(f"how it ended could not be recorded: {unwritten.message}")
+                run.warn(f"the result could not be recorded: {unwritten.message}")
             raise
         run.close()
 

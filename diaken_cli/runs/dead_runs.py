@@ -88,7 +88,7 @@ def end_orphans(
     if not here and tracking.marked_pids(dead_runs[0].uid):
         return False
     if announce:
-        warn(f"run {run_id} died: ending what it left on its hosts…")
+        warn(f"run {run_id} died: stopping its tasks on the hosts…")
     deadline = time.monotonic() + PATIENCE
     while dead_runs := store.dead_runs.remains(run_id):
         (remains,) = dead_runs

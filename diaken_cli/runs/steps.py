@@ -180,7 +180,7 @@ def note_nothing_left(steps: Sequence[Step[F, Request]], flow: F, reached: Statu
             if step.find(flow) is None:
                 flow.run.note(position, {"undone": True})
         except DiakenError as error:
-            flow.run.warn(f"what {step.name} has left is not known: {error.message}")
+            flow.run.warn(f"can't tell what {step.name} left behind: {error.message}")
 
 
 def statuses_to_resume(steps: Iterable[StepRecord]) -> dict[int, StepStatus]:

@@ -62,15 +62,15 @@ def check_file(ref: str) -> None:
 def _checked(raw: bytes, source: str) -> Secret:
     raw = raw.removesuffix(b"\n").removesuffix(b"\r")
     if not raw:
-        raise SecretError(f"{source} gave no password: it is empty")
+        raise SecretError(f"{source} returned no password: it is empty")
     if len(raw) > bounds.PASSWORD:
         raise _too_long(source)
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise SecretError(f"{source} gave a password that is not UTF-8") from None
+        raise SecretError(f"{source} returned a password that is not UTF-8") from None
     if "\0" in text:
-        raise SecretError(f"{source} gave a zero byte: that is no password")
+        raise SecretError(f"{source} returned a NUL byte: that is not a password")
     return Secret(text)
 
 
@@ -85,9 +85,8 @@ def _of_command(
     for path in files_of(ref, environ):
         if exposure := trust.open_to_all(path):
             raise SecretError(
-                f"the password command {name} is not run, for anybody could change it:"
-                f" {exposure.problem}",
-                hint=f"Close it: {exposure.fix}",
+                f"the password command {name} is not safe to run: {exposure.problem}",
+                hint=f"Fix it: {exposure.fix}",
             )
     try:
         ended = programs.run(
@@ -101,7 +100,7 @@ def _of_command(
         reason = getattr(fault, "strerror", None) or str(fault)
         raise SecretError(
             f"the password command {name} can't be started: {reason}",
-            hint="It is run without a shell: the first word has to be a program in PATH.",
+            hint="It is run without a shell: the first word must be a program on PATH.",
         ) from fault
     except programs.Stopped:
         raise Canceled("stopped") from None
@@ -110,7 +109,7 @@ def _of_command(
     except programs.ProgramKilled as fault:
         raise SecretError(
             f"the password command {name} {fault}",
-            hint="It can't ask anything: it has no terminal and no input.",
+            hint="It can't prompt: it has no terminal and no input.",
         ) from None
     if ended.status != 0:
         raise SecretError(
@@ -121,7 +120,9 @@ def _of_command(
 
 
 def _too_long(source: str) -> SecretError:
-    return SecretError(f"{source} gave more than {bounds.PASSWORD} bytes: that is no password")
+    return SecretError(
+        f"{source} returned more than {bounds.PASSWORD} bytes: that is not a password"
+    )
 
 
 def files_of(ref: str, environ: Mapping[str, str]) -> list[Path]:
@@ -174,13 +175,13 @@ def _check_closed(path: Path, facts: os.stat_result) -> None:
     if facts.st_uid not in (os.geteuid(), 0):
         raise SecretError(
             f"the password file {path} belongs to another account",
-            hint=f"Make it yours: chown {os.geteuid()} {path}",
+            hint=f"Fix it: chown {os.geteuid()} {path}",
         )
     if facts.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SecretError(
-            f"the password file {path} is open to other accounts"
+            f"the password file {path} is accessible to other accounts"
             f" (mode {stat.S_IMODE(facts.st_mode):04o})",
-            hint=f"Close it: chmod 600 {path}",
+            hint=f"Fix it: chmod 600 {path}",
         )
 
 
@@ -188,6 +189,6 @@ def _of_variable(name: str, environ: Mapping[str, str]) -> bytes:
     if name not in environ:
         raise SecretError(
             f"the environment variable {name} is not set: it should hold the password",
-            hint="cron does not pass the environment of your shell on.",
+            hint="Note that cron does not have your shell's environment.",
         )
     return environ[name].encode(errors="surrogateescape")

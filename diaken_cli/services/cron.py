@@ -139,7 +139,7 @@ def remove(path: Path = CRON_D) -> bool:
 
 def _refuse_foreign(before: str | None, path: Path) -> None:
     if before is not None and MARK not in before.splitlines():
-        raise Conflict(f"{path} was not made by diaken", hint="Look at it, and move it away.")
+        raise Conflict(f"{path} was not made by diaken", hint="Check it, and move it away.")
 
 
 def _quoted(value: str) -> str:

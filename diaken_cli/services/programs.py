@@ -55,7 +55,7 @@ class TimeLimitExceeded(ProgramKilled):
     """It did not end, or not begin to print, in its time, in seconds."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"did not end within {seconds:g} s")
+        super().__init__(f"did not finish within {seconds:g} s")
         self.seconds = seconds
 
 

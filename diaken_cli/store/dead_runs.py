@@ -55,9 +55,7 @@ class DeadRuns:
         """
         from diaken_cli.store.runs import end_run  # each command comes by here, and seldom needs it
 
-        hint = (
-            f"Its hosts are free once what it runs there is ended: diaken history cancel {run_id}"
-        )
+        hint = f"Stop its tasks there and unlock its hosts: diaken history cancel {run_id}"
         with self._database.writing() as session:
             error = _died(session, run_id, hint=hint if remains else None)
             end_run(session, run_id, lock, RunStatus.INTERRUPTED, error, now, keep_locks=remains)

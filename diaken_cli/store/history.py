@@ -99,7 +99,7 @@ class History:
             return [(row.position, _result(row, ip)) for row, ip in session.execute(query)]
 
     def select(self, wanted: RunFilter) -> list[RunRecord]:
-        """The runs that fit, the newest first."""
+        """List runs, the newest first."""
         query = _runs()
         for column, value in (
             (Run.status, wanted.status),

@@ -82,7 +82,7 @@ def host_by_id(session: Session, host_id: int) -> HostRecord:
     """A host that must be there. Raises NotFound where another process has removed it."""
     hosts = records(session, select_hosts().where(col(Host.id) == host_id))
     if not hosts:
-        raise NotFound("the host was removed meanwhile", hint="See: diaken hosts list --all")
+        raise NotFound("the host was removed in the meantime", hint="See: diaken hosts list --all")
     return hosts[0]
 
 
@@ -205,7 +205,7 @@ def refuse_deploying(session: Session, host_id: int) -> None:
         raise Conflict(
             f"host {name} belongs to deploy run {run}, which is {status}",
             code="in_use",
-            hint=f"Go on with: diaken deploy resume {run}; undo with: diaken deploy abort {run}",
+            hint=f"Resume: diaken deploy resume {run}; or undo: diaken deploy abort {run}",
         )
 
 
@@ -232,7 +232,7 @@ def clashes(
     mistakes = []
     for existing in records(session, query):
         if name and existing.name.lower() == name.lower():
-            message = f"host {existing.name} exists already ({existing.ip}, {existing.environment})"
+            message = f"host {existing.name} already exists ({existing.ip}, {existing.environment})"
             mistakes.append(Mistake("NAME", name, message, kind="in_use"))
         for option, wanted, in_use in (
             ("--ip", ip, existing.ip),
@@ -261,8 +261,8 @@ def _refusal(
     if in_use:
         return InvalidInput(in_use)
     return Conflict(
-        f"the environment, group or vCenter of host {name} was removed or changed meanwhile",
-        hint="Look again: diaken environments list; diaken groups list; diaken vcenters list",
+        f"the environment, group or vCenter of host {name} was removed or changed in the meantime",
+        hint="See: diaken environments list; diaken groups list; diaken vcenters list",
     )
 
 

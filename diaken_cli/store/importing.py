@@ -87,8 +87,8 @@ def apply(
                 session.execute(_NOTE, [vars(update) for update in updates])
     except (IntegrityError, _InventoryChanged) as fault:
         raise Conflict(
-            "the inventory was changed meanwhile; nothing was imported",
-            hint="Do it again: what has come since is taken into account then.",
+            "the inventory was changed in the meantime; nothing was imported",
+            hint="Run the import again.",
         ) from fault
 
 

@@ -328,5 +328,5 @@ def _first(records: list[Record]) -> Record | None:
 
 def _still(records: list[Record], what: str) -> Record:
     if not records:
-        raise NotFound(f"{what} was removed meanwhile")
+        raise NotFound(f"{what} was removed in the meantime")
     return records[0]

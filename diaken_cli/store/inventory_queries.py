@@ -81,8 +81,8 @@ def insert(session: Session, row: SQLModel, *, what: str, name: str) -> None:
     except IntegrityError as fault:
         owner = getattr(row, "environment_id", None)
         if owner is not None and not environments(session, col(Environment.id) == owner):
-            raise Conflict("the environment was removed meanwhile") from fault
-        in_use = Mistake("NAME", name, f"{what} exists already", kind="in_use")
+            raise Conflict("the environment was removed in the meantime") from fault
+        in_use = Mistake("NAME", name, f"{what} already exists", kind="in_use")
         raise InvalidInput([in_use]) from fault
 
 
@@ -94,7 +94,7 @@ def refuse_group_name(session: Session, name: str, environment_id: int) -> None:
     """
     same = func.lower(HostGroup.name) == name.lower()
     for group in groups(session, col(HostGroup.environment_id) == environment_id, same):
-        message = f"group {group.name} of environment {group.environment} exists already"
+        message = f"group {group.name} of environment {group.environment} already exists"
         raise InvalidInput([Mistake("NAME", name, message, kind="in_use")])
 
 

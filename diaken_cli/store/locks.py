@@ -16,7 +16,7 @@ def lock_hosts(session: Session, run_id: int, host_ids: Sequence[int]) -> None:
     try:
         session.flush()
     except IntegrityError as fault:
-        raise Conflict("one of the hosts was removed meanwhile") from fault
+        raise Conflict("one of the hosts was removed in the meantime") from fault
 
 
 def refuse_locked(session: Session, host_ids: Sequence[int], *, unless: int | None = None) -> None:

@@ -277,7 +277,7 @@ def _held_by_attempt(run_id: int, lock: str) -> tuple[ColumnElement[bool], ...]:
 def _insert_run(session: Session, new: NewRun, hosts: int, attempt: Attempt, now: datetime) -> Run:
     task_id = new.scheduled_task_id
     if task_id is not None and not claim_moment(session, task_id, new.due_at):
-        raise Conflict("this moment of the task is another process's", code="taken")
+        raise Conflict("another process already runs the task for this time", code="taken")
     run = Run(
         uid=str(uuid.uuid4()),
         lock=attempt.lock,
@@ -311,7 +311,9 @@ def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[str, dict[
     Raises Conflict where it can't be.
     """
     if session.exec(select(Run.id).where(Run.id == run_id, *HAS_REMAINS)).first() is not None:
-        raise Locked(f"run {run_id} died, and may have left something on its hosts", run=run_id)
+        raise Locked(
+            f"run {run_id} died, and its tasks may still be running on its hosts", run=run_id
+        )
     error = session.exec(select(Run.error).where(Run.id == run_id)).first()
     statement = (
         update(Run)
@@ -330,7 +332,7 @@ def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[str, dict[
     uid: str | None = session.execute(statement).scalar_one_or_none()
     if uid is None:
         raise Conflict(
-            f"run {run_id} is running or has ended well",
+            f"run {run_id} is running, or succeeded",
             hint=f"See: diaken history show {run_id}",
         )
     return uid, None if error is None else dict(error)

@@ -93,9 +93,9 @@ class Schedules:
             current = task_by_id(session, task.id)
             if current.status is ScheduleStatus.PENDING and not same_values(current, task):
                 raise Conflict(
-                    f"scheduled task {task.name!r} was carried out or changed just now",
+                    f"scheduled task {task.name!r} has just been started or changed",
                     code="changed",
-                    hint=f"Look at it, and try again: diaken schedule show {task.id}",
+                    hint=f"Check it, and try again: diaken schedule show {task.id}",
                 )
             set_values(session, task.id, values)
             return task_by_id(session, task.id)

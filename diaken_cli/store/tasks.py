@@ -146,7 +146,7 @@ def task_by_id(session: Session, task_id: int) -> TaskRecord:
     """A task that must be there. Raises NotFound."""
     for task in records(session, select_tasks().where(col(ScheduledTask.id) == task_id)):
         return task
-    raise NotFound("the scheduled task is gone", hint="See: diaken schedule list")
+    raise NotFound("the scheduled task no longer exists", hint="See: diaken schedule list")
 
 
 def update_task(session: Session, task_id: int, **values: object) -> None:
@@ -242,13 +242,13 @@ def _refusal(session: Session, name: str, values: TaskValues) -> DiakenError:
     """Why the database refused to keep a task."""
     query = select_tasks().where(col(ScheduledTask.name) == name, ~HAS_ENDED)
     for existing in records(session, query):
-        message = f"scheduled task {name!r} exists already ({existing.id}, {existing.status})"
+        message = f"scheduled task {name!r} already exists ({existing.id}, {existing.status})"
         return InvalidInput([Mistake("NAME", name, message, kind="in_use")])
     return _target_gone(values)
 
 
 def _target_gone(values: TaskValues) -> Conflict:
-    return Conflict(f"{values.target_type} {values.target} was removed meanwhile")
+    return Conflict(f"{values.target_type} {values.target} was removed in the meantime")
 
 
 def _not_pending(task: TaskRecord) -> Conflict:
@@ -259,7 +259,7 @@ def _not_pending(task: TaskRecord) -> Conflict:
             hint=f"Stop it: diaken schedule cancel {task.id} --stop",
         )
     return Conflict(
-        f"scheduled task {task.name!r} has ended: it is {task.status}",
+        f"scheduled task {task.name!r} has already ended ({task.status})",
         code="ended",
         hint="Add a new one: diaken schedule add",
     )

@@ -81,7 +81,7 @@ def _more_often(rule: Rule, start: Moment) -> Iterator[Advice]:
         return
     once = "Once a year" if rule.frequency == "YEARLY" else "Once a month"
     yield Advice(
-        f"it comes each {unit}, though its rule is FREQ={rule.frequency}",
+        f"it runs every {unit}, although its rule is FREQ={rule.frequency}",
         f"{once}: {_every(instead)}",
     )
 
@@ -145,11 +145,11 @@ def _comes_once(rule: Rule, start: Moment) -> Iterator[Advice]:
         return
     comes = upcoming(write_rule(rule), start, start.instant - MINUTE, 2)
     if len(comes) == 1:
-        why = "COUNT=1" if rule.count else "UNTIL comes before its second moment"
+        why = "COUNT=1" if rule.count else "UNTIL is before its second run"
         once = comes[0].astimezone(load_zone(start.zone))
         yield Advice(
-            f"it comes only once: {why}",
-            f"To run it once, leave --every out: --at '{once:%Y-%m-%d %H:%M}'",
+            f"it runs only once: {why}",
+            f"To run it once, omit --every: --at '{once:%Y-%m-%d %H:%M}'",
         )
 
 
@@ -164,8 +164,8 @@ def _misses_the_last_day(rule: Rule, start: Moment) -> Iterator[Advice]:
     if later and later[0].astimezone(region).date() == until.date():
         instead = re.sub(r"UNTIL=[^;]*", f"UNTIL={until:%Y%m%d}", write_rule(rule))
         yield Advice(
-            f"it does not come on {until:%Y-%m-%d} any more: UNTIL is its first minute",
-            f"With that day: --every '{instead}'",
+            f"it does not run on {until:%Y-%m-%d}: UNTIL is the first minute of that day",
+            f"To include that day: --every '{instead}'",
         )
 
 
@@ -186,7 +186,7 @@ def _fifth_weekday(rule: Rule, _start: Moment) -> Iterator[Advice]:
     else:
         return
     yield Advice(
-        f"it comes only in months that have a fifth {calendar.day_name[fifth[0]]}",
+        f"it runs only in months that have a fifth {calendar.day_name[fifth[0]]}",
         f"On the last one instead: {_every(instead)}",
     )
 
@@ -194,8 +194,8 @@ def _fifth_weekday(rule: Rule, _start: Moment) -> Iterator[Advice]:
 def _leap_day(rule: Rule, _start: Moment) -> Iterator[Advice]:
     if rule.year_days == (366,):
         yield Advice(
-            "it comes only in leap years, which have a day 366",
-            f"On the last day of each year instead: {_every(replace(rule, year_days=(-1,)))}",
+            "it runs only in leap years, which have a day 366",
+            f"On the last day of every year instead: {_every(replace(rule, year_days=(-1,)))}",
         )
 
 
@@ -203,7 +203,7 @@ def _whole_week(rule: Rule, _start: Moment) -> Iterator[Advice]:
     if rule.week_numbers and not (rule.weekdays or rule.month_days or rule.year_days):
         mondays = replace(rule, weekdays=((MONDAY, 0),), positions=())
         yield Advice(
-            "it comes on each day of those weeks: BYWEEKNO names no day",
+            "it runs on every day of those weeks: BYWEEKNO sets no day",
             f"On their Mondays: {_every(mondays)}",
         )
 
@@ -224,8 +224,8 @@ def _day_and_weekday(rule: Rule, _start: Moment) -> Iterator[Advice]:
     )
     names = " or ".join(calendar.day_name[day] for day, _ in weekdays)
     yield Advice(
-        f"it comes only where day {', '.join(map(str, days))} of the month is a {names}",
-        f"On the first one of each month: {_every(first)}",
+        f"it runs only where day {', '.join(map(str, days))} of the month is a {names}",
+        f"On the first one of every month: {_every(first)}",
     )
 
 
@@ -235,7 +235,7 @@ def _each_nth_day(rule: Rule, _start: Moment) -> Iterator[Advice]:
         return
     if rule.weekdays or rule.month_days:
         yield Advice(
-            f"it comes only where each {ordinal(rule.interval)} day is one of the named days",
+            f"it runs only where every {ordinal(rule.interval)} day is one of the given days",
             f"On all of those: {_every(replace(rule, interval=1))}",
         )
 
@@ -271,7 +271,7 @@ def _positions_of_times(rule: Rule, start: Moment) -> Iterator[Advice]:
     if rule.positions and times > 1 and len(rule.positions) % times:
         positions = range(-times, 0) if rule.positions[0] < 0 else range(1, times + 1)
         yield Advice(
-            f"BYSETPOS counts moments, not days, and each day has {times} of them",
+            f"BYSETPOS counts run times, not days, and every day has {times} of them",
             f"At all times of that day: {_every(replace(rule, positions=tuple(positions)))}",
         )
 
@@ -286,7 +286,7 @@ def _elapsed_days(rule: Rule, start: Moment) -> Iterator[Advice]:
     if len({instant.astimezone(region).utcoffset() for instant in fortnights}) > 1:
         daily = replace(rule, frequency="DAILY", interval=rule.interval // units)
         yield Advice(
-            "it counts elapsed time, and comes at another time of day once the clocks change",
+            "it counts elapsed time, so its time of day shifts when the clocks change",
             f"By the clock: {_every(daily)}",
         )
 
@@ -318,24 +318,24 @@ def _cron_steps(every: str) -> Iterator[Advice]:
     minute, hour, day, month, weekday = fields
     if minute == "*" and hour != "*":
         once = f"--every '0 {hour} {day} {month} {weekday}'"
-        yield Advice("it comes each minute of those hours", f"Once in each of them: {once}")
+        yield Advice("it runs every minute of those hours", f"Once an hour: {once}")
     step = _step(minute)
     if hour == "*" and 60 % step:
         yield Advice(
-            f"*/{step} begins anew in each hour, and does not come out even in one",
-            f"Each {step} minutes: --every 'FREQ=MINUTELY;INTERVAL={step}' with --at",
+            f"*/{step} starts over every hour, so the last interval is shorter",
+            f"Every {step} minutes: --every 'FREQ=MINUTELY;INTERVAL={step}' with --at",
         )
     step = _step(hour)
     if day == "*" and weekday == "*" and 24 % step:
         yield Advice(
-            f"*/{step} begins anew on each day, and does not come out even in one",
-            f"Each {step} hours: --every 'FREQ=HOURLY;INTERVAL={step}' with --at",
+            f"*/{step} starts over every day, so the last interval is shorter",
+            f"Every {step} hours: --every 'FREQ=HOURLY;INTERVAL={step}' with --at",
         )
     step = _step(day)
     if weekday == "*" and step > 1:
         yield Advice(
-            f"*/{step} begins anew on the 1st of each month",
-            f"Each {ordinal(step)} day: --every 'FREQ=DAILY;INTERVAL={step}' with --at",
+            f"*/{step} starts over on the 1st of every month",
+            f"Every {ordinal(step)} day: --every 'FREQ=DAILY;INTERVAL={step}' with --at",
         )
 
 
@@ -357,14 +357,13 @@ def _other_weekday(at: str, rule: Rule, at_moment: Moment) -> Iterator[Advice]:
         weekday = (typed.weekday, -1 if number == FIFTH else number)
         months = rule.months or ((day.month,) if rule.frequency == "YEARLY" else ())
         yield Advice(
-            f"it comes on day {day.day} of the month, which is not always a {name}",
+            f"it runs on day {day.day} of the month, which is not always a {name}",
             f"On a {name}: {_every(replace(rule, weekdays=(weekday,), months=months))}",
         )
     elif rule.has_days and not comes_on(rule, day):
         by_week = rule.frequency in ("DAILY", "WEEKLY") and not rule.month_days
         yield Advice(
-            f"the rule names its days, and --at only says from when on: that {name} is none of"
-            " them",
+            f"the rule sets its days, and --at only the start: that {name} is not one of them",
             f"On a {name}: {_every(replace(rule, weekdays=((typed.weekday, 0),)))}"
             if by_week
             else "Leave the day to the rule: --at with a date",
@@ -384,7 +383,7 @@ def _other_time(at: str, rule: Rule, at_moment: Moment) -> Iterator[Advice]:
         instead = replace(rule, hours=(wall.hour,), minutes=(wall.minute,), positions=())
         listed = ", ".join(f"{moment:%H:%M}" for moment in times[:3]) + (", …" if times[3:] else "")
         yield Advice(
-            f"the rule names its times, {listed}, and --at only says from when on",
+            f"the rule sets its times, {listed}, and --at only the start",
             f"At {wall:%H:%M}: {_every(instead)}",
         )
 

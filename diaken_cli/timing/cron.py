@@ -40,7 +40,7 @@ class _Field:
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else -1
         if not self.least <= number <= self.most:
             named = f", or {', '.join(self.names)}" if self.names else ""
-            raise ValueError(f"{text!r} is no {self.title}: {self.least} to {self.most}{named}")
+            raise ValueError(f"{text!r} is not a {self.title}: {self.least} to {self.most}{named}")
         return number
 
     def values(self, text: str) -> set[int]:
@@ -49,7 +49,9 @@ class _Field:
         for item in text.split(","):
             part = _RANGE.fullmatch(item)
             if part is None:
-                raise ValueError(f"{item!r} is no {self.title}: write such as 1, 1-5, */2 or 1,3")
+                raise ValueError(
+                    f"{item!r} is not a {self.title}: use a form such as 1, 1-5, */2 or 1,3"
+                )
             numbers |= self._range(part[1], part[2], item)
         return numbers
 
@@ -97,7 +99,7 @@ def cron_rule(text: str) -> str:
     """
     fields = NICKNAMES.get(text.strip().lower(), text).split()
     if text.lstrip().startswith("@") and len(fields) == 1:
-        raise ValueError(f"{text!r} is not a rule; there are {', '.join(NICKNAMES)}")
+        raise ValueError(f"{text!r} is not a rule; known: {', '.join(NICKNAMES)}")
     if len(fields) != len(_FIELDS):
         raise ValueError(
             f"{text!r} has {len(fields)} fields; cron has five: minute, hour, day of the month,"
@@ -131,8 +133,8 @@ def _refuse_alternatives(fields: Sequence[str], days: set[int], weekdays: set[in
     minute, hour, day, month, weekday = fields
     by_day, by_weekday = f"{minute} {hour} {day} {month} *", f"{minute} {hour} * {month} {weekday}"
     raise ValueError(
-        f"cron would start it on day {day} of the month, and also on each {weekday}; no one rule"
-        f" says that: add two tasks, '{by_day}' and '{by_weekday}'. Only where both hold:"
+        f"cron would run it on day {day} of the month, and also on every {weekday}; no single"
+        f" rule says that: add two tasks, '{by_day}' and '{by_weekday}'. Only where both match:"
         f" 'FREQ=MONTHLY;BYMONTHDAY={_list(days)};BYDAY={_by_day(weekdays)}' with"
         " --at"
     )

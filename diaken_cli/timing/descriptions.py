@@ -13,8 +13,8 @@ from diaken_cli.timing.moments import Moment, format_wall, without_zone
 from diaken_cli.timing.rules import SHORTER_THAN_A_DAY, Rule, read_rule
 
 UNITS = {
-    "MINUTELY": ("each minute", "minutes"),
-    "HOURLY": ("each hour", "hours"),
+    "MINUTELY": ("every minute", "minutes"),
+    "HOURLY": ("every hour", "hours"),
     "DAILY": ("daily", "days"),
     "WEEKLY": ("weekly", "weeks"),
     "MONTHLY": ("monthly", "months"),
@@ -219,7 +219,7 @@ def _each(rule: Rule) -> str:
 
 def _each_of(frequency: str, interval: int) -> str:
     singular, plural = UNITS[frequency]
-    return singular if interval == 1 else f"each {interval} {plural}"
+    return singular if interval == 1 else f"every {interval} {plural}"
 
 
 def _day_of_month(day: int) -> str:

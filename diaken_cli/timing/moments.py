@@ -118,7 +118,7 @@ def parse_time_of_day(text: str) -> TimeOfDay | None:
         hour, minute, second = map(int, f"{clock}:0".split(":")[:3])
         at = time(hour, minute, second)
     except ValueError:
-        raise ValueError(f"{text!r} is not a valid time: {clock} is on no clock") from None
+        raise ValueError(f"{text!r} is not a valid time: {clock} is not a time of day") from None
     match day:
         case None:
             return TimeOfDay(at, range(2), offset=offset)
@@ -130,7 +130,9 @@ def parse_time_of_day(text: str) -> TimeOfDay | None:
         for number, weekday in enumerate(_WEEKDAYS):
             if weekday.startswith(day):
                 return TimeOfDay(at, range(8), number, offset)
-    raise ValueError(f"{text!r} is not a valid time: {day!r} is no day, write such as {EXAMPLES}")
+    raise ValueError(
+        f"{text!r} is not a valid time: {day!r} is not a day; use a form such as {EXAMPLES}"
+    )
 
 
 def looks_like_moment(text: str) -> bool:
@@ -179,7 +181,7 @@ def machine_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localt
         load_zone(name)
     except ValueError:
         raise ValueError(
-            "this machine's time zone has no name: say one with --timezone, or"
+            "this machine's time zone has no name: set one with --timezone, or"
             " `[scheduler] timezone`"
         ) from None
     return name
@@ -238,7 +240,7 @@ def _parse_written(text: str) -> tuple[datetime, timedelta | None]:
     match = _WRITTEN.fullmatch(text)
     if match is None:
         raise ValueError(
-            f"{text!r} is not a valid time: write it as {EXAMPLES},"
+            f"{text!r} is not a valid time: use a form such as {EXAMPLES},"
             " or with an offset as 2026-12-01T03:00+01:00"
         )
     day, clock, offset = match.groups()
@@ -256,7 +258,7 @@ def _parse_offset(offset: str, text: str) -> timedelta:
     minutes = int(offset[3:].removeprefix(":") or 0)
     ahead = timedelta(hours=int(offset[1:3]), minutes=minutes)
     if ahead >= LARGEST_OFFSET or minutes >= 60:
-        raise ValueError(f"{text!r} is not a valid time: no clock is {offset} of UTC")
+        raise ValueError(f"{text!r} is not a valid time: {offset} is not a UTC offset")
     return -ahead if offset[0] == "-" else ahead
 
 
@@ -269,7 +271,7 @@ def _fold_of_only_instant(wall: datetime, region: ZoneInfo) -> int:
     first_form, second_form = (f"{wall:%Y-%m-%dT%H:%M:%S}{_sign(offset)}" for offset in offsets)
     if not _is_skipped(wall, region):
         raise ValueError(
-            f"{format_wall(wall)} happens twice in {region}, as its clocks are set back: write"
+            f"{format_wall(wall)} happens twice in {region}, when its clocks are set back: use"
             f" {first_form} for the first time, or {second_form} for the second"
         )
     after = without_zone(first_instant(wall, region).astimezone(region))
@@ -280,7 +282,7 @@ def _fold_of_only_instant(wall: datetime, region: ZoneInfo) -> int:
     )
     raise ValueError(
         f"{format_wall(wall)} does not exist in {region}: its clocks are set forward from"
-        f" {before:%H:%M} to {after:%H:%M}. Write {format_wall(after)}, or settle it by an"
+        f" {before:%H:%M} to {after:%H:%M}. Use {format_wall(after)}, or give an"
         f" offset: {second_form} is {at_second}, {first_form} is {at_first}"
     )
 

@@ -54,10 +54,10 @@ def parse_rule(text: str, start: Moment) -> str:
     region = load_zone(start.zone)
     rule = _read_typed(text, start.wall, lambda wall: first_instant(wall, region))
     if rule.until is not None and rule.until < start.instant:
-        raise ValueError(f"{text!r} has ended before its first moment")
+        raise ValueError(f"{text!r} ends before its first run")
     first = next(_instants(rule, start, start.instant - RESOLUTION), None)
     if first is None or first > start.instant + FIRST_WITHIN:
-        raise ValueError(f"{text!r} never comes, or not within eight years of its first moment")
+        raise ValueError(f"{text!r} never runs, or not within eight years of its start")
     return write_rule(rule)
 
 
@@ -84,7 +84,7 @@ def first_moment_of_cron(text: str, zone: str, since: datetime) -> Moment:
     rule = parse_rule(text, start)
     instant = next_instant(rule, start, since - RESOLUTION)
     if instant is None:
-        raise ValueError(f"{text!r} never comes")
+        raise ValueError(f"{text!r} never runs")
     first = moment_of(instant, zone)
     if next_instant(rule, first, instant - RESOLUTION) == instant:
         return first
@@ -95,7 +95,7 @@ def _read_typed(text: str, wall: datetime, to_utc: Callable[[datetime], datetime
     """Parse a rule as typed, with checks that a stored rule does not go through again."""
     if looks_like_moment(text):
         raise ValueError(
-            f"{text!r} is a time, not how often: say daily, weekly or monthly, and the time"
+            f"{text!r} is a time, not an interval: use daily, weekly or monthly, and set the time"
             " with --at"
         )
     rule = read_rule(cron_rule(text) if is_cron(text) else text, to_utc)

@@ -99,7 +99,7 @@ def read_rule(text: str, to_utc: Callable[[datetime], datetime] = in_utc) -> Rul
     """Parse a rule, or daily, weekly, monthly; `to_utc` is for an UNTIL that is local to a zone."""
     rule = text.strip().upper()
     if not rule.isprintable() or "DTSTART" in rule or "EXDATE" in rule:
-        raise ValueError(f"{text!r} must be one rule on one line; --at says when it starts")
+        raise ValueError(f"{text!r} must be one rule on one line; --at sets the start")
     parts = _split(NAMED.get(rule, rule.removeprefix("RRULE:")), text)
     values: dict[str, Any] = {}
     for name, value in parts.items():
@@ -109,11 +109,11 @@ def read_rule(text: str, to_utc: Callable[[datetime], datetime] = in_utc) -> Rul
             field, reader = _PARTS[name]
             values[field] = reader(name, value)
         else:
-            raise ValueError(f"{name} is no part of a rule; there are: UNTIL, {', '.join(_PARTS)}")
+            raise ValueError(f"{name} is not a part of a rule; known: UNTIL, {', '.join(_PARTS)}")
     if "frequency" not in values:
         raise ValueError(
-            f"{text!r} is not a rule: daily, weekly, monthly, cron's five fields, or as"
-            " RFC 5545 has it, such as FREQ=WEEKLY;BYDAY=MO,TH"
+            f"{text!r} is not a rule: daily, weekly, monthly, cron's five fields, or an"
+            " RRULE (RFC 5545) such as FREQ=WEEKLY;BYDAY=MO,TH"
         )
     parsed = Rule(**values)
     _refuse_meaningless(parsed, parts)
@@ -150,7 +150,7 @@ def refuse_unreliable(rule: Rule, wall: datetime) -> None:
         )
     if rule.frequency in SHORTER_THAN_A_DAY and (rule.hours or rule.has_days):
         raise ValueError(
-            f"FREQ={rule.frequency} counts elapsed time, and can't name"
+            f"FREQ={rule.frequency} counts elapsed time, and can't have"
             f" {'hours' if rule.hours else 'days'} as well: {_daily_instead(rule, wall)}"
         )
 
@@ -159,10 +159,10 @@ def _daily_instead(rule: Rule, wall: datetime) -> str:
     forms = [f"'{write_rule(form)}'" for form in _daily_forms(rule, wall)]
     if len(forms) == 1:
         uneven = MINUTES_OF_A_DAY % _interval_in_minutes(rule)
-        return f"write {forms[0]}" + (", which begins anew on each day" if uneven else "")
+        return f"use {forms[0]}" + (", which starts over every day" if uneven else "")
     if 0 < len(forms) <= MOST_FORMS:
         return f"add a task for each of {' and '.join(forms)}"
-    return "write it with FREQ=DAILY"
+    return "use FREQ=DAILY"
 
 
 def _daily_forms(rule: Rule, wall: datetime) -> list[Rule]:
@@ -208,8 +208,8 @@ def _refuse_meaningless(rule: Rule, parts: Mapping[str, str]) -> None:
     by_month_or_year = rule.frequency in ("MONTHLY", "YEARLY") and not rule.week_numbers
     if rule.has_numbered_weekdays and not by_month_or_year:
         raise ValueError(
-            f"BYDAY={parts['BYDAY']}: which one is meant can only be said with FREQ=MONTHLY, or"
-            " with FREQ=YEARLY and no BYWEEKNO"
+            f"BYDAY={parts['BYDAY']}: a numbered weekday needs FREQ=MONTHLY, or"
+            " FREQ=YEARLY without BYWEEKNO"
         )
     if rule.positions and not any(name.startswith("BY") for name in parts if name != "BYSETPOS"):
         raise ValueError("BYSETPOS needs another BY… part to choose from")
@@ -225,7 +225,7 @@ def _split(rule: str, typed: str) -> Mapping[str, str]:
         if not value:
             raise ValueError(
                 f"{typed!r} is not a rule: daily, weekly, monthly, cron's five fields, or"
-                " NAME=VALUE;… as RFC 5545 has it, such as FREQ=WEEKLY;BYDAY=MO,TH"
+                " an RRULE (RFC 5545) such as FREQ=WEEKLY;BYDAY=MO,TH"
             )
         if name in parts:
             raise ValueError(f"{name} is given twice")
@@ -265,8 +265,8 @@ def _read_weekdays(name: str, value: str) -> tuple[tuple[int, int], ...]:
         match = _WEEKDAY.fullmatch(item)
         if match is None or not 1 <= abs(int(match[1] or 1)) <= 53:
             raise ValueError(
-                f"{name}={value}: must be of {', '.join(WEEKDAYS)}, or such as 2TU for the second"
-                " Tuesday and -1FR for the last Friday"
+                f"{name}={value}: must be {', '.join(WEEKDAYS)}, or a form such as 2TU (second"
+                " Tuesday) or -1FR (last Friday)"
             )
         days.add((WEEKDAYS.index(match[2]), int(match[1] or 0)))
     return tuple(sorted(days))
@@ -282,7 +282,7 @@ def _read_until(value: str, to_utc: Callable[[datetime], datetime]) -> datetime:
     match = _UNTIL.fullmatch(value)
     try:
         if match is None:
-            raise ValueError("it is written as 20261231 or 20261231T230000Z")
+            raise ValueError("use the form 20261231 or 20261231T230000Z")
         day, clock, in_utc = match.groups()
         wall = datetime.strptime(f"{day}{clock or '235959'}", "%Y%m%d%H%M%S")  # noqa: DTZ007
         return wall.replace(tzinfo=UTC) if in_utc else to_utc(wall)

@@ -96,9 +96,9 @@ EXIT_STATUSES = {
     "3": "Partly done: some hosts, snapshots or tasks failed.",
     "10": "Configuration: the file, the database, a secret, a permission.",
     "11": "The thing the command is about does not exist.",
-    "12": "Conflict: it exists already, is in use, depended on, inactive, or locked.",
-    "13": "vSphere said no or can't be reached, before anything was changed.",
-    "14": "Ansible did not get as far as starting the playbook.",
+    "12": "Conflict: it already exists, is in use, depended on, inactive, or locked.",
+    "13": "vSphere refused or can't be reached, before anything was changed.",
+    "14": "Ansible could not start the playbook.",
     "130": "Stopped by Ctrl-C, SIGTERM or SIGHUP.",
 }
 FILES = {

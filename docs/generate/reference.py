@@ -13,33 +13,33 @@ from docs.generate.tree import ENVIRONMENT_VARIABLES
 
 MADE = "<!-- Made from the code by `python -m docs.generate`: edit the code. -->"
 CONFIG = """\
-An option of a command goes before an environment variable, that before the config file, that
-before the default. `diaken config show` says what is in effect, and why. A key that is not in this
-list, or a value of another kind, is an error (exit status 10). `[deploy.environments.NAME]` takes
-the keys of `[deploy]`, for one environment."""
+An option of a command overrides an environment variable, that overrides the config file, and that
+overrides the default. `diaken config show` shows what is in effect, and why. An unknown key, or a
+value of the wrong type, is an error (exit status 10). `[deploy.environments.NAME]` takes the keys
+of `[deploy]`, for one environment."""
 FILES = (
-    "The config file is the first of these; no other one is read:",
+    "The first of these files that exists is read, and no other:",
     "",
-    "1. the one that `--config` names, or else `DIAKEN_CONFIG`: it has to exist;",
-    "2. `$XDG_CONFIG_HOME/diaken/config.toml`; that variable is `~/.config` where it is not set;",
+    "1. the file of `--config`, or else of `DIAKEN_CONFIG`: it must exist;",
+    "2. `$XDG_CONFIG_HOME/diaken/config.toml`; the default of that variable is `~/.config`;",
     "3. `/etc/diaken/config.toml`.",
 )
 ERRORS = """\
 An error is printed as `{"error": {"code", "message", "hint"}}`, with `mistakes` where arguments are
-wrong. Mistakes that are all of one kind have its code and exit status: names or addresses in use
-(`in_use`, 12), names that do not exist and that the command is about (`not_found`, 11), privileges
-that the account lacks in vCenter (`no_permission`, 13), playbooks that Ansible would not start
-(`ansible`, 14); mixed with others they are `invalid`, 2. A code may be more special than the ones
-below: vSphere's faults go by their own names (`no_permission`, `duplicate_name`)."""
+wrong. If all mistakes are of one kind, they have its code and exit status: names or addresses in
+use (`in_use`, 12), a missing object that the command is about (`not_found`, 11), privileges that
+the account lacks in vCenter (`no_permission`, 13), playbooks that Ansible can't start (`ansible`,
+14); a mixture is `invalid`, 2. A code may be more specific than the ones below: vSphere's faults
+have codes of their own (`no_permission`, `duplicate_name`)."""
 EVENTS = """\
-One JSON object a line, while work goes on; each has `type` and `at` (ISO 8601, UTC). The last one
+One JSON object per line, while work goes on; each has `type` and `at` (ISO 8601, UTC). The last one
 is `run_finished`, with the whole run as `--json` prints it as its `result`, or `error`. Fields are
 only ever added."""
 
 
 def commands() -> str:
     """Every command with its arguments and options."""
-    lines = [MADE, "# Commands", "", "Every command takes these options, after its own:", ""]
+    lines = [MADE, "# Commands", "", "Options of every command, given after its own:", ""]
     lines += _parameters(tree.options_of_every_command())
     for group in tree.groups():
         lines += [f"## diaken {group.name}", "", group.help, ""]

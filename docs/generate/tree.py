@@ -13,18 +13,18 @@ from diaken_cli.commands.pages import EVERY_COMMAND
 
 OWN = "Options"
 ENVIRONMENT_VARIABLES = {
-    "DIAKEN_CONFIG": "The config file, where `--config` names none. It has to exist.",
-    "DIAKEN_DATABASE": "The database: short for `DIAKEN_DATABASE_PATH`, and goes before it.",
+    "DIAKEN_CONFIG": "The config file, if `--config` is not given. It must exist.",
+    "DIAKEN_DATABASE": "The database: short for `DIAKEN_DATABASE_PATH`, and overrides it.",
     "DIAKEN_SECTION_KEY": (
-        "A key of the config file, and goes before it: `DIAKEN_SSH_PORT` is `port` of `[ssh]`."
+        "A key of the config file, and overrides it: `DIAKEN_SSH_PORT` is `port` of `[ssh]`."
         " See `diaken config show`."
     ),
-    "XDG_CONFIG_HOME": "Where `diaken/config.toml` is looked for; `~/.config` where it is not set.",
+    "XDG_CONFIG_HOME": "The folder of `diaken/config.toml`; the default is `~/.config`.",
     "XDG_DATA_HOME": (
-        "Where `diaken/diaken.db` is; `~/.local/share` where it is not set, and for root"
-        " `/var/lib/diaken/diaken.db`."
+        "The folder of `diaken/diaken.db`; the default is `~/.local/share`, and for root"
+        " the database is `/var/lib/diaken/diaken.db`."
     ),
-    "SUDO_USER": "Who a run is said to be of, where it is set.",
+    "SUDO_USER": "The user recorded for a run, if it is set.",
     "NO_COLOR, TERM=dumb": "No colour and no animation, as `--no-color`.",
 }
 """Those that are no key of the config file."""

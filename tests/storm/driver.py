@@ -42,7 +42,7 @@ JUDGES: tuple[Judge, ...] = (
 )
 _OPEN_TASKS = "select id from scheduled_task where status in ('pending', 'running')"
 _RECURRING = "select id from scheduled_task where status = 'pending' and rrule is not null"
-_MARKED = re.compile(r"take it off with: diaken deploy resume (\d+)")
+_MARKED = re.compile(r"remove it with: diaken deploy resume (\d+)")
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def _neither(evidence: Evidence, task: int, first: datetime, recurring: bool) ->
     passed_over = [
         _moment(due_at)
         for (owner, due_at), reason in witness.missed.items()
-        if owner == task and "so were those after" in reason
+        if owner == task and "so were the following ones" in reason
     ]
     for number in range(MOMENTS if recurring else 1):
         moment = first + timedelta(minutes=number)

@@ -23,7 +23,7 @@ def machines(evidence: Evidence) -> Iterator[Finding]:
             if vm.config.instanceUuid not in hosts:
                 yield Finding("orphan", f"{name} is {vm.runtime.powerState}, with {marks}")
             elif marks:
-                yield Finding("identity", f"{name} still bears {marks}")
+                yield Finding("identity", f"{name} still carries {marks}")
     for uuid, name in hosts.items():
         if uuid not in uuids:
             yield Finding("host without VM", name)

@@ -42,7 +42,7 @@ def test_the_end_of_standard_error_is_kept() -> None:
 
 def test_a_program_that_does_not_end_is_killed_with_its_children(tmp_path: Path) -> None:
     noted = tmp_path / "pid"
-    with pytest.raises(programs.TimeLimitExceeded, match=r"^did not end within 0\.5 s$"):
+    with pytest.raises(programs.TimeLimitExceeded, match=r"^did not finish within 0\.5 s$"):
         programs.run(["sh", "-c", f"sleep 60 & echo $! >{noted}; wait"], seconds=0.5)
     wait_until_gone(int(noted.read_text()))
 

@@ -93,7 +93,7 @@ def _placement_and_mistakes(
     )
     mistakes += _not_startable(request, context, should_stop)
     if request.ip and request.gateway is None:
-        warn(f"no gateway: {request.name} will reach its own network only (--gateway)")
+        warn(f"no gateway (--gateway): {request.name} will reach only its own network")
     if request.ip:
         mistakes += _used_by_vm(request.ip, request.vcenter, vcenter)
         for name in _other_vcenters(request, context.store):
@@ -101,7 +101,7 @@ def _placement_and_mistakes(
                 with context.connect(name) as session:
                     mistakes += _used_by_vm(request.ip, name, session)
             except DiakenError as error:
-                warn(f"whether a VM of vCenter {name} has {request.ip} is unknown: {error.message}")
+                warn(f"can't check vCenter {name} for VMs with {request.ip}: {error.message}")
         if request.address_probe and not mistakes:
             mistakes += _probe_address(request.ip, request.port or context.config.ssh.port)
     return placement, mistakes
@@ -137,7 +137,7 @@ def _not_startable(
 
 def _used_by_vm(ip: str, name: str, session: Session) -> list[Mistake]:
     return [
-        Mistake("--ip", ip, f"is the address of the VM {vm.name} in vCenter {name}", kind="in_use")
+        Mistake("--ip", ip, f"is in use by the VM {vm.name} in vCenter {name}", kind="in_use")
         for vm in by_address(find_vms(session), ip)
     ]
 
@@ -146,7 +146,7 @@ def _probe_address(ip: str, port: int) -> list[Mistake]:
     how = remote.probe(ip, port, PROBE_SECONDS)
     if how is None:
         return []
-    message = f"something answers {how} there; if that is meant to be so: --no-address-probe"
+    message = f"in use: something answers {how}; to ignore that: --no-address-probe"
     return [Mistake("--ip", ip, message, kind="in_use")]
 
 

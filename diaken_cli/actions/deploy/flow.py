@@ -50,7 +50,7 @@ from diaken_cli.store.runs import RESUMABLE, Begun, NewRun, Select, Selection
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, from_stored, to_stored
 
 STEPS = (checks.VALIDATE, REGISTER, CLONE, POWER_ON, WAIT_ADDRESS, PROVISION, ACTIVATE)
-REUSED = "the host and its VM are there, as asked"
+REUSED = "the host and its VM already exist as requested"
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,8 @@ def _reuse(deploy: Deploy, host: HostRecord) -> None:
 
     execute_steps([replace(STEPS[0], do=check_vm)], deploy, {})
     if playbooks := deploy.request.playbooks:
-        message = f"it is there already, so {', '.join(playbooks)} was not run"
-        deploy.run.warn(f"{message}; that is: diaken run host {host.name} {playbooks[0]}")
+        message = f"the host already exists, so {', '.join(playbooks)} was not run"
+        deploy.run.warn(f"{message}; to run it: diaken run host {host.name} {playbooks[0]}")
 
 
 def _run_steps(deploy: Deploy, reached: Statuses) -> None:
@@ -233,7 +233,7 @@ def _run_steps(deploy: Deploy, reached: Statuses) -> None:
     except DiakenError as error:
         if not (deploy.run.succeeded and isinstance(error, DatabaseError)):
             raise _undo_after(deploy, error) from error
-        message = "not all that was done after its success could be recorded"
+        message = "the run succeeded, but not everything could be recorded"
         deploy.run.warn(f"{message}: {error.message}")
     except Exception as fault:
         raise _undo_after(deploy, unexpected(fault)) from fault
@@ -295,18 +295,20 @@ def find_unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest
     """A deploy that can be taken up. Raises NotFound, or Conflict where there is nothing left."""
     detail = store.history.find(run_id)
     if detail is None:
-        raise NotFound(f"there is no run {run_id}", hint="See: diaken history list --kind deploy")
+        raise NotFound(
+            f"run {run_id} does not exist", hint="See: diaken history list --kind deploy"
+        )
     run = detail.run
     if run.kind is not RunKind.DEPLOY:
         raise Conflict(f"run {run_id} is a {run.kind} run, not a deploy")
     if detail.still_marked:
         raise Conflict(
-            f"run {run_id} is a success: nothing of it is undone",
-            hint=f"Its VM still bears the run's identity: diaken deploy resume {run_id}",
+            f"run {run_id} succeeded: there is nothing to undo",
+            hint=f"Remove the run's identity from its VM: diaken deploy resume {run_id}",
         )
     if run.status not in RESUMABLE or not (run.leftovers or run.status is RunStatus.INTERRUPTED):
         raise Conflict(
-            f"run {run_id} ({run.status}) has left nothing to take up or to undo",
+            f"run {run_id} ({run.status}) left nothing to resume or undo",
             hint=f"See: diaken history show {run_id}",
         )
     return detail, from_stored(DeployRequest, run.request)
@@ -319,7 +321,4 @@ def _statuses(deploy: Deploy) -> Statuses:
 
 
 def _next_hint(run_id: int) -> str:
-    return (
-        f"Go on with it: diaken deploy resume {run_id};"
-        f" undo what is left: diaken deploy abort {run_id}"
-    )
+    return f"Resume: diaken deploy resume {run_id}; or undo: diaken deploy abort {run_id}"

@@ -37,7 +37,9 @@ def _own_host(deploy: Deploy) -> HostRecord:
     """The host of this run. Raises OperationFailed where it is gone, or another run's."""
     host = deploy.context.store.inventory.host(deploy.request.name)
     if host is None or host.deployed_by != deploy.run.id:
-        raise OperationFailed(f"host {deploy.request.name} is not this run's any more", code="gone")
+        raise OperationFailed(
+            f"host {deploy.request.name} no longer belongs to this run", code="gone"
+        )
     return host
 
 
@@ -85,9 +87,9 @@ def _register(deploy: Deploy) -> Facts:
 
 def _removed(what: str) -> OperationFailed:
     return OperationFailed(
-        f"{what} was removed from the inventory meanwhile",
+        f"{what} was removed from the inventory in the meantime",
         code="gone",
-        hint="Add it again, or name another one, and repeat the deploy.",
+        hint="Add it again, or choose another one, then repeat the deploy.",
     )
 
 
@@ -128,7 +130,7 @@ def _reason_it_may_stay(deploy: Deploy, path: Path, refused: AccessError | Confl
             path, hosts_file.Entry(deploy.request.ip, name), deploy.context.store.id
         )
     except AccessError as unreadable:
-        return f"whether the line of {name} is still in {path} is not known: {unreadable.message}"
+        return f"can't tell whether the line of {name} is still in {path}: {unreadable.message}"
     return f"the line of {name} is still in {path}: {refused.message}" if has_line else None
 
 
@@ -189,16 +191,16 @@ def _not_reached(
 ) -> DiakenError:
     if failure.host_refused:
         return OperationFailed(
-            f"{host.name} ({host.ip}) refuses the log-in by SSH: {failure.message}",
+            f"{host.name} ({host.ip}) refuses the SSH login: {failure.message}",
             code="no_ssh",
-            hint="Does the template have the public key of --key, for --user?"
-            " Look at the VM with --keep-on-failure.",
+            hint="Check that the template has the public key of --key for --user."
+            " Keep the VM with --keep-on-failure.",
         )
     return TimedOut(
         f"SSH to {host.name} ({host.ip}) did not answer within {request.ssh_timeout} s:"
         f" {failure.message}",
         code="no_ssh",
-        hint="Wait longer with --ssh-timeout, look at the VM with --keep-on-failure.",
+        hint="Wait longer with --ssh-timeout; keep the VM with --keep-on-failure.",
     )
 
 
@@ -237,7 +239,7 @@ def _activate(deploy: Deploy) -> Facts:
     try:
         unmarked = _unmark(deploy)
     except DiakenError as error:  # no session, so nothing was tried
-        _note_still_marked(deploy, error, "the VM still bears")
+        _note_still_marked(deploy, error, "the VM still carries")
     _write_hosts_file(deploy)
     return {"unmarked": True} if unmarked else {}
 
@@ -249,7 +251,7 @@ def _unmark(deploy: Deploy) -> bool:
         _note_still_marked(
             deploy,
             still_marked.error,
-            f"the VM {'still' if still_marked.seen else 'perhaps still'} bears",
+            f"the VM {'still carries' if still_marked.seen else 'may still carry'}",
         )
     return still_marked is None
 
@@ -257,14 +259,14 @@ def _unmark(deploy: Deploy) -> bool:
 def _note_still_marked(deploy: Deploy, error: DiakenError, what: str) -> None:
     deploy.note("activate", left_because=error.message)
     deploy.run.warn(
-        f"{what} the identity of this run: {error.message};"
-        f" take it off with: diaken deploy resume {deploy.run.id}"
+        f"{what} this run's identity: {error.message};"
+        f" remove it with: diaken deploy resume {deploy.run.id}"
     )
 
 
 ACTIVATE = Step[Deploy, DeployRequest](
     name="activate",
-    describe=lambda r: f"put {r.name} into use",
+    describe=lambda r: f"activate {r.name}",
     do=_activate,
 )
 
@@ -276,7 +278,7 @@ def take_identity_off(detail: RunDetail, context: Context, show: Emit) -> None:
     Raises what vCenter answers.
     """
     run = detail.run
-    description = f"take the identity of this run off the VM {run.target}"
+    description = f"remove this run's identity from the VM {run.target}"
     show(RunStarted(run=run.id, kind=run.kind, target=run.target, hosts=(run.target,)))
     activated = next(step for step in detail.steps if step.name == ACTIVATE.name)
     position = activated.position
@@ -304,7 +306,7 @@ def _unmark_vm(detail: RunDetail, context: Context) -> None:
     except NotFound as removed:
         raise NotFound(
             f"vCenter {request.vcenter} was removed from the inventory; its VM {request.name} may"
-            f" still bear the identity of run {detail.run.id}",
+            f" still carry the identity of run {detail.run.id}",
             hint=f"Add it again: diaken vcenters add {request.vcenter} …"
             f" Then: diaken deploy resume {detail.run.id}",
         ) from removed

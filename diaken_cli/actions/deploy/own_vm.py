@@ -70,7 +70,7 @@ def require_own_vm(deploy: Deploy) -> vms.VirtualMachine:
     vm = own_vm_after_tasks(deploy)
     if vm is None:
         raise OperationFailed(
-            f"the VM {deploy.request.name} of this run is not in vCenter any more", code="gone"
+            f"the VM {deploy.request.name} of this run is no longer in vCenter", code="gone"
         )
     return vm
 
@@ -156,7 +156,7 @@ def call_with_retry(
             if not is_lost_call(fault):
                 raise
             if not tries_left:
-                message = f"{fault.message}; it was tried {TRIES} times"
+                message = f"{fault.message}; tried {TRIES} times"
                 raise Unreachable(message, hint=fault.hint, code=fault.code) from fault
     raise AssertionError  # the last try returned or raised
 
@@ -202,7 +202,7 @@ def wait_for_task(
         if state.canceled and state.error is not None:  # else it was too late for that
             raise TimedOut(
                 f"{what} took longer than {timeout} s and was canceled",
-                hint=f"Allow more with {option}.",
+                hint=f"Allow more time with {option}.",
             )
     if state.error is not None:
         raise state.error
@@ -224,7 +224,7 @@ def finish_task(
     state = tasks.wait(vcenter, [task], timeout=timeout, should_stop=forced)[task]
     if not state.ended:
         if forced():
-            raise TimedOut(f"{what} has not ended; see task {task} in vCenter")
+            raise TimedOut(f"{what} has not finished; see task {task} in vCenter")
         state = tasks.cancel(vcenter, task)
         if state.canceled and state.error is not None:
             raise TimedOut(f"{what} took longer than {timeout} s and was canceled")

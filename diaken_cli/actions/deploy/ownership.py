@@ -44,12 +44,12 @@ def find_own_vm(
         refuse_unreadable(vm for vm in vms if (vm.name, vm.folder) == (name, folder))
         return None
     if len(bearers) > 1:
-        raise _ambiguous("several VMs bear the identity of this run", bearers)
+        raise _ambiguous("several VMs carry this run's identity", bearers)
     only = bearers[0]
     if only.name != name:
-        raise _ambiguous(f"a VM with the identity of this run is not named {name}", bearers)
+        raise _ambiguous(f"a VM with this run's identity is not named {name}", bearers)
     if only.created_at is None or run_began is None or only.created_at < run_began:
-        raise _ambiguous("a VM with the identity of this run is not younger than it", bearers)
+        raise _ambiguous("a VM with this run's identity is not younger than the run", bearers)
     return only
 
 
@@ -58,10 +58,10 @@ def refuse_unreadable(candidates: Iterable[VirtualMachine]) -> None:
     for vm in candidates:
         if not vm.readable:
             raise OperationFailed(
-                f"the VM {vm.name} ({vm.ref}) can't be read, so whether it is this run's is not"
-                " known; it was not touched",
+                f"can't tell whether the VM {vm.name} ({vm.ref}) belongs to this run: it can't be"
+                " read; it was not touched",
                 code="unreadable_vm",
-                hint="See its state in vCenter: its datastore or its ESXi host may be gone.",
+                hint="Check the VM in vCenter: its datastore or its ESXi host may be gone.",
             )
 
 
@@ -71,7 +71,7 @@ def _by_uuid(
     for vm in vms:
         if vm.instance_uuid.casefold() == vm_uuid.casefold():
             if vm.identity != identity:
-                raise _ambiguous("the VM does not bear the identity of this run any more", [vm])
+                raise _ambiguous("the VM no longer carries this run's identity", [vm])
             return vm
     return None
 
@@ -81,5 +81,5 @@ def _ambiguous(what: str, vms: Sequence[VirtualMachine]) -> Conflict:
     return Conflict(
         f"{what}: {named}; none was touched",
         code=AMBIGUOUS,
-        hint="Look at them in vCenter; what is not needed has to be removed there by hand.",
+        hint="Check them in vCenter, and remove what is not needed there by hand.",
     )

@@ -109,7 +109,7 @@ def _differences(request: DeployRequest, host: HostRecord) -> list[Mistake]:
     mistakes = []
     for option, (requested, current) in pairs.items():
         if requested != current:
-            wanted = f"not {requested}" if requested else "and none was asked for"
+            wanted = f"not {requested}" if requested else "but none was requested"
             message = f"host {host.name} has {current or 'none'}, {wanted}"
             mistakes.append(Mistake(option, requested, message, kind="in_use"))
     if not host.active:
@@ -175,11 +175,11 @@ def check_name_is_free(name: str, hosts: Sequence[HostRecord]) -> None:
     for host in hosts:
         if host.name.casefold() != name.casefold():
             continue
-        message = f"host {host.name} is in the inventory already"
+        message = f"host {host.name} is already in the inventory"
         if host.deployed_by is not None:
             run = host.deployed_by
             message += (
-                f", of deploy run {run}: where that has ended, go on with"
+                f", made by deploy run {run}; once that has ended, resume it with"
                 f" `diaken deploy resume {run}`, or undo it with `diaken deploy abort {run}`"
             )
         raise InUse(message)
@@ -189,7 +189,7 @@ def check_address_is_free(interface: IPv4Interface, hosts: Sequence[HostRecord])
     """Raises InUse where a host has that address."""
     for host in hosts:
         if host.ip == str(interface.ip):
-            raise InUse(f"{host.ip} is the address of host {host.name}")
+            raise InUse(f"{host.ip} is in use by host {host.name}")
 
 
 def check_address_is_a_hosts(interface: IPv4Interface) -> None:

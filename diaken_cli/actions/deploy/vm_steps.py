@@ -101,7 +101,9 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
             _note_clone(deploy, made)
         raise
     if state.result is None:
-        raise OperationFailed("vCenter says that the clone succeeded, but not which VM it made")
+        raise OperationFailed(
+            "vCenter reports that the clone succeeded, but not which VM it created"
+        )
     return _note_clone(deploy, state.result)
 
 
@@ -156,8 +158,8 @@ def _end_clone_tasks(deploy: Deploy, *, cancel: bool) -> None:
             if not deploy.undoing:
                 deploy.run.stop.check()
             raise TimedOut(
-                f"a clone of {deploy.request.template} that this run may have begun has not ended;"
-                f" see task {', '.join(going_on)} in vCenter"
+                f"a clone of {deploy.request.template} that this run may have started is still"
+                f" running: task {', '.join(going_on)} in vCenter"
             )
 
 
@@ -177,7 +179,7 @@ def _destroy(deploy: Deploy) -> None:
         try:
             forget_host_key(deploy)
         except AccessError as error:  # nothing else of the VM is left
-            deploy.run.warn(f"the SSH key of {deploy.request.name} is still known: {error.message}")
+            deploy.run.warn(f"can't forget the SSH key of {deploy.request.name}: {error.message}")
 
 
 def _poll_for_vm(deploy: Deploy, *, cancel: bool) -> vms.VirtualMachine | None:
@@ -202,10 +204,10 @@ def _refuse_foreign_disks(deploy: Deploy, vm: str) -> None:
     ]
     if others:
         raise OperationFailed(
-            f"the VM {deploy.request.name} has disks that this run did not make:"
+            f"the VM {deploy.request.name} has disks that this run did not create:"
             f" {', '.join(others)}",
             code="foreign_disk",
-            hint="Detach them in vCenter, and keep their files."
+            hint="Detach them in vCenter, keeping their files."
             f" Then: diaken deploy abort {deploy.run.id}",
         )
 
@@ -214,8 +216,7 @@ def _refuse_unanswered(deploy: Deploy) -> None:
     """Raise OperationFailed where vCenter may still make the VM, for it has not answered."""
     if deploy.clone_unanswered:
         raise OperationFailed(
-            f"vCenter may still make the VM {deploy.request.name}:"
-            " it did not answer whether it will",
+            f"vCenter may still create the VM {deploy.request.name}: it did not answer the call",
             code="outcome_unknown",
         )
 
@@ -280,8 +281,8 @@ def _wait_address(deploy: Deploy) -> Facts:
         raise TimedOut(
             f"the VM did not report the address {wanted} within {timeout} s; {details}",
             code="no_address",
-            hint="Does the template have VMware Tools and perl, and the network reach the VM?"
-            " Wait longer with --ip-timeout, look at the VM with --keep-on-failure.",
+            hint="Check the template (VMware Tools, perl) and the VM's network."
+            " Wait longer with --ip-timeout; keep the VM with --keep-on-failure.",
         )
     return {"addresses": list(reported)}
 

@@ -47,13 +47,13 @@ def _check_run(run: RunRecord) -> Iterable[Finding]:
     check = Check("runs", f"run {run.id}")
     if run.leftovers and run.status is RunStatus.SUCCESS:
         yield check.warning(
-            f"the VM of the deploy of {run.target} still bears the run's identity",
+            f"the VM of the deploy of {run.target} still carries the run's identity",
             f"diaken deploy resume {run.id}",
         )
     elif run.leftovers:
         leftovers = join_names([STEP_LEAVES.get(step.name, step.name) for step in run.leftovers])
         yield check.warning(
-            f"the deploy of {run.target} is {run.status}, and has left {leftovers}",
+            f"the deploy of {run.target} is {run.status} and left behind {leftovers}",
             f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}",
         )
     elif run.status is RunStatus.INTERRUPTED and run.lock is not None:
@@ -123,9 +123,11 @@ def judge_cron(state: CronState, now: datetime) -> Iterable[Finding]:
         until = "" if scheduler.paused_for_good else until
         yield check.warning(f"the scheduler is paused{until}", "diaken scheduler resume")
     if not scheduler.late:
-        yield check.ok("the last one is less than 3 minutes ago")
+        yield check.ok("last tick less than 3 minutes ago")
     elif state.has_line:
-        yield check.problem(_late(scheduler, now), "Is cron running? systemctl status cron")
+        yield check.problem(
+            _late(scheduler, now), "Check that cron is running: systemctl status cron"
+        )
 
 
 def _judge_lines(state: CronState) -> Finding:
@@ -133,32 +135,32 @@ def _judge_lines(state: CronState) -> Finding:
     if state.file is not None and state.wanted is not None:
         return _judge_file(check, state.file, state.wanted)
     if state.has_line:
-        return Check("cron", "crontab").ok("it has a line with a tick")
+        return Check("cron", "crontab").ok("runs `scheduler tick`")
     hint = EDIT_CRONTAB if state.wanted is None else INSTALL
     if state.wanted is None and state.crontab is None:
         hint = f"Install cron (apt-get install cron). {EDIT_CRONTAB}"
     if state.ticks:
-        text = "cron has no line with a tick; the last one was called by hand, or by something else"
-        return check.warning(text, f"Unless something else calls it each minute: {hint}")
+        text = "cron has no line for `scheduler tick`; the last one was started by something else"
+        return check.warning(text, f"Unless that runs every minute: {hint}")
     if state.needed:
-        return check.problem("cron does not tick, and tasks wait for it", hint)
-    return check.warning("cron does not tick: no task is carried out, no snapshot pruned", hint)
+        return check.problem("cron does not run `scheduler tick`, and tasks are waiting", hint)
+    return check.warning("cron does not run diaken: no task starts, no snapshot is pruned", hint)
 
 
 def _judge_file(check: Check, file: str, wanted: str) -> Finding:
     if file == wanted:
-        return check.ok("as it should be: a tick each minute, prune each hour")
+        return check.ok("up to date: tick every minute, prune every hour")
     if cron.MARK not in file.splitlines():
-        hint = f"Look at it, and move it; then: {INSTALL}"
-        return check.problem("it was not made by diaken", hint)
-    return check.problem(f"it {_difference(file, wanted)}", INSTALL)
+        hint = f"Check it and move it away; then: {INSTALL}"
+        return check.problem("was not written by diaken", hint)
+    return check.problem(_difference(file, wanted), INSTALL)
 
 
 def _late(scheduler: SchedulerStatus, now: datetime) -> str:
     if scheduler.last_tick is None:
-        return "there was never one, though cron has its line"
+        return "no tick so far, although cron has its line"
     minutes = (now - scheduler.last_tick).total_seconds() // 60
-    return f"the last one was {minutes:.0f} minutes ago; cron should call each minute"
+    return f"the last tick was {minutes:.0f} minutes ago; cron should start one every minute"
 
 
 def _has_tick(lines: str | None) -> bool:
@@ -174,11 +176,11 @@ def _read_crontab() -> str | None:
     try:
         return programs.run(["crontab", "-l"], seconds=bounds.CRONTAB_SECONDS).stdout_text
     except programs.ProgramKilled as fault:
-        raise OperationFailed(f"crontab -l {fault}", hint="Call it by hand.") from None
+        raise OperationFailed(f"crontab -l {fault}", hint="Run it by hand: crontab -l") from None
 
 
 def _difference(file: str, wanted: str) -> str:
     """How the file differs from what it should be."""
     lines = set(file.splitlines())
     missing = [line for line in wanted.splitlines() if line not in lines]
-    return f"is not what it would be now: it lacks {missing[0]!r}" if missing else "has more lines"
+    return f"is out of date: it lacks {missing[0]!r}" if missing else "has extra lines"

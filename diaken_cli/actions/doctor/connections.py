@@ -27,7 +27,7 @@ from diaken_cli.store.records import VCenterRecord
 from diaken_cli.types import SecretKind
 
 KEY_OPTIONS = "[ssh] key, or: diaken hosts set NAME --key FILE"
-NAME_KEY = f"Name the right one: {KEY_OPTIONS}"
+NAME_KEY = f"Set the right one: {KEY_OPTIONS}"
 PRIVILEGES = "docs/how-to/vcenter-account.md"
 VCENTER_OPTIONS = (
     (SecretError, "--password-file FILE"),
@@ -52,9 +52,11 @@ def check_ansible() -> Iterable[Finding]:
         return
     check = Check("ansible", ansible.program)
     if ansible.version is None:
-        yield check.problem(f"it does not tell its version: {ansible.first_line}", install)
+        yield check.problem(f"does not report its version: {ansible.first_line}", install)
     elif ansible.version < LEAST:
-        yield check.problem(f"ansible-core {ansible.text}; at least {least} is needed", install)
+        yield check.problem(
+            f"ansible-core {ansible.text} is too old; at least {least} is needed", install
+        )
     else:
         yield check.ok(f"ansible-core {ansible.text}")
 
@@ -63,7 +65,7 @@ def check_ssh_programs() -> Iterable[Finding]:
     """Whether ssh(1) and ssh-keygen(1) are there."""
     missing = [name for name in ("ssh", "ssh-keygen") if shutil.which(name) is None]
     if missing:
-        text = f"{' and '.join(missing)} can't be found on PATH"
+        text = f"{' and '.join(missing)} not found on PATH"
         yield Check("ssh_key", "ssh").problem(text, "apt-get install openssh-client")
 
 
@@ -72,7 +74,7 @@ def check_key(key: Path, *, has_agent: bool) -> Finding:
     check = Check("ssh_key", str(key))
     faults = list(_key_faults(check, key, has_agent=has_agent))
     if not faults:
-        return check.ok("can be used without a passphrase")
+        return check.ok("usable without a passphrase")
     is_problem = any(fault.status is Health.PROBLEM for fault in faults)
     worst = Health.PROBLEM if is_problem else Health.WARNING
     text = "; ".join(fault.text for fault in faults)
@@ -86,29 +88,29 @@ def _key_faults(check: Check, key: Path, *, has_agent: bool) -> Iterable[Finding
         status = key.stat()
         files.read(key, bounds.KEY_FILE)
     except FileNotFoundError as fault:
-        hint = f"Make it: ssh-keygen -t ed25519 -f {quoted}; or name another: {KEY_OPTIONS}"
-        yield check.problem(f"it can't be read: {fault.strerror}", hint)
+        hint = f"Create it: ssh-keygen -t ed25519 -f {quoted}; or set another one: {KEY_OPTIONS}"
+        yield check.problem(f"can't be read: {fault.strerror}", hint)
         return
     except files.FileRefused as fault:
-        yield check.problem(f"it can't be read: {fault.strerror}", NAME_KEY)
+        yield check.problem(f"can't be read: {fault.strerror}", NAME_KEY)
         return
     except OSError as fault:
         hint = f"chown {trust.account(os.geteuid())} {quoted}"
-        yield check.problem(f"it can't be read: {fault.strerror}", hint)
+        yield check.problem(f"can't be read: {fault.strerror}", hint)
         return
     is_open = status.st_uid == os.geteuid() and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     if is_open:
         mode = stat.S_IMODE(status.st_mode)
-        text = f"other accounts can open it (mode {mode:04o}): ssh refuses it"
+        text = f"other accounts can read it (mode {mode:04o}): ssh refuses such a key"
         yield check.problem(text, f"chmod 600 {quoted}")
     elif needs_passphrase(key):
-        hint = f"Take it off: ssh-keygen -p -f {quoted}; or name another: {KEY_OPTIONS}"
+        hint = f"Remove it: ssh-keygen -p -f {quoted}; or set another one: {KEY_OPTIONS}"
         if has_agent:
-            yield check.warning("it has a passphrase; cron has no agent that knows it", hint)
+            yield check.warning("has a passphrase, and cron has no ssh-agent", hint)
         else:
-            yield check.problem("it has a passphrase, and there is no agent that knows it", hint)
+            yield check.problem("has a passphrase, and no ssh-agent holds it", hint)
     elif not is_private_key(key):
-        yield check.problem("it is no private key", NAME_KEY)
+        yield check.problem("is not a private key", NAME_KEY)
     for exposure in trust.exposures_around(key):
         said_by_mode = is_open and exposure.path == key and exposure.who is not trust.Writer.OWNER
         if not exposure.sticky and not said_by_mode:
@@ -132,18 +134,18 @@ def _check_known_hosts_file(check: Check, path: Path) -> Finding:
     if not path.exists():
         parent = next((folder for folder in path.parents if folder.exists()), Path("/"))
         if os.access(parent, os.W_OK | os.X_OK):
-            return check.ok("does not exist yet: the first connection makes it")
-        text = f"it does not exist, and can't be made in {parent}"
-        return check.problem(text, "Name another file: [ssh] known_hosts")
+            return check.ok("does not exist yet: the first connection creates it")
+        text = f"does not exist, and can't be created in {parent}"
+        return check.problem(text, "Set another file: [ssh] known_hosts")
     if files.is_null(path.stat()):
-        text = "no host's key is remembered: another host in its place is not noticed"
-        return check.warning(text, "Name a file in [ssh] known_hosts, or leave it out")
+        text = "host keys are not remembered: an impostor would not be noticed"
+        return check.warning(text, "Set [ssh] known_hosts to a file, or remove that key")
     if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
-        text = "it can't be read and written: no host can be reached"
+        text = "not readable and writable: no host can be reached"
         hint = f"chown {trust.account(os.geteuid())} {quoted} && chmod 600 {quoted}"
         return check.problem(text, hint)
     if not files.beginning(path, bounds.KB).strip():
-        return check.ok("no host is known yet")
+        return check.ok("no host keys yet")
     argv = ["ssh-keygen", "-l", "-f", str(path)]
     try:
         done = programs.run(argv, seconds=bounds.PROGRAM_SECONDS, most=bounds.KNOWN_HOSTS_LIST)
@@ -152,9 +154,9 @@ def _check_known_hosts_file(check: Check, path: Path) -> Finding:
     if done.status != 0:
         text = done.stderr_text.strip() or "ssh-keygen can't read it"
         damaged = shlex.quote(f"{path}.damaged")
-        return check.problem(text, f"mv {quoted} {damaged}; keys are then accepted anew")
+        return check.problem(text, f"mv {quoted} {damaged}; host keys are then accepted again")
     count = len(done.stdout_text.splitlines())
-    return check.ok(f"{count} key{'' if count == 1 else 's'} of hosts")
+    return check.ok(f"{count} host key{'' if count == 1 else 's'}")
 
 
 def unique_keys(keys: Sequence[Path]) -> list[Path]:
@@ -180,29 +182,28 @@ def check_vcenter(vcenter: VCenterRecord) -> Iterable[Finding]:
     yield check.ok(f"{tested.product} at {tested.server}, as {tested.username}")
     if vcenter.insecure:
         yield check.warning(
-            "its certificate is not verified: the password may go to somebody else",
+            "its certificate is not verified: someone in between can read the password",
             f"diaken vcenters set {vcenter.name} --ca-file FILE",
         )
     if vcenter.secret_kind is SecretKind.ENV:
         yield check.warning(
-            f"cron does not have the variable {vcenter.secret_ref}: scheduled snapshots and prune"
-            " can't log in",
+            f"cron does not set {vcenter.secret_ref}: scheduled snapshots and prune can't log in",
             f"diaken vcenters set {vcenter.name} --password-file FILE",
         )
     missing = tested.missing_privileges
     where = f"on {tested.datacenter or 'its root folder'}"
     if missing is None:
-        yield check.warning("it does not tell what the account may do")
+        yield check.warning("does not report the privileges of the account")
     elif missing:
         yield check.warning(
             f"{tested.username} may lack privileges {where}: {', '.join(missing)}",
-            f"Give it a role with them, there or where it works; see {PRIVILEGES}",
+            f"Give the account a role with these privileges; see {PRIVILEGES}",
         )
     if abs(tested.clock_difference) > vcenters.CLOCK_TOLERANCE:
         yield check.warning(
             f"its clock is {abs(tested.clock_difference):.0f} s"
             f" {'ahead of' if tested.clock_difference > 0 else 'behind'} this machine's",
-            "Set both by NTP: snapshots are pruned by the vCenter's clock",
+            "Synchronize both by NTP: snapshots are pruned by the vCenter's clock",
         )
 
 

@@ -40,7 +40,7 @@ def check_database(path: Path) -> list[Finding]:
     except FileNotFoundError:
         return [*findings, _check_missing(check, path)]
     except OSError as fault:
-        text = f"it can't be looked at: {fault.strerror}"
+        text = f"can't be inspected: {fault.strerror}"
         return [*findings, check.problem(text, _take_over(path))]
     refused = (
         _check_read_only(check, path)
@@ -51,7 +51,7 @@ def check_database(path: Path) -> list[Finding]:
     if refused is not None:
         return [*findings, refused]
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        findings.append(check.warning("other accounts can open it", f"chmod 600 {_quoted(path)}"))
+        findings.append(check.warning("other accounts can read it", f"chmod 600 {_quoted(path)}"))
     return findings + _check_content(check, path)
 
 
@@ -66,10 +66,10 @@ def check_room(path: Path) -> Iterable[Finding]:
         return
     check = Check("database", str(path))
     where = f" (mounted at {mount.point})" if mount is not None else ""
-    hint = f"Free room on the file system of {folder}{where}"
-    message = f"{format_size(room // 2**20 * 2**20 or 2**20)} or less are left on its disk"
+    hint = f"Free some space on the file system of {folder}{where}"
+    message = f"{format_size(room // 2**20 * 2**20 or 2**20)} or less free on its disk"
     if is_full(path):
-        yield check.problem("no room is left on its disk", hint)
+        yield check.problem("its disk is full", hint)
     elif room < NO_ROOM:
         yield check.problem(message, hint)
     else:
@@ -81,17 +81,17 @@ def check_room(path: Path) -> Iterable[Finding]:
 
 def _check_mounts(check: Check, path: Path) -> Iterable[Finding]:
     """Check the mount of the file, and the folder of the runs' lock files beside it."""
-    hint = f"Move {path.parent} to a local disk, and name its new place: [database] path"
+    hint = f"Move {path.parent} to a local disk, and set its new path: [database] path"
     locks = path.with_name(f"{path.name}.runs")
-    for what, location in (("it lies", path), ("the lock files of runs lie", locks)):
+    for what, location in (("is", path), ("its run lock files are", locks)):
         mount = find_mount(location)
         if mount is None:
             continue
         where = f"{what} on {mount.type}, mounted at {mount.point}"
         if mount.is_remote:
-            yield check.problem(f"{where}: locks do not hold there", hint)
+            yield check.problem(f"{where}: file locks are unreliable there", hint)
         elif mount.is_volatile and location == path:
-            yield check.warning(f"{where}: it is gone after a reboot", hint)
+            yield check.warning(f"{where}: a reboot deletes it", hint)
 
 
 def _check_read_only(check: Check, path: Path) -> Finding | None:
@@ -111,13 +111,13 @@ def _check_owner(check: Check, status: os.stat_result) -> Finding | None:
     if status.st_uid == os.geteuid():
         return None
     hint = f"sudo -u {trust.sudo_user(status.st_uid)} diaken doctor"
-    return check.problem(f"it belongs to the account {trust.account(status.st_uid)}", hint)
+    return check.problem(f"belongs to the account {trust.account(status.st_uid)}", hint)
 
 
 def _check_exposure(check: Check, path: Path) -> Finding | None:
     """A problem where others could change the database: every command refuses it then."""
     for exposure in exposures(path):
-        text = f"it is not this account's alone: {exposure.problem}"
+        text = f"is not safe to use: {exposure.problem}"
         return check.problem(text, exposure_hint(exposure))
     return None
 
@@ -125,7 +125,7 @@ def _check_exposure(check: Check, path: Path) -> Finding | None:
 def _check_folder(check: Check, path: Path) -> Finding | None:
     if os.access(path.parent, os.W_OK | os.X_OK):
         return None
-    text = f"nothing can be written in its folder {path.parent}"
+    text = f"its folder {path.parent} is not writable"
     return check.problem(text, f"chmod u+rwx {_quoted(path.parent)}")
 
 
@@ -134,9 +134,9 @@ def _check_missing(check: Check, path: Path) -> Finding:
     if read_only := _check_read_only(check, path):
         return read_only
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        text = f"it does not exist, and can't be made in {folder}"
+        text = f"does not exist, and can't be created in {folder}"
         return check.problem(text, _take_over(path))
-    text = "it does not exist yet: the first command that needs it makes it"
+    text = "does not exist yet: the first command that needs it creates it"
     missing = check.warning(text, "diaken environments add PROD")
     return _check_exposure(check, path) or missing
 
@@ -150,7 +150,7 @@ def _is_read_only(folder: Path) -> bool:
 
 
 def _take_over(path: Path) -> str:
-    return f"Make {path.parent} yours, or name another file: [database] path, or DIAKEN_DATABASE"
+    return f"Make {path.parent} writable, or set another file: [database] path, or DIAKEN_DATABASE"
 
 
 def _quoted(path: Path) -> str:

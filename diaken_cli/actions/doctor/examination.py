@@ -30,7 +30,7 @@ def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) ->
         findings += run_checks([(ANSIBLE, connections.check_ansible)], SECONDS)
         findings += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG_TOO]
         return findings
-    passwords = Check("config", "passwords of Ansible")
+    passwords = Check("config", "Ansible passwords")
     look = partial(local_files.check_ansible_passwords, config.ansible)
     findings += run_checks([(passwords, look)], SECONDS)
     path = config.database.path
@@ -132,7 +132,7 @@ def _ssh_keys(
             if key not in named:
                 yield from look_at(key)
         if not locked:
-            yield check.ok("no key is named: ssh chooses among its own")
+            yield check.ok("none set: ssh uses its default keys")
 
     yield check, look_at_chosen
 
@@ -146,4 +146,4 @@ def _vcenters(store: Store | None, reason: Skipped) -> Iterable[tuple[Check, Loo
         yield Check("vcenter", vcenter.name), partial(connections.check_vcenter, vcenter)
     if not vcenters:
         check = Check("vcenter", "none")
-        yield check, lambda: [check.ok("there is none: diaken vcenters add")]
+        yield check, lambda: [check.ok("none yet; add one with: diaken vcenters add")]

@@ -22,7 +22,7 @@ class Skipped(StrEnum):
 
     NO_CONFIG = "not checked: the config file can't be used"
     NO_DATABASE = "not checked: the database can't be used"
-    NO_DATABASE_YET = "nothing to look at yet: there is no database"
+    NO_DATABASE_YET = "not checked: there is no database yet"
 
     @property
     def health(self) -> Health:
@@ -87,7 +87,7 @@ def run_checks(looks: Sequence[tuple[Check, Look]], seconds: float) -> list[Find
         except DiakenError as error:
             by_number[number] = [check.problem(error.message, error.hint)]
         except Exception as fault:  # noqa: BLE001  # one check never hides the others
-            text = f"could not be looked at: {type(fault).__name__}: {fault}"
+            text = f"the check failed: {type(fault).__name__}: {fault}"
             by_number[number] = [check.problem(text)]
 
     # Daemons, for a thread that hangs must not keep the process.
@@ -100,7 +100,7 @@ def run_checks(looks: Sequence[tuple[Check, Look]], seconds: float) -> list[Find
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    late = f"did not end within {seconds:.0f} s"
+    late = f"did not finish within {seconds:.0f} s"
     return [
         finding
         for number, (check, _) in enumerate(looks)

@@ -33,7 +33,7 @@ OPEN_TO_CHANGES = stat.S_IWGRP | stat.S_IWOTH
 WRITE_SECONDS = 60.0
 """How long a write may take: an unfinished file that is younger may be somebody's right now."""
 RETENTION = "snapshot_retention_hours"
-NOT_WRITABLE = "as an account that may write it; or turn it off: [hosts_file] enabled = false"
+NOT_WRITABLE = "as an account that can write it; or disable it: [hosts_file] enabled = false"
 
 
 # ── what can be changed by others ────────────────────────────────────────────────────────────
@@ -65,10 +65,10 @@ def read_config(
     try:
         config = load(explicit, environ)
     except ConfigurationError as error:
-        hint = error.hint or "Correct it; a file with every key: diaken config init --path FILE"
+        hint = error.hint or "Fix it; for a file with every key: diaken config init --path FILE"
         return None, [check.problem(line, hint) for line in error.message.splitlines()]
     if config.path is None:
-        return config, [check.ok("there is none: every key is at its default")]
+        return config, [check.ok("none: every key has its default")]
     return config, list(_check_config_file(config.path, len(config.sources)))
 
 
@@ -90,7 +90,7 @@ def check_unfinished_writes(check: Check, folder: Path) -> Iterable[Finding]:
     if leftovers:
         names = " ".join(shlex.quote(str(path)) for path in leftovers)
         count = "a file" if len(leftovers) == 1 else f"{len(leftovers)} files"
-        yield check.warning(f"a write that was killed left {count} in {folder}", f"rm {names}")
+        yield check.warning(f"an interrupted write left {count} in {folder}", f"rm {names}")
 
 
 def _is_unfinished(path: Path) -> bool:
@@ -105,7 +105,7 @@ def check_ansible_passwords(config: AnsibleConfig) -> Iterable[Finding]:
     """The command and the file that the config file names for Ansible's passwords."""
     command = shlex.join(config.become_password_command)
     check = Check("config", "become_password_command")
-    yield from check_command_exposure(check, command, "what prints sudo's password")
+    yield from check_command_exposure(check, command, "the become password command")
     if config.vault_password_file is not None:
         yield from _check_vault_password(Path(config.vault_password_file))
 
@@ -113,18 +113,18 @@ def check_ansible_passwords(config: AnsibleConfig) -> Iterable[Finding]:
 def _check_vault_password(path: Path) -> Iterable[Finding]:
     check = Check("config", str(path))
     for exposure in exposures_of_vault(path):
-        text = f"others can change what opens the vaults: {exposure.problem}"
+        text = f"others can change the vault password file: {exposure.problem}"
         yield check.problem(text, exposure.fix)
         return
     try:
         mode = path.stat().st_mode
         files.check_regular(path)  # Ansible would wait at a pipe
     except OSError as fault:
-        hint = "Name the right one: [ansible] vault_password_file"
-        yield check.problem(f"it can't be read: {fault.strerror}", hint)
+        hint = "Set the right one: [ansible] vault_password_file"
+        yield check.problem(f"can't be read: {fault.strerror}", hint)
         return
     if mode & 0o077 and not os.access(path, os.X_OK):
-        text = f"other accounts can read the password of the vaults (mode {mode & 0o7777:04o})"
+        text = f"other accounts can read the vault password (mode {mode & 0o7777:04o})"
         yield check.warning(text, f"chmod 600 {shlex.quote(str(path))}")
 
 
@@ -138,26 +138,26 @@ def check_hosts_file(store: Store, config: HostsFileConfig) -> Iterable[Finding]
     """
     check = Check("hosts_file", str(config.path))
     if not config.enabled:
-        yield check.ok("turned off: [hosts_file] enabled = false")
+        yield check.ok("disabled: [hosts_file] enabled = false")
         return
     if left := leftover_files(config.path):
         names = ", ".join(map(str, left))
-        yield check.warning(f"a write that was killed left {names}", "diaken hosts sync")
+        yield check.warning(f"an interrupted write left {names}", "diaken hosts sync")
     outcome = write_block(store, config.path, dry_run=True)
     if outcome.refused is not None:
         raise outcome.refused
     for warning in outcome.warnings:
-        yield check.warning(warning, f"Take the line out of {config.path}")
+        yield check.warning(warning, f"Remove the line from {config.path}")
     writable = _is_writable(config.path)
     if outcome.changed:
         sync = "diaken hosts sync"
         hint = sync if writable else f"{sync}, {NOT_WRITABLE}"
-        yield check.problem("it is out of step with the inventory", hint)
+        yield check.problem("does not match the inventory", hint)
     elif not writable:
         hint = f"Run diaken {NOT_WRITABLE}"
-        yield check.warning("it is in step, but can't be written by this account", hint)
+        yield check.warning("matches the inventory, but is not writable by this account", hint)
     else:
-        yield check.ok(f"in step: {outcome.hosts} host{'' if outcome.hosts == 1 else 's'}")
+        yield check.ok(f"up to date: {outcome.hosts} host{'' if outcome.hosts == 1 else 's'}")
 
 
 def _is_writable(path: Path) -> bool:
@@ -169,7 +169,7 @@ def _is_writable(path: Path) -> bool:
 def check_snapshots(store: Store, log_file: Path | None) -> Iterable[Finding]:
     """For how long automatic snapshots are kept, and whether they can be logged."""
     hours = store.inventory.settings()[RETENTION]
-    yield Check("snapshots", RETENTION).ok(f"automatic ones are kept for {hours} h")
+    yield Check("snapshots", RETENTION).ok(f"automatic snapshots are kept for {hours} h")
     if log_file is None:
         return
     check = Check("snapshots", str(log_file))
@@ -178,9 +178,9 @@ def check_snapshots(store: Store, log_file: Path | None) -> Iterable[Finding]:
         hint = f"mkdir -p {shlex.quote(str(log_file.parent))}"
         yield check.problem("the log's folder does not exist", hint)
     elif log_file.is_dir() or not os.access(existing, os.W_OK):
-        yield check.problem("the log can't be written", "Name another: [snapshots] log_file")
+        yield check.problem("the log can't be written", "Set another file: [snapshots] log_file")
     else:
-        yield check.ok("the log can be written")
+        yield check.ok("the log is writable")
 
 
 PARSING_SECONDS = 15.0
@@ -199,9 +199,7 @@ def check_playbooks(folders: Sequence[Path]) -> Iterable[Finding]:
     for number, playbook in enumerate(playbooks):
         if time.monotonic() > deadline:
             left = f"{len(playbooks) - number} of {len(playbooks)}"
-            faulty.append(
-                Check("playbooks", "all").warning(f"{left} were not looked at, for lack of time")
-            )
+            faulty.append(Check("playbooks", "all").warning(f"{left} were not checked in time"))
             break
         if (fault := parse_fault(playbook.path)) is not None:
             hint = f"diaken playbooks show {shlex.quote(playbook.name)}"
@@ -209,8 +207,8 @@ def check_playbooks(folders: Sequence[Path]) -> Iterable[Finding]:
     yield from faulty
     if not faulty:
         yield Check("playbooks", "all").ok(
-            f"{len(playbooks)} can be read, and are YAML; Ansible's own check of one is"
-            " `diaken playbooks show NAME`"
+            f"{len(playbooks)} are readable YAML; to check the syntax of one:"
+            " diaken playbooks show NAME"
         )
 
 
@@ -220,8 +218,8 @@ def check_tasks(store: Store, folders: Sequence[Path]) -> Iterable[Finding]:
         check = Check("playbooks", task.playbook)
         if task.zone_is_lost:
             yield check.problem(
-                f"task {task.id} ({task.name}) is not started: this machine knows no time zone"
-                f" {task.moment.zone} any more",
+                f"task {task.id} ({task.name}) will not run: this machine no longer knows the time"
+                f" zone {task.moment.zone}",
                 f"diaken schedule set {task.id} --timezone ZONE",
             )
         try:
@@ -229,7 +227,7 @@ def check_tasks(store: Store, folders: Sequence[Path]) -> Iterable[Finding]:
         except NotFound as missing:
             yield check.problem(
                 f"task {task.id} ({task.name}) needs it: {missing.message}",
-                f"Put it back, or: diaken schedule set {task.id} --playbook P",
+                f"Restore it, or: diaken schedule set {task.id} --playbook P",
             )
 
 
@@ -252,7 +250,7 @@ def check_changeable(folder: Path) -> Iterable[Finding]:
         else:
             continue
         finding = check.problem if who is Writer.EVERYBODY else check.warning
-        yield finding(f"others can change what is run: {text}", fix)
+        yield finding(f"others can change what runs: {text}", fix)
 
 
 def parse_fault(path: Path) -> str | None:
@@ -260,15 +258,15 @@ def parse_fault(path: Path) -> str | None:
     try:
         bounded_yaml.compose(files.text(path, bounds.PLAYBOOK))
     except bounded_yaml.TooMuch as fault:
-        return f"it can't be read: {fault.problem}"
+        return f"can't be read: {fault.problem}"
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark
         where = f" in line {mark.line + 1}" if mark else ""
-        return f"it is not YAML{where}: {fault.problem}"
+        return f"is not YAML{where}: {fault.problem}"
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        return f"it is not YAML: {fault}"
+        return f"is not YAML: {fault}"
     except OSError as fault:
-        return f"it can't be read: {fault.strerror}"
+        return f"can't be read: {fault.strerror}"
     return None
 
 
@@ -276,10 +274,10 @@ def _check_folder(folder: Path) -> Iterable[Finding]:
     check = Check("playbooks", str(folder))
     quoted = shlex.quote(str(folder))
     if not folder.exists():
-        hint = f"mkdir -p {quoted}, or name another folder: [playbooks] paths"
+        hint = f"mkdir -p {quoted}, or set another folder: [playbooks] paths"
         yield check.problem("the folder does not exist", hint)
     elif not folder.is_dir():
-        yield check.problem("it is not a folder", "Name its folder: [playbooks] paths")
+        yield check.problem("is not a folder", "Set a folder: [playbooks] paths")
     elif not os.access(folder, os.R_OK | os.X_OK):
         yield check.problem("the folder can't be read", f"chmod u+rx {quoted}")
     else:
@@ -293,10 +291,10 @@ def _check_unreadable(folders: Sequence[Path]) -> Iterable[Finding]:
     account can't read may not be a playbook.
     """
     for path, fault in catalog.unreadable_files(folders):
-        check, text = Check("playbooks", str(path)), f"it can't be read: {fault.strerror}"
+        check, text = Check("playbooks", str(path)), f"can't be read: {fault.strerror}"
         quoted = shlex.quote(str(path))
         if isinstance(fault, files.FileRefused):
-            yield check.problem(text, f"Put a file in its place, or: rm {quoted}")
+            yield check.problem(text, f"Replace it with a file, or: rm {quoted}")
         else:
             yield check.warning(text, f"ls -l {quoted}")
 

@@ -125,7 +125,7 @@ def _candidate(
     ip, addresses = address
     mistakes: tuple[str, ...] = ()
     if len(addresses) > 1:
-        reason = f"{ip} has several addresses ({', '.join(addresses)}); say which as ansible_host"
+        reason = f"{ip} has several addresses ({', '.join(addresses)}); set one as ansible_host"
         mistakes = (f"{origin}: {reason}",)
     access = {field: _text(_access(raw, field)) for field in ("user", "port", "key", "python")}
     values: dict[str, Any] = {**access}
@@ -143,7 +143,7 @@ def _unfit(raw: Variables) -> str | None:
     connection = raw.get(CONNECTION, OVER_SSH[0])
     if connection in OVER_SSH:
         return None
-    return f"its {CONNECTION} is {connection}: diaken reaches hosts over SSH only"
+    return f"its {CONNECTION} is {connection}: diaken uses SSH only"
 
 
 def _access(raw: Variables, field: str) -> Any:
@@ -269,7 +269,7 @@ def collisions(
         several = " and ".join([", ".join(name for name, _ in having[:-1]), having[-1][0]])
         counts = [name for name, value in having if same(value, has.get(key))]
         sentence = f"variable {key} differs between groups {several}"
-        sentence += f": that of {counts[0]} counts" if counts else ""
+        sentence += f": that of {counts[0]} wins" if counts else ""
         sentences.append(sentence + ("" if same(flat[key], has.get(key)) else ", kept on the host"))
     return sentences
 

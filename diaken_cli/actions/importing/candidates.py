@@ -96,7 +96,7 @@ class Action(StrEnum):
 class ImportRow:
     """One server of a source: what is done with it, and the reason, if any.
 
-    `values` are those of a host that is created, `host` is the one that exists already. Of `groups`
+    `values` are those of a host that is created, `host` is the one that already exists. Of `groups`
     the first is the main one, and `new_groups` are those that are created. `mistake` says that it
     is skipped because something is wrong with it.
     """
@@ -147,7 +147,7 @@ def source_row(server: ReadCandidate, action: Action, reason: str | None) -> Imp
     """A row with the values of the source."""
     name_from = server.candidate.name_from
     if reason is not None and action is Action.SKIPPED and name_from is NameSource.GUEST:
-        reason += "; its name is what its guest says"
+        reason += "; its name comes from its guest"
     return ImportRow(
         origin=server.candidate.origin,
         action=action,
@@ -240,8 +240,8 @@ class SharedVariables:
                 before = self._new[environment_id].environment.vars
                 new = [key for key in self._new[environment_id].vars if key not in before]
                 sentences.append(
-                    f"variables of all ({join_names(new)}) become variables of {name}: hosts that"
-                    " are added to it, localhost and hosts of add_host have them, too"
+                    f"variables of all ({join_names(new)}) become variables of {name}: hosts"
+                    " added later, localhost and add_host hosts get them as well"
                 )
             lacks = self._missing_variables(environment_id)
             outer = [
@@ -254,12 +254,12 @@ class SharedVariables:
             values = [row.values for row in created if row.values is not None]
             values_here = [value for value in values if value.environment_id == environment_id]
             on_hosts = any(_has_any(lacks, values.vars) for values in values_here)
-            into = [f"into {'groups' if len(outer) > 1 else 'group'} {join_names(sorted(outer))}"]
+            into = [f"in {'groups' if len(outer) > 1 else 'group'} {join_names(sorted(outer))}"]
             into = (into if outer else []) + (["on the imported hosts"] if on_hosts else [])
             if into:
                 sentences.append(
-                    f"variables of all ({join_names(list(lacks))}) are put {' and '.join(into)}:"
-                    f" other hosts of {name}, localhost and hosts of add_host do not have them"
+                    f"variables of all ({join_names(list(lacks))}) are stored {' and '.join(into)}:"
+                    f" other hosts of {name}, localhost and add_host hosts do not get them"
                 )
         return sentences
 

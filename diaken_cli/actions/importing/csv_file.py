@@ -100,7 +100,7 @@ def _lines(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as fault:
-            raise _refused(path, f"line {last_line + 1} is no row of a table: {fault}") from fault
+            raise _refused(path, f"line {last_line + 1} is not valid CSV: {fault}") from fault
         filled = any(cell.strip() for cell in cells)
         if separator and filled:
             separator = None  # that line was for Excel alone
@@ -122,7 +122,7 @@ def _columns(header: Sequence[str], path: str, number: int) -> list[str]:
     problems = [f"column {column} is missing" for column in REQUIRED if column not in names]
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            problems.append(f"column {name!r} is there {names.count(name)} times")
+            problems.append(f"column {name!r} appears {names.count(name)} times")
         if name.startswith(VARIABLE):
             try:
                 stored_name(name[len(VARIABLE) :])
@@ -130,7 +130,7 @@ def _columns(header: Sequence[str], path: str, number: int) -> list[str]:
                 problems.append(f"column {name!r}: {fault}")
         elif name not in COLUMNS:
             known = ", ".join(COLUMNS)
-            problems.append(f"column {name!r} is unknown; there are: {known}, {VARIABLE}NAME")
+            problems.append(f"unknown column {name!r}; known: {known}, {VARIABLE}NAME")
     if problems:
         raise InvalidInput(
             [Mistake(OPTION, path, f"line {number}: {problem}") for problem in problems]
@@ -152,7 +152,7 @@ def _candidate(number: int, columns: Sequence[str], cells: Sequence[str]) -> Can
     for name, cell in row.items():
         if name.startswith(VARIABLE) and ("{{" in cell or "{%" in cell):
             mistakes.append(
-                f"{origin}, column {name}: is a template, which Ansible would carry out;"
+                f"{origin}, column {name}: is a template, which Ansible would evaluate;"
                 " set it with: diaken hosts set --var"
             )
     return Candidate(

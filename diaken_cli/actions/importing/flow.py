@@ -19,7 +19,7 @@ from diaken_cli.store.importing import FoundVM, NewHost
 
 Connect = Callable[[str], Session]
 GUEST_NAMES = "--guest-names"
-WITH_VCENTER = "goes with --vcenter alone"
+WITH_VCENTER = "works only with --vcenter"
 SOURCES = ("--vcenter", "--inventory", "--csv")
 PATHS = {"--inventory": validate.existing_path, "--csv": existing_file}
 
@@ -134,4 +134,4 @@ def _check_tags(typed: TypedImport, reader: validate.Reader) -> None:
     if typed.vcenter is None:
         reader.refuse(BY_TAG, typed.tag_category, WITH_VCENTER)
     if typed.group is not None:
-        reader.refuse(BY_TAG, typed.tag_category, "contradicts --group, which is for all hosts")
+        reader.refuse(BY_TAG, typed.tag_category, "contradicts --group, which applies to all hosts")

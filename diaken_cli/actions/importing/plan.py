@@ -176,7 +176,7 @@ def _single_vm_per_host(rows: Sequence[ImportRow]) -> list[ImportRow]:
         origins = vms.get(row.host.id, []) if row.host is not None else []
         if len(origins) < 2:
             return row
-        reason = f"{join_names(origins)} could each be host {row.name}"
+        reason = f"{join_names(origins)} each match host {row.name}"
         return replace(row, action=Action.SKIPPED, reason=reason, mistake=True)
 
     return [checked(row) for row in rows]
@@ -244,8 +244,8 @@ def _kept_groups(
             others = [k for k, v in variables.items() if not same(group.vars.get(k), v)]
             if others:
                 sentences[
-                    f"group {name} of {row.environment} stays as it is; its hosts get as their"
-                    f" own what it has otherwise: {join_names(others)}"
+                    f"group {name} of {row.environment} is left unchanged; its hosts get what"
+                    f" differs as their own variables: {join_names(others)}"
                 ] = None
     return list(sentences)
 
@@ -279,7 +279,7 @@ def _existing_row(
         matches = _matches(server, hosts)
         if len({match.id for match in matches.values()}) > 1:
             reason = ", ".join(
-                f"its {what} is host {match.name}'s" for what, match in matches.items()
+                f"its {what} belongs to host {match.name}" for what, match in matches.items()
             )
             return source_row(server, Action.SKIPPED, reason)
         if not matches:
@@ -293,14 +293,12 @@ def _existing_row(
     differences = _differences(server, host, groups, source)
     if differences:
         details = "; ".join(differences)
-        return source_row(
-            server, Action.SKIPPED, f"host {host.name} is there already, and {details}"
-        )
+        return source_row(server, Action.SKIPPED, f"host {host.name} already exists, but {details}")
     values = server.values
     if values.vcenter_id is not None and (
         host.vcenter_id is None or (host.vm_uuid is None and values.vm_uuid is not None)
     ):
-        row = host_row(host, server, Action.UPDATE, "its vCenter and its VM are noted")
+        row = host_row(host, server, Action.UPDATE, "vCenter and VM recorded")
         return replace(row, vcenter=server.options.vcenter, vm_uuid=values.vm_uuid, values=values)
     return host_row(host, server, Action.UNCHANGED, None)
 

@@ -82,7 +82,7 @@ def _candidate(
         unfit = "the VM is suspended" if vm.power_state == "suspended" else "the VM is powered off"
     elif not addresses:
         unfit = "the VM reports no IPv4 address"
-        unfit += "" if vm.tools_running else ": VMware Tools do not run"
+        unfit += "" if vm.tools_running else ": VMware Tools are not running"
     elif not vm.instance_uuid:
         unfit = "the VM's instance UUID can't be read"
     origin = f"VM {escape_control(server.path, lines=False)}"
@@ -115,7 +115,7 @@ def _by_tag(tags: Sequence[str], origin: str) -> tuple[str | None, str | None]:
     if len(tags) > 1:
         return None, f"{origin} has {len(tags)} tags of the category: {join_names(tags)}"
     if tags and as_group_name(tags[0]) is None:
-        return None, f"{origin}: no group can be called as its tag {tags[0]!r} is"
+        return None, f"{origin}: its tag {tags[0]!r} is not a valid group name"
     return (tags[0] if tags else None), None
 
 
@@ -123,8 +123,8 @@ def _renamed(named: str | None, called: str | None, what: str) -> tuple[str, ...
     if named is None or called == named:
         return ()
     if called is None:
-        return (f"in no group: none can be called as its {what} {named} is",)
-    return (f"group {called} by its {what} {named}",)
+        return (f"in no group: its {what} {named} is not a valid group name",)
+    return (f"group {called} from its {what} {named}",)
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,10 @@ def _name_by_guest(server: Server) -> _VmName:
         return _VmName(own, NameSource.VM)
     if not _is_name(guest_name):
         shown = units.shortened(repr(guest_name), LONGEST_SHOWN)
-        return _VmName(own, NameSource.VM, (f"no host can be called {shown}, as its guest says",))
-    return _VmName(guest_name, NameSource.GUEST, (f"its guest says that it is {guest_name}",))
+        return _VmName(
+            own, NameSource.VM, (f"its guest reports {shown}, which is not a valid host name",)
+        )
+    return _VmName(guest_name, NameSource.GUEST, (f"its guest reports the name {guest_name}",))
 
 
 def _unused_guest_name(server: Server) -> tuple[str, ...]:
@@ -154,7 +156,7 @@ def _unused_guest_name(server: Server) -> tuple[str, ...]:
     guest_name = server.guest_name
     if guest_name is None or _is_name(server.vm.name) or not _is_name(guest_name):
         return ()
-    return (f"its guest says that it is {guest_name}, which counts with --guest-names",)
+    return (f"its guest reports {guest_name}, used only with --guest-names",)
 
 
 def _is_name(text: str) -> bool:

@@ -50,7 +50,7 @@ def partial_message(outcome: Outcome) -> str:
 def no_task_warning(playbook: str, options: RunOptions) -> str:
     """The warning for a run without any task, which Ansible calls a success."""
     if options.tags or options.skip_tags:
-        return f"no task of {playbook} ran: --tags and --skip-tags leave none"
+        return f"no task of {playbook} ran: --tags and --skip-tags exclude all"
     return f"no task of {playbook} ran"
 
 
@@ -71,8 +71,8 @@ def _cause(playbook: str, outcome: Outcome) -> str:
     if outcome.elsewhere:
         return "; ".join(_elsewhere(outcome))
     if outcome.reason is not None:
-        return f"{playbook} was ended by Ansible: {outcome.reason}"
-    return f"{playbook}: ansible-playbook ended with {outcome.return_code}, though no host failed"
+        return f"Ansible aborted {playbook}: {outcome.reason}"
+    return f"{playbook}: ansible-playbook exited with {outcome.return_code}, but no host failed"
 
 
 def _elsewhere(outcome: Outcome) -> list[str]:
@@ -92,5 +92,5 @@ def _failed(failure: OtherFailure, plays: Sequence[str]) -> str:
 def _no_play(results: Sequence[HostResult], plays: Sequence[str]) -> str:
     """`no play of it is for web01 (its plays are for: webservers, localhost)`."""
     hosts = join_names([result.host for result in results], MOST_NAMES)
-    known = f" (its plays are for: {join_names(plays, MOST_NAMES)})" if plays else ""
-    return f"no play of it is for {hosts}{known}"
+    known = f" (they target: {join_names(plays, MOST_NAMES)})" if plays else ""
+    return f"none of its plays targets {hosts}{known}"

@@ -225,9 +225,9 @@ def _snapshot(flow: PlaybookRun) -> Facts | StepEnd:
     run.stop.check()
     if taken.missing:
         if required:
-            stay = f"{taken.made} others were taken and stay; " if taken.made else ""
+            stay = f"snapshots already taken ({taken.made}) stay; " if taken.made else ""
             raise _no_snapshot(request, taken.missing, f"{stay}the playbook was not started")
-        lacking = f"no snapshot of {group_by_reason(taken.missing)}; the playbook runs all the same"
+        lacking = f"no snapshot of {group_by_reason(taken.missing)}; the playbook runs anyway"
         return StepEnd(taken.status, lacking)
     return {"name": name, "made": taken.made}
 
@@ -241,11 +241,11 @@ def snapshot_required(options: RunOptions, config: Config) -> bool:
 def _no_snapshot(request: RunRequest, missing: Mapping[str, str], outcome: str) -> OperationFailed:
     by = "--require-snapshot" if request.options.require_snapshot else "[snapshots] require"
     if len(missing) == len(request.target.hosts):
-        hint = "Take no snapshots with --no-snapshot"
+        hint = "Run without snapshots: --no-snapshot"
     else:
         few = len(missing) <= MOST_EXCLUDED
         exclusions = " ".join(f"--exclude {name}" for name in missing) if few else "--exclude"
-        hint = f"Leave such hosts out with {exclusions}, or take no snapshots with --no-snapshot"
+        hint = f"Exclude these hosts with {exclusions}, or run without snapshots: --no-snapshot"
     return OperationFailed(
         f"no snapshot of {group_by_reason(missing)}; {outcome} ({by})",
         code=NO_SNAPSHOT,

@@ -29,7 +29,7 @@ from diaken_cli.text import join_names
 from diaken_cli.types import HostStatus, RunKind, RunStatus, TargetType, from_stored
 
 RETRY_FAILED = "--retry-failed"
-SNAPSHOTS_IN_CHECK_MODE = "--check changes nothing; snapshots are taken all the same, by --snapshot"
+SNAPSHOTS_IN_CHECK_MODE = "--check changes nothing, but snapshots are taken because of --snapshot"
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _number(text: str) -> int:
     try:
         return units.parse_count(text)
     except ValueError:
-        raise ValueError("must be the number of a run") from None
+        raise ValueError("must be a run number") from None
 
 
 # ── its options ──────────────────────────────────────────────────────────────────────────────
@@ -193,12 +193,12 @@ def find_retry(store: Store, run_id: int, target: RunTarget, playbook: str) -> R
     """
     detail = store.history.find(run_id)
     if detail is None:
-        raise _mistake(run_id, f"there is no run {run_id}; see `diaken history list`")
+        raise _mistake(run_id, f"run {run_id} does not exist; see `diaken history list`")
     run = detail.run
     if run.kind is not RunKind.PLAYBOOK:
-        raise _mistake(run_id, f"run {run_id} is a {run.kind} run, not one of a playbook")
+        raise _mistake(run_id, f"run {run_id} is a {run.kind} run, not a playbook run")
     if run.status is RunStatus.RUNNING:
-        raise Conflict(f"run {run_id} is still going on", code="running")
+        raise Conflict(f"run {run_id} is still running", code="running")
     if (run.target_type, run.target, run.environment) != (
         target.type,
         target.name,
@@ -206,9 +206,9 @@ def find_retry(store: Store, run_id: int, target: RunTarget, playbook: str) -> R
     ) or run.playbook != playbook:
         earlier = f"run {run_id} was {run.playbook} on {run.target_type} {run.target}"
         where = "" if run.target_type is TargetType.ENVIRONMENT else f" of {run.environment}"
-        raise _mistake(run_id, f"{earlier}{where}: name the same")
+        raise _mistake(run_id, f"{earlier}{where}: give the same playbook and target")
     if not detail.hosts:
-        raise Conflict(f"run {run_id} has no results of hosts", code="no_results")
+        raise Conflict(f"run {run_id} has no host results", code="no_results")
     return Retry(from_stored(RunOptions, run.request), _without_success(detail))
 
 
@@ -258,8 +258,8 @@ def note_gone_hosts(retry: Retry, target: RunTarget) -> tuple[str, ...]:
     gone = [name for name in retry.hosts if name not in target_names]
     if not gone:
         return ()
-    are = "is no active host" if len(gone) == 1 else "are no active hosts"
-    return (f"Not retried: {join_names(gone, MOST_NAMES)}, which {are} of {target.name} any more.",)
+    are = "no longer an active host" if len(gone) == 1 else "no longer active hosts"
+    return (f"Not retried: {join_names(gone, MOST_NAMES)} ({are} of {target.name}).",)
 
 
 def _without_success(detail: RunDetail) -> tuple[str, ...]:

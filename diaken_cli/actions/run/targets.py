@@ -169,9 +169,9 @@ def current_hosts(store: Store, request: RunRequest) -> tuple[HostRecord, ...]:
         if target.environment not in (None, host.environment):
             raise Conflict(
                 f"host {host.name} was moved from {target.environment} to {host.environment}"
-                " meanwhile",
+                " in the meantime",
                 code="changed",
-                hint="Where it is meant there, too, say so again.",
+                hint="To change it there, run the command again with that environment.",
             )
     options = request.options
     if request.only is not None:
@@ -183,7 +183,7 @@ def current_hosts(store: Store, request: RunRequest) -> tuple[HostRecord, ...]:
 
 def _refuse_removed(store: Store, host: str) -> None:
     if store.inventory.host(host) is None:
-        raise NotFound(f"host {host} was removed meanwhile")
+        raise NotFound(f"host {host} was removed in the meantime")
 
 
 def refuse_without_hosts(request: RunRequest) -> None:
@@ -198,7 +198,7 @@ def refuse_without_hosts(request: RunRequest) -> None:
             hint=f"See: diaken hosts set {target.name} --active",
         )
     raise NotFound(
-        f"{target.type} {target.name} has no active host that is meant", code="no_active_host"
+        f"{target.type} {target.name} has no active host that was selected", code="no_active_host"
     )
 
 
@@ -240,7 +240,7 @@ def _none_to_retry(
 def _exclusions(target: RunTarget, options: RunOptions) -> list[Mistake]:
     names = {host.name for host in target.hosts}
     return [
-        Mistake("--exclude", name, f"{name} is no active host of {target.name}")
+        Mistake("--exclude", name, f"{name} is not an active host of {target.name}")
         for name in options.exclude
         if name not in names
     ]

@@ -88,7 +88,7 @@ def free_name(store: Store, name: str | None, reader: validate.Reader) -> str | 
     checked = reader.required("NAME", name, check_name)
     names = [task.name for task in store.schedules.tasks(include_ended=False)]
     if checked is not None and checked in names:
-        reader.refuse("NAME", name, f"scheduled task {name!r} exists already", kind="in_use")
+        reader.refuse("NAME", name, f"scheduled task {name!r} already exists", kind="in_use")
     return checked
 
 
@@ -174,7 +174,7 @@ def _values(
 def check_name(text: str) -> str:
     """The name of a task, which can't be taken for a number. Raises ValueError."""
     if text.isascii() and text.isdigit():
-        raise ValueError("can't be a number: tasks have numbers of their own, and go by them, too")
+        raise ValueError("must not be a number: it would be taken for a task number")
     return check_line(text)
 
 
@@ -269,8 +269,8 @@ def _refuse_moment(
     reader.refuse(
         option,
         typed.at or typed.timezone,
-        f"the rule names its own days or times ({describe(rule, current.moment)}): give --every,"
-        " too; --at then says from when on",
+        f"the rule sets its own days or times ({describe(rule, current.moment)}): give --every"
+        " as well; --at then sets only the start",
     )
     return current.moment, rule
 
@@ -287,7 +287,7 @@ def _zone(
     """The time zone of the moments; None where the given one is a mistake."""
     moves = typed.timezone is not None and typed.at is None and needs_at
     if moves and current is not None and not current.zone_is_lost:
-        reader.refuse("--timezone", typed.timezone, "needs --at: say the moment, too")
+        reader.refuse("--timezone", typed.timezone, "needs --at as well")
         return current.moment.zone
     name = typed.timezone if current is None else typed.timezone or None
     taken_back = name is None and typed.timezone is not None
@@ -334,12 +334,12 @@ def _due(
     if current is not None and current.due_at is not None and untouched:
         return current.due_at
     if rule is None and moment.instant <= now:
-        reader.refuse("--at", None, "is required: its first moment has passed")
+        reader.refuse("--at", None, "is required: its first run time has passed")
         return None
     if rule is None:
         return moment.instant
     after = max(moment.instant - timedelta(seconds=1), now)
     first = next_instant(rule, moment, after)
     if first is None:
-        reader.refuse("--every", rule, "has no moment that is still to come")
+        reader.refuse("--every", rule, "has no run time in the future")
     return first

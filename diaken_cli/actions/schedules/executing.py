@@ -112,7 +112,7 @@ def claim(store: Store, task: TaskRecord, max_running: int) -> tuple[TaskRecord,
         raise AlreadyClaimed
     if store.schedules.running_count() >= max_running:
         raise Conflict(
-            f"{max_running} scheduled runs go on, as many as `[scheduler] max_running` has",
+            f"the limit of {max_running} scheduled runs is reached (`[scheduler] max_running`)",
             code="no_slot",
         )
     active = active_hosts(store, current.target_type, current.target_id)
@@ -136,7 +136,7 @@ def record_end(store: Store, task: TaskRecord, run_id: int) -> MomentResult | No
     at = now()
     coming = next_moment(task, at)
     if task.rule is not None and task.zone_is_lost:
-        error = f"it does not come again: this machine knows no time zone {task.moment.zone}"
+        error = f"no next run: this machine does not know the time zone {task.moment.zone}"
     outcome = store.schedules.settle(task.id, run_id, status, coming.due_at, error, coming.passed)
     if outcome is None:
         return None

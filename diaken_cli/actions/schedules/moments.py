@@ -102,9 +102,9 @@ def _in_order(moments: Iterable[tuple[datetime, TaskRecord]]) -> list[tuple[date
 
 
 def _passed_over(first: datetime, last: datetime) -> str:
-    reason = "passed over: a later one was due before it could begin, or it was too late for it"
+    reason = "skipped: the next one was due before it could start, or it was too late"
     if last > first:
-        reason += f"; so were those after it, up to {last.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        reason += f"; so were the following ones, up to {last.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return reason
 
 
@@ -113,8 +113,8 @@ def lost_zone(task: TaskRecord) -> str | None:
     if not task.zone_is_lost:
         return None
     return (
-        f"this machine knows no time zone {task.moment.zone} any more, so it is not started; give"
-        f" it another: diaken schedule set {shlex.quote(task.name)} --timezone ZONE"
+        f"will not run: this machine no longer knows the time zone {task.moment.zone}; set another"
+        f" one: diaken schedule set {shlex.quote(task.name)} --timezone ZONE"
     )
 
 

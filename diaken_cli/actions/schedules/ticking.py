@@ -151,12 +151,12 @@ class _Tick:
         allowed = units.duration_in_words(task.grace)
         reason = f"{units.duration_in_words(late)} late (allowed: {allowed})"
         if task.error:
-            reason += f"; what stood in the way: {task.error}"
+            reason += f"; it could not start: {task.error}"
         coming = next_moment(task, at)
         if not self._store.schedules.miss(task, reason, coming.due_at, at, coming.passed):
             return None  # another tick was first
         if coming.passed is not None:
-            reason += "; later moments of it were passed over"
+            reason += "; later run times were skipped"
         self._note(MomentResult(task.name, None, ScheduleStatus.MISSED, reason))
         if coming.due_at is None or coming.due_at > at:
             return None
@@ -183,7 +183,9 @@ class _Obstacles:
     def of(self, task: TaskRecord) -> str | None:
         """Why a task can't begin, or None."""
         if self._slots <= 0:
-            return f"{self._most} scheduled runs go on, as many as `[scheduler] max_running` has"
+            return (
+                f"the limit of {self._most} scheduled runs is reached (`[scheduler] max_running`)"
+            )
         if not self._locked and not self._starting:
             return None
         for host, name in self._hosts(task):

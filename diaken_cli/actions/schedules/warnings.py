@@ -45,7 +45,7 @@ def warnings(store: Store, config: Config, task: TaskRecord, now: datetime) -> l
     ]
     locked = [key for key in named_keys(hosts, config) if needs_passphrase(key)]
     sentences += [
-        f"the SSH key {key} has a passphrase, and nobody is there to type it"
+        f"the SSH key {key} has a passphrase, which nobody can enter under cron"
         for key in sorted({*locked, *locked_default_keys(hosts, config, store)})
     ]
     if task.options.check and task.options.snapshot:
@@ -66,7 +66,7 @@ def moved_series(before: TaskRecord, after: TaskRecord, now: datetime) -> list[s
         return []
     old, new = (describe(after.rule, task.moment) for task in (before, after))
     change = f"was: {old}; now: {new}" if old != new else f"still {new}"
-    return [f"all its moments were moved; {change}{_next(after, now)}"]
+    return [f"all its run times were moved; {change}{_next(after, now)}"]
 
 
 def warnings_as_typed(task: TaskRecord, typed: TypedTask, now: datetime) -> list[str]:
@@ -87,7 +87,7 @@ def _not_ticking(store: Store, now: datetime) -> list[str]:
     ticked_at = last_tick(store)
     if not is_late(ticked_at, now):
         return []
-    since = "was never run here" if ticked_at is None else f"did not run since {_local(ticked_at)}"
+    since = "has never run here" if ticked_at is None else f"last ran at {_local(ticked_at)}"
     return [f"nothing will start it: `scheduler tick` {since}; see: diaken scheduler install"]
 
 
@@ -100,8 +100,8 @@ def _no_snapshot(hosts: Sequence[HostRecord], task: TaskRecord, config: Config) 
     has = f"{names} {'has' if len(missing) == 1 else 'have'} no vCenter"
     if snapshot_required(task.options, config):
         by = "--require-snapshot" if task.options.require_snapshot else "[snapshots] require"
-        return [f"each run will be refused: {has}, and {by} wants a snapshot of every host"]
-    return [f"no snapshot of {names} will be taken: {has}; the playbook will run all the same"]
+        return [f"every run will be refused: {has}, and {by} needs a snapshot of every host"]
+    return [f"no snapshot of {names} will be taken: {has}; the playbook will run anyway"]
 
 
 def _local(moment: datetime) -> str:

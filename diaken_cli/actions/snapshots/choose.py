@@ -94,10 +94,10 @@ def _find(
     )
     if changes:
         raise Conflict(
-            "changed since it was confirmed, so nothing was done:"
+            "changed since you confirmed, so nothing was done:"
             f" {join_names(changes, between='; ')}",
             code="changed",
-            hint="Run it again: it asks anew.",
+            hint="Run it again to confirm the new state.",
         )
     if not chosen:
         raise _none_found(found, snapshot, missing)
@@ -123,11 +123,11 @@ def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[HostP
             missing.append(HostProblem(host_vm.host, Problem.NO_SNAPSHOT, reason))
         elif len(snapshots) > 1:
             ids = ", ".join(snapshot.id for snapshot in snapshots)
-            ambiguous.append(f"{name} has {len(snapshots)} of that name: {ids}")
+            ambiguous.append(f"{name} has {len(snapshots)} with this name: {ids}")
         else:
             chosen.append(HostSnapshot(host_vm, snapshots[0]))
     if ambiguous:
-        message = f"{'; '.join(ambiguous)}. Name one by its id"
+        message = f"{'; '.join(ambiguous)}. Give the id of one"
         raise InvalidInput([Mistake("SNAPSHOT", wanted, message)])
     return chosen, missing
 
@@ -149,16 +149,16 @@ def changes_since(
     earlier_by_host = {item.host.name: item for item in before}
     changes = [
         f"{lacking.host.name}: {lacking.reason}"
-        + (" any more" if lacking.problem is Problem.NO_SNAPSHOT else "")
+        + (" now" if lacking.problem is Problem.NO_SNAPSHOT else "")
         for lacking in missing
         if lacking.host.name in earlier_by_host and lacking.problem is not Problem.VCENTER_FAILED
     ]
     for item in after:
         name, earlier = item.host.name, earlier_by_host.get(item.host.name)
         if earlier is None:
-            changes.append(f"{name}: it was not asked about")
+            changes.append(f"{name}: was not part of the question")
         elif _vm(item) != _vm(earlier):
-            changes.append(f"{name}: it has another VM now")
+            changes.append(f"{name}: has another VM now")
         elif item.snapshot.id != earlier.snapshot.id:
             changes.append(f"{name}: {wanted!r} is another snapshot now")
         elif power and item.is_on != earlier.is_on:
@@ -177,9 +177,9 @@ def refuse_shared(chosen: Iterable[HostSnapshot]) -> None:
     for item in chosen:
         if len(item.host_vm.owners) > 1:
             raise Conflict(
-                f"hosts {' and '.join(item.host_vm.owners)} have one and the same VM",
+                f"hosts {' and '.join(item.host_vm.owners)} have the same VM",
                 code="shared_vm",
-                hint="Correct it with: diaken hosts set … --vm-uuid … or --ip …",
+                hint="Fix it: diaken hosts set HOST --vm-uuid UUID, or --ip ADDRESS",
             )
 
 

@@ -37,7 +37,7 @@ from diaken_cli.types import (
 
 LONGEST_NAME = 80  # characters: vCenter's limit for names of snapshots
 TIMEOUT = 1800.0  # seconds for all of them: quiescing a busy guest takes minutes
-SAY_WHICH = "Say which has its VM: diaken hosts set HOST --vcenter V"
+SAY_WHICH = "Set its vCenter: diaken hosts set HOST --vcenter V"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def take_snapshots(
         for missing in found.missing:
             creation.note_missing(missing)
         if creation.without and all_or_none:
-            reason = f"not taken: there is none of {join_names(creation.names, MOST_NAMES)}"
+            reason = f"not taken: {join_names(creation.names, MOST_NAMES)} can't have one"
             for host_vm in found.host_vms:
                 creation.note_withheld(host_vm.host, reason)
             return CreatedSnapshots(0, tuple(creation.without))
@@ -236,7 +236,7 @@ class _Creation:
             if state.error is not None:
                 self._fail(host_vm.host, state.error.message)
             elif not state.ended:
-                reason = f"not ended after {TIMEOUT:.0f} s; see task {task} in vCenter"
+                reason = f"not finished after {TIMEOUT:.0f} s; see task {task} in vCenter"
                 self._fail(host_vm.host, reason)
             else:
                 made += 1

@@ -235,9 +235,7 @@ def advice(rows: Iterable[SnapshotRow]) -> list[str]:
             hours = row.age / timedelta(hours=1)
             warnings.append(f"{row.host}: {row.snapshot.name!r} is {hours:.0f} h old")
         if row.snapshot.depth == ADVISED_DEPTH + 1:
-            warnings.append(
-                f"{row.host}: the chain of its snapshots is deeper than {ADVISED_DEPTH}"
-            )
+            warnings.append(f"{row.host}: its snapshot chain is deeper than {ADVISED_DEPTH}")
     return warnings
 
 
@@ -250,7 +248,7 @@ def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
         found = find_host_vms([host], connections)
     reasons = [error.message for error in found.errors.values()]
     reasons += [missing.reason for missing in found.missing if missing.problem is Problem.NO_VM]
-    sentences = [f"whether snapshots stay behind is unknown: {reason}" for reason in reasons]
+    sentences = [f"can't tell whether snapshots stay behind: {reason}" for reason in reasons]
     for host_vm in found.host_vms:
         vm = host_vm.vm
         if vm.addresses and host.ip not in vm.addresses:

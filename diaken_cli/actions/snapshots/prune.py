@@ -167,7 +167,7 @@ def kept_hosts(
         if earlier.id in held:
             kept[name] = locked_by(name, held[earlier.id])
         elif host is None or not host.active or not _has_vm(host, host_vm):
-            kept[name] = f"host {name} was changed meanwhile"
+            kept[name] = f"host {name} was changed in the meantime"
     return kept
 
 

@@ -95,9 +95,9 @@ def remove_all(
                 work.verify()
     work.verify()
     for removal in work.running.values():
-        done(removal, "stopped; vCenter goes on with it")
+        done(removal, "stopped; vCenter may still finish it")
     for removal in work.waiting:
-        done(removal, "stopped before it was begun")
+        done(removal, "stopped before it began")
 
 
 class _Removals:
@@ -166,7 +166,7 @@ class _Removals:
             self._last_end = now
             self.verify_at = min(self.verify_at, now + VERIFY_SECONDS)
         elif now >= self._last_end + TIMEOUT and not should_stop():
-            self._fail_running(f"not ended after {TIMEOUT / 3600:.0f} h; see vCenter")
+            self._fail_running(f"not finished after {TIMEOUT / 3600:.0f} h; see vCenter")
         for task, state in states.items():
             removal = self.running.pop(task, None)
             if removal is not None:  # else it failed before, with all that were running
@@ -206,7 +206,7 @@ def _error(removal: HostSnapshot, reason: str | None, tree: SnapshotTree | None)
     if tree is None:
         return reason
     if any(snapshot.id == removal.snapshot.id for snapshot in tree.snapshots):
-        return reason or "vCenter says that it was removed, but it is still there"
+        return reason or "vCenter reported success, but it still exists"
     if tree.consolidation_needed:
-        return "removed, but the disks of the VM need consolidation: do it in vCenter"
+        return "removed, but the VM's disks need consolidation: start it in vCenter"
     return None

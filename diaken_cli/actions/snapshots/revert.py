@@ -27,7 +27,7 @@ from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 1800.0  # seconds for all reverts and power-ons
 ADDRESS_TIMEOUT = 300.0  # seconds for all VMs to report their addresses again
-POWER_IT_ON = "which was on before: power it on in vCenter"
+POWER_IT_ON = "and was on before: power it on in vCenter"
 
 
 def revert(
@@ -91,9 +91,9 @@ def question(chosen: Sequence[HostSnapshot]) -> str:
     newer_count = sum(len(item.newer) for item in chosen)
     kept = f" Newer snapshots ({newer_count}) stay." if newer_count else ""
     return (
-        f"Take {host_names(chosen)} back to {chosen[0].snapshot.name!r}, which is {old} h old?"
-        " Everything that was written or set there since then is lost,"
-        f" unless a newer snapshot has it.{stopped}{kept}"
+        f"Revert {host_names(chosen)} to {chosen[0].snapshot.name!r}, which is {old} h old?"
+        " All changes since then are lost, unless a newer snapshot has them."
+        f"{stopped}{kept}"
     )
 
 
@@ -107,9 +107,9 @@ def refuse_other_addresses(chosen: Sequence[HostSnapshot]) -> None:
         if reported and host.ip not in reported:
             raise Conflict(
                 f"the VM of {host.name} reports {', '.join(reported)}, not {host.ip}:"
-                " which machine is meant?",
+                " it may be the wrong VM",
                 code="address_mismatch",
-                hint=f"Correct it with: diaken hosts set {host.name} --ip … or --vm-uuid …",
+                hint=f"Fix it: diaken hosts set {host.name} --ip ADDRESS, or --vm-uuid UUID",
             )
 
 
@@ -213,7 +213,7 @@ class _Reverts:
     def _revert(self, item: HostSnapshot) -> str | None:
         """Begin the revert; a VM that was off stays off, also where the snapshot has memory."""
         if self._stop.requested():
-            self.errors[item.host.name] = "stopped before it was begun"
+            self.errors[item.host.name] = "stopped before it began"
             return None
         return snapshots.revert(self._session, item.snapshot.id, stay_off=not item.is_on)
 
@@ -252,7 +252,7 @@ class _Reverts:
             try:
                 state = vms.power_state(self._session, item.host_vm.vm.ref)
             except DiakenError:
-                reason += f"; whether its VM is on is unknown, {POWER_IT_ON}"
+                reason += f"; its VM may be off now, {POWER_IT_ON}"
             else:
                 reason += "" if state == "on" else f"; its VM is {state} now, {POWER_IT_ON}"
         self.errors[item.host.name] = reason
@@ -264,13 +264,13 @@ class _Reverts:
 
     def _stop_waiting(self) -> None:
         """Note that the running tasks are not waited for any more."""
-        why = "stopped" if self._stop.forced() else f"not ended after {TIMEOUT:.0f} s"
+        why = "stopped" if self._stop.forced() else f"not finished after {TIMEOUT:.0f} s"
         for task, item in self._reverting.items():
             stays = f"; its VM stays off, {POWER_IT_ON}" if item.is_on else ""
-            self.errors[item.host.name] = f"{why}; vCenter goes on with it (task {task}){stays}"
+            self.errors[item.host.name] = f"{why}; vCenter may still finish it (task {task}){stays}"
         for task, item in self._powering_on.items():
             self.errors[item.host.name] = (
-                f"reverted; {why}; vCenter goes on with powering it on (task {task})"
+                f"reverted; {why}; vCenter may still power it on (task {task})"
             )
 
     def _should_stop_waiting(self) -> bool:
@@ -279,7 +279,7 @@ class _Reverts:
             self._warned = True
             names = ", ".join(item.host.name for item in self._chosen if item.is_on)
             if names:
-                message = f"stopping once they are powered on again: {names}"
+                message = f"stopping after powering them on again: {names}"
                 self._run.warn(message)
         return self._stop.forced()
 

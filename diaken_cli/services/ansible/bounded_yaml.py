@@ -57,7 +57,7 @@ class Loader(_Base):  # type: ignore[misc]
         match event:
             case yaml.AliasEvent():
                 if any(anchor == event.anchor for anchor, _ in self._open):
-                    raise self._refused("a value that holds itself", event)
+                    raise self._refused("a value that contains itself", event)
                 self._values += self._anchored.get(event.anchor or "", 1)
             case yaml.ScalarEvent():
                 before = self._values
@@ -74,7 +74,7 @@ class Loader(_Base):  # type: ignore[misc]
             case yaml.CollectionEndEvent():
                 self._note(*self._open.pop())
         if self._values > self._most:
-            many = f"more than {self._most} values, with those that aliases repeat"
+            many = f"more than {self._most} values, counting those that aliases repeat"
             raise self._refused(many, event)
 
     def _note(self, anchor: str | None, before: int) -> None:

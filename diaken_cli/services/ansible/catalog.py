@@ -100,7 +100,7 @@ def find(name: str, paths: Sequence[Path]) -> Playbook:
     """
     relative = PurePosixPath(name)
     if len(name) > _LONGEST_NAME:  # no file has it, and looking for the most alike takes long
-        raise NotFound(f"no playbook has a name of {len(name)} characters", hint=_LIST)
+        raise NotFound(f"the playbook name is too long ({len(name)} characters)", hint=_LIST)
     folders = [*paths, shipped()]
     # A playbook has one name: by "./x" the history of x would not be found.
     is_name = name == relative.as_posix() and ".." not in relative.parts
@@ -125,7 +125,7 @@ def _refuse_what_is_no_file(name: str, path: Path) -> None:
         files.check_regular(path)
     except files.FileRefused as fault:
         message = f"playbook {name} can't be read: {path}: {fault.strerror}"
-        raise NotFound(message, hint="Put a file in its place.") from None
+        raise NotFound(message, hint="Replace it with a regular file.") from None
 
 
 def list_playbooks(paths: Sequence[Path]) -> tuple[Playbook, ...]:

@@ -159,7 +159,7 @@ class EventReader:
                         return False
                 all_read = True
             except MalformedEvent as fault:
-                message = f"Ansible told something that can't be read: {fault}"
+                message = f"unreadable event from Ansible: {fault}"
                 self._emit_all([Warned(message=message)])
         return all_read
 
@@ -167,7 +167,7 @@ class EventReader:
         try:
             events = list(self._translate(raw))
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
-            message = f"what Ansible told of it can't be read: {raw['event']}: {fault!r}"
+            message = f"unreadable event from Ansible: {raw['event']}: {fault!r}"
             events = [Warned(message=message, host=str(raw["host"]) if "host" in raw else None)]
         self._emit_all(events)
 

@@ -146,7 +146,7 @@ class Endings:
         if play is not None:
             because = self._because(len(self._plays.batches) - 1)
             if numbers or has_counters:
-                return HostStatus.ABORTED, f"play “{play}” was not begun{because}"
+                return HostStatus.ABORTED, f"play “{play}” was not started{because}"
             return HostStatus.SKIPPED, f"not reached{because}"
         in_a_play = any(host in (play.hosts or ()) for play in self._plays.begun.values())
         if numbers or has_counters or in_a_play:

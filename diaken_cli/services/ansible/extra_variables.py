@@ -46,11 +46,11 @@ def check_names(names: Iterable[Any]) -> None:
     for name in names:
         if not isinstance(name, str) or not _NAME.match(name):
             raise ValueError(
-                f"{name!r} is no name of a variable: letters, digits and _, not a digit first"
+                f"{name!r} is not a variable name: letters, digits and _, not a digit first"
             )
         if name in CONNECTION_VARIABLES:
             raise ValueError(
-                f"{name} would repoint every host of the run; set it on the host instead"
+                f"{name} would redirect every host of the run; set it on the host instead"
             )
 
 
@@ -78,7 +78,7 @@ def _at_home(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise ValueError(f"{text!r}: there is no such account") from None
+        raise ValueError(f"{text!r}: no such account") from None
 
 
 def _file(path: Path) -> Path:
@@ -108,12 +108,12 @@ def _parsed(text: str, where: str) -> Mapping[str, Any]:
         before = text.encode(errors="replace")[: fault.position]  # libyaml counts bytes
         line = before.count(b"\n") + 1
         raise ValueError(
-            f"{where} is neither YAML nor JSON: a character that may not stand there in line {line}"
+            f"{where} is neither YAML nor JSON: an invalid character in line {line}"
         ) from None
     except (ValueError, RecursionError, LookupError, AttributeError):
         # A date such as 2026-13-45; brackets without an end; what PyYAML itself stumbles over:
         # `!!bool x` is a KeyError there, `!!int ""` an IndexError.
-        raise ValueError(f"{where} holds a value that can't be read as YAML") from None
+        raise ValueError(f"{where} holds a value that is not valid YAML") from None
     if not isinstance(content, dict):
         raise ValueError(f"{where} holds no variables: a mapping of names to values is expected")
     return content

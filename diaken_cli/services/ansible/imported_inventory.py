@@ -129,7 +129,7 @@ def read_inventory(path: Path) -> AnsibleInventory:
     with private.folder() as scratch:
         copy = copy_inventory(path, scratch)
         if not copy.files:
-            raise ValueError("; ".join(["has no inventory that can be read", *copy.left_out]))
+            raise ValueError("; ".join(["has no readable inventory", *copy.left_out]))
         with (
             _start(copy, scratch / "1", "ansible-inventory", "--list") as first,
             _start(copy, scratch / "2", "ansible-inventory", "--list", "--export") as second,
@@ -232,7 +232,7 @@ def _wait(program: programs.Running, copy: InventoryCopy) -> programs.Completed:
         raise ValueError(f"could not be read within {fault.seconds:g} seconds") from None
     except programs.OutputLimitExceeded:
         most = format_size(bounds.INVENTORY_OUTPUT)
-        raise ValueError(f"comes to more than {most}, with all variables of each host") from None
+        raise ValueError(f"amounts to more than {most}, with all variables of each host") from None
     if ended.status != 0 and (_OUT_OF_MEMORY in ended.stderr_text or _needed_all_memory(ended)):
         most = format_size(bounds.INVENTORY_MEMORY)
         raise ValueError(f"is too large: Ansible would need more than {most} for it")
@@ -255,7 +255,7 @@ def _unread(copy: InventoryCopy, messages: str) -> list[str]:
     """A sentence for each file that Ansible has passed over with a warning, which it folds."""
     words = _without_blanks(messages)
     return [
-        f"{copy.unmapped(str(file))} is left out: Ansible can't read it, at least not all of it"
+        f"{copy.unmapped(str(file))} is left out: Ansible can't read it, or not completely"
         for file in copy.files
         if _without_blanks(f"Unable to parse {file} as an inventory source") in words
     ]
@@ -294,7 +294,7 @@ def copy_inventory(source: Path, folder: Path) -> InventoryCopy:
 def _copy_folder(copy: InventoryCopy, source: Path, target: Path, above: tuple[Path, ...]) -> None:
     real = source.resolve()
     if real in above:
-        copy.left_out.append(f"{source} is left out: it is a folder that it stands in itself")
+        copy.left_out.append(f"{source} is left out: it contains itself")
         return
     for path in sorted(source.iterdir()):
         if _IGNORED.search(path.name) or path.name in _VARIABLES:
@@ -316,7 +316,7 @@ def _copy_variables(copy: InventoryCopy, source: Path, target: Path) -> None:
             if (content := _content_or_none(copy, file)) is None:
                 continue
             if content.startswith(_VAULT):
-                reason = "a vault encrypts it whole; it needs the vault's password"
+                reason = "ansible-vault encrypts all of it; it needs the vault's password"
                 copy.left_out.append(f"{file} is left out: {reason}")
             elif content.startswith(_UTF16):
                 raise ValueError(f"can't be read: {file} is UTF-16; save it as UTF-8")
@@ -352,15 +352,15 @@ def _content_or_none(copy: InventoryCopy, path: Path) -> bytes | None:
 
 def _refusal(path: Path, content: bytes, *, alone: bool) -> str | None:
     if content.startswith((b"#!", b"\x7fELF")):
-        reason = "is a program, and diaken runs none"
+        reason = "is a program, which diaken does not run"
         how = f"ansible-inventory -i {path} --list --yaml > hosts.yml"
-        return f"{reason}; import what it says: {how}" if alone else reason
+        return f"{reason}; import its output: {how}" if alone else reason
     if content.startswith(_UTF16):
         return "is UTF-16; save it as UTF-8"
     if alone:
         return None  # what else is wrong with it Ansible says better
     if content.startswith(_VAULT):
-        return "is encrypted by a vault, and needs its password"
+        return "is encrypted by ansible-vault, and needs the vault's password"
     if path.suffix in _YAML and _PLUGIN_KEY.search(content.removeprefix(_BOM)):
-        return "is the configuration of an inventory plugin, and diaken runs none"
+        return "is the configuration of an inventory plugin, which diaken does not run"
     return None

@@ -52,7 +52,7 @@ def ansible_program(name: str = "ansible-playbook") -> str:
             return str(Path(program).absolute().with_name(name))
     raise AnsibleNotStarted(
         f"ansible-playbook is neither in {beside} nor on PATH",
-        hint="install ansible-core into the environment that diaken runs in",
+        hint="Install ansible-core into the environment of diaken.",
     )
 
 

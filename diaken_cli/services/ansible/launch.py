@@ -22,7 +22,7 @@ from diaken_cli.services.ansible.work import Outcome, Work
 from diaken_cli.types import HostStatus
 
 ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
-_KILLED = "Ansible was killed: by somebody, or because the machine ran out of memory"
+_KILLED = "Ansible was killed, perhaps because the machine ran out of memory"
 _NOT_FOUND = 127
 _GIVEN_UP = 126
 _PACE = 0.5  # seconds from one look at `should_stop` to the next
@@ -117,12 +117,12 @@ class _Attempt:
         if canceled:
             reason = "canceled"
         elif timed_out:
-            reason = f"stopped: it took longer than the time-out, {self._work.timeout:g} seconds"
+            reason = f"stopped: it exceeded the time-out of {self._work.timeout:g} seconds"
         elif return_code == _GIVEN_UP:
-            reason = "the run's lock file is gone or taken: the run was given up"
+            reason = "the run's lock file is gone or taken: giving up the run"
         elif not tally.finished and reason is None:
             reason = _KILLED if return_code == ENDED_FROM_OUTSIDE else self._reader.last_output
-            reason = reason or f"Ansible ended, with return code {return_code}"
+            reason = reason or f"Ansible exited with return code {return_code}"
         cut_short = CutShort(reason or "", canceled=canceled, by_us=canceled or timed_out)
         plays = self._reader.plays
         results = tally.judge(self._work.targets, cut_short, plays, self._given_up)
@@ -187,7 +187,7 @@ class _Attempt:
         for host in self._end_on_hosts(all_read):
             self._emit(Warned(host=host.host, message=f"tasks may still be running: {host.reason}"))
         if living:
-            self._emit(Warned(message=f"these processes could not be ended: {living}"))
+            self._emit(Warned(message=f"these processes could not be killed: {living}"))
 
     def _end_on_hosts(self, all_read: bool) -> tuple[remote.NotStopped, ...]:
         work, tally = self._work, self._reader.tally

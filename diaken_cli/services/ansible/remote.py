@@ -135,7 +135,7 @@ def _log_in(
     try:
         ended = programs.run(argv, seconds=seconds, most=None, should_stop=should_stop)
     except programs.ProgramKilled:
-        late = f"{target.address} did not let SSH log in in time"
+        late = f"the SSH login to {target.address} timed out"
         return NotReached(ssh.Fault.TIMED_OUT, late)
     if ended.status == 0:
         return None
@@ -270,7 +270,7 @@ def _end(command: _Command, password: str | None) -> _Failure | None:
     except programs.TimeLimitExceeded as fault:
         return _Failure(f"no answer within {fault.seconds:g} seconds")
     except programs.OutputLimitExceeded as fault:
-        return _Failure(f"its shell {fault}: whether they ended can't be told")
+        return _Failure(f"its shell {fault}: can't tell whether they ended")
     except OSError as error:
         return _Failure(str(error))
     if completed.status == 0:

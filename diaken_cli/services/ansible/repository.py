@@ -49,7 +49,7 @@ class Repository:
         """
         label = _VAULTS["vault_identity_list"]
         return [
-            f"{self.configuration}: {key} is not used: give {label if by_label else _VAULTS[key]},"
+            f"{self.configuration}: {key} is ignored: use {label if by_label else _VAULTS[key]},"
             " or vault_password_file under [ansible] in the config file"
             for key in self.vaults
         ]
@@ -142,8 +142,8 @@ def _text(path: Path) -> str:
     for trusted, mode in ((path, status.st_mode), (path.parent, path.parent.stat().st_mode)):
         if mode & stat.S_IWOTH:
             raise AnsibleNotStarted(
-                f"{path} is not read: anybody can write {trusted}",
-                hint=f"See to it that only its owner can: chmod o-w {trusted}",
+                f"{path} is not safe to use: {trusted} is world-writable",
+                hint=f"Fix it: chmod o-w {trusted}",
             )
     text = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode()
     if blanks := _MANY_BLANKS.search(text):

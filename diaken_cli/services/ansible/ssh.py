@@ -106,11 +106,11 @@ def explain(name: str, stderr: str) -> str:
     """What ssh said of a host, in one line that also says what to do where that is known."""
     if fault(stderr) is Fault.KEY_CHANGED:
         return (
-            "the host's SSH key is not the one it had before: if it was reinstalled, run"
-            f" `diaken hosts forget-key {name}`; if not, someone may stand in between"
+            "the host's SSH key has changed: if it was reinstalled, run"
+            f" `diaken hosts forget-key {name}`; if not, someone may be intercepting the connection"
         )
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else "ssh said nothing"
+    return lines[-1] if lines else "ssh printed nothing"
 
 
 # ── private keys: can one be used where nobody types a passphrase? ───────────────────────────
@@ -232,5 +232,5 @@ def _locked(known_hosts: Path) -> Iterator[None]:
 def _not_changed(known_hosts: Path, why: str) -> AccessError:
     return AccessError(
         f"the known hosts in {known_hosts} can't be changed: {why}",
-        hint="its owner and mode must let this account read and write it and its folder",
+        hint="Make the file and its folder readable and writable for this account.",
     )

@@ -83,7 +83,7 @@ def _run(
             return None
     if ended.status == 0:
         return None
-    return ansible_failure_reason(ended.stderr_text) or f"it ended with {ended.status}"
+    return ansible_failure_reason(ended.stderr_text) or f"it exited with status {ended.status}"
 
 
 def _may_be_defined_later(reason: str, work: Work) -> bool:

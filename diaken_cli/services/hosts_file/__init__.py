@@ -146,9 +146,9 @@ def _refusal(
     if protect_emptying and block.hosts and not entries:
         count = "1 host" if block.hosts == 1 else f"{block.hosts} hosts"
         return Conflict(
-            f"the block in {path} has {count}, and the inventory has none that is active",
+            f"the block in {path} has {count}, but the inventory has no active host",
             code="would_empty",
-            hint="Is it the right database? Empty it with: diaken hosts sync"
+            hint="Check that this is the right database. To empty the block: diaken hosts sync"
             f" --path {shlex.quote(str(path))} --yes",
         )
     return None

@@ -94,7 +94,7 @@ def block_lines(entries: Sequence[Entry]) -> tuple[list[Line], list[str]]:
             if owner == entry.name:
                 names += (short,)
             else:
-                warnings.append(f"{entry.name} gets no short name: {short} stands for {owner}")
+                warnings.append(f"{entry.name} gets no short name: {short} is taken by {owner}")
         lines.append(Line(entry.address, names))
     return lines, warnings
 
@@ -147,10 +147,8 @@ def duplicates(content: bytes, block: Block | None, lines: Iterable[Line]) -> li
             address = addresses.get(name.casefold())
             if address in (None, words[0]) or (":" in words[0] and words[0] != "::1"):
                 continue
-            conflict = (
-                f"{name} also stands outside diaken's block, as {words[0]} (in it: {address})"
-            )
-            warnings[f"{conflict}; the resolver takes the line that comes first"] = None
+            conflict = f"{name} is also outside diaken's block, as {words[0]} (inside: {address})"
+            warnings[f"{conflict}; the resolver uses the first line"] = None
     return list(warnings)
 
 

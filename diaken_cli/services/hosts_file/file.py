@@ -34,7 +34,7 @@ def locate(path: Path) -> Path:
     except (OSError, RuntimeError) as fault:  # a loop of links is a RuntimeError until 3.13
         raise AccessError(f"{path} can't be read: {getattr(fault, 'strerror', fault)}") from fault
     if not stat.S_ISREG(mode):
-        raise AccessError(f"{path} is not a regular file", hint="Name one in [hosts_file] path.")
+        raise AccessError(f"{path} is not a regular file", hint="Set one in [hosts_file] path.")
     return target
 
 
@@ -176,9 +176,9 @@ def _leftovers(target: Path) -> list[Path]:
     except OSError as fault:
         raise _refused(target, fault) from fault
     raise Conflict(
-        f"a write of {target} was cut short: {backup} is what it was before",
+        f"a write of {target} was interrupted: {backup} is the version before it",
         code="cut_short",
-        hint=f"Put it right (cp {backup} {target}), or remove {backup} if it is right.",
+        hint=f"Restore it (cp {backup} {target}), or remove {backup} if the file is right.",
     )
 
 
@@ -283,6 +283,6 @@ def _backup_of(target: Path) -> Path:
 def _refused(target: Path, fault: OSError) -> AccessError:
     return AccessError(
         f"{target} can't be written: {fault.strerror}",
-        hint="Run diaken as an account that may, name another file in [hosts_file] path,"
-        " or turn it off: [hosts_file] enabled = false",
+        hint="Run diaken as an account that can write it, set another file in [hosts_file] path,"
+        " or disable it: [hosts_file] enabled = false",
     )

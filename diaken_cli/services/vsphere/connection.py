@@ -117,7 +117,7 @@ class HttpRefused(HTTPException):
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        to = "; it sends to another place, and is not followed" if answer.redirects else ""
+        to = "; it is a redirect, which is not followed" if answer.redirects else ""
         super().__init__(answer.status_line + to)
 
 
@@ -270,7 +270,7 @@ def _body(response: HTTPResponse, largest: int) -> bytes:
     """The whole body. Raises IncompleteRead, AnswerTooLarge and UnexpectedAnswer."""
     encoding = response.getheader("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
-        raise UnexpectedAnswer("its answer is compressed in a way that was not asked for")
+        raise UnexpectedAnswer("its answer has a compression that was not requested")
     inflate = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
     body = bytearray()
     while piece := response.read(_PIECE):

@@ -41,37 +41,37 @@ _FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
         vim.fault.NotAuthenticated,
         "not_authenticated",
         "vCenter ended the session and did not accept a new one",
-        "try again; if it stays, look at the account in vCenter",
+        "Try again; if it persists, check the account in vCenter.",
     ),
     (
         vmodl.fault.ManagedObjectNotFound,
         "gone",
-        "it does not exist any more",
-        "someone may have removed it in vCenter",
+        "it no longer exists",
+        "It was perhaps removed in vCenter.",
     ),
     (
         vim.fault.DuplicateName,
         "duplicate_name",
         "the name is taken",
-        "choose another name, or remove what bears it",
+        "Choose another name, or remove the object that has it.",
     ),
     (
         vim.fault.NoDiskSpace,
         "no_disk_space",
         "the datastore is full",
-        "free some room there, or name another one with --datastore",
+        "Free some space there, or choose another one with --datastore.",
     ),
     (
         vim.fault.InsufficientResourcesFault,
         "insufficient_resources",
         "the cluster has not enough CPU or memory left",
-        "ask for less with --cpus and --memory, or name another --cluster or --resource-pool",
+        "Use less --cpus and --memory, or another --cluster or --resource-pool.",
     ),
     (
         vim.fault.CustomizationFault,
         "customization",
         "the guest could not be customized",
-        "the template needs open-vm-tools and perl, and a guest OS that vCenter can customize",
+        "The template needs open-vm-tools and perl, and a guest OS that vCenter can customize.",
     ),
     (
         vmodl.fault.RequestCanceled,
@@ -83,31 +83,31 @@ _FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
         vim.fault.FileLocked,
         "file_locked",
         "a file of the VM is locked",
-        "a backup or another ESXi host may hold it; try again when it is done",
+        "A backup or another ESXi host may hold it; try again later.",
     ),
     (
         vim.fault.TaskInProgress,
         "task_in_progress",
         "another vSphere task is working on it",
-        "wait for it to end (vCenter lists it under recent tasks) and try again",
+        "Wait for it to finish (see vCenter's recent tasks) and try again.",
     ),
     (
         (vim.fault.ApplicationQuiesceFault, vim.fault.FilesystemQuiesceFault),
         "quiesce",
-        "the guest's file systems could not be brought to rest for the snapshot",
-        "look at the freeze and thaw scripts and VMware Tools in the guest",
+        "the guest's file systems could not be quiesced for the snapshot",
+        "Check the freeze and thaw scripts and VMware Tools in the guest.",
     ),
     (
         vim.fault.SnapshotFault,
         "snapshot",
-        "the snapshot could not be worked on",
+        "the snapshot operation failed",
         None,
     ),
     (
         vim.fault.ToolsUnavailable,
         "tools_unavailable",
-        "VMware Tools do not run in the guest",
-        "install and start open-vm-tools there",
+        "VMware Tools are not running in the guest",
+        "Install and start open-vm-tools there.",
     ),
     (
         vim.fault.InvalidPowerState,
@@ -119,7 +119,7 @@ _FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
         vim.fault.ConcurrentAccess,
         "concurrent_access",
         "something else changed it at the same time",
-        "try again",
+        "Try again.",
     ),
     (
         (
@@ -129,13 +129,13 @@ _FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
         ),
         "esxi_host_unreachable",
         "vCenter can't reach the ESXi host",
-        "look at that ESXi host in vCenter",
+        "Check that ESXi host in vCenter.",
     ),
     (
         vim.fault.Timedout,
         "vsphere_timed_out",
-        "vSphere gave up waiting",
-        "try again; look at the load of the ESXi host and its datastore",
+        "vSphere timed out",
+        "Try again; check the load of the ESXi host and its datastore.",
     ),
     (
         (vmodl.fault.NotSupported, vmodl.fault.MethodNotFound, vmodl.fault.NotImplemented),
@@ -178,7 +178,7 @@ def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
     if isinstance(fault, vim.fault.InvalidLogin):
         return LoginRefused(
             f"vCenter refused the user {user!r} or its password",
-            hint="look at --username and at where the password comes from",
+            hint="Check --username and where the password comes from.",
         )
     if isinstance(fault, vim.fault.NoPermission) and not isinstance(
         fault, vim.fault.NotAuthenticated
@@ -189,7 +189,7 @@ def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
         where = f" on {name_of(fault.object)}" if named else ""
         return VSphereError(
             f"{user} lacks {missing}{where}",
-            hint="give that user a role with this privilege in vCenter",
+            hint="Give that user a role with this privilege in vCenter.",
             code="no_permission",
         )
     for kind, code, words, hint in _FAMILIES:
@@ -252,8 +252,8 @@ def network_error(
     why = _why(reason)
     if isinstance(fault, NotConnected) or changes_nothing:
         return Unreachable(
-            f"{where} does not answer as a vCenter: {why} ({call}, {tried})",
-            hint="Is it up, reachable from here, and a vCenter? See --server and the firewall",
+            f"no valid answer from {where}: {why} ({call}, {tried})",
+            hint="Check that it is up, reachable and a vCenter (--server, firewall).",
             brief=why,
             code="too_large" if isinstance(reason, AnswerTooLarge) else None,
         )
@@ -261,9 +261,9 @@ def network_error(
         isinstance(reason, HttpRefused) and reason.answer.status == HTTPStatus.GATEWAY_TIMEOUT
     )
     return (Unanswered if late else Unreachable)(
-        f"the connection to {where} broke during {call}: {why}; whether vCenter took it "
-        "up is not known",
-        hint="look at vCenter's recent tasks before you repeat it",
+        f"the connection to {where} broke during {call}: {why}; vCenter may or may not "
+        "have accepted the call",
+        hint="Check vCenter's recent tasks before you repeat it.",
         code="outcome_unknown",
     )
 
@@ -274,17 +274,14 @@ def _certificate_refused(
     why = _CERTIFICATE_FAULTS.get(reason.verify_code, reason.verify_message)
     ca_file = endpoint.ca_file
     hint = (
-        "give `diaken vcenters add` or `set` the certificate authority's PEM file with"
-        " --ca-file FILE; or, where you trust the network, --insecure"
+        "Give `diaken vcenters add` or `set` the CA certificates with --ca-file FILE; or, on a"
+        " trusted network, --insecure."
     )
     if ca_file is not None and reason.verify_code in _UNTRUSTED:
-        why = f"it is not issued by what is in {ca_file}"
+        why = f"it was not issued by a CA in {ca_file}"
         site = where.removesuffix(":443")
-        hint = (
-            f"vCenter's own authority is in https://{site}/certs/download.zip, as"
-            f" certs/lin/*.0: {hint}"
-        )
-    return CertificateRefused(f"the certificate of {where} is refused: {why}", hint=hint)
+        hint = f"vCenter's own CA is in https://{site}/certs/download.zip, as certs/lin/*.0. {hint}"
+    return CertificateRefused(f"the certificate of {where} can't be verified: {why}", hint=hint)
 
 
 def _why(reason: BaseException | None) -> str:

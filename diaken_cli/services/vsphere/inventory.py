@@ -170,7 +170,7 @@ def select_datacenters(datacenters: Iterable[Datacenter], wanted: str | None) ->
     chosen = {entity.ref for entity in listed if wanted in (entity.name, entity.path)}
     if not chosen:
         names = bounded_line(", ".join(datacenter.path for datacenter in listed)) or "none"
-        raise NotFound(f"no datacenter {wanted!r}; there are: {names}")
+        raise NotFound(f"no datacenter {wanted!r}; available: {names}")
     return chosen
 
 
@@ -209,7 +209,7 @@ class InventoryTree:
         while ancestor is not None:
             if len(steps) == _MOST_STEPS:
                 raise VSphereError(
-                    f"vCenter's inventory has {bounded_line(entry.reference)} within itself",
+                    f"in vCenter's inventory {bounded_line(entry.reference)} contains itself",
                     code="unexpected_answer",
                 )
             steps.append(bounded_line(ancestor.values.get("name", "?")))
@@ -344,9 +344,9 @@ def choose(
         return hits[0]
     if name is None:
         if not hits:
-            return Mistake(option, None, f"there is no {kind}")
+            return Mistake(option, None, f"no {kind} found")
         names = join_names(sorted(hit.path for hit in hits))
-        return Mistake(option, None, f"there are several, say which {kind}: {names}")
+        return Mistake(option, None, f"more than one {kind}, choose one: {names}")
     if hits:
         paths = join_names(sorted(hit.path for hit in hits))
         return Mistake(option, name, f"{name!r} is ambiguous, give the path: {paths}")
@@ -357,7 +357,7 @@ def suggest(entities: Iterable[Entity], name: str) -> str:
     """The names that are most alike, or those that there are: the end of a sentence."""
     names = sorted({entity.path if "/" in name else entity.name for entity in entities})
     if not names:
-        return "; there is none"
+        return "; none exist"
     if nearest := nearest_names(name, names):
         return f"; did you mean {nearest}?"
-    return f"; there are: {join_names(names)}"
+    return f"; available: {join_names(names)}"

@@ -214,7 +214,7 @@ class _Decision:
     def check_hardware(self, hardware: Hardware | None) -> None:
         template = self.request.template
         if hardware is None:
-            self.wrong("--template", "its hardware can't be read: see its state in vCenter")
+            self.wrong("--template", "its hardware can't be read: check its state in vCenter")
             return
         if not hardware.disks:
             self.wrong("--template", f"{template!r} has no disk")
@@ -230,7 +230,7 @@ class _Decision:
         name = self.request.name
         for vm in _within(self.inventory.vms, datacenter):
             if vm.name.casefold() == name.casefold():
-                message = f"a VM {vm.path} exists already"
+                message = f"a VM {vm.path} already exists"
                 self.mistakes.append(Mistake("NAME", name, message, "in_use"))
 
     def folder(self, datacenter: Datacenter, template: InventoryVm | None) -> Entity | None:
@@ -282,8 +282,8 @@ class _Decision:
         if not matching_entities(networks, name) and matching_entities(uplinks, name):
             reachable = [network for network in networks if network.ref in cluster.networks]
             message = (
-                f"{name!r} is the portgroup of a switch's uplinks, for the ESXi hosts' own"
-                f" cards{suggest(reachable, name)}"
+                f"{name!r} is an uplink portgroup, for the ESXi hosts' own"
+                f" adapters{suggest(reachable, name)}"
             )
             self.wrong("--network", message)
             return None
@@ -293,7 +293,7 @@ class _Decision:
         """The ESXi hosts that could run the VM: up, on the network, and large enough."""
         usable = self.inventory.usable_hosts(cluster)
         if not usable:
-            message = f"no ESXi host of {cluster.path} is connected and out of maintenance"
+            message = f"no ESXi host of {cluster.path} is connected and not in maintenance mode"
             self.wrong("--cluster", message)
             return []
         capable = [host for host in usable if network is None or network.ref in host.networks]
@@ -307,14 +307,14 @@ class _Decision:
         size = rounded_size(memory or 0)
         fits = True
         if cpus is not None and not 1 <= cpus <= threads:
-            message = f"from 1 to {threads}: the largest ESXi host has {threads} logical CPUs"
+            message = f"must be 1 to {threads}: the largest ESXi host has {threads} logical CPUs"
             self.wrong("--cpus", message, str(cpus))
             fits = False
         if memory is not None and memory > largest:
             self.wrong("--memory", f"the largest ESXi host has {rounded_size(largest)}", size)
             fits = False
         elif memory is not None and (memory < MEMORY_STEP or memory % MEMORY_STEP):
-            self.wrong("--memory", "it must be a multiple of 4M", size)
+            self.wrong("--memory", "must be a multiple of 4M", size)
         large_enough = [
             host
             for host in capable
@@ -350,11 +350,11 @@ class _Decision:
         if chosen is None:
             return None
         if not chosen.accessible:
-            self.wrong("--datastore", f"{chosen.path} is inaccessible or in maintenance")
+            self.wrong("--datastore", f"{chosen.path} is inaccessible or in maintenance mode")
         elif chosen.free < needed:
             message = (
-                f"{chosen.path} has {rounded_size(chosen.free)} free, and the disks take"
-                f" {rounded_size(needed)} (their full size: thin ones grow to that)"
+                f"{chosen.path} has {rounded_size(chosen.free)} free, but the disks need"
+                f" {rounded_size(needed)} (full size: thin disks grow to that)"
             )
             self.wrong("--datastore", message)
         return chosen

@@ -52,8 +52,8 @@ class ObjectProperties(dict[str, Any]):
 
     def __missing__(self, path: str) -> Any:
         raise VSphereError(
-            f"vCenter does not tell {path} of {self.of}",
-            hint="may the account read it? See the object in vCenter",
+            f"vCenter does not report {path} of {self.of}",
+            hint="Check in vCenter that the account may read that object.",
             code="not_readable",
         )
 
@@ -149,7 +149,7 @@ def read_one(session: Session, managed: Any, paths: Sequence[str]) -> Properties
     """The properties of one object. Raises VSphereError (`gone`)."""
     for entry in _read(session, type(managed), [managed], paths):
         return entry.values
-    raise VSphereError(f"{bounded_line(reference(managed))} does not exist any more", code="gone")
+    raise VSphereError(f"{bounded_line(reference(managed))} no longer exists", code="gone")
 
 
 def _read(
@@ -195,8 +195,8 @@ def _pages(session: Session, spec: Any, page: int, most: int) -> Iterator[Invent
 
 def _unending(session: Session, why: str) -> VSphereError:
     return VSphereError(
-        f"vCenter {session.server} lists objects without an end: {why}",
-        hint="an account that may read less of it lists less",
+        f"the object list of vCenter {session.server} does not end: {why}",
+        hint="An account that can see fewer objects gets a shorter list.",
         code="unexpected_answer",
     )
 
@@ -225,7 +225,7 @@ def _checked_properties(
             raise VSphereError(
                 f"vCenter {session.server} answered for {bounded_line(path)} of"
                 f" {bounded_line(ref)} with {type(value).__name__}",
-                hint="is there something that answers in its place?",
+                hint="Check that nothing else answers in its place.",
                 code="unexpected_answer",
             )
     return properties
@@ -320,7 +320,7 @@ def updates(session: Session, collector: Any) -> Iterator[dict[str, Properties]]
             for entry in (entry for part in update.filterSet for entry in part.objectSet):
                 if entry.kind == "leave":
                     gone = bounded_line(reference(entry.obj))
-                    raise VSphereError(f"{gone} does not exist any more", code="gone")
+                    raise VSphereError(f"{gone} no longer exists", code="gone")
                 changed = changes.setdefault(reference(entry.obj), {})
                 changed.update(_checked_properties(session, entry.obj, entry.changeSet))
         if not changes:  # one that does not wait by itself is not asked without a pause

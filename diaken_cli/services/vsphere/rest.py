@@ -46,9 +46,9 @@ _SINCE = (7, 0, 2)
 https://developer.broadcom.com/xapis/vsphere-automation-api/latest/
 """
 
-SERVICE = "is the vAPI Endpoint service up? See the vCenter's management page, port 5480"
+SERVICE = "Check that the vAPI Endpoint service is up: vCenter's management page, port 5480"
 
-_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
+_KINDS = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
 
 
 class UnexpectedShape(Exception):
@@ -182,7 +182,7 @@ class RestSession:
         if answer.http.status >= HTTPStatus.BAD_REQUEST:
             raise self._refused(answer.call, answer.http)
         if answer.http.redirects:
-            raise self._unexpected(answer.call, "it sends to another place, and is not followed")
+            raise self._unexpected(answer.call, "it is a redirect, which is not followed")
         if _has_too_many_parts(body):
             raise self._unexpected(answer.call, f"it has more than {bounds.REST_CONTAINERS} parts")
         try:
@@ -216,12 +216,13 @@ class RestSession:
         if status == HTTPStatus.UNAUTHORIZED:
             return LoginRefused(
                 f"the REST API of vCenter {server} refused the user {user!r} or its password",
-                hint="its other API took them: is the account locked, or barred from the REST API?",
+                hint="The SOAP API accepted them: check whether the account is locked or barred"
+                " from REST.",
             )
         if status == HTTPStatus.FORBIDDEN:
             return VSphereError(
                 f"{user} may not read the tags of vCenter {server} ({call})",
-                hint="give that user the role Read-only as a global permission in vCenter",
+                hint="Give that user the role Read-only as a global permission in vCenter.",
                 code="no_permission",
             )
         messages = _messages(answer.body)
@@ -233,9 +234,8 @@ class RestSession:
 
     def _unexpected(self, call: str, why: str) -> VSphereError:
         return VSphereError(
-            f"the answer of vCenter {self._session.server} to {call} is not what was expected:"
-            f" {why}",
-            hint=f"{SERVICE}; is there a proxy that answers in its place?",
+            f"unexpected answer of vCenter {self._session.server} to {call}: {why}",
+            hint=f"{SERVICE}; or whether a proxy answers in its place",
             code="unexpected_answer",
         )
 
@@ -244,7 +244,7 @@ def _token(answer: Any) -> str:
     """A session's id, as it can be sent in a header."""
     token = as_text(answer)
     if not (token.isascii() and token.isprintable() and token.strip()):
-        raise UnexpectedShape("it is no id of a session")
+        raise UnexpectedShape("it is not a session id")
     return token
 
 
@@ -277,7 +277,7 @@ def as_text(value: Any, label: str = "it") -> str:
     try:
         content.encode()
     except UnicodeEncodeError:  # JSON may have half of a character
-        raise UnexpectedShape(f"{label} is no text of Unicode") from None
+        raise UnexpectedShape(f"{label} is not valid Unicode") from None
     return content
 
 

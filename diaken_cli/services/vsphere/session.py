@@ -124,13 +124,13 @@ def _service_content(endpoint: Endpoint, transport: Transport) -> Any:
     content = retrieve()
     if not isinstance(content, vim.ServiceInstanceContent):
         raise Unreachable(
-            f"{endpoint.server}:{endpoint.port} answers, but not as a vCenter",
-            hint="see --server",
+            f"{endpoint.server}:{endpoint.port} answers, but is not a vCenter",
+            hint="Check --server.",
         )
     if content.about.apiType != "VirtualCenter":
         raise VSphereError(
             f"{endpoint.server} is {bounded_line(content.about.fullName)}, not a vCenter",
-            hint="give the vCenter that manages it: an ESXi host alone can't clone templates",
+            hint="Use the vCenter that manages it: an ESXi host alone can't clone templates.",
             code="not_a_vcenter",
         )
     return content
@@ -140,16 +140,15 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     """TLS 1.2 or later, always verified unless the user said otherwise."""
     if endpoint.ca_file is not None and (exposure := trust.open_to_all(Path(endpoint.ca_file))):
         raise ConfigurationError(
-            f"the CA file {endpoint.ca_file} is not used, for anybody could change it:"
-            f" {exposure.problem}",
-            hint=f"Close it: {exposure.fix}",
+            f"the CA file {endpoint.ca_file} is not safe to use: {exposure.problem}",
+            hint=f"Fix it: {exposure.fix}",
         )
     try:
         context = ssl.create_default_context(cafile=endpoint.ca_file)
     except (OSError, ssl.SSLError) as fault:
         raise ConfigurationError(
             f"can't read certificates from {endpoint.ca_file}: {fault}",
-            hint="--ca-file takes certificates in PEM form",
+            hint="Use CA certificates in PEM format for --ca-file.",
         ) from fault
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A file with just the vCenter's own certificate pins it. Python 3.13's strict mode would

@@ -57,7 +57,7 @@ def find_snapshots(
         if count > bounds.VCENTER_SNAPSHOTS:
             raise VSphereError(
                 f"vCenter {session.server} has more than {bounds.VCENTER_SNAPSHOTS} snapshots",
-                hint="an account that may see fewer VMs gets fewer of them",
+                hint="Use an account that can see fewer VMs.",
                 code="too_many",
             )
         return vms.virtual_machine(entry.reference, entry.values), tree

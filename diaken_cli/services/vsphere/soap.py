@@ -261,13 +261,13 @@ def _check_value(kind: Any, text: str) -> None:
     elif kind is datetime:
         moment = Iso8601.ParseISO8601(text)
         if moment is None or moment.year not in _YEARS:
-            raise UnexpectedAnswer("a moment that is none")
+            raise UnexpectedAnswer("an invalid time")
     elif issubclass(kind, Enum) and text not in kind.values:
         raise UnexpectedAnswer(f"no {kind.__name__}")
     elif issubclass(kind, ManagedObject) and not (
         text.isprintable() and len(text) <= bounds.VCENTER_NAME
     ):
-        raise UnexpectedAnswer("a reference that is none")
+        raise UnexpectedAnswer("an invalid reference")
 
 
 def _check_text(text: str) -> None:

@@ -51,9 +51,9 @@ def _category(api: RestSession, category: str) -> str:
     if not others:
         raise NotFound(
             f"no tag category {category!r}: this account sees none",
-            hint="vSphere shows them to who has the role Read-only as a global permission",
+            hint="The account needs the role Read-only as a global permission.",
         )
-    raise NotFound(f"no tag category {category!r}; there are: {', '.join(sorted(others))}")
+    raise NotFound(f"no tag category {category!r}; available: {', '.join(sorted(others))}")
 
 
 def _name(answer: Any) -> str:

@@ -124,9 +124,9 @@ def cancel(session: Session, task_ref: str, *, timeout: float = CANCEL_TIMEOUT) 
     state = wait(session, [task_ref], timeout=timeout)[task_ref]
     if not state.ended:
         raise TimedOut(
-            f"the vSphere task {task_ref} ({state.operation}) was canceled and has not ended "
+            f"the vSphere task {task_ref} ({state.operation}) was canceled and has not finished "
             f"after {timeout:.0f} s",
-            hint="look at it in vCenter under recent tasks",
+            hint="Check it in vCenter under recent tasks.",
             code="task_not_canceled",
         )
     return state
@@ -160,7 +160,7 @@ def read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
     for ref in refs:
         info = infos.get(ref)
         if info is None:
-            error = VSphereError(f"vCenter does not know the task {ref} any more", code="gone")
+            error = VSphereError(f"vCenter no longer knows the task {ref}", code="gone")
             states[ref] = TaskState(ref=ref, state="error", error=error)
         else:
             states[ref] = _state(session, ref, info)
@@ -194,7 +194,7 @@ def _state(session: Session, ref: str, info: Any) -> TaskState:
         error = (
             faults.translate(info.error, session.transport.name_of, session.username)
             if info.error is not None
-            else VSphereError(f"the vSphere task {ref} failed and does not say why")
+            else VSphereError(f"the vSphere task {ref} failed without a reason")
         )
     return TaskState(
         ref=ref,

@@ -168,8 +168,8 @@ def start_clone(
         if fault.code != "gone":
             raise
         raise VSphereError(
-            f"the template {request.template} does not exist any more",
-            hint="someone may have removed it in vCenter; name another one with --template",
+            f"the template {request.template} no longer exists",
+            hint="It was perhaps removed in vCenter; choose another one with --template.",
             code="gone",
         ) from fault
     _check_devices(request.template, hardware.device)
@@ -193,8 +193,8 @@ def _check_devices(template: str, devices: Any) -> None:
     for present, kind in ((disks(devices), "disk"), (network_adapters(devices), "network adapter")):
         if not present:
             raise VSphereError(
-                f"the template {template} has no {kind} any more",
-                hint="someone may have changed it in vCenter; name another one with --template",
+                f"the template {template} no longer has a {kind}",
+                hint="It was perhaps changed in vCenter; choose another one with --template.",
                 code="template_changed",
             )
 

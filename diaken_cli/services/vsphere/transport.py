@@ -274,7 +274,7 @@ def _session_cookie(answer: Answer) -> str | None:
         if cookie.startswith("vmware_soap_session"):
             match = _COOKIE.match(cookie)
             if match is None or len(cookie) > _LONGEST_COOKIE:
-                raise UnexpectedAnswer("a session whose cookie is none")
+                raise UnexpectedAnswer("an invalid session cookie")
             return f"vmware_soap_session={match[1]}" if match[1].strip('"') else None
     return None
 

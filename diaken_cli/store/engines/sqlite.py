@@ -289,13 +289,13 @@ def _explained(path: Path, fault: BaseException) -> DatabaseError:
         primary == sqlite3.SQLITE_IOERR and sqlite_file.is_full(path)
     ):
         return NoRoom(
-            f"no room is left on the disk of the database {path}",
-            hint=f"Free some room in {path.parent}; nothing that was stored is lost.",
+            f"the disk of the database {path} is full",
+            hint=f"Free some space in {path.parent}; no stored data is lost.",
         )
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return DatabaseError(
             f"the database {path} has been locked by another process for {BUSY_SECONDS} s",
-            hint=f"See who holds it with: fuser {path}",
+            hint=f"See who holds it: fuser {path}",
         )
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return DatabaseError(
@@ -304,8 +304,8 @@ def _explained(path: Path, fault: BaseException) -> DatabaseError:
         )
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DatabaseError(
-            f"{path} is damaged or is no SQLite database: {fault}",
-            hint="Put a copy made by `diaken database backup` in its place.",
+            f"{path} is damaged or not an SQLite database: {fault}",
+            hint="Restore a copy made by `diaken database backup`.",
         )
     return DatabaseError(f"the database {path} failed: {fault}")
 

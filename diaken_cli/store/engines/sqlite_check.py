@@ -22,7 +22,7 @@ INSTRUCTIONS = 100_000
 """Of SQLite's machine, from one look at the clock to the next: some milliseconds."""
 MAX_FAULTS = 3
 """How many faults of an integrity check are named."""
-RESTORE = "Put a copy made by `diaken database backup` in its place."
+RESTORE = "Restore a copy made by `diaken database backup`."
 
 
 class Condition(Enum):
@@ -72,8 +72,8 @@ def _newer_schema(connection: sqlite3.Connection) -> Diagnosis | None:
         return None
     return Diagnosis(
         Condition.UNUSABLE,
-        f"it is of a newer diaken (schema {version}, this one knows {known})",
-        "Upgrade diaken, or name another file with DIAKEN_DATABASE",
+        f"was made by a newer diaken (schema {version}; this one supports {known})",
+        "Upgrade diaken, or use another file: DIAKEN_DATABASE",
     )
 
 
@@ -90,31 +90,31 @@ def _integrity(connection: sqlite3.Connection, path: Path) -> Diagnosis:
             raise
         return Diagnosis(
             Condition.UNKNOWN,
-            f"it is too large to be checked whole within {INTEGRITY_SECONDS:.0f} s",
+            f"too large to check completely within {INTEGRITY_SECONDS:.0f} s",
             f"sqlite3 {shlex.quote(str(path))} 'PRAGMA integrity_check'",
         )
     if faults != ["ok"]:
-        return Diagnosis(Condition.UNUSABLE, f"it is damaged: {'; '.join(faults)}", RESTORE)
+        return Diagnosis(Condition.UNUSABLE, f"is damaged: {'; '.join(faults)}", RESTORE)
     if dangling:
         tables = ", ".join(sorted({str(row[0]) for row in dangling}))
-        text = f"rows of {tables} refer to what is not there"
+        text = f"rows of {tables} refer to missing rows"
         return Diagnosis(Condition.UNUSABLE, text, RESTORE)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (size,) = connection.execute("PRAGMA page_size").fetchone()
-    return Diagnosis(Condition.WHOLE, f"whole, {format_size(pages * size // 1024 * 1024)}")
+    return Diagnosis(Condition.WHOLE, f"intact, {format_size(pages * size // 1024 * 1024)}")
 
 
 def _explained(path: Path, fault: sqlite3.Error) -> Diagnosis | None:
     primary = getattr(fault, "sqlite_errorcode", 0) & 0xFF
     quoted = shlex.quote(str(path))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        text, hint = f"another process has held it for {BUSY_SECONDS:.0f} s", f"fuser {quoted}"
+        text, hint = f"another process has locked it for {BUSY_SECONDS:.0f} s", f"fuser {quoted}"
     elif primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        text, hint = f"it is damaged, or no SQLite database: {fault}", RESTORE
+        text, hint = f"is damaged, or not an SQLite database: {fault}", RESTORE
     elif sqlite_file.is_full(path):
         return None
     elif primary == sqlite3.SQLITE_FULL:
-        text, hint = "no room is left on its disk", f"Free some room in {path.parent}"
+        text, hint = "its disk is full", f"Free some space in {path.parent}"
     else:
-        text, hint = f"it can't be opened: {fault}", f"chmod u+rw {quoted}"
+        text, hint = f"can't be opened: {fault}", f"chmod u+rw {quoted}"
     return Diagnosis(Condition.UNUSABLE, text, hint)

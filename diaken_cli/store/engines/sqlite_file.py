@@ -26,8 +26,8 @@ def require_database(path: Path) -> None:
         exists = True
     if not exists:
         raise DatabaseError(
-            f"there is no database {path}",
-            hint="Check the account, DIAKEN_DATABASE and `[database] path`; to begin a new one:"
+            f"the database {path} does not exist",
+            hint="Check the account, DIAKEN_DATABASE and `[database] path`; to create one:"
             " diaken environments add NAME",
         )
 
@@ -62,7 +62,7 @@ def prepare(path: Path) -> None:
         if owner is None or owner == os.geteuid():
             raise DatabaseError(
                 f"the database {path} can't be opened: {fault.strerror}",
-                hint="Name another one with DIAKEN_DATABASE or `[database] path`.",
+                hint="Use another one: DIAKEN_DATABASE or `[database] path`.",
             ) from fault
         raise _foreign(path, owner) from fault
     _refuse_foreign(path)
@@ -81,14 +81,14 @@ def _refuse_foreign(path: Path) -> None:
 def _foreign(path: Path, owner: int) -> AccessError:
     return AccessError(
         f"the database {path} belongs to the account {trust.account(owner)}",
-        hint=f"Run it as that account: sudo -u {trust.sudo_user(owner)} diaken …",
+        hint=f"Run diaken as that account: sudo -u {trust.sudo_user(owner)} diaken …",
     )
 
 
 def _refuse_exposed(path: Path) -> None:
     for exposure in exposures(path):
         raise AccessError(
-            f"the database {path} is not this account's alone: {exposure.problem}",
+            f"the database {path} is not safe to use: {exposure.problem}",
             hint=exposure_hint(exposure),
         )
 
@@ -106,10 +106,10 @@ def exposures(path: Path) -> Iterator[trust.Exposure]:
 
 def exposure_hint(exposure: trust.Exposure) -> str:
     """What to do about such a place."""
-    by = "by DIAKEN_DATABASE or `[database] path`"
+    by = "set DIAKEN_DATABASE or `[database] path`"
     if exposure.sticky:
-        return f"Name a folder of its own, such as {exposure.path}/diaken/diaken.db, {by}."
-    return f"Close it: {exposure.fix}; or name a place that is this account's alone, {by}."
+        return f"Use a folder of its own, such as {exposure.path}/diaken/diaken.db: {by}."
+    return f"Fix it: {exposure.fix}; or use a folder that only this account can write: {by}."
 
 
 def _owner_of(path: Path) -> int | None:
@@ -133,7 +133,7 @@ def copy_whole(connection: sqlite3.Connection, target: Path) -> None:
     for path in beside:
         if os.path.lexists(path):
             raise DatabaseError(
-                f"{target} can't be made: {path} would be taken for a part of it",
+                f"{target} can't be created: {path} would be taken for a part of it",
                 hint=f"Remove {path}, or name another file.",
             )
     os.close(files.open_own(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
@@ -145,7 +145,7 @@ def copy_whole(connection: sqlite3.Connection, target: Path) -> None:
         if verdict != "ok":
             raise DatabaseError(
                 f"the copy {target} is damaged: {verdict}",
-                hint="So is the database itself: put an older copy in its place.",
+                hint="The database itself is damaged: restore an older copy.",
             )
     except BaseException:
         for path in (target, *beside):

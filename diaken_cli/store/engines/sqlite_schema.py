@@ -42,8 +42,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         return
     if version > wanted:
         raise DatabaseError(
-            f"the database {path} is of a newer diaken (schema {version}, this one knows {wanted})",
-            hint="Upgrade diaken, or name another database with DIAKEN_DATABASE.",
+            f"the database {path} was made by a newer diaken (schema {version}; this one"
+            f" supports {wanted})",
+            hint="Upgrade diaken, or use another database: DIAKEN_DATABASE.",
         )
     connection.execute("PRAGMA foreign_keys=OFF")  # has no effect inside a transaction
     connection.execute("BEGIN IMMEDIATE")
@@ -86,8 +87,8 @@ def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
         return
     if version <= 0 or not {"meta", "host_group"} <= tables or not _has_id(connection):
         raise DatabaseError(
-            f"{path} is a database of another program: diaken changes nothing in it",
-            hint="Name another file with DIAKEN_DATABASE or `[database] path`.",
+            f"{path} is a database of another program; diaken does not touch it",
+            hint="Use another file: DIAKEN_DATABASE or `[database] path`.",
         )
 
 
@@ -113,7 +114,7 @@ def _back_up(path: Path, target: Path) -> None:
         part.replace(target)
     except OSError as fault:
         raise DatabaseError(
-            f"the database has to be brought to a newer schema, and no copy {target} can be made"
-            f" first: {fault.strerror}",
+            f"the database can't be migrated to the newer schema, because its backup {target} can't"
+            f" be written: {fault.strerror}",
             hint=f"Make {target.parent} writable for this account.",
         ) from fault

@@ -69,7 +69,7 @@ def test_init_never_replaces_a_file_unasked(cli: AtHome) -> None:
     cli.config.parent.mkdir(parents=True)
     cli.config.write_text("# mine\n")
     error = cli.error(12, "config", "init")
-    assert error["message"] == f"{cli.config} exists already"
+    assert error["message"] == f"{cli.config} already exists"
     assert "--force" in error["hint"]
     assert cli.config.read_text() == "# mine\n"
     cli.json("config", "init", "--force")
@@ -109,7 +109,7 @@ def test_init_offers_the_database_that_the_environment_names(cli: AtHome) -> Non
 def test_init_warns_of_a_variable_that_goes_before_the_file(cli: AtHome) -> None:
     own, other = str(cli.folder / "own.db"), str(cli.folder / "other.db")
     said = at_a_terminal(cli, own, "", "", "", DIAKEN_DATABASE=other)
-    assert "warning: DIAKEN_DATABASE is set, and goes before the file" in said
+    assert "warning: DIAKEN_DATABASE is set, and overrides the file" in said
     words = ("config", "init", "--force", "--database")
     assert "warning" in cli.run(*words, own, env={"DIAKEN_DATABASE_PATH": other}).err
     assert "warning" not in cli.run(*words, own, env={"DIAKEN_DATABASE": own}).err
@@ -228,7 +228,7 @@ def test_backup_never_replaces_a_file(cli: AtHome) -> None:
     copy = cli.folder / "copy.db"
     copy.write_text("mine")
     error = cli.error(12, "database", "backup", str(copy))
-    assert error["message"] == f"{copy} exists already"
+    assert error["message"] == f"{copy} already exists"
     assert copy.read_text() == "mine"
 
 
@@ -247,7 +247,7 @@ def test_backup_in_text_names_the_file_and_its_size(cli: AtHome) -> None:
 def test_a_command_that_is_not_there_is_answered_with_those_that_are(cli: AtHome) -> None:
     for words, said in (
         (("host", "list"), "Did you mean 'hosts'?"),
-        (("run", "web01", "update"), "there are: host, group"),
+        (("run", "web01", "update"), "known: host, group"),
     ):
         refused = cli.run(*words)
         assert refused.status == 2

@@ -80,7 +80,7 @@ def of_another_account(path: Path) -> None:
     [
         (lambda path: path.symlink_to(path.with_name("none")), "No such file"),
         (lambda path: path.mkdir(), "it is a folder, not a regular file"),
-        (lambda path: path.touch(0o644), "is open to other accounts"),
+        (lambda path: path.touch(0o644), "is accessible to other accounts"),
         (lambda path: path.touch(0o600), "is empty"),
         (of_another_account, "another account"),
     ],

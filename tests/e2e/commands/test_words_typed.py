@@ -35,7 +35,7 @@ def check(words: list[str], done: Done) -> None:
     shown = f"{words} -> {done.status}\n{done.out[:2000]}\n{done.err[:2000]}"
     assert done.status in STATUSES, shown
     assert "Traceback" not in done.out + done.err, shown
-    assert "defect of diaken" not in done.out + done.err, shown
+    assert "bug in diaken" not in done.out + done.err, shown
     if done.status not in (0, 3) and words[0] != "doctor":
         # What hosts said is the reason of a run that failed, and is told where it happened.
         assert "error:" in done.err or done.err.startswith(tuple("0123456789")), shown
@@ -101,8 +101,7 @@ def test_an_option_of_every_command_is_told_where_it_belongs(
     assert done.status == 2
     message = json.loads(done.out)["error"]["message"]
     assert (
-        message
-        == f"--json comes after the command: {' '.join(['diaken', *words])} COMMAND … --json"
+        message == f"--json goes after the command: {' '.join(['diaken', *words])} COMMAND … --json"
     )
 
 

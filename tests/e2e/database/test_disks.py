@@ -24,7 +24,7 @@ def test_a_disk_that_is_full_before_there_is_a_database(tmp_path: Path) -> None:
         cli.configure()
         error = cli.error(10, "environments", "add", "PROD")
         assert error["code"] == "database"
-        assert "no room is left" in error["message"]
+        assert "is full" in error["message"]
         assert str(disk) in error["hint"]
         (disk / "ballast").unlink()
         cli.json("environments", "add", "PROD")  # what was left behind is in nobody's way
@@ -41,7 +41,7 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path) -> None:
             "web01",
             *(w for n in range(50) for w in ("--var", f"v{n}={'x' * 900}")),
         )
-        assert (error["code"], "no room is left" in error["message"]) == ("database", True)
+        assert (error["code"], "is full" in error["message"]) == ("database", True)
         ballast.unlink()
         (host,) = cli.json("hosts", "list")
         assert (host["name"], host["vars"]) == ("web01", {})
@@ -84,7 +84,7 @@ def test_a_disk_that_fills_up_during_a_run(tmp_path: Path) -> None:
             out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 10, (process.returncode, out, err)
         assert "Traceback" not in err
-        assert "no room is left" in err
+        assert "is full" in err
         error = json.loads(out)["error"]
         assert error["code"] == "database"
         ballast.unlink()
@@ -126,12 +126,12 @@ def test_the_doctor_on_a_disk_that_is_full(cli: Cli, leave: int) -> None:
         fill(disk, leave=leave)
         found, unchecked = findings(cli)
         (bad,) = [each for each in found if each["status"] == "problem"]
-        assert bad["hint"] == f"Free room on the file system of {disk} (mounted at {disk})"
+        assert bad["hint"] == f"Free some space on the file system of {disk} (mounted at {disk})"
         if not leave:
-            assert bad["finding"] == "no room is left on its disk"
+            assert bad["finding"] == "its disk is full"
             assert unchecked
         else:
-            assert bad["finding"] == "1M or less are left on its disk"
+            assert bad["finding"] == "1M or less free on its disk"
             assert found[-1]["finding"].startswith("whole")
             assert not unchecked
 
@@ -177,7 +177,7 @@ def test_a_database_of_an_older_diaken_is_rewritten_where_there_is_room(tmp_path
             connection.execute("VACUUM")
         size = seed_runs(cli)
         ballast = fill(disk, leave=200_000)
-        assert "keeps the room of what was removed" in prune(cli).err
+        assert "the database file did not shrink" in prune(cli).err
         assert cli.database.stat().st_size == size
         ballast.unlink()
         cli.json("history", "prune", "--older-than", "1d", "--yes")
@@ -203,6 +203,6 @@ def test_a_disk_that_is_full_but_for_sqlites_log(tmp_path: Path) -> None:
             error = cli.error(10, "run", "host", "web01", "none")
         assert "No space left on device" in error["message"]
         assert str(cli.store.beside("runs")) in error["message"]
-        assert "Free some room in" in error["hint"]
+        assert "Free some space in" in error["hint"]
         ballast.unlink()
         assert cli.json("history", "list") == []

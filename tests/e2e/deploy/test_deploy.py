@@ -97,7 +97,7 @@ def test_how_long_undoing_took_is_told_without_what_is_undone(deploying: Deployi
     assert done.status == 1, done.err
     assert took["clone", "success"] > 4 > took["clone", "undone"] > 0
     shown = deploying.run("history", "show", str(lines[0]["run"]))
-    assert "All that it had done was undone: nothing of it is left." in shown.err.splitlines()
+    assert "Everything it had done was undone; nothing is left." in shown.err.splitlines()
 
 
 def test_the_plan_is_shown_and_nothing_changed(deploying: Deploying) -> None:

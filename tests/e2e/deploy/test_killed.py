@@ -127,7 +127,7 @@ def test_what_died_after_its_success_is_a_success(deploying: Deploying) -> None:
     resumed = deploying.run("deploy", "resume", number)
 
     assert resumed.status == 0, resumed.err
-    assert "take the identity of this run off the VM web01" in resumed.err
+    assert "remove this run's identity from the VM web01" in resumed.err
     assert marks(deploying, NAME) == []
     assert deploying.machines()["copy"].uuid == copy
     assert marks(deploying, "copy") == ["diaken.database", "diaken.run"]
@@ -137,7 +137,7 @@ def test_what_died_after_its_success_is_a_success(deploying: Deploying) -> None:
 def test_what_could_not_take_the_identity_off_does_so_later(deploying: Deploying) -> None:
     deploying.lab.sim("taskfault", method="ReconfigVM_Task", fault="FileLocked")
     done = deploying.run(*deploying.words())
-    assert (done.status, "take it off with: diaken deploy resume 1" in done.err) == (0, True)
+    assert (done.status, "remove it with: diaken deploy resume 1" in done.err) == (0, True)
 
     deploying.lab.sim("soapfault", method="ReconfigVM_Task", fault="NoPermission")
     refused = deploying.json("deploy", "resume", "1", status=13)
@@ -177,7 +177,7 @@ def test_no_clone_is_begun_beside_one_that_may_still_end(deploying: Deploying, n
     run = deploying.json("deploy", "resume", number, status=1)
 
     assert (run["status"], run["error"]["code"]) == ("failed", "timed_out")
-    assert "that this run may have begun has not ended; see task task-" in run["error"]["message"]
+    assert "that this run may have started is still running: task task-" in run["error"]["message"]
     assert len(clones(deploying) - before) == 1
     # One that is known to be the run's own is canceled; it might be anybody's otherwise.
     assert left(run) == ([] if noted else [("host", NAME), ("vm", NAME)])
@@ -207,7 +207,7 @@ def test_a_clone_that_goes_on_while_it_is_taken_back_is_left(deploying: Deployin
     run = deploying.json("deploy", "abort", number, "--yes", status=1)
 
     assert left(run) == [("host", NAME), ("vm", NAME)]
-    assert "has not ended; see task task-" in run["error"]["message"]
+    assert "has not finished; see task task-" in run["error"]["message"]
     cancels_what_goes_on(deploying)
     again = deploying.json("deploy", "abort", number, "--yes")
     assert (again["status"], again["leftovers"]) == ("canceled", [])

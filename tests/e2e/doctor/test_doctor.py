@@ -158,7 +158,7 @@ def test_all_is_well(in_lab: Patient, lab: Lab) -> None:
     assert text.status == 0
     assert len(text.out.splitlines()) == len(rows)
     assert all(line.startswith("✓ ") for line in text.out.splitlines())
-    assert text.err == "all is well\n"
+    assert text.err == "no problems found\n"
 
 
 # ── what is broken ───────────────────────────────────────────────────────────────────────────
@@ -178,8 +178,8 @@ def test_a_missing_database_is_not_made(patient: Patient) -> None:
     for path in patient.folder.glob("diaken.db*"):
         path.unlink()
     rows = patient.rows(status=0)
-    assert "the first command that needs it makes it" in bad(rows)["database"]
-    assert of(rows, "hosts_file")[0]["finding"].startswith("nothing to look at yet")
+    assert "the first command that needs it creates it" in bad(rows)["database"]
+    assert of(rows, "hosts_file")[0]["finding"].startswith("not checked: there is no database yet")
     assert not patient.database.exists()
 
 
@@ -231,7 +231,7 @@ def test_a_key_is_one_finding_by_whichever_names_it_comes(patient: Patient) -> N
     patient.make_key("a passphrase")
     (key,) = of(patient.rows(status=1), "ssh_key")
     assert key["subject"] == str(patient.key)
-    assert "it has a passphrase" in key["finding"]
+    assert "has a passphrase" in key["finding"]
 
 
 def test_a_deploy_that_died_is_told_of_where_it_left_something(patient: Patient) -> None:
@@ -244,7 +244,7 @@ def test_a_deploy_that_died_is_told_of_where_it_left_something(patient: Patient)
     done = patient.examine("--output", "jsonl")
     assert done.status == 0
     (deploy,) = of([json.loads(line) for line in done.out.splitlines()], "runs")
-    assert deploy["finding"] == "the deploy of db07 is interrupted, and has left the host"
+    assert deploy["finding"] == "the deploy of db07 is interrupted and left behind the host"
     assert deploy["hint"] == "diaken deploy resume 1, or diaken deploy abort 1"
 
 
@@ -261,7 +261,7 @@ def test_a_folder_of_everybodys_a_pipe_and_an_open_key_are_told_of_once(patient:
     patient.database.chmod(0o666)
     rows = patient.rows(status=1)
     (database,) = of(rows, "database")
-    assert database["finding"].startswith("it is not this account's alone: everybody can write")
+    assert database["finding"].startswith("is not safe to use: ")
     (key,) = [each for each in of(rows, "ssh_key") if each["subject"] == str(patient.key)]
     assert key["hint"] == f"chmod 600 {patient.key}"
     (playbook,) = of(rows, "playbooks")[:1]
@@ -318,7 +318,7 @@ def test_what_a_vcenter_tells_of_privileges_and_of_its_clock(in_lab: Patient, la
     )
     rows = of(in_lab.rows(status=0, env={"VC_PASSWORD": lab.password}), "vcenter")
     connection, variable_is, privileges, clock = (row["finding"] for row in rows)
-    assert "cron does not have the variable VC_PASSWORD" in variable_is
+    assert "cron does not set VC_PASSWORD" in variable_is
     assert "vCenter" in connection
     assert privileges.endswith(f"may lack privileges on /DC0: {DENIED}")
     assert clock.startswith("its clock is ")
@@ -337,7 +337,7 @@ def test_vcenters_are_asked_at_the_same_time_and_need_not_tell_all(
     rows = of(in_lab.rows(status=0), "vcenter")
     assert time.monotonic() - began < 28 * slowness()
     assert [row["status"] for row in rows] == ["ok", "warning"] * 6
-    assert "does not tell" in rows[1]["finding"]
+    assert "does not report" in rows[1]["finding"]
 
 
 def test_what_a_missing_config_file_keeps_from_being_checked_is_one_line(tmp_path: Path) -> None:
@@ -361,6 +361,6 @@ def test_what_is_not_there_yet_is_one_line(tmp_path: Path) -> None:
     of_store = [load for load in json.loads(rows.out) if load["check"] in ("runs", "vcenter")]
     assert {each["status"] for each in of_store} == {"ok"}
     lines = new.run("doctor").out.splitlines()
-    assert len([line for line in lines if "nothing to look at yet" in line]) == 1
+    assert len([line for line in lines if "not checked: there is no database yet" in line]) == 1
     assert not [line for line in lines if "not checked" in line]
     assert [line for line in lines if line.endswith("hint: diaken environments add PROD")]

@@ -16,7 +16,7 @@ ACTIVATE = (
     Fault(
         "The identity can't be taken off the VM",
         (order("taskfault", "ReconfigVM_Task", fault="FileLocked"),),
-        warned="still bears the identity",
+        warned="this run's identity",
         left=MARKED,
     ),
     *(
@@ -24,7 +24,7 @@ ACTIVATE = (
             f"{what} when the identity is taken off the VM",
             (ordered,),
             ("--clone-timeout", "2s"),
-            warned="still bears the identity",
+            warned="this run's identity",
             left=MARKED,
         )
         for what, ordered in (
@@ -58,7 +58,7 @@ ACTIVATE = (
         during="activate",
         write="UPDATE ON host WHEN NEW.active",
         then=expire_and_refuse,
-        warned="still bears the identity",
+        warned="this run's identity",
         left=MARKED,
     ),
     Fault(
@@ -83,7 +83,7 @@ ACTIVATE = (
             then=then,
             code=None,
             said="",
-            warned="after its success",
+            warned="not everything could be recorded",
             left=MARKED,
         )
         for what, then in (("full", fill_disk), ("write-protected", write_protect))

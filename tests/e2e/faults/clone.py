@@ -80,7 +80,7 @@ CLONE = (
         (order("reset", "CloneVM_Task", when="after"), order("endless", "CloneVM_Task")),
         ("--clone-timeout", "2s"),
         code="timed_out",
-        said="has not ended",
+        said="is still running",
         warned="clone could not be undone",
         left=BOTH,
         fixed=cancels_what_goes_on,
@@ -156,7 +156,7 @@ CLONE = (
         "The clone ends well and there is no VM",
         (order("pretend", "CloneVM_Task"),),
         code="failed",
-        said="not which VM it made",
+        said="not which VM it created",
     ),
     Fault(
         "Somebody removes the template meanwhile (`ManagedObjectNotFound`)",

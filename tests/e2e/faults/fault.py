@@ -21,7 +21,7 @@ NO_RUN = "none"
 BOTH = (*HOST, ("vm", NAME))
 MARKED = (("identity", NAME),)
 PROTECTED = "can't be opened for writing"
-FULL = "no room is left on the disk"
+FULL = "the disk of the database"
 
 Order = Callable[[Deploying], object]
 

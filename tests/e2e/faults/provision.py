@@ -49,7 +49,7 @@ PROVISION = (
         more=("--playbook", "good", "--user", "nobody", "--ssh-timeout", "6s"),
         step="provision",
         code="no_ssh",
-        said="refuses the log-in by SSH: nobody@",
+        said="refuses the SSH login: nobody@",
     ),
     Fault(
         "A task of a playbook fails",
@@ -69,7 +69,7 @@ PROVISION = (
         more=GOOD,
         during="provision",
         then=expire_and_refuse,
-        warned="still bears the identity",
+        warned="this run's identity",
         left=MARKED,
     ),
     Fault(
@@ -77,7 +77,7 @@ PROVISION = (
         more=GOOD,
         during="provision",
         then=UNAVAILABLE,
-        warned="still bears the identity",
+        warned="this run's identity",
         left=MARKED,
         world="impatient",
     ),

@@ -273,7 +273,7 @@ def test_nothing_is_begun_on_a_full_disk(small_disk: Deploying) -> None:
 
     error = small_disk.error(10, *small_disk.words())
 
-    assert "no room is left on the disk" in error["message"]
+    assert "the disk of the database" in error["message"]
     make_room(small_disk)
     assert small_disk.world() == before
 
@@ -304,7 +304,7 @@ def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:
     assert {each["reason"] for each in run["leftovers"]} == {None}, "undoing was not tried"
     assert f"deploy resume {run['id']}" in run["error"]["hint"]
     again = deploying.error(12, *deploying.words())
-    assert f"of deploy run {run['id']}: " in again["message"]
+    assert f"made by deploy run {run['id']}; " in again["message"]
     asked = deploying.run("deploy", "abort", str(run["id"]))
     assert asked.status == 2
     assert f"destroy its VM {NAME} in vCenter lab, remove host {NAME} ({IP})?" in asked.err

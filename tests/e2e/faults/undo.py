@@ -182,7 +182,7 @@ UNDO = (
         step="provision",
         code="canceled",
         exit=130,
-        warned="disks that this run did not make",
+        warned="disks that this run did not create",
         left=BOTH,
         fixed=detaches_the_disk,
     ),
@@ -196,7 +196,7 @@ UNDO = (
         then=lambda deploying: deploying.store.beside("known_hosts.lock").mkdir(),
         step="provision",
         code="provision_failed",
-        warned="is still known",
+        warned="can't forget the SSH key",
     ),
     full_disk(
         "The disk of the database is full while it is undone",

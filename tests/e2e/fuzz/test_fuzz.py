@@ -61,7 +61,7 @@ def check(world: World, words: list[str], done: Done) -> None:
     shown = f"{words} -> {done.status}\n{done.out[:3000]}\n{done.err[:3000]}"
     assert done.status in STATUSES, shown
     assert "Traceback" not in done.out + done.err, shown
-    assert "defect of diaken" not in done.err, shown
+    assert "bug in diaken" not in done.err, shown
     assert not CONTROL.search(done.err), shown
     if done.status not in (0, 3) and words[0] != "doctor":  # 1: its findings say why
         assert done.err.strip(), shown

@@ -224,7 +224,7 @@ def test_a_failed_deploy_shows_its_error_and_what_it_left(history: History) -> N
 
 @pytest.mark.parametrize("command", ["show", "output", "cancel"])
 def test_a_run_that_does_not_exist(history: History, command: str) -> None:
-    assert history.error(11, command, "7")["message"] == "there is no run 7"
+    assert history.error(11, command, "7")["message"] == "run 7 does not exist"
     for digits in (30, 5000):
         assert history.error(11, command, "9" * digits)["code"] == "not_found"
     assert history.error(2, command, "web")["mistakes"][0]["option"] == "RUN"

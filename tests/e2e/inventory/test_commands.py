@@ -186,7 +186,7 @@ def test_names_are_those_of_ansible_taken_as_they_are(places: Cli) -> None:
     for other in (("add", "10.0.4.7", *to_prod), ("set", "10.0.4.6")):
         error = places.error(2, "hosts", *other, "--ip", "10.0.4.8")
         assert [each["option"] for each in error["mistakes"]] == ["--ip"]
-        assert "by which the host is named" in error["message"]
+        assert "because the host is named" in error["message"]
 
 
 def test_the_list_is_filtered(places: Cli) -> None:
@@ -306,7 +306,7 @@ def test_removal_asks_first_and_is_refused_where_something_depends(places: Cli) 
     # Nobody holds its lock file now: it has died, and is settled.
     done = places.run("hosts", "remove", "web01", "--yes", "--json")
     assert (done.status, json.loads(done.out)["name"]) == (0, "web01")
-    assert "whether snapshots stay behind is unknown: the environment variable" in done.err
+    assert "can't tell whether snapshots stay behind: the environment variable" in done.err
     assert places.json("hosts", "list", "--all") == []
 
 
@@ -354,7 +354,7 @@ def test_the_list_tells_of_a_host_that_a_deploy_left(places: Cli) -> None:
     run.end(RunStatus.FAILED)
     listed = places.run("hosts", "list")
     assert [line.split()[0] for line in listed.out.splitlines()] == ["NAME", "web01"]
-    told = "web02 is not in use: it belongs to deploy run 1. See: diaken history show 1\n"
+    told = "web02 is not active yet: it belongs to deploy run 1. See: diaken history show 1\n"
     assert listed.err == told, "no total where no person reads it"
     places.json("hosts", "sync")
     lines = places.hosts_file.read_text()

@@ -68,7 +68,7 @@ def test_contradictions_and_unknown_groups_are_told_at_once(several: Cli) -> Non
     ):
         assert several.mistakes(2, *change, *words) == options, words
     (mistake,) = several.error(2, *change, "--remove-group", "db")["mistakes"]
-    assert mistake["message"] == "'db' is none of its groups; its groups are web, monitored"
+    assert mistake["message"] == "it is not in group 'db'; its groups: web, monitored"
     assert groups_of(several, "show", "web01") == ["web", "monitored"]
 
 
@@ -77,7 +77,7 @@ def test_another_environment_needs_other_groups(several: Cli) -> None:
     (mistake,) = several.error(2, *move)["mistakes"]
     assert mistake["option"] == "--group"
     assert mistake["message"] == (
-        "groups web, monitored are of PROD; name one of TEST (there are: web), or '' for none"
+        "groups web, monitored are in PROD; choose one of TEST (known: web), or '' for none"
     )
     several.error(2, *move, "--remove-group", "web")
     gone = ("--remove-group", "web", "--remove-group", "monitored")

@@ -78,7 +78,7 @@ def test_the_vms_of_a_vcenter_become_hosts(cli: Cli, lab: Lab) -> None:
     plain = ("hosts", "import", "--vcenter", "lab", "--environment", "TEST")
     own = cli.json(*plain, "--dry-run", status=3)
     assert brief(own)["VM /DC0/vm/Web 02 (old)"] == ("Web 02 (old)", "failed")
-    assert "its guest says that it is web02, which counts with --guest-names" in own[1]["reason"]
+    assert "its guest reports web02, used only with --guest-names" in own[1]["reason"]
     assert {row["name_from"] for row in own} == {"vm"}
     call = (*plain, "--guest-names")
     lab.sim("calls")
@@ -93,7 +93,7 @@ def test_the_vms_of_a_vcenter_become_hosts(cli: Cli, lab: Lab) -> None:
         "VM /DC0/vm/web05": ("web05", "failed"),
     }
     twice = "VM /DC0/vm/web01, VM /DC0/vm/web05 have the same address"
-    marked = "its guest says that it is web02"
+    marked = "its guest reports the name web02"
     assert [row["reason"] for row in plan] == [None, marked, twice, "the VM is powered off", twice]
     assert [row["name_from"] for row in plan] == ["vm", "guest", "vm", "vm", "vm"]
     assert cli.store.inventory.hosts() == []
@@ -227,7 +227,7 @@ def test_what_ansible_can_not_read_is_refused_and_nothing_of_it_is_run(cli: Cli)
         ("broken.yml", "all: [\n", "YAML parsing failed"),
         ("broken.ini", "[web\nx y z\n", "can't be read by Ansible"),
         ("plugin.yml", "plugin: ansible.builtin.constructed\n", "configuration YAML file"),
-        ("program", program, "is a program, and diaken runs none"),
+        ("program", program, "is a program, which diaken does not run"),
         ("sealed.yml", "$ANSIBLE_VAULT;1.1;AES256\n3132\n", "no vault secrets"),
     ):
         path = cli.folder / name

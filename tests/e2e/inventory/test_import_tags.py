@@ -134,7 +134,7 @@ def test_mistakes_name_what_there_is(cli: Cli) -> None:
     error = cli.error(2, *IMPORT, "--group-by-tag", "role")
     (mistake,) = error["mistakes"]
     assert mistake["option"] == "--group-by-tag"
-    assert mistake["message"] == "no tag category 'role'; there are: Backup policy, Role"
+    assert mistake["message"] == "no tag category 'role'; available: Backup policy, Role"
     by_tag = ("--group-by-tag", "Role")
     cli.json("groups", "add", "web", "--environment", "TEST")
     assert cli.mistakes(2, *IMPORT, *by_tag, "--group", "web") == ["--group-by-tag"]
@@ -173,7 +173,7 @@ LOGIN_PAGE = "<html><title>Sign in</title></html>"
     ("version", "call", "text", "said"),
     [
         ("8.0.2.0", ("POST", SESSION), "", "it is empty, not a text"),
-        ("8.0.2.0", ("POST", SESSION), '"two\\nlines"', "it is no id of a session"),
+        ("8.0.2.0", ("POST", SESSION), '"two\\nlines"', "it is not a session id"),
         ("8.0.2.0", ("GET", CATEGORY), LOGIN_PAGE, "it is not JSON"),
         ("8.0.2.0", ("GET", CATEGORY), '{"value": []}', "it is an object, not a list"),
         ("8.0.2.0", ("GET", TAG), '{"id": "urn:1"}', "it has no 'name'"),
@@ -184,7 +184,7 @@ LOGIN_PAGE = "<html><title>Sign in</title></html>"
             '[{"tag_id": "urn:1"}]',
             "it has no 'object_ids'",
         ),
-        ("6.7.3.0", ("POST", SESSION), '"token"', "it is a text, not an object"),
+        ("6.7.3.0", ("POST", SESSION), '"token"', "it is a string, not an object"),
         ("6.7.3.0", ("GET", CATEGORY), '{"values": []}', "it has no 'value'"),
         ("6.7.3.0", ("GET", TAG), '{"value": {"name": null}}', "'name' is empty, not a text"),
     ],
@@ -203,7 +203,7 @@ def test_an_answer_of_another_shape_names_the_call(
 
     assert error["code"] == "unexpected_answer"
     assert f"to {verb} {under}{path}" in error["message"]
-    assert error["message"].partition(" is not what was expected: ")[2].startswith(said)
+    assert error["message"].rpartition(": ")[2].startswith(said)
     assert error["hint"]
     assert cli.store.inventory.hosts() == []
 

@@ -25,7 +25,7 @@ def test_what_a_host_lacks_is_asked_for(places: Cli) -> None:
     assert places.json("hosts", "show", "web01")["group"] == "web"
     answers = [
         ("Host name: ", "WEB01"),
-        ("host web01 exists already (10.0.4.21, PROD)", "web02"),
+        ("host web01 already exists (10.0.4.21, PROD)", "web02"),
         ("IPv4 address: ", "10.0.4.21"),
         ("10.0.4.21 is in use by host web01 (PROD)", "10.0.4.22"),
     ]
@@ -40,8 +40,8 @@ def test_a_name_that_exists_is_refused_before_anything_is_asked(places: Cli) -> 
     place = ("--ip", "10.0.4.21", "--environment", "PROD")
     assert places.run("hosts", "add", "web01", *place).status == 0
     for words, status, said in (
-        (("vcenters", "add", "main"), 12, "error: NAME: vCenter main exists already"),
-        (("hosts", "add", "web01"), 12, "error: NAME: host web01 exists already"),
+        (("vcenters", "add", "main"), 12, "error: NAME: vCenter main already exists"),
+        (("hosts", "add", "web01"), 12, "error: NAME: host web01 already exists"),
         (("hosts", "add", "--ip", "x"), 2, "error: --ip: 'x' is not an IPv4 address"),
         (("schedule", "add", "12"), 2, "error: NAME: "),
     ):
@@ -86,7 +86,7 @@ def test_where_a_password_is_is_asked_for(cli: Cli) -> None:
             ("Username: ", "u"),
             ("(command, file, variable): ", "command"),
             ("Command that prints it: ", "pass show vcenter"),
-            ("How its certificate is verified (system, ca-file, insecure; empty: system): ", ""),
+            ("Certificate verification (system, ca-file, insecure; empty: system): ", ""),
         ],
     )
     assert done.status == 0, done.out
@@ -130,10 +130,10 @@ def test_a_vcenters_name_and_its_certificate_are_checked_when_they_are_given(cli
     done = cli.at_a_terminal(
         *("vcenters", "add", *place),
         answers=[
-            ("Name of the vCenter here: ", "main"),
-            ("vCenter main exists already", "second"),
+            ("Name for the vCenter: ", "main"),
+            ("vCenter main already exists", "second"),
             ("(system, ca-file, insecure; empty: system): ", "ca-file"),
-            ("certificates, PEM: ", "none.pem"),
+            ("certificate file (PEM): ", "none.pem"),
             ("none.pem does not exist", str(authority)),
         ],
     )
@@ -143,7 +143,7 @@ def test_a_vcenters_name_and_its_certificate_are_checked_when_they_are_given(cli
     done = cli.at_a_terminal(
         *("vcenters", "add", *place),
         answers=[
-            ("Name of the vCenter here: ", "third"),
+            ("Name for the vCenter: ", "third"),
             ("(system, ca-file, insecure; empty: system): ", "insecure"),
         ],
     )

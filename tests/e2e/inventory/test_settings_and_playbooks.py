@@ -122,7 +122,7 @@ print(*sorted(heavy & set(sys.modules)), *sorted(set(sys.argv[1:]) - set(GROUPS)
 def test_a_setting_that_has_to_be_a_list_is_refused_as_anything_else(cli: Cli) -> None:
     (mistake,) = cli.error(2, "settings", "set", "provision_packages", "lab-extra")["mistakes"]
     assert mistake["option"] == "VALUE"
-    assert mistake["message"] == """must be a list of texts, as JSON: '["lab-extra"]'"""
+    assert mistake["message"] == """must be a list of strings, as JSON: '["lab-extra"]'"""
     assert cli.error(11, "settings", "get", "provision_packages")["code"] == "not_found"
     cli.json("settings", "set", "provision_packages", '["lab-extra"]')
     assert cli.json("settings", "get", "provision_packages")["value"] == ["lab-extra"]
@@ -139,7 +139,7 @@ def test_a_setting_that_has_to_be_a_list_is_refused_as_anything_else(cli: Cli) -
     ],
 )
 def test_the_right_form_of_a_list_is_shown(text: str, form: str) -> None:
-    with pytest.raises(ValueError, match="must be a list of texts") as refused:
+    with pytest.raises(ValueError, match="must be a list of strings") as refused:
         setting_value("target_dns", text)
     assert form in str(refused.value)
     assert setting_value("packages_of_mine", text) is not None

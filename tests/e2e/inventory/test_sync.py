@@ -67,7 +67,7 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(cli: Cli) -> None:
     assert cli.json("hosts", "sync")["changed"]
     assert cli.hosts_file.read_text() == HOSTS + block(cli, "10.0.4.21\tweb01")
     again = cli.run("hosts", "sync", "--dry-run")
-    assert (again.out, again.err) == ("", f"{cli.hosts_file} is in step with the inventory\n")
+    assert (again.out, again.err) == ("", f"{cli.hosts_file} matches the inventory\n")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -84,10 +84,10 @@ def test_a_name_that_also_stands_outside_is_warned_of(cli: Cli) -> None:
     cli.hosts_file.write_text("10.9.9.9 WEB01 # the old one\n")
     done = cli.run("hosts", "sync")
     assert done.status == 0
-    assert "warning: web01 also stands outside diaken's block, as 10.9.9.9" in done.err.replace(
+    assert "warning: web01 is also outside diaken's block, as 10.9.9.9" in done.err.replace(
         "WEB01", "web01"
     )
-    assert "the resolver takes the line that comes first" in done.err
+    assert "the resolver uses the first line" in done.err
 
     def resolved() -> None:
         mount("--bind", cli.hosts_file, "/etc/hosts")
@@ -109,10 +109,10 @@ def test_an_empty_path_names_no_file(cli: Cli) -> None:
 
 def test_a_file_that_is_made_is_said_to_be_new(cli: Cli) -> None:
     words = ("hosts", "sync", "--path", "hsots")
-    assert f"{cli.folder}/hsots would be made anew" in cli.run(*words, "--dry-run").err
+    assert f"{cli.folder}/hsots would be created" in cli.run(*words, "--dry-run").err
     assert not (cli.folder / "hsots").exists()
-    assert f"{cli.folder}/hsots was made anew" in cli.run(*words).err
-    assert f"{cli.folder}/hsots is in step" in cli.run(*words).err
+    assert f"{cli.folder}/hsots was created" in cli.run(*words).err
+    assert f"{cli.folder}/hsots matches" in cli.run(*words).err
     for wrong in ("no-folder/hosts", "x" * 300):
         assert cli.error(10, "hosts", "sync", "--path", wrong)["code"]
 
@@ -195,7 +195,7 @@ def test_a_file_that_is_mounted_into_a_container_is_written_in_place(cli: Cli) -
         done = cli.run("hosts", "sync")
         assert (done.status, done.err.count(LOOSE)) == (0, 1)
         assert cli.hosts_file.stat().st_ino == inode
-        assert cli.run("hosts", "sync").err == f"{cli.hosts_file} is in step with the inventory\n"
+        assert cli.run("hosts", "sync").err == f"{cli.hosts_file} matches the inventory\n"
 
     with_own_mounts(in_a_container)
     assert source.read_bytes() == OUTSIDE + block(cli, "10.0.4.21\tweb01").encode()

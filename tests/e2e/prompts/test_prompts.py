@@ -72,12 +72,12 @@ def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(inventory: De
     cli = inventory
     answers = [
         ("Name of the VM: ", "FRONT"),
-        ("is in the inventory already", "new_01"),
+        ("is already in the inventory", "new_01"),
         ("'new_01' is not a host name", NAME),
         ("Address (10.0.4.21/24): ", IP),
         ("needs a prefix length", "10.77.0.255/24"),
         ("is the network or the broadcast address of 10.77.0.0/24", "10.77.0.101/24"),
-        ("10.77.0.101 is the address of host front", f"{IP}/24"),
+        ("10.77.0.101 is in use by host front", f"{IP}/24"),
         ("Environment (DEMO, PROD): ", "de"),
         ("Group (db, web; empty: none): ", "WEB"),
         ("Gateway (empty: none): ", "10.77.1.254"),
@@ -88,11 +88,11 @@ def test_a_deploy_asks_for_everything_with_what_the_vcenter_offers(inventory: De
         ("Domain (empty: none): ", "-example"),
         ("is not a domain", "example.com"),
         ("Template (debian12", "debian12"),
-        ("; empty: VM Network, as the template has it): ", "vm net"),
-        ("CPUs (empty: 1, as the template has it): ", "0"),
+        ("; empty: VM Network, as in the template): ", "vm net"),
+        ("CPUs (empty: 1, as in the template): ", "0"),
         ("0 is not a whole number", "2"),
-        ("Memory (empty: 1G, as the template has it): ", "1G"),
-        ("Disk (empty: 10G, as the template has it): ", "9G"),
+        ("Memory (empty: 1G, as in the template): ", "1G"),
+        ("Disk (empty: 10G, as in the template): ", "9G"),
         ("the template's first disk has 10G, and a disk can't be made smaller", ""),
     ]
     words = ("deploy", "vm", "--no-provision", "--no-address-probe")
@@ -246,7 +246,7 @@ def test_a_task_asks_for_its_target_playbook_and_moment(inventory: Deploying) ->
         ("Group (web; empty: web): ", ""),
         ("Playbook (", "good"),
         ("monthly, cron's fields or an RRULE; empty: once): ", "sun 03:00"),
-        ("'sun 03:00' is a time, which is asked for next: here say once, daily", "w"),
+        ("'sun 03:00' is a time, which is asked for next: enter once, daily", "w"),
         ("When (", "sun 03:00"),
         ("Snapshot of each VM first (yes, no; empty: no): ", "y"),
     ]
@@ -327,12 +327,12 @@ def test_a_snapshot_is_answered_by_each_id_and_name_that_is_shown(inventory: Dep
 def test_the_name_of_a_group_answers_whose_too(inventory: Deploying) -> None:
     answers = [
         ("Name of the task: ", "12"),
-        ("can't be a number", "Say it"),
+        ("must not be a number", "Say it"),
         ("Target (host or group name; empty: choose step by step): ", "wbe"),
         ("'wbe' is not one of: ", "web"),
         ("Environment of group web (DEMO, PROD): ", "PROD"),
         ("Playbook (", ""),
-        ("a value is needed here; Ctrl-C gives up", "good"),
+        ("a value is required; Ctrl-C cancels", "good"),
         ("How often (", ""),
         ("When (", "2001-01-01 03:00"),
         ("is in the past", "+2h"),
@@ -373,8 +373,8 @@ def test_a_run_a_task_a_file_and_an_age_are_asked_for(inventory: Deploying) -> N
         (("history", "output"), "Run (1; empty: 1): ", "1"),
         (("schedule", "show"), "Task (night; empty: night): ", "night"),
         (("schedule", "cancel"), "Task (night; empty: night): ", "night"),
-        (("database", "backup"), "File of the copy", "copy.db"),
-        (("history", "prune"), "Runs from before that (90d): ", "90d"),
+        (("database", "backup"), "Backup file", "copy.db"),
+        (("history", "prune"), "Remove runs older than (90d): ", "90d"),
     ):
         assert inventory.run(*words).status == 2, "nobody is asked off a terminal"
         done = inventory.at_a_terminal(*words, answers=[(question, answer)])

@@ -132,7 +132,7 @@ def test_a_failure_on_an_added_host_is_shown_there_and_nowhere_else(cli: Running
     shown = cli.run("history", "show", cli.last())
     assert row(shown, "newbie")[1:3] == ["✗", "failed"]
     assert row(shown, "localhost")[1:3] == row(shown, "web01")[1:3] == ["✓", "success"]
-    assert f"See what Ansible said: diaken history output {cli.last()} --host newbie" in shown.err
+    assert f"See Ansible's output: diaken history output {cli.last()} --host newbie" in shown.err
 
 
 def test_a_file_that_repoints_a_host_is_warned_of_wherever_a_run_is_followed(cli: Running) -> None:

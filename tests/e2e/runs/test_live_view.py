@@ -141,7 +141,7 @@ def test_what_a_playbook_prints_is_seen_above_the_picture(fleet: Fleet, columns:
     if columns == 200:
         assert lines[:end] == SAID
     assert "hunter2" not in call.said
-    assert lines[-2] == f"Read it again: diaken history output {fleet.last().id}"
+    assert lines[-2] == f"See the output again: diaken history output {fleet.last().id}"
 
 
 def test_off_a_terminal_it_is_seen_too_and_a_failure_once(fleet: Fleet) -> None:

@@ -99,7 +99,7 @@ def test_a_run_waits_for_a_lock_for_as_long_as_wait_says(fleet: Fleet) -> None:
         late = fleet.error(12, *waiting[:-2], "--wait", "2s")
         assert (late["code"], late["message"].endswith("; waited 2 s")) == ("locked", True)
         assert "web02 is locked by run" in late["message"]
-        assert late["hint"].startswith("Wait for longer, or stop it: diaken history cancel ")
+        assert late["hint"].startswith("Wait longer, or stop it: diaken history cancel ")
         assert time.monotonic() - began > 2
         for wait in (["--wait", "1h"], []):
             lacking = fleet.error(14, "run", "host", "web02", "lacking", *wait)

@@ -140,7 +140,7 @@ def test_a_vault_of_the_repository_is_told_to_be_none(cli: Running) -> None:
     configuration = cli.write(
         cli.playbooks / "ansible.cfg", f"[defaults]\nvault_password_file = {cli.folder}/kept.pass\n"
     )
-    told = f"{configuration.resolve()}: vault_password_file is not used: give --vault-"
+    told = f"{configuration.resolve()}: vault_password_file is ignored: use --vault-"
     words = ("run", "host", "web01", "unsealed")
     try:
         assert f"warning: {told}password-file FILE, or" in cli.run(*words, "--quiet").err

@@ -91,7 +91,7 @@ def test_plays_for_other_hosts_are_a_run_on_no_host(cli: Running) -> None:
     cli.playbook("nowhere", TAGGED.replace("all", "another_group", 1))
     run = cli.json("run", "group", "four", "nowhere", status=1)
     assert (run["status"], run["error"]["code"]) == ("failed", "no_hosts_ran")
-    assert run["error"]["message"].endswith("(its plays are for: another_group)")
+    assert run["error"]["message"].endswith("(they target: another_group)")
     assert set(statuses(run).values()) == {"skipped"}
     assert run["totals"]["skipped"] == 4
 
@@ -100,7 +100,7 @@ def test_tags_that_match_nothing_are_told_of(cli: Running) -> None:
     cli.playbook("tagged", TAGGED)
     done = cli.run("run", "group", "four", "tagged", "--tags", "nope")
     assert done.status == 0
-    assert "no task of tagged ran: --tags and --skip-tags leave none" in done.err
+    assert "no task of tagged ran: --tags and --skip-tags exclude all" in done.err
 
 
 def test_tags_choose_tasks(cli: Running) -> None:
@@ -209,7 +209,7 @@ def test_a_retry_names_hosts_that_are_gone(cli: Running) -> None:
             0,
             {"web04": "success"},
         )
-        assert "Not retried: web02, which is no active host of four any more." in done.err
+        assert "Not retried: web02 (no longer an active host of four)." in done.err
     finally:
         for name in ("web01", "web02"):
             cli.json("hosts", "set", name, "--active")
@@ -229,7 +229,7 @@ def test_what_is_typed_wins_over_the_run_that_is_retried(cli: Running) -> None:
     assert steps("--no-snapshot") == steps("--check") == ["playbook"]
     note = f"No snapshots, unlike run {first['id']}: --check changes nothing.\n"
     assert cli.run(*again, "--check").err == note
-    warning = "warning: --check changes nothing; snapshots are taken all the same, by --snapshot\n"
+    warning = "warning: --check changes nothing, but snapshots are taken because of --snapshot\n"
     assert cli.run(*again, "--check", "--snapshot").err == warning
 
     checked = cli.json("run", "host", "web01", "unsafe", "--check", status=1)
@@ -263,7 +263,7 @@ def test_an_environment_is_all_its_active_hosts(cli: Running) -> None:
     done = cli.run(*words, "--snapshot", "--exclude", "web03", "-e", "fail_on=web02")
     assert done.status == 3, done.err
     number = cli.last()
-    assert f"Try these again: diaken {' '.join(words)} --retry-failed {number}\n" in done.err
+    assert f"Retry these hosts: diaken {' '.join(words)} --retry-failed {number}\n" in done.err
     run = cli.json("history", "show", number)
     about = (run["target_type"], run["target"], run["environment"])
     assert about == ("environment", "TEST", "TEST")
@@ -305,7 +305,7 @@ def test_a_run_that_died_without_results_can_not_be_retried(cli: Running, lab: L
 
     error = cli.error(12, *words, "--retry-failed", number)
     assert error["code"] == "no_results"
-    assert "has no results of hosts" in error["message"]
+    assert "has no host results" in error["message"]
 
 
 def test_history_of_real_runs_is_filtered_and_thinned_out(cli: Running) -> None:

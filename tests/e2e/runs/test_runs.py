@@ -110,7 +110,7 @@ def test_partial_then_only_what_failed_again(cli: Cli) -> None:
 def test_a_play_for_no_host_is_a_failure(cli: Cli) -> None:
     run = cli.json("run", "host", "web01", "nowhere", status=1)
     assert run["error"]["code"] == "no_hosts_ran"
-    assert "no play of it is for web01" in run["error"]["message"]
+    assert "none of its plays targets web01" in run["error"]["message"]
     assert statuses(run) == {"web01": "skipped"}
     number = str(run["id"])
     assert cli.error(12, "deploy", "abort", number)["message"].startswith(
@@ -196,7 +196,7 @@ def test_what_is_known_to_lack_a_snapshot_is_found_out_before_any_is_taken(
         stopped = cli.json(*words, "--require-snapshot", status=1 if known else 0)
     finally:
         assert cli.run("hosts", "set", "web04", *back).status == 0
-    way_out = "Leave such hosts out with --exclude web04, or take no snapshots with --no-snapshot"
+    way_out = "Exclude these hosts with --exclude web04, or run without snapshots: --no-snapshot"
     assert (done.status, done.err.count("warning: web04: ")) == (1, int(known))
     assert done.err.count("warning: ") == int(known), "of no host that only others keep from one"
     assert (refused["error"]["hint"], shown[-1]) == (way_out, way_out)
@@ -212,7 +212,7 @@ def test_what_is_known_to_lack_a_snapshot_is_found_out_before_any_is_taken(
     assert refused["error"]["message"].endswith("the playbook was not started (--require-snapshot)")
     assert refused["without_snapshot"] == 4
     reasons = {each["host"]: each["snapshot"]["error"] for each in refused["hosts"]}
-    assert reasons["web01"] == "not taken: there is none of web04"
+    assert reasons["web01"] == "not taken: web04 can't have one"
     after = {row["id"] for row in cli.json("snapshots", "list")}
     assert after == {row["id"] for row in before}
 
@@ -329,4 +329,4 @@ def test_no_password_is_stored_as_a_setting(cli: Cli) -> None:
 
 def test_help_shows_the_section_of_the_config_file(cli: Cli) -> None:
     said = " ".join(cli.run("deploy", "vm", "--help").out.split())
-    assert "section `deploy` of the config file" in said
+    assert "section `deploy.environments.NAME`" in said

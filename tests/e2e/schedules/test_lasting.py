@@ -121,7 +121,9 @@ def test_a_database_that_is_not_there_is_told_once_a_day_and_never_made(
         if lines:
             told[hour] = " ".join(lines)
     assert list(told) == [0, 24, 48]
-    assert all(f"error: there is no database {database}" in each for each in told.values()), told
+    assert all(
+        f"error: the database {database} does not exist" in each for each in told.values()
+    ), told
     assert "DIAKEN_DATABASE" in told[0]
     assert cli.error(10, *command)["code"] == "database"
     if command == ("snapshots", "prune"):
@@ -153,7 +155,7 @@ def test_a_database_that_works_resolves_nothing_of_another_one(
 
     status, lines = other(0)
     assert (status, len(lines)) == (10, 1)
-    assert f"there is no database {missing}" in lines[0]
+    assert f"the database {missing} does not exist" in lines[0]
     assert at(0, "scheduler", "tick") == (0, [])
     assert other(1) == (10, []), "it is still remembered"
     cli.config_file.rename(cli.folder / "kept.toml")
@@ -166,7 +168,7 @@ def test_a_database_that_works_resolves_nothing_of_another_one(
     status, lines = other(3)
     assert status == 0
     assert lines == [
-        f"warning: resolved: the scheduler works again (was: there is no database {missing})"
+        f"warning: resolved: the scheduler works again (was: the database {missing} does not exist)"
     ]
     assert at(3, "scheduler", "tick") == other(3) == (0, [])
 

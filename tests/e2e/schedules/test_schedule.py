@@ -180,7 +180,7 @@ def test_what_was_said_of_a_task_is_taken_back(cli: Cli) -> None:
     )
     after = cli.json("schedule", "set", "said", *back)
     assert (after["options"], after["snapshot"]) == ({"extra_vars": ["line=x"]}, False)
-    assert (after["every"], after["at"]) == (None, before["next_at"]), "only its next moment"
+    assert (after["every"], after["at"]) == (None, before["next_at"]), "only its next run time"
     task = cli.store.schedules.find("said")
     assert task is not None
     assert task.grace == 3600
@@ -237,19 +237,19 @@ def test_the_five_fields_of_cron_say_when_by_themselves(cli: Cli) -> None:
     assert cli.json("schedule", "set", "patch", *later)["at"] == "2031-06-04T10:15:00Z"
     assert cli.json("schedule", "set", "patch", "--tags", "a")["at"] == "2031-06-04T10:15:00Z"
     shown = cli.run("schedule", "show", "patch").out
-    assert "each 15 minutes" in shown
+    assert "every 15 minutes" in shown
     listed, agenda = (
         cli.run("schedule", *words).out for words in (["list"], ["upcoming", "--count", "99"])
     )
-    assert "each 15 minutes" in listed
-    assert "each 15 minutes" in agenda
+    assert "every 15 minutes" in listed
+    assert "every 15 minutes" in agenda
     cli.json("schedule", "cancel", "patch")
     for wrong, says in (
         ("0 3 13 * fri", "add two tasks, '0 3 13 * *' and '0 3 * * fri'"),
         ("0 3 * *", "has 4 fields"),
         ("hourly", "'hourly' is not a rule"),
-        ("sun 03:00", "'sun 03:00' is a time, not how often: say daily, weekly or monthly"),
-        ("FREQ=HOURLY;BYHOUR=3", "write 'FREQ=DAILY;BYHOUR=3;BYMINUTE="),
+        ("sun 03:00", "'sun 03:00' is a time, not an interval: use daily, weekly or monthly"),
+        ("FREQ=HOURLY;BYHOUR=3", "use 'FREQ=DAILY;BYHOUR=3;BYMINUTE="),
     ):
         at = () if wrong.startswith("0") else ("--at", "+1h")
         error = cli.error(2, *ADD, "x", *what, "--every", wrong, *at)
@@ -275,15 +275,15 @@ def test_a_moment_moves_a_series_loudly_and_is_refused_by_a_rule_that_names_its_
     was, now = (f"weekly, on {day}:00 Europe/Madrid" for day in ("Sunday, 03", "Monday, 04"))
     assert done.status == 0, done.err
     coming = "2031-06-02, 2031-06-09, 2031-06-16, 2031-06-23"
-    said = f"warning: all its moments were moved; was: {was}; now: {now}; next: {coming}\n"
+    said = f"warning: all its run times were moved; was: {was}; now: {now}; next: {coming}\n"
     assert said in done.err
     same_day = cli.run("schedule", "set", "moved", "--at", "2031-06-09 04:00")
     assert (same_day.status, "moved;" in same_day.err) == (0, False)
     cli.json("schedule", "set", "moved", "--every", "*/15 * * * *")
     done = cli.run("schedule", "set", "moved", "--at", "2031-06-04 10:07")
-    assert done.err.splitlines()[0].endswith("; each 15 minutes from 10:07")
+    assert done.err.splitlines()[0].endswith("; every 15 minutes from 10:07")
     coming = ", ".join(f"2031-06-04 10:{minute}" for minute in ("07", "22", "37", "52"))
-    assert "moved; was: each 15 minutes; now: each 15 minutes from 10:07; next:" in done.err
+    assert "moved; was: every 15 minutes; now: every 15 minutes from 10:07; next:" in done.err
     assert f"; next: {coming}\n" in done.err
     cli.json("schedule", "cancel", "moved")
     for rule, at in (("0 3 * * sun", ()), ("FREQ=MONTHLY;BYDAY=2TU", ("--at", "03:00"))):
@@ -292,8 +292,8 @@ def test_a_moment_moves_a_series_loudly_and_is_refused_by_a_rule_that_names_its_
             error = cli.error(2, "schedule", "set", "fixed", *wrong)
             (mistake,) = error["mistakes"]
             assert mistake["option"] == wrong[0]
-            assert "names its own days or times" in mistake["message"]
-            assert "give --every, too" in mistake["message"]
+            assert "sets its own days or times" in mistake["message"]
+            assert "give --every" in mistake["message"]
         assert cli.json("schedule", "show", "fixed") == before
         later = ("--every", "0 4 * * mon", "--at", "2031-06-01 00:00")
         assert cli.json("schedule", "set", "fixed", *later)["at"] == "2031-06-02T02:00:00Z"
@@ -318,7 +318,7 @@ def test_a_frequent_task_hides_no_other_one(cli: Cli) -> None:
         if name in line.split()
     ]
     assert tasks == ["often", "often", "yearly", "yearly"]
-    assert "More in between: often (each 5 minutes); --count shows more" in done.err
+    assert "More in between: often (every 5 minutes); --count shows more" in done.err
     rows = cli.json("schedule", "upcoming", "-n", "4")
     assert [row["task"] for row in rows] == ["often"] * 4
     cli.json("schedule", "cancel", "yearly")
@@ -353,5 +353,5 @@ def test_the_lines_for_cron_are_printed_and_nothing_is_written(cli: Cli) -> None
     here = {"DIAKEN_ANSIBLE_FORKS": "7", "DIAKEN_DATABASE_PATH": str(cli.database)}
     done = cli.run("scheduler", "install", env=here)
     assert f'DIAKEN_DATABASE="{cli.database}"' in done.out
-    assert "warning: DIAKEN_ANSIBLE_FORKS is set here, and not under cron" in done.err
+    assert "warning: DIAKEN_ANSIBLE_FORKS is set here, but not under cron" in done.err
     assert done.err.count("warning") == 1

@@ -194,9 +194,7 @@ def test_after_an_outage_there_is_no_burst_of_old_work(cli: Cli, lab: Lab) -> No
     often = cli.json("schedule", "show", "often")
     assert often["status"] == "pending"
     assert datetime.fromisoformat(often["next_at"]) > datetime.now(UTC)
-    assert cli.run("schedule", "show", "often").err.count("missed ") == 2, (
-        "and what was passed over"
-    )
+    assert cli.run("schedule", "show", "often").err.count("missed ") == 2, "and what was skipped: "
     assert cli.json("schedule", "show", "once")["status"] == "missed"
 
 

@@ -30,7 +30,7 @@ def test_the_months_that_a_rule_skips_are_warned_of(cli: Cli) -> None:
     assert "; next: 2031-01-31, 2031-03-31, 2031-05-31, 2031-07-31. For" in done.err
     yearly = ("--every", "FREQ=YEARLY;BYMONTHDAY=30")
     done = cli.run(*ADD, "yearly", "--host", "web01", *SAY, *yearly, "--at", "2031-03-01 03:00")
-    assert "it comes each month, though its rule is FREQ=YEARLY; next: 2031-03-30" in done.err
+    assert "it runs every month, although its rule is FREQ=YEARLY; next: 2031-03-30" in done.err
     assert "Once a year: --every 'FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=30'" in done.err
     assert "skipped" not in cli.run(*ADD, "on the 28th", *monthly, "2031-01-28 03:00").err
 
@@ -40,12 +40,12 @@ def test_what_most_likely_means_something_else_is_warned_of_with_its_moments(cli
     done = cli.run(*ADD, "by cron", *on, "--every", "0 3 * * sun", "--at", "2031-03-02 05:00")
     assert done.status == 0
     assert (
-        "warning: the rule names its times, 03:00, and --at only says from when on; next:"
+        "warning: the rule sets its times, 03:00, and --at only the start; next:"
         " 2031-03-09, 2031-03-16, 2031-03-23, 2031-03-30. At 05:00: --every"
         " 'FREQ=WEEKLY;BYDAY=SU;BYHOUR=5;BYMINUTE=0'\n"
     ) in done.err
     done = cli.run("schedule", "set", "by cron", "--every", "FREQ=MONTHLY;BYDAY=5SU")
-    assert "it comes only in months that have a fifth Sunday; next: " in done.err
+    assert "it runs only in months that have a fifth Sunday; next: " in done.err
     done = cli.run(*ADD, "on a day", *on, "--every", "monthly", "--at", "sun 03:00")
     assert "of the month, which is not always a Sunday; next: " in done.err
     assert "On a Sunday: --every 'FREQ=MONTHLY;BYDAY=" in done.err
@@ -69,15 +69,15 @@ def test_what_will_not_work_under_cron_is_warned_of(cli: Cli, tmp_path: Path) ->
 def test_a_snapshot_of_a_host_without_a_vcenter_is_warned_of(cli: Cli) -> None:
     one = ("--host", "web01", *SAY, "--at", "+1h")
     done = cli.run(*ADD, "tied to none", *one, "--snapshot")
-    alone = "no snapshot of web01 will be taken: web01 has no vCenter; the playbook will run all"
+    alone = "no snapshot of web01 will be taken: web01 has no vCenter; the playbook will run anyway"
     assert done.status == 0
     assert f"warning: {alone} the same\n" in done.err
     done = cli.run("schedule", "set", "tied to none", "--require-snapshot")
-    refused = "warning: each run will be refused: web01 has no vCenter, and --require-snapshot"
-    assert f"{refused} wants a snapshot of every host\n" in done.err
+    refused = "warning: every run will be refused: web01 has no vCenter, and --require-snapshot"
+    assert f"{refused} needs a snapshot of every host\n" in done.err
     done = cli.run("schedule", "set", "tied to none", "--no-snapshot")
     assert (done.status, "no vCenter" in done.err) == (0, False)
-    in_check_mode = "warning: --check changes nothing; snapshots are taken all the same"
+    in_check_mode = "warning: --check changes nothing, but snapshots are taken because of"
     done = cli.run("schedule", "set", "tied to none", "--check", "--snapshot")
     assert in_check_mode in done.err
     assert in_check_mode not in cli.run("schedule", "set", "tied to none", "--no-check").err
@@ -85,7 +85,7 @@ def test_a_snapshot_of_a_host_without_a_vcenter_is_warned_of(cli: Cli) -> None:
     assert (task["snapshot"], task["options"].get("check")) == (True, None)
     some = ("--group", "web", "--limit", "web:!web02", *SAY, "--at", "+1h", "--require-snapshot")
     done = cli.run(*ADD, "some of web", *some)
-    assert "each run will be refused: web01, web03, web04 have no vCenter, and" in done.err
+    assert "every run will be refused: web01, web03, web04 have no vCenter, and" in done.err
     for name in ("tied to none", "some of web"):
         cli.json("schedule", "cancel", name)
 
@@ -116,13 +116,11 @@ def test_where_nothing_ticks_it_is_said_that_nothing_will_start_it(tmp_path: Pat
     what = (*ADD, "x", "--host", "web01", *SAY, "--every", "*/20 * * * *")
     done = cli.run(*what)
     assert done.status == 0
-    never = "nothing will start it: `scheduler tick` was never run here"
+    never = "nothing will start it: `scheduler tick` has never run here"
     assert f"warning: {never}; see: diaken scheduler install" in done.err
-    assert "; each 20 minutes" in cli.run("scheduler", "status").out
+    assert "; every 20 minutes" in cli.run("scheduler", "status").out
     cli.store.beside("tick").touch()
     assert "warning" not in cli.run("schedule", "set", "x", "--misfire-grace", "2h").err
     hour_ago = (datetime.now(UTC) - timedelta(hours=1)).timestamp()
     os.utime(cli.store.beside("tick"), (hour_ago, hour_ago))
-    assert (
-        "tick` did not run since 20" in cli.run("schedule", "set", "x", "--misfire-grace", "3h").err
-    )
+    assert "tick` last ran at 20" in cli.run("schedule", "set", "x", "--misfire-grace", "3h").err

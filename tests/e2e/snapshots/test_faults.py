@@ -161,7 +161,7 @@ def test_what_is_still_there_or_needs_consolidation_is_reported(
     assert "need consolidation" in unconsolidated
     ((host, _), still) = said.popitem()
     assert not said
-    assert still == "vCenter says that it was removed, but it is still there"
+    assert still == "vCenter reported success, but it still exists"
     assert present(session) == {old[host or ""]}
 
 
@@ -227,7 +227,7 @@ def test_only_what_a_run_of_this_database_took_may_go(
     )
     whole = cli.run("snapshots", "prune", "--dry-run", "--verbose", env=only)
     assert foreign in whole.out
-    assert "over 24 h; no run of this database took it" in whole.out
+    assert "retention 24 h; no run of this database took it" in whole.out
     rows = cli.json("snapshots", "prune", env=only)
     assert ids(rows, "kept") == {foreign} == present(session)
     assert ids(cli.json("snapshots", "prune"), "removed") == {foreign}
@@ -245,9 +245,9 @@ def test_a_stopped_prune_says_what_goes_on_without_it(
     assert process.returncode == 130
     assert json.loads(out)["error"]["code"] == "canceled"
     errors = [line.partition("error=")[2] for line in log_lines(cli.folder / "snapshots.log")]
-    assert {*errors} == {'"stopped; vCenter goes on with it"', '"stopped before it was begun"'}
+    assert {*errors} == {'"stopped; vCenter may still finish it"', '"stopped before it began"'}
     assert len(errors) == VMS
-    left = sum("before it was begun" in error for error in errors)
+    left = sum("before it began" in error for error in errors)
     until(lambda: len(present(session)) <= left, "vCenter goes on with it")
     run = cli.json("history", "list", "--kind", "snapshot")[0]
     assert run["status"] == "canceled"

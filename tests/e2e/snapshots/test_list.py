@@ -59,15 +59,15 @@ def test_a_list_says_what_prune_would_do_and_warns_of_what_is_old_or_deep(
 
     done = cli.run("snapshots", "list", "--host", "main-web01", "--host", "main-web03")
     assert done.status == 0
-    heads = ("HOST", "VM", "SNAPSHOT", "AGE", "DEPTH", "SIZE", "AUTOMATIC", "PRUNE WOULD")
+    heads = ("HOST", "VM", "SNAPSHOT", "AGE", "DEPTH", "SIZE", "AUTOMATIC", "PRUNE")
     assert all(head in done.out.splitlines()[0] for head in heads)
-    assert "remove: 80 h old, over 24 h; no run of this database took it" in done.out
+    assert "remove: 80 h old, retention 24 h; no run of this database took it" in done.out
     assert f"keep: {twins}" in done.out
     assert "mine" not in done.out
     warnings = done.err.splitlines()
     assert len(warnings) == 5, "and no total, where no person reads it"
     assert "warning: main-web01: 'one/two' is 80 h old" in warnings
-    assert "warning: main-web01: the chain of its snapshots is deeper than 3" in warnings
+    assert "warning: main-web01: its snapshot chain is deeper than 3" in warnings
 
     seen = cli.at_a_terminal("snapshots", "list", "--host", "main-web01", "--host", "main-web03")
     total = (
@@ -103,8 +103,8 @@ def test_create_on_a_group_and_a_revert_that_says_what_is_lost(
     )
     assert done.status == 130
     question = " ".join(done.out.split())
-    assert "back to 'before', which is 0.0 to 30.0 h old?" in question
-    assert "Everything that was written or set there since then is lost" in question
+    assert "to 'before', which is 0.0 to 30.0 h old?" in question
+    assert "All changes since then are lost" in question
     assert (
         "3 of the VMs are running: they will be powered off hard, reverted and started." in question
     )
@@ -148,7 +148,7 @@ def test_create_where_no_vcenter_is_known_is_a_mistake_and_no_run(cli: Snapshott
     assert cli.mistakes(2, *create[:2], AUTOMATIC, "--host", "bare") == ["NAME", "--host"]
     error = cli.error(2, *create, "--group", "metal")
     assert error["message"] == "--group: no host of group metal has a vCenter"
-    assert error["hint"] == "Say which has its VM: diaken hosts set HOST --vcenter V"
+    assert error["hint"] == "Set its vCenter: diaken hosts set HOST --vcenter V"
     assert cli.json("history", "list") == []
     store.set_host(bare, replace(values, group_ids=(cli.group_record.id,)))
     run = cli.json("snapshots", "create", "mine", "--group", "web", status=3)

@@ -146,7 +146,7 @@ def test_nothing_beyond_what_was_confirmed_is_done(
     with confirmed(cli, simulator, *revert, host="floating") as future:
         simulator.order("guest", vm=vms[1].ref, ip="10.77.0.250")
         simulator.order("guest", vm=vms[2].ref, ip=vms[1].addresses[0])
-    refused(future.result(), "floating: it has another VM now")
+    refused(future.result(), "floating: has another VM now")
 
     with confirmed(cli, simulator, *remove) as future:
         finish(session, remove_snapshot(session, first))
@@ -156,7 +156,7 @@ def test_nothing_beyond_what_was_confirmed_is_done(
 
     with confirmed(cli, simulator, *remove) as future:
         finish(session, remove_snapshot(session, again))
-    refused(future.result(), f"{NAME}: it has no snapshot 'before' any more")
+    refused(future.result(), f"{NAME}: it has no snapshot 'before' now")
 
     assert present(session) == others
     assert cli.json("history", "list", "--kind", "snapshot") == []

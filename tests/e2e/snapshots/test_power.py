@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import subprocess
 
 HOST = "main-web01"
-OFF = "its VM is off now, which was on before: power it on in vCenter"
+OFF = "its VM is off now, and was on before: power it on in vCenter"
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_stop_between_the_revert_and_the_power_on_powers_it_on_all_the_same(
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert power_state(session, vm.ref) == "on", err
-    assert f"warning: stopping once they are powered on again: {HOST}\n" in err
+    assert f"warning: stopping after powering them on again: {HOST}\n" in err
     run = json.loads(out)
     assert (process.returncode, run["status"], run["error"]["code"]) == (
         130,
@@ -105,8 +105,8 @@ def test_after_a_second_signal_it_is_said_which_vm_stays_off(
         out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     message = result(json.loads(out))["message"]
-    assert message.startswith("stopped; vCenter goes on with it (task task-"), message
-    assert "its VM stays off, which was on before: power it on in vCenter" in message
+    assert message.startswith("stopped; vCenter may still finish it (task task-"), message
+    assert "its VM stays off, and was on before: power it on in vCenter" in message
     until(lambda: power_state(session, vm.ref) == "off", "vCenter goes on with it")
 
 
@@ -170,5 +170,5 @@ def test_a_vm_is_powered_on_without_waiting_for_the_reverts_of_the_others(
         out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     endless, other = json.loads(out)["hosts"]
-    assert endless["message"].startswith("stopped; vCenter goes on with it (task task-")
+    assert endless["message"].startswith("stopped; vCenter may still finish it (task task-")
     assert (other["status"], other["message"]) == ("success", None)

@@ -114,7 +114,7 @@ def test_what_it_left_is_ended_before_the_next_run_begins(fleet: Fleet) -> None:
         done = fleet.run("run", "group", "web", "look", "-e", f"argument={sleep.argument}")
 
         assert done.status == 0, done.out + done.err
-        assert f"run {run.id} died: ending what it left on its hosts…" in done.err
+        assert f"run {run.id} died: stopping its tasks on the hosts…" in done.err
         assert not sleep.left_of(run.uid)
     shown = fleet.json("history", "show", str(run.id))
     assert shown["error"] == {

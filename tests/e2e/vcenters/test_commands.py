@@ -128,21 +128,21 @@ def test_what_a_vcenter_refuses_is_asked_for_again_and_the_rest_is_kept(
 ) -> None:
     wrong, right = password_file(cli, "wrong").rename(cli.folder / "wrong"), password_file(cli)
     server = f"127.0.0.1:{simulator.port}"
-    verified = "How its certificate is verified (system, ca-file, insecure; empty: system): "
+    verified = "Certificate verification (system, ca-file, insecure; empty: system): "
     done = cli.at_a_terminal(
         *("vcenters", "add", "main"),
         answers=[
             ("Server, HOST[:PORT]: ", "127.0.0.1:1"),
             ("Username: ", USERNAME),
             ("Where is the password? (command, file, variable): ", "file"),
-            ("File that it is in: ", str(wrong)),
+            ("Password file: ", str(wrong)),
             (verified, ""),
             ("Server, HOST[:PORT] (empty: 127.0.0.1:1): ", server),
             (verified, "ca-file"),
-            ("File of its CA's certificates, PEM: ", str(simulator.certificate)),
+            ("CA certificate file (PEM): ", str(simulator.certificate)),
             (f"Username (empty: {USERNAME}): ", ""),
             ("Where is the password? (command, file, variable; empty: file): ", ""),
-            (f"File that it is in (empty: {wrong}): ", str(right)),
+            (f"Password file (empty: {wrong}): ", str(right)),
         ],
     )
 
@@ -190,7 +190,7 @@ def test_a_change_that_does_not_work_is_refused_and_nothing_is_changed(
     assert f"tls         ca-file {before['ca_file']}\n" in shown
 
     refused = cli.error(13, *SET_NOWHERE)
-    assert "127.0.0.1:1 does not answer" in refused["message"]
+    assert "no valid answer from 127.0.0.1:1" in refused["message"]
     assert "Nothing was changed; --no-test changes it without logging in." in refused["hint"]
     change = ("vcenters", "set", "main")
     assert cli.error(13, *change, "--username", "nobody")["code"] == "login"
@@ -317,7 +317,7 @@ def test_snapshots_that_stay_behind_are_named(cli: Cli, simulator: Simulator) ->
     said = f"warning: snapshots of VM web01 stay behind: '{AUTOMATIC}'\n"
     assert said in cli.run("hosts", "set", "web01", "--inactive").err
     done = cli.run("hosts", "set", "web01", "--active", "--ip", "10.77.0.9")
-    assert done.err == "changed host web01; its VM keeps the address that it has\n"
+    assert done.err == "changed host web01; its VM keeps its address\n"
     done = cli.run("hosts", "set", "web01", "--inactive")  # vCenter is asked for its snapshots
     assert f"warning: VM web01 reports 10.77.0.101, not 10.77.0.9\n{said}" in done.err
     done = cli.run("hosts", "set", "web01", "--vm-uuid", "", "--ip", "10.77.0.101")

@@ -187,7 +187,7 @@ def test_an_authority_that_is_not_known_here(
         added(cli, port)
         for ca_file, said in (
             ("", "not trusted here"),
-            (str(other.certificate), f"it is not issued by what is in {other.certificate}"),
+            (str(other.certificate), f"it was not issued by a CA in {other.certificate}"),
         ):
             cli.json("vcenters", "set", "main", "--ca-file", ca_file, "--no-test")
             error = cli.error(13, "vcenters", "test", "main")
@@ -208,7 +208,7 @@ def test_a_self_signed_certificate(cli: Cli, simulator: Simulator, authority: Au
     assert (error["code"], "self-signed" in error["message"]) == ("certificate", True)
     cli.json("vcenters", "set", "main", "--ca-file", str(authority.certificate), "--no-test")
     error = cli.error(13, "vcenters", "test", "main")
-    assert f"it is not issued by what is in {authority.certificate}" in error["message"]
+    assert f"it was not issued by a CA in {authority.certificate}" in error["message"]
     assert f"https://127.0.0.1:{simulator.port}/certs/download.zip" in error["hint"]
     cli.json("vcenters", "set", "main", "--ca-file", str(simulator.certificate))
     assert cli.json("vcenters", "test", "main")["datacenters"] == ["/DC0"]

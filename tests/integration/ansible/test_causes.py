@@ -179,8 +179,8 @@ CAUSES = {
           tasks: [{ansible.builtin.raw: "true"}]
         """,
         ("skipped", "skipped"),
-        "site ran on no host: no play of it is for web01, web02"
-        " (its plays are for: webservers, db,cache)",
+        "site ran on no host: none of its plays targets web01, web02 (they target: webservers,"
+        " db,cache)",
         code="no_hosts_ran",
     ),
 }

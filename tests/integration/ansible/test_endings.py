@@ -148,7 +148,7 @@ ROWS = {
           tasks:
             - {name: Upgrade, ansible.builtin.raw: "test {{ inventory_hostname[4] }} -gt 2"}
         """,
-        *("ffaa", 2, "play “Roll” was not begun, because web01, web02 failed at Upgrade"),
+        *("ffaa", 2, "play “Roll” was not started, because web01, web02 failed at Upgrade"),
     ),
     "run_once that fails": Row(
         """\
@@ -211,7 +211,7 @@ ROWS = {
           tasks:
             - {ansible.builtin.raw: "true"}
         """,
-        *("afaa", 2, "was not begun, because web02 failed at Upgrade"),
+        *("afaa", 2, "was not started, because web02 failed at Upgrade"),
     ),
     "end_host before others end the play": Row(
         """\

@@ -136,7 +136,7 @@ def test_what_is_special_in_an_ini_inventory_comes_as_ansible_has_it(tmp_path: P
     (note,) = lonely.group_notes
     assert note == (
         "variable tier differs between groups kube_control_plane, kube_node and k8s_cluster:"
-        " that of kube_node counts"
+        " that of kube_node wins"
     )
     assert (alt.options.ip, alt.options.port, alt.variables["motto"]) == (
         *("10.78.4.5", "2222", "two words"),
@@ -181,7 +181,7 @@ def test_yaml_and_json_are_read_with_and_without_a_suffix(tmp_path: Path, name: 
     assert app.variables == {"ntp": "10.0.0.1", "ports": [80, 443]}
     (note,) = app.group_notes
     assert note == (
-        "variable ports differs between groups app-servers and site: that of app-servers counts,"
+        "variable ports differs between groups app-servers and site: that of app-servers wins,"
         " kept on the host"
     )
     assert found.group_variables == {
@@ -204,8 +204,8 @@ def test_what_ansible_passes_over_in_a_file_is_told(tmp_path: Path) -> None:
 def test_what_can_not_be_read_at_all_is_a_mistake_that_says_why(tmp_path: Path) -> None:
     for name, content, told in (
         ("wide", "[web]\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),
-        ("only/aws.yml", b"plugin: amazon.aws.aws_ec2\n", "has no inventory that can be read; "),
-        ("none/.keep", b"", "has no inventory that can be read"),
+        ("only/aws.yml", b"plugin: amazon.aws.aws_ec2\n", "has no readable inventory; "),
+        ("none/.keep", b"", "has no readable inventory"),
     ):
         lay(tmp_path, {name: content})
         path = tmp_path / Path(name).parts[0]

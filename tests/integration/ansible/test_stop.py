@@ -139,7 +139,7 @@ def test_a_time_out_ends_it_and_says_so(bench: Bench) -> None:
     assert nothing_of(ran.mark, sleep)
     assert ran.outcome.timed_out
     assert not ran.outcome.canceled
-    assert ran.outcome.reason == f"stopped: it took longer than the time-out, {timeout:g} seconds"
+    assert ran.outcome.reason == f"stopped: it exceeded the time-out of {timeout:g} seconds"
     assert set(ran.statuses.values()) == {HostStatus.FAILED}
 
 
@@ -225,7 +225,7 @@ def test_an_ansible_that_was_killed_says_so(bench: Bench) -> None:
     (result,) = ran.outcome.results
     assert (result.status, result.failed_task) == (HostStatus.FAILED, "Sleep")
     assert result.message is not None
-    assert result.message.startswith("Ansible was killed: ")
+    assert result.message.startswith("Ansible was killed, ")
     assert nothing_of(ran.mark, sleep)
 
 
@@ -300,7 +300,7 @@ def test_a_host_whose_shell_prints_without_end_fills_no_memory(bench: Bench) -> 
         bench.lab.sh("web09", "usermod", "-s", "/bin/bash", "root")
 
     assert left == remote.NotStopped(
-        "web09", "its shell printed more than 64K: whether they ended can't be told"
+        "web09", "its shell printed more than 64K: can't tell whether they ended"
     )
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB
 
@@ -312,7 +312,7 @@ def test_a_lock_file_that_is_gone_starts_nothing(bench: Bench) -> None:
     ran = bench.carry_out(playbook, bench.targets(1), lock=bench.folder / "gone.lock")
 
     assert not ran.outcome.started
-    assert ran.outcome.reason == "the run's lock file is gone or taken: the run was given up"
+    assert ran.outcome.reason == "the run's lock file is gone or taken: giving up the run"
 
 
 DRIVER = """\

@@ -23,12 +23,12 @@ def test_cron(store: Store, tmp_path: Path) -> None:
     def look() -> list[Finding]:
         return list(activity.check_cron(config, store, now(), path=file))
 
-    assert told(look()).startswith("warning: cron does not tick")
+    assert told(look()).startswith("warning: cron does not run diaken")
     file.write_text("# by hand\n")
-    assert "not made by diaken" in told(look())
+    assert "not written by diaken" in told(look())
     wanted = crontab.lines(crontab.program(), crontab.environment(config), user="root")
     file.write_text(wanted)
-    assert "never one" in told(look())
+    assert "no tick so far" in told(look())
     assert only(activity.check_cron(config, None, now(), path=file)).status is Health.OK
     store.beside("tick").touch()
     assert [each.status for each in look()] == [Health.OK] * 2
@@ -68,7 +68,7 @@ def test_a_success_whose_vm_still_bears_the_identity_is_told_of(store: Store) ->
     run.end(RunStatus.SUCCESS)
     found = told(activity.check_runs(store))
     assert found == (
-        "warning: the VM of the deploy of db07 still bears the run's identity"
+        "warning: the VM of the deploy of db07 still carries the run's identity"
         f" | diaken deploy resume {run.id}"
     )
     store.steps.note_facts(run.id, 6, {"unmarked": True})
@@ -88,7 +88,7 @@ def test_a_deploy_is_told_of_as_long_as_it_has_left_something(
         died(store, holds=False)
     found = told(activity.check_runs(store))
     assert found.startswith(
-        f"warning: the deploy of db07 is {ending}, and has left the host, the VM"
+        f"warning: the deploy of db07 is {ending} and left behind the host, the VM"
     )
     assert found.endswith(f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}")
     for position in (1, 2):

@@ -20,18 +20,18 @@ def test_keys(tmp_path: Path) -> None:
     key = tmp_path / "key"
     assert "No such file" in told(look())
     make("a passphrase")
-    assert told(look()).startswith("problem: it has a passphrase")
-    assert told(look(has_agent=True)).startswith("warning: it has a passphrase")
+    assert told(look()).startswith("problem: has a passphrase")
+    assert told(look(has_agent=True)).startswith("warning: has a passphrase")
     make("")
     assert only(look()).status is Health.OK
     key.chmod(0o640)
-    assert f"(mode 0640): ssh refuses it | chmod 600 {key}" in told(look())
+    assert f"(mode 0640): ssh refuses such a key | chmod 600 {key}" in told(look())
     key.chmod(0o600)
     key.write_text("no key\n")
-    assert "it is no private key" in told(look())
+    assert "is not a private key" in told(look())
     key.unlink()
     key.mkdir()
-    assert "it can't be read" in told(look())
+    assert "can't be read" in told(look())
 
 
 def test_known_hosts(tmp_path: Path) -> None:
@@ -47,11 +47,11 @@ def test_known_hosts(tmp_path: Path) -> None:
         timeout=30,
     )
     file.write_text(f"10.0.0.1 {(tmp_path / 'key.pub').read_text()}")
-    assert only(connections.check_known_hosts(file)).text == "1 key of hosts"
+    assert only(connections.check_known_hosts(file)).text == "1 host key"
     file.unlink()
     file.mkdir()
-    assert "can't be read and written" in told(connections.check_known_hosts(file))
-    assert "no host's key is remembered" in told(connections.check_known_hosts(Path("/dev/null")))
+    assert "not readable and writable" in told(connections.check_known_hosts(file))
+    assert "host keys are not remembered" in told(connections.check_known_hosts(Path("/dev/null")))
 
 
 def test_one_key_has_one_finding_whatever_is_wrong_with_it(tmp_path: Path) -> None:
@@ -65,13 +65,13 @@ def test_one_key_has_one_finding_whatever_is_wrong_with_it(tmp_path: Path) -> No
     found = connections.check_key(key, has_agent=False)
     assert (found.status, found.text) == (
         Health.PROBLEM,
-        "other accounts can open it (mode 0666): ssh refuses it",
+        "other accounts can read it (mode 0666): ssh refuses such a key",
     )
     assert found.hint == f"chmod 600 {key}"
     folder.chmod(0o777)
     found = connections.check_key(key, has_agent=False)
     assert found.text.endswith(
-        f"; others can change the key: everybody can write {folder} (mode 0777)"
+        f"; others can change the key: {folder} is world-writable (mode 0777)"
     )
     assert found.hint == f"chmod 600 {key}; chmod go-w {folder}"
     subprocess.run(["sh", "-c", found.hint], check=True, timeout=30)

@@ -16,17 +16,17 @@ from tests.integration.doctor.findings import only, told
 
 
 def test_a_damaged_database(store: Store) -> None:
-    assert only(check_database(store.path)).text.startswith("whole, ")
+    assert only(check_database(store.path)).text.startswith("intact, ")
     whole = bytearray(store.path.read_bytes())
     for path in store.path.parent.glob("diaken.db-*"):
         path.unlink()
     store.path.write_bytes(b"this is no database, but a text\n" * 100)
-    assert "no SQLite database" in told(check_database(store.path))
+    assert "not an SQLite database" in told(check_database(store.path))
     for page in range(4, 12):  # the header is right: only a look at all pages tells
         whole[page * 4096 + 8 : page * 4096 + 64] = b"\xff" * 56
     store.path.write_bytes(whole)
     found = told(check_database(store.path))
-    assert found.startswith("problem: it is damaged")
+    assert found.startswith("problem: is damaged")
     assert "diaken database backup" in found
 
 
@@ -35,7 +35,7 @@ def test_a_database_that_takes_long_to_check_is_a_warning(
 ) -> None:
     monkeypatch.setattr(sqlite_check, "INTEGRITY_SECONDS", 0.0)
     monkeypatch.setattr(sqlite_check, "INSTRUCTIONS", 10)
-    assert told(check_database(store.path)).startswith("warning: it is too large to be checked")
+    assert told(check_database(store.path)).startswith("warning: too large to check")
 
 
 def test_rows_that_refer_to_nothing(store: Store) -> None:
@@ -59,9 +59,9 @@ def test_a_database_of_another_account_open_to_others_or_not_there(store: Store)
     os.chown(store.path, 65534, -1)
     assert "sudo -u nobody diaken" in told(check_database(store.path))
     missing = store.path.parent / "other" / "diaken.db"
-    assert told(check_database(missing)).startswith("warning: it does not exist yet")
+    assert told(check_database(missing)).startswith("warning: does not exist yet")
     assert not missing.parent.exists()
-    assert told(check_database(store.path / "below")).startswith("problem: it can't be looked at")
+    assert told(check_database(store.path / "below")).startswith("problem: can't be inspected")
 
 
 def test_a_database_in_memory_is_gone_after_a_reboot(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_database_that_others_can_change_is_not_fine_as_well(store: Store) -> 
         place.chmod(mode)
         found = only(check_database(store.path))
         assert found.status is Health.PROBLEM
-        assert found.text.startswith("it is not this account's alone: everybody can write")
+        assert found.text.startswith("is not safe to use: ")
         assert f"chmod go-w {place}" in (found.hint or "")
         place.chmod(usual)
     assert only(check_database(store.path)).status is Health.OK

@@ -27,7 +27,7 @@ def test_who_can_change_a_repository_is_told_once_for_each(folder: Path) -> None
     role.chmod(0o666)
     assert all_of(local_files.check_playbooks([folder]))[0] == (
         "problem",
-        f"others can change what is run: everybody can write {role} (mode 0666)",
+        f"others can change what runs: {role} is world-writable (mode 0666)",
         f"chmod go-w {role}",
     )
     for path in (folder.parent / "ansible.cfg", folder / "site.yml", folder.parent / "roles"):
@@ -36,12 +36,12 @@ def test_who_can_change_a_repository_is_told_once_for_each(folder: Path) -> None
     first, second, third = all_of(local_files.check_changeable(folder))
     site = f"{folder}/site.yml belongs to the account nobody"
     assert first == (
-        *("warning", f"others can change what is run: {site}"),
+        *("warning", f"others can change what runs: {site}"),
         f"chown root {folder}/site.yml",
     )
     assert second[0] == "warning"
     assert second[1].endswith("(mode 0775), and 2 more")
-    assert "the group nogroup can write" in second[1]
+    assert "is writable by the group nogroup" in second[1]
     assert second[2] == f"chmod -R g-w {folder.parent}"
     assert third[0] == "problem"
 
@@ -64,7 +64,7 @@ def test_keys_commands_and_vaults_that_others_can_change_are_all_of(
     vault.chmod(0o644)
     more = f'[ansible]\nbecome_password_command = ["{program}", "{word}"]\n'
     config = configured(folder, f'{more}vault_password_file = "{vault}"\n')
-    readable = "other accounts can read the password of the vaults (mode 0644)"
+    readable = "other accounts can read the vault password (mode 0644)"
     assert all_of(local_files.check_ansible_passwords(config.ansible)) == [
         ("warning", readable, f"chmod 600 {vault}")
     ]
@@ -72,8 +72,8 @@ def test_keys_commands_and_vaults_that_others_can_change_are_all_of(
     os.mkfifo(vault, 0o600)
     assert all_of(local_files.check_ansible_passwords(config.ansible)) == [
         (
-            *("problem", "it can't be read: it is a pipe, not a regular file"),
-            "Name the right one: [ansible] vault_password_file",
+            *("problem", "can't be read: it is a pipe, not a regular file"),
+            "Set the right one: [ansible] vault_password_file",
         )
     ]
     vault.chmod(0o602)
@@ -85,7 +85,7 @@ def test_keys_commands_and_vaults_that_others_can_change_are_all_of(
     exposed = all_of(local_files.check_command_exposure(CHECK, f"'{program}' x", "it"))
     assert exposed == [
         (
-            *("warning", f"others can change it: everybody can write {program} (mode 0777)"),
+            *("warning", f"others can change it: {program} is world-writable (mode 0777)"),
             f"chmod go-w '{program}'",
         )
     ]
@@ -95,6 +95,6 @@ def test_keys_commands_and_vaults_that_others_can_change_are_all_of(
     os.chown(key, NOBODY, -1)
     found = connections.check_key(key, has_agent=False)
     assert found.text == (
-        f"it is no private key; others can change the key: {key} belongs to the account nobody"
+        f"is not a private key; others can change the key: {key} belongs to the account nobody"
     )
     assert (found.hint or "").endswith(f"; chown root {key}")

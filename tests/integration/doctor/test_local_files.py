@@ -47,11 +47,11 @@ def test_the_hosts_file(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "hosts"
     config = HostsFileConfig(path=file)
     right = file.read_text()
-    assert only(check_hosts_file(store, config)).text == "in step: 1 host"
+    assert only(check_hosts_file(store, config)).text == "up to date: 1 host"
     file.write_text(right.replace("10.77.0.9", "10.77.0.8"))
     assert told(check_hosts_file(store, config)).endswith("| diaken hosts sync")
     file.write_text("10.0.0.1\tweb01\n" + right)
-    assert "also stands outside" in told(check_hosts_file(store, config))
+    assert "is also outside" in told(check_hosts_file(store, config))
     assert only(check_hosts_file(store, HostsFileConfig(file, enabled=False))).status is Health.OK
     for wrong, said in (
         (right.replace("# END DIAKEN\n", ""), "don't match"),
@@ -69,7 +69,7 @@ def test_what_a_killed_write_of_the_hosts_file_left(store: Store, tmp_path: Path
     config = HostsFileConfig(path=file)
     part.touch()
     backup.write_bytes(file.read_bytes())
-    said = f"warning: a write that was killed left {part}, {backup} | diaken hosts sync"
+    said = f"warning: an interrupted write left {part}, {backup} | diaken hosts sync"
     assert told(check_hosts_file(store, config)) == said
     with (tmp_path / ".hosts.diaken.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # somebody writes: they may be theirs
@@ -79,7 +79,7 @@ def test_what_a_killed_write_of_the_hosts_file_left(store: Store, tmp_path: Path
     assert not part.exists()
     assert not backup.exists()
     backup.write_text("as it was before\n")
-    with pytest.raises(Conflict, match="was cut short") as cut:
+    with pytest.raises(Conflict, match="was interrupted") as cut:
         list(check_hosts_file(store, config))
     assert f"cp {backup} {file}" in (cut.value.hint or "")
 
@@ -95,7 +95,7 @@ def test_what_a_killed_write_of_another_file_left(tmp_path: Path) -> None:
 
 
 def test_the_log_of_snapshots(store: Store, tmp_path: Path) -> None:
-    assert only(check_snapshots(store, None)).text == "automatic ones are kept for 24 h"
+    assert only(check_snapshots(store, None)).text == "automatic snapshots are kept for 24 h"
     assert [snapshot.status for snapshot in check_snapshots(store, tmp_path / "log")] == [
         Health.OK
     ] * 2

@@ -243,7 +243,7 @@ def test_the_resolver_finds_the_hosts(tmp_path: Path) -> None:
     path = tmp_path / "hosts"
     path.write_bytes(b"127.0.0.1 localhost\r\n10.9.9.9 db1")
     (warning,) = sync(path, [*OLD, NEW[0]], OURS).warnings
-    assert warning.startswith("db1 also stands outside diaken's block, as 10.9.9.9")
+    assert warning.startswith("db1 is also outside diaken's block, as 10.9.9.9")
 
     def resolve() -> None:
         mount("--bind", path, "/etc/hosts")

@@ -131,7 +131,7 @@ def test_killed_while_it_writes_in_place_the_backup_is_whole(hosts: Path, tmp_pa
             assert now in (old, new) or backup.exists()
             if backup.exists() and now != old:
                 assert backup.read_bytes() == old
-                with pytest.raises(Conflict, match=f"was cut short: {backup}") as caught:
+                with pytest.raises(Conflict, match=f"was interrupted: {backup}") as caught:
                     sync(hosts, NEW, OURS, force=True)
                 assert caught.value.code == "cut_short"
                 subprocess.run(["cp", backup, hosts], check=True, timeout=PATIENCE)  # as it says

@@ -118,7 +118,7 @@ def test_what_another_process_has_undone_meanwhile_is_not_taken_up(
         session.execute(update(Run).where(col(Run.id) == died.id).values(**ended))
     thread.join(PATIENCE)
     (conflict,) = refused
-    assert "has left nothing to take up or to undo" in str(conflict)
+    assert "left nothing to resume or undo" in str(conflict)
     found = store.history.find(died.id)
     assert found is not None
     assert found.run.status == "canceled"

@@ -30,7 +30,9 @@ def test_a_host_that_was_moved_meanwhile_is_not_run_on(store: Store, tmp_path: P
     request = RunRequest(host_target(store, "web01", "TEST"), "basic_info", RunOptions())
     inventory.set_host(host, HostValues("10.0.4.21", prod.id))
 
-    with pytest.raises(Conflict, match="web01 was moved from TEST to PROD meanwhile") as refused:
+    with pytest.raises(
+        Conflict, match="web01 was moved from TEST to PROD in the meantime"
+    ) as refused:
         run(request, Context(store, config, no_vcenter, Stop()), lambda _: None)
 
     assert refused.value.code == "changed"
@@ -48,7 +50,7 @@ def test_a_host_that_was_removed_meanwhile_is_not_called_inactive(
     request = RunRequest(host_target(store, "web01", None), "basic_info", RunOptions())
     inventory.remove_host(host)
 
-    with pytest.raises(NotFound, match="web01 was removed meanwhile"):
+    with pytest.raises(NotFound, match="web01 was removed in the meantime"):
         run(request, Context(store, config, no_vcenter, Stop()), lambda _: None)
 
     assert store.dead_runs.running() == []

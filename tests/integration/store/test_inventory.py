@@ -284,7 +284,7 @@ def test_a_database_of_a_newer_version_is_refused_and_stays(store: Store) -> Non
 
 def test_what_is_no_database_is_refused(database: Path) -> None:
     database.write_text("this is no database, and it is long enough to be looked at" * 100)
-    with pytest.raises(DatabaseError, match="damaged or is no SQLite database"):
+    with pytest.raises(DatabaseError, match="damaged or not an SQLite database"):
         Store(database)
     assert database.read_text().startswith("this is no database")
 
@@ -399,7 +399,7 @@ def test_what_others_depend_on_is_not_removed(store: Store) -> None:
 def test_a_group_belongs_to_the_environment_of_its_hosts(store: Store) -> None:
     (web01,) = add_hosts(store, ["web01"])
     other = store.inventory.add_environment("TEST")
-    with pytest.raises(Conflict, match="was removed or changed meanwhile"):
+    with pytest.raises(Conflict, match="was removed or changed in the meantime"):
         store.inventory.set_host(web01, HostValues(web01.ip, other.id, group_ids=web01.group_ids))
     assert store.inventory.host("web01") == web01
 
@@ -433,10 +433,10 @@ def test_of_two_environments_a_host_is_in_groups_of_one_only(store: Store) -> No
     test = inventory.add_environment("TEST")
     other = inventory.add_group("web", test, {})
     for wanted in ((other.id,), (*web01.group_ids, other.id)):
-        with pytest.raises(Conflict, match="was removed or changed meanwhile"):
+        with pytest.raises(Conflict, match="was removed or changed in the meantime"):
             inventory.set_host(web01, HostValues(web01.ip, web01.environment_id, wanted))
         values = HostValues("10.0.4.99", web01.environment_id, wanted)
-        with pytest.raises(Conflict, match="was removed or changed meanwhile"):
+        with pytest.raises(Conflict, match="was removed or changed in the meantime"):
             inventory.add_host("web09", values, MORNING)
     assert inventory.hosts() == [web01]
     moved = inventory.set_host(web01, HostValues(web01.ip, test.id, (other.id,)))
@@ -461,16 +461,18 @@ def test_groups_that_two_processes_change_are_all_kept(store: Store) -> None:
 def test_names_that_differ_in_case_only_are_refused(store: Store) -> None:
     (web01,) = add_hosts(store, ["web01"])
     inventory, (environment,) = store.inventory, store.inventory.environments()
-    with pytest.raises(InvalidInput, match="host web01 exists already") as refusal:
+    with pytest.raises(InvalidInput, match="host web01 already exists") as refusal:
         inventory.add_host("WEB01", HostValues("10.0.4.99", environment.id), MORNING)
     assert refusal.value.exit_status == 12
-    with pytest.raises(InvalidInput, match="group web of environment PROD exists") as refusal:
+    with pytest.raises(
+        InvalidInput, match="group web of environment PROD already exists"
+    ) as refusal:
         inventory.add_group("Web", environment, {})
     assert refusal.value.exit_status == 12
     new = [NewHost("Web01", HostValues("10.0.4.99", environment.id))]
-    with pytest.raises(Conflict, match="was changed meanwhile"):
+    with pytest.raises(Conflict, match="was changed in the meantime"):
         inventory.import_hosts([], [], new, [], MORNING)
-    with pytest.raises(Conflict, match="was changed meanwhile"):
+    with pytest.raises(Conflict, match="was changed in the meantime"):
         inventory.import_hosts([], [NewGroup("WEB", environment.id, {})], [], [], MORNING)
     assert inventory.hosts() == [web01]
 
@@ -482,14 +484,14 @@ def test_an_environment_gets_its_first_variables_with_its_first_hosts_or_not_at_
     new = [NewHost("web01", HostValues("10.0.4.1", environment.id))]
     first = [NewVariables(environment, {"ntp": "10.0.0.1"})]
     inventory.set_environment(environment, {"zone": "eu"})
-    with pytest.raises(Conflict, match="was changed meanwhile"):
+    with pytest.raises(Conflict, match="was changed in the meantime"):
         inventory.import_hosts(first, [], new, [], MORNING)
     assert inventory.hosts() == []
     (now,) = inventory.environments()
     inventory.import_hosts([NewVariables(now, now.vars | {"ntp": 1})], [], new, [], MORNING)
     (now,) = inventory.environments()
     assert (now.vars, now.hosts) == ({"zone": "eu", "ntp": 1}, 1)
-    with pytest.raises(Conflict, match="was changed meanwhile"):
+    with pytest.raises(Conflict, match="was changed in the meantime"):
         inventory.import_hosts([NewVariables(now, {})], [], [], [], MORNING)
 
 
@@ -499,7 +501,7 @@ def test_changes_of_an_environments_variables_by_two_both_stay(store: Store) -> 
     inventory.set_environment(seen, {"a": 1})
     assert inventory.set_environment(seen, {"a": 3, "b": 2, "c": 4}).vars == {"a": 3, "c": 4}
     inventory.remove_environment(seen)
-    with pytest.raises(NotFound, match="environment PROD was removed meanwhile"):
+    with pytest.raises(NotFound, match="environment PROD was removed in the meantime"):
         inventory.set_environment(seen, {})
 
 

@@ -130,7 +130,7 @@ def test_name_is_unique_among_tasks_that_have_not_ended(store: Store) -> None:
     with pytest.raises(InvalidInput) as refused:
         store.schedules.add("Patch web", values())
     assert refused.value.exit_status == 12
-    assert f"'Patch web' exists already ({first.id}, pending)" in refused.value.message
+    assert f"'Patch web' already exists ({first.id}, pending)" in refused.value.message
     store.schedules.cancel(first)
     second = store.schedules.add("Patch web", values())
     third = store.schedules.find("Patch web")
@@ -142,16 +142,16 @@ def test_name_is_unique_among_tasks_that_have_not_ended(store: Store) -> None:
 
 
 def test_task_of_a_target_that_is_gone_is_refused(store: Store) -> None:
-    with pytest.raises(Conflict, match="host web98 was removed meanwhile"):
+    with pytest.raises(Conflict, match="host web98 was removed in the meantime"):
         store.schedules.add("Patch", values(host=99))
 
 
 def test_a_task_is_set_as_it_was_read_and_to_a_target_that_is_there(store: Store) -> None:
     task = store.schedules.add("Patch web", values())
-    with pytest.raises(Conflict, match="host web98 was removed meanwhile"):
+    with pytest.raises(Conflict, match="host web98 was removed in the meantime"):
         store.schedules.set(task, values(host=99))
     other = store.schedules.set(task, values(host=3))
-    with pytest.raises(Conflict, match="was carried out or changed just now"):
+    with pytest.raises(Conflict, match="has just been started or changed"):
         store.schedules.set(task, values(host=2))
     assert again(store, task) == other
 
@@ -168,7 +168,7 @@ def test_only_a_pending_task_can_be_set_or_canceled(store: Store) -> None:
         store.schedules.set(task, values())
     end(store, run.id, RunStatus.SUCCESS)
     store.schedules.settle(task.id, run.id, RunStatus.SUCCESS, None)
-    with pytest.raises(Conflict, match="has ended: it is completed"):
+    with pytest.raises(Conflict, match=r"has already ended \(completed\)"):
         store.schedules.cancel(task)
 
 
@@ -234,7 +234,7 @@ def test_locked_host_leaves_the_task_pending(store: Store) -> None:
 def test_no_more_runs_than_there_are_slots(store: Store) -> None:
     claimed(store, store.schedules.add("one", values(host=1)))
     task = store.schedules.add("two", values(host=2))
-    with pytest.raises(Conflict, match="1 scheduled runs go on") as refused:
+    with pytest.raises(Conflict, match="the limit of 1 scheduled runs") as refused:
         claim(store, task, max_running=1)
     assert refused.value.code == "no_slot"
     assert again(store, task).status is ScheduleStatus.PENDING

@@ -62,7 +62,7 @@ def test_a_command_gets_the_environment_but_no_input_and_no_terminal() -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("true", "the password command true gave no password: it is empty"),
+        ("true", "the password command true returned no password: it is empty"),
         ("no-such-program --for me", "no-such-program can't be started: No such file"),
         ("/", "the password command / can't be started: Permission denied"),
         ("'unbalanced", "can't be split into words: No closing quotation"),
@@ -70,12 +70,15 @@ def test_a_command_gets_the_environment_but_no_input_and_no_terminal() -> None:
         ("sh -c 'echo s3cret; echo the vault is sealed >&2; exit 4'", "status 4: the vault is sea"),
         ("sh -c 'echo s3cret; exit 1'", "the password command sh failed with exit status 1"),
         ("sh -c 'kill -9 $$'", "the password command sh failed with exit status -9"),
-        ("printf 'a\\000b'", "the password command printf gave a zero byte"),
-        ("printf '\\377s3cret'", "the password command printf gave a password that is not UTF-8"),
-        ("yes", "the password command yes gave more than 4096 bytes: that is no password"),
-        ("sh -c 'yes >&2 & yes; exit 3'", "sh gave more than 4096 bytes"),
+        ("printf 'a\\000b'", "the password command printf returned a NUL byte"),
+        (
+            "printf '\\377s3cret'",
+            "the password command printf returned a password that is not UTF-8",
+        ),
+        ("yes", "the password command yes returned more than 4096 bytes: that is not a password"),
+        ("sh -c 'yes >&2 & yes; exit 3'", "sh returned more than 4096 bytes"),
         ("sh -c 'seq 99999 >&2; echo last words >&2; exit 3'", "exit status 3: last words"),
-        ("head -c 5000 /dev/zero", "the password command head gave more than 4096 bytes"),
+        ("head -c 5000 /dev/zero", "the password command head returned more than 4096 bytes"),
     ],
 )
 def test_what_a_command_may_do_wrong(command: str, said: str) -> None:
@@ -93,7 +96,7 @@ def test_a_command_that_hangs_is_killed_with_all_it_started(
     noted = tmp_path / "pid"
     command = f"sh -c 'sleep 60 & echo $! > {noted}; wait'"
     began = time.monotonic()
-    with pytest.raises(SecretError, match="sh did not end within 1 s") as caught:
+    with pytest.raises(SecretError, match="sh did not finish within 1 s") as caught:
         resolve(SecretKind.COMMAND, command, ENVIRONMENT)
     assert time.monotonic() - began < 30, "it does not wait for the sleep"
     assert "no terminal" in (caught.value.hint or "")
@@ -102,7 +105,7 @@ def test_a_command_that_hangs_is_killed_with_all_it_started(
 
 def test_a_command_that_complains_without_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "PASSWORD_SECONDS", 1)
-    with pytest.raises(SecretError, match="sh did not end within 1 s"):
+    with pytest.raises(SecretError, match="sh did not finish within 1 s"):
         resolve(SecretKind.COMMAND, "sh -c 'yes >&2'", ENVIRONMENT)
 
 
@@ -122,7 +125,7 @@ def test_a_link_is_judged_by_what_it_leads_to(tmp_path: Path) -> None:
     link.symlink_to(file)
     assert resolve(SecretKind.FILE, str(link), {}).reveal() == "abc"
     file.chmod(0o644)
-    with pytest.raises(SecretError, match="is open to other accounts"):
+    with pytest.raises(SecretError, match="is accessible to other accounts"):
         resolve(SecretKind.FILE, str(link), {})
 
 
@@ -132,18 +135,18 @@ def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> Non
     file.chmod(mode)
     with pytest.raises(SecretError, match=f"mode 0{mode:o}") as caught:
         resolve(SecretKind.FILE, str(file), {})
-    assert caught.value.hint == f"Close it: chmod 600 {file}"
+    assert caught.value.hint == f"Fix it: chmod 600 {file}"
     assert "s3cret" not in caught.value.message
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "gave no password"),
-        (b"\n", "gave no password"),
-        (b"x" * 4097, "gave more than 4096"),
-        (b"x" * 4097 + b"\r\n", "gave more than 4096"),
-        (b"x" * 100_000, "gave more than 4096"),
+        (b"", "returned no password"),
+        (b"\n", "returned no password"),
+        (b"x" * 4097, "returned more than 4096"),
+        (b"x" * 4097 + b"\r\n", "returned more than 4096"),
+        (b"x" * 100_000, "returned more than 4096"),
     ],
 )
 def test_content_that_is_no_password(tmp_path: Path, content: bytes, said: str) -> None:
@@ -177,5 +180,5 @@ def test_what_is_not_a_file(tmp_path: Path) -> None:
 def test_a_variable_that_is_missing_or_empty() -> None:
     with pytest.raises(SecretError, match="VCENTER_PASSWORD is not set"):
         resolve(SecretKind.ENV, "VCENTER_PASSWORD", {})
-    with pytest.raises(SecretError, match="VCENTER_PASSWORD gave no password: it is empty"):
+    with pytest.raises(SecretError, match="VCENTER_PASSWORD returned no password: it is empty"):
         resolve(SecretKind.ENV, "VCENTER_PASSWORD", {"VCENTER_PASSWORD": ""})

@@ -145,9 +145,9 @@ def _of_a_group(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("exposed", "said"),
     [
-        (lambda each: each.chmod(0o777), "everybody can write"),
+        (lambda each: each.chmod(0o777), "is world-writable"),
         (lambda each: os.chown(each, NOBODY, -1), "belongs to the account nobody"),
-        (_of_a_group, "the group nogroup can write"),
+        (_of_a_group, "is writable by the group nogroup"),
     ],
     ids=["open", "of another", "of a group"],
 )
@@ -167,7 +167,7 @@ def test_a_place_that_others_can_change_is_refused(
     error = refused(path)
     assert said in error.message
     assert str(place) in error.message
-    fix = (error.hint or "").removeprefix("Close it: ").partition(";")[0]
+    fix = (error.hint or "").removeprefix("Fix it: ").partition(";")[0]
     finding = next(iter(doctor.check_database(path)))
     assert finding.text.endswith(error.message.partition(": ")[2])
     assert os.waitstatus_to_exitcode(os.system(fix)) == 0  # noqa: S605  the very words of the hint
@@ -179,9 +179,9 @@ def test_a_database_is_not_made_where_others_could_put_files_beside_it() -> None
     with tempfile.TemporaryDirectory(prefix="diaken-test-") as folder:
         Path(folder).chmod(0o1777)  # as /tmp
         error = refused(Path(folder) / "diaken.db")
-        assert "everybody can write" in error.message
+        assert "is world-writable" in error.message
         assert error.hint is not None
-        assert error.hint.startswith(f"Name a folder of its own, such as {folder}/diaken/")
+        assert error.hint.startswith(f"Use a folder of its own, such as {folder}/diaken/")
         assert list(Path(folder).iterdir()) == []
         (found,) = doctor.check_database(Path(folder) / "diaken.db")
         assert (found.status, found.hint) == ("problem", error.hint)
@@ -193,7 +193,7 @@ def test_a_database_that_others_can_write_is_refused(tmp_path: Path) -> None:
     Store(path)
     path.chmod(0o666)
     assert refused(path).hint == (
-        f"Close it: chmod go-w {path}; or name a place that is this account's alone, by"
+        f"Fix it: chmod go-w {path}; or use a folder that only this account can write: set"
         " DIAKEN_DATABASE or `[database] path`."
     )
 
@@ -256,10 +256,10 @@ def test_a_config_file_that_others_can_change_is_refused(tmp_path: Path) -> None
 
     assert load(file, {"HOME": str(tmp_path)}).ssh.port == 23
     file.chmod(0o646)
-    assert way_out() == f"Close it: chmod o-w {file}; or name another file with --config."
+    assert way_out() == f"Fix it: chmod o-w {file}; or use another file with --config."
     file.chmod(0o644)
     os.chown(file, NOBODY, -1)
-    assert way_out().startswith("Run it as that account: sudo -u nobody diaken …")
+    assert way_out().startswith("Run diaken as that account: sudo -u nobody diaken …")
     os.chown(file, 0, -1)
     file.parent.chmod(0o777)
     assert f"chmod go-w {file.parent}" in way_out()

@@ -39,10 +39,10 @@ def test_a_playbook_that_everybody_can_change_is_refused(
     path = (folder.parent / what).resolve()
     refuse_exposed("site", RunOptions(), config)
     path.chmod(mode)
-    with pytest.raises(AccessError, match="anybody could change it") as caught:
+    with pytest.raises(AccessError, match="is not safe to run: ") as caught:
         refuse_exposed("site", RunOptions(), config)
     assert caught.value.exit_status == 10
-    assert caught.value.hint == f"Close it: chmod go-w {path}"
+    assert caught.value.hint == f"Fix it: chmod go-w {path}"
 
 
 def test_a_playbook_of_another_account_or_of_a_group_may_be_run(folder: Path) -> None:
@@ -78,10 +78,14 @@ def test_what_opens_a_vault_is_this_accounts_alone(
     refuse_exposed("site", options, config)
     open_one = (program.parent / what).resolve() if what != "vault" else program
     exposed(open_one)
-    with pytest.raises(AccessError, match=f"the vault password file {program} is not used") as told:
+    with pytest.raises(
+        AccessError, match=f"the vault password file {program} is not safe to use"
+    ) as told:
         refuse_exposed("site", options, config)
-    elsewhere = "" if what == "vault" else "; or keep it in a folder that is this account's alone."
-    assert str(told.value.hint).startswith("Close it: ch")
+    elsewhere = (
+        "" if what == "vault" else "; or keep it in a folder that only this account can write."
+    )
+    assert str(told.value.hint).startswith("Fix it: ch")
     assert str(told.value.hint).endswith(f" {open_one}{elsewhere}")
 
 
@@ -94,7 +98,7 @@ def test_no_run_is_recorded_of_a_playbook_that_everybody_can_change(
     folder.chmod(0o777)
     error = cli.error(10, "run", "host", "web01", "site")
     assert error["code"] == "permission"
-    assert error["hint"] == f"Close it: chmod go-w {folder}"
+    assert error["hint"] == f"Fix it: chmod go-w {folder}"
     assert cli.json("history", "list") == []
 
 
@@ -111,8 +115,10 @@ def test_what_says_whom_to_trust_and_what_to_do_is_not_everybodys(
     cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
     words = ["run", "host", "web01", "site", *(["-e", f"@{file}"] if what == "variables" else [])]
     error = cli.error(10, *words)
-    assert error["message"].startswith(f"the file of {what} {file} is not used")
-    assert error["hint"] == f"Close it: chmod go-w {file}"
+    assert error["message"].startswith(
+        f"the {what.replace(' ', '_')} file {file} is not safe to use"
+    )
+    assert error["hint"] == f"Fix it: chmod go-w {file}"
     assert cli.json("history", "list") == []
 
 
@@ -125,9 +131,9 @@ def test_a_password_command_that_everybody_can_change_is_not_run(tmp_path: Path,
     assert resolve(SecretKind.COMMAND, command, os.environ).reveal() == "secret"
     (tmp_path / "run").unlink()
     file.chmod(0o777)
-    with pytest.raises(SecretError, match=r"is not run, for anybody could change it") as caught:
+    with pytest.raises(SecretError, match=r"is not safe to run: ") as caught:
         resolve(SecretKind.COMMAND, command, os.environ)
-    assert caught.value.hint == f"Close it: chmod go-w {file}"
+    assert caught.value.hint == f"Fix it: chmod go-w {file}"
     assert not (tmp_path / "run").exists()
 
 
@@ -136,5 +142,5 @@ def test_who_a_vcenter_is_does_not_come_from_a_file_of_everybodys(tmp_path: Path
     file.write_bytes(b"")
     file.chmod(0o666)
     endpoint = Endpoint("vc.example.com", "root", "secret", ca_file=str(file))
-    with pytest.raises(ConfigurationError, match="is not used, for anybody could change it"):
+    with pytest.raises(ConfigurationError, match="is not safe to use: "):
         tls_context(endpoint)

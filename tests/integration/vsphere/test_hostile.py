@@ -192,15 +192,15 @@ def test_a_redirect_is_followed_by_nothing(certificate: Certificate, call: str) 
 
 
 REST = {
-    "a token of two lines": (http(b'"a\\r\\nX: y"', status=201), "no id of a session"),
-    "an empty token": (http(b'""', status=201), "no id of a session"),
+    "a token of two lines": (http(b'"a\\r\\nX: y"', status=201), "not a session id"),
+    "an empty token": (http(b'""', status=201), "not a session id"),
     "a redirect": (
         b"HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
         "not followed",
     ),
     "levels": (http(b"[" * 90_000), "not JSON"),
     "parts": (http(b"[" + b"{}," * 300_000 + b"{}]"), "more than 250000 parts"),
-    "half of a character": (http(b'"\\ud800"'), "no text of Unicode"),
+    "half of a character": (http(b'"\\ud800"'), "not valid Unicode"),
     "a long text": (http(b'"' + b"x" * 5000 + b'"'), "longer than 1000"),
     "no UTF-8": (http(b'"\xff"'), "not JSON"),
     "a long number": (http(b"9" * 9000), "not JSON"),

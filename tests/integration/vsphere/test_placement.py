@@ -123,7 +123,7 @@ def test_every_mistake_is_told_at_once(session: Session) -> None:
     assert not isinstance(mistakes, Placement)
     told = {mistake.option: mistake.message for mistake in mistakes}
     assert "is a VM, not a template" in told["--template"]
-    assert "/DC0/vm/web01 exists already" in told["NAME"]
+    assert "/DC0/vm/web01 already exists" in told["NAME"]
     assert "logical CPUs" in told["--cpus"]
     assert "64G" in told["--memory"]
     assert "did you mean LocalDS" in told["--datastore"]
@@ -151,15 +151,15 @@ def test_without_a_cluster_the_other_names_are_checked_all_the_same(
     ("changes", "option", "message"),
     [
         ({"template": "debian13"}, "--template", "did you mean debian12"),
-        ({"template": "zzz"}, "--template", "there are: debian12, debian12-big"),
+        ({"template": "zzz"}, "--template", "available: debian12, debian12-big"),
         ({"datacenter": "DC7"}, "--datacenter", "did you mean DC0?"),
-        ({"cluster": "production"}, "--cluster", "there are: DC0_C0"),
+        ({"cluster": "production"}, "--cluster", "available: DC0_C0"),
         ({"resource_pool": "gold"}, "--resource-pool", "no resource pool 'gold'"),
         ({"memory": 5 * 1024 * 1024}, "--memory", "multiple of 4M"),
-        ({"cpus": 0}, "--cpus", "from 1 to 32"),
+        ({"cpus": 0}, "--cpus", "must be 1 to 32"),
         ({"template": "debian12-big", "disk": 20 * GIBIBYTE}, "--disk", "first disk has 40G"),
-        ({"disk": 1600 * GIBIBYTE}, "--datastore", "1536G free, and the disks take 1600G"),
-        ({"disk": 1600 * GIBIBYTE, "datastore": "LocalDS_1"}, "--datastore", "their full size"),
+        ({"disk": 1600 * GIBIBYTE}, "--datastore", "1536G free, but the disks need 1600G"),
+        ({"disk": 1600 * GIBIBYTE, "datastore": "LocalDS_1"}, "--datastore", "full size"),
     ],
 )
 def test_one_mistake(
@@ -186,7 +186,7 @@ def test_a_choice_that_nobody_made_is_asked_for(deciding: Deciding) -> None:
     second = replace(inventory.datacenters[0], ref="datacenter-9", name="DC9", path="/DC9")
     deciding.inventory = replace(inventory, datacenters=(*inventory.datacenters, second))
     assert deciding.mistakes(request()) == {
-        "--datacenter": "there are several, say which datacenter: /DC0, /DC9"
+        "--datacenter": "more than one datacenter, choose one: /DC0, /DC9"
     }
     assert deciding.placed(request(datacenter="DC0")).datacenter == "DC0"
     other = replace(inventory.clusters[0], ref="c-9", path="/DC0/host/C9", esxi_hosts=())
@@ -205,11 +205,11 @@ def test_only_esxi_hosts_that_can_take_it_count(deciding: Deciding) -> None:
     deciding.inventory = replace(inventory, esxi_hosts=hosts)
     assert deciding.placed(request(cpus=2)).esxi_host == small.ref  # the most free memory
     assert deciding.placed(request(cpus=8)).esxi_host == large.ref
-    assert "from 1 to 16" in deciding.mistakes(request(cpus=32))["--cpus"]
+    assert "must be 1 to 16" in deciding.mistakes(request(cpus=32))["--cpus"]
     deciding.inventory = replace(
         inventory, esxi_hosts=tuple(replace(host, state="maintenance") for host in hosts)
     )
-    assert "out of maintenance" in deciding.mistakes(request())["--cluster"]
+    assert "not in maintenance mode" in deciding.mistakes(request())["--cluster"]
 
 
 def test_a_network_that_the_cluster_lacks_is_told_from_one_that_is_not(deciding: Deciding) -> None:
@@ -228,7 +228,7 @@ def test_the_uplinks_of_a_switch_are_no_network_for_a_vm(
     assert uplinks.ref not in {network.ref for network in deciding.inventory.networks}
     for given in (uplinks.name, uplinks.path):
         told = deciding.mistakes(request(network=given))["--network"]
-        assert "the portgroup of a switch's uplinks" in told
+        assert "is an uplink portgroup" in told
         assert "VM Network" in told or "/DC0/network/" in told
     # An account that does not see the switch itself tells them by their tag.
     seen = collect(session, {vim.Network: ("name", "parent", "tag")})

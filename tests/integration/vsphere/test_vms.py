@@ -302,8 +302,8 @@ def test_of_two_clones_of_one_name_the_second_is_a_duplicate(session: Session) -
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (vim.vm.device.VirtualDisk, "has no disk any more"),
-        (vim.vm.device.VirtualEthernetCard, "has no network adapter any more"),
+        (vim.vm.device.VirtualDisk, "no longer has a disk"),
+        (vim.vm.device.VirtualEthernetCard, "no longer has a network adapter"),
     ],
 )
 @pytest.mark.parametrize("asked", [True, False], ids=["asked for", "as it is"])

@@ -59,16 +59,16 @@ def test_the_order_stays() -> None:
     [
         ("", "'' is neither K=V nor @FILE"),
         ("word", "'word' is neither K=V nor @FILE"),
-        ("=1", "'' is no name of a variable"),
-        ("a-b=1", "'a-b' is no name of a variable"),
-        ("1a=1", "'1a' is no name of a variable"),
-        ("ä=1", "'ä' is no name of a variable"),
-        ("a\n=1", "is no name of a variable"),
+        ("=1", "'' is not a variable name"),
+        ("a-b=1", "'a-b' is not a variable name"),
+        ("1a=1", "'1a' is not a variable name"),
+        ("ä=1", "'ä' is not a variable name"),
+        ("a\n=1", "is not a variable name"),
         ("a=1 b=2", "the value of a looks like more variables: give each its own -e, or quote it"),
         ("{a: [}", "what stands in {…} is neither YAML nor JSON"),
-        ('{"a-b": 1}', "'a-b' is no name of a variable"),
-        ("{1: 2}", "1 is no name of a variable"),
-        ("@~no-such-account/x.yml", "'~no-such-account/x.yml': there is no such account"),
+        ('{"a-b": 1}', "'a-b' is not a variable name"),
+        ("{1: 2}", "1 is not a variable name"),
+        ("@~no-such-account/x.yml", "'~no-such-account/x.yml': no such account"),
         ("@absent.yml", "/nonexistent/absent.yml can't be read: No such file or directory"),
     ],
 )
@@ -90,7 +90,7 @@ def test_what_would_repoint_every_host_is_refused(tmp_path: Path, name: str, for
         _written(tmp_path, f"harmless: 1\n{name}: 10.0.0.1\n")
         said = "@given.yml"
 
-    with pytest.raises(ValueError, match=f"{name} would repoint every host"):
+    with pytest.raises(ValueError, match=f"{name} would redirect every host"):
         extra_variables([said], tmp_path)
     with pytest.raises(ValueError, match="set it on the host instead"):
         check_names([name])
@@ -124,13 +124,13 @@ def test_what_a_vault_encrypts_as_a_whole_is_left_to_ansible(tmp_path: Path) -> 
         ("s3cret\n", "holds no variables"),
         ("", "holds no variables"),
         ("a: *s3cret\n", "is neither YAML nor JSON"),
-        ("a: 1\nb: s3cret\x01\n", "a character that may not stand there in line 2"),
+        ("a: 1\nb: s3cret\x01\n", "an invalid character in line 2"),
         ("a: !!s3cret 1\n", "is neither YAML nor JSON"),
-        ("s3cret: 2026-13-45\n", "holds a value that can't be read as YAML"),
+        ("s3cret: 2026-13-45\n", "holds a value that is not valid YAML"),
         ("s3cret: " + "[" * 5000, "is neither YAML nor JSON"),
-        ("a: !!bool s3cret\n", "holds a value that can't be read as YAML"),
-        ("s3cret: !!int ''\n", "holds a value that can't be read as YAML"),
-        ("a: !!timestamp s3cret\n", "holds a value that can't be read as YAML"),
+        ("a: !!bool s3cret\n", "holds a value that is not valid YAML"),
+        ("s3cret: !!int ''\n", "holds a value that is not valid YAML"),
+        ("a: !!timestamp s3cret\n", "holds a value that is not valid YAML"),
     ],
 )
 def test_a_bad_file_is_named_and_not_quoted(tmp_path: Path, text: str, message: str) -> None:

@@ -11,7 +11,7 @@ from diaken_cli.services.ansible.work import SshSettings, Target
 REFUSAL = NotReached(Fault.DENIED, "root@10.0.0.1: Permission denied (publickey).")
 RESET = NotReached(Fault.OTHER, "Connection reset by 10.0.0.1 port 22")
 NO_SSHD = NotReached(Fault.REFUSED, "Connection refused")
-SILENT = NotReached(Fault.TIMED_OUT, "did not let SSH log in in time")
+SILENT = NotReached(Fault.TIMED_OUT, "the SSH login to it timed out")
 
 
 def after(*tries: tuple[float, NotReached]) -> Waiting:

@@ -83,7 +83,7 @@ def test_what_anybody_can_write_is_refused(tmp_path: Path, open_to_all: str) -> 
     configured(tmp_path)
     (tmp_path / open_to_all).chmod(0o777)
 
-    with pytest.raises(AnsibleNotStarted, match="anybody can write") as refused:
+    with pytest.raises(AnsibleNotStarted, match="is world-writable") as refused:
         repository(tmp_path)
     assert str((tmp_path / open_to_all).resolve()) in str(refused.value.hint)
 
@@ -169,15 +169,15 @@ def test_what_would_open_vaults_is_told_not_taken(tmp_path: Path) -> None:
     where, file = tmp_path.resolve() / "ansible.cfg", "under [ansible] in the config file"
     assert found.vaults_not_used() == [
         (
-            f"{where}: vault_password_file is not used: give --vault-password-file FILE,"
+            f"{where}: vault_password_file is ignored: use --vault-password-file FILE,"
             f" or vault_password_file {file}"
         ),
         (
-            f"{where}: vault_identity_list is not used: give --vault-id LABEL@FILE,"
+            f"{where}: vault_identity_list is ignored: use --vault-id LABEL@FILE,"
             f" or vault_password_file {file}"
         ),
     ]
     by_label = found.vaults_not_used(by_label=True)
-    assert all("give --vault-id LABEL@FILE, or " in each for each in by_label)
+    assert all("use --vault-id LABEL@FILE, or " in each for each in by_label)
     (tmp_path / "ansible.cfg").write_text("[defaults]\nvault_password_file =\n")
     assert repository(tmp_path).vaults_not_used() == []

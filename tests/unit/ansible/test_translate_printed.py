@@ -48,7 +48,7 @@ def debug(**shown: Any) -> dict[str, Any]:
         (debug(user="ada", item="x", ansible_loop_var="item"), "user: ada"),
         (debug(item="x", ansible_loop_var="item"), "item: x"),
         (debug(msg="All assertions passed"), None),
-        (debug(msg="all is well"), "all is well"),
+        (debug(msg="no problems found"), "no problems found"),
         ({"censored": "the output has been hidden", "_ansible_verbose_always": True}, None),
         ({"msg": "not on purpose", "changed": True}, None),
     ],

@@ -258,7 +258,7 @@ def test_what_is_no_toml(tmp_path: Path) -> None:
         b'[ssh]\nuser = "\xff"\n': "must be UTF-8",
         b"[ssh]\nport = " + b"9" * 5000: "is not valid TOML",
         b"a = " + b"[" * 100_000: "is not valid TOML",
-        b"[ssh]\n" + b".".join([b"a"] * 20_000) + b" = 1\n": "line 2 has a key of too many parts",
+        b"[ssh]\n" + b".".join([b"a"] * 20_000) + b" = 1\n": "line 2 has a key with too many parts",
         b"#" * 600_000: "it is larger than 512K",
     }.items():
         file.write_bytes(content)
@@ -289,14 +289,14 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     found = refused(tmp_path, text, DIAKEN_SSH_USRE="secret", DIAKEN_SSH_PORT="x")
     assert found == [
         "scheduler must be a table: [scheduler]",
-        "there is no section [databse]; did you mean database?",
+        "unknown section [databse]; did you mean database?",
         "[ssh] port: '22' is not a whole number, 1 to 65535",
-        "[ssh] has no key prot; did you mean port?",
+        "[ssh]: unknown key prot; did you mean port?",
         '[deploy] memory: 8 is not a size, such as "512M", "8G" or "8 GiB"',
         "[deploy.environments.PROD] cpus: 0 is not a whole number, 1 or more",
-        "[deploy.environments.all]: 'all' is reserved: any name but all, ungrouped, localhost",
+        "[deploy.environments.all]: 'all' is a reserved name (all, ungrouped, localhost)",
         "DIAKEN_SSH_PORT: 'x' is not a whole number, 1 to 65535",
-        "DIAKEN_SSH_USRE: there is no such key; did you mean DIAKEN_SSH_USER?",
+        "DIAKEN_SSH_USRE: unknown key; did you mean DIAKEN_SSH_USER?",
     ]
 
 
@@ -305,13 +305,13 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     [
         ("[database]\npath = 1", "1 is not a path"),
         ('[database]\npath = ""', "'' is not a path"),
-        ('[database]\npath = "~root/x"', "only ~/ is understood"),
+        ('[database]\npath = "~root/x"', "only ~/ is supported"),
         ('[database]\npath = "a\\u0000b"', "is not a path"),
         ('[hosts_file]\nenabled = "yes"', "'yes' is not true or false"),
         ("[hosts_file]\nenabled = 1", "1 is not true or false"),
         ('[playbooks]\npaths = "x"', "'x' is not a list of paths"),
         ("[playbooks]\npaths = [1]", "1 is not a path"),
-        ("[ssh]\nuser = true", "true is not a text of one line"),
+        ("[ssh]\nuser = true", "true is not a string of one line"),
         ('[ssh]\nuser = "a\\nb"', "is not the name of an account"),
         ('[ssh]\nuser = "-oProxyCommand=x"', "'-oProxyCommand=x' is not the name of an account"),
         ('[ssh]\npython = "{{evil}}"', "'{{evil}}' is not an absolute path on the host, or auto"),
@@ -320,7 +320,7 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ("[ssh]\nport = 0", "0 is not a whole number, 1 to 65535"),
         ("[ssh]\nconnect_timeout = 10", "10 is not a duration, such as"),
         ('[ssh]\nconnect_timeout = "10"', "'10' is not a duration: a whole number and"),
-        ("[ssh]\nextra_args = [1]", "this list is not words, such as"),
+        ("[ssh]\nextra_args = [1]", "this list is not a command, such as"),
         ('[ssh]\nextra_args = "\'"', "can't be split into words"),
         ("[ssh]\nkey = {}", "a table is not a path"),
         ('[deploy]\ngateway = "10.0.0"', "'10.0.0' is not an IPv4 address, such as"),
@@ -334,8 +334,8 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ("[scheduler]\ntimezone = 2026-11-24", "2026-11-24 is not a time zone"),
         ("[deploy.environments]\nPROD = 1", "deploy.environments.PROD must be a table"),
         ("[deploy]\nenvironments = []", "deploy.environments must be a table"),
-        ("[ssh]\nenvironments = {}", "[ssh] has no key environments; there are: user, key"),
-        ("ssh_user = 1", "there is no section [ssh_user]"),
+        ("[ssh]\nenvironments = {}", "[ssh]: unknown key environments; known: user, key"),
+        ("ssh_user = 1", "unknown section [ssh_user]"),
     ],
 )
 def test_a_mistake_says_what_is_wrong_and_what_would_be_right(

@@ -60,7 +60,7 @@ def test_a_copy_is_not_the_runs_own() -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_vm_that_can_not_be_read_is_not_gone(known: bool) -> None:
-    with pytest.raises(OperationFailed, match=r"web01 \(vm-7\) can't be read") as unknown:
+    with pytest.raises(OperationFailed, match=r"web01 \(vm-7\) belongs to this run") as unknown:
         chosen(UNREADABLE, known=known)
     assert unknown.value.code == "unreadable_vm"
 

@@ -102,14 +102,14 @@ def test_all_mistakes_are_told_at_once_also_of_a_table(store: Store) -> None:
     found = refused(resolve(values, mistakes, store, find))
     assert set(found) == {"memry", "--ip", "--cpus", "NAME", "--environment", "--template"}
     assert found["--ip"].startswith("1 is not an address with a prefix")
-    assert found["--environment"] == "is required; there are: PROD"
+    assert found["--environment"] == "is required; known: PROD"
 
 
 @pytest.mark.parametrize("name", ["web01", "WEB01", "Web01"])
 def test_the_name_of_a_host_is_in_use_in_whatever_case(store: Store, name: str) -> None:
     (mistake,) = drafted(store, name=name).mistakes
     assert (mistake.option, mistake.kind) == ("NAME", "in_use")
-    assert mistake.message == "host web01 is in the inventory already"
+    assert mistake.message == "host web01 is already in the inventory"
     (mistake, *_) = drafted(store, name="WEB01", reuse_existing=True).mistakes
     assert mistake.kind == "in_use", "another name is not the host that may be reused"
 

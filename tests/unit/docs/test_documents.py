@@ -37,7 +37,7 @@ def test_the_page_of_limits_has_the_numbers_of_the_code() -> None:
         "key of SSH": [format_size(bounds.KEY_FILE)],
         "/etc/hosts": [format_size(bounds.HOSTS_FILE)],
         "password command": [f"{bounds.PASSWORD_SECONDS} s", f"{bounds.PASSWORD} bytes"],
-        "Ansible's look at a playbook": [f"{bounds.SYNTAX_SECONDS} s"],
+        "Ansible's check of a playbook": [f"{bounds.SYNTAX_SECONDS} s"],
         "ssh-keygen, ssh -G": [f"{bounds.PROGRAM_SECONDS} s", format_size(bounds.PROGRAM_OUTPUT)],
         "stop of a run on a host": [
             *(f"{bounds.STOP_CONNECT_SECONDS} s", f"{bounds.STOP_LOGIN_SECONDS} s"),

@@ -75,25 +75,28 @@ def test_lines_and_ticks_are_as_they_should_be() -> None:
 def test_nothing_ticks(state: CronState, commented: str) -> None:
     state = replace(state, crontab=commented)
     ((status, said),) = told(state)
-    assert (status, said.partition(":")[0]) == (WARNING, "cron does not tick")
+    assert (status, said.partition(":")[0]) == (WARNING, "cron does not run diaken")
     for long_ago in (None, 30):
         ((status, said),) = told(replace(state, scheduler=scheduler(long_ago, waits=True)))
-        assert (status, said) == (PROBLEM, "cron does not tick, and tasks wait for it")
+        assert (status, said) == (
+            PROBLEM,
+            "cron does not run `scheduler tick`, and tasks are waiting",
+        )
 
 
 @pytest.mark.parametrize("state", [ROOT, ACCOUNT], ids=["root", "account"])
 def test_something_else_ticks(state: CronState) -> None:
     lines, ticks = told(replace(state, scheduler=scheduler(1, waits=True)))
     assert lines[0] is WARNING
-    assert "by hand, or by something else" in lines[1]
-    assert ticks == (OK, "the last one is less than 3 minutes ago")
+    assert "started by something else" in lines[1]
+    assert ticks == (OK, "last tick less than 3 minutes ago")
 
 
 def test_cron_has_its_line_and_does_not_tick() -> None:
     for state in (replace(ROOT, file=WANTED), replace(ACCOUNT, crontab=TICK)):
         lines, ticks = told(state)
         assert (lines[0], ticks[0]) == (OK, PROBLEM)
-        assert "never one" in ticks[1]
+        assert "no tick so far" in ticks[1]
         _, ticks = told(replace(state, scheduler=scheduler(30)))
         assert "30 minutes ago" in ticks[1]
 
@@ -115,6 +118,6 @@ def test_it_never_contradicts_itself() -> None:
             state = CronState(ROOT.path, file if wanted else None, wanted, crontab, found)
             said = "; ".join(finding for _, finding in told(state))
             ticked = "less than 3 minutes ago" in said
-            has_line = "has its line" in said or "should call each minute" in said
-            assert ("does not tick" in said) + ticked + has_line <= 1, said
+            has_line = "has its line" in said or "should start one every minute" in said
+            assert ("cron does not run" in said) + ticked + has_line <= 1, said
             assert all(each.hint for each in judge_cron(state, NOW) if each.status is not OK)

@@ -29,7 +29,7 @@ def test_what_was_skipped_for_one_reason_is_one_line() -> None:
     assert later.endswith("later    runs, playbooks, cron: not checked: the database can't be used")
     assert summarize(findings) == "1 warning"
     assert len(skipped(Skipped.NO_DATABASE_YET, "runs")) == 1
-    assert summarize(skipped(Skipped.NO_DATABASE_YET, "runs", "cron")) == "all is well"
+    assert summarize(skipped(Skipped.NO_DATABASE_YET, "runs", "cron")) == "no problems found"
 
 
 def test_it_is_the_kind_that_decides_not_the_words() -> None:

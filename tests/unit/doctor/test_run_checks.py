@@ -24,7 +24,7 @@ def test_a_check_that_fails_or_hangs_is_a_problem_and_the_others_are_told(tmp_pa
     looks = {"a": hangs, "b": fails, "c": refuses, "d": lambda: [well.ok("fine")]}
     found = run_checks([(Check(name, name), look) for name, look in looks.items()], 1.0)
     assert [finding.check for finding in found] == ["a", "b", "c", "d"]
-    assert found[0].text == "did not end within 1 s"
+    assert found[0].text == "did not finish within 1 s"
     assert "RuntimeError: surprise" in found[1].text
     assert (found[2].text, found[2].hint) == ("in use", "wait")
     assert [finding.status for finding in found] == [*[Health.PROBLEM] * 3, Health.OK]

@@ -129,7 +129,7 @@ def test_of_what_a_shell_gives_for_a_command_it_is_told_what_to_do_instead(
     try:
         with pytest.raises((ValueError, InvalidInput), match="is a pipe, not a") as refused:
             read(f"/dev/fd/{reading}")
-        assert "write what it gives into a file that only you can read" in str(refused.value)
+        assert "write its output to a file that only you can read" in str(refused.value)
     finally:
         os.close(reading)
         os.close(writing_end)
@@ -145,14 +145,14 @@ def test_a_pipe_among_the_playbooks_is_none(pipe: Path) -> None:
     assert "site" in {playbook.name for playbook in catalog.list_playbooks([pipe.parent])}
     assert "pipe" not in {playbook.name for playbook in catalog.list_playbooks([pipe.parent])}
     assert not syntax.may_end_in_the_middle(pipe)
-    assert local_files.parse_fault(pipe) == "it can't be read: it is a pipe, not a regular file"
+    assert local_files.parse_fault(pipe) == "can't be read: it is a pipe, not a regular file"
 
 
 def test_a_pipe_is_no_key(pipe: Path) -> None:
     assert not ssh.needs_passphrase(pipe)
     assert not ssh.is_private_key(pipe)
     found = check_key(pipe, has_agent=False)
-    assert found.text == "it can't be read: it is a pipe, not a regular file"
+    assert found.text == "can't be read: it is a pipe, not a regular file"
 
 
 def test_pipes_within_an_inventory_are_left_out(tmp_path: Path) -> None:
@@ -187,9 +187,9 @@ def test_pipes_in_the_place_of_own_notes_are_as_good_as_none(tmp_path: Path) -> 
 
 
 def test_nobody_waits_for_a_reader(pipe: Path) -> None:
-    with pytest.raises(OSError, match="it is a pipe that nobody reads"):
+    with pytest.raises(OSError, match="it is a pipe without a reader"):
         writing.put(pipe, "report", replace=True)
-    with pytest.raises(AccessError, match="it is a pipe that nobody reads"):
+    with pytest.raises(AccessError, match="it is a pipe without a reader"):
         run.log_snapshots(lambda event: None, pipe)
 
 
@@ -199,7 +199,7 @@ def test_a_reader_may_pause_for_a_while_only(pipe: Path, monkeypatch: pytest.Mon
         writing.put(pipe, "report", replace=True)
         assert os.read(reader, 100) == b"report"
         monkeypatch.setattr(bounds, "READER_SECONDS", 0.2)
-        with pytest.raises(OSError, match="nobody has read of it for"):
+        with pytest.raises(OSError, match="nobody has read from it for"):
             writing.put(pipe, "x" * 2**20, replace=True)
     finally:
         os.close(reader)
@@ -212,8 +212,8 @@ def test_a_reader_may_pause_for_a_while_only(pipe: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (LAUGHS, "more than 40000 values, with those that aliases repeat"),
-        ("a: &a [*a]\n", "a value that holds itself"),
+        (LAUGHS, "more than 40000 values, counting those that aliases repeat"),
+        ("a: &a [*a]\n", "a value that contains itself"),
         ("- " * 100_000, "more than 100 levels"),
         ("".join(f"{' ' * n}a:\n" for n in range(3000)), "more than 100 levels"),
         ("a: " + ":".join(["1"] * 100_000), "a number that is too long"),
@@ -265,7 +265,7 @@ def test_aliases_as_people_write_them_are_read() -> None:
         (b"name,ip\n" + b"a,1.2.3.4\n" * 20_001, "has more than 20000 hosts: import them in parts"),
         (b"name,ip" + b",x" * 2_000_000, "line 1 is longer than 1M"),
         (b"name,ip" + b",x" * 2000, "line 1 has more than 1000 columns"),
-        (b"name,ip\n" + b"a" * 200_000, "line 2 is no row of a table: field larger than"),
+        (b"name,ip\n" + b"a" * 200_000, "line 2 is not valid CSV: field larger than"),
         (bytes(bounds.CSV_FILE + 1), "can't be read: it is larger than 16M"),
     ],
     ids=["rows", "line", "columns", "field", "file"],

@@ -45,7 +45,7 @@ def test_the_file_and_each_folder_above_it_count(file: Path) -> None:
     ]
     first, second, third = trust.exposures_around(file)
     assert (first.problem, first.fix) == (
-        f"everybody can write {file} (mode 0666)",
+        f"{file} is world-writable (mode 0666)",
         f"chmod go-w {file}",
     )
     assert not second.sticky

@@ -71,7 +71,7 @@ def test_a_short_name_that_two_hosts_have_is_the_first_ones(tmp_path: Path) -> N
     a, b = Entry("10.0.0.10", "web01.a"), Entry("10.0.0.9", "web01.b")
     content, warnings = written(tmp_path, b"", a, b)
     assert b"\n10.0.0.9\tweb01.b web01\n10.0.0.10\tweb01.a\n" in content
-    assert warnings == ("web01.a gets no short name: web01 stands for web01.b",)
+    assert warnings == ("web01.a gets no short name: web01 is taken by web01.b",)
 
 
 def test_a_host_without_a_domain_has_its_name_for_itself(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_host_without_a_domain_has_its_name_for_itself(tmp_path: Path) -> None
         tmp_path, b"", Entry("10.0.0.1", "Web01.a"), Entry("10.0.0.2", "web01")
     )
     assert b"\n10.0.0.1\tWeb01.a\n10.0.0.2\tweb01\n" in content
-    assert warnings == ("Web01.a gets no short name: Web01 stands for web01",)
+    assert warnings == ("Web01.a gets no short name: Web01 is taken by web01",)
 
 
 # ── what stands outside ──────────────────────────────────────────────────────────────────────
@@ -152,8 +152,8 @@ def test_a_name_that_also_stands_outside_is_warned_of(
         else:
             address = outside.split()[0].decode()
             (warning,) = warnings
-            assert warning.startswith(f"{said} also stands outside diaken's block, as {address} ")
-            assert "(in it: 10.0.4.21)" in warning
+            assert warning.startswith(f"{said} is also outside diaken's block, as {address} ")
+            assert "(inside: 10.0.4.21)" in warning
 
 
 # ── markers, owners, emptying ────────────────────────────────────────────────────────────────

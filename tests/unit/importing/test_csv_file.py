@@ -57,11 +57,13 @@ def test_a_file_that_is_no_such_table_is_refused_with_line_and_column(tmp_path: 
     assert refused("\n\n")[0].startswith("is empty")
     wrong = refused("\nname,nmae,name,var.ansible_password,var.1\n")
     assert wrong[0] == "line 2: column ip is missing"
-    assert wrong[1] == "line 2: column 'name' is there 2 times"
-    assert "'nmae' is unknown; there are: name, ip, environment" in wrong[2]
+    assert wrong[1] == "line 2: column 'name' appears 2 times"
+    assert "unknown column 'nmae'; known: name, ip, environment" in wrong[2]
     assert "would store a password" in wrong[3]
     assert "is not a variable name" in wrong[4]
-    assert refused('name,ip\nweb01,10.0.4.21\ndb01,"10.0\n')[0].startswith("line 3 is no row")
+    assert refused('name,ip\nweb01,10.0.4.21\ndb01,"10.0\n')[0].startswith(
+        "line 3 is not valid CSV"
+    )
     path = tmp_path / "latin.csv"
     path.write_bytes("name,ip,description\nx,1.2.3.4,é\n".encode("latin-1"))
     with pytest.raises(InvalidInput, match="line 2 is not UTF-8"):
@@ -78,7 +80,7 @@ def test_every_mistake_of_a_row_is_told_with_its_line_and_column() -> None:
     ]
     assert short.reason is not None
     assert short.reason.startswith("line 3: has 3 columns where the header has 7")
-    assert nowhere.reason == "line 4, column environment: is required; there are: PROD, TEST"
+    assert nowhere.reason == "line 4, column environment: is required; known: PROD, TEST"
     assert all(each.mistake and each.action is Action.SKIPPED for each in (wrong, short, nowhere))
 
 

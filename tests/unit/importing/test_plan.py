@@ -75,16 +75,16 @@ def test_a_host_that_differs_is_left_and_each_difference_told() -> None:
     ((action, reason),) = done(table(text), there)
     assert action == "skipped"
     assert reason == (
-        "host web01 is there already, and its address is 10.0.4.21, not 10.0.4.22; its group is"
+        "host web01 already exists, but its address is 10.0.4.21, not 10.0.4.22; its group is"
         " none, not web; its user is not set, not ops; its port is 22, not 23; its active is yes,"
         " not no; it has other variables: a"
     )
     assert not planned(table(text), there).rows[0].mistake
     ((_, reason),) = done(table("name,ip WEB02,10.0.4.21"), there)
-    assert reason == "host web01 is there already, and its name is web01, not WEB02"
+    assert reason == "host web01 already exists, but its name is web01, not WEB02"
     two = table("name,ip web01,10.0.4.22")
     ((_, reason),) = done(two, there, host("db01", "10.0.4.22"))
-    assert reason == "its name is host web01's, its address is host db01's"
+    assert reason == "its name belongs to host web01, its address belongs to host db01"
 
 
 def test_a_host_of_which_no_vm_was_known_gets_it() -> None:
@@ -101,7 +101,7 @@ def test_a_host_of_which_no_vm_was_known_gets_it() -> None:
     off = vms(server("web01", power="off"))
     assert done(off, after) == [("unchanged", "the VM is powered off")]
     moved = done(vms(server("web01", "10.0.4.99")), after)
-    already = "host web01.example.com is there already, and"
+    already = "host web01.example.com already exists, but"
     assert moved == [("skipped", f"{already} its address is 10.0.4.21, not 10.0.4.99")]
     # Another VM that has taken its name and its address is not its VM.
     taken = done(vms(server("web01.example.com", "10.0.4.21", uuid=OTHER)), after)
@@ -113,7 +113,7 @@ def test_a_host_gets_one_vm_only() -> None:
     both = vms(server("web01", "10.0.4.21"), server("old", "10.0.4.77", "10.0.4.21", uuid=OTHER))
     assert {action for action, _ in done(both, known)} == {"skipped"}
     assert all(
-        row.mistake and "could each be host web01" in (row.reason or "")
+        row.mistake and "each match host web01" in (row.reason or "")
         for row in planned(both, known).rows
     )
     twice = vms(server("web01", "10.0.4.21"), server("copy", "10.0.4.21", uuid=OTHER))
@@ -149,7 +149,7 @@ def test_a_vm_is_called_by_its_own_name_whatever_its_guest_says() -> None:
     assert [row.name for row in rows if row.mistake] == ["Web 2 (new)"]
     reason = rows[1].reason or ""
     assert "'Web 2 (new)' is not a host name" in reason
-    assert "its guest says that it is web02.example.com, which counts with --guest-names" in reason
+    assert "its guest reports web02.example.com, used only with --guest-names" in reason
 
 
 def test_a_guest_is_believed_only_with_guest_names_and_that_is_marked() -> None:
@@ -162,10 +162,10 @@ def test_a_guest_is_believed_only_with_guest_names_and_that_is_marked() -> None:
     assert not any(row.mistake for row in rows)
     reasons = [row.reason or "" for row in rows]
     assert reasons[:2] == [
-        "its guest says that it is other",
-        "its guest says that it is web02.example.com",
+        "its guest reports the name other",
+        "its guest reports the name web02.example.com",
     ]
-    assert reasons[2] == "no host can be called 'localhost', as its guest says"
+    assert reasons[2] == "its guest reports 'localhost', which is not a valid host name"
     assert "'10.0.4.21'" in reasons[3]
     assert reasons[4].isprintable()
     assert len(reasons[4]) < 150
@@ -180,9 +180,9 @@ def test_no_guest_takes_the_name_of_another() -> None:
         server("c", "10.0.4.3", uuid=UUID[:-1] + "3", guest_name="same"),
         guest_names=True,
     )
-    says = "its name is what its guest says"
+    says = "its name comes from its guest"
     both = f"VM /DC0/vm/b, VM /DC0/vm/c have the same name; {says}"
-    already = "host web01 is there already, and its address is 10.0.4.21, not 10.0.4.1"
+    already = "host web01 already exists, but its address is 10.0.4.21, not 10.0.4.1"
     assert done(found, there) == [
         ("skipped", f"{already}; {says}"),
         ("skipped", both),
@@ -283,8 +283,8 @@ def test_a_host_is_in_all_the_groups_that_contain_it_by_their_own_names() -> Non
     ]
     assert plan.warnings == (
         (
-            "variables of all (zone) become variables of PROD: hosts that are added to it,"
-            " localhost and hosts of add_host have them, too"
+            "variables of all (zone) become variables of PROD: hosts added later, localhost and"
+            " add_host hosts get them as well"
         ),
     )
     # What all hosts have goes to the environment, which has no hosts yet.
@@ -306,17 +306,17 @@ def test_a_host_is_in_all_the_groups_that_contain_it_by_their_own_names() -> Non
     assert {row.values.user for row in plan.rows if row.values is not None} == {"ops"}
     a, b, c, d = (row.reason for row in plan.rows)
     assert a == (
-        "variable level differs between groups app-servers and prod: that of app-servers counts,"
+        "variable level differs between groups app-servers and prod: that of app-servers wins,"
         " kept on the host;"
-        " variable port differs between groups app-servers and kube_node: that of kube_node counts"
+        " variable port differs between groups app-servers and kube_node: that of kube_node wins"
     )
     assert (b, c, d) == (None, None, None)
     forced = planned(source, group="web")
     assert [(row.groups, row.reason) for row in forced.rows] == [(("web",), None)] * 4
     assert forced.warnings == (
         (
-            "variables of all (zone) are put on the imported hosts: other hosts of PROD, localhost"
-            " and hosts of add_host do not have them"
+            "variables of all (zone) are stored on the imported hosts: other hosts of PROD,"
+            " localhost and add_host hosts do not get them"
         ),
     )
     assert forced.groups == ()
@@ -361,8 +361,8 @@ def test_no_import_gives_variables_to_hosts_that_are_no_part_of_it() -> None:
     assert [group.vars for group in planned.groups] == [{"app_dir": "/srv", "ntp": ["b"]}]
     assert planned.warnings == (
         (
-            "variables of all (app_dir, ntp) are put into group site: other hosts of PROD,"
-            " localhost and hosts of add_host do not have them"
+            "variables of all (app_dir, ntp) are stored in group site: other hosts of PROD,"
+            " localhost and add_host hosts do not get them"
         ),
     )
     again = of_all(has=ALL, hosts=2, known=True)
@@ -422,7 +422,7 @@ def test_a_host_that_is_there_gets_no_group() -> None:
     assert done(table("name,ip,groups web01,10.0.4.21,web"), there) == [("unchanged", None)]
     ((action, reason),) = done(table("name,ip,groups web01,10.0.4.21,web;app"), there)
     assert action == "skipped"
-    assert reason == "host web01 is there already, and its groups are web, db, not web, app"
+    assert reason == "host web01 already exists, but its groups are web, db, not web, app"
 
 
 def test_a_host_named_by_an_address_has_that_address() -> None:
@@ -431,7 +431,7 @@ def test_a_host_named_by_an_address_has_that_address() -> None:
     first, second = plan.rows
     assert (first.action, first.name, first.ip) == (Action.CREATE, "10.0.4.1", "10.0.4.1")
     assert second.mistake
-    assert "by which the host is named" in (second.reason or "")
+    assert "because the host is named by its address" in (second.reason or "")
 
 
 def test_a_group_that_is_there_keeps_its_variables() -> None:
@@ -441,7 +441,7 @@ def test_a_group_that_is_there_keeps_its_variables() -> None:
     assert plan.groups == ()
     assert plan.rows[0].values is not None
     assert plan.rows[0].values.vars == {"tier": "back", "new": 1}
-    assert "stays as it is" in plan.warnings[0]
+    assert "is left unchanged" in plan.warnings[0]
     assert "tier, new" in plan.warnings[0]
 
 

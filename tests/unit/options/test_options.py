@@ -71,7 +71,7 @@ def test_a_value_of_another_type_and_an_unknown_key_are_mistakes() -> None:
     values, mistakes = read({"cpus": "4", "dns": "10.0.0.53", "cpu": 4}, THING, PathBase())
     assert not values
     assert [(mistake.option, mistake.message) for mistake in mistakes] == [
-        ("cpu", "there is no such key; did you mean cpus?"),
+        ("cpu", "unknown key; did you mean cpus?"),
         ("--dns", "'10.0.0.53' is not a list of IPv4 addresses, such as [\"10.0.0.53\"]"),
         ("--cpus", "'4' is not a whole number, 1 or more"),
     ]

@@ -108,7 +108,7 @@ def test_where_to_read_on_is_the_host_that_is_the_cause(
     number = detail.run.id
     first = next(next_steps(run_for_people(detail)))
     where = f" --host {host}" if host else ""
-    assert first == f"See what Ansible said: diaken history output {number}{where}"
+    assert first == f"See Ansible's output: diaken history output {number}{where}"
 
 
 def test_where_no_host_has_said_anything_nothing_is_to_be_read(store: Store) -> None:

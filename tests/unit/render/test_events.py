@@ -116,7 +116,7 @@ WITHHELD = SnapshotWithheld(
     vcenter="main",
     name="Before executing update",
     status=SnapshotStatus.SKIPPED,
-    error="not taken: there is none of web04",
+    error="not taken: web04 can't have one",
 )
 
 

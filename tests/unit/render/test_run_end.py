@@ -37,17 +37,17 @@ def test_each_command_that_helps_with_a_deploy_is_said_once(
     run.step(0, "register", facts={"host_id": 1})
     run.step(1, "clone", StepStatus.FAILED)
     commands = [f"diaken deploy {verb} {run.id}" for verb in ("resume", "abort")]
-    hint = f"Go on with it: {commands[0]}; undo what is left: {commands[1]}"
+    hint = f"Resume: {commands[0]}; or undo: {commands[1]}"
     error = OperationFailed("clone: no", code="x", hint=hint)
     run.end(RunStatus.FAILED, error.as_json())
     for ended_with in (error, OperationFailed("clone: no", code="x")):
         ended(store, run.id, ended_with)
         said = capsys.readouterr().err
         assert [said.count(command) for command in commands] == [1, 1]
-        assert said.count("Left behind: host web01 of the inventory") == 1
+        assert said.count("Left behind: host web01 in the inventory") == 1
 
 
-UNDONE = "All that it had done was undone: nothing of it is left."
+UNDONE = "Everything it had done was undone; nothing is left."
 
 
 @pytest.mark.parametrize("hint", [None, "See: diaken doctor"])
@@ -99,8 +99,8 @@ def test_the_summary_says_what_failed_and_what_to_do(
     assert "Restart nginx: no such unit" in out
     assert "update on web: partial (1 success, 1 failed, 1 skipped) in 4 min 10 s" in out
     assert err.splitlines() == [
-        "See what Ansible said: diaken history output 1 --host web02",
-        "Try these again: diaken run group web update --environment PROD --retry-failed 1",
+        "See Ansible's output: diaken history output 1 --host web02",
+        "Retry these hosts: diaken run group web update --environment PROD --retry-failed 1",
     ]
 
 
@@ -123,7 +123,7 @@ def failed_everywhere(store: Store, message: str) -> tuple[int, OperationFailed]
 
 
 LONG = f"it is {'very ' * 40}long"
-AGAIN = "Try these again: diaken run group web update --environment PROD --retry-failed 1"
+AGAIN = "Retry these hosts: diaken run group web update --environment PROD --retry-failed 1"
 
 
 def test_a_failure_is_told_once_and_the_last_line_says_what_to_do(
@@ -194,7 +194,7 @@ def test_what_a_playbook_printed_can_be_read_again(
     run.hosts(result("web01", HostStatus.SUCCESS))
     run.end(RunStatus.SUCCESS)
     ended(store, run.id, printed=AlreadyPrinted(messages=True))
-    assert capsys.readouterr().err == "Read it again: diaken history output 1\n"
+    assert capsys.readouterr().err == "See the output again: diaken history output 1\n"
     ended(store, run.id, printed=AlreadyPrinted(messages=True), quiet=True)
     assert capsys.readouterr() == ("", "")
 
@@ -243,7 +243,7 @@ def test_canceled_is_canceled_for_people_and_in_the_closed_list_for_scripts(
     assert "web04" not in out
     assert err.splitlines() == [
         "canceled: stopped by SIGINT",
-        "See what Ansible said: diaken history output 1 --host web02",
+        "See Ansible's output: diaken history output 1 --host web02",
         f"Run it where it did not finish: {AGAIN.partition(': ')[2]}",
     ]
 

@@ -121,8 +121,8 @@ def test_leftovers_name_the_host_and_the_vm(store: Store, *, died_before_it_knew
         {"step": "clone", "kind": "vm", "name": "web01", **vm},
     ]
     assert list(next_steps(document)) == [
-        "Left behind: host web01 of the inventory",
+        "Left behind: host web01 in the inventory",
         f"Left behind: vm web01 in vCenter main{f': {reason}' if reason else ''}",
-        f"Go on with it: diaken deploy resume {run.id}",
-        f"Undo what is left: diaken deploy abort {run.id}",
+        f"Resume it: diaken deploy resume {run.id}",
+        f"Undo it: diaken deploy abort {run.id}",
     ]

@@ -120,12 +120,12 @@ def test_for_want_of_a_snapshot_the_error_alone_says_why(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hosts: Hosts = {"web01": (HostStatus.SKIPPED, None, None)}
-    hint = "Leave such hosts out with --exclude, or take no snapshots with --no-snapshot"
+    hint = "Exclude these hosts with --exclude, or run without snapshots: --no-snapshot"
     error = {"code": "snapshot_failed", "message": "no snapshot of web01 (gone)", "hint": hint}
     detail = a_run(store, hosts, {"web01": "gone"}, status=RunStatus.FAILED, error=error)
     assert mail_message(detail) == (
-        "no snapshot of web01 (gone); 1 of 1 without snapshot; leave such hosts out with"
-        " --exclude, or take no snapshots with --no-snapshot; see: diaken history show 1"
+        "no snapshot of web01 (gone); 1 of 1 without snapshot; exclude these hosts with"
+        " --exclude, or run without snapshots: --no-snapshot; see: diaken history show 1"
     )
     warn_of_failure(Output(Format.TEXT, quiet=True), detail, "update on web")
     assert capsys.readouterr() == ("", "")

@@ -80,7 +80,7 @@ def of(name: str, found: FoundVms) -> HostVm:
 def test_a_snapshot_is_named_by_its_id_or_by_a_name_that_is_unique() -> None:
     twice = machine(1, "before", "before", "snapshot-10")
     assert [item.snapshot.id for item in choice(twice, wanted="snapshot-10")[0]] == ["snapshot-10"]
-    with pytest.raises(InvalidInput, match="web1 has 2 of that name: snapshot-10, snapshot-11"):
+    with pytest.raises(InvalidInput, match="web1 has 2 with this name: snapshot-10, snapshot-11"):
         choice(twice)
     _, (missing,) = choice(machine(2, "other"))
     assert (missing.problem, missing.reason) == (
@@ -107,9 +107,9 @@ def test_what_goes_beyond_what_was_confirmed() -> None:
     assert changes(off) == ["web1: its VM was on and is off now"]
     assert changes(machine(1, "before")) == ["web1: newer snapshots are gone (snapshot-11)"]
     assert changes(machine(1, "x", "before")) == ["web1: 'before' is another snapshot now"]
-    assert changes(machine(1, "x")) == ["web1: it has no snapshot 'before' any more"]
-    assert changes(machine(1, "before", "newer", ref="vm-9")) == ["web1: it has another VM now"]
-    assert changes(machine(2, "before")) == ["web2: it was not asked about"]
+    assert changes(machine(1, "x")) == ["web1: it has no snapshot 'before' now"]
+    assert changes(machine(1, "before", "newer", ref="vm-9")) == ["web1: has another VM now"]
+    assert changes(machine(2, "before")) == ["web2: was not part of the question"]
     down = HostProblem(host(1), Problem.VCENTER_FAILED, "vCenter main: it does not answer")
     assert changed(before, ([], [down])) == [], "it has failed"
 
@@ -117,8 +117,8 @@ def test_what_goes_beyond_what_was_confirmed() -> None:
 def test_a_question_says_what_is_lost_and_another_address_is_refused() -> None:
     chosen = choice(machine(1, "before", "newer"), machine(2, "before", power_state="off"))[0]
     assert question(chosen) == (
-        "Take web1, web2 back to 'before', which is 10.0 h old? Everything that was written or set"
-        " there since then is lost, unless a newer snapshot has it. 1 of the VMs are running: they"
+        "Revert web1, web2 to 'before', which is 10.0 h old? All changes since then are lost,"
+        " unless a newer snapshot has them. 1 of the VMs are running: they"
         " will be powered off hard, reverted and started. Newer snapshots (1) stay."
     )
     refuse_other_addresses(chosen)
@@ -152,7 +152,7 @@ def test_prune_leaves_alone_what_is_held_or_was_changed_once_the_others_are_lock
     kept = kept_hosts(machines, {1: 7}, now)
     assert kept == {
         "web1": "host web1 is locked by run 7",
-        **{f"web{n}": f"host web{n} was changed meanwhile" for n in (3, 4, 5)},
+        **{f"web{n}": f"host web{n} was changed in the meantime" for n in (3, 4, 5)},
     }
     rows = [as_kept(row, kept) for row in plan(machines.values(), Policy(timedelta(hours=1)), {})]
     assert [row.host for row in rows if row.action is SnapshotAction.REMOVE] == ["web2", "web6"]

@@ -104,13 +104,13 @@ def judged(
 
 def test_each_reason_is_said() -> None:
     old, name = timedelta(hours=30.5), "Before executing update - 2026-11-23 03:00:00"
-    assert judged(name, old) == (None, "30.5 h old, over 24 h")
-    assert judged(name, timedelta(hours=2)) == (KeptReason.YOUNG, "2 h old, kept until 24 h")
+    assert judged(name, old) == (None, "30.5 h old, retention 24 h")
+    assert judged(name, timedelta(hours=2)) == (KeptReason.YOUNG, "2 h old, retention 24 h")
     assert judged(name, timedelta(hours=24))[0] is KeptReason.YOUNG
-    assert judged(name, timedelta(minutes=-1)) == (KeptReason.YOUNG, "0 h old, kept until 24 h")
+    assert judged(name, timedelta(minutes=-1)) == (KeptReason.YOUNG, "0 h old, retention 24 h")
     assert judged("mine", old) == (KeptReason.NOT_AUTOMATIC, "not automatic")
     locked = "host web01 is locked by run 12"
     assert judged(name, old, locked) == (KeptReason.EXCLUDED, locked)
     kept, reason = judged(name, old, policy=Policy(timedelta(hours=24), only_recorded=True))
-    assert reason == "30.5 h old, over 24 h; no run of this database took it"
+    assert reason == "30.5 h old, retention 24 h; no run of this database took it"
     assert kept is KeptReason.NOT_RECORDED

@@ -24,7 +24,7 @@ def test_labels(text: str) -> None:
     ],
 )
 def test_what_is_not_a_label_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a name: letters|is reserved: any name but"):
+    with pytest.raises(ValueError, match=r"is not a name: letters|is a reserved name"):
         units.check_label(text)
 
 
@@ -41,7 +41,7 @@ def test_group_names(text: str) -> None:
     ],
 )
 def test_what_is_not_a_group_name_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a group name: a letter or _|is reserved: any"):
+    with pytest.raises(ValueError, match=r"is not a group name: a letter or _|is a reserved name"):
         units.check_group_name(text)
 
 
@@ -60,7 +60,7 @@ def test_names_of_new_machines(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["web_05", "web-", "10.0.4.21", "10.1", "localhost", "a" * 64])
 def test_what_can_not_be_the_name_of_a_new_machine_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a host name|is reserved"):
+    with pytest.raises(ValueError, match=r"is not a host name|is a reserved name"):
         units.check_dns_host_name(text)
 
 
@@ -83,7 +83,7 @@ def test_what_can_not_be_the_name_of_a_new_machine_is_refused(text: str) -> None
     ],
 )
 def test_what_is_not_a_host_name_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a host name: |is reserved: "):
+    with pytest.raises(ValueError, match=r"is not a host name: |is a reserved name"):
         units.check_host_name(text)
 
 

@@ -31,15 +31,15 @@ def found(every: str, at: str | None, zone: str = ZONE) -> list[Advice]:
 @pytest.mark.parametrize(
     ("every", "at", "does", "instead"),
     [
-        ("0 3 * * sun", "05:00", "--at only says from when on", "BYDAY=SU;BYHOUR=5;BYMINUTE=0"),
+        ("0 3 * * sun", "05:00", "--at only the start", "BYDAY=SU;BYHOUR=5;BYMINUTE=0"),
         ("@daily", "03:00", "its times, 00:00, and", "FREQ=DAILY;BYHOUR=3;BYMINUTE=0"),
         ("0 1-5 * * *", "23:00", "01:00, 02:00, 03:00, …,", "FREQ=DAILY;BYHOUR=23;BYMINUTE=0"),
         ("FREQ=DAILY;BYHOUR=5", "03:00", "its times, 05:00, and", "FREQ=DAILY;BYHOUR=3;BYMINUTE=0"),
         ("monthly", "sun 03:00", "day 6 of the month", "FREQ=MONTHLY;BYDAY=1SU"),
         ("monthly", "mon 03:00", "not always a Monday", "FREQ=MONTHLY;BYDAY=-1MO"),
         ("FREQ=YEARLY", "sun 03:00", "day 6 of the month", "FREQ=YEARLY;BYMONTH=12;BYDAY=1SU"),
-        ("FREQ=WEEKLY;BYDAY=MO", "sun 03:00", "that Sunday is none", "FREQ=WEEKLY;BYDAY=SU"),
-        ("FREQ=MONTHLY;BYMONTHDAY=9", "sun 03:00", "that Sunday is none", None),
+        ("FREQ=WEEKLY;BYDAY=MO", "sun 03:00", "that Sunday is not one", "FREQ=WEEKLY;BYDAY=SU"),
+        ("FREQ=MONTHLY;BYMONTHDAY=9", "sun 03:00", "that Sunday is not one", None),
         ("FREQ=MONTHLY;BYDAY=5MO", "03:00", "a fifth Monday", "FREQ=MONTHLY;BYDAY=-1MO"),
         ("FREQ=MONTHLY;BYDAY=1TU,5MO", "03:00", "a fifth Monday", "FREQ=MONTHLY;BYDAY=-1MO,1TU"),
         (
@@ -52,18 +52,18 @@ def found(every: str, at: str | None, zone: str = ZONE) -> list[Advice]:
         (
             "FREQ=YEARLY;BYWEEKNO=20",
             "03:00",
-            "each day of those",
+            "every day of those",
             "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO",
         ),
-        ("FREQ=DAILY;COUNT=1", "03:00", "it comes only once: COUNT=1", None),
+        ("FREQ=DAILY;COUNT=1", "03:00", "it runs only once: COUNT=1", None),
         ("0 3 * * sun", None, None, None),
-        ("FREQ=WEEKLY;UNTIL=20261201", "03:00", "UNTIL comes before its second", None),
-        ("FREQ=DAILY;UNTIL=20261231T000000", "03:00", "not come on 2026-12-31", "UNTIL=20261231"),
+        ("FREQ=WEEKLY;UNTIL=20261201", "03:00", "UNTIL is before its second run", None),
+        ("FREQ=DAILY;UNTIL=20261231T000000", "03:00", "not run on 2026-12-31", "UNTIL=20261231"),
         ("FREQ=MONTHLY;BYMONTHDAY=1;BYDAY=MO", "03:00", "day 1 of the month is a", "BYDAY=1MO"),
         (
             "FREQ=DAILY;INTERVAL=2;BYDAY=MO,WE",
             "03:00",
-            "each 2nd day is one",
+            "every 2nd day is one",
             "FREQ=DAILY;BYDAY=MO,WE",
         ),
         (
@@ -75,15 +75,15 @@ def found(every: str, at: str | None, zone: str = ZONE) -> list[Advice]:
         (
             "FREQ=MONTHLY;BYDAY=MO,FR;BYHOUR=3,15;BYMINUTE=0;BYSETPOS=-1",
             "03:00",
-            "each day has 2 of them",
+            "every day has 2 of them",
             "BYDAY=MO,FR;BYHOUR=3,15;BYMINUTE=0;BYSETPOS=-2,-1",
         ),
-        ("FREQ=HOURLY;INTERVAL=24", "03:00", "once the clocks change", "FREQ=DAILY"),
+        ("FREQ=HOURLY;INTERVAL=24", "03:00", "when the clocks change", "FREQ=DAILY"),
         ("FREQ=MINUTELY;INTERVAL=10080", "03:00", "elapsed time", "FREQ=DAILY;INTERVAL=7"),
-        ("* 3 * * *", None, "each minute of those hours", "0 3 * * *"),
-        ("*/45 * * * *", None, "begins anew in each hour", "FREQ=MINUTELY;INTERVAL=45"),
-        ("0 */5 * * *", None, "begins anew on each day", "FREQ=HOURLY;INTERVAL=5"),
-        ("0 3 */2 * *", None, "begins anew on the 1st", "FREQ=DAILY;INTERVAL=2"),
+        ("* 3 * * *", None, "every minute of those hours", "0 3 * * *"),
+        ("*/45 * * * *", None, "starts over every hour", "FREQ=MINUTELY;INTERVAL=45"),
+        ("0 */5 * * *", None, "starts over every day", "FREQ=HOURLY;INTERVAL=5"),
+        ("0 3 */2 * *", None, "starts over on the 1st", "FREQ=DAILY;INTERVAL=2"),
     ],
 )
 def test_what_means_something_else(
@@ -134,7 +134,7 @@ def test_what_means_something_else(
 def test_what_means_what_it_says(every: str, at: str | None) -> None:
     if (every, at) == ("0 */6 * * *", "05:00"):
         assert [item.effect for item in found(every, at)] == [
-            "the rule names its times, 00:00, 06:00, 12:00, …, and --at only says from when on"
+            "the rule sets its times, 00:00, 06:00, 12:00, …, and --at only the start"
         ]
     else:
         assert found(every, at) == []
@@ -179,4 +179,4 @@ def test_a_moment_is_all_that_it_takes() -> None:
 def test_what_is_advised_can_be_written(every: str, meant: str) -> None:
     """Nothing stays in it of the rule that would let it never come."""
     assert f"--every '{meant}'" in " ".join(each.suggestion for each in found(every, "03:00"))
-    assert "never comes" not in repr(found(meant, "03:00"))
+    assert "never runs" not in repr(found(meant, "03:00"))

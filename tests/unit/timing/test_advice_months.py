@@ -112,7 +112,7 @@ def test_what_comes_more_often_than_its_name(
     if found is None:
         assert unit is None
         return
-    assert f"it comes each {unit}," in found.effect
+    assert f"it runs every {unit}," in found.effect
     assert suggested(found) == instead
     start = moment(1)
     comes = upcoming(suggested(found), start, start.instant, 4)
