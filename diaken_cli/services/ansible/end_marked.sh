@@ -64,7 +64,7 @@ modules=
 for pid in $known; do
   is_module "$pid" && modules="$modules $pid" && kill -INT "$pid" && kill -CONT "$pid"
 done 2>/dev/null
-wait_for_the_end_of "$modules" 10
+wait_for_the_end_of "$modules" 30 # a busy host takes its time
 for signal in TERM CONT; do
   for pid in $known; do kill -$signal "$pid" 2>/dev/null; done
 done

@@ -95,10 +95,11 @@ class _Attempt:
             raise wrapper.__cause__ or wrapper from None
         finally:
             channel.close()
-            if nothing_left and self._stopper.cause is None:
+            try:
+                if not nothing_left or self._stopper.cause is not None:
+                    self._end_everything(all_read)
+            finally:
                 _close_connections(folder)
-            else:
-                self._end_everything(all_read)
             tracking.forget_calls(self._work.lock)
         self._given_up = frozenset(
             host
@@ -246,7 +247,10 @@ def _forget_environment(status: Mapping[str, Any], runner_config: Any) -> None:
 
 
 def _close_connections(folder: Path) -> None:
-    """Tell ssh's masters, which would stay for a minute, to go."""
+    """Tell ssh's masters, which would stay for a minute, to go.
+
+    They are not known by the mark: ssh(1) writes its title over the environment that it began with.
+    """
     closing = [
         subprocess.Popen(
             ["ssh", "-F", "/dev/null", "-O", "exit", "-o", f"ControlPath={socket}", "master"],

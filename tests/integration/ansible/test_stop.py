@@ -101,6 +101,22 @@ def test_stopped_in_the_middle_nothing_goes_on(
     assert "After" not in {event.task for event in ran.finished}
 
 
+def test_no_connection_of_a_run_that_was_stopped_stays_open(bench: Bench) -> None:
+    """ssh's master, which the first task has left, would stay for a minute."""
+    sleep = WatchedSleep()
+    folders: set[str] = set()
+    is_time = sleep.stop_when_it_runs(hosts=1)
+
+    def should_stop() -> bool:
+        folders.update(str(folder) for folder in bench.private_folders())
+        return is_time()
+
+    bench.carry_out(sleep.playbook(bench), bench.targets(1), should_stop=should_stop)
+
+    (folder,) = folders
+    until(lambda: not processes_with(folder), "ssh's master goes", seconds=20)
+
+
 def test_where_sudo_wants_a_password_it_is_given_for_the_stopping_too(bench: Bench) -> None:
     sleep = WatchedSleep()
     bench.let_sudo_ask(3, SUDO_PASSWORD)
