@@ -30,7 +30,7 @@ class _Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunWaiting(_Event):
-    """A run is not begun yet, for another one holds hosts of it: its number is `held_by`.
+    """A run waits for hosts that another run, `held_by`, has locked.
 
     `message` says which host, whose run and since when. It waits no longer than `seconds`.
     """
@@ -60,7 +60,7 @@ class RunStarted(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunWithdrawn(_Event):
-    """A run is recorded no more: what it was asked for can't be done, and it changed nothing."""
+    """A run's record was removed: it was refused before it changed anything."""
 
     type: ClassVar[str] = "run_withdrawn"
     run: int
@@ -81,7 +81,7 @@ class _StepEvent(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted(_StepEvent):
-    """A step began, or its undoing did; `detail` says what is about to be done."""
+    """A step, or its undoing, started; `detail` says what it does."""
 
     type: ClassVar[str] = "step_started"
     detail: str | None = None
@@ -90,7 +90,7 @@ class StepStarted(_StepEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class StepProgressed(_StepEvent):
-    """A step got on; `percent` is 0-100 where vCenter gives it."""
+    """A step made progress; `percent` is 0-100, if vCenter reports it."""
 
     type: ClassVar[str] = "step_progressed"
     percent: int | None = None
@@ -99,7 +99,7 @@ class StepProgressed(_StepEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class StepFinished(_StepEvent):
-    """A step ended, or was undone; `canceled`: someone stopped the run in it."""
+    """A step ended, or was undone; `canceled`: the run was stopped during it."""
 
     type: ClassVar[str] = "step_finished"
     status: StepStatus
@@ -110,7 +110,7 @@ class StepFinished(_StepEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class PlayStarted(_Event):
-    """Ansible began a play."""
+    """Ansible started a play."""
 
     type: ClassVar[str] = "play_started"
     playbook: str
@@ -119,7 +119,7 @@ class PlayStarted(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskStarted(_Event):
-    """Ansible began a task, for all hosts of the play."""
+    """Ansible started a task, for all hosts of the play."""
 
     type: ClassVar[str] = "task_started"
     playbook: str
@@ -152,7 +152,7 @@ class TaskFinished(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class HostFinished(_Event):
-    """All that a run does on one host is done.
+    """A run is done with one host.
 
     `canceled`: the run was, before this host was done, or begun.
     """
@@ -164,7 +164,7 @@ class HostFinished(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotFinished(_Event):
-    """A snapshot was taken, removed, reverted to, or could not be; `action` says what was tried."""
+    """A snapshot was taken, removed or reverted to, or that failed; `action` says which."""
 
     type: ClassVar[str] = "snapshot_finished"
     action: SnapshotAction = SnapshotAction.CREATE
@@ -184,7 +184,7 @@ class SnapshotWithheld(SnapshotFinished):
 
 @dataclass(frozen=True, kw_only=True)
 class Warned(_Event):
-    """Something that a person should know, and that stopped nothing."""
+    """A warning; the run continues."""
 
     type: ClassVar[str] = "warning"
     message: str
