@@ -1,7 +1,8 @@
-"""A vars plugin for Ansible: its own host_group_vars, of which no file repoints a host.
+"""A vars plugin for Ansible: host_group_vars, whose files can't point a host to another machine.
 
 It runs in Ansible, whose Python may be another one than diaken's: it imports nothing of diaken's.
-What it needs to know stands in the file that $DIAKEN_VARS names.
+The hosts of the run, and the variables that do not count, are in the file that $DIAKEN_VARS names.
+https://docs.ansible.com/ansible-core/2.19/plugins/vars.html
 """
 
 import json
@@ -20,7 +21,7 @@ from ansible.utils.vars import combine_vars
 
 DOCUMENTATION = """
     name: diaken_host_group_vars
-    short_description: host_group_vars, of which no file repoints a host of the inventory
+    short_description: host_group_vars, whose files can't point a host to another machine
     description:
         - Loads what host_group_vars loads, less the variables that say which machine a host is.
         - For localhost, and for hosts that a playbook adds, these count as always.
@@ -35,7 +36,7 @@ DOCUMENTATION = """
       - vars_plugin_staging
 """
 
-_Known = Mapping[str, frozenset[str]]
+_RunData = Mapping[str, frozenset[str]]
 
 _MOST_NAMES = 3
 _WARNED: set[tuple[Any, ...]] = set()
@@ -49,34 +50,34 @@ class VarsModule(HostGroupVars):
 
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         """The variables of hosts or groups, merged in their order."""
-        known = _known()
-        loader = _Regular(loader)
+        run = _run_data()
+        loader = _RegularFiles(loader)
         variables: dict[str, Any] = {}
         for entity in entities if isinstance(entities, list) else [entities]:
-            if _is_free(entity, known):
+            if _is_added_host(entity, run):
                 loaded = combine_vars(
-                    self._of_its_groups(loader, path, entity, known),
+                    self._group_variables(loader, path, entity, run),
                     super().get_vars(loader, path, [entity], cache),
                 )
             else:
-                reading = _Reading(loader, entity, known, self._display)
-                loaded = super().get_vars(reading, path, [entity], cache)
+                filtering = _ConnectionFilter(loader, entity, run, self._display)
+                loaded = super().get_vars(filtering, path, [entity], cache)
             if loaded:
                 variables = combine_vars(variables, loaded)
         return variables
 
-    def _of_its_groups(self, loader: Any, path: str, host: Any, known: _Known) -> dict[str, Any]:
+    def _group_variables(self, loader: Any, path: str, host: Any, run: _RunData) -> dict[str, Any]:
         """What was left out of the files of a host's groups, for it does not concern this one."""
         groups = sort_groups(host.get_groups())
         loaded = super().get_vars(loader, path, groups) if groups else {}
         return {
             name: value
             for name, value in loaded.items()
-            if name in known["repointing"] and name not in host.vars
+            if name in run["repointing"] and name not in host.vars
         }
 
 
-class _Regular:
+class _RegularFiles:
     """Ansible's loader, which waits for no pipe that lies where a file of variables should."""
 
     def __init__(self, loader: Any) -> None:
@@ -92,19 +93,19 @@ class _Regular:
         return self._loader.load_from_file(file_name, *arguments, **named)
 
 
-class _Reading(_Regular):
-    """One that leaves out of each file what repoints a host, and warns of it."""
+class _ConnectionFilter(_RegularFiles):
+    """One that leaves the variables of a connection out of each file, and warns of it."""
 
-    def __init__(self, loader: Any, entity: Any, known: _Known, display: Any) -> None:
+    def __init__(self, loader: Any, entity: Any, run: _RunData, display: Any) -> None:
         super().__init__(loader)
         self._entity = entity
-        self._known = known
+        self._run_data = run
         self._display = display
 
     def load_from_file(self, file_name: str, *arguments: Any, **named: Any) -> Any:
         """What the file holds, less what does not count; arguments as of Ansible's loader."""
         content = self._loader.load_from_file(file_name, *arguments, **named)
-        repointing = self._known["repointing"]
+        repointing = self._run_data["repointing"]
         if not isinstance(content, dict) or repointing.isdisjoint(content):
             return content
         left_out = sorted(str(name) for name in content if name in repointing)
@@ -115,7 +116,7 @@ class _Reading(_Regular):
         warning = (file, self._entity.name, _is_host(self._entity))
         if warning in _WARNED:  # first, for files are read for each host and task again
             return
-        hosts = _concerned(self._entity, self._known)
+        hosts = _affected_hosts(self._entity, self._run_data)
         if hosts:
             _WARNED.add(warning)
             more = f" and {len(hosts) - _MOST_NAMES} more" if len(hosts) > _MOST_NAMES else ""
@@ -126,10 +127,10 @@ class _Reading(_Regular):
 
 
 @lru_cache(maxsize=1)
-def _known() -> _Known:
-    """What is known of the run: its `repointing` variables, `hosts` and `targets`.
+def _run_data() -> _RunData:
+    """What diaken wrote of the run: its `repointing` variables, `hosts` and `targets`.
 
-    Of a check of a playbook's syntax nothing is: no host is reached.
+    Empty in a check of a playbook's syntax, where no host is reached.
     """
     path = os.environ.get("DIAKEN_VARS")
     if path is None:
@@ -138,18 +139,18 @@ def _known() -> _Known:
         return {name: frozenset(names) for name, names in json.load(file).items()}
 
 
-def _is_free(entity: Any, known: _Known) -> bool:
+def _is_added_host(entity: Any, run: _RunData) -> bool:
     """Whether it is a host that the inventory does not have."""
-    return _is_host(entity) and entity.name not in known["hosts"]
+    return _is_host(entity) and entity.name not in run["hosts"]
 
 
 def _is_host(entity: Any) -> bool:
     return isinstance(entity, Host)
 
 
-def _concerned(entity: Any, known: _Known) -> list[str]:
+def _affected_hosts(entity: Any, run: _RunData) -> list[str]:
     """The host itself; of a group its targets, or where it has none, its hosts."""
     if _is_host(entity):
         return [entity.name]
-    hosts = [host.name for host in entity.get_hosts() if host.name in known["hosts"]]
-    return [name for name in hosts if name in known["targets"]] or hosts
+    hosts = [host.name for host in entity.get_hosts() if host.name in run["hosts"]]
+    return [name for name in hosts if name in run["targets"]] or hosts
