@@ -179,7 +179,7 @@ def _locks_in(folder: Path) -> set[str]:
     """The locks that files are left of; a file that is none of a run is nobody's business here."""
     try:
         names = {
-            file.name.removesuffix(liveness.CANCELED).removesuffix(tracking.SUFFIX)
+            file.name.removesuffix(liveness.CANCELED).removesuffix(tracking.CALLS_SUFFIX)
             for file in folder.iterdir()
         }
     except OSError:

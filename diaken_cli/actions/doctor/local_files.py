@@ -257,7 +257,7 @@ def parse_fault(path: Path) -> str | None:
     """What is wrong with a YAML file, or None; Ansible's own tags are right."""
     try:
         bounded_yaml.compose(files.text(path, bounds.PLAYBOOK))
-    except bounded_yaml.TooMuch as fault:
+    except bounded_yaml.LimitExceeded as fault:
         return f"can't be read: {fault.problem}"
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark

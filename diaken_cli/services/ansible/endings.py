@@ -1,4 +1,4 @@
-"""Pure: whether a host without a failure was done, was cut short by others, or not reached.
+"""Pure: what a host came to that did not fail: success, cut short by others' failures, or skipped.
 
 By what Ansible does (ansible-core 2.16 to 2.21): a play ends for all hosts where one of them fails
 under `any_errors_fatal` or in a `run_once` task, and where more fail than `max_fail_percentage`

@@ -1,4 +1,4 @@
-"""What `-e` says, as ansible-playbook understands it, and what it may not say."""
+"""Extra variables (`-e`), parsed as ansible-playbook does; some names are refused."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ _VAULT = "$ANSIBLE_VAULT;"
 _QUOTED = re.compile(r"'.*'", re.DOTALL)
 
 
-class _Loader(bounded_yaml.Loader):
+class _Loader(bounded_yaml.BoundedLoader):
     """Reads Ansible's YAML for the names in it: what a tag (`!vault`) means is Ansible's affair."""
 
 
@@ -96,7 +96,7 @@ def _file(path: Path) -> Path:
 def _parsed(text: str, where: str) -> Mapping[str, Any]:
     try:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except bounded_yaml.TooMuch as fault:
+    except bounded_yaml.LimitExceeded as fault:
         raise ValueError(f"{where} can't be read: {fault.problem}") from None
     except yaml.MarkedYAMLError as fault:
         # Its own text, and what stands in quotes in its reason, may be the secret of a variable.

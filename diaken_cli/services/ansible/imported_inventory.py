@@ -103,7 +103,7 @@ class InventoryCopy:
             raise ValueError(f"is too large for an inventory: at most {most}")
         try:
             bounded_yaml.check(content.decode("utf-8-sig", "replace"), bounds.INVENTORY_VALUES)
-        except bounded_yaml.TooMuch as fault:
+        except bounded_yaml.LimitExceeded as fault:
             raise ValueError(
                 f"can't be read: {self.unmapped(str(target))}: {fault.problem}"
             ) from None

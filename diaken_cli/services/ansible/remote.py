@@ -46,8 +46,8 @@ class NotReached:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """What the tries so far have shown: why SSH does not log in, and since when it is refused.
+class LoginAttempts:
+    """What the attempts so far have shown: why SSH does not log in, and since when it is refused.
 
     An sshd penalises an address for each log-in that it refused, and then resets connections
     (`PerSourcePenalties`, sshd_config(5); on by default since OpenSSH 9.8): tries are further apart
@@ -57,14 +57,14 @@ class Waiting:
     failure: NotReached
     refused_since: float | None = None
 
-    def after(self, failure: NotReached, now: float) -> "Waiting":
+    def after(self, failure: NotReached, now: float) -> "LoginAttempts":
         """What is known after another try failed; `now` in seconds of the monotonic clock."""
         if failure.fault is ssh.Fault.DENIED:
-            return Waiting(failure, now if self.refused_since is None else self.refused_since)
+            return LoginAttempts(failure, now if self.refused_since is None else self.refused_since)
         says_less = failure.fault is ssh.Fault.TIMED_OUT or (
             failure.fault is ssh.Fault.OTHER and self.refused_since is not None
         )
-        return self if says_less else Waiting(failure)
+        return self if says_less else LoginAttempts(failure)
 
     @property
     def pause(self) -> float:
@@ -92,18 +92,18 @@ def wait_for_ssh(
     """
     ssh_settings.known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout
-    waiting: Waiting | None = None
+    attempts: LoginAttempts | None = None
     while True:
         failure = _log_in(target, ssh_settings, deadline, should_stop)
         if failure is None:
             return None
         now = time.monotonic()
-        waiting = (waiting or Waiting(failure)).after(failure, now)
-        if waiting.is_final(now):
-            return waiting.failure
-        while time.monotonic() < now + waiting.pause:
+        attempts = (attempts or LoginAttempts(failure)).after(failure, now)
+        if attempts.is_final(now):
+            return attempts.failure
+        while time.monotonic() < now + attempts.pause:
             if should_stop() or time.monotonic() >= deadline:
-                return waiting.failure
+                return attempts.failure
             time.sleep(_PACE)
 
 

@@ -1,4 +1,4 @@
-"""Would Ansible start this playbook? Asked before anything is changed, or scheduled."""
+"""Ansible's own check of a playbook, before anything is changed or scheduled; its version."""
 
 import os
 import re

@@ -23,7 +23,7 @@ MARK = "DIAKEN_RUN_MARK"
 REMOTE_MARKS = ("LC_DIAKEN_RUN", "XMODIFIERS")
 """The variables with the run's mark on the hosts: Debian's sshd takes LC_*, RHEL's the other."""
 
-SUFFIX = ".ssh"  # of the folder beside the run's lock file
+CALLS_SUFFIX = ".ssh"  # of the folder beside the run's lock file
 _SSH = Path(__file__).with_name("call_ssh.sh")
 _BECOME = "become_password_command"
 _PART = ".part"
@@ -117,7 +117,7 @@ class SshCall:
 
 def folder_of(lock: Path) -> Path:
     """Where the notes of the run with this lock file are."""
-    return lock.with_name(lock.name + SUFFIX)
+    return lock.with_name(lock.name + CALLS_SUFFIX)
 
 
 def record_calls(lock: Path, become_password_command: tuple[str, ...]) -> dict[str, str]:

@@ -229,7 +229,7 @@ def test_yaml_that_blows_up_is_refused_before_it_does(
     monkeypatch.setattr(bounds, "INVENTORY_VALUES", 40_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for look in (bounded_yaml.compose, bounded_yaml.check):
-        with pytest.raises(bounded_yaml.TooMuch) as refused:
+        with pytest.raises(bounded_yaml.LimitExceeded) as refused:
             look(text)
         assert why in str(refused.value)
     path = tmp_path / "site.yml"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.services.ansible.remote import NotReached, Waiting, wait_for_ssh
+from diaken_cli.services.ansible.remote import LoginAttempts, NotReached, wait_for_ssh
 from diaken_cli.services.ansible.ssh import Fault
 from diaken_cli.services.ansible.work import SshSettings, Target
 
@@ -14,9 +14,9 @@ NO_SSHD = NotReached(Fault.REFUSED, "Connection refused")
 SILENT = NotReached(Fault.TIMED_OUT, "the SSH login to it timed out")
 
 
-def after(*tries: tuple[float, NotReached]) -> Waiting:
+def after(*tries: tuple[float, NotReached]) -> LoginAttempts:
     """What is known after these tries; each failed so many seconds after the beginning."""
-    waiting = Waiting(tries[0][1])
+    waiting = LoginAttempts(tries[0][1])
     for now, failure in tries:
         waiting = waiting.after(failure, now)
     return waiting
