@@ -21,7 +21,7 @@ from diaken_cli.services.ansible.translate import Translator
 from diaken_cli.services.ansible.work import Outcome, Work
 from diaken_cli.types import HostStatus
 
-ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
+_ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
 _KILLED = "Ansible was killed, perhaps because the machine ran out of memory"
 _NOT_FOUND = 127
 _GIVEN_UP = 126
@@ -108,7 +108,7 @@ class _Attempt:
         )
         if refused := _copy_retry_file(folder, self._work):
             self._emit(Warned(message=refused))
-        return ENDED_FROM_OUTSIDE if runner.rc is None else int(runner.rc)
+        return _ENDED_FROM_OUTSIDE if runner.rc is None else int(runner.rc)
 
     def outcome(self, return_code: int, reason: str | None = None) -> Outcome:
         """Judge each host, and emit its result."""
@@ -122,7 +122,7 @@ class _Attempt:
         elif return_code == _GIVEN_UP:
             reason = "the run's lock file is gone or taken: giving up the run"
         elif not tally.finished and reason is None:
-            reason = _KILLED if return_code == ENDED_FROM_OUTSIDE else self._reader.last_output
+            reason = _KILLED if return_code == _ENDED_FROM_OUTSIDE else self._reader.last_output
             reason = reason or f"Ansible exited with return code {return_code}"
         cut_short = CutShort(reason or "", canceled=canceled, by_us=canceled or timed_out)
         plays = self._reader.plays

@@ -123,7 +123,7 @@ def _read(path: Path) -> Repository:
     for section in parser.sections():
         for key, value in parser.items(section):
             if owner(section, key) is not Owner.DIAKEN:
-                values[f"{section}.{key}"] = _absolute(value, paths_in(section, key), path.parent)
+                values[f"{section}.{key}"] = _absolute(value, _paths_in(section, key), path.parent)
     cache = values.get("defaults.fact_caching", "").rpartition(".")[2]
     if cache in _FILE_CACHES and (where := values.get("defaults.fact_caching_connection")):
         values["defaults.fact_caching_connection"] = _absolute(where, "path", path.parent)
@@ -199,7 +199,7 @@ def owner(section: str, key: str) -> Owner:
     return Owner.DIAKEN if is_ours or section == "defaults" else Owner.REPOSITORY
 
 
-def paths_in(section: str, key: str) -> str | None:
+def _paths_in(section: str, key: str) -> str | None:
     """How a value tells paths: "path", "pathspec", "pathlist"; None where it tells none."""
     row = _by_key().get(f"{section}.{key}")
     return None if row is None else row[1].paths

@@ -36,7 +36,7 @@ from diaken_cli.services.vsphere.templates import (
     rounded_size,
 )
 
-MEMORY_STEP = 4 * MEBIBYTE
+_MEMORY_STEP = 4 * MEBIBYTE
 """A VM's memory is a multiple of this (VirtualMachineConfigSpec.memoryMB in the API)."""
 
 _KINDS = {
@@ -313,12 +313,12 @@ class _Decision:
         if memory is not None and memory > largest:
             self.wrong("--memory", f"the largest ESXi host has {rounded_size(largest)}", size)
             fits = False
-        elif memory is not None and (memory < MEMORY_STEP or memory % MEMORY_STEP):
+        elif memory is not None and (memory < _MEMORY_STEP or memory % _MEMORY_STEP):
             self.wrong("--memory", "must be a multiple of 4M", size)
         large_enough = [
             host
             for host in capable
-            if host.threads >= (cpus or 1) and host.memory >= (memory or MEMORY_STEP)
+            if host.threads >= (cpus or 1) and host.memory >= (memory or _MEMORY_STEP)
         ]
         if fits and not large_enough:
             message = f"no ESXi host of {cluster.path} has both these CPUs and {size}"

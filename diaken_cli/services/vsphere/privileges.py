@@ -12,7 +12,7 @@ from diaken_cli.services.vsphere.inventory import Entity, Network
 from diaken_cli.services.vsphere.properties import read_one, reference
 from diaken_cli.services.vsphere.session import Session
 
-TRIES = 3  # for an answer that is about the session as it is, not as it was before a new login
+_TRIES = 3  # for an answer that is about the session as it is, not as it was before a new login
 NEEDED_PRIVILEGES = (
     "Datastore.AllocateSpace",
     "Network.Assign",
@@ -139,7 +139,7 @@ def _granted_privileges(
     (AuthorizationManager.HasPrivilegeOnEntities, API 5.5).
     """
     content = session.content
-    for _ in range(TRIES if entities else 0):
+    for _ in range(_TRIES if entities else 0):
         logins = session.logins
         try:
             properties = read_one(session, content.sessionManager, ["currentSession"])

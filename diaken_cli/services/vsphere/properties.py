@@ -27,7 +27,7 @@ PAGES = (500, 50, 5)
 The smaller ones are for objects of which as many would be larger than an answer may be.
 """
 
-RESTARTS = 3
+_RESTARTS = 3
 """How often watching begins anew before any change has come: a session may end once, not each."""
 
 WAIT_SECONDS = 1
@@ -41,7 +41,7 @@ _query = vmodl.query.PropertyCollector
 Built = TypeVar("Built")
 
 
-class ObjectProperties(dict[str, Any]):
+class _ObjectProperties(dict[str, Any]):
     """Properties of an object; to read one that vCenter did not give raises VSphereError."""
 
     __slots__ = ("of",)
@@ -215,11 +215,11 @@ def _readable(session: Session, content: Any) -> Properties:
 
 def _checked_properties(
     session: Session, managed: Any, property_set: Iterable[Any]
-) -> ObjectProperties:
+) -> _ObjectProperties:
     """Properties by their paths. Raises VSphereError for one that is of another type than it is."""
     kind: Any = type(managed)
     ref = reference(managed)
-    properties = ObjectProperties(ref, ((entry.name, entry.val) for entry in property_set))
+    properties = _ObjectProperties(ref, ((entry.name, entry.val) for entry in property_set))
     for path, value in properties.items():
         if value is not None and not _is(value, _declared(kind, path)):
             raise VSphereError(
@@ -276,7 +276,7 @@ def watch(
             # A filter goes with its session, at once or with the next login; a new one tells all
             # anew, or that the object itself is gone.
             restarts += 1
-            if restarts > RESTARTS or (
+            if restarts > _RESTARTS or (
                 session.logins == logins and not (followed and fault.code == "gone")
             ):
                 raise

@@ -46,7 +46,7 @@ _SINCE = (7, 0, 2)
 https://developer.broadcom.com/xapis/vsphere-automation-api/latest/
 """
 
-SERVICE = "Check that the vAPI Endpoint service is up: vCenter's management page, port 5480"
+_SERVICE = "Check that the vAPI Endpoint service is up: vCenter's management page, port 5480"
 
 _KINDS = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
 
@@ -229,13 +229,13 @@ class RestSession:
         return VSphereError(
             f"vCenter {server} answered {call} with HTTP {status}"
             + (f": {messages}" if messages else ""),
-            hint=SERVICE,
+            hint=_SERVICE,
         )
 
     def _unexpected(self, call: str, why: str) -> VSphereError:
         return VSphereError(
             f"unexpected answer of vCenter {self._session.server} to {call}: {why}",
-            hint=f"{SERVICE}; or whether a proxy answers in its place",
+            hint=f"{_SERVICE}; or whether a proxy answers in its place",
             code="unexpected_answer",
         )
 

@@ -26,20 +26,20 @@ from diaken_cli.services.vsphere.properties import (
 )
 from diaken_cli.services.vsphere.session import Session
 
-CANCEL_TIMEOUT = 120.0
+_CANCEL_TIMEOUT = 120.0
 """Seconds for a canceled vSphere task to end: a clone stops between two chunks of its copy."""
 
-QUIET_SECONDS = 10
+_QUIET_SECONDS = 10
 """After so many without a notice the tasks are looked at: one that got lost must not cost more."""
 
-MOST_FOLLOWED = 50
+_MOST_FOLLOWED = 50
 """Tasks of one collector, with those that have ended: all of them are in its first answer."""
 
 _PLAIN = (
     *("state", "progress", "cancelled", "entity", "entityName", "descriptionId", "queueTime"),
 )
 _NEVER = datetime.min.replace(tzinfo=UTC)
-ENDED = ("success", "error")
+_ENDED = ("success", "error")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class TaskState:
     @property
     def ended(self) -> bool:
         """Whether nothing will change any more."""
-        return self.state in ENDED
+        return self.state in _ENDED
 
 
 def wait(
@@ -84,7 +84,7 @@ def wait(
     Ctrl-C leaves the tasks running and the session usable.
     """
     deadline = time.monotonic() + timeout
-    states = read_states(session, task_refs)
+    states = _read_states(session, task_refs)
     pending = [ref for ref, state in states.items() if not state.ended]
     if not pending:
         return states
@@ -102,18 +102,18 @@ def wait(
                     if on_progress is not None:
                         on_progress(states[ref])
             quiet = 0 if changes else quiet + 1
-            if quiet >= QUIET_SECONDS:
+            if quiet >= _QUIET_SECONDS:
                 quiet = 0
-                states.update(read_states(session, _running(states)))
+                states.update(_read_states(session, _running(states)))
             if not _running(states) or time.monotonic() >= deadline:
                 break
             if should_stop is not None and should_stop():
                 break
     # The changes tell that a task has ended; only its whole info tells how.
-    return states | read_states(session, [ref for ref in pending if states[ref].ended])
+    return states | _read_states(session, [ref for ref in pending if states[ref].ended])
 
 
-def cancel(session: Session, task_ref: str, *, timeout: float = CANCEL_TIMEOUT) -> TaskState:
+def cancel(session: Session, task_ref: str, *, timeout: float = _CANCEL_TIMEOUT) -> TaskState:
     """Cancel a task and wait for its end, which may still be success. Raises TimedOut."""
     try:
         session.managed(vim.Task, task_ref).CancelTask()
@@ -144,7 +144,7 @@ def recent_tasks(session: Session, entity: str) -> tuple[TaskState, ...]:
     rows = read(session, vim.Task, [reference(task) for task in listed], paths)
     states_of = {ref: _state(session, ref, _plain_info(row)) for ref, row in rows.items() if row}
     refs = [ref for ref, state in states_of.items() if entity in (state.entity, state.entity_name)]
-    states = read_states(session, refs).values()
+    states = _read_states(session, refs).values()
     return tuple(sorted(states, key=lambda state: state.queued_at or _NEVER))
 
 
@@ -152,7 +152,7 @@ def _running(states: dict[str, TaskState]) -> list[str]:
     return [ref for ref, state in states.items() if not state.ended]
 
 
-def read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
+def _read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
     """How each of these tasks stands, in one query."""
     refs = list(dict.fromkeys(refs))
     infos = _read_infos(session, refs)
@@ -244,7 +244,7 @@ class TaskFollower:
         self._pending += new
         if not new or self._collector is None:
             return
-        if self._followed + len(new) > MOST_FOLLOWED:
+        if self._followed + len(new) > _MOST_FOLLOWED:
             self._forget()
             return
         self._followed += len(new)
@@ -268,11 +268,11 @@ class TaskFollower:
         while self._pending and time.monotonic() < deadline and not should_stop():
             good, unsure = self._poll()
             quiet = 0 if good or unsure else quiet + 1
-            if quiet >= QUIET_SECONDS:
+            if quiet >= _QUIET_SECONDS:
                 quiet = 0
                 unsure = set(self._pending)
             over = {ref: TaskState(ref, "success") for ref in good}
-            read = read_states(self._session, unsure)
+            read = _read_states(self._session, unsure)
             over |= {ref: state for ref, state in read.items() if state.ended}
             self._pending = [ref for ref in self._pending if ref not in over]
             if over:
@@ -294,7 +294,7 @@ class TaskFollower:
             return set(), set(self._pending)
         state = {ref: values.get("info.state") for ref, values in changes.items()}
         refs_by_state = {
-            end: {ref for ref in self._pending if state.get(ref) == end} for end in ENDED
+            end: {ref for ref in self._pending if state.get(ref) == end} for end in _ENDED
         }
         return refs_by_state["success"], refs_by_state["error"]
 

@@ -150,7 +150,7 @@ def by_identity(vms: Iterable[VirtualMachine], identity: Identity) -> tuple[Virt
     return tuple(vm for vm in vms if vm.identity == identity)
 
 
-def reported_addresses(primary: str | None, adapters: Iterable[Any] | None) -> tuple[str, ...]:
+def _reported_addresses(primary: str | None, adapters: Iterable[Any] | None) -> tuple[str, ...]:
     """The IPv4 addresses in `guest.ipAddress` and `guest.net`, each once."""
     listed = [primary] if primary else []
     for adapter in adapters or ():
@@ -177,7 +177,7 @@ def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False)
         instance_uuid=bounded_line(values.get("config.instanceUuid") or ""),
         template=bool(values.get("config.template")),
         power_state=_POWER.get(str(values.get("runtime.powerState")), "off"),
-        addresses=reported_addresses(values.get("guest.ipAddress"), values.get("guest.net")),
+        addresses=_reported_addresses(values.get("guest.ipAddress"), values.get("guest.net")),
         tools_running=values.get("guest.toolsRunningStatus") == "guestToolsRunning",
         folder=reference(folder) if folder is not None else None,
         # A VM older than the property has the beginning of time there.
@@ -206,7 +206,7 @@ def wait_for_address(
     with closing(watch(session, vim.VirtualMachine, [vm_ref], ADDRESSES)) as updates:
         for changes in updates:
             guest.update(changes.get(vm_ref, {}))
-            addresses = reported_addresses(guest.get("guest.ipAddress"), guest.get("guest.net"))
+            addresses = _reported_addresses(guest.get("guest.ipAddress"), guest.get("guest.net"))
             stopped = should_stop is not None and should_stop()
             if wanted in addresses or stopped or time.monotonic() >= deadline:
                 return addresses
