@@ -151,7 +151,7 @@ class DatabaseError(ConfigurationError):
 
 
 class NoRoom(DatabaseError):
-    """The disk of the database is full."""
+    """The disk of the database, or of the files of runs beside it, is full."""
 
 
 class SecretError(ConfigurationError):

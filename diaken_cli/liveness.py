@@ -8,6 +8,7 @@ Beside it lies a note of who canceled the run, for the run's own process to tell
 say whose it is (Python gives a handler its number alone).
 """
 
+import errno
 import fcntl
 import os
 import signal
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from diaken_cli import bounds, files
+from diaken_cli.errors import NoRoom
 
 CANCELED = ".canceled"  # the note's suffix
 NOTE_SECONDS = 10.0
@@ -60,14 +62,24 @@ def hold(path: Path) -> RunLock:
     Hold it first, then record the run under its name: so no recorded run looks dead before it is.
 
     Raises:
+        NoRoom: the disk is full.
         OSError: the file or its folder can't be made.
     """
-    lock = _take(path, fcntl.LOCK_SH)
     try:
-        os.ftruncate(lock.descriptor, 0)
-        os.write(lock.descriptor, f"{os.getpid()}\n".encode())
+        lock = _take(path, fcntl.LOCK_SH)
+        try:
+            os.ftruncate(lock.descriptor, 0)
+            os.write(lock.descriptor, f"{os.getpid()}\n".encode())
+        except OSError:
+            lock.release()
+            raise
     except OSError as fault:
-        lock.release()
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            # Not the file's name, which is another one each time: a lasting error is told once.
+            raise NoRoom(
+                f"the disk of {path.parent} is full",
+                hint=f"Free some space in {path.parent}; no stored data is lost.",
+            ) from fault
         raise OSError(fault.errno, fault.strerror, str(path)) from fault  # write(2) names no file
     return lock
 

@@ -201,8 +201,32 @@ def test_a_disk_that_is_full_but_for_sqlites_log(tmp_path: Path) -> None:
             other.execute("PRAGMA wal_checkpoint(PASSIVE)")
             ballast = fill(disk)
             error = cli.error(10, "run", "host", "web01", "none")
-        assert "No space left on device" in error["message"]
-        assert str(cli.store.beside("runs")) in error["message"]
+        assert error["code"] == "database"
+        assert error["message"] == f"the disk of {cli.store.beside('runs')} is full"
         assert "Free some space in" in error["hint"]
+        ballast.unlink()
+        assert cli.json("history", "list") == []
+
+
+def test_ticks_on_a_full_disk_while_another_process_reads_say_once_what_is_full(
+    tmp_path: Path,
+) -> None:
+    playbooks = tmp_path / "playbooks"
+    playbooks.mkdir()
+    (playbooks / "none.yml").write_text("- hosts: all\n  gather_facts: false\n  tasks: []\n")
+    with on_small_disk(tmp_path, "2m") as (cli, disk):
+        cli.configure(f'[playbooks]\npaths = ["{playbooks}"]')
+        cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
+        cli.json("schedule", "add", "t", "--host", "web01", "--playbook", "none", "--at", "+1h")
+        with closing(sqlite3.connect(cli.database, isolation_level=None)) as other:
+            other.execute("UPDATE scheduled_task SET due_at = '2026-01-01 00:00:00.000000'")
+            other.execute("SELECT * FROM host").fetchall()
+            ballast = fill(disk)
+            first, second = (cli.run("scheduler", "tick", "--json") for _ in range(2))
+        assert (first.status, second.status) == (10, 10)
+        assert f"the disk of {disk}" in first.err.replace("the database ", "")
+        assert " is full" in first.err
+        assert second.err == ""  # a lasting error is told once a day
+        assert " is full" in json.loads(second.out)["error"]["message"]
         ballast.unlink()
         assert cli.json("history", "list") == []
