@@ -38,9 +38,12 @@ from diaken_cli.types import (
 )
 
 LARGEST_NUMBER = 2**63 - 1  # what an INTEGER of SQLite holds
-AT_A_TIME = 500  # runs that one transaction removes, so that others can write in between; or ids
-LEFT_BY = ("register", "clone")  # the steps of a deploy that leave something behind
-MARKED_UNTIL = "activate"  # the step that takes the run's identity off the VM
+BATCH_SIZE = 500
+"""Runs that one transaction removes, so that others can write in between; and ids in a query."""
+LEFTOVER_STEPS = ("register", "clone")
+"""The steps of a deploy that leave something behind."""
+UNMARKING_STEP = "activate"
+"""The step of a deploy that takes the run's identity off the VM."""
 
 
 class History:
@@ -128,10 +131,10 @@ class History:
         """Those of a vCenter's snapshots with these ids that runs of this database took."""
         recorded: set[RecordedSnapshot] = set()
         with self._database.reading() as session:
-            for first in range(0, len(ids), AT_A_TIME):
+            for first in range(0, len(ids), BATCH_SIZE):
                 query = select(RunSnapshot.vm_uuid, RunSnapshot.ref).where(
                     RunSnapshot.vcenter == vcenter,
-                    col(RunSnapshot.ref).in_(ids[first : first + AT_A_TIME]),
+                    col(RunSnapshot.ref).in_(ids[first : first + BATCH_SIZE]),
                     RunSnapshot.action == SnapshotAction.CREATE,
                     RunSnapshot.status == SnapshotStatus.SUCCESS,
                 )
@@ -146,7 +149,7 @@ class History:
         began = col(Run.started_at) < before
         with self._database.reading() as session:
             all_of_them = session.execute(select(func.count()).where(began)).scalar_one()
-            removable = select(func.count()).where(began, _ended_before(before), ~_leftover())
+            removable = select(func.count()).where(began, _ended_before(before), ~_has_leftovers())
             count = session.execute(removable).scalar_one()
         return count, all_of_them - count
 
@@ -159,23 +162,23 @@ class History:
         """
         old = (
             select(Run.id)
-            .where(col(Run.started_at) < before, _ended_before(before), ~_leftover())
+            .where(col(Run.started_at) < before, _ended_before(before), ~_has_leftovers())
             .order_by(col(Run.started_at))
         )
-        removed, at_a_time = 0, AT_A_TIME
+        removed, batch_size = 0, BATCH_SIZE
         while True:
             try:
                 with self._database.writing() as session:
-                    batch = session.exec(old.limit(at_a_time)).all()
+                    batch = session.exec(old.limit(batch_size)).all()
                     session.execute(delete(Run).where(col(Run.id).in_(batch)))
             except NoRoom:
-                if at_a_time == 1:
+                if batch_size == 1:
                     raise
                 self._database.shorten_log()
-                at_a_time = max(1, at_a_time // 8)
+                batch_size = max(1, batch_size // 8)
                 continue
             removed += len(batch)
-            if len(batch) < at_a_time:
+            if len(batch) < batch_size:
                 return removed
 
 
@@ -190,14 +193,14 @@ def _runs() -> Select[Any]:
 
 # A step that failed goes on saying so after it was undone: its facts have it. Of a success all that
 # may be left is the identity of the run on its VM.
-_LEFT = case(
+_IS_LEFTOVER = case(
     (
         col(Run.status) == RunStatus.SUCCESS,
-        (col(RunStep.name) == MARKED_UNTIL)
+        (col(RunStep.name) == UNMARKING_STEP)
         & col(RunStep.facts)["unmarked"].as_boolean().is_not(True),
     ),
     else_=(
-        col(RunStep.name).in_(LEFT_BY)
+        col(RunStep.name).in_(LEFTOVER_STEPS)
         & (col(RunStep.status) != StepStatus.UNDONE)
         & col(RunStep.facts)["undone"].as_boolean().is_not(True)
     ),
@@ -217,7 +220,7 @@ def _records(session: Session, query: Select[Any]) -> list[RunRecord]:
         steps = session.exec(
             select(RunStep)
             .join(Run, col(Run.id) == col(RunStep.run_id))
-            .where(col(RunStep.run_id).in_(deploys), _LEFT)
+            .where(col(RunStep.run_id).in_(deploys), _IS_LEFTOVER)
             .order_by(col(RunStep.run_id), col(RunStep.position))
         )
         for step in steps:
@@ -271,9 +274,9 @@ def _ended_before(moment: datetime) -> ColumnElement[bool]:
     return ended & (col(Run.finished_at) < moment)
 
 
-def _leftover() -> ColumnElement[bool]:
+def _has_leftovers() -> ColumnElement[bool]:
     """Whether a run is a deploy that has left something."""
-    steps = select(RunStep.run_id).where(RunStep.run_id == Run.id, _LEFT)
+    steps = select(RunStep.run_id).where(RunStep.run_id == Run.id, _IS_LEFTOVER)
     return (col(Run.kind) == RunKind.DEPLOY) & steps.exists()
 
 

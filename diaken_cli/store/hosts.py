@@ -276,7 +276,7 @@ def _groups_of(session: Session, hosts: Select[*tuple[Any, ...]], count: int) ->
     query = (
         select(col(HostGroupMember.host_id), col(HostGroupMember.group_id), col(HostGroup.name))
         .join(HostGroup, col(HostGroup.id) == col(HostGroupMember.group_id))
-        .where(col(HostGroupMember.host_id).in_(_numbers(hosts)))
+        .where(col(HostGroupMember.host_id).in_(_select_ids(hosts)))
         .order_by(col(HostGroupMember.host_id), col(HostGroupMember.position))
     )
     groups: _Groups = {}
@@ -329,5 +329,5 @@ def _merged_groups(
     )
 
 
-def _numbers(hosts: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+def _select_ids(hosts: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return hosts.with_only_columns(col(Host.id), maintain_column_froms=True).order_by(None)

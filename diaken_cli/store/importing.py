@@ -55,7 +55,7 @@ class FoundVM:
     uuid: str | None
 
 
-_NOTE = (
+_SET_VM = (
     update(Host.__table__)  # type: ignore[attr-defined]
     .where(
         col(Host.id) == bindparam("host_id"),
@@ -81,10 +81,10 @@ def apply(
     try:
         with session.begin_nested():
             for environment in environments:
-                _give_variables(session, environment)
-            _add(session, groups, hosts, now)
+                _set_variables(session, environment)
+            _insert(session, groups, hosts, now)
             if updates:
-                session.execute(_NOTE, [vars(update) for update in updates])
+                session.execute(_SET_VM, [vars(update) for update in updates])
     except (IntegrityError, _InventoryChanged) as fault:
         raise Conflict(
             "the inventory was changed in the meantime; nothing was imported",
@@ -96,7 +96,7 @@ class _InventoryChanged(Exception):
     """The inventory has something that was not there, or lacks what was."""
 
 
-def _give_variables(session: Session, first: NewVariables) -> None:
+def _set_variables(session: Session, first: NewVariables) -> None:
     condition = col(Environment.id) == first.environment.id
     environments = inventory_queries.environments(session, condition)
     if not environments or environments[0].hosts or environments[0].vars != first.environment.vars:
@@ -104,7 +104,7 @@ def _give_variables(session: Session, first: NewVariables) -> None:
     session.execute(update(Environment).where(condition).values(vars=first.vars))
 
 
-def _add(
+def _insert(
     session: Session, groups: Sequence[NewGroup], hosts: Sequence[NewHost], now: datetime
 ) -> None:
     _refuse_names(session, groups, hosts)

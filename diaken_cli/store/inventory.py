@@ -31,10 +31,10 @@ Record = TypeVar("Record")
 
 DEFAULT_SETTINGS: Mapping[str, Any] = MappingProxyType({"snapshot_retention_hours": 24})
 
-TOGETHER = (("secret_kind", "secret_ref"), ("ca_file", "insecure"))
+STORED_TOGETHER = (("secret_kind", "secret_ref"), ("ca_file", "insecure"))
 """Values of a vCenter that mean something only with each other."""
 
-KEPT_WHILE_LOCKED = ("active", "ip", "vcenter_id", "vm_uuid")
+FIXED_WHILE_LOCKED = ("active", "ip", "vcenter_id", "vm_uuid")
 
 
 class Inventory:
@@ -71,7 +71,7 @@ class Inventory:
         condition = col(Environment.id) == environment.id
         with self._database.writing() as session:
             environments = inventory_queries.environments(session, condition)
-            current = _still(environments, f"environment {environment.name}")
+            current = _required(environments, f"environment {environment.name}")
             changed = inventory_queries.merged(environment.vars, variables, current.vars)
             session.execute(update(Environment).where(condition).values(vars=changed))
             return replace(current, vars=changed)
@@ -126,7 +126,7 @@ class Inventory:
         """
         condition = col(HostGroup.id) == group.id
         with self._database.writing() as session:
-            current = _still(inventory_queries.groups(session, condition), f"group {group.name}")
+            current = _required(inventory_queries.groups(session, condition), f"group {group.name}")
             changed = inventory_queries.merged(group.vars, variables, current.vars)
             session.execute(update(HostGroup).where(condition).values(vars=changed))
             return replace(current, vars=changed)
@@ -214,7 +214,7 @@ class Inventory:
         """
         with self._database.writing() as session:
             hosts.refuse_deploying(session, host.id)
-            if any(getattr(values, name) != getattr(host, name) for name in KEPT_WHILE_LOCKED):
+            if any(getattr(values, name) != getattr(host, name) for name in FIXED_WHILE_LOCKED):
                 refuse_locked(session, (host.id,))
             return hosts.update_host(session, host, values)
 
@@ -283,13 +283,15 @@ class Inventory:
         """
         condition = col(VCenter.id) == vcenter.id
         changes = inventory_queries.changes(vcenter, values)
-        for pair in TOGETHER:
+        for pair in STORED_TOGETHER:
             if changes.keys() & set(pair):
                 changes |= {name: getattr(values, name) for name in pair}
         with self._database.writing() as session:
             if changes:
                 session.execute(update(VCenter).where(condition).values(**changes))
-            return _still(inventory_queries.vcenters(session, condition), f"vCenter {vcenter.name}")
+            return _required(
+                inventory_queries.vcenters(session, condition), f"vCenter {vcenter.name}"
+            )
 
     def remove_vcenter(self, vcenter: VCenterRecord) -> None:
         """Remove a vCenter. Raises Conflict where hosts depend on it."""
@@ -326,7 +328,7 @@ def _first(records: list[Record]) -> Record | None:
     return records[0] if records else None
 
 
-def _still(records: list[Record], what: str) -> Record:
+def _required(records: list[Record], what: str) -> Record:
     if not records:
         raise NotFound(f"{what} was removed in the meantime")
     return records[0]

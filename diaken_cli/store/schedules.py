@@ -40,7 +40,8 @@ FOR_GOOD = datetime.max.replace(tzinfo=UTC)
 # As the tables have times, so that what only reads the file compares them alike.
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
-ENDS_AS = {
+# The status of a task by that of its run.
+TASK_STATUSES = {
     RunStatus.SUCCESS: ScheduleStatus.COMPLETED,
     RunStatus.PARTIAL: ScheduleStatus.FAILED,
     RunStatus.FAILED: ScheduleStatus.FAILED,
@@ -171,7 +172,7 @@ class Schedules:
             col(ScheduledTask.status) == ScheduleStatus.RUNNING,
             col(ScheduledTask.last_run_id) == run_id,
         )
-        outcome = ENDS_AS[status]
+        outcome = TASK_STATUSES[status]
         with self._database.writing() as session:
             row = session.execute(select(col(ScheduledTask.due_at)).where(*condition)).one_or_none()
             if row is None:
@@ -180,7 +181,7 @@ class Schedules:
                 outcome, next_due = ScheduleStatus.CANCELED, None
             end_moment(session, task_id, outcome, next_due, error)
             if next_due is not None:
-                _note(session, task_id, passed)
+                _add_missed_moment(session, task_id, passed)
         return outcome
 
     def unsettled(self) -> list[TaskRecord]:
@@ -209,8 +210,8 @@ class Schedules:
         with self._database.writing() as session:
             if task.due_at is None or not claim_moment(session, task.id, task.due_at):
                 return False
-            _note(session, task.id, MissedMomentRecord(task.due_at, now, reason))
-            _note(session, task.id, passed)
+            _add_missed_moment(session, task.id, MissedMomentRecord(task.due_at, now, reason))
+            _add_missed_moment(session, task.id, passed)
             end_moment(session, task.id, ScheduleStatus.MISSED, next_due, reason)
         return True
 
@@ -258,7 +259,7 @@ def _running(session: Session) -> int:
     return int(session.execute(query).scalar_one())
 
 
-def _note(session: Session, task_id: int, miss: MissedMomentRecord | None) -> None:
+def _add_missed_moment(session: Session, task_id: int, miss: MissedMomentRecord | None) -> None:
     """Keep that a moment passed without an execution."""
     if miss is not None:
         session.merge(

@@ -102,10 +102,10 @@ class Database:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Within it, a transaction costs a fifth: for what makes many of them.
+        """Keep a connection open in the context: a transaction costs a fifth there.
 
         Whenever the last connection closes, SQLite brings its log into the database and waits for
-        the disk; here one stays open meanwhile. Nobody in this process may open the file by other
+        the disk. Nobody in this process may open the file by other
         means then: closing it would give up SQLite's locks, as fcntl(2) has it.
         """
         with faults(self.path):

@@ -195,5 +195,5 @@ def test_a_run_that_was_taken_up_again_is_as_old_as_its_end(store: Store) -> Non
 def test_more_than_one_transaction_removes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         begin(store).end(RunStatus.SUCCESS)
-    monkeypatch.setattr("diaken_cli.store.history.AT_A_TIME", 2)
+    monkeypatch.setattr("diaken_cli.store.history.BATCH_SIZE", 2)
     assert store.history.remove_old(MORNING + timedelta(days=1)) == 5
