@@ -9,10 +9,11 @@ from bench.place import Asked, Place, call_first
 from bench.processes import in_turn
 from bench.tasks import fill_runs
 from diaken_cli.store import Store
-from diaken_cli.store.outputs import TaskOutput, pack
+from diaken_cli.store.outputs import StoredResult, pack
 from diaken_cli.types import TaskResult
 
 RUNS = 1_000_000
+MORNING_MS = int(datetime(2024, 11, 24, 3, 0, tzinfo=UTC).timestamp() * 1000)
 BYTES = 4096
 """What Ansible said in each run, before it is compressed."""
 
@@ -83,7 +84,7 @@ def fill_what_runs_said(store: Store) -> None:
         )
 
 
-def samples(count: int) -> Iterator[list[TaskOutput]]:
+def samples(count: int) -> Iterator[list[StoredResult]]:
     """Results of the tasks of an update, as Ansible gives them: none is like another."""
     chance = random.Random(1)  # noqa: S311  the same in each run of the benchmark
     for _ in range(count):
@@ -91,13 +92,14 @@ def samples(count: int) -> Iterator[list[TaskOutput]]:
         room = BYTES - sum(map(len, texts[3:] + texts[:2]))
         texts[2] = texts[2][:room]
         yield [
-            TaskOutput(
+            StoredResult(
                 seq=number,
                 task_name=number,
                 item=None,
                 result=TaskResult.CHANGED if number == 2 else TaskResult.OK,
-                at=datetime(2024, 11, 24, 3, 0, number, chance.randrange(10**6), UTC),
-                milliseconds=chance.randrange(10_000),
+                changed=number == 2,
+                at_ms=MORNING_MS + number * 1000 + chance.randrange(1000),
+                ms=chance.randrange(10_000),
                 message=None,
                 text=text,
             )

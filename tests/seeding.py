@@ -80,7 +80,7 @@ class Seeded:
             duration_seconds=0.5,
             text=text,
         )
-        self.store.outputs.append(self.id, 0, [(self.said, said)])
+        self.store.outputs.append(self.id, 0, self.said, [said])
 
     def snapshot(
         self, host: str, ref: str | None, error: str | None = None, *, name: str, uuid: str = ""

@@ -283,8 +283,8 @@ class EventRecorder:
         self._run_id = run_id
         self._position = 0
         self._results: dict[int, list[HostResult]] = {}
-        self._output: list[tuple[int, TaskFinished]] = []
-        self._seq = 0
+        self._output: list[TaskFinished] = []
+        self._next_seq = 1
         self._waiting_characters = 0
         self._flushed_at = time.monotonic()
 
@@ -316,7 +316,8 @@ class EventRecorder:
         tasks, self._output, self._waiting_characters = self._output, [], 0
         self._flushed_at = time.monotonic()
         if tasks:
-            self._store.outputs.append(self._run_id, self._position, tasks)
+            first_seq, self._next_seq = self._next_seq, self._next_seq + len(tasks)
+            self._store.outputs.append(self._run_id, self._position, first_seq, tasks)
 
     def flush_in_time(self) -> None:
         """Store it where the last time is a while ago; also called while nothing comes in."""
@@ -336,8 +337,7 @@ class EventRecorder:
         return fold(result for results in self._results.values() for result in results)
 
     def _keep_output(self, event: TaskFinished) -> None:
-        self._seq += 1
-        self._output.append((self._seq, event))
+        self._output.append(event)
         self._waiting_characters += len(event.text)
         if self._waiting_characters >= FLUSH_CHARACTERS:
             self.flush()

@@ -3,9 +3,8 @@
 import json
 import zlib
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, insert, tuple_
 from sqlmodel import Session, col, select
@@ -30,28 +29,29 @@ class Outputs:
         self._chunks: dict[tuple[int, int], Counter[str]] = {}
 
     def append(
-        self, run_id: int, position: int, tasks: "Sequence[tuple[int, TaskFinished]]"
+        self, run_id: int, position: int, first_seq: int, tasks: "Sequence[TaskFinished]"
     ) -> None:
         """Store results of the step at `position`, a compressed chunk a host.
 
-        Each comes with its number in the order of the run. Nobody else writes those of this run:
-        the database is asked once how many there are.
+        They are numbered in the order of the run, the first of them by `first_seq`. Nobody else
+        writes those of this run: the database is asked once how many chunks there are.
         """
         names, chunks = dict(self._names), self._chunks.get((run_id, position))
         with self._database.writing() as session:
-            by_host: dict[str, list[TaskOutput]] = {}
-            for seq, task in tasks:
+            by_host: dict[str, list[StoredResult]] = {}
+            for seq, task in enumerate(tasks, first_seq):
                 name = (task.playbook, task.play, task.task, task.action)
                 if name not in names:
                     names[name] = self._intern(session, name)
                 by_host.setdefault(task.host, []).append(
-                    TaskOutput(
-                        seq=seq,
-                        task_name=names[name],
-                        item=task.item,
-                        result=task.result,
-                        at=task.at,
-                        milliseconds=round(task.duration_seconds * 1000),
+                    StoredResult(
+                        seq,
+                        names[name],
+                        task.item,
+                        task.result,
+                        changed=task.result is TaskResult.CHANGED,
+                        at_ms=int(task.at.timestamp() * 1000),
+                        ms=round(task.duration_seconds * 1000),
                         message=task.message,
                         text=task.text,
                     )
@@ -60,8 +60,8 @@ class Outputs:
                 chunks = _chunks(session, run_id, position)
             of_run = {"run_id": run_id, "position": position}
             new = [
-                {**of_run, "host": host, "chunk": chunks[host], "body": pack(outputs)}
-                for host, outputs in by_host.items()
+                {**of_run, "host": host, "chunk": chunks[host], "body": pack(results)}
+                for host, results in by_host.items()
             ]
             session.execute(insert(RunOutput), new)
         # Only now is it sure that they are stored.
@@ -86,25 +86,27 @@ class Outputs:
                 bodies = bodies.where(RunOutput.host == host)
             if seen:
                 bodies = bodies.where(tuple_(*key).in_(unseen))
-            lines = [
-                (line, name) for name, body in session.exec(bodies).all() for line in unpack(body)
+            results = [
+                (result, name)
+                for name, body in session.exec(bodies).all()
+                for result in unpack(body)
             ]
-            names = _task_names(session, {line.task_name for line, _ in lines})
-        lines.sort(key=lambda pair: (pair[0].at, pair[0].seq))
+            names = _task_names(session, {result.task_name for result, _ in results})
+        results.sort(key=lambda pair: (pair[0].at_ms, pair[0].seq))
         return [
             OutputLine(
                 host=name,
-                playbook=names[line.task_name].playbook,
-                play=names[line.task_name].play,
-                task=names[line.task_name].task,
-                item=line.item,
-                result=line.result,
-                at=line.at,
-                seconds=line.milliseconds / 1000,
-                message=line.message,
-                text=line.text,
+                playbook=names[result.task_name].playbook,
+                play=names[result.task_name].play,
+                task=names[result.task_name].task,
+                item=result.item,
+                result=TaskResult(result.result),
+                at=datetime.fromtimestamp(result.at_ms / 1000, UTC),
+                seconds=result.ms / 1000,
+                message=result.message,
+                text=result.text,
             )
-            for line, name in lines
+            for result, name in results
         ], chunk_keys
 
     def _intern(self, session: Session, name: tuple[str, str, str, str]) -> int:
@@ -134,56 +136,29 @@ def _task_names(session: Session, numbers: set[int]) -> dict[int | None, TaskNam
 # ── the packed form ──────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True)
-class TaskOutput:
-    """One task's result on one host; `task_name` refers to the interned name.
+class StoredResult(NamedTuple):
+    """One task's result on one host as it is stored: as JSON it is an array of these, in order.
 
-    `seq` orders the results of a run, `milliseconds` is how long it took.
+    `seq` orders the results of a run, `task_name` refers to the interned name, `ms` is how long it
+    took.
     """
 
     seq: int
     task_name: int
     item: str | None
-    result: TaskResult
-    at: datetime
-    milliseconds: int
+    result: str
+    changed: bool
+    at_ms: int
+    ms: int
     message: str | None
     text: str
 
 
-def pack(outputs: list[TaskOutput]) -> bytes:
+def pack(results: list[StoredResult]) -> bytes:
     """Compress one chunk; the results before it are not needed to read it."""
-    rows = [
-        [
-            output.seq,
-            output.task_name,
-            output.item,
-            output.result,
-            output.result is TaskResult.CHANGED,
-            int(output.at.timestamp() * 1000),
-            output.milliseconds,
-            output.message,
-            output.text,
-        ]
-        for output in outputs
-    ]
-    return zlib.compress(json.dumps(rows, ensure_ascii=False).encode())
+    return zlib.compress(json.dumps(results, ensure_ascii=False).encode())
 
 
-def unpack(body: bytes) -> list[TaskOutput]:
+def unpack(body: bytes) -> list[StoredResult]:
     """The results that `pack` compressed."""
-    return [
-        TaskOutput(
-            seq=seq,
-            task_name=task_name,
-            item=item,
-            result=TaskResult(result),
-            at=datetime.fromtimestamp(at / 1000, UTC),
-            milliseconds=milliseconds,
-            message=message,
-            text=text,
-        )
-        for seq, task_name, item, result, _, at, milliseconds, message, text in json.loads(
-            zlib.decompress(body)
-        )
-    ]
+    return [StoredResult(*values) for values in json.loads(zlib.decompress(body))]
