@@ -9,7 +9,7 @@ from diaken_cli.actions.schedules.executing import AlreadyClaimed
 from diaken_cli.actions.schedules.executing import claim as claim_now
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.runs import Attempt, Begun, Selection
+from diaken_cli.store.runs import Attempt, HeldRun, Selection
 from diaken_cli.store.tasks import TaskRecord
 
 
@@ -18,7 +18,7 @@ class Claimed:
     """A moment that is carried out, and by which attempt."""
 
     task: TaskRecord
-    run: Begun
+    run: HeldRun
     attempt: Attempt
 
     @property

@@ -13,7 +13,7 @@ from diaken_cli.events import SnapshotFinished, TaskFinished
 from diaken_cli.inventory_options import VCenterOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
-from diaken_cli.store.runs import Attempt, Begun, NewRun, Selection
+from diaken_cli.store.runs import Attempt, HeldRun, NewRun, Selection
 from diaken_cli.store.steps import HostOutcome, write_hosts
 from diaken_cli.types import (
     HostCounters,
@@ -38,7 +38,7 @@ class Seeded:
     """A run of the store, and how to go on with it."""
 
     store: Store
-    begun: Begun
+    begun: HeldRun
     attempt: Attempt
     at: datetime
     said: int = field(default=0)

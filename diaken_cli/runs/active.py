@@ -26,7 +26,7 @@ from diaken_cli.outcome import Effect, RunEnd, StepEnd, end_of_run, fold
 from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.runs import Attempt, Begun
+from diaken_cli.store.runs import Attempt, HeldRun
 from diaken_cli.store.steps import HostOutcome
 from diaken_cli.types import HostResult, HostStatus, RunStatus, StepStatus
 
@@ -51,7 +51,7 @@ class ActiveRun:
     def __init__(
         self,
         context: Context,
-        begun: Begun,
+        begun: HeldRun,
         attempt: Attempt,
         show: Emit,
     ) -> None:

@@ -12,7 +12,7 @@ from diaken_cli.errors import DatabaseError, Locked
 from diaken_cli.events import Emit, Event, RunStarted, RunWaiting, Warned
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.dead_runs import end_orphans, lock_path, reap, without_note
-from diaken_cli.store.runs import Attempt, Begun, Select
+from diaken_cli.store.runs import Attempt, HeldRun, Select
 from diaken_cli.types import RunKind
 
 WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
@@ -23,7 +23,7 @@ def begin(
     context: Context,
     select: Select,
     *,
-    started: Callable[[Begun], RunStarted],
+    started: Callable[[HeldRun], RunStarted],
     subscribers: Sequence[Emit],
     wait: float | None = None,
     before_waiting: Callable[[], None] = lambda: None,
@@ -69,7 +69,7 @@ def _begin(
     show: Emit,
     wait: float | None,
     before_waiting: Callable[[], None],
-) -> Begun:
+) -> HeldRun:
     """Begin, as soon as no other run holds one of the hosts; each holder is told of once."""
     store = context.store
     deadline = time.monotonic() + (wait or 0)

@@ -17,7 +17,7 @@ from diaken_cli.caller import now
 from diaken_cli.errors import SecretError
 from diaken_cli.services.ansible import private, tracking
 from diaken_cli.store import Store
-from diaken_cli.store.dead_runs import Remains
+from diaken_cli.store.dead_runs import DeadRun
 from diaken_cli.types import SecretKind
 
 LOCK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a uuid4
@@ -45,16 +45,16 @@ def reap(store: Store) -> None:
         path = lock_path(store, lock)
         with _if_dead(path) as dead:
             if dead:
-                remains = bool(tracking.recorded_calls(path))
-                store.dead_runs.interrupt(run_id, lock, now(), remains=remains)
+                orphans = bool(tracking.recorded_calls(path))
+                store.dead_runs.interrupt(run_id, lock, now(), orphans=orphans)
                 died.append(lock)
             elif liveness.has_lost_owner(path):
                 # Only Ansible is left of it, which may wait for ever for what nobody hears.
-                store.dead_runs.interrupt(run_id, lock, now(), remains=True)
+                store.dead_runs.interrupt(run_id, lock, now(), orphans=True)
     # Of a run that was killed after it had ended, or before it was recorded.
     leftovers -= {lock for _, lock in running}
     if leftovers:
-        leftovers -= {remains.lock for remains in store.dead_runs.remains()}
+        leftovers -= {dead.lock for dead in store.dead_runs.with_orphans()}
     for lock in leftovers:
         with suppress(OSError), _if_dead(lock_path(store, lock)) as dead:
             if dead:
@@ -80,7 +80,7 @@ def end_orphans(
     on to hold its hosts.
     `announce` has it told before, for it takes its seconds.
     """
-    dead_runs = store.dead_runs.remains(run_id)
+    dead_runs = store.dead_runs.with_orphans(run_id)
     if not dead_runs:
         return False
     from diaken_cli.services.ansible import tracking
@@ -90,16 +90,16 @@ def end_orphans(
     if announce:
         warn(f"run {run_id} died: stopping its tasks on the hosts…")
     deadline = time.monotonic() + PATIENCE
-    while dead_runs := store.dead_runs.remains(run_id):
-        (remains,) = dead_runs
-        lock = lock_path(store, remains.lock)
+    while dead_runs := store.dead_runs.with_orphans(run_id):
+        (dead,) = dead_runs
+        lock = lock_path(store, dead.lock)
         seized = liveness.seize(lock)
         if seized is not None:
             with without_note(lock), seized:
-                if store.dead_runs.remains(run_id):  # no other process was first
-                    _end_on_hosts(store, remains, warn, should_stop)
+                if store.dead_runs.with_orphans(run_id):  # no other process was first
+                    _end_on_hosts(store, dead, warn, should_stop)
             return True
-        tracking.kill_marked(remains.uid)  # an Ansible that outlived diaken holds the lock
+        tracking.kill_marked(dead.uid)  # an Ansible that outlived diaken holds the lock
         if should_stop() or time.monotonic() >= deadline:
             return False
         time.sleep(_PACE)
@@ -110,33 +110,33 @@ def end_all_orphans(
     store: Store, warn: Callable[[str], None], should_stop: Callable[[], bool]
 ) -> None:
     """End what each run that died left running, until a stop is requested."""
-    for remains in store.dead_runs.remains():
+    for dead in store.dead_runs.with_orphans():
         if not should_stop():
-            end_orphans(store, remains.run, warn, should_stop)
+            end_orphans(store, dead.run, warn, should_stop)
 
 
 def _end_on_hosts(
     store: Store,
-    remains: Remains,
+    dead: DeadRun,
     warn: Callable[[str], None],
     should_stop: Callable[[], bool],
 ) -> None:
     from diaken_cli.services.ansible import private, remote, tracking
 
-    lock = lock_path(store, remains.lock)
-    tracking.kill_marked(remains.uid)
+    lock = lock_path(store, dead.lock)
+    tracking.kill_marked(dead.uid)
     private.remove_dead_folders(
-        [remains.lock]
+        [dead.lock]
     )  # an Ansible that outlived diaken worked in it until now
     calls = tracking.recorded_calls(lock)
     password = _password(tracking.become_password_command(lock), warn, should_stop)
-    remaining_hosts = remote.end_on_destinations(calls, remains.hosts, remains.uid, password)
+    remaining_hosts = remote.end_on_destinations(calls, dead.hosts, dead.uid, password)
     message = None
     if remaining_hosts:
         where = "; ".join(f"{host.host}: {host.reason}" for host in remaining_hosts)
         message = f"tasks may still be running on {where}"
-        warn(f"run {remains.run} died; {message}")
-    store.dead_runs.free(remains, message)
+        warn(f"run {dead.run} died; {message}")
+    store.dead_runs.free(dead, message)
     tracking.forget_calls(lock)
 
 

@@ -15,13 +15,13 @@ from diaken_cli.store.engines import Database
 from diaken_cli.store.run_records import MAYBE_OFF
 from diaken_cli.types import RunStatus
 
-HAS_REMAINS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))
-"""Only a run that died with something left on its hosts keeps the name of its lock file."""
+HAS_ORPHANS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))
+"""A run that died and may have left processes on its hosts: it alone keeps its lock's name."""
 
 
 @dataclass(frozen=True)
-class Remains:
-    """What may still run of a run whose process died: on the hosts that it still holds.
+class DeadRun:
+    """A run whose process died, and that may have left processes on the hosts it still holds.
 
     `hosts` are their names, by address.
     """
@@ -44,11 +44,11 @@ class DeadRuns:
         with self._database.reading() as session:
             return [(run or 0, lock or "") for run, lock in session.exec(query).all()]
 
-    def interrupt(self, run_id: int, lock: str, now: datetime, *, remains: bool = False) -> None:
+    def interrupt(self, run_id: int, lock: str, now: datetime, *, orphans: bool = False) -> None:
         """Settle a run whose process died.
 
         The caller holds its lock file exclusively; or has seen that others than that process hold
-        it, and says that something `remains`.
+        it, and says that there are `orphans`.
 
         Where it may have left something on its hosts they stay locked, and the run keeps the name
         of its lock, until `free`.
@@ -57,35 +57,35 @@ class DeadRuns:
 
         hint = f"Stop its tasks there and unlock its hosts: diaken history cancel {run_id}"
         with self._database.writing() as session:
-            error = _died(session, run_id, hint=hint if remains else None)
-            end_run(session, run_id, lock, RunStatus.INTERRUPTED, error, now, keep_locks=remains)
+            error = _died(session, run_id, hint=hint if orphans else None)
+            end_run(session, run_id, lock, RunStatus.INTERRUPTED, error, now, keep_locks=orphans)
 
-    def remains(self, run_id: int | None = None) -> list[Remains]:
+    def with_orphans(self, run_id: int | None = None) -> list[DeadRun]:
         """The runs that died and may have left something on their hosts; or that one."""
-        query = select(Run.id, Run.uid, Run.lock).where(*HAS_REMAINS)
+        query = select(Run.id, Run.uid, Run.lock).where(*HAS_ORPHANS)
         if run_id is not None:
             query = query.where(Run.id == run_id)
         with self._database.reading() as session:
             rows = session.exec(query.order_by(col(Run.id))).all()
             return [
-                Remains(number or 0, uid, lock or "", _locked_by(session, number or 0))
+                DeadRun(number or 0, uid, lock or "", _locked_by(session, number or 0))
                 for number, uid, lock in rows
             ]
 
-    def free(self, remains: Remains, message: str | None) -> None:
+    def free(self, dead: DeadRun, message: str | None) -> None:
         """Free the hosts of a run that died: what it had left there is ended.
 
         `message` says where something of it may go on.
         """
         freed = (
             update(Run)
-            .where(col(Run.id) == remains.run, col(Run.lock) == remains.lock, *HAS_REMAINS)
+            .where(col(Run.id) == dead.run, col(Run.lock) == dead.lock, *HAS_ORPHANS)
             .returning(col(Run.id))
         )
         with self._database.writing() as session:
-            freed = freed.values(lock=None, error=_died(session, remains.run, message))
+            freed = freed.values(lock=None, error=_died(session, dead.run, message))
             if session.execute(freed).scalar_one_or_none() is not None:
-                session.execute(delete(HostLock).where(col(HostLock.run_id) == remains.run))
+                session.execute(delete(HostLock).where(col(HostLock.run_id) == dead.run))
 
 
 def _locked_by(session: Session, run_id: int) -> dict[str, str]:

@@ -16,7 +16,7 @@ from diaken_cli.errors import Conflict, Locked
 from diaken_cli.models.inventory import Host
 from diaken_cli.models.runs import HostLock, Run
 from diaken_cli.store import hosts
-from diaken_cli.store.dead_runs import HAS_REMAINS
+from diaken_cli.store.dead_runs import HAS_ORPHANS
 from diaken_cli.store.engines import Database
 from diaken_cli.store.locks import lock_hosts, refuse_locked
 from diaken_cli.store.records import HostRecord, HostValues
@@ -76,7 +76,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Begun:
+class HeldRun:
     """A run that this process holds, with its locked hosts; `uid` is its identity in vCenter.
 
     `error` is that of a resumed run before.
@@ -95,7 +95,7 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, select: Select, attempt: Attempt, now: datetime) -> Begun:
+    def begin(self, select: Select, attempt: Attempt, now: datetime) -> HeldRun:
         """Record the run that `select` chooses, and lock all its hosts, or do nothing.
 
         Raises what `select` raises; Locked naming the holder of a host; Conflict where the moment
@@ -115,7 +115,7 @@ class Runs:
                 run = _insert_run(session, selection.run, len(host_ids), attempt, now)
                 run_id, uid = run.id or 0, run.uid
             lock_hosts(session, run_id, host_ids)
-        return Begun(run_id, uid, selection.hosts, run_id == selection.run, error)
+        return HeldRun(run_id, uid, selection.hosts, run_id == selection.run, error)
 
     def pause(
         self, run_id: int, lock: str, until: datetime | None, hosts: Iterable[HostOutcome] = ()
@@ -310,7 +310,7 @@ def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[str, dict[
 
     Raises Conflict where it can't be.
     """
-    if session.exec(select(Run.id).where(Run.id == run_id, *HAS_REMAINS)).first() is not None:
+    if session.exec(select(Run.id).where(Run.id == run_id, *HAS_ORPHANS)).first() is not None:
         raise Locked(
             f"run {run_id} died, and its tasks may still be running on its hosts", run=run_id
         )

@@ -46,7 +46,7 @@ from diaken_cli.services.vsphere.templates import Placement
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.store.runs import RESUMABLE, Begun, NewRun, Select, Selection
+from diaken_cli.store.runs import RESUMABLE, HeldRun, NewRun, Select, Selection
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, from_stored, to_stored
 
 STEPS = (checks.VALIDATE, REGISTER, CLONE, POWER_ON, WAIT_ADDRESS, PROVISION, ACTIVATE)
@@ -181,7 +181,7 @@ def _begin_deploy(
 ) -> Iterator[Deploy]:
     """Begin a recorded run, and give what its steps share."""
 
-    def started(begun: Begun) -> RunStarted:
+    def started(begun: HeldRun) -> RunStarted:
         name = request.name
         return RunStarted(run=begun.id, kind=RunKind.DEPLOY, target=name, hosts=(name,))
 

@@ -27,7 +27,7 @@ from diaken_cli.requests import RunOptions
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Facts, Refused, Step, execute_steps
-from diaken_cli.store.runs import Begun, NewRun, Selection
+from diaken_cli.store.runs import HeldRun, NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.text import join_names
 from diaken_cli.types import (
@@ -171,7 +171,7 @@ def recorded_run(
         chosen[:] = [request]
         return Selection(new, request.target.hosts)
 
-    def started(begun: Begun) -> RunStarted:
+    def started(begun: HeldRun) -> RunStarted:
         (request,) = chosen
         return RunStarted(
             run=begun.id,

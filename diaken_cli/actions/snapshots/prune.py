@@ -35,7 +35,7 @@ from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Step, execute_steps
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.runs import Begun, NewRun, Selection
+from diaken_cli.store.runs import HeldRun, NewRun, Selection
 from diaken_cli.types import (
     HostResult,
     HostStatus,
@@ -118,7 +118,7 @@ def _remove(
         free = (host_vm.host for name, host_vm in host_vms.items() if name not in kept)
         return Selection(new, tuple(free))
 
-    def started(begun: Begun) -> RunStarted:
+    def started(begun: HeldRun) -> RunStarted:
         names = tuple(host_vms)
         return RunStarted(
             run=begun.id, kind=RunKind.SNAPSHOT, target=EVERYTHING, hosts=names, action=STEP

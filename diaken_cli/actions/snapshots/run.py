@@ -20,7 +20,7 @@ from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Step, execute_steps
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.runs import Begun, NewRun, Selection
+from diaken_cli.store.runs import HeldRun, NewRun, Selection
 from diaken_cli.types import (
     HostResult,
     HostStatus,
@@ -105,7 +105,7 @@ def run_step(
     def select() -> Selection:
         return Selection(new, _current_hosts(context.store, target))
 
-    def started(begun: Begun) -> RunStarted:
+    def started(begun: HeldRun) -> RunStarted:
         names = tuple(host.name for host in begun.hosts)
         return RunStarted(
             run=begun.id, kind=RunKind.SNAPSHOT, target=target.name, hosts=names, action=action

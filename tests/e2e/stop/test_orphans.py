@@ -240,7 +240,7 @@ def test_killed_while_it_is_ended_it_is_ended_by_the_next(fleet: Fleet) -> None:
     with killed(fleet, "host", "root01") as (sleep, run):
         with sshd_halted(fleet, "root01"):
             with fleet.going_on("history", "cancel", str(run.id)) as canceling:
-                until(lambda: fleet.store.dead_runs.remains(), "it is known to have died")
+                until(lambda: fleet.store.dead_runs.with_orphans(), "it is known to have died")
                 time.sleep(2)
                 canceling.send_signal(signal.SIGKILL)
                 canceling.wait()

@@ -42,7 +42,7 @@ def test_cron(store: Store, tmp_path: Path) -> None:
 def died(store: Store, *, holds: bool, kind: RunKind = RunKind.PLAYBOOK) -> Seeded:
     """A run whose process died, a deploy before it had changed anything."""
     run = begin(store, kind, "web01", playbook=None if kind is RunKind.DEPLOY else "update")
-    store.dead_runs.interrupt(run.id, run.attempt.lock, now(), remains=holds)
+    store.dead_runs.interrupt(run.id, run.attempt.lock, now(), orphans=holds)
     return run
 
 
@@ -57,8 +57,8 @@ def test_a_run_that_died_is_told_of_as_long_as_it_holds_its_hosts(store: Store) 
     found = told(activity.check_runs(store))
     assert found.startswith("warning: update on group web01 died; its hosts are still locked")
     assert found.endswith(f"| diaken history cancel {run.id}")
-    (remains,) = store.dead_runs.remains(run.id)
-    store.dead_runs.free(remains, None)
+    (dead,) = store.dead_runs.with_orphans(run.id)
+    store.dead_runs.free(dead, None)
     assert only(activity.check_runs(store)).status is Health.OK
 
 

@@ -20,7 +20,7 @@ from diaken_cli.runs.dead_runs import reap
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
-from diaken_cli.store.runs import Attempt, Begun, NewRun, Selection
+from diaken_cli.store.runs import Attempt, HeldRun, NewRun, Selection
 from diaken_cli.types import (
     HostCounters,
     HostResult,
@@ -45,7 +45,7 @@ def context(store: Store, tmp_path: Path) -> Context:
     return Context(store, load(None, {"HOME": str(tmp_path)}), no_vcenter, Stop())
 
 
-def started(begun: Begun) -> RunStarted:
+def started(begun: HeldRun) -> RunStarted:
     names = tuple(host.name for host in begun.hosts)
     return RunStarted(run=begun.id, kind=RunKind.PLAYBOOK, target="web", hosts=names)
 

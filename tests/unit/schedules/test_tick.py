@@ -124,7 +124,7 @@ def test_what_a_run_left_on_its_hosts_is_for_the_app(store: Store) -> None:
         kind=RunKind.PLAYBOOK, target_type=TargetType.HOST, target="web01", request={}, user="root"
     )
     begun = store.runs.begin(lambda: Selection(new), Attempt(lock="lock", node="a", pid=1), now())
-    store.dead_runs.interrupt(begun.id, "lock", now(), remains=True)
+    store.dead_runs.interrupt(begun.id, "lock", now(), orphans=True)
     assert tick.main(TICK) is None
 
 
