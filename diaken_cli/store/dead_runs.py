@@ -9,10 +9,8 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from diaken_cli.models.inventory import Host
-from diaken_cli.models.results import RunStep
 from diaken_cli.models.runs import HostLock, Run
 from diaken_cli.store.engines import Database
-from diaken_cli.store.run_records import MAYBE_OFF
 from diaken_cli.types import RunStatus
 
 HAS_ORPHANS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))
@@ -101,6 +99,9 @@ def _died(
     session: Session, run_id: int, remaining: str | None = None, hint: str | None = None
 ) -> dict[str, Any]:
     """The error of a run whose process died: what it may have left, on hosts and of VMs."""
+    from diaken_cli.models.results import RunStep  # each command comes by here, and seldom needs it
+    from diaken_cli.store.run_records import MAYBE_OFF
+
     parts = ["the process of this run died", *([remaining] if remaining else [])]
     steps = session.exec(select(RunStep.facts).where(RunStep.run_id == run_id)).all()
     if off := [host for facts in steps for host in facts.get(MAYBE_OFF, ())]:
