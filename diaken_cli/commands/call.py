@@ -98,7 +98,7 @@ class Call:
             self.output.warn(event.message)
 
     @contextmanager
-    def running(self) -> "Iterator[Emit]":
+    def view_run(self) -> "Iterator[Emit]":
         """Show a run while it goes on, and print its record at the end, however it ended.
 
         An error before anything was recorded is raised to the caller. The database stays
@@ -138,7 +138,7 @@ class Call:
             view.finish(detail)
 
         try:
-            status = self.show_run(view.run, show)
+            status = self.print_run(view.run, show)
         except DatabaseError as unreadable:
             if error is not None:  # what stopped the run says more
                 raise error from None
@@ -156,7 +156,7 @@ class Call:
         if status == "partial":
             raise typer.Exit(PartlyFailed.exit_status)
 
-    def show_run(self, run: int, show: "Callable[[RunDetail], None]") -> str | None:
+    def print_run(self, run: int, show: "Callable[[RunDetail], None]") -> str | None:
         """Show a run as it stands in the database; its status, None where it is not there."""
         detail = self.store.history.find(run)
         if detail is None:
@@ -179,7 +179,7 @@ class Call:
 
         return Context(store, self.config, connect, self.stop)
 
-    def show_plan(self, steps: "list[tuple[str, str]]") -> None:
+    def print_plan(self, steps: "list[tuple[str, str]]") -> None:
         """Print the plan of `--dry-run`: each step, and what it would do."""
         rows = [{"name": name, "description": description} for name, description in steps]
         if self.output.format is Format.TEXT:
@@ -198,10 +198,10 @@ class Call:
         if not self.may_ask:
             reason = "--no-input" if self.options.no_input else "Not a terminal"
             raise UsageError(f"{question} {reason}: confirm with --yes.")
-        if not self.says_yes(question):
+        if not self.ask_yes_no(question):
             raise typer.Abort
 
-    def says_yes(self, question: str) -> bool:
+    def ask_yes_no(self, question: str) -> bool:
         """Whether a person answers yes; whoever gives up raises Abort."""
         from diaken_cli.commands.line_input import YES_NO, ask, beginning_with, is_yes
 

@@ -72,7 +72,7 @@ def vm(
         warned: set[str] = set()
         if ask.answered and not yes and draft.existing is None:
             warned = ask_to_begin(call, draft)
-        with call.running() as show:
+        with call.view_run() as show:
             deploy(draft, call.context, without_repeated_warnings(warned, show), call.output.warn)
         if draft.request is not None and call.output.format is Format.TEXT:
             with ignore_broken_pipe(sys.stderr):
@@ -95,7 +95,7 @@ def resume(
     from diaken_cli.actions.deploy.flow import resume as resume_deploy
 
     number = ask_run(call, run, lambda record: bool(record.leftovers))
-    with call.running() as show:
+    with call.view_run() as show:
         resume_deploy(number, call.context, show)
 
 
@@ -124,5 +124,5 @@ def abort(
     vm = f"destroy its VM {request.name} in vCenter {request.vcenter}, " if "clone" in steps else ""
     question = f"{vm}remove host {request.name} ({request.ip})?"
     call.confirm(f"Undo deploy run {number}: {question}", yes=yes)
-    with call.running() as show:
+    with call.view_run() as show:
         abort_deploy(number, call.context, show)

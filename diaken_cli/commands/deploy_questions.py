@@ -50,7 +50,7 @@ class DeployQuestions:
         """The options, completed with a person's answers."""
         if not self._call.may_ask:
             return options
-        self._ask.refuse_wrong(
+        self._ask.reject_invalid(
             lambda: parse_draft(self._call, options, reuse_existing=False).mistakes
         )
         inventory, ask_all = self._call.store.inventory, "name" not in options
@@ -265,7 +265,7 @@ def ask_to_begin(call: Call, draft: "Draft") -> set[str]:
     if deploy_plan.chosen is not None:
         print_chosen(call.output.err, deploy_plan)
         call.output.err.print()
-    if draft.request is not None and not call.says_yes(_whether_to_begin(draft.request)):
+    if draft.request is not None and not call.ask_yes_no(_whether_to_begin(draft.request)):
         raise typer.Abort
     return warned
 

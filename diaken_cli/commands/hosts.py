@@ -229,7 +229,7 @@ def _ask_missing(
     def free_address(text: str) -> None:
         raise_clash(call.store.inventory.host_clashes(ip=units.check_ipv4(text)))
 
-    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options))
+    ask.reject_invalid(lambda: mistakes_of_new(call.store, name, options))
     name = ask.text("NAME", name, "Host name", free_name)
     ip = ask.text("--ip", options.ip, "IPv4 address", free_address)
     environment = ask.choice(

@@ -41,7 +41,7 @@ class Questions:
         """Whether a question was answered: then optional values may be asked for, too."""
         return bool(self._answers)
 
-    def refuse_wrong(self, mistakes: Callable[[], Sequence[Mistake]]) -> None:
+    def reject_invalid(self, mistakes: Callable[[], Sequence[Mistake]]) -> None:
         """Before any question: raise InvalidInput for values that were typed wrong.
 
         Not where nothing is missing: then the flow refuses them, with all other mistakes.

@@ -15,7 +15,7 @@ from diaken_cli.commands.targets import (
     ask_host,
     ask_playbook,
     decides_snapshot,
-    note_environment,
+    record_environment,
 )
 from diaken_cli.options import Options
 from diaken_cli.requests import RUN_OPTIONS
@@ -110,7 +110,7 @@ def on_group(
         name, environment = ask_group(call, ask, "GROUP", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
         if name is not None and environment is None:
-            note_environment(call, ask, name)
+            record_environment(call, ask, name)
         target = _Target(TargetType.GROUP, name, environment)
         if incomplete and name and playbook and start.retry_failed is None:
             options = _ask_snapshot(call, ask, target, options)
@@ -191,7 +191,7 @@ def _run(
     parsed = parse_run(typed, call.store, call.config)
     if not parsed.request.target.hosts and parsed.retried is not None:
         call.output.info(f"nothing to do: run {parsed.retried} succeeded on every active host")
-        call.show_run(
+        call.print_run(
             parsed.retried, lambda detail: call.output.print_for_scripts(run_as_json(detail))
         )
         return
@@ -201,7 +201,7 @@ def _run(
         call.output.warn(warning)
     if start.dry_run:
         check(parsed.request, call.context)
-        call.show_plan(plan(parsed.request))
+        call.print_plan(plan(parsed.request))
     else:
-        with call.running() as show:
+        with call.view_run() as show:
             run(parsed.request, call.context, show, wait=parsed.wait)

@@ -298,7 +298,7 @@ def _ask_missing(
     required = {"host": task.host or task.group, "playbook": task.playbook}
     if task.every is None or not is_cron(task.every):
         required["at"] = task.at
-    ask.refuse_wrong(lambda: [*name_mistakes(name), *require(**required)])
+    ask.reject_invalid(lambda: [*name_mistakes(name), *require(**required)])
     name = ask.text("NAME", name, "Name of the task", check_name)
     host, group_name, environment = ask_target(call, ask, task.host, task.group, task.environment)
     playbook = ask_playbook(call, ask, "--playbook", task.playbook)

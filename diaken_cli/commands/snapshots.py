@@ -190,7 +190,7 @@ def create(
             lambda text: raise_clash(creating.name_mistakes(text)),
         )
         target = _target(call, target_options, NAME=name)
-        with call.running() as show:
+        with call.view_run() as show:
             creating.create(
                 call.context,
                 target,
@@ -264,7 +264,7 @@ def _revert_or_remove(
         target_options = _ask_target(call, ask, target_options)
         snapshot = _ask_snapshot(call, ask, target_options, snapshot)
         target = _target(call, target_options, SNAPSHOT=snapshot)
-        with call.running() as show:
+        with call.view_run() as show:
             action(
                 call.context,
                 target,

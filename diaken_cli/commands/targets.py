@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NEWEST_RUNS = 1000
 TARGET = "Target (host or group name; empty: choose step by step)"
-WHOLE = ("host", "group")
+HOST_OR_GROUP = ("host", "group")
 
 
 def ask_host(
@@ -62,7 +62,7 @@ def ask_group(
     return group, environment
 
 
-def note_environment(call: Call, ask: Questions, group: str) -> None:
+def record_environment(call: Call, ask: Questions, group: str) -> None:
     """Add the only environment of a group that was typed alone to the line without questions."""
     places = [record.environment for record in call.store.inventory.groups(name=group)]
     if ask.answered and len(places) == 1:
@@ -93,10 +93,10 @@ def ask_target(
         candidates = [host for host in hosts if environment in (None, host.environment)]
         names = {host.name for host in candidates}
         groups = {name for host in candidates for name in host.groups} - names
-        whole = ask.name(TARGET, sorted(names | groups), WHOLE)
+        whole = ask.name(TARGET, sorted(names | groups), HOST_OR_GROUP)
         if whole == "":
             label = "One host or a whole group"
-            whole = ask.choice(None, None, label, lambda: WHOLE, default=WHOLE[0]) or ""
+            whole = ask.choice(None, None, label, lambda: HOST_OR_GROUP, default="host") or ""
         if whole in names:
             return ask.record("--host", whole), None, environment
         if whole in groups:
@@ -105,7 +105,7 @@ def ask_target(
             return ask_host(call, ask, "--host", None, environment), None, environment
     group, environment = ask_group(call, ask, "--group", group, environment)
     if whole_group and environment is None:
-        note_environment(call, ask, whole_group)
+        record_environment(call, ask, whole_group)
     return None, group, environment
 
 

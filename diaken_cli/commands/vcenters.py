@@ -255,7 +255,7 @@ def _ask_missing(
         if call.store.inventory.vcenter(units.check_label(text)):
             raise ValueError(f"vCenter {text} already exists")
 
-    ask.refuse_wrong(lambda: mistakes_of_new(call.store, name, options))
+    ask.reject_invalid(lambda: mistakes_of_new(call.store, name, options))
     name = ask.text("NAME", name, "Name for the vCenter", free_name)
     options = replace(
         options,
