@@ -172,7 +172,7 @@ LOGIN_PAGE = "<html><title>Sign in</title></html>"
 @pytest.mark.parametrize(
     ("version", "call", "text", "said"),
     [
-        ("8.0.2.0", ("POST", SESSION), "", "it is empty, not a text"),
+        ("8.0.2.0", ("POST", SESSION), "", "it is empty, not a string"),
         ("8.0.2.0", ("POST", SESSION), '"two\\nlines"', "it is not a session id"),
         ("8.0.2.0", ("GET", CATEGORY), LOGIN_PAGE, "it is not JSON"),
         ("8.0.2.0", ("GET", CATEGORY), '{"value": []}', "it is an object, not a list"),
@@ -186,7 +186,7 @@ LOGIN_PAGE = "<html><title>Sign in</title></html>"
         ),
         ("6.7.3.0", ("POST", SESSION), '"token"', "it is a string, not an object"),
         ("6.7.3.0", ("GET", CATEGORY), '{"values": []}', "it has no 'value'"),
-        ("6.7.3.0", ("GET", TAG), '{"value": {"name": null}}', "'name' is empty, not a text"),
+        ("6.7.3.0", ("GET", TAG), '{"value": {"name": null}}', "'name' is empty, not a string"),
     ],
 )
 def test_an_answer_of_another_shape_names_the_call(
