@@ -1,4 +1,4 @@
-"""Open files that others may have put there: nothing is waited for, nothing odd is taken.
+"""Reading and writing files: those of others only where they are regular, without waiting.
 
 Standard library only, for the tick needs it, too. What is refused is an OSError, whose `strerror`
 is the reason in a person's words. /dev/null counts as an empty file where it is read.
@@ -7,9 +7,13 @@ is the reason in a person's words. /dev/null counts as an empty file where it is
 import errno
 import os
 import stat
+import sys
+
+from diaken_cli import bounds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import BinaryIO
 
 _KINDS = (
@@ -21,6 +25,8 @@ _KINDS = (
 )
 
 INSTEAD_OF_A_PIPE = "write its output to a file that only you can read, and give that"
+TEMPORARY = ".diaken."
+"""How the name of a file begins that is not complete yet."""
 _NULL = os.makedev(1, 3)  # Linux: Documentation/admin-guide/devices.txt
 
 
@@ -151,6 +157,82 @@ def open_own(path: str | os.PathLike[str], flags: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+# ── writing for a person: 0600, at once and whole ────────────────────────────────────────────
+
+
+def write_whole(path: "Path", content: str, *, replace: bool, mode: int = 0o600) -> None:
+    """Write a file whole, or leave what was there. Raises OSError.
+
+    A symbolic link that is to be replaced stays: what it leads to is written, as by a shell.
+    What is no file (a pipe, a terminal) is written into, as far as it is read. Raises
+    FileExistsError for a file that is there and not to be replaced.
+    """
+    from pathlib import Path  # the tick has no time for these
+    from tempfile import mkstemp
+
+    if replace:
+        path = Path(os.path.realpath(path))
+    if replace and path.exists() and not path.is_file() and not path.is_dir():
+        with open_to_write(path, 0) as pipe:
+            write_all(pipe, content.encode())
+        return
+    descriptor, made = mkstemp(prefix=TEMPORARY, dir=path.parent)
+    temporary = Path(made)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
+            file.write(content)
+            os.fchmod(descriptor, mode)
+            file.flush()
+            os.fsync(descriptor)
+        if replace:
+            temporary.replace(path)
+        else:
+            path.hardlink_to(temporary)  # unlike a rename, that refuses to replace a file
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def open_to_write(path: "Path", flags: int) -> "BinaryIO":
+    """A file that `write_all` can write to without being blocked; a new one is 0600.
+
+    Raises OSError, also for a pipe that nobody reads.
+    """
+    ways = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        return open(os.open(path, flags | ways, 0o600), "wb", buffering=0)  # noqa: PTH123
+    except OSError as fault:
+        if fault.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "it is a pipe without a reader, or a socket") from None
+        raise
+
+
+def write_all(file: "BinaryIO", content: bytes) -> None:
+    """Write all, in one go where it is a file; the reader of a pipe may pause for a few seconds.
+
+    Who reads this program's own output (/dev/stdout) may pause for as long as they like, as with
+    all that it prints. Raises OSError.
+    """
+    import select
+
+    descriptor = file.fileno()
+    seconds = None if _is_standard_output(descriptor) else bounds.READER_SECONDS
+    rest = memoryview(content)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            if not select.select([], [descriptor], [], seconds)[1]:
+                message = f"nobody has read from it for {bounds.READER_SECONDS} s"
+                raise OSError(errno.ETIMEDOUT, message) from None
+
+
+def _is_standard_output(descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.fstat(sys.__stdout__.fileno()))  # type: ignore[union-attr]
+    except (AttributeError, OSError, ValueError):  # it is closed
+        return False
 
 
 def _check_mode(mode: int, path: str | os.PathLike[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli_w
 
-from diaken_cli.actions.writing import put
+from diaken_cli import files
 from diaken_cli.config import Config
 from diaken_cli.config.sections import Source
 from diaken_cli.config.sources import default_database
@@ -46,7 +46,7 @@ def write(path: Path, options: ConfigOptions, *, force: bool) -> None:
     content = filled(example(), {KEYS[name]: value for name, value in values.items() if value})
     try:
         _make_folder(path.parent)
-        put(path, content, replace=force)
+        files.write_whole(path, content, replace=force)
     except FileExistsError as fault:
         raise _exists(path) from fault
     except OSError as fault:

@@ -36,7 +36,7 @@ def document(
     hosts: Sequence[HostRecord],
     ssh: SshConfig,
 ) -> dict[str, Any]:
-    """All of it: a host in each of its groups; one without a group is in its environment.
+    """The document: each host in its groups, one without a group in its environment.
 
     Hosts come in the order in which they were added, as in a run.
     """
@@ -72,9 +72,9 @@ def document(
 def group_names(
     environments: Sequence[EnvironmentRecord], groups: Sequence[GroupRecord]
 ) -> Mapping[int, str]:
-    """What each group is called, by its number: its name, or `ENVIRONMENT_name` if that is taken.
+    """The exported name of each group, by its id: its own, or `ENVIRONMENT_name` if that is taken.
 
-    Where a group is called that, too, one more underscore tells them apart.
+    Where a group has that name, too, one more underscore is put in between.
     """
     used = Counter(environment.name for environment in environments) + Counter(
         group.name for group in groups

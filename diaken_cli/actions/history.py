@@ -1,4 +1,4 @@
-"""List and show runs, read their output, cancel one, and remove old ones."""
+"""Lists and shows runs, reads their output, and cancels one."""
 
 import signal
 import time
@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from diaken_cli import liveness, units
-from diaken_cli.actions.writing import put
+from diaken_cli import files, liveness, units
 from diaken_cli.caller import account
 from diaken_cli.errors import (
     AccessError,
@@ -22,8 +21,8 @@ from diaken_cli.store import Store
 from diaken_cli.store.run_records import Chunk, OutputLine, RunDetail, RunFilter, RunRecord
 from diaken_cli.types import RunStatus
 
-PACE = 0.5  # seconds from one look at a run that goes on to the next
-PATIENCE = 30.0  # seconds that a run gets to stop
+POLL_SECONDS = 0.5  # seconds from one look at a run that goes on to the next
+CANCEL_SECONDS = 30.0  # seconds that a run gets to stop
 
 
 def find(store: Store, run_id: int) -> RunDetail:
@@ -40,7 +39,7 @@ def write_report(path: Path, text: str) -> None:
     Raises AccessError.
     """
     try:
-        put(path, text, replace=True)
+        files.write_whole(path, text, replace=True)
     except OSError as fault:
         message = f"the report {path} can't be written: {fault.strerror}"
         raise AccessError(message, hint="Choose another file with --html.") from fault
@@ -78,7 +77,7 @@ def select(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> list[R
 
 
 def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
-    """What Ansible said so far. Raises NotFound, and InvalidInput for a host it did not run on."""
+    """Ansible's output so far. Raises NotFound, and InvalidInput for a host that has no results."""
     detail = find(store, run_id)
     lines, _ = store.outputs.read(run_id, host)
     if host is not None and not lines and detail.run.status is not RunStatus.RUNNING:
@@ -93,7 +92,7 @@ def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
 
 
 def follow(store: Store, run_id: int, host: str | None) -> Iterator[list[OutputLine]]:
-    """What Ansible says, as it comes in, until the run has ended. Raises NotFound."""
+    """Ansible's output as it comes in, until the run has ended. Raises NotFound."""
     seen: frozenset[Chunk] = frozenset()
     while True:
         goes_on = find(store, run_id).run.status is RunStatus.RUNNING
@@ -101,12 +100,12 @@ def follow(store: Store, run_id: int, host: str | None) -> Iterator[list[OutputL
         yield lines
         if not goes_on:
             return
-        time.sleep(PACE)
+        time.sleep(POLL_SECONDS)
         reap(store)
 
 
 def cancel(
-    store: Store, run_id: int, warn: Callable[[str], None], *, patience: float = PATIENCE
+    store: Store, run_id: int, warn: Callable[[str], None], *, patience: float = CANCEL_SECONDS
 ) -> RunDetail:
     """Ask the process of a run to stop, and wait for its end: the run as it stands then.
 
@@ -149,7 +148,7 @@ def cancel(
             from diaken_cli.services.ansible import tracking
 
             tracking.kill_marked(run.uid)  # diaken died, and Ansible goes on
-        time.sleep(PACE)
+        time.sleep(POLL_SECONDS)
     raise OperationFailed(
         f"run {run_id} was asked to stop, but is still running after {patience:.0f} s",
         code="still_running",

@@ -1,4 +1,4 @@
-"""Hosts: what may be said of them, adding, changing and removing them."""
+"""Hosts of the inventory: listing, adding, changing and removing them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -44,15 +44,15 @@ def select_hosts(
     group: str | None,
     vcenter: str | None,
 ) -> list[HostRecord]:
-    """The hosts that fit, inactive ones too; without any word, all.
+    """The hosts of an environment, group and vCenter, where given; inactive ones too.
 
-    Raises InvalidInput for names that are unknown.
+    Raises InvalidInput for unknown names.
     """
     known, reader = inventory_choices(store), validate.Reader()
-    place = reader.choice("--environment", environment, by_name(known.environments))
+    within = reader.choice("--environment", environment, by_name(known.environments))
     connection = reader.choice("--vcenter", vcenter, by_name(known.vcenters))
     groups = [
-        record for record in known.groups if place is None or record.environment_id == place.id
+        record for record in known.groups if within is None or record.environment_id == within.id
     ]
     named = [record for record in groups if record.name == group]
     if group is not None and not named:
@@ -60,7 +60,7 @@ def select_hosts(
     reader.check()
     chosen = only_one(named, "--environment") if named else None
     return store.inventory.hosts(
-        environment_id=place.id if place else None,
+        environment_id=within.id if within else None,
         group_id=chosen.id if chosen else None,
         vcenter_id=connection.id if connection else None,
         include_inactive=True,
@@ -76,7 +76,7 @@ def add_host(
     hosts_file: Path | None,
     emit: "Emit",
 ) -> HostRecord:
-    """Add a host, and write /etc/hosts. Raises InvalidInput with all that is wrong."""
+    """Add a host, and write /etc/hosts. Raises InvalidInput with all mistakes."""
     reader = validate.Reader()
     checked, values = _read_new(store, name, options, reader)
     if checked is None or reader.mistakes:
@@ -87,7 +87,7 @@ def add_host(
 
 
 def mistakes_of_new(store: Store, name: str | None, options: HostOptions) -> list[Mistake]:
-    """What is wrong or missing in what was typed of a new host."""
+    """The mistakes in the options of a new host."""
     return validate.mistakes_of(lambda reader: _read_new(store, name, options, reader))
 
 
@@ -106,9 +106,9 @@ def _read_new(
 def set_host(
     store: Store, host: HostRecord, *, options: HostChanges, hosts_file: Path | None, emit: "Emit"
 ) -> HostRecord:
-    """Change what is said of a host, and write /etc/hosts.
+    """Change the given options of a host, and write /etc/hosts.
 
-    Raises InvalidInput, Conflict, and UsageError where nothing is said.
+    Raises InvalidInput, Conflict, and UsageError where no option is given.
     """
     if options == HostChanges():
         raise validate.nothing_to_change("hosts set")
@@ -155,10 +155,9 @@ def host_values(
     known: InventoryChoices,
     reader: validate.Reader,
 ) -> HostValues:
-    """The values to store for a host; `current` is the host as it is, where there is one.
+    """The values to store for a host; those of `current`, where it exists, unless given.
 
-    What is not said stays. What is wrong goes into `reader`, and then the values are good for
-    nothing but looking for more mistakes.
+    Mistakes go into `reader`; where there are any, the values serve only to find further mistakes.
     """
     before = _stored(current)
 

@@ -1,4 +1,4 @@
-"""Environments and groups, finding things by their names, and /etc/hosts after every change."""
+"""The inventory: /etc/hosts after each change, finding by name, environments, groups, settings."""
 
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from diaken_cli import units
-from diaken_cli.actions.validate import Reader, choices, nothing_to_change
-from diaken_cli.actions.variables import setting_value, stored_name
+from diaken_cli.actions.validate import (
+    Reader,
+    choices,
+    nothing_to_change,
+    setting_value,
+    stored_name,
+)
 from diaken_cli.errors import ConfigurationError, Conflict, InvalidInput, Mistake, NotFound
 from diaken_cli.services import hosts_file
 from diaken_cli.store import Store
@@ -18,16 +23,16 @@ if TYPE_CHECKING:
     from diaken_cli.events import Emit
 
 Named = TypeVar("Named", EnvironmentRecord, GroupRecord, VCenterRecord)
-ATTEMPTS = 10
-NEAR = 0.8  # of two names: how much of them is the same
+MAX_WRITES = 10  # of the hosts file, while others change the inventory
+SIMILARITY = 0.8  # of two names, from which on one may be meant by the other
 
 # ── /etc/hosts ───────────────────────────────────────────────────────────────────────────────
 
 
 def keep_hosts_file(store: Store, path: Path | None, emit: "Emit") -> None:
-    """Write the block of /etc/hosts anew; `path` None: it is turned off.
+    """Write the block of /etc/hosts after a change; with `path` None that is turned off.
 
-    The inventory has changed already, so what goes wrong here is a warning.
+    The inventory has changed already, so an error here is only a warning.
     """
     if path is None:
         return
@@ -55,18 +60,18 @@ def write_block(
     protect_emptying: bool = False,
     given_up_by: int | None = None,
 ) -> hosts_file.Outcome:
-    """Bring the block in line with the inventory, also when another process changes that now.
+    """Write the block of /etc/hosts by the inventory, also when another process changes that now.
 
-    Whoever writes looks at the inventory once more afterwards: the last one to write has seen it
-    as it is. A host that the run `given_up_by` is about to take back gets no line any more.
-    Raises Conflict and AccessError as `hosts_file.sync` does.
+    The inventory is read again after each write, so the last process to write has seen its final
+    state. A host that the run `given_up_by` is about to remove gets no line. Raises Conflict and
+    AccessError as `hosts_file.sync` does.
     """
 
     def due() -> list[hosts_file.Entry]:
         hosts = store.inventory.hosts_to_sync()
         return entries(host for host in hosts if host.active or host.deployed_by != given_up_by)
 
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_WRITES):
         wanted = due()
         outcome = hosts_file.sync(
             path,
@@ -156,14 +161,14 @@ def known_environment(store: Store, name: str) -> EnvironmentRecord:
 def only_one(groups: Sequence[GroupRecord], option: str) -> GroupRecord:
     """The one group among those of a name. Raises InvalidInput with the candidates."""
     if len(groups) > 1:
-        places = choices(group.environment for group in groups)
-        message = f"group {groups[0].name} is in several environments; {places}"
+        candidates = choices(group.environment for group in groups)
+        message = f"group {groups[0].name} is in several environments; {candidates}"
         raise InvalidInput([Mistake(option, None, message)])
     return groups[0]
 
 
 def missing(kind: str, name: str, known: Sequence[str], *, where: str = "") -> NotFound:
-    """What does not exist, with the names that come near."""
+    """The error that something does not exist, with similar names."""
     near = units.nearest_names(name, known)
     hint = f"Did you mean {near}?" if near else f"See: diaken {kind.lower()}s list"
     return NotFound(f"{kind} {name} does not exist{where}", hint=hint)
@@ -206,21 +211,21 @@ def add_group(
     """Add a group to an environment; `variables` are `K=V`. Raises InvalidInput."""
     reader = Reader()
     checked = reader.required("NAME", name, units.check_group_name)
-    places = by_name(store.inventory.environments())
-    place = reader.choice("--environment", environment, places, required=True)
-    if checked and place and store.inventory.groups(name=checked, environment=place.name):
-        message = f"group {checked} of environment {place.name} already exists"
+    environments = by_name(store.inventory.environments())
+    parent = reader.choice("--environment", environment, environments, required=True)
+    if checked and parent and store.inventory.groups(name=checked, environment=parent.name):
+        message = f"group {checked} of environment {parent.name} already exists"
         reader.refuse("NAME", checked, message, kind="in_use")
     parsed = reader.variables(variables, (), {})
-    if checked is None or place is None or reader.mistakes:
+    if checked is None or parent is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
-    return store.inventory.add_group(checked, place, parsed)
+    return store.inventory.add_group(checked, parent, parsed)
 
 
 def set_group(
     store: Store, group: GroupRecord, *, variables: Sequence[str], unset: Sequence[str]
 ) -> GroupRecord:
-    """Change a group's variables. Raises InvalidInput, and UsageError where nothing is said."""
+    """Change a group's variables. Raises InvalidInput, UsageError where no option is given."""
     if not variables and not unset:
         raise nothing_to_change("groups set")
     reader = Reader()
@@ -251,16 +256,16 @@ def set_setting(
 
 
 def similar_setting(key: str, known: Iterable[str]) -> str | None:
-    """The setting that is most likely meant by a key that is none; None where it is like none.
+    """The known setting that an unknown key most likely means; None where it resembles none.
 
-    Case, dashes and a letter more or less make no difference, nor does a word that is left out.
+    Case, dashes, a letter more or less and a missing word make no difference.
     """
     names, words = list(known), _words(key)
     if key in names:
         return None
     for name in names:
         near = SequenceMatcher(None, "".join(words), "".join(_words(name))).ratio()
-        if near >= NEAR or (len(words) > 1 and set(words) <= set(_words(name))):
+        if near >= SIMILARITY or (len(words) > 1 and set(words) <= set(_words(name))):
             return name
     return None
 

@@ -1,4 +1,4 @@
-"""A file that remembers which errors were reported, for errors that no database can remember.
+"""A file that stores which errors were reported, for those that the database can't store.
 
 An error that lasts is reported once, then once a day, and once when it is resolved. Where there is
 a database, `store.notices` remembers that; this is for errors of the config file and the database
@@ -21,9 +21,9 @@ FORGET_AFTER = timedelta(days=3)
 
 @dataclass(frozen=True)
 class NoticeFile:
-    """The file; where it can't be written, every error is reported each time.
+    """The file; where it can't be written, an error is reported each time.
 
-    `about` says which of the account's calls it is: those with the same config file and database.
+    `about` identifies the calls with the same config file and database, of all of the account.
     """
 
     path: Path

@@ -1,8 +1,8 @@
-"""What anybody can change is not run: a playbook, and what opens its vaults.
+"""Refuses to run what everybody can change: playbooks, and the files that open vaults.
 
-A playbook may be another account's, or a group's, as a checkout that a team shares: whoever names
-it in `[playbooks] paths` trusts these, and `doctor` tells. What opens a vault may be a program, and
-holds a secret, so that is only this account's and root's, with the folders above it.
+A playbook may belong to another account or group, as a checkout that a team shares: whoever names
+its folder in `[playbooks] paths` trusts them, and `doctor` warns. A vault password file may be a
+program, and holds a secret: it and the folders above must be this account's and root's alone.
 """
 
 import os
@@ -16,9 +16,8 @@ from diaken_cli.services.ansible.catalog import Playbook
 from diaken_cli.services.ansible.repository import configuration
 from diaken_cli.trust import Exposure, Writer
 
-MOST = 20_000
-"""Files and folders of a repository that are looked at, and for how long."""
-SECONDS = 5.0
+MAX_ENTRIES = 20_000  # files and folders of a repository that are examined
+MAX_SECONDS = 5.0  # in which they are
 _NOT_RUN = frozenset([".git", ".venv", "node_modules", "__pycache__"])
 _BESIDE = (
     *("roles", "collections", "group_vars", "host_vars", "vars", "tasks", "handlers"),
@@ -43,7 +42,7 @@ def refuse_open_playbook(playbook: Playbook) -> None:
 def open_to_all(path: Path, folder: Path) -> Iterator[Exposure]:
     """The files and folders by which everybody can change a playbook, or add roles beside it.
 
-    `folder` is the entry of `[playbooks] paths`. A sticky folder above both may be open, as /tmp.
+    `folder` is the entry of `[playbooks] paths`. A sticky folder above both is allowed, as /tmp.
     """
     beside = {path.parent.resolve(), folder.resolve()}
     exposures = dict.fromkeys(
@@ -59,9 +58,9 @@ def open_to_all(path: Path, folder: Path) -> Iterator[Exposure]:
             yield exposure
     cfg = configuration(folder)
     roots = beside if cfg is None else beside | {cfg.parent.resolve()}
-    for place in (root / name for root in sorted(roots) for name in _BESIDE):
+    for root_of_code in (root / name for root in sorted(roots) for name in _BESIDE):
         for exposure in (
-            exposure for path in tree(place) for exposure in trust.present_exposures(path)
+            exposure for path in tree(root_of_code) for exposure in trust.present_exposures(path)
         ):
             if exposure.who is Writer.EVERYBODY:
                 yield exposure
@@ -69,7 +68,7 @@ def open_to_all(path: Path, folder: Path) -> Iterator[Exposure]:
 
 def tree(root: Path) -> Iterator[Path]:
     """A folder and what is in it, the upper first; links are not followed."""
-    deadline, left, folders = time.monotonic() + SECONDS, MOST, [root]
+    deadline, left, folders = time.monotonic() + MAX_SECONDS, MAX_ENTRIES, [root]
     if root.is_dir():
         yield root
     for folder in folders:  # it grows

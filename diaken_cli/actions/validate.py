@@ -1,22 +1,29 @@
-"""Reading what a person typed: parsers that say what would be right, and all mistakes at once.
+"""Reads what a person typed, and collects all mistakes; the parsers of names, values, variables.
 
 A parser returns the value or raises ValueError with a sentence about it, like those in `units`.
 """
 
+import json
+import keyword
 import os
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
-from diaken_cli.actions.variables import variable
 from diaken_cli.errors import InvalidInput, Mistake, MistakeKind, NotFound, UsageError
 from diaken_cli.kinds import check_utf8
 from diaken_cli.paths import existing_file, whole_path
+from diaken_cli.types import CONNECTION_VARIABLES
 from diaken_cli.units import nearest_names
 
 Value = TypeVar("Value")
 
-FEW = 10  # names that are all shown beside the most likely one
+MAX_LISTED = 10  # names that are all listed beside the most likely one
+LIST_SETTINGS = ("provision_packages", "target_dns")
+"""The variables of the shipped playbooks that take a list of texts, and nothing else."""
+MAX_LEVELS = 50
+TOO_DEEP = f"must be nested at most {MAX_LEVELS} levels deep"
 
 
 def parse_file(text: str) -> Path:
@@ -26,15 +33,21 @@ def parse_file(text: str) -> Path:
     return Path(text)
 
 
+def existing_path(text: str) -> str:
+    """The absolute path of a file or a folder that is there."""
+    path = whole_path(text)
+    return str(path) if os.path.isdir(path) else existing_file(text)  # noqa: PTH112
+
+
 def mistakes_of(read: "Callable[[Reader], object]") -> list[Mistake]:
-    """What is wrong or missing in what `read` reads."""
+    """The mistakes in what `read` reads."""
     reader = Reader()
     read(reader)
     return reader.mistakes
 
 
 def nothing_to_change(command: str) -> UsageError:
-    """The error of a `… set` that names nothing but what it is about."""
+    """The error of a `… set` without any option."""
     return UsageError("nothing to change: no option given", hint=f"See: diaken {command} --help")
 
 
@@ -70,7 +83,7 @@ class Reader:
         *,
         may_be_empty: bool = True,
     ) -> Value | None:
-        """A value that may be given: None is "as it is now", empty is "none any more"."""
+        """An optional value; without it `current` stays, and an empty one takes it away."""
         if text is None:
             return current
         if text == "" and may_be_empty:
@@ -91,10 +104,10 @@ class Reader:
         required: bool = False,
         may_be_empty: bool = False,
     ) -> Value | None:
-        """One of what is known, by its name; None is "as it is now".
+        """One of `known`, by its name; without a name `current` stays.
 
-        Empty is "none any more" where that may be, and else a mistake: a script's unset variable
-        must not widen what it asked for.
+        An empty name takes it away where `may_be_empty`, and is a mistake otherwise: a script's
+        unset variable must not widen what it asks for.
         """
         if name is None and required:
             self.refuse(option, None, f"is required; {choices(known)}")
@@ -107,9 +120,9 @@ class Reader:
         return known.get(name)
 
     def named(self, option: str, name: str, find: Callable[[], Value]) -> Value | None:
-        """What an option names; that it does not exist is a mistake, as in every option.
+        """What an option names, by `find`; that it does not exist is a mistake.
 
-        A group that exists and has no active host is no mistake but NotFound, which is raised.
+        Raises NotFound for a group that exists and has no active host.
         """
         try:
             return find()
@@ -124,9 +137,10 @@ class Reader:
     def positional(
         self, argument: str, name: str | None, find: Callable[[str], Value]
     ) -> Value | None:
-        """What a command is about, by a positional name, which must be given.
+        """What a required positional argument names, by `find`.
 
-        That it does not exist is a mistake among others; alone, `check` raises it as it is.
+        That it does not exist is a mistake among others; where it is the only one, `check` raises
+        NotFound.
         """
         if name is None:
             self.refuse(argument, None, "is required")
@@ -159,7 +173,7 @@ class Reader:
         return changed
 
     def check(self) -> None:
-        """Raise InvalidInput with all the mistakes, if there are any; NotFound for that alone."""
+        """Raise InvalidInput with all mistakes, if any; NotFound where that is the only one."""
         if self._missing and len(self.mistakes) == 1:
             raise self._missing[0]
         if self.mistakes:
@@ -177,24 +191,98 @@ def unknown(option: str, name: str, known: Iterable[str]) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """The names that are most like a wrong one, and all that there are, for a message."""
+    """For a message: the names that are most like a wrong one, and the known names."""
     names = list(known)
     if not names:
         return "None exist yet"
     near = nearest_names(name, names)
     parts = [f"Did you mean {near}?"] if near else []
-    if not near or len(names) <= FEW:
+    if not near or len(names) <= MAX_LISTED:
         parts.append(f"Known: {', '.join(names)}")
     return " ".join(parts)
 
 
 def choices(names: Iterable[str]) -> str:
-    """What there is to choose from, for a message."""
+    """For a message: the names to choose from."""
     listed = ", ".join(names)
     return f"known: {listed}" if listed else "none exist yet"
 
 
-def existing_path(text: str) -> str:
-    """The absolute path of a file or a folder that is there."""
-    path = whole_path(text)
-    return str(path) if os.path.isdir(path) else existing_file(text)  # noqa: PTH112
+# ── variables and settings ───────────────────────────────────────────────────────────────────
+
+
+def variable(text: str) -> tuple[str, str]:
+    """`K=V`; the value is a string, as with `ansible-playbook -e K=V`."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError("must be KEY=VALUE")
+    return stored_name(key), value
+
+
+def variable_name(text: str) -> str:
+    """A name that Ansible takes for a variable, and that points no host elsewhere."""
+    if not (text.isascii() and text.isidentifier()) or keyword.iskeyword(text):
+        raise ValueError(
+            f"{text!r} is not a variable name: letters, digits and _, no digit first, no"
+            " Python keyword"
+        )
+    if text in CONNECTION_VARIABLES:
+        raise ValueError(f"{text} is set by diaken itself, from the inventory")
+    return text
+
+
+def stored_name(text: str) -> str:
+    """The name of a variable or a setting that may be stored, which a password may not."""
+    if fnmatchcase(text.lower(), "ansible_*pass*"):
+        raise ValueError(
+            f"{text} would store a password; use --become-password-command or an SSH key"
+        )
+    return variable_name(text)
+
+
+def stored_value(value: Any) -> Any:
+    """A value that JSON and UTF-8 can hold: no NaN, no 1e999, no half of a surrogate pair."""
+    if _is_deep(value):
+        raise ValueError(TOO_DEEP)
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise ValueError("must be a value that JSON can hold") from None
+    return value
+
+
+def setting_value(key: str, text: str) -> Any:
+    """The value of a setting: JSON where it is JSON, else the text itself."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    except ValueError:
+        value = text
+    if _is_deep(value):
+        raise ValueError(TOO_DEEP)
+    try:
+        value = stored_value(value)
+    except ValueError:
+        value = check_utf8(text)
+    if key == "snapshot_retention_hours" and not (type(value) is int and 1 <= value <= 99):
+        raise ValueError("must be a whole number of hours, 1-99")
+    if key in LIST_SETTINGS and not _is_list_of_texts(value):
+        words = value.replace(",", " ").split() if isinstance(value, str) else []
+        like = json.dumps(words or ["one", "two"])
+        raise ValueError(f"must be a list of strings, as JSON: '{like}'")
+    return value
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_LEVELS + 1):
+        nested = [value for value in level if isinstance(value, dict | list)]
+        if not nested:
+            return False
+        level = [v for part in nested for v in (part.values() if isinstance(part, dict) else part)]
+    return True

@@ -69,7 +69,7 @@ def set_command(
     Example: diaken settings set ntp_servers '["10.0.0.1", "10.0.0.2"]'
     """
     from diaken_cli.actions.inventory import set_setting
-    from diaken_cli.actions.variables import variable_name
+    from diaken_cli.actions.validate import variable_name
 
     with asking(call) as ask:
         key = ask.text("KEY", key, "Setting", variable_name)

@@ -1,10 +1,8 @@
 """What cron has to know: the tick each minute, and prune each hour. See crontab(5)."""
 
-import os
 import shlex
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -105,17 +103,8 @@ def install(content: str, path: Path = CRON_D) -> bool:
         return False
     _refuse_foreign(before, path)
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".diaken.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(content)
-                os.fchmod(file.fileno(), 0o644)  # cron refuses what others can write
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        # cron refuses what others can write
+        files.write_whole(path, content, replace=True, mode=0o644)
     except OSError as fault:
         raise AccessError(
             f"{path} can't be written: {fault.strerror}",

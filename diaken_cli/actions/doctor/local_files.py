@@ -17,7 +17,6 @@ from diaken_cli import bounds, files, trust
 from diaken_cli.actions.doctor.findings import Check, Finding
 from diaken_cli.actions.inventory import write_block
 from diaken_cli.actions.trusted import exposures_of_vault, tree
-from diaken_cli.actions.writing import TEMPORARY
 from diaken_cli.config import Config, load
 from diaken_cli.config.sections import AnsibleConfig, HostsFileConfig
 from diaken_cli.config.sources import named_file, search_paths
@@ -86,7 +85,7 @@ def _check_config_file(path: Path, keys: int) -> Iterable[Finding]:
 
 def check_unfinished_writes(check: Check, folder: Path) -> Iterable[Finding]:
     """Unfinished files of killed writes: nothing reads them, and only a person removes them."""
-    leftovers = sorted(path for path in folder.glob(f"{TEMPORARY}*") if _is_unfinished(path))
+    leftovers = sorted(path for path in folder.glob(f"{files.TEMPORARY}*") if _is_unfinished(path))
     if leftovers:
         names = " ".join(shlex.quote(str(path)) for path in leftovers)
         count = "a file" if len(leftovers) == 1 else f"{len(leftovers)} files"

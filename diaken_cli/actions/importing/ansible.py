@@ -7,7 +7,7 @@ from typing import Any
 
 from diaken_cli import bounds, units
 from diaken_cli.actions.importing.candidates import Candidate, Source, same
-from diaken_cli.actions.variables import stored_name, stored_value
+from diaken_cli.actions.validate import stored_name, stored_value
 from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.inventory_options import HostOptions
 from diaken_cli.services.ansible.imported_inventory import AnsibleInventory, read_inventory

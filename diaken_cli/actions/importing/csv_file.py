@@ -10,7 +10,7 @@ from typing import Any
 
 from diaken_cli import bounds, files
 from diaken_cli.actions.importing.candidates import Candidate, Source
-from diaken_cli.actions.variables import stored_name
+from diaken_cli.actions.validate import stored_name
 from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.inventory_options import HostOptions
 from diaken_cli.units import format_size

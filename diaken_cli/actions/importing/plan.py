@@ -24,7 +24,7 @@ from diaken_cli.actions.importing.candidates import (
     same,
     source_row,
 )
-from diaken_cli.actions.variables import stored_name, stored_value
+from diaken_cli.actions.validate import stored_name, stored_value
 from diaken_cli.store.importing import NewGroup
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord
 from diaken_cli.text import join_names

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from diaken_cli.actions import writing
+from diaken_cli import files
 from diaken_cli.actions.run.targets import RunTarget, active_hosts
 from diaken_cli.actions.snapshots.host_vms import HostProblem, HostSnapshot, Problem
 from diaken_cli.caller import account
@@ -211,8 +211,8 @@ def log_line(event: SnapshotFinished) -> str:
 def _append(path: Path, text: str) -> None:
     """One write of one line: lines of processes that log at the same time don't mix."""
     try:
-        with writing.opened(path, os.O_APPEND | os.O_CREAT) as descriptor:
-            writing.pour(descriptor, text.encode())
+        with files.open_to_write(path, os.O_APPEND | os.O_CREAT) as log:
+            files.write_all(log, text.encode())
     except OSError as fault:
         raise AccessError(
             f"the snapshot log {path} can't be written: {fault.strerror}",

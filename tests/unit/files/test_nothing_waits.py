@@ -11,8 +11,8 @@ from types import FrameType
 
 import pytest
 
-from diaken_cli import bounds, liveness, tick
-from diaken_cli.actions import validate, vcenters, writing
+from diaken_cli import bounds, files, liveness, tick
+from diaken_cli.actions import validate, vcenters
 from diaken_cli.actions.doctor import local_files
 from diaken_cli.actions.doctor.connections import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
@@ -188,7 +188,7 @@ def test_pipes_in_the_place_of_own_notes_are_as_good_as_none(tmp_path: Path) -> 
 
 def test_nobody_waits_for_a_reader(pipe: Path) -> None:
     with pytest.raises(OSError, match="it is a pipe without a reader"):
-        writing.put(pipe, "report", replace=True)
+        files.write_whole(pipe, "report", replace=True)
     with pytest.raises(AccessError, match="it is a pipe without a reader"):
         run.log_snapshots(lambda event: None, pipe)
 
@@ -196,11 +196,11 @@ def test_nobody_waits_for_a_reader(pipe: Path) -> None:
 def test_a_reader_may_pause_for_a_while_only(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        writing.put(pipe, "report", replace=True)
+        files.write_whole(pipe, "report", replace=True)
         assert os.read(reader, 100) == b"report"
         monkeypatch.setattr(bounds, "READER_SECONDS", 0.2)
         with pytest.raises(OSError, match="nobody has read from it for"):
-            writing.put(pipe, "x" * 2**20, replace=True)
+            files.write_whole(pipe, "x" * 2**20, replace=True)
     finally:
         os.close(reader)
     assert pipe.is_fifo()

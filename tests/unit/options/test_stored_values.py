@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.variables import MOST_LEVELS, setting_value, stored_value
+from diaken_cli.actions.validate import MAX_LEVELS, setting_value, stored_value
 
 
 def nested(levels: int, inner: Any = 1) -> Any:
@@ -15,10 +15,10 @@ def nested(levels: int, inner: Any = 1) -> Any:
 
 
 def test_what_is_nested_too_deep_is_refused() -> None:
-    deepest = nested(MOST_LEVELS)
+    deepest = nested(MAX_LEVELS)
     assert stored_value(deepest) == deepest
     assert setting_value("k", json.dumps(deepest)) == deepest
-    for levels in (MOST_LEVELS + 1, 960):
+    for levels in (MAX_LEVELS + 1, 960):
         with pytest.raises(ValueError, match="must be nested at most 50 levels deep"):
             stored_value(nested(levels))
         with pytest.raises(ValueError, match="must be nested at most 50 levels deep"):
