@@ -18,7 +18,7 @@ from diaken_cli.render.inventory import import_as_json
 from diaken_cli.services.ansible import inventory
 from diaken_cli.services.ansible.work import Target
 from diaken_cli.services.hosts_file.block import Entry, block_lines, render
-from tests.unit.importing.places import PLACES
+from tests.unit.importing.planning import PLACES
 
 
 def rows(text: str, environment: str | None = "PROD", group: str | None = None) -> list[ImportRow]:

@@ -1,4 +1,4 @@
-"""Environments, groups, hosts and the hosts file, as a script calls for them."""
+"""Hosts, as a script calls for them."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from diaken_cli import liveness
 from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.store.records import HostValues
 from diaken_cli.types import RunKind, RunStatus
-from tests.e2e.cli import HOSTS, Cli
+from tests.e2e.cli import Cli
 from tests.e2e.places import add, names
 from tests.seeding import MORNING, begin
 
@@ -28,98 +28,6 @@ FULL = {
     "vars": {"role": "front", "empty": ""},
     "description": "the first one",
 }
-
-
-# ── environments and groups ──────────────────────────────────────────────────────────────────
-
-
-def test_environments_count_what_is_in_them(places: Cli) -> None:
-    add(places, "web01", "10.0.4.21", group="web")
-    assert places.json("environments", "list") == [
-        {"name": "PROD", "groups": 2, "hosts": 1, "vars": {}},
-        {"name": "TEST", "groups": 1, "hosts": 0, "vars": {}},
-    ]
-    assert places.error(12, "environments", "add", "PROD")["code"] == "in_use"
-    assert places.mistakes(2, "environments", "add", "all") == ["NAME"]
-    error = places.error(12, "environments", "remove", "PROD", "--yes")
-    assert "groups db, web; hosts web01" in error["message"]
-    assert "PROD" in places.error(11, "environments", "remove", "PRD", "--yes")["hint"]
-
-
-def test_environments_have_variables(places: Cli) -> None:
-    added = places.json("environments", "add", "LAB", "--var", "ntp=10.0.0.1", "--var", "b=x=y")
-    assert added["vars"] == {"ntp": "10.0.0.1", "b": "x=y"}
-    changed = places.json("environments", "set", "LAB", "--unset-var", "b", "--var", "c=3")
-    assert changed == {**added, "vars": {"ntp": "10.0.0.1", "c": "3"}}
-    assert places.json("environments", "list")[0] == changed
-    assert places.mistakes(
-        2, "environments", "set", "LAB", "--var", "x", "--unset-var", "b", "--var", "ansible_port=1"
-    ) == ["--unset-var", "--var", "--var"]
-    wrong = ("environments", "add", "all", "--var", "ansible_ssh_pass=s3cret")
-    assert places.mistakes(2, *wrong) == ["NAME", "--var"]
-    assert "nothing to change" in places.error(2, "environments", "set", "LAB")["message"]
-    assert "LAB" in places.error(11, "environments", "set", "LIB", "--var", "a=1")["hint"]
-
-
-def test_groups_have_variables(places: Cli) -> None:
-    where = ("--environment", "PROD")
-    added = places.json("groups", "add", "app", *where, "--var", "a=1", "--var", "b=x=y")
-    assert added == {
-        "name": "app",
-        "environment": "PROD",
-        "hosts": 0,
-        "vars": {"a": "1", "b": "x=y"},
-    }
-    changed = places.json("groups", "set", "app", "--unset-var", "a", "--var", "c=3")
-    assert changed["vars"] == {"b": "x=y", "c": "3"}
-    assert places.mistakes(
-        2, "groups", "set", "app", "--var", "x", "--unset-var", "none", "--var", "ansible_host=x"
-    ) == ["--unset-var", "--var", "--var"]
-    secret = places.error(2, "groups", "set", "app", "--var", "ansible_become_password=s3cret")
-    assert "would store a password" in secret["message"]
-    assert "s3cret" not in str(secret), "what is refused for being a secret is not printed either"
-    assert [each["value"] for each in secret["mistakes"]] == ["ansible_become_password"]
-    assert [g["name"] for g in places.json("groups", "list", "--environment", "TEST")] == ["web"]
-    assert places.mistakes(2, "groups", "list", "--environment", "NO") == ["--environment"]
-
-
-def test_a_group_name_of_several_environments_is_never_guessed(places: Cli) -> None:
-    for call in (
-        ("groups", "remove", "web", "--yes"),
-        ("groups", "set", "web", "--var", "a=1"),
-        ("hosts", "list", "--group", "web"),
-    ):
-        error = places.error(2, *call)
-        assert [each["option"] for each in error["mistakes"]] == ["--environment"]
-        assert "PROD, TEST" in error["message"]
-    places.json("groups", "remove", "web", "--environment", "TEST", "--yes")
-    assert places.json("groups", "set", "web", "--var", "a=1")["environment"] == "PROD"
-    assert places.error(11, "groups", "set", "nope")["code"] == "not_found"
-    assert places.mistakes(2, "groups", "set", "web", "--environment", "NO") == ["--environment"]
-    assert "nothing to change" in places.error(2, "groups", "set", "web")["message"]
-
-
-def test_mixed_mistakes_are_usage_and_names_in_use_alone_a_conflict(places: Cli) -> None:
-    call = ("groups", "add", "web", "--environment", "PROD")
-    assert places.mistakes(12, *call) == ["NAME"]
-    assert places.mistakes(2, *call, "--var", "x") == ["NAME", "--var"]
-
-
-def test_what_is_lost_is_lost_only_after_a_yes(places: Cli) -> None:
-    places.json("hosts", "add", "web01", "--ip", "10.0.4.1", "--environment", "TEST", "--yes")
-    places.json("environments", "add", "SPARE", "-y")
-    for words in (
-        ("groups", "remove", "web", "--environment", "TEST"),
-        ("hosts", "remove", "web01"),
-        ("environments", "remove", "SPARE"),
-        ("vcenters", "remove", "main"),
-        ("history", "prune", "--older-than", "1d"),
-    ):
-        assert "confirm with --yes" in places.error(2, *words)["message"]
-        assert places.run(*words, "--yes").status == 0, words
-
-
-# ── hosts ────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_host_is_shown_as_it_was_added(places: Cli) -> None:
@@ -269,24 +177,6 @@ def test_set_changes_what_is_said_and_nothing_else(places: Cli) -> None:
     assert (nothing["code"], "nothing to change" in nothing["message"]) == ("usage", True)
 
 
-def test_the_hosts_file_follows_every_change(places: Cli) -> None:
-    add(places, "web01.example.com", "10.0.4.21")
-    assert "\n10.0.4.21\tweb01.example.com web01\n" in places.hosts_file.read_text()
-    done = places.run("hosts", "set", "web01.example.com", "--inactive")
-    assert done.status == 0
-    assert "its VM was not touched" in done.err
-    assert "web01" not in places.hosts_file.read_text()
-    both = ("hosts", "set", "web01.example.com", "--active", "--inactive", "--port", "0")
-    assert places.mistakes(2, *both) == ["--inactive", "--port"]
-    places.json("hosts", "set", "web01.example.com", "--active", "--ip", "10.0.4.22")
-    assert "\n10.0.4.22\tweb01.example.com web01\n" in places.hosts_file.read_text()
-    done = places.run("hosts", "remove", "web01.example.com", "--yes")
-    assert "its VM was not touched" in done.err
-    text = places.hosts_file.read_text()
-    assert text.startswith(HOSTS)
-    assert "web01" not in text
-
-
 def test_removal_asks_first_and_is_refused_where_something_depends(places: Cli) -> None:
     add(places, "web01", "10.0.4.21", vcenter="main")
     for call in (
@@ -308,39 +198,6 @@ def test_removal_asks_first_and_is_refused_where_something_depends(places: Cli) 
     assert (done.status, json.loads(done.out)["name"]) == (0, "web01")
     assert "can't tell whether snapshots stay behind: the environment variable" in done.err
     assert places.json("hosts", "list", "--all") == []
-
-
-# ── hosts sync, hosts forget-key ─────────────────────────────────────────────────────────────
-
-
-def test_sync_shows_the_difference_before_it_writes(places: Cli) -> None:
-    add(places, "web01", "10.0.4.21")
-    written = places.hosts_file.read_text()
-    assert places.json("hosts", "sync")["changed"] is False
-    places.hosts_file.write_text(HOSTS)
-    would = places.json("hosts", "sync", "--dry-run")
-    assert sorted(would) == ["changed", "diff", "dry_run", "hosts", "path"]
-    assert (would["dry_run"], would["changed"], would["hosts"]) == (True, True, 1)
-    assert would["path"] == str(places.hosts_file)
-    assert "\n+10.0.4.21\tweb01\n" in would["diff"]
-    assert places.run("hosts", "sync", "--dry-run").out == would["diff"]
-    assert places.hosts_file.read_text() == HOSTS
-    assert places.json("hosts", "sync")["changed"] is True
-    assert places.hosts_file.read_text() == written
-
-
-def test_sync_writes_another_file_and_protects_a_block(places: Cli) -> None:
-    other = places.folder / "other"
-    other.write_text("# BEGIN DIAKEN\n# database 7c1e; x\n10.9.9.9\tx\n# END DIAKEN\n")
-    call = ("hosts", "sync", "--path", "other")
-    assert places.error(12, *call)["code"] == "foreign_block"
-    assert "10.9.9.9" in other.read_text()
-    assert places.json(*call, "--yes")["changed"] is True
-    assert "10.9.9.9" not in other.read_text()
-    own = other.read_text().replace("# END", "10.9.9.9\tx\n# END")
-    other.write_text(own)
-    assert places.error(12, *call)["code"] == "would_empty"
-    assert other.read_text() == own
 
 
 def test_the_list_tells_of_a_host_that_a_deploy_left(places: Cli) -> None:
@@ -372,24 +229,6 @@ def test_the_list_tells_of_a_host_that_a_deploy_left(places: Cli) -> None:
         "web01": True,
         "web02": False,
     }
-
-
-def test_a_hosts_file_that_is_turned_off_stays_as_it_is(places: Cli) -> None:
-    places.configure(hosts_file="enabled = false")
-    places.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
-    assert places.json("hosts", "sync")["changed"] is False
-    assert places.hosts_file.read_text() == HOSTS
-
-
-def test_a_hosts_file_that_can_not_be_written_is_a_warning_but_for_sync(places: Cli) -> None:
-    places.hosts_file.unlink()
-    places.hosts_file.mkdir()
-    done = places.run(
-        "hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD", "--json"
-    )
-    assert done.status == 0
-    assert done.err.count("warning: ") == 1
-    assert places.error(10, "hosts", "sync")["code"] == "permission"
 
 
 def test_a_key_is_forgotten_by_address_and_port(places: Cli) -> None:
