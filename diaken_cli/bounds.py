@@ -24,6 +24,7 @@ KEY_FILE = MB
 HOSTS_FILE = 16 * MB
 CRON_FILE = MB
 OWN_NOTE = MB  # what diaken itself has written beside its database
+INPUT_SECONDS = 60  # that who writes into diaken's standard input may pause
 READER_SECONDS = 10  # that who reads a pipe may pause into which diaken writes
 
 # ── what files hold ──────────────────────────────────────────────────────────────────────────

@@ -61,6 +61,31 @@ def beginning(path: str | os.PathLike[str], most: int) -> bytes:
         return file.read(most)
 
 
+def standard_input(most: int, seconds: float) -> bytes:
+    """All that standard input has, a pipe too; who writes into it may pause for `seconds`.
+
+    Raises:
+        Refused: it is a terminal, or has more than `most` bytes.
+        OSError: it can't be read, or nothing came for too long.
+    """
+    import select
+
+    descriptor = sys.stdin.fileno()
+    if os.isatty(descriptor):
+        raise _refused(errno.ENOTTY, "a terminal: pipe a table into it, or name a file", "-")
+    content = bytearray()
+    while select.select([descriptor], [], [], seconds)[0]:
+        part = os.read(descriptor, bounds.MB)
+        if not part:
+            return bytes(content)
+        content += part
+        if len(content) > most:
+            from diaken_cli.units import format_size
+
+            raise _refused(errno.EFBIG, f"larger than {format_size(most)}", "-")
+    raise OSError(errno.ETIMEDOUT, f"nothing has come for {seconds:.0f} s", "-")
+
+
 def text(path: str | os.PathLike[str], most: int, errors: str = "strict") -> str:
     """The text of a regular file of UTF-8, in which all lines end in the same way.
 

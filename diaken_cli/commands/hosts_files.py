@@ -64,7 +64,8 @@ def import_command(
             metavar="FILE",
             rich_help_panel=SOURCE,
             help="A CSV file with a header: name, ip, and any of environment, group, groups, user,"
-            " port, key, python, description, vcenter, vm_uuid, active, var.NAME.",
+            " port, key, python, description, vcenter, vm_uuid, active, var.NAME; - is standard"
+            " input.",
         ),
     ] = None,
     environment: Annotated[

@@ -33,6 +33,7 @@ COLUMNS = (
 REQUIRED = ("name", "ip")
 VARIABLE = "var."
 OPTION = "--csv"
+STANDARD_INPUT = "-"
 LABELS = {f"--{column.replace('_', '-')}": f"column {column}" for column in COLUMNS} | {
     "NAME": "column name"
 }
@@ -43,7 +44,7 @@ TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0":
 
 
 def read_csv(path: Path) -> Source:
-    """The hosts of a file. Raises InvalidInput where it is no table that can be read."""
+    """The hosts of a file, or of standard input: `-`. Raises InvalidInput for no valid table."""
     return parse(_text(path), str(path))
 
 
@@ -66,7 +67,10 @@ def parse(text: str, path: str) -> Source:
 
 def _text(path: Path) -> str:
     try:
-        content = files.read(path, bounds.CSV_FILE)
+        if str(path) == STANDARD_INPUT:
+            content = files.standard_input(bounds.CSV_FILE, bounds.INPUT_SECONDS)
+        else:
+            content = files.read(path, bounds.CSV_FILE)
         _check_lines(content, str(path))
         if content.startswith(_UTF16):
             raise _refused(str(path), "is UTF-16; save it as CSV UTF-8")

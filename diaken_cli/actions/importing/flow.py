@@ -1,6 +1,6 @@
 """`hosts import`: reads one source, plans, and applies the plan in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,10 @@ Connect = Callable[[str], Session]
 GUEST_NAMES = "--guest-names"
 WITH_VCENTER = "works only with --vcenter"
 SOURCES = ("--vcenter", "--inventory", "--csv")
-PATHS = {"--inventory": validate.existing_path, "--csv": existing_file}
+PATHS: Mapping[str, Callable[[str], str]] = {
+    "--inventory": validate.existing_path,
+    "--csv": lambda text: text if text == "-" else existing_file(text),  # - is standard input
+}
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,19 @@ def test_a_table_is_planned_then_imported(cli: Cli) -> None:
     assert cli.json("hosts", "show", "db01")["ip"] == "10.0.4.23"
 
 
+def test_a_table_comes_from_standard_input_a_pipe_too(cli: Cli) -> None:
+    call = ("hosts", "import", "--csv", "-", "--environment", "TEST", "--json")
+    done = cli.run(*call, input="name,ip\nweb01,10.0.4.21\nweb02,10.0.4.999\n")
+    assert (done.status, [row["status"] for row in json.loads(done.out)]) == (
+        *(3, ["created", "failed"]),
+    )
+    empty = cli.run(*call, input="")
+    assert empty.status == 2
+    assert "is empty" in json.loads(empty.out)["error"]["message"]
+    at_terminal = cli.at_a_terminal(*call[:-1])
+    assert (at_terminal.status, "it is a terminal: pipe a table" in at_terminal.out) == (2, True)
+
+
 def test_of_two_imports_at_the_same_time_each_host_comes_once(cli: Cli) -> None:
     path = write_table(cli, "name,ip,group", *(f"h{n},10.0.5.{n},g{n % 5}" for n in range(1, 200)))
     argv = [*DIAKEN, "hosts", "import", "--csv", path, "--environment", "TEST", "--json"]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from diaken_cli.actions.variables import LISTS, setting_value
+from diaken_cli.actions.validate import LIST_SETTINGS, setting_value
 
 from diaken_cli.actions.inventory import set_setting, similar_setting
 from diaken_cli.errors import InvalidInput
@@ -149,4 +149,4 @@ def test_the_lists_are_those_of_the_playbooks_that_ship() -> None:
     variables = [variable for playbook in list_playbooks(()) for variable in playbook.variables]
     assert {
         variable.name for variable in variables if variable.description.startswith("a list ")
-    } == set(LISTS)
+    } == set(LIST_SETTINGS)
