@@ -36,10 +36,10 @@ _WEEKDAYS = [name.lower() for name in calendar.day_name]
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment as it was asked for, and the instant that it is.
+    """A moment on the clock of a time zone, and the instant that it is.
 
-    `wall` is what a clock in `zone` shows (naive); `fold` says which one where a change of clocks
-    repeats it, or skips it (PEP 495). `instant` is in UTC.
+    `wall` is the wall time that a clock in `zone` shows (naive); `fold` says which one where a
+    change of clocks repeats or skips it (PEP 495). `instant` is in UTC.
     """
 
     wall: datetime
@@ -50,9 +50,9 @@ class Moment:
 
 @dataclass(frozen=True)
 class TimeOfDay:
-    """A time of day, and the days, counted from today, of which the first one to come is meant.
+    """A time of day, and the possible days, counted from today: the first one to come is meant.
 
-    `offset` is that of the clock that shows it, None for the clock of the zone.
+    `offset` is the offset from UTC that was typed with it, None for the clock of the zone.
     """
 
     time: time
@@ -61,7 +61,7 @@ class TimeOfDay:
     offset: timedelta | None = None
 
     def next_wall(self, clock: tzinfo, now: datetime) -> datetime:
-        """The first day on which that time is still to come; the last one where it is on none."""
+        """The wall time on the first day on which it is still to come; on the last day if none."""
         today = now.astimezone(clock).date()
         days = [today + timedelta(days=ahead) for ahead in self.days_ahead]
         walls = [
@@ -136,7 +136,7 @@ def parse_time_of_day(text: str) -> TimeOfDay | None:
 
 
 def looks_like_moment(text: str) -> bool:
-    """Whether that is written as a moment is, valid or not."""
+    """Whether a text is written like a moment, valid or not."""
     text = text.strip()
     try:
         time_of_day = parse_time_of_day(text)
@@ -219,7 +219,7 @@ def first_instant(wall: datetime, region: tzinfo) -> datetime:
 
 
 def without_zone(aware: datetime) -> datetime:
-    """The wall that an aware time shows."""
+    """The wall time of an aware time."""
     return aware.replace(tzinfo=None, fold=0)
 
 

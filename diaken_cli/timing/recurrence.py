@@ -46,7 +46,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def parse_rule(text: str, start: Moment) -> str:
-    """The stored form of a rule from `start` on: of a name, of RFC 5545, or of cron's fields.
+    """The stored form of a rule from `start` on: of `daily` and so on, RFC 5545, or cron's fields.
 
     Raises ValueError for one that is malformed, finer than a minute, or never comes, and for one
     that would lose moments.
@@ -72,9 +72,9 @@ def has_own_moments(rule: str) -> bool:
 
 
 def first_moment_of_cron(text: str, zone: str, since: datetime) -> Moment:
-    """The first moment of cron's fields at or after `since`: they alone say when.
+    """The first moment of cron's fields at or after `since`.
 
-    Where a change of clocks skips it: a moment shortly before, from which the rule comes then.
+    Where a change of clocks skips it, a moment shortly before, from which on the rule has it.
 
     Raises ValueError as `parse_rule` does.
     """
@@ -163,7 +163,7 @@ def _read_stored(rule: str, start: Moment) -> Rule:
 
 
 def _instants(rule: Rule, start: Moment, after: datetime) -> Iterator[datetime]:
-    """What comes later than `after`, in order."""
+    """The instants later than `after`, in order."""
     # What is counted is counted from its beginning; anything else goes on near `after`.
     since = start.instant if rule.count else max(start.instant, after)
     completed = rule.completed(start.wall)
@@ -193,7 +193,7 @@ def _on_the_clock(rule: Rule, start: Moment, since: datetime) -> Iterator[dateti
 
 
 def _walls(rule: Rule, start: datetime, since: datetime) -> Iterator[datetime]:
-    """The walls of a completed rule at or after both, in order, within a hundred years.
+    """The wall times of a completed rule at or after both, in order, within a hundred years.
 
     dateutil walks from its start, so that is the period of the rule in which `since` is. For a rule
     that comes no more it walks on to the year 9999, which takes ten seconds: moved by a multiple of

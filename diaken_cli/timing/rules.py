@@ -91,7 +91,7 @@ class Rule:
 
 
 def in_utc(wall: datetime) -> datetime:
-    """The instant of a wall where no zone is known."""
+    """The instant of a wall time in UTC, where no zone is known."""
     return wall.replace(tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""The hosts of an Ansible inventory: how it reaches them as their own values, in all groups."""
+"""Reads an Ansible inventory as candidates: how each host is reached, its groups, its variables."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -56,7 +56,7 @@ def read_ansible(path: Path, resolve: Resolve = addresses_of) -> Source:
 
 
 def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
-    """The candidates in this inventory; names are resolved where an address is none."""
+    """The candidates in this inventory; a name in place of an address is resolved."""
     reachable = {name: raw for name, raw in inventory.hosts.items() if _unfit(raw) is None}
     addresses = {name: str(_access(raw, "ip") or name) for name, raw in reachable.items()}
     resolved = resolve(address for address in addresses.values() if not _is_address(address))
@@ -64,20 +64,20 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
         n: (group.hosts, group.children, group.variables) for n, group in inventory.groups.items()
     }
     groups = Groups(members)
-    group_variables = {name: kept(raw)[0] for name, raw in groups.variables().items()}
+    group_variables = {name: storable(raw)[0] for name, raw in groups.variables().items()}
     left_out: dict[str, list[str]] = {}
     candidates = []
     for name, raw in inventory.hosts.items():
-        variables, refusals = kept(raw)
+        variables, refusals = storable(raw)
         for variable, reason in refusals.items():
             warning = f"variable {variable} is left out: {reason}"
             left_out.setdefault(warning, []).append(name)
-        own_groups = [(group, group_variables[group]) for group in groups.of(name)]
+        own_groups = [(group, group_variables[group]) for group in groups.of_host(name)]
         address = addresses.get(name, name)
         candidates.append(
             replace(
                 _candidate(name, raw, variables, (address, resolved.get(address, ()))),
-                groups=groups.of(name),
+                groups=groups.of_host(name),
                 notes=tuple(f"{refusal} is left out" for refusal in refusals),
                 group_notes=(
                     *(
@@ -94,9 +94,9 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
         tuple(candidates),
         LABELS,
         group_variables=group_variables,
-        empty_groups=groups.empty(),
-        for_all=kept(groups.of_all())[0],
-        outer_groups=groups.outer(),
+        empty_groups=groups.without_hosts(),
+        for_all=storable(groups.variables_of_all())[0],
+        top_groups=groups.top_level(),
         warnings=(
             *inventory.left_out,
             *(f"group {name} is left out: {reason}" for name, reason in groups.refused.items()),
@@ -105,7 +105,7 @@ def source(inventory: AnsibleInventory, resolve: Resolve) -> Source:
     )
 
 
-def kept(raw: Variables) -> tuple[dict[str, Any], dict[str, str]]:
+def storable(raw: Variables) -> tuple[dict[str, Any], dict[str, str]]:
     """The variables that can be stored, and the reason for each that is left out."""
     stored, refusals = {}, {}
     for name, value in raw.items():
@@ -170,10 +170,10 @@ Members = Mapping[str, tuple[Sequence[str], Sequence[str], Variables]]
 
 
 class Groups:
-    """Which groups a host is in, the main one first, and which variables these are to have.
+    """The groups of each host, the main one first, and the variables of each group.
 
     The main group is the deepest of those that name the host themselves; of equally deep ones the
-    first in the inventory. Those that contain it by their children come last.
+    first in the inventory. Groups that contain the host by their children come last.
     """
 
     def __init__(self, groups: Members) -> None:
@@ -183,7 +183,7 @@ class Groups:
             for child in children:
                 self._parents.setdefault(child, []).append(name)
         self._depth: dict[str, int] = {}
-        self._place = {name: number for number, name in enumerate(_in_order(groups))}
+        self._position = {name: number for number, name in enumerate(_in_order(groups))}
         self.refused = {name: reason for name in groups if (reason := _refusal(name)) is not None}
         self._direct: dict[str, list[str]] = {}
         for name in groups:
@@ -191,7 +191,7 @@ class Groups:
                 self._direct.setdefault(host, []).append(name)
 
     def containing(self, host: str) -> list[str]:
-        """All groups of a host, those too that diaken can't have."""
+        """All groups of a host, those too that have no valid name in diaken."""
         direct = self._direct.get(host, [])
         above: dict[str, None] = {}
         unvisited = list(direct)
@@ -203,26 +203,26 @@ class Groups:
         others = [group for group in above if group not in direct]
         return [*sorted(direct, key=self._order), *sorted(others, key=self._order)]
 
-    def of(self, host: str) -> tuple[str, ...]:
-        """The groups that a host gets."""
+    def of_host(self, host: str) -> tuple[str, ...]:
+        """The groups that a host is imported into."""
         return tuple(group for group in self.containing(host) if group not in self.refused)
 
-    def empty(self) -> tuple[str, ...]:
+    def without_hosts(self) -> tuple[str, ...]:
         """The groups that no host is in, directly or by children."""
         full = {group for host in self._direct for group in self.containing(host)}
-        known = (group for group in self._place if group not in NO_GROUP and group not in full)
+        known = (group for group in self._position if group not in NO_GROUP and group not in full)
         return tuple(group for group in known if _refusal(group) is None)
 
     def variables(self) -> dict[str, Variables]:
         """The variables of each group by its name."""
         return {name: own for name, (_, _, own) in self._groups.items() if name not in NO_GROUP}
 
-    def of_all(self) -> Variables:
+    def variables_of_all(self) -> Variables:
         """The variables of `all`."""
         return self._groups["all"][2] if "all" in self._groups else {}
 
-    def outer(self) -> tuple[str, ...]:
-        """The groups that are part of no other: each host of a group is in one of them."""
+    def top_level(self) -> tuple[str, ...]:
+        """The groups that are in no other one: each host of a group is in one of them."""
         return tuple(
             name
             for name in self._groups
@@ -231,7 +231,7 @@ class Groups:
         )
 
     def _order(self, name: str) -> tuple[int, int]:
-        return -self._depth_of(name), self._place.get(name, 0)
+        return -self._depth_of(name), self._position.get(name, 0)
 
     def _depth_of(self, name: str) -> int:
         if name not in self._depth:
@@ -240,7 +240,7 @@ class Groups:
         return self._depth[name]
 
 
-def merged(groups: Iterable[tuple[str, Variables]]) -> dict[str, Any]:
+def merge_variables(groups: Iterable[tuple[str, Variables]]) -> dict[str, Any]:
     """The variables of several groups merged in Ansible's order: the last group wins.
 
     That order is by priority, then by name. See sort_groups in Ansible's inventory/helpers.py.
@@ -256,9 +256,9 @@ def collisions(
 ) -> list[str]:
     """A sentence for each variable that groups of a host have differently.
 
-    `has` is what Ansible has for the host, `own` what is said of the host itself: that wins anyway.
+    `has` are the variables that the host has in Ansible, `own` those of the host itself, which win.
     """
-    flat = merged(groups)
+    flat = merge_variables(groups)
     sentences = []
     for key in dict.fromkeys(
         key for _, variables in groups for key in variables if key != PRIORITY

@@ -58,7 +58,7 @@ class Source:
     the names and groups of its candidates are only derived, and no difference to an existing host.
     `group_variables` are those of a group that is created. `empty_groups` have no host, but
     playbooks may refer to them. `for_all` are the variables of all hosts, which those of groups and
-    hosts override; each host that is in a group is in one of the `outer_groups`.
+    hosts override; each host that is in a group is in one of the `top_groups`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -68,7 +68,7 @@ class Source:
     empty_groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     for_all: Mapping[str, Any] = field(default_factory=dict)
-    outer_groups: tuple[str, ...] = ()
+    top_groups: tuple[str, ...] = ()
 
 
 def as_group_name(text: str) -> str | None:
@@ -219,9 +219,7 @@ class SharedVariables:
         """The variables of a created group, with those of all hosts that its environment lacks."""
         if self.alone:
             return {}
-        lacks = (
-            self._missing_variables(environment_id) if group in self._source.outer_groups else {}
-        )
+        lacks = self._missing_variables(environment_id) if group in self._source.top_groups else {}
         return {**lacks, **self._source.group_variables.get(group, {})}
 
     def of_new_hosts(self, created: Sequence[ImportRow]) -> tuple[NewVariables, ...]:
@@ -248,7 +246,7 @@ class SharedVariables:
                 group.name
                 for group in groups
                 if group.environment_id == environment_id
-                and group.name in self._source.outer_groups
+                and group.name in self._source.top_groups
                 and _has_any(lacks, group.vars)
             ]
             values = [row.values for row in created if row.values is not None]

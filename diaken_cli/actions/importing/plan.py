@@ -11,7 +11,7 @@ from typing import Any
 from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.hosts import InventoryChoices, host_values, refuse_other_address
-from diaken_cli.actions.importing.ansible import merged
+from diaken_cli.actions.importing.ansible import merge_variables
 from diaken_cli.actions.importing.candidates import (
     Action,
     Candidate,
@@ -201,7 +201,7 @@ def _created(
             new[key] = NewGroup(name, values.environment_id, shared.of_new_group(name, key[0]))
         group_variables.append((name, new[key].vars))
         made.append(name)
-    inherited = {**shared.of_environment(values.environment_id), **merged(group_variables)}
+    inherited = {**shared.of_environment(values.environment_id), **merge_variables(group_variables)}
     own = {k: v for k, v in values.vars.items() if k not in inherited or not same(inherited[k], v)}
     notes = server.candidate.notes + (() if shared.alone else server.candidate.group_notes)
     return replace(
@@ -345,7 +345,9 @@ def _differences(
     host_groups = [groups.get((host.environment_id, name)) for name in host.groups]
     inherited = server.environment.vars if server.environment else {}
     current = (
-        inherited | merged((group.name, group.vars) for group in host_groups if group) | host.vars
+        inherited
+        | merge_variables((group.name, group.vars) for group in host_groups if group)
+        | host.vars
     )
     others = [key for key, value in values.vars.items() if not same(current.get(key), value)]
     if others:

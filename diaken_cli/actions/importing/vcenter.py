@@ -137,13 +137,13 @@ class _VmName:
 
 
 def _name_by_guest(server: Server) -> _VmName:
-    """By its guest, where that says a name that a host can have, else by the VM's own name."""
+    """The name that the guest reports, where a host can have it, else the VM's own."""
     own, guest_name = server.vm.name, server.guest_name
     if guest_name is None:
         return _VmName(own, NameSource.VM, ("its guest reports no name",))
     if guest_name == own:
         return _VmName(own, NameSource.VM)
-    if not _is_name(guest_name):
+    if not _is_host_name(guest_name):
         shown = units.shortened(repr(guest_name), LONGEST_SHOWN)
         return _VmName(
             own, NameSource.VM, (f"its guest reports {shown}, which is not a valid host name",)
@@ -152,15 +152,15 @@ def _name_by_guest(server: Server) -> _VmName:
 
 
 def _unused_guest_name(server: Server) -> tuple[str, ...]:
-    """A note that the guest's name is valid where the VM's own can't be a host's."""
+    """A note that the guest reports a valid name, where the VM's own is not valid."""
     guest_name = server.guest_name
-    if guest_name is None or _is_name(server.vm.name) or not _is_name(guest_name):
+    if guest_name is None or _is_host_name(server.vm.name) or not _is_host_name(guest_name):
         return ()
     return (f"its guest reports {guest_name}, used only with --guest-names",)
 
 
-def _is_name(text: str) -> bool:
-    """Whether a host can have that name; an address as a name is nothing that a guest says."""
+def _is_host_name(text: str) -> bool:
+    """Whether a host can have that name; an address is not taken for one."""
     try:
         return not units.is_ipv4(units.check_host_name(text))
     except ValueError:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diaken_cli.actions.importing.ansible import merged
+from diaken_cli.actions.importing.ansible import merge_variables
 from diaken_cli.actions.importing.candidates import Action, Plan
 from diaken_cli.actions.importing.plan import plan
 from diaken_cli.services.ansible.imported_inventory import Group
@@ -152,9 +152,9 @@ def test_a_variable_of_all_that_the_environment_gets_is_not_said_to_be_missing()
 def test_the_groups_of_a_host_lie_beside_each_other_in_ansibles_order() -> None:
     low: tuple[str, dict[str, Any]] = ("zoo", {"x": 1, "y": 1})
     high: tuple[str, dict[str, Any]] = ("ant", {"x": 2, "ansible_group_priority": "10"})
-    assert merged([high, low]) == {"x": 2, "y": 1, "ansible_group_priority": "10"}
-    assert merged([low, ("ant", {"x": 2})]) == {"x": 1, "y": 1}
-    assert merged([low, ("ant", {"x": 2, "ansible_group_priority": "?"})])["x"] == 1
+    assert merge_variables([high, low]) == {"x": 2, "y": 1, "ansible_group_priority": "10"}
+    assert merge_variables([low, ("ant", {"x": 2})]) == {"x": 1, "y": 1}
+    assert merge_variables([low, ("ant", {"x": 2, "ansible_group_priority": "?"})])["x"] == 1
 
 
 def test_a_group_that_can_not_be_called_so_is_left_out_and_told() -> None:
