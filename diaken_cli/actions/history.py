@@ -25,8 +25,8 @@ POLL_SECONDS = 0.5  # seconds from one look at a run that goes on to the next
 CANCEL_SECONDS = 30.0  # seconds that a run gets to stop
 
 
-def find(store: Store, run_id: int) -> RunDetail:
-    """A run that must be there. Raises NotFound."""
+def find_run(store: Store, run_id: int) -> RunDetail:
+    """The run of that number. Raises NotFound."""
     detail = store.history.find(run_id)
     if detail is None:
         raise NotFound(f"run {run_id} does not exist", hint="See: diaken history list")
@@ -45,8 +45,8 @@ def write_report(path: Path, text: str) -> None:
         raise AccessError(message, hint="Choose another file with --html.") from fault
 
 
-def moment(text: str, now: datetime) -> datetime:
-    """A moment in the past: `2h` ago, `7d` ago, or ISO, local where it has no offset."""
+def parse_past_time(text: str, now: datetime) -> datetime:
+    """A time in the past: `2h` ago, `7d` ago, or ISO, local where it has no offset."""
     if text[:1].isdigit() and text[-1:] in units.SECONDS:
         return now - timedelta(seconds=units.parse_duration(text))
     try:
@@ -58,14 +58,14 @@ def moment(text: str, now: datetime) -> datetime:
         ) from None
 
 
-def count(text: str) -> int:
-    """How many, at least one."""
+def parse_count(text: str) -> int:
+    """A whole number, at least 1."""
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
         raise ValueError("must be a whole number, at least 1")
     return int(text)
 
 
-def select(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> list[RunRecord]:
+def select_runs(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> list[RunRecord]:
     """The runs that fit, the newest first; `playbooks` are the folders of playbooks.
 
     Raises InvalidInput for a name that is known nowhere and that no run has.
@@ -78,7 +78,7 @@ def select(store: Store, wanted: RunFilter, playbooks: Sequence[Path]) -> list[R
 
 def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
     """Ansible's output so far. Raises NotFound, and InvalidInput for a host that has no results."""
-    detail = find(store, run_id)
+    detail = find_run(store, run_id)
     lines, _ = store.outputs.read(run_id, host)
     if host is not None and not lines and detail.run.status is not RunStatus.RUNNING:
         known = [host.host for host in detail.hosts]
@@ -95,7 +95,7 @@ def follow(store: Store, run_id: int, host: str | None) -> Iterator[list[OutputL
     """Ansible's output as it comes in, until the run has ended. Raises NotFound."""
     seen: frozenset[Chunk] = frozenset()
     while True:
-        goes_on = find(store, run_id).run.status is RunStatus.RUNNING
+        goes_on = find_run(store, run_id).run.status is RunStatus.RUNNING
         lines, seen = store.outputs.read(run_id, host, seen=seen)
         yield lines
         if not goes_on:
@@ -104,7 +104,7 @@ def follow(store: Store, run_id: int, host: str | None) -> Iterator[list[OutputL
         reap(store)
 
 
-def cancel(
+def cancel_run(
     store: Store, run_id: int, warn: Callable[[str], None], *, patience: float = CANCEL_SECONDS
 ) -> RunDetail:
     """Ask the process of a run to stop, and wait for its end: the run as it stands then.
@@ -114,9 +114,9 @@ def cancel(
     Raises NotFound; Conflict where it does not go on; AccessError where it belongs to another
     account; OperationFailed where it has not ended in time.
     """
-    run = find(store, run_id).run
+    run = find_run(store, run_id).run
     if run.status is RunStatus.INTERRUPTED and end_orphans(store, run_id, warn):
-        return find(store, run_id)
+        return find_run(store, run_id)
     if run.status is RunStatus.PAUSED:
         raise Conflict(f"run {run_id} is paused: nothing is running", code="paused")
     if run.status is not RunStatus.RUNNING or run.lock is None:
@@ -141,7 +141,7 @@ def cancel(
     while time.monotonic() < deadline:
         reap(store)
         end_orphans(store, run_id, warn)
-        detail = find(store, run_id)
+        detail = find_run(store, run_id)
         if detail.run.status is not RunStatus.RUNNING:
             return detail
         if not liveness.is_owner_alive(lock):

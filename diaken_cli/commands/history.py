@@ -64,7 +64,7 @@ class Filter:
 
     def parse(self) -> "RunFilter":
         """The filter for the store. Raises InvalidInput with all the mistakes."""
-        from diaken_cli.actions.history import count, moment
+        from diaken_cli.actions.history import parse_count, parse_past_time
         from diaken_cli.actions.validate import Reader
         from diaken_cli.caller import now
         from diaken_cli.store.run_records import RunFilter
@@ -74,7 +74,7 @@ class Filter:
 
         def when(option: str, typed: str | None) -> "datetime | None":
             return reader.optional(
-                option, typed, lambda text: moment(text, at), None, may_be_empty=False
+                option, typed, lambda text: parse_past_time(text, at), None, may_be_empty=False
             )
 
         run_filter = RunFilter(
@@ -89,7 +89,8 @@ class Filter:
             task=self.task,
             since=when("--since", self.since),
             until=when("--until", self.until),
-            limit=reader.optional("--limit", self.limit, count, None, may_be_empty=False) or LIMIT,
+            limit=reader.optional("--limit", self.limit, parse_count, None, may_be_empty=False)
+            or LIMIT,
         )
         reader.check()
         return run_filter
@@ -103,11 +104,11 @@ def list_runs(call: Call, filters: Filter) -> None:
 
     Example: diaken history list --limit 5 --json
     """
-    from diaken_cli.actions.history import select
+    from diaken_cli.actions.history import select_runs
     from diaken_cli.render.history import SPARE, WHOLE, list_columns, run_as_text_row
     from diaken_cli.render.runs import run_as_row
 
-    runs = select(call.store, filters.parse(), call.config.playbooks.paths)
+    runs = select_runs(call.store, filters.parse(), call.config.playbooks.paths)
     shape = run_as_text_row if call.output.format is Format.TEXT else run_as_row
     rows = [shape(run) for run in runs]
     shown = list_columns(call.output.out, rows)
@@ -129,7 +130,7 @@ def show(call: Call, run: RunNumber = None) -> None:
     from diaken_cli.render.runs import run_as_json, run_for_people
 
     number = ask_run(call, run)
-    detail = history.find(call.store, number)
+    detail = history.find_run(call.store, number)
     if call.output.format is Format.TEXT:
         results = history.output(call.store, number, None)
         print_run(call.output, detail, run_for_people(detail), results)
@@ -162,9 +163,11 @@ def output(
     number = ask_run(call, run)
     if follow:
         batches = history.follow(call.store, number, host)
-        print_followed(call.output, batches, lambda: history.find(call.store, number), host)
+        print_followed(call.output, batches, lambda: history.find_run(call.store, number), host)
     else:
-        detail = history.find(call.store, number)  # first: a task may end before its output is read
+        detail = history.find_run(
+            call.store, number
+        )  # first: a task may end before its output is read
         print_output(call.output, history.output(call.store, number, host), detail, host)
 
 
@@ -193,7 +196,7 @@ def report(
     if html is None:
         with asking(call) as ask:
             html = Path(ask.required_text("--html", None, "HTML file (- is standard output)"))
-    detail = history.find(call.store, number)
+    detail = history.find_run(call.store, number)
     results = history.output(call.store, number, None)
     vm = vm_fields(detail)
     text = render_page(run_for_people(detail), title_of(detail.run), results, now(), vm)
@@ -219,7 +222,7 @@ def cancel(call: Call, run: RunNumber = None) -> None:
     from diaken_cli.render.runs import run_as_json
 
     number = ask_run(call, run, lambda record: record.lock is not None)
-    detail = history.cancel(call.store, number, call.output.warn)
+    detail = history.cancel_run(call.store, number, call.output.warn)
     message = f"run {detail.run.id} has ended: {detail.run.status}"
     call.output.print_change(run_as_json(detail), message)
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from diaken_cli.actions.history import cancel as cancel_run
+from diaken_cli.actions.history import cancel_run
 from diaken_cli.actions.playbook import refuse_exposed
 from diaken_cli.actions.run.flow import SelectedRun, new_run, recorded_run, steps
 from diaken_cli.actions.run.summary import mail_message, summary

@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from diaken_cli.actions.validate import LIST_SETTINGS, setting_value
 
 from diaken_cli.actions.inventory import set_setting, similar_setting
+from diaken_cli.actions.validate import LIST_SETTINGS, setting_value
 from diaken_cli.errors import InvalidInput
 from diaken_cli.services.ansible.catalog import list_playbooks
 from tests.e2e.cli import Cli
