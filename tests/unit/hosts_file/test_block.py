@@ -9,8 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diaken_cli.errors import Conflict
-from diaken_cli.services.hosts_file import Entry, sync
-from diaken_cli.services.hosts_file.block import block_lines, find, render, replace_block
+from diaken_cli.services.hosts_file import (
+    Entry,
+    block_lines,
+    find_block,
+    render_block,
+    replace_block,
+    sync,
+)
 
 OURS = "5f0c"
 HEAD = "# BEGIN DIAKEN\n# database 5f0c; written by diaken, changes in here are lost\n"
@@ -30,7 +36,9 @@ ENTRIES = st.lists(
 
 
 def with_block(content: bytes, entries: list[Entry], database: str = OURS) -> bytes:
-    return replace_block(content, find(content, WHERE), render(block_lines(entries)[0], database))
+    return replace_block(
+        content, find_block(content, WHERE), render_block(block_lines(entries)[0], database)
+    )
 
 
 def written(folder: Path, content: bytes, *entries: Entry) -> tuple[bytes, tuple[str, ...]]:
@@ -102,7 +110,7 @@ def test_not_a_byte_outside_the_block_changes(
 @given(OUTSIDE, ENTRIES)
 def test_a_new_block_comes_last_on_a_line_of_its_own(outside: bytes, entries: list[Entry]) -> None:
     content = with_block(outside, entries)
-    block = find(content, WHERE)
+    block = find_block(content, WHERE)
     assert block is not None
     assert block.end == len(content)
     gap = content[len(outside) : block.start]
@@ -189,8 +197,8 @@ def test_markers_that_do_not_match_are_refused_by_line(
 
 @pytest.mark.parametrize("line", ["# BEGIN DIAKEN-LAB", "## BEGIN DIAKEN", "x # END DIAKEN"])
 def test_what_only_looks_like_a_marker_is_none(line: str) -> None:
-    assert find(f"{line}\n".encode(), WHERE) is None
-    assert find(f"x\r{B}\n".encode(), WHERE) is None  # the resolver sees one line there
+    assert find_block(f"{line}\n".encode(), WHERE) is None
+    assert find_block(f"x\r{B}\n".encode(), WHERE) is None  # the resolver sees one line there
 
 
 def test_another_databases_block_is_taken_over_by_force_alone(tmp_path: Path) -> None:

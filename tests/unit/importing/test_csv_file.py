@@ -17,7 +17,7 @@ from diaken_cli.errors import InvalidInput
 from diaken_cli.render.inventory import import_as_json
 from diaken_cli.services.ansible import inventory
 from diaken_cli.services.ansible.work import Target
-from diaken_cli.services.hosts_file.block import Entry, block_lines, render
+from diaken_cli.services.hosts_file import Entry, block_lines, render_block
 from tests.unit.importing.planning import PLACES
 
 
@@ -168,7 +168,7 @@ def test_nothing_hostile_reaches_the_hosts_file_or_ansible(table: list[dict[str,
     assert len({(each.name or "").casefold() for each in new}) == len(new)
     assert len({each.ip for each in new}) == len(new)
     entries = [Entry(each.ip or "", each.name or "") for each in new]
-    block = render(block_lines(entries)[0], "database")
+    block = render_block(block_lines(entries)[0], "database")
     assert len(block) == 3 + len(new)
     assert all(LINE.fullmatch(line) for line in block[2:-1])
     for each in new:
