@@ -207,7 +207,7 @@ def test_a_clone_that_goes_on_while_it_is_taken_back_is_left(deploying: Deployin
     run = deploying.json("deploy", "abort", number, "--yes", status=1)
 
     assert left(run) == [("host", NAME), ("vm", NAME)]
-    assert "has not finished; see task task-" in run["error"]["message"]
+    assert "is still running: task task-" in run["error"]["message"]
     cancels_what_goes_on(deploying)
     again = deploying.json("deploy", "abort", number, "--yes")
     assert (again["status"], again["leftovers"]) == ("canceled", [])

@@ -265,7 +265,7 @@ def test_a_vcenter_that_is_down_is_named_with_the_command_that_tries_it(
     vcenter(server="127.0.0.1:9")(deploying)
     for more in ((), ("--dry-run",)):
         error = deploying.error(13, *deploying.words("--vcenter", "other", *more))
-        assert "vCenter other: 127.0.0.1:9 does not answer" in error["message"]
+        assert "vCenter other: no valid answer from 127.0.0.1:9" in error["message"]
         assert error["hint"].endswith("reachable: diaken vcenters test other")
 
 

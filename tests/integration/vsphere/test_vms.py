@@ -312,7 +312,7 @@ def test_a_template_that_lost_its_hardware_since_it_was_checked_is_not_cloned(
 ) -> None:
     """A VM stands for it, for the simulator's own template is for all."""
     changes = {"network": "VM Network", "disk": 64 * GIBIBYTE} if asked else {}
-    wanted = request(f"app{'12' if asked else '13'}{said[7]}", **changes)
+    wanted = request(f"app{'12' if asked else '13'}{said.split()[-1]}", **changes)
     placement = resolve_placement(session, wanted)
     assert isinstance(placement, Placement), placement
     ref = finish(session, start_clone(session, placement, wanted, IDENTITY)).result
