@@ -1,7 +1,7 @@
 """Options, each declared once: how it is written, the kind of its value, and its help.
 
 The fields of a dataclass carry their option. From it are derived the parameters of a command, keys
-of the config file, the keys or columns of a file of VMs, and the checks of all of them.
+of the config file, the keys of a TOML table, and the checks of all of them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping

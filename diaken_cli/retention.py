@@ -45,7 +45,7 @@ def judge(
     if not is_automatic(snapshot.name):
         return KeptReason.NOT_AUTOMATIC, "not automatic"
     if age <= policy.older_than:
-        kept, reason = KeptReason.YOUNG, f"{_hours(age)} old, retention {over}"
+        kept = KeptReason.YOUNG
     elif excluded is not None:
         kept, reason = KeptReason.EXCLUDED, excluded
     elif policy.only_recorded and not recorded:
@@ -54,7 +54,7 @@ def judge(
 
 
 def is_automatic(name: str) -> bool:
-    """Whether diaken took a snapshot of that name before a run."""
+    """Whether a name has the prefix of automatic snapshots; no proof that diaken took it."""
     return name.startswith(AUTOMATIC_SNAPSHOT_PREFIX)
 
 

@@ -157,7 +157,10 @@ class HostCounters:
 
 @dataclass(frozen=True)
 class HostResult:
-    """What one Ansible run did on one host."""
+    """What a step, or a whole run, did on one host.
+
+    A step that finds a failure counts it in `counters.failed`; see `canceled`.
+    """
 
     host: str
     ip: str

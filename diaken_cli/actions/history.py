@@ -83,10 +83,8 @@ def output(store: Store, run_id: int, host: str | None) -> list[OutputLine]:
     if host is not None and not lines and detail.run.status is not RunStatus.RUNNING:
         known = [host.host for host in detail.hosts]
         if host not in known:
-            known_hosts = f"its hosts: {', '.join(known)}" if known else "it has no host results"
-            mistake = Mistake(
-                "--host", host, f"{host} is not a host of run {run_id}; {known_hosts}"
-            )
+            has = f"its hosts: {', '.join(known)}" if known else "it has no host results"
+            mistake = Mistake("--host", host, f"{host} is not a host of run {run_id}; {has}")
             raise InvalidInput([mistake])
     return lines
 

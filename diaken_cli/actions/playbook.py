@@ -252,7 +252,7 @@ def _not_started(name: str, fault: NotFound | ValueError) -> AnsibleNotStarted:
 
 
 def _should_stop(run: ActiveRun) -> Callable[[], bool]:
-    """Whether a stop was requested; who did sees that it was heard, for it takes its seconds."""
+    """Whether a stop was requested; the first time says so at once, for stopping takes seconds."""
     notified = False
 
     def should_stop() -> bool:

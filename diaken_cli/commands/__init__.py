@@ -15,13 +15,13 @@ from diaken_cli.errors import AccessError
 
 GROUPS = {
     "deploy": "Create virtual machines from a template, and undo what fails.",
-    "run": "Run a playbook on a host or on a group.",
-    "schedule": "Run playbooks at a set time.",
+    "run": "Run a playbook on a host, a group or an environment.",
+    "schedule": "Run playbooks at a set time; `scheduler tick` starts them.",
     "scheduler": "Run scheduled tasks from cron.",
     "snapshots": "List, create, revert, remove and prune snapshots.",
     "hosts": "Manage the hosts of the inventory, and /etc/hosts.",
     "groups": "Manage the groups of an environment.",
-    "environments": "Manage environments (PROD, TEST …), which hold groups and hosts.",
+    "environments": "Manage environments (PROD, TEST …) of groups and hosts.",
     "vcenters": "Manage connections to vCenter.",
     "playbooks": "List and check playbooks.",
     "settings": "Manage global variables, passed to every playbook.",

@@ -14,7 +14,7 @@ from diaken_cli.inventory_options import CONFIG_OPTIONS, ConfigOptions
 from diaken_cli.paths import existing_folder
 from diaken_cli.render.output import Format
 
-app = group("Write and show the config file.")
+app = group("config")
 
 
 @command(app)

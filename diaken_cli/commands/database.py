@@ -9,7 +9,7 @@ from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import asking
 
-app = group("Back up the database.")
+app = group("database")
 
 
 @command(app)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 from typer.models import ArgumentInfo
 
+from diaken_cli.commands import COMMANDS, GROUPS
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.pages import Command, CommonOptions, Group, parse_docstring
 from diaken_cli.errors import InvalidInput, Mistake
@@ -83,8 +84,9 @@ def command(
     return register
 
 
-def group(help_text: str) -> typer.Typer:
-    """A command group."""
+def group(name: str) -> typer.Typer:
+    """A command group, or a command without one; its help is the line on the page of all."""
+    help_text = {**GROUPS, **COMMANDS}[name]
     return typer.Typer(cls=Group, help=help_text, rich_markup_mode=None, add_completion=False)
 
 

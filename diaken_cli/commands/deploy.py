@@ -12,7 +12,7 @@ from diaken_cli.commands.targets import ask_run
 from diaken_cli.options import Options
 from diaken_cli.requests import DEPLOY_OPTIONS, SAFETY
 
-app = group("Create virtual machines from a template, and undo what fails.")
+app = group("deploy")
 
 
 @command(app)

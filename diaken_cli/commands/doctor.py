@@ -7,7 +7,7 @@ import typer
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 
-app = group("Check everything that diaken needs, and say how to fix it.")
+app = group("doctor")
 
 
 @command(app)

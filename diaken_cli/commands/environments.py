@@ -11,7 +11,7 @@ from diaken_cli.commands.prompts import Questions, asking
 if TYPE_CHECKING:
     from diaken_cli.store.records import EnvironmentRecord
 
-app = group("Manage environments (PROD, TEST …), which hold groups and hosts.")
+app = group("environments")
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The environment.")]
 Variables = Annotated[

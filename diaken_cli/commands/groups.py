@@ -11,7 +11,7 @@ from diaken_cli.commands.prompts import Questions, asking
 if TYPE_CHECKING:
     from diaken_cli.store.records import GroupRecord
 
-app = group("Manage the groups of an environment.")
+app = group("groups")
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The group.")]
 Environment = Annotated[

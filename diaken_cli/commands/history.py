@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from diaken_cli.store.run_records import RunFilter
 
-app = group("Show what was done, when, by whom, and how it ended.")
+app = group("history")
 
 RunNumber = Annotated[
     str | None, typer.Argument(metavar="RUN", help="The run number; see: diaken history list")

@@ -15,7 +15,7 @@ from diaken_cli.render.output import Format
 if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord
 
-app = group("Manage the hosts of the inventory, and /etc/hosts.")
+app = group("hosts")
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The host.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
@@ -219,7 +219,7 @@ def _find(call: Call, ask: Questions, name: str | None) -> "HostRecord":
 def _ask_missing(
     call: Call, ask: Questions, name: str | None, options: HostOptions
 ) -> tuple[str | None, HostOptions]:
-    """Name and options, completed by questions; the group is asked for where another one was."""
+    """Name and options, completed by questions; for a group only if others were asked, too."""
     from diaken_cli import units
     from diaken_cli.actions.hosts import mistakes_of_new
 

@@ -8,7 +8,7 @@ from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.errors import InvalidInput, Mistake
 
-app = group("Export the inventory to other tools.")
+app = group("inventory")
 
 
 @command(app)

@@ -15,7 +15,7 @@ from diaken_cli.requests import VAULT_ID
 
 VAULTS = {"vault_ids": replace(VAULT_ID, help="The password file of its vaults (repeatable).")}
 
-app = group("List and check playbooks: your own, and those that ship with diaken.")
+app = group("playbooks")
 
 
 @command(app, name="list")

@@ -24,9 +24,7 @@ from diaken_cli.types import TargetType
 if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord
 
-app = group(
-    "Run a playbook on a host, a group or an environment, and record what it did on each host."
-)
+app = group("run")
 
 InEnvironment = Annotated[
     str | None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from diaken_cli.store.records import HostRecord
     from diaken_cli.store.tasks import TaskRecord
 
-app = group("Run playbooks at a set time; `scheduler tick` starts them.")
+app = group("schedule")
 
 MOST_LEFT_OUT = 3
 """So many tasks are named of which `upcoming` leaves moments out."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from diaken_cli.actions.schedules.executing import MomentResult
     from diaken_cli.actions.schedules.ticking import TickResult
 
-app = group("Run scheduled tasks from cron: tick, status, install, pause, resume.")
+app = group("scheduler")
 
 
 @command(app)

@@ -11,7 +11,7 @@ from diaken_cli.commands.prompts import Questions, asking
 from diaken_cli.render.output import Format
 from diaken_cli.text import escape_control
 
-app = group("Manage global variables, passed to every playbook as extra variables.")
+app = group("settings")
 
 Key = Annotated[str | None, typer.Argument(metavar="KEY", help="See: diaken settings list")]
 

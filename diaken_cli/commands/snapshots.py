@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from diaken_cli.actions.snapshots.listing import SnapshotRow
     from diaken_cli.render.formatting import Columns
 
-app = group("List, create, revert, remove and prune snapshots of the inventory's VMs.")
+app = group("snapshots")
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 LogFile = Annotated[

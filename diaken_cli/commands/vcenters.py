@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Added = TypeVar("Added")
 
-app = group("Manage connections to vCenter.")
+app = group("vcenters")
 
 LABELS = {
     "server": "Server, HOST[:PORT]",

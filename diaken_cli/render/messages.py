@@ -1,6 +1,6 @@
 """What playbooks print and why tasks fail, per task: the same text of several hosts once.
 
-`readable` is for the results that Ansible prints as JSON.
+`readable_result` is for the results that Ansible prints as JSON.
 """
 
 import json

@@ -167,7 +167,7 @@ def table(
     whole: Collection[str] = (),
     spare: Sequence[str] = (),
 ) -> Table:
-    """A table without lines; see `fit` for what becomes of it on a narrow terminal.
+    """A table without lines; see `fit_columns` for what becomes of it on a narrow terminal.
 
     A status and its mark stay together, and what is in the columns that are `whole`. A `spare`
     column in which no row has a value is not there.

@@ -21,7 +21,7 @@ from diaken_cli.store.dead_runs import DeadRun
 from diaken_cli.types import SecretKind
 
 LOCK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a uuid4
-PATIENCE = 30.0  # seconds that another process gets which is at it
+PATIENCE = 30.0  # seconds to wait for another process that is already ending them
 _PACE = 0.2
 
 
@@ -83,8 +83,6 @@ def end_orphans(
     dead_runs = store.dead_runs.with_orphans(run_id)
     if not dead_runs:
         return False
-    from diaken_cli.services.ansible import tracking
-
     if not here and tracking.marked_pids(dead_runs[0].uid):
         return False
     if announce:
@@ -121,13 +119,11 @@ def _end_on_hosts(
     warn: Callable[[str], None],
     should_stop: Callable[[], bool],
 ) -> None:
-    from diaken_cli.services.ansible import private, remote, tracking
+    from diaken_cli.services.ansible import remote
 
     lock = lock_path(store, dead.lock)
     tracking.kill_marked(dead.uid)
-    private.remove_dead_folders(
-        [dead.lock]
-    )  # an Ansible that outlived diaken worked in it until now
+    private.remove_dead_folders([dead.lock])  # an Ansible that outlived diaken worked in it
     calls = tracking.recorded_calls(lock)
     password = _password(tracking.become_password_command(lock), warn, should_stop)
     remaining_hosts = remote.end_on_destinations(calls, dead.hosts, dead.uid, password)

@@ -115,7 +115,7 @@ def _other_vcenters(request: DeployRequest, store: Store) -> list[str]:
 def _not_startable(
     request: DeployRequest, context: Context, should_stop: Callable[[], bool]
 ) -> list[Mistake]:
-    """A mistake for each playbook that Ansible would not start; one that is not there is another's.
+    """A mistake for each playbook that Ansible would not start; missing ones are found elsewhere.
 
     Found after the clone, it would cost the whole deploy.
     """

@@ -90,7 +90,7 @@ def _failed(failure: OtherFailure, plays: Sequence[str]) -> str:
 
 
 def _no_play(results: Sequence[HostResult], plays: Sequence[str]) -> str:
-    """`no play of it is for web01 (its plays are for: webservers, localhost)`."""
+    """`none of its plays targets web01 (they target: webservers, localhost)`."""
     hosts = join_names([result.host for result in results], MOST_NAMES)
     known = f" (they target: {join_names(plays, MOST_NAMES)})" if plays else ""
     return f"none of its plays targets {hosts}{known}"

@@ -154,11 +154,11 @@ def narrow_target(
 
 
 def current_hosts(store: Store, request: RunRequest) -> tuple[HostRecord, ...]:
-    """The hosts of a target as they are now, but for what narrows them. Raises where none is left.
+    """The hosts of a target as they are now, but for what narrows them.
 
-    Nor is a host run on that was moved to another environment since it was named.
-    Those to retry were narrowed when they were named; what the earlier run was limited to may name
-    hosts that are gone.
+    Raises where none is left, or where the host has moved to another environment since it was
+    named. Hosts to retry were narrowed when they were named: what the earlier run was limited to
+    may name hosts that are gone.
     """
     target = request.target
     request = request.on(active_hosts(store, target.type, target.id))

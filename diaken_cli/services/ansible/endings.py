@@ -195,7 +195,7 @@ class Endings:
 
 
 def _not_begun(plays: Plays, given_up: frozenset[str]) -> dict[str | None, str]:
-    """The plays that came no more for a host, for want of hosts that go on; None is any host.
+    """Why a play never began for a host: no host was left to go on. The key None is any host.
 
     The rest of a play's batches does not come either where a host ended the play on purpose; then
     some of its last batch go on.
