@@ -199,7 +199,7 @@ def test_many_things_are_broken_at_once(patient: Patient) -> None:
     lines, ticks = of(rows, "cron")
     assert "it lacks" in lines["finding"]
     assert lines["hint"] == "diaken scheduler install --yes"
-    assert "the last one was 30 minutes ago" in ticks["finding"]
+    assert "the last tick was 30 minutes ago" in ticks["finding"]
 
 
 def test_a_key_that_ssh_chooses_by_itself_is_looked_at(patient: Patient) -> None:
