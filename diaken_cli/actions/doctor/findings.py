@@ -22,7 +22,7 @@ class Skipped(StrEnum):
 
     NO_CONFIG = "not checked: the config file can't be used"
     NO_DATABASE = "not checked: the database can't be used"
-    NO_DATABASE_YET = "not checked: there is no database yet"
+    NO_DATABASE_YET = "nothing to check yet: there is no database"
 
     @property
     def health(self) -> Health:

@@ -132,7 +132,7 @@ def test_the_doctor_on_a_disk_that_is_full(cli: Cli, leave: int) -> None:
             assert unchecked
         else:
             assert bad["finding"] == "1M or less free on its disk"
-            assert found[-1]["finding"].startswith("whole")
+            assert found[-1]["finding"].startswith("intact")
             assert not unchecked
 
 

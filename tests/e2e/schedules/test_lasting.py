@@ -67,7 +67,7 @@ def test_a_vcenter_that_is_down_for_three_days_makes_four_messages(
                 told[hour] = lines
         assert list(told) == [0, 24, 48]
         assert all(
-            lines[0].startswith(f"error: vCenter main: {NOBODY} ") and len(lines) == 1
+            lines[0].startswith(f"error: vCenter main: no valid answer from {NOBODY}: ") and len(lines) == 1
             for lines in told.values()
         ), told
         assert cli.error(13, "snapshots", "prune", "--dry-run")["code"] == "unreachable"
@@ -133,8 +133,9 @@ def test_a_database_that_is_not_there_is_told_once_a_day_and_never_made(
     cli.configure()
     status, lines = at(HOURS, "scheduler", "tick")
     assert (status, len(lines)) == (0, 1)
-    said = "warning: resolved: the scheduler works again (was: there is no database"
+    said = "warning: resolved: the scheduler works again (was: the database "
     assert lines[0].startswith(said)
+    assert lines[0].endswith(" does not exist)")
     assert at(HOURS + 1, "scheduler", "tick") == (0, [])
 
 
