@@ -169,6 +169,11 @@ class HostResult:
     failed_task: str | None = None
     message: str | None = None
 
+    @classmethod
+    def canceled_in(cls, host: str, ip: str, task: str, message: str) -> "HostResult":
+        """The result of a host that was in that task, or step, when the run was canceled."""
+        return cls(host, ip, HostStatus.FAILED, failed_task=task, message=message)
+
     @property
     def canceled(self) -> bool:
         """Whether the run was canceled while the host was in `failed_task`.

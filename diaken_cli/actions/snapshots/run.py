@@ -157,9 +157,10 @@ def _work_and_report(
 
 def _result(flow: SnapshotRun, host: HostRecord, action: SnapshotAction) -> HostResult:
     if host.name in flow.failed:
-        task = action if host.name in flow.stopped else None
         reason = flow.failed[host.name]
-        return HostResult(host.name, host.ip, HostStatus.FAILED, failed_task=task, message=reason)
+        if host.name in flow.stopped:
+            return HostResult.canceled_in(host.name, host.ip, action, reason)
+        return HostResult(host.name, host.ip, HostStatus.FAILED, message=reason)
     if host.name in flow.skipped:
         reason = flow.skipped[host.name]
         return HostResult(host.name, host.ip, HostStatus.SKIPPED, message=reason)
