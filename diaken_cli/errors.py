@@ -64,6 +64,12 @@ class DiakenError(Exception):
         located.args = (located.message,)
         return located
 
+    def add_leftover(self, what: str, hint: str) -> None:
+        """Also tell what was left for people to see to."""
+        self.message = f"{self.message}; {what}"
+        self.args = (self.message,)
+        self.hint = self.hint or hint
+
     def as_json(self) -> dict[str, Any]:
         """The `error` object of the JSON contract."""
         return {"code": self.code, "message": self.message, "hint": self.hint}
@@ -258,6 +264,10 @@ class StoppedBySignal(KeyboardInterrupt):
 
     def __init__(self, signal: str) -> None:
         super().__init__(f"stopped by {signal}")
+
+    def add_leftover(self, what: str) -> None:
+        """Also tell what was left for people to see to."""
+        self.args = (f"{self}; {what}",)
 
 
 def unexpected(fault: Exception) -> DiakenError:

@@ -100,11 +100,11 @@ def _died(
 ) -> dict[str, Any]:
     """The error of a run whose process died: what it may have left, on hosts and of VMs."""
     from diaken_cli.models.results import RunStep  # each command comes by here, and seldom needs it
-    from diaken_cli.store.run_records import MAYBE_OFF
+    from diaken_cli.store.run_records import MAYBE_OFF, POWER_ON_HINT, maybe_off_message
 
     parts = ["the process of this run died", *([remaining] if remaining else [])]
     steps = session.exec(select(RunStep.facts).where(RunStep.run_id == run_id)).all()
     if off := [host for facts in steps for host in facts.get(MAYBE_OFF, ())]:
-        parts.append(f"VMs that were on before may be off: {', '.join(off)}")
-        hint = hint or "Power on in vCenter what is off."
+        parts.append(maybe_off_message(off))
+        hint = hint or POWER_ON_HINT
     return {"code": "interrupted", "message": "; ".join(parts), "hint": hint}

@@ -1,5 +1,6 @@
 """The records of runs, as they leave and enter the store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,12 @@ from diaken_cli.types import (
 
 MAYBE_OFF = "maybe_off"
 """The fact of a step that goes on: the hosts whose VMs were on and may be off, by their names."""
+POWER_ON_HINT = "Power on in vCenter what is off."
+
+
+def maybe_off_message(hosts: Iterable[str]) -> str:
+    """What a run says that ended before it had powered them on again."""
+    return f"VMs that were on before may be off: {', '.join(hosts)}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ Where one could not be powered on again, its error says so.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_run, host_n
 from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, by_vcenter, in_parallel
 from diaken_cli.actions.snapshots.run import SnapshotRun
 from diaken_cli.context import Context
-from diaken_cli.errors import Conflict, DiakenError
+from diaken_cli.errors import Conflict, DatabaseError, DiakenError, StoppedBySignal, unexpected
 from diaken_cli.events import Emit
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tasks import TaskFollower, TaskState
-from diaken_cli.store.run_records import MAYBE_OFF
+from diaken_cli.store.run_records import MAYBE_OFF, POWER_ON_HINT, maybe_off_message
 from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 1800.0  # seconds for all reverts and power-ons
@@ -60,7 +61,8 @@ def revert(
             for item in groups[vcenter]:
                 flow.finish(SnapshotAction.REVERT, item, reverts.errors.get(item.host.name))
 
-        in_parallel(of_one_vcenter, list(groups))
+        with off.named_in_error():
+            in_parallel(of_one_vcenter, list(groups))
 
     confirm_and_run(
         context,
@@ -116,23 +118,53 @@ def refuse_other_addresses(chosen: Sequence[HostSnapshot]) -> None:
 class _MaybeOff:
     """The hosts whose VMs were on and may be off, as long as the run goes on: a fact of its step.
 
-    Where its process dies, the error of the run names them (`DeadRuns`).
+    Where its process dies, the error of the run names them (`DeadRuns`); so does what is raised
+    within `named_in_error`. Raises DatabaseError where they can't be noted before the first revert.
     """
 
     def __init__(self, run: ActiveRun, hosts: Sequence[str]) -> None:
         self._run = run
         self._hosts = list(hosts)
         self._one_at_a_time = threading.Lock()
-        self._note()
+        self._warned = False
+        run.note_current({MAYBE_OFF: self._hosts})
 
     def is_on(self, host: str) -> None:
-        """Note that the VM of a host is on again."""
+        """Note that the VM of a host is on again, or still."""
         with self._one_at_a_time:
-            self._hosts.remove(host)
-            self._note()
+            if host in self._hosts:
+                self._hosts = [other for other in self._hosts if other != host]
+                self._note()
 
     def _note(self) -> None:
-        self._run.note_current({MAYBE_OFF: list(self._hosts)})
+        """Note them; where that fails, the VMs that are off come first, and the warning stands."""
+        try:
+            self._run.note_current({MAYBE_OFF: self._hosts})
+        except DatabaseError as error:
+            if not self._warned:
+                self._warned = True
+                self._run.warn(f"which VMs may be off could not be recorded: {error.message}")
+
+    @contextmanager
+    def named_in_error(self) -> Iterator[None]:
+        """Let what ends the run before all is done name them, for no result of a host does."""
+        try:
+            yield
+        except StoppedBySignal as stopped:
+            if self._hosts:
+                stopped.add_leftover(maybe_off_message(self._hosts))
+            raise
+        except DiakenError as error:
+            self._name_in(error)
+            raise
+        except Exception as fault:
+            unforeseen = unexpected(fault)
+            self._name_in(unforeseen)
+            raise unforeseen from fault
+
+    def _name_in(self, error: DiakenError) -> None:
+        if self._hosts:
+            error.add_leftover(maybe_off_message(self._hosts), POWER_ON_HINT)
 
 
 class _Reverts:
@@ -214,6 +246,7 @@ class _Reverts:
         """Begin the revert; a VM that was off stays off, also where the snapshot has memory."""
         if self._stop.requested():
             self.errors[item.host.name] = "stopped before it began"
+            self._off.is_on(item.host.name)
             return None
         return snapshots.revert(self._session, item.snapshot.id, stay_off=not item.is_on)
 
@@ -255,6 +288,8 @@ class _Reverts:
                 reason += f"; its VM may be off now, {POWER_IT_ON}"
             else:
                 reason += "" if state == "on" else f"; its VM is {state} now, {POWER_IT_ON}"
+                if state == "on" and item not in self._reverting.values():  # else it may go off yet
+                    self._off.is_on(item.host.name)
         self.errors[item.host.name] = reason
 
     def _fail_running(self, error: DiakenError) -> None:

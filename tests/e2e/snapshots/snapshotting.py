@@ -1,7 +1,8 @@
 """Snapshots on simulated vCenters whose VMs are inventory only, as the command sees them."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,12 @@ class Snapshotting(Cli):
             number = vm.addresses[0].rpartition(".")[2]
             name = f"{vcenter}-{vm.name}"
             self.add_host(vcenter, name, f"{network}.{number}", vm.instance_uuid)
+
+    def let_fail(self, change: str, when: str) -> None:
+        """From now on a change of the database (as in `INSERT ON host`) fails for rows `when`."""
+        with closing(sqlite3.connect(self.database)) as database, database:
+            fault = "SELECT abs(-9223372036854775808)"  # an overflow: it breaks no rule of a table
+            database.execute(f"CREATE TRIGGER fail BEFORE {change} WHEN {when} BEGIN {fault}; END")
 
 
 def machines(session: Session) -> list[VirtualMachine]:

@@ -133,6 +133,64 @@ def maybe_off(cli: Snapshotting) -> Any:
     return found and found.steps and found.steps[0].facts.get("maybe_off")
 
 
+def test_a_note_that_cannot_be_written_keeps_no_vm_off(
+    cli: Snapshotting, session: Session, vm: VirtualMachine
+) -> None:
+    """That which VMs may be off: it is said once, and the results stand."""
+    vms = machines(session)
+    take(session, vms[1], "before")
+    cli.let_fail("UPDATE ON run_step", "OLD.facts LIKE '%maybe_off%' AND NEW.facts <> OLD.facts")
+    done = cli.run("snapshots", "revert", "before", "--group", "web", "--yes", "--json")
+    assert [power_state(session, each.ref) for each in vms] == ["on", "on"], done.err
+    assert done.status == 0, done.err
+    run = json.loads(done.out)
+    assert [host["status"] for host in run["hosts"]] == ["success", "success"]
+    assert done.err.count("warning: which VMs may be off could not be recorded: ") == 1
+
+
+def test_a_third_signal_says_which_vm_may_be_off(
+    cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine
+) -> None:
+    """It comes while vCenter does not answer."""
+    simulator.order("delay", method="PowerOnVM_Task", ms=60_000)
+    simulator.calls()
+    with cli.going_on(*REVERT, "--json") as process:
+        until(lambda: "PowerOnVM_Task" in simulator.calls(), "it is to be powered on")
+        insist(process, signal.SIGINT)
+        time.sleep(SAME_SECONDS + 0.2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    run = json.loads(out)
+    left = f"stopped by SIGINT; VMs that were on before may be off: {HOST}"
+    assert (run["status"], run["error"]["message"]) == ("interrupted", left)
+    assert left.partition("; ")[2] in err
+
+
+def test_a_database_that_fails_says_which_vm_may_be_off(
+    cli: Snapshotting, simulator: Simulator, session: Session
+) -> None:
+    """The power-on of one fails, and no snapshot's result can be written; the other one is on."""
+    vms = machines(session)
+    take(session, vms[1], "before")
+    simulator.order("soapfault", method="PowerOnVM_Task", fault="ToolsUnavailable", count=1)
+    cli.let_fail("INSERT ON run_snapshot", "1")
+    error = cli.error(10, "snapshots", "revert", "before", "--group", "web", "--yes")
+    states = {f"main-{each.name}": power_state(session, each.ref) for each in vms}
+    (off,) = [name for name, state in states.items() if state == "off"]
+    assert error["message"].endswith(f"; VMs that were on before may be off: {off}")
+    assert error["hint"] == "Power on in vCenter what is off."
+
+
+def test_one_that_is_seen_on_after_a_failure_is_not_named(
+    cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine
+) -> None:
+    simulator.order("taskfault", method="RevertToSnapshot_Task", fault="FileLocked")
+    assert cli.run(*REVERT).status == 1
+    assert power_state(session, vm.ref) == "on"
+    assert maybe_off(cli) == []
+
+
 def test_a_power_on_that_fails_is_said_with_what_is_off(
     cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine
 ) -> None:
