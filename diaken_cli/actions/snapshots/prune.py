@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +27,7 @@ from diaken_cli.actions.snapshots.remove import remove_all
 from diaken_cli.actions.snapshots.run import log_snapshots
 from diaken_cli.caller import account
 from diaken_cli.context import Context
-from diaken_cli.errors import DiakenError
+from diaken_cli.errors import DatabaseError, DiakenError
 from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
 from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.retention import KeptReason
@@ -200,16 +201,19 @@ class _Pruning:
         self.run = run
         self.request = len(run.hosts)
         self.rows = {(row.host, *row.key): row for row in rows}
-        self._waiting = Counter(
+        self._unfinished = Counter(
             row.host for row in rows if row.action is SnapshotAction.REMOVE
-        )  # snapshots that are still to be removed, by host
+        )  # snapshots for which vCenter may still do something, by host
         self._errors: dict[str, str] = {}
         self._stopped: set[str] = set()  # hosts that were not done when someone stopped it
         self._removed = False
         self._one_at_a_time = threading.Lock()
 
-    def note(self, removal: HostSnapshot, error: str | None) -> None:
-        """Note and emit that one was removed, or could not be; free its host after its last one."""
+    def note(self, removal: HostSnapshot, error: str | None, *, succeeded: bool) -> None:
+        """Note and emit that one was removed, or could not be.
+
+        Its host is free as soon as the task of each has `succeeded`, else with the end of the run.
+        """
         host, snapshot = removal.host, removal.snapshot
         status = SnapshotStatus.REMOVED if error is None else SnapshotStatus.FAILED
         with self._one_at_a_time:
@@ -233,18 +237,19 @@ class _Pruning:
                     error=error,
                 )
             )
-            self._waiting[host.name] -= 1
-            if not self._waiting[host.name]:
-                self.run.free_host(host)
+            self._unfinished[host.name] -= succeeded
+            if not self._unfinished[host.name]:
+                with suppress(DatabaseError):  # it is freed with the end of the run
+                    self.run.free_host(host)
 
     def finish(self) -> StepEnd:
         """Emit the result of each host; how the step ends. Raises Canceled."""
         for host in sorted(self.run.hosts, key=lambda host: host.name):
-            failed = host.name in self._errors
-            status = HostStatus.FAILED if failed else HostStatus.SUCCESS
-            task = STEP if host.name in self._stopped else None
-            message = self._errors.get(host.name)
-            result = HostResult(host.name, host.ip, status, failed_task=task, message=message)
+            name, error = host.name, self._errors.get(host.name)
+            status = HostStatus.SUCCESS if error is None else HostStatus.FAILED
+            result = HostResult(name, host.ip, status, message=error)
+            if error is not None and name in self._stopped:
+                result = HostResult.canceled_in(name, host.ip, STEP, error)
             self.run.emit(HostFinished(result=result, canceled=result.canceled))
         self.run.stop.check()
         return StepEnd(

@@ -3,9 +3,10 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_run, host_names
@@ -20,10 +21,17 @@ from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.tasks import TaskFollower
 from diaken_cli.types import SnapshotAction
 
-TIMEOUT = 4 * 3600.0  # seconds without one that ends: consolidating a large disk takes hours
+TIMEOUT = 4 * 3600.0  # seconds for each one: consolidating a large disk takes hours
 VERIFY_SECONDS = 5.0  # after which one that has ended is verified and reported, with others
 
-Done = Callable[[HostSnapshot, str | None], None]
+NO_PLACE = "not begun: earlier removals are not finished; see vCenter"
+
+
+class Done(Protocol):
+    """What is told how a removal ended."""
+
+    def __call__(self, removal: HostSnapshot, error: str | None, *, succeeded: bool) -> None:
+        """Take its error; where its task is known to have `succeeded`, vCenter does no more."""
 
 
 def remove(
@@ -46,12 +54,15 @@ def remove(
     ) -> None:
         groups = by_vcenter(chosen)
 
+        def done(removal: HostSnapshot, error: str | None, *, succeeded: bool) -> None:
+            flow.finish(SnapshotAction.REMOVE, removal, error)
+
         def of_one_vcenter(vcenter: str) -> None:
             remove_all(
                 connections.session(vcenter),
                 groups[vcenter],
                 parallel=context.config.snapshots.parallel_removals,
-                done=partial(flow.finish, SnapshotAction.REMOVE),
+                done=done,
                 should_stop=flow.run.stop.requested,
             )
 
@@ -82,22 +93,32 @@ def remove_all(
     """Remove them, at most `parallel` at the same time and half of that on one datastore.
 
     Children stay, disks are consolidated. Afterwards the trees are read again, and `done` is called
-    with each snapshot and its error: one that is still there, or whose disks need consolidation,
-    has failed. No more are begun once `should_stop` is true, or vCenter does not answer; vCenter
-    finishes those that are running, and their error says so.
+    with each snapshot: one that is still there, or whose disks need consolidation, has failed. No
+    more are begun once `should_stop` is true, or vCenter does not answer; vCenter finishes those
+    that are running, and their error says so. One that takes too long, or that can't be followed
+    any more, has failed, and counts as running until it is seen to end.
     """
     work = _Removals(session, list(removals), parallel, done)
     with TaskFollower(session) as following:
-        while (work.waiting or work.running) and not should_stop():
+        while (work.waiting or work.awaited) and not should_stop():
             following.follow(work.begin())
             work.note_ended(following, should_stop)
             if time.monotonic() >= work.verify_at:
                 work.verify()
     work.verify()
-    for removal in work.running.values():
-        done(removal, "stopped; vCenter may still finish it")
+    for task in work.awaited:
+        done(task.removal, "stopped; vCenter may still finish it", succeeded=False)
     for removal in work.waiting:
-        done(removal, "stopped before it began")
+        done(removal, "stopped before it began", succeeded=False)
+
+
+@dataclass
+class _Task:
+    """A removal that vCenter does, `until` it is given up: then it has failed for the caller."""
+
+    removal: HostSnapshot
+    until: float
+    given_up: bool = False
 
 
 class _Removals:
@@ -107,13 +128,17 @@ class _Removals:
         self, session: Session, waiting: list[HostSnapshot], parallel: int, done: Done
     ) -> None:
         self.waiting = waiting
-        self.running: dict[str, HostSnapshot] = {}
         self.verify_at = math.inf  # when those that have ended are to be verified
+        self._running: dict[str, _Task] = {}
         self._ended: list[tuple[HostSnapshot, str | None]] = []
-        self._last_end = time.monotonic()
         self._session = session
         self._parallel = parallel
         self._done = done
+
+    @property
+    def awaited(self) -> list[_Task]:
+        """The running tasks of which it is not said yet how they ended."""
+        return [task for task in self._running.values() if not task.given_up]
 
     def begin(self) -> list[str]:
         """Begin the removals that can be begun now; their tasks."""
@@ -125,24 +150,23 @@ class _Removals:
             except DiakenError as fault:
                 self._ended.append((removal, fault.message))
                 if _is_lost(fault):
-                    self._ended += [(removal, fault.message) for removal in self.waiting]
-                    self.waiting.clear()
+                    self._fail_waiting(fault.message)
                     break
             else:
                 begun.append(task)
-                self.running[task] = removal
+                self._running[task] = _Task(removal, time.monotonic() + TIMEOUT)
         return begun
 
     def _startable(self) -> list[HostSnapshot]:
         """Those that wait for no other one of their VM or datastore."""
-        running = [removal.host_vm for removal in self.running.values()]
+        running = [task.removal.host_vm for task in self._running.values()]
         busy = {host_vm.vm.ref for host_vm in running}
         on = Counter(store for host_vm in running for store in host_vm.tree.datastores)
         most_on_one = max(1, self._parallel // 2)
         chosen: list[HostSnapshot] = []
         for removal in self.waiting:
             stores = removal.host_vm.tree.datastores
-            if len(self.running) + len(chosen) >= self._parallel:
+            if len(self._running) + len(chosen) >= self._parallel:
                 break
             if removal.host_vm.vm.ref in busy or any(on[store] >= most_on_one for store in stores):
                 continue
@@ -153,29 +177,38 @@ class _Removals:
 
     def note_ended(self, following: TaskFollower, should_stop: Callable[[], bool]) -> None:
         """Wait until a task has ended, or those that have are to be verified; note how each did."""
-        if not self.running:
-            return
-        until = min(self.verify_at, self._last_end + TIMEOUT)
-        try:
-            states = following.ended(timeout=until - time.monotonic(), should_stop=should_stop)
-        except DiakenError as fault:
-            self._fail_running(fault.message)
-            return
         now = time.monotonic()
-        if states:
-            self._last_end = now
+        late = [task for task in self.awaited if task.until <= now]
+        self._give_up(late, f"not finished after {TIMEOUT / 3600:.0f} h; see vCenter")
+        if self._ended:
             self.verify_at = min(self.verify_at, now + VERIFY_SECONDS)
-        elif now >= self._last_end + TIMEOUT and not should_stop():
-            self._fail_running(f"not finished after {TIMEOUT / 3600:.0f} h; see vCenter")
-        for task, state in states.items():
-            removal = self.running.pop(task, None)
-            if removal is not None:  # else it failed before, with all that were running
+        in_time = [task.until for task in self._running.values() if task.until > now]
+        if not in_time:  # what still runs holds all places, maybe for ever
+            if not self._startable():
+                self._fail_waiting(NO_PLACE)
+            return
+        until = min(self.verify_at, *in_time)
+        try:
+            states = following.ended(timeout=until - now, should_stop=should_stop)
+        except DiakenError as fault:
+            if not self.awaited:  # for the second time
+                self._fail_waiting(fault.message)
+            self._give_up(self.awaited, fault.message)
+            return
+        for ref, state in states.items():
+            task = self._running.pop(ref)
+            if not task.given_up:
                 reason = None if state.error is None else state.error.message
-                self._ended.append((removal, reason))
+                self._ended.append((task.removal, reason))
 
-    def _fail_running(self, reason: str) -> None:
-        self._ended += [(removal, reason) for removal in self.running.values()]
-        self.running.clear()
+    def _give_up(self, tasks: Iterable[_Task], reason: str) -> None:
+        for task in tasks:
+            task.given_up = True
+            self._ended.append((task.removal, reason))
+
+    def _fail_waiting(self, reason: str) -> None:
+        self._ended += [(removal, reason) for removal in self.waiting]
+        self.waiting.clear()
 
     def verify(self) -> None:
         """Read the trees of those that have ended, and report each.
@@ -189,10 +222,11 @@ class _Removals:
         except DiakenError as error:
             unread = f"removed, but the result could not be read: {error.message}"
             for removal, reason in ended:
-                self._done(removal, reason or unread)
+                self._done(removal, reason or unread, succeeded=reason is None)
             return
         for removal, reason in ended:
-            self._done(removal, _error(removal, reason, trees.get(removal.host_vm.vm.ref)))
+            why = _error(removal, reason, trees.get(removal.host_vm.vm.ref))
+            self._done(removal, why, succeeded=reason is None)
 
 
 def _is_lost(fault: DiakenError) -> bool:

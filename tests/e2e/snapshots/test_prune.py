@@ -187,6 +187,45 @@ def test_a_host_is_free_as_soon_as_its_own_removals_have_ended(tmp_path: Path) -
         assert cli.store.runs.locked() == {}
 
 
+def test_a_host_on_which_something_may_go_on_is_held_to_the_end(tmp_path: Path) -> None:
+    """The removal of one is refused, that of another never ends; the third host is free."""
+    (tmp_path / "vcenter").mkdir()
+    with Simulator(tmp_path / "vcenter", vms=3) as simulator, simulator.connect() as session:
+        cli = Snapshotting(tmp_path, {"main": simulator}, "[snapshots]\nparallel_removals = 6\n")
+        cli.add_hosts("main", session)
+        for vm in machines(session):
+            take(session, vm, AUTOMATIC)
+            simulator.order("backdate", vm=vm.ref, prefix="", by="30h")
+        hosts = {host.id for host in cli.store.inventory.hosts()}
+        simulator.order("soapfault", method="RemoveSnapshot_Task", fault="NoPermission")
+        simulator.order("endless", method="RemoveSnapshot_Task", count=1)
+        with cli.going_on("snapshots", "prune") as process:
+            until(lambda: set(cli.store.runs.locked()) == hosts, "it has begun")
+            until(lambda: set(cli.store.runs.locked()) != hosts, "a host is free")
+            assert len(cli.store.runs.locked()) == 2
+            process.terminate()
+            process.communicate(timeout=PATIENCE)
+        assert cli.store.runs.locked() == {}
+        assert len(present(session)) == 2
+
+
+def test_a_host_that_cannot_be_freed_at_once_is_freed_with_the_end(tmp_path: Path) -> None:
+    (tmp_path / "vcenter").mkdir()
+    with Simulator(tmp_path / "vcenter", vms=2) as simulator, simulator.connect() as session:
+        cli = Snapshotting(tmp_path, {"main": simulator})
+        cli.add_hosts("main", session)
+        made = set()
+        for vm in machines(session):
+            made.add(take(session, vm, AUTOMATIC))
+            simulator.order("backdate", vm=vm.ref, prefix="", by="30h")
+        running = "(SELECT status FROM run WHERE id = OLD.run_id) = 'running'"
+        cli.let_fail("DELETE ON host_lock", running)
+        assert ids(cli.json("snapshots", "prune"), "removed") == made
+        (run,) = cli.json("history", "list")
+        assert run["status"] == "success"
+        assert cli.store.runs.locked() == {}
+
+
 def _leave_out(
     cli: Snapshotting, of_two: dict[str, VirtualMachine], locking: ExitStack
 ) -> set[str]:
