@@ -66,10 +66,8 @@ def test_a_vcenter_that_is_down_for_three_days_makes_four_messages(
             if lines:
                 told[hour] = lines
         assert list(told) == [0, 24, 48]
-        assert all(
-            lines[0].startswith(f"error: vCenter main: no valid answer from {NOBODY}: ") and len(lines) == 1
-            for lines in told.values()
-        ), told
+        error = f"error: vCenter main: no valid answer from {NOBODY}: "
+        assert all(lines[0].startswith(error) and len(lines) == 1 for lines in told.values()), told
         assert cli.error(13, "snapshots", "prune", "--dry-run")["code"] == "unreachable"
         assert cli.run("vcenters", "set", "main", "--server", lab.server).status == 0
         ended = (0, ["warning: resolved: prune works again (was: unreachable)"])
