@@ -99,7 +99,7 @@ def test_too_many_wrong_answers_are_said_to_be(places: Cli) -> None:
     asked = "Where is the password? (command, file, variable): "
     account = ("--server", "vc.example.com", "--username", "u")
     done = places.at_a_terminal(
-        *("vcenters", "add", *account), answers=[("here: ", "other"), *[(asked, "conf")] * 5]
+        *("vcenters", "add", *account), answers=[("vCenter: ", "other"), *[(asked, "conf")] * 5]
     )
     said = "too many wrong answers: 'conf' is not one of: command, file, variable"
     assert (done.status, f"error: Where is the password: {said}" in done.out) == (2, True), done.out
