@@ -213,8 +213,10 @@ def test_an_ansible_that_nobody_hears_holds_nobody_up(fleet: Fleet, ender: str) 
                 done = fleet.run("scheduler", "tick")
             else:
                 words = ["run", "host", "root01", "look", "-e", f"argument={sleep.argument}"]
-                assert fleet.error(12, *words)["hint"].endswith(f"history cancel {run.id}")
-                done = fleet.run(*words, "--wait", "1m")
+                done = fleet.run(*words)
+                if done.status == 12:  # else that Ansible has just ended by itself
+                    assert f"history cancel {run.id}\n" in done.err
+                    done = fleet.run(*words, "--wait", "1m")
             assert done.status == 0, done.out + done.err
             assert tracking.marked_pids(run.uid) == []
             assert not sleep.left_of(run.uid)
