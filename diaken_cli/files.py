@@ -27,6 +27,7 @@ _KINDS = (
 INSTEAD_OF_A_PIPE = "write its output to a file that only you can read, and give that"
 TEMPORARY = ".diaken."
 """How the name of a file begins that is not complete yet."""
+_MOST_LINKS = 40  # that Linux follows: path_resolution(7)
 _NULL = os.makedev(1, 3)  # Linux: Documentation/admin-guide/devices.txt
 
 
@@ -187,22 +188,25 @@ def open_own(path: str | os.PathLike[str], flags: int) -> int:
 # ── writing for a person: 0600, at once and whole ────────────────────────────────────────────
 
 
-def write_whole(path: "Path", content: str, *, replace: bool, mode: int = 0o600) -> None:
+def write_whole(
+    path: "Path", content: str, *, replace: bool, follow_links: bool = False, mode: int = 0o600
+) -> None:
     """Write a file whole, or leave what was there. Raises OSError.
 
-    A symbolic link that is to be replaced stays: what it leads to is written, as by a shell.
-    What is no file (a pipe, a terminal) is written into, as far as it is read. Raises
+    Of a symbolic link that is to be replaced, `follow_links` writes what it leads to, as a shell
+    does. What is no file (a pipe, a terminal) is written into then, as far as it is read. Raises
     FileExistsError for a file that is there and not to be replaced.
     """
     from pathlib import Path  # the tick has no time for these
     from tempfile import mkstemp
 
-    if replace:
-        path = Path(os.path.realpath(path))
-    if replace and path.exists() and not path.is_file() and not path.is_dir():
-        with open_to_write(path, 0) as pipe:
-            write_all(pipe, content.encode())
-        return
+    if replace and follow_links:
+        target = _follow_links(path)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with open_to_write(path, 0) as pipe:
+                write_all(pipe, content.encode())
+            return
+        path = target
     descriptor, made = mkstemp(prefix=TEMPORARY, dir=path.parent)
     temporary = Path(made)
     try:
@@ -217,6 +221,25 @@ def write_whole(path: "Path", content: str, *, replace: bool, mode: int = 0o600)
             path.hardlink_to(temporary)  # unlike a rename, that refuses to replace a file
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _follow_links(path: "Path") -> "Path":
+    """What a symbolic link leads to; any other path is returned as it is.
+
+    A link of another account's in a folder where everybody may put one is refused, as by Linux
+    where that is turned on: fs.protected_symlinks in proc_sys_fs(5).
+    """
+    for _ in range(_MOST_LINKS):
+        try:
+            target = os.readlink(path)  # noqa: PTH115
+        except OSError:
+            return path
+        link, folder = path.lstat(), path.parent.stat()
+        is_foreign = link.st_uid not in (os.geteuid(), folder.st_uid)
+        if is_foreign and folder.st_mode & stat.S_IWOTH:
+            raise _refused(errno.EACCES, "a link of another account's", path)
+        path = path.parent / target
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
 
 
 def open_to_write(path: "Path", flags: int) -> "BinaryIO":

@@ -46,7 +46,7 @@ def write(path: Path, options: ConfigOptions, *, force: bool) -> None:
     content = filled(example(), {KEYS[name]: value for name, value in values.items() if value})
     try:
         _make_folder(path.parent)
-        files.write_whole(path, content, replace=force)
+        files.write_whole(path, content, replace=force, follow_links=True)
     except FileExistsError as fault:
         raise _exists(path) from fault
     except OSError as fault:

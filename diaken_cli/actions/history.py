@@ -39,7 +39,7 @@ def write_report(path: Path, text: str) -> None:
     Raises AccessError.
     """
     try:
-        files.write_whole(path, text, replace=True)
+        files.write_whole(path, text, replace=True, follow_links=True)
     except OSError as fault:
         message = f"the report {path} can't be written: {fault.strerror}"
         raise AccessError(message, hint="Choose another file with --html.") from fault

@@ -188,7 +188,7 @@ def test_pipes_in_the_place_of_own_notes_are_as_good_as_none(tmp_path: Path) -> 
 
 def test_nobody_waits_for_a_reader(pipe: Path) -> None:
     with pytest.raises(OSError, match="it is a pipe without a reader"):
-        files.write_whole(pipe, "report", replace=True)
+        files.write_whole(pipe, "report", replace=True, follow_links=True)
     with pytest.raises(AccessError, match="it is a pipe without a reader"):
         run.log_snapshots(lambda event: None, pipe)
 
@@ -196,11 +196,11 @@ def test_nobody_waits_for_a_reader(pipe: Path) -> None:
 def test_a_reader_may_pause_for_a_while_only(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        files.write_whole(pipe, "report", replace=True)
+        files.write_whole(pipe, "report", replace=True, follow_links=True)
         assert os.read(reader, 100) == b"report"
         monkeypatch.setattr(bounds, "READER_SECONDS", 0.2)
         with pytest.raises(OSError, match="nobody has read from it for"):
-            files.write_whole(pipe, "x" * 2**20, replace=True)
+            files.write_whole(pipe, "x" * 2**20, replace=True, follow_links=True)
     finally:
         os.close(reader)
     assert pipe.is_fifo()

@@ -49,6 +49,24 @@ def test_installing_again_changes_nothing_and_removing_takes_it_away(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_in_its_place_is_replaced_and_nothing_is_written_where_it_leads(
+    tmp_path: Path, there: bool
+) -> None:
+    path, elsewhere = tmp_path / "diaken", tmp_path / "elsewhere" / "file"
+    elsewhere.parent.mkdir()
+    if there:
+        elsewhere.write_text(f"{cron.MARK}\n")
+    path.symlink_to(elsewhere)
+    content = cron.lines(Path("/opt/diaken"), {}, user="root")
+    assert cron.install(content, path)
+    assert (path.is_symlink(), path.read_text()) == (False, content)
+    if there:
+        assert elsewhere.read_text() == f"{cron.MARK}\n"
+    else:
+        assert not elsewhere.exists()
+
+
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "diaken"
     theirs = b"* * * * * root something else # caf\xe9\n"
