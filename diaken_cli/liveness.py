@@ -63,7 +63,7 @@ def hold(path: Path) -> RunLock:
 
     Raises:
         NoRoom: the disk is full.
-        OSError: the file or its folder can't be made.
+        OSError: the file or its folder can't be made; it names the folder.
     """
     try:
         lock = _take(path, fcntl.LOCK_SH)
@@ -74,13 +74,13 @@ def hold(path: Path) -> RunLock:
             lock.release()
             raise
     except OSError as fault:
+        # Not the file's name, which is another one each time: a lasting error is told once.
         if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            # Not the file's name, which is another one each time: a lasting error is told once.
             raise NoRoom(
                 f"the disk of {path.parent} is full",
                 hint=f"Free some space in {path.parent}; no stored data is lost.",
             ) from fault
-        raise OSError(fault.errno, fault.strerror, str(path)) from fault  # write(2) names no file
+        raise OSError(fault.errno, fault.strerror, str(path.parent)) from fault
     return lock
 
 

@@ -50,6 +50,16 @@ def holder(lock: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
         process.stdout.close()
 
 
+def test_where_no_file_can_be_made_the_folder_is_named_and_not_another_file_each_time(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    for name in ("first", "second"):
+        with pytest.raises(FileExistsError) as raised:
+            liveness.hold(tmp_path / "file" / name)
+        assert raised.value.filename == str(tmp_path / "file")
+
+
 def test_held_file_is_private_names_its_process_and_goes_away(tmp_path: Path) -> None:
     lock = tmp_path / "locks" / "run"
     with liveness.hold(lock):
