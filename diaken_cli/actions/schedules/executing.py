@@ -3,6 +3,7 @@
 The child process reports its result to the tick through a pipe, and goes on where the tick dies.
 """
 
+import json
 import os
 import select
 import shlex
@@ -24,7 +25,14 @@ from diaken_cli.actions.run.targets import (
 from diaken_cli.actions.schedules.moments import next_moment
 from diaken_cli.caller import now
 from diaken_cli.context import Context
-from diaken_cli.errors import Canceled, Conflict, DiakenError, InvalidInput, unexpected
+from diaken_cli.errors import (
+    Canceled,
+    ConfigurationError,
+    Conflict,
+    DiakenError,
+    InvalidInput,
+    unexpected,
+)
 from diaken_cli.events import Emit, Event
 from diaken_cli.runs.steps import execute_steps
 from diaken_cli.store import Store
@@ -198,7 +206,7 @@ class Blocked:
 class StorageFailed:
     """The answer that the database, or the folder of lock files beside it, does not work."""
 
-    reason: str
+    error: ConfigurationError
 
 
 Answer = MomentResult | Blocked | StorageFailed | None
@@ -256,7 +264,10 @@ def read_answer(child: Child) -> Answer:
         case "blocked":
             return Blocked(rest)
         case "broken":
-            return StorageFailed(rest)
+            error = json.loads(rest)
+            return StorageFailed(
+                ConfigurationError(error["message"], hint=error["hint"], code=error["code"])
+            )
         case "done":
             run, outcome, news = rest.split(" ", 2)
             return MomentResult(child.task.name, int(run), ScheduleStatus(outcome), news or None)
@@ -273,9 +284,9 @@ def _execute(context: Context, task: TaskRecord) -> tuple[str, MomentResult | No
     except Conflict as conflict:
         return f"blocked {conflict.message}", None
     except DiakenError as error:
-        return f"broken {error.message}", None
+        return f"broken {json.dumps(error.as_json())}", None
     except Exception as fault:  # noqa: BLE001  # one line reaches cron's mail, and no traceback
-        return f"broken {unexpected(fault).message}", None
+        return f"broken {json.dumps(unexpected(fault).as_json())}", None
     if result is None:
         return "taken", None
     return f"done {result.run} {result.outcome} {result.news or ''}", result

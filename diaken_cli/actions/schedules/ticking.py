@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from diaken_cli import units
 from diaken_cli.actions.schedules.executing import (
@@ -21,12 +22,14 @@ from diaken_cli.actions.schedules.executing import (
 from diaken_cli.actions.schedules.moments import lost_zone, next_moment
 from diaken_cli.caller import now
 from diaken_cli.context import Context
-from diaken_cli.errors import ConfigurationError
 from diaken_cli.runs.dead_runs import end_all_orphans, reap
 from diaken_cli.stop import Stop
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.timing import is_too_late
 from diaken_cli.types import ScheduleStatus, TargetType
+
+if TYPE_CHECKING:
+    from diaken_cli.errors import ConfigurationError
 
 
 @dataclass
@@ -75,7 +78,7 @@ def tick(
         stop.check()
         work.settle_dead(stop)  # of its own children, too
     if work.broken is not None:
-        raise ConfigurationError(work.broken)
+        raise work.broken
     return work.result
 
 
@@ -89,7 +92,7 @@ class _Tick:
         self._notify = notify
         self._warn = warn
         self.children: dict[int, Child] = {}
-        self.broken: str | None = None
+        self.broken: ConfigurationError | None = None
         self._context = context
         self._store = context.store
 
@@ -140,8 +143,8 @@ class _Tick:
                     self._note(result)
                 case Blocked(reason):
                     self._store.schedules.note_obstacle(child.task, reason)
-                case StorageFailed(reason):
-                    self.broken = reason
+                case StorageFailed(error):
+                    self.broken = error
                 case None:  # where the child died, `settle_dead` records the end of its run
                     pass
 

@@ -230,3 +230,34 @@ def test_ticks_on_a_full_disk_while_another_process_reads_say_once_what_is_full(
         assert " is full" in json.loads(second.out)["error"]["message"]
         ballast.unlink()
         assert cli.json("history", "list") == []
+
+
+def test_what_the_process_of_a_moment_tells_of_a_fault_is_what_the_tick_tells(
+    tmp_path: Path,
+) -> None:
+    """Its lock file finds no room, or no folder; the database works."""
+    with on_small_disk(tmp_path, "2m") as (cli, disk):
+        playbooks = tmp_path / "playbooks"
+        playbooks.mkdir()
+        (playbooks / "none.yml").write_text("- hosts: all\n  gather_facts: false\n  tasks: []\n")
+        cli.database = tmp_path / "elsewhere.db"
+        cli.configure(f'[playbooks]\npaths = ["{playbooks}"]')
+        cli.json("environments", "add", "PROD")
+        cli.json("hosts", "add", "web01", "--ip", "10.0.4.21", "--environment", "PROD")
+        cli.json("schedule", "add", "t", "--host", "web01", "--playbook", "none", "--at", "+1h")
+        with closing(sqlite3.connect(cli.database)) as other, other:
+            other.execute("UPDATE scheduled_task SET due_at = datetime('now') || '.000000'")
+        runs = cli.store.beside("runs")
+        runs.symlink_to(disk)
+        fill(disk)
+        assert cli.error(10, "scheduler", "tick") == {
+            "code": "database",
+            "message": f"the disk of {runs} is full",
+            "hint": f"Free some space in {runs}; no stored data is lost.",
+        }
+        runs.unlink()
+        runs.touch()
+        first, second = (cli.run("scheduler", "tick", "--json") for _ in range(2))
+        error = {"code": "permission", "message": f"{runs}: File exists", "hint": None}
+        assert json.loads(first.out) == json.loads(second.out) == {"error": error}
+        assert (first.err, second.err) == (f"error: {runs}: File exists\n", "")
