@@ -54,14 +54,19 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     import typer
 
     from diaken_cli.errors import Canceled, DiakenError, unexpected
-    from diaken_cli.render.output import AnswerStream, ignore_broken_pipe, json_written
+    from diaken_cli.render.output import (
+        AnswerStream,
+        StandardStream,
+        answer_written,
+        ignore_broken_pipe,
+    )
     from diaken_cli.signals import Signals
     from diaken_cli.stop import Stop
 
     if signals is not None and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout = AnswerStream(sys.stdout, signals)
-    if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="replace")  # for a terminal that does not speak UTF-8
+    if signals is not None and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = StandardStream(sys.stderr, signals)
     signals = signals or Signals()
     _disable_core_dumps()
     _set_default_home()
@@ -84,7 +89,7 @@ def run(arguments: list[str], signals: "Signals | None" = None) -> int:
     except BrokenPipeError:  # `diaken … | head`: nobody reads any more
         return 0
     except KeyboardInterrupt as fault:
-        written = json_written()
+        written = answer_written()
         if written == "whole":  # the answer stands, and its status
             return _pending_status(fault)
         return _report_failure(Canceled.by(fault), arguments, as_data=written == "nothing")

@@ -4,7 +4,10 @@ import errno
 import io
 import json
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,10 +38,10 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-class AnswerStream(io.TextIOWrapper):
-    """Standard output of a call: with its first character the answer of the command begins.
+class StandardStream(io.TextIOWrapper):
+    """A standard stream of a call, whose reader may stop reading, and still holds up no signal.
 
-    From there on no signal makes another exit status of it: see `Signals.begin_answer`.
+    See `Signals.watch_reader`.
     """
 
     def __init__(self, stream: io.TextIOWrapper, signals: "Signals") -> None:
@@ -51,6 +54,51 @@ class AnswerStream(io.TextIOWrapper):
         )
         self.signals = signals
         self._stream = stream  # it would close the buffer, which both of them have, at its end
+        self._writing_since: float | None = None
+        signals.watch_reader(self._drop_stalled_reader)
+
+    def write(self, text: str) -> int:
+        """Write to the buffer, as always."""
+        with self._writing():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Write what is in the buffer, as always."""
+        with self._writing():
+            super().flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._writing_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._writing_since = None
+
+    def _drop_stalled_reader(self, seconds: float) -> None:
+        """Write to /dev/null from now on where a write has not ended for so many seconds.
+
+        In a signal handler. The write that goes on is tried again after it (PEP 475), and then
+        succeeds; in another thread it has to be interrupted for that.
+        """
+        since = self._writing_since
+        if since is None or time.monotonic() - since < seconds:
+            return
+        self._writing_since = None
+        stalled = os.fstat(self.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            if os.path.samestat(os.fstat(stream.fileno()), stalled):  # `2>&1`: both of them
+                _discard_output(stream)
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread() and thread.ident is not None:
+                signal.pthread_kill(thread.ident, signal.SIGALRM)
+
+
+class AnswerStream(StandardStream):
+    """Standard output of a call: with its first character the answer of the command begins.
+
+    From there on no signal makes another exit status of it: see `Signals.begin_answer`.
+    """
 
     def write(self, text: str) -> int:
         """Write to the buffer, as always."""
@@ -172,10 +220,12 @@ class Output:
 
     def print_change(self, shape: "Shape", message: str) -> None:
         """Print what a change made: the object for scripts, a message for people."""
+        global _written  # as the stream, it is the process's own
         begin_answer()
         if self.format is Format.TEXT:
             self.info(message)
         self.print_for_scripts(shape)
+        _written = "whole"
 
     def info(self, message: str, *, fold: bool = False) -> None:
         """Print a message for people on standard error.
@@ -244,8 +294,8 @@ def print_json(document: Any) -> None:
     _written = "whole"
 
 
-def json_written() -> Literal["nothing", "begun", "whole"]:
-    """How much of the one JSON document of this call has been written."""
+def answer_written() -> Literal["nothing", "begun", "whole"]:
+    """How much has been written of the call's one JSON document, or of what a change made."""
     return _written
 
 

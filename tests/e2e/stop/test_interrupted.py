@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cli import DIAKEN, PATIENCE, Cli
+from tests.waiting import slowness, until
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -170,3 +171,56 @@ def test_an_answer_that_nobody_reads_to_its_end_does_not_hold_up_a_signal(
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 130
         assert time.monotonic() - began < 5
+
+
+LOUD = """\
+- hosts: all
+  gather_facts: false
+  vars:
+    ansible_connection: local
+  tasks:
+    - name: Say much
+      ansible.builtin.debug:
+        msg: "{{ 'x' * 2000 }}"
+      loop: "{{ range(100) | list }}"
+    - name: Sleep
+      ansible.builtin.command: sleep 300
+"""
+
+
+@pytest.mark.parametrize(
+    ("form", "stream"),
+    [("--output=jsonl", "stdout"), ("--verbose", "stderr"), ("--output=jsonl", "both")],
+)
+def test_a_run_whose_output_nobody_reads_any_more_is_stopped_by_one_signal(
+    tmp_path: Path, form: str, stream: str
+) -> None:
+    playbooks = tmp_path / "playbooks"
+    playbooks.mkdir()
+    (playbooks / "loud.yml").write_text(LOUD)
+    cli = Cli(tmp_path, config=f'[playbooks]\npaths = ["{playbooks}"]')
+    cli.json("environments", "add", "PROD")
+    cli.json("hosts", "add", "web01", "--ip", "192.0.2.1", "--environment", "PROD")
+    to = {"both": subprocess.STDOUT, "stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    with subprocess.Popen(
+        [*DIAKEN, "run", "host", "web01", "loud", form],
+        env=cli.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if stream == "stderr" else subprocess.PIPE,
+        stderr=to[stream],
+        pipesize=4096,
+    ) as process:
+        pipe = process.stdout or process.stderr
+        assert pipe is not None
+        assert pipe.read(1)
+        doing = Path(f"/proc/{process.pid}/wchan")
+        until(lambda: "pipe_write" in doing.read_text(), "it writes, and nobody reads", seconds=60)
+        time.sleep(1)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+        assert time.monotonic() - began < 10 * slowness()
+    (run,) = cli.json("history", "list")
+    assert run["status"] == "canceled"
+    assert cli.json("history", "show", str(run["id"]))["error"]["message"] == "stopped by SIGTERM"
+    assert cli.store.runs.locked() == {}

@@ -133,3 +133,25 @@ def test_a_command_that_waits_ends_in_time(
     if recorded:
         (last, *_) = cli.json("history", "list")
         assert last["status"] == "canceled"
+
+
+@pytest.mark.parametrize("form", ["--output=text", "--output=json", "--output=jsonl"])
+@pytest.mark.parametrize("what", ["remove", "set"])
+def test_a_host_that_was_changed_and_said_to_be_is_no_canceled_call(
+    cli: Cli, mute: Mute, what: str, form: str
+) -> None:
+    cli.json(
+        *("hosts", "add", "gone", "--ip", "192.0.2.99", "--environment", "PROD"),
+        *("--vcenter", "vc0"),
+    )
+    before = len(mute.taken)
+    words = {"remove": ("remove", "gone", "--yes"), "set": ("set", "gone", "--inactive")}[what]
+    with cli.going_on("hosts", *words, form) as process:
+        until(lambda: len(mute.taken) > before, "vCenter is asked what stays behind")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        out, said = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, "error" in said) == (0, False), said
+    assert "gone" in (said if form == "--output=text" else out)
+    if what == "set":
+        cli.json("hosts", "remove", "gone", "--yes", patience=2 * PATIENCE)

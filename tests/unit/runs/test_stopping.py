@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from diaken_cli.errors import Canceled, DiakenError, StoppedBySignal, message_of
-from diaken_cli.signals import NAMES, Signals
+from diaken_cli.signals import ANSWER_SECONDS, NAMES, Signals
 from diaken_cli.stop import Stop
 
 CODEC = "stopped-in-a-codec"
@@ -151,3 +151,17 @@ def test_a_signal_between_two_parts_of_an_answer_is_raised_where_the_next_is_wai
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(StoppedBySignal, match="SIGTERM"):
             signals.expect_more()
+
+
+def test_a_signal_that_waits_while_a_run_begins_is_the_runs_and_never_raised() -> None:
+    with installed() as signals:
+        signals.start_raising()
+        signals.begin_answer()
+        os.kill(os.getpid(), signal.SIGTERM)
+        stop = Stop(signals)
+        stop.defer()
+        assert stop.requested()
+        time.sleep(ANSWER_SECONDS + 0.5)
+        assert (stop.forced(), signals.raised) == (False, False)
+        with pytest.raises(Canceled, match="stopped by SIGTERM"):
+            stop.check()
