@@ -191,8 +191,13 @@ class Locked(Conflict):
 
     code = "locked"
 
-    def __init__(self, message: str, *, run: int, waited: float | None = None) -> None:
-        """`waited` is None where the command has no `--wait`."""
+    def __init__(
+        self, message: str, *, run: int, waited: float | None = None, by_itself: bool = False
+    ) -> None:
+        """`waited` is None where the command has no `--wait`.
+
+        `by_itself`: what goes on of a run that died keeps that run from being taken up.
+        """
         stop = f"diaken history cancel {run}"
         if waited is None:
             super().__init__(message, hint=f"Stop it: {stop}")
@@ -203,6 +208,7 @@ class Locked(Conflict):
         else:
             super().__init__(message, hint=f"Wait with --wait 10m, or stop it: {stop}")
         self.run = run
+        self.by_itself = by_itself
 
 
 class VSphereError(DiakenError):

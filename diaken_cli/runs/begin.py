@@ -90,7 +90,7 @@ def _begin(
                 warn,
                 context.stop.requested,
                 announce=True,
-                here=bool(wait),
+                here=bool(wait) or locked.by_itself,
             ):
                 continue
             if not checked and (notified or time.monotonic() >= deadline):

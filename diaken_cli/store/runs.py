@@ -312,7 +312,9 @@ def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[str, dict[
     """
     if session.exec(select(Run.id).where(Run.id == run_id, *HAS_ORPHANS)).first() is not None:
         raise Locked(
-            f"run {run_id} died, and its tasks may still be running on its hosts", run=run_id
+            f"run {run_id} died, and its tasks may still be running on its hosts",
+            run=run_id,
+            by_itself=True,
         )
     error = session.exec(select(Run.error).where(Run.id == run_id)).first()
     statement = (

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,16 +15,17 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from diaken_cli.actions.deploy.flow import resume
+from diaken_cli.actions.deploy.flow import abort, resume
 from diaken_cli.actions.vcenters import session_of
 from diaken_cli.config import load
 from diaken_cli.context import Context
 from diaken_cli.errors import Canceled, Conflict, NotFound
-from diaken_cli.events import Event, RunStarted
+from diaken_cli.events import Emit, Event, RunStarted
 from diaken_cli.models.results import RunStep
 from diaken_cli.models.runs import Run
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.dead_runs import reap
+from diaken_cli.services.ansible import tracking
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostValues
@@ -65,6 +68,17 @@ def died(store: Store) -> Seeded:
     return run
 
 
+@pytest.fixture
+def left_running(store: Store, died: Seeded) -> Iterator[subprocess.Popen[bytes]]:
+    """An Ansible that outlived the process of that deploy."""
+    with store.database.writing() as session:
+        session.execute(update(Run).where(col(Run.id) == died.id).values(lock=died.attempt.lock))
+    environ = os.environ | {tracking.MARK: died.begun.uid}
+    with subprocess.Popen(["sleep", "60"], env=environ, start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
 def context_of(store: Store, folder: Path, stop: Stop) -> Context:
     config = load(None, {"HOME": str(folder), "DIAKEN_HOSTS_FILE_ENABLED": "false"})
     return Context(store, config, no_vcenter, stop)
@@ -94,6 +108,34 @@ def test_stopped_before_its_first_step_it_is_undone(
         ("register", "undone"),
     ]
     assert store.inventory.hosts(include_inactive=True) == []
+
+
+@pytest.mark.parametrize("action", [resume, abort])
+def test_an_ansible_that_outlived_it_is_ended_first(
+    store: Store,
+    died: Seeded,
+    left_running: subprocess.Popen[bytes],
+    stop: Stop,
+    tmp_path: Path,
+    action: Callable[[int, Context, Emit], None],
+) -> None:
+    """Who takes up that very run decides about what is left of it: nobody has to be asked."""
+    ended_when_it_began: list[int | None] = []
+
+    def stop_it(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            ended_when_it_began.append(left_running.poll())
+            if action is resume:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Canceled, match="stopped by SIGINT") if action is resume else nullcontext():
+        action(died.id, context_of(store, tmp_path, stop), stop_it)
+
+    assert ended_when_it_began == [-signal.SIGKILL]
+    assert store.dead_runs.with_orphans() == []
+    found = store.history.find(died.id)
+    assert found is not None
+    assert (found.run.status, found.run.leftovers) == ("canceled", ())
 
 
 def test_what_another_process_has_undone_meanwhile_is_not_taken_up(
