@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from diaken_cli.types import AUTOMATIC_SNAPSHOT_PREFIX, Snapshot
+from diaken_cli.units import duration_in_words
 
 
 class KeptReason(StrEnum):
@@ -39,9 +40,9 @@ def judge(
     are judged by themselves. `now` is the clock of its vCenter, `excluded` a reason why no
     snapshot of its VM may go.
     """
-    age, over = now - snapshot.created_at, _hours(policy.older_than)
+    age, over = now - snapshot.created_at, describe_age(policy.older_than)
     kept: KeptReason | None = None
-    reason = f"{_hours(age)} old, retention {over}"
+    reason = f"{describe_age(age)} old, retention {over}"
     if not is_automatic(snapshot.name):
         return KeptReason.NOT_AUTOMATIC, "not automatic"
     if age <= policy.older_than:
@@ -58,5 +59,9 @@ def is_automatic(name: str) -> bool:
     return name.startswith(AUTOMATIC_SNAPSHOT_PREFIX)
 
 
-def _hours(span: timedelta) -> str:
-    return f"{max(span / timedelta(hours=1), 0):.1f} h".replace(".0 h", " h")
+def describe_age(span: timedelta) -> str:
+    """An age as people read it: 5 min, 30.5 h."""
+    hours = span / timedelta(hours=1)
+    if hours < 1:
+        return duration_in_words(max(round(span.total_seconds()), 0))
+    return f"{hours:.1f} h".replace(".0 h", " h")

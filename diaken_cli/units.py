@@ -157,6 +157,8 @@ def parse_duration(text: str) -> int:
         int(amount or 0) * factor
         for amount, factor in zip(amounts, reversed(SECONDS.values()), strict=False)
     )
+    if any(amounts) and not seconds:
+        raise ValueError(f"{text!r} must be more than 0")
     if not seconds:
         raise ValueError(
             f"{text!r} is not a duration: a whole number and s, m, h or d, such as 90s, 30m, 2h"

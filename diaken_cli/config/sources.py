@@ -44,7 +44,7 @@ def load(explicit: Path | None, environ: Mapping[str, str]) -> Config:
     mistakes = [*file.mistakes, *environment.mistakes]
     if mistakes:
         raise ConfigurationError(
-            "\n".join(mistakes), hint="See all keys with: diaken config init --path FILE"
+            "\n".join(mistakes), hint="For a file with every key: diaken config init --path FILE"
         )
     values = {name: file.values[name] | environment.values[name] for name in SECTIONS}
     values["database"].setdefault("path", default_database(environ))

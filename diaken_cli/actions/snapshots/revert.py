@@ -18,6 +18,7 @@ from diaken_cli.actions.snapshots.run import SnapshotRun
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DatabaseError, DiakenError, StoppedBySignal, unexpected
 from diaken_cli.events import Emit
+from diaken_cli.retention import describe_age
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.vsphere import snapshots, vms
@@ -81,10 +82,8 @@ def revert(
 
 def question(chosen: Sequence[HostSnapshot]) -> str:
     """The question that a person has to confirm."""
-    ages = sorted(
-        (item.host_vm.clock - item.snapshot.created_at).total_seconds() / 3600 for item in chosen
-    )
-    old = " to ".join(dict.fromkeys(f"{age:.1f}" for age in (ages[0], ages[-1])))
+    ages = sorted(item.host_vm.clock - item.snapshot.created_at for item in chosen)
+    old = " to ".join(dict.fromkeys(describe_age(age) for age in (ages[0], ages[-1])))
     running = sum(item.is_on for item in chosen)
     hard = "will be powered off hard, reverted and started."
     stopped = f" {running} of the VMs are running: they {hard}" if running else ""
@@ -93,7 +92,7 @@ def question(chosen: Sequence[HostSnapshot]) -> str:
     newer_count = sum(len(item.newer) for item in chosen)
     kept = f" Newer snapshots ({newer_count}) stay." if newer_count else ""
     return (
-        f"Revert {host_names(chosen)} to {chosen[0].snapshot.name!r}, which is {old} h old?"
+        f"Revert {host_names(chosen)} to {chosen[0].snapshot.name!r}, which is {old} old?"
         " All changes since then are lost, unless a newer snapshot has them."
         f"{stopped}{kept}"
     )

@@ -117,7 +117,7 @@ def test_what_goes_beyond_what_was_confirmed() -> None:
 def test_a_question_says_what_is_lost_and_another_address_is_refused() -> None:
     chosen = choice(machine(1, "before", "newer"), machine(2, "before", power_state="off"))[0]
     assert question(chosen) == (
-        "Revert web1, web2 to 'before', which is 10.0 h old? All changes since then are lost,"
+        "Revert web1, web2 to 'before', which is 10 h old? All changes since then are lost,"
         " unless a newer snapshot has them. 1 of the VMs are running: they"
         " will be powered off hard, reverted and started. Newer snapshots (1) stay."
     )

@@ -107,7 +107,10 @@ def test_each_reason_is_said() -> None:
     assert judged(name, old) == (None, "30.5 h old, retention 24 h")
     assert judged(name, timedelta(hours=2)) == (KeptReason.YOUNG, "2 h old, retention 24 h")
     assert judged(name, timedelta(hours=24))[0] is KeptReason.YOUNG
-    assert judged(name, timedelta(minutes=-1)) == (KeptReason.YOUNG, "0 h old, retention 24 h")
+    assert judged(name, timedelta(minutes=-1)) == (KeptReason.YOUNG, "0 s old, retention 24 h")
+    assert judged(name, timedelta(minutes=2), policy=Policy(timedelta(minutes=1)))[1].startswith(
+        "2 min old, retention 1 min; "
+    )
     assert judged("mine", old) == (KeptReason.NOT_AUTOMATIC, "not automatic")
     locked = "host web01 is locked by run 12"
     assert judged(name, old, locked) == (KeptReason.EXCLUDED, locked)

@@ -206,7 +206,6 @@ def test_a_duration_is_told_in_its_two_largest_units(seconds: int, said: str) ->
             "8",
             "0",
             "0G",
-            "0m",
             "-1G",
             "-1h",
             "1.5",
@@ -319,3 +318,9 @@ def test_a_shortened_text_has_its_beginning_and_its_end(text: str, most: int) ->
         begin, end = said.split(" … ")
         assert text.strip().startswith(begin)
         assert text.strip().endswith(end)
+
+
+@pytest.mark.parametrize("text", ["0s", "0m", "0 h 0 min"])
+def test_a_duration_is_more_than_nothing(text: str) -> None:
+    with pytest.raises(ValueError, match="must be more than 0"):
+        units.parse_duration(text)
