@@ -102,9 +102,11 @@ def _was_canceled(run: RunRecord) -> bool:
 
 
 def _final_status(run: RunRecord) -> RunStatus:
-    """How the last step ended the run: an aborted deploy is canceled, though it failed before."""
-    aborted = run.status is RunStatus.CANCELED and run.error is not None and not _was_canceled(run)
-    return RunStatus.FAILED if aborted else run.status
+    """How the last step ended the run: a deploy that is aborted had failed, or died, before."""
+    if run.status is not RunStatus.CANCELED or run.error is None or _was_canceled(run):
+        return run.status
+    died = run.error["code"] == RunStatus.INTERRUPTED
+    return RunStatus.INTERRUPTED if died else RunStatus.FAILED
 
 
 def _isoformat(moment: datetime | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from diaken_cli.render.formatting import format_seconds, severity
 from diaken_cli.store.run_records import OutputLine
-from diaken_cli.types import TaskResult
+from diaken_cli.types import RunStatus, TaskResult
 
 MAX_HOSTS = 100  # rows that a page can show well
 TICK_INTERVALS = (
@@ -117,9 +117,9 @@ def _status_of_other(name: str, last: TaskResult, run: Mapping[str, Any]) -> str
         return str(judged.get(name, "success"))
     if last in (TaskResult.FAILED, TaskResult.UNREACHABLE) and run["status"] != "success":
         return last.value
-    return (
-        str(run["status"]) if run["status"] in WITHOUT_RESULTS and not run["hosts"] else "success"
-    )
+    died = run["error"] is not None and run["error"]["code"] == RunStatus.INTERRUPTED
+    ended = str(RunStatus.INTERRUPTED if died else run["status"])  # also where it was undone since
+    return ended if ended in WITHOUT_RESULTS and not run["hosts"] else "success"
 
 
 def _host_row(

@@ -13,6 +13,7 @@ from diaken_cli.models.runs import HostLock, Run
 from diaken_cli.store.engines import Database
 from diaken_cli.types import RunStatus
 
+DIED = "the process of this run died"
 HAS_ORPHANS = (col(Run.status) == RunStatus.INTERRUPTED, col(Run.lock).is_not(None))
 """A run that died and may have left processes on its hosts: it alone keeps its lock's name."""
 
@@ -102,7 +103,7 @@ def _died(
     from diaken_cli.models.results import RunStep  # each command comes by here, and seldom needs it
     from diaken_cli.store.run_records import MAYBE_OFF, POWER_ON_HINT, maybe_off_message
 
-    parts = ["the process of this run died", *([remaining] if remaining else [])]
+    parts = [DIED, *([remaining] if remaining else [])]
     steps = session.exec(select(RunStep.facts).where(RunStep.run_id == run_id)).all()
     if off := [host for facts in steps for host in facts.get(MAYBE_OFF, ())]:
         parts.append(maybe_off_message(off))

@@ -16,7 +16,7 @@ from diaken_cli.errors import Conflict, Locked
 from diaken_cli.models.inventory import Host
 from diaken_cli.models.runs import HostLock, Run
 from diaken_cli.store import hosts
-from diaken_cli.store.dead_runs import HAS_ORPHANS
+from diaken_cli.store.dead_runs import DIED, HAS_ORPHANS
 from diaken_cli.store.engines import Database
 from diaken_cli.store.locks import lock_hosts, refuse_locked
 from diaken_cli.store.records import HostRecord, HostValues
@@ -257,7 +257,11 @@ def end_run(
     kind = session.execute(ended).scalar_one_or_none()
     if kind is not None and not keep_locks:
         session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
-    if kind not in (None, RunKind.DEPLOY):  # a deploy that is taken up looks at what it had begun
+    if kind is RunKind.DEPLOY:
+        if status is not RunStatus.INTERRUPTED:  # one that is taken up looks at what it had begun
+            # This process has ended its own steps: what still runs is of an attempt that died.
+            fail_running_steps(session, run_id, DIED, None)
+    elif kind is not None:
         fail_running_steps(
             session,
             run_id,

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.e2e.deploy.deploying import NAME, STEPS, Deploying, deploy_lab, deploying, left
+from tests.e2e.deploy.deploying import NAME, STEPS, Deploying, deploy_lab, deploying, left, statuses
 from tests.e2e.deploy.moments import (
     ACTIVATING,
     BEFORE_SUCCESS,
@@ -20,6 +20,7 @@ from tests.e2e.deploy.moments import (
     stopped,
 )
 from tests.e2e.faults.somebody import cancels_what_goes_on
+from tests.processes import Sleep
 from tests.waiting import until
 
 __all__ = ["deploy_lab", "deploying"]
@@ -85,6 +86,34 @@ def test_it_is_taken_back_without_a_trace(deploying: Deploying, moment: Moment) 
     assert run["error"]["code"] == "interrupted"
     assert deploying.world() == before
     assert deploying.running_tasks() == []
+
+
+@pytest.mark.parametrize("command", ["resume", "abort"])
+def test_an_ansible_that_outlived_it_is_ended_first(deploying: Deploying, command: str) -> None:
+    before, sleep = deploying.world(), Sleep()
+    slow = deploying.folder / "playbooks" / "slow.yml"
+    task = f"ansible.builtin.raw: sleep {sleep.argument}"
+    slow.write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n    - {task}\n")
+    with deploying.watched(*deploying.words(*SLOW)) as call:
+        call.until(lambda: sleep.sleepers() != [])
+        call.kill()
+    (run,) = deploying.json("history", "list")
+    assert run["status"] == "interrupted"
+    assert sleep.sleepers(), "it goes on"
+    slow.write_text("- hosts: all\n  tasks: []\n")
+
+    run = deploying.json("deploy", command, "1", *(["--yes"] if command == "abort" else []))
+
+    assert sleep.sleepers() == []
+    assert run["leftovers"] == []
+    if command == "resume":
+        assert_deployed(deploying)
+    else:
+        assert deploying.world() == before
+        assert statuses(run)["provision"] == "failed"
+        shown = deploying.run("history", "show", "1").out
+        assert "running" not in shown
+        assert "interrupted" in shown
 
 
 @pytest.mark.parametrize("command", ["resume", "abort"])

@@ -1,5 +1,6 @@
 """What was done is found, read as it grows, and thinned out, in a real database."""
 
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -162,6 +163,32 @@ def test_a_step_that_was_cut_off_ends_with_its_run(store: Store) -> None:
     (step,) = found.steps
     assert (step.status, step.detail) == ("failed", "the process of this run died")
     assert step.finished_at is None, "nobody knows when"
+
+
+@pytest.mark.parametrize("status", [RunStatus.CANCELED, RunStatus.FAILED])
+def test_a_step_in_which_a_deploy_died_goes_on_no_more_when_it_is_given_up(
+    store: Store, status: RunStatus
+) -> None:
+    """Until then it is `running`, for who takes the deploy up looks at what it had begun."""
+    run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
+    run.step(0, "provision", None)
+    store.dead_runs.interrupt(run.id, run.attempt.lock, run.at)
+    died = store.history.find(run.id)
+    assert died is not None
+    assert died.steps[0].status == "running"
+    assert run_for_people(died)["steps"][0]["status"] == "interrupted"
+
+    abort = Attempt(str(uuid.uuid4()), "here", 1)
+    store.runs.begin(lambda: Selection(run.id), abort, run.at)
+    store.runs.finish(run.id, abort.lock, status, died.run.error, run.at)
+
+    ended = store.history.find(run.id)
+    assert ended is not None
+    (step,) = run_as_json(ended)["steps"]
+    assert (step["status"], step["detail"]) == ("failed", "the process of this run died")
+    assert step["finished_at"] is None, "nobody knows when"
+    shown = "interrupted" if status is RunStatus.CANCELED else "failed"
+    assert run_for_people(ended)["steps"][0]["status"] == shown
 
 
 def test_old_runs_go_and_what_may_be_needed_stays(store: Store) -> None:

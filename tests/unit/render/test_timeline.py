@@ -30,6 +30,7 @@ def run(hosts: dict[str, str], *, seconds: float | None = 60) -> dict[str, Any]:
         "started_at": BEGIN.isoformat(),
         "finished_at": end,
         "status": "partial" if end else "running",
+        "error": None,
         "steps": [step | {"finished_at": end, "worked_until": end}],
         "hosts": [{"host": name, "status": status} for name, status in hosts.items()],
     }
@@ -130,6 +131,8 @@ def test_where_no_host_was_judged_it_stands_as_the_run_does_unless_it_failed() -
         document = run({}) | {"status": status}
         assert host_statuses(document, output) == {"web01": status, "web02": "failed"}
     assert set(host_statuses(run({}) | {"status": "success"}, output).values()) == {"success"}
+    undone = {"status": "canceled", "error": {"code": "interrupted"}}
+    assert host_statuses(run({}) | undone, output)["web01"] == "interrupted"
 
 
 def test_a_host_of_which_only_items_of_a_loop_are_known_has_a_status() -> None:
@@ -155,7 +158,7 @@ def test_the_axis_has_few_round_ticks_within_the_run(duration: float) -> None:
 
 
 def test_a_detail_stands_beside_its_own_step_and_no_host() -> None:
-    document = run({"playbook": "success"}) | {"error": None}
+    document = run({"playbook": "success"})
     (step,) = document["steps"]
     document["steps"] = [step | {"detail": detail} for detail in ("first batch", "second batch")]
     console = Console(width=200)
