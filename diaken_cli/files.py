@@ -66,7 +66,7 @@ def standard_input(most: int, seconds: float) -> bytes:
     """All that standard input has, a pipe too; who writes into it may pause for `seconds`.
 
     Raises:
-        Refused: it is a terminal, or has more than `most` bytes.
+        FileRefused: it is a terminal, or has more than `most` bytes.
         OSError: it can't be read, or nothing came for too long.
     """
     import select
