@@ -61,8 +61,9 @@ SPINNER_ASCII = "|/-\\"
 class LiveScreen:
     """Draws a run below the messages that are printed; begins with the run, after all questions.
 
-    Rich draws in a thread of its own: the lock is for what has been gathered, and nothing is
-    printed while it is held.
+    A thread draws the picture. What is printed above it and what is drawn take turns, by
+    `_terminal`: Rich works out how many lines to go up before it writes, so nothing may be written
+    in between. `_lock` is for what has been gathered; nothing is printed while it is held.
     """
 
     def __init__(self, output: Output) -> None:
@@ -70,10 +71,12 @@ class LiveScreen:
         self._progress = Progress()
         self._messages = MessageCollector(failures=False, printed=not output.verbose)
         self._lock = threading.Lock()
+        self._terminal = threading.RLock()
+        self._closed = threading.Event()
         self._live = Live(
             console=output.err,
             get_renderable=self._render,
-            refresh_per_second=PER_SECOND,
+            auto_refresh=False,
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -90,9 +93,29 @@ class LiveScreen:
         """
         with self._lock:
             self._progress.note(event)
+        with self._terminal:
+            self._show(event)
+
+    def close(self, *, died: bool) -> None:
+        """Stop drawing; the last picture stays unless the run's record takes its place."""
+        record_follows = self._output.format is Format.TEXT and self._output.out.is_terminal
+        self._closed.set()
+        with self._terminal:
+            self._print(self._messages.flush())
+            self._live.transient = record_follows and not died
+            self._live.stop()
+
+    def _refresh(self) -> None:
+        while not self._closed.wait(1 / PER_SECOND):
+            with self._terminal:
+                if not self._closed.is_set():
+                    self._live.refresh()
+
+    def _show(self, event: Event) -> None:
         self._print(self._messages.note(event))
         if isinstance(event, RunStarted):
             self._live.start()
+            threading.Thread(target=self._refresh, daemon=True).start()
         elif isinstance(event, RunWaiting) and self._output.format is Format.TEXT:
             self._output.info(one_line(waiting_message(event)))
         elif isinstance(event, Warned):
@@ -106,13 +129,6 @@ class LiveScreen:
                 escape_control(readable_result(event.text)), style=status_mark(event.result).style
             )
             self._output.err.print(fold_hanging(text, self._output.err))
-
-    def close(self, *, died: bool) -> None:
-        """Stop drawing; the last picture stays unless the run's record takes its place."""
-        self._print(self._messages.flush())
-        record_follows = self._output.format is Format.TEXT and self._output.out.is_terminal
-        self._live.transient = record_follows and not died
-        self._live.stop()
 
     def _print(self, messages: Iterable[Message]) -> None:
         for message in messages:

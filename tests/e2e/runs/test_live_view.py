@@ -9,9 +9,10 @@ import pytest
 
 from tests.e2e.cli import DIAKEN, PATIENCE
 from tests.e2e.runs.fleet import Fleet, by_host
-from tests.e2e.terminal import Screen, terminal
+from tests.e2e.terminal import terminal
 from tests.lab_fixture import Lab, lab_of_module
 from tests.processes import Sleep
+from tests.screen import Screen
 from tests.waiting import until
 
 LONG_NAME = "a-host-with-a-long-name-of-the-accounting-department.internal.example.com"

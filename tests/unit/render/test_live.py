@@ -1,11 +1,15 @@
 """The live view: what it gathers from events, and that it fits every terminal."""
 
 import io
+import threading
+import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from diaken_cli.events import (
     Event,
@@ -20,6 +24,7 @@ from diaken_cli.events import (
     StepStarted,
     Warned,
 )
+from diaken_cli.render import live as live_module
 from diaken_cli.render.live import SPINNER, LiveScreen, draw
 from diaken_cli.render.messages import FROM_SSH
 from diaken_cli.render.output import Output
@@ -33,6 +38,7 @@ from diaken_cli.types import (
     StepStatus,
     TaskResult,
 )
+from tests.screen import Screen
 from tests.unit.render.live_runs import AT, LONG, ended, gathered, group_run, started, task
 
 
@@ -238,6 +244,37 @@ def test_before_a_run_is_recorded_nothing_is_drawn(capsys: pytest.CaptureFixture
     live = LiveScreen(Output())
     live.close(died=False)
     assert capsys.readouterr() == ("", "")
+
+
+class SlowConsole(Console):
+    """The main thread takes a while from where it goes up in the picture to where it writes."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        if threading.current_thread() is threading.main_thread():
+            time.sleep(0.005)
+        return super().render(renderable, options)
+
+
+def test_nothing_is_drawn_while_a_message_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "PER_SECOND", 1000)
+    output, stream = Output(), io.StringIO()
+    terminal = SlowConsole(
+        file=stream, width=200, force_terminal=True, color_system=None, _environ={"TERM": "xterm"}
+    )
+    output.__dict__["err"] = output.__dict__["out"] = terminal
+    live = LiveScreen(output)
+    live.show(started(3))
+    for number in range(10):
+        live.show(Warned(message=f"number {number}"))
+    live.close(died=True)
+
+    shown = Screen(200)
+    shown.write(stream.getvalue().replace("\n", "\r\n"))
+    lines = [line.rstrip() for line in shown.lines]
+    assert lines[:10] == [f"warning: number {number}" for number in range(10)]
+    assert sum("web01" in line for line in lines[10:]) == 1
 
 
 @pytest.mark.parametrize("hosts", [1, 2])
