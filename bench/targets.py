@@ -23,7 +23,7 @@ TARGETS = (
         *("the same on an empty database", 1.15, "wall"),
     ),
     Target(
-        *("history-size", "history", "the database of these runs", "–", 1.4, "size", "KB a run"),
+        *("history-size", "history", "the database of these runs", "–", 1.45, "size", "KB a run"),
     ),
     Target(
         *("group-plain", "group", "`run group`, 30 hosts, facts and 6 small tasks"),

@@ -48,6 +48,8 @@ def select_hosts(
 
     Raises InvalidInput for unknown names.
     """
+    if environment is None and group is None and vcenter is None:
+        return store.inventory.hosts(include_inactive=True)  # no names to look up
     known, reader = inventory_choices(store), validate.Reader()
     within = reader.choice("--environment", environment, by_name(known.environments))
     connection = reader.choice("--vcenter", vcenter, by_name(known.vcenters))

@@ -14,13 +14,13 @@ from diaken_cli.actions.validate import (
     stored_name,
 )
 from diaken_cli.errors import ConfigurationError, Conflict, InvalidInput, Mistake, NotFound
-from diaken_cli.services import hosts_file
 from diaken_cli.store import Store
 from diaken_cli.store.inventory import DEFAULT_SETTINGS
 from diaken_cli.store.records import EnvironmentRecord, GroupRecord, HostRecord, VCenterRecord
 
 if TYPE_CHECKING:
     from diaken_cli.events import Emit
+    from diaken_cli.services import hosts_file  # what only reads the inventory needs neither
 
 Named = TypeVar("Named", EnvironmentRecord, GroupRecord, VCenterRecord)
 MAX_WRITES = 10  # of the hosts file, while others change the inventory
@@ -46,7 +46,7 @@ def keep_hosts_file(store: Store, path: Path | None, emit: "Emit") -> None:
 
 
 def _warn(emit: "Emit", message: str) -> None:
-    from diaken_cli.events import Warned  # what only reads the inventory needs no events
+    from diaken_cli.events import Warned
 
     emit(Warned(message=message))
 
@@ -59,13 +59,14 @@ def write_block(
     dry_run: bool = False,
     protect_emptying: bool = False,
     given_up_by: int | None = None,
-) -> hosts_file.Outcome:
+) -> "hosts_file.Outcome":
     """Write the block of /etc/hosts by the inventory, also when another process changes that now.
 
     The inventory is read again after each write, so the last process to write has seen its final
     state. A host that the run `given_up_by` is about to remove gets no line. Raises Conflict and
     AccessError as `hosts_file.sync` does.
     """
+    from diaken_cli.services import hosts_file
 
     def due() -> list[hosts_file.Entry]:
         hosts = store.inventory.hosts_to_sync()
@@ -86,8 +87,10 @@ def write_block(
     return outcome
 
 
-def entries(hosts: Iterable[HostRecord]) -> list[hosts_file.Entry]:
+def entries(hosts: Iterable[HostRecord]) -> "list[hosts_file.Entry]":
     """The lines that /etc/hosts is to carry; a host named by its address needs none."""
+    from diaken_cli.services import hosts_file
+
     return [
         hosts_file.Entry(address=host.ip, name=host.name)
         for host in hosts

@@ -17,11 +17,7 @@ _withheld: dict[str, str] = {}
 
 def names(store: Store) -> frozenset[str]:
     """The environment variables that hold passwords of vCenters."""
-    return frozenset(
-        vcenter.secret_ref
-        for vcenter in store.inventory.vcenters()
-        if vcenter.secret_kind is SecretKind.ENV
-    )
+    return frozenset(store.inventory.secret_references(SecretKind.ENV))
 
 
 def withhold(store: Store) -> None:

@@ -23,6 +23,7 @@ from diaken_cli.store.records import (
     VCenterRecord,
     VCenterValues,
 )
+from diaken_cli.types import SecretKind
 
 if TYPE_CHECKING:
     from diaken_cli.store import importing
@@ -263,6 +264,12 @@ class Inventory:
         """All vCenters, by name."""
         with self._database.reading() as session:
             return inventory_queries.vcenters(session)
+
+    def secret_references(self, kind: SecretKind) -> list[str]:
+        """Where the passwords of vCenters are that are kept in this way."""
+        query = select(col(VCenter.secret_ref)).where(col(VCenter.secret_kind) == kind)
+        with self._database.reading() as session:
+            return list(session.execute(query).scalars())
 
     def vcenter(self, name: str) -> VCenterRecord | None:
         """The vCenter of that name."""
