@@ -21,8 +21,8 @@ def doctor(call: Call) -> None:
 
     Example: diaken doctor --json | jq '.[] | select(.status == "problem")'
     """
+    from diaken_cli.actions.doctor import Health
     from diaken_cli.actions.doctor.examination import examine
-    from diaken_cli.actions.doctor.findings import Health
     from diaken_cli.caller import now
     from diaken_cli.render.doctor import finding_as_json, print_findings, summarize
     from diaken_cli.render.output import Format

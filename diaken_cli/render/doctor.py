@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from diaken_cli.actions.doctor.findings import Check, Finding, Health, Skipped
+from diaken_cli.actions.doctor import Check, Finding, Health, Skipped
 from diaken_cli.render.formatting import one_line, pluralize, status_mark, status_sign
 from diaken_cli.text import escape_control
 

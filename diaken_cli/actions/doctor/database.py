@@ -1,4 +1,4 @@
-"""Checks the database: it is whole, can be opened, and lies where locks work."""
+"""Checks the database: it is whole, can be opened, lies where locks work; and the runs in it."""
 
 import os
 import shlex
@@ -9,13 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diaken_cli import trust
-from diaken_cli.actions.doctor.findings import Check, Finding
+from diaken_cli.actions.doctor import Check, Finding
+from diaken_cli.store import Store
 from diaken_cli.store.engines import exposure_hint, exposures, is_full
 from diaken_cli.store.engines.sqlite_check import Condition, diagnose
+from diaken_cli.store.run_records import RunFilter, RunRecord
+from diaken_cli.text import join_names
+from diaken_cli.types import RunKind, RunStatus
 from diaken_cli.units import format_size
 
 LITTLE_ROOM = 200 * 2**20
 NO_ROOM = 10 * 2**20
+ENDINGS = (RunStatus.INTERRUPTED, RunStatus.FAILED, RunStatus.CANCELED, RunStatus.SUCCESS)
+MAX_RUNS = 200  # of each ending, the newest
+STEP_LEAVES = {"register": "the host", "clone": "the VM"}
 
 MOUNTS = Path("/proc/self/mountinfo")
 REMOTE = frozenset(
@@ -235,3 +242,41 @@ def _check_content(check: Check, path: Path) -> list[Finding]:
     if found.condition is Condition.UNKNOWN:
         return [check.warning(found.text, found.hint)]
     return [check.problem(found.text, found.hint)]
+
+
+# ── runs that left something ─────────────────────────────────────────────────────────────────
+
+
+def check_runs(store: Store) -> Iterable[Finding]:
+    """The deploys that left something, and the runs that died and still lock their hosts.
+
+    Of a run that died and left nothing there is no finding.
+    """
+    filters = [RunFilter(status=status, kind=RunKind.DEPLOY, limit=MAX_RUNS) for status in ENDINGS]
+    filters.append(RunFilter(status=RunStatus.INTERRUPTED, limit=MAX_RUNS))
+    runs = {run.id: run for chosen in filters for run in store.history.select(chosen)}
+    findings = [finding for number in sorted(runs) for finding in _check_run(runs[number])]
+    yield from findings
+    if not findings:
+        yield Check("runs", "history").ok("no unfinished runs")
+
+
+def _check_run(run: RunRecord) -> Iterable[Finding]:
+    check = Check("runs", f"run {run.id}")
+    if run.leftovers and run.status is RunStatus.SUCCESS:
+        yield check.warning(
+            f"the VM of the deploy of {run.target} still carries the run's identity",
+            f"diaken deploy resume {run.id}",
+        )
+    elif run.leftovers:
+        leftovers = join_names([STEP_LEAVES.get(step.name, step.name) for step in run.leftovers])
+        yield check.warning(
+            f"the deploy of {run.target} is {run.status} and left behind {leftovers}",
+            f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}",
+        )
+    elif run.status is RunStatus.INTERRUPTED and run.lock is not None:
+        what = run.playbook or run.kind
+        yield check.warning(
+            f"{what} on {run.target_type} {run.target} died; its hosts are still locked",
+            f"diaken history cancel {run.id}",
+        )

@@ -5,8 +5,17 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from diaken_cli.actions.doctor import activity, connections, database, local_files
-from diaken_cli.actions.doctor.findings import Check, Finding, Health, Look, Skipped, run_checks
+from diaken_cli.actions.doctor import (
+    Check,
+    Finding,
+    Health,
+    Look,
+    Skipped,
+    database,
+    local_files,
+    run_checks,
+    services,
+)
 from diaken_cli.actions.password_variables import withhold
 from diaken_cli.actions.playbook import ssh_settings
 from diaken_cli.actions.schedules.warnings import locked_default_keys, named_keys
@@ -27,7 +36,7 @@ def examine(explicit: Path | None, environ: Mapping[str, str], now: datetime) ->
     config, findings = local_files.read_config(explicit, environ)
     if config is None:
         findings += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG]
-        findings += run_checks([(ANSIBLE, connections.check_ansible)], SECONDS)
+        findings += run_checks([(ANSIBLE, services.check_ansible)], SECONDS)
         findings += [Check(name, "all").skipped(Skipped.NO_CONFIG) for name in NEED_CONFIG_TOO]
         return findings
     passwords = Check("config", "Ansible passwords")
@@ -83,7 +92,7 @@ def _checks(
             return check, lambda: [Check(check.name, "all").skipped(reason)]
         return check, partial(look, store)
 
-    yield with_store(Check("runs", "history"), activity.check_runs)
+    yield with_store(Check("runs", "history"), database.check_runs)
     yield Check("playbooks", "all"), partial(local_files.check_playbooks, folders)
     yield with_store(
         Check("playbooks", "tasks"), lambda store: local_files.check_tasks(store, folders)
@@ -91,11 +100,11 @@ def _checks(
     yield from _ssh_keys(config, store, has_agent=bool(environ.get("SSH_AUTH_SOCK")))
     yield with_store(
         Check("known_hosts", "file"),
-        lambda store: connections.check_known_hosts(ssh_settings(store, config.ssh).known_hosts),
+        lambda store: services.check_known_hosts(ssh_settings(store, config.ssh).known_hosts),
     )
-    yield ANSIBLE, connections.check_ansible
+    yield ANSIBLE, services.check_ansible
     yield from _vcenters(store, reason)
-    yield Check("cron", "lines"), partial(activity.check_cron, config, store, now)
+    yield Check("cron", "lines"), partial(services.check_cron, config, store, now)
     if store is None:
         yield Check("cron", "ticks"), lambda: [Check("cron", "all").skipped(reason)]
     yield with_store(
@@ -112,13 +121,13 @@ def _ssh_keys(
     config: Config, store: Store | None, *, has_agent: bool
 ) -> Iterable[tuple[Check, Look]]:
     """A check for each key that the config file or a host names, or that ssh(1) chooses itself."""
-    yield Check("ssh_key", "ssh"), connections.check_ssh_programs
+    yield Check("ssh_key", "ssh"), services.check_ssh_programs
     hosts = store.inventory.hosts() if store else []
     configured = [] if config.ssh.key is None else [config.ssh.key]
-    named = connections.unique_keys([*configured, *named_keys(hosts, config)])
+    named = services.unique_keys([*configured, *named_keys(hosts, config)])
 
     def look_at(key: Path) -> Iterable[Finding]:
-        yield connections.check_key(key, has_agent=has_agent)
+        yield services.check_key(key, has_agent=has_agent)
 
     for key in named:
         yield Check("ssh_key", str(key)), partial(look_at, key)
@@ -127,7 +136,7 @@ def _ssh_keys(
     check = Check("ssh_key", "none")
 
     def look_at_chosen() -> Iterable[Finding]:
-        locked = connections.unique_keys(locked_default_keys(hosts, config, store)) if store else []
+        locked = services.unique_keys(locked_default_keys(hosts, config, store)) if store else []
         for key in locked:
             if key not in named:
                 yield from look_at(key)
@@ -143,7 +152,7 @@ def _vcenters(store: Store | None, reason: Skipped) -> Iterable[tuple[Check, Loo
         return
     vcenters = store.inventory.vcenters()
     for vcenter in vcenters:
-        yield Check("vcenter", vcenter.name), partial(connections.check_vcenter, vcenter)
+        yield Check("vcenter", vcenter.name), partial(services.check_vcenter, vcenter)
     if not vcenters:
         check = Check("vcenter", "none")
         yield check, lambda: [check.ok("none yet; add one with: diaken vcenters add")]

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from diaken_cli import bounds, files, trust
-from diaken_cli.actions.doctor.findings import Check, Finding
+from diaken_cli.actions.doctor import Check, Finding
 from diaken_cli.actions.inventory import write_block
 from diaken_cli.actions.trusted import exposures_of_vault, tree
 from diaken_cli.config import Config, load

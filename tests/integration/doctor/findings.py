@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from diaken_cli.actions.doctor.findings import Finding, Health
+from diaken_cli.actions.doctor import Finding, Health
 
 PLAY = "- hosts: all\n  tasks: []\n"
 

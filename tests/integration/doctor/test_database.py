@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from diaken_cli.actions.doctor import Health
 from diaken_cli.actions.doctor.database import check_database
-from diaken_cli.actions.doctor.findings import Health
 from diaken_cli.store import Store
 from diaken_cli.store.engines import sqlite_check
 from tests.integration.doctor.findings import only, told

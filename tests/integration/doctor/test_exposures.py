@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from diaken_cli.actions.doctor import connections, local_files
-from diaken_cli.actions.doctor.findings import Check, Finding
+from diaken_cli.actions.doctor import Check, Finding, local_files, services
 from tests.integration.trust.repository import NOBODY, configured, folder, group
 
 __all__ = ["folder"]
@@ -93,7 +92,7 @@ def test_keys_commands_and_vaults_that_others_can_change_are_all_of(
     key.write_text("no key\n")
     key.chmod(0o600)
     os.chown(key, NOBODY, -1)
-    found = connections.check_key(key, has_agent=False)
+    found = services.check_key(key, has_agent=False)
     assert found.text == (
         f"is not a private key; others can change the key: {key} belongs to the account nobody"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.doctor.findings import Check, Health
+from diaken_cli.actions.doctor import Check, Health
 from diaken_cli.actions.doctor.local_files import (
     check_hosts_file,
     check_snapshots,

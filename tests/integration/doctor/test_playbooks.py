@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.doctor import local_files
-from diaken_cli.actions.doctor.findings import Health
+from diaken_cli.actions.doctor import Health, local_files
 from tests.integration.doctor.findings import PLAY, only, told
 
 
@@ -47,7 +46,7 @@ def test_an_ansible_of_another_sort(tmp_path: Path, program: str | None, said: s
         (tmp_path / "ansible-playbook").chmod(0o755)
     script = (
         f"import sys; sys.executable = {str(tmp_path / 'python')!r}\n"
-        "from diaken_cli.actions.doctor.connections import check_ansible\n"
+        "from diaken_cli.actions.doctor.services import check_ansible\n"
         "for finding in check_ansible(): print(finding.status, finding.text)\n"
     )
     done = subprocess.run(

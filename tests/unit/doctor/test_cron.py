@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.actions.doctor.activity import CronState, judge_cron
-from diaken_cli.actions.doctor.findings import Health
+from diaken_cli.actions.doctor import Health
+from diaken_cli.actions.doctor.services import CronState, judge_cron
 from diaken_cli.actions.schedules.moments import LATE, SchedulerStatus
 from diaken_cli.requests import RunOptions
 from diaken_cli.services import cron

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from diaken_cli.actions.doctor.findings import Check, Finding, Health, Skipped
+from diaken_cli.actions.doctor import Check, Finding, Health, Skipped
 from diaken_cli.render.doctor import finding_as_json, print_findings, summarize
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from diaken_cli.actions.doctor.findings import Check, Finding, Health, run_checks
+from diaken_cli.actions.doctor import Check, Finding, Health, run_checks
 from diaken_cli.errors import Conflict
 
 

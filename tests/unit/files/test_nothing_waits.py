@@ -14,7 +14,7 @@ import pytest
 from diaken_cli import bounds, files, liveness, tick
 from diaken_cli.actions import validate, vcenters
 from diaken_cli.actions.doctor import local_files
-from diaken_cli.actions.doctor.connections import check_key
+from diaken_cli.actions.doctor.services import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
 from diaken_cli.actions.notice_file import NoticeFile
 from diaken_cli.actions.snapshots import run
