@@ -17,6 +17,7 @@ DiakenError                     1    unexpected
 ├── VSphereError               13    vSphere said no, or can't be reached
 │   ├── Unreachable            13    no answer, or a broken connection
 │   │   └── Unanswered         13    … to a call that may still be carried out
+│   │       └── CallLost       13    … or was lost with its connection
 │   ├── CertificateRefused     13    TLS could not be verified
 │   └── LoginRefused           13    wrong user or password
 ├── AnsibleNotStarted          14    Ansible did not get as far as starting the playbook
@@ -228,6 +229,10 @@ class Unanswered(Unreachable):
     """vCenter did not answer a call that changes something, and may still carry it out."""
 
     code = "outcome_unknown"
+
+
+class CallLost(Unanswered):
+    """The connection broke during a call that changes something: it was done, or never will be."""
 
 
 class CertificateRefused(VSphereError):

@@ -14,6 +14,7 @@ from diaken_cli.actions import playbook
 from diaken_cli.actions.deploy import ownership
 from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.errors import (
+    CallLost,
     DiakenError,
     OperationFailed,
     TimedOut,
@@ -148,22 +149,17 @@ def call_with_retry(
         except (VSphereError, OperationFailed) as fault:
             if fault.code == Unreachable.code:  # nor would it tell
                 raise
-            lost = lost or fault.code == Unanswered.code
+            lost = lost or isinstance(fault, Unanswered)
             if lost or not trust_failures:
                 seen = poll(deploy, look, late=lost)
                 if seen:
                     return seen
-            if not is_lost_call(fault):
+            if not isinstance(fault, CallLost):
                 raise
             if not tries_left:
                 message = f"{fault.message}; tried {TRIES} times"
-                raise Unreachable(message, hint=fault.hint, code=fault.code) from fault
+                raise CallLost(message, hint=fault.hint) from fault
     raise AssertionError  # the last try returned or raised
-
-
-def is_lost_call(fault: DiakenError) -> bool:
-    """Whether a call got lost with its connection: vCenter will not take it up much later."""
-    return fault.code == Unanswered.code and not isinstance(fault, Unanswered)
 
 
 def poll(deploy: Deploy, look: Callable[[], Result], *, late: bool) -> Result:
@@ -277,7 +273,7 @@ def unmark(
     for tries_left in reversed(range(TRIES)):
         still_marked = _unmark_once(vcenter, vm, identity, request, forced)
         if still_marked is None or not (
-            tries_left and still_marked.seen and is_lost_call(still_marked.error)
+            tries_left and still_marked.seen and isinstance(still_marked.error, CallLost)
         ):
             return still_marked
         time.sleep(POLL_SECONDS)

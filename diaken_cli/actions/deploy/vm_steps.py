@@ -18,6 +18,7 @@ from diaken_cli.actions.deploy.own_vm import (
 )
 from diaken_cli.errors import (
     AccessError,
+    CallLost,
     DiakenError,
     OperationFailed,
     TimedOut,
@@ -85,8 +86,9 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
     try:
         task = templates.start_clone(deploy.vcenter, placement, deploy.request, deploy.identity)
     except Unreachable as fault:
-        deploy.clone_unanswered = isinstance(fault, Unanswered)
-        if fault.code == Unanswered.code:  # vCenter may have taken it up, by a task unknown to us
+        may_come = isinstance(fault, Unanswered) and not isinstance(fault, CallLost)
+        deploy.clone_unanswered = may_come
+        if isinstance(fault, Unanswered):  # vCenter may have taken it up, by a task unknown to us
             deploy.note("clone", lost=True)
         raise
     deploy.note("clone", task=task)

@@ -13,7 +13,7 @@ from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_run, host_n
 from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, by_vcenter, in_parallel
 from diaken_cli.actions.snapshots.run import SnapshotRun
 from diaken_cli.context import Context
-from diaken_cli.errors import DiakenError, LoginRefused, Unreachable
+from diaken_cli.errors import DiakenError, LoginRefused, Unanswered, Unreachable
 from diaken_cli.events import Emit
 from diaken_cli.services.vsphere import snapshots
 from diaken_cli.services.vsphere.session import Session
@@ -231,7 +231,7 @@ class _Removals:
 
 def _is_lost(fault: DiakenError) -> bool:
     """Whether no other call can be expected to succeed."""
-    unreachable = isinstance(fault, Unreachable) and fault.code != "outcome_unknown"
+    unreachable = isinstance(fault, Unreachable) and not isinstance(fault, Unanswered)
     return unreachable or isinstance(fault, LoginRefused)
 
 

@@ -12,6 +12,7 @@ from xml.parsers.expat import ExpatError
 from pyVmomi import vim, vmodl
 
 from diaken_cli.errors import (
+    CallLost,
     CertificateRefused,
     DiakenError,
     LoginRefused,
@@ -260,11 +261,10 @@ def network_error(
     late = isinstance(reason, TimeoutError) or (
         isinstance(reason, HttpRefused) and reason.answer.status == HTTPStatus.GATEWAY_TIMEOUT
     )
-    return (Unanswered if late else Unreachable)(
+    return (Unanswered if late else CallLost)(
         f"the connection to {where} broke during {call}: {why}; vCenter may or may not "
         "have accepted the call",
         hint="Check vCenter's recent tasks before you repeat it.",
-        code="outcome_unknown",
     )
 
 
