@@ -18,8 +18,10 @@ ANSWER_SECONDS = 1.0  # for the rest of an answer that has begun to be printed
 END_SECONDS = 2.0  # for what is printed at the end, to a reader that may have stopped reading
 STALLED_SECONDS = 2.0  # that a reader may hold up a run which a signal has asked to stop
 LOOK_SECONDS = 0.5  # from one look at the readers to the next
-SAME_SECONDS = 0.5  # shells, sudo(8) and timeout(1) pass on what the terminal has sent already
 STOPPED = 130
+SAME_SECONDS = 0.5
+"""A signal that follows another one so closely is that one again: shells, sudo(8) and timeout(1)
+pass on what the terminal has sent to the whole process group already."""
 
 
 class Signals:

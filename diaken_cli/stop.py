@@ -8,11 +8,7 @@ from pathlib import Path
 
 from diaken_cli import liveness
 from diaken_cli.errors import Canceled, StoppedBySignal
-from diaken_cli.signals import Signals
-
-SAME_SECONDS = 0.5
-"""A signal that follows another one so closely is that one again: shells, sudo(8) and timeout(1)
-pass on what the terminal has sent to the whole process group already."""
+from diaken_cli.signals import SAME_SECONDS, Signals
 
 
 class Stop:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from diaken_cli.stop import SAME_SECONDS
+from diaken_cli.signals import SAME_SECONDS
 from tests.e2e.cli import DIAKEN, PATIENCE
 from tests.e2e.deploy.deploying import NAME, Deploying, deploy_lab, deploying, left
 from tests.e2e.deploy.moments import (

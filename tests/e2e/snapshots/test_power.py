@@ -13,7 +13,7 @@ import pytest
 
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import VirtualMachine, power_on, power_state
-from diaken_cli.stop import SAME_SECONDS
+from diaken_cli.signals import SAME_SECONDS
 from tests.e2e.cli import PATIENCE
 from tests.e2e.snapshots.snapshotting import Snapshotting, machines, take
 from tests.integration.vsphere.simulator import Simulator
