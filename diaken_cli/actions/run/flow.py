@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from diaken_cli.actions import playbook
-from diaken_cli.actions.run import failures
 from diaken_cli.actions.run.summary import (
     MOST_NAMES,
     NO_SNAPSHOT,
     group_by_reason,
+    no_task_warning,
+    partial_message,
+    run_error,
 )
 from diaken_cli.actions.run.targets import RunRequest, current_hosts
 from diaken_cli.caller import account
@@ -274,13 +276,13 @@ def _playbook(flow: PlaybookRun) -> Facts | StepEnd:
     }
     facts: Facts = {"return_code": outcome.return_code, "elsewhere": elsewhere}
     if outcome.return_code == 0 and not outcome.any_task and status is RunStatus.SUCCESS:
-        run.warn(failures.no_task_warning(request.playbook, request.options))
+        run.warn(no_task_warning(request.playbook, request.options))
     if status is RunStatus.SUCCESS:
         return facts
     if status is RunStatus.PARTIAL:
-        return StepEnd(StepStatus.FAILED, failures.partial_message(outcome), facts)
+        return StepEnd(StepStatus.FAILED, partial_message(outcome), facts)
     run.note_current(facts)
-    raise failures.run_error(request.playbook, outcome, f"See: diaken history output {run.id}")
+    raise run_error(request.playbook, outcome, f"See: diaken history output {run.id}")
 
 
 def _describe_snapshot(request: RunRequest) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.run.failures import run_error
+from diaken_cli.actions.run.summary import run_error
 from diaken_cli.events import TaskFinished
 from diaken_cli.outcome import status_of_hosts
 from diaken_cli.services.ansible.repository import Repository
