@@ -1,4 +1,4 @@
-"""Durations, sizes, names and addresses as people write them, and texts shortened for them.
+"""Durations, sizes, names, addresses and time zones as people write them; texts shortened for them.
 
 What is refused raises ValueError with a sentence that says what would be right.
 """
@@ -7,6 +7,10 @@ import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -247,6 +251,16 @@ def _formatted(amount: int, units: dict[str, int]) -> str | None:
         if amount and amount % factor == 0:
             return f"{amount // factor}{unit}"
     return None
+
+
+def load_zone(name: str) -> "ZoneInfo":
+    """A time zone of the IANA database, by its name. Raises ValueError."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
+        raise ValueError(f"{name!r} is not a time zone, such as Europe/Madrid or UTC") from None
 
 
 def shortened(text: str, most: int, dots: str = "…") -> str:

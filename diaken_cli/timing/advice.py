@@ -13,9 +13,10 @@ from datetime import UTC, time, timedelta
 
 from diaken_cli.timing.cron import NICKNAMES, is_cron
 from diaken_cli.timing.descriptions import ordinal
-from diaken_cli.timing.moments import Moment, first_instant, load_zone, parse_time_of_day
+from diaken_cli.timing.moments import Moment, first_instant, parse_time_of_day
 from diaken_cli.timing.recurrence import comes_on, upcoming
 from diaken_cli.timing.rules import SHORTER_THAN_A_DAY, Rule, read_rule, write_rule
+from diaken_cli.units import load_zone
 
 COMPARED_MOMENTS = 12
 YEAR, DAY, MINUTE = timedelta(days=366), timedelta(days=1), timedelta(minutes=1)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from diaken_cli.units import parse_duration
+from diaken_cli.units import load_zone, parse_duration
 
 EXAMPLES = "2026-12-01 03:00, 03:00, tomorrow 03:00, sun 03:00, +2h"
 SHORTEST_WEEKDAY = 3  # letters
@@ -151,14 +151,6 @@ def format_wall(wall: datetime) -> str:
 
 
 # ── zones ────────────────────────────────────────────────────────────────────────────────────
-
-
-def load_zone(name: str) -> ZoneInfo:
-    """A time zone of the IANA database, by its name."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
-        raise ValueError(f"{name!r} is not a time zone, such as Europe/Madrid or UTC") from None
 
 
 def is_zone(name: str) -> bool:

@@ -19,7 +19,6 @@ from diaken_cli.timing.moments import (
     Moment,
     as_instant,
     first_instant,
-    load_zone,
     looks_like_moment,
     moment_of,
     without_zone,
@@ -32,6 +31,7 @@ from diaken_cli.timing.rules import (
     refuse_unreliable,
     write_rule,
 )
+from diaken_cli.units import load_zone
 
 FIRST_WITHIN = timedelta(days=8 * 366)  # 29 February comes within eight years
 NEXT_WITHIN = 100  # years; a rule that did not come again by then has ended

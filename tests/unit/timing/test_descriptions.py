@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from diaken_cli import timing
+from diaken_cli import timing, units
 from tests.unit.timing.moments import ZONES, moment
 from tests.unit.timing.test_rule_properties import STARTS, WALL_RULES, parsed
 
@@ -112,9 +112,7 @@ def test_a_rule_that_counts_from_its_first_moment_says_from_when(rule: str, word
     zone=some.sampled_from(ZONES),
 )
 def test_words_never_raise_and_stand_on_one_line(rule: str, start: datetime, zone: str) -> None:
-    at = timing.Moment(
-        start, zone, 0, timing.moments.first_instant(start, timing.moments.load_zone(zone))
-    )
+    at = timing.Moment(start, zone, 0, timing.moments.first_instant(start, units.load_zone(zone)))
     said = timing.describe(parsed(rule, at), at)
     assert said
     assert said.isprintable()
