@@ -1,17 +1,17 @@
 """Options, each declared once: how it is written, the kind of its value, and its help.
 
 The fields of a dataclass carry their option. From it are derived the parameters of a command, keys
-of the config file, the keys of a TOML table, and the checks of all of them.
+of the config file, and the checks of both.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Self
 
 from diaken_cli import kinds
 from diaken_cli.errors import Mistake
 from diaken_cli.kinds import Kind
-from diaken_cli.paths import WORKING_FOLDER, PathBase
+from diaken_cli.paths import WORKING_FOLDER
 from diaken_cli.units import nearest_names
 
 Typed = str | tuple[str, ...] | bool
@@ -49,9 +49,9 @@ class Option:
         """Whether it is written without its name."""
         return self.written.isupper()
 
-    def check(self, text: str) -> Any:
+    def parse(self, text: str) -> Any:
         """The value of a text that a person types. Raises ValueError."""
-        return self.kind.parse(kinds.check_utf8(text), WORKING_FOLDER)
+        return _parse_part(text, self.kind)
 
     def as_field(self, default: Any = MISSING) -> Any:
         """A field of a dataclass that has this option."""
@@ -94,7 +94,7 @@ def in_order(mistakes: Iterable[Mistake], declared: Mapping[str, Option]) -> lis
     return sorted(mistakes, key=lambda mistake: order.get(mistake.option, -1))
 
 
-class Options(dict[str, Typed]):
+class TypedOptions(dict[str, Typed]):
     """Options as they were typed, by the names of their fields: only those that were."""
 
     def text(self, name: str) -> str | None:
@@ -117,50 +117,31 @@ def parse(
     typed: Mapping[str, Typed | None],
     declared: Mapping[str, Option],
     *,
-    base: PathBase = WORKING_FOLDER,
     may_be_empty: Collection[str] = (),
 ) -> tuple[dict[str, Any], list[Mistake]]:
-    """The values of typed options, by the names of their fields, and the mistakes in them.
+    """The values of typed options, by the names of their fields, and all mistakes in them.
 
     An option that was not typed, or is wrong, has no value; for one that may be empty, an empty
     text is None.
     """
-
-    def make(kind: Kind, text: Any) -> Any:
-        return text if isinstance(text, bool) else kind.parse(kinds.check_utf8(text), base)
-
-    emptied = {name: None for name in may_be_empty if typed.get(name) == ""}
-    remaining = {name: text for name, text in typed.items() if name not in emptied}
-    values, mistakes = _values(remaining, declared, make)
-    return values | emptied, mistakes
-
-
-def read(
-    table: Mapping[str, Any], declared: Mapping[str, Option], base: PathBase
-) -> tuple[dict[str, Any], list[Mistake]]:
-    """The same of a table of a TOML file; its keys are the names of the fields."""
-    return _values(table, declared, lambda kind, value: kind.read(value, base))
-
-
-def _values(
-    raw: Mapping[str, Any], declared: Mapping[str, Option], parse_value: Callable[[Kind, Any], Any]
-) -> tuple[dict[str, Any], list[Mistake]]:
-    values: dict[str, Any] = {}
-    mistakes = [
-        Mistake(name, None, f"unknown key{nearest_key(name, declared)}")
-        for name in raw
-        if name not in declared
-    ]
+    values: dict[str, Any] = {name: None for name in may_be_empty if typed.get(name) == ""}
+    mistakes = []
     for name, option in declared.items():
-        value = raw.get(name)
-        item_kind = option.kind.item if isinstance(value, tuple | list) else None
+        value = typed.get(name)
+        if value is None or name in values:
+            continue
+        kind = option.kind.item if isinstance(value, tuple) else option.kind
         parsed = []
-        for part in value or () if item_kind else [value] if value is not None else []:
+        for part in value if isinstance(value, tuple) else (value,):
             try:
-                parsed.append(parse_value(item_kind or option.kind, part))
+                parsed.append(_parse_part(part, kind or option.kind))
             except ValueError as fault:
                 shown = str(part).encode(errors="replace").decode()
                 mistakes.append(Mistake(option.name, shown, str(fault)))
         if parsed:
-            values[name] = option.kind.joined(parsed) if item_kind else parsed[0]
+            values[name] = option.kind.joined(parsed) if isinstance(value, tuple) else parsed[0]
     return values, mistakes
+
+
+def _parse_part(part: str | bool, kind: Kind) -> Any:
+    return part if isinstance(part, bool) else kind.parse(kinds.check_utf8(part), WORKING_FOLDER)

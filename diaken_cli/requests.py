@@ -1,4 +1,4 @@
-"""What may be asked of a playbook run and of a deploy; each option is declared here, once.
+"""What may be asked of a playbook run, a task and a deploy; each option is declared here, once.
 
 The commands take it from here, `[deploy]` of the config file its keys, and both check it alike; the
 values are stored in this form.
@@ -128,10 +128,50 @@ class RunOptions:
 RUN_OPTIONS = options_of(RunOptions)
 
 
+# ── a scheduled task ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class ScheduleOptions:
+    """The options of a scheduled task, those of its runs aside, as they were typed.
+
+    None is "not typed". `at` and `every` are checked in the time zone that applies to them.
+    """
+
+    host: str | None = option("--host", kinds.TEXT, "HOST", default=None)
+    group: str | None = replace(GROUP, metavar="GROUP").as_field(None)
+    environment: str | None = ENVIRONMENT.as_field(None)
+    playbook: str | None = option("--playbook", kinds.TEXT, "PLAYBOOK", default=None)
+    at: str | None = option(
+        *("--at", kinds.TEXT, "TIME"),
+        "2026-12-01 03:00, 03:00, tomorrow 03:00, sun 03:00 (local time there), or +2h.",
+        default=None,
+    )
+    timezone: str | None = option(
+        *("--timezone", kinds.TIMEZONE, "ZONE"),
+        "Europe/Madrid (default: this machine's).",
+        default=None,
+    )
+    every: str | None = option(
+        *("--every", kinds.TEXT, "RULE"),
+        "daily, weekly, monthly; the five fields of cron, without --at: '0 3 * * sun'; or an"
+        " RRULE (RFC 5545).",
+        default=None,
+    )
+    misfire_grace: str | None = option(
+        *("--misfire-grace", kinds.DURATION, "DURATION"),
+        "How late it may start; after that it is skipped and reported.",
+        default=None,
+    )
+
+
+SCHEDULE_OPTIONS = options_of(ScheduleOptions)
+
+
 # ── a VM to deploy ───────────────────────────────────────────────────────────────────────────
 
 
-def _place_option(written: str, help_text: str | None = None) -> Any:
+def _placement_option(written: str, help_text: str | None = None) -> Any:
     """An option for a place in vCenter's inventory."""
     return option(written, kinds.LINE, help=help_text, default=None, panel=WHERE, configurable=True)
 
@@ -170,12 +210,12 @@ class DeployRequest:
     template: str = option(
         "--template", kinds.LINE, help="The template to clone.", configurable=True
     )
-    datacenter: str | None = _place_option("--datacenter")
-    cluster: str | None = _place_option("--cluster")
-    resource_pool: str | None = _place_option("--resource-pool")
-    datastore: str | None = _place_option("--datastore")
-    folder: str | None = _place_option("--folder")
-    network: str | None = _place_option("--network", "The portgroup.")
+    datacenter: str | None = _placement_option("--datacenter")
+    cluster: str | None = _placement_option("--cluster")
+    resource_pool: str | None = _placement_option("--resource-pool")
+    datastore: str | None = _placement_option("--datastore")
+    folder: str | None = _placement_option("--folder")
+    network: str | None = _placement_option("--network", "The portgroup.")
     gateway: str | None = option(
         "--gateway", kinds.ADDRESS, "ADDRESS", default=None, configurable=True
     )
@@ -257,5 +297,3 @@ class DeployRequest:
 
 
 DEPLOY_OPTIONS = options_of(DeployRequest)
-DEPLOY_KEYS = {name: option for name, option in DEPLOY_OPTIONS.items() if option.configurable}
-"""Those that `[deploy]` and `[deploy.environments.NAME]` of the config file have, too."""

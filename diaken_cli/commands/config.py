@@ -60,7 +60,7 @@ def init(
 def _ask_missing(ask: Questions, options: ConfigOptions) -> ConfigOptions:
     def optional(name: str, typed: str | None, label: str, empty: str = "none") -> str | None:
         option = CONFIG_OPTIONS[name]
-        return ask.optional(option.name, typed, label, option.check, empty=empty)
+        return ask.optional(option.name, typed, label, option.parse, empty=empty)
 
     options = replace(
         options,

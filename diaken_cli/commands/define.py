@@ -2,8 +2,8 @@
 
 A command is a function whose first parameter is the `Call`; `command(app)` adds the options of
 every command to its signature. A parameter may stand for several options: it is a dataclass (each
-field an option, by its `Annotated` or by `diaken_cli.options`), or `Annotated[Options, …]` with
-declared options. Groups load when they are used: see `commands.LazyGroups`.
+field an option, by its `Annotated` or by `diaken_cli.options`), or `Annotated[TypedOptions, …]`
+with declared options. Groups load when they are used: see `commands.LazyGroups`.
 """
 
 import inspect
@@ -18,7 +18,7 @@ from diaken_cli.commands import COMMANDS, GROUPS
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.pages import Command, CommonOptions, Group, parse_docstring
 from diaken_cli.errors import InvalidInput, Mistake
-from diaken_cli.options import Option, Options, options_of
+from diaken_cli.options import Option, TypedOptions, options_of
 from diaken_cli.render.output import Format, Output
 
 CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -106,8 +106,8 @@ def option_set(name: str, annotation: Any) -> OptionSet | None:
     """The options that a function's parameter stands for; None for one that is an option itself."""
     if is_dataclass(annotation):
         return dataclass_options(name, annotation)
-    if get_origin(annotation) is Annotated and get_args(annotation)[0] is Options:
-        return _declared_options(name, get_args(annotation)[1], Options)
+    if get_origin(annotation) is Annotated and get_args(annotation)[0] is TypedOptions:
+        return _declared_options(name, get_args(annotation)[1], TypedOptions)
     return None
 
 

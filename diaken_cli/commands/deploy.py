@@ -7,9 +7,9 @@ import typer
 
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
-from diaken_cli.commands.prompts import asking
+from diaken_cli.commands.prompts import asking, confirm
 from diaken_cli.commands.targets import ask_run
-from diaken_cli.options import Options
+from diaken_cli.options import TypedOptions
 from diaken_cli.requests import DEPLOY_OPTIONS, SAFETY
 
 app = group("deploy")
@@ -18,7 +18,7 @@ app = group("deploy")
 @command(app)
 def vm(
     call: Call,
-    options: Annotated[Options, DEPLOY_OPTIONS],
+    options: Annotated[TypedOptions, DEPLOY_OPTIONS],
     reuse_existing: Annotated[
         bool,
         typer.Option(
@@ -57,6 +57,7 @@ def vm(
         parse_draft,
         without_repeated_warnings,
     )
+    from diaken_cli.commands.run import showing_run
     from diaken_cli.render.deploys import plan_as_json, print_plan, ssh_command
     from diaken_cli.render.output import Format, ignore_broken_pipe
 
@@ -72,7 +73,7 @@ def vm(
         warned: set[str] = set()
         if ask.answered and not yes and draft.existing is None:
             warned = ask_to_begin(call, draft)
-        with call.view_run() as show:
+        with showing_run(call) as show:
             deploy(draft, call.context, without_repeated_warnings(warned, show), call.output.warn)
         if draft.request is not None and call.output.format is Format.TEXT:
             with ignore_broken_pipe(sys.stderr):
@@ -93,9 +94,10 @@ def resume(
     Example: diaken deploy resume 12 --json | jq .status
     """
     from diaken_cli.actions.deploy.flow import resume as resume_deploy
+    from diaken_cli.commands.run import showing_run
 
     number = ask_run(call, run, lambda record: bool(record.leftovers))
-    with call.view_run() as show:
+    with showing_run(call) as show:
         resume_deploy(number, call.context, show)
 
 
@@ -116,6 +118,7 @@ def abort(
     """
     from diaken_cli.actions.deploy.flow import abort as abort_deploy
     from diaken_cli.actions.deploy.flow import find_unfinished
+    from diaken_cli.commands.run import showing_run
 
     number = ask_run(call, run, lambda record: bool(record.leftovers))
     # before the question: nobody is asked where nothing is to be undone
@@ -123,6 +126,6 @@ def abort(
     steps = {step.name for step in detail.run.leftovers}
     vm = f"destroy its VM {request.name} in vCenter {request.vcenter}, " if "clone" in steps else ""
     question = f"{vm}remove host {request.name} ({request.ip})?"
-    call.confirm(f"Undo deploy run {number}: {question}", yes=yes)
-    with call.view_run() as show:
+    confirm(call, f"Undo deploy run {number}: {question}", yes=yes)
+    with showing_run(call) as show:
         abort_deploy(number, call.context, show)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from diaken_cli.commands.call import Call
-from diaken_cli.commands.prompts import Questions
+from diaken_cli.commands.prompts import Questions, ask_yes_no
 from diaken_cli.errors import InvalidInput
-from diaken_cli.options import Options
+from diaken_cli.options import TypedOptions
 from diaken_cli.requests import DEPLOY_OPTIONS
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ NEWEST_DEPLOYS = 50
 TEMPLATE_VALUE = "as in the template"
 
 
-def parse_draft(call: Call, options: Options, *, reuse_existing: bool) -> "Draft":
+def parse_draft(call: Call, options: TypedOptions, *, reuse_existing: bool) -> "Draft":
     """The request from the typed options and the config file; vCenter is not connected to."""
     from diaken_cli.actions.deploy.request import parse_request
     from diaken_cli.services.ansible.catalog import find
@@ -46,7 +46,7 @@ class DeployQuestions:
         self._ask = ask
         self._reuse_existing = reuse_existing
 
-    def complete(self, options: Options) -> Options:
+    def complete(self, options: TypedOptions) -> TypedOptions:
         """The options, completed with a person's answers."""
         if not self._call.may_ask:
             return options
@@ -72,7 +72,7 @@ class DeployQuestions:
             options = self._complete_network(options.with_answers(group=group))
         return self._complete_vcenter(options, ask_all=ask_all)
 
-    def _complete_network(self, options: Options) -> Options:
+    def _complete_network(self, options: TypedOptions) -> TypedOptions:
         """Ask for gateway, DNS servers and domain; an empty answer takes the configured value."""
         from diaken_cli.actions.deploy.request import check_gateway
 
@@ -98,7 +98,7 @@ class DeployQuestions:
             options = options.with_answers(domain=self._optional(options, "domain", "Domain"))
         return options
 
-    def _complete_vcenter(self, options: Options, *, ask_all: bool) -> Options:
+    def _complete_vcenter(self, options: TypedOptions, *, ask_all: bool) -> TypedOptions:
         """Ask what to clone, where and how large; an empty answer takes the configured value."""
         from diaken_cli.actions.deploy.offers import offers
 
@@ -119,13 +119,16 @@ class DeployQuestions:
         if wrong:
             raise InvalidInput(wrong)
         self._call.output.info(f"Asking vCenter {record.name} for its templates and networks…")
-        place = options.text("datacenter") or configured.get("datacenter")
-        offered = offers(record, place)
-        if place is None and len(offered.datacenters) > 1:
-            place = self._ask.choice(
+        datacenter = options.text("datacenter") or configured.get("datacenter")
+        offered = offers(record, datacenter)
+        if datacenter is None and len(offered.datacenters) > 1:
+            datacenter = self._ask.choice(
                 "--datacenter", None, "Datacenter", lambda: offered.datacenters
             )
-            options, offered = options.with_answers(datacenter=place), offered.within(place)
+            options, offered = (
+                options.with_answers(datacenter=datacenter),
+                offered.within(datacenter),
+            )
         template = self._ask.choice(
             *("--template", options.text("template"), "Template", lambda: offered.templates),
             default=configured.get("template"),
@@ -133,7 +136,7 @@ class DeployQuestions:
         options = options.with_answers(template=template)
         return self._complete_hardware(options, offered) if ask_all else options
 
-    def _complete_hardware(self, options: Options, offered: "Offers") -> Options:
+    def _complete_hardware(self, options: TypedOptions, offered: "Offers") -> TypedOptions:
         from diaken_cli.services.vsphere.templates import check_disk
         from diaken_cli.units import format_size
 
@@ -164,7 +167,7 @@ class DeployQuestions:
 
     def _optional(
         self,
-        options: Options,
+        options: TypedOptions,
         name: str,
         label: str,
         check: Callable[[str], Any] | None = None,
@@ -179,10 +182,10 @@ class DeployQuestions:
             earlier=self._earlier_of(name),
         )
 
-    def _configured(self, options: Options) -> "Mapping[str, Any]":
+    def _configured(self, options: TypedOptions) -> "Mapping[str, Any]":
         return self._call.config.deploy.for_environment(options.text("environment"))
 
-    def _configured_text(self, options: Options, name: str) -> str | None:
+    def _configured_text(self, options: TypedOptions, name: str) -> str | None:
         """The config file's value, as a person would type it."""
         return _typed(name, self._configured(options).get(name)) or None
 
@@ -207,7 +210,7 @@ class DeployQuestions:
         if not self._reuse_existing:
             check_name_is_free(name, self._call.store.inventory.hosts(include_inactive=True))
 
-    def _free_address(self, options: Options) -> Callable[[str], None]:
+    def _free_address(self, options: TypedOptions) -> Callable[[str], None]:
         from diaken_cli.actions.deploy import request
 
         def check(text: str) -> None:
@@ -226,7 +229,7 @@ class DeployQuestions:
 
 
 def _parse_value(name: str, text: str) -> Any:
-    return DEPLOY_OPTIONS[name].check(text)
+    return DEPLOY_OPTIONS[name].parse(text)
 
 
 def _typed(name: str, value: Any) -> str:
@@ -265,7 +268,7 @@ def ask_to_begin(call: Call, draft: "Draft") -> set[str]:
     if deploy_plan.chosen is not None:
         print_chosen(call.output.err, deploy_plan)
         call.output.err.print()
-    if draft.request is not None and not call.ask_yes_no(_whether_to_begin(draft.request)):
+    if draft.request is not None and not ask_yes_no(call, _whether_to_begin(draft.request)):
         raise typer.Abort
     return warned
 

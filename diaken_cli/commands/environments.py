@@ -6,7 +6,7 @@ import typer
 
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
-from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.prompts import Questions, asking, confirm
 
 if TYPE_CHECKING:
     from diaken_cli.store.records import EnvironmentRecord
@@ -104,7 +104,7 @@ def remove(
 
     with asking(call) as ask:
         environment = _find(call, ask, name)
-        call.confirm(f"Remove environment {environment.name}?", yes=yes)
+        confirm(call, f"Remove environment {environment.name}?", yes=yes)
         call.store.inventory.remove_environment(environment)
         call.output.print_change(
             environment_as_json(environment), f"removed environment {environment.name}"

@@ -6,7 +6,7 @@ import typer
 
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
-from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.prompts import Questions, asking, confirm
 
 if TYPE_CHECKING:
     from diaken_cli.store.records import GroupRecord
@@ -133,7 +133,7 @@ def remove(
     with asking(call) as ask:
         record = _find(call, ask, name, environment)
         label = f"group {record.name} of environment {record.environment}"
-        call.confirm(f"Remove {label}?", yes=yes)
+        confirm(call, f"Remove {label}?", yes=yes)
         call.store.inventory.remove_group(record)
         call.output.print_change(group_as_json(record), f"removed {label}")
 

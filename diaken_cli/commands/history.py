@@ -8,7 +8,7 @@ import typer
 
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
-from diaken_cli.commands.prompts import asking
+from diaken_cli.commands.prompts import asking, confirm
 from diaken_cli.commands.targets import ask_run
 from diaken_cli.render.output import Format
 
@@ -271,7 +271,7 @@ def prune(
     count, kept = call.store.history.count_old(before)
     if not dry_run:
         if count or not call.may_ask:
-            call.confirm(f"Remove {count} runs with their output?", yes=yes)
+            confirm(call, f"Remove {count} runs with their output?", yes=yes)
         count = call.store.history.remove_old(before)
         _give_room_back(call)
     message = f"{count} runs {'to remove' if dry_run else 'removed'}, {kept} older ones kept"

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.call import Call, hosts_file
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.hosts_files import import_command, sync
-from diaken_cli.commands.prompts import Questions, asking, raise_clash
+from diaken_cli.commands.prompts import Questions, asking, confirm, raise_clash
 from diaken_cli.inventory_options import HostChanges, HostOptions
 from diaken_cli.render.output import Format
 
@@ -96,7 +96,7 @@ def add(
             name=name,
             options=options,
             now=now(),
-            hosts_file=hosts_file(call),
+            hosts_file=call.config.hosts_file.path_if_enabled,
             emit=call.emit,
         )
         noun = "group" if len(added.groups) == 1 else "groups"
@@ -143,7 +143,7 @@ def set_command(
             call.store,
             host,
             options=options,
-            hosts_file=hosts_file(call),
+            hosts_file=call.config.hosts_file.path_if_enabled,
             emit=call.emit,
         )
         is_deactivated = host.active and not changed.active
@@ -170,8 +170,10 @@ def remove(call: Call, name: Name = None, yes: Yes = False) -> None:
 
     with asking(call) as ask:
         host = _find(call, ask, name)
-        call.confirm(f"Remove host {host.name} ({host.ip})? Its VM is not touched.", yes=yes)
-        remove_host(call.store, host, hosts_file=hosts_file(call), emit=call.emit)
+        confirm(call, f"Remove host {host.name} ({host.ip})? Its VM is not touched.", yes=yes)
+        remove_host(
+            call.store, host, hosts_file=call.config.hosts_file.path_if_enabled, emit=call.emit
+        )
         message = f"removed host {host.name} ({host.ip}); its VM was not touched"
         call.output.print_change(host_as_json(host), message)
         _warn_remaining(call, host)

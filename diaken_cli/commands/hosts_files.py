@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diaken_cli.commands.call import Call, hosts_file
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.prompts import asking
 from diaken_cli.errors import Conflict, PartlyFailed
 from diaken_cli.render.formatting import pluralize
@@ -114,7 +114,13 @@ def import_command(
         for warning in planned.warnings:
             call.output.warn(warning)
         if not dry_run:
-            apply_plan(call.store, planned, now=now(), hosts_file=hosts_file(call), emit=call.emit)
+            apply_plan(
+                call.store,
+                planned,
+                now=now(),
+                hosts_file=call.config.hosts_file.path_if_enabled,
+                emit=call.emit,
+            )
         rows = [import_as_json(row, dry_run=dry_run) for row in planned.rows]
         call.output.print_rows(rows, IMPORT_COLUMNS, nothing="no hosts")
         call.output.info(import_summary(planned, dry_run=dry_run))
@@ -159,7 +165,7 @@ def sync(
     reader = Reader()
     typed_path = reader.optional("--path", path, parse_file, None, may_be_empty=False)
     reader.check()
-    target = typed_path.absolute() if typed_path else hosts_file(call)
+    target = typed_path.absolute() if typed_path else call.config.hosts_file.path_if_enabled
     if target is None:
         disabled = {"dry_run": dry_run, "changed": False, "diff": "", "path": None, "hosts": 0}
         call.output.print_change(disabled, "nothing to do: `[hosts_file] enabled` is false")

@@ -9,7 +9,7 @@ from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import asking
 from diaken_cli.errors import AnsibleNotStarted
-from diaken_cli.options import Options
+from diaken_cli.options import TypedOptions
 from diaken_cli.render.output import Format
 from diaken_cli.requests import VAULT_ID
 
@@ -44,7 +44,7 @@ def list_command(call: Call) -> None:
 @command(app)
 def show(
     call: Call,
-    vaults: Annotated[Options, VAULTS],
+    vaults: Annotated[TypedOptions, VAULTS],
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="See: diaken playbooks list")
     ] = None,

@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import typer
+
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.line_input import (
     SHOWN,
+    YES_NO,
     Complete,
     ask,
     beginning_with,
     find_aliased,
     find_choice,
+    is_yes,
 )
-from diaken_cli.errors import InvalidInput, Mistake
+from diaken_cli.errors import InvalidInput, Mistake, UsageError
 from diaken_cli.text import escape_control, join_names
 
 ANSWER = 20
@@ -194,10 +198,14 @@ class Questions:
 
     def environment_of(self, group: str, typed: str | None) -> str | None:
         """The environment of a group; asked for where several have a group of that name."""
-        places = [record.environment for record in self._call.store.inventory.groups(name=group)]
-        if len(places) < 2:
+        environments = [
+            record.environment for record in self._call.store.inventory.groups(name=group)
+        ]
+        if len(environments) < 2:
             return typed
-        return self.choice("--environment", typed, f"Environment of group {group}", lambda: places)
+        return self.choice(
+            "--environment", typed, f"Environment of group {group}", lambda: environments
+        )
 
     def record(self, option: str | None, answer: str = "") -> str:
         """Record an answer as it would be on the command line, and return it.
@@ -265,6 +273,15 @@ class Questions:
         self._call.output.err.print(escape_control(message))
 
 
+def require(**values: str | None) -> list[Mistake]:
+    """A mistake for each required value that is missing; `NAME` is positional, `ip` is `--ip`."""
+    return [
+        Mistake(name if name.isupper() else f"--{name}", None, "is required")
+        for name, value in values.items()
+        if value is None
+    ]
+
+
 def raise_clash(clashes: Sequence[Mistake]) -> None:
     """Raise ValueError, for a question, with the first clash, if any."""
     for clash in clashes:
@@ -293,3 +310,31 @@ def asking(call: Call) -> Iterator[Questions]:
         yield questions
     finally:
         questions.print_command()
+
+
+def confirm(call: Call, question: str, *, yes: bool) -> None:
+    """Ask before something is lost; off a terminal only `--yes` goes on.
+
+    Raises UsageError where nobody can answer, Abort where the answer is no.
+    """
+    if yes or call.options.yes:
+        return
+    if not call.may_ask:
+        reason = "--no-input" if call.options.no_input else "Not a terminal"
+        raise UsageError(f"{question} {reason}: confirm with --yes.")
+    if not ask_yes_no(call, question):
+        raise typer.Abort
+
+
+def ask_yes_no(call: Call, question: str) -> bool:
+    """Whether a person answers yes; whoever gives up raises Abort."""
+    show = Questions(call).show
+
+    def complete(text: str) -> list[str]:
+        return beginning_with(text, YES_NO)
+
+    try:
+        return ask(f"{escape_control(question)} [y/N]: ", is_yes, show, complete=complete)
+    except ValueError:
+        show("too many wrong answers")
+        return False

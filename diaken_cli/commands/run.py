@@ -1,5 +1,11 @@
-"""`diaken run`: a playbook on a host, or on all active hosts of a group or an environment."""
+"""`diaken run`: a playbook on a host, or on all active hosts of a group or an environment.
 
+Its end shows a run while it goes on, for each command that has one.
+"""
+
+import sys
+import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +23,19 @@ from diaken_cli.commands.targets import (
     decides_snapshot,
     record_environment,
 )
-from diaken_cli.options import Options
+from diaken_cli.errors import Canceled, DatabaseError, DiakenError, PartlyFailed, unexpected
+from diaken_cli.options import TypedOptions
+from diaken_cli.render.output import Format, ignore_broken_pipe
 from diaken_cli.requests import RUN_OPTIONS
 from diaken_cli.types import TargetType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from diaken_cli.events import Emit
+    from diaken_cli.render.run_view import RunView
     from diaken_cli.store.records import HostRecord
+    from diaken_cli.store.run_records import RunDetail
 
 app = group("run")
 
@@ -65,7 +78,7 @@ class StartOptions:
 def host(
     call: Call,
     start: StartOptions,
-    options: Annotated[Options, RUN_OPTIONS],
+    options: Annotated[TypedOptions, RUN_OPTIONS],
     name: Annotated[str | None, typer.Argument(metavar="HOST")] = None,
     playbook: Playbook = None,
     environment: InEnvironment = None,
@@ -90,7 +103,7 @@ def host(
 def on_group(
     call: Call,
     start: StartOptions,
-    options: Annotated[Options, RUN_OPTIONS],
+    options: Annotated[TypedOptions, RUN_OPTIONS],
     name: Annotated[str | None, typer.Argument(metavar="GROUP")] = None,
     playbook: Playbook = None,
     environment: InEnvironment = None,
@@ -119,7 +132,7 @@ def on_group(
 def on_environment(
     call: Call,
     start: StartOptions,
-    options: Annotated[Options, RUN_OPTIONS],
+    options: Annotated[TypedOptions, RUN_OPTIONS],
     name: Annotated[str | None, typer.Argument(metavar="ENVIRONMENT")] = None,
     playbook: Playbook = None,
 ) -> None:
@@ -158,7 +171,9 @@ class _Target:
         return self.type is TargetType.ENVIRONMENT or self.name in host.groups
 
 
-def _ask_snapshot(call: Call, ask: Questions, target: _Target, options: Options) -> Options:
+def _ask_snapshot(
+    call: Call, ask: Questions, target: _Target, options: TypedOptions
+) -> TypedOptions:
     """The options with `snapshot`, where a person answers that one is to be taken."""
     if not call.may_ask or decides_snapshot(options):
         return options
@@ -171,7 +186,7 @@ def _run(
     target: _Target,
     playbook: str | None,
     start: StartOptions,
-    options: Options,
+    options: TypedOptions,
 ) -> None:
     from diaken_cli.actions.run.flow import check, plan, run
     from diaken_cli.actions.run.request import TypedRun, parse_run
@@ -189,8 +204,10 @@ def _run(
     parsed = parse_run(typed, call.store, call.config)
     if not parsed.request.target.hosts and parsed.retried is not None:
         call.output.info(f"nothing to do: run {parsed.retried} succeeded on every active host")
-        call.print_run(
-            parsed.retried, lambda detail: call.output.print_for_scripts(run_as_json(detail))
+        _print_run(
+            call,
+            parsed.retried,
+            lambda detail: call.output.print_for_scripts(run_as_json(detail)),
         )
         return
     for note in parsed.notes:
@@ -199,7 +216,91 @@ def _run(
         call.output.warn(warning)
     if start.dry_run:
         check(parsed.request, call.context)
-        call.print_plan(plan(parsed.request))
+        _print_plan(call, plan(parsed.request))
     else:
-        with call.view_run() as show:
+        with showing_run(call) as show:
             run(parsed.request, call.context, show, wait=parsed.wait)
+
+
+def _print_plan(call: Call, steps: list[tuple[str, str]]) -> None:
+    """Print the plan of `--dry-run`: each step, and what it would do."""
+    rows = [{"name": name, "description": description} for name, description in steps]
+    if call.output.format is Format.TEXT:
+        columns = {"STEP": "name", "DESCRIPTION": "description"}
+        call.output.print_rows(rows, columns, nothing="nothing to do")
+    else:
+        call.output.print_object({"dry_run": True, "steps": rows})
+
+
+# ── a run that is shown, of other commands too ───────────────────────────────────────────────
+
+
+@contextmanager
+def showing_run(call: Call) -> "Iterator[Emit]":
+    """Show a run while it goes on, and print its record at the end, however it ended.
+
+    An error before anything was recorded is raised to the caller. The database stays
+    open meanwhile: on a disk that has become full it could not be opened again.
+    """
+    from diaken_cli.render.run_view import view_run
+
+    error: DiakenError | None = None
+    with call.store.database.kept_open():
+        with view_run(call.output) as view:
+            try:
+                yield view.emit
+            except DiakenError as fault:
+                error = fault
+            except KeyboardInterrupt as fault:
+                error = Canceled.by(fault)
+            except (typer.Abort, typer.Exit, typer.TyperException):
+                raise  # a question was answered with no
+            except Exception as fault:  # noqa: BLE001  # the record of the run is still printed
+                error = unexpected(fault)
+                if call.options.debug:
+                    traceback.print_exc()
+        _print_record(call, view, error)
+
+
+def _print_record(call: Call, view: "RunView", error: DiakenError | None) -> None:
+    if view.run is None:
+        if error is not None:
+            raise error
+        return
+
+    ended: list[RunDetail] = []
+
+    def show(detail: "RunDetail") -> None:
+        if error is not None and detail.run.status == "running":
+            raise error  # how it ended could not be recorded
+        ended.append(detail)
+        view.finish(detail)
+
+    try:
+        status = _print_run(call, view.run, show)
+    except DatabaseError as unreadable:
+        if error is not None:  # what stopped the run says more
+            raise error from None
+        raise DatabaseError(
+            f"run {view.run} has ended, but its record can't be read: {unreadable.message}",
+            hint=f"{unreadable.hint or ''} Then: diaken history show {view.run}".lstrip(),
+        ) from None
+    if status is None and error is not None:
+        raise error  # it was withdrawn, and nobody reads what is shown
+    with ignore_broken_pipe(sys.stderr):
+        for detail in ended:
+            view.print_next_steps(detail, error)
+    if error is not None:
+        raise typer.Exit(error.exit_status)
+    if status == "partial":
+        raise typer.Exit(PartlyFailed.exit_status)
+
+
+def _print_run(call: Call, run: int, show: "Callable[[RunDetail], None]") -> str | None:
+    """Show a run as it stands in the database; its status, None where it is not there."""
+    detail = call.store.history.find(run)
+    if detail is None:
+        return None
+    with ignore_broken_pipe(sys.stdout):
+        show(detail)
+    return detail.run.status

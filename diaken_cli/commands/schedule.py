@@ -1,24 +1,23 @@
 """`diaken schedule`: a playbook for a local moment, once or again and again."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
-from diaken_cli.commands.prompts import Questions, asking, raise_clash
+from diaken_cli.commands.prompts import Questions, asking, raise_clash, require
 from diaken_cli.commands.targets import ask_for_snapshot, ask_playbook, ask_target, decides_snapshot
 from diaken_cli.errors import Mistake, NotFound
-from diaken_cli.options import Options
-from diaken_cli.requests import RUN_OPTIONS
+from diaken_cli.options import TypedOptions
+from diaken_cli.requests import RUN_OPTIONS, ScheduleOptions
 from diaken_cli.units import nearest_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diaken_cli.actions.schedules.adding import TypedTask
     from diaken_cli.store.records import HostRecord
     from diaken_cli.store.tasks import TaskRecord
 
@@ -30,57 +29,11 @@ MOST_LEFT_OUT = 3
 Task = Annotated[str | None, typer.Argument(metavar="TASK", help="The task's name or number.")]
 
 
-@dataclass(frozen=True)
-class TaskOptions:
-    """The options of a task, as typed."""
-
-    host: Annotated[str | None, typer.Option("--host", metavar="HOST")] = None
-    group: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None
-    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None
-    playbook: Annotated[str | None, typer.Option("--playbook", metavar="PLAYBOOK")] = None
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            metavar="TIME",
-            help="2026-12-01 03:00, 03:00, tomorrow 03:00, sun 03:00 (local time there), or +2h.",
-        ),
-    ] = None
-    timezone: Annotated[
-        str | None,
-        typer.Option("--timezone", metavar="ZONE", help="Europe/Madrid (default: this machine's)."),
-    ] = None
-    every: Annotated[
-        str | None,
-        typer.Option(
-            "--every",
-            metavar="RULE",
-            help="daily, weekly, monthly; the five fields of cron, without --at: '0 3 * * sun';"
-            " or an"
-            " RRULE (RFC 5545).",
-        ),
-    ] = None
-    misfire_grace: Annotated[
-        str | None,
-        typer.Option(
-            "--misfire-grace",
-            metavar="DURATION",
-            help="How late it may start; after that it is skipped and reported.",
-        ),
-    ] = None
-
-    def typed(self) -> "TypedTask":
-        """The same for the flow."""
-        from diaken_cli.actions.schedules.adding import TypedTask
-
-        return TypedTask(**vars(self))
-
-
 @command(app)
 def add(
     call: Call,
-    task: TaskOptions,
-    options: Annotated[Options, RUN_OPTIONS],
+    task: ScheduleOptions,
+    options: Annotated[TypedOptions, RUN_OPTIONS],
     name: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
 ) -> None:
     """Schedule a playbook on a host or a group. Everything is checked now.
@@ -100,7 +53,7 @@ def add(
             call.store,
             call.config,
             name=name,
-            typed=task.typed(),
+            typed=task,
             options=options,
             now=now(),
             environ=os.environ,
@@ -111,8 +64,8 @@ def add(
 @command(app, name="set")
 def set_command(
     call: Call,
-    task: TaskOptions,
-    options: Annotated[Options, RUN_OPTIONS],
+    task: ScheduleOptions,
+    options: Annotated[TypedOptions, RUN_OPTIONS],
     name: Task = None,
 ) -> None:
     """Change a pending task; options not given stay unchanged.
@@ -136,7 +89,7 @@ def set_command(
         call.store,
         call.config,
         record,
-        typed=task.typed(),
+        typed=task,
         options=options,
         now=now(),
         environ=os.environ,
@@ -278,8 +231,8 @@ def upcoming(
 
 
 def _ask_missing(
-    call: Call, ask: Questions, name: str | None, task: TaskOptions, options: Options
-) -> tuple[str | None, TaskOptions, Options]:
+    call: Call, ask: Questions, name: str | None, task: ScheduleOptions, options: TypedOptions
+) -> tuple[str | None, ScheduleOptions, TypedOptions]:
     """Name and options, completed by questions."""
     from diaken_cli.actions.schedules.adding import free_name, moment_check
     from diaken_cli.actions.validate import mistakes_of
@@ -347,7 +300,7 @@ def _ask_how_often(ask: Questions) -> str | None:
     return often
 
 
-def _hosts_of(call: Call, task: TaskOptions) -> "list[HostRecord]":
+def _hosts_of(call: Call, task: ScheduleOptions) -> "list[HostRecord]":
     hosts = call.store.inventory.hosts()
     if task.host is not None:
         return [host for host in hosts if host.name.lower() == task.host.lower()]
@@ -376,7 +329,7 @@ def _warn_lost_zones(call: Call, tasks: "Sequence[TaskRecord]") -> None:
         call.output.warn(warning)
 
 
-def _report_scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOptions) -> None:
+def _report_scheduled(call: Call, verb: str, task: "TaskRecord", options: ScheduleOptions) -> None:
     from diaken_cli.actions.schedules.warnings import warnings, warnings_as_typed
     from diaken_cli.caller import now
     from diaken_cli.render.schedules import schedule_summary, task_as_json
@@ -385,6 +338,6 @@ def _report_scheduled(call: Call, verb: str, task: "TaskRecord", options: TaskOp
     call.output.print_change(task_as_json(task), f"{verb} {schedule_summary(task, at)}")
     for warning in (
         *warnings(call.store, call.config, task, at),
-        *warnings_as_typed(task, options.typed(), at),
+        *warnings_as_typed(task, options, at),
     ):
         call.output.warn(warning)

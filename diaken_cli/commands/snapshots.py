@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
-from diaken_cli.commands.prompts import Questions, asking, raise_clash
+from diaken_cli.commands.prompts import Questions, asking, confirm, raise_clash, require
 from diaken_cli.commands.targets import ask_target
 from diaken_cli.errors import ConfigurationError, InvalidInput, PartlyFailed, VSphereError
 from diaken_cli.render.output import Format
@@ -118,7 +118,7 @@ def prune(
     from diaken_cli.actions.snapshots import prune as pruning
     from diaken_cli.actions.validate import Reader
     from diaken_cli.caller import now
-    from diaken_cli.commands.call import exit_with_error, reporting_once, stderr_is_terminal
+    from diaken_cli.commands.scheduler import exit_with_error, reporting_once, stderr_is_terminal
     from diaken_cli.render.snapshots import PRUNE_COLUMNS, prune_summary
     from diaken_cli.store.engines import require_database
 
@@ -180,6 +180,7 @@ def create(
     Example: diaken snapshots create "before the move" --host web01 --host web02
     """
     from diaken_cli.actions.snapshots import create as creating
+    from diaken_cli.commands.run import showing_run
 
     with asking(call) as ask:
         target_options = _ask_target(call, ask, target_options)
@@ -190,7 +191,7 @@ def create(
             lambda text: raise_clash(creating.name_mistakes(text)),
         )
         target = _target(call, target_options, NAME=name)
-        with call.view_run() as show:
+        with showing_run(call) as show:
             creating.create(
                 call.context,
                 target,
@@ -255,22 +256,23 @@ def _revert_or_remove(
     log_file: str | None,
 ) -> None:
     """Revert or remove a snapshot, after a question that says what is lost."""
+    from diaken_cli.commands.run import showing_run
 
-    def confirm(question: str) -> bool:
-        call.confirm(question, yes=yes)
+    def ask_first(question: str) -> bool:
+        confirm(call, question, yes=yes)
         return not (yes or call.options.yes)
 
     with asking(call) as ask:
         target_options = _ask_target(call, ask, target_options)
         snapshot = _ask_snapshot(call, ask, target_options, snapshot)
         target = _target(call, target_options, SNAPSHOT=snapshot)
-        with call.view_run() as show:
+        with showing_run(call) as show:
             action(
                 call.context,
                 target,
                 snapshot or "",
                 show,
-                confirm,
+                ask_first,
                 wait=_wait(target_options),
                 log_file=_log_file(call, log_file),
             )

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.line_input import SHOWN
 from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.errors import InvalidInput, Mistake, NotFound
 
 if TYPE_CHECKING:
-    from diaken_cli.options import Options
+    from diaken_cli.options import TypedOptions
     from diaken_cli.store.records import HostRecord
     from diaken_cli.store.run_records import RunRecord
 
 NEWEST_RUNS = 1000
+LONGEST_NUMBER = 18
+"""Digits: SQLite's numbers have 64 bits, and Python refuses to read more than 4300 digits."""
+
 TARGET = "Target (host or group name; empty: choose step by step)"
 HOST_OR_GROUP = ("host", "group")
 
@@ -25,8 +29,8 @@ def ask_host(
         return typed
     hosts = call.store.inventory.hosts()
     if environment is None:
-        places = sorted({host.environment for host in hosts})
-        environment = _narrow(ask, "Environment", places)
+        environments = sorted({host.environment for host in hosts})
+        environment = _narrow(ask, "Environment", environments)
     hosts = [host for host in hosts if environment in (None, host.environment)]
     if len(hosts) > SHOWN:
         groups = sorted({name for host in hosts for name in host.groups})
@@ -49,24 +53,25 @@ def ask_group(
         return typed, ask.environment_of(typed, environment)
     typed_environment = environment
     grouped = [host for host in call.store.inventory.hosts() if host.groups]
-    places = sorted({host.environment for host in grouped})
-    if len(places) > 1:
-        environment = ask.choice("--environment", environment, "Environment", lambda: places)
-    elif environment is None and places:
-        environment = places[0]
+    environments = sorted({host.environment for host in grouped})
+    if len(environments) > 1:
+        environment = ask.choice("--environment", environment, "Environment", lambda: environments)
+    elif environment is None and environments:
+        environment = environments[0]
     names = [name for host in grouped if host.environment == environment for name in host.groups]
-    label = f"Group of {places[0]}" if len(places) == 1 and typed_environment is None else "Group"
+    only_one = len(environments) == 1 and typed_environment is None
+    label = f"Group of {environments[0]}" if only_one else "Group"
     group = ask.choice(option, None, label, lambda: sorted(set(names)))
-    if len(places) == 1 and group and typed_environment is None:
-        ask.record("--environment", places[0])
+    if only_one and group:
+        ask.record("--environment", environments[0])
     return group, environment
 
 
 def record_environment(call: Call, ask: Questions, group: str) -> None:
     """Add the only environment of a group that was typed alone to the line without questions."""
-    places = [record.environment for record in call.store.inventory.groups(name=group)]
-    if ask.answered and len(places) == 1:
-        ask.record("--environment", places[0])
+    environments = [record.environment for record in call.store.inventory.groups(name=group)]
+    if ask.answered and len(environments) == 1:
+        ask.record("--environment", environments[0])
 
 
 def ask_environment(call: Call, ask: Questions, option: str, typed: str | None) -> str | None:
@@ -120,7 +125,7 @@ def ask_playbook(call: Call, ask: Questions, option: str, typed: str | None) -> 
     return ask.choice(option, typed, "Playbook", names)
 
 
-def decides_snapshot(options: "Options") -> bool:
+def decides_snapshot(options: "TypedOptions") -> bool:
     """Whether the options decide about a snapshot; a check changes nothing and needs none."""
     return "snapshot" in options or bool(options.get("require_snapshot") or options.get("check"))
 
@@ -150,7 +155,18 @@ def ask_run(
             newest = call.store.history.select(RunFilter(limit=NEWEST_RUNS))
             titles = {str(run.id): f"{title_of(run)}, {run.status}" for run in newest if fits(run)}
             typed = ask.choice("RUN", None, "Run", lambda: titles, descriptions=titles)
-        return call.run_number(typed)
+        return _run_number(typed)
+
+
+def _run_number(typed: str | None) -> int:
+    """The number of a run that was typed. Raises InvalidInput; NotFound for too long a one."""
+    hint = "See: diaken history list"
+    if typed is None or not (typed.isascii() and typed.isdigit()):
+        message = "is required" if typed is None else "must be a run number"
+        raise InvalidInput([Mistake("RUN", typed, message)], hint=hint)
+    if len(typed) > LONGEST_NUMBER:
+        raise NotFound(f"run {typed[:LONGEST_NUMBER]}… does not exist", hint=hint)
+    return int(typed)
 
 
 def _narrow(

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from diaken_cli.commands.call import Call, require
+from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
-from diaken_cli.commands.prompts import Questions, asking
+from diaken_cli.commands.prompts import Questions, asking, confirm
 from diaken_cli.errors import (
     CertificateRefused,
     DiakenError,
-    InvalidInput,
     LoginRefused,
     SecretError,
     Unreachable,
@@ -35,7 +34,7 @@ LABELS = {
     "password_env": "Variable's name",
     "ca_file": "CA certificate file (PEM)",
 }
-PASSWORD_PLACES = {
+PASSWORD_SOURCES = {
     "command": "password_command",
     "file": "password_file",
     "variable": "password_env",
@@ -159,7 +158,7 @@ def remove(
 
     with asking(call) as ask:
         vcenter = _find(call, ask, name)
-        call.confirm(f"Remove vCenter {vcenter.name} ({vcenter.server})?", yes=yes)
+        confirm(call, f"Remove vCenter {vcenter.name} ({vcenter.server})?", yes=yes)
         call.store.inventory.remove_vcenter(vcenter)
         call.output.print_change(vcenter_as_json(vcenter), f"removed vCenter {vcenter.name}")
 
@@ -233,14 +232,12 @@ def _warn(call: Call, tested: "ConnectionTest") -> None:
 def _find(call: Call, ask: Questions, name: str | None) -> "VCenterRecord":
     from diaken_cli.actions.inventory import find_vcenter
 
-    name = ask.choice(
+    name = ask.existing(
         "NAME",
         name,
         "vCenter",
         lambda: (vcenter.name for vcenter in call.store.inventory.vcenters()),
     )
-    if name is None:
-        raise InvalidInput(require(NAME=name))
     return find_vcenter(call.store, name)
 
 
@@ -262,7 +259,7 @@ def _ask_missing(
         server=_ask(ask, "server", options.server),
         username=_ask(ask, "username", options.username),
     )
-    if all(getattr(options, field) is None for field in PASSWORD_PLACES.values()):
+    if all(getattr(options, field) is None for field in PASSWORD_SOURCES.values()):
         options = replace(options, **_ask_password(ask))
     if ask.answered and options.ca_file is None and options.insecure is None:
         options = replace(options, **_ask_tls(ask))
@@ -274,22 +271,22 @@ def _ask(
 ) -> str | None:
     option = VCENTER_OPTIONS[field]
     if current is not None:
-        return ask.again(option.name, LABELS[field], option.check, current)
-    return ask.text(option.name, typed, LABELS[field], option.check)
+        return ask.again(option.name, LABELS[field], option.parse, current)
+    return ask.text(option.name, typed, LABELS[field], option.parse)
 
 
 def _ask_password(ask: Questions, current: VCenterOptions | None = None) -> dict[str, Any]:
     """Ask where the password is, and where exactly; empty answers keep what is current."""
-    fields = {place: getattr(current, field, None) for place, field in PASSWORD_PLACES.items()}
-    chosen = next((place for place, value in fields.items() if value is not None), None)
+    fields = {source: getattr(current, field, None) for source, field in PASSWORD_SOURCES.items()}
+    chosen = next((source for source, value in fields.items() if value is not None), None)
     label = "Where is the password?"
-    place = ask.choice(None, None, label, lambda: PASSWORD_PLACES, default=chosen)
-    if place is None:
+    source = ask.choice(None, None, label, lambda: PASSWORD_SOURCES, default=chosen)
+    if source is None:
         return {}
-    ask.withdraw(*(VCENTER_OPTIONS[field].name for field in PASSWORD_PLACES.values()))
-    field = PASSWORD_PLACES[place]
-    answer = _ask(ask, field, current=fields[place])
-    return dict.fromkeys(PASSWORD_PLACES.values()) | {field: answer}
+    ask.withdraw(*(VCENTER_OPTIONS[field].name for field in PASSWORD_SOURCES.values()))
+    field = PASSWORD_SOURCES[source]
+    answer = _ask(ask, field, current=fields[source])
+    return dict.fromkeys(PASSWORD_SOURCES.values()) | {field: answer}
 
 
 def _ask_tls(ask: Questions, current: VCenterOptions | None = None) -> dict[str, Any]:
@@ -346,7 +343,7 @@ def _questions_about(
     if isinstance(refused, LoginRefused) and "username" not in is_typed:
         questions.append(_ask_username)
     about_password = isinstance(refused, LoginRefused | SecretError)
-    if about_password and is_typed.isdisjoint(PASSWORD_PLACES.values()):
+    if about_password and is_typed.isdisjoint(PASSWORD_SOURCES.values()):
         questions.append(_ask_password)
     if isinstance(refused, CertificateRefused) and is_typed.isdisjoint(("ca_file", "insecure")):
         questions.append(_ask_tls)

@@ -20,7 +20,8 @@ from diaken_cli.kinds import (
     Kind,
     whole_number,
 )
-from diaken_cli.requests import DEPLOY_KEYS, DeployRequest
+from diaken_cli.options import options_of
+from diaken_cli.requests import DeployRequest
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class HostsFileConfig:
 
     path: Annotated[Path, PATH] = Path("/etc/hosts")
     enabled: Annotated[bool, FLAG] = True
+
+    @property
+    def path_if_enabled(self) -> Path | None:
+        """The file that follows the inventory; None where that is turned off."""
+        return self.path if self.enabled else None
 
 
 @dataclass(frozen=True)
@@ -122,12 +128,15 @@ SECTIONS: Mapping[str, type] = {
     "snapshots": SnapshotsConfig,
     "scheduler": SchedulerConfig,
 }
+BY_ENVIRONMENT: Mapping[str, type] = {"deploy": DeployConfig}
+"""Sections whose keys an environment may have otherwise, by a table `environments`; and what is
+made of the values for all and of those of each environment."""
 
 
 def kinds(section: str) -> dict[str, Kind]:
     """The keys of a section with their kinds."""
-    if section == "deploy":
-        return {name: option.kind for name, option in DEPLOY_KEYS.items()}
+    if declared := options_of(SECTIONS[section]):
+        return {name: option.kind for name, option in declared.items() if option.configurable}
     return {
         name: hint.__metadata__[0]
         for name, hint in get_type_hints(SECTIONS[section], include_extras=True).items()
@@ -173,9 +182,10 @@ class Config:
         """Every key with its value as plain data, as the file has it, and its source."""
         for section in SECTIONS:
             own = getattr(self, section)
-            values = defaults(section) | (own.defaults if section == "deploy" else vars(own))
+            set_here = own.defaults if isinstance(own, DeployConfig) else vars(own)
+            section_values = {**defaults(section), **set_here}
             for name, kind in kinds(section).items():
-                key, value = f"{section}.{name}", values[name]
+                key, value = f"{section}.{name}", section_values[name]
                 shown = None if value is None else kind.show(value)
                 yield key, shown, self.sources.get(key, Source.DEFAULT)
         for environment, values in self.deploy.environments.items():

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from diaken_cli import bounds, files, trust, units
-from diaken_cli.config.sections import SECTIONS, Config, DeployConfig, Source, kinds
+from diaken_cli.config.sections import BY_ENVIRONMENT, SECTIONS, Config, Source, kinds
 from diaken_cli.errors import AccessError, ConfigurationError
 from diaken_cli.kinds import Kind
 from diaken_cli.options import nearest_key
@@ -48,13 +48,18 @@ def load(explicit: Path | None, environ: Mapping[str, str]) -> Config:
         )
     values = {name: file.values[name] | environment.values[name] for name in SECTIONS}
     values["database"].setdefault("path", default_database(environ))
-    sections = {name: kind(**values[name]) for name, kind in SECTIONS.items() if name != "deploy"}
-    # A variable goes before the file, wherever in the file a value stands.
-    overrides = {
-        name: {k: v for k, v in own.items() if k not in environment.values["deploy"]}
-        for name, own in file.environments.items()
+    sections = {
+        name: shape(**values[name])
+        for name, shape in SECTIONS.items()
+        if name not in BY_ENVIRONMENT
     }
-    sections["deploy"] = DeployConfig(values["deploy"], overrides)
+    for name, shape in BY_ENVIRONMENT.items():
+        # A variable goes before the file, wherever in the file a value stands.
+        overrides = {
+            label: {key: own[key] for key in own if key not in environment.values[name]}
+            for label, own in file.environments[name].items()
+        }
+        sections[name] = shape(values[name], overrides)
     sources = _keys(file.values, Source.FILE) | _keys(environment.values, Source.ENVIRONMENT)
     return Config(path=path, sources=sources, **sections)
 
@@ -218,7 +223,7 @@ class _File(_SourceReader):
     def __init__(self, path: Path | None, base: PathBase) -> None:
         super().__init__(base)
         self.path = path
-        self.environments: Values = {}
+        self.environments: dict[str, Values] = {name: {} for name in BY_ENVIRONMENT}
 
     def read(self, document: Document) -> None:
         for name, table in document.items():
@@ -226,20 +231,20 @@ class _File(_SourceReader):
                 self.refuse(f"unknown section [{name}]{nearest_key(name, SECTIONS)}")
             elif self.is_table(name, table):
                 keys = dict(table)
-                environments = keys.pop("environments", {}) if name == "deploy" else {}
+                environments = keys.pop("environments", {}) if name in BY_ENVIRONMENT else {}
                 self.table(name, name, keys, self.values[name])
-                if self.is_table("deploy.environments", environments):
-                    self.read_environments(environments)
+                if self.is_table(f"{name}.environments", environments):
+                    self.read_environments(name, environments)
 
-    def read_environments(self, environments: Document) -> None:
+    def read_environments(self, section: str, environments: Document) -> None:
         for name, table in environments.items():
-            where = f"deploy.environments.{name}"
+            where = f"{section}.environments.{name}"
             try:
                 units.check_label(name)
             except ValueError as fault:
                 self.refuse(f"[{where}]: {fault}")
             if self.is_table(where, table):
-                self.table(where, "deploy", table, self.environments.setdefault(name, {}))
+                self.table(where, section, table, self.environments[section].setdefault(name, {}))
 
     def table(self, where: str, section: str, table: Document, into: dict[str, Any]) -> None:
         kind_of = kinds(section)

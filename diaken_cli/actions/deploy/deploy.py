@@ -83,8 +83,7 @@ class Deploy:
     @property
     def hosts_file(self) -> Path | None:
         """Where the names of hosts are kept, or None where that is turned off."""
-        section = self.context.config.hosts_file
-        return section.path if section.enabled else None
+        return self.context.config.hosts_file.path_if_enabled
 
 
 def playbook_variables(request: DeployRequest) -> dict[str, Any]:

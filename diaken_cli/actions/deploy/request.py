@@ -1,13 +1,13 @@
 """From the options of a VM and the config file to a request, or to its mistakes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from diaken_cli.actions.validate import Reader, choices, suggestion, unknown
 from diaken_cli.errors import Mistake, MistakeKind, NotFound
-from diaken_cli.options import Options, in_order, parse
+from diaken_cli.options import TypedOptions, in_order, parse
 from diaken_cli.requests import DEPLOY_OPTIONS, DeployRequest
 from diaken_cli.store import Store
 from diaken_cli.store.inventory import Inventory
@@ -33,33 +33,20 @@ class Draft:
 
 
 def parse_request(
-    options: Options,
+    options: TypedOptions,
     defaults: Mapping[str, Any],
     store: Store,
     find_playbook: Callable[[str], object],
     *,
     reuse_existing: bool = False,
 ) -> Draft:
-    """The request of what was typed; `defaults` are what the config file says. See `resolve`."""
-    values, mistakes = parse(options, DEPLOY_OPTIONS)
-    return resolve(
-        {**defaults, **values}, mistakes, store, find_playbook, reuse_existing=reuse_existing
-    )
+    """The request of what was typed, checked against the inventory; nothing outside is asked.
 
-
-def resolve(
-    values: Mapping[str, Any],
-    mistakes: Iterable[Mistake],
-    store: Store,
-    find_playbook: Callable[[str], object],
-    *,
-    reuse_existing: bool = False,
-) -> Draft:
-    """The request of values by the names of their options, checked against the inventory.
-
-    Nothing outside is asked. `mistakes` are those in what has no value because of them;
-    `find_playbook` raises NotFound for a playbook that there is not.
+    `defaults` are what the config file says; `find_playbook` raises NotFound for a playbook that
+    there is not.
     """
+    parsed, mistakes = parse(options, DEPLOY_OPTIONS)
+    values = {**defaults, **parsed}
     reader = Reader(mistakes)
     name, interface = values.get("name"), values.get("ip")
     hosts = store.inventory.hosts(include_inactive=True)

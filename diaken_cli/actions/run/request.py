@@ -19,7 +19,7 @@ from diaken_cli.actions.run.targets import (
 from diaken_cli.actions.validate import Reader
 from diaken_cli.config import Config
 from diaken_cli.errors import Conflict, InvalidInput, Mistake
-from diaken_cli.options import Options, parse
+from diaken_cli.options import TypedOptions, parse
 from diaken_cli.requests import RUN_OPTIONS, RunOptions
 from diaken_cli.services.ansible import catalog
 from diaken_cli.services.ansible.extra_variables import extra_variables
@@ -40,7 +40,7 @@ class TypedRun:
     target: str | None
     playbook: str | None
     environment: str | None
-    options: Options
+    options: TypedOptions
     retry_failed: str | None = None
     wait: str | None = None
 
@@ -144,14 +144,16 @@ def _number(text: str) -> int:
 # ── its options ──────────────────────────────────────────────────────────────────────────────
 
 
-def parse_options(typed: Options, reader: Reader, *, takes_back: bool = False) -> RunOptions:
+def parse_options(typed: TypedOptions, reader: Reader, *, takes_back: bool = False) -> RunOptions:
     """The options of a run; what is wrong goes into `reader`.
 
     With `takes_back` an empty value is "none any more"; else it is a mistake, for a script's unset
     variable must not widen what it asked for.
     """
     if takes_back:
-        typed = Options({name: text for name, text in typed.items() if text not in ("", ("",))})
+        typed = TypedOptions(
+            {name: text for name, text in typed.items() if text not in ("", ("",))}
+        )
     if typed.get("require_snapshot") and typed.get("snapshot") is False:
         reader.refuse("--require-snapshot", None, "contradicts --no-snapshot")
     values, mistakes = parse(typed, RUN_OPTIONS)
@@ -212,7 +214,7 @@ def find_retry(store: Store, run_id: int, target: RunTarget, playbook: str) -> R
     return Retry(from_stored(RunOptions, run.request), _without_success(detail))
 
 
-def override_options(before: RunOptions, now: RunOptions, typed: Options) -> RunOptions:
+def override_options(before: RunOptions, now: RunOptions, typed: TypedOptions) -> RunOptions:
     """The earlier options, overridden by those that are typed; `now` is `typed`, parsed."""
     changes = {name: getattr(now, name) for name in typed}
     if typed.get("snapshot") is False:
@@ -223,7 +225,7 @@ def override_options(before: RunOptions, now: RunOptions, typed: Options) -> Run
 
 
 def retry_options(
-    run_id: int, before: RunOptions, now: RunOptions, typed: Options
+    run_id: int, before: RunOptions, now: RunOptions, typed: TypedOptions
 ) -> tuple[RunOptions, tuple[str, ...]]:
     """The options of a retry, and notes on what of the earlier run one may not have in mind.
 
@@ -239,7 +241,7 @@ def retry_options(
     return options, ()
 
 
-def retry_narrowing(options: RunOptions, typed: Options) -> RunOptions:
+def retry_narrowing(options: RunOptions, typed: TypedOptions) -> RunOptions:
     """What narrows a retry beside its hosts: only what is typed now.
 
     The earlier run's own `--limit` and `--exclude` are in its hosts already, and may name hosts

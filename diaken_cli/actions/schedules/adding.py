@@ -1,10 +1,8 @@
 """`schedule add` and `set`: the options of a task, all checked now and not when it runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from diaken_cli import units
 from diaken_cli.actions import validate
 from diaken_cli.actions.playbook import check_start
 from diaken_cli.actions.run.request import override_options, parse_options
@@ -12,7 +10,8 @@ from diaken_cli.actions.run.targets import RunTarget, group_target, host_target,
 from diaken_cli.config import Config
 from diaken_cli.errors import InvalidInput, NotFound
 from diaken_cli.kinds import check_line
-from diaken_cli.options import Options
+from diaken_cli.options import TypedOptions
+from diaken_cli.requests import SCHEDULE_OPTIONS, ScheduleOptions
 from diaken_cli.services.ansible import catalog
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord  # noqa: TC001  as everywhere
@@ -29,24 +28,13 @@ from diaken_cli.timing import (
     parse_moment,
     parse_rule,
 )
-from diaken_cli.timing.moments import first_instant, load_zone, moment_of
+from diaken_cli.timing.moments import first_instant, moment_of
 from diaken_cli.types import TargetType
+from diaken_cli.units import load_zone
 
 DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class TypedTask:
-    """The options of a task as they were typed; None where one was not given."""
-
-    host: str | None = None
-    group: str | None = None
-    environment: str | None = None
-    playbook: str | None = None
-    at: str | None = None
-    timezone: str | None = None
-    every: str | None = None
-    misfire_grace: str | None = None
+GRACE = SCHEDULE_OPTIONS["misfire_grace"]
+ZONE = SCHEDULE_OPTIONS["timezone"]
 
 
 def moment_check(
@@ -69,8 +57,8 @@ def add_task(
     config: Config,
     *,
     name: str | None,
-    typed: TypedTask,
-    options: Options,
+    typed: ScheduleOptions,
+    options: TypedOptions,
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskRecord:
@@ -97,8 +85,8 @@ def set_task(
     config: Config,
     task: TaskRecord,
     *,
-    typed: TypedTask,
-    options: Options,
+    typed: ScheduleOptions,
+    options: TypedOptions,
     now: datetime,
     environ: Mapping[str, str],
 ) -> TaskRecord:
@@ -106,7 +94,7 @@ def set_task(
 
     Raises what `add_task` raises, Conflict, and UsageError where no option is given.
     """
-    if typed == TypedTask() and not options:
+    if typed == ScheduleOptions() and not options:
         raise validate.nothing_to_change("schedule set")
     reader = validate.Reader()
     values = _values(store, config, typed, options, task, reader, now, environ)
@@ -118,8 +106,8 @@ def set_task(
 def _values(
     store: Store,
     config: Config,
-    typed: TypedTask,
-    options: Options,
+    typed: ScheduleOptions,
+    options: TypedOptions,
     current: TaskRecord | None,
     reader: validate.Reader,
     now: datetime,
@@ -141,9 +129,9 @@ def _values(
     playbook = _playbook(config, typed, current, reader)
     moment, rule = _when(config, typed, current, reader, now, environ)
     grace = reader.optional(
-        "--misfire-grace",
+        GRACE.name,
         typed.misfire_grace,
-        units.parse_duration,
+        GRACE.parse,
         current.grace if current else config.scheduler.misfire_grace,
         may_be_empty=current is not None,
     )
@@ -179,7 +167,7 @@ def check_name(text: str) -> str:
 
 
 def _target(
-    store: Store, typed: TypedTask, current: TaskRecord | None, reader: validate.Reader
+    store: Store, typed: ScheduleOptions, current: TaskRecord | None, reader: validate.Reader
 ) -> RunTarget | None:
     host, group, environment = typed.host, typed.group, typed.environment
     if host is None and group is None and current is not None:
@@ -202,7 +190,7 @@ def _target(
 
 def _playbook(
     config: Config,
-    typed: TypedTask,
+    typed: ScheduleOptions,
     current: TaskRecord | None,
     reader: validate.Reader,
 ) -> catalog.Playbook | None:
@@ -215,7 +203,7 @@ def _playbook(
 
 def _when(
     config: Config,
-    typed: TypedTask,
+    typed: ScheduleOptions,
     current: TaskRecord | None,
     reader: validate.Reader,
     now: datetime,
@@ -255,7 +243,7 @@ def _when(
     )
 
 
-def _needs_new_rule(current: TaskRecord, typed: TypedTask) -> bool:
+def _needs_new_rule(current: TaskRecord, typed: ScheduleOptions) -> bool:
     """Whether a new moment needs a new rule, too: the present one names its own days or times."""
     renamed = current.zone_is_lost and typed.at is None  # its rule goes by that zone's clock
     moved = not renamed and (typed.at is not None or typed.timezone is not None)
@@ -263,9 +251,9 @@ def _needs_new_rule(current: TaskRecord, typed: TypedTask) -> bool:
 
 
 def _refuse_moment(
-    current: TaskRecord, rule: str, typed: TypedTask, reader: validate.Reader
+    current: TaskRecord, rule: str, typed: ScheduleOptions, reader: validate.Reader
 ) -> tuple[Moment, str]:
-    option = "--at" if typed.at is not None else "--timezone"
+    option = "--at" if typed.at is not None else ZONE.name
     reader.refuse(
         option,
         typed.at or typed.timezone,
@@ -277,7 +265,7 @@ def _refuse_moment(
 
 def _zone(
     config: Config,
-    typed: TypedTask,
+    typed: ScheduleOptions,
     current: TaskRecord | None,
     reader: validate.Reader,
     environ: Mapping[str, str],
@@ -287,19 +275,18 @@ def _zone(
     """The time zone of the moments; None where the given one is a mistake."""
     moves = typed.timezone is not None and typed.at is None and needs_at
     if moves and current is not None and not current.zone_is_lost:
-        reader.refuse("--timezone", typed.timezone, "needs --at as well")
+        reader.refuse(ZONE.name, typed.timezone, "needs --at as well")
         return current.moment.zone
     name = typed.timezone if current is None else typed.timezone or None
     taken_back = name is None and typed.timezone is not None
     try:
         if name is not None:
-            load_zone(name)
-            return name
+            return str(ZONE.parse(name))
         stays = current is not None and not taken_back
         zone = current.moment.zone if current and stays else config.scheduler.timezone
         return zone or machine_zone(environ)
     except ValueError as fault:
-        reader.refuse("--timezone", typed.timezone, str(fault))
+        reader.refuse(ZONE.name, typed.timezone, str(fault))
         return None
 
 
@@ -322,7 +309,7 @@ def _moment_parser(zone: str | None, now: datetime) -> Callable[[str], Moment]:
 
 
 def _due(
-    typed: TypedTask,
+    typed: ScheduleOptions,
     current: TaskRecord | None,
     moment: Moment,
     rule: str | None,

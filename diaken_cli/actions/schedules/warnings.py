@@ -10,10 +10,10 @@ from diaken_cli.actions.run.flow import snapshot_required
 from diaken_cli.actions.run.request import SNAPSHOTS_IN_CHECK_MODE
 from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import unmatched_limit_warnings
-from diaken_cli.actions.schedules.adding import TypedTask
 from diaken_cli.actions.schedules.executing import limit_hosts
 from diaken_cli.actions.schedules.moments import is_late, last_tick, lost_zones, next_moments
 from diaken_cli.config import Config
+from diaken_cli.requests import ScheduleOptions
 from diaken_cli.services.ansible.ssh import default_keys, needs_passphrase, unusable_keys
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
@@ -69,7 +69,7 @@ def moved_series(before: TaskRecord, after: TaskRecord, now: datetime) -> list[s
     return [f"all its run times were moved; {change}{_next(after, now)}"]
 
 
-def warnings_as_typed(task: TaskRecord, typed: TypedTask, now: datetime) -> list[str]:
+def warnings_as_typed(task: TaskRecord, typed: ScheduleOptions, now: datetime) -> list[str]:
     """Warnings on `--every` and `--at` where the typed text most likely means something else."""
     if task.rule is None:
         return []

@@ -1,24 +1,23 @@
-"""A request comes of texts, of the config file and of a table alike, with all mistakes at once."""
+"""A request comes of texts and of the config file alike, with all mistakes at once."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from diaken_cli.actions.deploy.request import Draft, parse_request, resolve
+from diaken_cli.actions.deploy.request import Draft, parse_request
 from diaken_cli.actions.hosts import add_host, set_host
 from diaken_cli.actions.inventory import add_environment, add_group
 from diaken_cli.errors import InvalidInput, NotFound
 from diaken_cli.inventory_options import HostChanges, HostOptions
-from diaken_cli.options import Options, read
-from diaken_cli.paths import PathBase
-from diaken_cli.requests import DEPLOY_OPTIONS, DeployRequest
+from diaken_cli.options import TypedOptions
+from diaken_cli.requests import DeployRequest
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterValues
 from diaken_cli.types import SecretKind, from_stored, to_stored
 from tests.seeding import MORNING
 
-TYPED = Options(
+TYPED = TypedOptions(
     name="web02", ip="10.0.4.22/24", environment="PROD", vcenter="main", template="debian12"
 )
 
@@ -75,14 +74,7 @@ def test_a_request_is_what_it_was_after_it_was_stored(store: Store) -> None:
     assert from_stored(DeployRequest, to_stored(request)) == request
 
 
-def test_a_table_becomes_the_same_request_as_texts_do(store: Store) -> None:
-    typed = drafted(store, cpus="2", dns=("10.0.0.53",), provision=False, playbooks=("update",))
-    table = {**TYPED, "cpus": 2, "dns": ["10.0.0.53"], "provision": False, "playbooks": ["update"]}
-    values, mistakes = read(table, DEPLOY_OPTIONS, PathBase())
-    assert requested(resolve(values, mistakes, store, find)) == requested(typed)
-
-
-def test_all_mistakes_are_told_at_once_also_of_a_table(store: Store) -> None:
+def test_all_mistakes_are_told_at_once(store: Store) -> None:
     found = refused(
         drafted(
             store,
@@ -98,10 +90,8 @@ def test_all_mistakes_are_told_at_once_also_of_a_table(store: Store) -> None:
     assert set(found) == {
         *("--ip", "--gateway", "--group", "--vcenter", "--cpus", "--playbook", "--clone-timeout"),
     }
-    values, mistakes = read({"ip": 1, "cpus": "2", "memry": "8G"}, DEPLOY_OPTIONS, PathBase())
-    found = refused(resolve(values, mistakes, store, find))
-    assert set(found) == {"memry", "--ip", "--cpus", "NAME", "--environment", "--template"}
-    assert found["--ip"].startswith("1 is not an address with a prefix")
+    found = refused(parse_request(TypedOptions(ip="1", cpus="two"), {}, store, find))
+    assert set(found) == {"--ip", "--cpus", "NAME", "--environment", "--template"}
     assert found["--environment"] == "is required; known: PROD"
 
 

@@ -1,5 +1,6 @@
 """What is declared once is read alike as text and as TOML, and all mistakes are told at once."""
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from diaken_cli import kinds
+from diaken_cli.config import sections
 from diaken_cli.inventory_options import HostChanges
-from diaken_cli.options import Options, option, options_of, parse, read
+from diaken_cli.options import TypedOptions, option, options_of, parse
 from diaken_cli.paths import PathBase
-from diaken_cli.requests import DEPLOY_KEYS, DEPLOY_OPTIONS, DeployRequest
+from diaken_cli.requests import DEPLOY_OPTIONS, DeployRequest
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ VALUES = {
 
 
 def test_a_text_and_a_value_of_toml_come_to_the_same() -> None:
-    typed = Options(
+    typed = TypedOptions(
         ip="10.0.4.21/24",
         dns=("10.0.0.53", "10.0.0.54"),
         cpus="4",
@@ -42,7 +44,7 @@ def test_a_text_and_a_value_of_toml_come_to_the_same() -> None:
         more=("disk.enableUUID=TRUE",),
     )
     assert parse(typed, THING) == (VALUES, [])
-    cells = Options(dns="10.0.0.53, 10.0.0.54", check="no", more="disk.enableUUID=TRUE")
+    cells = TypedOptions(dns="10.0.0.53, 10.0.0.54", check="no", more="disk.enableUUID=TRUE")
     assert parse(typed | cells, THING) == (VALUES, [])
     table = {
         "ip": "10.0.4.21/24",
@@ -51,7 +53,8 @@ def test_a_text_and_a_value_of_toml_come_to_the_same() -> None:
         "check": False,
         "more": ["disk.enableUUID=TRUE"],
     }
-    assert read(table, THING, PathBase()) == (VALUES, [])
+    read = {name: THING[name].kind.read(value, PathBase()) for name, value in table.items()}
+    assert read == VALUES
 
 
 def test_all_mistakes_are_told_at_once_and_the_rest_has_its_value() -> None:
@@ -67,14 +70,21 @@ def test_all_mistakes_are_told_at_once_and_the_rest_has_its_value() -> None:
     ]
 
 
-def test_a_value_of_another_type_and_an_unknown_key_are_mistakes() -> None:
-    values, mistakes = read({"cpus": "4", "dns": "10.0.0.53", "cpu": 4}, THING, PathBase())
-    assert not values
-    assert [(mistake.option, mistake.message) for mistake in mistakes] == [
-        ("cpu", "unknown key; did you mean cpus?"),
-        ("--dns", "'10.0.0.53' is not a list of IPv4 addresses, such as [\"10.0.0.53\"]"),
-        ("--cpus", "'4' is not a whole number, 1 or more"),
-    ]
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "dns",
+            "10.0.0.53",
+            "'10.0.0.53' is not a list of IPv4 addresses, such as [\"10.0.0.53\"]",
+        ),
+        ("cpus", "4", "'4' is not a whole number, 1 or more"),
+        ("ip", 1, '1 is not an address with a prefix, such as "10.0.4.21/24"'),
+    ],
+)
+def test_a_value_of_another_type_is_a_mistake(name: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        THING[name].kind.read(value, PathBase())
 
 
 def test_an_empty_text_is_a_mistake_but_where_it_empties() -> None:
@@ -89,7 +99,7 @@ def test_paths_start_from_the_place_that_they_are_written_in(tmp_path: Path) -> 
     key.parent.mkdir()
     key.touch()
     base = PathBase(home=tmp_path / "home", folder=tmp_path)
-    assert read({"key": "keys/id_ed25519"}, DEPLOY_OPTIONS, base)[0] == {"key": str(key)}
+    assert DEPLOY_OPTIONS["key"].kind.read("keys/id_ed25519", base) == str(key)
 
 
 @pytest.mark.parametrize("text", ["-oProxyCommand=x", "a b", "root;id", "", "\udcff"])
@@ -107,5 +117,5 @@ def test_no_interpreter_is_a_template(text: str) -> None:
 def test_every_field_of_a_request_declares_its_option_but_the_prefix_that_ip_has() -> None:
     names = {name for name in DeployRequest.__dataclass_fields__ if name not in DEPLOY_OPTIONS}
     assert names == {"prefix"}
-    assert {"vcenter", "memory", "ssh_timeout"} < set(DEPLOY_KEYS)
-    assert not {"ip", "name", "user", "key", "playbooks"} & set(DEPLOY_KEYS)
+    assert {"vcenter", "memory", "ssh_timeout"} < set(sections.kinds("deploy"))
+    assert not {"ip", "name", "user", "key", "playbooks"} & set(sections.kinds("deploy"))

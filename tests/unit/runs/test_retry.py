@@ -6,7 +6,7 @@ import pytest
 
 from diaken_cli.actions.run.request import override_options, parse_options, retry_options
 from diaken_cli.actions.validate import Reader
-from diaken_cli.options import Options
+from diaken_cli.options import TypedOptions
 from diaken_cli.requests import RunOptions
 from diaken_cli.types import to_stored
 
@@ -47,7 +47,7 @@ def test_options_of_a_retry(
     becomes: dict[str, object],
     notes: tuple[str, ...],
 ) -> None:
-    reader, given = Reader(), Options(**typed)
+    reader, given = Reader(), TypedOptions(**typed)
     now = parse_options(given, reader)
 
     options, said = retry_options(7, RunOptions(**before), now, given)
@@ -76,7 +76,7 @@ TAKEN_BACK: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("before", "typed"), TAKEN_BACK)
 def test_each_option_can_be_taken_back(before: dict[str, Any], typed: dict[str, Any]) -> None:
-    reader, given = Reader(), Options(**typed)
+    reader, given = Reader(), TypedOptions(**typed)
     kept = RunOptions(**({"forks": 2} | before))
 
     now = parse_options(given, reader, takes_back=True)
@@ -90,7 +90,7 @@ def test_where_there_is_nothing_to_take_back_an_empty_value_is_a_mistake(
     typed: dict[str, Any],
 ) -> None:
     reader = Reader()
-    parse_options(Options(**typed), reader)
+    parse_options(TypedOptions(**typed), reader)
     (option,) = typed
     if option not in ("limit", "exclude"):  # they are held against the hosts of the target
         assert len(reader.mistakes) == 1
@@ -98,12 +98,12 @@ def test_where_there_is_nothing_to_take_back_an_empty_value_is_a_mistake(
 
 def test_an_empty_value_among_others_takes_nothing_back() -> None:
     reader = Reader()
-    parse_options(Options(tags=("", "a")), reader, takes_back=True)
+    parse_options(TypedOptions(tags=("", "a")), reader, takes_back=True)
     assert [mistake.option for mistake in reader.mistakes] == ["--tags"]
 
 
 def test_what_is_not_typed_is_not_taken_back() -> None:
-    given = Options(limit="")
+    given = TypedOptions(limit="")
     now = parse_options(given, Reader(), takes_back=True)
     before = RunOptions(limit="web01", tags=("a",), become=True, timeout=5)
     assert override_options(before, now, given) == RunOptions(tags=("a",), become=True, timeout=5)
