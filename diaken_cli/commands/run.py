@@ -7,7 +7,7 @@ import sys
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,7 +27,6 @@ from diaken_cli.errors import Canceled, DatabaseError, DiakenError, PartlyFailed
 from diaken_cli.options import TypedOptions
 from diaken_cli.render.output import Format, ignore_broken_pipe
 from diaken_cli.requests import RUN_OPTIONS
-from diaken_cli.types import TargetType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +92,7 @@ def host(
         incomplete = name is None or playbook is None
         name = ask_host(call, ask, "HOST", name, environment)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
-        target = _Target(TargetType.HOST, name, environment)
+        target = _Target("host", name, environment)
         if incomplete and name and playbook and start.retry_failed is None:
             options = _ask_snapshot(call, ask, target, options)
         _run(call, target, playbook, start, options)
@@ -122,7 +121,7 @@ def on_group(
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
         if name is not None and environment is None:
             record_environment(call, ask, name)
-        target = _Target(TargetType.GROUP, name, environment)
+        target = _Target("group", name, environment)
         if incomplete and name and playbook and start.retry_failed is None:
             options = _ask_snapshot(call, ask, target, options)
         _run(call, target, playbook, start, options)
@@ -148,7 +147,7 @@ def on_environment(
         incomplete = name is None or playbook is None
         name = ask_environment(call, ask, "ENVIRONMENT", name)
         playbook = ask_playbook(call, ask, "PLAYBOOK", playbook)
-        target = _Target(TargetType.ENVIRONMENT, name, name)
+        target = _Target("environment", name, name)
         if incomplete and name and playbook and start.retry_failed is None:
             options = _ask_snapshot(call, ask, target, options)
         _run(call, target, playbook, start, options)
@@ -158,7 +157,7 @@ def on_environment(
 class _Target:
     """The target, as typed."""
 
-    type: TargetType
+    type: Literal["host", "group", "environment"]
     name: str | None
     environment: str | None
 
@@ -166,9 +165,9 @@ class _Target:
         """Whether a host belongs to it, as far as a question needs to know."""
         if self.environment not in (None, host.environment):
             return False
-        if self.type is TargetType.HOST:
+        if self.type == "host":
             return host.name.lower() == (self.name or "").lower()
-        return self.type is TargetType.ENVIRONMENT or self.name in host.groups
+        return self.type == "environment" or self.name in host.groups
 
 
 def _ask_snapshot(
@@ -191,9 +190,10 @@ def _run(
     from diaken_cli.actions.run.flow import check, plan, run
     from diaken_cli.actions.run.request import TypedRun, parse_run
     from diaken_cli.render.runs import run_as_json
+    from diaken_cli.types import TargetType
 
     typed = TypedRun(
-        type=target.type,
+        type=TargetType(target.type),
         target=target.name,
         playbook=playbook,
         environment=target.environment,
