@@ -30,9 +30,10 @@ TRUTHS = {
 }
 OWN_KEYS = "diaken."  # these extraConfig keys say whose a VM is: nobody else sets them
 VCENTER_PORT = 443
-_DNS_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
-_ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
+# Patterns that `re` compiles when they are used: most calls need none of them.
+_DNS_NAME = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?"
+_ENVIRONMENT_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_ACCOUNT = r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?"
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def check_utf8(text: str) -> str:
 
 def check_account(text: str) -> str:
     """An account to log in with over SSH; nothing that ssh(1) could take for an option."""
-    if not _ACCOUNT.fullmatch(text):
+    if not re.fullmatch(_ACCOUNT, text):
         raise _wrong(text, "the name of an account: letters, digits, and _ . @ \\ -")
     return text
 
@@ -174,12 +175,12 @@ def _is_server_name(text: str) -> bool:
         except AddressValueError:
             return False
         return True
-    return len(text) <= 253 and _DNS_NAME.fullmatch(text) is not None
+    return len(text) <= 253 and re.fullmatch(_DNS_NAME, text) is not None
 
 
 def check_environment_variable(text: str) -> str:
     """The name of an environment variable (POSIX, Base Definitions 8.1)."""
-    if not _ENVIRONMENT_VARIABLE.fullmatch(text):
+    if not re.fullmatch(_ENVIRONMENT_VARIABLE, text):
         raise ValueError("must be the name of an environment variable, not its value")
     return text
 

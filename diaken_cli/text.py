@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 
-CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-"""What moves a terminal's cursor, changes its colours or its direction of writing, or its title."""
-_LINE_CONTROL = re.compile(f"[\t\n]|{CONTROL.pattern}")
+CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+"""A pattern: what moves a terminal's cursor, changes its colours, its direction of writing or its
+title. `re` compiles it when it is used."""
+_LINE_CONTROL = f"[\t\n]|{CONTROL}"
 MOST_NAMES = 5
 
 
@@ -18,8 +17,8 @@ def escape_control(text: str, *, lines: bool = True) -> str:
     else named can't add a line to a list, a log or a mail.
     """
     if not lines:
-        return _LINE_CONTROL.sub(_written_out, text)
-    return CONTROL.sub(_written_out, text.replace("\r\n", "\n"))
+        return re.sub(_LINE_CONTROL, _written_out, text)
+    return re.sub(CONTROL, _written_out, text.replace("\r\n", "\n"))
 
 
 def join_names(names: Sequence[str], most: int = MOST_NAMES, between: str = ", ") -> str:

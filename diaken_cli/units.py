@@ -21,11 +21,12 @@ MOST_NEAREST = 3
 RESERVED_NAMES = ("all", "ungrouped", "localhost")  # these mean something else to Ansible
 LONGEST_NAME = 253
 
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
-_HOST_LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
-_GROUP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_SIZE = re.compile(r"([0-9]{1,18})(\.[0-9])? ?([KMGT])(?:i|iB)?")
-_DURATION = re.compile(
+# Patterns that `re` compiles when they are used: most calls need none of them.
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST_LABEL = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
+_GROUP_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
+_SIZE = r"([0-9]{1,18})(\.[0-9])? ?([KMGT])(?:i|iB)?"
+_DURATION = (
     r"(?:([0-9]{1,18}) ?d)? ?(?:([0-9]{1,18}) ?h)? ?"
     r"(?:([0-9]{1,18}) ?(?:m|min))? ?(?:([0-9]{1,18}) ?s)?"
 )
@@ -42,7 +43,7 @@ def check_label(text: str) -> str:
 
 def check_group_name(text: str) -> str:
     """The name of a group, as Ansible's playbooks write it."""
-    if len(text) > LONGEST_NAME or not _GROUP_NAME.fullmatch(text):
+    if len(text) > LONGEST_NAME or not re.fullmatch(_GROUP_NAME, text):
         raise ValueError(
             f"{text!r} is not a group name: a letter or _ first, then letters, digits, _ and -, at"
             f" most {LONGEST_NAME}"
@@ -56,7 +57,7 @@ def check_host_name(text: str) -> str:
     if is_ipv4(text):
         return check_ipv4(text)
     labels = text.split(".")
-    if len(text) > LONGEST_NAME or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+    if len(text) > LONGEST_NAME or not all(re.fullmatch(_HOST_LABEL, label) for label in labels):
         raise ValueError(
             f"{text!r} is not a host name: letters, digits, - and _, no dash first, at most 63; a"
             " domain may follow after a dot; or the host's IPv4 address"
@@ -129,7 +130,7 @@ def parse_count(text: str) -> int:
 
 def parse_size(text: str) -> int:
     """Bytes, of `512M`, `8G` or `8 GiB`, as diaken itself prints it: the units are binary."""
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text)
     tenths = int(match[1] + (match[2] or ".0")[1:]) * BYTES[match[3]] if match else 0
     if not tenths:
         raise ValueError(
@@ -155,7 +156,7 @@ def format_size(size: int) -> str:
 
 def parse_duration(text: str) -> int:
     """Seconds, of `90s`, `30m`, `2h` or `7d`, or `1 min 30 s`, as diaken itself prints it."""
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     amounts = match.groups() if match else ()
     seconds = sum(
         int(amount or 0) * factor
@@ -212,7 +213,7 @@ def natural_order(name: str) -> list[str | int]:
 
 
 def _is_label(text: str) -> bool:
-    return len(text) <= 63 and _LABEL.fullmatch(text) is not None
+    return len(text) <= 63 and re.fullmatch(_LABEL, text) is not None
 
 
 def _check_not_reserved(label: str) -> None:

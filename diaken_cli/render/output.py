@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -311,7 +312,7 @@ def _json(document: Any, *, indent: int | None = None) -> str:
     So are the control characters that a terminal would act on.
     """
     text = json.dumps(document, indent=indent, default=_json_default, ensure_ascii=False)
-    text = CONTROL.sub(lambda control: f"\\u{ord(control[0]):04x}", text)
+    text = re.sub(CONTROL, lambda control: f"\\u{ord(control[0]):04x}", text)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
