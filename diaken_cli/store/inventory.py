@@ -59,9 +59,10 @@ class Inventory:
     def add_environment(
         self, name: str, variables: Mapping[str, Any] = MappingProxyType({})
     ) -> EnvironmentRecord:
-        """Add an environment. Raises InvalidInput where the name is in use."""
+        """Add an environment. Raises InvalidInput where the name is in use, in whatever case."""
         row = Environment(name=name, vars=dict(variables))
         with self._database.writing() as session:
+            inventory_queries.refuse_environment_name(session, name)
             inventory_queries.insert(session, row, what=f"environment {name}", name=name)
             return inventory_queries.environments(session, col(Environment.name) == name)[0]
 

@@ -86,12 +86,19 @@ def insert(session: Session, row: SQLModel, *, what: str, name: str) -> None:
         raise InvalidInput([in_use]) from fault
 
 
-def refuse_group_name(session: Session, name: str, environment_id: int) -> None:
-    """Raise InvalidInput where a group of the environment has that name, in whatever case.
+def refuse_environment_name(session: Session, name: str) -> None:
+    """Raise InvalidInput where an environment has that name, in whatever case.
 
     In the transaction of the insert: a unique index would refuse older databases, which may have
     names that differ in case only.
     """
+    for environment in environments(session, func.lower(Environment.name) == name.lower()):
+        message = f"environment {environment.name} already exists"
+        raise InvalidInput([Mistake("NAME", name, message, kind="in_use")])
+
+
+def refuse_group_name(session: Session, name: str, environment_id: int) -> None:
+    """The same for a group of an environment."""
     same = func.lower(HostGroup.name) == name.lower()
     for group in groups(session, col(HostGroup.environment_id) == environment_id, same):
         message = f"group {group.name} of environment {group.environment} already exists"

@@ -182,6 +182,9 @@ def test_names_that_differ_in_case_only_are_refused(store: Store) -> None:
     ) as refusal:
         inventory.add_group("Web", environment, {})
     assert refusal.value.exit_status == 12
+    with pytest.raises(InvalidInput, match="environment PROD already exists") as refusal:
+        inventory.add_environment("Prod")
+    assert refusal.value.exit_status == 12
     new = [NewHost("Web01", HostValues("10.0.4.99", environment.id))]
     with pytest.raises(Conflict, match="was changed in the meantime"):
         inventory.import_hosts([], [], new, [], MORNING)
