@@ -43,7 +43,7 @@ BATCH_SIZE = 500
 LEFTOVER_STEPS = ("register", "clone")
 """The steps of a deploy that leave something behind."""
 UNMARKING_STEP = "activate"
-"""The step of a deploy that takes the run's identity off the VM."""
+"""The step of a deploy that removes the run's identity from the VM."""
 
 
 class History:

@@ -110,7 +110,7 @@ class RunDetail:
     snapshots: tuple[SnapshotRecord, ...] = ()
 
     @property
-    def still_marked(self) -> bool:
+    def identity_left(self) -> bool:
         """Whether the VM of a deploy that is a success may still bear the run's identity."""
         return self.run.status is RunStatus.SUCCESS and self.run.leftovers != ()
 

@@ -12,7 +12,7 @@ from diaken_cli.actions.deploy.host_steps import (
     PROVISION,
     REGISTER,
     playbook_names,
-    take_identity_off,
+    remove_left_identity,
 )
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.deploy.vm_steps import CLONE, POWER_ON, WAIT_ADDRESS
@@ -153,11 +153,11 @@ def deploy(draft: Draft, context: Context, show: Emit, warn: Callable[[str], Non
 def resume(run_id: int, context: Context, show: Emit) -> None:
     """Go on with a deploy from the step that it had reached.
 
-    Of one that is a success, all that may be left is to take its identity off the VM.
+    Of one that is a success, all that may be left is to remove its identity from the VM.
     """
     known = context.store.history.find(run_id)
-    if known is not None and known.still_marked:
-        take_identity_off(known, context, show)
+    if known is not None and known.identity_left:
+        remove_left_identity(known, context, show)
         return
     with _begin_again(run_id, context, show) as (deploy, detail):
         _run_steps(deploy, statuses_to_resume(detail.steps))
@@ -301,7 +301,7 @@ def find_unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest
     run = detail.run
     if run.kind is not RunKind.DEPLOY:
         raise Conflict(f"run {run_id} is a {run.kind} run, not a deploy")
-    if detail.still_marked:
+    if detail.identity_left:
         raise Conflict(
             f"run {run_id} succeeded: there is nothing to undo",
             hint=f"Remove the run's identity from its VM: diaken deploy resume {run_id}",

@@ -8,7 +8,7 @@ from pathlib import Path
 from diaken_cli.actions import playbook
 from diaken_cli.actions.deploy import ownership
 from diaken_cli.actions.deploy.deploy import Deploy, playbook_variables
-from diaken_cli.actions.deploy.own_vm import unmark
+from diaken_cli.actions.deploy.own_vm import remove_identity
 from diaken_cli.actions.inventory import keep_hosts_file, write_block
 from diaken_cli.context import Context
 from diaken_cli.errors import (
@@ -235,28 +235,28 @@ def _activate(deploy: Deploy) -> Facts:
     deploy.note("activate", **{name: deploy.known("clone").get(name) for name in _LEFTOVER})
     deploy.run.activate(host.id, deploy.positions["activate"])
     # From here on the run is a success, and nothing of it may be undone.
-    unmarked = False
+    removed = False
     try:
-        unmarked = _unmark(deploy)
+        removed = _remove_identity(deploy)
     except DiakenError as error:  # no session, so nothing was tried
-        _note_still_marked(deploy, error, "the VM still carries")
+        _note_identity_left(deploy, error, "the VM still carries")
     _write_hosts_file(deploy)
-    return {"unmarked": True} if unmarked else {}
+    return {"unmarked": True} if removed else {}
 
 
-def _unmark(deploy: Deploy) -> bool:
+def _remove_identity(deploy: Deploy) -> bool:
     vm, forced = deploy.known("clone")["vm"], deploy.run.stop.forced
-    still_marked = unmark(deploy.vcenter, vm, deploy.identity, deploy.request, forced)
-    if still_marked is not None:
-        _note_still_marked(
+    left = remove_identity(deploy.vcenter, vm, deploy.identity, deploy.request, forced)
+    if left is not None:
+        _note_identity_left(
             deploy,
-            still_marked.error,
-            f"the VM {'still carries' if still_marked.seen else 'may still carry'}",
+            left.error,
+            f"the VM {'still carries' if left.seen else 'may still carry'}",
         )
-    return still_marked is None
+    return left is None
 
 
-def _note_still_marked(deploy: Deploy, error: DiakenError, what: str) -> None:
+def _note_identity_left(deploy: Deploy, error: DiakenError, what: str) -> None:
     deploy.note("activate", left_because=error.message)
     deploy.run.warn(
         f"{what} this run's identity: {error.message};"
@@ -271,8 +271,8 @@ ACTIVATE = Step[Deploy, DeployRequest](
 )
 
 
-def take_identity_off(detail: RunDetail, context: Context, show: Emit) -> None:
-    """Take it off the VM of a deploy that died, or could not do so, after its success.
+def remove_left_identity(detail: RunDetail, context: Context, show: Emit) -> None:
+    """Remove the identity that a deploy has left on its VM after its success.
 
     The run stays as it is. It may be repeated; a VM that is gone or does not bear it is left alone.
     Raises what vCenter answers.
@@ -288,7 +288,7 @@ def take_identity_off(detail: RunDetail, context: Context, show: Emit) -> None:
 
     show(StepStarted(step=ACTIVATE.name, position=position, detail=description))
     try:
-        _unmark_vm(detail, context)
+        _remove_identity_of(detail, context)
     except DiakenError as error:
         show(finished(StepStatus.FAILED, error.message))
         raise
@@ -297,7 +297,7 @@ def take_identity_off(detail: RunDetail, context: Context, show: Emit) -> None:
     show(RunFinished(run=run.id, status=RunStatus.SUCCESS))
 
 
-def _unmark_vm(detail: RunDetail, context: Context) -> None:
+def _remove_identity_of(detail: RunDetail, context: Context) -> None:
     request = from_stored(DeployRequest, detail.run.request)
     identity = Identity(database=context.store.id, run=detail.run.uid)
     made = next(step.facts for step in detail.steps if "vm_uuid" in step.facts)
@@ -319,6 +319,6 @@ def _unmark_vm(detail: RunDetail, context: Context) -> None:
             )
         if vm is None or vm.identity != identity:
             return
-        still_marked = unmark(vcenter, vm.ref, identity, request)
-    if still_marked is not None:
-        raise still_marked.error
+        left = remove_identity(vcenter, vm.ref, identity, request)
+    if left is not None:
+        raise left.error

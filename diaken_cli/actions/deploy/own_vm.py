@@ -180,7 +180,7 @@ def poll(deploy: Deploy, look: Callable[[], Result], *, late: bool) -> Result:
 def wait_for_task(
     deploy: Deploy, task: str, timeout: int, what: str, option: str
 ) -> tasks.TaskState:
-    """Wait for a vSphere task; a time-out or a stop cancels it, and waits for its end."""
+    """Wait for a vSphere task; a timeout or a stop cancels it, and waits for its end."""
 
     def progress(state: tasks.TaskState) -> None:
         deploy.run.progress(state.percent)
@@ -251,42 +251,40 @@ def _wait_for_tasks(
 
 
 @dataclass(frozen=True)
-class StillMarked:
+class IdentityLeft:
     """Why the identity is still on the VM, and whether it was seen there afterwards."""
 
     error: DiakenError
     seen: bool
 
 
-def unmark(
+def remove_identity(
     vcenter: Session,
     vm: str,
     identity: Identity,
     request: DeployRequest,
     forced: Callable[[], bool] = lambda: False,
-) -> StillMarked | None:
-    """Take its identity off a VM; None where it is off, or the VM is gone.
+) -> IdentityLeft | None:
+    """Remove the identity from a VM; None where it is removed, or the VM is gone.
 
     vCenter may have done it and its answer got lost, so the VM has the last word; a call that got
     lost with its connection is given again.
     """
     for tries_left in reversed(range(TRIES)):
-        still_marked = _unmark_once(vcenter, vm, identity, request, forced)
-        if still_marked is None or not (
-            tries_left and still_marked.seen and isinstance(still_marked.error, CallLost)
-        ):
-            return still_marked
+        left = _remove_identity_once(vcenter, vm, identity, request, forced)
+        if left is None or not (tries_left and left.seen and isinstance(left.error, CallLost)):
+            return left
         time.sleep(POLL_SECONDS)
     raise AssertionError  # the last try returned
 
 
-def _unmark_once(
+def _remove_identity_once(
     vcenter: Session,
     vm: str,
     identity: Identity,
     request: DeployRequest,
     forced: Callable[[], bool],
-) -> StillMarked | None:
+) -> IdentityLeft | None:
     timeout = request.clone_timeout
     try:
         task = vms.remove_identity(vcenter, vm)
@@ -296,9 +294,9 @@ def _unmark_once(
             _wait_for_tasks(vcenter, vm, timeout=timeout, should_stop=forced)
             current = vms.read_vms(vcenter, [vm]).get(vm)
         except DiakenError:
-            return StillMarked(error, seen=False)
+            return IdentityLeft(error, seen=False)
         if current is not None and not current.readable:
-            return StillMarked(error, seen=False)
+            return IdentityLeft(error, seen=False)
         if current is not None and current.identity == identity:
-            return StillMarked(error, seen=True)
+            return IdentityLeft(error, seen=True)
     return None

@@ -14,14 +14,14 @@ from tests.e2e.faults.hosts_file import folder_in_its_place
 
 ACTIVATE = (
     Fault(
-        "The identity can't be taken off the VM",
+        "The identity can't be removed from the VM",
         (order("taskfault", "ReconfigVM_Task", fault="FileLocked"),),
         warned="this run's identity",
         left=MARKED,
     ),
     *(
         Fault(
-            f"{what} when the identity is taken off the VM",
+            f"{what} when the identity is removed from the VM",
             (ordered,),
             ("--clone-timeout", "2s"),
             warned="this run's identity",
@@ -33,21 +33,21 @@ ACTIVATE = (
         )
     ),
     *(
-        Fault(f"{what} when the identity is taken off the VM", (ordered,))
+        Fault(f"{what} when the identity is removed from the VM", (ordered,))
         for what, ordered in (
             ("HTTP 503 once", order("http", "ReconfigVM_Task", status=503)),
             ("The connection breaks before vCenter does it", order("reset", "ReconfigVM_Task")),
         )
     ),
     Fault(
-        "The connection breaks after vCenter took up taking the identity off the VM",
+        "The connection breaks after vCenter accepted removing the identity from the VM",
         (
             order("reset", "ReconfigVM_Task", when="after"),
             order("taskdelay", "ReconfigVM_Task", ms=700),
         ),
     ),
     Fault(
-        "vCenter ends the session while the identity is taken off the VM",
+        "vCenter ends the session while the identity is removed from the VM",
         (order("taskdelay", "ReconfigVM_Task", ms=1500),),
         during="activate",
         state="success",
@@ -76,7 +76,7 @@ ACTIVATE = (
     ),
     *(
         full_disk(
-            f"The disk of the database is {what} while the identity is taken off the VM",
+            f"The disk of the database is {what} while the identity is removed from the VM",
             "activate",
             orders=(order("taskdelay", "ReconfigVM_Task", ms=1500),),
             state="success",

@@ -32,7 +32,7 @@ CLONE = (
     clone_fault("InsufficientResourcesFault", "The cluster is full", "insufficient_resources"),
     clone_fault("CustomizationFault", "The guest can't be customized", "customization"),
     Fault(
-        "The account may not clone (`NoPermission`)",
+        "The account is not allowed to clone (`NoPermission`)",
         (order("soapfault", "CloneVM_Task", fault="NoPermission"),),
         code="no_permission",
         said="administrator@vsphere.local",
@@ -45,7 +45,7 @@ CLONE = (
         said="--clone-timeout",
     ),
     Fault(
-        "The clone takes longer than it may, and ends well before it can be canceled",
+        "The clone exceeds its timeout, and succeeds before it can be canceled",
         (
             order("taskdelay", "CloneVM_Task", ms=3000),
             order("delay", "CancelTask", ms=3000),
@@ -53,7 +53,7 @@ CLONE = (
         ("--clone-timeout", "2s"),
     ),
     Fault(
-        "The clone takes longer than it may, is canceled, and ends well all the same",
+        "The clone exceeds its timeout, is canceled, and succeeds all the same",
         (order("taskdelay", "CloneVM_Task", ms=4000), order("deaf", "CloneVM_Task")),
         ("--clone-timeout", "2s"),
     ),
@@ -68,15 +68,15 @@ CLONE = (
         said="tried 3 times",
     ),
     Fault(
-        "The connection breaks before vCenter takes up the clone",
+        "The connection breaks before vCenter accepts the clone",
         (order("reset", "CloneVM_Task", when="before"),),
     ),
     Fault(
-        "The connection breaks after vCenter took up the clone",
+        "The connection breaks after vCenter accepted the clone",
         (order("reset", "CloneVM_Task", when="after"), SLOW_CLONE),
     ),
     Fault(
-        "The connection breaks after vCenter took up the clone, which never ends",
+        "The connection breaks after vCenter accepted the clone, which never ends",
         (order("reset", "CloneVM_Task", when="after"), order("endless", "CloneVM_Task")),
         ("--clone-timeout", "2s"),
         code="timed_out",
@@ -86,14 +86,14 @@ CLONE = (
         fixed=cancels_what_goes_on,
     ),
     Fault(
-        "The connection breaks before vCenter takes up the clone, which it does a little later",
+        "The connection breaks before vCenter accepts the clone, which it does a little later",
         (
             order("reset", "CloneVM_Task", when="ahead"),
             order("delay", "CloneVM_Task", ms=2000),
         ),
     ),
     Fault(
-        "The connection breaks before vCenter takes up the clone, which it does after a second one",
+        "The connection breaks before vCenter accepts the clone, which it does after a second one",
         (
             order("reset", "CloneVM_Task", when="ahead"),
             order("delay", "CloneVM_Task", ms=7000),
@@ -140,20 +140,20 @@ CLONE = (
         left=BOTH,
     ),
     Fault(
-        "vCenter takes up the call to clone once it is not waited for any more",
+        "vCenter accepts the call to clone after diaken stopped waiting for it",
         (order("delay", "CloneVM_Task", ms=1500),),
         world="impatient",
     ),
     Fault(
-        "vCenter takes the call to clone and never answers",
+        "vCenter accepts the call to clone and never answers",
         (order("delay", "CloneVM_Task", ms=60_000),),  # until its session has been ended
         code="outcome_unknown",
-        said="time-out",
+        said="timeout",
         left=BOTH,
         world="impatient",
     ),
     Fault(
-        "The clone ends well and there is no VM",
+        "The clone succeeds and there is no VM",
         (order("pretend", "CloneVM_Task"),),
         code="failed",
         said="not which VM it created",
@@ -164,7 +164,7 @@ CLONE = (
         code="gone",
     ),
     Fault(
-        "Somebody removes the template once all was checked",
+        "Somebody removes the template after the checks",
         (passing_template,),
         ("--template", PASSING),
         during="register",

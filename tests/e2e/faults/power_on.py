@@ -21,7 +21,7 @@ POWER_ON = (
         code="insufficient_resources",
     ),
     Fault(
-        "The account may not power on (`NoPermission`)",
+        "The account is not allowed to power on (`NoPermission`)",
         (order("soapfault", "PowerOnVM_Task", fault="NoPermission"),),
         step="power_on",
         code="no_permission",
@@ -46,7 +46,7 @@ POWER_ON = (
         said="tried 3 times",
     ),
     Fault(
-        "The connection breaks after vCenter took up powering on",
+        "The connection breaks after vCenter accepted powering on",
         (order("reset", "PowerOnVM_Task", when="after"), SLOW_POWER),
     ),
     Fault(
@@ -78,11 +78,11 @@ POWER_ON = (
         code="no_disk_space",
     ),
     Fault(
-        "The connection breaks before vCenter takes up powering on",
+        "The connection breaks before vCenter accepts powering on",
         (order("reset", "PowerOnVM_Task"),),
     ),
     Fault(
-        "vCenter takes up the call to power on once it is not waited for any more",
+        "vCenter accepts the call to power on after diaken stopped waiting for it",
         (order("delay", "PowerOnVM_Task", ms=1500),),
         world="impatient",
     ),
@@ -97,11 +97,11 @@ POWER_ON = (
         world="impatient",
     ),
     Fault(
-        "vCenter takes the call to power on and never answers",
+        "vCenter accepts the call to power on and never answers",
         (order("delay", "PowerOnVM_Task", ms=20000),),
         step="power_on",
         code="outcome_unknown",
-        said="time-out",
+        said="timeout",
         world="impatient",
     ),
     Fault(

@@ -56,7 +56,7 @@ REGISTER = (
         warned="was not changed",
     ),
     meanwhile(
-        "Another one takes the name meanwhile",
+        "Another process takes the name meanwhile",
         command("hosts", "add", NAME, "--ip", "10.77.0.22", "--environment", "DEMO"),
         "in_use",
         NAME,
@@ -64,7 +64,7 @@ REGISTER = (
         (NAME,),
     ),
     meanwhile(
-        "Another one takes the address meanwhile",
+        "Another process takes the address meanwhile",
         command("hosts", "add", "web02", "--ip", IP, "--environment", "DEMO"),
         "in_use",
         IP,
@@ -90,7 +90,7 @@ REGISTER = (
         "environment DEMO",
     ),
     Fault(
-        "Another process holds the database for long",
+        "Another process locks the database for long",
         (SLOW_CLOCK,),
         during="validate",
         then=hold_database,

@@ -40,15 +40,16 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "faults.md"
 HEAD = """\
 # What can go wrong in a deploy
 
-Each line was observed on a simulated vCenter that was told to misbehave; the tests observe it again
+Each line was observed on a simulated vCenter with injected faults; the tests observe it again
 (`tests/e2e/faults/test_deploy.py`). The deploy was `diaken deploy vm web01 --ip 10.77.0.21/24 …`.
-What took a time-out was observed with a short one: diaken gives vCenter 60 seconds of silence and
-120 in all for an answer, and another process 30 seconds for its work on the database. There is a
-table for each step, of what goes wrong in it, and one of what goes wrong in undoing.
-The first word of a message is the step that it stopped in. What `validate` refuses is no run, and
-is not recorded: "none". "nothing" left means: no VM, no host in the inventory, no line in the hosts
-file. What is left keeps its name and its address reserved until `diaken deploy resume` or `diaken
-deploy abort`.
+Where a timeout passed, it was a short one: by default, diaken gives up a call to vCenter after 60
+seconds without a byte or 120 in all, and a database that another process keeps locked after 30.
+There is a table for what goes wrong in each step, and one for undoing.
+
+The first word of a message is the step that failed. What `validate` refuses is no run, and is not
+recorded: "none". "nothing" left means: no VM, no host in the inventory, no line in the hosts file.
+What is left keeps its name and its address reserved until `diaken deploy resume` or `diaken deploy
+abort`.
 """
 TABLE = """
 ## {step}
@@ -320,7 +321,7 @@ def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:
     assert deploying.json("hosts", "show", NAME)["active"]
 
 
-def test_a_line_that_can_not_be_taken_off_keeps_its_host(deploying: Deploying) -> None:
+def test_a_line_that_cannot_be_taken_off_keeps_its_host(deploying: Deploying) -> None:
     before = deploying.world()
     order("taskfault", "PowerOnVM_Task", fault="FileLocked")(deploying)
     run = deploying.deploy("--keep-on-failure", status=1)
@@ -375,7 +376,7 @@ def test_a_vm_that_was_destroyed_is_made_anew(deploying: Deploying) -> None:
     assert deploying.json("hosts", "show", NAME)["vm_uuid"] == deploying.machines()[NAME].uuid
 
 
-def test_what_can_not_be_looked_for_is_kept(impatient: Deploying) -> None:
+def test_what_cannot_be_looked_for_is_kept(impatient: Deploying) -> None:
     before = impatient.world()
     SLOW_CLONE(impatient)
     with impatient.watched(*impatient.words("--keep-on-failure")) as call:

@@ -72,7 +72,7 @@ def line_stays(what: str, then: Order, fixed: Order, *orders: Order) -> Fault:
 
 UNDO = (
     Fault(
-        "Undoing may not destroy the VM (`NoPermission`)",
+        "The account is not allowed to destroy the VM (`NoPermission`)",
         (NO_DESTROY,),
         BAD,
         step="provision",
@@ -210,7 +210,7 @@ UNDO = (
         warned=FULL,
     ),
     Fault(
-        "The connection breaks after vCenter took up powering off and destroying the VM",
+        "The connection breaks after vCenter accepted powering off and destroying the VM",
         (
             order("reset", "PowerOffVM_Task", when="after"),
             order("reset", "Destroy_Task", when="after"),
@@ -221,7 +221,7 @@ UNDO = (
         code="provision_failed",
     ),
     Fault(
-        "vCenter takes the call to destroy the VM and never answers",
+        "vCenter accepts the call to destroy the VM and never answers",
         (
             order("taskfault", "PowerOnVM_Task", fault="FileLocked"),
             order("delay", "Destroy_Task", ms=60_000),

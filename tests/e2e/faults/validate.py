@@ -37,7 +37,7 @@ with socket.create_server(("127.0.0.1", 8990)) as server:
 
 
 def silent_before_tls(deploying: Deploying) -> None:
-    """Something takes the connection, and says nothing."""
+    """Something accepts the connection, and says nothing."""
     python = (DIAKEN[0], "-c", SILENT)
     process = deploying.lab.popen(python, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     assert process.stdout is not None
@@ -64,7 +64,7 @@ VALIDATE = (
         exit=13,
     ),
     Fault(
-        "The account may not read (`NoPermission`)",
+        "The account is not allowed to read (`NoPermission`)",
         (order("soapfault", "RetrievePropertiesEx", fault="NoPermission"),),
         step="validate",
         code="no_permission",
@@ -95,25 +95,25 @@ VALIDATE = (
         exit=13,
     ),
     Fault(
-        "vCenter takes a call and never answers",
+        "vCenter accepts a call and never answers",
         (order("delay", "RetrieveServiceContent", ms=3000),),
         step="validate",
         code="unreachable",
-        said="time-out",
+        said="timeout",
         world="impatient",
         exit=13,
     ),
     Fault(
-        "Something takes the connection and never answers TLS",
+        "Something accepts the connection and never answers TLS",
         (silent_before_tls,),
         step="validate",
         code="unreachable",
-        said="time-out",
+        said="timeout",
         world="impatient",
         exit=13,
     ),
     Fault(
-        "The certificate is not to be trusted",
+        "The certificate can't be verified",
         (unknown_authority,),
         step="validate",
         code="certificate",

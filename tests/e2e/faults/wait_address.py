@@ -75,7 +75,7 @@ WAIT_ADDRESS = (
         left=BOTH,
     ),
     Fault(
-        "The account may not read what the VM reports (`NoPermission`)",
+        "The account is not allowed to read what the VM reports (`NoPermission`)",
         (SLOW_POWER,),
         during="power_on",
         noted="task",

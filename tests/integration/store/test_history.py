@@ -100,7 +100,7 @@ def test_a_success_whose_vm_still_bears_its_identity_has_left_that_and_stays(sto
     run.end(RunStatus.SUCCESS)
     detail = store.history.find(run.id)
     assert detail is not None
-    assert detail.still_marked
+    assert detail.identity_left
     assert run_as_json(detail)["leftovers"] == [
         {
             "step": "activate",
@@ -116,7 +116,7 @@ def test_a_success_whose_vm_still_bears_its_identity_has_left_that_and_stays(sto
     store.steps.note_facts(run.id, 6, {"unmarked": True})
     detail = store.history.find(run.id)
     assert detail is not None
-    assert (detail.run.leftovers, detail.still_marked) == ((), False)
+    assert (detail.run.leftovers, detail.identity_left) == ((), False)
     assert store.history.remove_old(later) == 1
 
 
