@@ -23,6 +23,7 @@ MAX_LISTED = 10  # names that are all listed beside the most likely one
 LIST_SETTINGS = ("provision_packages", "target_dns")
 """The variables of the shipped playbooks that take a list of texts, and nothing else."""
 MAX_LEVELS = 50
+KEYS_ONLY = "hosts are reached with SSH keys only (the host's key, or [ssh] key)"
 TOO_DEEP = f"must be nested at most {MAX_LEVELS} levels deep"
 
 
@@ -202,6 +203,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return " ".join(parts)
 
 
+def exactly_one(options: Iterable[str], *, given: bool) -> str:
+    """For a message where exactly one of these options is needed, and none or several are given."""
+    listed = ", ".join(options)
+    return f"only one of {listed} can be given" if given else f"one of {listed} is required"
+
+
 def choices(names: Iterable[str]) -> str:
     """For a message: the names to choose from."""
     listed = ", ".join(names)
@@ -221,23 +228,29 @@ def variable(text: str) -> tuple[str, str]:
 
 def variable_name(text: str) -> str:
     """A name that Ansible takes for a variable, and that points no host elsewhere."""
-    if not (text.isascii() and text.isidentifier()) or keyword.iskeyword(text):
-        raise ValueError(
-            f"{text!r} is not a variable name: letters, digits and _, no digit first, no"
-            " Python keyword"
-        )
-    if text in CONNECTION_VARIABLES:
-        raise ValueError(f"{text} is set by diaken itself, from the inventory")
+    if (reason := name_refusal(text, stored=False)) is not None:
+        raise ValueError(f"{text!r} {reason}")
     return text
 
 
 def stored_name(text: str) -> str:
     """The name of a variable or a setting that may be stored, which a password may not."""
-    if fnmatchcase(text.lower(), "ansible_*pass*"):
-        raise ValueError(
-            f"{text} would store a password; use --become-password-command or an SSH key"
-        )
-    return variable_name(text)
+    if (reason := name_refusal(text)) is not None:
+        raise ValueError(f"{text!r} {reason}")
+    return text
+
+
+def name_refusal(text: str, *, stored: bool = True) -> str | None:
+    """Why no variable can have that name, as what is said of it; None where one can."""
+    if stored and fnmatchcase(text.lower(), "ansible_*pass*"):
+        become = "become" in text.lower()
+        instead = "sudo's comes from --become-password-command" if become else KEYS_ONLY
+        return f"would store a password; {instead}"
+    if not (text.isascii() and text.isidentifier()) or keyword.iskeyword(text):
+        return "is not a variable name: letters, digits and _, no digit first, no Python keyword"
+    if text in CONNECTION_VARIABLES:
+        return "is set by diaken itself, from the inventory"
+    return None
 
 
 def stored_value(value: Any) -> Any:

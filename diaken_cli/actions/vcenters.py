@@ -237,8 +237,7 @@ def _mistakes_of_secret(typed: VCenterOptions, current: VCenterRecord | None) ->
     chosen = [name for name in options if getattr(typed, name) is not None]
     if len(chosen) == 1 or (current is not None and not chosen):
         return []
-    what = "contradicts the others" if chosen else "is required"
-    message = f"{what}: exactly one of {', '.join(options.values())}"
+    message = validate.exactly_one(options.values(), given=bool(chosen))
     return [Mistake(options[chosen[0] if chosen else "password_command"], None, message)]
 
 
@@ -284,7 +283,7 @@ def look(
     """
     reader = validate.Reader()
     if what is None:
-        reader.refuse("WHAT", None, f"is required, one of: {', '.join(KINDS)}")
+        reader.refuse("WHAT", None, f"is required; known: {', '.join(KINDS)}")
     kind = reader.optional("WHAT", what, parse_kind, None, may_be_empty=False)
     if kind is None:
         raise InvalidInput(reader.mistakes)

@@ -31,10 +31,12 @@ def export(
     Example: diaken inventory export --host web01
     """
     from diaken_cli.actions.exporting import export_host, export_list
+    from diaken_cli.actions.validate import exactly_one
     from diaken_cli.render.output import print_json
 
     if list_all == (host is not None):
-        raise InvalidInput([Mistake("--list", None, "either --list or --host NAME is required")])
+        message = exactly_one(("--list", "--host"), given=list_all)
+        raise InvalidInput([Mistake("--list", None, message)])
     if host is None:
         print_json(export_list(call.store, call.config.ssh))
     else:

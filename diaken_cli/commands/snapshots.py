@@ -313,7 +313,7 @@ def _ask_snapshot(
 
 def _target(call: Call, target_options: TargetOptions, **required: str | None) -> "RunTarget":
     from diaken_cli.actions.run.targets import group_target, hosts_target
-    from diaken_cli.actions.validate import Reader
+    from diaken_cli.actions.validate import Reader, exactly_one
 
     reader = Reader()
     reader.mistakes += require(**required)
@@ -327,7 +327,8 @@ def _target(call: Call, target_options: TargetOptions, **required: str | None) -
         target_options.environment,
     )
     if bool(hosts) == (name is not None):
-        reader.refuse("--host", None, "either --host or --group is required, and not both")
+        message = exactly_one(("--host", "--group"), given=bool(hosts))
+        reader.refuse("--host", None, message)
         raise InvalidInput(reader.mistakes)
     if name is not None:
         target = reader.named("--group", name, lambda: group_target(call.store, name, environment))

@@ -7,7 +7,7 @@ from typing import Any
 
 from diaken_cli import bounds, units
 from diaken_cli.actions.importing.candidates import Candidate, Source, same
-from diaken_cli.actions.validate import stored_name, stored_value
+from diaken_cli.actions.validate import name_refusal, stored_value
 from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.inventory_options import HostOptions
 from diaken_cli.services.ansible.imported_inventory import AnsibleInventory, read_inventory
@@ -111,10 +111,13 @@ def storable(raw: Variables) -> tuple[dict[str, Any], dict[str, str]]:
     for name, value in raw.items():
         if name in ACCESS_VARIABLES:
             continue
+        if (reason := name_refusal(name)) is not None:
+            refusals[name] = f"it {reason}"
+            continue
         try:
-            stored[stored_name(name)] = stored_value(value)
+            stored[name] = stored_value(value)
         except ValueError as fault:
-            refusals[name] = str(fault)
+            refusals[name] = f"it {fault}"
     return stored, refusals
 
 

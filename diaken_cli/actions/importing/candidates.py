@@ -32,8 +32,9 @@ class Candidate:
     `origin` is its position in the source, for messages. `options` are its values as if they had
     been typed, without its variables, which have types. `groups` has the main one first.
     `addresses` are all that it has. `unfit` is why it can't be a host now, although nothing is
-    wrong with it. `mistakes` are sentences on what is wrong, `notes` on what was changed of what
-    the source says; `group_mistake` and `group_notes` apply where `--group` is not given.
+    wrong with it. `mistakes` are sentences on what is wrong; of an `unreadable` one nothing else
+    is known. `notes` are on what was changed of what the source says; `group_mistake` and
+    `group_notes` apply where `--group` is not given.
     """
 
     origin: str
@@ -44,6 +45,7 @@ class Candidate:
     addresses: tuple[str, ...] = ()
     unfit: str | None = None
     mistakes: tuple[str, ...] = ()
+    unreadable: bool = False
     group_mistake: str | None = None
     notes: tuple[str, ...] = ()
     group_notes: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 
 from diaken_cli import bounds, files
 from diaken_cli.actions.importing.candidates import Candidate, Source
-from diaken_cli.actions.validate import stored_name
+from diaken_cli.actions.validate import name_refusal
 from diaken_cli.errors import InvalidInput, Mistake
 from diaken_cli.inventory_options import HostOptions
 from diaken_cli.units import format_size
@@ -128,10 +128,8 @@ def _columns(header: Sequence[str], path: str, number: int) -> list[str]:
         if names.count(name) > 1:
             problems.append(f"column {name!r} appears {names.count(name)} times")
         if name.startswith(VARIABLE):
-            try:
-                stored_name(name[len(VARIABLE) :])
-            except ValueError as fault:
-                problems.append(f"column {name!r}: {fault}")
+            if (reason := name_refusal(name[len(VARIABLE) :])) is not None:
+                problems.append(f"column {name!r} {reason}")
         elif name not in COLUMNS:
             known = ", ".join(COLUMNS)
             problems.append(f"unknown column {name!r}; known: {known}, {VARIABLE}NAME")
@@ -145,9 +143,8 @@ def _columns(header: Sequence[str], path: str, number: int) -> list[str]:
 def _candidate(number: int, columns: Sequence[str], cells: Sequence[str]) -> Candidate:
     origin = f"line {number}"
     if len(cells) != len(columns):
-        problem = f"{origin}: has {len(cells)} columns where the header has {len(columns)}"
-        name = cells[columns.index("name")] if columns.index("name") < len(cells) else None
-        return Candidate(origin, name, HostOptions(), mistakes=(problem,))
+        problem = f"{origin} has {len(cells)} columns, the header has {len(columns)}"
+        return Candidate(origin, None, HostOptions(), mistakes=(problem,), unreadable=True)
     row = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
     mistakes = []
     active = TRUTH.get(row.get("active", "yes").lower())

@@ -83,8 +83,8 @@ def _source_reader(
         if value is not None
     }
     if len(named) != 1:
-        what = "is required" if not named else "contradicts the others"
-        reader.refuse(next(iter(named), SOURCES[0]), None, f"{what}: one of {', '.join(SOURCES)}")
+        message = validate.exactly_one(SOURCES, given=bool(named))
+        reader.refuse(next(iter(named), SOURCES[0]), None, message)
     environments = by_name(known.environments)
     # A table can name an environment in each row.
     required = typed.csv is None and bool(named)

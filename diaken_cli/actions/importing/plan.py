@@ -117,10 +117,11 @@ def _read(
     mistakes = list(candidate.mistakes)
     if candidate.group_mistake is not None and group is None:
         mistakes.append(candidate.group_mistake)
-    mistakes += [
-        f"{candidate.origin}, {source.labels.get(wrong.option, wrong.option)}: {wrong.message}"
-        for wrong in reader.mistakes
-    ]
+    if not candidate.unreadable:  # else nothing that is missing is known to be missing
+        mistakes += [
+            f"{candidate.origin}, {source.labels.get(wrong.option, wrong.option)}: {wrong.message}"
+            for wrong in reader.mistakes
+        ]
     values = replace(values, vars=variables)
     return ReadCandidate(candidate, options, name, values, own_environment, groups, tuple(mistakes))
 

@@ -35,6 +35,7 @@ from diaken_cli.units import load_zone
 DAY = timedelta(days=1)
 GRACE = SCHEDULE_OPTIONS["misfire_grace"]
 ZONE = SCHEDULE_OPTIONS["timezone"]
+TARGETS = ("--host", "--group")
 
 
 def moment_check(
@@ -175,10 +176,10 @@ def _target(
         host, group = (current.target, None) if is_host else (None, current.target)
         environment = current.environment if environment is None else environment
     if host is not None and group is not None:
-        reader.refuse("--host", host, "--host and --group can't both be given")
+        reader.refuse("--host", host, validate.exactly_one(TARGETS, given=True))
         return None
     if host is None and group is None:
-        message = "either --host or --group is required"
+        message = validate.exactly_one(TARGETS, given=False)
         whole = "; a whole environment can't be scheduled: add a task for each of its groups"
         reader.refuse("--host", None, message + whole)
         return None

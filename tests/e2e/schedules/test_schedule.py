@@ -115,8 +115,8 @@ def test_all_mistakes_are_told_at_once(cli: Cli) -> None:
 def test_a_task_needs_a_host_or_a_group(cli: Cli, target: tuple[str, ...]) -> None:
     (mistake,) = cli.error(2, *ADD, "x", *target, *SAY, "--at", "+1h")["mistakes"]
     assert mistake["message"] == (
-        "either --host or --group is required; a whole environment can't be scheduled: add a"
-        " task for each of its groups"
+        "one of --host, --group is required; a whole environment can't be scheduled: add a task"
+        " for each of its groups"
     )
 
 

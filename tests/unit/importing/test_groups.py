@@ -157,7 +157,7 @@ def test_the_groups_of_a_host_lie_beside_each_other_in_ansibles_order() -> None:
     assert merge_variables([low, ("ant", {"x": 2, "ansible_group_priority": "?"})])["x"] == 1
 
 
-def test_a_group_that_can_not_be_called_so_is_left_out_and_told() -> None:
+def test_a_group_that_cannot_be_called_so_is_left_out_and_told() -> None:
     groups = {
         "all": Group((), ("web.prod", "3tier", "db"), {}),
         "web.prod": Group(("a",), (), {"x": 1}),
@@ -196,15 +196,31 @@ def test_a_group_that_is_there_keeps_its_variables() -> None:
     assert "tier, new" in plan.warnings[0]
 
 
-def test_what_can_not_be_stored_is_left_out_and_told_once() -> None:
+def test_what_cannot_be_stored_is_left_out_and_told_once() -> None:
     said = {"ansible_become_password": "s3cret", "my-var": 1, "odd": float("nan"), "ok": [1]}
+    said["ansible_password"] = "s3cret"
     hosts = {n: {"ansible_host": f"10.0.4.{i}", **said} for i, n in enumerate("abcdefg", 1)}
     plan = planned(ansible(hosts, {"g": Group(tuple(hosts), (), said)}))
     assert [group.vars for group in plan.groups] == [{"ok": [1]}]
     assert all(row.values is not None and row.values.vars == {} for row in plan.rows)
-    assert len(plan.warnings) == 3
-    assert "ansible_become_password is left out" in plan.warnings[0]
-    assert plan.warnings[0].endswith("(a, b, c, d, e and 2 more)")
+    everywhere = " (a, b, c, d, e and 2 more)"
+    assert all(warning.endswith(everywhere) for warning in plan.warnings)
+    left_out = [
+        warning.removesuffix(everywhere).partition(" is left out: ") for warning in plan.warnings
+    ]
+    assert {name: reason for name, _, reason in left_out} == {
+        "variable ansible_become_password": (
+            "it would store a password; sudo's comes from --become-password-command"
+        ),
+        "variable my-var": (
+            "it is not a variable name: letters, digits and _, no digit first, no Python keyword"
+        ),
+        "variable odd": "it must be a value that JSON can hold",
+        "variable ansible_password": (
+            "it would store a password; hosts are reached with SSH keys only (the host's key, or"
+            " [ssh] key)"
+        ),
+    }
     assert "s3cret" not in repr(plan)
 
 
