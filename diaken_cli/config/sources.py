@@ -151,9 +151,9 @@ def read_document(path: Path) -> Document:
     except OSError as fault:
         raise _unreadable(path, fault) from fault
     except UnicodeDecodeError as fault:
-        raise ConfigurationError(f"{path}: must be UTF-8: {fault.reason}") from fault
+        raise ConfigurationError(f"{path}: not valid UTF-8: {fault.reason}") from fault
     except (ValueError, RecursionError) as fault:  # ValueError also for a number of 5000 digits
-        raise ConfigurationError(f"{path}: is not valid TOML: {fault}") from fault
+        raise ConfigurationError(f"{path}: not valid TOML: {fault}") from fault
 
 
 def _refuse_exposed(path: Path) -> None:

@@ -61,7 +61,8 @@ def _fold_skipped(findings: Sequence[Finding]) -> list[Finding]:
     skipped: dict[Skipped, list[str]] = {}
     for finding in findings:
         if finding.skipped is not None:
-            skipped.setdefault(finding.skipped, []).append(finding.check)
+            part = "" if finding.subject == "all" else f" ({finding.subject})"
+            skipped.setdefault(finding.skipped, []).append(f"{finding.check}{part}")
     rows = [finding for finding in findings if finding.skipped is None]
     for reason, names in skipped.items():
         rows.append(Check(LATER, ", ".join(dict.fromkeys(names))).skipped(reason))

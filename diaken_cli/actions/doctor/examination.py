@@ -86,16 +86,21 @@ def _checks(
     """The checks; where there is no `store`, those that need it are skipped for that `reason`."""
     folders = config.playbooks.paths
 
-    # SQLite is asked by each thread on its own.
-    def with_store(check: Check, look: Callable[[Store], Iterable[Finding]]) -> tuple[Check, Look]:
+    # SQLite is asked by each thread on its own. Without it, only `part` of some checks is skipped.
+    def with_store(
+        check: Check, look: Callable[[Store], Iterable[Finding]], *, part: bool = False
+    ) -> tuple[Check, Look]:
         if store is None:
-            return check, lambda: [Check(check.name, "all").skipped(reason)]
+            subject = check.subject if part else "all"
+            return check, lambda: [Check(check.name, subject).skipped(reason)]
         return check, partial(look, store)
 
     yield with_store(Check("runs", "history"), database.check_runs)
     yield Check("playbooks", "all"), partial(local_files.check_playbooks, folders)
     yield with_store(
-        Check("playbooks", "tasks"), lambda store: local_files.check_tasks(store, folders)
+        Check("playbooks", "tasks"),
+        lambda store: local_files.check_tasks(store, folders),
+        part=True,
     )
     yield from _ssh_keys(config, store, has_agent=bool(environ.get("SSH_AUTH_SOCK")))
     yield with_store(
@@ -106,7 +111,8 @@ def _checks(
     yield from _vcenters(store, reason)
     yield Check("cron", "lines"), partial(services.check_cron, config, store, now)
     if store is None:
-        yield Check("cron", "ticks"), lambda: [Check("cron", "all").skipped(reason)]
+        ticks = Check("cron", "ticks")
+        yield ticks, lambda: [ticks.skipped(reason)]
     yield with_store(
         Check("hosts_file", str(config.hosts_file.path)),
         lambda store: local_files.check_hosts_file(store, config.hosts_file),

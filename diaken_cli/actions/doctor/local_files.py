@@ -19,7 +19,7 @@ from diaken_cli.actions.inventory import write_block
 from diaken_cli.actions.trusted import exposures_of_vault, tree
 from diaken_cli.config import Config, load
 from diaken_cli.config.sections import AnsibleConfig, HostsFileConfig
-from diaken_cli.config.sources import named_file, search_paths
+from diaken_cli.config.sources import search_paths
 from diaken_cli.errors import ConfigurationError, NotFound
 from diaken_cli.services import credentials
 from diaken_cli.services.ansible import bounded_yaml, catalog
@@ -59,13 +59,15 @@ def read_config(
     explicit: Path | None, environ: Mapping[str, str]
 ) -> tuple[Config | None, list[Finding]]:
     """The configuration, None where it can't be used, and what was found: a line a mistake."""
-    requested = named_file(explicit, environ) or search_paths(explicit, environ)[0]
-    check = Check("config", str(requested))
+    paths = search_paths(explicit, environ)
+    path = next((path for path in paths if os.path.exists(path)), paths[0])  # noqa: PTH110
+    check = Check("config", str(path))
     try:
         config = load(explicit, environ)
     except ConfigurationError as error:
         hint = error.hint or "Fix it; for a file with every key: diaken config init --path FILE"
-        return None, [check.problem(line, hint) for line in error.message.splitlines()]
+        lines = error.message.replace(f"the config file {path} ", "").splitlines()
+        return None, [check.problem(line.removeprefix(f"{path}: "), hint) for line in lines]
     if config.path is None:
         return config, [check.ok("none: every key has its default")]
     return config, list(_check_config_file(config.path, len(config.sources)))

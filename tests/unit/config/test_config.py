@@ -253,11 +253,11 @@ def as_nobody() -> Iterator[None]:
 def test_what_is_no_toml(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     for content, said in {
-        b"[ssh]\nport = \n": "is not valid TOML: .*line 2",
-        b"[ssh]\nport = 1\nport = 2\n": "is not valid TOML: .*line 3",
-        b'[ssh]\nuser = "\xff"\n': "must be UTF-8",
-        b"[ssh]\nport = " + b"9" * 5000: "is not valid TOML",
-        b"a = " + b"[" * 100_000: "is not valid TOML",
+        b"[ssh]\nport = \n": "not valid TOML: .*line 2",
+        b"[ssh]\nport = 1\nport = 2\n": "not valid TOML: .*line 3",
+        b'[ssh]\nuser = "\xff"\n': "not valid UTF-8",
+        b"[ssh]\nport = " + b"9" * 5000: "not valid TOML",
+        b"a = " + b"[" * 100_000: "not valid TOML",
         b"[ssh]\n" + b".".join([b"a"] * 20_000) + b" = 1\n": "line 2 has a key with too many parts",
         b"#" * 600_000: "it is larger than 512K",
     }.items():
