@@ -270,10 +270,11 @@ def prune(
     before = now() - timedelta(seconds=age)
     count, kept = call.store.history.count_old(before)
     if not dry_run:
-        if count or not call.may_ask:
+        if count:
             confirm(call, f"Remove {count} runs with their output?", yes=yes)
         count = call.store.history.remove_old(before)
         _give_room_back(call)
-    message = f"{count} runs {'to remove' if dry_run else 'removed'}, {kept} older ones kept"
+    done = f"{count} runs {'to remove' if dry_run else 'removed'}" if count else "nothing to remove"
+    message = f"{done}, {kept} older ones kept"
     shape = {"dry_run": dry_run, "before": before, "runs": count, "kept": kept}
     call.output.print_change(shape, message)

@@ -84,7 +84,6 @@ def test_what_is_lost_is_lost_only_after_a_yes(places: Cli) -> None:
         ("hosts", "remove", "web01"),
         ("environments", "remove", "SPARE"),
         ("vcenters", "remove", "main"),
-        ("history", "prune", "--older-than", "1d"),
     ):
         assert "confirm with --yes" in places.error(2, *words)["message"]
         assert places.run(*words, "--yes").status == 0, words

@@ -283,7 +283,7 @@ def test_an_environment_is_all_its_active_hosts(cli: Running) -> None:
     assert runs(cli) == before
 
 
-def test_a_run_that_died_without_results_can_not_be_retried(cli: Running, lab: Lab) -> None:
+def test_a_run_that_died_without_results_cannot_be_retried(cli: Running, lab: Lab) -> None:
     cli.playbook("slow", TAGGED.replace('"true"', "sleep 60", 1))
     words = ("run", "group", "four", "slow")
     process = lab.popen(
@@ -332,7 +332,11 @@ def test_history_of_real_runs_is_filtered_and_thinned_out(cli: Running) -> None:
     assert listed("--since", first, "--until", last) == between
     assert listed("--limit", "2") == {each["id"] for each in every[:2]}
 
-    assert cli.json("history", "prune", "--older-than", "1h", "--yes")["runs"] == 0
+    assert cli.json("history", "prune", "--older-than", "1h")["runs"] == 0, "nothing to confirm"
+    nothing = cli.run("history", "prune", "--older-than", "1h")
+    assert (nothing.status, nothing.err) == (0, "nothing to remove, 0 older ones kept\n")
+    refused = cli.error(2, "history", "prune", "--older-than", "1s")
+    assert refused["message"].endswith("confirm with --yes.")
     assert cli.json("history", "prune", "--older-than", "1s", "--yes")["runs"] == len(every)
     assert runs(cli) == []
     assert cli.error(11, "history", "output", str(every[0]["id"]))
