@@ -18,6 +18,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+YES = "--yes"
 EVERY_COMMAND = "Options of every command"
 EVERY_COMMAND_TOO = "Every command also takes --json, --output …: see diaken --help"
 OWN_OPTIONS = "Options"
@@ -64,7 +65,7 @@ class CommonOptions:
     ] = False
     no_color: Annotated[
         bool,
-        typer.Option("--no-color", help="No colour.", rich_help_panel=EVERY_COMMAND),
+        typer.Option("--no-color", help="No color.", rich_help_panel=EVERY_COMMAND),
     ] = False
     no_input: Annotated[
         bool,
@@ -73,7 +74,7 @@ class CommonOptions:
     yes: Annotated[
         bool,
         typer.Option(
-            "--yes",
+            YES,
             "-y",
             help="Do not ask for confirmation; for missing values, see --no-input.",
             rich_help_panel=EVERY_COMMAND,
@@ -201,11 +202,36 @@ class Command(_Page, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line; the error for a superfluous word quotes it, even an empty one."""
         ctx.allow_extra_args = True
-        with _add_command_to_errors(ctx):
+        with _add_command_to_errors(ctx), self._name_options():
             remaining = super().parse_args(ctx, args)
         if remaining and not ctx.resilient_parsing:
-            ctx.fail(f"unexpected argument: {shlex.join(remaining)}")
+            meant = self._with_host_options(ctx, remaining)
+            ctx.fail(f"unexpected argument: {shlex.join(remaining)}{meant}")
         return remaining
+
+    @contextmanager
+    def _name_options(self) -> Iterator[None]:
+        """Name similar options where one is unknown, else the command's own; never --yes."""
+        try:
+            yield
+        except typer.TyperException as fault:
+            if getattr(fault, "possibilities", None) is not None:
+                similar = [name for name in vars(fault)["possibilities"] if name != YES]
+                vars(fault)["possibilities"] = similar
+                own = [param.opts[0] for param in self.params if _is_own_option(param)]
+                if not similar and 0 < len(own) <= MOST_NAMED:
+                    fault.message += f"; known: {', '.join(own)}"
+            raise
+
+    def _with_host_options(self, ctx: Any, remaining: Sequence[str]) -> str:
+        """The same words with `--host`, for a command that names hosts so: the last is no host."""
+        if not any("--host" in param.opts and param.multiple for param in self.params):
+            return ""
+        arguments = [ctx.params[param.name] for param in self.params if _is_argument(param)]
+        words = [*arguments, *remaining]
+        hosts, others = words[: len(words) - len(arguments)], words[len(words) - len(arguments) :]
+        options = [part for host in hosts for part in ("--host", host)]
+        return f". Did you mean: {ctx.command_path} {shlex.join([*others, *options])}?"
 
 
 class Group(_Page, TyperGroup):
@@ -294,6 +320,11 @@ def _write_examples(formatter: Any, examples: Sequence[str]) -> None:
 
 def _is_argument(parameter: Any) -> bool:
     return bool(parameter.param_type_name == "argument")
+
+
+def _is_own_option(parameter: Any) -> bool:
+    is_common = _is_argument(parameter) or parameter.rich_help_panel == EVERY_COMMAND
+    return not is_common and YES not in parameter.opts
 
 
 def _summary(text: str | None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from diaken_cli.actions.run.summary import group_by_reason
 from diaken_cli.actions.run.targets import RunTarget
 from diaken_cli.actions.snapshots.host_vms import (
     Connections,
@@ -100,7 +101,7 @@ def _find(
             hint="Run it again to confirm the new state.",
         )
     if not chosen:
-        raise _none_found(found, snapshot, missing)
+        raise none_found(found, snapshot, missing)
     refuse_shared(chosen)
     if refuse is not None:
         refuse(chosen)
@@ -203,10 +204,13 @@ def _matching(snapshots: Sequence[Snapshot], wanted: str) -> list[Snapshot]:
     return by_id or [snapshot for snapshot in snapshots if snapshot.name == wanted]
 
 
-def _none_found(found: FoundVms, wanted: str, missing: Sequence[HostProblem]) -> Exception:
+def none_found(found: FoundVms, wanted: str, missing: Sequence[HostProblem]) -> Exception:
+    """The error where no host has the snapshot: the vCenter's, if one could not be asked."""
     if found.error is not None:
         return found.error
-    reasons = join_names(
-        [f"{lacking.host.name}: {lacking.reason}" for lacking in missing], between="; "
-    )
-    return NotFound(f"no snapshot {wanted!r}: {reasons}", hint="See: diaken snapshots list")
+    reasons = {
+        lacking.host.name: None if lacking.problem is Problem.NO_SNAPSHOT else lacking.reason
+        for lacking in sorted(missing, key=lambda each: each.problem is not Problem.NO_SNAPSHOT)
+    }
+    message = f"no snapshot {wanted!r} on {group_by_reason(reasons)}"
+    return NotFound(message, hint="See: diaken snapshots list")

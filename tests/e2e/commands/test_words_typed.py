@@ -72,6 +72,33 @@ def test_every_command_alone_with_a_call_for_help_and_with_a_wrong_word(
     assert error["hint"] == f"See: diaken {' '.join(words)} --help"
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("snapshots create web01 'the state'", "snapshots create 'the state' --host web01"),
+        ("snapshots revert web01 before", "snapshots revert before --host web01"),
+        ("snapshots remove web01 web02 old", "snapshots remove old --host web01 --host web02"),
+        ("snapshots list web01", "snapshots list --host web01"),
+    ],
+)
+def test_a_host_as_an_argument_of_snapshots_is_offered_as_an_option(
+    world: World, words: str, meant: str
+) -> None:
+    done = world.run(shlex.split(words))
+    assert (done.status, f"Did you mean: diaken {meant}?" in done.err) == (2, True), done
+
+
+def test_an_unknown_option_names_similar_ones_or_those_that_there_are(world: World) -> None:
+    for words, named in (
+        (["snapshots", "prune", "--days", "0"], "; known: --older-than, --dry-run, --log-file"),
+        (["snapshots", "prune", "--older", "1d"], " (Possible options: --older-than)"),
+        (["history", "prune", "--yess"], "; known: --older-than, --dry-run"),
+    ):
+        done = world.run(words)
+        assert done.status == 2
+        assert f"No such option: {words[2]}{named}\n" in done.err
+
+
 @pytest.mark.parametrize("words", [[], *NAMES], ids=" ".join)
 def test_a_wrong_word_in_place_of_a_command_is_named(world: World, words: list[str]) -> None:
     for wrong in ("nonsense", "", "-", "--nonsense", "-x", "Ünïcode"):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from diaken_cli.actions.snapshots.choose import changes_since, choose, refuse_shared
+from diaken_cli.actions.snapshots.choose import changes_since, choose, none_found, refuse_shared
 from diaken_cli.actions.snapshots.create import CreatedSnapshots
 from diaken_cli.actions.snapshots.host_vms import (
     FoundVms,
@@ -87,6 +87,15 @@ def test_a_snapshot_is_named_by_its_id_or_by_a_name_that_is_unique() -> None:
         Problem.NO_SNAPSHOT,
         "it has no snapshot 'before'",
     )
+
+
+def test_hosts_without_the_snapshot_are_listed_once_for_each_reason() -> None:
+    found = match_hosts([host(3, vcenter=None)], [])
+    machines = (machine(1, "x"), machine(2, "y"))
+    found = replace(found, host_vms=machines)
+    _, missing = choose(found, "before")
+    error = none_found(found, "before", missing)
+    assert str(error) == "no snapshot 'before' on web1, web2; web3 (the host has no vCenter)"
 
 
 def test_what_was_confirmed_still_holds() -> None:
