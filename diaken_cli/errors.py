@@ -2,7 +2,7 @@
 
 DiakenError                     1    unexpected
 ├── OperationFailed             1    the operation was begun and did not succeed
-│   └── TimedOut                1    … because a time-out passed
+│   └── TimedOut                1    … because a timeout passed
 ├── UsageError                  2    a missing, malformed or contradictory argument
 │   └── InvalidInput            2    all the mistakes of a call at once (of one kind: see Mistake)
 ├── PartlyFailed                3    some hosts, snapshots or tasks failed
@@ -83,7 +83,7 @@ class OperationFailed(DiakenError):
 
 
 class TimedOut(OperationFailed):
-    """A time-out passed; the message says which, and how to set it."""
+    """A timeout passed; the message says which, and how to set it."""
 
     code = "timed_out"
 

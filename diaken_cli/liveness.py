@@ -158,7 +158,7 @@ def signal_holder(path: Path, signum: signal.Signals) -> bool:
     """Send a signal to the process that carries out the run; False where no process of it lives.
 
     Where that one died and others of the run go on (Ansible), each of them gets the signal. A
-    process is signalled by a descriptor (pidfd_open(2)) taken before it was seen to have the file
+    process is signaled by a descriptor (pidfd_open(2)) taken before it was seen to have the file
     open, so that a process id which was used again meanwhile is never hit.
 
     Raises:

@@ -149,7 +149,7 @@ class ScheduleOptions:
     )
     timezone: str | None = option(
         *("--timezone", kinds.TIMEZONE, "ZONE"),
-        "Europe/Madrid (default: this machine's).",
+        "Europe/Madrid (default: `[scheduler] timezone`, else this machine's).",
         default=None,
     )
     every: str | None = option(
@@ -191,7 +191,7 @@ class DeployRequest:
     """A VM to deploy, fully resolved: a resume does not depend on the config file of that day.
 
     Each field but `prefix`, which `--ip` has, declares its option. Names are vSphere's; `memory`
-    and `disk` are bytes, time-outs seconds; what is None is taken from the template (hardware,
+    and `disk` are bytes, timeouts seconds; what is None is taken from the template (hardware,
     network) or left to vCenter (placement).
     """
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-"""A pattern: what moves a terminal's cursor, changes its colours, its direction of writing or its
+"""A pattern: what moves a terminal's cursor, changes its colors, its direction of writing or its
 title. `re` compiles it when it is used."""
 _LINE_CONTROL = f"[\t\n]|{CONTROL}"
 MOST_NAMES = 5

@@ -1,6 +1,6 @@
 """Values, statuses and runs as short texts for people.
 
-A status is never shown by its colour alone; red is paired with cyan, not with green.
+A status is never shown by its color alone; red is paired with cyan, not with green.
 """
 
 from collections.abc import Callable, Mapping

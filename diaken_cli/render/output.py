@@ -121,7 +121,7 @@ def expect_more() -> None:
 
 @dataclass(frozen=True)
 class Output:
-    """The output of a command: its format, how much of it, and whether in colour."""
+    """The output of a command: its format, how much of it, and whether in color."""
 
     format: Format = Format.TEXT
     quiet: bool = False
@@ -321,7 +321,7 @@ def _json(document: Any, *, indent: int | None = None) -> str:
 
 
 def is_plain(stream: IO[str], *, no_color: bool) -> bool:
-    """Whether escape codes are not allowed: no terminal, or colours are turned off."""
+    """Whether escape codes are not allowed: no terminal, or colors are turned off."""
     unwanted = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return unwanted or not stream.isatty()
 

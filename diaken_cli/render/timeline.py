@@ -48,7 +48,7 @@ class Timeline:
     hosts_left_out: int
 
     def ticks(self) -> list[float]:
-        """Round moments, in seconds, few enough to be labelled."""
+        """Round moments, in seconds, few enough to be labeled."""
         fitting = (step for step in TICK_INTERVALS if self.duration / step <= MAX_TICKS)
         interval = next(fitting, self.duration)
         return [interval * number for number in range(int(self.duration / interval) + 1)]

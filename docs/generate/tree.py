@@ -25,7 +25,7 @@ ENVIRONMENT_VARIABLES = {
         " the database is `/var/lib/diaken/diaken.db`."
     ),
     "SUDO_USER": "The user recorded for a run, if it is set.",
-    "NO_COLOR, TERM=dumb": "No colour and no animation, as `--no-color`.",
+    "NO_COLOR, TERM=dumb": "No color and no animation, as `--no-color`.",
 }
 """Those that are no key of the config file."""
 

@@ -1,4 +1,4 @@
-"""A storm from its first command to its judgement: rage, settle, judge."""
+"""A storm from its first command to its judgment: rage, settle, judge."""
 
 import json
 import re

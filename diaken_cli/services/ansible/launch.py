@@ -118,7 +118,7 @@ class _Attempt:
         if canceled:
             reason = "canceled"
         elif timed_out:
-            reason = f"stopped: it exceeded the time-out of {self._work.timeout:g} seconds"
+            reason = f"stopped: it exceeded the timeout of {self._work.timeout:g} seconds"
         elif return_code == _GIVEN_UP:
             reason = "the run's lock file is gone or taken: giving up the run"
         elif not tally.finished and reason is None:

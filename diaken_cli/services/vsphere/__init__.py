@@ -5,7 +5,7 @@
 | `session` | connecting, TLS, logging in and out, the clock |
 | `connection` | one TLS connection: each call ends in time, no answer is larger than it may be |
 | `soap` | a request as bytes; an answer as objects of checked types |
-| `transport` | one call: time-outs, what may be repeated, logging in again |
+| `transport` | one call: timeouts, what may be repeated, logging in again |
 | `faults` | vSphere's faults, and the network's, as our errors |
 | `names` | names and other texts of vSphere, fit to be kept and shown |
 | `properties` | the PropertyCollector: read many objects in one call, watch them |

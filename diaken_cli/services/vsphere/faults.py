@@ -287,9 +287,9 @@ def _certificate_refused(
 def _why(reason: BaseException | None) -> str:
     """A network fault in a person's words."""
     if isinstance(reason, CallTooSlow):
-        return f"time-out: {reason}"
+        return f"timeout: {reason}"
     if isinstance(reason, TimeoutError):
-        return "time-out"
+        return "timeout"
     if isinstance(reason, gaierror):
         return f"its name can't be resolved ({reason.strerror})"
     if isinstance(reason, _CLOSED):

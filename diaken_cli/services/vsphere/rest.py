@@ -1,7 +1,7 @@
 """vCenter's REST API, for what its SOAP API does not tell: its own session, calls that read.
 
 Its HTTP is that of `connection.py`, which the SOAP API needs anyhow. Libraries were tried (urllib3
-2.8, requests 2.34, httpx 0.28; none comes with the dependencies of diaken). Their time-outs bound a
+2.8, requests 2.34, httpx 0.28; none comes with the dependencies of diaken). Their timeouts bound a
 single wait, not a call: with one of 1 s, each took 5 s for headers of which a byte came each 0.1 s;
 nor do they bound the resolver. With urllib3, the 60 lines of `Connection.request` and `_body` are
 about 35, a third of them to turn its exceptions back into the socket's; the 150 lines that bound a

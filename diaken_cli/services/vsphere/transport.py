@@ -1,4 +1,4 @@
-"""One call to vCenter: time-outs, what may be repeated after a fault, and logging in again."""
+"""One call to vCenter: timeouts, what may be repeated after a fault, and logging in again."""
 
 import re
 import ssl

@@ -1,7 +1,7 @@
 """SQLite: connections, transactions, the room that the file takes, and what the driver says.
 
 WAL, and `BEGIN IMMEDIATE` for writers: a deferred transaction that starts to write gets
-SQLITE_BUSY at once, whatever the time-out.
+SQLITE_BUSY at once, whatever the timeout.
 """
 
 import logging
@@ -209,7 +209,7 @@ def _check_before_writing(path: Path) -> None:
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Keep a log for writers. Where several open a new file at once, all but one are told BUSY.
 
-    That answer comes at once, whatever the time-out: SQLite asks nobody to wait who holds a lock.
+    That answer comes at once, whatever the timeout: SQLite asks nobody to wait who holds a lock.
     """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:

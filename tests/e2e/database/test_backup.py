@@ -49,7 +49,7 @@ def test_a_backup_of_a_database_that_is_being_written(seeded: Cli) -> None:
         assert store.inventory.settings()["counted"] >= 20
 
 
-def test_a_backup_that_can_not_be_written_leaves_nothing(seeded: Cli, tmp_path: Path) -> None:
+def test_a_backup_that_cannot_be_written_leaves_nothing(seeded: Cli, tmp_path: Path) -> None:
     there = tmp_path / "there.db"
     there.write_text("mine")
     assert seeded.error(12, "database", "backup", str(there))["code"] == "conflict"

@@ -59,7 +59,7 @@ def test_a_hosts_file_that_is_turned_off_stays_as_it_is(places: Cli) -> None:
     assert places.hosts_file.read_text() == HOSTS
 
 
-def test_a_hosts_file_that_can_not_be_written_is_a_warning_but_for_sync(places: Cli) -> None:
+def test_a_hosts_file_that_cannot_be_written_is_a_warning_but_for_sync(places: Cli) -> None:
     places.hosts_file.unlink()
     places.hosts_file.mkdir()
     done = places.run(

@@ -218,7 +218,7 @@ def test_an_ansible_inventory_becomes_hosts_and_one_again(cli: Cli, lab: Lab) ->
     assert "hello s3same" in shown
 
 
-def test_what_ansible_can_not_read_is_refused_and_nothing_of_it_is_run(cli: Cli) -> None:
+def test_what_ansible_cannot_read_is_refused_and_nothing_of_it_is_run(cli: Cli) -> None:
     ran = cli.folder / "ran"
     program = f"#!/bin/sh\ntouch {ran}\necho '{{}}'\n"
     for name, text, told in (

@@ -116,7 +116,7 @@ def test_snapshots_of_thirty_hosts_then_the_playbook_on_all(cli: Running, lab: L
     assert seen == {host: [run["hosts"][0]["snapshot"]["name"]] for host in THIRTY}
 
 
-def test_one_that_can_not_be_quiesced_holds_up_none_unless_it_is_required(
+def test_one_that_cannot_be_quiesced_holds_up_none_unless_it_is_required(
     cli: Running, lab: Lab
 ) -> None:
     words = ("run", "group", "thirty", "work", "--limit", TEN)

@@ -311,7 +311,7 @@ def test_a_message_that_nobody_hears_stops_nothing(fleet: Fleet) -> None:
     assert shell(fleet, "diaken hosts set web02 --description '' 2>&1 | true").returncode == 0
 
 
-def test_what_can_not_be_written_is_no_traceback(fleet: Fleet) -> None:
+def test_what_cannot_be_written_is_no_traceback(fleet: Fleet) -> None:
     assert shell(fleet, "diaken hosts list --json | true").returncode == 0
     assert shell(fleet, "diaken hosts list --all >&-").returncode == 0
     full = shell(fleet, "diaken hosts list --json > /dev/full")

@@ -85,7 +85,7 @@ def test_a_playbook_that_is_missing_or_cannot_be_read(cli: Running, lab: Lab) ->
     assert "Permission denied" in done.stdout
 
 
-def test_a_playbook_that_can_not_start_costs_no_snapshot(cli: Running) -> None:
+def test_a_playbook_that_cannot_start_costs_no_snapshot(cli: Running) -> None:
     cli.playbook("typo", "- {hosts: all, tasks: [{comand: 'true'}]}\n")
     cli.playbook("part", TAGGED)
     cli.playbook("whole", "- import_playbook: '{{ which }}.yml'\n")

@@ -126,7 +126,7 @@ def test_what_it_left_is_ended_before_the_next_run_begins(fleet: Fleet) -> None:
     assert list(fleet.store.beside("runs").iterdir()) == []
 
 
-def test_who_can_not_wait_is_told_how_to_end_it(fleet: Fleet) -> None:
+def test_who_cannot_wait_is_told_how_to_end_it(fleet: Fleet) -> None:
     with killed(fleet, "host", "root01") as (sleep, run):
         refused = fleet.error(12, "hosts", "remove", "root01", "--yes")
         assert (refused["code"], sleep.sleepers() != []) == ("locked", True)

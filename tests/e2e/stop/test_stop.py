@@ -266,14 +266,14 @@ def test_killed_it_holds_its_hosts_as_long_as_anything_of_it_lives(fleet: Fleet)
     assert fleet.store.runs.locked() == {}
 
 
-def test_what_can_not_be_canceled_is_refused_with_its_reason(fleet: Fleet) -> None:
+def test_what_cannot_be_canceled_is_refused_with_its_reason(fleet: Fleet) -> None:
     run = fleet.json("run", "host", "root01", "say")
     number = str(run["id"])
     assert fleet.error(12, "history", "cancel", number)["code"] == "not_running"
     assert fleet.error(11, "history", "cancel", "99999")["code"] == "not_found"
 
 
-def test_a_run_whose_process_can_not_be_seen_is_to_be_canceled_where_it_is(fleet: Fleet) -> None:
+def test_a_run_whose_process_cannot_be_seen_is_to_be_canceled_where_it_is(fleet: Fleet) -> None:
     """As in another container that shares the database: it lives, and has no number here."""
     number = str(fleet.json("run", "host", "root01", "say")["id"])
     lock = lock_path(fleet.store, str(uuid.uuid4()))

@@ -285,7 +285,7 @@ def test_what_a_vcenter_offers(cli: Cli, simulator: Simulator) -> None:
     assert "10 GiB" in text
 
 
-def test_what_can_not_be_browsed_is_refused(cli: Cli, simulator: Simulator) -> None:
+def test_what_cannot_be_browsed_is_refused(cli: Cli, simulator: Simulator) -> None:
     added(cli, simulator)
     assert cli.mistakes(2, "vcenters", "browse", "main", "gpus") == ["WHAT"]
     assert "'gpus' is not one of: templates, " in cli.run("vcenters", "browse", "main", "gpus").err

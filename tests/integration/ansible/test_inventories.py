@@ -201,7 +201,7 @@ def test_what_ansible_passes_over_in_a_file_is_told(tmp_path: Path) -> None:
     assert skipped.startswith("Skipping unexpected key (hots) in group (web)")
 
 
-def test_what_can_not_be_read_at_all_is_a_mistake_that_says_why(tmp_path: Path) -> None:
+def test_what_cannot_be_read_at_all_is_a_mistake_that_says_why(tmp_path: Path) -> None:
     for name, content, told in (
         ("wide", "[web]\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),
         ("only/aws.yml", b"plugin: amazon.aws.aws_ec2\n", "has no readable inventory; "),

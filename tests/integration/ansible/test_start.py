@@ -122,7 +122,7 @@ def sealed(path: Path, password: Path, label: str = "default") -> None:
 
 
 @pytest.mark.parametrize(("files", "reason"), NOT_STARTED.values(), ids=NOT_STARTED)
-def test_what_can_not_start_is_told(tmp_path: Path, files: dict[str, str], reason: str) -> None:
+def test_what_cannot_start_is_told(tmp_path: Path, files: dict[str, str], reason: str) -> None:
     said = asked(tmp_path, files)
 
     assert said is not None

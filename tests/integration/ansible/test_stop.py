@@ -155,7 +155,7 @@ def test_a_time_out_ends_it_and_says_so(bench: Bench) -> None:
     assert nothing_of(ran.mark, sleep)
     assert ran.outcome.timed_out
     assert not ran.outcome.canceled
-    assert ran.outcome.reason == f"stopped: it exceeded the time-out of {timeout:g} seconds"
+    assert ran.outcome.reason == f"stopped: it exceeded the timeout of {timeout:g} seconds"
     assert set(ran.statuses.values()) == {HostStatus.FAILED}
 
 

@@ -280,7 +280,7 @@ def test_whether_a_host_has_its_line(hosts: Path) -> None:
     assert not has_entry(hosts.parent / "no-folder" / "hosts", own, OURS)
 
 
-def test_what_can_not_be_looked_at_has_perhaps_its_line(hosts: Path) -> None:
+def test_what_cannot_be_looked_at_has_perhaps_its_line(hosts: Path) -> None:
     def unknown(path: Path, why: str) -> None:
         with pytest.raises(AccessError, match=why):
             has_entry(path, OLD[0], OURS)

@@ -43,7 +43,7 @@ def lamp(name: str, *, broken: Exception | None = None) -> Step[Lamps, str]:
     return Step(name=name, describe=lambda _: f"light {name}", do=light, undo=put_out)
 
 
-def test_undoing_stops_at_what_can_not_be_undone_whatever_it_is(tmp_path: Path) -> None:
+def test_undoing_stops_at_what_cannot_be_undone_whatever_it_is(tmp_path: Path) -> None:
     for fault, code in (
         (OperationFailed("it is hot"), "failed"),
         (RuntimeError("it is hot"), "unexpected"),

@@ -69,7 +69,7 @@ def connected(vcenter: HostileVcenter, connect_timeout: float = 5) -> Iterator[S
 
 
 SLOW = {
-    "nothing": (silent, "time-out"),
+    "nothing": (silent, "timeout"),
     "a header that drips": (dripping(b"HTTP/1.1 200 OK\r\nX: "), "not done after 0.4 s"),
     "a body that drips": (
         dripping(OK + b"Content-Length: 99999\r\n\r\n" + HALF, b" "),
@@ -86,7 +86,7 @@ def test_a_call_ends_however_busily_it_is_not_answered(certificate: Certificate,
     with (
         connected(HostileVcenter(certificate, {READING: happening})) as session,
         no_longer_than(2),
-        pytest.raises(Unreachable, match="time-out") as late,
+        pytest.raises(Unreachable, match="timeout") as late,
     ):
         find_vms(session)
     assert said in late.value.message

@@ -181,7 +181,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("what", LIES)
-def test_what_can_not_be_true_is_no_answer(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_what_cannot_be_true_is_no_answer(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     operation, old, new = LIES[what]
     assert old in RECORDS[operation]["RetrievePropertiesEx"][0][1]
     with pytest.raises(VSphereError) as said:

@@ -106,7 +106,7 @@ def test_nobody_there(simulator: Simulator) -> None:
             connect(simulator.endpoint(port=taken.getsockname()[1]))
         taken.listen()  # now it accepts, and says nothing
         started = time.monotonic()
-        with pytest.raises(Unreachable, match="time-out"):
+        with pytest.raises(Unreachable, match="timeout"):
             connect(simulator.endpoint(port=taken.getsockname()[1]), connect_timeout=0.3)
         assert time.monotonic() - started < 2 * slowness()
 
@@ -275,7 +275,7 @@ def test_a_vcenter_that_hangs_is_given_up(simulator: Simulator) -> None:
     with simulator.connect() as session:
         simulator.order("delay", method="CurrentTime", ms=1500)
         started = time.monotonic()
-        with session.transport.single_try(0.3), pytest.raises(Unreachable, match="time-out"):
+        with session.transport.single_try(0.3), pytest.raises(Unreachable, match="timeout"):
             session.now()
         assert time.monotonic() - started < slowness()
         simulator.order("clear")

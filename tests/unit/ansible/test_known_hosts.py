@@ -26,7 +26,7 @@ def test_where_no_key_is_remembered_none_is_forgotten() -> None:
     assert not Path("/dev/null.lock").exists()
 
 
-def test_what_can_not_be_changed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_changed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, lock = tmp_path / "known_hosts", tmp_path / "known_hosts.lock"
     file.touch()
     lock.mkdir()

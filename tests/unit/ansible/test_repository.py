@@ -98,7 +98,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["roles_path = x\n", "[defaults]\nx\n", "[defaults]\na=1\na=2\n", "[a]\n[a]\n"]
 )
-def test_one_that_ansible_can_not_read_is_told(tmp_path: Path, text: str) -> None:
+def test_one_that_ansible_cannot_read_is_told(tmp_path: Path, text: str) -> None:
     configured(tmp_path, text)
 
     with pytest.raises(AnsibleNotStarted, match=r"ansible\.cfg can't be read: "):

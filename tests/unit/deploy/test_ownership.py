@@ -59,13 +59,13 @@ def test_a_copy_is_not_the_runs_own() -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_vm_that_can_not_be_read_is_not_gone(known: bool) -> None:
+def test_a_vm_that_cannot_be_read_is_not_gone(known: bool) -> None:
     with pytest.raises(OperationFailed, match=r"web01 \(vm-7\) belongs to this run") as unknown:
         chosen(UNREADABLE, known=known)
     assert unknown.value.code == "unreadable_vm"
 
 
-def test_another_vm_that_can_not_be_read_is_no_matter() -> None:
+def test_another_vm_that_cannot_be_read_is_no_matter() -> None:
     elsewhere = replace(UNREADABLE, ref="vm-9", folder="group-v9")
     other_name = replace(UNREADABLE, ref="vm-9", name="db01")
     assert chosen(elsewhere, other_name, known=False) is None

@@ -36,6 +36,6 @@ def test_a_setting_is_json_or_a_text(text: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", ["\udcff"]])
-def test_what_json_can_not_hold_is_refused(value: Any) -> None:
+def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="must be a value that JSON can hold"):
         stored_value(value)

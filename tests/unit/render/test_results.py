@@ -60,5 +60,5 @@ def test_a_result_is_lines(text: str, shown: str) -> None:
         'said: [web01] => {"msg": "by somebody else"}',
     ],
 )
-def test_what_can_not_be_read_stays(text: str) -> None:
+def test_what_cannot_be_read_stays(text: str) -> None:
     assert readable_result(text) == text

@@ -59,7 +59,7 @@ def test_names_of_new_machines(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["web_05", "web-", "10.0.4.21", "10.1", "localhost", "a" * 64])
-def test_what_can_not_be_the_name_of_a_new_machine_is_refused(text: str) -> None:
+def test_what_cannot_be_the_name_of_a_new_machine_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a host name|is a reserved name"):
         units.check_dns_host_name(text)
 
