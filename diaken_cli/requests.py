@@ -27,6 +27,10 @@ ENVIRONMENT = Option("--environment", kinds.TEXT, "E")
 GROUP = Option("--group", kinds.TEXT, "G")
 VCENTER = Option("--vcenter", kinds.TEXT, "V")
 VAULT_ID = Option("--vault-id", kinds.VAULT_IDS, "LABEL@FILE")
+WAIT = Option(
+    *("--wait", kinds.DURATION, "DURATION"),
+    "Wait this long for hosts locked by another run: 10m.",
+)
 
 
 # ── a run of a playbook ──────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from diaken_cli import kinds
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking
@@ -24,9 +25,9 @@ from diaken_cli.commands.targets import (
     record_environment,
 )
 from diaken_cli.errors import Canceled, DatabaseError, DiakenError, PartlyFailed, unexpected
-from diaken_cli.options import TypedOptions
+from diaken_cli.options import TypedOptions, option
 from diaken_cli.render.output import Format, ignore_broken_pipe
-from diaken_cli.requests import RUN_OPTIONS
+from diaken_cli.requests import RUN_OPTIONS, WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,28 +50,20 @@ Playbook = Annotated[
 
 @dataclass(frozen=True)
 class StartOptions:
-    """The options of a run that begins now."""
+    """The options of a run that begins now, as they were typed."""
 
-    retry_failed: Annotated[
-        str | None,
-        typer.Option(
-            "--retry-failed",
-            metavar="RUN",
-            help="Repeat that run on the hosts where it did not succeed, with its options; options"
-            " given now override them (--no-check, --tags '' clear them).",
-        ),
-    ] = None
-    wait: Annotated[
-        str | None,
-        typer.Option(
-            "--wait",
-            metavar="DURATION",
-            help="Wait this long for hosts locked by another run: 10m.",
-        ),
-    ] = None
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done, change nothing.")
-    ] = False
+    retry_failed: str | None = option(
+        *("--retry-failed", kinds.TEXT, "RUN"),
+        "Repeat that run on the hosts where it did not succeed, with its options; options given now"
+        " override them (--no-check, --tags '' clear them).",
+        default=None,
+    )
+    wait: str | None = WAIT.as_field(None)
+    dry_run: bool = option(
+        *("--dry-run", kinds.FLAG),
+        help="Show what would be done, change nothing.",
+        default=False,
+    )
 
 
 @command(app)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from diaken_cli import kinds
 from diaken_cli.commands.call import Call
 from diaken_cli.commands.define import command, group
 from diaken_cli.commands.prompts import Questions, asking, confirm, raise_clash, require
 from diaken_cli.commands.targets import ask_target
 from diaken_cli.errors import ConfigurationError, InvalidInput, PartlyFailed, VSphereError
+from diaken_cli.options import option
 from diaken_cli.render.output import Format
+from diaken_cli.requests import ENVIRONMENT, GROUP, WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,22 +39,14 @@ LogFile = Annotated[
 
 @dataclass(frozen=True)
 class TargetOptions:
-    """Whose snapshots: hosts, or a group; and how long they are waited for."""
+    """Whose snapshots, as typed: hosts, or a group; and how long they are waited for."""
 
-    host: Annotated[
-        list[str] | None,
-        typer.Option("--host", metavar="HOST", help="A host (repeatable)."),
-    ] = None
-    group: Annotated[str | None, typer.Option("--group", metavar="GROUP")] = None
-    environment: Annotated[str | None, typer.Option("--environment", metavar="E")] = None
-    wait: Annotated[
-        str | None,
-        typer.Option(
-            "--wait",
-            metavar="DURATION",
-            help="Wait this long for hosts locked by another run: 10m.",
-        ),
-    ] = None
+    host: tuple[str, ...] = option(
+        "--host", kinds.TEXTS, "HOST", "A host (repeatable).", default=()
+    )
+    group: str | None = replace(GROUP, metavar="GROUP").as_field(None)
+    environment: str | None = ENVIRONMENT.as_field(None)
+    wait: str | None = WAIT.as_field(None)
 
 
 @command(app, name="list")
@@ -286,7 +281,7 @@ def _ask_target(call: Call, ask: Questions, target_options: TargetOptions) -> Ta
         call, ask, None, target_options.group, target_options.environment
     )
     return replace(
-        target_options, host=[host] if host else None, group=name, environment=environment
+        target_options, host=(host,) if host else (), group=name, environment=environment
     )
 
 
@@ -322,7 +317,7 @@ def _target(call: Call, target_options: TargetOptions, **required: str | None) -
             "SNAPSHOT", "", "must not be empty; for a snapshot without a name give its id"
         )
     hosts, name, environment = (
-        target_options.host or [],
+        target_options.host,
         target_options.group,
         target_options.environment,
     )
@@ -352,13 +347,10 @@ def _log_file(call: Call, typed: str | None) -> Path | None:
 
 
 def _wait(target_options: TargetOptions) -> int:
-    from diaken_cli import units
     from diaken_cli.actions.validate import Reader
 
     reader = Reader()
-    wait = reader.optional(
-        "--wait", target_options.wait, units.parse_duration, 0, may_be_empty=False
-    )
+    wait = reader.optional(WAIT.name, target_options.wait, WAIT.parse, 0, may_be_empty=False)
     reader.check()
     return wait or 0
 

@@ -20,7 +20,7 @@ from diaken_cli.actions.validate import Reader
 from diaken_cli.config import Config
 from diaken_cli.errors import Conflict, InvalidInput, Mistake
 from diaken_cli.options import TypedOptions, parse
-from diaken_cli.requests import RUN_OPTIONS, RunOptions
+from diaken_cli.requests import RUN_OPTIONS, WAIT, RunOptions
 from diaken_cli.services.ansible import catalog
 from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.store import Store
@@ -74,7 +74,7 @@ def parse_run(typed: TypedRun, store: Store, config: Config) -> RequestedRun:
     playbook = reader.positional("PLAYBOOK", typed.playbook, lambda name: catalog.find(name, paths))
     takes_back = typed.retry_failed is not None  # of the options of that run
     options = parse_options(typed.options, reader, takes_back=takes_back)
-    wait = reader.optional("--wait", typed.wait, units.parse_duration, 0, may_be_empty=False)
+    wait = reader.optional(WAIT.name, typed.wait, WAIT.parse, 0, may_be_empty=False)
     retried = reader.optional(RETRY_FAILED, typed.retry_failed, _number, None, may_be_empty=False)
     only, narrowing = None, options
     notes: tuple[str, ...] = ()
