@@ -3,13 +3,13 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from diaken_cli.actions.run.flow import new_run
-from diaken_cli.actions.schedules.executing import AlreadyClaimed
+from diaken_cli.actions.schedules.executing import AlreadyClaimed, ClaimedRun
 from diaken_cli.actions.schedules.executing import claim as claim_now
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.runs import Attempt, HeldRun, Selection
+from diaken_cli.store.runs import Attempt, HeldRun
 from diaken_cli.store.tasks import TaskRecord
 
 
@@ -18,7 +18,7 @@ class Claimed:
     """A moment that is carried out, and by which attempt."""
 
     task: TaskRecord
-    run: HeldRun
+    run: HeldRun[ClaimedRun]
     attempt: Attempt
 
     @property
@@ -31,11 +31,7 @@ def claim(
 ) -> Claimed | None:
     """Claim a moment; None where another process was first."""
     mine = Attempt(lock=str(uuid.uuid4()), node="here", pid=1)
-
-    def select() -> Selection:
-        current, request = claim_now(store, task, max_running)
-        return Selection(new_run(request, current), request.target.hosts)
-
+    select = partial(claim_now, store, task, max_running)
     try:
         begun = store.runs.begin(select, mine, now or task.due_at or datetime.now().astimezone())
     except AlreadyClaimed:

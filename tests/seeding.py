@@ -13,7 +13,7 @@ from diaken_cli.events import SnapshotFinished, TaskFinished
 from diaken_cli.inventory_options import VCenterOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
-from diaken_cli.store.runs import Attempt, HeldRun, NewRun, Selection
+from diaken_cli.store.runs import Attempt, HeldRun, NewRun, Select, Selection
 from diaken_cli.store.steps import HostOutcome, write_hosts
 from diaken_cli.types import (
     HostCounters,
@@ -38,7 +38,7 @@ class Seeded:
     """A run of the store, and how to go on with it."""
 
     store: Store
-    begun: HeldRun
+    begun: HeldRun[None]
     attempt: Attempt
     at: datetime
     said: int = field(default=0)
@@ -111,6 +111,11 @@ class Seeded:
         self.store.runs.finish(self.id, self.attempt.lock, status, error, self.at)
 
 
+def selecting(run: NewRun | int, *hosts: HostRecord) -> Select[None]:
+    """The selection of a run that is known beforehand."""
+    return lambda: Selection(run, hosts, None)
+
+
 def begin(
     store: Store,
     kind: RunKind = RunKind.PLAYBOOK,
@@ -134,7 +139,7 @@ def begin(
         request={"v": 1, **(request or {})},
         user="root",
     )
-    begun = store.runs.begin(lambda: Selection(new, tuple(hosts)), attempt, at)
+    begun = store.runs.begin(selecting(new, *hosts), attempt, at)
     return Seeded(store, begun, attempt, at)
 
 

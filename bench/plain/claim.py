@@ -10,20 +10,11 @@ import uuid
 from functools import partial
 from pathlib import Path
 
-from diaken_cli.actions.run.flow import new_run
 from diaken_cli.actions.schedules.executing import AlreadyClaimed, claim
 from diaken_cli.caller import node, now
 from diaken_cli.store import Store
-from diaken_cli.store.runs import Attempt, Selection
-from diaken_cli.store.tasks import TaskRecord
+from diaken_cli.store.runs import Attempt
 from diaken_cli.types import RunStatus
-
-
-def select(task: TaskRecord) -> Selection:
-    """What a tick does for a moment."""
-    current, request = claim(store, task, most)
-    return Selection(new_run(request, current), request.target.hosts)
-
 
 store = Store(Path(sys.argv[1]))
 most = int(sys.argv[2])
@@ -37,7 +28,7 @@ while tasks := store.schedules.due(now()):
         if not store.schedules.is_due(task):
             continue
         try:
-            run = store.runs.begin(partial(select, task), attempt, now())
+            run = store.runs.begin(partial(claim, store, task, most), attempt, now())
         except AlreadyClaimed:
             continue
         store.runs.finish(run.id, attempt.lock, RunStatus.SUCCESS, None, now())

@@ -28,7 +28,7 @@ from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Attempt, HeldRun
 from diaken_cli.store.steps import HostOutcome
-from diaken_cli.types import HostResult, HostStatus, RunStatus, StepStatus
+from diaken_cli.types import HostResult, RunStatus, StepStatus
 
 FLUSH_SECONDS = 2.0
 FLUSH_CHARACTERS = 256 * 1024
@@ -51,7 +51,7 @@ class ActiveRun:
     def __init__(
         self,
         context: Context,
-        begun: HeldRun,
+        begun: HeldRun[Any],
         attempt: Attempt,
         show: Emit,
     ) -> None:
@@ -199,13 +199,9 @@ class ActiveRun:
         """Free a host, on which nothing more is done, before the run ends."""
         self._store.runs.free_host(self.id, host.id)
 
-    def skip_others(self, hosts: Iterable[HostRecord], *, canceled: bool) -> None:
-        """The hosts on which it has done nothing are `skipped`, whatever ended it."""
-        done = {result.host for result in self._recorder.of_run()}
-        for host in hosts:
-            if host.name not in done:
-                skipped = HostResult(host.name, host.ip, HostStatus.SKIPPED)
-                self.emit(HostFinished(result=skipped, canceled=canceled))
+    def results(self) -> list[HostResult]:
+        """What it has done on its hosts so far."""
+        return self._recorder.of_run()
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────
 
@@ -215,7 +211,7 @@ class ActiveRun:
         """How the run ends, if it does so now: by its steps, its hosts, and what was raised."""
         return end_of_run(
             [step.end for step in self._steps.values() if step.end is not None],
-            self._recorder.of_run(),
+            self.results(),
             stopped_by,
             undone=self._undone,
             undone_after=self._earlier_error,
@@ -271,7 +267,7 @@ class ActiveRun:
         self.emit(RunFinished(run=self.id, status=end.status))
 
     def _outcomes(self) -> list[HostOutcome]:
-        results = self._recorder.of_run()
+        results = self.results()
         return [HostOutcome(result, self._host_ids.get(result.host)) for result in results]
 
 

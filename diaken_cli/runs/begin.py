@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from diaken_cli import caller, liveness
 from diaken_cli.context import Context
@@ -12,7 +13,7 @@ from diaken_cli.errors import DatabaseError, Locked
 from diaken_cli.events import Emit, Event, RunStarted, RunWaiting, Warned
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.dead_runs import end_orphans, lock_path, reap, without_note
-from diaken_cli.store.runs import Attempt, HeldRun, Select
+from diaken_cli.store.runs import Attempt, HeldRun, Payload, Select
 from diaken_cli.types import RunKind
 
 WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
@@ -21,20 +22,20 @@ WAIT_SECONDS = 1.0  # from one look at locked hosts to the next
 @contextmanager
 def begin(
     context: Context,
-    select: Select,
+    select: Select[Payload],
     *,
-    started: Callable[[HeldRun], RunStarted],
     subscribers: Sequence[Emit],
     wait: float | None = None,
     before_waiting: Callable[[], None] = lambda: None,
-) -> Iterator[ActiveRun]:
+) -> Iterator[tuple[ActiveRun, Payload]]:
     """Record the run that `select` chooses, lock its hosts, and carry it out in this context.
 
-    `select` is called in the transaction that records and locks: what a run that had to wait is
-    about is decided then. The lock file is held before the row names it, so that a row without a
-    holder is a dead run. For `wait` seconds it is tried again to begin while another run holds a
-    host; None is for commands that can't be told to wait. `before_waiting` is called once, when it
-    waits for longer or gives up, and may raise what would end the run anyway.
+    It gives the run, and the payload of the selection. `select` is called in the transaction that
+    records and locks: what a run that had to wait is about is decided then. The lock file is held
+    before the row names it, so that a row without a holder is a dead run. For `wait` seconds it is
+    tried again to begin while another run holds a host; None is for commands that can't be told to
+    wait. `before_waiting` is called once, when it waits for longer or gives up, and may raise what
+    would end the run anyway.
 
     Raises what `select` raises, and Locked; nothing is recorded then.
     """
@@ -46,14 +47,13 @@ def begin(
         show = Subscribers(subscribers)
         begun = _begin(context, select, attempt, show, wait, before_waiting)
         run = ActiveRun(context, begun, attempt, show)
-        first = started(begun)
         try:
             if begun.resumed:
                 run.remember(store.history.step_results(begun.id))
-            run.emit(first)
-            yield run
+            run.emit(_started(begun))
+            yield run, begun.payload
         except BaseException as fault:
-            left_as_it_is = first.kind is RunKind.DEPLOY and context.stop.forced()
+            left_as_it_is = begun.kind is RunKind.DEPLOY and context.stop.forced()
             try:
                 run.close(fault, left_as_it_is=left_as_it_is)
             except DatabaseError as unwritten:  # the next command finds it as interrupted
@@ -62,14 +62,28 @@ def begin(
         run.close()
 
 
+def _started(begun: HeldRun[Any]) -> RunStarted:
+    """What is told of it first; the host that a deploy makes has the name of its target."""
+    is_deploy = begun.kind is RunKind.DEPLOY
+    return RunStarted(
+        run=begun.id,
+        kind=begun.kind,
+        target=begun.target,
+        hosts=(begun.target,) if is_deploy else tuple(host.name for host in begun.hosts),
+        playbook=begun.playbook,
+        action=begun.request.get("action"),
+        check=begun.request.get("check", False),
+    )
+
+
 def _begin(
     context: Context,
-    select: Select,
+    select: Select[Payload],
     attempt: Attempt,
     show: Emit,
     wait: float | None,
     before_waiting: Callable[[], None],
-) -> HeldRun:
+) -> HeldRun[Payload]:
     """Begin, as soon as no other run holds one of the hosts; each holder is told of once."""
     store = context.store
     deadline = time.monotonic() + (wait or 0)

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, delete, update
 from sqlmodel import Session, col, select
@@ -24,6 +24,7 @@ from diaken_cli.store.steps import HostOutcome, fail_running_steps, set_step, wr
 from diaken_cli.store.tasks import claim_moment, update_task
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, Trigger
 
+Payload = TypeVar("Payload")
 RESUMABLE = (RunStatus.FAILED, RunStatus.CANCELED, RunStatus.INTERRUPTED, RunStatus.PAUSED)
 
 
@@ -48,17 +49,18 @@ class NewRun:
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What is to be begun: a new run, or the number of one that is taken up again; and its hosts.
+class Selection(Generic[Payload]):
+    """What is to be begun: a new run, or the number of one that is resumed; and its hosts.
 
-    The hosts are those that it locks.
+    The hosts are those that it locks. `payload` is what its flow has chosen to do there.
     """
 
     run: NewRun | int
-    hosts: tuple[HostRecord, ...] = ()
+    hosts: tuple[HostRecord, ...]
+    payload: Payload
 
 
-Select = Callable[[], Selection]
+Select = Callable[[], Selection[Payload]]
 """Chooses what a run is about, in the transaction that records it and takes its locks.
 
 It reads the store as it stands, and nobody else can write meanwhile; it must not write itself.
@@ -76,15 +78,20 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class HeldRun:
-    """A run that this process holds, with its locked hosts; `uid` is its identity in vCenter.
+class HeldRun(Generic[Payload]):
+    """A run that this process holds, with its locked hosts, and the payload of its selection.
 
-    `error` is that of a resumed run before.
+    `uid` is its identity in vCenter, `error` that of a resumed run before.
     """
 
     id: int
     uid: str
-    hosts: tuple[HostRecord, ...] = ()
+    kind: RunKind
+    target: str
+    playbook: str | None
+    request: dict[str, Any]
+    hosts: tuple[HostRecord, ...]
+    payload: Payload
     resumed: bool = False
     error: dict[str, Any] | None = None
 
@@ -95,27 +102,37 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, select: Select, attempt: Attempt, now: datetime) -> HeldRun:
+    def begin(self, select: Select[Payload], attempt: Attempt, now: datetime) -> HeldRun[Payload]:
         """Record the run that `select` chooses, and lock all its hosts, or do nothing.
 
         Raises what `select` raises; Locked naming the holder of a host; Conflict where the moment
-        of a task, or a run that is to be taken up again, is another process's by now.
+        of a task, or a run that is to be resumed, is another process's by now.
         """
         with self._database.writing(durable=True) as session:
             selection = select()
             host_ids = [host.id for host in selection.hosts]
             error = None
             if isinstance(selection.run, int):
-                run_id = selection.run
-                uid, error = _resume(session, run_id, attempt)
-                refuse_locked(session, host_ids, unless=run_id)
-                session.execute(delete(HostLock).where(col(HostLock.run_id) == run_id))
+                run, error = _resume(session, selection.run, attempt)
+                refuse_locked(session, host_ids, unless=run.id)
+                session.execute(delete(HostLock).where(col(HostLock.run_id) == run.id))
             else:
                 refuse_locked(session, host_ids)
                 run = _insert_run(session, selection.run, len(host_ids), attempt, now)
-                run_id, uid = run.id or 0, run.uid
+            run_id = run.id or 0
             lock_hosts(session, run_id, host_ids)
-        return HeldRun(run_id, uid, selection.hosts, run_id == selection.run, error)
+        return HeldRun(
+            id=run_id,
+            uid=run.uid,
+            kind=run.kind,
+            target=run.target,
+            playbook=run.playbook,
+            request=run.request,
+            hosts=selection.hosts,
+            payload=selection.payload,
+            resumed=isinstance(selection.run, int),
+            error=error,
+        )
 
     def pause(
         self, run_id: int, lock: str, until: datetime | None, hosts: Iterable[HostOutcome] = ()
@@ -309,8 +326,8 @@ def _insert_run(session: Session, new: NewRun, hosts: int, attempt: Attempt, now
     return run
 
 
-def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[str, dict[str, Any] | None]:
-    """Resume a run that has not ended well; its identity, and the error that it had.
+def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[Run, dict[str, Any] | None]:
+    """Resume a run that has not ended well; the run, and the error that it had.
 
     Raises Conflict where it can't be.
     """
@@ -333,12 +350,11 @@ def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[str, dict[
             finished_at=None,
             paused_until=None,
         )
-        .returning(col(Run.uid))
+        .returning(col(Run.id))
     )
-    uid: str | None = session.execute(statement).scalar_one_or_none()
-    if uid is None:
+    if session.execute(statement).scalar_one_or_none() is None:
         raise Conflict(
             f"run {run_id} is running, or succeeded",
             hint=f"See: diaken history show {run_id}",
         )
-    return uid, None if error is None else dict(error)
+    return session.get_one(Run, run_id), None if error is None else dict(error)

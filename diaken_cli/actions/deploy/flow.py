@@ -1,7 +1,7 @@
 """Deploy, resume, abort, and the plan: one list of steps, described, carried out, and undone."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from diaken_cli.errors import (
     OperationFailed,
     unexpected,
 )
-from diaken_cli.events import Emit, RunStarted
+from diaken_cli.events import Emit
 from diaken_cli.outcome import StepEnd
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.begin import begin
@@ -45,8 +45,8 @@ from diaken_cli.runs.steps import (
 from diaken_cli.services.vsphere.templates import Placement
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.run_records import RunDetail
-from diaken_cli.store.runs import RESUMABLE, HeldRun, NewRun, Select, Selection
+from diaken_cli.store.run_records import RunDetail, StepRecord
+from diaken_cli.store.runs import RESUMABLE, NewRun, Select, Selection
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, from_stored, to_stored
 
 STEPS = (checks.VALIDATE, REGISTER, CLONE, POWER_ON, WAIT_ADDRESS, PROVISION, ACTIVATE)
@@ -143,7 +143,11 @@ def deploy(draft: Draft, context: Context, show: Emit, warn: Callable[[str], Non
         request=to_stored(request),
         user=account(),
     )
-    with _begin_deploy(request, context, lambda: Selection(new), show) as deploy:
+
+    def select() -> Selection[tuple[DeployRequest, Recorded]]:
+        return Selection(new, (), (request, ()))
+
+    with _begin_deploy(context, select, show) as (deploy, _):
         if existing is None:
             _run_steps(deploy, {})
         else:
@@ -159,15 +163,15 @@ def resume(run_id: int, context: Context, show: Emit) -> None:
     if known is not None and known.identity_left:
         remove_left_identity(known, context, show)
         return
-    with _begin_again(run_id, context, show) as (deploy, detail):
-        _run_steps(deploy, statuses_to_resume(detail.steps))
+    with _begin_again(run_id, context, show) as (deploy, steps):
+        _run_steps(deploy, statuses_to_resume(steps))
 
 
 def abort(run_id: int, context: Context, show: Emit) -> None:
     """Undo what a deploy has left. Raises OperationFailed, or Conflict, where something stays."""
-    with _begin_again(run_id, context, show) as (deploy, detail):
+    with _begin_again(run_id, context, show) as (deploy, steps):
         deploy.undoing = True
-        failure = undo_steps(STEPS, deploy, recorded_statuses(detail.steps))
+        failure = undo_steps(STEPS, deploy, recorded_statuses(steps))
         if failure is not None:
             message = f"not everything could be undone: {failure.message}"
             raise _error_type(failure)(
@@ -175,42 +179,40 @@ def abort(run_id: int, context: Context, show: Emit) -> None:
             )
 
 
+Recorded = tuple[StepRecord, ...]
+"""The steps that earlier attempts of a deploy have recorded, with their facts."""
+
+
 @contextmanager
 def _begin_deploy(
-    request: DeployRequest, context: Context, select: Select, show: Emit
-) -> Iterator[Deploy]:
-    """Begin a recorded run, and give what its steps share."""
-
-    def started(begun: HeldRun) -> RunStarted:
-        name = request.name
-        return RunStarted(run=begun.id, kind=RunKind.DEPLOY, target=name, hosts=(name,))
-
-    with begin(context, select, started=started, subscribers=[show]) as run:
+    context: Context, select: Select[tuple[DeployRequest, Recorded]], show: Emit
+) -> Iterator[tuple[Deploy, Recorded]]:
+    """Begin a recorded run, and give what its steps share, and what they have recorded before."""
+    with begin(context, select, subscribers=[show]) as (run, (request, recorded)):
         positions = {step.name: position for position, step in enumerate(STEPS)}
-        deploy = Deploy(request, run, context, positions)
+        facts = {step.name: step.facts for step in recorded}
+        deploy = Deploy(request, run, context, positions, facts)
         try:
-            yield deploy
+            yield deploy, recorded
         finally:
             deploy.close()
 
 
-@contextmanager
-def _begin_again(run_id: int, context: Context, show: Emit) -> Iterator[tuple[Deploy, RunDetail]]:
-    """Hold again a run that ended too early, with the facts that its steps have recorded.
+def _begin_again(
+    run_id: int, context: Context, show: Emit
+) -> AbstractContextManager[tuple[Deploy, Recorded]]:
+    """Hold again a run that ended too early.
 
-    That is read in the transaction that takes it up: another process may have been at it.
+    Where it stands is read in the transaction that takes it up: another process may have been
+    at it.
     """
-    detail, request = find_unfinished(context.store, run_id)
 
-    def select() -> Selection:
-        nonlocal detail
-        detail, _ = find_unfinished(context.store, run_id)
+    def select() -> Selection[tuple[DeployRequest, Recorded]]:
+        detail, request = find_unfinished(context.store, run_id)
         host = context.store.deploys.host(run_id)
-        return Selection(run_id, () if host is None else (host,))
+        return Selection(run_id, () if host is None else (host,), (request, detail.steps))
 
-    with _begin_deploy(request, context, select, show) as deploy:
-        deploy.facts = {step.name: step.facts for step in detail.steps}
-        yield deploy, detail
+    return _begin_deploy(context, select, show)
 
 
 def _reuse(deploy: Deploy, host: HostRecord) -> None:

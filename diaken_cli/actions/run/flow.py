@@ -23,16 +23,17 @@ from diaken_cli.errors import (
     Canceled,
     OperationFailed,
 )
-from diaken_cli.events import Emit, RunStarted
+from diaken_cli.events import Emit, HostFinished
 from diaken_cli.outcome import StepEnd, status_of_hosts
 from diaken_cli.requests import RunOptions
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Facts, Refused, Step, execute_steps
-from diaken_cli.store.runs import HeldRun, NewRun, Selection
+from diaken_cli.store.runs import NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.text import join_names
 from diaken_cli.types import (
+    HostResult,
     HostStatus,
     RunKind,
     RunStatus,
@@ -116,20 +117,23 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
     if checked:
         _check_playbook(request, context, lambda: False)
 
-    def select() -> SelectedRun:
+    def select() -> Selection[RunRequest]:
         chosen = request.on(current_hosts(context.store, request))
-        return chosen, new_run(chosen)
+        return Selection(new_run(chosen), chosen.target.hosts, chosen)
 
     def before_waiting() -> None:
         # Nobody waits an hour to hear of a missing role, nor tries again for it.
         if not checked:
             _check_playbook(request, context, context.stop.requested)
 
-    with recorded_run(
-        context, select, show, wait=wait, before_waiting=before_waiting, checked=checked
-    ) as flow:
-        execute_steps(steps(flow.request), flow, {})
-        return flow.run.end().status or RunStatus.FAILED
+    with (
+        begin(
+            context, select, subscribers=[show], wait=wait, before_waiting=before_waiting
+        ) as (active, chosen),
+        skipping_others(active),
+    ):
+        execute_steps(steps(chosen), PlaybookRun(chosen, active, context, checked), {})
+        return active.end().status or RunStatus.FAILED
 
 
 def new_run(request: RunRequest, task: TaskRecord | None = None) -> NewRun:
@@ -150,54 +154,21 @@ def new_run(request: RunRequest, task: TaskRecord | None = None) -> NewRun:
     )
 
 
-SelectedRun = tuple[RunRequest, NewRun]
-"""What is to be done, on the hosts that there are as they are locked, and its record."""
-
-
 @contextmanager
-def recorded_run(
-    context: Context,
-    select: Callable[[], SelectedRun],
-    show: Emit,
-    *,
-    wait: float = 0,
-    before_waiting: Callable[[], None] = lambda: None,
-    checked: bool = False,
-    scheduled: bool = False,
-) -> Iterator[PlaybookRun]:
-    """A recorded run; a host that it did not get to is `skipped`, whatever ended it."""
-    chosen: list[RunRequest] = []
-
-    def selection() -> Selection:
-        request, new = select()
-        chosen[:] = [request]
-        return Selection(new, request.target.hosts)
-
-    def started(begun: HeldRun) -> RunStarted:
-        (request,) = chosen
-        return RunStarted(
-            run=begun.id,
-            kind=RunKind.PLAYBOOK,
-            target=request.target.name,
-            hosts=tuple(host.name for host in begun.hosts),
-            playbook=request.playbook,
-            check=request.options.check,
-        )
-
-    with begin(
-        context,
-        selection,
-        started=started,
-        subscribers=[show],
-        wait=wait,
-        before_waiting=before_waiting,
-    ) as run:
-        try:
-            yield PlaybookRun(chosen[0], run, context, checked, scheduled)
-        finally:
-            # One that is paused may come to the others still.
-            if run.end(sys.exception()).status not in (None, RunStatus.PAUSED):
-                run.skip_others(run.hosts, canceled=isinstance(sys.exception(), Canceled))
+def skipping_others(run: ActiveRun) -> Iterator[None]:
+    """Let the hosts on which the run has done nothing be `skipped`, whatever ends it here."""
+    try:
+        yield
+    finally:
+        fault = sys.exception()
+        # One that is paused may come to the others still.
+        if run.end(fault).status not in (None, RunStatus.PAUSED):
+            done = {result.host for result in run.results()}
+            for host in run.hosts:
+                if host.name not in done:
+                    skipped = HostResult(host.name, host.ip, HostStatus.SKIPPED)
+                    canceled = isinstance(fault, Canceled)
+                    run.emit(HostFinished(result=skipped, canceled=canceled))
 
 
 # ── the steps ────────────────────────────────────────────────────────────────────────────────

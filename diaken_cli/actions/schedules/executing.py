@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from diaken_cli.actions.history import cancel_run
 from diaken_cli.actions.playbook import refuse_exposed
-from diaken_cli.actions.run.flow import SelectedRun, new_run, recorded_run, steps
+from diaken_cli.actions.run.flow import PlaybookRun, new_run, skipping_others, steps
 from diaken_cli.actions.run.summary import mail_message, summary
 from diaken_cli.actions.run.targets import (
     RunRequest,
@@ -34,9 +34,11 @@ from diaken_cli.errors import (
     unexpected,
 )
 from diaken_cli.events import Emit, Event
+from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import execute_steps
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
+from diaken_cli.store.runs import Selection
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.types import RunStatus, ScheduleStatus
 
@@ -87,30 +89,31 @@ def execute(task: TaskRecord, context: Context, show: Emit) -> MomentResult | No
     store = context.store
     if not store.schedules.is_due(task):
         raise AlreadyClaimed  # without waiting for those who write
-    claimed: list[TaskRecord] = []
-    run_id = None
+    begun: tuple[TaskRecord, int] | None = None
 
-    def select() -> SelectedRun:
-        current, request = claim(store, task, context.config.scheduler.max_running)
-        claimed[:] = [current]
-        return request, new_run(request, current)
+    def select() -> Selection[ClaimedRun]:
+        return claim(store, task, context.config.scheduler.max_running)
 
     try:
-        with recorded_run(context, select, show, scheduled=True) as flow:
-            run_id = flow.run.id
-            refuse_without_hosts(flow.request)
-            refuse_exposed(flow.request.playbook, flow.request.options, context.config)
-            execute_steps(steps(flow.request), flow, {})
+        with begin(context, select, subscribers=[show]) as (run, (current, request)):
+            begun = current, run.id
+            with skipping_others(run):
+                refuse_without_hosts(request)
+                refuse_exposed(request.playbook, request.options, context.config)
+                flow = PlaybookRun(request, run, context, scheduled=True)
+                execute_steps(steps(request), flow, {})
     except Exception:
-        if run_id is None:
+        if begun is None:
             raise  # what happens later is recorded in the run, and read back from it
-    if run_id is None:
-        raise AlreadyClaimed
-    return record_end(store, claimed[0], run_id)
+    return None if begun is None else record_end(store, *begun)
 
 
-def claim(store: Store, task: TaskRecord, max_running: int) -> tuple[TaskRecord, RunRequest]:
-    """The task as it is now, and the request of its run; in the transaction that begins the run.
+ClaimedRun = tuple[TaskRecord, RunRequest]
+"""A task as it is when its moment is claimed, and the request of its run."""
+
+
+def claim(store: Store, task: TaskRecord, max_running: int) -> Selection[ClaimedRun]:
+    """Select the run of the task as it is now, in the transaction that begins it.
 
     Where no host is left the run begins without any. Raises AlreadyClaimed; Conflict where
     `max_running` scheduled runs are running.
@@ -124,7 +127,8 @@ def claim(store: Store, task: TaskRecord, max_running: int) -> tuple[TaskRecord,
             code="no_slot",
         )
     active = active_hosts(store, current.target_type, current.target_id)
-    return current, _request(current, limit_hosts(store, current, active))
+    request = _request(current, limit_hosts(store, current, active))
+    return Selection(new_run(request, current), request.target.hosts, (current, request))
 
 
 def record_end(store: Store, task: TaskRecord, run_id: int) -> MomentResult | None:

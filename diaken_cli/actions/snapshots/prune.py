@@ -28,7 +28,7 @@ from diaken_cli.actions.snapshots.run import log_snapshots
 from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import DatabaseError, DiakenError
-from diaken_cli.events import Emit, HostFinished, RunStarted, SnapshotFinished
+from diaken_cli.events import Emit, HostFinished, SnapshotFinished
 from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.retention import KeptReason
 from diaken_cli.runs.active import ActiveRun
@@ -36,7 +36,7 @@ from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Step, execute_steps
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.runs import HeldRun, NewRun, Selection
+from diaken_cli.store.runs import NewRun, Selection
 from diaken_cli.types import (
     HostResult,
     HostStatus,
@@ -111,19 +111,12 @@ def _remove(
         request={"v": 1, "action": STEP},
         user=account(),
     )
-    kept: dict[str, str] = {}
 
-    def select() -> Selection:
+    def select() -> Selection[list[SnapshotRow]]:
         held, inventory = store.runs.locked(), store.inventory.hosts(include_inactive=True)
-        kept.update(kept_hosts(host_vms, held, inventory))
+        kept = kept_hosts(host_vms, held, inventory)
         free = (host_vm.host for name, host_vm in host_vms.items() if name not in kept)
-        return Selection(new, tuple(free))
-
-    def started(begun: HeldRun) -> RunStarted:
-        names = tuple(host_vms)
-        return RunStarted(
-            run=begun.id, kind=RunKind.SNAPSHOT, target=EVERYTHING, hosts=names, action=STEP
-        )
+        return Selection(new, tuple(free), [as_kept(row, kept) for row in rows])
 
     def remove(pruning: _Pruning) -> StepEnd:
         groups = by_vcenter(
@@ -147,8 +140,8 @@ def _remove(
     step = Step[_Pruning, int](
         STEP, lambda hosts: f"remove automatic snapshots of {hosts} hosts", remove
     )
-    with begin(context, select, started=started, subscribers=[show]) as run:
-        pruning = _Pruning(run, [as_kept(row, kept) for row in rows])
+    with begin(context, select, subscribers=[show]) as (run, current_rows):
+        pruning = _Pruning(run, current_rows)
         execute_steps([step], pruning, {})
     return list(pruning.rows.values())
 

@@ -13,14 +13,14 @@ from diaken_cli.actions.snapshots.host_vms import HostProblem, HostSnapshot, Pro
 from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import AccessError, Conflict, OperationFailed
-from diaken_cli.events import Emit, Event, HostFinished, RunStarted, SnapshotFinished, Warned
+from diaken_cli.events import Emit, Event, HostFinished, SnapshotFinished, Warned
 from diaken_cli.outcome import StepEnd
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Step, execute_steps
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.runs import HeldRun, NewRun, Selection
+from diaken_cli.store.runs import NewRun, Selection
 from diaken_cli.types import (
     HostResult,
     HostStatus,
@@ -102,21 +102,15 @@ def run_step(
         user=account(),
     )
 
-    def select() -> Selection:
-        return Selection(new, _current_hosts(context.store, target))
-
-    def started(begun: HeldRun) -> RunStarted:
-        names = tuple(host.name for host in begun.hosts)
-        return RunStarted(
-            run=begun.id, kind=RunKind.SNAPSHOT, target=target.name, hosts=names, action=action
-        )
+    def select() -> Selection[None]:
+        return Selection(new, _current_hosts(context.store, target), None)
 
     step = Step[SnapshotRun, str](
         name=action,
         describe=lambda snapshot: f"{action} the snapshot “{snapshot}”",
         do=partial(_work_and_report, action, work),
     )
-    with begin(context, select, started=started, subscribers=[show], wait=wait) as run:
+    with begin(context, select, subscribers=[show], wait=wait) as (run, _):
         emit = log_snapshots(run.emit, log_file)
         execute_steps([step], SnapshotRun(snapshot, run, run.hosts, emit), {})
 

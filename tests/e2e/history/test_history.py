@@ -31,7 +31,7 @@ import sys, time
 from pathlib import Path
 from diaken_cli.config import load
 from diaken_cli.context import Context
-from diaken_cli.events import RunStarted, TaskFinished
+from diaken_cli.events import TaskFinished
 from diaken_cli.outcome import StepEnd
 from diaken_cli.runs.begin import begin
 from diaken_cli.signals import Signals
@@ -42,9 +42,8 @@ from diaken_cli.types import RunKind, StepStatus, TargetType, TaskResult
 
 store = Store(Path(sys.argv[1]))
 new = NewRun(RunKind.PLAYBOOK, TargetType.GROUP, "web", {"v": 1}, "root", playbook="update")
-started = lambda begun: RunStarted(run=begun.id, kind=RunKind.PLAYBOOK, target="web", hosts=())
 context = Context(store, load(None, {"HOME": "/"}), None, Stop(Signals().install()))
-with begin(context, lambda: Selection(new), started=started, subscribers=[]) as recording:
+with begin(context, lambda: Selection(new, (), None), subscribers=[]) as (recording, _):
     recording.begin_step(0, "playbook", "run update")
     print(recording.id, flush=True)
     for number in range(600):

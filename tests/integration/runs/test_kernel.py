@@ -12,7 +12,7 @@ from diaken_cli import liveness
 from diaken_cli.config import load
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, Locked, OperationFailed
-from diaken_cli.events import Event, HostFinished, RunStarted, RunWaiting, Warned
+from diaken_cli.events import Event, HostFinished, RunWaiting, Warned
 from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
@@ -20,7 +20,7 @@ from diaken_cli.runs.dead_runs import reap
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
-from diaken_cli.store.runs import Attempt, HeldRun, NewRun, Selection
+from diaken_cli.store.runs import Attempt, NewRun, Selection
 from diaken_cli.types import (
     HostCounters,
     HostResult,
@@ -30,7 +30,7 @@ from diaken_cli.types import (
     StepStatus,
     TargetType,
 )
-from tests.seeding import MORNING, add_hosts
+from tests.seeding import MORNING, add_hosts, selecting
 from tests.waiting import until
 
 NEW = NewRun(RunKind.PLAYBOOK, TargetType.GROUP, "web", {"v": 1}, "root", playbook="update")
@@ -43,11 +43,6 @@ def no_vcenter(name: str) -> NoReturn:
 @pytest.fixture
 def context(store: Store, tmp_path: Path) -> Context:
     return Context(store, load(None, {"HOME": str(tmp_path)}), no_vcenter, Stop())
-
-
-def started(begun: HeldRun) -> RunStarted:
-    names = tuple(host.name for host in begun.hosts)
-    return RunStarted(run=begun.id, kind=RunKind.PLAYBOOK, target="web", hosts=names)
 
 
 def finish(run: ActiveRun, host: HostRecord, status: HostStatus, changed: int = 1) -> None:
@@ -68,10 +63,10 @@ def test_a_run_that_waited_is_about_the_hosts_of_the_moment_at_which_it_begins(
     web01, web02, web03 = add_hosts(store, ["web01", "web02", "web03"])
     told: list[Event] = []
 
-    def select() -> Selection:
-        return Selection(NEW, tuple(store.inventory.hosts()))
+    def select() -> Selection[str]:
+        return Selection(NEW, tuple(store.inventory.hosts()), "chosen now")
 
-    holder = store.runs.begin(lambda: Selection(NEW, (web01,)), Attempt("a", "n", 1), MORNING)
+    holder = store.runs.begin(selecting(NEW, web01), Attempt("a", "n", 1), MORNING)
 
     def change_and_let_go() -> None:
         until(lambda: any(isinstance(event, RunWaiting) for event in told), "it waits")
@@ -84,7 +79,8 @@ def test_a_run_that_waited_is_about_the_hosts_of_the_moment_at_which_it_begins(
     with liveness.hold(store.beside("runs") / "a"):
         thread = threading.Thread(target=change_and_let_go)
         thread.start()
-        with begin(context, select, started=started, subscribers=[told.append], wait=60) as run:
+        with begin(context, select, subscribers=[told.append], wait=60) as (run, payload):
+            assert payload == "chosen now"
             assert [(host.name, host.ip) for host in run.hosts] == [
                 ("web01", web01.ip),
                 ("web03", "10.0.4.99"),
@@ -99,7 +95,7 @@ def test_a_step_may_come_again_and_its_results_are_folded_into_those_of_the_run(
     """Two batches, each with a playbook; on one host both of them did something."""
     web01, web02 = add_hosts(store, ["web01", "web02"])
     hosts = (web01, web02)
-    with begin(context, lambda: Selection(NEW, hosts), started=started, subscribers=[]) as run:
+    with begin(context, selecting(NEW, *hosts), subscribers=[]) as (run, _):
         run.begin_step(0, "playbook", "batch 1", batch=1)
         finish(run, web01, HostStatus.SUCCESS)
         run.end_step(0, StepEnd())
@@ -131,7 +127,7 @@ def test_a_paused_run_has_no_process_and_keeps_its_locks_and_its_journal(
 ) -> None:
     web01, web02 = add_hosts(store, ["web01", "web02"])
     hosts, until = (web01, web02), MORNING + timedelta(days=7)
-    with begin(context, lambda: Selection(NEW, hosts), started=started, subscribers=[]) as run:
+    with begin(context, selecting(NEW, *hosts), subscribers=[]) as (run, _):
         run.begin_step(0, "playbook", "batch 1", batch=1)
         finish(run, web01, HostStatus.SUCCESS)
         run.end_step(0, StepEnd(effect=Effect.PAUSES, until=until))
@@ -147,12 +143,10 @@ def test_a_paused_run_has_no_process_and_keeps_its_locks_and_its_journal(
     assert set(store.runs.locked()) == {web01.id, web02.id}
     assert store.history.remove_old(until) == 0, "it is not old either"
     with pytest.raises(Locked, match=f"locked by run {run.id} of root"):
-        store.runs.begin(lambda: Selection(NEW, hosts), Attempt("b", "n", 1), MORNING)
+        store.runs.begin(selecting(NEW, *hosts), Attempt("b", "n", 1), MORNING)
 
-    def resumed() -> Selection:
-        return Selection(run.id, hosts)
-
-    with begin(context, resumed, started=started, subscribers=[]) as again:
+    resumed = selecting(run.id, *hosts)
+    with begin(context, resumed, subscribers=[]) as (again, _):
         assert (again.id, again.uid) == (run.id, run.uid)
         with pytest.raises(Conflict, match="is running"):
             store.runs.begin(resumed, Attempt("c", "n", 1), MORNING)
@@ -168,7 +162,7 @@ def test_a_paused_run_has_no_process_and_keeps_its_locks_and_its_journal(
 
 def test_what_is_raised_goes_before_a_pause(store: Store, context: Context) -> None:
     def pause_and_fail() -> None:
-        with begin(context, lambda: Selection(NEW), started=started, subscribers=[]) as run:
+        with begin(context, selecting(NEW), subscribers=[]) as (run, _):
             run.begin_step(0, "hold", "wait")
             run.end_step(0, StepEnd(effect=Effect.PAUSES))
             raise OperationFailed("no")
@@ -180,7 +174,7 @@ def test_what_is_raised_goes_before_a_pause(store: Store, context: Context) -> N
 
 def test_a_step_that_is_done_again_begins_without_results(store: Store, context: Context) -> None:
     (web01,) = add_hosts(store, ["web01"])
-    with begin(context, lambda: Selection(NEW, (web01,)), started=started, subscribers=[]) as run:
+    with begin(context, selecting(NEW, web01), subscribers=[]) as (run, _):
         run.begin_step(0, "playbook", "once")
         finish(run, web01, HostStatus.SUCCESS)
         run.end_step(0, StepEnd())
@@ -192,14 +186,14 @@ def test_a_step_that_is_done_again_begins_without_results(store: Store, context:
 def test_of_two_that_take_a_run_up_one_wins(store: Store, context: Context) -> None:
     with (
         pytest.raises(OperationFailed),
-        begin(context, lambda: Selection(NEW), started=started, subscribers=[]) as run,
+        begin(context, selecting(NEW), subscribers=[]) as (run, _),
     ):
         raise OperationFailed("no")
     wins, threads = list[int](), list[threading.Thread]()
 
     def take_up(number: int) -> None:
         try:
-            store.runs.begin(lambda: Selection(run.id), Attempt(f"{number}", "n", 1), MORNING)
+            store.runs.begin(selecting(run.id), Attempt(f"{number}", "n", 1), MORNING)
         except Conflict:
             return
         wins.append(number)
@@ -221,9 +215,7 @@ def test_a_subscriber_that_fails_is_dropped_and_the_others_hear_all(
         calls.append(event)
         raise ValueError("no such terminal")
 
-    with begin(
-        context, lambda: Selection(NEW), started=started, subscribers=[broken, heard.append]
-    ) as run:
+    with begin(context, selecting(NEW), subscribers=[broken, heard.append]) as (run, _):
         run.warn("look")
     assert len(calls) == 1
     assert [event.type for event in heard] == ["run_started", "warning", "run_finished"]
@@ -236,7 +228,7 @@ def test_the_moment_of_a_task_is_refused_by_the_database_where_another_run_has_i
 ) -> None:
     moment = replace(NEW, scheduled_task_id=1, due_at=MORNING)
     with pytest.raises(Conflict) as refused:
-        store.runs.begin(lambda: Selection(moment), Attempt("a", "n", 1), MORNING)
+        store.runs.begin(selecting(moment), Attempt("a", "n", 1), MORNING)
     assert refused.value.code == "taken"
     assert store.dead_runs.running() == []
 
@@ -261,7 +253,7 @@ def test_what_a_selection_reads_is_what_its_transaction_sees(store: Store) -> No
 
 def test_a_warning_is_told_with_its_host(store: Store, context: Context) -> None:
     heard = list[Event]()
-    with begin(context, lambda: Selection(NEW), started=started, subscribers=[heard.append]) as run:
+    with begin(context, selecting(NEW), subscribers=[heard.append]) as (run, _):
         run.warn("it is slow", host="web01")
     (warned,) = [event for event in heard if isinstance(event, Warned)]
     assert (warned.message, warned.host) == ("it is slow", "web01")

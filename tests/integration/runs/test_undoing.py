@@ -12,7 +12,6 @@ from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.steps import Step, execute_steps, undo_steps
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
-from diaken_cli.store.runs import HeldRun
 from diaken_cli.types import RunKind, StepStatus
 from tests.seeding import begin
 
@@ -50,10 +49,9 @@ def test_undoing_stops_at_what_cannot_be_undone_whatever_it_is(tmp_path: Path) -
     ):
         store = Store(tmp_path / f"{code}.db")
         run, shown = begin(store, RunKind.DEPLOY), list[Event]()
-        begun = HeldRun(run.id, "uid")
         config = load(None, {"HOME": str(tmp_path)})
         context = Context(store, config, no_vcenter, Stop())
-        world = Lamps("", ActiveRun(context, begun, run.attempt, shown.append), [])
+        world = Lamps("", ActiveRun(context, run.begun, run.attempt, shown.append), [])
         steps = [lamp("hall"), lamp("stairs", broken=fault), lamp("attic")]
         execute_steps(steps, world, {})
         done = dict.fromkeys(range(len(steps)), StepStatus.SUCCESS)

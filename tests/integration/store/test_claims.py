@@ -164,11 +164,11 @@ def test_run_by_hand_begins_on_the_hosts_of_that_moment(
     assert host is not None
     store.inventory.set_host(host, HostValues(host.ip, host.environment_id, (1,), active=False))
 
-    def none() -> Selection:
+    def none() -> Selection[None]:
         raise Conflict("nothing is left")
 
-    def but_the_first() -> Selection:
-        return Selection(new, active_hosts(store, target_type, 1)[1:])
+    def but_the_first() -> Selection[None]:
+        return Selection(new, active_hosts(store, target_type, 1)[1:], None)
 
     with pytest.raises(Conflict, match="nothing is left"):
         store.runs.begin(none, attempt(), DUE)

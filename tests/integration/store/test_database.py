@@ -25,10 +25,10 @@ from diaken_cli.errors import (
 from diaken_cli.store import Store
 from diaken_cli.store.engines import sqlite_schema
 from diaken_cli.store.run_records import RunFilter
-from diaken_cli.store.runs import Attempt, NewRun, Selection
+from diaken_cli.store.runs import Attempt, NewRun
 from diaken_cli.types import RunKind, TargetType
 from tests.integration.store.processes import at_once
-from tests.seeding import MORNING, add_hosts
+from tests.seeding import MORNING, add_hosts, selecting
 
 NOBODY = 65534
 
@@ -142,7 +142,7 @@ def test_a_run_of_the_second_schema_is_there_in_the_third(database: Path) -> Non
         user="root",
     )
     attempt = Attempt(lock="a", node="here", pid=1)
-    begun = store.runs.begin(lambda: Selection(new, tuple(hosts)), attempt, MORNING)
+    begun = store.runs.begin(selecting(new, *hosts), attempt, MORNING)
     assert begun.id == 42, "the numbers of runs go on"
     assert [each.target_type for each in store.history.select(RunFilter(limit=9))] == [
         TargetType.ENVIRONMENT,

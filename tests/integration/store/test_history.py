@@ -9,7 +9,7 @@ import pytest
 from diaken_cli.render.runs import run_as_json, run_for_people
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunFilter
-from diaken_cli.store.runs import Attempt, Selection
+from diaken_cli.store.runs import Attempt
 from diaken_cli.types import (
     HostStatus,
     RunKind,
@@ -18,7 +18,7 @@ from diaken_cli.types import (
     TargetType,
     TaskResult,
 )
-from tests.seeding import MORNING, Seeded, add_hosts, begin, result
+from tests.seeding import MORNING, Seeded, add_hosts, begin, result, selecting
 
 
 def numbers(store: Store, wanted: RunFilter) -> list[int]:
@@ -179,7 +179,7 @@ def test_a_step_in_which_a_deploy_died_goes_on_no_more_when_it_is_given_up(
     assert run_for_people(died)["steps"][0]["status"] == "interrupted"
 
     abort = Attempt(str(uuid.uuid4()), "here", 1)
-    store.runs.begin(lambda: Selection(run.id), abort, run.at)
+    store.runs.begin(selecting(run.id), abort, run.at)
     store.runs.finish(run.id, abort.lock, status, died.run.error, run.at)
 
     ended = store.history.find(run.id)
@@ -213,7 +213,7 @@ def test_old_runs_go_and_what_may_be_needed_stays(store: Store) -> None:
 def test_a_run_that_was_taken_up_again_is_as_old_as_its_end(store: Store) -> None:
     run = failed_deploy(store, "web01")
     attempt = Attempt("second", "here", 1)
-    store.runs.begin(lambda: Selection(run.id), attempt, MORNING)
+    store.runs.begin(selecting(run.id), attempt, MORNING)
     store.runs.finish(run.id, "second", RunStatus.SUCCESS, None, MORNING + timedelta(days=3))
     assert store.history.remove_old(MORNING + timedelta(days=1)) == 0
     assert store.history.remove_old(MORNING + timedelta(days=4)) == 1

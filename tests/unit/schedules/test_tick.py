@@ -16,10 +16,11 @@ from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.store import Store
 from diaken_cli.store.engines import sqlite_schema
 from diaken_cli.store.records import HostValues
-from diaken_cli.store.runs import Attempt, NewRun, Selection
+from diaken_cli.store.runs import Attempt, NewRun
 from diaken_cli.store.tasks import TaskRecord, TaskValues
 from diaken_cli.types import RunKind, TargetType
 from tests.claiming import claim
+from tests.seeding import selecting
 
 TICK = ["scheduler", "tick"]
 HOUR = timedelta(hours=1)
@@ -109,7 +110,7 @@ def test_a_run_that_lives_is_none_of_its_business_and_one_that_died_is(store: St
     )
     with liveness.hold(lock):
         attempt = Attempt(lock="lock", node="named so then", pid=1)
-        begun = store.runs.begin(lambda: Selection(new), attempt, now())
+        begun = store.runs.begin(selecting(new), attempt, now())
         assert tick.main(TICK) == 0
     assert tick.main(TICK) is None
     with liveness.hold(lock):
@@ -123,7 +124,7 @@ def test_what_a_run_left_on_its_hosts_is_for_the_app(store: Store) -> None:
     new = NewRun(
         kind=RunKind.PLAYBOOK, target_type=TargetType.HOST, target="web01", request={}, user="root"
     )
-    begun = store.runs.begin(lambda: Selection(new), Attempt(lock="lock", node="a", pid=1), now())
+    begun = store.runs.begin(selecting(new), Attempt(lock="lock", node="a", pid=1), now())
     store.dead_runs.interrupt(begun.id, "lock", now(), orphans=True)
     assert tick.main(TICK) is None
 
