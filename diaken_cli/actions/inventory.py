@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -142,6 +143,41 @@ def find_group(store: Store, name: str, *, environment: str | None) -> GroupReco
         where = f" in {environment}" if environment else ""
         raise missing("group", name, [group.name for group in known], where=where)
     return only_one(groups, "--environment")
+
+
+def find_hosts_with_vms(
+    store: Store,
+    *,
+    names: Sequence[str],
+    group: str | None,
+    environment: str | None,
+    vcenter: str | None,
+) -> list[HostRecord]:
+    """The active hosts with a vCenter that fit; all of them where nothing is named.
+
+    Raises InvalidInput with every name that does not exist.
+    """
+    reader = Reader()
+    wanted = [
+        reader.named("--host", name, partial(find_host, store, name, environment=environment))
+        for name in names
+    ]
+    of_group = of_vcenter = None
+    if group is not None:
+        of_group = reader.named(
+            "--group", group, lambda: find_group(store, group, environment=environment)
+        )
+    if vcenter is not None:
+        of_vcenter = reader.named("--vcenter", vcenter, lambda: find_vcenter(store, vcenter))
+    within = reader.choice("--environment", environment, by_name(store.inventory.environments()))
+    reader.check()
+    ids = {host.id for host in wanted if host is not None}
+    hosts = store.inventory.hosts(
+        environment_id=within.id if within else None,
+        group_id=of_group.id if of_group else None,
+        vcenter_id=of_vcenter.id if of_vcenter else None,
+    )
+    return [host for host in hosts if host.vcenter and (not ids or host.id in ids)]
 
 
 def find_vcenter(store: Store, name: str) -> VCenterRecord:

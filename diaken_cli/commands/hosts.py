@@ -265,7 +265,7 @@ def _vm_address_note(host: "HostRecord") -> str:
 def _warn_remaining(call: Call, host: "HostRecord") -> None:
     if host.vcenter is None:
         return
-    from diaken_cli.actions.snapshots.listing import left_behind
+    from diaken_cli.actions.snapshots.host_vms import left_behind
 
     for sentence in left_behind(host, call.context.connect):
         call.output.warn(sentence)

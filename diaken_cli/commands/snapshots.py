@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from diaken_cli.actions.run.targets import RunTarget
-    from diaken_cli.actions.snapshots.listing import SnapshotRow
+    from diaken_cli.actions.snapshots.flow import SnapshotRequest
     from diaken_cli.render.formatting import Columns
+    from diaken_cli.retention import SnapshotRow
 
 app = group("snapshots")
 
@@ -65,10 +66,12 @@ def list_command(
 
     Example: diaken snapshots list --host web01 --json
     """
-    from diaken_cli.actions.snapshots.listing import advice, list_snapshots, select_hosts
+    from diaken_cli.actions.inventory import find_hosts_with_vms
+    from diaken_cli.actions.snapshots.prune import list_snapshots
     from diaken_cli.render.snapshots import LIST_COLUMNS, list_summary
+    from diaken_cli.retention import advice
 
-    hosts = select_hosts(
+    hosts = find_hosts_with_vms(
         call.store, names=host or (), group=group_name, environment=environment, vcenter=vcenter
     )
     rows = list_snapshots(call.context, hosts)
@@ -187,14 +190,8 @@ def create(
         )
         target = _target(call, target_options, NAME=name)
         with showing_run(call) as show:
-            creating.create(
-                call.context,
-                target,
-                name or "",
-                show,
-                wait=_wait(target_options),
-                log_file=_log_file(call, log_file),
-            )
+            request = _request(call, target, name, target_options, log_file)
+            creating.create(call.context, request, show)
 
 
 @command(app)
@@ -262,15 +259,8 @@ def _revert_or_remove(
         snapshot = _ask_snapshot(call, ask, target_options, snapshot)
         target = _target(call, target_options, SNAPSHOT=snapshot)
         with showing_run(call) as show:
-            action(
-                call.context,
-                target,
-                snapshot or "",
-                show,
-                ask_first,
-                wait=_wait(target_options),
-                log_file=_log_file(call, log_file),
-            )
+            request = _request(call, target, snapshot, target_options, log_file)
+            action(call.context, request, show, ask_first)
 
 
 def _ask_target(call: Call, ask: Questions, target_options: TargetOptions) -> TargetOptions:
@@ -291,7 +281,7 @@ def _ask_snapshot(
     """The snapshot that a person names, of those shown with what tells them apart."""
     if snapshot is not None or not call.may_ask:
         return snapshot
-    from diaken_cli.actions.snapshots.listing import list_snapshots
+    from diaken_cli.actions.snapshots.prune import list_snapshots
     from diaken_cli.render.snapshots import snapshot_aliases, snapshot_choices
 
     rows = list_snapshots(call.context, _target(call, target_options).hosts)
@@ -335,6 +325,18 @@ def _target(call: Call, target_options: TargetOptions, **required: str | None) -
     if target is None or reader.mistakes:
         raise InvalidInput(reader.mistakes)
     return target
+
+
+def _request(
+    call: Call,
+    target: "RunTarget",
+    snapshot: str | None,
+    target_options: TargetOptions,
+    log_file: str | None,
+) -> "SnapshotRequest":
+    from diaken_cli.actions.snapshots.flow import SnapshotRequest
+
+    return SnapshotRequest(target, snapshot or "", _wait(target_options), _log_file(call, log_file))
 
 
 def _log_file(call: Call, typed: str | None) -> Path | None:

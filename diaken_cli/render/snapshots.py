@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from diaken_cli.actions.snapshots.listing import SnapshotRow
 from diaken_cli.render.formatting import pluralize
+from diaken_cli.retention import SnapshotRow
 from diaken_cli.text import escape_control, join_names
 from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
 

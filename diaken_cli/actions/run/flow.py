@@ -127,9 +127,10 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
             _check_playbook(request, context, context.stop.requested)
 
     with (
-        begin(
-            context, select, subscribers=[show], wait=wait, before_waiting=before_waiting
-        ) as (active, chosen),
+        begin(context, select, subscribers=[show], wait=wait, before_waiting=before_waiting) as (
+            active,
+            chosen,
+        ),
         skipping_others(active),
     ):
         execute_steps(steps(chosen), PlaybookRun(chosen, active, context, checked), {})
@@ -176,7 +177,7 @@ def skipping_others(run: ActiveRun) -> Iterator[None]:
 
 def _snapshot(flow: PlaybookRun) -> Facts | StepEnd:
     from diaken_cli.actions.snapshots.create import automatic_name, take_snapshots
-    from diaken_cli.actions.snapshots.run import log_snapshots
+    from diaken_cli.services.snapshot_log import log_snapshots
 
     request, run, context = flow.request, flow.run, flow.context
     if not flow.checked:
@@ -184,17 +185,8 @@ def _snapshot(flow: PlaybookRun) -> Facts | StepEnd:
         run.stop.check()
     name = automatic_name(request.playbook, context.clock())
     required = snapshot_required(request.options, context.config)
-    taken = take_snapshots(
-        request.target.hosts,
-        name,
-        f"diaken run {run.id} by {account()}",
-        progress=run.progress,
-        all_or_none=required,
-        store=context.store,
-        connect=context.connect,
-        emit=log_snapshots(run.emit, context.config.snapshots.log_file),
-        stop=run.stop,
-    )
+    emit = log_snapshots(run.emit, context.config.snapshots.log_file)
+    taken = take_snapshots(context, run, request.target.hosts, name, emit, all_or_none=required)
     run.stop.check()
     if taken.missing:
         if required:

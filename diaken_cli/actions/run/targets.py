@@ -181,6 +181,25 @@ def current_hosts(store: Store, request: RunRequest) -> tuple[HostRecord, ...]:
     return narrow.hosts
 
 
+def hosts_in_use(store: Store, target: RunTarget) -> tuple[HostRecord, ...]:
+    """The hosts of a target as they are now. Raises Conflict where one or all are not in use."""
+    if target.id is not None:
+        hosts = active_hosts(store, target.type, target.id)
+    else:
+        inventory = {host.id: host for host in store.inventory.hosts(include_inactive=True)}
+        hosts = tuple(inventory.get(host.id, host) for host in target.hosts)
+    if not hosts:
+        raise Conflict(f"no active host of {target.type} {target.name} is left", code="inactive")
+    for host in hosts:
+        if not host.active:
+            raise Conflict(
+                f"host {host.name} is inactive",
+                code="inactive",
+                hint=f"See: diaken hosts set {host.name} --active",
+            )
+    return hosts
+
+
 def _refuse_removed(store: Store, host: str) -> None:
     if store.inventory.host(host) is None:
         raise NotFound(f"host {host} was removed in the meantime")

@@ -1,1 +1,7 @@
-"""Snapshots: taking them before a run, seeing, pruning, reverting and removing them."""
+"""Snapshots of the inventory's VMs: listed, taken, reverted to, removed, and pruned.
+
+host_vms   the VM of each host, with its snapshots, in all vCenters at the same time
+flow       a run that works on snapshots; those of a name, chosen again under its locks
+create, remove, revert   what is done to them, a verb a module
+prune      what the retention says of each snapshot, as lists show it, and the removal
+"""

@@ -1,29 +1,26 @@
 """Takes snapshots of many hosts at the same time: begins all tasks, then waits for all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from diaken_cli.actions.run.summary import MOST_NAMES
 from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.snapshots.flow import SnapshotRequest, SnapshotRun, execute_action
 from diaken_cli.actions.snapshots.host_vms import (
-    Connect,
     Connections,
     HostProblem,
     HostVm,
     Problem,
     find_host_vms,
-    in_parallel,
 )
-from diaken_cli.actions.snapshots.run import SnapshotRun, run_step
 from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, InvalidInput, Mistake
 from diaken_cli.events import Emit, SnapshotFinished, SnapshotWithheld
+from diaken_cli.runs.active import ActiveRun
 from diaken_cli.services.vsphere import snapshots, tasks
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import join_names
@@ -63,53 +60,32 @@ class CreatedSnapshots:
         return StepStatus.SUCCESS if self.made else StepStatus.SKIPPED
 
 
-def create(
-    context: Context,
-    target: RunTarget,
-    name: str,
-    show: Emit,
-    *,
-    wait: float = 0,
-    log_file: Path | None = None,
-) -> None:
+def create(context: Context, request: SnapshotRequest, show: Emit) -> None:
     """Take a snapshot of that name of each host, all at the same time.
 
     Raises InvalidInput for a name that prune would take for its own, and for a host that has no
-    vCenter, Conflict where a host is locked, OperationFailed where none could be taken.
+    vCenter, and what `execute_action` raises.
     """
-    without = _without_vcenter(target)
-    if mistakes := [*name_mistakes(name), *without]:
+    without = _without_vcenter(request.target)
+    if mistakes := [*name_mistakes(request.snapshot), *without]:
         raise InvalidInput(mistakes, hint=SAY_WHICH if without else None)
-    action = SnapshotAction.CREATE
 
     def take_them(flow: SnapshotRun) -> None:
-        taken = take_snapshots(
-            flow.hosts,
-            name,
-            f"diaken run {flow.run.id} by {account()}",
-            progress=flow.run.progress,
-            store=context.store,
-            connect=context.connect,
-            emit=flow.emit,
-            stop=flow.run.stop,
-        )
-        for missing in taken.without:
+        run = flow.run
+        for missing in take_snapshots(context, run, run.hosts, request.snapshot, run.emit).without:
             flow.note_missing(missing)
 
-    run_step(context, target, action, name, show, take_them, wait=wait, log_file=log_file)
+    execute_action(context, SnapshotAction.CREATE, request, show, take_them)
 
 
 def take_snapshots(
+    context: Context,
+    run: ActiveRun,
     hosts: Sequence[HostRecord],
     name: str,
-    description: str,
-    *,
-    progress: Callable[[int], None],
-    all_or_none: bool = False,
-    store: Store,
-    connect: Connect,
     emit: Emit,
-    stop: Stop,
+    *,
+    all_or_none: bool = False,
 ) -> CreatedSnapshots:
     """Take a snapshot of each host's VM, all at the same time, without memory.
 
@@ -119,9 +95,9 @@ def take_snapshots(
     When a stop is requested, the tasks that have not ended are canceled. Raises Canceled where that
     was before the first was begun.
     """
-    with Connections(connect) as connections:
-        found = find_host_vms(hosts, connections, trees=False, check=stop.check)
-        creation = _Creation(name, description, progress, store, emit, stop)
+    with Connections(context.connect) as connections:
+        found = find_host_vms(hosts, connections, trees=False, check=run.stop.check)
+        creation = _Creation(context.store, run, name, emit)
         for missing in found.missing:
             creation.note_missing(missing)
         if creation.without and all_or_none:
@@ -129,13 +105,7 @@ def take_snapshots(
             for host_vm in found.host_vms:
                 creation.note_withheld(host_vm.host, reason)
             return CreatedSnapshots(0, tuple(creation.without))
-
-        def of_one_vcenter(vcenter: str) -> int:
-            host_vms = [m for m in found.host_vms if m.host.vcenter == vcenter]
-            return creation.take(connections.session(vcenter), host_vms)
-
-        names = [name for name in found.vcenters if name not in found.errors]
-        made = sum(in_parallel(of_one_vcenter, names))
+        made = sum(connections.for_each_vcenter(creation.take, found.host_vms))
     return CreatedSnapshots(made, tuple(creation.without))
 
 
@@ -185,22 +155,12 @@ def _without_vcenter(target: RunTarget) -> list[Mistake]:
 class _Creation:
     """Takes the snapshots of one run; `without` are the hosts that have got none."""
 
-    def __init__(
-        self,
-        name: str,
-        description: str,
-        progress: Callable[[int], None],
-        store: Store,
-        emit: Emit,
-        stop: Stop,
-    ) -> None:
+    def __init__(self, store: Store, run: ActiveRun, name: str, emit: Emit) -> None:
         self.without: list[HostProblem] = []
-        self._progress = progress
-        self._name = name
-        self._description = description
         self._store = store
+        self._run = run
+        self._name = name
         self._emit = emit
-        self._stop = stop
 
     @property
     def names(self) -> list[str]:
@@ -251,13 +211,14 @@ class _Creation:
 
     def _issue(self, session: Session, host_vms: Sequence[HostVm]) -> dict[str, HostVm]:
         issued: dict[str, HostVm] = {}
+        description = f"diaken run {self._run.id} by {account()}"
         for host_vm in host_vms:
             vm = host_vm.vm
             try:
                 if host_vm.host.vm_uuid is None:
                     self._store.inventory.note_vm(host_vm.host.id, vm.instance_uuid)
                 task = snapshots.create_snapshot(
-                    session, vm.ref, self._name, self._description, quiesce=vm.can_quiesce
+                    session, vm.ref, self._name, description, quiesce=vm.can_quiesce
                 )
             except DiakenError as error:
                 self._fail(host_vm.host, error.message)
@@ -272,12 +233,15 @@ class _Creation:
         def count(state: tasks.TaskState) -> None:
             nonlocal ended_count
             ended_count += state.ended
-            self._progress(100 * ended_count // len(issued))
+            self._run.progress(100 * ended_count // len(issued))
 
-        should_stop: Callable[[], bool] = self._stop.requested
         try:
             states = tasks.wait(
-                session, issued, timeout=TIMEOUT, on_progress=count, should_stop=should_stop
+                session,
+                issued,
+                timeout=TIMEOUT,
+                on_progress=count,
+                should_stop=self._run.stop.requested,
             )
             for task in [task for task, state in states.items() if not state.ended]:
                 states[task] = tasks.cancel(session, task)

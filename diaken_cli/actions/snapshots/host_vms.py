@@ -10,6 +10,7 @@ from enum import Enum, auto
 from types import TracebackType
 from typing import Self, TypeVar
 
+from diaken_cli import retention
 from diaken_cli.errors import DiakenError
 from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
@@ -57,6 +58,11 @@ class HostVm:
     clock: datetime
     owners: tuple[str, ...] = ()
 
+    @property
+    def vcenter(self) -> str:
+        """The name of the vCenter that has it."""
+        return self.host.vcenter or ""
+
 
 @dataclass(frozen=True)
 class HostSnapshot:
@@ -73,7 +79,7 @@ class HostSnapshot:
     @property
     def vcenter(self) -> str:
         """The name of the vCenter that has it."""
-        return self.host.vcenter or ""
+        return self.host_vm.vcenter
 
     @property
     def is_on(self) -> bool:
@@ -81,10 +87,10 @@ class HostSnapshot:
         return self.host_vm.vm.power_state == "on"
 
     @property
-    def newer(self) -> list[Snapshot]:
-        """Snapshots of the same VM that were taken later."""
+    def newer(self) -> set[str]:
+        """The ids of the snapshots of the same VM that were taken later."""
         taken_at = self.snapshot.created_at
-        return [other for other in self.host_vm.tree.snapshots if other.created_at > taken_at]
+        return {other.id for other in self.host_vm.tree.snapshots if other.created_at > taken_at}
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,9 @@ class FoundVms:
         return next(iter(self.errors.values())) if every else None
 
 
+InVCenter = TypeVar("InVCenter", HostVm, HostSnapshot)
+
+
 class Connections:
     """Sessions of vCenters, opened when they are first asked for and closed with the context."""
 
@@ -141,6 +150,17 @@ class Connections:
         if vcenter not in self._sessions:
             self._sessions[vcenter] = self._connect(vcenter)
         return self._sessions[vcenter]
+
+    def for_each_vcenter(
+        self, work: Callable[[Session, list[InVCenter]], Result], items: Iterable[InVCenter]
+    ) -> list[Result]:
+        """Do `work` on what each vCenter has of the items, in all vCenters at the same time."""
+        items_of: dict[str, list[InVCenter]] = defaultdict(list)
+        for item in items:
+            items_of[item.vcenter].append(item)
+        return in_parallel(
+            lambda vcenter: work(self.session(vcenter), items_of[vcenter]), list(items_of)
+        )
 
 
 def find_host_vms(
@@ -179,6 +199,27 @@ def find_host_vms(
         return VCenterVms(vcenter, clock, vms_and_trees, session.about.instance_uuid)
 
     return match_hosts(hosts, in_parallel(ask, names, check), inventory)
+
+
+def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
+    """What a person should know of the VM of a host that leaves the inventory, a sentence each.
+
+    A vCenter that can't be asked is one of these sentences: it is no reason to keep a host.
+    """
+    with Connections(connect) as connections:
+        found = find_host_vms([host], connections)
+    reasons = [error.message for error in found.errors.values()]
+    reasons += [missing.reason for missing in found.missing if missing.problem is Problem.NO_VM]
+    sentences = [f"can't tell whether snapshots stay behind: {reason}" for reason in reasons]
+    for host_vm in found.host_vms:
+        vm = host_vm.vm
+        if vm.addresses and host.ip not in vm.addresses:
+            sentences.append(f"VM {vm.name} reports {', '.join(vm.addresses)}, not {host.ip}")
+        names = [s.name for s in host_vm.tree.snapshots if retention.is_automatic(s.name)]
+        if names:
+            listed = ", ".join(repr(name) for name in names)
+            sentences.append(f"snapshots of VM {vm.name} stay behind: {listed}")
+    return tuple(sentences)
 
 
 def match_hosts(
@@ -272,14 +313,6 @@ def _with_sizes(
         return replace(tree, snapshots=tuple(taken))
 
     return tuple((vm, sized(tree)) for vm, tree in vms_and_trees)
-
-
-def by_vcenter(snapshots: Iterable[HostSnapshot]) -> dict[str, list[HostSnapshot]]:
-    """The snapshots by the name of their vCenter."""
-    groups: dict[str, list[HostSnapshot]] = defaultdict(list)
-    for snapshot in snapshots:
-        groups[snapshot.vcenter].append(snapshot)
-    return groups
 
 
 def in_parallel(

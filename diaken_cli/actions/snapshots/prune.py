@@ -1,56 +1,58 @@
-"""Removes the automatic snapshots that are older than the retention, and no others."""
+"""What prune would do with each snapshot, as lists show it; and prune, which does it.
 
-import threading
+It removes the automatic snapshots that are older than the retention, and no others.
+"""
+
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from diaken_cli import retention
+from diaken_cli.actions.snapshots.flow import SnapshotRun
 from diaken_cli.actions.snapshots.host_vms import (
     Connections,
     FoundVms,
     HostSnapshot,
     HostVm,
-    by_vcenter,
-    in_parallel,
-)
-from diaken_cli.actions.snapshots.listing import (
-    SnapshotRow,
-    failures,
-    find_vms_and_snapshots,
-    locked_by,
-    plan_prune,
+    Problem,
+    find_host_vms,
 )
 from diaken_cli.actions.snapshots.remove import remove_all
-from diaken_cli.actions.snapshots.run import log_snapshots
 from diaken_cli.caller import account
 from diaken_cli.context import Context
-from diaken_cli.errors import DatabaseError, DiakenError
-from diaken_cli.events import Emit, HostFinished, SnapshotFinished
-from diaken_cli.outcome import Effect, StepEnd
-from diaken_cli.retention import KeptReason
+from diaken_cli.errors import DatabaseError, DiakenError, VSphereError
+from diaken_cli.events import Emit
+from diaken_cli.outcome import StepEnd
+from diaken_cli.retention import KeptReason, Policy, SnapshotRow, failed_row
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Step, execute_steps
+from diaken_cli.services.snapshot_log import log_snapshots
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
+from diaken_cli.store.run_records import RecordedSnapshot
 from diaken_cli.store.runs import NewRun, Selection
-from diaken_cli.types import (
-    HostResult,
-    HostStatus,
-    RunKind,
-    SnapshotAction,
-    SnapshotStatus,
-    StepStatus,
-    TargetType,
-)
+from diaken_cli.types import RunKind, SnapshotAction, SnapshotStatus, TargetType
 
 EVERYTHING = "all"  # no group has this name: Ansible keeps it for itself
 STEP = "prune"
 FAILED_PREFIX = "prune:"  # a notice of what failed: a vCenter, a host or a snapshot
 NOTHING_DONE = "prune failed: "  # a notice, with the code of its error, that nothing was done
+
+
+def list_snapshots(context: Context, hosts: Sequence[HostRecord]) -> list[SnapshotRow]:
+    """Every snapshot of these hosts' VMs, and what prune would do with it.
+
+    Raises what asking the vCenter raised where none could be asked.
+    """
+    inventory = context.store.inventory.hosts(include_inactive=True)
+    with Connections(context.connect) as connections:
+        found = _find_vms_and_snapshots(hosts, inventory, connections, sizes=True)
+    return [*_plan(context, found, None), *_failures(found)]
 
 
 def prune(
@@ -66,20 +68,20 @@ def prune(
 
     With `dry_run` the same rows, and nothing is done. A run is recorded where there is something to
     remove. Of a VM that was found by its host's address the UUID is stored. With `sizes` the rows
-    have the size of each snapshot, for one more query a vCenter. Raises
-    VSphereError where no vCenter could be used, AccessError where the log can't be written,
-    Canceled.
+    have the size of each snapshot, for one more query a vCenter. Raises VSphereError where no
+    vCenter could be used, AccessError where the log can't be written, Canceled.
     """
     inventory = context.store.inventory.hosts(include_inactive=True)
     hosts = [host for host in inventory if host.active and host.vcenter]
     with Connections(context.connect) as connections:
-        found = find_vms_and_snapshots(hosts, inventory, connections, sizes=sizes)
-        rows = plan_prune(context, found, older_than)
+        found = _find_vms_and_snapshots(hosts, inventory, connections, sizes=sizes)
+        rows = _plan(context, found, older_than)
         if not dry_run:
             _note_vms(context.store, found)
-        if not dry_run and any(row.action is SnapshotAction.REMOVE for row in rows):
-            rows = _remove(context, connections, found, rows, log_snapshots(show, log_file))
-    return [*rows, *failures(found)]
+            if any(row.action is SnapshotAction.REMOVE for row in rows):
+                show = log_snapshots(show, log_file)
+                rows = _remove(context, connections, found, rows, show)
+    return [*rows, *_failures(found)]
 
 
 def _note_vms(store: Store, found: FoundVms) -> None:
@@ -115,35 +117,147 @@ def _remove(
     def select() -> Selection[list[SnapshotRow]]:
         held, inventory = store.runs.locked(), store.inventory.hosts(include_inactive=True)
         kept = kept_hosts(host_vms, held, inventory)
-        free = (host_vm.host for name, host_vm in host_vms.items() if name not in kept)
+        free = [host_vms[name].host for name in sorted(host_vms) if name not in kept]
         return Selection(new, tuple(free), [as_kept(row, kept) for row in rows])
 
-    def remove(pruning: _Pruning) -> StepEnd:
-        groups = by_vcenter(
-            HostSnapshot(host_vms[row.host], row.snapshot)
-            for row in pruning.rows.values()
-            if row.host and row.snapshot and row.action is SnapshotAction.REMOVE
-        )
-
-        def of_one_vcenter(vcenter: str) -> None:
-            remove_all(
-                connections.session(vcenter),
-                groups[vcenter],
-                parallel=context.config.snapshots.parallel_removals,
-                done=pruning.note,
-                should_stop=pruning.run.stop.requested,
-            )
-
-        in_parallel(of_one_vcenter, list(groups))
-        return pruning.finish()
-
-    step = Step[_Pruning, int](
-        STEP, lambda hosts: f"remove automatic snapshots of {hosts} hosts", remove
-    )
     with begin(context, select, subscribers=[show]) as (run, current_rows):
         pruning = _Pruning(run, current_rows)
-        execute_steps([step], pruning, {})
+        removals = [
+            HostSnapshot(host_vms[row.host], row.snapshot)
+            for row in current_rows
+            if row.host and row.snapshot and row.action is SnapshotAction.REMOVE
+        ]
+
+        def remove(flow: _Pruning) -> StepEnd:
+            remove_in_vcenter = partial(
+                remove_all,
+                parallel=context.config.snapshots.parallel_removals,
+                done=flow.note,
+                should_stop=flow.run.stop.requested,
+            )
+            connections.for_each_vcenter(remove_in_vcenter, removals)
+            return flow.end()
+
+        execute_steps([Step[_Pruning, str](STEP, str, remove)], pruning, {})
     return list(pruning.rows.values())
+
+
+class _Pruning(SnapshotRun):
+    """A prune, with what was done to each row; a host is free as soon as it is done with it."""
+
+    def __init__(self, run: ActiveRun, rows: Sequence[SnapshotRow]) -> None:
+        super().__init__(STEP, f"remove automatic snapshots of {len(run.hosts)} hosts", run)
+        self.rows = {(row.host, *row.key): row for row in rows}
+        self._unfinished = Counter(
+            row.host for row in rows if row.action is SnapshotAction.REMOVE
+        )  # snapshots for which vCenter may still do something, by host
+
+    def note(self, removal: HostSnapshot, error: str | None, *, succeeded: bool) -> None:
+        """Note and emit that one was removed, or could not be.
+
+        Its host is free as soon as the task of each has `succeeded`, else with the end of the run.
+        """
+        host, key = removal.host, (removal.host.name, removal.vcenter, removal.snapshot.id)
+        status = SnapshotStatus.REMOVED if error is None else SnapshotStatus.FAILED
+        with self._one_at_a_time:
+            self.finish(SnapshotAction.REMOVE, removal, error)
+            self.rows[key] = replace(self.rows[key], status=status, error=error)
+            self._unfinished[host.name] -= succeeded
+            if not self._unfinished[host.name]:
+                with suppress(DatabaseError):  # it is freed with the end of the run
+                    self.run.free_host(host)
+
+
+# ── the plan ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _find_vms_and_snapshots(
+    hosts: Sequence[HostRecord],
+    inventory: Sequence[HostRecord],
+    connections: Connections,
+    *,
+    sizes: bool,
+) -> FoundVms:
+    """The VMs of these hosts with their snapshots. Raises VSphereError where no vCenter answers."""
+    # Addresses are only asked for where a VM, or another owner of one, is looked for by them.
+    addresses = any(host.vcenter and host.vm_uuid is None for host in inventory)
+    found = find_host_vms(hosts, connections, inventory=inventory, addresses=addresses, sizes=sizes)
+    errors = [error.within(f"vCenter {name}") for name, error in found.errors.items()]
+    if found.error is None:
+        return found
+    if len(errors) == 1:
+        raise errors[0]
+    raise VSphereError(
+        "no vCenter could be used: " + "; ".join(error.message for error in errors),
+        code=errors[0].code,
+    )
+
+
+def _plan(context: Context, found: FoundVms, older_than: timedelta | None) -> list[SnapshotRow]:
+    """What prune does with each snapshot that was found, by the settings, or by `older_than`."""
+    store = context.store
+    hours = store.inventory.settings()["snapshot_retention_hours"]
+    policy = Policy(
+        older_than=older_than or timedelta(hours=hours),
+        only_recorded=context.config.snapshots.prune_only_recorded,
+    )
+    ids: dict[str, list[str]] = {name: [] for name in found.vcenters}
+    for host_vm in found.host_vms:
+        ids[host_vm.vcenter] += [snapshot.id for snapshot in host_vm.tree.snapshots]
+    taken = [store.history.snapshots_taken(name, refs) for name, refs in ids.items()]
+    return plan(found.host_vms, policy, store.runs.locked(), frozenset().union(*taken))
+
+
+def plan(
+    host_vms: Iterable[HostVm],
+    policy: Policy,
+    locked: Mapping[int, int],
+    recorded: frozenset[RecordedSnapshot] = frozenset(),
+) -> list[SnapshotRow]:
+    """What the retention rule says of each snapshot, by the clock of its vCenter. Pure.
+
+    `locked` has the run that holds a host, by the host's number; `recorded` are snapshots that
+    runs of this database took.
+    """
+    rows = []
+    for host_vm in host_vms:
+        host, excluded = host_vm.host, None
+        if len(host_vm.owners) > 1:
+            excluded = f"the VM belongs to several hosts: {', '.join(host_vm.owners)}"
+        elif host.id in locked:
+            excluded = f"host {host.name} is locked by run {locked[host.id]}"
+        for snapshot in host_vm.tree.snapshots:
+            key = (host_vm.vcenter, snapshot.vm_uuid.casefold(), snapshot.id)
+            taken_by_run = key in recorded
+            kept, reason = retention.judge(
+                snapshot, policy, host_vm.clock, recorded=taken_by_run, excluded=excluded
+            )
+            rows.append(
+                SnapshotRow(
+                    host=host.name,
+                    vcenter=host_vm.vcenter,
+                    vm=host_vm.tree.vm,
+                    snapshot=snapshot,
+                    action=SnapshotAction.REMOVE if kept is None else SnapshotAction.KEEP,
+                    reason=reason,
+                    status=SnapshotStatus.PLANNED if kept is None else SnapshotStatus.KEPT,
+                    automatic=retention.is_automatic(snapshot.name),
+                    age=host_vm.clock - snapshot.created_at,
+                    recorded=taken_by_run,
+                    kept=kept,
+                )
+            )
+    return rows
+
+
+def _failures(found: FoundVms) -> list[SnapshotRow]:
+    """A row for each vCenter that could not be asked, and for each host without its VM."""
+    rows = [failed_row(vcenter, None, error.message) for vcenter, error in found.errors.items()]
+    return rows + [
+        failed_row(missing.host.vcenter or "", missing.host.name, missing.reason)
+        for missing in found.missing
+        if missing.problem is Problem.NO_VM
+    ]
 
 
 def kept_hosts(
@@ -159,7 +273,7 @@ def kept_hosts(
     for name, host_vm in host_vms.items():
         earlier, host = host_vm.host, hosts.get(host_vm.host.id)
         if earlier.id in held:
-            kept[name] = locked_by(name, held[earlier.id])
+            kept[name] = f"host {name} is locked by run {held[earlier.id]}"
         elif host is None or not host.active or not _has_vm(host, host_vm):
             kept[name] = f"host {name} was changed in the meantime"
     return kept
@@ -185,70 +299,6 @@ def as_kept(row: SnapshotRow, kept: Mapping[str, str]) -> SnapshotRow:
         reason=kept[row.host],
         kept=KeptReason.EXCLUDED,
     )
-
-
-class _Pruning:
-    """The rows of a prune, with what was done to each; several threads report to it."""
-
-    def __init__(self, run: ActiveRun, rows: Sequence[SnapshotRow]) -> None:
-        self.run = run
-        self.request = len(run.hosts)
-        self.rows = {(row.host, *row.key): row for row in rows}
-        self._unfinished = Counter(
-            row.host for row in rows if row.action is SnapshotAction.REMOVE
-        )  # snapshots for which vCenter may still do something, by host
-        self._errors: dict[str, str] = {}
-        self._stopped: set[str] = set()  # hosts that were not done when someone stopped it
-        self._removed = False
-        self._one_at_a_time = threading.Lock()
-
-    def note(self, removal: HostSnapshot, error: str | None, *, succeeded: bool) -> None:
-        """Note and emit that one was removed, or could not be.
-
-        Its host is free as soon as the task of each has `succeeded`, else with the end of the run.
-        """
-        host, snapshot = removal.host, removal.snapshot
-        status = SnapshotStatus.REMOVED if error is None else SnapshotStatus.FAILED
-        with self._one_at_a_time:
-            key = (host.name, removal.vcenter, snapshot.id)
-            self.rows[key] = replace(self.rows[key], status=status, error=error)
-            if error is None:
-                self._removed = True
-            elif host.name not in self._errors:
-                self._errors[host.name] = error
-                if self.run.stop.requested():
-                    self._stopped.add(host.name)
-            self.run.emit(
-                SnapshotFinished(
-                    action=SnapshotAction.REMOVE,
-                    host=host.name,
-                    vcenter=host.vcenter,
-                    name=snapshot.name,
-                    status=status,
-                    id=snapshot.id,
-                    vm_uuid=snapshot.vm_uuid,
-                    error=error,
-                )
-            )
-            self._unfinished[host.name] -= succeeded
-            if not self._unfinished[host.name]:
-                with suppress(DatabaseError):  # it is freed with the end of the run
-                    self.run.free_host(host)
-
-    def finish(self) -> StepEnd:
-        """Emit the result of each host; how the step ends. Raises Canceled."""
-        for host in sorted(self.run.hosts, key=lambda host: host.name):
-            name, error = host.name, self._errors.get(host.name)
-            status = HostStatus.SUCCESS if error is None else HostStatus.FAILED
-            result = HostResult(name, host.ip, status, message=error)
-            if error is not None and name in self._stopped:
-                result = HostResult.canceled_in(name, host.ip, STEP, error)
-            self.run.emit(HostFinished(result=result, canceled=result.canceled))
-        self.run.stop.check()
-        return StepEnd(
-            StepStatus.FAILED if self._errors else StepStatus.SUCCESS,
-            effect=Effect.PARTLY if self._removed else Effect.NONE,
-        )
 
 
 # ── what prune says on standard error: a lasting failure once, then once a day, and its end ──────

@@ -5,13 +5,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Protocol
 
-from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_run, host_names
-from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, by_vcenter, in_parallel
-from diaken_cli.actions.snapshots.run import SnapshotRun
+from diaken_cli.actions.snapshots.flow import (
+    Confirm,
+    SnapshotRequest,
+    SnapshotRun,
+    confirm_and_execute,
+    host_names,
+)
+from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, LoginRefused, Unanswered, Unreachable
 from diaken_cli.events import Emit
@@ -34,51 +38,36 @@ class Done(Protocol):
         """Take its error; where its task is known to have `succeeded`, vCenter does no more."""
 
 
-def remove(
-    context: Context,
-    target: RunTarget,
-    snapshot: str,
-    show: Emit,
-    confirm: Confirm,
-    *,
-    wait: float = 0,
-    log_file: Path | None = None,
-) -> None:
+def remove(context: Context, request: SnapshotRequest, show: Emit, confirm: Confirm) -> None:
     """Remove a snapshot of each host that has it; its children stay.
 
-    Raises what `confirm_and_run` raises.
+    Raises what `confirm_and_execute` raises.
     """
 
     def remove_them(
         flow: SnapshotRun, chosen: Sequence[HostSnapshot], connections: Connections
     ) -> None:
-        groups = by_vcenter(chosen)
-
         def done(removal: HostSnapshot, error: str | None, *, succeeded: bool) -> None:
             flow.finish(SnapshotAction.REMOVE, removal, error)
 
-        def of_one_vcenter(vcenter: str) -> None:
-            remove_all(
-                connections.session(vcenter),
-                groups[vcenter],
-                parallel=context.config.snapshots.parallel_removals,
-                done=done,
-                should_stop=flow.run.stop.requested,
-            )
+        remove_in_vcenter = partial(
+            remove_all,
+            parallel=context.config.snapshots.parallel_removals,
+            done=done,
+            should_stop=flow.run.stop.requested,
+        )
+        connections.for_each_vcenter(remove_in_vcenter, chosen)
 
-        in_parallel(of_one_vcenter, list(groups))
-
-    confirm_and_run(
+    confirm_and_execute(
         context,
-        target,
         SnapshotAction.REMOVE,
-        snapshot,
+        request,
         show,
         remove_them,
-        question=lambda chosen: f"Remove the snapshot {snapshot!r} of {host_names(chosen)}?",
+        question=lambda chosen: (
+            f"Remove the snapshot {request.snapshot!r} of {host_names(chosen)}?"
+        ),
         confirm=confirm,
-        wait=wait,
-        log_file=log_file,
     )
 
 

@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from diaken_cli.actions.playbook import ssh_settings
-from diaken_cli.actions.run.targets import RunTarget
-from diaken_cli.actions.snapshots.choose import Confirm, confirm_and_run, host_names
-from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, by_vcenter, in_parallel
-from diaken_cli.actions.snapshots.run import SnapshotRun
+from diaken_cli.actions.snapshots.flow import (
+    Confirm,
+    SnapshotRequest,
+    SnapshotRun,
+    confirm_and_execute,
+    host_names,
+)
+from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DatabaseError, DiakenError, StoppedBySignal, unexpected
 from diaken_cli.events import Emit
@@ -32,19 +35,10 @@ ADDRESS_TIMEOUT = 300.0  # seconds for all VMs to report their addresses again
 POWER_IT_ON = "and was on before: power it on in vCenter"
 
 
-def revert(
-    context: Context,
-    target: RunTarget,
-    snapshot: str,
-    show: Emit,
-    confirm: Confirm,
-    *,
-    wait: float = 0,
-    log_file: Path | None = None,
-) -> None:
+def revert(context: Context, request: SnapshotRequest, show: Emit, confirm: Confirm) -> None:
     """Take each host that has the snapshot back to it; its power state is as when the run began.
 
-    Raises what `confirm_and_run` raises, and Conflict where a VM reports another address than
+    Raises what `confirm_and_execute` raises, and Conflict where a VM reports another address than
     its host has.
     """
     forget_key = partial(_forget_key, context=context)
@@ -52,31 +46,26 @@ def revert(
     def revert_them(
         flow: SnapshotRun, chosen: Sequence[HostSnapshot], connections: Connections
     ) -> None:
-        groups = by_vcenter(chosen)
         off = _MaybeOff(flow.run, [item.host.name for item in chosen if item.is_on])
 
-        def of_one_vcenter(vcenter: str) -> None:
-            session = connections.session(vcenter)
-            reverts = _Reverts(session, groups[vcenter], flow.run, off, forget_key)
+        def revert_in_vcenter(session: Session, items: list[HostSnapshot]) -> None:
+            reverts = _Reverts(session, items, flow.run, off, forget_key)
             reverts.revert_all()
-            for item in groups[vcenter]:
+            for item in items:
                 flow.finish(SnapshotAction.REVERT, item, reverts.errors.get(item.host.name))
 
         with off.named_in_error():
-            in_parallel(of_one_vcenter, list(groups))
+            connections.for_each_vcenter(revert_in_vcenter, chosen)
 
-    confirm_and_run(
+    confirm_and_execute(
         context,
-        target,
         SnapshotAction.REVERT,
-        snapshot,
+        request,
         show,
         revert_them,
         question=question,
         confirm=confirm,
         refuse=refuse_other_addresses,
-        wait=wait,
-        log_file=log_file,
     )
 
 

@@ -17,7 +17,6 @@ from diaken_cli.actions.doctor import local_files
 from diaken_cli.actions.doctor.services import check_key
 from diaken_cli.actions.importing.csv_file import read_csv
 from diaken_cli.actions.notice_file import NoticeFile
-from diaken_cli.actions.snapshots import run
 from diaken_cli.config import load
 from diaken_cli.errors import AccessError, DiakenError, InvalidInput, NotFound
 from diaken_cli.paths import existing_file, vault_id
@@ -27,6 +26,7 @@ from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.services.ansible.imported_inventory import copy_inventory
 from diaken_cli.services.ansible.repository import repository
 from diaken_cli.services.hosts_file import file as hosts_file
+from diaken_cli.services.snapshot_log import log_snapshots
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterRecord
 from diaken_cli.types import SecretKind
@@ -190,7 +190,7 @@ def test_nobody_waits_for_a_reader(pipe: Path) -> None:
     with pytest.raises(OSError, match="it is a pipe without a reader"):
         files.write_whole(pipe, "report", replace=True, follow_links=True)
     with pytest.raises(AccessError, match="it is a pipe without a reader"):
-        run.log_snapshots(lambda event: None, pipe)
+        log_snapshots(lambda event: None, pipe)
 
 
 def test_a_reader_may_pause_for_a_while_only(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:

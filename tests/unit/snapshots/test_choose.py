@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from diaken_cli.actions.snapshots.choose import changes_since, choose, none_found, refuse_shared
 from diaken_cli.actions.snapshots.create import CreatedSnapshots
+from diaken_cli.actions.snapshots.flow import changes_since, choose, none_found, refuse_shared
 from diaken_cli.actions.snapshots.host_vms import (
     FoundVms,
     HostProblem,
@@ -16,8 +16,7 @@ from diaken_cli.actions.snapshots.host_vms import (
     VCenterVms,
     match_hosts,
 )
-from diaken_cli.actions.snapshots.listing import plan
-from diaken_cli.actions.snapshots.prune import as_kept, kept_hosts
+from diaken_cli.actions.snapshots.prune import as_kept, kept_hosts, plan
 from diaken_cli.actions.snapshots.revert import question, refuse_other_addresses
 from diaken_cli.errors import Conflict, InvalidInput, Unreachable
 from diaken_cli.retention import KeptReason, Policy

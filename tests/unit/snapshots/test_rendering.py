@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from diaken_cli.actions.snapshots.listing import SnapshotRow, failure
 from diaken_cli.actions.snapshots.prune import failure_line
 from diaken_cli.render.snapshots import (
     LIST_COLUMNS,
@@ -16,7 +15,7 @@ from diaken_cli.render.snapshots import (
     snapshot_choices,
 )
 from diaken_cli.render.tables import table
-from diaken_cli.retention import KeptReason
+from diaken_cli.retention import KeptReason, SnapshotRow, failed_row
 from diaken_cli.types import Snapshot, SnapshotAction, SnapshotStatus
 
 
@@ -36,7 +35,7 @@ def row(host: str, name: str, number: int, hours: float) -> SnapshotRow:
 
 def test_a_name_that_a_host_has_twice_is_offered_by_its_ids() -> None:
     rows = [row("web01", "mine", 1, 2), row("web01", "mine", 2, 100), row("web01", "it", 3, 0.5)]
-    assert snapshot_choices([*rows, failure("lab", None, "down")]) == {
+    assert snapshot_choices([*rows, failed_row("lab", None, "down")]) == {
         "snapshot-1": "mine, 2.0 h old, of web01",
         "snapshot-2": "mine, 4.2 d old, of web01",
         "it": "snapshot-3, 0.5 h old, of web01",
@@ -50,7 +49,7 @@ def test_a_name_that_several_hosts_have_is_one_with_the_oldest_age() -> None:
 
 def test_each_id_is_an_answer_and_a_name_stands_for_the_ids_that_have_it() -> None:
     rows = [row("web01", "mine", 1, 2), row("web01", "mine", 2, 9), row("web01", "it", 3, 1)]
-    assert snapshot_aliases([*rows, failure("lab", None, "down")]) == {
+    assert snapshot_aliases([*rows, failed_row("lab", None, "down")]) == {
         **{f"snapshot-{number}": [f"snapshot-{number}"] for number in (1, 2, 3)},
         "mine": ["snapshot-1", "snapshot-2"],
     }
@@ -82,7 +81,7 @@ def test_prune_says_what_it_came_to_in_one_line() -> None:
     assert said == f"4 of 9 to remove (4.0G), {why}; see them with --verbose)"
     done = night(SnapshotStatus.REMOVED)
     done[0] = replace(done[0], status=SnapshotStatus.FAILED, error="locked")
-    lost = [failure("down", None, "no answer"), failure("main", "ghost", "VM not found")]
+    lost = [failed_row("down", None, "no answer"), failed_row("main", "ghost", "VM not found")]
     said = prune_summary([*done, *lost], dry_run=False, verbose=True)
     assert said == (f"3 of 9 removed (3.0G), {why}), 1 failed; not looked at: vCenter down, ghost")
     assert prune_summary(lost, dry_run=False, verbose=False) == (
@@ -109,10 +108,10 @@ def test_a_list_at_80_columns_has_the_depth_that_it_warns_of() -> None:
 
 
 def test_a_mail_of_prune_says_where_why_and_what_next() -> None:
-    assert failure_line(failure("down", None, "no answer")) == (
+    assert failure_line(failed_row("down", None, "no answer")) == (
         "vCenter down: no answer; see: diaken vcenters test down"
     )
-    assert failure_line(failure("main", "ghost", "VM not found")) == (
+    assert failure_line(failed_row("main", "ghost", "VM not found")) == (
         "ghost in main: VM not found; see: diaken hosts show ghost"
     )
     failed = replace(row("web01", "Before executing x", 4, 30), error="a file of the VM is locked")

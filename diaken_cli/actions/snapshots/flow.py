@@ -1,10 +1,12 @@
-"""Which snapshots to remove or revert to: found by name, confirmed, found again under the locks."""
+"""A recorded run that works on snapshots: chosen, confirmed, and chosen again under the locks."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from diaken_cli.actions.run.summary import group_by_reason
-from diaken_cli.actions.run.targets import RunTarget
+from diaken_cli.actions.run.targets import RunTarget, hosts_in_use
 from diaken_cli.actions.snapshots.host_vms import (
     Connections,
     FoundVms,
@@ -13,67 +15,205 @@ from diaken_cli.actions.snapshots.host_vms import (
     Problem,
     find_host_vms,
 )
-from diaken_cli.actions.snapshots.run import SnapshotRun, run_step
+from diaken_cli.caller import account
 from diaken_cli.context import Context
-from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound
-from diaken_cli.events import Emit
-from diaken_cli.runs.steps import refusing
+from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound, OperationFailed
+from diaken_cli.events import Emit, HostFinished, SnapshotFinished
+from diaken_cli.outcome import Effect, StepEnd
+from diaken_cli.runs.active import ActiveRun
+from diaken_cli.runs.begin import begin
+from diaken_cli.runs.steps import Step, execute_steps, refusing
+from diaken_cli.services.snapshot_log import log_snapshots
 from diaken_cli.store.records import HostRecord
+from diaken_cli.store.runs import NewRun, Selection
 from diaken_cli.text import MOST_NAMES, join_names
-from diaken_cli.types import Snapshot, SnapshotAction
+from diaken_cli.types import (
+    HostResult,
+    HostStatus,
+    RunKind,
+    SnapshotAction,
+    SnapshotStatus,
+    StepStatus,
+)
 
 Confirm = Callable[[str], bool]
 """Asks a question: True where a person said yes, False where `--yes` did. Raises what ends the call
 where the answer is no."""
 Refuse = Callable[[Sequence[HostSnapshot]], None]
 """Raises a Conflict where one of the snapshots must not be worked on."""
-Work = Callable[[SnapshotRun, Sequence[HostSnapshot], Connections], None]
-"""What is done to the snapshots."""
 
 
-def confirm_and_run(
+@dataclass(frozen=True)
+class SnapshotRequest:
+    """The snapshot of that name, or id, of each host of a target.
+
+    While another run holds a host, it is waited for `wait` seconds.
+    """
+
+    target: RunTarget
+    snapshot: str
+    wait: float = 0
+    log_file: Path | None = None
+
+
+@dataclass
+class SnapshotRun:
+    """A run that works on snapshots, and what came of it on each host; for several threads.
+
+    `action` is the name of its one step, `request` what that says it will do.
+    """
+
+    action: str
+    request: str
+    run: ActiveRun
+    failed: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    _stopped: set[str] = field(default_factory=set)  # hosts that were not done when it was stopped
+    _any_done: bool = False
+    _one_at_a_time: threading.RLock = field(default_factory=threading.RLock)
+
+    def note_missing(self, missing: HostProblem) -> None:
+        """Note why nothing was done on a host: without a vCenter it is skipped, else failed."""
+        if missing.problem is Problem.NO_VCENTER:
+            self.skipped[missing.host.name] = missing.reason
+        else:
+            self.fail(missing.host, missing.reason)
+
+    def fail(self, host: HostRecord, reason: str) -> None:
+        """Note what failed first on a host."""
+        with self._one_at_a_time:
+            if host.name not in self.failed:
+                self.failed[host.name] = reason
+                if self.run.stop.requested():
+                    self._stopped.add(host.name)
+
+    def finish(self, action: SnapshotAction, chosen: HostSnapshot, error: str | None) -> None:
+        """Tell that a snapshot was removed or reverted to, or could not be."""
+        status = SnapshotStatus.FAILED
+        if error is not None:
+            self.fail(chosen.host, error)
+        else:
+            self._any_done = True
+            removed = action is SnapshotAction.REMOVE
+            status = SnapshotStatus.REMOVED if removed else SnapshotStatus.SUCCESS
+        self.run.emit(
+            SnapshotFinished(
+                action=action,
+                host=chosen.host.name,
+                vcenter=chosen.host.vcenter,
+                name=chosen.snapshot.name,
+                status=status,
+                id=chosen.snapshot.id,
+                vm_uuid=chosen.snapshot.vm_uuid,
+                error=error,
+            )
+        )
+
+    def end(self) -> StepEnd:
+        """Emit the result of each host; how the step ends. Raises Canceled."""
+        for host in self.run.hosts:
+            result = self._result(host)
+            self.run.emit(HostFinished(result=result, canceled=result.canceled))
+        self.run.stop.check()
+        return StepEnd(
+            StepStatus.FAILED if self.failed else StepStatus.SUCCESS,
+            effect=Effect.PARTLY if self._any_done else Effect.NONE,
+        )
+
+    def _result(self, host: HostRecord) -> HostResult:
+        name = host.name
+        if name in self._stopped:
+            return HostResult.canceled_in(name, host.ip, self.action, self.failed[name])
+        if name in self.failed:
+            return HostResult(name, host.ip, HostStatus.FAILED, message=self.failed[name])
+        if name in self.skipped:
+            return HostResult(name, host.ip, HostStatus.SKIPPED, message=self.skipped[name])
+        return HostResult(name, host.ip, HostStatus.SUCCESS)
+
+
+def execute_action(
     context: Context,
-    target: RunTarget,
     action: SnapshotAction,
-    snapshot: str,
+    request: SnapshotRequest,
     show: Emit,
-    work: Work,
+    work: Callable[[SnapshotRun], None],
+) -> None:
+    """Execute `work` as the one step of a recorded run; afterwards come the results of its hosts.
+
+    Raises Conflict where a host stays locked or was made inactive, OperationFailed where every host
+    failed, Canceled, and AccessError where the log can't be written.
+    """
+    target = request.target
+    new = NewRun(
+        kind=RunKind.SNAPSHOT,
+        target_type=target.type,
+        target=target.name,
+        target_id=target.id,
+        environment=target.environment,
+        request={"v": 1, "action": action, "snapshot": request.snapshot},
+        user=account(),
+    )
+
+    def select() -> Selection[None]:
+        return Selection(new, hosts_in_use(context.store, request.target), None)
+
+    def work_and_end(flow: SnapshotRun) -> StepEnd:
+        work(flow)
+        end = flow.end()
+        results = flow.run.results()
+        if results and all(result.status is not HostStatus.SUCCESS for result in results):
+            name, reason = next(iter((flow.failed | flow.skipped).items()))
+            raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
+        return end
+
+    subscribers = [log_snapshots(show, request.log_file)]
+    with begin(context, select, subscribers=subscribers, wait=request.wait) as (run, _):
+        flow = SnapshotRun(action, f"{action} the snapshot “{request.snapshot}”", run)
+        execute_steps([Step[SnapshotRun, str](action, str, work_and_end)], flow, {})
+
+
+# ── which snapshots: found by name, confirmed, found again while the hosts are locked ────────────
+
+
+def confirm_and_execute(
+    context: Context,
+    action: SnapshotAction,
+    request: SnapshotRequest,
+    show: Emit,
+    work: Callable[[SnapshotRun, Sequence[HostSnapshot], Connections], None],
     *,
     question: Callable[[Sequence[HostSnapshot]], str],
     confirm: Confirm,
     refuse: Refuse | None = None,
-    wait: float,
-    log_file: Path | None,
 ) -> None:
     """Find the snapshots, ask, begin a run, find them again while the hosts are locked, and work.
 
     Nothing is done, and no run recorded, where none is found, or where what a person has confirmed
     has changed since. Raises NotFound, InvalidInput where the name is not unique on a host,
-    Conflict (`changed`, `shared_vm`, `locked`), what `refuse` raises, and OperationFailed where
-    nothing came of it on any host.
+    Conflict (`changed`, `shared_vm`, `locked`), what `refuse` raises, and what `execute_action`
+    raises.
     """
     with Connections(context.connect) as connections:
-        before, _ = _find(context, target.hosts, snapshot, connections, refuse)
+        before, _ = _find(context, request.target.hosts, request.snapshot, connections, refuse)
         confirmed = confirm(question(before))
 
         def find_and_work(flow: SnapshotRun) -> None:
             with refusing(flow.run):
                 chosen, missing = _find(
                     context,
-                    flow.hosts,
-                    snapshot,
+                    flow.run.hosts,
+                    request.snapshot,
                     connections,
                     refuse,
                     changed_from=before if confirmed else None,
                     power=action is SnapshotAction.REVERT,
                     check=flow.run.stop.check,
                 )
-            flow.failed |= {lacking.host.name: lacking.reason for lacking in missing}
+            for lacking in missing:
+                flow.fail(lacking.host, lacking.reason)
             work(flow, chosen, connections)
 
-        run_step(
-            context, target, action, snapshot, show, find_and_work, wait=wait, log_file=log_file
-        )
+        execute_action(context, action, request, show, find_and_work)
 
 
 def _find(
@@ -117,7 +257,8 @@ def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[HostP
     missing = list(found.missing)
     ambiguous: list[str] = []
     for host_vm in found.host_vms:
-        snapshots = _matching(host_vm.tree.snapshots, wanted)
+        snapshots = [item for item in host_vm.tree.snapshots if item.id == wanted]
+        snapshots = snapshots or [item for item in host_vm.tree.snapshots if item.name == wanted]
         name = host_vm.host.name
         if not snapshots:
             reason = f"it has no snapshot {wanted!r}"
@@ -165,7 +306,7 @@ def changes_since(
         elif power and item.is_on != earlier.is_on:
             current_power, earlier_power = ("on", "off") if item.is_on else ("off", "on")
             changes.append(f"{name}: its VM was {earlier_power} and is {current_power} now")
-        elif power and (gone := _ids(earlier.newer) - _ids(item.newer)):
+        elif power and (gone := earlier.newer - item.newer):
             changes.append(f"{name}: newer snapshots are gone ({', '.join(sorted(gone))})")
     return changes
 
@@ -193,15 +334,6 @@ def host_names(chosen: Sequence[HostSnapshot]) -> str:
 def _vm(item: HostSnapshot) -> tuple[str, str, str]:
     vm = item.host_vm.vm
     return item.vcenter, vm.ref, vm.instance_uuid
-
-
-def _ids(snapshots: Iterable[Snapshot]) -> set[str]:
-    return {snapshot.id for snapshot in snapshots}
-
-
-def _matching(snapshots: Sequence[Snapshot], wanted: str) -> list[Snapshot]:
-    by_id = [snapshot for snapshot in snapshots if snapshot.id == wanted]
-    return by_id or [snapshot for snapshot in snapshots if snapshot.name == wanted]
 
 
 def none_found(found: FoundVms, wanted: str, missing: Sequence[HostProblem]) -> Exception:
