@@ -54,6 +54,18 @@ class TargetType(StrEnum):
     ENVIRONMENT = "environment"
 
 
+class DeployStep(StrEnum):
+    """The steps of a deploy, by the names that its record has."""
+
+    VALIDATE = "validate"
+    REGISTER = "register"
+    CLONE = "clone"
+    POWER_ON = "power_on"
+    WAIT_ADDRESS = "wait_address"
+    PROVISION = "provision"
+    ACTIVATE = "activate"
+
+
 class StepStatus(StrEnum):
     """How a step of a run stands."""
 

@@ -11,6 +11,7 @@ from diaken_cli.commands.prompts import asking, confirm
 from diaken_cli.commands.targets import ask_run
 from diaken_cli.options import TypedOptions
 from diaken_cli.requests import DEPLOY_OPTIONS, SAFETY
+from diaken_cli.types import DeployStep
 
 app = group("deploy")
 
@@ -123,8 +124,8 @@ def abort(
     number = ask_run(call, run, lambda record: bool(record.leftovers))
     # before the question: nobody is asked where nothing is to be undone
     detail, request = find_unfinished(call.store, number)
-    steps = {step.name for step in detail.run.leftovers}
-    vm = f"destroy its VM {request.name} in vCenter {request.vcenter}, " if "clone" in steps else ""
+    has_vm = any(step.name == DeployStep.CLONE for step in detail.run.leftovers)
+    vm = f"destroy its VM {request.name} in vCenter {request.vcenter}, " if has_vm else ""
     question = f"{vm}remove host {request.name} ({request.ip})?"
     confirm(call, f"Undo deploy run {number}: {question}", yes=yes)
     with showing_run(call) as show:

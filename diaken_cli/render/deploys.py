@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from diaken_cli.render.tables import fields, table
-from diaken_cli.types import RunKind
+from diaken_cli.types import DeployStep, RunKind
 from diaken_cli.units import format_cpus, format_size
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def vm_fields(detail: "RunDetail") -> dict[str, str]:
     if detail.run.kind is not RunKind.DEPLOY:
         return {}
     request = detail.run.request
-    facts = next((step.facts for step in detail.steps if step.name == "validate"), {})
+    facts = next((step.facts for step in detail.steps if step.name == DeployStep.VALIDATE), {})
     placement: dict[str, Any] = facts.get("placement") or {}
 
     def placed(requested: str, chosen: str) -> str:

@@ -12,7 +12,7 @@ from diaken_cli.events import Event, HostFinished, RunFinished
 from diaken_cli.render.formatting import run_label
 from diaken_cli.render.output import utc
 from diaken_cli.store.run_records import RunDetail, RunRecord, SnapshotRecord, StepRecord
-from diaken_cli.types import HostResult, HostStatus, RunStatus, StepStatus
+from diaken_cli.types import DeployStep, HostResult, HostStatus, RunStatus, StepStatus
 
 CANCELED = "canceled"  # a host or a step, for people: in JSON it is `failed`
 
@@ -195,7 +195,7 @@ def _leftover(record: RunRecord, step: StepRecord) -> dict[str, Any]:
 
     `reason` is why it could not be undone, null where that was not tried.
     """
-    if step.name == "register":
+    if step.name == DeployStep.REGISTER:
         document = {"kind": "host", "name": record.target, "vcenter": None, "id": None}
     else:
         document = {

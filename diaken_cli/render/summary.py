@@ -35,7 +35,7 @@ from diaken_cli.render.output import Output
 from diaken_cli.render.runs import CANCELED
 from diaken_cli.render.tables import table
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.types import RunKind, TargetType
+from diaken_cli.types import DeployStep, RunKind, TargetType
 from diaken_cli.units import shortened
 
 if TYPE_CHECKING:
@@ -210,9 +210,9 @@ def _next_after_deploy(run: Shape) -> Iterator[str]:
     if run["leftovers"] or run["status"] == "interrupted":
         yield f"Resume it: diaken deploy resume {number}"
         yield f"Undo it: diaken deploy abort {number}"
-    elif run["status"] in ENDED_BADLY and _has_step(run, "register"):
+    elif run["status"] in ENDED_BADLY and _has_step(run, DeployStep.REGISTER):
         yield "Everything it had done was undone; nothing is left."
-    if _has_step(run, "provision"):
+    if _has_step(run, DeployStep.PROVISION):
         yield f"See Ansible's output: diaken history output {number}"
 
 

@@ -27,6 +27,7 @@ from diaken_cli.store.run_records import (
     StepRecord,
 )
 from diaken_cli.types import (
+    DeployStep,
     HostCounters,
     HostResult,
     RunKind,
@@ -40,10 +41,6 @@ from diaken_cli.types import (
 LARGEST_NUMBER = 2**63 - 1  # what an INTEGER of SQLite holds
 BATCH_SIZE = 500
 """Runs that one transaction removes, so that others can write in between; and ids in a query."""
-LEFTOVER_STEPS = ("register", "clone")
-"""The steps of a deploy that leave something behind."""
-UNMARKING_STEP = "activate"
-"""The step of a deploy that removes the run's identity from the VM."""
 
 
 class History:
@@ -196,11 +193,11 @@ def _runs() -> Select[Any]:
 _IS_LEFTOVER = case(
     (
         col(Run.status) == RunStatus.SUCCESS,
-        (col(RunStep.name) == UNMARKING_STEP)
+        (col(RunStep.name) == DeployStep.ACTIVATE)  # it removes the run's identity from the VM
         & col(RunStep.facts)["unmarked"].as_boolean().is_not(True),
     ),
     else_=(
-        col(RunStep.name).in_(LEFTOVER_STEPS)
+        col(RunStep.name).in_((DeployStep.REGISTER, DeployStep.CLONE))
         & (col(RunStep.status) != StepStatus.UNDONE)
         & col(RunStep.facts)["undone"].as_boolean().is_not(True)
     ),

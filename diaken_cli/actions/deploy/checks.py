@@ -17,6 +17,7 @@ from diaken_cli.services.vsphere.templates import Placement, read_hardware
 from diaken_cli.services.vsphere.vms import by_address, by_uuid, find_vms
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
+from diaken_cli.types import DeployStep
 from diaken_cli.units import format_cpus, format_size
 
 PROBE_SECONDS = 2.0
@@ -52,7 +53,7 @@ def check_draft(
 def _validate(deploy: Deploy) -> Facts:
     with refusing(deploy.run):
         facts = _check_everything(deploy)
-    deploy.facts["validate"] = facts
+    deploy.facts[DeployStep.VALIDATE] = facts
     return facts
 
 
@@ -70,7 +71,7 @@ def _check_everything(deploy: Deploy) -> Facts:
 
 
 VALIDATE = Step[Deploy, DeployRequest](
-    name="validate",
+    name=DeployStep.VALIDATE,
     describe=lambda r: f"check {r.name}, {r.ip} and vCenter {r.vcenter}",
     do=_validate,
 )

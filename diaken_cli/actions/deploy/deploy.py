@@ -13,7 +13,7 @@ from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.steps import Facts
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.types import Identity
+from diaken_cli.types import DeployStep, Identity
 
 
 @dataclass
@@ -58,11 +58,11 @@ class Deploy:
         stop = self.run.stop
         return stop.forced() if self.undoing else stop.requested()
 
-    def known(self, step: str) -> dict[str, Any]:
+    def known(self, step: DeployStep) -> dict[str, Any]:
         """What is known from a step, in this process or from an earlier one."""
         return self.facts.get(step, {})
 
-    def note(self, step: str, **facts: Any) -> None:
+    def note(self, step: DeployStep, **facts: Any) -> None:
         """Keep a fact as soon as it is known."""
         self.facts.setdefault(step, {}).update(facts)
         self.run.note(self.positions[step], facts)

@@ -47,7 +47,15 @@ from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.run_records import RunDetail, StepRecord
 from diaken_cli.store.runs import RESUMABLE, NewRun, Select, Selection
-from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, from_stored, to_stored
+from diaken_cli.types import (
+    DeployStep,
+    RunKind,
+    RunStatus,
+    StepStatus,
+    TargetType,
+    from_stored,
+    to_stored,
+)
 
 STEPS = (checks.VALIDATE, REGISTER, CLONE, POWER_ON, WAIT_ADDRESS, PROVISION, ACTIVATE)
 REUSED = "the host and its VM already exist as requested"
@@ -260,14 +268,14 @@ def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
     if statuses.get(position) is StepStatus.RUNNING and run.last_step is not None:
         with suppress(DatabaseError):  # how it ended could not be written then
             run.end_step(position, StepEnd(StepStatus.FAILED, error.message))
-    if deploy.positions["register"] not in statuses:  # nothing was changed
+    if deploy.positions[DeployStep.REGISTER] not in statuses:  # nothing was changed
         if isinstance(error, InvalidInput):
             return error
         return type(error)(f"{where}: {error.message}", code=error.code, hint=error.hint)
     hint = error.hint
     if not _undo_all(deploy, statuses):
         hint = _next_hint(run.id)
-    elif where == "register" and isinstance(error, InvalidInput):
+    elif where == DeployStep.REGISTER and isinstance(error, InvalidInput):
         return error  # another run was first with the name or the address: nothing was changed
     message = f"{where}: {error.message}"
     return _error_type(error)(

@@ -28,7 +28,7 @@ from diaken_cli.services.ansible.work import Outcome
 from diaken_cli.services.vsphere import vms
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.types import Identity, RunStatus, StepStatus, from_stored
+from diaken_cli.types import DeployStep, Identity, RunStatus, StepStatus, from_stored
 
 PROVISION_PLAYBOOK = "provision_vm"  # it ships with diaken
 
@@ -96,7 +96,7 @@ def _removed(what: str) -> OperationFailed:
 def _registered(deploy: Deploy, host_id: int) -> Facts:
     _write_hosts_file(deploy)
     facts = {"host_id": host_id}
-    deploy.facts["register"] = facts
+    deploy.facts[DeployStep.REGISTER] = facts
     return facts
 
 
@@ -135,7 +135,7 @@ def _reason_it_may_stay(deploy: Deploy, path: Path, refused: AccessError | Confl
 
 
 REGISTER = Step[Deploy, DeployRequest](
-    name="register",
+    name=DeployStep.REGISTER,
     describe=lambda r: (
         f"add host {r.name} ({r.ip}) to {r.environment}" + (f", group {r.group}" if r.group else "")
     ),
@@ -217,7 +217,7 @@ def _refuse_failure(name: str, outcome: Outcome) -> None:
 
 
 PROVISION = Step[Deploy, DeployRequest](
-    name="provision",
+    name=DeployStep.PROVISION,
     describe=_describe_provision,
     do=_provision,
 )
@@ -232,8 +232,11 @@ _LEFTOVER = ("name", "vcenter", "vm_uuid")  # the facts that say which VM it is
 def _activate(deploy: Deploy) -> Facts:
     host = _own_host(deploy)
     # Where it dies after its success, what is left is told by these.
-    deploy.note("activate", **{name: deploy.known("clone").get(name) for name in _LEFTOVER})
-    deploy.run.activate(host.id, deploy.positions["activate"])
+    deploy.note(
+        DeployStep.ACTIVATE,
+        **{name: deploy.known(DeployStep.CLONE).get(name) for name in _LEFTOVER},
+    )
+    deploy.run.activate(host.id, deploy.positions[DeployStep.ACTIVATE])
     # From here on the run is a success, and nothing of it may be undone.
     removed = False
     try:
@@ -245,7 +248,7 @@ def _activate(deploy: Deploy) -> Facts:
 
 
 def _remove_identity(deploy: Deploy) -> bool:
-    vm, forced = deploy.known("clone")["vm"], deploy.run.stop.forced
+    vm, forced = deploy.known(DeployStep.CLONE)["vm"], deploy.run.stop.forced
     left = remove_identity(deploy.vcenter, vm, deploy.identity, deploy.request, forced)
     if left is not None:
         _note_identity_left(
@@ -257,7 +260,7 @@ def _remove_identity(deploy: Deploy) -> bool:
 
 
 def _note_identity_left(deploy: Deploy, error: DiakenError, what: str) -> None:
-    deploy.note("activate", left_because=error.message)
+    deploy.note(DeployStep.ACTIVATE, left_because=error.message)
     deploy.run.warn(
         f"{what} this run's identity: {error.message};"
         f" remove it with: diaken deploy resume {deploy.run.id}"
@@ -265,7 +268,7 @@ def _note_identity_left(deploy: Deploy, error: DiakenError, what: str) -> None:
 
 
 ACTIVATE = Step[Deploy, DeployRequest](
-    name="activate",
+    name=DeployStep.ACTIVATE,
     describe=lambda r: f"activate {r.name}",
     do=_activate,
 )

@@ -26,7 +26,7 @@ from diaken_cli.requests import DeployRequest
 from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.vsphere import tasks, vms
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.types import Identity
+from diaken_cli.types import DeployStep, Identity
 
 LATE_SECONDS = 5.0
 """So long vCenter may take to show that it took up a call whose answer got lost."""
@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 def own_vm(deploy: Deploy) -> vms.VirtualMachine | None:
     """The VM of this run, if it is there. Raises what `ownership.find_own_vm` raises."""
-    vm_uuid = deploy.known("clone").get("vm_uuid")
+    vm_uuid = deploy.known(DeployStep.CLONE).get("vm_uuid")
     all_vms = vms.find_vms(deploy.vcenter, extra_config=True)
     if vm_uuid is None:  # its age decides
         bearers = vms.by_identity(all_vms, deploy.identity)
@@ -51,8 +51,8 @@ def own_vm(deploy: Deploy) -> vms.VirtualMachine | None:
         all_vms,
         identity=deploy.identity,
         name=deploy.request.name,
-        folder=deploy.known("validate")["placement"]["folder"],
-        vm=deploy.known("clone").get("vm"),
+        folder=deploy.known(DeployStep.VALIDATE)["placement"]["folder"],
+        vm=deploy.known(DeployStep.CLONE).get("vm"),
         vm_uuid=vm_uuid,
         run_began=run_started_at(deploy),
     )
@@ -78,7 +78,7 @@ def require_own_vm(deploy: Deploy) -> vms.VirtualMachine:
 
 def run_started_at(deploy: Deploy) -> datetime | None:
     """The vCenter's clock when the run began, or None where that was not noted yet."""
-    at = deploy.known("validate").get("vcenter_time")
+    at = deploy.known(DeployStep.VALIDATE).get("vcenter_time")
     return None if at is None else datetime.fromisoformat(at)
 
 

@@ -29,6 +29,7 @@ from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.steps import Facts, Step
 from diaken_cli.services.vsphere import tasks, templates, vms
 from diaken_cli.services.vsphere.templates import Placement
+from diaken_cli.types import DeployStep
 from diaken_cli.units import format_cpus, format_size
 
 # ── clone ────────────────────────────────────────────────────────────────────────────────────
@@ -71,9 +72,9 @@ def _find_clone(deploy: Deploy) -> Facts | None:
 
 
 def _clone(deploy: Deploy) -> Facts:
-    placement = Placement(**deploy.known("validate")["placement"])
-    if deploy.known("clone"):  # of a clone that is gone: this one has another UUID
-        deploy.note("clone", task=None, vm=None, vm_uuid=None, lost=False)
+    placement = Placement(**deploy.known(DeployStep.VALIDATE)["placement"])
+    if deploy.known(DeployStep.CLONE):  # of a clone that is gone: this one has another UUID
+        deploy.note(DeployStep.CLONE, task=None, vm=None, vm_uuid=None, lost=False)
     return call_with_retry(
         deploy,
         lambda: _clone_once(deploy, placement),
@@ -89,9 +90,9 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
         may_come = isinstance(fault, Unanswered) and not isinstance(fault, CallLost)
         deploy.clone_unanswered = may_come
         if isinstance(fault, Unanswered):  # vCenter may have taken it up, by a task unknown to us
-            deploy.note("clone", lost=True)
+            deploy.note(DeployStep.CLONE, lost=True)
         raise
-    deploy.note("clone", task=task)
+    deploy.note(DeployStep.CLONE, task=task)
     try:
         state = wait_for_task(
             deploy, task, deploy.request.clone_timeout, "cloning", "--clone-timeout"
@@ -111,7 +112,7 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
 
 def _note_clone(deploy: Deploy, ref: str) -> Facts:
     vm = vms.read_vm(deploy.vcenter, ref)
-    known = deploy.known("clone")
+    known = deploy.known(DeployStep.CLONE)
     if known.get("vm_uuid") == vm.instance_uuid and "disks" in known:  # by now it may have more
         disks = known["disks"]
     else:
@@ -124,7 +125,7 @@ def _note_clone(deploy: Deploy, ref: str) -> Facts:
         "disks": disks,
         "lost": False,
     }
-    deploy.note("clone", **facts)
+    deploy.note(DeployStep.CLONE, **facts)
     host = deploy.context.store.deploys.host(deploy.run.id)
     if host is not None:
         deploy.context.store.deploys.note_vm(host.id, vm.instance_uuid)
@@ -133,10 +134,10 @@ def _note_clone(deploy: Deploy, ref: str) -> Facts:
 
 def _end_clone_tasks(deploy: Deploy, *, cancel: bool) -> None:
     """Let a clone that an earlier process began come to its end, or cancel it."""
-    known = deploy.known("clone")
+    known = deploy.known(DeployStep.CLONE)
     task = known.get("task")
     some_unknown = task is None or known.get("lost")
-    template = deploy.known("validate")["placement"]["template"]
+    template = deploy.known(DeployStep.VALIDATE)["placement"]["template"]
     began = run_started_at(deploy)
     begun = [
         recent.ref
@@ -177,7 +178,7 @@ def _destroy(deploy: Deploy) -> None:
         change_vm(deploy, vm.ref, vms.destroy, "destroying", lambda: own_vm(deploy) is None)
     else:
         _refuse_unanswered(deploy)
-    if vm is not None or deploy.known("clone").get("vm_uuid"):
+    if vm is not None or deploy.known(DeployStep.CLONE).get("vm_uuid"):
         try:
             forget_host_key(deploy)
         except AccessError as error:  # nothing else of the VM is left
@@ -186,7 +187,9 @@ def _destroy(deploy: Deploy) -> None:
 
 def _poll_for_vm(deploy: Deploy, *, cancel: bool) -> vms.VirtualMachine | None:
     """The VM of this run, after all clone tasks that may still make it have ended."""
-    known = deploy.facts.get("clone")  # is noted before vCenter is asked, the task afterwards
+    known = deploy.facts.get(
+        DeployStep.CLONE
+    )  # is noted before vCenter is asked, the task afterwards
     late = known is not None and (known.get("lost") or not known.get("task"))
     return poll(deploy, lambda: _vm_after_clone_tasks(deploy, cancel=cancel), late=bool(late))
 
@@ -198,7 +201,7 @@ def _vm_after_clone_tasks(deploy: Deploy, *, cancel: bool) -> vms.VirtualMachine
 
 def _refuse_foreign_disks(deploy: Deploy, vm: str) -> None:
     """Raise OperationFailed where the VM has disks of others: Destroy_Task would remove them."""
-    own = deploy.known("clone").get("disks")
+    own = deploy.known(DeployStep.CLONE).get("disks")
     if own is None:  # it died before it could look
         return
     others = [
@@ -224,7 +227,7 @@ def _refuse_unanswered(deploy: Deploy) -> None:
 
 
 CLONE = Step[Deploy, DeployRequest](
-    name="clone",
+    name=DeployStep.CLONE,
     describe=_describe_clone,
     find=_find_vm,
     do=_clone,
@@ -244,11 +247,11 @@ def _find_powered_on(deploy: Deploy) -> Facts | None:
 
 def _power_on(deploy: Deploy) -> Facts:
     forget_host_key(deploy)  # whoever had this address before, this is a new machine
-    vm = deploy.known("clone")["vm"]
+    vm = deploy.known(DeployStep.CLONE)["vm"]
 
     def do() -> Facts:
         task = vms.power_on(deploy.vcenter, vm)
-        deploy.note("power_on", task=task)
+        deploy.note(DeployStep.POWER_ON, task=task)
         wait_for_task(deploy, task, deploy.request.ip_timeout, "powering on", "--ip-timeout")
         return _ON
 
@@ -270,7 +273,7 @@ def _wait_address(deploy: Deploy) -> Facts:
     wanted, timeout = deploy.request.ip, deploy.request.ip_timeout
     reported = vms.wait_for_address(
         deploy.vcenter,
-        deploy.known("clone")["vm"],
+        deploy.known(DeployStep.CLONE)["vm"],
         wanted,
         timeout=timeout,
         should_stop=deploy.should_stop,
@@ -278,7 +281,7 @@ def _wait_address(deploy: Deploy) -> Facts:
     deploy.run.stop.check()
     if wanted not in reported:
         details = f"it reported {', '.join(reported)}" if reported else "it reported none"
-        if vms.read_vm(deploy.vcenter, deploy.known("clone")["vm"]).power_state != "on":
+        if vms.read_vm(deploy.vcenter, deploy.known(DeployStep.CLONE)["vm"]).power_state != "on":
             details = f"{details}, and it is powered off"
         raise TimedOut(
             f"the VM did not report the address {wanted} within {timeout} s; {details}",
@@ -290,14 +293,14 @@ def _wait_address(deploy: Deploy) -> Facts:
 
 
 POWER_ON = Step[Deploy, DeployRequest](
-    name="power_on",
+    name=DeployStep.POWER_ON,
     describe=lambda r: f"power on {r.name}",
     find=_find_powered_on,
     do=_power_on,
     undo=_power_off,
 )
 WAIT_ADDRESS = Step[Deploy, DeployRequest](
-    name="wait_address",
+    name=DeployStep.WAIT_ADDRESS,
     describe=lambda r: f"wait until the VM reports {r.ip}",
     do=_wait_address,
 )

@@ -15,14 +15,14 @@ from diaken_cli.store.engines import exposure_hint, exposures, is_full
 from diaken_cli.store.engines.sqlite_check import Condition, diagnose
 from diaken_cli.store.run_records import RunFilter, RunRecord
 from diaken_cli.text import join_names
-from diaken_cli.types import RunKind, RunStatus
+from diaken_cli.types import DeployStep, RunKind, RunStatus
 from diaken_cli.units import format_size
 
 LITTLE_ROOM = 200 * 2**20
 NO_ROOM = 10 * 2**20
 ENDINGS = (RunStatus.INTERRUPTED, RunStatus.FAILED, RunStatus.CANCELED, RunStatus.SUCCESS)
 MAX_RUNS = 200  # of each ending, the newest
-STEP_LEAVES = {"register": "the host", "clone": "the VM"}
+STEP_LEAVES = {DeployStep.REGISTER: "the host", DeployStep.CLONE: "the VM"}
 
 MOUNTS = Path("/proc/self/mountinfo")
 REMOTE = frozenset(
@@ -269,7 +269,7 @@ def _check_run(run: RunRecord) -> Iterable[Finding]:
             f"diaken deploy resume {run.id}",
         )
     elif run.leftovers:
-        leftovers = join_names([STEP_LEAVES.get(step.name, step.name) for step in run.leftovers])
+        leftovers = join_names([STEP_LEAVES[DeployStep(step.name)] for step in run.leftovers])
         yield check.warning(
             f"the deploy of {run.target} is {run.status} and left behind {leftovers}",
             f"diaken deploy resume {run.id}, or diaken deploy abort {run.id}",
