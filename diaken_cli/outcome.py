@@ -42,6 +42,9 @@ class StepEnd:
     until: datetime | None = None
 
 
+NOTHING_TO_DO = StepEnd(StepStatus.SKIPPED)
+
+
 @dataclass(frozen=True)
 class RunEnd:
     """How a run ends; status None: it is recorded no more. `error` is as JSON has it."""

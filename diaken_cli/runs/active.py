@@ -70,7 +70,6 @@ class ActiveRun:
         self._one_at_a_time = threading.RLock()
         self._steps: dict[int, _Step] = {}
         self._current = 0
-        self._host_ids = {host.name: host.id for host in begun.hosts}
 
     @property
     def lock_path(self) -> Path:
@@ -191,9 +190,9 @@ class ActiveRun:
         """Results of an earlier attempt, by the position of their step."""
         self._recorder.remember(results)
 
-    def set_host_id(self, host: HostRecord) -> None:
-        """Set the inventory id of a host that the run itself has made, for its results."""
-        self._host_ids[host.name] = host.id
+    def add_host(self, host: HostRecord) -> None:
+        """Note a host that the run itself has made, and holds."""
+        self.hosts = (*self.hosts, host)
 
     def free_host(self, host: HostRecord) -> None:
         """Free a host, on which nothing more is done, before the run ends."""
@@ -267,8 +266,8 @@ class ActiveRun:
         self.emit(RunFinished(run=self.id, status=end.status))
 
     def _outcomes(self) -> list[HostOutcome]:
-        results = self.results()
-        return [HostOutcome(result, self._host_ids.get(result.host)) for result in results]
+        host_ids = {host.name: host.id for host in self.hosts}
+        return [HostOutcome(result, host_ids.get(result.host)) for result in self.results()]
 
 
 class EventRecorder:

@@ -75,16 +75,16 @@ DONE = (StepStatus.SUCCESS, StepStatus.SKIPPED)
 class Step(Generic[F, Request]):
     """One step: what it says it will do, whether it is done, doing it, and undoing it.
 
-    `do` gives facts to keep, or None where there was nothing to do, or how it ended: one that did
-    not do all that it was to has failed, and the next one is begun all the same. What it raises
-    stops the run. `find` looks in the world, by identity, and gives the facts of what is already
-    there. `undo` works on what it finds; nothing there is success. A step without `undo` leaves
-    nothing behind. `batch` is None where the run has one only.
+    `do` says how it ended, with facts to keep: one that did not do all that it was to has failed,
+    and the next one is begun all the same. What it raises stops the run. `find` looks in the world,
+    by identity, and gives the facts of what is already there. `undo` works on what it finds;
+    nothing there is success. A step without `undo` leaves nothing behind. `batch` is None where the
+    run has one only.
     """
 
     name: str
     describe: Callable[[Request], str]
-    do: Callable[[F], Facts | StepEnd | None]
+    do: Callable[[F], StepEnd]
     find: Callable[[F], Facts | None] = lambda _: None
     undo: Callable[[F], None] | None = None
     batch: int | None = None
@@ -106,7 +106,7 @@ def execute_steps(steps: Sequence[Step[F, Request]], flow: F, reached: Statuses)
             if position in reached:
                 run.note(position, _RESET_FACTS)
                 found = step.find(flow)
-            end = _as_end(step.do(flow) if found is None else found)
+            end = step.do(flow) if found is None else StepEnd(facts=found)
         except Refused as refused:
             run.end_step(position, _stopped_by(refused.error, Effect.REFUSES))
             raise refused.error from refused
@@ -120,12 +120,6 @@ def execute_steps(steps: Sequence[Step[F, Request]], flow: F, reached: Statuses)
         run.end_step(position, end)
         if end.effect is Effect.PAUSES:
             return
-
-
-def _as_end(done: Facts | StepEnd | None) -> StepEnd:
-    if isinstance(done, StepEnd):
-        return done
-    return StepEnd(StepStatus.SKIPPED) if done is None else StepEnd(facts=done)
 
 
 def _stopped_by(fault: BaseException, effect: Effect = Effect.NONE) -> StepEnd:

@@ -8,6 +8,7 @@ from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.playbook import start_error
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound, Unreachable
+from diaken_cli.outcome import StepEnd
 from diaken_cli.requests import DeployRequest, RunOptions
 from diaken_cli.runs.steps import Facts, Step, refusing
 from diaken_cli.services.ansible import catalog, remote
@@ -50,11 +51,11 @@ def check_draft(
     return request, placement
 
 
-def _validate(deploy: Deploy) -> Facts:
+def _validate(deploy: Deploy) -> StepEnd:
     with refusing(deploy.run):
         facts = _check_everything(deploy)
     deploy.facts[DeployStep.VALIDATE] = facts
-    return facts
+    return StepEnd(facts=facts)
 
 
 def _check_everything(deploy: Deploy) -> Facts:

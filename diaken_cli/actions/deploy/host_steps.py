@@ -20,6 +20,7 @@ from diaken_cli.errors import (
     TimedOut,
 )
 from diaken_cli.events import Emit, RunFinished, RunStarted, StepFinished, StepStarted
+from diaken_cli.outcome import NOTHING_TO_DO, StepEnd
 from diaken_cli.requests import DeployRequest, RunOptions
 from diaken_cli.runs.steps import Facts, Step
 from diaken_cli.services import hosts_file
@@ -56,7 +57,7 @@ def _find_host(deploy: Deploy) -> Facts | None:
     return None if host is None else _registered(deploy, host.id)
 
 
-def _register(deploy: Deploy) -> Facts:
+def _register(deploy: Deploy) -> StepEnd:
     request = deploy.request
     inventory = deploy.context.store.inventory
     environment = inventory.environment(request.environment)
@@ -82,7 +83,8 @@ def _register(deploy: Deploy) -> Facts:
     host = deploy.context.store.deploys.register(
         deploy.run.id, request.name, values, deploy.context.clock()
     )
-    return _registered(deploy, host.id)
+    deploy.run.add_host(host)
+    return StepEnd(facts=_registered(deploy, host.id))
 
 
 def _removed(what: str) -> OperationFailed:
@@ -157,12 +159,11 @@ def _describe_provision(request: DeployRequest) -> str:
     return f"run {', '.join(names)}" if names else "nothing to run"
 
 
-def _provision(deploy: Deploy) -> Facts | None:
+def _provision(deploy: Deploy) -> StepEnd:
     names = playbook_names(deploy.request)
     if not names:
-        return None
+        return NOTHING_TO_DO
     host = _own_host(deploy)
-    deploy.run.set_host_id(host)
     failure = remote.wait_for_ssh(
         playbook.ansible_target(host, deploy.context.config.ssh),
         playbook.ssh_settings(deploy.context.store, deploy.context.config.ssh),
@@ -183,7 +184,7 @@ def _provision(deploy: Deploy) -> Facts | None:
             vaults_by_label=True,
         )
         _refuse_failure(name, outcome)
-    return {"playbooks": names}
+    return StepEnd(facts={"playbooks": names})
 
 
 def _not_reached(
@@ -229,7 +230,7 @@ PROVISION = Step[Deploy, DeployRequest](
 _LEFTOVER = ("name", "vcenter", "vm_uuid")  # the facts that say which VM it is
 
 
-def _activate(deploy: Deploy) -> Facts:
+def _activate(deploy: Deploy) -> StepEnd:
     host = _own_host(deploy)
     # Where it dies after its success, what is left is told by these.
     deploy.note(
@@ -244,7 +245,7 @@ def _activate(deploy: Deploy) -> Facts:
     except DiakenError as error:  # no session, so nothing was tried
         _note_identity_left(deploy, error, "the VM still carries")
     _write_hosts_file(deploy)
-    return {"unmarked": True} if removed else {}
+    return StepEnd(facts={"unmarked": True} if removed else {})
 
 
 def _remove_identity(deploy: Deploy) -> bool:

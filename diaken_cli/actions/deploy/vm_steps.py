@@ -25,6 +25,7 @@ from diaken_cli.errors import (
     Unanswered,
     Unreachable,
 )
+from diaken_cli.outcome import StepEnd
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.steps import Facts, Step
 from diaken_cli.services.vsphere import tasks, templates, vms
@@ -71,16 +72,17 @@ def _find_clone(deploy: Deploy) -> Facts | None:
     return None if vm is None else _note_clone(deploy, vm.ref)
 
 
-def _clone(deploy: Deploy) -> Facts:
+def _clone(deploy: Deploy) -> StepEnd:
     placement = Placement(**deploy.known(DeployStep.VALIDATE)["placement"])
     if deploy.known(DeployStep.CLONE):  # of a clone that is gone: this one has another UUID
         deploy.note(DeployStep.CLONE, task=None, vm=None, vm_uuid=None, lost=False)
-    return call_with_retry(
+    facts = call_with_retry(
         deploy,
         lambda: _clone_once(deploy, placement),
         lambda: _find_clone(deploy),
         trust_failures=True,
     )
+    return StepEnd(facts=facts)
 
 
 def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
@@ -245,7 +247,7 @@ def _find_powered_on(deploy: Deploy) -> Facts | None:
     return _ON if vm.power_state == "on" else None
 
 
-def _power_on(deploy: Deploy) -> Facts:
+def _power_on(deploy: Deploy) -> StepEnd:
     forget_host_key(deploy)  # whoever had this address before, this is a new machine
     vm = deploy.known(DeployStep.CLONE)["vm"]
 
@@ -260,7 +262,7 @@ def _power_on(deploy: Deploy) -> Facts:
         current = vms.read_vms(deploy.vcenter, [vm]).get(vm)
         return _ON if current is not None and current.power_state == "on" else None
 
-    return call_with_retry(deploy, do, look)
+    return StepEnd(facts=call_with_retry(deploy, do, look))
 
 
 def _power_off(deploy: Deploy) -> None:
@@ -269,7 +271,7 @@ def _power_off(deploy: Deploy) -> None:
         power_off_vm(deploy, vm)
 
 
-def _wait_address(deploy: Deploy) -> Facts:
+def _wait_address(deploy: Deploy) -> StepEnd:
     wanted, timeout = deploy.request.ip, deploy.request.ip_timeout
     reported = vms.wait_for_address(
         deploy.vcenter,
@@ -289,7 +291,7 @@ def _wait_address(deploy: Deploy) -> Facts:
             hint="Check the template (VMware Tools, perl) and the VM's network."
             " Wait longer with --ip-timeout; keep the VM with --keep-on-failure.",
         )
-    return {"addresses": list(reported)}
+    return StepEnd(facts={"addresses": list(reported)})
 
 
 POWER_ON = Step[Deploy, DeployRequest](

@@ -126,13 +126,8 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
         if not checked:
             _check_playbook(request, context, context.stop.requested)
 
-    with (
-        begin(context, select, subscribers=[show], wait=wait, before_waiting=before_waiting) as (
-            active,
-            chosen,
-        ),
-        skipping_others(active),
-    ):
+    begun = begin(context, select, subscribers=[show], wait=wait, before_waiting=before_waiting)
+    with begun as (active, chosen), skipping_others(active):
         execute_steps(steps(chosen), PlaybookRun(chosen, active, context, checked), {})
         return active.end().status or RunStatus.FAILED
 
@@ -175,7 +170,7 @@ def skipping_others(run: ActiveRun) -> Iterator[None]:
 # ── the steps ────────────────────────────────────────────────────────────────────────────────
 
 
-def _snapshot(flow: PlaybookRun) -> Facts | StepEnd:
+def _snapshot(flow: PlaybookRun) -> StepEnd:
     from diaken_cli.actions.snapshots.create import automatic_name, take_snapshots
     from diaken_cli.services.snapshot_log import log_snapshots
 
@@ -194,7 +189,7 @@ def _snapshot(flow: PlaybookRun) -> Facts | StepEnd:
             raise _no_snapshot(request, taken.missing, f"{stay}the playbook was not started")
         lacking = f"no snapshot of {group_by_reason(taken.missing)}; the playbook runs anyway"
         return StepEnd(taken.status, lacking)
-    return {"name": name, "made": taken.made}
+    return StepEnd(facts={"name": name, "made": taken.made})
 
 
 def snapshot_required(options: RunOptions, config: Config) -> bool:
@@ -218,7 +213,7 @@ def _no_snapshot(request: RunRequest, missing: Mapping[str, str], outcome: str) 
     )
 
 
-def _playbook(flow: PlaybookRun) -> Facts | StepEnd:
+def _playbook(flow: PlaybookRun) -> StepEnd:
     request, run = flow.request, flow.run
     try:
         outcome = playbook.run_playbook(
@@ -241,7 +236,7 @@ def _playbook(flow: PlaybookRun) -> Facts | StepEnd:
     if outcome.return_code == 0 and not outcome.any_task and status is RunStatus.SUCCESS:
         run.warn(no_task_warning(request.playbook, request.options))
     if status is RunStatus.SUCCESS:
-        return facts
+        return StepEnd(facts=facts)
     if status is RunStatus.PARTIAL:
         return StepEnd(StepStatus.FAILED, partial_message(outcome), facts)
     run.note_current(facts)

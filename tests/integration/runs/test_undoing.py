@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from diaken_cli.config import load
 from diaken_cli.context import Context
 from diaken_cli.errors import OperationFailed
 from diaken_cli.events import Event, Warned
+from diaken_cli.outcome import StepEnd
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.steps import Step, execute_steps, undo_steps
 from diaken_cli.stop import Stop
@@ -30,9 +31,9 @@ def no_vcenter(name: str) -> NoReturn:
 
 
 def lamp(name: str, *, broken: Exception | None = None) -> Step[Lamps, str]:
-    def light(world: Lamps) -> dict[str, Any]:
+    def light(world: Lamps) -> StepEnd:
         world.lit.append(name)
-        return {}
+        return StepEnd()
 
     def put_out(world: Lamps) -> None:
         if broken is not None:
