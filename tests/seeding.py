@@ -14,7 +14,7 @@ from diaken_cli.inventory_options import VCenterOptions
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.runs import Attempt, HeldRun, NewRun, Select, Selection
-from diaken_cli.store.steps import HostOutcome, write_hosts
+from diaken_cli.store.steps import write_hosts
 from diaken_cli.types import (
     HostCounters,
     HostResult,
@@ -103,9 +103,8 @@ class Seeded:
     def hosts(self, *results: HostResult, ids: Sequence[int | None] = ()) -> None:
         """What the run did on its hosts, with their numbers in the inventory."""
         numbers = ids or [None] * len(results)
-        outcomes = [HostOutcome(*both) for both in zip(results, numbers, strict=True)]
         with self.store.database.writing() as session:
-            write_hosts(session, self.id, outcomes)
+            write_hosts(session, self.id, zip(results, numbers, strict=True))
 
     def end(self, status: RunStatus, error: dict[str, Any] | None = None) -> None:
         self.store.runs.finish(self.id, self.attempt.lock, status, error, self.at)

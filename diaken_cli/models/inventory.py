@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from diaken_cli.models import NO_ROWID, enum_column, json_column
+from diaken_cli.models import SMALL_ROWS, enum_column, json_column
 from diaken_cli.types import SecretKind
 
 
@@ -96,7 +96,7 @@ class HostGroupMember(SQLModel, table=True):
             ondelete="RESTRICT",
         ),
         Index("ix_host_group_member_group", "group_id", "environment_id"),
-        NO_ROWID,
+        SMALL_ROWS,
     )
 
     host_id: int = Field(primary_key=True)

@@ -7,7 +7,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, Index, LargeBinary, UniqueC
 from sqlmodel import Field, SQLModel
 
 import diaken_cli.models.runs  # noqa: F401  # has tables that foreign keys name
-from diaken_cli.models import NO_ROWID, enum_column, json_column
+from diaken_cli.models import SMALL_ROWS, enum_column, json_column
 from diaken_cli.types import HostStatus, SnapshotStatus, StepStatus
 
 
@@ -18,7 +18,7 @@ class RunStep(SQLModel, table=True):
     """
 
     __tablename__ = "run_step"
-    __table_args__ = NO_ROWID
+    __table_args__ = SMALL_ROWS
 
     run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", primary_key=True)
     position: int = Field(primary_key=True)
@@ -39,7 +39,7 @@ class RunStepHost(SQLModel, table=True):
         ForeignKeyConstraint(
             ["run_id", "position"], ["run_step.run_id", "run_step.position"], ondelete="CASCADE"
         ),
-        NO_ROWID,
+        SMALL_ROWS,
     )
 
     run_id: int = Field(primary_key=True)
@@ -60,7 +60,7 @@ class RunHost(SQLModel, table=True):
     """What a run did on one host: its steps' results folded into one, for lists."""
 
     __tablename__ = "run_host"
-    __table_args__ = (Index("ix_run_host_host", "host", "run_id"), NO_ROWID)
+    __table_args__ = (Index("ix_run_host_host", "host", "run_id"), SMALL_ROWS)
 
     run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", primary_key=True)
     host: str = Field(primary_key=True)

@@ -7,7 +7,13 @@ from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 import diaken_cli.models.inventory  # noqa: F401  # has tables that foreign keys name
-from diaken_cli.models import enum_column, json_column, nullable_json_column
+from diaken_cli.models import (
+    NEW_NUMBERS,
+    enum_column,
+    json_column,
+    nullable_json_column,
+    unique_where,
+)
 from diaken_cli.types import RunKind, RunStatus, TargetType, Trigger
 
 
@@ -19,17 +25,13 @@ class Run(SQLModel, table=True):
 
     __tablename__ = "run"
     __table_args__ = (
-        Index(
-            "ix_run_due",
-            "scheduled_task_id",
-            "due_at",
-            unique=True,
-            sqlite_where=text("scheduled_task_id IS NOT NULL"),
+        unique_where(
+            "ix_run_due", "scheduled_task_id", "due_at", condition="scheduled_task_id IS NOT NULL"
         ),
         Index("ix_run_started_at", "started_at"),
         Index("ix_run_status_started_at", "status", "started_at"),
         Index("ix_run_target", "target", "started_at"),
-        {"sqlite_autoincrement": True},
+        NEW_NUMBERS,
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 import diaken_cli.models.inventory  # noqa: F401  # has tables that foreign keys name
-from diaken_cli.models import enum_column, json_column
+from diaken_cli.models import NEW_NUMBERS, enum_column, json_column, unique_where
 from diaken_cli.types import ScheduleStatus, TargetType
 
 
@@ -16,15 +16,11 @@ class ScheduledTask(SQLModel, table=True):
 
     __tablename__ = "scheduled_task"
     __table_args__ = (
-        Index(
-            "ix_scheduled_task_name",
-            "name",
-            unique=True,
-            # PostgreSQL's `postgresql_where` beside it would load that dialect in each call.
-            sqlite_where=text("status IN ('pending', 'running')"),
+        unique_where(
+            "ix_scheduled_task_name", "name", condition="status IN ('pending', 'running')"
         ),
         Index("ix_scheduled_task_due", "status", "due_at"),
-        {"sqlite_autoincrement": True},
+        NEW_NUMBERS,
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -27,7 +27,7 @@ from diaken_cli.runs.dead_runs import lock_path
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import Attempt, HeldRun
-from diaken_cli.store.steps import HostOutcome
+from diaken_cli.store.steps import NumberedResult
 from diaken_cli.types import HostResult, RunStatus, StepStatus
 
 FLUSH_SECONDS = 2.0
@@ -239,7 +239,7 @@ class ActiveRun:
             host_id,
             position,
             self._clock(),
-            outcomes=self._outcomes(),
+            results=self._numbered_results(),
             last_look=self.stop.check,
         )
         self._steps[position].end = StepEnd(effect=Effect.COMPLETES)
@@ -258,16 +258,16 @@ class ActiveRun:
         if not self.succeeded:  # that was recorded with all its results, and stands
             self.flush()
             if end.status is RunStatus.PAUSED:
-                self._store.runs.pause(self.id, lock, end.until, self._outcomes())
+                self._store.runs.pause(self.id, lock, end.until, self._numbered_results())
             else:
                 self._store.runs.finish(
-                    self.id, lock, end.status, end.error, self._clock(), self._outcomes()
+                    self.id, lock, end.status, end.error, self._clock(), self._numbered_results()
                 )
         self.emit(RunFinished(run=self.id, status=end.status))
 
-    def _outcomes(self) -> list[HostOutcome]:
+    def _numbered_results(self) -> list[NumberedResult]:
         host_ids = {host.name: host.id for host in self.hosts}
-        return [HostOutcome(result, host_ids.get(result.host)) for result in self.results()]
+        return [(result, host_ids.get(result.host)) for result in self.results()]
 
 
 class EventRecorder:

@@ -39,7 +39,7 @@ def reap(store: Store) -> None:
     of theirs stays on this machine.
     """
     died = []
-    leftovers = _locks_in(store.beside("runs"))
+    unrecorded = _locks_in(store.beside("runs"))
     running = store.dead_runs.running()
     for run_id, lock in running:
         path = lock_path(store, lock)
@@ -52,10 +52,10 @@ def reap(store: Store) -> None:
                 # Only Ansible is left of it, which may wait for ever for what nobody hears.
                 store.dead_runs.interrupt(run_id, lock, now(), orphans=True)
     # Of a run that was killed after it had ended, or before it was recorded.
-    leftovers -= {lock for _, lock in running}
-    if leftovers:
-        leftovers -= {dead.lock for dead in store.dead_runs.with_orphans()}
-    for lock in leftovers:
+    unrecorded -= {lock for _, lock in running}
+    if unrecorded:
+        unrecorded -= {dead.lock for dead in store.dead_runs.with_orphans()}
+    for lock in unrecorded:
         with suppress(OSError), _if_dead(lock_path(store, lock)) as dead:
             if dead:
                 tracking.forget_calls(lock_path(store, lock))

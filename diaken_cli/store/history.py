@@ -171,7 +171,7 @@ class History:
             except NoRoom:
                 if batch_size == 1:
                     raise
-                self._database.shorten_log()
+                self._database.make_room()
                 batch_size = max(1, batch_size // 8)
                 continue
             removed += len(batch)

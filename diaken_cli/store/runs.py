@@ -20,7 +20,7 @@ from diaken_cli.store.dead_runs import DIED, HAS_ORPHANS
 from diaken_cli.store.engines import Database
 from diaken_cli.store.locks import lock_hosts, refuse_locked
 from diaken_cli.store.records import HostRecord, HostValues
-from diaken_cli.store.steps import HostOutcome, fail_running_steps, set_step, write_hosts
+from diaken_cli.store.steps import NumberedResult, fail_running_steps, set_step, write_hosts
 from diaken_cli.store.tasks import claim_moment, update_task
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, Trigger
 
@@ -135,14 +135,14 @@ class Runs:
         )
 
     def pause(
-        self, run_id: int, lock: str, until: datetime | None, hosts: Iterable[HostOutcome] = ()
+        self, run_id: int, lock: str, until: datetime | None, results: Iterable[NumberedResult] = ()
     ) -> None:
         """Let a run wait for a person, or for a moment: no process, its locks stand.
 
         What it did on its hosts so far is stored.
         """
         with self._database.writing(durable=True) as session:
-            write_hosts(session, run_id, hosts)
+            write_hosts(session, run_id, results)
             session.execute(
                 update(Run)
                 .where(*_held_by_attempt(run_id, lock))
@@ -156,14 +156,14 @@ class Runs:
         status: RunStatus,
         error: dict[str, Any] | None,
         now: datetime,
-        hosts: Iterable[HostOutcome] = (),
+        results: Iterable[NumberedResult] = (),
     ) -> None:
         """Write how a run ended, and on each of its hosts, and free them.
 
         A run that was given up stays as it is.
         """
         with self._database.writing() as session:
-            write_hosts(session, run_id, hosts)
+            write_hosts(session, run_id, results)
             end_run(session, run_id, lock, status, error, now)
 
     def withdraw(self, run_id: int, lock: str) -> bool:
@@ -232,7 +232,7 @@ class Deploys:
         position: int,
         now: datetime,
         *,
-        outcomes: Iterable[HostOutcome],
+        results: Iterable[NumberedResult],
         last_look: Callable[[], None],
     ) -> None:
         """Put a deployed host into use and record the run's success, all at once.
@@ -242,7 +242,7 @@ class Deploys:
         """
         with self._database.writing(durable=True) as session:
             last_look()
-            write_hosts(session, run_id, outcomes)
+            write_hosts(session, run_id, results)
             hosts.set_active(session, host_id)
             set_step(session, run_id, position, StepStatus.SUCCESS, now)
             end_run(session, run_id, lock, RunStatus.SUCCESS, None, now)

@@ -1,7 +1,6 @@
 """The steps of a run, written down while it goes on: one that dies has said what it did."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,8 @@ if TYPE_CHECKING:  # what only looks at the store does without them
     from diaken_cli.events import SnapshotFinished
 
 
-@dataclass(frozen=True)
-class HostOutcome:
-    """What a run did on one host, and the host's number in the inventory, where it has one."""
-
-    result: HostResult
-    host_id: int | None = None
+NumberedResult = tuple[HostResult, int | None]
+"""What a run did on one host, and the host's number in the inventory, where it has one."""
 
 
 class Steps:
@@ -118,14 +113,14 @@ class Steps:
             )
 
 
-def write_hosts(session: Session, run_id: int, outcomes: Iterable[HostOutcome]) -> None:
+def write_hosts(session: Session, run_id: int, results: Iterable[NumberedResult]) -> None:
     """Store what a run did on its hosts, and its totals, in the caller's transaction."""
-    outcomes = list(outcomes)
-    if not outcomes:
+    results = list(results)
+    if not results:
         return
-    for outcome in outcomes:
-        own = {"run_id": run_id, "host_id": outcome.host_id, "ip": outcome.result.ip}
-        session.merge(RunHost(**(own | _columns(outcome.result))))
+    for result, host_id in results:
+        own = {"run_id": run_id, "host_id": host_id, "ip": result.ip}
+        session.merge(RunHost(**(own | _columns(result))))
     session.flush()
     _count_hosts(session, run_id)
 

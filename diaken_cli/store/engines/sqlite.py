@@ -140,8 +140,11 @@ class Database:
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 
-    def shorten_log(self) -> None:
-        """Bring SQLite's log into the database, as far as no other process reads it."""
+    def make_room(self) -> None:
+        """Make room for another transaction on a full disk, as far as no other process reads.
+
+        What is in SQLite's log is brought into the database.
+        """
         with faults(self.path), closing(connect(self.path)) as connection:
             _shorten_log(connection)
 

@@ -16,7 +16,7 @@ from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import next_steps, warn_of_failure
 from diaken_cli.store import Store
-from diaken_cli.store.steps import HostOutcome, write_hosts
+from diaken_cli.store.steps import write_hosts
 from diaken_cli.types import (
     HostCounters,
     HostResult,
@@ -82,7 +82,7 @@ def test_ignored_failures_have_a_column_where_there_are_some(
     assert "IGNORED" not in capsys.readouterr().out
     ignoring = replace(result("web01", HostStatus.SUCCESS), counters=HostCounters(ok=5, ignored=2))
     with store.database.writing() as session:
-        write_hosts(session, number, [HostOutcome(ignoring)])
+        write_hosts(session, number, [(ignoring, None)])
     ended(store, number)
     table = [line.split() for line in capsys.readouterr().out.splitlines()]
     head = ("HOST", "STATUS", "OK", "CHANGED", "FAILED", "SKIPPED", "IGNORED", "SNAPSHOT")
