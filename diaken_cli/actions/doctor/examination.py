@@ -147,7 +147,7 @@ def _ssh_keys(
             if key not in named:
                 yield from look_at(key)
         if not locked:
-            yield check.ok("none set: ssh uses its default keys")
+            yield check.ok("ssh uses its default keys")
 
     yield check, look_at_chosen
 
@@ -161,4 +161,4 @@ def _vcenters(store: Store | None, reason: Skipped) -> Iterable[tuple[Check, Loo
         yield Check("vcenter", vcenter.name), partial(services.check_vcenter, vcenter)
     if not vcenters:
         check = Check("vcenter", "none")
-        yield check, lambda: [check.ok("none yet; add one with: diaken vcenters add")]
+        yield check, lambda: [check.ok("add one with: diaken vcenters add")]

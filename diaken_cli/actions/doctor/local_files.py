@@ -69,7 +69,7 @@ def read_config(
         lines = error.message.replace(f"the config file {path} ", "").splitlines()
         return None, [check.problem(line.removeprefix(f"{path}: "), hint) for line in lines]
     if config.path is None:
-        return config, [check.ok("none: every key has its default")]
+        return config, [check.ok("does not exist; every key has its default")]
     return config, list(_check_config_file(config.path, len(config.sources)))
 
 

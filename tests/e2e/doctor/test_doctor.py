@@ -366,5 +366,7 @@ def test_what_is_not_there_yet_is_one_line(tmp_path: Path) -> None:
     (line,) = [line for line in lines if unchecked in line]
     assert "playbooks (tasks)" in line
     assert "cron (ticks)" in line, "its lines were looked at"
+    (key,) = [line for line in lines if "ssh_key" in line]
+    assert key.endswith("  none: ssh uses its default keys")
     assert not [line for line in lines if "not checked" in line]
     assert [line for line in lines if line.endswith("hint: diaken environments add PROD")]
