@@ -26,13 +26,13 @@ app = group("schedule")
 MOST_LEFT_OUT = 3
 """So many tasks are named of which `upcoming` leaves moments out."""
 
-Task = Annotated[str | None, typer.Argument(metavar="TASK", help="The task's name or number.")]
+TaskName = Annotated[str | None, typer.Argument(metavar="TASK", help="The task's name or number.")]
 
 
 @command(app)
 def add(
     call: Call,
-    task: ScheduleOptions,
+    typed: ScheduleOptions,
     options: Annotated[TypedOptions, RUN_OPTIONS],
     name: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
 ) -> None:
@@ -48,25 +48,25 @@ def add(
     from diaken_cli.caller import now
 
     with asking(call) as ask:
-        name, task, options = _ask_missing(call, ask, name, task, options)
+        name, typed, options = _ask_missing(call, ask, name, typed, options)
         added = add_task(
             call.store,
             call.config,
             name=name,
-            typed=task,
+            typed=typed,
             options=options,
             now=now(),
             environ=os.environ,
         )
-        _report_scheduled(call, "scheduled", added, task)
+        _report_scheduled(call, "scheduled", added, typed)
 
 
 @command(app, name="set")
 def set_command(
     call: Call,
-    task: ScheduleOptions,
+    typed: ScheduleOptions,
     options: Annotated[TypedOptions, RUN_OPTIONS],
-    name: Task = None,
+    name: TaskName = None,
 ) -> None:
     """Change a pending task; options not given stay unchanged.
 
@@ -89,12 +89,12 @@ def set_command(
         call.store,
         call.config,
         record,
-        typed=task,
+        typed=typed,
         options=options,
         now=now(),
         environ=os.environ,
     )
-    _report_scheduled(call, "changed", changed, task)
+    _report_scheduled(call, "changed", changed, typed)
     for warning in moved_series(record, changed, now()):
         call.output.warn(warning)
 
@@ -134,7 +134,7 @@ def list_command(
 
 
 @command(app)
-def show(call: Call, task: Task = None) -> None:
+def show(call: Call, task: TaskName = None) -> None:
     """Show a task, and the run times it missed.
 
     Example: diaken schedule show "Patch web"
@@ -159,7 +159,7 @@ def show(call: Call, task: Task = None) -> None:
 @command(app)
 def cancel(
     call: Call,
-    task: Task = None,
+    task: TaskName = None,
     stop: Annotated[
         bool, typer.Option("--stop", help="If it is running, stop that run as well.")
     ] = False,
@@ -231,7 +231,7 @@ def upcoming(
 
 
 def _ask_missing(
-    call: Call, ask: Questions, name: str | None, task: ScheduleOptions, options: TypedOptions
+    call: Call, ask: Questions, name: str | None, typed: ScheduleOptions, options: TypedOptions
 ) -> tuple[str | None, ScheduleOptions, TypedOptions]:
     """Name and options, completed by questions."""
     from diaken_cli.actions.schedules.adding import free_name, moment_check
@@ -246,22 +246,24 @@ def _ask_missing(
         raise_clash(name_mistakes(text))
 
     def check_moment(text: str) -> None:
-        moment_check(call.config, task.timezone, now(), os.environ)(text)
+        moment_check(call.config, typed.timezone, now(), os.environ)(text)
 
-    required = {"host": task.host or task.group, "playbook": task.playbook}
-    if task.every is None or not is_cron(task.every):
-        required["at"] = task.at
+    required = {"host": typed.host or typed.group, "playbook": typed.playbook}
+    if typed.every is None or not is_cron(typed.every):
+        required["at"] = typed.at
     ask.reject_invalid(lambda: [*name_mistakes(name), *require(**required)])
     name = ask.text("NAME", name, "Name of the task", check_name)
-    host, group_name, environment = ask_target(call, ask, task.host, task.group, task.environment)
-    playbook = ask_playbook(call, ask, "--playbook", task.playbook)
-    every, at = task.every, task.at
+    host, group_name, environment = ask_target(
+        call, ask, typed.host, typed.group, typed.environment
+    )
+    playbook = ask_playbook(call, ask, "--playbook", typed.playbook)
+    every, at = typed.every, typed.at
     if every is None and (ask.answered or at is None):
         every = _ask_how_often(ask)
     if every is None or not is_cron(every):
         at = ask.text("--at", at, "When (03:00, sun 03:00, 2026-12-01 03:00, +2h)", check_moment)
-    task = replace(
-        task,
+    typed = replace(
+        typed,
         host=host,
         group=group_name,
         environment=environment,
@@ -270,8 +272,8 @@ def _ask_missing(
         at=at,
     )
     if ask.answered and not decides_snapshot(options):
-        options = options.with_answers(snapshot=ask_for_snapshot(ask, _hosts_of(call, task)))
-    return name, task, options
+        options = options.with_answers(snapshot=ask_for_snapshot(ask, _hosts_of(call, typed)))
+    return name, typed, options
 
 
 def _ask_how_often(ask: Questions) -> str | None:
@@ -300,11 +302,11 @@ def _ask_how_often(ask: Questions) -> str | None:
     return often
 
 
-def _hosts_of(call: Call, task: ScheduleOptions) -> "list[HostRecord]":
+def _hosts_of(call: Call, typed: ScheduleOptions) -> "list[HostRecord]":
     hosts = call.store.inventory.hosts()
-    if task.host is not None:
-        return [host for host in hosts if host.name.lower() == task.host.lower()]
-    return [host for host in hosts if task.group in host.groups]
+    if typed.host is not None:
+        return [host for host in hosts if host.name.lower() == typed.host.lower()]
+    return [host for host in hosts if typed.group in host.groups]
 
 
 def _find(call: Call, task: str | None) -> "TaskRecord":
@@ -329,7 +331,7 @@ def _warn_lost_zones(call: Call, tasks: "Sequence[TaskRecord]") -> None:
         call.output.warn(warning)
 
 
-def _report_scheduled(call: Call, verb: str, task: "TaskRecord", options: ScheduleOptions) -> None:
+def _report_scheduled(call: Call, verb: str, task: "TaskRecord", typed: ScheduleOptions) -> None:
     from diaken_cli.actions.schedules.warnings import warnings, warnings_as_typed
     from diaken_cli.caller import now
     from diaken_cli.render.schedules import schedule_summary, task_as_json
@@ -338,6 +340,6 @@ def _report_scheduled(call: Call, verb: str, task: "TaskRecord", options: Schedu
     call.output.print_change(task_as_json(task), f"{verb} {schedule_summary(task, at)}")
     for warning in (
         *warnings(call.store, call.config, task, at),
-        *warnings_as_typed(task, options, at),
+        *warnings_as_typed(task, typed, at),
     ):
         call.output.warn(warning)
