@@ -52,6 +52,7 @@ def vm(
     Example: diaken deploy vm web02 --ip 10.0.4.22/24 --environment PROD --group web --dry-run
     """
     from diaken_cli.actions.deploy.flow import deploy, plan_deploy
+    from diaken_cli.actions.playbook import ssh_settings
     from diaken_cli.commands.deploy_questions import (
         DeployQuestions,
         ask_to_begin,
@@ -78,7 +79,9 @@ def vm(
             deploy(draft, call.context, without_repeated_warnings(warned, show), call.output.warn)
         if draft.request is not None and call.output.format is Format.TEXT:
             with ignore_broken_pipe(sys.stderr):
-                call.output.info(f"Log in: {ssh_command(draft.request, call.config.ssh)}")
+                ssh = call.config.ssh
+                known_hosts = ssh_settings(call.store, ssh).known_hosts
+                call.output.info(f"Log in: {ssh_command(draft.request, ssh, known_hosts)}")
 
 
 @command(app)

@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diaken_cli.render.tables import fields, table
@@ -119,11 +120,18 @@ def _hardware(values: dict[str, Any]) -> list[str]:
     return cpus + [f"{format_size(size)} {key}" for key, size in sizes if size]
 
 
-def ssh_command(request: "DeployRequest", ssh: "SshConfig") -> str:
-    """How to log in to a VM that was deployed; `ssh` says what the request does not."""
+def ssh_command(request: "DeployRequest", ssh: "SshConfig", known_hosts: Path) -> str:
+    """How to log in to a VM that was deployed; `ssh` says what the request does not.
+
+    The host's key is in `known_hosts`, which ssh(1) need not be told where that is its own file.
+    """
+    from diaken_cli.services.ansible.ssh import option_path
+
     user, key, port = request.user or ssh.user, request.key or ssh.key, request.port or ssh.port
     options = ["-i", str(key)] if key else []
     options += ["-p", str(port)] if port != 22 else []
+    if known_hosts != Path("~/.ssh/known_hosts").expanduser():
+        options += ["-o", f"UserKnownHostsFile={option_path(known_hosts)}"]
     return shlex.join(["ssh", *options, f"{user}@{request.ip}" if user else request.ip])
 
 

@@ -40,14 +40,14 @@ def check_draft(
                 placement, placement_mistakes = _placement_and_mistakes(
                     request, vcenter, context, warn
                 )
-            mistakes += placement_mistakes
+            mistakes += [m for m in placement_mistakes if not draft.repeats_namesake(m)]
         except DiakenError as error:
             if not mistakes and isinstance(error, Unreachable):
                 raise error.within(f"vCenter {request.vcenter}") from error
             if not mistakes:
                 raise
     if mistakes or request is None:
-        raise InvalidInput(mistakes)
+        raise InvalidInput(mistakes, hint=draft.hint)
     return request, placement
 
 

@@ -14,7 +14,7 @@ from diaken_cli.actions.deploy.host_steps import (
     playbook_names,
     remove_left_identity,
 )
-from diaken_cli.actions.deploy.request import Draft
+from diaken_cli.actions.deploy.request import Draft, resume_hint
 from diaken_cli.actions.deploy.vm_steps import CLONE, POWER_ON, WAIT_ADDRESS
 from diaken_cli.caller import account
 from diaken_cli.config import SshConfig
@@ -183,7 +183,7 @@ def abort(run_id: int, context: Context, show: Emit) -> None:
         if failure is not None:
             message = f"not everything could be undone: {failure.message}"
             raise _error_type(failure)(
-                message, code=failure.code, hint=failure.hint or _next_hint(run_id)
+                message, code=failure.code, hint=failure.hint or resume_hint(run_id)
             )
 
 
@@ -261,8 +261,11 @@ def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
         message = f"{last or STEPS[0].name}: {unreadable.message}"
         if last == STEPS[0].name:  # nothing was changed
             return DatabaseError(message, code=unreadable.code, hint=unreadable.hint)
-        resume_hint = f"{unreadable.hint} Then: {_next_hint(run.id)}"
-        return OperationFailed(message, code=unreadable.code, hint=resume_hint)
+        return OperationFailed(
+            message,
+            code=unreadable.code,
+            hint=f"{unreadable.hint} Then: {resume_hint(run.id)}",
+        )
     where = run.last_step or STEPS[max(statuses, default=0)].name
     position = deploy.positions[where]
     if statuses.get(position) is StepStatus.RUNNING and run.last_step is not None:
@@ -274,7 +277,7 @@ def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
         return type(error)(f"{where}: {error.message}", code=error.code, hint=error.hint)
     hint = error.hint
     if not _undo_all(deploy, statuses):
-        hint = _next_hint(run.id)
+        hint = resume_hint(run.id)
     elif where == DeployStep.REGISTER and isinstance(error, InvalidInput):
         return error  # another run was first with the name or the address: nothing was changed
     message = f"{where}: {error.message}"
@@ -328,7 +331,3 @@ def _statuses(deploy: Deploy) -> Statuses:
     """How the steps stand in the database."""
     detail = deploy.context.store.history.find(deploy.run.id)
     return {} if detail is None else recorded_statuses(detail.steps)
-
-
-def _next_hint(run_id: int) -> str:
-    return f"Resume: diaken deploy resume {run_id}; or undo: diaken deploy abort {run_id}"

@@ -24,12 +24,37 @@ class Draft:
 
     With mistakes, what could not be read is left out of `request` (or stands in for it), so that
     vCenter can be asked about everything else in the same call. `existing` is the host that is
-    there already, where it may be and is as requested.
+    there already, where it may be and is as requested. `namesake` is one that has the name, and
+    maybe the address: that is one mistake, and `hint` says what to do about it.
     """
 
     request: DeployRequest | None
     mistakes: tuple[Mistake, ...]
     existing: HostRecord | None = None
+    namesake: HostRecord | None = None
+
+    @property
+    def hint(self) -> str | None:
+        """What to do where another host has the name."""
+        if self.namesake is None:
+            return None
+        if run := self.namesake.deployed_by:
+            return resume_hint(run)
+        if self.request is not None and self.namesake.ip == self.request.ip:
+            return "If it is the VM that you want, add --reuse-existing."
+        return f"See: diaken hosts show {self.namesake.name}"
+
+    def repeats_namesake(self, mistake: Mistake) -> bool:
+        """Whether a mistake only says again that the host with that name is there."""
+        if self.namesake is None or mistake.kind != "in_use":
+            return False
+        same_address = self.request is not None and self.namesake.ip == self.request.ip
+        return mistake.option == "NAME" or (mistake.option == "--ip" and same_address)
+
+
+def resume_hint(run: int) -> str:
+    """The commands that end a deploy that has left something."""
+    return f"Resume: diaken deploy resume {run}; or undo: diaken deploy abort {run}"
 
 
 def parse_request(
@@ -50,6 +75,7 @@ def parse_request(
     reader = Reader(mistakes)
     name, interface = values.get("name"), values.get("ip")
     hosts = store.inventory.hosts(include_inactive=True)
+    namesake = find_namesake(name or "", hosts)
     if name is None:
         _required(reader, "name")
     else:
@@ -59,7 +85,8 @@ def parse_request(
     else:
         _check_network(reader, interface, values.get("gateway"))
         shown = str(interface)
-        _check(reader, "--ip", shown, lambda: check_address_is_free(interface, hosts))
+        other_hosts = [host for host in hosts if host is not namesake]
+        _check(reader, "--ip", shown, lambda: check_address_is_free(interface, other_hosts))
     for playbook in values.get("playbooks", ()):
         try:
             find_playbook(playbook)
@@ -71,7 +98,7 @@ def parse_request(
         _required(reader, "template")
     mistakes_in_order = in_order(reader.mistakes, DEPLOY_OPTIONS)
     if vcenter is None or "template" not in values:
-        return Draft(None, tuple(mistakes_in_order))
+        return Draft(None, tuple(mistakes_in_order), namesake=namesake)
     own = {
         "ip": str(interface.ip) if interface else "",
         "prefix": interface.network.prefixlen if interface else 32,
@@ -79,8 +106,8 @@ def parse_request(
     }
     request = DeployRequest(**{"name": "", "environment": "", **values, **own})
     existing = store.inventory.host(request.name) if reuse_existing else None
-    if existing is None:
-        return Draft(request, tuple(mistakes_in_order))
+    if existing is None or existing.deployed_by is not None:
+        return Draft(request, tuple(mistakes_in_order), namesake=namesake)
     others = [mistake for mistake in mistakes_in_order if mistake.kind != "in_use"]
     return Draft(request, (*others, *_differences(request, existing)), existing)
 
@@ -157,19 +184,16 @@ def _vcenter(reader: Reader, name: str | None, inventory: Inventory) -> str | No
 # ── name and addresses ───────────────────────────────────────────────────────────────────────
 
 
+def find_namesake(name: str, hosts: Sequence[HostRecord]) -> HostRecord | None:
+    """The host that has that name, in whatever case."""
+    return next((host for host in hosts if host.name.casefold() == name.casefold()), None)
+
+
 def check_name_is_free(name: str, hosts: Sequence[HostRecord]) -> None:
     """Raises InUse where a host has that name, in whatever case."""
-    for host in hosts:
-        if host.name.casefold() != name.casefold():
-            continue
-        message = f"host {host.name} is already in the inventory"
-        if host.deployed_by is not None:
-            run = host.deployed_by
-            message += (
-                f", made by deploy run {run}; once that has ended, resume it with"
-                f" `diaken deploy resume {run}`, or undo it with `diaken deploy abort {run}`"
-            )
-        raise InUse(message)
+    if (host := find_namesake(name, hosts)) is not None:
+        unfinished = "" if host.deployed_by is None else f", made by deploy run {host.deployed_by}"
+        raise InUse(f"host {host.name} is already in the inventory{unfinished}")
 
 
 def check_address_is_free(interface: IPv4Interface, hosts: Sequence[HostRecord]) -> None:

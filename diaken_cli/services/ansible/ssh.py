@@ -6,6 +6,7 @@ The options are the same for Ansible, for waiting for a host and for ending what
 import fcntl
 import os
 import pwd
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ def options(ssh: SshSettings) -> list[str]:
     return [
         *ssh.extra_args,
         "-o",
-        f"UserKnownHostsFile={_path(ssh.known_hosts)}",
+        f"UserKnownHostsFile={option_path(ssh.known_hosts)}",
         "-o",
         "GlobalKnownHostsFile=/dev/null",
         "-o",
@@ -52,7 +53,7 @@ def command(target: Target, ssh: SshSettings, remote: str, *, connect_timeout: i
     argv = ["ssh", "-T", *options(ssh), "-o", f"ConnectTimeout={connect_timeout}"]
     argv += ["-o", "ControlPath=none", "-o", "ControlMaster=no"]
     if target.key is not None:
-        argv += ["-o", f"IdentityFile={_path(target.key)}"]
+        argv += ["-o", f"IdentityFile={option_path(target.key)}"]
     if target.port is not None:
         argv += ["-p", str(target.port)]
     if target.user is not None:
@@ -60,9 +61,10 @@ def command(target: Target, ssh: SshSettings, remote: str, *, connect_timeout: i
     return [*argv, "--", target.address, remote]
 
 
-def _path(path: Path) -> str:
+def option_path(path: Path) -> str:
     """A path as an ssh option takes it: blanks are allowed in quotes, `%` begins a token."""
-    return '"' + str(path).replace("%", "%%") + '"'
+    text = str(path).replace("%", "%%")
+    return f'"{text}"' if shlex.quote(text) != text else text
 
 
 # ── what went wrong ──────────────────────────────────────────────────────────────────────────

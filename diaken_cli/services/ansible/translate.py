@@ -35,6 +35,13 @@ _RESULTS = {
 _DIFF = "runner_on_file_diff"
 _AHEAD_OF_RESULT = (_DIFF, "runner_retry", "runner_on_async_poll")
 _WARNING = "[WARNING]: "
+# Of a module, on each host that Ansible is on for the first time. There is nothing to do about it:
+# the folder is the account's own, and is made as it should be (AnsibleModule.tmpdir).
+_MADE_REMOTE_TMP = re.compile(
+    r"Module remote_tmp .* did not exist and was created with a mode of 0700,"
+    r" this may cause issues when running as another user\. To avoid this, create the remote_tmp"
+    r" dir with the correct permissions manually"
+)
 
 
 class Translator:
@@ -81,6 +88,8 @@ class Translator:
         """What Ansible says beside the results, of a host where it is a warning of its module's."""
         if text.startswith(_WARNING):
             message = " ".join(self._hide(text.removeprefix(_WARNING)).split())
+            if host is not None and _MADE_REMOTE_TMP.fullmatch(message):
+                return
             yield Warned(message=shortened(message, MESSAGE_LIMIT), host=host)
         else:
             self._stray.extend(self._hide(text).splitlines())

@@ -305,7 +305,9 @@ def test_what_failed_is_kept_where_that_is_asked(deploying: Deploying) -> None:
     assert {each["reason"] for each in run["leftovers"]} == {None}, "undoing was not tried"
     assert f"deploy resume {run['id']}" in run["error"]["hint"]
     again = deploying.error(12, *deploying.words())
-    assert f"made by deploy run {run['id']}; " in again["message"]
+    (mistake,) = again["mistakes"]
+    assert mistake["message"].endswith(f"made by deploy run {run['id']}"), "one cause is said once"
+    assert again["hint"].startswith(f"Resume: diaken deploy resume {run['id']}; or undo: ")
     asked = deploying.run("deploy", "abort", str(run["id"]))
     assert asked.status == 2
     assert f"destroy its VM {NAME} in vCenter lab, remove host {NAME} ({IP})?" in asked.err

@@ -303,6 +303,17 @@ def test_a_warning_is_one_line_without_its_sign() -> None:
     assert warned.message == "this is long"
 
 
+def test_a_host_on_which_ansible_makes_its_folder_is_no_warning() -> None:
+    made = (
+        "Module remote_tmp /root/.ansible/tmp did not exist and was created with a mode of 0700,"
+        " this may cause issues when running as another user. To avoid this, create the remote_tmp"
+        " dir with the correct permissions manually"
+    )
+    for message, warnings in ((made, 0), (f"{made}: no", 1), (f"no: {made}", 1)):
+        said = raw("printed", f"[WARNING]: {message}\n", host="web01")
+        assert len(all_of(said)) == warnings, message
+
+
 def test_of_a_warning_and_an_error_only_the_sign_is_left_out() -> None:
     """Not what looks like one in the middle of it."""
     warned, failed = all_of(

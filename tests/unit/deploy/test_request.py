@@ -8,14 +8,14 @@ import pytest
 from diaken_cli.actions.deploy.request import Draft, parse_request
 from diaken_cli.actions.hosts import add_host, set_host
 from diaken_cli.actions.inventory import add_environment, add_group
-from diaken_cli.errors import InvalidInput, NotFound
+from diaken_cli.errors import InvalidInput, Mistake, MistakeKind, NotFound
 from diaken_cli.inventory_options import HostChanges, HostOptions
 from diaken_cli.options import TypedOptions
 from diaken_cli.requests import DeployRequest
 from diaken_cli.store import Store
-from diaken_cli.store.records import VCenterValues
-from diaken_cli.types import SecretKind, from_stored, to_stored
-from tests.seeding import MORNING
+from diaken_cli.store.records import HostValues, VCenterValues
+from diaken_cli.types import RunKind, SecretKind, TargetType, from_stored, to_stored
+from tests.seeding import MORNING, begin
 
 TYPED = TypedOptions(
     name="web02", ip="10.0.4.22/24", environment="PROD", vcenter="main", template="debian12"
@@ -102,6 +102,38 @@ def test_the_name_of_a_host_is_in_use_in_whatever_case(store: Store, name: str) 
     assert mistake.message == "host web01 is already in the inventory"
     (mistake, *_) = drafted(store, name="WEB01", reuse_existing=True).mistakes
     assert mistake.kind == "in_use", "another name is not the host that may be reused"
+
+
+def test_a_host_with_that_name_and_address_is_one_mistake_with_what_to_do(store: Store) -> None:
+    same: dict[str, Any] = {"name": "web01", "ip": "10.0.4.21/24"}
+    draft = drafted(store, **same)
+    assert refused(draft) == {"NAME": "host web01 is already in the inventory"}
+    assert draft.hint == "If it is the VM that you want, add --reuse-existing."
+    cases: tuple[tuple[str, MistakeKind, bool], ...] = (
+        ("--ip", "in_use", True),
+        ("NAME", "in_use", True),
+        ("--ip", "invalid", False),
+        ("--cpus", "in_use", False),
+    )
+    for option, kind, repeats in cases:
+        assert draft.repeats_namesake(Mistake(option, "x", "no", kind)) == repeats
+    other = drafted(store, **same | {"ip": "10.0.4.22/24"})
+    assert other.hint == "See: diaken hosts show web01"
+    assert not other.repeats_namesake(Mistake("--ip", "x", "no", "in_use")), "another cause"
+    assert drafted(store).hint is None
+
+
+def test_a_deploy_that_left_its_host_is_to_be_resumed_or_undone(store: Store) -> None:
+    run = begin(store, RunKind.DEPLOY, "db01", target_type=TargetType.VM, playbook=None)
+    prod = store.inventory.environment("PROD")
+    assert prod is not None
+    store.deploys.register(run.id, "db01", HostValues("10.0.4.31", prod.id, active=False), MORNING)
+    for reuse_existing in (False, True):
+        draft = drafted(store, reuse_existing, name="db01", ip="10.0.4.31/24")
+        said = f"host db01 is already in the inventory, made by deploy run {run.id}"
+        assert refused(draft) == {"NAME": said}
+        commands = [f"diaken deploy {verb} {run.id}" for verb in ("resume", "abort")]
+        assert draft.hint == f"Resume: {commands[0]}; or undo: {commands[1]}"
 
 
 def test_a_key_becomes_absolute_as_that_of_a_host(
