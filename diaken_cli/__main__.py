@@ -26,10 +26,13 @@ def main() -> None:
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:  # they were closed: `>&-`
         _open_closed_streams()
     if arguments == ["--version"]:  # typer would cost five times as much
+        from contextlib import suppress
+
         from diaken_cli import __version__
 
-        sys.stdout.write(f"diaken {__version__}\n")
-        return
+        with suppress(BrokenPipeError):
+            sys.stdout.write(f"diaken {__version__}\n")
+        sys.exit(_flush(0))
     import gc
 
     gc.set_threshold(500_000)  # what is imported is no garbage: looking there costs a tenth

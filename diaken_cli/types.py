@@ -16,6 +16,8 @@ CONNECTION_VARIABLES = (
     *("ansible_ssh_host", "ansible_ssh_port"),  # their older names, which still win over them
 )
 """Which machine Ansible connects to: as extra variables these would repoint every host."""
+CANCELED_MESSAGE = "canceled"
+"""The message of a host on which Ansible was stopped; where between two tasks, it has no other."""
 
 
 class RunKind(StrEnum):
@@ -188,12 +190,13 @@ class HostResult:
 
     @property
     def canceled(self) -> bool:
-        """Whether the run was canceled while the host was in `failed_task`.
+        """Whether the run was canceled while the host was in `failed_task`, or between two tasks.
 
         In the contract's list of statuses it has failed, though no task of it has.
         """
         failures = self.counters.failed + self.counters.unreachable
-        return self.status is HostStatus.FAILED and self.failed_task is not None and not failures
+        cut_off = self.failed_task is not None or self.message == CANCELED_MESSAGE
+        return self.status is HostStatus.FAILED and cut_off and not failures
 
 
 @dataclass(frozen=True)

@@ -83,16 +83,24 @@ class Seeded:
         self.store.outputs.append(self.id, 0, self.said, [said])
 
     def snapshot(
-        self, host: str, ref: str | None, error: str | None = None, *, name: str, uuid: str = ""
+        self,
+        host: str,
+        ref: str | None,
+        error: str | None = None,
+        *,
+        name: str,
+        uuid: str = "",
+        removed: bool = False,
     ) -> None:
-        """A snapshot that was taken, or why there is none."""
+        """A snapshot that was taken, or why there is none; or one that was `removed`."""
+        done = SnapshotStatus.REMOVED if removed else SnapshotStatus.SUCCESS
         self.store.steps.add_snapshot(
             self.id,
             SnapshotFinished(
                 host=host,
                 vcenter="main",
                 name=name,
-                status=SnapshotStatus.FAILED if error else SnapshotStatus.SUCCESS,
+                status=SnapshotStatus.FAILED if error else done,
                 id=ref,
                 vm_uuid=uuid or None,
                 error=error,

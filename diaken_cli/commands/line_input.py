@@ -49,8 +49,8 @@ def ask(
 ) -> Answer:
     """Ask for a line and return it parsed; the other parameters are those of `read_line`.
 
-    Where it raises ValueError, that is shown and asked again; the last time it is raised. Raises
-    Abort where the person gives up.
+    Where it raises ValueError, that is shown and asked again, with how to give up where nothing was
+    typed; the last time it is raised. Raises Abort where the person gives up.
     """
     refused: list[str] = []
     while True:
@@ -69,7 +69,7 @@ def ask(
         refused.append(line)
         if len(refused) == ATTEMPTS:
             raise reason
-        show(str(reason))
+        show(str(reason) if line else f"{reason}; Ctrl-C cancels")
 
 
 def read_line(

@@ -270,7 +270,7 @@ class Questions:
 
     def show(self, message: str) -> None:
         """Print a message to the person who is answering, also with --quiet."""
-        self._call.output.err.print(escape_control(message))
+        self._call.output.say(message)
 
 
 def require(**values: str | None) -> list[Mistake]:
@@ -296,7 +296,7 @@ def _required(option: str, value: str | None) -> str:
 
 def _require_answer(answer: str | None) -> None:
     if not answer:
-        raise ValueError("a value is required; Ctrl-C cancels")
+        raise ValueError("a value is required")
 
 
 @contextmanager

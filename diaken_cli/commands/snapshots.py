@@ -156,9 +156,7 @@ def prune(
     for line in lines:
         call.output.warn(line)
     if for_people and rows:
-        call.output.info(
-            prune_summary(rows, dry_run=dry_run, verbose=call.output.verbose), fold=True
-        )
+        call.output.info(prune_summary(rows, dry_run=dry_run, verbose=call.output.verbose))
     _fail(rows)
 
 

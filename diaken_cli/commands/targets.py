@@ -18,16 +18,32 @@ LONGEST_NUMBER = 18
 """Digits: SQLite's numbers have 64 bits, and Python refuses to read more than 4300 digits."""
 
 TARGET = "Target (host or group name; empty: choose step by step)"
+MANY_HOSTS = "Host (empty: choose step by step)"
 HOST_OR_GROUP = ("host", "group")
 
 
 def ask_host(
     call: Call, ask: Questions, option: str, typed: str | None, environment: str | None = None
 ) -> str | None:
-    """An active host, after its environment; where they are too many to be listed, its group."""
+    """An active host of any environment: its name is in one only.
+
+    Where they are too many to be listed, TAB completes them, and an empty answer leads to them.
+    """
     if typed is not None or not call.may_ask:
         return typed
-    hosts = call.store.inventory.hosts()
+    hosts = [h for h in call.store.inventory.hosts() if environment in (None, h.environment)]
+    names = [host.name for host in hosts]
+    if len(names) <= SHOWN:
+        return ask.choice(option, None, "Host", lambda: names)
+    if name := ask.name(MANY_HOSTS, names):
+        return ask.record(option, name)
+    return _host_step_by_step(ask, option, hosts, environment)
+
+
+def _host_step_by_step(
+    ask: Questions, option: str, hosts: "list[HostRecord]", environment: str | None
+) -> str | None:
+    """A host after its environment; where they are too many to be listed, its group."""
     if environment is None:
         environments = sorted({host.environment for host in hosts})
         environment = _narrow(ask, "Environment", environments)
@@ -107,7 +123,7 @@ def ask_target(
         if whole in groups:
             group = whole_group = ask.record("--group", whole)
         elif whole == "host":
-            return ask_host(call, ask, "--host", None, environment), None, environment
+            return _host_step_by_step(ask, "--host", hosts, environment), None, environment
     group, environment = ask_group(call, ask, "--group", group, environment)
     if whole_group and environment is None:
         record_environment(call, ask, whole_group)

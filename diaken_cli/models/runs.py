@@ -63,6 +63,7 @@ class Run(SQLModel, table=True):
     skipped_hosts: int = 0
     aborted_hosts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     paused_until: datetime | None = None
+    idle_seconds: float = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 class HostLock(SQLModel, table=True):

@@ -9,6 +9,7 @@ from rich.text import Text
 from diaken_cli.actions.run.summary import NO_SNAPSHOT
 from diaken_cli.errors import Canceled
 from diaken_cli.events import TaskFinished
+from diaken_cli.render.folding import fold_message
 from diaken_cli.render.formatting import (
     Shape,
     action_of,
@@ -30,6 +31,7 @@ from diaken_cli.render.output import (
 )
 from diaken_cli.render.runs import finished_as_json, run_as_json, run_as_row, title_of
 from diaken_cli.render.summary import (
+    GONE,
     HOSTS_FAILED,
     headline,
     hosts_table,
@@ -99,7 +101,8 @@ def print_run(output: Output, detail: RunDetail, run: Shape, results: Sequence[O
     if run["error"] and run["error"]["code"] != HOSTS_FAILED:
         console.print()
         messages = run["error"]["message"].splitlines()
-        console.print(ending_text(messages, canceled=run["error"]["code"] == Canceled.code))
+        ending = ending_text(messages, canceled=run["error"]["code"] == Canceled.code)
+        console.print(fold_message(ending, console), soft_wrap=True)
         if run["error"]["code"] == NO_SNAPSHOT and run["error"]["hint"]:  # holds later, too
             output.info(run["error"]["hint"])
     for line in next_steps(run):
@@ -293,13 +296,20 @@ def _snapshots_table(detail: RunDetail, console: "Console") -> Any:
     shapes = [vars(snapshot) for snapshot in detail.snapshots]
     columns: dict[str, Any] = {
         "SNAPSHOT OF": "host",
-        "STATUS": lambda snapshot: with_mark(snapshot["status"], snapshot["status"], console),
+        "STATUS": lambda snapshot: _snapshot_status(snapshot, console),
         "NAME": "name",
         "ID": "id",
         "ERROR": lambda snapshot: one_line(snapshot["error"] or ""),
     }
     has_error = any(snapshot["error"] for snapshot in shapes)
     return table(shapes, columns, spare=() if has_error else ("ERROR",))
+
+
+def _snapshot_status(snapshot: Shape, console: "Console") -> Text:
+    """How it ended; of one that is gone since, by which run."""
+    if snapshot["removed_by"] is None:
+        return with_mark(snapshot["status"], snapshot["status"], console)
+    return with_mark(GONE, f"removed by run {snapshot['removed_by']}", console)
 
 
 def _success_count(run: Shape) -> str | None:

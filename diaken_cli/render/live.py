@@ -257,7 +257,7 @@ class _Picture:
                 *(counters if counted else ()),
                 Text(self._since(host.since, host.ended), style="dim"),
                 _task(
-                    host.task or "waiting",
+                    host.task or host.status,
                     host.message,
                     None if host.busy else host.last,
                     "" if host.busy else "dim",

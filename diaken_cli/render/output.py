@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from diaken_cli.errors import AnsibleNotStarted, Canceled, DiakenError, InvalidInput
 from diaken_cli.text import CONTROL, escape_control
+from diaken_cli.units import first_sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from diaken_cli.render.tables import Table
     from diaken_cli.signals import Signals
 
+BRIEF = 160  # characters of what went wrong, where one line is asked for
 WIDE = 10_000  # columns where no terminal limits them: a pipe never loses data
 
 
@@ -228,24 +230,30 @@ class Output:
         self.print_for_scripts(shape)
         _written = "whole"
 
-    def info(self, message: str, *, fold: bool = False) -> None:
-        """Print a message for people on standard error.
-
-        It is folded on a terminal only with `fold`: so a command in it can be copied.
-        """
+    def info(self, message: str) -> None:
+        """Print a message for people on standard error."""
         if not self.quiet:
-            self.err.print(escape_control(message), soft_wrap=None if fold else True)
+            self.say(message)
+
+    def say(self, message: "str | Text") -> None:
+        """Print a message on standard error, also when quiet; see `fold_message`."""
+        from rich.text import Text
+
+        from diaken_cli.render.folding import fold_message
+
+        text = Text(escape_control(message)) if isinstance(message, str) else message
+        self.err.print(fold_message(text, self.err), soft_wrap=True)
 
     def print_totals(self, message: str) -> None:
         """Print the totals of a list on a terminal; never in a file, a pipe or a mail."""
         if self.format is Format.TEXT and (sys.stdout.isatty() or sys.stderr.isatty()):
-            self.info(message, fold=True)
+            self.info(message)
 
     def warn(self, message: str) -> None:
         """Print a warning, about something that stopped nothing; also when quiet."""
         from rich.text import Text
 
-        self.err.print(Text("warning: ", style="yellow") + Text(escape_control(message)))
+        self.say(Text("warning: ", style="yellow") + Text(escape_control(message)))
 
     def error(
         self,
@@ -253,12 +261,13 @@ class Output:
         *,
         printed: bool = False,
         host_reasons_printed: bool = False,
+        brief: bool = False,
         as_data: bool = True,
     ) -> None:
         """Print an error on standard error, and as JSON unless a run's record was `printed`.
 
-        `host_reasons_printed`: the reasons of the hosts were printed before. Not `as_data` where
-        there is JSON already.
+        `host_reasons_printed`: the reasons of the hosts were printed before. `brief`: in a line, as
+        far as that reaches. Not `as_data` where there is JSON already.
         """
         from rich.text import Text
 
@@ -267,10 +276,12 @@ class Output:
         lines = [error.headline if headline_only else error.message]
         if isinstance(error, InvalidInput):
             lines = [f"{mistake.option}: {mistake.message}" for mistake in error.mistakes]
+        elif brief:
+            lines = [first_sentence(lines[0], BRIEF)]
         text = ending_text(lines, canceled=printed and isinstance(error, Canceled))
-        self.err.print(text)
-        if error.hint:  # a command in it can be copied
-            self.err.print(Text(escape_control(error.hint), style="dim"), soft_wrap=True)
+        self.say(text)
+        if error.hint:
+            self.say(Text(escape_control(error.hint), style="dim"))
         if as_data and not printed:
             self.print_error_json(error)
 

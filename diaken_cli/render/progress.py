@@ -174,7 +174,7 @@ class Progress:
         host.ended = host.ended or event.at
         host.ok, host.changed = result.counters.ok, result.counters.changed
         host.failed = result.counters.failed
-        host.task = result.failed_task or host.task
+        host.task = result.failed_task or (None if event.canceled else host.task)
         known_already = event.canceled or result.message == host.no_snapshot
         host.message = None if known_already else result.message
 

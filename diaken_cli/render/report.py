@@ -155,6 +155,8 @@ def _host(host: Shape, counters: Sequence[str]) -> dict[str, Any]:
     below = [reason] if (reason := failure_reason(host)) else []
     if snapshot := host["snapshot"]:
         outcome = snapshot["error"] or snapshot["status"]
+        if run := host.get("snapshot_removed_by"):
+            outcome = f"removed by run {run}"
         below.append(f"snapshot: {snapshot['name'] or ''} ({outcome})")
     return {
         "name": host["host"],

@@ -125,7 +125,12 @@ class RunView:
             print_next_steps(self._output, run_for_people(detail), error, printed)
             return
         if error is not None:
-            self._output.error(error, printed=True, host_reasons_printed=printed.failures)
+            self._output.error(
+                error,
+                printed=True,
+                host_reasons_printed=printed.failures,
+                brief=self._output.quiet,
+            )
 
 
 @contextmanager
@@ -282,7 +287,8 @@ class PlainLines:
         text = status
         if not event.canceled or any(vars(result.counters).values()):
             text += f", {format_counters(result.counters)}"
-        if where := result.failed_task or result.message:  # the reason was printed when it happened
+        where = result.failed_task or result.message  # the reason was printed when it happened
+        if where and where != status:
             text += f": {where}"
         return self._marked(status, result.host, text)
 

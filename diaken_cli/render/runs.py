@@ -46,18 +46,23 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
     """The same for people: canceled hosts are called so, and moments are as they are stored.
 
     Of a canceled run the hosts that it did not reach are left out, for there is nothing to say
-    of them. Each step also has when its own work ended, each host its ignored failures.
+    of them. Each step also has when its own work ended, each host its ignored failures,
+    and the run that has removed its snapshot since.
     `other_failures` has the hosts that failed and are no targets, and how; None where nobody
     judged it.
 
     The step in which a run was canceled, or died, says so, where JSON has `failed`.
     """
     run, document = detail.run, run_as_json(detail)
+    removed_by = {snapshot.host: snapshot.removed_by for snapshot in detail.snapshots}
     stopped = {host.host for host in detail.hosts if host.canceled}
     ignored = {host.host: host.counters.ignored for host in detail.hosts}
     hosts = [
         host
-        | {"ignored": ignored[host["host"]]}
+        | {
+            "ignored": ignored[host["host"]],
+            "snapshot_removed_by": removed_by.get(host["host"]),
+        }
         | ({"status": CANCELED} if host["host"] in stopped else {})
         for host in document["hosts"]
         if not (_was_canceled(run) and host["status"] == HostStatus.SKIPPED)
@@ -133,7 +138,8 @@ def host_as_json(result: HostResult) -> dict[str, Any]:
 def _common_fields(record: RunRecord) -> dict[str, Any]:
     seconds = None
     if record.finished_at is not None:
-        seconds = round((record.finished_at - record.started_at).total_seconds(), 1)
+        total = (record.finished_at - record.started_at).total_seconds()
+        seconds = round(max(0.0, total - record.idle_seconds), 1)
     return {
         "id": record.id,
         "kind": record.kind.value,

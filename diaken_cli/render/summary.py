@@ -36,12 +36,14 @@ from diaken_cli.render.runs import CANCELED
 from diaken_cli.render.tables import table
 from diaken_cli.store.run_records import RunDetail
 from diaken_cli.types import DeployStep, RunKind, TargetType
-from diaken_cli.units import shortened
+from diaken_cli.units import first_sentence, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 GOOD = "success"
+LONGEST_SUMMARY = 200  # characters of what failed on which hosts, in the one line of --quiet
+GONE = "removed"  # a snapshot that the run took, and another one removed
 ENDED_BADLY = ("failed", "canceled")
 HOSTS_FAILED = "hosts_failed"  # an error that only says what the hosts say
 NO_REASON = "no reason given"
@@ -86,7 +88,8 @@ def warn_of_failure(output: Output, detail: RunDetail, name: str) -> None:
     run = detail.run
     text = missing_snapshots(detail) if run.error else summary(detail)
     if text and (run.error or {}).get("code") != NO_SNAPSHOT:
-        output.warn(f"{name}: {run.status}: {text}; see: diaken history show {run.id}")
+        reason = first_sentence(text, LONGEST_SUMMARY)
+        output.warn(f"{name}: {run.status}: {reason}; see: diaken history show {run.id}")
 
 
 def failure_messages(run: Shape) -> list[Message]:
@@ -254,6 +257,8 @@ def _snapshot(host: Shape) -> str | None:
     snapshot = host["snapshot"]
     if snapshot is None:
         return None
+    if host["snapshot_removed_by"] is not None:
+        return GONE
     return str(snapshot["id"] or snapshot["status"])
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, delete, func
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from diaken_cli.errors import NoRoom
@@ -63,20 +64,17 @@ class History:
             hosts = session.exec(
                 select(RunHost).where(RunHost.run_id == run_id).order_by(RunHost.host)
             ).all()
-            snapshots = session.exec(
-                select(RunSnapshot)
-                .where(RunSnapshot.run_id == run_id)
-                .order_by(RunSnapshot.host, col(RunSnapshot.id))
-            ).all()
+            snapshots = session.execute(_snapshots_of(run_id)).all()
         return RunDetail(
             run=runs[0],
             steps=tuple(map(_step, steps)),
             hosts=tuple(map(_host, hosts)),
             snapshots=tuple(
                 SnapshotRecord(
-                    snapshot.host, snapshot.name, snapshot.status, snapshot.ref, snapshot.error
+                    *(snapshot.host, snapshot.name, snapshot.status, snapshot.ref, snapshot.error),
+                    removed_by=removed_by,
                 )
-                for snapshot in snapshots
+                for snapshot, removed_by in snapshots
             ),
         )
 
@@ -99,7 +97,7 @@ class History:
             return [(row.position, _result(row, ip)) for row, ip in session.execute(query)]
 
     def select(self, wanted: RunFilter) -> list[RunRecord]:
-        """List runs, the newest first."""
+        """List runs, the highest number first."""
         query = _runs()
         for column, value in (
             (Run.status, wanted.status),
@@ -120,7 +118,7 @@ class History:
             query = query.where(col(Run.started_at) >= wanted.since)
         if wanted.until is not None:
             query = query.where(col(Run.started_at) < wanted.until)
-        query = query.order_by(col(Run.started_at).desc(), col(Run.id).desc()).limit(wanted.limit)
+        query = query.order_by(col(Run.id).desc()).limit(wanted.limit)
         with self._database.reading() as session:
             return _records(session, query)
 
@@ -254,6 +252,24 @@ def _snapshots(session: Session, runs: Iterable[Run]) -> dict[int | None, tuple[
     return {run: (counts.get((run, True), 0), counts.get((run, False), 0)) for run in wanted}
 
 
+def _snapshots_of(run_id: int) -> Select[Any]:
+    """The snapshots of a run, each with the number of the run that removed it later, or NULL."""
+    removal = aliased(RunSnapshot)
+    removed_by = (
+        select(func.max(removal.run_id))
+        .where(
+            col(removal.vcenter) == col(RunSnapshot.vcenter),
+            col(removal.ref) == col(RunSnapshot.ref),
+            col(removal.status) == SnapshotStatus.REMOVED,
+            col(removal.run_id) > run_id,
+            col(RunSnapshot.action) == SnapshotAction.CREATE,
+        )
+        .scalar_subquery()
+    )
+    query = select(RunSnapshot, removed_by).where(RunSnapshot.run_id == run_id)
+    return query.order_by(RunSnapshot.host, col(RunSnapshot.id))  # type: ignore[return-value]
+
+
 def _of_host(name: str) -> ColumnElement[bool]:
     """The runs that are about a host: by their results, their target, or their lock on it."""
     results = select(RunHost.run_id).where(RunHost.host == name)
@@ -309,6 +325,7 @@ def _record(
         unreachable_hosts=run.unreachable_hosts,
         skipped_hosts=run.skipped_hosts,
         aborted_hosts=run.aborted_hosts,
+        idle_seconds=run.idle_seconds,
         without_snapshot=snapshots[1] if snapshots else 0,
         with_snapshot=snapshots[0] if snapshots else None,
         leftovers=leftovers,

@@ -53,19 +53,21 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class SnapshotRecord:
-    """A snapshot that a run took, or could not take."""
+    """A snapshot that a run took, or could not take; `removed_by` is the run that removed it."""
 
     host: str
     name: str | None
     status: SnapshotStatus
     id: str | None
     error: str | None
+    removed_by: int | None = None
 
 
 @dataclass(frozen=True)
 class RunRecord:
     """A run as a list shows it; `task` is the scheduled task that started it.
 
+    `idle_seconds` lay between its attempts, where it was resumed or aborted.
     `without_snapshot` counts the hosts of which it was to take a snapshot, and did not;
     `with_snapshot` the others, and is None where it was to take none.
     """
@@ -95,6 +97,7 @@ class RunRecord:
     unreachable_hosts: int
     skipped_hosts: int
     aborted_hosts: int
+    idle_seconds: float = 0
     without_snapshot: int = 0
     with_snapshot: int | None = None
     leftovers: tuple[StepRecord, ...] = ()

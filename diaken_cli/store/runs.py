@@ -20,7 +20,13 @@ from diaken_cli.store.dead_runs import DIED, HAS_ORPHANS
 from diaken_cli.store.engines import Database
 from diaken_cli.store.locks import lock_hosts, refuse_locked
 from diaken_cli.store.records import HostRecord, HostValues
-from diaken_cli.store.steps import NumberedResult, fail_running_steps, set_step, write_hosts
+from diaken_cli.store.steps import (
+    NumberedResult,
+    fail_running_steps,
+    last_step_end,
+    set_step,
+    write_hosts,
+)
 from diaken_cli.store.tasks import claim_moment, update_task
 from diaken_cli.types import RunKind, RunStatus, StepStatus, TargetType, Trigger
 
@@ -113,7 +119,7 @@ class Runs:
             host_ids = [host.id for host in selection.hosts]
             error = None
             if isinstance(selection.run, int):
-                run, error = _resume(session, selection.run, attempt)
+                run, error = _resume(session, selection.run, attempt, now)
                 refuse_locked(session, host_ids, unless=run.id)
                 session.execute(delete(HostLock).where(col(HostLock.run_id) == run.id))
             else:
@@ -326,7 +332,9 @@ def _insert_run(session: Session, new: NewRun, hosts: int, attempt: Attempt, now
     return run
 
 
-def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[Run, dict[str, Any] | None]:
+def _resume(
+    session: Session, run_id: int, attempt: Attempt, now: datetime
+) -> tuple[Run, dict[str, Any] | None]:
     """Resume a run that has not ended well; the run, and the error that it had.
 
     Raises Conflict where it can't be.
@@ -337,7 +345,11 @@ def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[Run, dict[
             run=run_id,
             by_itself=True,
         )
-    error = session.exec(select(Run.error).where(Run.id == run_id)).first()
+    error, ended = session.exec(
+        select(Run.error, Run.finished_at).where(Run.id == run_id)
+    ).first() or (None, None)
+    ended = ended or last_step_end(session, run_id)  # of one that is paused
+    idle = max(0.0, (now - ended).total_seconds()) if ended else 0.0
     statement = (
         update(Run)
         .where(col(Run.id) == run_id, col(Run.status).in_(RESUMABLE), col(Run.lock).is_(None))
@@ -349,6 +361,7 @@ def _resume(session: Session, run_id: int, attempt: Attempt) -> tuple[Run, dict[
             error=None,
             finished_at=None,
             paused_until=None,
+            idle_seconds=Run.idle_seconds + idle,
         )
         .returning(col(Run.id))
     )

@@ -163,6 +163,12 @@ def set_step(
     )
 
 
+def last_step_end(session: Session, run_id: int) -> datetime | None:
+    """When the last step of a run that has ended did so."""
+    ends = select(func.max(RunStep.finished_at)).where(RunStep.run_id == run_id)
+    return session.exec(ends).first()
+
+
 def fail_running_steps(
     session: Session, run_id: int, detail: str, finished_at: datetime | None
 ) -> None:

@@ -233,9 +233,9 @@ def _playbook(flow: PlaybookRun) -> StepEnd:
         for host in outcome.elsewhere
     }
     facts: Facts = {"return_code": outcome.return_code, "elsewhere": elsewhere}
-    if outcome.return_code == 0 and not outcome.any_task and status is RunStatus.SUCCESS:
-        run.warn(no_task_warning(request.playbook, request.options))
     if status is RunStatus.SUCCESS:
+        if warning := no_task_warning(request.playbook, request.options, outcome):
+            run.warn(warning)
         return StepEnd(facts=facts)
     if status is RunStatus.PARTIAL:
         return StepEnd(StepStatus.FAILED, partial_message(outcome), facts)

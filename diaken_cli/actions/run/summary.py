@@ -159,11 +159,19 @@ def partial_message(outcome: "Outcome") -> str:
     return "; ".join([message, *_elsewhere(outcome)])
 
 
-def no_task_warning(playbook: str, options: RunOptions) -> str:
-    """The warning for a run without any task, which Ansible calls a success."""
-    if options.tags or options.skip_tags:
-        return f"no task of {playbook} ran: --tags and --skip-tags exclude all"
-    return f"no task of {playbook} ran"
+def no_task_warning(playbook: str, options: RunOptions, outcome: "Outcome") -> str | None:
+    """The warning for a run without any task, which Ansible calls a success.
+
+    A play may be there to gather facts; not where only tasks with some tags are wanted.
+    """
+    if outcome.any_task:
+        return None
+    tags = {"--tags": options.tags, "--skip-tags": options.skip_tags}
+    typed = [f"{name} {shlex.quote(','.join(value))}" for name, value in tags.items() if value]
+    if typed:
+        return f"no task of {playbook} ran: none is left by {' and '.join(typed)}"
+    gathered = any(result.counters.ok for result in outcome.results)
+    return None if gathered else f"no task of {playbook} ran"
 
 
 def _where(results: Sequence[HostResult], count: Counter[HostStatus]) -> str:

@@ -183,7 +183,8 @@ class EventReader:
         if kind in _BEGINS:
             self.any_task = True
         if kind == "runner_on_start":
-            self.tally.begin(raw["host"], self._translator.task_name(raw))
+            task = self._translator.task_name(raw)
+            self.tally.begin(raw["host"], task, action=raw["action"])
         for event in self._translator.translate(raw):
             if isinstance(event, TaskFinished):
                 self.tally.note(event, raw["task_uuid"])

@@ -19,7 +19,7 @@ from diaken_cli.services.ansible.endings import FOLDER, PLUGIN
 from diaken_cli.services.ansible.results import CutShort
 from diaken_cli.services.ansible.translate import Translator
 from diaken_cli.services.ansible.work import Outcome, Work
-from diaken_cli.types import HostStatus
+from diaken_cli.types import CANCELED_MESSAGE, HostStatus
 
 _ENDED_FROM_OUTSIDE = 254  # the return code then, as ansible-runner has it
 _KILLED = "Ansible was killed, perhaps because the machine ran out of memory"
@@ -116,7 +116,7 @@ class _Attempt:
         canceled = cause == "canceled" and not tally.finished
         timed_out = cause == "timed_out" and not tally.finished
         if canceled:
-            reason = "canceled"
+            reason = CANCELED_MESSAGE
         elif timed_out:
             reason = f"stopped: it exceeded the timeout of {self._work.timeout:g} seconds"
         elif return_code == _GIVEN_UP:

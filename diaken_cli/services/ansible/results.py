@@ -12,6 +12,9 @@ from diaken_cli.services.ansible.work import OtherFailure, Target
 from diaken_cli.types import HostCounters, HostResult, HostStatus, TaskResult
 
 _FAILURES = (TaskResult.FAILED, TaskResult.UNREACHABLE)
+_OF_THE_PLAY = tuple(
+    ("Gathering Facts", action) for action in ("gather_facts", "ansible.builtin.gather_facts")
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Tally:
         self._counters: dict[str, HostCounters] | None = None
         self._rescued: Mapping[str, int] = {}
         self._batch = -1
+        self.any_task = False
         self._begun: dict[str, str] = {}
         self._busy: set[str] = set()
         self._answered: set[str] = set()
@@ -45,11 +49,6 @@ class Tally:
     def finished(self) -> bool:
         """Whether Ansible got to the end of the playbook and gave its counters."""
         return self._counters is not None
-
-    @property
-    def any_task(self) -> bool:
-        """Whether a task was begun anywhere."""
-        return bool(self._begun)
 
     @property
     def reached(self) -> frozenset[str]:
@@ -84,8 +83,12 @@ class Tally:
                 for host in raw["processed"]
             }
 
-    def begin(self, host: str, task: str) -> None:
-        """Take note of a task's beginning on one host."""
+    def begin(self, host: str, task: str, *, action: str = "") -> None:
+        """Take note of a task's beginning on one host.
+
+        Facts that a play gathers by itself, whatever the tags, are nobody's task.
+        """
+        self.any_task = self.any_task or (task, action) not in _OF_THE_PLAY
         self._begun[host] = task
         self._busy.add(host)
 
@@ -188,11 +191,11 @@ class Tally:
         if name not in self._begun:
             return HostResult(name, target.address, HostStatus.SKIPPED)
         last, times = self._last.get(name), self._times[name]
-        status, task = HostStatus.FAILED, self._begun[name]
+        status, task = HostStatus.FAILED, self._begun[name] if name in self._busy else None
         message: str | None = cut_short.reason
         failed = not cut_short.canceled
         if last is not None and last.result in _FAILURES and name not in self._busy:
-            message, failed = last.message or cut_short.reason, True
+            message, failed, task = last.message or cut_short.reason, True, last.task
             if last.result is TaskResult.UNREACHABLE:
                 status, failed = HostStatus.UNREACHABLE, False
         elif not cut_short.by_us and name not in self._busy:  # it was in the middle of nothing
@@ -205,5 +208,4 @@ class Tally:
             skipped=times[TaskResult.SKIPPED],
             ignored=times[TaskResult.IGNORED],
         )
-        failed_task = None if status is HostStatus.ABORTED else task
-        return HostResult(name, target.address, status, counters, failed_task, message)
+        return HostResult(name, target.address, status, counters, task, message)

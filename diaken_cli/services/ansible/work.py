@@ -122,7 +122,7 @@ class Outcome:
     `started` is False when Ansible did not get as far as the playbook; then `reason` is what it
     said. `return_code` is ansible-playbook's, or 254 when it was ended from outside. `plays` are
     the patterns of hosts that the plays are for, as far as they are known; `any_task` says whether
-    a task was begun anywhere.
+    a task was begun anywhere, beside the gathering of facts.
     """
 
     return_code: int

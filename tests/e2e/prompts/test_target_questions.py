@@ -19,14 +19,18 @@ def test_a_host_is_asked_for_at_once_where_all_can_be_listed(places: Cli) -> Non
     assert "Group" not in done.out
 
 
-def test_of_many_hosts_the_group_is_asked_for_first(places: Cli) -> None:
+def test_of_many_hosts_one_is_named_or_found_step_by_step(places: Cli) -> None:
     add(places, "web01", "10.0.9.1", group="web")
     for number in range(SHOWN):
         add(places, f"db{number:02}", f"10.0.8.{number}", group="db")
-    asked = "Group of the host (db, web; empty: any): "
-    done = planned(places, "host", (asked, "web"), ("Host (web01; empty: web01): ", ""))
+    which = "Host (empty: choose step by step): "
+    done = planned(places, "host", (which, "nosuch"), ("'nosuch' is not one of: ", "db0\t7"))
+    assert "run host --dry-run db07 basic_info" in done.out
+    group = "Group of the host (db, web; empty: any): "
+    steps = ((which, ""), (group, "web"), ("Host (web01; empty: web01): ", ""))
+    done = planned(places, "host", *steps)
     assert "run host --dry-run web01 basic_info" in done.out
-    done = planned(places, "host", (asked, ""), ("Host", "db07"))
+    done = planned(places, "host", (which, ""), (group, ""), ("Host", "db07"))
     assert "run host --dry-run db07 basic_info" in done.out
 
 

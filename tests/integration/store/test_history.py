@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.render.runs import run_as_json, run_for_people
+from diaken_cli.render.runs import run_as_json, run_as_row, run_for_people
 from diaken_cli.store import Store
 from diaken_cli.store.run_records import RunFilter
 from diaken_cli.store.runs import Attempt
@@ -49,8 +49,8 @@ def test_runs_are_found_by_every_filter(store: Store) -> None:
     )
     deploy = failed_deploy(store, "web09")
     for wanted, expected in (
-        (RunFilter(), [reboot.id, deploy.id, update.id]),
-        (RunFilter(limit=1), [reboot.id]),
+        (RunFilter(), [deploy.id, reboot.id, update.id]),  # whenever they began
+        (RunFilter(limit=1), [deploy.id]),
         (RunFilter(status=RunStatus.RUNNING), [reboot.id]),
         (RunFilter(kind=RunKind.DEPLOY), [deploy.id]),
         (RunFilter(host="web01"), [update.id]),  # by its result
@@ -217,6 +217,26 @@ def test_a_run_that_was_taken_up_again_is_as_old_as_its_end(store: Store) -> Non
     store.runs.finish(run.id, "second", RunStatus.SUCCESS, None, MORNING + timedelta(days=3))
     assert store.history.remove_old(MORNING + timedelta(days=1)) == 0
     assert store.history.remove_old(MORNING + timedelta(days=4)) == 1
+
+
+def test_a_run_took_the_times_in_which_it_was_worked_on(store: Store) -> None:
+    """Not the days in which it lay there: it failed, and was resumed; it paused, and went on."""
+    run = begin(store, RunKind.DEPLOY, "web01", target_type=TargetType.VM, playbook=None)
+    run.step(0, "validate", seconds=60)
+    run.end(RunStatus.FAILED)
+    lock = ""
+    for number, lay in enumerate((timedelta(days=1), timedelta(hours=2))):
+        run.at += lay
+        lock = f"attempt {number}"
+        store.runs.begin(selecting(run.id), Attempt(lock, "here", 1), run.at)
+        run.step(1 + number, "clone", seconds=30)
+        if number == 0:
+            store.runs.pause(run.id, lock, None)
+    store.runs.finish(run.id, lock, RunStatus.SUCCESS, None, run.at)
+    (record,) = store.history.select(RunFilter())
+    shown = run_as_row(record)
+    assert shown["duration_seconds"] == 60 + 30 + 30
+    assert shown["finished_at"] == "2024-11-25T05:02:00Z"
 
 
 def test_more_than_one_transaction_removes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from diaken_cli.services.ansible.translate import (
     Translator,
 )
 from diaken_cli.services.ansible.work import Target
-from diaken_cli.types import HostCounters, HostResult, HostStatus
+from diaken_cli.types import CANCELED_MESSAGE, HostCounters, HostResult, HostStatus
 from tests.unit.ansible.events import ended, raw
 
 TARGETS = (Target("web01", "10.0.0.1"), Target("web02", "10.0.0.2"))
@@ -102,6 +102,19 @@ def test_the_failure_that_counts_is_not_one_that_was_rescued() -> None:
 
     result = tally.judge(TARGETS, CutShort(""))[0]
     assert (result.failed_task, result.message) == ("Fatal", "the end")
+
+
+def test_a_host_between_two_tasks_was_canceled_in_none() -> None:
+    done = ended("runner_on_ok", task="Install", task_uuid="t1")
+    tally = tally_of(raw("playbook_on_start"), START, done)
+    stopped = CutShort(CANCELED_MESSAGE, canceled=True, by_us=True)
+
+    result = tally.judge(TARGETS, stopped)[0]
+    assert (result.failed_task, result.message, result.canceled) == (None, "canceled", True)
+
+    too_late = CutShort("stopped: it exceeded the time-out of 5 seconds", by_us=True)
+    result = tally.judge(TARGETS, too_late)[0]
+    assert (result.failed_task, result.canceled, result.counters.failed) == (None, False, 1)
 
 
 def test_cut_short_no_host_is_good() -> None:
