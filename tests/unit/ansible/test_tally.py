@@ -112,7 +112,7 @@ def test_a_host_between_two_tasks_was_canceled_in_none() -> None:
     result = tally.judge(TARGETS, stopped)[0]
     assert (result.failed_task, result.message, result.canceled) == (None, "canceled", True)
 
-    too_late = CutShort("stopped: it exceeded the time-out of 5 seconds", by_us=True)
+    too_late = CutShort("stopped: it exceeded the timeout of 5 seconds", by_us=True)
     result = tally.judge(TARGETS, too_late)[0]
     assert (result.failed_task, result.canceled, result.counters.failed) == (None, False, 1)
 
