@@ -20,7 +20,8 @@ OF_CONTINUATION = 4
 BACKSLASH = " \\"
 _SHELL_WORD = r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"`;,]|,(?!\s))+"
 _COMMAND = re.compile(rf"(?:^|(?<=: )|`)(?:diaken|ssh|sudo)(?: {_SHELL_WORD})+[`;,]*")
-_COMMAND_WORD = re.compile(rf"`?{_SHELL_WORD}[`;,]*")
+_OPTION = r"-[\w-]+ (?!-)"  # that most likely has a value
+_COMMAND_WORD = re.compile(rf"`?(?:{_OPTION})?{_SHELL_WORD}[`;,]*")
 _WORD = re.compile(r"\S+")
 
 

@@ -31,7 +31,6 @@ from diaken_cli.render.output import (
 )
 from diaken_cli.render.runs import finished_as_json, run_as_json, run_as_row, title_of
 from diaken_cli.render.summary import (
-    GONE,
     HOSTS_FAILED,
     headline,
     hosts_table,
@@ -44,7 +43,7 @@ from diaken_cli.render.tables import fields, fold_hanging, table
 from diaken_cli.render.timeline import TimelineRow, build_timeline
 from diaken_cli.store.run_records import OutputLine, RunDetail, RunRecord
 from diaken_cli.text import escape_control
-from diaken_cli.types import RunKind
+from diaken_cli.types import RunKind, SnapshotStatus
 from diaken_cli.units import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -309,7 +308,7 @@ def _snapshot_status(snapshot: Shape, console: "Console") -> Text:
     """How it ended; of one that is gone since, by which run."""
     if snapshot["removed_by"] is None:
         return with_mark(snapshot["status"], snapshot["status"], console)
-    return with_mark(GONE, f"removed by run {snapshot['removed_by']}", console)
+    return with_mark(SnapshotStatus.REMOVED, f"removed by run {snapshot['removed_by']}", console)
 
 
 def _success_count(run: Shape) -> str | None:

@@ -35,7 +35,7 @@ from diaken_cli.render.output import Output
 from diaken_cli.render.runs import CANCELED
 from diaken_cli.render.tables import table
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.types import DeployStep, RunKind, TargetType
+from diaken_cli.types import DeployStep, RunKind, SnapshotStatus, TargetType
 from diaken_cli.units import first_sentence, shortened
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 GOOD = "success"
 LONGEST_SUMMARY = 200  # characters of what failed on which hosts, in the one line of --quiet
-GONE = "removed"  # a snapshot that the run took, and another one removed
 ENDED_BADLY = ("failed", "canceled")
 HOSTS_FAILED = "hosts_failed"  # an error that only says what the hosts say
 NO_REASON = "no reason given"
@@ -257,8 +256,8 @@ def _snapshot(host: Shape) -> str | None:
     snapshot = host["snapshot"]
     if snapshot is None:
         return None
-    if host["snapshot_removed_by"] is not None:
-        return GONE
+    if snapshot["status"] == SnapshotStatus.REMOVED or host["snapshot_removed_by"] is not None:
+        return SnapshotStatus.REMOVED.value
     return str(snapshot["id"] or snapshot["status"])
 
 

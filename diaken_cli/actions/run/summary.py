@@ -169,7 +169,7 @@ def no_task_warning(playbook: str, options: RunOptions, outcome: "Outcome") -> s
     tags = {"--tags": options.tags, "--skip-tags": options.skip_tags}
     typed = [f"{name} {shlex.quote(','.join(value))}" for name, value in tags.items() if value]
     if typed:
-        return f"no task of {playbook} ran: none is left by {' and '.join(typed)}"
+        return f"no task of {playbook} ran: none matches {' and '.join(typed)}"
     gathered = any(result.counters.ok for result in outcome.results)
     return None if gathered else f"no task of {playbook} ran"
 

@@ -1,6 +1,6 @@
 """Which questions lead to a host or a group: no more of them than it takes to list the choices."""
 
-from diaken_cli.commands.line_input import SHOWN
+from diaken_cli.commands.line_input import ATTEMPTS, SHOWN
 from tests.e2e.cli import Cli, Done
 from tests.e2e.places import add
 
@@ -17,6 +17,12 @@ def test_a_host_is_asked_for_at_once_where_all_can_be_listed(places: Cli) -> Non
     done = planned(places, "host", ("Host (db01, web01): ", "db01"))
     assert "run host --dry-run db01 basic_info" in done.out
     assert "Group" not in done.out
+    done = places.at_a_terminal("run", "host", answers=[("Host (db01, web01): ", "")] * ATTEMPTS)
+    assert done.status == 2
+    assert done.out.count("a value is required; Ctrl-C cancels") == ATTEMPTS - 1
+    last = done.out.splitlines()[-1]
+    assert "too many wrong answers: a value is required" in last
+    assert "Ctrl-C" not in last, "it has ended"
 
 
 def test_of_many_hosts_one_is_named_or_found_step_by_step(places: Cli) -> None:

@@ -102,7 +102,7 @@ def test_tags_that_match_nothing_are_told_of(cli: Running) -> None:
     for playbook in ("tagged", "facts"):
         done = cli.run("run", "host", "web01", playbook, "--tags", "nope,no", "--skip-tags", "one")
         assert done.status == 0
-        said = f"warning: no task of {playbook} ran: none is left by --tags nope,no"
+        said = f"warning: no task of {playbook} ran: none matches --tags nope,no"
         assert f"{said} and --skip-tags one\n" in done.err
     done = cli.run("run", "host", "web01", "facts", "--tags", "one")
     assert (done.status, "warning" in done.err) == (0, False)

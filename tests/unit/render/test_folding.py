@@ -80,6 +80,7 @@ def test_a_command_that_is_longer_than_a_line_goes_on_after_a_backslash(width: i
     assert words("\n".join(command)) == words(LONG) == shlex.split(LONG)
     quoted = re.compile(r"'[^']*'")
     assert all(len(quoted.sub("", line)) <= width for line in command)
+    assert not any(re.search(r"--\w+ \\$", line) for line in command), "an option has its value"
 
 
 def test_off_a_terminal_a_message_is_one_line() -> None:

@@ -111,6 +111,7 @@ def test_a_snapshot_that_was_removed_since_is_not_shown_as_if_it_were_there(
     json_before = stored(store, number)
     prune = begin(store, RunKind.SNAPSHOT, playbook=None, request={"action": "prune"})
     prune.snapshot("web02", "snap-41", name="Before executing update", removed=True)
+    prune.hosts(result("web02", HostStatus.SUCCESS))
     prune.end(RunStatus.SUCCESS)
     detail = store.history.find(number)
     assert detail is not None
@@ -120,6 +121,8 @@ def test_a_snapshot_that_was_removed_since_is_not_shown_as_if_it_were_there(
     (host_row,) = [line for line in out.splitlines() if line.startswith("web02  ✗ failed")]
     assert host_row.endswith(" removed")
     assert stored(store, number) == json_before, "what the run did is what it was"
+    ended(store, prune.id)
+    assert "web02  ✓ success  removed" in capsys.readouterr().out
 
 
 def failed_everywhere(store: Store, message: str) -> tuple[int, OperationFailed]:
