@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA = 8  # the schema, by `PRAGMA user_version`, that the question below is put to
+SCHEMA = 9  # the schema, by `PRAGMA user_version`, that the question below is put to
 SYSTEM_FILE = "/etc/diaken/config.toml"
 ROOT_DATABASE = "/var/lib/diaken/diaken.db"
 NOTICE_FILE = "told.json"  # see actions/notice_file.py

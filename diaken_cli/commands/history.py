@@ -270,7 +270,7 @@ def prune(
     before = now() - timedelta(seconds=age)
     count, kept = call.store.history.count_old(before)
     if not dry_run:
-        if count:
+        if count or not call.may_ask:  # a line of cron that lacks --yes fails at once, not one day
             confirm(call, f"Remove {count} runs with their output?", yes=yes)
         count = call.store.history.remove_old(before)
         _give_room_back(call)

@@ -1,5 +1,6 @@
 """A deploy: its plan as text and as JSON, the VM that it chose, and the ssh command for that."""
 
+import re
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -131,7 +132,9 @@ def ssh_command(request: "DeployRequest", ssh: "SshConfig", known_hosts: Path) -
     options = ["-i", str(key)] if key else []
     options += ["-p", str(port)] if port != 22 else []
     if known_hosts != Path("~/.ssh/known_hosts").expanduser():
-        options += ["-o", f"UserKnownHostsFile={option_path(known_hosts)}"]
+        plain = re.fullmatch(r"[\w./-]+", str(known_hosts))
+        file = str(known_hosts) if plain else option_path(known_hosts)
+        options += ["-o", f"UserKnownHostsFile={file}"]
     return shlex.join(["ssh", *options, f"{user}@{request.ip}" if user else request.ip])
 
 

@@ -97,7 +97,7 @@ class History:
             return [(row.position, _result(row, ip)) for row, ip in session.execute(query)]
 
     def select(self, wanted: RunFilter) -> list[RunRecord]:
-        """List runs, the highest number first."""
+        """List the runs that started last, the highest number first."""
         query = _runs()
         for column, value in (
             (Run.status, wanted.status),
@@ -118,9 +118,10 @@ class History:
             query = query.where(col(Run.started_at) >= wanted.since)
         if wanted.until is not None:
             query = query.where(col(Run.started_at) < wanted.until)
-        query = query.order_by(col(Run.id).desc()).limit(wanted.limit)
+        # In the order of the indexes: by number, a filter would have all runs read and sorted.
+        query = query.order_by(col(Run.started_at).desc(), col(Run.id).desc()).limit(wanted.limit)
         with self._database.reading() as session:
-            return _records(session, query)
+            return sorted(_records(session, query), key=lambda run: run.id, reverse=True)
 
     def snapshots_taken(self, vcenter: str, ids: Sequence[str]) -> frozenset[RecordedSnapshot]:
         """Those of a vCenter's snapshots with these ids that runs of this database took."""

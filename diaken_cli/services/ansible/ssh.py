@@ -6,7 +6,6 @@ The options are the same for Ansible, for waiting for a host and for ending what
 import fcntl
 import os
 import pwd
-import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -63,8 +62,7 @@ def command(target: Target, ssh: SshSettings, remote: str, *, connect_timeout: i
 
 def option_path(path: Path) -> str:
     """A path as an ssh option takes it: blanks are allowed in quotes, `%` begins a token."""
-    text = str(path).replace("%", "%%")
-    return f'"{text}"' if shlex.quote(text) != text else text
+    return '"' + str(path).replace("%", "%%") + '"'
 
 
 # ── what went wrong ──────────────────────────────────────────────────────────────────────────
