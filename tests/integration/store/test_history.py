@@ -50,7 +50,7 @@ def test_runs_are_found_by_every_filter(store: Store) -> None:
     deploy = failed_deploy(store, "web09")
     for wanted, expected in (
         (RunFilter(), [deploy.id, reboot.id, update.id]),  # whenever they began
-        (RunFilter(limit=1), [deploy.id]),
+        (RunFilter(limit=1), [reboot.id]),  # it began last
         (RunFilter(status=RunStatus.RUNNING), [reboot.id]),
         (RunFilter(kind=RunKind.DEPLOY), [deploy.id]),
         (RunFilter(host="web01"), [update.id]),  # by its result
