@@ -32,7 +32,7 @@ def run_as_json(detail: RunDetail) -> dict[str, Any]:
 
     A host's `snapshot` is null where the run took none and should take none.
     """
-    snapshots = {snapshot.host: _snapshot(snapshot) for snapshot in detail.snapshots}
+    snapshots = {host: _snapshot(snapshot) for host, snapshot in _last_snapshots(detail).items()}
     return _common_fields(detail.run) | {
         "steps": [_step(step) for step in detail.steps],
         "totals": _totals(detail.run),
@@ -54,7 +54,8 @@ def run_for_people(detail: RunDetail) -> dict[str, Any]:
     The step in which a run was canceled, or died, says so, where JSON has `failed`.
     """
     run, document = detail.run, run_as_json(detail)
-    removed_by = {snapshot.host: snapshot.removed_by for snapshot in detail.snapshots}
+    snapshots = _last_snapshots(detail)
+    removed_by = {host: snapshot.removed_by for host, snapshot in snapshots.items()}
     stopped = {host.host for host in detail.hosts if host.canceled}
     ignored = {host.host: host.counters.ignored for host in detail.hosts}
     hosts = [
@@ -183,6 +184,11 @@ def _step(step: StepRecord) -> dict[str, Any]:
         "finished_at": None if step.finished_at is None else utc(step.finished_at),
         "detail": step.detail,
     }
+
+
+def _last_snapshots(detail: RunDetail) -> dict[str, SnapshotRecord]:
+    """The snapshot that is shown with each host: the last one, where a run worked on several."""
+    return {snapshot.host: snapshot for snapshot in detail.snapshots}
 
 
 def _snapshot(record: SnapshotRecord) -> dict[str, Any]:

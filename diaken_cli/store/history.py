@@ -261,6 +261,7 @@ def _snapshots_of(run_id: int) -> Select[Any]:
         .where(
             col(removal.vcenter) == col(RunSnapshot.vcenter),
             col(removal.ref) == col(RunSnapshot.ref),
+            _vm_uuid(removal) == _vm_uuid(RunSnapshot),  # a new vCenter has the same references
             col(removal.status) == SnapshotStatus.REMOVED,
             col(removal.run_id) > run_id,
             col(RunSnapshot.action) == SnapshotAction.CREATE,
@@ -269,6 +270,10 @@ def _snapshots_of(run_id: int) -> Select[Any]:
     )
     query = select(RunSnapshot, removed_by).where(RunSnapshot.run_id == run_id)
     return query.order_by(RunSnapshot.host, col(RunSnapshot.id))  # type: ignore[return-value]
+
+
+def _vm_uuid(table: type[RunSnapshot]) -> ColumnElement[str]:
+    return func.lower(func.coalesce(table.vm_uuid, ""))
 
 
 def _of_host(name: str) -> ColumnElement[bool]:

@@ -244,3 +244,22 @@ def test_more_than_one_transaction_removes(store: Store, monkeypatch: pytest.Mon
         begin(store).end(RunStatus.SUCCESS)
     monkeypatch.setattr("diaken_cli.store.history.BATCH_SIZE", 2)
     assert store.history.remove_old(MORNING + timedelta(days=1)) == 5
+
+
+def test_a_snapshot_is_removed_by_a_run_only_where_that_removed_it_of_the_same_vm(
+    store: Store,
+) -> None:
+    """References start anew in a vCenter that was installed again under the same name."""
+    run = begin(store, request={"snapshot": True})
+    run.snapshot("web01", "snapshot-41", name="before", uuid="42ab-01")
+    run.snapshot("web02", "snapshot-42", name="before", uuid="42AB-02")
+    run.snapshot("web03", "snapshot-43", name="before")
+    run.end(RunStatus.SUCCESS)
+    removal = begin(store, RunKind.SNAPSHOT, playbook=None, request={"action": "prune"})
+    removal.snapshot("web01", "snapshot-41", name="before", uuid="50cd-01", removed=True)
+    removal.snapshot("web02", "snapshot-42", name="before", uuid="42ab-02", removed=True)
+    removal.snapshot("web03", "snapshot-43", name="before", uuid="50cd-03", removed=True)
+    removal.end(RunStatus.SUCCESS)
+    detail = store.history.find(run.id)
+    assert detail is not None
+    assert [each.removed_by for each in detail.snapshots] == [None, removal.id, None]
