@@ -205,8 +205,8 @@ class Command(_Page, TyperCommand):
         with _add_command_to_errors(ctx), self._name_options():
             remaining = super().parse_args(ctx, args)
         if remaining and not ctx.resilient_parsing:
-            meant = self._with_host_options(ctx, remaining)
-            ctx.fail(f"unexpected argument: {shlex.join(remaining)}{meant}")
+            hint = self._how_hosts_are_given(ctx, remaining)
+            ctx.fail(f"unexpected argument: {shlex.join(remaining)}{hint}")
         return remaining
 
     @contextmanager
@@ -223,15 +223,18 @@ class Command(_Page, TyperCommand):
                     fault.message += f"; known: {', '.join(own)}"
             raise
 
-    def _with_host_options(self, ctx: Any, remaining: Sequence[str]) -> str:
-        """The same words with `--host`, for a command that names hosts so: the last is no host."""
-        if not any("--host" in param.opts and param.multiple for param in self.params):
+    def _how_hosts_are_given(self, ctx: Any, remaining: Sequence[str]) -> str:
+        """The command with `--host`, where it takes several of them and has none.
+
+        Where it has arguments, too, it is not known which of the words are hosts.
+        """
+        hosts = [param for param in self.params if "--host" in param.opts and param.multiple]
+        if not hosts or ctx.params[hosts[0].name]:
             return ""
-        arguments = [ctx.params[param.name] for param in self.params if _is_argument(param)]
-        words = [*arguments, *remaining]
-        hosts, others = words[: len(words) - len(arguments)], words[len(words) - len(arguments) :]
-        options = [part for host in hosts for part in ("--host", host)]
-        return f". Did you mean: {ctx.command_path} {shlex.join([*others, *options])}?"
+        arguments = [param.metavar for param in self.params if _is_argument(param)]
+        names = [hosts[0].metavar] if arguments else map(shlex.quote, remaining)
+        words = [ctx.command_path, *arguments, *(f"--host {name}" for name in names)]
+        return f". Hosts are given by --host: {' '.join(words)}"
 
 
 class Group(_Page, TyperGroup):

@@ -73,19 +73,27 @@ def test_every_command_alone_with_a_call_for_help_and_with_a_wrong_word(
 
 
 @pytest.mark.parametrize(
-    ("words", "meant"),
+    ("words", "hint"),
     [
-        ("snapshots create web01 'the state'", "snapshots create 'the state' --host web01"),
-        ("snapshots revert web01 before", "snapshots revert before --host web01"),
-        ("snapshots remove web01 web02 old", "snapshots remove old --host web01 --host web02"),
-        ("snapshots list web01", "snapshots list --host web01"),
+        ("create web01 'the state'", "snapshots create NAME --host HOST"),
+        ("create 'the state' web01", "snapshots create NAME --host HOST"),
+        ("revert web01 before", "snapshots revert SNAPSHOT --host HOST"),
+        ("remove web01 web02 old", "snapshots remove SNAPSHOT --host HOST"),
+        ("list web01 'web 02'", "snapshots list --host web01 --host 'web 02'"),
     ],
 )
-def test_a_host_as_an_argument_of_snapshots_is_offered_as_an_option(
-    world: World, words: str, meant: str
+def test_for_a_host_as_an_argument_of_snapshots_the_error_says_how_hosts_are_given(
+    world: World, words: str, hint: str
 ) -> None:
-    done = world.run(shlex.split(words))
-    assert (done.status, f"Did you mean: diaken {meant}?" in done.err) == (2, True), done
+    """Which of the words is the host can't be told: people write it first, or last."""
+    done = world.run(["snapshots", *shlex.split(words)])
+    told = f". Hosts are given by --host: diaken {hint}\n"
+    assert (done.status, told in done.err) == (2, True), done
+
+
+def test_where_the_host_is_given_superfluous_words_are_no_hosts(world: World) -> None:
+    done = world.run(shlex.split("snapshots create before the move --host web01"))
+    assert "unexpected argument: the move\n" in done.err, done
 
 
 def test_an_unknown_option_names_similar_ones_or_those_that_there_are(world: World) -> None:
