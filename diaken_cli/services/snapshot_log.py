@@ -12,24 +12,37 @@ from diaken_cli.types import SnapshotStatus
 LOGGED = (SnapshotStatus.SUCCESS, SnapshotStatus.REMOVED, SnapshotStatus.FAILED)
 
 
-def log_snapshots(emit: Emit, path: Path | None) -> Emit:
-    """`emit`, which also appends what is done to snapshots to the log file; None: there is none.
+class SnapshotLog:
+    """What is done to snapshots is appended to the file at `path`; None: to none.
 
-    Raises AccessError at once where the file can't be appended to.
+    It is opened before a run begins: raises AccessError where the file can't be appended to.
     """
-    if path is None:
-        return emit
-    _append(path, "")
 
-    def log_and_emit(event: Event) -> None:
-        if isinstance(event, SnapshotFinished) and event.status in LOGGED:
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        if path is not None:
+            _append(path, "")
+
+    def before(self, emit: Emit) -> Emit:
+        """`emit`, for the flow that does the work: each event is logged before it is emitted.
+
+        So it is in the log also where it can't be recorded, and where nobody sees it.
+        """
+
+        def log_and_emit(event: Event) -> None:
             try:
-                _append(path, log_line(event) + "\n")
+                self._log(event)
             except AccessError as error:  # it was writable at the beginning; the work goes on
                 emit(Warned(message=error.message))
-        emit(event)
+            emit(event)
 
-    return log_and_emit
+        return log_and_emit
+
+    def _log(self, event: Event) -> None:
+        if self._path is None or not isinstance(event, SnapshotFinished):
+            return
+        if event.status in LOGGED:
+            _append(self._path, log_line(event) + "\n")
 
 
 def log_line(event: SnapshotFinished) -> str:

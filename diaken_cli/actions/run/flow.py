@@ -29,6 +29,7 @@ from diaken_cli.requests import RunOptions
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Facts, Refused, Step, execute_steps
+from diaken_cli.services.snapshot_log import SnapshotLog
 from diaken_cli.store.runs import NewRun, Selection
 from diaken_cli.store.tasks import TaskRecord
 from diaken_cli.text import join_names
@@ -49,12 +50,14 @@ MOST_EXCLUDED = 3  # hosts that are named in the way out
 class PlaybookRun:
     """What the steps of one run share; `checked`: Ansible was asked about the playbook before.
 
-    A `scheduled` one stays recorded, also where it can't be started.
+    `log` was opened by `open_log`. A `scheduled` one stays recorded, also where it can't be
+    started.
     """
 
     request: RunRequest
     run: ActiveRun
     context: Context
+    log: SnapshotLog
     checked: bool = False
     scheduled: bool = False
 
@@ -76,6 +79,11 @@ def check(request: RunRequest, context: Context) -> None:
     """
     _check_snapshots(request, context.config)
     _check_playbook(request, context, lambda: False)
+
+
+def open_log(request: RunRequest, context: Context) -> SnapshotLog:
+    """The log of the snapshots that the run takes. Raises AccessError where it can't be written."""
+    return SnapshotLog(context.config.snapshots.log_file if request.options.snapshot else None)
 
 
 def _check_playbook(request: RunRequest, context: Context, should_stop: Callable[[], bool]) -> None:
@@ -110,8 +118,10 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
     that the target has when they are locked. Raises Conflict where they stay locked, NotFound,
     Conflict or InvalidInput where none is left by then, and what ended the run where no host
     succeeded: OperationFailed, TimedOut, Canceled; AnsibleNotStarted where Ansible can't start the
-    playbook, AccessError where others can change it: no run is recorded then.
+    playbook, AccessError where others can change it, or the snapshot log can't be written: no run
+    is recorded then.
     """
+    log = open_log(request, context)
     playbook.refuse_exposed(request.playbook, request.options, context.config)
     checked = playbook.should_be_checked(request.playbook, request.options, context.config)
     if checked:
@@ -128,7 +138,7 @@ def run(request: RunRequest, context: Context, show: Emit, *, wait: float = 0) -
 
     begun = begin(context, select, subscribers=[show], wait=wait, before_waiting=before_waiting)
     with begun as (active, chosen), skipping_others(active):
-        execute_steps(steps(chosen), PlaybookRun(chosen, active, context, checked), {})
+        execute_steps(steps(chosen), PlaybookRun(chosen, active, context, log, checked), {})
         return active.end().status or RunStatus.FAILED
 
 
@@ -172,7 +182,6 @@ def skipping_others(run: ActiveRun) -> Iterator[None]:
 
 def _snapshot(flow: PlaybookRun) -> StepEnd:
     from diaken_cli.actions.snapshots.create import automatic_name, take_snapshots
-    from diaken_cli.services.snapshot_log import log_snapshots
 
     request, run, context = flow.request, flow.run, flow.context
     if not flow.checked:
@@ -180,7 +189,7 @@ def _snapshot(flow: PlaybookRun) -> StepEnd:
         run.stop.check()
     name = automatic_name(request.playbook, context.clock())
     required = snapshot_required(request.options, context.config)
-    emit = log_snapshots(run.emit, context.config.snapshots.log_file)
+    emit = flow.log.before(run.emit)
     taken = take_snapshots(context, run, request.target.hosts, name, emit, all_or_none=required)
     run.stop.check()
     if taken.missing:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from diaken_cli.actions.history import cancel_run
 from diaken_cli.actions.playbook import refuse_exposed
-from diaken_cli.actions.run.flow import PlaybookRun, new_run, skipping_others, steps
+from diaken_cli.actions.run.flow import PlaybookRun, new_run, open_log, skipping_others, steps
 from diaken_cli.actions.run.summary import mail_message, summary
 from diaken_cli.actions.run.targets import (
     RunRequest,
@@ -100,7 +100,8 @@ def execute(task: TaskRecord, context: Context, show: Emit) -> MomentResult | No
             with skipping_others(run):
                 refuse_without_hosts(request)
                 refuse_exposed(request.playbook, request.options, context.config)
-                flow = PlaybookRun(request, run, context, scheduled=True)
+                log = open_log(request, context)
+                flow = PlaybookRun(request, run, context, log, scheduled=True)
                 execute_steps(steps(request), flow, {})
     except Exception:
         if begun is None:

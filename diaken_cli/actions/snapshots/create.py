@@ -72,7 +72,7 @@ def create(context: Context, request: SnapshotRequest, show: Emit) -> None:
 
     def take_them(flow: SnapshotRun) -> None:
         run = flow.run
-        for missing in take_snapshots(context, run, run.hosts, request.snapshot, run.emit).without:
+        for missing in take_snapshots(context, run, run.hosts, request.snapshot, flow.emit).without:
             flow.note_missing(missing)
 
     execute_action(context, SnapshotAction.CREATE, request, show, take_them)

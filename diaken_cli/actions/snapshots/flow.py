@@ -23,7 +23,7 @@ from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Step, execute_steps, refusing
-from diaken_cli.services.snapshot_log import log_snapshots
+from diaken_cli.services.snapshot_log import SnapshotLog
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.runs import NewRun, Selection
 from diaken_cli.text import MOST_NAMES, join_names
@@ -60,12 +60,14 @@ class SnapshotRequest:
 class SnapshotRun:
     """A run that works on snapshots, and what came of it on each host; for several threads.
 
-    `action` is the name of its one step, `request` what that says it will do.
+    `action` is the name of its one step, `request` what that says it will do; `emit` is the run's,
+    behind the snapshot log.
     """
 
     action: str
     request: str
     run: ActiveRun
+    emit: Emit
     failed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     _stopped: set[str] = field(default_factory=set)  # hosts that were not done when it was stopped
@@ -96,7 +98,7 @@ class SnapshotRun:
             self._any_done = True
             removed = action is SnapshotAction.REMOVE
             status = SnapshotStatus.REMOVED if removed else SnapshotStatus.SUCCESS
-        self.run.emit(
+        self.emit(
             SnapshotFinished(
                 action=action,
                 host=chosen.host.name,
@@ -166,9 +168,10 @@ def execute_action(
             raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
         return end
 
-    subscribers = [log_snapshots(show, request.log_file)]
-    with begin(context, select, subscribers=subscribers, wait=request.wait) as (run, _):
-        flow = SnapshotRun(action, f"{action} the snapshot “{request.snapshot}”", run)
+    log = SnapshotLog(request.log_file)
+    with begin(context, select, subscribers=[show], wait=request.wait) as (run, _):
+        description = f"{action} the snapshot “{request.snapshot}”"
+        flow = SnapshotRun(action, description, run, log.before(run.emit))
         execute_steps([Step[SnapshotRun, str](action, str, work_and_end)], flow, {})
 
 

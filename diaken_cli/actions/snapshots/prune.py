@@ -31,7 +31,7 @@ from diaken_cli.retention import KeptReason, Policy, SnapshotRow, failed_row
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Step, execute_steps
-from diaken_cli.services.snapshot_log import log_snapshots
+from diaken_cli.services.snapshot_log import SnapshotLog
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
 from diaken_cli.store.run_records import RecordedSnapshot
@@ -79,8 +79,8 @@ def prune(
         if not dry_run:
             _note_vms(context.store, found)
             if any(row.action is SnapshotAction.REMOVE for row in rows):
-                show = log_snapshots(show, log_file)
-                rows = _remove(context, connections, found, rows, show)
+                log = SnapshotLog(log_file)
+                rows = _remove(context, connections, found, rows, show, log)
     return [*rows, *_failures(found)]
 
 
@@ -101,6 +101,7 @@ def _remove(
     found: FoundVms,
     rows: Sequence[SnapshotRow],
     show: Emit,
+    log: SnapshotLog,
 ) -> list[SnapshotRow]:
     """Remove on those hosts that no other run holds and that did not change; the rows then."""
     store = context.store
@@ -121,7 +122,7 @@ def _remove(
         return Selection(new, tuple(free), [as_kept(row, kept) for row in rows])
 
     with begin(context, select, subscribers=[show]) as (run, current_rows):
-        pruning = _Pruning(run, current_rows)
+        pruning = _Pruning(run, current_rows, log.before(run.emit))
         removals = [
             HostSnapshot(host_vms[row.host], row.snapshot)
             for row in current_rows
@@ -145,8 +146,8 @@ def _remove(
 class _Pruning(SnapshotRun):
     """A prune, with what was done to each row; a host is free as soon as it is done with it."""
 
-    def __init__(self, run: ActiveRun, rows: Sequence[SnapshotRow]) -> None:
-        super().__init__(STEP, f"remove automatic snapshots of {len(run.hosts)} hosts", run)
+    def __init__(self, run: ActiveRun, rows: Sequence[SnapshotRow], emit: Emit) -> None:
+        super().__init__(STEP, f"remove automatic snapshots of {len(run.hosts)} hosts", run, emit)
         self.rows = {(row.host, *row.key): row for row in rows}
         self._unfinished = Counter(
             row.host for row in rows if row.action is SnapshotAction.REMOVE

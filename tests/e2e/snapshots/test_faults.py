@@ -1,6 +1,7 @@
 """What goes wrong while prune works: it is reported, and the rest is done."""
 
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -256,13 +257,53 @@ def test_a_stopped_prune_says_what_goes_on_without_it(
     assert ("✗" in people.partition("SNAPSHOT OF")[0], "error:" in people) == (False, False)
 
 
-def test_a_log_that_cannot_be_written_is_said_before_anything_is_removed(
-    cli: Snapshotting, session: Session, old: dict[str, str]
+ON_ONE = ("--host", "main-web01")
+EVERY_ACTION = {
+    "create": ("snapshots", "create", "mine", *ON_ONE),
+    "revert": ("snapshots", "revert", AUTOMATIC, *ON_ONE, "--yes"),
+    "remove": ("snapshots", "remove", AUTOMATIC, *ON_ONE, "--yes"),
+    "prune": ("snapshots", "prune"),
+    "run": ("run", "host", "main-web01", "update", "--require-snapshot"),
+}
+
+
+@pytest.mark.parametrize("action", EVERY_ACTION)
+def test_a_log_that_cannot_be_written_is_refused_before_a_run_begins(
+    cli: Snapshotting, session: Session, old: dict[str, str], action: str
 ) -> None:
-    log = str(cli.folder / "no" / "such.log")
-    assert cli.error(10, "snapshots", "prune", "--log-file", log)["code"] == "permission"
-    assert cli.mistakes(2, "snapshots", "prune", "--log-file", "") == ["--log-file"]
+    cli.configure(f'[snapshots]\nlog_file = "{cli.folder}/no/such.log"\n')
+    assert cli.error(10, *EVERY_ACTION[action])["code"] == "permission"
+    assert cli.json("history", "list") == []
     assert present(session) == set(old.values())
+    assert cli.mistakes(2, "snapshots", "prune", "--log-file", "") == ["--log-file"]
+
+
+@pytest.mark.parametrize("action", EVERY_ACTION)
+def test_what_is_done_is_logged_also_where_it_can_not_be_recorded(
+    cli: Snapshotting, old: dict[str, str], action: str
+) -> None:
+    cli.let_fail("INSERT ON run_snapshot", "true")
+    assert cli.run(*EVERY_ACTION[action]).status not in (0, 3)
+    logged = {"prune": "remove", "run": "create"}.get(action, action)
+    lines = log_lines(cli.folder / "snapshots.log")
+    assert lines
+    assert all(f" {logged} done host=main-web0" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("action", ["create", "revert", "remove", "prune"])
+def test_what_is_done_is_logged_also_where_nobody_reads_what_is_shown(
+    cli: Snapshotting, old: dict[str, str], action: str
+) -> None:
+    """The first line of the stream is refused."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with cli.going_on(*EVERY_ACTION[action], "--output", "jsonl", stdout=writer) as process:
+        os.close(writer)
+        process.communicate(timeout=PATIENCE)
+    logged = "remove" if action == "prune" else action
+    lines = log_lines(cli.folder / "snapshots.log")
+    assert len(lines) == (len(old) if action == "prune" else 1)
+    assert all(f" {logged} done host=main-web0" in line for line in lines), lines
 
 
 def test_removals_that_are_lost_sight_of_hold_up_none_that_come_later(

@@ -26,7 +26,7 @@ from diaken_cli.services.ansible.extra_variables import extra_variables
 from diaken_cli.services.ansible.imported_inventory import copy_inventory
 from diaken_cli.services.ansible.repository import repository
 from diaken_cli.services.hosts_file import file as hosts_file
-from diaken_cli.services.snapshot_log import log_snapshots
+from diaken_cli.services.snapshot_log import SnapshotLog
 from diaken_cli.store import Store
 from diaken_cli.store.records import VCenterRecord
 from diaken_cli.types import SecretKind
@@ -190,7 +190,7 @@ def test_nobody_waits_for_a_reader(pipe: Path) -> None:
     with pytest.raises(OSError, match="it is a pipe without a reader"):
         files.write_whole(pipe, "report", replace=True, follow_links=True)
     with pytest.raises(AccessError, match="it is a pipe without a reader"):
-        log_snapshots(lambda event: None, pipe)
+        SnapshotLog(pipe)
 
 
 def test_a_reader_may_pause_for_a_while_only(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
