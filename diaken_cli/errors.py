@@ -68,6 +68,7 @@ class DiakenError(Exception):
     def add_leftover(self, what: str, hint: str) -> None:
         """Also tell what was left for people to see to."""
         self.message = f"{self.message}; {what}"
+        self.headline = f"{self.headline}; {what}"
         self.args = (self.message,)
         self.hint = self.hint or hint
 

@@ -264,17 +264,6 @@ def load_zone(name: str) -> "ZoneInfo":
         raise ValueError(f"{name!r} is not a time zone, such as Europe/Madrid or UTC") from None
 
 
-def first_sentence(text: str, most: int) -> str:
-    """The first line of a text in at most so many characters, cut after a sentence or a word."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    if len(line) <= most:
-        return line
-    sentence, stop, _ = line[:most].rpartition(". ")
-    if len(sentence) > most // 2:
-        return sentence + stop.rstrip()
-    return f"{line[: most - 1].rpartition(' ')[0] or line[: most - 1]}…"
-
-
 def shortened(text: str, most: int, dots: str = "…") -> str:
     """A text in at most so many characters: what is too much is left out in its middle.
 

@@ -1,7 +1,7 @@
 """Messages folded for a terminal between words; a command in them can still be copied.
 
 A command that does not fit in a line begins one of its own; one that is longer than a line goes on
-in the next after a backslash, as shells have it.
+in the next after a backslash, as shells have it. What can't be told from prose is folded as prose.
 """
 
 import re
@@ -18,10 +18,23 @@ if TYPE_CHECKING:
 OF_COMMAND = 2  # columns before a command that begins a line
 OF_CONTINUATION = 4
 BACKSLASH = " \\"
-_SHELL_WORD = r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"`;,]|,(?!\s))+"
-_COMMAND = re.compile(rf"(?:^|(?<=: )|`)(?:diaken|ssh|sudo)(?: {_SHELL_WORD})+[`;,]*")
-_OPTION = r"-[\w-]+ (?!-)"  # that most likely has a value
-_COMMAND_WORD = re.compile(rf"`?(?:{_OPTION})?{_SHELL_WORD}[`;,]*")
+GROUPS = (
+    *("deploy", "run", "schedule", "scheduler", "snapshots", "hosts", "groups", "environments"),
+    *("vcenters", "playbooks", "settings", "history", "inventory", "config", "database", "doctor"),
+)
+MOST_WORDS = 4  # of a command of diaken without its options: `run host web01 update`
+_SHELL_WORD = r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"`;,.:]|[,.:](?!\s|$))++(?!['\"])"
+_ARGUMENT = rf" (?!-){_SHELL_WORD}"
+_OPTION = rf" -{_SHELL_WORD}(?:{_ARGUMENT})?+"  # with what is most likely its value
+_DIAKEN = rf"(?:sudo (?:-u \S+ )?)?diaken(?= --?\w| (?:{'|'.join(GROUPS)})(?![\w-]))"
+# its words and options in any order, where nothing follows; else its words, then its options
+_TO_THE_END = rf"(?:(?:{_OPTION})*+{_ARGUMENT}){{0,{MOST_WORDS}}}+(?:{_OPTION})*+(?=[`;,.:]|$)"
+_BEFORE_PROSE = rf"(?:{_ARGUMENT}){{0,{MOST_WORDS}}}+(?:{_OPTION})*+"
+_SSH = rf"ssh (?:(?:-\w {_SHELL_WORD} )+|\S+@){_SHELL_WORD}"
+_COMMAND = re.compile(
+    rf"(?:^|(?<=: )|`)(?:{_DIAKEN}(?:{_TO_THE_END}|{_BEFORE_PROSE})|{_SSH})[`;,.:]*"
+)
+_COMMAND_WORD = re.compile(rf"`?(?:-[\w-]+ (?!-))?{_SHELL_WORD}[`;,.:]*")
 _WORD = re.compile(r"\S+")
 
 

@@ -19,7 +19,6 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from diaken_cli.errors import AnsibleNotStarted, Canceled, DiakenError, InvalidInput
 from diaken_cli.text import CONTROL, escape_control
-from diaken_cli.units import first_sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from diaken_cli.render.tables import Table
     from diaken_cli.signals import Signals
 
-BRIEF = 160  # characters of what went wrong, where one line is asked for
 WIDE = 10_000  # columns where no terminal limits them: a pipe never loses data
 
 
@@ -259,25 +257,23 @@ class Output:
         self,
         error: DiakenError,
         *,
+        message: str | None = None,
         printed: bool = False,
         host_reasons_printed: bool = False,
-        brief: bool = False,
         as_data: bool = True,
     ) -> None:
         """Print an error on standard error, and as JSON unless a run's record was `printed`.
 
-        `host_reasons_printed`: the reasons of the hosts were printed before. `brief`: in a line, as
-        far as that reaches. Not `as_data` where there is JSON already.
+        `message`: in the place of the error's own. `host_reasons_printed`: the reasons of the hosts
+        were printed before. Not `as_data` where there is JSON already.
         """
         from rich.text import Text
 
         # that Ansible did not start is no host's reason, and was not printed
         headline_only = host_reasons_printed and not isinstance(error, AnsibleNotStarted)
-        lines = [error.headline if headline_only else error.message]
+        lines = [error.headline if headline_only else message or error.message]
         if isinstance(error, InvalidInput):
             lines = [f"{mistake.option}: {mistake.message}" for mistake in error.mistakes]
-        elif brief:
-            lines = [first_sentence(lines[0], BRIEF)]
         text = ending_text(lines, canceled=printed and isinstance(error, Canceled))
         self.say(text)
         if error.hint:

@@ -116,7 +116,7 @@ class RunView:
 
     def print_next_steps(self, detail: RunDetail, error: DiakenError | None) -> None:
         """Say what ended the run, and, to people, what to do next; after `finish`."""
-        from diaken_cli.render.summary import print_next_steps, warn_of_failure
+        from diaken_cli.render.summary import print_next_steps, shorten_reasons, warn_of_failure
 
         printed = self._screen.printed
         if self._output.quiet:
@@ -127,9 +127,9 @@ class RunView:
         if error is not None:
             self._output.error(
                 error,
+                message=shorten_reasons(error.message, detail) if self._output.quiet else None,
                 printed=True,
                 host_reasons_printed=printed.failures,
-                brief=self._output.quiet,
             )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from diaken_cli.actions.run.summary import (
+    LONGEST_REASON,
     NO_SNAPSHOT,
     NOT_TAKEN,
     missing_snapshots,
@@ -35,14 +36,13 @@ from diaken_cli.render.output import Output
 from diaken_cli.render.runs import CANCELED
 from diaken_cli.render.tables import table
 from diaken_cli.store.run_records import RunDetail
-from diaken_cli.types import DeployStep, RunKind, SnapshotStatus, TargetType
-from diaken_cli.units import first_sentence, shortened
+from diaken_cli.types import DeployStep, HostStatus, RunKind, SnapshotStatus, TargetType
+from diaken_cli.units import shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 GOOD = "success"
-LONGEST_SUMMARY = 200  # characters of what failed on which hosts, in the one line of --quiet
 ENDED_BADLY = ("failed", "canceled")
 HOSTS_FAILED = "hosts_failed"  # an error that only says what the hosts say
 NO_REASON = "no reason given"
@@ -87,8 +87,19 @@ def warn_of_failure(output: Output, detail: RunDetail, name: str) -> None:
     run = detail.run
     text = missing_snapshots(detail) if run.error else summary(detail)
     if text and (run.error or {}).get("code") != NO_SNAPSHOT:
-        reason = first_sentence(text, LONGEST_SUMMARY)
-        output.warn(f"{name}: {run.status}: {reason}; see: diaken history show {run.id}")
+        output.warn(f"{name}: {run.status}: {text}; see: diaken history show {run.id}")
+
+
+def shorten_reasons(message: str, detail: RunDetail) -> str:
+    """The message of an error with the reasons of tasks cut, each in one line; all else stays."""
+    reasons = {
+        host.message
+        for host in detail.hosts
+        if host.status is HostStatus.FAILED and host.failed_task and host.message
+    }
+    for reason in sorted(reasons, key=len, reverse=True):
+        message = message.replace(reason, shortened(join_lines(reason), LONGEST_REASON))
+    return message
 
 
 def failure_messages(run: Shape) -> list[Message]:

@@ -167,7 +167,7 @@ def test_off_a_terminal_it_is_seen_too_and_a_failure_once(fleet: Fleet) -> None:
     shown = fleet.run("history", "show", str(number))
     assert shown.out.count("    and too old\n") == 1
     assert fleet.run(*words, "--quiet").err.splitlines() == [
-        f"error: talk failed on every host: {ALL}: Refuse: it is too small",
+        f"error: talk failed on every host: {ALL}: Refuse: it is too small; and too old",
         f"See: diaken history output {fleet.last().id}",
     ]
 

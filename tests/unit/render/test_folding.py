@@ -9,7 +9,9 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from diaken_cli.render.folding import fold_message
+from diaken_cli.commands import COMMANDS
+from diaken_cli.commands import GROUPS as GROUPS_OF_COMMANDS
+from diaken_cli.render.folding import GROUPS, fold_message
 
 LONG = (
     "diaken deploy vm web01 --ip 10.77.0.31/24 --network 'VM Network of the whole accounting"
@@ -91,3 +93,74 @@ def test_off_a_terminal_a_message_is_one_line() -> None:
 def test_each_line_is_folded_by_itself() -> None:
     first, second = f"See: {'diaken history show 1 ' * 3}--json", "two"
     assert folded(f"{first}\n{second}")[-1] == second
+
+
+def test_the_groups_of_commands_are_known() -> None:
+    assert set(GROUPS) == {*GROUPS_OF_COMMANDS, *COMMANDS}
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 60, 80])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "error: ssh refused the key of web01 because its file can be read by other accounts here",
+        "error: ssh -vvv says no more about the reason than what stands above this line anyway",
+        "error: sudo asked for a password that nobody could type in a run that cron had started",
+        "diaken was stopped while it waited for the vCenter that had not answered for a minute",
+        "error: diaken runs as root here, and the database is that of another account: --debug",
+    ],
+)
+def test_prose_that_begins_as_a_command_is_folded_as_prose(message: str, width: int) -> None:
+    lines = folded(message, width)
+    assert " ".join(lines) == message
+    assert all(len(line) <= width for line in lines)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+@pytest.mark.parametrize(
+    ("command", "prose"),
+    [
+        (
+            "diaken history output 12 --host web01",
+            "for what Ansible said of it, which is far too long to be shown here, and for the rest",
+        ),
+        (
+            "diaken history output 12 --host web01",
+            "for what Ansible said, or to retry it add --retry-failed to the command you typed",
+        ),
+        (
+            "diaken deploy resume 3.",
+            "The rest is undone by diaken itself, as soon as the vCenter of the VM answers again.",
+        ),
+        (
+            "sudo -u diaken diaken doctor,",
+            "which also says who owns the database and each of the folders above it to the root",
+        ),
+        (
+            "ssh -i /keys/lab ops@web01",
+            "shows whether the host takes the key at all, and what its own log says of this login",
+        ),
+    ],
+)
+def test_a_command_ends_before_the_prose_that_follows_it(
+    command: str, prose: str, width: int
+) -> None:
+    lines = folded(f"See: {command} {prose}", width)
+    assert any(command in line for line in lines)
+    assert not any(line.endswith("\\") for line in lines)
+    assert [word for line in lines for word in line.split()][1:] == f"{command} {prose}".split()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "diaken run group --environment PROD --snapshot --require-snapshot web update",
+        "diaken --config /etc/diaken/other.toml hosts set web01 --ip 10.77.0.31 --active",
+        "sudo -u operator diaken run host web01 update -e a=1 -e b=2 --tags one,two",
+        "ssh -i /keys/lab -p 2222 -o 'UserKnownHostsFile=/srv/known hosts' ops@10.77.0.31",
+    ],
+)
+def test_whatever_makes_up_a_command_is_kept_together(command: str) -> None:
+    label, *lines = folded(f"Try it: {command}", 50)
+    assert (label, len(lines) > 1) == ("Try it:", True)
+    assert words("\n".join(lines)) == shlex.split(command)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.run.summary import failure_reasons
+from diaken_cli.actions.run.summary import LONGEST_REASON, failure_reasons
 from diaken_cli.errors import Canceled, OperationFailed
 from diaken_cli.render.formatting import action_of
 from diaken_cli.render.history import print_run
 from diaken_cli.render.messages import AlreadyPrinted
-from diaken_cli.render.output import BRIEF, Format, Output
+from diaken_cli.render.output import Format, Output
 from diaken_cli.render.report import render_page
 from diaken_cli.render.runs import run_for_people
 from diaken_cli.render.summary import next_steps, warn_of_failure
@@ -169,11 +169,10 @@ def test_a_failure_is_told_once_and_the_last_line_says_what_to_do(
     out, err = capsys.readouterr()
     said, see = err.splitlines()
     assert (out, see) == ("", "See: diaken history output 1")
-    assert said.startswith(
-        "error: update failed on every host: web01, web02, web03: Restart nginx: it is very very"
-    )
-    assert said.endswith("very…")
-    assert len(said) <= len("error: ") + BRIEF
+    where = "error: update failed on every host: web01, web02, web03: Restart nginx: "
+    assert said.startswith(f"{where}it is very very")
+    assert said.endswith("very very long")
+    assert len(said) <= len(where) + LONGEST_REASON
 
     detail = store.history.find(number)
     assert detail is not None

@@ -32,6 +32,8 @@ def test_whatever_ends_it_names_them(fault: BaseException, message: str) -> None
     with pytest.raises((DiakenError, StoppedBySignal)) as raised, off.named_in_error():
         raise fault
     assert str(raised.value) == message
+    if isinstance(raised.value, DiakenError):
+        assert raised.value.headline == message, "these are no reasons of hosts"
 
 
 def test_where_none_is_off_nothing_is_added() -> None:
