@@ -81,8 +81,7 @@ def test_a_signal_at_any_moment_is_answered_once(tmp_path: Path, words: str) -> 
 AFTER_THE_ANSWER = """\
 import os, signal, sys
 from diaken_cli.render import output
-from diaken_cli.signals import Signals
-from diaken_cli import __main__
+from diaken_cli import __main__, signals as signals_module
 
 def then_a_signal(write):
     def write_and_signal(stream, *arguments):
@@ -94,7 +93,8 @@ def then_a_signal(write):
 name = sys.argv[1]
 holder = {"info": output.Output, "write": output.AnswerStream}[name]
 setattr(holder, name, then_a_signal(getattr(holder, name)))
-signals = Signals().install()
+signals_module.ANSWER_SECONDS = signals_module.END_SECONDS = 60  # however busy the machine is
+signals = signals_module.Signals().install()
 sys.exit(__main__._flush(__main__.run(sys.argv[2:], signals)))
 """
 
