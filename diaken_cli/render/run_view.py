@@ -65,9 +65,8 @@ from diaken_cli.text import escape_control
 from diaken_cli.types import DeployStep, HostStatus, SnapshotStatus, StepStatus
 from diaken_cli.units import shortened
 
-REPORTED_LAST = (
-    DeployStep.VALIDATE
-)  # what it refuses ends the command, and nothing comes in between
+REPORTED_LAST = DeployStep.VALIDATE
+"""What it refuses ends the command, and nothing comes in between."""
 PERCENT = 20  # points between two lines about the progress of a step
 
 

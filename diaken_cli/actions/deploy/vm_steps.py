@@ -189,9 +189,8 @@ def _destroy(deploy: Deploy) -> None:
 
 def _poll_for_vm(deploy: Deploy, *, cancel: bool) -> vms.VirtualMachine | None:
     """The VM of this run, after all clone tasks that may still make it have ended."""
-    known = deploy.facts.get(
-        DeployStep.CLONE
-    )  # is noted before vCenter is asked, the task afterwards
+    # It is noted before vCenter is asked, its task afterwards.
+    known = deploy.facts.get(DeployStep.CLONE)
     late = known is not None and (known.get("lost") or not known.get("task"))
     return poll(deploy, lambda: _vm_after_clone_tasks(deploy, cancel=cancel), late=bool(late))
 
