@@ -39,6 +39,12 @@ var controls = map[string]func(url.Values) (answers, error){
 		return orderNumber(q, "count", func(i *injection, count int) { i.deaf = count })
 	},
 	"answer":        controlAnswer,
+	"cluster":       controlCluster,
+	"datacenter":    controlDatacenter,
+	"datastore":     controlDatastore,
+	"opaque":        controlOpaque,
+	"pod":           controlPod,
+	"vapp":          controlVApp,
 	"consolidation": controlConsolidation,
 	"http":          controlHTTP,
 	"reset":         controlReset,
@@ -200,12 +206,16 @@ func controlConsolidation(q url.Values) (answers, error) {
 
 func namedVM(q url.Values) (*simulator.VirtualMachine, error) {
 	name := q.Get("vm")
+	var found []*simulator.VirtualMachine
 	for _, entity := range simulator.Map.All("VirtualMachine") {
 		if vm := vmOf(entity.Reference()); vm != nil && (vm.Name == name || vm.Self.Value == name) {
-			return vm, nil
+			found = append(found, vm)
 		}
 	}
-	return nil, fmt.Errorf("vm=%q is neither the name nor the id of a VM", name)
+	if len(found) != 1 {
+		return nil, fmt.Errorf("vm=%q is neither the id of a VM nor the name of one alone", name)
+	}
+	return found[0], nil
 }
 
 // expireSessions ends every session: the next call of each client is answered with NotAuthenticated.

@@ -16,33 +16,38 @@ import (
 )
 
 const (
-	gibibyte     = int64(1) << 30
-	templateName = "debian12"
-	datastore    = "LocalDS_0"
-	readyTimeout = 120 * time.Second // for a host to answer: half a second, or more where all is busy
+	gibibyte      = int64(1) << 30
+	templateName  = "debian12"
+	esxiHosts     = 3 // of a cluster
+	datastores    = 2
+	portgroups    = 2
+	datastore     = "LocalDS_0"
+	serversFolder = "Servers"
+	readyTimeout  = 120 * time.Second // for a host to answer: half a second, or more where all is busy
 )
+
+// templates are the names of those in each datacenter, and the sizes of their disks.
+var templates = map[string]int64{templateName: 10 * gibibyte, templateName + "-big": 40 * gibibyte}
 
 // createInventory makes a datacenter with a cluster of three ESXi hosts, two datastores, two distributed port groups
 // beside "VM Network", a resource pool, a folder, and the templates.
 func createInventory() (*simulator.Model, error) {
 	equipESXiHosts()
 	model := simulator.VPX()
-	model.Host, model.Machine, model.Pool, model.Datastore, model.Portgroup = 0, 0, 1, 2, 2
+	model.Host, model.Machine, model.Pool, model.Datastore, model.Portgroup = 0, 0, 1, datastores, portgroups
 	if err := model.Create(); err != nil {
 		return nil, err
 	}
 	simulator.Map.RemoveHandler(taskManager()) // see addRecentTask
 	markUplinks()
 	for _, entity := range simulator.Map.All("Datastore") {
-		store := simulator.Map.Get(entity.Reference()).(*simulator.Datastore)
-		store.Summary.Capacity = 2048 * gibibyte
-		setFreeSpace(store, 1536*gibibyte)
+		sizeDatastore(simulator.Map.Get(entity.Reference()).(*simulator.Datastore))
 	}
-	if _, fault := invoke(vmFolder().Self, &types.CreateFolder{This: vmFolder().Self, Name: "Servers"}); fault != nil {
-		return nil, fmt.Errorf("the folder Servers: %s", typeName(fault))
+	if _, err := subfolder(vmFolder().Self, serversFolder); err != nil {
+		return nil, err
 	}
-	for name, size := range map[string]int64{templateName: 10 * gibibyte, templateName + "-big": 40 * gibibyte} {
-		if err := createTemplate(name, size); err != nil {
+	for name, size := range templates {
+		if _, err := createTemplate(place{vmFolder().Self, rootPool()}, name, size); err != nil {
 			return nil, err
 		}
 	}
@@ -55,6 +60,9 @@ func createInventory() (*simulator.Model, error) {
 func markUplinks() {
 	for _, entity := range simulator.Map.All("DistributedVirtualSwitch") {
 		vswitch := simulator.Map.Get(entity.Reference()).(*simulator.DistributedVirtualSwitch)
+		if len(vswitch.Config.GetDVSConfigInfo().UplinkPortgroup) > 0 {
+			continue
+		}
 		for _, ref := range vswitch.Portgroup {
 			portgroup := simulator.Map.Get(ref).(*simulator.DistributedVirtualPortgroup)
 			uplinks := strings.HasPrefix(portgroup.Name, vswitch.Name+"-DVUplinks-")
@@ -77,12 +85,17 @@ func equipESXiHosts() {
 	info.MemorySize = 64 * gibibyte
 }
 
+// place is where a VM is made.
+type place struct {
+	folder, pool types.ManagedObjectReference
+}
+
 // createTemplate makes a template with 1 CPU, 1024 MB, one disk, one card on "VM Network" and a key of its own.
-func createTemplate(name string, size int64) error {
+func createTemplate(in place, name string, size int64) (types.ManagedObjectReference, error) {
 	var devices object.VirtualDeviceList
 	controller, err := devices.CreateSCSIController("pvscsi")
 	if err != nil {
-		return err
+		return in.folder, err
 	}
 	disk := devices.CreateDisk(controller.(types.BaseVirtualController), types.ManagedObjectReference{},
 		fmt.Sprintf("[%s] %s/%s.vmdk", datastore, name, name))
@@ -96,25 +109,23 @@ func createTemplate(name string, size int64) error {
 		VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: "VM Network"}}
 	changes, err := append(devices, controller, disk, card).ConfigSpec(types.VirtualDeviceConfigSpecOperationAdd)
 	if err != nil {
-		return err
+		return in.folder, err
 	}
-	folder := vmFolder()
-	result, fault := invoke(folder.Self, &types.CreateVM_Task{This: folder.Self, Pool: rootPool(), Config: types.VirtualMachineConfigSpec{
+	ref, err := added(invoke(in.folder, &types.CreateVM_Task{This: in.folder, Pool: in.pool, Config: types.VirtualMachineConfigSpec{
 		Name: name, GuestId: string(types.VirtualMachineGuestOsIdentifierDebian10_64Guest), NumCPUs: 1, MemoryMB: 1024,
 		Annotation:   "Debian 12, a template of the lab",
 		Files:        &types.VirtualMachineFileInfo{VmPathName: "[" + datastore + "]"},
 		ExtraConfig:  []types.BaseOptionValue{&types.OptionValue{Key: "lab.template", Value: name}},
 		DeviceChange: changes,
-	}})
-	if fault != nil {
-		return fmt.Errorf("the template %s: %s", name, typeName(fault))
+	}}))
+	if err != nil {
+		return in.folder, fmt.Errorf("the template %s: %w", name, err)
 	}
-	ref := result.(types.ManagedObjectReference)
 	simulator.Map.WithLock(vmOf(ref), func() { report(vmOf(ref), "") })
 	if _, fault := invoke(ref, &types.MarkAsTemplate{This: ref}); fault != nil {
-		return fmt.Errorf("the template %s: %s", name, typeName(fault))
+		return ref, fmt.Errorf("the template %s: %s", name, typeName(fault))
 	}
-	return nil
+	return ref, nil
 }
 
 // nameDevice gives a device the key and the label that vSphere's first of its kind has.
@@ -194,6 +205,12 @@ func rootPool() types.ManagedObjectReference {
 	return *simulator.Map.Any("ClusterComputeResource").(*simulator.ClusterComputeResource).ResourcePool
 }
 
+// sizeDatastore gives a datastore its room: 2 TiB, of which 1.5 TiB are free.
+func sizeDatastore(store *simulator.Datastore) {
+	store.Summary.Capacity = 2048 * gibibyte
+	setFreeSpace(store, 1536*gibibyte)
+}
+
 // setFreeSpace says how much room a datastore has; it does not follow the machine's own disk.
 func setFreeSpace(store *simulator.Datastore, bytes int64) {
 	store.Summary.FreeSpace = bytes
@@ -205,6 +222,8 @@ func networkName(entity mo.Entity) string {
 	case *mo.Network:
 		return network.Name
 	case *simulator.DistributedVirtualPortgroup:
+		return network.Name
+	case *mo.OpaqueNetwork:
 		return network.Name
 	}
 	return entity.Entity().Name

@@ -1,7 +1,7 @@
 // Command vcsim is a simulated vCenter, on Debian's golang-github-vmware-govmomi-dev (govmomi 0.24.2), whose virtual
 // machines can be real: a hook program boots, stops, copies and wipes a host when its VM is.
 //
-// The files, by what they know: inventory (what there is at the start), front (the way of a SOAP call), rest, injections
+// The files, by what they know: inventory (what there is at the start), datacenters, storage, vapps (what tests add to it), front (the way of a SOAP call), rest, injections
 // (what goes wrong on purpose), control (the tests' door, /_sim/), tasks (how a task lives), operations (which
 // method is carried out how), clone, reconfigure, snapshots, power, guest (what VMware Tools report), hook, soap.
 package main
@@ -83,6 +83,9 @@ func serve() error {
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 	<-stop
 	model.Remove()
+	for _, folder := range addedFolders {
+		_ = os.RemoveAll(folder) // what is left is in the folder for temporary files
+	}
 	return nil
 }
 

@@ -36,6 +36,8 @@ func findOperation(method *simulator.Method) operation {
 		return answerCurrentTime
 	case method.Name == "HasPrivilegeOnEntities":
 		return answerHasPrivilege
+	case method.Name == "RecommendDatastores":
+		return answerRecommendDatastores
 	case strings.HasSuffix(method.Name, "_Task") && simulator.Map.Get(method.This) != nil:
 		return answerTask
 	}

@@ -83,6 +83,7 @@ func destroy(vm *simulator.VirtualMachine) types.BaseMethodFault {
 			snapshots = snapshotsIn(vm.Snapshot.RootSnapshotList)
 		}
 	})
+	leaveVApp(vm)
 	if _, fault := invoke(vm.Self, &types.Destroy_Task{This: vm.Self}); fault != nil {
 		return fault
 	}

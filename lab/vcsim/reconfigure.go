@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -111,7 +112,7 @@ func planDiskEdit(vm *simulator.VirtualMachine, disk, wanted *types.VirtualDisk,
 	return edit{device: &grown, grows: growth}, nil
 }
 
-// planCardEdit connects a network card to another network or distributed port group of the VM's datacenter.
+// planCardEdit connects a network card to another network, distributed port group or opaque network of the VM's datacenter.
 func planCardEdit(vm *simulator.VirtualMachine, existing types.BaseVirtualDevice, wanted types.BaseVirtualEthernetCard, invalid types.InvalidDeviceSpec) (edit, types.BaseMethodFault) {
 	copied, err := copyDevices([]types.BaseVirtualDevice{existing})
 	if err != nil {
@@ -189,6 +190,8 @@ func networkOf(backing types.BaseVirtualDeviceBackingInfo) *namedNetwork {
 		}
 	case *types.VirtualEthernetCardDistributedVirtualPortBackingInfo:
 		wanted = types.ManagedObjectReference{Type: "DistributedVirtualPortgroup", Value: backing.Port.PortgroupKey}
+	case *types.VirtualEthernetCardOpaqueNetworkBackingInfo:
+		return opaqueNetwork(backing.OpaqueNetworkId)
 	}
 	for _, kind := range []string{"Network", "DistributedVirtualPortgroup"} {
 		for _, entity := range simulator.Map.All(kind) {
@@ -196,6 +199,16 @@ func networkOf(backing types.BaseVirtualDeviceBackingInfo) *namedNetwork {
 			if found.ref == wanted || (wanted.Value == "" && kind == "Network" && found.name == name) {
 				return &found
 			}
+		}
+	}
+	return nil
+}
+
+func opaqueNetwork(id string) *namedNetwork {
+	for _, entity := range simulator.Map.All("OpaqueNetwork") {
+		network := entity.(*mo.OpaqueNetwork)
+		if summary, ok := network.Summary.(*types.OpaqueNetworkSummary); ok && summary.OpaqueNetworkId == id {
+			return &namedNetwork{ref: network.Self, name: network.Name}
 		}
 	}
 	return nil
