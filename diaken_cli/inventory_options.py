@@ -122,7 +122,7 @@ class VCenterOptions:
         default=None,
     )
     datacenter: str | None = option(
-        "--datacenter", kinds.LINE, "D", "Limit to this datacenter.", default=None
+        "--datacenter", kinds.LINE, "D", "Limit to this datacenter (name or path).", default=None
     )
 
 

@@ -217,7 +217,9 @@ class DeployRequest:
     datacenter: str | None = _placement_option("--datacenter")
     cluster: str | None = _placement_option("--cluster")
     resource_pool: str | None = _placement_option("--resource-pool")
-    datastore: str | None = _placement_option("--datastore")
+    datastore: str | None = _placement_option(
+        "--datastore", "A datastore, or a datastore cluster, of which Storage DRS recommends one."
+    )
     folder: str | None = _placement_option("--folder")
     network: str | None = _placement_option("--network", "The portgroup.")
     gateway: str | None = option(

@@ -10,6 +10,7 @@ from diaken_cli.actions.inventory import find_vcenter
 from diaken_cli.actions.password_variables import environment_for
 from diaken_cli.errors import (
     ConfigurationError,
+    DiakenError,
     InvalidInput,
     Mistake,
     NotFound,
@@ -22,6 +23,7 @@ from diaken_cli.options import in_order, parse
 from diaken_cli.services import credentials
 from diaken_cli.services.vsphere.browse import InventoryRow, Kind, browse
 from diaken_cli.services.vsphere.inventory import read_inventory
+from diaken_cli.services.vsphere.matching import NO_DATACENTER, permitted_datacenter
 from diaken_cli.services.vsphere.privileges import missing_privileges
 from diaken_cli.services.vsphere.session import Endpoint, Session, connect
 from diaken_cli.store import Store
@@ -29,7 +31,6 @@ from diaken_cli.store.records import VCenterRecord, VCenterValues
 from diaken_cli.types import SecretKind
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-NO_DATACENTER = "no_datacenter"
 NOT_STORED = "Nothing was stored; --no-test stores it without logging in"
 NOT_CHANGED = "Nothing was changed; --no-test changes it without logging in"
 SECRETS = {
@@ -249,35 +250,29 @@ def test(vcenter: VCenterRecord) -> ConnectionTest:
     with session(vcenter) as opened:
         difference = (opened.now() - datetime.now(UTC)).total_seconds()
         datacenters = read_inventory(opened).datacenters
-        named = [
-            datacenter
-            for datacenter in datacenters
-            if vcenter.datacenter in (datacenter.name, datacenter.path)
-        ]
-        paths = tuple(datacenter.path for datacenter in datacenters)
-        if vcenter.datacenter is not None and not named:
-            reason = (
-                f"no datacenter {vcenter.datacenter!r}; available: {', '.join(paths) or 'none'}"
-            )
-            raise lost_datacenter(vcenter, reason)
-        ref = named[0].ref if named else None
+        try:
+            stored = permitted_datacenter(datacenters, None, vcenter.datacenter)
+        except NotFound as missing:
+            raise lost_datacenter(vcenter, missing.message) from missing
         return ConnectionTest(
             name=vcenter.name,
             server=vcenter.server,
             product=opened.about.name,
             version=opened.about.version,
             username=vcenter.username,
-            datacenter=named[0].path if named else None,
-            datacenters=paths,
+            datacenter=stored.path if stored else None,
+            datacenters=tuple(datacenter.path for datacenter in datacenters),
             clock_difference=round(difference, 1) + 0.0,  # never -0.0
-            missing_privileges=missing_privileges(opened, datacenter=ref),
+            missing_privileges=missing_privileges(
+                opened, datacenter=stored.ref if stored else None
+            ),
         )
 
 
 def look(
     vcenter: VCenterRecord, what: str | None, datacenter: str | None
 ) -> tuple[InventoryRow, ...]:
-    """What a vCenter has of a kind, in a datacenter (else the stored one, else all).
+    """What a vCenter has of a kind, in a datacenter (else the stored one, the limit, or all).
 
     Raises InvalidInput for the kind and the datacenter, and as `test` does.
     """
@@ -289,12 +284,9 @@ def look(
         raise InvalidInput(reader.mistakes)
     with session(vcenter) as opened:
         try:
-            return browse(opened, kind, datacenter or vcenter.datacenter)
+            return browse(opened, kind, datacenter, vcenter.datacenter)
         except NotFound as missing:
-            if datacenter:
-                mistake = Mistake("--datacenter", datacenter, missing.message)
-                raise InvalidInput([mistake]) from missing
-            raise lost_datacenter(vcenter, missing.message) from missing
+            raise datacenter_error(vcenter, datacenter, missing) from missing
 
 
 def parse_kind(text: str) -> Kind:
@@ -306,8 +298,15 @@ def parse_kind(text: str) -> Kind:
     raise ValueError(f"{text!r} is not one of: {', '.join(KINDS)}")
 
 
+def datacenter_error(vcenter: VCenterRecord, typed: str | None, missing: NotFound) -> DiakenError:
+    """What `permitted_datacenter` raised: a mistake, or about the stored datacenter."""
+    if typed is None or missing.code == NO_DATACENTER:
+        return lost_datacenter(vcenter, missing.message)
+    return InvalidInput([Mistake("--datacenter", typed, missing.message)])
+
+
 def lost_datacenter(vcenter: VCenterRecord, reason: str) -> VSphereError:
-    """What is wrong where the stored datacenter of a vCenter is not there."""
+    """What is wrong where the stored datacenter of a vCenter is not there, or one of several."""
     return VSphereError(
         f"vCenter {vcenter.name} has {reason}",
         code=NO_DATACENTER,

@@ -35,6 +35,7 @@ def plan_as_json(plan: "Plan") -> dict[str, Any]:
     if plan.chosen is not None:
         chosen = {name: value for name, value in asdict(plan.chosen).items() if name not in HOW}
         chosen["esxi_host"] = plan.esxi_host
+        chosen["datastore_cluster"] = plan.datastore_cluster
     return {"dry_run": True, "steps": _rows(plan.steps), "chosen": chosen}
 
 
@@ -49,10 +50,13 @@ def print_plan(console: "Console", plan: "Plan") -> None:
 def print_chosen(console: "Console", plan: "Plan") -> None:
     """What was chosen: short enough for a screen, for the question below it."""
     if plan.chosen is not None:
-        console.print(fields(chosen_as_text(plan.chosen, plan.esxi_host), LABELS))
+        shown = chosen_as_text(plan.chosen, plan.esxi_host, plan.datastore_cluster)
+        console.print(fields(shown, LABELS))
 
 
-def chosen_as_text(chosen: "DeployRequest", esxi_host: str | None) -> dict[str, str]:
+def chosen_as_text(
+    chosen: "DeployRequest", esxi_host: str | None, datastore_cluster: str | None
+) -> dict[str, str]:
     """What was chosen, a line for what belongs together."""
     address = f"{chosen.ip}/{chosen.prefix}"
     hardware = (format_cpus(chosen.cpus or 0), f"{format_size(chosen.memory or 0)} memory")
@@ -65,7 +69,7 @@ def chosen_as_text(chosen: "DeployRequest", esxi_host: str | None) -> dict[str, 
         "template": chosen.template,
         "cluster": _joined(chosen.cluster or "", ("ESXi host", esxi_host)),
         "resource_pool": chosen.resource_pool,
-        "datastore": chosen.datastore,
+        "datastore": _joined(chosen.datastore or "", ("datastore cluster", datastore_cluster)),
         "folder": chosen.folder,
         "network": chosen.network or "as in the template",
         "hardware": _joined(*hardware, f"{format_size(chosen.disk or 0)} disk"),
@@ -107,7 +111,10 @@ def vm_fields(detail: "RunDetail") -> dict[str, str]:
         "datacenter": request.get("datacenter", ""),
         "cluster": placed("cluster", "cluster_name"),
         "resource pool": placed("resource_pool", "pool_path"),
-        "datastore": placed("datastore", "datastore_name"),
+        "datastore": _joined(
+            placed("datastore", "datastore_name"),
+            ("datastore cluster", placement.get("datastore_cluster")),
+        ),
         "folder": placed("folder", "folder_path"),
         "network": placed("network", "network_name"),
         "playbooks": ", ".join(request.get("playbooks", ())),

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from diaken_cli.actions.deploy.deploy import Deploy, playbook_variables
 from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.playbook import start_error
+from diaken_cli.actions.vcenters import datacenter_error
 from diaken_cli.context import Context
 from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound, Unreachable
 from diaken_cli.outcome import StepEnd
@@ -89,7 +90,7 @@ def _placement_and_mistakes(
 
     A vCenter of the inventory that can't be asked for the address is a warning.
     """
-    resolved = resolve_placement(vcenter, request)
+    resolved = _resolve(request, vcenter, context.store)
     placement, mistakes = (
         (resolved, []) if isinstance(resolved, Placement) else (None, list(resolved))
     )
@@ -107,6 +108,18 @@ def _placement_and_mistakes(
         if request.address_probe and not mistakes:
             mistakes += _probe_address(request.ip, request.port or context.config.ssh.port)
     return placement, mistakes
+
+
+def _resolve(
+    request: DeployRequest, vcenter: Session, store: Store
+) -> Placement | tuple[Mistake, ...]:
+    record = store.inventory.vcenter(request.vcenter)
+    try:
+        return resolve_placement(vcenter, request, record.datacenter if record else None)
+    except NotFound as missing:
+        if record is None:
+            raise
+        raise datacenter_error(record, None, missing) from missing
 
 
 def _other_vcenters(request: DeployRequest, store: Store) -> list[str]:

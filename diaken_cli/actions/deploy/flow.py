@@ -68,13 +68,15 @@ class Plan:
     `chosen` is the request with everything that was chosen for it filled in, also what nobody
     typed: places as their options take them, by inventory path where several can have a name, and
     the playbook that provisions. `esxi_host` is where vCenter registers the VM; DRS may place it
-    elsewhere at power-on. The `brief_steps` leave out what `chosen` says.
+    elsewhere at power-on. Of a `datastore_cluster` Storage DRS has recommended the datastore.
+    The `brief_steps` leave out what `chosen` says.
     """
 
     steps: tuple[tuple[str, str], ...]
     brief_steps: tuple[tuple[str, str], ...]
     chosen: DeployRequest | None = None
     esxi_host: str | None = None
+    datastore_cluster: str | None = None
 
 
 def plan_deploy(draft: Draft, context: Context, warn: Callable[[str], None]) -> Plan:
@@ -97,6 +99,7 @@ def plan_deploy(draft: Draft, context: Context, warn: Callable[[str], None]) -> 
         _describe_steps(replace(request, **unplaced)),
         _complete(placed, placement, context.config.ssh),
         placement.esxi_host_name,
+        placement.datastore_cluster,
     )
 
 

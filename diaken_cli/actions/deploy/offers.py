@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from diaken_cli.actions.vcenters import lost_datacenter, session
-from diaken_cli.errors import InvalidInput, Mistake, NotFound
+from diaken_cli.actions.vcenters import datacenter_error, session
+from diaken_cli.errors import NotFound
 from diaken_cli.services.vsphere.inventory import (
     Datacenter,
     Entity,
     InventoryVm,
     Network,
     read_inventory,
-    select_datacenters,
 )
+from diaken_cli.services.vsphere.matching import permitted_datacenter
 from diaken_cli.services.vsphere.templates import Hardware, read_hardware
 from diaken_cli.store.records import VCenterRecord
 
@@ -52,21 +52,24 @@ class Offers:
             None,
         )
 
-    def within(self, datacenter: str | None) -> "Offers":
-        """What is in one datacenter, by its path or name; None is all. Raises NotFound."""
-        refs = select_datacenters(self.places, datacenter)
-        if refs is None:
+    def within(self, datacenter: str | None, stored: str | None = None) -> "Offers":
+        """What is in one datacenter, by its path or name, else in the stored one; None is all.
+
+        Raises NotFound, as `permitted_datacenter` does.
+        """
+        place = permitted_datacenter(self.places, datacenter, stored)
+        if place is None:
             return self
         return replace(
             self,
-            places=tuple(place for place in self.places if place.ref in refs),
-            machines=tuple(vm for vm in self.machines if vm.datacenter in refs),
-            portgroups=tuple(group for group in self.portgroups if group.datacenter in refs),
+            places=(place,),
+            machines=tuple(vm for vm in self.machines if vm.datacenter == place.ref),
+            portgroups=tuple(each for each in self.portgroups if each.datacenter == place.ref),
         )
 
 
 def offers(vcenter: VCenterRecord, datacenter: str | None) -> Offers:
-    """What there is in a datacenter (else in the stored one, else in all), in one connection.
+    """What there is in a datacenter (else in the stored one, the limit, or all), in one connection.
 
     Raises InvalidInput for the datacenter, and as `actions.vcenters.session` does.
     """
@@ -80,12 +83,9 @@ def offers(vcenter: VCenterRecord, datacenter: str | None) -> Offers:
         portgroups=inventory.networks,
     )
     try:
-        return all_offers.within(datacenter or vcenter.datacenter)
+        return all_offers.within(datacenter, vcenter.datacenter)
     except NotFound as missing:
-        if datacenter is None:
-            raise lost_datacenter(vcenter, missing.message) from missing
-        mistake = Mistake("--datacenter", datacenter, missing.message)
-        raise InvalidInput([mistake]) from missing
+        raise datacenter_error(vcenter, datacenter, missing) from missing
 
 
 def _names(places: Sequence[Entity]) -> list[str]:

@@ -78,7 +78,9 @@ def _candidate(
     vm = server.vm
     addresses = tuple(address for address in vm.addresses if not address.startswith(LINK_LOCAL))
     unfit = None
-    if vm.power_state != "on":
+    if not server.placed:
+        unfit = "its datacenter can't be read"
+    elif vm.power_state != "on":
         unfit = "the VM is suspended" if vm.power_state == "suspended" else "the VM is powered off"
     elif not addresses:
         unfit = "the VM reports no IPv4 address"

@@ -10,10 +10,13 @@
 | `names` | names and other texts of vSphere, fit to be kept and shown |
 | `properties` | the PropertyCollector: read many objects in one call, watch them |
 | `privileges` | what the account lacks |
-| `inventory` | datacenters, clusters, datastores, networks, folders, VMs; one by its name |
+| `inventory` | datacenters, clusters, datastores, networks, folders, VMs |
+| `matching` | pure: one of them by its name or path; which datacenter may be worked in |
 | `browse` | the same as rows to print, and VMs as hosts to import |
 | `templates` | a template's hardware, and the clone that is made of it |
 | `placement` | pure: where a deploy request's VM goes, or all that is wrong with it |
+| `requested` | what a deploy request names, looked up in the inventory |
+| `datastores` | the datastore for a VM, also by Storage DRS |
 | `vms` | the VMs, and one VM: its facts, its power, its identity, its addresses; destroy it |
 | `tasks` | wait for many vSphere tasks, cancel one |
 | `snapshots` | trees, create, remove, revert |

@@ -7,14 +7,16 @@ from typing import Any, Literal, TypeVar
 from pyVmomi import vim
 
 from diaken_cli.services.vsphere.inventory import (
+    VAPP_PATHS,
     Cluster,
+    Datacenter,
     Entity,
     Inventory,
     InventoryTree,
     build_datacenter,
     read_inventory,
-    select_datacenters,
 )
+from diaken_cli.services.vsphere.matching import permitted_datacenter
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import InventoryObject, collect
 from diaken_cli.services.vsphere.session import Session
@@ -30,12 +32,14 @@ _AROUND_VMS: dict[Any, Any] = {
     vim.Folder: ("name", "parent"),
     vim.ComputeResource: ("name", "parent"),
     vim.HostSystem: ("name", "parent"),
-    vim.VirtualMachine: (*PATHS, "runtime.host"),
+    vim.VirtualApp: VAPP_PATHS,
+    vim.VirtualMachine: (*PATHS, "parentVApp", "runtime.host"),
 }
 """The VMs, and what names the places where they are."""
 
 _AROUND_SERVERS: dict[Any, Any] = {
-    vim.VirtualMachine: (*PATHS, "guest.hostName"),
+    vim.VirtualMachine: (*PATHS, "parentVApp", "guest.hostName"),
+    vim.VirtualApp: VAPP_PATHS,
     vim.Folder: ("name", "parent"),
     vim.Datacenter: ("name", "parent", "vmFolder"),
 }
@@ -68,7 +72,11 @@ class NetworkRow:
 
 @dataclass(frozen=True)
 class DatastoreRow:
-    """A datastore; `kind` is vSphere's type (VMFS, NFS, vsan); sizes in bytes."""
+    """A datastore, or a cluster of them; sizes in bytes.
+
+    `kind` is vSphere's type: VMFS, NFS, vsan; of a datastore cluster StoragePod, and that is
+    `accessible` where Storage DRS is on and any of its datastores is accessible.
+    """
 
     name: str
     path: str
@@ -137,18 +145,21 @@ InventoryRow = (
 )
 
 
-def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple[InventoryRow, ...]:
+def browse(
+    session: Session, kind: Kind, datacenter: str | None = None, stored: str | None = None
+) -> tuple[InventoryRow, ...]:
     """What there is of a kind, by path, in one datacenter (a name or path) or in all.
 
-    Raises NotFound for the datacenter.
+    What is `stored` for the vCenter is the default, and the limit. Raises NotFound for them, as
+    `permitted_datacenter` does.
     """
     if kind == "vms":
-        return _vms(session, datacenter)
+        return _vms(session, datacenter, stored)
     inventory = read_inventory(session)
-    within = select_datacenters(inventory.datacenters, datacenter)
+    within = _ref(permitted_datacenter(inventory.datacenters, datacenter, stored))
 
     def has(entity: Entity) -> bool:
-        return within is None or entity.datacenter in within
+        return within is None or entity.datacenter == within
 
     match kind:
         case "templates":
@@ -156,11 +167,7 @@ def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple
         case "networks":
             return tuple(NetworkRow(n.name, n.path, n.kind) for n in inventory.networks if has(n))
         case "datastores":
-            return tuple(
-                DatastoreRow(d.name, d.path, d.kind, d.capacity, d.free, d.accessible)
-                for d in inventory.datastores
-                if has(d)
-            )
+            return _datastores(inventory, has)
         case "clusters":
             return _clusters(inventory, within)
         case "folders":
@@ -174,7 +181,20 @@ def browse(session: Session, kind: Kind, datacenter: str | None = None) -> tuple
             return _esxi_hosts(inventory, within)
 
 
-def _vms(session: Session, datacenter: str | None) -> tuple[VmRow, ...]:
+def _datastores(inventory: Inventory, has: Callable[[Entity], bool]) -> tuple[DatastoreRow, ...]:
+    stores = [store for store in inventory.datastores if has(store)]
+    rows = [DatastoreRow(d.name, d.path, d.kind, d.capacity, d.free, d.accessible) for d in stores]
+    accessible = {store.ref for store in stores if store.accessible}
+    for pod in inventory.datastore_clusters:
+        if has(pod):
+            usable = pod.storage_drs and not accessible.isdisjoint(pod.datastores)
+            rows.append(
+                DatastoreRow(pod.name, pod.path, "StoragePod", pod.capacity, pod.free, usable)
+            )
+    return tuple(sorted(rows, key=lambda row: row.path))
+
+
+def _vms(session: Session, datacenter: str | None, stored: str | None) -> tuple[VmRow, ...]:
     tree = InventoryTree(collect(session, _AROUND_VMS))
 
     def build(entry: InventoryObject, vm: VirtualMachine, path: str) -> VmRow:
@@ -190,20 +210,30 @@ def _vms(session: Session, datacenter: str | None) -> tuple[VmRow, ...]:
             instance_uuid=vm.instance_uuid,
         )
 
-    return _build_vms(tree, datacenter, build)
+    within = _within(tree, datacenter, stored)
+    return _build_vms(tree, lambda place: within in (None, place), build)
+
+
+def _ref(datacenter: Datacenter | None) -> str | None:
+    return None if datacenter is None else datacenter.ref
+
+
+def _within(tree: InventoryTree, datacenter: str | None, stored: str | None) -> str | None:
+    """The reference of the datacenter to look at; None is all."""
+    datacenters = tree.all_of(vim.Datacenter, build_datacenter)
+    return _ref(permitted_datacenter(datacenters, datacenter, stored))
 
 
 def _build_vms(
     tree: InventoryTree,
-    datacenter: str | None,
+    has: Callable[[str | None], bool],
     build: Callable[[InventoryObject, VirtualMachine, str], Built],
 ) -> tuple[Built, ...]:
-    """What `build` makes of each VM of a datacenter and of its path; templates are left out."""
-    within = select_datacenters(tree.all_of(vim.Datacenter, build_datacenter), datacenter)
+    """What `build` makes of each VM and its path where its datacenter is had; no templates."""
 
     def build_one(entry: InventoryObject, tree: InventoryTree) -> Built | None:
         vm, fields = virtual_machine(entry.reference, entry.values), tree.entity_fields(entry)
-        if vm.template or (within is not None and fields["datacenter"] not in within):
+        if vm.template or not has(fields["datacenter"]):
             return None
         return build(entry, vm, fields["path"])
 
@@ -214,7 +244,7 @@ def _name(entry: InventoryObject | None) -> str | None:
     return unescape(entry.values.get("name", "?")) if entry else None
 
 
-def _esxi_hosts(inventory: Inventory, within: set[str] | None) -> tuple[EsxiHostRow, ...]:
+def _esxi_hosts(inventory: Inventory, within: str | None) -> tuple[EsxiHostRow, ...]:
     cluster_of: dict[str, Cluster] = {
         ref: cluster for cluster in inventory.clusters for ref in cluster.esxi_hosts
     }
@@ -228,15 +258,15 @@ def _esxi_hosts(inventory: Inventory, within: set[str] | None) -> tuple[EsxiHost
             path=host.path,
         )
         for host in inventory.esxi_hosts
-        if within is None or host.datacenter in within
+        if within is None or host.datacenter == within
     )
 
 
 def _templates(
-    session: Session, inventory: Inventory, within: set[str] | None
+    session: Session, inventory: Inventory, within: str | None
 ) -> tuple[TemplateRow, ...]:
     templates = [
-        vm for vm in inventory.vms if vm.template and (within is None or vm.datacenter in within)
+        vm for vm in inventory.vms if vm.template and (within is None or vm.datacenter == within)
     ]
     hardware = read_hardware(session, [template.ref for template in templates])
     return tuple(
@@ -255,10 +285,10 @@ def _templates(
     )
 
 
-def _clusters(inventory: Inventory, within: set[str] | None) -> tuple[ClusterRow, ...]:
+def _clusters(inventory: Inventory, within: str | None) -> tuple[ClusterRow, ...]:
     rows = []
     for cluster in inventory.clusters:
-        if within is None or cluster.datacenter in within:
+        if within is None or cluster.datacenter == within:
             usable = inventory.usable_hosts(cluster)
             rows.append(
                 ClusterRow(
@@ -280,31 +310,39 @@ def _clusters(inventory: Inventory, within: set[str] | None) -> tuple[ClusterRow
 class Server:
     """A VM that is no template.
 
-    `guest_name` is the host name that VMware Tools report, `folder` the name of its folder, None
-    where that is the datacenter's own.
+    `guest_name` is the host name that VMware Tools report, `folder` the name of its folder or vApp,
+    None where that is the datacenter's own folder. It is not `placed` where only those of one
+    datacenter are wanted, and its own can't be told.
     """
 
     vm: VirtualMachine
     path: str
     guest_name: str | None
     folder: str | None
+    placed: bool = True
 
 
-def read_servers(session: Session, datacenter: str | None = None) -> tuple[Server, ...]:
-    """The VMs of a datacenter (a name or path) or of all, by their paths, in one query.
+def read_servers(session: Session, stored: str | None = None) -> tuple[Server, ...]:
+    """The VMs of the stored datacenter (a name or path) or of all, by their paths, in one query.
 
-    As far as the account may see them, templates left out. Raises NotFound for the datacenter.
+    As far as the account may see them, templates left out; those whose datacenter can't be told are
+    among them. Raises NotFound for the datacenter.
     """
     tree = InventoryTree(collect(session, _AROUND_SERVERS))
     roots = {place.vm_folder for place in tree.all_of(vim.Datacenter, build_datacenter)}
+    within = _within(tree, None, stored)
 
     def build(entry: InventoryObject, vm: VirtualMachine, path: str) -> Server:
-        folder = tree.entries.get(vm.folder or "") if vm.folder not in roots else None
+        folder = tree.get(entry.values.get("parentVApp"))
+        if vm.folder is not None and vm.folder not in roots:
+            folder = tree.entries.get(vm.folder)
+        place = None if within is None else tree.entity_fields(entry)["datacenter"]
         return Server(
             vm=vm,
             path=path,
             guest_name=bounded_line(entry.values.get("guest.hostName") or "") or None,
             folder=_name(folder),
+            placed=place == within,
         )
 
-    return _build_vms(tree, datacenter, build)
+    return _build_vms(tree, lambda place: within in (None, place) or place is None, build)

@@ -1,24 +1,27 @@
-"""A vCenter's inventory as plain data, read by one query; an entity of it by its name or path.
+"""A vCenter's inventory as plain data, read by one query.
 
-Datacenters, clusters, ESXi hosts, resource pools, datastores, networks, folders, and the VMs as far
-as they matter to where another one can go.
+Datacenters, clusters, ESXi hosts, resource pools, vApps, datastores and their clusters, networks,
+folders, and the VMs as far as they matter to where another one can go.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pyVmomi import vim
 
-from diaken_cli.errors import Mistake, NotFound, VSphereError
+from diaken_cli.errors import VSphereError
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import InventoryObject, collect, reference
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.text import join_names
-from diaken_cli.units import nearest_names
 
 MEBIBYTE = 1024 * 1024
 _MOST_STEPS = 100  # of a path
+
+_STORAGE_DRS = "podStorageDrsEntry.storageDrsConfig.podConfig.enabled"
+
+VAPP_PATHS = ("name", "parent", "parentFolder", "parentVApp")
+"""Where a vApp stands: as a resource pool by its parent, among VMs by the others."""
 
 _WANTED: dict[Any, Sequence[str]] = {
     vim.Datacenter: ("name", "parent", "vmFolder"),
@@ -37,10 +40,15 @@ _WANTED: dict[Any, Sequence[str]] = {
         "summary.quickStats.overallMemoryUsage",
     ),
     vim.ResourcePool: ("name", "parent", "owner"),
+    vim.VirtualApp: VAPP_PATHS,
+    vim.StoragePod: (_STORAGE_DRS, "summary.capacity", "summary.freeSpace"),
     vim.Datastore: ("name", "parent", "summary"),
-    vim.Network: ("name", "parent", "tag"),
+    vim.Network: ("name", "parent", "tag", "summary.accessible"),
     vim.DistributedVirtualSwitch: ("name", "parent", "config.uplinkPortgroup"),
-    vim.VirtualMachine: ("name", "parent", "config.template", "runtime.host", "datastore"),
+    vim.VirtualMachine: (
+        *("name", "parent", "parentVApp"),
+        *("config.template", "runtime.host", "datastore"),
+    ),
 }
 _UPLINKS = "SYSTEM/DVS.UPLINKPG"
 """The tag of a portgroup with the ports of the ESXi hosts' own cards: no VM's card goes there."""
@@ -109,10 +117,24 @@ class Datastore(Entity):
 
 
 @dataclass(frozen=True)
+class DatastoreCluster(Entity):
+    """A datastore cluster (StoragePod in the API); its datastores by reference, sizes in bytes."""
+
+    datastores: frozenset[str]
+    storage_drs: bool
+    capacity: int
+    free: int
+
+
+@dataclass(frozen=True)
 class Network(Entity):
-    """A network that a VM can be on; `kind` is standard, distributed or opaque."""
+    """A network that a VM can be on; `kind` is standard, distributed or opaque (of NSX).
+
+    It is `accessible` where some ESXi host provides it.
+    """
 
     kind: str
+    accessible: bool = True
 
 
 @dataclass(frozen=True)
@@ -127,13 +149,18 @@ class InventoryVm(Entity):
 
 @dataclass(frozen=True)
 class Inventory:
-    """All of it, by kind and in the order of the paths; `uplinks` are portgroups for no VM."""
+    """All of it, by kind and in the order of the paths.
+
+    `uplinks` are portgroups for no VM, `vapps` the vApps and the resource pools in them.
+    """
 
     datacenters: tuple[Datacenter, ...]
     clusters: tuple[Cluster, ...]
     esxi_hosts: tuple[EsxiHost, ...]
     pools: tuple[ResourcePool, ...]
+    vapps: tuple[Entity, ...]
     datastores: tuple[Datastore, ...]
+    datastore_clusters: tuple[DatastoreCluster, ...]
     networks: tuple[Network, ...]
     uplinks: tuple[Entity, ...]
     folders: tuple[Entity, ...]
@@ -154,24 +181,14 @@ def read_inventory(session: Session) -> Inventory:
         clusters=tree.all_of(vim.ComputeResource, _cluster),
         esxi_hosts=tree.all_of(vim.HostSystem, _esxi_host),
         pools=tree.all_of(vim.ResourcePool, _pool),
+        vapps=tree.all_of(vim.ResourcePool, _vapp),
         datastores=tree.all_of(vim.Datastore, _datastore),
+        datastore_clusters=tree.all_of(vim.StoragePod, _datastore_cluster),
         networks=tree.all_of(vim.Network, _network),
         uplinks=tree.all_of(vim.dvs.DistributedVirtualPortgroup, _uplinks),
         folders=tree.all_of(vim.Folder, _folder),
         vms=tree.all_of(vim.VirtualMachine, _vm),
     )
-
-
-def select_datacenters(datacenters: Iterable[Datacenter], wanted: str | None) -> set[str] | None:
-    """The references of the datacenters of that name or path; None is all. Raises NotFound."""
-    if wanted is None:
-        return None
-    listed = list(datacenters)
-    chosen = {entity.ref for entity in listed if wanted in (entity.name, entity.path)}
-    if not chosen:
-        names = bounded_line(", ".join(datacenter.path for datacenter in listed)) or "none"
-        raise NotFound(f"no datacenter {wanted!r}; available: {names}")
-    return chosen
 
 
 class InventoryTree:
@@ -215,13 +232,30 @@ class InventoryTree:
             steps.append(bounded_line(ancestor.values.get("name", "?")))
             if datacenter is None and isinstance(ancestor.managed, vim.Datacenter):
                 datacenter = ancestor.reference
-            ancestor = self.get(ancestor.values.get("parent"))
+            ancestor = self._above(ancestor, entry)
         return {
             "ref": entry.reference,
             "name": unescape(entry.values.get("name", "?")),
             "path": bounded_line("/" + "/".join(reversed(steps))),
             "datacenter": datacenter,
         }
+
+    def _above(self, ancestor: InventoryObject, entry: InventoryObject) -> InventoryObject | None:
+        """What an object stands in: a VM in a vApp in that, and that, for the VM, in its folder."""
+        steps: tuple[str, ...] = ("parent", "parentVApp")
+        of_vm = isinstance(entry.managed, vim.VirtualMachine)
+        if of_vm and isinstance(ancestor.managed, vim.VirtualApp):
+            steps = ("parentFolder", "parentVApp", "parent")
+        above = (self.get(ancestor.values.get(step)) for step in steps)
+        return next((found for found in above if found is not None), None)
+
+    def is_in_vapp(self, entry: InventoryObject | None) -> bool:
+        """Whether a resource pool is a vApp, or in one."""
+        for _ in range(_MOST_STEPS):
+            if entry is None or isinstance(entry.managed, vim.VirtualApp):
+                return entry is not None
+            entry = self.get(entry.values.get("parent"))
+        return False
 
 
 def _refs(managed: Iterable[Any] | None) -> frozenset[str]:
@@ -266,9 +300,13 @@ def _esxi_host(entry: InventoryObject, tree: InventoryTree) -> EsxiHost:
 
 def _pool(entry: InventoryObject, tree: InventoryTree) -> ResourcePool | None:
     owner = entry.values.get("owner")
-    if owner is None or isinstance(entry.managed, vim.VirtualApp):
+    if owner is None or tree.is_in_vapp(entry):
         return None
     return ResourcePool(**tree.entity_fields(entry), owner=reference(owner))
+
+
+def _vapp(entry: InventoryObject, tree: InventoryTree) -> Entity | None:
+    return Entity(**tree.entity_fields(entry)) if tree.is_in_vapp(entry) else None
 
 
 def _datastore(entry: InventoryObject, tree: InventoryTree) -> Datastore | None:
@@ -284,6 +322,19 @@ def _datastore(entry: InventoryObject, tree: InventoryTree) -> Datastore | None:
     )
 
 
+def _datastore_cluster(entry: InventoryObject, tree: InventoryTree) -> DatastoreCluster:
+    stores = (each for each in tree.entries.values() if isinstance(each.managed, vim.Datastore))
+    return DatastoreCluster(
+        **tree.entity_fields(entry),
+        datastores=frozenset(
+            each.reference for each in stores if tree.get(each.values.get("parent")) is entry
+        ),
+        storage_drs=bool(entry.values.get(_STORAGE_DRS)),
+        capacity=int(entry.values.get("summary.capacity") or 0),
+        free=int(entry.values.get("summary.freeSpace") or 0),
+    )
+
+
 def _network(entry: InventoryObject, tree: InventoryTree) -> Network | None:
     if tree.is_for_uplinks(entry):
         return None
@@ -292,7 +343,8 @@ def _network(entry: InventoryObject, tree: InventoryTree) -> Network | None:
         kind = "distributed"
     elif isinstance(entry.managed, vim.OpaqueNetwork):
         kind = "opaque"
-    return Network(**tree.entity_fields(entry), kind=kind)
+    accessible = entry.values.get("summary.accessible") is not False
+    return Network(**tree.entity_fields(entry), kind=kind, accessible=accessible)
 
 
 def _uplinks(entry: InventoryObject, tree: InventoryTree) -> Entity | None:
@@ -315,49 +367,3 @@ def _vm(entry: InventoryObject, tree: InventoryTree) -> InventoryVm:
         esxi_host=reference(host) if host is not None else None,
         datastores=_refs(entry.values.get("datastore")),
     )
-
-
-# ── by name or path: pure ────────────────────────────────────────────────────────────────────
-
-
-SomeEntity = TypeVar("SomeEntity", bound=Entity)
-
-
-def matching_entities(entities: Iterable[SomeEntity], name: str) -> list[SomeEntity]:
-    """The entities with that name, that path (`/DC0/vm/web`), or whose path ends so (`vm/web`)."""
-    entities = list(entities)
-    if name.startswith("/"):
-        return [entity for entity in entities if entity.path == name.rstrip("/")]
-    return [
-        entity
-        for entity in entities
-        if entity.name == name or entity.path.endswith(f"/{name.rstrip('/')}")
-    ]
-
-
-def choose(
-    entities: Sequence[SomeEntity], name: str | None, option: str, kind: str
-) -> SomeEntity | Mistake:
-    """The one that was named, or the only one where none was; else what is wrong."""
-    hits = list(entities) if name is None else matching_entities(entities, name)
-    if len(hits) == 1:
-        return hits[0]
-    if name is None:
-        if not hits:
-            return Mistake(option, None, f"no {kind} found")
-        names = join_names(sorted(hit.path for hit in hits))
-        return Mistake(option, None, f"more than one {kind}, choose one: {names}")
-    if hits:
-        paths = join_names(sorted(hit.path for hit in hits))
-        return Mistake(option, name, f"{name!r} is ambiguous, give the path: {paths}")
-    return Mistake(option, name, f"no {kind} {name!r}{suggest(entities, name)}")
-
-
-def suggest(entities: Iterable[Entity], name: str) -> str:
-    """The names that are most alike, or those that there are: the end of a sentence."""
-    names = sorted({entity.path if "/" in name else entity.name for entity in entities})
-    if not names:
-        return "; none exist"
-    if nearest := nearest_names(name, names):
-        return f"; did you mean {nearest}?"
-    return f"; available: {join_names(names)}"

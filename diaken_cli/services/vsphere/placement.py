@@ -1,31 +1,36 @@
 """Where a deploy request's VM goes, with the defaults filled in, or all that is wrong with it.
 
-The defaults are govc's: the only datacenter, the template's folder and datastore, the cluster's
-root resource pool. Deciding is pure; only `resolve_placement` reads from vCenter.
+The defaults are govc's: the stored datacenter or the only one, the template's folder and datastore,
+the cluster's root resource pool. Deciding is pure; only `resolve_placement` reads from vCenter.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from diaken_cli.errors import Mistake
 from diaken_cli.requests import DeployRequest
+from diaken_cli.services.vsphere.datastores import (
+    Need,
+    Recommend,
+    choose_datastore,
+    recommend_datastores,
+)
 from diaken_cli.services.vsphere.inventory import (
     MEBIBYTE,
     Cluster,
     Datacenter,
-    Datastore,
+    DatastoreCluster,
     Entity,
     EsxiHost,
     Inventory,
     InventoryVm,
     Network,
-    SomeEntity,
-    choose,
-    matching_entities,
+    ResourcePool,
     read_inventory,
-    suggest,
 )
+from diaken_cli.services.vsphere.matching import matching_entities, suggest
 from diaken_cli.services.vsphere.privileges import lacking_for_deploy
+from diaken_cli.services.vsphere.requested import Requested
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.templates import (
     Hardware,
@@ -39,71 +44,72 @@ from diaken_cli.services.vsphere.templates import (
 _MEMORY_STEP = 4 * MEBIBYTE
 """A VM's memory is a multiple of this (VirtualMachineConfigSpec.memoryMB in the API)."""
 
-_KINDS = {
-    "--datacenter": "datacenter",
-    "--template": "template",
-    "--folder": "folder",
-    "--cluster": "cluster",
-    "--resource-pool": "resource pool",
-    "--network": "network",
-    "--datastore": "datastore",
-}
-"""What is named by each option."""
 
+def resolve_placement(
+    session: Session, request: DeployRequest, stored: str | None = None
+) -> Placement | tuple[Mistake, ...]:
+    """The placement of a request, or everything that is wrong with it, each with its option.
 
-def resolve_placement(session: Session, request: DeployRequest) -> Placement | tuple[Mistake, ...]:
-    """The placement of a request, or everything that is wrong with it, each with its option."""
+    `stored` is the datacenter that is stored for the vCenter: the default, and the limit. Raises
+    NotFound (`no_datacenter`) where it is not there.
+    """
+
+    def recommend(cluster: DatastoreCluster, places: Mapping[str, Entity]) -> Sequence[str]:
+        return recommend_datastores(session, request.name, cluster, places)
+
     inventory = read_inventory(session)
     templates = [template.ref for template in matching_entities(inventory.vms, request.template)]
-    decision = _Decision(inventory, request)
+    decision = _Decision(inventory, request, stored, recommend=recommend)
     placement = decision.placement(read_hardware(session, templates))
     mistakes = (*decision.mistakes, *lacking_for_deploy(session, request, decision.places))
     return placement if placement is not None and not mistakes else mistakes
 
 
 def decide(
-    inventory: Inventory, request: DeployRequest, hardware: dict[str, Hardware]
+    inventory: Inventory,
+    request: DeployRequest,
+    hardware: dict[str, Hardware],
+    stored: str | None = None,
+    recommended: Sequence[str] = (),
 ) -> Placement | tuple[Mistake, ...]:
     """The same from plain data; `hardware` holds that of each VM with the template's name.
 
-    What the account may do there is not looked at.
+    `recommended` are the datastores that Storage DRS recommends. What the account may do is not
+    looked at.
     """
-    decision = _Decision(inventory, request)
+    decision = _Decision(inventory, request, stored, recommend=lambda *_: recommended)
     placement = decision.placement(hardware)
     return tuple(decision.mistakes) if placement is None else placement
 
 
 @dataclass
-class _Decision:
+class _Decision(Requested):
     """One walk through the request; it collects the mistakes, and the places by their options."""
 
-    inventory: Inventory
-    request: DeployRequest
-    mistakes: list[Mistake] = field(default_factory=list)
-    places: dict[str, Entity] = field(default_factory=dict)
+    recommend: Recommend = field(kw_only=True)
 
     def placement(self, hardware: dict[str, Hardware]) -> Placement | None:
         """Where the VM goes; None where something is wrong."""
-        datacenter = self.choose(self.inventory.datacenters, "--datacenter")
-        template = self.template(datacenter)
+        datacenter = self.datacenter()
+        template = self.template()
         if datacenter is None:
             return None
-        self.check_name(datacenter)
+        self.check_name()
         self.note("--template", template)
         template_hardware = hardware.get(template.ref) if template is not None else None
         if template is not None:
             self.check_hardware(template_hardware)
         folder = self.folder(datacenter, template)
-        cluster, pool = self.cluster_and_pool(datacenter, template)
+        cluster, pool = self.cluster_and_pool(template)
         self.note("--folder", folder)
         self.note("--resource-pool", pool)
-        networks = _within(self.inventory.networks, datacenter)
-        datastores = _within(self.inventory.datastores, datacenter)
+        networks = self.within(self.inventory.networks)
         if cluster is None:
             self.check_known(networks, "--network")
-            self.check_known(datastores, "--datastore")
+            stores = (*self.inventory.datastores, *self.inventory.datastore_clusters)
+            self.check_known(self.within(stores), "--datastore")
             return None
-        network = self.network(datacenter, cluster, networks)
+        network = self.network(cluster, networks)
         self.note("--network", network)
         hosts = self.able_hosts(cluster, network)
         if not hosts:
@@ -111,7 +117,9 @@ class _Decision:
         needed = 0
         if template_hardware is not None and template_hardware.disks:
             needed = needed_room(template_hardware, self.request.disk)
-        datastore = self.datastore(cluster, hosts, datastores, template, needed)
+        own = template.datastores if template is not None else frozenset()
+        need = Need(cluster, hosts, needed)
+        datastore, datastore_cluster = choose_datastore(self, need, own, self.recommend)
         self.note("--datastore", datastore)
         if self.mistakes or not (template and template_hardware and folder and pool and datastore):
             return None
@@ -122,10 +130,11 @@ class _Decision:
         own_network = (
             network.name
             for network in networks
-            if template_hardware.network in (network.ref, network.name)
+            if template.datacenter == datacenter.ref
+            and template_hardware.network in (network.ref, network.name)
         )
         return Placement(
-            datacenter=datacenter.name,
+            datacenter=self.name_or_path(datacenter),
             template=template.ref,
             template_path=template.path,
             folder=folder.ref,
@@ -139,6 +148,7 @@ class _Decision:
             datastore=datastore.ref,
             datastore_name=datastore.name,
             datastore_free=datastore.free,
+            datastore_cluster=datastore_cluster.name if datastore_cluster else None,
             network=network.ref if network else None,
             network_name=network.name if network else None,
             network_kind=network.kind if network else None,
@@ -150,66 +160,22 @@ class _Decision:
             template_network=next(own_network, None),
         )
 
-    # ── what is asked for ─────────────────────────────────────────────────────────────────────
-
-    def requested(self, option: str) -> str | None:
-        """The name or path that the request gives for an option's entity."""
-        name: str | None = getattr(self.request, option.removeprefix("--").replace("-", "_"))
-        return name
-
-    def wrong(self, option: str, message: str, value: str | None = None) -> None:
-        """Note a mistake; `value` is what was given, for an entity its requested name."""
-        given = self.requested(option) if option in _KINDS else value
-        self.mistakes.append(Mistake(option, given, message))
-
-    def note(self, option: str, place: Entity | None) -> None:
-        """Note what was found for an option."""
-        if place is not None:
-            self.places[option] = place
-
-    def choose(self, entities: Sequence[SomeEntity], option: str) -> SomeEntity | None:
-        """The one that is requested, or the only one where none is; else what is wrong is noted."""
-        choice = choose(entities, self.requested(option), option, _KINDS[option])
-        if isinstance(choice, Mistake):
-            self.mistakes.append(choice)
-            return None
-        return choice
-
-    def check_known(self, entities: Sequence[Entity], option: str) -> None:
-        """See that what is requested exists, where the cluster is not known."""
-        name = self.requested(option)
-        if name is not None and not matching_entities(entities, name):
-            self.choose(entities, option)
-
-    def reachable(
-        self,
-        entities: Sequence[SomeEntity],
-        reached: frozenset[str],
-        option: str,
-        name: str,
-        cluster: Cluster,
-    ) -> SomeEntity | None:
-        """The one of that name among those that the cluster's ESXi hosts reach."""
-        reachable = [entity for entity in entities if entity.ref in reached]
-        if not matching_entities(reachable, name) and matching_entities(entities, name):
-            others = suggest(reachable, name)
-            kind = _KINDS[option]
-            self.wrong(option, f"no ESXi host of {cluster.path} has the {kind} {name!r}{others}")
-            return None
-        return self.choose(reachable, option)
-
     # ── one question each ─────────────────────────────────────────────────────────────────────
 
-    def template(self, datacenter: Datacenter | None) -> InventoryVm | None:
-        name, vms = self.request.template, self.inventory.vms
+    def template(self) -> InventoryVm | None:
+        """One of the datacenter; by its path one of another, too, where none is stored."""
+        name, vms = self.request.template, list(self.inventory.vms)
+        if self.place is not None and not (self.stored is None and name.startswith("/")):
+            vms = self.within(vms)
         templates = [vm for vm in vms if vm.template]
         hits = matching_entities(templates, name)
-        in_datacenter = [hit for hit in hits if datacenter and hit.datacenter == datacenter.ref]
         if not hits and matching_entities(vms, name):
             others = suggest(templates, name)
             self.wrong("--template", f"{name!r} is a VM, not a template{others}")
             return None
-        return self.choose(in_datacenter or templates, "--template")
+        if hits and self.place is None:  # the datacenter decides which
+            return None
+        return self.choose(templates, "--template")
 
     def check_hardware(self, hardware: Hardware | None) -> None:
         template = self.request.template
@@ -226,15 +192,15 @@ class _Decision:
         if not hardware.network_adapters:
             self.wrong("--template", f"{template!r} has no network adapter")
 
-    def check_name(self, datacenter: Datacenter) -> None:
+    def check_name(self) -> None:
         name = self.request.name
-        for vm in _within(self.inventory.vms, datacenter):
+        for vm in self.within(self.inventory.vms):
             if vm.name.casefold() == name.casefold():
                 message = f"a VM {vm.path} already exists"
                 self.mistakes.append(Mistake("NAME", name, message, "in_use"))
 
     def folder(self, datacenter: Datacenter, template: InventoryVm | None) -> Entity | None:
-        folders = _within(self.inventory.folders, datacenter)
+        folders = self.within(self.inventory.folders)
         if self.request.folder is not None:
             return self.choose(folders, "--folder")
         by_ref = {folder.ref: folder for folder in folders}
@@ -245,10 +211,10 @@ class _Decision:
         return folder
 
     def cluster_and_pool(
-        self, datacenter: Datacenter, template: InventoryVm | None
+        self, template: InventoryVm | None
     ) -> tuple[Cluster | None, Entity | None]:
-        clusters = _within(self.inventory.clusters, datacenter)
-        pools = _within(self.inventory.pools, datacenter)
+        clusters = self.within(self.inventory.clusters)
+        pools = self.within(self.inventory.pools)
         cluster = None
         if self.request.cluster is not None:
             cluster = self.choose(clusters, "--cluster")
@@ -256,10 +222,12 @@ class _Decision:
                 return None, None
             pools = [pool for pool in pools if pool.owner == cluster.ref]
         if self.request.resource_pool is not None:
-            pool = self.choose(pools, "--resource-pool")
+            pool = self.resource_pool(pools)
             owner = pool.owner if pool is not None else None
             return cluster or next((c for c in clusters if c.ref == owner), None), pool
         if cluster is None:
+            if template is None and len(clusters) > 1:  # it would say which
+                return None, None
             template_host = template.esxi_host if template is not None else None
             beside = [cluster for cluster in clusters if template_host in cluster.esxi_hosts]
             candidates = clusters if len(clusters) == 1 else beside or clusters
@@ -272,20 +240,27 @@ class _Decision:
             self.wrong("--resource-pool", message)
         return cluster, root
 
-    def network(
-        self, datacenter: Datacenter, cluster: Cluster, networks: Sequence[Network]
-    ) -> Network | None:
+    def resource_pool(self, pools: Sequence[ResourcePool]) -> ResourcePool | None:
+        name, vapps = self.request.resource_pool or "", self.within(self.inventory.vapps)
+        if not matching_entities(pools, name) and matching_entities(vapps, name):
+            others = suggest(pools, name)
+            self.wrong("--resource-pool", f"{name!r} is a vApp, or in one, not a pool{others}")
+            return None
+        return self.choose(pools, "--resource-pool")
+
+    def network(self, cluster: Cluster, networks: Sequence[Network]) -> Network | None:
         name = self.request.network
         if name is None:
             return None
-        uplinks = _within(self.inventory.uplinks, datacenter)
-        if not matching_entities(networks, name) and matching_entities(uplinks, name):
-            reachable = [network for network in networks if network.ref in cluster.networks]
-            message = (
-                f"{name!r} is an uplink portgroup, for the ESXi hosts' own"
-                f" adapters{suggest(reachable, name)}"
-            )
-            self.wrong("--network", message)
+        usable = [each for each in networks if each.ref in cluster.networks and each.accessible]
+        hits = matching_entities(networks, name)
+        what = None
+        if not hits and matching_entities(self.within(self.inventory.uplinks), name):
+            what = "an uplink portgroup, for the ESXi hosts' own adapters"
+        elif hits and not matching_entities(usable, name) and hits[0].kind == "opaque":
+            what = f"an opaque network, of NSX, that no ESXi host of {cluster.path} has"
+        if what is not None:
+            self.wrong("--network", f"{name!r} is {what}{suggest(usable, name)}")
             return None
         return self.reachable(networks, cluster.networks, "--network", name, cluster)
 
@@ -324,41 +299,3 @@ class _Decision:
             message = f"no ESXi host of {cluster.path} has both these CPUs and {size}"
             self.wrong("--memory", message, size)
         return large_enough or capable
-
-    def datastore(
-        self,
-        cluster: Cluster,
-        hosts: Sequence[EsxiHost],
-        datastores: Sequence[Datastore],
-        template: InventoryVm | None,
-        needed: int,
-    ) -> Datastore | None:
-        """The one that is requested, else the template's or the emptiest; `needed` is in bytes."""
-        reached = frozenset(ref for host in hosts for ref in host.datastores)
-        name = self.request.datastore
-        chosen: Datastore | None
-        if name is not None:
-            chosen = self.reachable(datastores, reached, "--datastore", name, cluster)
-        else:
-            usable = [store for store in datastores if store.ref in reached and store.accessible]
-            if not usable:
-                self.wrong("--datastore", f"no datastore is accessible from {cluster.path}")
-                return None
-            own = template.datastores if template is not None else frozenset()
-            roomy = [store for store in usable if store.ref in own and store.free >= needed]
-            chosen = max(roomy or usable, key=lambda store: (store.free, store.ref))
-        if chosen is None:
-            return None
-        if not chosen.accessible:
-            self.wrong("--datastore", f"{chosen.path} is inaccessible or in maintenance mode")
-        elif chosen.free < needed:
-            message = (
-                f"{chosen.path} has {rounded_size(chosen.free)} free, but the disks need"
-                f" {rounded_size(needed)} (full size: thin disks grow to that)"
-            )
-            self.wrong("--datastore", message)
-        return chosen
-
-
-def _within(entities: Iterable[SomeEntity], datacenter: Datacenter) -> list[SomeEntity]:
-    return [entity for entity in entities if entity.datacenter == datacenter.ref]

@@ -125,7 +125,8 @@ class Placement:
 
     `esxi_host` is where the VM is registered; DRS, where there is one, places it anew at power-on.
     `disk` is the size of the first disk, `disks` of all of them at their full size. Without a
-    `network` the VM stays on `template_network`, the template's own, where that can be told.
+    `network` the VM stays on `template_network`, the template's own, where that can be told. Where
+    a `datastore_cluster` was requested, Storage DRS has recommended the `datastore`.
     """
 
     datacenter: str
@@ -151,6 +152,7 @@ class Placement:
     disk: int
     disks: int
     template_network: str | None = None
+    datastore_cluster: str | None = None
 
 
 def start_clone(

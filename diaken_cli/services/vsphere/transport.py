@@ -54,6 +54,7 @@ _REPEATABLE = frozenset(
         "Login",
         "Logout",
         "QueryEvents",
+        "RecommendDatastores",
         "RetrievePropertiesEx",
         "RetrieveServiceContent",
         "WaitForUpdatesEx",

@@ -10,7 +10,8 @@ from pyVmomi import vim
 from diaken_cli.errors import Mistake, NotFound
 from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere import browse
-from diaken_cli.services.vsphere.inventory import Inventory, InventoryTree, choose, read_inventory
+from diaken_cli.services.vsphere.inventory import Inventory, InventoryTree, read_inventory
+from diaken_cli.services.vsphere.matching import choose
 from diaken_cli.services.vsphere.placement import decide, resolve_placement
 from diaken_cli.services.vsphere.properties import collect
 from diaken_cli.services.vsphere.session import Session
