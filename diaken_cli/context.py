@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Context:
     """The store, the config, sessions of vCenters, whether to stop, and what time it is.
 
-    `connect` logs in to the vCenter of that name; what a vCenter takes is loaded then.
+    `connect` logs in to the vCenter of that name; what a vCenter takes is loaded then. With `debug`
+    the traceback of a defect is printed where nobody else would.
     """
 
     store: Store
@@ -26,3 +27,4 @@ class Context:
     connect: Callable[[str], "Session"]
     stop: Stop
     clock: Callable[[], datetime] = caller.now
+    debug: bool = False

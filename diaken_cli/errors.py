@@ -59,9 +59,12 @@ class DiakenError(Exception):
             self.code = code
 
     def within(self, where: str) -> Self:
-        """The same error, and where it happened."""
+        """The same error, and where it happened; once, whoever says so first."""
+        if self.message.startswith(f"{where}: "):
+            return self
         located = copy(self)
         located.message = f"{where}: {self.message}"
+        located.headline = f"{where}: {self.headline}"
         located.args = (located.message,)
         return located
 
@@ -237,9 +240,16 @@ class CallLost(Unanswered):
 
 
 class CertificateRefused(VSphereError):
-    """vCenter's certificate could not be verified."""
+    """vCenter's certificate could not be verified.
+
+    `option` is the one of `vcenters set` with which it can be, or None.
+    """
 
     code = "certificate"
+
+    def __init__(self, message: str, *, option: str | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.option = option
 
 
 class LoginRefused(VSphereError):
@@ -295,10 +305,12 @@ def unexpected(fault: Exception) -> DiakenError:
         file = os.fsdecode(fault.filename)
         room = f"Free some space in {os.path.dirname(file)}." if fault.errno in full else None  # noqa: PTH120
         return AccessError(f"{file}: {fault.strerror}", hint=room)
-    return DiakenError(
+    error = DiakenError(
         f"unexpected {type(fault).__name__}: {fault}",
         hint="This is a bug in diaken; --debug shows where.",
     )
+    error.__cause__ = fault
+    return error
 
 
 def message_of(fault: BaseException) -> str:

@@ -33,13 +33,17 @@ class Effect(Enum):
 
 @dataclass(frozen=True)
 class StepEnd:
-    """How a step ended. `facts` are kept with it; a pause is `until` a moment, or None."""
+    """How a step ended. `facts` are kept with it; a pause is `until` a moment, or None.
+
+    `error` is the run's, where it has failed on every host and nothing was raised.
+    """
 
     status: StepStatus = StepStatus.SUCCESS
     detail: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     effect: Effect = Effect.NONE
     until: datetime | None = None
+    error: DiakenError | None = None
 
 
 NOTHING_TO_DO = StepEnd(StepStatus.SKIPPED)
@@ -68,6 +72,7 @@ def end_of_run(
     `stopped_by` is what was raised. `undone`: an abort has undone it, after the error
     `undone_after`, where there was one. `left_as_it_is`: it was forced not even to undo.
     """
+    steps = list(steps)
     effects = {step.effect: step for step in steps}
     if Effect.COMPLETES in effects:
         return RunEnd(RunStatus.SUCCESS)
@@ -82,7 +87,8 @@ def end_of_run(
     status = status_of_hosts(hosts)
     if status is RunStatus.FAILED and Effect.PARTLY in effects:
         return RunEnd(RunStatus.PARTIAL)
-    return RunEnd(status)
+    errors = [step.error.as_json() for step in steps if step.error is not None]
+    return RunEnd(status, errors[0] if errors and status is RunStatus.FAILED else None)
 
 
 def status_of_hosts(results: Sequence[HostResult], return_code: int = 0) -> RunStatus:

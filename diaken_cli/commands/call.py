@@ -69,4 +69,4 @@ class Call:
 
             return session_of(store, name)
 
-        return Context(store, self.config, connect, self.stop)
+        return Context(store, self.config, connect, self.stop, debug=self.options.debug)

@@ -250,8 +250,6 @@ def showing_run(call: Call) -> "Iterator[Emit]":
                 raise  # a question was answered with no
             except Exception as fault:  # noqa: BLE001  # the record of the run is still printed
                 error = unexpected(fault)
-                if call.options.debug:
-                    traceback.print_exc()
         _print_record(call, view, error)
 
 
@@ -284,6 +282,9 @@ def _print_record(call: Call, view: "RunView", error: DiakenError | None) -> Non
         for detail in ended:
             view.print_next_steps(detail, error)
     if error is not None:
+        if call.options.debug:  # what is raised on shows its own
+            with ignore_broken_pipe(sys.stderr):
+                traceback.print_exception(error)
         raise typer.Exit(error.exit_status)
     if status == "partial":
         raise typer.Exit(PartlyFailed.exit_status)

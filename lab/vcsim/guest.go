@@ -131,8 +131,10 @@ func awaitTools(vm *simulator.VirtualMachine, g guest) {
 	})
 }
 
-// report sets what VMware Tools say of the guest; "" is a guest whose Tools do not run. The VM is locked.
-func report(vm *simulator.VirtualMachine, address string) {
+// report sets what VMware Tools say of the guest: its addresses, separated by commas, the first one as its own;
+// "" is a guest whose Tools do not run. The VM is locked.
+func report(vm *simulator.VirtualMachine, addresses string) {
+	address, _, _ := strings.Cut(addresses, ",")
 	g := guestOf(vm.Self)
 	status, running, state := types.VirtualMachineToolsStatusToolsNotRunning,
 		types.VirtualMachineToolsRunningStatusGuestToolsNotRunning, types.VirtualMachineGuestStateNotRunning
@@ -149,9 +151,12 @@ func report(vm *simulator.VirtualMachine, address string) {
 	if len(cards) > 0 {
 		cards[0].IpAddress, cards[0].IpConfig = nil, nil
 		if address != "" {
-			cards[0].IpAddress = []string{address}
-			cards[0].IpConfig = &types.NetIpConfigInfo{IpAddress: []types.NetIpConfigInfoIpAddress{{
-				IpAddress: address, PrefixLength: int32(g.prefixLength), State: "preferred"}}}
+			cards[0].IpAddress = strings.Split(addresses, ",")
+			cards[0].IpConfig = &types.NetIpConfigInfo{}
+			for _, each := range cards[0].IpAddress {
+				cards[0].IpConfig.IpAddress = append(cards[0].IpConfig.IpAddress, types.NetIpConfigInfoIpAddress{
+					IpAddress: each, PrefixLength: int32(g.prefixLength), State: "preferred"})
+			}
 		}
 	}
 	simulator.Map.Update(vm, []types.PropertyChange{

@@ -8,7 +8,15 @@ from diaken_cli.actions.deploy.request import Draft
 from diaken_cli.actions.playbook import start_error
 from diaken_cli.actions.vcenters import datacenter_error
 from diaken_cli.context import Context
-from diaken_cli.errors import Conflict, DiakenError, InvalidInput, Mistake, NotFound, Unreachable
+from diaken_cli.errors import (
+    Conflict,
+    DiakenError,
+    InvalidInput,
+    Mistake,
+    NotFound,
+    SecretError,
+    VSphereError,
+)
 from diaken_cli.outcome import StepEnd
 from diaken_cli.requests import DeployRequest, RunOptions
 from diaken_cli.runs.steps import Facts, Step, refusing
@@ -42,9 +50,10 @@ def check_draft(
                     request, vcenter, context, warn
                 )
             mistakes += [m for m in placement_mistakes if not draft.repeats_namesake(m)]
-        except DiakenError as error:
-            if not mistakes and isinstance(error, Unreachable):
+        except (VSphereError, SecretError) as error:
+            if not mistakes:
                 raise error.within(f"vCenter {request.vcenter}") from error
+        except DiakenError:
             if not mistakes:
                 raise
     if mistakes or request is None:
@@ -61,11 +70,14 @@ def _validate(deploy: Deploy) -> StepEnd:
 
 def _check_everything(deploy: Deploy) -> Facts:
     vcenter = deploy.vcenter
-    with deploy.run.stop.interruptible():
-        began = vcenter.now()
-        placement, mistakes = _placement_and_mistakes(
-            deploy.request, vcenter, deploy.context, deploy.run.warn, deploy.should_stop
-        )
+    try:
+        with deploy.run.stop.interruptible():
+            began = vcenter.now()
+            placement, mistakes = _placement_and_mistakes(
+                deploy.request, vcenter, deploy.context, deploy.run.warn, deploy.should_stop
+            )
+    except VSphereError as error:
+        raise error.within(f"vCenter {deploy.request.vcenter}") from error
     deploy.run.stop.check()
     if mistakes or placement is None:
         raise InvalidInput(list(mistakes))
@@ -104,7 +116,7 @@ def _placement_and_mistakes(
                 with context.connect(name) as session:
                     mistakes += _used_by_vm(request.ip, name, session)
             except DiakenError as error:
-                warn(f"can't check vCenter {name} for VMs with {request.ip}: {error.message}")
+                warn(f"can't check vCenter {name} for VMs with {request.ip}: {error.brief}")
         if request.address_probe and not mistakes:
             mistakes += _probe_address(request.ip, request.port or context.config.ssh.port)
     return placement, mistakes

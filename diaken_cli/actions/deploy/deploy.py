@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diaken_cli.context import Context
-from diaken_cli.errors import Unreachable
+from diaken_cli.errors import SecretError, VSphereError
 from diaken_cli.events import Event, Warned
 from diaken_cli.requests import DeployRequest
 from diaken_cli.runs.active import ActiveRun
@@ -44,7 +44,7 @@ class Deploy:
             try:
                 with self.run.stop.interruptible(self.should_stop):
                     self._session = self._open.enter_context(self.context.connect(name))
-            except Unreachable as error:
+            except (VSphereError, SecretError) as error:
                 raise error.within(f"vCenter {name}") from error
         return self._session
 

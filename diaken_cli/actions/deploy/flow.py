@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from traceback import format_exception
 from typing import Any
 
 from diaken_cli.actions.deploy import checks, ownership
@@ -187,7 +188,7 @@ def abort(run_id: int, context: Context, show: Emit) -> None:
             message = f"not everything could be undone: {failure.message}"
             raise _error_type(failure)(
                 message, code=failure.code, hint=failure.hint or resume_hint(run_id)
-            )
+            ) from failure
 
 
 Recorded = tuple[StepRecord, ...]
@@ -279,14 +280,20 @@ def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
             return error
         return type(error)(f"{where}: {error.message}", code=error.code, hint=error.hint)
     hint = error.hint
-    if not _undo_all(deploy, statuses):
+    all_undone, failure = _undo_all(deploy, statuses)
+    if not all_undone:
         hint = resume_hint(run.id)
     elif where == DeployStep.REGISTER and isinstance(error, InvalidInput):
         return error  # another run was first with the name or the address: nothing was changed
-    message = f"{where}: {error.message}"
-    return _error_type(error)(
-        message, code=error.code, hint=hint, headline=f"{where}: {error.headline}"
+    stopped_in_step = _error_type(error)(
+        f"{where}: {error.message}",
+        code=error.code,
+        hint=hint,
+        headline=f"{where}: {error.headline}",
     )
+    if failure is not None:  # for who reads the traceback
+        stopped_in_step.add_note(f"Undoing failed, too: {''.join(format_exception(failure))}")
+    return stopped_in_step
 
 
 def _error_type(error: DiakenError) -> type[DiakenError]:
@@ -296,15 +303,16 @@ def _error_type(error: DiakenError) -> type[DiakenError]:
     return Conflict if error.code == ownership.AMBIGUOUS else OperationFailed
 
 
-def _undo_all(deploy: Deploy, reached: Statuses) -> bool:
-    """Undo what was done, unless somebody wants it kept; whether nothing is left."""
+def _undo_all(deploy: Deploy, reached: Statuses) -> tuple[bool, DiakenError | None]:
+    """Undo what was done, unless somebody wants it kept: whether nothing is left, and why not."""
     deploy.undoing = True
     if deploy.run.stop.forced():
-        return False
+        return False, None
     if deploy.request.keep_on_failure:
         note_nothing_left(STEPS, deploy, reached)
-        return False
-    return undo_steps(STEPS, deploy, reached) is None
+        return False, None
+    failure = undo_steps(STEPS, deploy, reached)
+    return failure is None, failure
 
 
 def find_unfinished(store: Store, run_id: int) -> tuple[RunDetail, DeployRequest]:

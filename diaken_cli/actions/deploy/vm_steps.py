@@ -1,5 +1,6 @@
 """The steps that concern the VM: clone the template, power on, wait for the address; and back."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from diaken_cli.actions.deploy.deploy import Deploy
@@ -281,16 +282,31 @@ def _wait_address(deploy: Deploy) -> StepEnd:
     )
     deploy.run.stop.check()
     if wanted not in reported:
-        details = f"it reported {', '.join(reported)}" if reported else "it reported none"
+        details, hint = _what_it_reported(reported)
         if vms.read_vm(deploy.vcenter, deploy.known(DeployStep.CLONE)["vm"]).power_state != "on":
             details = f"{details}, and it is powered off"
         raise TimedOut(
             f"the VM did not report the address {wanted} within {timeout} s; {details}",
             code="no_address",
-            hint="Check the template (VMware Tools, perl) and the VM's network."
-            " Wait longer with --ip-timeout; keep the VM with --keep-on-failure.",
+            hint=f"{hint} Wait longer with --ip-timeout; keep the VM with --keep-on-failure.",
         )
     return StepEnd(facts={"addresses": list(reported)})
+
+
+def _what_it_reported(reported: Sequence[str]) -> tuple[str, str]:
+    """What the VM reported in the place of its address, and what to check."""
+    if not reported:
+        return "it reported none", "Check the template (VMware Tools, perl) and the VM's network."
+    details = f"it reported {', '.join(reported)}"
+    if not all(vms.is_local(address) for address in reported):
+        return details, "Check the template (VMware Tools, perl) and the VM's network."
+    what = "a link-local address" if len(reported) == 1 else "no address that others reach"
+    details += f", {what}: no static address was set in the guest, and no DHCP server answered"
+    hint = (
+        "Check that the template can be customized (perl, no cloud-init that sets the network; in"
+        " the VM: /var/log/vmware-imc/toolsDeployPkg.log), and the VM's network."
+    )
+    return details, hint
 
 
 POWER_ON = Step[Deploy, DeployRequest](

@@ -37,7 +37,6 @@ PRIVILEGES = "docs/how-to/vcenter-account.md"
 OPTIONS_TO_FIX = (
     (SecretError, "--password-file FILE"),
     (LoginRefused, "--username U --password-file FILE"),
-    (CertificateRefused, "--ca-file FILE"),
     (Unreachable, "--server HOST:PORT"),
 )
 INSTALL = "diaken scheduler install --yes"
@@ -218,7 +217,10 @@ def check_vcenter(vcenter: VCenterRecord) -> Iterable[Finding]:
 
 def _vcenter_hint(vcenter: VCenterRecord, error: DiakenError) -> str | None:
     """The hint of the error, and the command that changes the stored option that may be wrong."""
-    options = next((text for kind, text in OPTIONS_TO_FIX if isinstance(error, kind)), None)
+    if isinstance(error, CertificateRefused):
+        options = error.option
+    else:
+        options = next((text for kind, text in OPTIONS_TO_FIX if isinstance(error, kind)), None)
     if options is None:
         return error.hint
     before = f"{error.hint.rstrip('.')}; or: " if error.hint else ""

@@ -21,7 +21,6 @@ from diaken_cli.text import escape_control, join_names
 
 LABELS = {"NAME": "name", "--ip": "address", "--vm-uuid": "instance UUID"}
 LONGEST_SHOWN = 80  # characters of a name that a guest says
-LINK_LOCAL = "169.254."  # RFC 3927: what a machine gives itself where nobody gives it one
 
 
 def read_vcenter(
@@ -76,13 +75,14 @@ def _candidate(
     guest_names: bool,
 ) -> Candidate:
     vm = server.vm
-    addresses = tuple(address for address in vm.addresses if not address.startswith(LINK_LOCAL))
     unfit = None
     if not server.placed:
         unfit = "its datacenter can't be read"
     elif vm.power_state != "on":
         unfit = "the VM is suspended" if vm.power_state == "suspended" else "the VM is powered off"
-    elif not addresses:
+    elif not vm.addresses and vm.local_addresses:
+        unfit = f"the VM reports only {join_names(vm.local_addresses)}: no address for others"
+    elif not vm.addresses:
         unfit = "the VM reports no IPv4 address"
         unfit += "" if vm.tools_running else ": VMware Tools are not running"
     elif not vm.instance_uuid:
@@ -98,13 +98,13 @@ def _candidate(
         name=named.name,
         name_from=named.by,
         options=HostOptions(
-            ip=addresses[0] if addresses else None,
+            ip=vm.addresses[0] if vm.addresses else None,
             vcenter=vcenter,
             vm_uuid=vm.instance_uuid or None,
         ),
         groups=(called,) if called else (),
         group_notes=_renamed(group, called, "folder" if tags is None else "tag"),
-        addresses=addresses,
+        addresses=vm.addresses,
         unfit=unfit,
         mistakes=() if guest_names else _unused_guest_name(server),
         notes=named.notes,

@@ -8,6 +8,7 @@ import os
 import select
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -106,6 +107,7 @@ def execute(task: TaskRecord, context: Context, show: Emit) -> MomentResult | No
     except Exception:
         if begun is None:
             raise  # what happens later is recorded in the run, and read back from it
+        _print_traceback(context)
     return None if begun is None else record_end(store, *begun)
 
 
@@ -291,10 +293,18 @@ def _execute(context: Context, task: TaskRecord) -> tuple[str, MomentResult | No
     except DiakenError as error:
         return f"broken {json.dumps(error.as_json())}", None
     except Exception as fault:  # noqa: BLE001  # one line reaches cron's mail, and no traceback
+        _print_traceback(context)
         return f"broken {json.dumps(unexpected(fault).as_json())}", None
     if result is None:
         return "taken", None
     return f"done {result.run} {result.outcome} {result.news or ''}", result
+
+
+def _print_traceback(context: Context) -> None:
+    """Print the traceback of what is handled now, where that is asked for: the tick has no more."""
+    if context.debug:
+        traceback.print_exc()
+        sys.stderr.flush()
 
 
 def _send(writing: int, text: str, result: MomentResult | None) -> None:

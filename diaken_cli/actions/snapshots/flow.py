@@ -1,7 +1,7 @@
 """A recorded run that works on snapshots: chosen, confirmed, and chosen again under the locks."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,6 +120,7 @@ class SnapshotRun:
         return StepEnd(
             StepStatus.FAILED if self.failed else StepStatus.SUCCESS,
             effect=Effect.PARTLY if self._any_done else Effect.NONE,
+            error=failed_on_every_host(self.action, self.failed) if self.failed else None,
         )
 
     def _result(self, host: HostRecord) -> HostResult:
@@ -164,8 +165,7 @@ def execute_action(
         end = flow.end()
         results = flow.run.results()
         if results and all(result.status is not HostStatus.SUCCESS for result in results):
-            name, reason = next(iter((flow.failed | flow.skipped).items()))
-            raise OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
+            raise failed_on_every_host(action, flow.failed | flow.skipped)
         return end
 
     log = SnapshotLog(request.log_file)
@@ -173,6 +173,16 @@ def execute_action(
         description = f"{action} the snapshot “{request.snapshot}”"
         flow = SnapshotRun(action, description, run, log.before(run.emit))
         execute_steps([Step[SnapshotRun, str](action, str, work_and_end)], flow, {})
+
+
+def failed_on_every_host(action: str, reasons: Mapping[str, str]) -> OperationFailed:
+    """The error of a run that did on no host what it was to do, with the reason of each."""
+    if len(reasons) == 1:
+        ((name, reason),) = reasons.items()
+        return OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
+    headline = f"{action} failed on every host"
+    message = f"{headline}: {group_by_reason(reasons, alone='vCenter ')}"
+    return OperationFailed(message, code="snapshot_failed", headline=headline)
 
 
 # ── which snapshots: found by name, confirmed, found again while the hosts are locked ────────────

@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from diaken_cli import retention
-from diaken_cli.errors import DiakenError
+from diaken_cli.errors import DiakenError, VSphereError
 from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.store.records import HostRecord
+from diaken_cli.text import MOST_NAMES, join_names
 from diaken_cli.types import Snapshot
 
 Connect = Callable[[str], Session]
@@ -118,9 +119,15 @@ class FoundVms:
 
     @property
     def error(self) -> DiakenError | None:
-        """The first error where no vCenter at all could be asked."""
-        every = bool(self.errors) and len(self.errors) == len(self.vcenters)
-        return next(iter(self.errors.values())) if every else None
+        """Why no vCenter at all could be asked, or None."""
+        errors = [error.within(f"vCenter {name}") for name, error in self.errors.items()]
+        if not errors or len(errors) < len(self.vcenters):
+            return None
+        if len(errors) == 1:
+            return errors[0]
+        reasons = join_names([error.message for error in errors], MOST_NAMES, "; ")
+        message = f"no vCenter could be used: {reasons}"
+        return VSphereError(message, code=errors[0].code, hint=errors[0].hint)
 
 
 InVCenter = TypeVar("InVCenter", HostVm, HostSnapshot)
@@ -208,7 +215,7 @@ def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
     """
     with Connections(connect) as connections:
         found = find_host_vms([host], connections)
-    reasons = [error.message for error in found.errors.values()]
+    reasons = [error.within(f"vCenter {name}").message for name, error in found.errors.items()]
     reasons += [missing.reason for missing in found.missing if missing.problem is Problem.NO_VM]
     sentences = [f"can't tell whether snapshots stay behind: {reason}" for reason in reasons]
     for host_vm in found.host_vms:

@@ -24,7 +24,7 @@ from diaken_cli.actions.snapshots.host_vms import (
 from diaken_cli.actions.snapshots.remove import remove_all
 from diaken_cli.caller import account
 from diaken_cli.context import Context
-from diaken_cli.errors import DatabaseError, DiakenError, VSphereError
+from diaken_cli.errors import DatabaseError, DiakenError
 from diaken_cli.events import Emit
 from diaken_cli.outcome import StepEnd
 from diaken_cli.retention import KeptReason, Policy, SnapshotRow, failed_row
@@ -183,15 +183,9 @@ def _find_vms_and_snapshots(
     # Addresses are only asked for where a VM, or another owner of one, is looked for by them.
     addresses = any(host.vcenter and host.vm_uuid is None for host in inventory)
     found = find_host_vms(hosts, connections, inventory=inventory, addresses=addresses, sizes=sizes)
-    errors = [error.within(f"vCenter {name}") for name, error in found.errors.items()]
-    if found.error is None:
-        return found
-    if len(errors) == 1:
-        raise errors[0]
-    raise VSphereError(
-        "no vCenter could be used: " + "; ".join(error.message for error in errors),
-        code=errors[0].code,
-    )
+    if found.error is not None:
+        raise found.error
+    return found
 
 
 def _plan(context: Context, found: FoundVms, older_than: timedelta | None) -> list[SnapshotRow]:

@@ -2,7 +2,8 @@
 
 | module | what it knows |
 |---|---|
-| `session` | connecting, TLS, logging in and out, the clock |
+| `session` | connecting, logging in and out, the clock |
+| `tls` | how a vCenter's certificate is verified, and what is wrong with one that is refused |
 | `connection` | one TLS connection: each call ends in time, no answer is larger than it may be |
 | `soap` | a request as bytes; an answer as objects of checked types |
 | `transport` | one call: timeouts, what may be repeated, logging in again |

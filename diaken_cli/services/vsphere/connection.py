@@ -58,6 +58,11 @@ class Endpoint:
     ca_file: str | None = None
     insecure: bool = False
 
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        return f"{self.server}:{self.port}"
+
 
 @dataclass(frozen=True)
 class TimeLimits:
@@ -187,7 +192,7 @@ class Connection:
         seconds = min(self._connect_timeout, limits.left())
         within = TimeLimits.from_now(seconds, seconds)
         try:
-            plain = _connected(self._server, self._port, within)
+            plain = open_tcp(self._server, self._port, within)
             try:
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 plain.settimeout(within.left())  # for all of the handshake together
@@ -287,7 +292,7 @@ def _too_large(largest: int) -> AnswerTooLarge:
     return AnswerTooLarge(f"its answer is larger than {format_size(largest)}")
 
 
-def _connected(server: str, port: int, within: TimeLimits) -> socket.socket:
+def open_tcp(server: str, port: int, within: TimeLimits) -> socket.socket:
     """A TCP connection to the first address of a name that takes it."""
     last_fault: OSError | None = None
     for family, kind, protocol, _, address in _addresses(server, port, within):

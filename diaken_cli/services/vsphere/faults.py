@@ -13,7 +13,6 @@ from pyVmomi import vim, vmodl
 
 from diaken_cli.errors import (
     CallLost,
-    CertificateRefused,
     DiakenError,
     LoginRefused,
     Unanswered,
@@ -30,14 +29,17 @@ from diaken_cli.services.vsphere.connection import (
     UnexpectedAnswer,
 )
 from diaken_cli.services.vsphere.names import bounded_line
+from diaken_cli.services.vsphere.tls import certificate_refused
 
 NameOf = Callable[[Any], str]
 """What a person calls a managed object: its name, or its reference where that can't be read."""
 
 MAX_DETAILS = 3
+SEE_TASK = "See its task and the VM's events in vCenter for more."
 
-# The first type that matches speaks, so a subtype stands before its family.
-_FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
+# The first type that matches speaks, so a subtype stands before its family. Where there is no code
+# of a family's own, it is the name of the fault's type.
+_FAMILIES: tuple[tuple[Any, str | None, str, str | None], ...] = (
     (
         vim.fault.NotAuthenticated,
         "not_authenticated",
@@ -78,7 +80,7 @@ _FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
         vmodl.fault.RequestCanceled,
         "task_canceled",
         "the vSphere task was canceled",
-        None,
+        "See its task in vCenter for who did, and try again.",
     ),
     (
         vim.fault.FileLocked,
@@ -102,7 +104,7 @@ _FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
         vim.fault.SnapshotFault,
         "snapshot",
         "the snapshot operation failed",
-        None,
+        SEE_TASK,
     ),
     (
         vim.fault.ToolsUnavailable,
@@ -114,7 +116,7 @@ _FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
         vim.fault.InvalidPowerState,
         "power_state",
         "the VM's power state does not allow it",
-        None,
+        "Perhaps somebody else powers it on or off; see its tasks in vCenter, and try again.",
     ),
     (
         vim.fault.ConcurrentAccess,
@@ -142,7 +144,61 @@ _FAMILIES: tuple[tuple[Any, str, str, str | None], ...] = (
         (vmodl.fault.NotSupported, vmodl.fault.MethodNotFound, vmodl.fault.NotImplemented),
         "not_supported",
         "this vCenter does not support it",
+        SEE_TASK,
+    ),
+    (
+        (vim.fault.NoCompatibleHost, vim.fault.MigrationFault),
         None,
+        "the VM can't be placed there",
+        "Choose another place: --cluster, --resource-pool, --datastore or --network.",
+    ),
+    (
+        vim.fault.VmConfigFault,
+        None,
+        "the VM can't be configured so",
+        SEE_TASK,
+    ),
+    (
+        vim.fault.InvalidDatastore,
+        None,
+        "the datastore can't be used",
+        "Check it in vCenter, or choose another one with --datastore.",
+    ),
+    (
+        vim.fault.FileFault,
+        None,
+        "a file of the VM can't be used",
+        "Check the VM's datastore in vCenter.",
+    ),
+    (
+        vim.fault.InvalidHostState,
+        None,
+        "the ESXi host's state does not allow it",
+        "Check in vCenter whether it is connected, and in maintenance mode.",
+    ),
+    (
+        vim.fault.InvalidState,
+        None,
+        "its state does not allow it",
+        "See its tasks in vCenter, and try again.",
+    ),
+    (
+        (vmodl.fault.NotEnoughLicenses, vim.fault.RestrictedVersion),
+        None,
+        "the license of vSphere does not allow it",
+        "See the licenses in vCenter.",
+    ),
+    (
+        vim.fault.ResourceInUse,
+        None,
+        "it is in use",
+        "See its tasks in vCenter, and try again.",
+    ),
+    (
+        vmodl.fault.SystemError,
+        None,
+        "vCenter met an internal error",
+        "Try again; if it persists, see vCenter's log (vpxd.log).",
     ),
 )
 
@@ -156,35 +212,23 @@ _CLOSED = (
     ssl.SSLZeroReturnError,
 )
 
-# OpenSSL's X509_V_ERR_* numbers, from its x509_vfy.h.
-_CERTIFICATE_FAULTS = {
-    9: "it is not valid yet",
-    10: "it has expired",
-    18: "it is self-signed",
-    19: "its chain ends in a certificate authority that is not trusted here",
-    20: "its certificate authority is not trusted here",
-    21: "its certificate authority is not trusted here",
-    62: "it was issued for another name",
-    64: "it was issued for another address",
-}
-_UNTRUSTED = frozenset([18, 19, 20, 21])  # whoever issued it is not among those that are trusted
 
-
-def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
+def translate(fault: Any, name_of: NameOf, user: str, server: str = "vCenter") -> DiakenError:
     """Our error for a fault that vSphere answered a call with, or that ended a task.
 
     The error's `code` is stable; a fault that has no code of its own gets its type's name in
-    snake case, so `vim.fault.TooManyDevices` is `too_many_devices`.
+    snake case, so `vim.fault.TooManyDevices` is `too_many_devices`. `server` is what a login is
+    refused by.
     """
     if isinstance(fault, vim.fault.InvalidLogin):
         return LoginRefused(
-            f"vCenter refused the user {user!r} or its password",
+            f"{server} refused the user {user!r} or its password",
             hint="Check --username and where the password comes from.",
         )
     if isinstance(fault, vim.fault.NoPermission) and not isinstance(
         fault, vim.fault.NotAuthenticated
     ):
-        missing = bounded_line(fault.privilegeId or "a permission")
+        missing = ", ".join(_lacking_privileges(fault)) or "a permission"
         # A collector is ours, made to read with: its name would tell nobody what can't be read.
         named = fault.object and not isinstance(fault.object, vmodl.query.PropertyCollector)
         where = f" on {name_of(fault.object)}" if named else ""
@@ -193,30 +237,52 @@ def translate(fault: Any, name_of: NameOf, user: str) -> DiakenError:
             hint="Give that user a role with this privilege in vCenter.",
             code="no_permission",
         )
+    type_name = _type_name(fault)
     for kind, code, words, hint in _FAMILIES:
         if isinstance(fault, kind):
+            code = code or _snake_case(type_name)
             return VSphereError(_sentence(words, fault, name_of), hint=hint, code=code)
     if isinstance(fault, vmodl.fault.InvalidArgument):
         named = f" ({bounded_line(fault.invalidProperty)})" if fault.invalidProperty else ""
         return VSphereError(
             _sentence(f"vCenter did not accept an argument{named}", fault, name_of),
+            hint=SEE_TASK,
             code="invalid_argument",
         )
-    kind_name = type(fault).__name__.rsplit(".", 1)[-1]
+    details = _details(fault)
     return VSphereError(
-        _sentence(f"vCenter answered {kind_name}", fault, name_of), code=_snake_case(kind_name)
+        f"vCenter answered {type_name}" + (f": {details}" if details else ""),
+        hint=SEE_TASK,
+        code=_snake_case(type_name),
     )
+
+
+def _lacking_privileges(fault: Any) -> list[str]:
+    """The privileges that a NoPermission names: the first one, and since vSphere 7 all."""
+    missing = getattr(fault, "missingPrivileges", None) or ()
+    every = [fault.privilegeId or "", *(name for one in missing for name in one.privilegeIds or ())]
+    return [bounded_line(name) for name in dict.fromkeys(every) if name]
 
 
 def _sentence(words: str, fault: Any, name_of: NameOf) -> str:
-    subject = _subject(fault, name_of)
-    lines = [fault.msg or ""]
-    lines += [detail.message or "" for detail in (fault.faultMessage or [])[:MAX_DETAILS]]
-    details = "; ".join(
-        dict.fromkeys(bounded_line(" ".join(line.split())) for line in lines if line.strip())
-    )
+    subject, details = _subject(fault, name_of), _details(fault)
     about = f"{subject}: " if subject else ""
     return f"{about}{words}" + (f" (vCenter: {details})" if details else "")
+
+
+def _details(fault: Any) -> str:
+    """What vCenter says of it: nothing where that is but its type, or an object that is gone."""
+    if isinstance(fault, vmodl.fault.ManagedObjectNotFound):
+        return ""
+    lines = [fault.msg or ""]
+    lines += [fault.reason or ""] if isinstance(fault, vmodl.fault.SystemError) else []
+    lines += [detail.message or "" for detail in (fault.faultMessage or [])[:MAX_DETAILS]]
+    said = dict.fromkeys(bounded_line(" ".join(line.split())) for line in lines)
+    return "; ".join(line for line in said if line and line != _type_name(fault))
+
+
+def _type_name(fault: Any) -> str:
+    return type(fault).__name__.rsplit(".", 1)[-1]
 
 
 def _subject(fault: Any, name_of: NameOf) -> str | None:
@@ -246,11 +312,10 @@ def network_error(
 
     Where the call `changes_nothing`, or was not sent, it is no question whether it was done.
     """
-    where = f"{endpoint.server}:{endpoint.port}"
     reason = fault.__cause__ if isinstance(fault, NotConnected) else fault
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return _certificate_refused(endpoint, where, reason)
-    why = _why(reason)
+        return certificate_refused(endpoint, reason)
+    where, why = endpoint.address, _why(reason)
     if isinstance(fault, NotConnected) or changes_nothing:
         return Unreachable(
             f"no valid answer from {where}: {why} ({call}, {tried})",
@@ -266,22 +331,6 @@ def network_error(
         "have accepted the call",
         hint="Check vCenter's recent tasks before you repeat it.",
     )
-
-
-def _certificate_refused(
-    endpoint: Endpoint, where: str, reason: ssl.SSLCertVerificationError
-) -> DiakenError:
-    why = _CERTIFICATE_FAULTS.get(reason.verify_code, reason.verify_message)
-    ca_file = endpoint.ca_file
-    hint = (
-        "Give `diaken vcenters add` or `set` the CA certificates with --ca-file FILE; or, on a"
-        " trusted network, --insecure."
-    )
-    if ca_file is not None and reason.verify_code in _UNTRUSTED:
-        why = f"it was not issued by a CA in {ca_file}"
-        site = where.removesuffix(":443")
-        hint = f"vCenter's own CA is in https://{site}/certs/download.zip, as certs/lin/*.0. {hint}"
-    return CertificateRefused(f"the certificate of {where} can't be verified: {why}", hint=hint)
 
 
 def _why(reason: BaseException | None) -> str:

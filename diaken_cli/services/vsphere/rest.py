@@ -31,7 +31,8 @@ from diaken_cli.services.vsphere.connection import (
 )
 from diaken_cli.services.vsphere.faults import MAX_DETAILS, network_error
 from diaken_cli.services.vsphere.names import bounded_line
-from diaken_cli.services.vsphere.session import Session, tls_context
+from diaken_cli.services.vsphere.session import Session
+from diaken_cli.services.vsphere.tls import tls_context
 from diaken_cli.services.vsphere.transport import (
     PASSING,
     PASSING_STATUS,

@@ -1,20 +1,19 @@
 """A session with one vCenter: connect, log in and out, and its clock."""
 
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pyVmomi import vim
 
-from diaken_cli import bounds, trust
-from diaken_cli.errors import ConfigurationError, Unreachable, VSphereError
+from diaken_cli import bounds
+from diaken_cli.errors import Unreachable, VSphereError
 from diaken_cli.services.vsphere.connection import Endpoint
 from diaken_cli.services.vsphere.names import bounded_line
+from diaken_cli.services.vsphere.tls import tls_context
 from diaken_cli.services.vsphere.transport import Transport
 
 __all__ = ["About", "Endpoint", "Session", "connect"]
@@ -124,7 +123,7 @@ def _service_content(endpoint: Endpoint, transport: Transport) -> Any:
     content = retrieve()
     if not isinstance(content, vim.ServiceInstanceContent):
         raise Unreachable(
-            f"{endpoint.server}:{endpoint.port} answers, but is not a vCenter",
+            f"{endpoint.address} answers, but is not a vCenter",
             hint="Check --server.",
         )
     if content.about.apiType != "VirtualCenter":
@@ -134,28 +133,3 @@ def _service_content(endpoint: Endpoint, transport: Transport) -> Any:
             code="not_a_vcenter",
         )
     return content
-
-
-def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """TLS 1.2 or later, always verified unless the user said otherwise."""
-    if endpoint.ca_file is not None and (exposure := trust.open_to_all(Path(endpoint.ca_file))):
-        raise ConfigurationError(
-            f"the CA file {endpoint.ca_file} is not safe to use: {exposure.problem}",
-            hint=f"Fix it: {exposure.fix}",
-        )
-    try:
-        context = ssl.create_default_context(cafile=endpoint.ca_file)
-    except (OSError, ssl.SSLError) as fault:
-        raise ConfigurationError(
-            f"can't read certificates from {endpoint.ca_file}: {fault}",
-            hint="Use CA certificates in PEM format for --ca-file.",
-        ) from fault
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A file with just the vCenter's own certificate pins it. Python 3.13's strict mode would
-    # refuse certificates without an authority key identifier, as many a company's CA issues.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if endpoint.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

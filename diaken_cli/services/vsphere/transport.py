@@ -188,7 +188,8 @@ class Transport:
             answer = self._exchange(managed, method, arguments)
         if not isinstance(answer, vmodl.MethodFault):
             return answer
-        raise faults.translate(answer, self._name_for(method), self._endpoint.username) from answer
+        user, server = self._endpoint.username, self._endpoint.address
+        raise faults.translate(answer, self._name_for(method), user, server) from answer
 
     InvokeMethod = invoke
 

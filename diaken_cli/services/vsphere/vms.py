@@ -50,9 +50,10 @@ _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 class VirtualMachine:
     """A VM; `extra_config` is None where it was not asked for, `instance_uuid` "" when unreadable.
 
-    `addresses` are all IPv4 addresses that its VMware Tools report, the primary one first, and
-    none where they were not asked for; `power_state` is on, off or suspended; `created_at` is None
-    before vSphere 6.7 (see `creation_time`).
+    `addresses` are the IPv4 addresses that its VMware Tools report, the primary one first, and
+    none where they were not asked for; those by which no other machine reaches it are apart
+    (`local_addresses`). `power_state` is on, off or suspended; `created_at` is None before vSphere
+    6.7 (see `creation_time`).
     """
 
     ref: str
@@ -65,6 +66,7 @@ class VirtualMachine:
     folder: str | None = None
     created_at: datetime | None = None
     extra_config: dict[str, str] | None = None
+    local_addresses: tuple[str, ...] = ()
 
     @property
     def readable(self) -> bool:
@@ -166,18 +168,26 @@ def _is_ipv4(address: str) -> bool:
     return True
 
 
+def is_local(address: str) -> bool:
+    """Whether no other machine reaches that IPv4 address: link-local, loopback, or none at all."""
+    parsed = IPv4Address(address)
+    return parsed.is_link_local or parsed.is_loopback or parsed.is_unspecified
+
+
 def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False) -> VirtualMachine:
     """A VM of its properties `PATHS`."""
     created: datetime | None = values.get("config.createDate")
     folder = values.get("parent")
     options = values.get("config.extraConfig") or ()
+    reported = _reported_addresses(values.get("guest.ipAddress"), values.get("guest.net"))
     return VirtualMachine(
         ref=ref,
         name=unescape(values.get("name", "")),
         instance_uuid=bounded_line(values.get("config.instanceUuid") or ""),
         template=bool(values.get("config.template")),
         power_state=_POWER.get(str(values.get("runtime.powerState")), "off"),
-        addresses=_reported_addresses(values.get("guest.ipAddress"), values.get("guest.net")),
+        addresses=tuple(address for address in reported if not is_local(address)),
+        local_addresses=tuple(address for address in reported if is_local(address)),
         tools_running=values.get("guest.toolsRunningStatus") == "guestToolsRunning",
         folder=reference(folder) if folder is not None else None,
         # A VM older than the property has the beginning of time there.
@@ -196,7 +206,7 @@ def wait_for_address(
     timeout: float,
     should_stop: Callable[[], bool] | None = None,
 ) -> tuple[str, ...]:
-    """Wait until the VM reports the wanted IPv4 address; the addresses that it reported last.
+    """Wait until the VM reports the wanted IPv4 address; all addresses that it reported last.
 
     It returns as soon as `wanted` is among them, when `timeout` seconds have passed, or when
     `should_stop` says so (looked at each second). Raises VSphereError (`gone`).

@@ -42,6 +42,16 @@ WAIT_ADDRESS = (
         said="it reported 10.77.0.99",
     ),
     Fault(
+        "The VM reports only an address that it gave itself",
+        more=("--ip-timeout", "3s"),
+        world="late_tools",
+        during="wait_address",
+        then=lambda deploying: deploying.lab.sim("guest", vm=NAME, ip="169.254.7.7"),
+        step="wait_address",
+        code="no_address",
+        said="it reported 169.254.7.7, a link-local address",
+    ),
+    Fault(
         "HTTP 503 once while it waits for the address",
         (SLOW_WAIT,),
         during="wait_address",

@@ -151,19 +151,48 @@ def added(cli: Cli, port: int, *options: str | Path) -> None:
 
 
 GOOD = {"names": "IP:127.0.0.1", "begin": NOW - DAY, "end": NOW + DAY}
+EXPIRED = {"begin": NOW - 9 * DAY, "end": NOW - 2 * DAY}
+CLOCK = f"this machine's clock: {NOW:%Y-%m-%d}"
+OVER = f"it has expired (on {NOW - 2 * DAY:%Y-%m-%d %H:%M:%S} UTC; {CLOCK}"
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "said", "hint"),
     [
-        ({"names": "DNS:other.example.com"}, "it was issued for another"),
-        ({"names": "IP:127.0.0.9"}, "it was issued for another address"),
-        ({"begin": NOW - 9 * DAY, "end": NOW - 2 * DAY}, "it has expired"),
-        ({"begin": NOW + 2 * DAY, "end": NOW + 9 * DAY}, "it is not valid yet"),
+        (
+            {"names": "DNS:*.example.com,DNS:vc.example.com,DNS:vc"},
+            "another address; it is for *.example.com, vc.example.com, vc",
+            "Use a name that it is for: --server vc.example.com:PORT",
+        ),
+        (
+            {"names": "IP:127.0.0.9"} | EXPIRED,
+            f"another address; it is for 127.0.0.9; and {OVER}",
+            "Use a name that it is for: --server 127.0.0.9:PORT",
+        ),
+        (
+            {"names": "DNS:*.example.com"},
+            "another address; it is for *.example.com",
+            "Use a name that it is for with --server.",
+        ),
+        (
+            EXPIRED,
+            OVER,
+            "Renew it in vCenter; or, where this machine's clock is wrong: timedatectl",
+        ),
+        (
+            {"begin": NOW + 2 * DAY, "end": NOW + 9 * DAY},
+            f"it is not valid yet (from {NOW + 2 * DAY:%Y-%m-%d %H:%M:%S} UTC on; {CLOCK}",
+            "Check this machine's clock, and vCenter's: timedatectl",
+        ),
     ],
 )
 def test_a_certificate_that_is_wrong_whoever_issued_it(
-    cli: Cli, simulator: Simulator, authority: Authority, changed: dict[str, object], said: str
+    cli: Cli,
+    simulator: Simulator,
+    authority: Authority,
+    changed: dict[str, object],
+    said: str,
+    hint: str,
 ) -> None:
     certificate = authority.issue("wrong", **(GOOD | changed))  # type: ignore[arg-type]
     simulator.calls()
@@ -173,6 +202,7 @@ def test_a_certificate_that_is_wrong_whoever_issued_it(
         assert error["code"] == "certificate"
         assert f"127.0.0.1:{port}" in error["message"]
         assert said in error["message"]
+        assert error["hint"] == hint.replace("PORT", str(port))
         assert "Login" not in simulator.calls()  # no password went to whoever that is
         cli.json("vcenters", "set", "main", "--ca-file", "", "--insecure")
         assert cli.json("vcenters", "test", "main")["datacenters"] == ["/DC0"]

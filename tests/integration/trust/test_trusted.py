@@ -10,7 +10,8 @@ from diaken_cli.actions.playbook import refuse_exposed
 from diaken_cli.errors import AccessError, ConfigurationError, SecretError
 from diaken_cli.requests import RunOptions
 from diaken_cli.services.credentials import resolve
-from diaken_cli.services.vsphere.session import Endpoint, tls_context
+from diaken_cli.services.vsphere.session import Endpoint
+from diaken_cli.services.vsphere.tls import tls_context
 from diaken_cli.types import SecretKind
 from tests.e2e.cli import Cli
 from tests.integration.trust.repository import NOBODY, configured, folder, group

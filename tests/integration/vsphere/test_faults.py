@@ -36,10 +36,16 @@ def test_a_missing_privilege_is_named_with_user_and_object() -> None:
         (vim.fault.NicSettingMismatch(), "customization", "could not be customized"),
         (vim.fault.FilesystemQuiesceFault(), "quiesce", "file systems"),
         (vim.fault.MemorySnapshotOnIndependentDisk(), "snapshot", "the snapshot"),
-        (vim.fault.InvalidState(), "invalid_state", "InvalidState"),
+        (vim.fault.InvalidState(), "invalid_state", "its state does not allow it"),
+        (vim.fault.InvalidHostState(), "invalid_host_state", "the ESXi host's state"),
+        (vim.fault.TooManyDevices(), "too_many_devices", "configured so"),
+        (vim.fault.NoCompatibleHost(), "no_compatible_host", "can't be placed there"),
+        (vim.fault.FileNotFound(file="[ds1] b.vmdk"), "file_not_found", "[ds1] b.vmdk: a file"),
+        (vmodl.fault.NotEnoughLicenses(), "not_enough_licenses", "license"),
+        (vmodl.fault.InvalidType(argument="x"), "invalid_type", "vCenter answered InvalidType"),
         (vmodl.fault.ManagedObjectNotFound(obj=vim.Task("task-9")), "gone", "task-9"),
         (vmodl.fault.InvalidArgument(invalidProperty="spec.pool"), "invalid_argument", "spec.pool"),
-        (vmodl.fault.SystemError(reason="?"), "system_error", "SystemError"),
+        (vmodl.fault.SystemError(reason="?"), "system_error", "an internal error (vCenter: ?)"),
     ],
 )
 def test_faults_by_type(fault: Any, code: str, words: str) -> None:
@@ -47,10 +53,13 @@ def test_faults_by_type(fault: Any, code: str, words: str) -> None:
     assert isinstance(error, VSphereError)
     assert error.code == code
     assert words in error.message
+    assert error.hint, "there is something to do about each"
 
 
 def test_a_refused_login_is_its_own_error() -> None:
-    assert isinstance(translate(vim.fault.InvalidLogin(), name_of, "ops"), LoginRefused)
+    refused = translate(vim.fault.InvalidLogin(), name_of, "ops", "vc:443")
+    assert isinstance(refused, LoginRefused)
+    assert refused.message == "vc:443 refused the user 'ops' or its password"
 
 
 def test_what_vcenter_said_is_passed_on_once() -> None:
@@ -61,6 +70,36 @@ def test_what_vcenter_said_is_passed_on_once() -> None:
     ]
     message = translate(fault, name_of, "ops").message
     assert message.endswith("(vCenter: Customization failed.; Tools are not installed.)")
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (vim.fault.NoDiskSpace(datastore="ds1", msg="NoDiskSpace"), "ds1: the datastore is full"),
+        (vmodl.fault.InvalidType(msg="InvalidType"), "vCenter answered InvalidType"),
+        (vmodl.fault.InvalidType(msg="It is odd."), "vCenter answered InvalidType: It is odd."),
+        (
+            vmodl.fault.ManagedObjectNotFound(
+                obj=vim.Task("task-9"), msg="The object 'vim.Task:task-9' has already been deleted"
+            ),
+            "<'vim.Task:task-9'>: it no longer exists",
+        ),
+    ],
+)
+def test_types_and_references_that_vcenter_says_are_not_passed_on(fault: Any, message: str) -> None:
+    assert translate(fault, name_of, "ops").message == message
+
+
+def test_all_privileges_that_are_lacking_are_in_one_line() -> None:
+    lacking = vim.fault.NoPermission.EntityPrivileges(
+        entity=vim.Folder("group-v3"), privilegeIds=["A.b", "C.d"]
+    )
+    fault = vim.fault.NoPermission(
+        object=vim.Folder("group-v3"), privilegeId="A.b", missingPrivileges=[lacking]
+    )
+    assert (
+        translate(fault, name_of, "ops").message == "ops lacks A.b, C.d on <'vim.Folder:group-v3'>"
+    )
 
 
 @pytest.mark.parametrize(

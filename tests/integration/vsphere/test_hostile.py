@@ -15,8 +15,9 @@ from diaken_cli import bounds
 from diaken_cli.errors import Unreachable, VSphereError
 from diaken_cli.services.vsphere import transport
 from diaken_cli.services.vsphere.connection import Connection, TimeLimits
-from diaken_cli.services.vsphere.session import Session, connect, tls_context
+from diaken_cli.services.vsphere.session import Session, connect
 from diaken_cli.services.vsphere.tags import tags_of_vms
+from diaken_cli.services.vsphere.tls import tls_context
 from diaken_cli.services.vsphere.vms import find_vms
 from tests.integration.vsphere.hostile_vcenter import (
     OK,

@@ -69,9 +69,10 @@ def test_a_self_signed_certificate_is_refused_also_on_loopback(simulator: Simula
 def test_a_certificate_of_another_name_is_refused(tmp_path: Path) -> None:
     with (
         Simulator(tmp_path, names="DNS:vcenter.example.com,IP:127.0.0.9") as other,
-        pytest.raises(CertificateRefused, match="another"),
+        pytest.raises(CertificateRefused, match="another name; it is for vcenter") as refused,
     ):
-        connect(other.endpoint())
+        connect(replace(other.endpoint(), server="localhost"))
+    assert refused.value.option == f"--server vcenter.example.com:{other.port}"
 
 
 def test_an_expired_certificate_is_refused(tmp_path: Path, simulator: Simulator) -> None:

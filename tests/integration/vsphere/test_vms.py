@@ -91,6 +91,21 @@ def test_templates_never_count_by_address_and_two_vms_are_both_told(
     simulator.order("guest", vm="debian12", ip="")
 
 
+def test_an_address_by_which_nobody_is_reached_is_told_apart(
+    session: Session, simulator: Simulator
+) -> None:
+    for reported, addresses, local in (
+        ("169.254.7.7", (), ("169.254.7.7",)),
+        ("169.254.7.7,10.77.0.103", ("10.77.0.103",), ("169.254.7.7",)),
+        ("127.0.0.1,0.0.0.0", (), ("127.0.0.1", "0.0.0.0")),  # noqa: S104  # a guest says so
+    ):
+        simulator.order("guest", vm="web03", ip=reported)
+        web03 = next(vm for vm in find_vms(session) if vm.name == "web03")
+        assert (web03.addresses, web03.local_addresses) == (addresses, local)
+        assert wait_for_address(session, web03.ref, "10.9.9.9", timeout=0) == (*local, *addresses)
+    simulator.order("guest", vm="web03", ip="10.77.0.103")
+
+
 def test_an_address_of_ipv6_is_not_told(session: Session, simulator: Simulator) -> None:
     simulator.order("guest", vm="web03", ip="fe80::1")
     assert next(vm for vm in find_vms(session) if vm.name == "web03").addresses == ()

@@ -77,6 +77,7 @@ def server(name: str, *addresses: str, uuid: str = UUID, **more: Any) -> Server:
         power_state=power,
         addresses=addresses,
         tools_running=True,
+        local_addresses=more.pop("local", ()),
     )
     return Server(vm, path, more.pop("guest_name", None), folder)
 

@@ -79,13 +79,15 @@ def test_vms_that_can_be_no_host_now_are_skipped_and_nobodys_mistake() -> None:
     found = vms(
         server("a", "10.0.4.1", power="off"),
         server("b", power="suspended"),
-        server("c", "169.254.7.7"),
+        server("c", local=("169.254.7.7", "127.0.0.1")),
+        server("e"),
         server("d", "10.0.4.4", uuid=""),
     )
     rows = planned(found).rows
     assert [row.reason for row in rows] == [
         "the VM is powered off",
         "the VM is suspended",
+        "the VM reports only 169.254.7.7, 127.0.0.1: no address for others",
         "the VM reports no IPv4 address",
         "the VM's instance UUID can't be read",
     ]
