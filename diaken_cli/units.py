@@ -154,6 +154,12 @@ def format_size(size: int) -> str:
     return _formatted(size, BYTES) or f"{size} bytes"
 
 
+def rounded_size(size: int) -> str:
+    """Bytes as a person would give them to an option, rounded: 60G, 1466.2G, 512M."""
+    unit = "G" if size >= BYTES["G"] else "M"
+    return f"{size / BYTES[unit]:.1f}".removesuffix(".0") + unit
+
+
 def parse_duration(text: str) -> int:
     """Seconds, of `90s`, `30m`, `2h` or `7d`, or `1 min 30 s`, as diaken itself prints it."""
     match = re.fullmatch(_DURATION, text)

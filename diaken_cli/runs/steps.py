@@ -77,15 +77,16 @@ class Step(Generic[F, Request]):
 
     `do` says how it ended, with facts to keep: one that did not do all that it was to has failed,
     and the next one is begun all the same. What it raises stops the run. `find` looks in the world,
-    by identity, and gives the facts of what is already there. `undo` works on what it finds;
-    nothing there is success. A step without `undo` leaves nothing behind. `batch` is None where the
-    run has one only.
+    by identity, and gives the facts of what is already there; `complete` does what is still missing
+    of that. `undo` works on what it finds; nothing there is success. A step without `undo` leaves
+    nothing behind. `batch` is None where the run has one only.
     """
 
     name: str
     describe: Callable[[Request], str]
     do: Callable[[F], StepEnd]
     find: Callable[[F], Facts | None] = lambda _: None
+    complete: Callable[[F], None] = lambda _: None
     undo: Callable[[F], None] | None = None
     batch: int | None = None
 
@@ -106,6 +107,8 @@ def execute_steps(steps: Sequence[Step[F, Request]], flow: F, reached: Statuses)
             if position in reached:
                 run.note(position, _RESET_FACTS)
                 found = step.find(flow)
+            if found is not None:
+                step.complete(flow)
             end = step.do(flow) if found is None else StepEnd(facts=found)
         except Refused as refused:
             run.end_step(position, _stopped_by(refused.error, Effect.REFUSES))

@@ -57,6 +57,9 @@ func checkClone(source *simulator.VirtualMachine, request *types.CloneVM_Task) (
 		return &types.DuplicateName{Name: request.Name, Object: old.Reference()}
 	}
 	simulator.Map.WithLock(source, func() {
+		if fault = missingFile(source); fault != nil {
+			return
+		}
 		if custom := request.Spec.Customization; custom != nil {
 			if fault = checkCustomization(custom, len(source.Guest.Net)); fault != nil {
 				return
@@ -119,7 +122,7 @@ func cloneBare(source *simulator.VirtualMachine, request *types.CloneVM_Task, na
 			fault = &types.SystemError{Reason: err.Error()}
 			return
 		}
-		renewCards(copied)
+		renewDevices(copied)
 		source.Config.Hardware.Device = copied
 		defer func() { source.Config.Hardware.Device = originals }()
 		var result types.AnyType
@@ -170,14 +173,22 @@ func completeClone(source, vm *simulator.VirtualMachine, request *types.CloneVM_
 	return nil
 }
 
-// renewCards gives network cards addresses of their own, from VMware's range for assigned ones.
-func renewCards(devices []types.BaseVirtualDevice) {
+// renewDevices gives network cards addresses of their own, from VMware's range for assigned ones, and disks UUIDs.
+func renewDevices(devices []types.BaseVirtualDevice) {
 	for _, device := range devices {
+		renewDisk(device)
 		if card, ok := device.(types.BaseVirtualEthernetCard); ok {
 			number := atomic.AddInt32(&cards, 1)
 			ethernet := card.GetVirtualEthernetCard()
 			ethernet.AddressType = string(types.VirtualEthernetCardMacTypeAssigned)
 			ethernet.MacAddress = fmt.Sprintf("00:50:56:%02x:%02x:%02x", 0x80+*instance%0x40, number/256%256, number%256)
 		}
+	}
+}
+
+// renewDisk gives a disk a UUID of its own, which it keeps wherever its file goes.
+func renewDisk(device types.BaseVirtualDevice) {
+	if backing, ok := device.GetVirtualDevice().Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok {
+		backing.Uuid = uuid.New().String()
 	}
 }

@@ -100,6 +100,7 @@ func createTemplate(in place, name string, size int64) (types.ManagedObjectRefer
 	disk := devices.CreateDisk(controller.(types.BaseVirtualController), types.ManagedObjectReference{},
 		fmt.Sprintf("[%s] %s/%s.vmdk", datastore, name, name))
 	disk.CapacityInKB, disk.CapacityInBytes = size/1024, size
+	renewDisk(disk)
 	card := &types.VirtualVmxnet3{}
 	nameDevice(controller.GetVirtualDevice(), 1000, "SCSI controller 0")
 	nameDevice(disk.GetVirtualDevice(), 2000, "Hard disk 1")

@@ -26,7 +26,10 @@ func oneAtATime(vm types.ManagedObjectReference) func() {
 }
 
 // powerOn boots the VM's host; VMware Tools report it when it answers.
-func powerOn(vm *simulator.VirtualMachine) types.BaseMethodFault {
+func powerOn(vm *simulator.VirtualMachine) (fault types.BaseMethodFault) {
+	if simulator.Map.WithLock(vm, func() { fault = missingFile(vm) }); fault != nil {
+		return fault
+	}
 	if _, fault := invoke(vm.Self, &types.PowerOnVM_Task{This: vm.Self}); fault != nil {
 		return fault
 	}

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path"
 
+	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
@@ -92,7 +95,7 @@ func planEdit(vm *simulator.VirtualMachine, change *types.VirtualDeviceConfigSpe
 	return edit{}, &invalid
 }
 
-// planDiskEdit grows a disk: it can't shrink, and its datastore must have the room.
+// planDiskEdit grows a disk, or puts another file in its place: it can't shrink, and its datastore must have the room.
 func planDiskEdit(vm *simulator.VirtualMachine, disk, wanted *types.VirtualDisk, invalid types.InvalidDeviceSpec) (edit, types.BaseMethodFault) {
 	kilobytes := wanted.CapacityInKB
 	if wanted.CapacityInBytes > kilobytes*1024 && wanted.CapacityInBytes != disk.CapacityInBytes {
@@ -105,6 +108,9 @@ func planDiskEdit(vm *simulator.VirtualMachine, disk, wanted *types.VirtualDisk,
 	grown.CapacityInKB, grown.CapacityInBytes = kilobytes, kilobytes*1024
 	grown.DeviceInfo = &types.Description{
 		Label: disk.DeviceInfo.GetDescription().Label, Summary: fmt.Sprintf("%d KB", kilobytes)}
+	if fileOf(wanted) != "" && fileOf(wanted) != fileOf(disk) {
+		grown.Backing = wanted.Backing // literally: from now on the VM is on that file, whoever else is
+	}
 	growth := grown.CapacityInBytes - disk.CapacityInBytes
 	if store := datastoreOf(&grown); store != nil && store.Summary.FreeSpace < growth {
 		return edit{}, &types.NoDiskSpace{FileFault: types.FileFault{File: vm.Config.Files.VmPathName}, Datastore: store.Name}
@@ -121,6 +127,9 @@ func planCardEdit(vm *simulator.VirtualMachine, existing types.BaseVirtualDevice
 	network := networkOf(wanted.GetVirtualEthernetCard().Backing)
 	if network == nil {
 		return edit{}, &invalid
+	}
+	if mac := wanted.GetVirtualEthernetCard().MacAddress; mac != "" {
+		copied[0].(types.BaseVirtualEthernetCard).GetVirtualEthernetCard().MacAddress = mac
 	}
 	device := copied[0].GetVirtualDevice()
 	device.Backing = wanted.GetVirtualEthernetCard().Backing
@@ -154,6 +163,7 @@ func (e edit) apply(vm *simulator.VirtualMachine) {
 		for i := range cards {
 			if cards[i].DeviceConfigId == key {
 				cards[i].Network = e.network
+				cards[i].MacAddress = e.device.(types.BaseVirtualEthernetCard).GetVirtualEthernetCard().MacAddress
 			}
 		}
 		changes = append(changes, types.PropertyChange{Name: "network", Val: networks}, types.PropertyChange{Name: "guest.net", Val: cards})
@@ -171,6 +181,33 @@ func datastoreOf(device types.BaseVirtualDevice) *simulator.Datastore {
 	}
 	store, _ := simulator.Map.Get(*file.GetVirtualDeviceFileBackingInfo().Datastore).(*simulator.Datastore)
 	return store
+}
+
+// fileOf is the file that a disk is on: "[datastore] folder/name.vmdk".
+func fileOf(disk *types.VirtualDisk) string {
+	if backing, ok := disk.Backing.(types.BaseVirtualDeviceFileBackingInfo); ok {
+		return backing.GetVirtualDeviceFileBackingInfo().FileName
+	}
+	return ""
+}
+
+// missingFile is the fault of a VM that has a disk without its file: such a VM can be neither cloned nor powered on.
+// The VM is locked.
+func missingFile(vm *simulator.VirtualMachine) types.BaseMethodFault {
+	for _, device := range vm.Config.Hardware.Device {
+		disk, ok := device.(*types.VirtualDisk)
+		if !ok {
+			continue
+		}
+		store, file := datastoreOf(disk), object.DatastorePath{}
+		if store == nil || !file.FromString(fileOf(disk)) {
+			continue
+		}
+		if _, err := os.Stat(path.Join(store.Info.GetDatastoreInfo().Url, file.Path)); os.IsNotExist(err) {
+			return &types.FileNotFound{FileFault: types.FileFault{File: fileOf(disk)}}
+		}
+	}
+	return nil
 }
 
 type namedNetwork struct {

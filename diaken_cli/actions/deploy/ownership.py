@@ -1,4 +1,4 @@
-"""Which VM is this run's: the rule of what may be touched, and destroyed.
+"""Which VM is this run's, with which disks: the rule of what may be touched, and destroyed.
 
 Clones inherit `extraConfig`, so a copy that somebody made bears the identity too. A VM is the
 run's own only when the identity matches and its instance UUID is the one that the clone returned;
@@ -7,10 +7,11 @@ requested name and is younger than the run. A VM that can't be read just now (it
 ESXi host is gone) is not one that is not there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from diaken_cli.errors import Conflict, OperationFailed
+from diaken_cli.services.vsphere.disks import Disk
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.types import Identity
 
@@ -83,3 +84,46 @@ def _ambiguous(what: str, vms: Sequence[VirtualMachine]) -> Conflict:
         code=AMBIGUOUS,
         hint="Check them in vCenter, and remove what is not needed there by hand.",
     )
+
+
+# ── its disks ────────────────────────────────────────────────────────────────────────────────
+
+
+def disks_made(
+    disks: Iterable[Disk], template: Iterable[Disk], *, just_now: bool
+) -> dict[str, str | None]:
+    """The files of the disks that a clone made, each with the disk's UUID, where it has one.
+
+    A file of the template is never among them. Unless the clone ended `just_now`, somebody may
+    have attached others since: then only those count that are where the template has a disk, on a
+    file beside the VM's own.
+    """
+    template = tuple(template)
+    places = {disk.key for disk in template}
+    return {
+        disk.file: disk.uuid
+        for disk in disks
+        if disk.file not in _files(template)
+        and (just_now or (disk.in_vm_folder and (not places or disk.key in places)))
+    }
+
+
+def foreign_disks(
+    disks: Iterable[Disk], made: Mapping[str, str | None], template: Iterable[Disk]
+) -> list[str]:
+    """The files of those disks that the clone did not make, and that the run may not destroy.
+
+    One that was made is known by its file, also below a snapshot's; and by its UUID, where vCenter
+    has moved it to another datastore. The template's files are never the run's.
+    """
+    of_template = _files(template)
+    uuids = {uuid for uuid in made.values() if uuid is not None}
+    return [
+        disk.file
+        for disk in disks
+        if disk.file in of_template or not (made.keys() & set(disk.files) or disk.uuid in uuids)
+    ]
+
+
+def _files(disks: Iterable[Disk]) -> set[str]:
+    return {file for disk in disks for file in disk.files}

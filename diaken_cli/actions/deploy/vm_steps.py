@@ -4,6 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from diaken_cli.actions.deploy.deploy import Deploy
+from diaken_cli.actions.deploy.own_disks import (
+    cancel_enlarging,
+    enlarge_disk,
+    find_disks_made,
+    refuse_foreign_disks,
+)
 from diaken_cli.actions.deploy.own_vm import (
     call_with_retry,
     change_vm,
@@ -35,6 +41,12 @@ from diaken_cli.types import DeployStep
 from diaken_cli.units import format_cpus, format_size
 
 # ── clone ────────────────────────────────────────────────────────────────────────────────────
+
+
+_NOTHING_CLONED: Facts = {
+    **dict.fromkeys(("task", "vm", "vm_uuid", "disk_files", "disk_task")),
+    "lost": False,
+}
 
 
 def _describe_clone(request: DeployRequest) -> str:
@@ -76,13 +88,14 @@ def _find_clone(deploy: Deploy) -> Facts | None:
 def _clone(deploy: Deploy) -> StepEnd:
     placement = Placement(**deploy.known(DeployStep.VALIDATE)["placement"])
     if deploy.known(DeployStep.CLONE):  # of a clone that is gone: this one has another UUID
-        deploy.note(DeployStep.CLONE, task=None, vm=None, vm_uuid=None, lost=False)
+        deploy.note(DeployStep.CLONE, **_NOTHING_CLONED)
     facts = call_with_retry(
         deploy,
         lambda: _clone_once(deploy, placement),
         lambda: _find_clone(deploy),
         trust_failures=True,
     )
+    enlarge_disk(deploy)
     return StepEnd(facts=facts)
 
 
@@ -104,28 +117,27 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
         # Canceled too late, a clone is there all the same: undoing has to know which it is.
         made = tasks.wait(deploy.vcenter, [task], timeout=0)[task].result
         if made is not None:
-            _note_clone(deploy, made)
+            _note_clone(deploy, made, just_now=True)
         raise
     if state.result is None:
         raise OperationFailed(
             "vCenter reports that the clone succeeded, but not which VM it created"
         )
-    return _note_clone(deploy, state.result)
+    return _note_clone(deploy, state.result, just_now=True)
 
 
-def _note_clone(deploy: Deploy, ref: str) -> Facts:
+def _note_clone(deploy: Deploy, ref: str, *, just_now: bool = False) -> Facts:
     vm = vms.read_vm(deploy.vcenter, ref)
     known = deploy.known(DeployStep.CLONE)
-    if known.get("vm_uuid") == vm.instance_uuid and "disks" in known:  # by now it may have more
-        disks = known["disks"]
-    else:
-        disks = list(templates.disk_files(deploy.vcenter, ref))
+    disk_files = known.get("disk_files")
+    if disk_files is None or known.get("vm_uuid") != vm.instance_uuid:
+        disk_files = find_disks_made(deploy, ref, just_now=just_now)
     facts = {
         "vm": ref,
         "vm_uuid": vm.instance_uuid,
         "name": vm.name,
         "vcenter": deploy.request.vcenter,
-        "disks": disks,
+        "disk_files": disk_files,
         "lost": False,
     }
     deploy.note(DeployStep.CLONE, **facts)
@@ -176,7 +188,7 @@ def _since(moment: datetime | None, began: datetime | None) -> bool:
 def _destroy(deploy: Deploy) -> None:
     vm = _poll_for_vm(deploy, cancel=True)
     if vm is not None:
-        _refuse_foreign_disks(deploy, vm.ref)
+        refuse_foreign_disks(deploy, vm.ref)
         power_off_vm(deploy, vm)
         change_vm(deploy, vm.ref, vms.destroy, "destroying", lambda: own_vm(deploy) is None)
     else:
@@ -198,25 +210,9 @@ def _poll_for_vm(deploy: Deploy, *, cancel: bool) -> vms.VirtualMachine | None:
 
 def _vm_after_clone_tasks(deploy: Deploy, *, cancel: bool) -> vms.VirtualMachine | None:
     _end_clone_tasks(deploy, cancel=cancel)
+    if cancel:
+        cancel_enlarging(deploy)
     return own_vm_after_tasks(deploy)
-
-
-def _refuse_foreign_disks(deploy: Deploy, vm: str) -> None:
-    """Raise OperationFailed where the VM has disks of others: Destroy_Task would remove them."""
-    own = deploy.known(DeployStep.CLONE).get("disks")
-    if own is None:  # it died before it could look
-        return
-    others = [
-        file for key, file in templates.disk_files(deploy.vcenter, vm).items() if key not in own
-    ]
-    if others:
-        raise OperationFailed(
-            f"the VM {deploy.request.name} has disks that this run did not create:"
-            f" {', '.join(others)}",
-            code="foreign_disk",
-            hint="Detach them in vCenter, keeping their files."
-            f" Then: diaken deploy abort {deploy.run.id}",
-        )
 
 
 def _refuse_unanswered(deploy: Deploy) -> None:
@@ -233,6 +229,7 @@ CLONE = Step[Deploy, DeployRequest](
     describe=_describe_clone,
     find=_find_vm,
     do=_clone,
+    complete=enlarge_disk,
     undo=_destroy,
 )
 

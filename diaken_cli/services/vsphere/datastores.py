@@ -27,8 +27,8 @@ from diaken_cli.services.vsphere.matching import matching_entities
 from diaken_cli.services.vsphere.properties import reference
 from diaken_cli.services.vsphere.requested import Requested
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.templates import rounded_size
 from diaken_cli.text import join_names
+from diaken_cli.units import rounded_size
 
 Recommend = Callable[[DatastoreCluster, Mapping[str, Entity]], Sequence[str]]
 """The datastores (references) that Storage DRS recommends, the best first.

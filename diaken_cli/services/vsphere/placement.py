@@ -38,8 +38,8 @@ from diaken_cli.services.vsphere.templates import (
     check_disk,
     needed_room,
     read_hardware,
-    rounded_size,
 )
+from diaken_cli.units import rounded_size
 
 _MEMORY_STEP = 4 * MEBIBYTE
 """A VM's memory is a multiple of this (VirtualMachineConfigSpec.memoryMB in the API)."""

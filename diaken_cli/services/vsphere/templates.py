@@ -12,13 +12,14 @@ from pyVmomi import vim
 
 from diaken_cli.errors import VSphereError
 from diaken_cli.requests import DeployRequest
+from diaken_cli.services.vsphere.disks import capacity, disk_devices
 from diaken_cli.services.vsphere.inventory import MEBIBYTE
 from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.properties import read, read_one, reference
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.types import Identity
+from diaken_cli.units import rounded_size
 
-GIBIBYTE = 1024 * MEBIBYTE
 _PATHS = ("config.hardware", "config.guestFullName")
 _customization = vim.vm.customization
 _device = vim.vm.device
@@ -48,31 +49,12 @@ def read_hardware(session: Session, vm_refs: Iterable[str]) -> dict[str, Hardwar
             hardware_of[ref] = Hardware(
                 cpus=int(hardware.numCPU),
                 memory=int(hardware.memoryMB) * MEBIBYTE,
-                disks=tuple(capacity(disk) for disk in disks(hardware.device)),
+                disks=tuple(capacity(disk) for disk in disk_devices(hardware.device)),
                 network_adapters=len(network_adapters(hardware.device)),
                 guest=bounded_line(values.get("config.guestFullName") or ""),
                 network=_first_network(hardware.device),
             )
     return hardware_of
-
-
-def disk_files(session: Session, vm_ref: str) -> dict[int, str]:
-    """The files of a VM's disks ("[datastore] folder/name.vmdk") by device key, which stays.
-
-    Raises VSphereError (`gone`).
-    """
-    managed = session.managed(vim.VirtualMachine, vm_ref)
-    devices = read_one(session, managed, ["config.hardware.device"]).get("config.hardware.device")
-    return {
-        int(disk.key): bounded_line(getattr(disk.backing, "fileName", "") or f"device {disk.key}")
-        for disk in disks(devices or ())
-    }
-
-
-def disks(devices: Iterable[Any]) -> list[Any]:
-    """The disks among the devices, in the order of their controllers and units."""
-    found = [device for device in devices if isinstance(device, vim.vm.device.VirtualDisk)]
-    return sorted(found, key=lambda disk: (disk.controllerKey or 0, disk.unitNumber or 0))
 
 
 def network_adapters(devices: Iterable[Any]) -> list[Any]:
@@ -89,11 +71,6 @@ def _first_network(devices: Iterable[Any]) -> str | None:
     return None
 
 
-def capacity(disk: Any) -> int:
-    """A disk's size in bytes."""
-    return int(disk.capacityInBytes or disk.capacityInKB * 1024)
-
-
 def needed_room(template: Hardware, disk: int | None) -> int:
     """What a clone's disks take at their full size, in bytes: also thin ones grow to that.
 
@@ -107,13 +84,6 @@ def check_disk(size: int, template: Hardware) -> None:
     if template.disks and size < template.disks[0]:
         least = rounded_size(template.disks[0])
         raise ValueError(f"the template's first disk has {least}, and a disk can't be made smaller")
-
-
-def rounded_size(amount: int) -> str:
-    """Bytes as a person would give them to an option: 60G, 512M."""
-    if amount >= GIBIBYTE:
-        return f"{amount / GIBIBYTE:.1f}".removesuffix(".0") + "G"
-    return f"{amount / MEBIBYTE:.1f}".removesuffix(".0") + "M"
 
 
 # ── cloning ──────────────────────────────────────────────────────────────────────────────────
@@ -160,6 +130,7 @@ def start_clone(
 ) -> str:
     """Clone the template, powered off and marked; the vSphere task's reference.
 
+    Its disks are as large as the template's: see `disks.enlarge_first_disk`.
     The task's `result` is the new VM. Raises VSphereError; Unreachable with `outcome_unknown` when
     the connection broke so that vCenter may or may not have begun.
     """
@@ -192,7 +163,10 @@ def start_clone(
 
 def _check_devices(template: str, devices: Any) -> None:
     """See that it still has what its check has seen: somebody may have taken it off since."""
-    for present, kind in ((disks(devices), "disk"), (network_adapters(devices), "network adapter")):
+    for present, kind in (
+        (disk_devices(devices), "disk"),
+        (network_adapters(devices), "network adapter"),
+    ):
         if not present:
             raise VSphereError(
                 f"the template {template} no longer has a {kind}",
@@ -211,7 +185,7 @@ def _config(
     options = request.extra_config | identity.as_extra_config()
     config = vim.vm.ConfigSpec(
         extraConfig=[vim.option.OptionValue(key=k, value=v) for k, v in options.items()],
-        deviceChange=_device_changes(session, placement, request, hardware.device),
+        deviceChange=_network_edits(session, placement, hardware.device),
     )
     if request.cpus is not None:
         config.numCPUs = request.cpus
@@ -222,24 +196,21 @@ def _config(
     return config
 
 
-def _device_changes(
-    session: Session, placement: Placement, request: DeployRequest, devices: Any
-) -> list[Any]:
-    changed = []
-    if placement.network is not None:
-        adapter = network_adapters(devices)[0]
-        adapter.backing = _network_backing(session, placement.network, placement.network_kind)
-        if adapter.connectable is not None:
-            adapter.connectable.startConnected = True
-        changed.append(adapter)
-    if request.disk is not None:
-        disk = disks(devices)[0]
-        if request.disk > capacity(disk):
-            disk.capacityInKB = request.disk // 1024
-            disk.capacityInBytes = disk.capacityInKB * 1024
-            changed.append(disk)
+def _network_edits(session: Session, placement: Placement, devices: Any) -> list[Any]:
+    """The first network adapter, put on its network. A disk is never edited here.
+
+    What stands here is the template's: its disk would come with the template's own file.
+    """
+    if placement.network is None:
+        return []
+    adapter = network_adapters(devices)[0]
+    adapter.backing = _network_backing(session, placement.network, placement.network_kind)
+    if adapter.connectable is not None:
+        adapter.connectable.startConnected = True
+    if adapter.addressType != vim.vm.device.VirtualEthernetCardOption.MacTypes.manual:
+        adapter.macAddress = None  # else it asks for the template's
     edit = _device.VirtualDeviceSpec.Operation.edit
-    return [_device.VirtualDeviceSpec(operation=edit, device=device) for device in changed]
+    return [_device.VirtualDeviceSpec(operation=edit, device=adapter)]
 
 
 def _network_backing(session: Session, network: str, kind: str | None) -> Any:

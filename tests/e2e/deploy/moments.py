@@ -53,6 +53,21 @@ ABOUT_TO_ACTIVATE = Moment(
     seen="provision",
     status="skipped",
 )
+LARGER = ("--disk", "20G")
+ASKING_FOR_ROOM = Moment(
+    "clone, a larger disk not asked for yet",
+    "clone",
+    ("delay", "ReconfigVM_Task"),
+    "vm_uuid",
+    more=LARGER,
+)
+ENLARGING = Moment(
+    "clone, its disk being enlarged",
+    "clone",
+    ("taskdelay", "ReconfigVM_Task"),
+    "disk_task",
+    more=LARGER,
+)
 TAKING_OFF = Moment(
     "the identity is being taken off", "activate", ("delay", "ReconfigVM_Task"), status="success"
 )

@@ -9,8 +9,10 @@ import pytest
 from tests.e2e.deploy.deploying import NAME, STEPS, Deploying, deploy_lab, deploying, left, statuses
 from tests.e2e.deploy.moments import (
     ACTIVATING,
+    ASKING_FOR_ROOM,
     BEFORE_SUCCESS,
     CLONING,
+    ENLARGING,
     NOT_ASKED_YET,
     PROVISIONING,
     SLOW,
@@ -304,6 +306,44 @@ def killed_while_it_clones(deploying: Deploying, timeout: str, *, noted: bool) -
 def clones(deploying: Deploying) -> set[str]:
     """The keys of the recent vSphere tasks that clone something."""
     return {task.key for task in deploying.tasks("VirtualMachine.clone")}
+
+
+# ── its disk ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("moment", [ASKING_FOR_ROOM, ENLARGING], ids=lambda moment: moment.label)
+@pytest.mark.parametrize("command", ["resume", "abort"])
+def test_a_disk_that_was_not_enlarged_yet(
+    deploying: Deploying, moment: Moment, command: str
+) -> None:
+    world, before = deploying.world(), clones(deploying)
+    number = after_sigkill(deploying, moment)
+
+    run = deploying.json("deploy", command, number, *(["--yes"] if command == "abort" else []))
+
+    assert run["leftovers"] == []
+    assert len(clones(deploying) - before) == 1
+    if command == "resume":
+        assert_deployed(deploying)
+        assert deploying.machines()[NAME].disk == 20
+    else:
+        assert deploying.world() == world
+        assert deploying.running_tasks() == []
+        assert deploying.deploy()["status"] == "success", "the template is whole"
+
+
+def test_an_enlargement_that_never_ends_is_canceled(deploying: Deploying) -> None:
+    before = deploying.world()
+    deploying.lab.sim("endless", method="ReconfigVM_Task")
+    with deploying.watched(*deploying.words(*ENLARGING.more)) as call:
+        call.until(lambda: ENLARGING.reached(deploying))
+        call.kill()
+
+    run = deploying.json("deploy", "abort", "1", "--yes")
+
+    assert (run["status"], run["leftovers"]) == ("canceled", [])
+    assert deploying.running_tasks() == []
+    assert deploying.world() == before
 
 
 # ── whose VM is it ───────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from tests.e2e.faults.activate import ACTIVATE
 from tests.e2e.faults.clone import CLONE
+from tests.e2e.faults.disk import ENLARGE
 from tests.e2e.faults.fault import Fault
 from tests.e2e.faults.power_on import POWER_ON
 from tests.e2e.faults.provision import PROVISION
@@ -13,7 +14,7 @@ from tests.e2e.faults.wait_address import WAIT_ADDRESS
 STEPS: dict[str, tuple[Fault, ...]] = {
     "validate": VALIDATE,
     "register": REGISTER,
-    "clone": CLONE,
+    "clone": (*CLONE, *ENLARGE),
     "power_on": POWER_ON,
     "wait_address": WAIT_ADDRESS,
     "provision": PROVISION,

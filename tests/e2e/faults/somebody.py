@@ -43,6 +43,38 @@ def detaches_the_disk(deploying: Deploying) -> None:
     )
 
 
+OTHER = "db01/db01.vmdk"
+
+
+def replaces_the_disk(deploying: Deploying) -> None:
+    """Another VM's disk is in the place of the VM's own."""
+    put_disk(deploying, OTHER)
+
+
+def puts_its_disk_back(deploying: Deploying) -> None:
+    """The disk that the clone made is there again."""
+    (facts,) = (facts for name, _, facts in deploying.step_rows() if name == "clone")
+    (own,) = facts["disk_files"]
+    put_disk(deploying, own.partition("] ")[2])
+
+
+def put_disk(deploying: Deploying, file: str) -> None:
+    """The VM's first disk is that file from now on."""
+
+    def edit(vm: Any) -> Any:
+        disk = _disks(vm)[0]
+        backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
+            fileName=f"[{vm.datastore[0].name}] {file}",
+            datastore=vm.datastore[0],
+            diskMode="persistent",
+        )
+        disk.backing = backing
+        change = vim.vm.device.VirtualDeviceSpec(operation="edit", device=disk)
+        return vm.ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=[change]))
+
+    deploying.to_vm(NAME, edit)
+
+
 def _more(vm: Any) -> Any:
     first = _disks(vm)[0]
     disk = vim.vm.device.VirtualDisk(

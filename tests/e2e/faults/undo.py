@@ -30,7 +30,9 @@ from tests.e2e.faults.somebody import (
     attaches_a_disk,
     destroys_it,
     detaches_the_disk,
+    puts_its_disk_back,
     renames_it,
+    replaces_the_disk,
 )
 
 NO_DESTROY = order("soapfault", "Destroy_Task", fault="NoPermission")
@@ -185,6 +187,19 @@ UNDO = (
         warned="disks that this run did not create",
         left=BOTH,
         fixed=detaches_the_disk,
+    ),
+    Fault(
+        "Somebody has put another VM's disk in the place of its own before it is undone",
+        more=("--playbook", "slow"),
+        during="provision",
+        then=replaces_the_disk,
+        stopped=True,
+        step="provision",
+        code="canceled",
+        exit=130,
+        warned="disks that this run did not create: [LocalDS_0] db01/db01.vmdk",
+        left=BOTH,
+        fixed=puts_its_disk_back,
     ),
     Fault(
         "The known hosts can't be changed any more",

@@ -24,13 +24,14 @@ from diaken_cli.services.vsphere import browse, rest, snapshots, vms
 from diaken_cli.services.vsphere import session as session_module
 from diaken_cli.services.vsphere.browse import read_servers
 from diaken_cli.services.vsphere.connection import Answer, Connection, Endpoint, TimeLimits, _Socket
+from diaken_cli.services.vsphere.disks import read_disks
 from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.privileges import missing_privileges
 from diaken_cli.services.vsphere.properties import collect
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tags import tags_of_vms
 from diaken_cli.services.vsphere.tasks import TaskFollower, recent_tasks, wait
-from diaken_cli.services.vsphere.templates import Placement, disk_files, start_clone
+from diaken_cli.services.vsphere.templates import Placement, start_clone
 from diaken_cli.services.vsphere.vms import power_off, power_on, wait_for_address
 from tests.integration.vsphere.simulator import IDENTITY, PASSWORD, USERNAME, Simulator, request
 
@@ -88,7 +89,7 @@ OPERATIONS: dict[str, Operation] = {
     "waiting": _waiting,
     "following": _following,
     "recent tasks": lambda s: recent_tasks(s, "web02"),
-    "disk files": lambda s: disk_files(s, _of(s, "web01")),
+    "disk files": lambda s: read_disks(s, _of(s, "web01")),
     "events": lambda s: vms.creation_time(
         s, replace(vms.read_vm(s, _of(s, "web01")), created_at=None)
     ),
