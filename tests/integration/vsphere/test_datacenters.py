@@ -1,12 +1,15 @@
 """Several datacenters in a vCenter, two of them with the same names in them: none is mixed up."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from pyVmomi import vim
 
-from diaken_cli.errors import NotFound
+from diaken_cli.actions.deploy.offers import offers
+from diaken_cli.errors import InvalidInput, NotFound, VSphereError
 from diaken_cli.requests import DeployRequest
 from diaken_cli.services.vsphere import browse
 from diaken_cli.services.vsphere.browse import read_servers
@@ -15,19 +18,33 @@ from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.properties import read_one
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.templates import Placement, start_clone
-from tests.integration.vsphere.simulator import IDENTITY, Simulator, finish, request
+from diaken_cli.store.records import VCenterRecord
+from diaken_cli.types import SecretKind
+from tests.integration.vsphere.simulator import (
+    IDENTITY,
+    PASSWORD,
+    USERNAME,
+    Simulator,
+    finish,
+    request,
+)
 
 NESTED = "/F0/DC0"
 LAB = "/Lab"
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+def vcenter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     with Simulator(tmp_path_factory.mktemp("vcenter"), vms=2) as simulator:
         for path in (NESTED, LAB):
             simulator.order("datacenter", path=path)
-        with simulator.connect() as session:
-            yield session
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def session(vcenter: Simulator) -> Iterator[Session]:
+    with vcenter.connect() as session:
+        yield session
 
 
 def placed(session: Session, wanted: DeployRequest, stored: str | None = None) -> Placement:
@@ -170,3 +187,37 @@ def test_only_what_is_in_the_stored_one_is_browsed(session: Session) -> None:
         assert nested == {path for path in everywhere if path.startswith(f"{NESTED}/")}
         assert nested == {row.path for row in browse.browse(session, kind, NESTED)}
         assert len(nested) == len({row.path for row in browse.browse(session, kind, "DC0", NESTED)})
+
+
+def test_the_questions_offer_what_is_in_the_stored_one(vcenter: Simulator, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    password.chmod(0o600)
+    record = VCenterRecord(
+        id=1,
+        name="main",
+        server=f"127.0.0.1:{vcenter.port}",
+        username=USERNAME,
+        secret_kind=SecretKind.FILE,
+        secret_ref=str(password),
+        ca_file=str(vcenter.certificate),
+        insecure=False,
+        datacenter=NESTED,
+        hosts=0,
+    )
+    offered = offers(record, None)
+    assert offered.datacenters == [NESTED]
+    assert set(offered.templates) == {"debian12", "debian12-big"}
+    assert offered.networks.count("VM Network") == 1
+    assert {template.path for template in offered.machines} >= {"/F0/DC0/vm/debian12"}
+    assert offered.network_of("debian12") == "VM Network"
+    with pytest.raises(InvalidInput) as refused:
+        offers(record, LAB)
+    (mistake,) = refused.value.mistakes
+    assert mistake.option == "--datacenter"
+    assert "is outside /F0/DC0" in mistake.message
+    everywhere = offers(replace(record, datacenter=None), None)
+    assert everywhere.datacenters == ["/DC0", NESTED, LAB]
+    assert "/F0/DC0/vm/debian12" in everywhere.templates
+    with pytest.raises(VSphereError, match="vCenter main has several datacenters 'DC0'"):
+        offers(replace(record, datacenter="DC0"), LAB)

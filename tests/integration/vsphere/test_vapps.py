@@ -20,9 +20,10 @@ from tests.integration.vsphere.simulator import IDENTITY, Simulator, finish, req
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """web02 is in the vApp shop; NSX-0 is an opaque network of all ESXi hosts, NSX-1 of none."""
+    """web02 and web03 are in a vApp; NSX-0 is a network of all ESXi hosts, NSX-1 of none."""
     with Simulator(tmp_path_factory.mktemp("vcenter"), vms=3) as simulator:
-        simulator.order("vapp", name="shop", vm="web02")
+        for vm in ("web02", "web03"):
+            simulator.order("vapp", name="shop", vm=vm)
         simulator.order("opaque", name="NSX-0")
         simulator.order("opaque", name="NSX-1", hosts="no")
         simulator.order("cluster", name="DC0_C1")
@@ -44,6 +45,13 @@ def test_a_vm_in_a_vapp_is_found(session: Session) -> None:
     finish(session, snapshots.create_snapshot(session, vm.ref, "before", ""))
     tree = snapshots.snapshot_trees(session, [vm.ref])[vm.ref]
     assert [snapshot.name for snapshot in tree.snapshots] == ["before"]
+
+
+def test_a_vm_in_a_vapp_is_destroyed_like_any_other(session: Session) -> None:
+    vm = next(vm for vm in vms.find_vms(session) if vm.name == "web03")
+    finish(session, vms.power_off(session, vm.ref))
+    finish(session, vms.destroy(session, vm.ref))
+    assert "web03" not in {row.name for row in browse.browse(session, "vms")}
 
 
 def test_it_is_imported_in_the_group_of_its_vapp(session: Session) -> None:
