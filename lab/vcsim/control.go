@@ -46,6 +46,7 @@ var controls = map[string]func(url.Values) (answers, error){
 	"pod":           controlPod,
 	"vapp":          controlVApp,
 	"consolidation": controlConsolidation,
+	"forget":        controlForget,
 	"http":          controlHTTP,
 	"reset":         controlReset,
 	"soapfault":     controlSOAPFault,
@@ -142,6 +143,17 @@ func controlReset(q url.Values) (answers, error) {
 		return orderNumber(q, "count", func(i *injection, count int) { i.resetAhead = count })
 	default:
 		return nil, fmt.Errorf("when=%q is none of before, after and ahead", when)
+	}
+}
+
+func controlForget(q url.Values) (answers, error) {
+	switch when := q.Get("when"); when {
+	case "", "ended":
+		return orderNumber(q, "count", func(i *injection, count int) { i.forgetEnded = count })
+	case "running":
+		return orderNumber(q, "count", func(i *injection, count int) { i.forgetEarly = count })
+	default:
+		return nil, fmt.Errorf("when=%q is neither ended nor running", when)
 	}
 }
 

@@ -20,6 +20,8 @@ type injection struct {
 	endless     int      // tasks that run until they are canceled
 	pretend     int      // tasks that end well and have done nothing
 	deaf        int      // tasks that are canceled, and end well all the same
+	forgetEnded int      // tasks that are forgotten as soon as they have ended
+	forgetEarly int      // tasks that are forgotten while they run
 	text        string   // what is answered instead …
 	kind        string   // … as this type of content …
 	textCount   int      // … to so many calls
@@ -35,6 +37,8 @@ type plan struct {
 	soapFault, taskFault string
 	endless, pretend     bool
 	deaf, answered       bool
+	forgetEnded          bool
+	forgetEarly          bool
 	text, kind           string
 }
 
@@ -122,6 +126,8 @@ func (i *injection) take() plan {
 		p.endless = takeOne(&i.endless)
 		p.pretend = takeOne(&i.pretend)
 		p.deaf = takeOne(&i.deaf)
+		p.forgetEnded = takeOne(&i.forgetEnded)
+		p.forgetEarly = takeOne(&i.forgetEarly)
 		if len(i.taskFaults) > 0 {
 			p.taskFault, i.taskFaults = i.taskFaults[0], i.taskFaults[1:]
 		}

@@ -92,7 +92,19 @@ func (t *runningTask) run(p plan, w work) {
 	running.Lock()
 	delete(running.byRef, t.Self)
 	running.Unlock()
+	if p.forgetEnded {
+		t.forget()
+	}
 	close(t.done)
+}
+
+// forget makes vCenter know nothing of the task any more; its work goes on.
+func (t *runningTask) forget() {
+	running.Lock()
+	delete(running.byRef, t.Self)
+	running.Unlock()
+	removeRecentTask(t.Self)
+	simulator.Map.Remove(t.Self)
 }
 
 // carryOut checks, waits and works; the simulator's own panics are faults, as one VM must not end all.
@@ -140,9 +152,15 @@ func (t *runningTask) wait(p plan) types.BaseMethodFault {
 	if p.endless {
 		pause = 50 * time.Millisecond
 	}
+	if p.forgetEarly && pause == 0 {
+		t.forget()
+	}
 	for step := 0; p.endless || (step < steps && p.taskDelay > 0); step++ {
 		if step < steps {
 			t.update(types.PropertyChange{Name: "info.progress", Val: int32(step * 100 / steps)})
+		}
+		if p.forgetEarly && step == steps/2 {
+			t.forget()
 		}
 		select {
 		case <-canceled:
@@ -163,6 +181,9 @@ func (t *runningTask) wait(p plan) types.BaseMethodFault {
 }
 
 func (t *runningTask) update(changes ...types.PropertyChange) {
+	if simulator.Map.Get(t.Self) == nil { // it is forgotten
+		return
+	}
 	simulator.Map.WithLock(t.Task, func() { simulator.Map.Update(t.Task, changes) })
 }
 
@@ -201,6 +222,19 @@ func addRecentTask(ref types.ManagedObjectReference) {
 	recent := append(append([]types.ManagedObjectReference(nil), manager.RecentTask...), ref)
 	if len(recent) > recentTasks {
 		recent = recent[len(recent)-recentTasks:]
+	}
+	simulator.Map.Update(manager, []types.PropertyChange{{Name: "recentTask", Val: recent}})
+}
+
+func removeRecentTask(ref types.ManagedObjectReference) {
+	manager := taskManager()
+	manager.Lock()
+	defer manager.Unlock()
+	recent := []types.ManagedObjectReference{}
+	for _, other := range manager.RecentTask {
+		if other != ref {
+			recent = append(recent, other)
+		}
 	}
 	simulator.Map.Update(manager, []types.PropertyChange{{Name: "recentTask", Val: recent}})
 }

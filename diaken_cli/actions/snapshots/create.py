@@ -14,12 +14,12 @@ from diaken_cli.actions.snapshots.host_vms import (
     Problem,
     find_host_vms,
 )
+from diaken_cli.actions.snapshots.taking import Taking
 from diaken_cli.caller import account
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, InvalidInput, Mistake
 from diaken_cli.events import Emit, SnapshotFinished, SnapshotWithheld
 from diaken_cli.runs.active import ActiveRun
-from diaken_cli.services.vsphere import snapshots, tasks
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
@@ -33,7 +33,6 @@ from diaken_cli.types import (
 )
 
 LONGEST_NAME = 80  # characters: vCenter's limit for names of snapshots
-TIMEOUT = 1800.0  # seconds for all of them: quiescing a busy guest takes minutes
 SAY_WHICH = "Set its vCenter: diaken hosts set HOST --vcenter V"
 
 
@@ -189,65 +188,36 @@ class _Creation:
 
     def take(self, session: Session, host_vms: Sequence[HostVm]) -> int:
         """Take the snapshots of one vCenter's VMs, and wait for them; how many were made."""
-        issued = self._issue(session, host_vms)
-        made = 0
-        for task, state in self._ended(session, issued).items():
-            host_vm = issued[task]
-            if state.error is not None:
-                self._fail(host_vm.host, state.error.message)
-            elif not state.ended:
-                reason = f"not finished after {TIMEOUT:.0f} s; see task {task} in vCenter"
-                self._fail(host_vm.host, reason)
+        made = ended = 0
+
+        def done(host_vm: HostVm, ref: str | None, error: str | None) -> None:
+            nonlocal made, ended
+            ended += 1
+            if error is not None:
+                self._fail(host_vm.host, error)
             else:
                 made += 1
-                uuid, done = host_vm.vm.instance_uuid, SnapshotStatus.SUCCESS
-                self._emit(
-                    _finished(host_vm.host, self._name, done, ref=state.result, vm_uuid=uuid)
-                )
+                uuid, status = host_vm.vm.instance_uuid, SnapshotStatus.SUCCESS
+                self._emit(_finished(host_vm.host, self._name, status, ref=ref, vm_uuid=uuid))
+            self._run.progress(100 * ended // len(host_vms))
+
+        description = f"diaken run {self._run.id} by {account()}"
+        taking = Taking(session, self._name, description, done, self._run.stop.requested)
+        taking.take([host_vm for host_vm in host_vms if self._note_vm(host_vm)])
         return made
 
     def _fail(self, host: HostRecord, reason: str) -> None:
         self.note_missing(HostProblem(host, Problem.TASK_FAILED, reason))
 
-    def _issue(self, session: Session, host_vms: Sequence[HostVm]) -> dict[str, HostVm]:
-        issued: dict[str, HostVm] = {}
-        description = f"diaken run {self._run.id} by {account()}"
-        for host_vm in host_vms:
-            vm = host_vm.vm
-            try:
-                if host_vm.host.vm_uuid is None:
-                    self._store.inventory.note_vm(host_vm.host.id, vm.instance_uuid)
-                task = snapshots.create_snapshot(
-                    session, vm.ref, self._name, description, quiesce=vm.can_quiesce
-                )
-            except DiakenError as error:
-                self._fail(host_vm.host, error.message)
-            else:
-                issued[task] = host_vm
-        return issued
-
-    def _ended(self, session: Session, issued: dict[str, HostVm]) -> dict[str, tasks.TaskState]:
-        """How the tasks ended; those that had to be stopped are canceled first."""
-        ended_count = 0
-
-        def count(state: tasks.TaskState) -> None:
-            nonlocal ended_count
-            ended_count += state.ended
-            self._run.progress(100 * ended_count // len(issued))
-
+    def _note_vm(self, host_vm: HostVm) -> bool:
+        """Store the UUID of a VM that was found by address; whether it could be."""
         try:
-            states = tasks.wait(
-                session,
-                issued,
-                timeout=TIMEOUT,
-                on_progress=count,
-                should_stop=self._run.stop.requested,
-            )
-            for task in [task for task, state in states.items() if not state.ended]:
-                states[task] = tasks.cancel(session, task)
+            if host_vm.host.vm_uuid is None:
+                self._store.inventory.note_vm(host_vm.host.id, host_vm.vm.instance_uuid)
         except DiakenError as error:
-            return {task: tasks.TaskState(ref=task, state="error", error=error) for task in issued}
-        return states
+            self._fail(host_vm.host, error.message)
+            return False
+        return True
 
 
 def _finished(

@@ -314,12 +314,7 @@ def _with_sizes(
     )
     own = [vm.ref for host in hosts if isinstance(vm := index.find(host), VirtualMachine)]
     size_of = snapshots.snapshot_sizes(session, [ref for ref in own if tree_of[ref].snapshots])
-
-    def sized(tree: SnapshotTree) -> SnapshotTree:
-        taken = (replace(snapshot, size=size_of.get(snapshot.id)) for snapshot in tree.snapshots)
-        return replace(tree, snapshots=tuple(taken))
-
-    return tuple((vm, sized(tree)) for vm, tree in vms_and_trees)
+    return tuple((vm, tree.with_sizes(size_of)) for vm, tree in vms_and_trees)
 
 
 def in_parallel(

@@ -4,37 +4,36 @@ It removes the automatic snapshots that are older than the retention, and no oth
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
-from diaken_cli import retention
 from diaken_cli.actions.snapshots.flow import SnapshotRun
-from diaken_cli.actions.snapshots.host_vms import (
-    Connections,
-    FoundVms,
-    HostSnapshot,
-    HostVm,
-    Problem,
-    find_host_vms,
+from diaken_cli.actions.snapshots.host_vms import Connections, FoundVms, HostSnapshot, HostVm
+from diaken_cli.actions.snapshots.plan import (
+    as_kept,
+    failures,
+    find_snapshots_of,
+    kept_hosts,
+    rows_of,
 )
 from diaken_cli.actions.snapshots.remove import remove_all
 from diaken_cli.caller import account
 from diaken_cli.context import Context
-from diaken_cli.errors import DatabaseError, DiakenError
+from diaken_cli.errors import DatabaseError, DiakenError, VSphereError
 from diaken_cli.events import Emit
 from diaken_cli.outcome import StepEnd
-from diaken_cli.retention import KeptReason, Policy, SnapshotRow, failed_row
+from diaken_cli.retention import SnapshotRow
 from diaken_cli.runs.active import ActiveRun
 from diaken_cli.runs.begin import begin
 from diaken_cli.runs.steps import Step, execute_steps
 from diaken_cli.services.snapshot_log import SnapshotLog
+from diaken_cli.services.vsphere import snapshots
+from diaken_cli.services.vsphere.session import Session
 from diaken_cli.store import Store
 from diaken_cli.store.records import HostRecord
-from diaken_cli.store.run_records import RecordedSnapshot
 from diaken_cli.store.runs import NewRun, Selection
 from diaken_cli.types import RunKind, SnapshotAction, SnapshotStatus, TargetType
 
@@ -51,8 +50,11 @@ def list_snapshots(context: Context, hosts: Sequence[HostRecord]) -> list[Snapsh
     """
     inventory = context.store.inventory.hosts(include_inactive=True)
     with Connections(context.connect) as connections:
-        found = _find_vms_and_snapshots(hosts, inventory, connections, sizes=True)
-    return [*_plan(context, found, None), *_failures(found)]
+        found = find_snapshots_of(hosts, inventory, connections, sizes=True)
+    return [
+        *rows_of(context, found.host_vms, None, context.store.runs.locked()),
+        *failures(found),
+    ]
 
 
 def prune(
@@ -74,14 +76,14 @@ def prune(
     inventory = context.store.inventory.hosts(include_inactive=True)
     hosts = [host for host in inventory if host.active and host.vcenter]
     with Connections(context.connect) as connections:
-        found = _find_vms_and_snapshots(hosts, inventory, connections, sizes=sizes)
-        rows = _plan(context, found, older_than)
+        found = find_snapshots_of(hosts, inventory, connections, sizes=sizes)
+        rows = rows_of(context, found.host_vms, older_than, context.store.runs.locked())
         if not dry_run:
             _note_vms(context.store, found)
             if any(row.action is SnapshotAction.REMOVE for row in rows):
                 log = SnapshotLog(log_file)
-                rows = _remove(context, connections, found, rows, show, log)
-    return [*rows, *_failures(found)]
+                rows = _remove(context, connections, found, rows, older_than, show, log)
+    return [*rows, *failures(found)]
 
 
 def _note_vms(store: Store, found: FoundVms) -> None:
@@ -100,10 +102,14 @@ def _remove(
     connections: Connections,
     found: FoundVms,
     rows: Sequence[SnapshotRow],
+    older_than: timedelta | None,
     show: Emit,
     log: SnapshotLog,
 ) -> list[SnapshotRow]:
-    """Remove on those hosts that no other run holds and that did not change; the rows then."""
+    """Remove on those hosts that no other run holds and that did not change; the rows then.
+
+    What goes is decided anew, by what their VMs have once the hosts are locked.
+    """
     store = context.store
     wanted = {row.host for row in rows if row.action is SnapshotAction.REMOVE}
     host_vms = {m.host.name: m for m in found.host_vms if m.host.name in wanted}
@@ -123,24 +129,43 @@ def _remove(
 
     with begin(context, select, subscribers=[show]) as (run, current_rows):
         pruning = _Pruning(run, current_rows, log.before(run.emit))
-        removals = [
-            HostSnapshot(host_vms[row.host], row.snapshot)
-            for row in current_rows
-            if row.host and row.snapshot and row.action is SnapshotAction.REMOVE
-        ]
+
+        def prune_vcenter(session: Session, locked: list[HostVm]) -> None:
+            try:
+                now = read_again(session, locked)
+            except VSphereError as error:
+                pruning.fail_planned(locked, error.message)
+                return
+            pruning.decide(locked, rows_of(context, now, older_than, held={}))
+            remove_all(
+                session,
+                pruning.planned(now),
+                parallel=context.config.snapshots.parallel_removals,
+                done=pruning.note,
+                should_stop=run.stop.requested,
+            )
 
         def remove(flow: _Pruning) -> StepEnd:
-            remove_in_vcenter = partial(
-                remove_all,
-                parallel=context.config.snapshots.parallel_removals,
-                done=flow.note,
-                should_stop=flow.run.stop.requested,
-            )
-            connections.for_each_vcenter(remove_in_vcenter, removals)
+            locked = [host_vms[host.name] for host in run.hosts]
+            connections.for_each_vcenter(prune_vcenter, locked)
             return flow.end()
 
         execute_steps([Step[_Pruning, str](STEP, str, remove)], pruning, {})
-    return list(pruning.rows.values())
+    return pruning.rows
+
+
+def read_again(session: Session, host_vms: Iterable[HostVm]) -> list[HostVm]:
+    """The same VMs with the snapshots that they have now; those that are gone are left out.
+
+    Raises VSphereError.
+    """
+    earlier = {host_vm.vm.ref: host_vm for host_vm in host_vms}
+    trees = snapshots.snapshot_trees(session, earlier)
+    clock = session.now()
+    return [
+        replace(earlier[ref], tree=tree.with_sizes(earlier[ref].tree.sizes), clock=clock)
+        for ref, tree in trees.items()
+    ]
 
 
 class _Pruning(SnapshotRun):
@@ -148,152 +173,67 @@ class _Pruning(SnapshotRun):
 
     def __init__(self, run: ActiveRun, rows: Sequence[SnapshotRow], emit: Emit) -> None:
         super().__init__(STEP, f"remove automatic snapshots of {len(run.hosts)} hosts", run, emit)
-        self.rows = {(row.host, *row.key): row for row in rows}
-        self._unfinished = Counter(
-            row.host for row in rows if row.action is SnapshotAction.REMOVE
-        )  # snapshots for which vCenter may still do something, by host
+        self._rows: dict[str | None, list[SnapshotRow]] = {}
+        for row in rows:
+            self._rows.setdefault(row.host, []).append(row)
+        self._unfinished: Counter[str] = Counter()
+        """Snapshots for which vCenter may still do something, by host."""
+
+    @property
+    def rows(self) -> list[SnapshotRow]:
+        """A row for each snapshot, in the order of the hosts."""
+        return [row for rows in self._rows.values() for row in rows]
+
+    def decide(self, locked: Iterable[HostVm], rows: Iterable[SnapshotRow]) -> None:
+        """Put what is decided now in the place of what was; free the hosts with nothing to do."""
+        decided: dict[str | None, list[SnapshotRow]] = {host_vm.host.name: [] for host_vm in locked}
+        for row in rows:
+            decided[row.host].append(row)
+        with self._one_at_a_time:
+            self._rows |= decided
+            for host_vm in locked:
+                planned = map(_is_planned, decided[host_vm.host.name])
+                self._unfinished[host_vm.host.name] = sum(planned)
+                self._free_if_done(host_vm.host)
+
+    def planned(self, host_vms: Iterable[HostVm]) -> list[HostSnapshot]:
+        """What is to be removed of these VMs."""
+        return [
+            HostSnapshot(host_vm, row.snapshot)
+            for host_vm in host_vms
+            for row in self._rows[host_vm.host.name]
+            if row.snapshot is not None and _is_planned(row)
+        ]
+
+    def fail_planned(self, host_vms: Iterable[HostVm], error: str) -> None:
+        """Note that nothing was begun on these VMs, and why."""
+        for removal in self.planned(host_vms):
+            self.note(removal, error, succeeded=False)
 
     def note(self, removal: HostSnapshot, error: str | None, *, succeeded: bool) -> None:
         """Note and emit that one was removed, or could not be.
 
         Its host is free as soon as the task of each has `succeeded`, else with the end of the run.
         """
-        host, key = removal.host, (removal.host.name, removal.vcenter, removal.snapshot.id)
+        host, key = removal.host, (removal.vcenter, removal.snapshot.id)
         status = SnapshotStatus.REMOVED if error is None else SnapshotStatus.FAILED
         with self._one_at_a_time:
             self.finish(SnapshotAction.REMOVE, removal, error)
-            self.rows[key] = replace(self.rows[key], status=status, error=error)
+            self._rows[host.name] = [
+                replace(row, status=status, error=error) if row.key == key else row
+                for row in self._rows[host.name]
+            ]
             self._unfinished[host.name] -= succeeded
-            if not self._unfinished[host.name]:
-                with suppress(DatabaseError):  # it is freed with the end of the run
-                    self.run.free_host(host)
+            self._free_if_done(host)
+
+    def _free_if_done(self, host: HostRecord) -> None:
+        if not self._unfinished[host.name]:
+            with suppress(DatabaseError):  # it is freed with the end of the run
+                self.run.free_host(host)
 
 
-# ── the plan ─────────────────────────────────────────────────────────────────────────────────
-
-
-def _find_vms_and_snapshots(
-    hosts: Sequence[HostRecord],
-    inventory: Sequence[HostRecord],
-    connections: Connections,
-    *,
-    sizes: bool,
-) -> FoundVms:
-    """The VMs of these hosts with their snapshots. Raises VSphereError where no vCenter answers."""
-    # Addresses are only asked for where a VM, or another owner of one, is looked for by them.
-    addresses = any(host.vcenter and host.vm_uuid is None for host in inventory)
-    found = find_host_vms(hosts, connections, inventory=inventory, addresses=addresses, sizes=sizes)
-    if found.error is not None:
-        raise found.error
-    return found
-
-
-def _plan(context: Context, found: FoundVms, older_than: timedelta | None) -> list[SnapshotRow]:
-    """What prune does with each snapshot that was found, by the settings, or by `older_than`."""
-    store = context.store
-    hours = store.inventory.settings()["snapshot_retention_hours"]
-    policy = Policy(
-        older_than=older_than or timedelta(hours=hours),
-        only_recorded=context.config.snapshots.prune_only_recorded,
-    )
-    ids: dict[str, list[str]] = {name: [] for name in found.vcenters}
-    for host_vm in found.host_vms:
-        ids[host_vm.vcenter] += [snapshot.id for snapshot in host_vm.tree.snapshots]
-    taken = [store.history.snapshots_taken(name, refs) for name, refs in ids.items()]
-    return plan(found.host_vms, policy, store.runs.locked(), frozenset().union(*taken))
-
-
-def plan(
-    host_vms: Iterable[HostVm],
-    policy: Policy,
-    locked: Mapping[int, int],
-    recorded: frozenset[RecordedSnapshot] = frozenset(),
-) -> list[SnapshotRow]:
-    """What the retention rule says of each snapshot, by the clock of its vCenter. Pure.
-
-    `locked` has the run that holds a host, by the host's number; `recorded` are snapshots that
-    runs of this database took.
-    """
-    rows = []
-    for host_vm in host_vms:
-        host, excluded = host_vm.host, None
-        if len(host_vm.owners) > 1:
-            excluded = f"the VM belongs to several hosts: {', '.join(host_vm.owners)}"
-        elif host.id in locked:
-            excluded = f"host {host.name} is locked by run {locked[host.id]}"
-        for snapshot in host_vm.tree.snapshots:
-            key = (host_vm.vcenter, snapshot.vm_uuid.casefold(), snapshot.id)
-            taken_by_run = key in recorded
-            kept, reason = retention.judge(
-                snapshot, policy, host_vm.clock, recorded=taken_by_run, excluded=excluded
-            )
-            rows.append(
-                SnapshotRow(
-                    host=host.name,
-                    vcenter=host_vm.vcenter,
-                    vm=host_vm.tree.vm,
-                    snapshot=snapshot,
-                    action=SnapshotAction.REMOVE if kept is None else SnapshotAction.KEEP,
-                    reason=reason,
-                    status=SnapshotStatus.PLANNED if kept is None else SnapshotStatus.KEPT,
-                    automatic=retention.is_automatic(snapshot.name),
-                    age=host_vm.clock - snapshot.created_at,
-                    recorded=taken_by_run,
-                    kept=kept,
-                )
-            )
-    return rows
-
-
-def _failures(found: FoundVms) -> list[SnapshotRow]:
-    """A row for each vCenter that could not be asked, and for each host without its VM."""
-    rows = [failed_row(vcenter, None, error.message) for vcenter, error in found.errors.items()]
-    return rows + [
-        failed_row(missing.host.vcenter or "", missing.host.name, missing.reason)
-        for missing in found.missing
-        if missing.problem is Problem.NO_VM
-    ]
-
-
-def kept_hosts(
-    host_vms: Mapping[str, HostVm], held: Mapping[int, int], inventory: Sequence[HostRecord]
-) -> dict[str, str]:
-    """Why the snapshots of some hosts are kept although they were to be removed, by host. Pure.
-
-    `held` has the runs that hold hosts, by the host's number; `inventory` is all hosts as they
-    are now that the others are locked.
-    """
-    hosts = {host.id: host for host in inventory}
-    kept = {}
-    for name, host_vm in host_vms.items():
-        earlier, host = host_vm.host, hosts.get(host_vm.host.id)
-        if earlier.id in held:
-            kept[name] = f"host {name} is locked by run {held[earlier.id]}"
-        elif host is None or not host.active or not _has_vm(host, host_vm):
-            kept[name] = f"host {name} was changed in the meantime"
-    return kept
-
-
-def _has_vm(host: HostRecord, host_vm: HostVm) -> bool:
-    """Whether it is still the host of that VM; its UUID may have been noted since."""
-    if host.vcenter != host_vm.host.vcenter:
-        return False
-    if host.vm_uuid is None:
-        return host_vm.host.vm_uuid is None and host.ip == host_vm.host.ip
-    return host.vm_uuid.casefold() == host_vm.vm.instance_uuid.casefold()
-
-
-def as_kept(row: SnapshotRow, kept: Mapping[str, str]) -> SnapshotRow:
-    """The row, as kept where the snapshots of its host are kept."""
-    if row.action is not SnapshotAction.REMOVE or row.host is None or row.host not in kept:
-        return row
-    return replace(
-        row,
-        action=SnapshotAction.KEEP,
-        status=SnapshotStatus.KEPT,
-        reason=kept[row.host],
-        kept=KeptReason.EXCLUDED,
-    )
+def _is_planned(row: SnapshotRow) -> bool:
+    return row.action is SnapshotAction.REMOVE and row.status is SnapshotStatus.PLANNED
 
 
 # ── what prune says on standard error: a lasting failure once, then once a day, and its end ──────

@@ -1,9 +1,9 @@
 """Snapshots: the trees of many VMs in one query; create, remove and revert as vSphere tasks."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
+from typing import Any, Self
 
 from pyVmomi import vim
 
@@ -22,7 +22,13 @@ from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.vms import VirtualMachine
 from diaken_cli.types import Snapshot
 
+REVERT = "vm.Snapshot.revert"
+"""TaskInfo.descriptionId of a revert."""
+
 _PATHS = ("snapshot", "runtime.consolidationNeeded", "datastore")
+
+_CLOCKS = timedelta(minutes=10)
+"""By which the clock of an ESXi host, which dates snapshots, may differ from vCenter's."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,33 @@ class SnapshotTree:
     """A VM's snapshots, a parent before its children.
 
     `consolidation_needed`: disks of a removed snapshot are still in the chain
-    (VirtualMachineRuntimeInfo). `datastores` are the references of those that the VM is on.
+    (VirtualMachineRuntimeInfo). `datastores` are the references of those that the VM is on,
+    `current` is the snapshot that it goes on from.
     """
 
     vm: str
     snapshots: tuple[Snapshot, ...] = ()
     consolidation_needed: bool = False
     datastores: tuple[str, ...] = ()
+    current: str | None = None
+
+    @property
+    def sizes(self) -> dict[str, int | None]:
+        """What the snapshots take up, in bytes, as far as that was asked for."""
+        return {snapshot.id: snapshot.size for snapshot in self.snapshots}
+
+    def with_sizes(self, size_of: Mapping[str, int | None]) -> Self:
+        """The same, with what the snapshots take up."""
+        sized = (replace(snapshot, size=size_of.get(snapshot.id)) for snapshot in self.snapshots)
+        return replace(self, snapshots=tuple(sized))
+
+
+@dataclass(frozen=True)
+class VmState:
+    """Whether a VM is on, off or suspended, and the snapshot that it goes on from."""
+
+    power: str
+    current: str | None
 
 
 def find_snapshots(
@@ -86,6 +112,31 @@ def snapshot_sizes(session: Session, vm_refs: Iterable[str]) -> dict[str, int]:
     }
 
 
+def vm_states(session: Session, vm_refs: Iterable[str]) -> dict[str, VmState]:
+    """These VMs by reference, in one query; one that is gone is left out."""
+    rows = read(session, vim.VirtualMachine, vm_refs, ("runtime.powerState", "snapshot"))
+    return {
+        ref: VmState(vms.power_state_in(values), _current(values.get("snapshot")))
+        for ref, values in rows.items()
+    }
+
+
+def find_created(
+    session: Session, vm_refs: Iterable[str], name: str, description: str, *, within: float
+) -> dict[str, str]:
+    """The snapshot, by VM, that has this name and description and was taken in the last seconds."""
+    since = session.now() - timedelta(seconds=within) - _CLOCKS
+    rows = read(session, vim.VirtualMachine, vm_refs, ("snapshot",))
+    return {
+        ref: reference(node.snapshot)
+        for ref, values in rows.items()
+        if "snapshot" in values
+        for node in _nodes(values["snapshot"].rootSnapshotList)
+        if (unescape(node.name), node.description) == (name, description)
+        and node.createTime.astimezone(UTC) >= since
+    }
+
+
 def create_snapshot(
     session: Session, vm_ref: str, name: str, description: str, *, quiesce: bool | None = None
 ) -> str:
@@ -124,7 +175,13 @@ def _tree(values: Properties) -> SnapshotTree:
         snapshots=tuple(_walk(roots, uuid, name)),
         consolidation_needed=bool(values.get("runtime.consolidationNeeded")),
         datastores=tuple(reference(store) for store in values.get("datastore") or ()),
+        current=_current(info),
     )
+
+
+def _current(info: Any) -> str | None:
+    """The current snapshot of a VirtualMachineSnapshotInfo, which a VM without snapshots lacks."""
+    return None if info is None or info.currentSnapshot is None else reference(info.currentSnapshot)
 
 
 def _walk(roots: Iterable[Any], vm_uuid: str, vm: str) -> Iterator[Snapshot]:
@@ -155,7 +212,7 @@ def sizes_in(info: Any, layout: Any) -> dict[str, int]:
     size_of = {file.key: file.size for file in layout.file}
     states = {reference(state.key): state for state in layout.snapshot}
     running = _disk_files(layout.disk)
-    current = None if info.currentSnapshot is None else reference(info.currentSnapshot)
+    current = _current(info)
     sizes = {}
     for node in _nodes(info.rootSnapshotList):
         ref = reference(node.snapshot)

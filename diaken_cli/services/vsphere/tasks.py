@@ -16,6 +16,7 @@ from diaken_cli.services.vsphere import faults
 from diaken_cli.services.vsphere.connection import UnexpectedAnswer
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import (
+    LEAST_SECONDS,
     Properties,
     add_filter,
     read,
@@ -49,7 +50,8 @@ class TaskState:
     `state` is queued, running, success or error; `percent` is 0-100 where vCenter tells; `result`
     the reference of what it made; `error` why it failed; `entity` and `entity_name` what it works
     on (a clone: its source); `operation` like "VirtualMachine.clone". A task that vCenter does not
-    know any more (it forgets them some minutes after their end) is an error with code `gone`.
+    know any more (it forgets them some minutes after their end) is `forgotten`: an error with code
+    `gone`, though it may have succeeded, or go on.
     """
 
     ref: str
@@ -57,6 +59,7 @@ class TaskState:
     percent: int | None = None
     result: str | None = None
     error: DiakenError | None = None
+    forgotten: bool = False
     canceled: bool = False
     entity: str | None = None
     entity_name: str | None = None
@@ -80,17 +83,41 @@ def wait(
     """Wait for all of them together, and say how each stands, by reference.
 
     It returns when all have ended, when `timeout` seconds have passed or when `should_stop` says so
-    (looked at each second): the caller sees by `ended` which have not. A failed task is data. A
-    Ctrl-C leaves the tasks running and the session usable.
+    (looked at each second): the caller sees by `ended` which have not. A failed task is data, and
+    so is one that vCenter has forgotten. A Ctrl-C leaves the tasks running and the session usable.
     """
     deadline = time.monotonic() + timeout
     states = _read_states(session, task_refs)
-    pending = [ref for ref, state in states.items() if not state.ended]
-    if not pending:
-        return states
+    seen = _running(states)
+    while pending := _running(states):
+        try:
+            _watch(session, states, deadline, on_progress, should_stop)
+            break
+        except VSphereError as fault:
+            if fault.code != "gone":
+                raise
+            # One is forgotten: the others are watched anew.
+            states.update(_read_states(session, _running(states)))
+            if len(_running(states)) == len(pending):
+                raise
+    # The changes tell that a task has ended; only its whole info tells how.
+    return states | _whole(session, {ref: states[ref] for ref in seen if states[ref].ended})
+
+
+def _watch(
+    session: Session,
+    states: dict[str, TaskState],
+    deadline: float,
+    on_progress: Callable[[TaskState], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> None:
+    """Keep the states up to date until all have ended, or the wait is over.
+
+    Raises VSphereError (`gone`) where vCenter forgets one of them.
+    """
     quiet = 0
     paths = ("info.state", "info.progress")
-    with closing(watch(session, vim.Task, pending, paths)) as updates:
+    with closing(watch(session, vim.Task, _running(states), paths)) as updates:
         for changes in updates:
             for ref, values in changes.items():
                 if ref not in states:
@@ -106,11 +133,18 @@ def wait(
                 quiet = 0
                 states.update(_read_states(session, _running(states)))
             if not _running(states) or time.monotonic() >= deadline:
-                break
+                return
             if should_stop is not None and should_stop():
-                break
-    # The changes tell that a task has ended; only its whole info tells how.
-    return states | _read_states(session, [ref for ref in pending if states[ref].ended])
+                return
+
+
+def _whole(session: Session, seen: Mapping[str, TaskState]) -> dict[str, TaskState]:
+    """How tasks that were seen to end have ended; a success that is forgotten by then is one."""
+    read = _read_states(session, seen)
+    return {
+        ref: seen[ref] if state.forgotten and seen[ref].state == "success" else state
+        for ref, state in read.items()
+    }
 
 
 def cancel(session: Session, task_ref: str, *, timeout: float = _CANCEL_TIMEOUT) -> TaskState:
@@ -161,7 +195,7 @@ def _read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
         info = infos.get(ref)
         if info is None:
             error = VSphereError(f"vCenter no longer knows the task {ref}", code="gone")
-            states[ref] = TaskState(ref=ref, state="error", error=error)
+            states[ref] = TaskState(ref=ref, state="error", error=error, forgotten=True)
         else:
             states[ref] = _state(session, ref, info)
     return states
@@ -214,14 +248,17 @@ def _state(session: Session, ref: str, info: Any) -> TaskState:
 
 
 class TaskFollower:
-    """Waits for tasks of one session, of which more may come meanwhile.
+    """Waits for tasks of one session, of which more may come meanwhile; each is told as it ends.
 
-    `wait` is for a number of tasks that stays the same. Use it in a `with`.
+    With `results` it is asked for what good ones made. `wait` is for a number of tasks that stays
+    the same. Use it in a `with`.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, results: bool = False) -> None:
         self._session = session
+        self._results = results
         self._pending: list[str] = []
+        self._unsure: set[str] = set()  # tasks whose info has to be read
         self._followed = 0  # by the collector, also what has ended
         self._collector: Any = None
         self._updates: Iterator[dict[str, Properties]] = iter(())
@@ -259,9 +296,9 @@ class TaskFollower:
     def ended(self, *, timeout: float, should_stop: Callable[[], bool]) -> dict[str, TaskState]:
         """Those that have ended since, at least one of them.
 
-        A failed one has its error; what a good one made (`result`) is not asked for. Nothing
-        where `timeout` seconds have passed, `should_stop` says so (it is looked at each second),
-        or nothing is waited for.
+        A failed one has its error, and so has one that is forgotten. Nothing where `timeout`
+        seconds have passed, `should_stop` says so (it is looked at each second), or nothing is
+        waited for.
         """
         deadline = time.monotonic() + timeout
         quiet = 0
@@ -271,13 +308,32 @@ class TaskFollower:
             if quiet >= _QUIET_SECONDS:
                 quiet = 0
                 unsure = set(self._pending)
-            over = {ref: TaskState(ref, "success") for ref in good}
-            read = _read_states(self._session, unsure)
-            over |= {ref: state for ref, state in read.items() if state.ended}
+            self._unsure |= unsure
+            over = self._read_ended(good)
             self._pending = [ref for ref in self._pending if ref not in over]
             if over:
                 return over
         return {}
+
+    def _read_ended(self, good: set[str]) -> dict[str, TaskState]:
+        """Those that succeeded, and what has ended of those whose info has to be read.
+
+        Where that can't be read just now, it is read with the next call; raises only where nothing
+        else is to be told.
+        """
+        over = {ref: TaskState(ref, "success") for ref in good}
+        try:
+            asked = self._unsure.intersection(self._pending) | (good if self._results else set())
+            read = _read_states(self._session, asked)
+        except DiakenError:
+            if not over:
+                raise
+            return over
+        self._unsure.clear()
+        for ref, state in read.items():
+            if state.ended and not (state.forgotten and ref in over):
+                over[ref] = state
+        return over
 
     def _poll(self) -> tuple[set[str], set[str]]:
         """Wait a second: tasks that succeeded, and tasks whose info has to be read."""
@@ -291,6 +347,7 @@ class TaskFollower:
             if not session_ended and fault.code != "gone":
                 raise
             # A new session has no collector, and a task that is gone is told of no more.
+            time.sleep(LEAST_SECONDS)
             return set(), set(self._pending)
         state = {ref: values.get("info.state") for ref, values in changes.items()}
         refs_by_state = {

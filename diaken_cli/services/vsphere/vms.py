@@ -5,7 +5,7 @@ decide: nothing here asks twice.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from typing import Any
 
 from pyVmomi import vim
 
+from diaken_cli.errors import VSphereError
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import (
     InventoryObject,
@@ -41,6 +42,9 @@ PATHS = (
     *ADDRESSES,
 )
 """What `virtual_machine` makes a VM of."""
+
+POWER_ON = "VirtualMachine.powerOn"
+"""TaskInfo.descriptionId of a power-on."""
 
 _CREATION_EVENTS = ("VmCreatedEvent", "VmClonedEvent", "VmDeployedEvent", "VmRegisteredEvent")
 _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
@@ -179,13 +183,13 @@ def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False)
     created: datetime | None = values.get("config.createDate")
     folder = values.get("parent")
     options = values.get("config.extraConfig") or ()
-    reported = _reported_addresses(values.get("guest.ipAddress"), values.get("guest.net"))
+    reported = _guest_addresses(values)
     return VirtualMachine(
         ref=ref,
         name=unescape(values.get("name", "")),
         instance_uuid=bounded_line(values.get("config.instanceUuid") or ""),
         template=bool(values.get("config.template")),
-        power_state=_POWER.get(str(values.get("runtime.powerState")), "off"),
+        power_state=power_state_in(values),
         addresses=tuple(address for address in reported if not is_local(address)),
         local_addresses=tuple(address for address in reported if is_local(address)),
         tools_running=values.get("guest.toolsRunningStatus") == "guestToolsRunning",
@@ -198,6 +202,11 @@ def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False)
     )
 
 
+def power_state_in(values: Properties) -> str:
+    """on, off or suspended, by `runtime.powerState`."""
+    return _POWER.get(str(values.get("runtime.powerState")), "off")
+
+
 def wait_for_address(
     session: Session,
     vm_ref: str,
@@ -206,21 +215,64 @@ def wait_for_address(
     timeout: float,
     should_stop: Callable[[], bool] | None = None,
 ) -> tuple[str, ...]:
-    """Wait until the VM reports the wanted IPv4 address; all addresses that it reported last.
+    """As `wait_for_addresses`, of one VM. Raises VSphereError (`gone`)."""
+    reported = wait_for_addresses(
+        session, {vm_ref: wanted}, timeout=timeout, should_stop=should_stop
+    )
+    if vm_ref not in reported:
+        raise VSphereError(f"{vm_ref} no longer exists", code="gone")
+    return reported[vm_ref]
 
-    It returns as soon as `wanted` is among them, when `timeout` seconds have passed, or when
-    `should_stop` says so (looked at each second). Raises VSphereError (`gone`).
+
+def wait_for_addresses(
+    session: Session,
+    wanted: Mapping[str, str],
+    *,
+    timeout: float,
+    should_stop: Callable[[], bool] | None = None,
+) -> dict[str, tuple[str, ...]]:
+    """Wait until each VM reports the IPv4 address that is wanted of it; what each reported last.
+
+    It returns as soon as all do, when `timeout` seconds have passed, or when `should_stop` says so
+    (looked at each second). All addresses count. A VM that is gone is left out.
     """
     deadline = time.monotonic() + timeout
-    guest: Properties = {}
-    with closing(watch(session, vim.VirtualMachine, [vm_ref], ADDRESSES)) as updates:
+    guests: dict[str, Properties] = {ref: {} for ref in wanted}
+
+    def over() -> bool:
+        awaited = any(wanted[ref] not in _guest_addresses(guest) for ref, guest in guests.items())
+        stopped = should_stop is not None and should_stop()
+        return not awaited or stopped or time.monotonic() >= deadline
+
+    while guests:
+        try:
+            _watch_guests(session, guests, over)
+            break
+        except VSphereError as fault:
+            if fault.code != "gone":
+                raise
+            there = read(session, vim.VirtualMachine, guests, ("name",))
+            if len(there) == len(guests):
+                raise
+            guests = {ref: guests[ref] for ref in there}
+    return {ref: _guest_addresses(guest) for ref, guest in guests.items()}
+
+
+def _watch_guests(
+    session: Session, guests: Mapping[str, Properties], over: Callable[[], bool]
+) -> None:
+    """Keep what the guests report up to date until it is `over`. Raises VSphereError (`gone`)."""
+    with closing(watch(session, vim.VirtualMachine, list(guests), ADDRESSES)) as updates:
         for changes in updates:
-            guest.update(changes.get(vm_ref, {}))
-            addresses = _reported_addresses(guest.get("guest.ipAddress"), guest.get("guest.net"))
-            stopped = should_stop is not None and should_stop()
-            if wanted in addresses or stopped or time.monotonic() >= deadline:
-                return addresses
-    raise AssertionError  # watching has no end of its own
+            for ref, values in changes.items():
+                if ref in guests:
+                    guests[ref].update(values)
+            if over():
+                return
+
+
+def _guest_addresses(guest: Properties) -> tuple[str, ...]:
+    return _reported_addresses(guest.get("guest.ipAddress"), guest.get("guest.net"))
 
 
 # ── what is done to a VM ─────────────────────────────────────────────────────────────────────

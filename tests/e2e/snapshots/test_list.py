@@ -133,6 +133,8 @@ def test_create_says_why_a_host_has_no_snapshot(
     assert why["twice"] == (two, two)
     assert why["lost"] == ("VM not found: none reports the address 10.9.0.9",) * 2
     assert why["main-web01"] == (None, None)
+    alone = cli.json("snapshots", "create", "mine", "--host", "twice", status=1)
+    assert alone["error"]["message"] == f"create failed on twice: {two}"
     shown = cli.run("history", "show", str(run["id"])).out.splitlines()[0]
     said = f"; ! 2 of 3 without snapshot (lost: {why['lost'][0]}; twice: {two})"
     assert shown.endswith(said), shown

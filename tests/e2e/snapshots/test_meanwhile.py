@@ -4,9 +4,10 @@ What is done is judged by what is there then, and never goes beyond what was sai
 """
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,15 @@ from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import remove_snapshot
 from diaken_cli.services.vsphere.vms import VirtualMachine, power_off, power_on, power_state
 from tests.e2e.cli import PATIENCE, Done
-from tests.e2e.snapshots.snapshotting import Snapshotting, held, machines, present, take
+from tests.e2e.snapshots.snapshotting import (
+    AUTOMATIC,
+    Snapshotting,
+    held,
+    ids,
+    machines,
+    present,
+    take,
+)
 from tests.integration.vsphere.simulator import Simulator, finish
 from tests.waiting import until
 
@@ -160,6 +169,71 @@ def test_nothing_beyond_what_was_confirmed_is_done(
 
     assert present(session) == others
     assert cli.json("history", "list", "--kind", "snapshot") == []
+
+
+@contextmanager
+def pruning(cli: Snapshotting, simulator: Simulator) -> "Iterator[Future[Done]]":
+    """A prune that has looked, and can lock no host until the context is left."""
+    simulator.calls()
+    with ThreadPoolExecutor(1) as pool:
+        with closing(sqlite3.connect(cli.database, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            future = pool.submit(cli.run, "snapshots", "prune", "--json")
+            looked(simulator)
+            yield future
+            assert not future.done()
+        future.result(PATIENCE)
+
+
+def old(simulator: Simulator, session: Session, vm: VirtualMachine) -> str:
+    ref = take(session, vm, AUTOMATIC)
+    simulator.order("backdate", vm=vm.ref, prefix="", by="30h")
+    return ref
+
+
+def test_prune_is_judged_by_what_is_there_when_the_hosts_are_locked(
+    cli: Snapshotting, simulator: Simulator, session: Session, vms: list[VirtualMachine]
+) -> None:
+    cli.add_host("main", "third", vms[2].addresses[0], vms[2].instance_uuid)
+    replaced, first, last = (old(simulator, session, vm) for vm in vms)
+    with pruning(cli, simulator) as future:
+        finish(session, remove_snapshot(session, replaced))
+        young = take(session, vms[0], AUTOMATIC)
+        second = old(simulator, session, vms[1])
+    done = future.result()
+    assert done.status == 0, done.err
+    rows = json.loads(done.out)
+    assert ids(rows, "removed") == {first, second, last}
+    assert ids(rows, "kept") == {young} == present(session)
+    assert cli.store.runs.locked() == {}
+
+
+def test_prune_judges_ages_by_the_clock_of_the_moment_the_hosts_are_locked(
+    cli: Snapshotting, simulator: Simulator, session: Session, vms: list[VirtualMachine]
+) -> None:
+    kept = old(simulator, session, vms[0])
+    with pruning(cli, simulator) as future:
+        simulator.order("clock", by="-20h")
+    done = future.result()
+    assert done.status == 0, done.err
+    assert ids(json.loads(done.out), "kept") == {kept} == present(session)
+    (run,) = cli.json("history", "list", "--kind", "snapshot")
+    assert run["status"] == "success", "it had something to do when it looked"
+
+
+def test_a_vcenter_that_is_gone_by_then_fails_what_was_planned(
+    cli: Snapshotting, simulator: Simulator, session: Session, vms: list[VirtualMachine]
+) -> None:
+    left = old(simulator, session, vms[0])
+    with pruning(cli, simulator) as future:
+        simulator.order("soapfault", method="RetrievePropertiesEx", fault="NoPermission")
+    done = future.result()
+    assert done.status == 3, done.err
+    (row,) = json.loads(done.out)
+    assert (row["id"], row["status"]) == (left, "failed")
+    assert "lacks a permission" in row["error"]
+    assert present(session) == {left}
+    assert cli.store.runs.locked() == {}
 
 
 def refused(done: Done, why: str) -> None:

@@ -121,13 +121,15 @@ _INVALID_TOKEN = _soap(
 class Relay:
     """A TLS relay before a simulator that answers in pages, and drops connections that lie idle.
 
-    `before` is called with the name of each SOAP method on its way.
+    `before` is called with the name of each SOAP method on its way, `after` once it was answered,
+    or was not.
     """
 
     def __init__(self, simulator: Simulator) -> None:
         self.page = 0
         self.drop_idle = False
         self.before: Callable[[str], None] = lambda method: None
+        self.after: Callable[[str], None] = lambda method: None
         self._simulator = simulator
         self._waiting: dict[str, list[str]] = {}
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -153,7 +155,13 @@ class Relay:
                 found = re.search(rb"<soapenv:Body><(\w+)", request)
                 method = found[1].decode() if found else ""
                 relay.before(method)
-                status, headers, body = relay._answer(method, request, dict(self.headers))
+                try:
+                    status, headers, body = relay._answer(method, request, dict(self.headers))
+                except (OSError, http.client.HTTPException):  # as the lab was ordered to
+                    self.close_connection = True
+                    return
+                finally:
+                    relay.after(method)
                 self.send_response(status)
                 for name, value in headers:
                     if name.lower() in ("set-cookie", "content-type"):

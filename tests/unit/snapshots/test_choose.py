@@ -16,7 +16,7 @@ from diaken_cli.actions.snapshots.host_vms import (
     VCenterVms,
     match_hosts,
 )
-from diaken_cli.actions.snapshots.prune import as_kept, kept_hosts, plan
+from diaken_cli.actions.snapshots.plan import as_kept, kept_hosts, plan
 from diaken_cli.actions.snapshots.revert import question, refuse_other_addresses
 from diaken_cli.errors import Conflict, InvalidInput, Unreachable
 from diaken_cli.retention import KeptReason, Policy

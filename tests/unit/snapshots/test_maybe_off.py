@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from diaken_cli.actions.snapshots.revert import _MaybeOff
+from diaken_cli.actions.snapshots.maybe_off import MaybeOff
 from diaken_cli.errors import DatabaseError, DiakenError, Locked, StoppedBySignal
 
 OFF = "; VMs that were on before may be off: web2"
@@ -27,7 +27,7 @@ class Run:
     ],
 )
 def test_whatever_ends_it_names_them(fault: BaseException, message: str) -> None:
-    off = _MaybeOff(Run(), ["web1", "web2"])  # type: ignore[arg-type]  # all that it needs
+    off = MaybeOff(Run(), ["web1", "web2"])  # type: ignore[arg-type]  # all that it needs
     off.is_on("web1")
     with pytest.raises((DiakenError, StoppedBySignal)) as raised, off.named_in_error():
         raise fault
@@ -37,7 +37,7 @@ def test_whatever_ends_it_names_them(fault: BaseException, message: str) -> None
 
 
 def test_where_none_is_off_nothing_is_added() -> None:
-    off = _MaybeOff(Run(), ["web1"])  # type: ignore[arg-type]  # all that it needs
+    off = MaybeOff(Run(), ["web1"])  # type: ignore[arg-type]  # all that it needs
     off.is_on("web1")
     with pytest.raises(DatabaseError, match=r"^the disk is full$"), off.named_in_error():
         raise DatabaseError("the disk is full")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diaken_cli.actions.snapshots.host_vms import VCenterVms, match_hosts
-from diaken_cli.actions.snapshots.prune import plan
+from diaken_cli.actions.snapshots.plan import plan
 from diaken_cli.retention import Policy
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
