@@ -19,6 +19,9 @@ SNAPSHOT = "Snapshot before the run"
 ANSIBLE = "As in ansible-playbook"
 SECRETS = "Privilege escalation and vaults"
 
+PROVISION_PLAYBOOK = "provision_vm"
+"""What each deploy runs first, where that is not turned off; it ships with diaken."""
+
 USER = Option("--user", kinds.ACCOUNT, None, "The SSH user.", ACCESS)
 PORT = Option("--port", kinds.PORT, "N", "The SSH port.", ACCESS)
 KEY = Option("--key", kinds.KEY_FILE, "FILE", "The SSH private key.", ACCESS)
@@ -300,6 +303,11 @@ class DeployRequest:
     def guest_domain(self) -> str | None:
         """The guest's DNS domain: the one of `--domain`, or what follows the host in its name."""
         return self.domain or self.name.partition(".")[2] or None
+
+    @property
+    def all_playbooks(self) -> tuple[str, ...]:
+        """The playbooks of the provisioning, in their order."""
+        return (*((PROVISION_PLAYBOOK,) if self.provision else ()), *self.playbooks)
 
 
 DEPLOY_OPTIONS = options_of(DeployRequest)

@@ -2,16 +2,15 @@
 
 import re
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diaken_cli.actions.deploy.chosen import recorded_choice
 from diaken_cli.render.tables import fields, table
-from diaken_cli.types import DeployStep, RunKind
-from diaken_cli.units import format_cpus, format_size
+from diaken_cli.units import format_cpus, format_size, rounded_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -20,23 +19,13 @@ if TYPE_CHECKING:
     from diaken_cli.requests import DeployRequest
     from diaken_cli.store.run_records import RunDetail
 
-HOW = (
-    *("key", "python", "vault_ids", "provision", "address_probe", "keep_on_failure"),
-    *("clone_timeout", "ip_timeout", "ssh_timeout"),
-)
-"""Fields of a request that say how to deploy, not what."""
 STEP_COLUMNS = {"STEP": "name", "DESCRIPTION": "description"}
-LABELS = {"vcenter": "vCenter", "dns": "DNS", "ssh": "SSH"}
+LABELS = {"vcenter": "vCenter", "esxi_host": "ESXi host", "dns": "DNS", "ssh": "SSH"}
 
 
 def plan_as_json(plan: "Plan") -> dict[str, Any]:
     """The plan; sizes are in bytes."""
-    chosen = None
-    if plan.chosen is not None:
-        chosen = {name: value for name, value in asdict(plan.chosen).items() if name not in HOW}
-        chosen["esxi_host"] = plan.esxi_host
-        chosen["datastore_cluster"] = plan.datastore_cluster
-    return {"dry_run": True, "steps": _rows(plan.steps), "chosen": chosen}
+    return {"dry_run": True, "steps": _rows(plan.steps), "chosen": plan.chosen}
 
 
 def print_plan(console: "Console", plan: "Plan") -> None:
@@ -50,82 +39,56 @@ def print_plan(console: "Console", plan: "Plan") -> None:
 def print_chosen(console: "Console", plan: "Plan") -> None:
     """What was chosen: short enough for a screen, for the question below it."""
     if plan.chosen is not None:
-        shown = chosen_as_text(plan.chosen, plan.esxi_host, plan.datastore_cluster)
-        console.print(fields(shown, LABELS))
+        console.print(fields(chosen_as_text(plan.chosen), LABELS))
 
 
-def chosen_as_text(
-    chosen: "DeployRequest", esxi_host: str | None, datastore_cluster: str | None
-) -> dict[str, str]:
-    """What was chosen, a line for what belongs together."""
-    address = f"{chosen.ip}/{chosen.prefix}"
-    hardware = (format_cpus(chosen.cpus or 0), f"{format_size(chosen.memory or 0)} memory")
+def chosen_as_text(chosen: "Mapping[str, Any]", is_free: str = "free") -> dict[str, str]:
+    """What was chosen, a line for what belongs together; `is_free` follows a datastore's room."""
+    address, free = f"{chosen['ip']}/{chosen['prefix']}", chosen["datastore_free"]
+    hardware = (format_cpus(chosen["cpus"]), f"{format_size(chosen['memory'])} memory")
     shown = {
-        "name": chosen.name,
-        "address": _joined(address, ("gateway", chosen.gateway or "none")),
-        "dns": _joined(", ".join(chosen.dns) or "none", ("domain", chosen.domain)),
-        "environment": _joined(chosen.environment, ("group", chosen.group)),
-        "vcenter": _joined(chosen.vcenter, ("datacenter", chosen.datacenter)),
-        "template": chosen.template,
-        "cluster": _joined(chosen.cluster or "", ("ESXi host", esxi_host)),
-        "resource_pool": chosen.resource_pool,
-        "datastore": _joined(chosen.datastore or "", ("datastore cluster", datastore_cluster)),
-        "folder": chosen.folder,
-        "network": chosen.network or "as in the template",
-        "hardware": _joined(*hardware, f"{format_size(chosen.disk or 0)} disk"),
-        "ssh": _joined(
-            ("user", chosen.user), ("port", None if chosen.port == 22 else str(chosen.port))
+        "name": chosen["name"],
+        "address": _joined(address, ("gateway", chosen["gateway"] or "none")),
+        "dns": _joined(", ".join(chosen["dns"]) or "none", ("domain", chosen["domain"])),
+        "environment": _joined(chosen["environment"], ("group", chosen["group"])),
+        "vcenter": _joined(chosen["vcenter"], ("datacenter", chosen["datacenter"])),
+        "template": chosen["template"],
+        **_computer(chosen["cluster"], chosen["esxi_host"]),
+        "resource_pool": chosen["resource_pool"],
+        "datastore": _joined(
+            chosen["datastore"],
+            f"{rounded_size(free)} {is_free}" if free is not None else "",
+            ("datastore cluster", chosen["datastore_cluster"]),
         ),
-        "playbooks": ", ".join(chosen.playbooks) or "none",
-        "extra_config": _joined(*(f"{key}={value}" for key, value in chosen.extra_config.items())),
+        "folder": chosen["folder"],
+        "network": chosen["network"] or "as in the template",
+        "hardware": _joined(*hardware, f"{format_size(chosen['disk'])} disk"),
+        "ssh": _joined(("user", chosen["user"]), ("port", _unusual_port(chosen["port"]))),
+        "playbooks": ", ".join(chosen["playbooks"]) or "none",
+        "extra_config": _joined(*(f"{k}={v}" for k, v in chosen["extra_config"].items())),
     }
     may_be_left_out = ("ssh", "extra_config")
     return {key: text or "" for key, text in shown.items() if text or key not in may_be_left_out}
 
 
+def _computer(cluster: str, esxi_host: str | None) -> dict[str, str]:
+    """The cluster with the ESXi host; one that stands alone is both."""
+    if cluster == esxi_host:
+        return {"esxi_host": cluster}
+    return {"cluster": _joined(cluster, ("ESXi host", esxi_host))}
+
+
+def _unusual_port(port: int | None) -> str | None:
+    return None if port in (None, 22) else str(port)
+
+
 def vm_fields(detail: "RunDetail") -> dict[str, str]:
-    """Labels and values of the VM of a deploy, those without a value left out; else nothing.
-
-    What `validate` chose stands in that step's facts; before it ended only what was asked for is
-    known.
-    """
-    if detail.run.kind is not RunKind.DEPLOY:
+    """Labels and values of the VM of a deploy; of other runs, and before it was chosen, none."""
+    choice = recorded_choice(detail)
+    if choice is None:
         return {}
-    request = detail.run.request
-    facts = next((step.facts for step in detail.steps if step.name == DeployStep.VALIDATE), {})
-    placement: dict[str, Any] = facts.get("placement") or {}
-
-    def placed(requested: str, chosen: str) -> str:
-        return str(placement.get(chosen) or request.get(requested) or "")
-
-    fields = {
-        "name": request.get("name", detail.run.target),
-        "address": f"{request.get('ip', '')}/{request['prefix']}" if "prefix" in request else "",
-        "gateway": request.get("gateway", ""),
-        "DNS": ", ".join(request.get("dns", ())),
-        "domain": request.get("domain", ""),
-        "group": request.get("group", ""),
-        "template": placed("template", "template_path"),
-        "hardware": ", ".join(_hardware(request | placement)),
-        "vCenter": request.get("vcenter", ""),
-        "datacenter": request.get("datacenter", ""),
-        "cluster": placed("cluster", "cluster_name"),
-        "resource pool": placed("resource_pool", "pool_path"),
-        "datastore": _joined(
-            placed("datastore", "datastore_name"),
-            ("datastore cluster", placement.get("datastore_cluster")),
-        ),
-        "folder": placed("folder", "folder_path"),
-        "network": placed("network", "network_name"),
-        "playbooks": ", ".join(request.get("playbooks", ())),
-    }
-    return {label: value for label, value in fields.items() if value}
-
-
-def _hardware(values: dict[str, Any]) -> list[str]:
-    cpus = [format_cpus(values["cpus"])] if values.get("cpus") else []
-    sizes = ((key, values.get(key)) for key in ("memory", "disk"))
-    return cpus + [f"{format_size(size)} {key}" for key, size in sizes if size]
+    texts = chosen_as_text(choice, is_free="free before")
+    return {LABELS.get(key, key.replace("_", " ")): text for key, text in texts.items()}
 
 
 def ssh_command(request: "DeployRequest", ssh: "SshConfig", known_hosts: Path) -> str:

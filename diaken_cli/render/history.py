@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from diaken_cli.actions.deploy.chosen import HOW
 from diaken_cli.actions.run.summary import NO_SNAPSHOT
 from diaken_cli.errors import Canceled
 from diaken_cli.events import TaskFinished
+from diaken_cli.render.deploys import vm_fields
 from diaken_cli.render.folding import fold_message
 from diaken_cli.render.formatting import (
     Shape,
@@ -267,7 +269,13 @@ def _print_lines(output: Output, lines: Iterable[Text]) -> None:
 
 def _about(detail: RunDetail, run: Shape) -> dict[str, Any]:
     """The fields of a run that people look for; those without a value are left out."""
-    requested = {key: value for key, value in detail.run.request.items() if key != "v"}
+    chosen = vm_fields(detail)
+    chosen.pop("name", None)  # the title has it
+    requested = {
+        key: value
+        for key, value in detail.run.request.items()
+        if key != "v" and (not chosen or key in HOW)
+    }
     about = {
         "what": title_of(detail.run),
         "environment": run["environment"],
@@ -278,6 +286,7 @@ def _about(detail: RunDetail, run: Shape) -> dict[str, Any]:
         "options": {
             key.replace("_", "-"): _format_requested(key, value) for key, value in requested.items()
         },
+        **chosen,
     }
     return {label: value for label, value in about.items() if value}
 

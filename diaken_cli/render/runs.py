@@ -7,12 +7,13 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from diaken_cli.actions.deploy.chosen import recorded_choice
 from diaken_cli.errors import Canceled
 from diaken_cli.events import Event, HostFinished, RunFinished
 from diaken_cli.render.formatting import run_label
 from diaken_cli.render.output import utc
 from diaken_cli.store.run_records import RunDetail, RunRecord, SnapshotRecord, StepRecord
-from diaken_cli.types import DeployStep, HostResult, HostStatus, RunStatus, StepStatus
+from diaken_cli.types import DeployStep, HostResult, HostStatus, RunKind, RunStatus, StepStatus
 
 CANCELED = "canceled"  # a host or a step, for people: in JSON it is `failed`
 
@@ -28,17 +29,20 @@ def title_of(record: RunRecord) -> str:
 
 
 def run_as_json(detail: RunDetail) -> dict[str, Any]:
-    """A run with its steps and its hosts.
+    """A run with its steps and its hosts; of a deploy also what it chose.
 
-    A host's `snapshot` is null where the run took none and should take none.
+    A host's `snapshot` is null where the run took none and should take none, `chosen` where nothing
+    was chosen yet.
     """
     snapshots = {host: _snapshot(snapshot) for host, snapshot in _last_snapshots(detail).items()}
+    choice = {"chosen": recorded_choice(detail)} if detail.run.kind is RunKind.DEPLOY else {}
     return _common_fields(detail.run) | {
         "steps": [_step(step) for step in detail.steps],
         "totals": _totals(detail.run),
         "hosts": [
             host_as_json(host) | {"snapshot": snapshots.get(host.host)} for host in detail.hosts
         ],
+        **choice,
     }
 
 

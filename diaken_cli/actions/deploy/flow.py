@@ -1,24 +1,23 @@
 """Deploy, resume, abort, and the plan: one list of steps, described, carried out, and undone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from traceback import format_exception
 from typing import Any
 
 from diaken_cli.actions.deploy import checks, ownership
+from diaken_cli.actions.deploy.chosen import chosen
 from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.host_steps import (
     ACTIVATE,
     PROVISION,
     REGISTER,
-    playbook_names,
     remove_left_identity,
 )
 from diaken_cli.actions.deploy.request import Draft, resume_hint
 from diaken_cli.actions.deploy.vm_steps import CLONE, POWER_ON, WAIT_ADDRESS
 from diaken_cli.caller import account
-from diaken_cli.config import SshConfig
 from diaken_cli.context import Context
 from diaken_cli.errors import (
     Canceled,
@@ -66,18 +65,13 @@ REUSED = "the host and its VM already exist as requested"
 class Plan:
     """Each step with what it would do; nothing is `chosen` where the VM is there already.
 
-    `chosen` is the request with everything that was chosen for it filled in, also what nobody
-    typed: places as their options take them, by inventory path where several can have a name, and
-    the playbook that provisions. `esxi_host` is where vCenter registers the VM; DRS may place it
-    elsewhere at power-on. Of a `datastore_cluster` Storage DRS has recommended the datastore.
-    The `brief_steps` leave out what `chosen` says.
+    `chosen` is all that was chosen, also what nobody typed (see `chosen.chosen`). The `brief_steps`
+    leave out what `chosen` says.
     """
 
     steps: tuple[tuple[str, str], ...]
     brief_steps: tuple[tuple[str, str], ...]
-    chosen: DeployRequest | None = None
-    esxi_host: str | None = None
-    datastore_cluster: str | None = None
+    chosen: Mapping[str, Any] | None = None
 
 
 def plan_deploy(draft: Draft, context: Context, warn: Callable[[str], None]) -> Plan:
@@ -93,26 +87,16 @@ def plan_deploy(draft: Draft, context: Context, warn: Callable[[str], None]) -> 
         return Plan(reused, reused)
     if placement is None:
         raise InvalidInput([])
+    ssh = context.config.ssh
     placed = replace(request, **_placement_fields(placement))
     unplaced: dict[str, Any] = dict.fromkeys(_placement_fields(placement))
     return Plan(
         _describe_steps(placed),
         _describe_steps(replace(request, **unplaced)),
-        _complete(placed, placement, context.config.ssh),
-        placement.esxi_host_name,
-        placement.datastore_cluster,
-    )
-
-
-def _complete(placed: DeployRequest, placement: Placement, ssh: SshConfig) -> DeployRequest:
-    """The request with its placement and all defaults filled in; `ssh` has the default settings."""
-    return replace(
-        placed,
-        domain=placed.guest_domain,
-        template=placement.template_path,
-        user=placed.user or ssh.user,
-        port=placed.port or ssh.port,
-        playbooks=tuple(playbook_names(placed)),
+        chosen(
+            replace(request, user=request.user or ssh.user, port=request.port or ssh.port),
+            asdict(placement),
+        ),
     )
 
 

@@ -31,8 +31,6 @@ from diaken_cli.store.records import HostRecord, HostValues
 from diaken_cli.store.run_records import RunDetail
 from diaken_cli.types import DeployStep, Identity, RunStatus, StepStatus, from_stored
 
-PROVISION_PLAYBOOK = "provision_vm"  # it ships with diaken
-
 
 def _own_host(deploy: Deploy) -> HostRecord:
     """The host of this run. Raises OperationFailed where it is gone, or another run's."""
@@ -149,18 +147,13 @@ REGISTER = Step[Deploy, DeployRequest](
 # ── provision ────────────────────────────────────────────────────────────────────────────────
 
 
-def playbook_names(request: DeployRequest) -> list[str]:
-    """The playbooks of the provisioning, in their order."""
-    return [*([PROVISION_PLAYBOOK] if request.provision else []), *request.playbooks]
-
-
 def _describe_provision(request: DeployRequest) -> str:
-    names = playbook_names(request)
+    names = request.all_playbooks
     return f"run {', '.join(names)}" if names else "nothing to run"
 
 
 def _provision(deploy: Deploy) -> StepEnd:
-    names = playbook_names(deploy.request)
+    names = deploy.request.all_playbooks
     if not names:
         return NOTHING_TO_DO
     host = _own_host(deploy)
@@ -184,7 +177,7 @@ def _provision(deploy: Deploy) -> StepEnd:
             vaults_by_label=True,
         )
         _refuse_failure(name, outcome)
-    return StepEnd(facts={"playbooks": names})
+    return StepEnd(facts={"playbooks": list(names)})
 
 
 def _not_reached(

@@ -1,6 +1,7 @@
 """A deploy that succeeds: what vCenter, the inventory, the hosts file and the host itself show."""
 
 import json
+import re
 from contextlib import ExitStack
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_a_run_is_printed_as_the_contract_says(deploying: Deploying) -> None:
     assert [key for key in run if key not in ("started_at", "finished_at", "duration_seconds")] == [
         *("id", "kind", "target_type", "target", "environment", "playbook", "status", "trigger"),
         *("task", "user", "node", "error", "leftovers", "paused_until", "without_snapshot"),
-        *("steps", "totals", "hosts"),
+        *("steps", "totals", "hosts", "chosen"),
     ]
     assert (run["kind"], run["target_type"], run["target"]) == ("deploy", "vm", NAME)
     assert (run["environment"], run["trigger"], run["status"]) == ("DEMO", "manual", "success")
@@ -120,6 +121,31 @@ def test_the_plan_is_shown_and_nothing_changed(deploying: Deploying) -> None:
     assert (plan["chosen"]["ip"], plan["chosen"]["prefix"]) == (IP, 24)
     assert deploying.world() == before
     assert deploying.json("history", "list") == []
+
+
+def test_what_was_chosen_is_planned_and_recorded(deploying: Deploying) -> None:
+    plan = deploying.run(*deploying.words("--dry-run"))
+    planned = deploying.deploy("--dry-run")["chosen"]
+    run = deploying.deploy()
+
+    assert run["chosen"] == planned | {"port": None}, "only what an option says"
+    assert planned["datastore_free"] > 1000 * 2**30
+    lines = {
+        "address": f"{IP}/24, gateway {deploying.lab.gateway}",
+        "vCenter": "lab, datacenter DC0",
+        "cluster": f"DC0_C0, ESXi host {planned['esxi_host']}",
+        "resource pool": "/DC0/host/DC0_C0/Resources",
+        "folder": "/DC0/vm",
+        "network": "VM Network",
+        "hardware": "1 CPU, 1G memory, 10G disk",
+    }
+    shown = deploying.run("history", "show", str(run["id"]))
+    datastore = rf"datastore      {planned['datastore']}, [0-9.]+G free"
+    for text, free in ((plan.out, datastore), (shown.out, f"{datastore} before")):
+        assert {f"{label:13}  {value}" for label, value in lines.items()} <= set(text.splitlines())
+        assert re.search(f"^{free}$", text, re.MULTILINE), text
+    page = deploying.run("history", "report", str(run["id"]), "--html", "-").out
+    assert "ESXi host" in page
 
 
 def test_people_read_lines_and_a_table(deploying: Deploying) -> None:
