@@ -80,7 +80,7 @@ def offers(vcenter: VCenterRecord, datacenter: str | None) -> Offers:
         places=inventory.datacenters,
         machines=tuple(vm for vm in inventory.vms if vm.ref in hardware),
         hardware=hardware,
-        portgroups=inventory.networks,
+        portgroups=tuple(network for network in inventory.networks if network.accessible),
     )
     try:
         return all_offers.within(datacenter, vcenter.datacenter)

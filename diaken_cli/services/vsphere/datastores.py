@@ -23,7 +23,6 @@ from diaken_cli.services.vsphere.inventory import (
     Entity,
     EsxiHost,
 )
-from diaken_cli.services.vsphere.matching import matching_entities
 from diaken_cli.services.vsphere.properties import reference
 from diaken_cli.services.vsphere.requested import Requested
 from diaken_cli.services.vsphere.session import Session
@@ -66,16 +65,16 @@ def choose_datastore(
     name = requested.request.datastore
     datastores = requested.within(requested.inventory.datastores)
     clusters = requested.within(requested.inventory.datastore_clusters)
-    hits = matching_entities(clusters, name) if name is not None else []
+    chosen: Datastore | DatastoreCluster | None
     if name is None:
         chosen = _default(requested, need, own, datastores)
-    elif not hits:
-        chosen = requested.reachable(datastores, need.reached, "--datastore", name, need.cluster)
-    elif requested.choose([*hits, *datastores], "--datastore") is not None:
-        members = [store for store in datastores if store.ref in hits[0].datastores]
-        return _recommended(requested, need, hits[0], members, recommend), hits[0]
     else:
-        return None, None
+        reached = need.reached | {cluster.ref for cluster in clusters}
+        both: list[Datastore | DatastoreCluster] = [*datastores, *clusters]
+        chosen = requested.reachable(both, reached, "--datastore", name, need.cluster)
+    if isinstance(chosen, DatastoreCluster):
+        members = [store for store in datastores if store.ref in chosen.datastores]
+        return _recommended(requested, need, chosen, members, recommend), chosen
     if chosen is not None and not chosen.accessible:
         message = f"{chosen.path} is inaccessible or in maintenance mode"
         requested.wrong("--datastore", message)

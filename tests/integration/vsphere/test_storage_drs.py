@@ -126,7 +126,7 @@ def test_storage_drs_is_not_asked_about_what_is_wrong_anyway(
 
 
 def test_an_unknown_name_is_one_of_neither(session: Session) -> None:
-    assert refused(session, datastore="golf").startswith("no datastore 'golf'")
+    assert refused(session, datastore="golf") == "no datastore 'golf'; did you mean gold?"
 
 
 def test_a_datastore_cluster_is_browsed_like_a_datastore(
