@@ -15,7 +15,7 @@ from diaken_cli.units import format_duration
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from diaken_cli.events import RunStarted, RunWaiting, SnapshotFinished
+    from diaken_cli.events import RunStarted, RunWaiting
 
 Shape = Mapping[str, Any]
 Columns = Mapping[str, str | Callable[[Shape], Any]]
@@ -105,11 +105,6 @@ def run_title(started: "RunStarted") -> str:
 def waiting_message(event: "RunWaiting") -> str:
     """What a run waits for, and for how long at most."""
     return f"Waiting up to {format_duration(round(event.seconds))}: {event.message}"
-
-
-def no_snapshot_message(event: "SnapshotFinished") -> str:
-    """A host whose snapshot was not tried, and the reason: `web01: no snapshot: why`."""
-    return f"{event.host}: no snapshot: {event.error}"
 
 
 @dataclass(frozen=True)

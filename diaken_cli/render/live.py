@@ -16,15 +16,11 @@ from diaken_cli.events import (
     Event,
     RunStarted,
     RunWaiting,
-    SnapshotFinished,
-    SnapshotWithheld,
     TaskFinished,
-    Warned,
 )
 from diaken_cli.render.formatting import (
     format_seconds,
     join_lines,
-    no_snapshot_message,
     one_line,
     status_mark,
     status_sign,
@@ -43,8 +39,9 @@ from diaken_cli.render.messages import (
 from diaken_cli.render.output import Format, Output
 from diaken_cli.render.progress import HostProgress, Progress, StepProgress, Urgency
 from diaken_cli.render.tables import fold_hanging
+from diaken_cli.render.warnings import WarningCollector
 from diaken_cli.text import escape_control
-from diaken_cli.types import SnapshotStatus, TaskResult
+from diaken_cli.types import TaskResult
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod, OverflowMethod, RenderableType
@@ -70,6 +67,7 @@ class LiveScreen:
         self._output = output
         self._progress = Progress()
         self._messages = MessageCollector(failures=False, printed=not output.verbose)
+        self._warnings = WarningCollector()
         self._lock = threading.Lock()
         self._terminal = threading.RLock()
         self._closed = threading.Event()
@@ -102,6 +100,7 @@ class LiveScreen:
         self._closed.set()
         with self._terminal:
             self._print(self._messages.flush())
+            self._warn(self._warnings.flush())
             self._live.transient = record_follows and not died
             self._live.stop()
 
@@ -113,22 +112,21 @@ class LiveScreen:
 
     def _show(self, event: Event) -> None:
         self._print(self._messages.note(event))
+        self._warn(self._warnings.note(event))
         if isinstance(event, RunStarted):
             self._live.start()
             threading.Thread(target=self._refresh, daemon=True).start()
         elif isinstance(event, RunWaiting) and self._output.format is Format.TEXT:
             self._output.info(one_line(waiting_message(event)))
-        elif isinstance(event, Warned):
-            self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
-        elif isinstance(event, SnapshotWithheld):
-            pass  # the hosts to blame are named
-        elif isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
-            self._output.warn(no_snapshot_message(event))
         elif isinstance(event, TaskFinished) and self._output.verbose and event.text:
             text = Text(
                 escape_control(readable_result(event.text)), style=status_mark(event.result).style
             )
             self._output.err.print(fold_hanging(text, self._output.err))
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            self._output.warn(warning)
 
     def _print(self, messages: Iterable[Message]) -> None:
         for message in messages:

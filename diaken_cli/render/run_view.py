@@ -18,7 +18,6 @@ from diaken_cli.events import (
     RunWaiting,
     RunWithdrawn,
     SnapshotFinished,
-    SnapshotWithheld,
     StepFinished,
     StepProgressed,
     StepStarted,
@@ -30,7 +29,6 @@ from diaken_cli.render.formatting import (
     format_counters,
     format_seconds,
     join_lines,
-    no_snapshot_message,
     one_line,
     run_title,
     status_mark,
@@ -60,9 +58,10 @@ from diaken_cli.render.runs import (
     title_of,
 )
 from diaken_cli.render.tables import fold_hanging
+from diaken_cli.render.warnings import WarningCollector
 from diaken_cli.store.run_records import RunDetail
 from diaken_cli.text import escape_control
-from diaken_cli.types import DeployStep, HostStatus, SnapshotStatus, StepStatus
+from diaken_cli.types import DeployStep, HostStatus, RunKind, SnapshotStatus, StepStatus
 from diaken_cli.units import shortened
 
 REPORTED_LAST = DeployStep.VALIDATE
@@ -177,17 +176,15 @@ class PlainLines:
         self._output = output
         self._percent = 0
         self._messages = MessageCollector(failures=True, printed=not output.verbose)
+        self._warnings = WarningCollector()
+        self._has_tasks = True
+        self._reasons: dict[str, str] = {}  # why a host has no snapshot, where that was written
 
     def show(self, event: Event) -> None:
         """Write the lines of an event; some have none."""
-        if isinstance(event, Warned):
-            self._output.warn(f"{event.host}: {event.message}" if event.host else event.message)
-            return
+        if isinstance(event, Warned) or not self._output.quiet:
+            self._warn(self._warnings.note(event))
         if self._output.quiet:
-            return
-        if isinstance(event, SnapshotFinished) and event.status is SnapshotStatus.SKIPPED:
-            if not isinstance(event, SnapshotWithheld):  # else the hosts to blame are named
-                self._output.warn(no_snapshot_message(event))
             return
         line = self._line(event)
         complete = self._messages.note(event)
@@ -204,11 +201,16 @@ class PlainLines:
     def close(self, *, died: bool) -> None:
         """Write what still waits for other hosts."""
         self._print(self._messages.flush(), datetime.now(UTC))
+        self._warn(self._warnings.flush())
 
     @property
     def printed(self) -> AlreadyPrinted:
         """What was printed in full."""
         return AlreadyPrinted(failures=not self._output.quiet, messages=self._messages.has_printed)
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            self._output.warn(warning)
 
     def _print(self, messages: Iterable[Message], at: datetime) -> None:
         for message in messages:
@@ -240,8 +242,7 @@ class PlainLines:
             case HostFinished():
                 return self._host_line(event)
             case SnapshotFinished():
-                outcome = event.error or f"{event.name} ({event.id})"
-                return self._marked(event.status, event.host, f"{event.action} snapshot: {outcome}")
+                return self._snapshot_line(event)
             case RunFinished() | RunWithdrawn():
                 return self._end_line(event)
             case Warned():
@@ -251,6 +252,7 @@ class PlainLines:
 
     def _start_line(self, event: RunStarted | RunWaiting) -> Text | None:
         if isinstance(event, RunStarted):
+            self._has_tasks = event.kind is not RunKind.SNAPSHOT
             return Text(one_line(run_title(event)), style="bold")
         return (
             None if self._output.format is Format.JSON else Text(one_line(waiting_message(event)))
@@ -278,16 +280,24 @@ class PlainLines:
         label = event.task if event.item is None else f"{event.task} ({event.item})"
         return self._marked(event.result, event.host, label, event.duration_seconds or None)
 
+    def _snapshot_line(self, event: SnapshotFinished) -> Text | None:
+        if event.status is SnapshotStatus.SKIPPED:
+            return None  # it is a warning
+        self._reasons[event.host] = event.error or ""
+        outcome = event.error or f"{event.name} ({event.id})"
+        return self._marked(event.status, event.host, f"{event.action} snapshot: {outcome}")
+
     def _host_line(self, event: HostFinished) -> Text | None:
         result = event.result
         status = "canceled" if event.canceled else result.status.value
         if event.canceled and result.status is HostStatus.SKIPPED:
             return None  # it was never reached
         text = status
-        if not event.canceled or any(vars(result.counters).values()):
+        counted = any(vars(result.counters).values())
+        if counted or (self._has_tasks and not event.canceled):
             text += f", {format_counters(result.counters)}"
         where = result.failed_task or result.message  # the reason was printed when it happened
-        if where and where != status:
+        if where and where not in (status, self._reasons.get(result.host)):
             text += f": {where}"
         return self._marked(status, result.host, text)
 

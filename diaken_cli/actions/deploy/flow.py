@@ -276,7 +276,8 @@ def _undo_after(deploy: Deploy, error: DiakenError) -> DiakenError:
         headline=f"{where}: {error.headline}",
     )
     if failure is not None:  # for who reads the traceback
-        stopped_in_step.add_note(f"Undoing failed, too: {''.join(format_exception(failure))}")
+        trace = format_exception(failure.__cause__ or failure, chain=False)
+        stopped_in_step.add_note(f"Undoing failed, too: {''.join(trace)}")
     return stopped_in_step
 
 

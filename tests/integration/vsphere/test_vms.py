@@ -9,6 +9,7 @@ from pyVmomi import vim
 
 from diaken_cli.errors import VSphereError
 from diaken_cli.requests import DeployRequest
+from diaken_cli.services.vsphere.browse import VmRow, browse
 from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.properties import read_one, reference
 from diaken_cli.services.vsphere.session import Session
@@ -102,6 +103,9 @@ def test_an_address_by_which_nobody_is_reached_is_told_apart(
         web03 = next(vm for vm in find_vms(session) if vm.name == "web03")
         assert (web03.addresses, web03.local_addresses) == (addresses, local)
         assert wait_for_address(session, web03.ref, "10.9.9.9", timeout=0) == (*local, *addresses)
+        (row,) = (row for row in browse(session, "vms") if row.name == "web03")
+        assert isinstance(row, VmRow)
+        assert row.address == next(iter(addresses), None)
     simulator.order("guest", vm="web03", ip="10.77.0.103")
 
 

@@ -274,6 +274,60 @@ def test_a_host_that_goes_without_a_snapshot_is_a_warning(
     assert event_as_json(WITHHELD)["type"] == "snapshot_finished"
 
 
+def test_hosts_without_a_snapshot_for_one_reason_are_one_warning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hosts = [f"web0{number}" for number in range(1, 8)]
+    skipped = [
+        SnapshotFinished(
+            host=host, vcenter=None, name="x", status=SnapshotStatus.SKIPPED, error="no vCenter"
+        )
+        for host in hosts
+    ]
+    said = printed(capsys, *skipped, WITHHELD)
+    assert said == (
+        "warning: web01, web02, web03, web04, web05 and 2 more: no snapshot: no vCenter\n"
+    )
+
+
+def test_a_warning_comes_once(capsys: pytest.CaptureFixture[str]) -> None:
+    down = Warned(at=AT, message="the vCenter is down", host="web02")
+    said = printed(
+        capsys,
+        Warned(at=AT, message="mind this"),
+        down,
+        replace(down, host="web03"),
+        Warned(at=AT, message="mind this"),
+        down,
+    )
+    assert said == "warning: mind this\nwarning: web02, web03: the vCenter is down\n"
+
+
+def test_a_hosts_reason_is_said_once_in_a_run_of_snapshots(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed = HostResult("web01", "10.0.4.21", HostStatus.FAILED, message="vCenter main: timeout")
+    said = printed(
+        capsys,
+        RunStarted(run=3, kind=RunKind.SNAPSHOT, target="web", hosts=("web01",), action="create"),
+        SnapshotFinished(
+            host="web01",
+            vcenter="main",
+            name="x",
+            status=SnapshotStatus.FAILED,
+            error="vCenter main: timeout",
+        ),
+        HostFinished(result=failed),
+        HostFinished(result=replace(failed, message="its disk is full")),
+    )
+    lines = [line.split(" ", 1)[1] for line in said.splitlines()[1:]]
+    assert lines == [
+        "✗ web01: create snapshot: vCenter main: timeout",
+        "✗ web01: failed",
+        "✗ web01: failed: its disk is full",
+    ]
+
+
 def test_quiet_leaves_nothing_but_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     said = printed(capsys, *EVENTS, quiet=True, verbose=True)
     assert said == "warning: web02: no snapshot: the host has no vCenter\n"
