@@ -64,11 +64,11 @@ def test_hosts_that_fail_for_one_reason_are_told_together(
     run = cli.json("snapshots", "create", "mine", *GROUP, status=1)
 
     headline, _, reasons = run["error"]["message"].partition(": ")
+    user = "'administrator@vsphere.local'"
     assert headline == "create failed on every host"
     assert sorted(reasons.split("; ")) == [
         LOCKED,
-        f"vCenter other: 127.0.0.1:{other.port} refused the user"
-        " 'administrator@vsphere.local' or its password",
+        f"vCenter other: 127.0.0.1:{other.port} refused the user {user} or its password",
     ]
     assert recorded_error(cli) == run["error"]
 

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import select
 import socket
 import ssl
 import subprocess
@@ -88,10 +89,7 @@ def behind(certificate: Path, simulator: Simulator) -> Iterator[int]:
             except OSError:
                 return  # it does not like our certificate: that is what these tests are about
             with near, far:
-                back = threading.Thread(target=pour, args=(far, near), daemon=True)
-                back.start()
-                pour(near, far)
-                back.join(30)
+                pass_on(near, far)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.2)
@@ -115,13 +113,23 @@ def behind(certificate: Path, simulator: Simulator) -> Iterator[int]:
             accepting.join(5)
 
 
-def pour(source: ssl.SSLSocket, target: ssl.SSLSocket) -> None:
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
+def pass_on(near: ssl.SSLSocket, far: ssl.SSLSocket) -> None:
+    """Pass on what comes from either side, in one thread: no two may use one TLS connection."""
+    other = {near: far, far: near}
+    while True:
+        ready = [each for each in other if each.pending()]
+        for source in ready or select.select(list(other), [], [], 30)[0]:
+            try:
+                source.settimeout(0)
+                data = source.recv(65536)
+                other[source].settimeout(30)
+                other[source].sendall(data)
+            except ssl.SSLWantReadError:
+                continue  # something of TLS itself, or a part
+            except OSError:
+                return
+            if not data:
+                return
 
 
 @pytest.fixture(scope="module")
