@@ -181,7 +181,8 @@ def failed_on_every_host(action: str, reasons: Mapping[str, str]) -> OperationFa
         ((name, reason),) = reasons.items()
         return OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
     headline = f"{action} failed on every host"
-    message = f"{headline}: {group_by_reason(reasons, alone='vCenter ')}"
+    by_host = dict(sorted(reasons.items()))  # they came as the hosts failed
+    message = f"{headline}: {group_by_reason(by_host, alone='vCenter ')}"
     return OperationFailed(message, code="snapshot_failed", headline=headline)
 
 
