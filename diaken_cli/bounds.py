@@ -60,12 +60,14 @@ STOP_SECONDS = 20  # with the grace that its processes get
 # ── vCenters ─────────────────────────────────────────────────────────────────────────────────
 
 VCENTER_CONNECT = 10.0  # for the name, TCP and TLS together
+VCENTER_VERSIONS_SECONDS = 10.0  # for the list of its versions, without which there is another way
 VCENTER_SILENCE = 60.0  # without a byte, in a call
 VCENTER_CALL = 120.0  # a call with all of its tries, however busy it is
 VCENTER_QUERY = 600.0  # all pages of what is asked for, or all tags
 VCENTER_TIDYING = 3.0  # cleaning up must not hold up a person who pressed Ctrl-C
 
 VCENTER_HEADERS = 256 * KB  # of one HTTP answer
+VCENTER_VERSIONS = 256 * KB  # the list of its versions
 VCENTER_ANSWER = 32 * MB  # one answer of the SOAP API, decompressed
 VCENTER_ELEMENTS = 1_000_000  # of one answer; pyVmomi reads 100,000 a second
 VCENTER_MEMORY = 128 * MB  # what one answer may become here, roughly

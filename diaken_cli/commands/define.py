@@ -198,4 +198,9 @@ def _output(options: CommonOptions) -> Output:
         raise InvalidInput(
             [Mistake("--output", options.output, "must be text, json or jsonl")]
         ) from None
-    return Output(chosen, options.quiet, options.verbose, options.no_color)
+    output = Output(chosen, options.quiet, options.verbose, options.no_color)
+    if options.verbose:
+        from diaken_cli.render.log import print_log
+
+        print_log(output)
+    return output

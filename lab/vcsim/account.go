@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -29,25 +28,7 @@ func clearAccount() {
 	ordered.Lock()
 	defer ordered.Unlock()
 	ordered.lacking, ordered.ahead = map[string]bool{}, 0
-	about().ApiVersion = apiVersion
-}
-
-// apiVersion is the simulator's own; ordered otherwise, only what vCenter says of itself changes.
-var apiVersion = ""
-
-// controlVersion changes the version of the API: api=8.0.2.0.
-func controlVersion(q url.Values) (answers, error) {
-	if q.Get("api") == "" {
-		return nil, errors.New("api= is missing: a version as 8.0.2.0")
-	}
-	ordered.Lock()
-	defer ordered.Unlock()
-	about().ApiVersion = q.Get("api")
-	return answers{}, nil
-}
-
-func about() *types.AboutInfo {
-	return &simulator.Map.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content.About
+	about().ApiVersion, listsVersions = apiVersion, true
 }
 
 // controlLack takes privileges from the account: privilege=A,B.
@@ -75,10 +56,15 @@ func controlClock(q url.Values) (answers, error) {
 	return answers{}, nil
 }
 
-func answerCurrentTime(w http.ResponseWriter, method *simulator.Method, _ plan) {
+// now is the time by this vCenter's clock.
+func now() time.Time {
 	ordered.Lock()
 	defer ordered.Unlock()
-	answer(w, method.Name, "<returnval>"+time.Now().UTC().Add(ordered.ahead).Format(time.RFC3339Nano)+"</returnval>")
+	return time.Now().UTC().Add(ordered.ahead)
+}
+
+func answerCurrentTime(w http.ResponseWriter, method *simulator.Method, _ plan) {
+	answer(w, method.Name, "<returnval>"+now().Format(time.RFC3339Nano)+"</returnval>")
 }
 
 func answerHasPrivilege(w http.ResponseWriter, method *simulator.Method, _ plan) {

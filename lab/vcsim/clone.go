@@ -133,12 +133,13 @@ func cloneBare(source *simulator.VirtualMachine, request *types.CloneVM_Task, na
 	if fault != nil {
 		return nil, fault
 	}
-	biosUUID := uuid.New().String()
+	biosUUID, born := uuid.New().String(), now()
 	simulator.Map.WithLock(vm, func() {
 		simulator.Map.Update(vm, []types.PropertyChange{
 			{Name: "config.uuid", Val: biosUUID}, {Name: "summary.config.uuid", Val: biosUUID},
 			{Name: "config.extraConfig", Val: extra},
 		})
+		vm.Config.CreateDate = &born
 	})
 	return vm, nil
 }

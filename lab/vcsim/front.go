@@ -28,6 +28,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		control(w, r)
 	case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/sdk"):
 		f.soap(w, r)
+	case r.URL.Path == versionsPath:
+		answerVersions(w, r)
 	case strings.HasPrefix(r.URL.Path, restPrefix+"/"), strings.HasPrefix(r.URL.Path, apiPrefix+"/"):
 		f.rest(w, r)
 	default:
@@ -62,6 +64,8 @@ func (f *front) soap(w http.ResponseWriter, r *http.Request) {
 		answerText(w, p)
 	case p.soapFault != "":
 		f.refuse(w, method, p.soapFault)
+	case refuseNewer(r, method) != nil:
+		answerFault(w, refuseNewer(r, method))
 	case p.resetAfter:
 		f.carryOut(httptest.NewRecorder(), r, method, body, p)
 		reset(w)

@@ -3,7 +3,7 @@
 //
 // The files, by what they know: inventory (what there is at the start), datacenters, storage, vapps (what tests add to it), front (the way of a SOAP call), rest, injections
 // (what goes wrong on purpose), control (the tests' door, /_sim/), tasks (how a task lives), operations (which
-// method is carried out how), clone, reconfigure, snapshots, power, guest (what VMware Tools report), hook, soap.
+// method is carried out how), clone, reconfigure, snapshots, power, guest (what VMware Tools report), versions (of the API), hook, soap.
 package main
 
 import (

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from diaken_cli.actions.deploy import ownership
 from diaken_cli.actions.deploy.deploy import Deploy
 from diaken_cli.actions.deploy.own_disks import (
     cancel_enlarging,
@@ -128,6 +129,7 @@ def _clone_once(deploy: Deploy, placement: Placement) -> Facts:
 
 def _note_clone(deploy: Deploy, ref: str, *, just_now: bool = False) -> Facts:
     vm = vms.read_vm(deploy.vcenter, ref)
+    ownership.refuse_unreadable([vm])
     known = deploy.known(DeployStep.CLONE)
     disk_files = known.get("disk_files")
     if disk_files is None or known.get("vm_uuid") != vm.instance_uuid:

@@ -38,6 +38,13 @@ def read_vcenter(
     return source(servers, vcenter.name, tags, guest_names=guest_names)
 
 
+_NOT_ON = {
+    "off": "the VM is powered off",
+    "suspended": "the VM is suspended",
+    "unknown": "the VM's power state can't be read",
+}
+
+
 def _read_tags(session: Session, category: str) -> dict[str, tuple[str, ...]]:
     from diaken_cli.services.vsphere.tags import tags_of_vms
 
@@ -79,7 +86,7 @@ def _candidate(
     if not server.placed:
         unfit = "its datacenter can't be read"
     elif vm.power_state != "on":
-        unfit = "the VM is suspended" if vm.power_state == "suspended" else "the VM is powered off"
+        unfit = _NOT_ON[vm.power_state]
     elif not vm.addresses and vm.local_addresses:
         unfit = f"the VM reports only {join_names(vm.local_addresses)}: no address for others"
     elif not vm.addresses:

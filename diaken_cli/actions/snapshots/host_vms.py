@@ -254,7 +254,10 @@ def match_hosts(
                 owners[_identity(answer, vm)].append(host.name)
         for host in own:
             vm = index.find(host)
-            if isinstance(vm, VirtualMachine):
+            if isinstance(vm, VirtualMachine) and (odd := tree_of[vm.ref].odd):
+                reason = f"vCenter answers for {vm.name} with something unknown: snapshot ({odd})"
+                missing.append(HostProblem(host, Problem.VCENTER_FAILED, reason))
+            elif isinstance(vm, VirtualMachine):
                 found.append((answer, HostVm(host, vm, tree_of[vm.ref], answer.clock)))
             else:
                 missing.append(HostProblem(host, Problem.NO_VM, vm))

@@ -282,7 +282,7 @@ class Reverts:
 
     def _judge(self, call: _Call, state: VmState | None) -> None:
         name, reason = call.host, self.errors.get(call.host, "not powered on")
-        if state is None:
+        if state is None or state.power == "unknown":
             self.errors[name] = f"{reason}; its VM may be off now, {POWER_IT_ON}"
         elif state.power != "on":
             self.errors[name] = f"{reason}; its VM is {state.power} now, {POWER_IT_ON}"

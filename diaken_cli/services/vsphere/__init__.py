@@ -5,7 +5,8 @@
 | `session` | connecting, logging in and out, the clock |
 | `tls` | how a vCenter's certificate is verified, and what is wrong with one that is refused |
 | `connection` | one TLS connection: each call ends in time, no answer is larger than it may be |
-| `soap` | a request as bytes; an answer as objects of checked types |
+| `soap`, `deserializer` | a request as bytes; an answer as objects, without what is odd |
+| `versions` | the version of the API that both sides know |
 | `transport` | one call: timeouts, what may be repeated, logging in again |
 | `faults` | vSphere's faults, and the network's, as our errors |
 | `names` | names and other texts of vSphere, fit to be kept and shown |

@@ -41,15 +41,17 @@ class Disk:
 def read_disks(session: Session, vm_ref: str) -> tuple[Disk, ...]:
     """A VM's disks, in the order of their controllers and units.
 
-    Raises VSphereError (`gone`).
+    Behind them come devices of a kind that is not known here: each may be a disk. Raises
+    VSphereError (`gone`), also where vCenter does not tell the devices, or in an unknown way.
     """
     managed = session.managed(vim.VirtualMachine, vm_ref)
     paths = ["config.hardware.device", "config.files.vmPathName"]
     values = read_one(session, managed, paths)
     folder = _folder(str(values.get("config.files.vmPathName") or ""))
-    return tuple(
-        _disk(device, folder) for device in disk_devices(values.get("config.hardware.device") or ())
-    )
+    devices = values["config.hardware.device"]
+    unknown = [device for device in devices if type(device) is _device.VirtualDevice]
+    perhaps = (Disk(each.key, 0, (_unnamed(each, vm_ref),), in_vm_folder=False) for each in unknown)
+    return (*(_disk(device, folder, vm_ref) for device in disk_devices(devices)), *perhaps)
 
 
 def disk_devices(devices: Iterable[Any]) -> list[Any]:
@@ -70,8 +72,8 @@ def enlarge_first_disk(session: Session, vm_ref: str, size: int) -> str:
     VSphereError (`gone`) also where the VM has no disk.
     """
     managed = session.managed(vim.VirtualMachine, vm_ref)
-    devices = read_one(session, managed, ["config.hardware.device"]).get("config.hardware.device")
-    first = next(iter(disk_devices(devices or ())), None)
+    devices = read_one(session, managed, ["config.hardware.device"])["config.hardware.device"]
+    first = next(iter(disk_devices(devices)), None)
     if first is None:
         raise VSphereError(
             f"{session.transport.name_of(managed)} has no disk any more", code="gone"
@@ -84,8 +86,13 @@ def enlarge_first_disk(session: Session, vm_ref: str, size: int) -> str:
     return reference(managed.ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=[edit])))
 
 
-def _disk(device: Any, folder: str) -> Disk:
-    files = tuple(_files(device.backing)) or (f"device {device.key}",)
+def _unnamed(device: Any, vm_ref: str) -> str:
+    """A name for a file that is not told: no other VM has it."""
+    return f"device {device.key} of {vm_ref}"
+
+
+def _disk(device: Any, folder: str, vm_ref: str) -> Disk:
+    files = tuple(_files(device.backing)) or (_unnamed(device, vm_ref),)
     return Disk(
         key=int(device.key),
         size=capacity(device),

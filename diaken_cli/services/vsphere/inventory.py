@@ -262,9 +262,12 @@ def _refs(managed: Iterable[Any] | None) -> frozenset[str]:
     return frozenset(reference(target) for target in managed or ())
 
 
-def build_datacenter(entry: InventoryObject, tree: InventoryTree) -> Datacenter:
-    """A datacenter, of its name, parent and vmFolder."""
-    return Datacenter(**tree.entity_fields(entry), vm_folder=reference(entry.values["vmFolder"]))
+def build_datacenter(entry: InventoryObject, tree: InventoryTree) -> Datacenter | None:
+    """A datacenter, of its name, parent and vmFolder; None where that can't be read."""
+    folder = entry.values.get("vmFolder")
+    if folder is None:
+        return None
+    return Datacenter(**tree.entity_fields(entry), vm_folder=reference(folder))
 
 
 def _cluster(entry: InventoryObject, tree: InventoryTree) -> Cluster | None:

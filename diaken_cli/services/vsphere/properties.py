@@ -8,18 +8,26 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeVar
 
 from pyVmomi import vim, vmodl
+from pyVmomi.VmomiSupport import ManagedObject
 
 from diaken_cli import bounds
 from diaken_cli.errors import VSphereError
+from diaken_cli.services.vsphere import versions
+from diaken_cli.services.vsphere.deserializer import Unreadable
 from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.units import format_size
 
 Properties = dict[str, Any]
-"""Property path ("config.template") to its value; what is unset or may not be read is left out."""
+"""Property path ("config.template") to its value; what is unset or can't be read is left out.
+
+So is what this vCenter's version of the API does not have, and what could not be understood: see
+`not_understood`.
+"""
 
 PAGES = (500, 50, 5)
 """Objects in one answer: large enough for few calls, small enough that none takes long.
@@ -42,20 +50,37 @@ Built = TypeVar("Built")
 
 
 class _ObjectProperties(dict[str, Any]):
-    """Properties of an object; to read one that vCenter did not give raises VSphereError."""
+    """Properties of an object; to read one that vCenter did not give raises VSphereError.
 
-    __slots__ = ("of",)
+    `odd` is why a property could not be understood, by its path.
+    """
 
-    def __init__(self, of: str, values: Iterable[tuple[str, Any]]) -> None:
+    __slots__ = ("odd", "of")
+
+    def __init__(self, of: str, values: Mapping[str, Any], odd: Mapping[str, str]) -> None:
         super().__init__(values)
         self.of = of
+        self.odd = odd
 
     def __missing__(self, path: str) -> Any:
+        if path in self.odd:
+            name = self.get("name")
+            of = f"{bounded_line(name)} ({self.of})" if isinstance(name, str) else self.of
+            raise VSphereError(
+                f"vCenter answers for {of} with something unknown: {path} ({self.odd[path]})",
+                hint="Check that object in vCenter; a newer diaken may know what it has there.",
+                code="unexpected_answer",
+            )
         raise VSphereError(
             f"vCenter does not report {path} of {self.of}",
             hint="Check in vCenter that the account may read that object.",
             code="not_readable",
         )
+
+
+def not_understood(values: Properties) -> Mapping[str, str]:
+    """Why properties of an object could not be understood, by their paths."""
+    return values.odd if isinstance(values, _ObjectProperties) else {}
 
 
 @dataclass(frozen=True)
@@ -118,21 +143,37 @@ def _collect(
     view = content.viewManager.CreateContainerView(content.rootFolder, list(kinds), recursive=True)
     try:
         through = _query.TraversalSpec(type=type(view), path="view", skip=False)
-        yield from _pages(
-            session,
-            _query.FilterSpec(
-                objectSet=[_query.ObjectSpec(obj=view, skip=True, selectSet=[through])],
-                propSet=[
-                    _query.PropertySpec(type=kind, pathSet=list(paths))
-                    for kind, paths in kinds.items()
-                ],
-            ),
-            page,
-            most,
+        spec = _query.FilterSpec(
+            objectSet=[_query.ObjectSpec(obj=view, skip=True, selectSet=[through])],
+            propSet=[_property_spec(session, kind, paths) for kind, paths in kinds.items()],
         )
+        for entry in _pages(session, spec, page, most):
+            if isinstance(entry.managed, tuple(kinds)):  # else it was told of, and left out
+                yield entry
     finally:
         with session.cleaning_up():
             view.DestroyView()
+
+
+def _property_spec(session: Session, kind: Any, paths: Sequence[str]) -> Any:
+    """What to read of a kind, as far as the version of the API that is used has it."""
+    version = session.transport.version
+    known = [path for path in paths if _is_in(version, kind, path)]
+    return _query.PropertySpec(type=kind, pathSet=known)
+
+
+@lru_cache(maxsize=1000)
+def _is_in(version: str, kind: Any, path: str) -> bool:
+    """Whether a version of the API has that property; what pyVmomi does not know is asked for."""
+    try:
+        for name in path.split("."):
+            field = kind._GetPropertyInfo(name)  # noqa: SLF001  public and official
+            if not versions.has(version, field.version):
+                return False
+            kind = field.type
+    except AttributeError:
+        return True
+    return True
 
 
 def read(
@@ -159,7 +200,7 @@ def _read(
         return []
     spec = _query.FilterSpec(
         objectSet=[_query.ObjectSpec(obj=managed) for managed in objects],
-        propSet=[_query.PropertySpec(type=kind, pathSet=list(paths))],
+        propSet=[_property_spec(session, kind, paths)],
         reportMissingObjectsInResults=True,
     )
     most = bounds.VCENTER_QUERY_MEMORY
@@ -172,6 +213,7 @@ def _pages(session: Session, spec: Any, page: int, most: int) -> Iterator[Invent
     Raises VSphereError, too, for a list without an end.
     """
     collector = session.content.propertyCollector
+    kinds = {part.type: part.pathSet for part in spec.propSet}
     started = time.monotonic()
     weight = 0
     answer = collector.RetrievePropertiesEx([spec], _query.RetrieveOptions(maxObjects=page))
@@ -182,7 +224,8 @@ def _pages(session: Session, spec: Any, page: int, most: int) -> Iterator[Invent
         if weight > most:
             raise _unending(session, f"they take more than {format_size(most)} of memory")
         for content in answer.objects:
-            yield InventoryObject(content.obj, reference(content.obj), _readable(session, content))
+            values = _readable(session, content, kinds)
+            yield InventoryObject(content.obj, reference(content.obj), values)
         if not answer.token:
             return
         if not answer.objects:
@@ -201,12 +244,20 @@ def _unending(session: Session, why: str) -> VSphereError:
     )
 
 
-def _readable(session: Session, content: Any) -> Properties:
+def _readable(
+    session: Session, content: Any, kinds: Mapping[Any, Sequence[str]]
+) -> _ObjectProperties:
+    """The properties that there are of an object; none of one of a kind that was not asked for."""
     for missing in content.missingSet:
         # An ended session may also show like this, with an answer full of holes.
         if isinstance(missing.fault, vim.fault.NotAuthenticated):
             session.log_in()
             raise VSphereError("the session ended in the middle", code="not_authenticated")
+    if not isinstance(content.obj, tuple(kinds)):
+        why = f"{type(content.obj).__name__} in the place of another kind"
+        ref = bounded_line(reference(content.obj))
+        session.transport.report_odd(f"{ref}: {why}")
+        return _ObjectProperties(ref, {}, dict.fromkeys(chain(*kinds.values()), why))
     properties = _checked_properties(session, content.obj, content.propSet)
     for path in [path for path, value in properties.items() if value is None]:
         del properties[path]
@@ -216,19 +267,38 @@ def _readable(session: Session, content: Any) -> Properties:
 def _checked_properties(
     session: Session, managed: Any, property_set: Iterable[Any]
 ) -> _ObjectProperties:
-    """Properties by their paths. Raises VSphereError for one that is of another type than it is."""
+    """Properties by their paths, without those that are of another type than they are to be."""
     kind: Any = type(managed)
-    ref = reference(managed)
-    properties = _ObjectProperties(ref, ((entry.name, entry.val) for entry in property_set))
-    for path, value in properties.items():
-        if value is not None and not _is(value, _declared(kind, path)):
-            raise VSphereError(
-                f"vCenter {session.server} answered for {bounded_line(path)} of"
-                f" {bounded_line(ref)} with {type(value).__name__}",
-                hint="Check that nothing else answers in its place.",
-                code="unexpected_answer",
-            )
-    return properties
+    values: dict[str, Any] = {}
+    odd: dict[str, str] = {}
+    for entry in property_set:
+        value = entry.val
+        declared = _declared(kind, entry.name)
+        if _lists_references(value, declared):
+            kept = [target for target in value if _is(target, declared.Item)]
+            if len(kept) < len(value):
+                session.transport.report_odd(f"{bounded_line(entry.name)} lists other things, too")
+            value = kept
+        if isinstance(value, Unreadable):
+            odd[bounded_line(entry.name)] = value.why
+        elif value is not None and not _is(value, declared):
+            odd[bounded_line(entry.name)] = f"{type(value).__name__} in the place of another type"
+        else:
+            values[entry.name] = value
+    ref = bounded_line(reference(managed))
+    for path, why in odd.items():
+        session.transport.report_odd(f"{path} of {ref}: {why}")
+    return _ObjectProperties(ref, values, odd)
+
+
+def _lists_references(value: Any, declared: Any) -> bool:
+    """Whether it is a list of objects where one is to be: those of another kind can be left out."""
+    return (
+        declared is not None
+        and issubclass(declared, list)
+        and isinstance(value, list)
+        and issubclass(declared.Item, ManagedObject)
+    )
 
 
 def _is(value: Any, declared: Any) -> bool:
@@ -240,6 +310,8 @@ def _is(value: Any, declared: Any) -> bool:
         return all(_is(element, declared.Item) for element in value)
     if declared is type:  # a type's name
         return isinstance(value, str)
+    if type(value) is ManagedObject:  # a reference to something of a kind that pyVmomi has not
+        return issubclass(declared, ManagedObject)
     basic = (int, str)  # in the place of one of their own kinds: a long, an enumeration
     return any(issubclass(declared, kind) and isinstance(value, kind) for kind in basic)
 
@@ -301,7 +373,7 @@ def add_filter(
     """Have a collector report changes of these objects, too."""
     spec = _query.FilterSpec(
         objectSet=[_query.ObjectSpec(obj=session.managed(kind, ref)) for ref in references],
-        propSet=[_query.PropertySpec(type=kind, pathSet=list(paths))],
+        propSet=[_property_spec(session, kind, paths)],
     )
     # A changed part of a list would come under a path of its own: guest.net[4000].ipAddress.
     collector.CreateFilter(spec, partialUpdates=False)

@@ -37,8 +37,8 @@ from diaken_cli.services.vsphere.transport import (
     PASSING,
     PASSING_STATUS,
     call_repeatedly,
-    version_numbers,
 )
+from diaken_cli.services.vsphere.versions import version_numbers
 
 TOKEN = "vmware-api-session-id"  # noqa: S105  the name of a header
 _SINCE = (7, 0, 2)
@@ -93,6 +93,9 @@ class RestSession:
         headers = {"Authorization": f"Basic {base64.b64encode(account).decode()}"}
         try:
             answer = self._request("POST", self._login, headers=headers)
+            if self._is_new and answer.http.status == HTTPStatus.NOT_FOUND:
+                self._is_new = False  # a proxy that passes on nothing but the older form
+                answer = self._request("POST", self._login, headers=headers)
             self._headers[TOKEN] = self._read(answer, _token)
         except BaseException:
             self._connection.close()
@@ -283,8 +286,8 @@ def as_text(value: Any, label: str = "it") -> str:
 
 
 def as_list(value: Any, label: str = "it") -> list[Any]:
-    """The elements of a list."""
-    return list(_checked_kind(list, value, label))
+    """The elements of a list; null is one without any, as some vCenters write it."""
+    return [] if value is None else list(_checked_kind(list, value, label))
 
 
 def as_texts(value: Any, label: str = "it") -> list[str]:

@@ -107,11 +107,13 @@ def connect(endpoint: Endpoint, *, connect_timeout: float = bounds.VCENTER_CONNE
     """
     transport = Transport(endpoint, tls_context(endpoint), connect_timeout)
     try:
+        negotiated = transport.negotiate()
         content = _service_content(endpoint, transport)
+        if not negotiated:
+            transport.use_release(str(content.about.apiVersion))
         session = Session(endpoint, transport, content)
         session.log_in()
         transport.stay_logged_in(session.log_in, content.propertyCollector)
-        transport.use_version(str(content.about.apiVersion))
     except BaseException:
         transport.close()
         raise

@@ -15,6 +15,7 @@ from diaken_cli.services.vsphere.properties import (
     InventoryObject,
     Properties,
     collect_as,
+    not_understood,
     read,
     reference,
 )
@@ -37,7 +38,8 @@ class SnapshotTree:
 
     `consolidation_needed`: disks of a removed snapshot are still in the chain
     (VirtualMachineRuntimeInfo). `datastores` are the references of those that the VM is on,
-    `current` is the snapshot that it goes on from.
+    `current` is the snapshot that it goes on from. `odd` is why vCenter's answer could not be
+    understood: then nobody knows what it has.
     """
 
     vm: str
@@ -45,6 +47,7 @@ class SnapshotTree:
     consolidation_needed: bool = False
     datastores: tuple[str, ...] = ()
     current: str | None = None
+    odd: str | None = None
 
     @property
     def sizes(self) -> dict[str, int | None]:
@@ -93,12 +96,14 @@ def find_snapshots(
 
 
 def snapshot_trees(session: Session, vm_refs: Iterable[str]) -> dict[str, SnapshotTree]:
-    """Every snapshot of these VMs, by VM reference, in one query; a VM that is gone is left out.
+    """Every snapshot of these VMs, by VM reference, in one query.
 
+    A VM that is gone is left out, and one whose snapshots vCenter tells in an unknown way.
     `created_at` is vCenter's, in UTC: compare it with `session.now()`.
     """
     rows = read(session, vim.VirtualMachine, vm_refs, ("name", "config.instanceUuid", *_PATHS))
-    return {ref: _tree(values) for ref, values in rows.items()}
+    trees = {ref: _tree(values) for ref, values in rows.items()}
+    return {ref: tree for ref, tree in trees.items() if tree.odd is None}
 
 
 def snapshot_sizes(session: Session, vm_refs: Iterable[str]) -> dict[str, int]:
@@ -176,6 +181,7 @@ def _tree(values: Properties) -> SnapshotTree:
         consolidation_needed=bool(values.get("runtime.consolidationNeeded")),
         datastores=tuple(reference(store) for store in values.get("datastore") or ()),
         current=_current(info),
+        odd=not_understood(values).get("snapshot"),
     )
 
 

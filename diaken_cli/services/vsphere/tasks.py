@@ -5,20 +5,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 from pyVmomi import vim, vmodl
 from pyVmomi.VmomiSupport import ManagedObject
 
-from diaken_cli.errors import DiakenError, TimedOut, Unreachable, VSphereError
+from diaken_cli.errors import DiakenError, TimedOut, VSphereError
 from diaken_cli.services.vsphere import faults
-from diaken_cli.services.vsphere.connection import UnexpectedAnswer
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import (
     LEAST_SECONDS,
     Properties,
     add_filter,
+    not_understood,
     read,
     read_one,
     reference,
@@ -36,9 +36,12 @@ _QUIET_SECONDS = 10
 _MOST_FOLLOWED = 50
 """Tasks of one collector, with those that have ended: all of them are in its first answer."""
 
-_PLAIN = (
-    *("state", "progress", "cancelled", "entity", "entityName", "descriptionId", "queueTime"),
+_PATHS = (
+    *("info.state", "info.progress", "info.cancelled", "info.entity", "info.entityName"),
+    *("info.descriptionId", "info.queueTime", "info.completeTime", "info.error", "info.result"),
 )
+"""What is read of a task: one of these that can't be understood costs none of the others."""
+
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _ENDED = ("success", "error")
 
@@ -47,10 +50,11 @@ _ENDED = ("success", "error")
 class TaskState:
     """A vSphere task (TaskInfo in the API).
 
-    `state` is queued, running, success or error; `percent` is 0-100 where vCenter tells; `result`
-    the reference of what it made; `error` why it failed; `entity` and `entity_name` what it works
-    on (a clone: its source); `operation` like "VirtualMachine.clone". A task that vCenter does not
-    know any more (it forgets them some minutes after their end) is `forgotten`: an error with code
+    `state` is queued, running, success or error, or unknown where vCenter answers with another one
+    and does not tell that the task has ended; `percent` is 0-100 where vCenter tells; `result` the
+    reference of what it made; `error` why it failed; `entity` and `entity_name` what it works on (a
+    clone: its source); `operation` like "VirtualMachine.clone". A task that vCenter does not know
+    any more (it forgets them some minutes after their end) is `forgotten`: an error with code
     `gone`, though it may have succeeded, or go on.
     """
 
@@ -167,19 +171,35 @@ def cancel(session: Session, task_ref: str, *, timeout: float = _CANCEL_TIMEOUT)
 
 
 def recent_tasks(session: Session, entity: str) -> tuple[TaskState, ...]:
-    """The tasks on an entity (its reference or name) that run, or ended some minutes ago.
+    """The tasks on an entity (its reference or name) that run or ended lately, oldest first.
 
     For a clone that is its template: vCenter does not tell the new VM's name before the task's
-    `result` exists. Oldest first.
+    `result` exists. A task of which nobody can tell what it is doing, or on what, is passed over.
     """
-    listed = read_one(session, session.content.taskManager, ["recentTask"]).get("recentTask", [])
-    # Of other people's tasks nothing is read that might not be understood: faults and results.
-    paths = [f"info.{name}" for name in _PLAIN]
-    rows = read(session, vim.Task, [reference(task) for task in listed], paths)
-    states_of = {ref: _state(session, ref, _plain_info(row)) for ref, row in rows.items() if row}
-    refs = [ref for ref, state in states_of.items() if entity in (state.entity, state.entity_name)]
-    states = _read_states(session, refs).values()
-    return tuple(sorted(states, key=lambda state: state.queued_at or _NEVER))
+    rows = read(session, vim.Task, _recent(session, entity), _PATHS)
+    name = None
+    if any("info.entity" in not_understood(values) for values in rows.values()):
+        named = read(session, vim.VirtualMachine, [entity], ["name"]).get(entity, {})
+        name = unescape(named["name"]) if "name" in named else None
+    states = (_state(session, ref, values) for ref, values in rows.items())
+    own = (
+        state
+        for state in states
+        if state.state != "unknown"
+        and (
+            entity in (state.entity, state.entity_name)
+            or (state.entity is None and name is not None and state.entity_name == name)
+        )
+    )
+    return tuple(sorted(own, key=lambda state: state.queued_at or _NEVER))
+
+
+def _recent(session: Session, entity: str) -> list[str]:
+    """The recent tasks; those of the entity alone where that list can't be understood."""
+    values = read_one(session, session.content.taskManager, ["recentTask"])
+    if "recentTask" in not_understood(values):
+        values = read(session, vim.VirtualMachine, [entity], ["recentTask"]).get(entity, {})
+    return [reference(task) for task in values.get("recentTask", [])]
 
 
 def _running(states: dict[str, TaskState]) -> list[str]:
@@ -189,59 +209,53 @@ def _running(states: dict[str, TaskState]) -> list[str]:
 def _read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
     """How each of these tasks stands, in one query."""
     refs = list(dict.fromkeys(refs))
-    infos = _read_infos(session, refs)
+    rows = read(session, vim.Task, refs, _PATHS)
     states = {}
     for ref in refs:
-        info = infos.get(ref)
-        if info is None:
+        if ref in rows:
+            states[ref] = _state(session, ref, rows[ref])
+        else:
             error = VSphereError(f"vCenter no longer knows the task {ref}", code="gone")
             states[ref] = TaskState(ref=ref, state="error", error=error, forgotten=True)
-        else:
-            states[ref] = _state(session, ref, info)
     return states
 
 
-def _read_infos(session: Session, refs: list[str]) -> dict[str, Any]:
-    """The info of each task; of one whose fault or result can't be read, all but these."""
-    try:
-        rows = read(session, vim.Task, refs, ["info"])
-    except Unreachable as fault:
-        if not isinstance(fault.__cause__, UnexpectedAnswer):
-            raise
-    else:
-        return {ref: row["info"] for ref, row in rows.items() if "info" in row}
-    if len(refs) > 1:
-        return {name: info for ref in refs for name, info in _read_infos(session, [ref]).items()}
-    rows = read(session, vim.Task, refs, [f"info.{name}" for name in _PLAIN])
-    return {ref: _plain_info(row) for ref, row in rows.items() if row}
-
-
-def _plain_info(row: Mapping[str, Any]) -> SimpleNamespace:
-    """A task's info without its fault and its result."""
-    values = {name: row.get(f"info.{name}") for name in _PLAIN}
-    return SimpleNamespace(**values, error=None, result=None)
-
-
-def _state(session: Session, ref: str, info: Any) -> TaskState:
-    error = None
-    if info.state == "error":
-        error = (
-            faults.translate(info.error, session.transport.name_of, session.username)
-            if info.error is not None
-            else VSphereError(f"the vSphere task {ref} failed without a reason")
-        )
+def _state(session: Session, ref: str, values: Properties) -> TaskState:
+    fault = values.get("info.error")
+    entity, result = values.get("info.entity"), values.get("info.result")
+    queued_at: datetime | None = values.get("info.queueTime")
+    state = _named_state(values)
     return TaskState(
         ref=ref,
-        state=str(info.state),
-        percent=info.progress,
-        result=reference(info.result) if isinstance(info.result, ManagedObject) else None,
-        error=error,
-        canceled=bool(info.cancelled) or isinstance(info.error, vmodl.fault.RequestCanceled),
-        entity=reference(info.entity) if info.entity is not None else None,
-        entity_name=unescape(info.entityName) if info.entityName else None,
-        operation=bounded_line(info.descriptionId or ""),
-        queued_at=info.queueTime.astimezone(UTC) if info.queueTime else None,
+        state=state,
+        percent=values.get("info.progress"),
+        result=reference(result) if isinstance(result, ManagedObject) else None,
+        error=_error(session, ref, values) if state == "error" else None,
+        canceled=bool(values.get("info.cancelled"))
+        or isinstance(fault, vmodl.fault.RequestCanceled),
+        entity=reference(entity) if entity is not None else None,
+        entity_name=unescape(values["info.entityName"]) if "info.entityName" in values else None,
+        operation=bounded_line(values.get("info.descriptionId", "")),
+        queued_at=queued_at.astimezone(UTC) if queued_at else None,
     )
+
+
+def _named_state(values: Properties) -> str:
+    """The state, where that is unknown by what else tells how a task has ended."""
+    if "info.state" in values:
+        return str(values["info.state"])
+    if "info.completeTime" not in values:
+        return "unknown"
+    return "error" if {"info.error"} & {*values, *not_understood(values)} else "success"
+
+
+def _error(session: Session, ref: str, values: Properties) -> DiakenError:
+    if "info.error" in values:
+        fault = values["info.error"]
+        return faults.translate(fault, session.transport.name_of, session.username)
+    if why := not_understood(values).get("info.error"):
+        return VSphereError(f"the vSphere task {ref} failed for an unknown reason ({why})")
+    return VSphereError(f"the vSphere task {ref} failed without a reason")
 
 
 # ── tasks that come and go: one call tells of all that have ended meanwhile ──────────────────

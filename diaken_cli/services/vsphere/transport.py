@@ -1,5 +1,6 @@
 """One call to vCenter: timeouts, what may be repeated after a fault, and logging in again."""
 
+import logging
 import re
 import ssl
 import time
@@ -14,7 +15,7 @@ from pyVmomi import vim, vmodl
 
 from diaken_cli import __version__, bounds
 from diaken_cli.errors import DiakenError
-from diaken_cli.services.vsphere import faults
+from diaken_cli.services.vsphere import faults, versions
 from diaken_cli.services.vsphere.connection import (
     Answer,
     Connection,
@@ -31,10 +32,13 @@ from diaken_cli.services.vsphere.soap import Soap
 PAUSES = (0.2, 0.8, 3.0)
 """Seconds between the tries of a call that may be repeated: four tries in all."""
 
-_LONGEST_VERSION, _LONGEST_COOKIE = 40, 4096  # characters
-_OLDEST_VERSION = "vim.version.version9"  # vSphere API 5.5: every vCenter in use speaks it
-_NEWER_VERSION = "vim.version.version12"  # 6.7: the first that tells when a VM was created
-_NEWER_SINCE = (6, 7)
+_LONGEST_COOKIE = 4096  # characters
+_MOST_ODD = 20  # texts of one session
+_log = logging.getLogger(__name__)
+
+_AGENT = f"diaken/{__version__}"
+_CONNECTING = "RetrieveServiceContent"
+"""The call that a session begins with: where there is no connection, it is what has failed."""
 
 _COOKIE = re.compile(r'vmware_soap_session=("?[!#-+\--:<-\[\]-~]*"?)\s*(?:;|$)')
 
@@ -118,7 +122,8 @@ class Transport:
         self._log_in: Callable[[], None] | None = None
         self._collector: Any = None
         self._cookie: str | None = None
-        self._soap = Soap(_OLDEST_VERSION, self)
+        self._soap = Soap(versions.OLDEST, self)
+        self._odd: set[str] = set()
         self._connection = Connection(endpoint.server, endpoint.port, context, connect_timeout)
         self.weight = 0
         """Roughly how many bytes of memory the values of the last answer take."""
@@ -128,10 +133,56 @@ class Transport:
         """The API version that calls are made in, as pyVmomi names it."""
         return self._soap.version
 
-    def use_version(self, api_version: str) -> None:
-        """Use a newer version of the API where a vCenter of that version ("8.0.2.0") has it."""
-        if version_numbers(api_version) >= _NEWER_SINCE:
-            self._soap.use_version(_NEWER_VERSION)
+    def negotiate(self) -> bool:
+        """Use the newest version of the API that both know, where the vCenter lists its own.
+
+        Raises as the first call of a session does where there is no connection.
+        """
+
+        def attempt() -> bytes:
+            limits = TimeLimits.from_now(
+                min(bounds.VCENTER_SILENCE, bounds.VCENTER_VERSIONS_SECONDS),
+                bounds.VCENTER_VERSIONS_SECONDS,
+            )
+            headers = {"Accept-Encoding": "gzip", "User-Agent": _AGENT}
+            try:
+                answer = self._connection.request(
+                    "GET", versions.LIST, None, headers, limits, bounds.VCENTER_VERSIONS
+                )
+            except NotConnected:
+                raise
+            except (OSError, HTTPException):
+                return b""  # the calls that follow show what is wrong there
+            return answer.body if answer.status == HTTPStatus.OK else b""
+
+        document = call_repeatedly(
+            attempt,
+            lambda fault: self._may_repeat(_CONNECTING, fault),
+            lambda fault, tried: faults.network_error(
+                self._endpoint, _CONNECTING, fault, tried, changes_nothing=True
+            ),
+            pauses=PAUSES,
+        )
+        try:
+            version = versions.newest_listed(document)
+        except (ExpatError, UnexpectedAnswer):
+            version = None
+        if version is not None:
+            self._soap.use_version(version)
+        return version is not None
+
+    def use_release(self, api_version: str) -> None:
+        """Use the version of a vCenter ("8.0.2.0") that lists none."""
+        self._soap.use_version(versions.of_release(api_version))
+
+    def report_odd(self, what: str) -> None:
+        """Tell once of what could not be understood, and was left out; see `--verbose`."""
+        if what in self._odd or len(self._odd) > _MOST_ODD:
+            return
+        self._odd.add(what)
+        if len(self._odd) > _MOST_ODD:
+            what = "and more"
+        _log.info("vCenter %s answers with something unknown: %s", self._endpoint.server, what)
 
     def stay_logged_in(self, log_in: Callable[[], None], collector: Any) -> None:
         """From now on, log in by that when vCenter says that the session has ended.
@@ -175,7 +226,8 @@ class Transport:
             return reference
         for content in answer.objects if answer else ():
             for property_ in content.propSet:
-                return f"{bounded_line(str(property_.val))} ({reference})"
+                if isinstance(property_.val, str):
+                    return f"{bounded_line(property_.val)} ({reference})"
         return reference
 
     def invoke(self, managed: Any, method: Any, arguments: Any) -> Any:
@@ -209,11 +261,14 @@ class Transport:
 
         def attempt() -> Any:
             try:
-                answer, self.weight = self._soap.read(self._send(request, limits), method)
+                reading = self._soap.read(self._send(request, limits), method)
             except (OSError, HTTPException, ExpatError):
                 self._connection.close()
                 raise
-            return answer
+            self.weight = reading.memory
+            for what in reading.left_out:
+                self.report_odd(what)
+            return reading.value
 
         return call_repeatedly(
             attempt,
@@ -239,7 +294,7 @@ class Transport:
             "SOAPAction": self._soap.action,
             "Content-Type": "text/xml; charset=UTF-8",
             "Accept-Encoding": "gzip",
-            "User-Agent": f"diaken/{__version__}",
+            "User-Agent": _AGENT,
         }
         if self._cookie is not None:
             headers["Cookie"] = self._cookie
@@ -262,12 +317,6 @@ class Transport:
             isinstance(fault, HttpRefused) and fault.answer.status in PASSING_STATUS
         )
         return passing and method in _REPEATABLE
-
-
-def version_numbers(api_version: str) -> tuple[int, ...]:
-    """The numbers of a version ("8.0.2.0"), as far as they are some."""
-    parts = api_version[:_LONGEST_VERSION].split(".")
-    return tuple(int(part) for part in parts if part.isascii() and part.isdigit())
 
 
 def _session_cookie(answer: Answer) -> str | None:

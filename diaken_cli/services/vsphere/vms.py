@@ -20,6 +20,7 @@ from diaken_cli.services.vsphere.properties import (
     InventoryObject,
     Properties,
     collect_as,
+    not_understood,
     read,
     read_one,
     reference,
@@ -47,6 +48,8 @@ POWER_ON = "VirtualMachine.powerOn"
 """TaskInfo.descriptionId of a power-on."""
 
 _CREATION_EVENTS = ("VmCreatedEvent", "VmClonedEvent", "VmDeployedEvent", "VmRegisteredEvent")
+_EXTRA_CONFIG = "config.extraConfig"
+_POWER_STATE = "runtime.powerState"
 _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 
 
@@ -54,10 +57,12 @@ _POWER = {"poweredOn": "on", "poweredOff": "off", "suspended": "suspended"}
 class VirtualMachine:
     """A VM; `extra_config` is None where it was not asked for, `instance_uuid` "" when unreadable.
 
+    It is unreadable, too, where what was asked for of its identity can't be understood.
+
     `addresses` are the IPv4 addresses that its VMware Tools report, the primary one first, and
     none where they were not asked for; those by which no other machine reaches it are apart
-    (`local_addresses`). `power_state` is on, off or suspended; `created_at` is None before vSphere
-    6.7 (see `creation_time`).
+    (`local_addresses`). `power_state` is on, off or suspended, and unknown where vCenter does not
+    tell; `created_at` is None before vSphere 6.7 (see `creation_time`).
     """
 
     ref: str
@@ -74,7 +79,7 @@ class VirtualMachine:
 
     @property
     def readable(self) -> bool:
-        """Whether its configuration can be read: not while its datastore or ESXi host is gone."""
+        """Whether its identity can be read: not while its datastore or ESXi host is gone."""
         return bool(self.instance_uuid)
 
     @property
@@ -95,7 +100,7 @@ def find_vms(session: Session, *, extra_config: bool = False) -> tuple[VirtualMa
 
     `extra_config` makes the answer several times larger: ask for it only to look for identities.
     """
-    paths = (*PATHS, "config.extraConfig") if extra_config else PATHS
+    paths = (*PATHS, _EXTRA_CONFIG) if extra_config else PATHS
 
     def build(entry: InventoryObject) -> VirtualMachine:
         return virtual_machine(entry.reference, entry.values, extra_config=extra_config)
@@ -106,15 +111,13 @@ def find_vms(session: Session, *, extra_config: bool = False) -> tuple[VirtualMa
 
 def read_vms(session: Session, refs: Iterable[str]) -> dict[str, VirtualMachine]:
     """These VMs by reference, with their `extra_config`; one that is gone is left out."""
-    rows = read(session, vim.VirtualMachine, refs, (*PATHS, "config.extraConfig"))
+    rows = read(session, vim.VirtualMachine, refs, (*PATHS, _EXTRA_CONFIG))
     return {ref: virtual_machine(ref, values, extra_config=True) for ref, values in rows.items()}
 
 
 def read_vm(session: Session, ref: str) -> VirtualMachine:
     """One VM with its `extra_config`. Raises VSphereError (`gone`)."""
-    values = read_one(
-        session, session.managed(vim.VirtualMachine, ref), (*PATHS, "config.extraConfig")
-    )
+    values = read_one(session, _vm(session, ref), (*PATHS, _EXTRA_CONFIG))
     return virtual_machine(ref, values, extra_config=True)
 
 
@@ -182,12 +185,13 @@ def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False)
     """A VM of its properties `PATHS`."""
     created: datetime | None = values.get("config.createDate")
     folder = values.get("parent")
-    options = values.get("config.extraConfig") or ()
+    options = values.get(_EXTRA_CONFIG) or ()
+    known = _EXTRA_CONFIG not in not_understood(values)
     reported = _guest_addresses(values)
     return VirtualMachine(
         ref=ref,
         name=unescape(values.get("name", "")),
-        instance_uuid=bounded_line(values.get("config.instanceUuid") or ""),
+        instance_uuid=bounded_line(values.get("config.instanceUuid") or "") if known else "",
         template=bool(values.get("config.template")),
         power_state=power_state_in(values),
         addresses=tuple(address for address in reported if not is_local(address)),
@@ -203,8 +207,8 @@ def virtual_machine(ref: str, values: Properties, *, extra_config: bool = False)
 
 
 def power_state_in(values: Properties) -> str:
-    """on, off or suspended, by `runtime.powerState`."""
-    return _POWER.get(str(values.get("runtime.powerState")), "off")
+    """on, off or suspended, by `runtime.powerState`; unknown where vCenter does not tell."""
+    return _POWER.get(str(values.get(_POWER_STATE)), "unknown")
 
 
 def wait_for_address(
@@ -279,8 +283,8 @@ def _guest_addresses(guest: Properties) -> tuple[str, ...]:
 
 
 def power_state(session: Session, vm_ref: str) -> str:
-    """on, off or suspended. Raises VSphereError (`gone`)."""
-    return read_vm(session, vm_ref).power_state
+    """on, off or suspended. Raises VSphereError (`gone`), also where vCenter does not tell."""
+    return _POWER[str(read_one(session, _vm(session, vm_ref), [_POWER_STATE])[_POWER_STATE])]
 
 
 def power_on(session: Session, vm_ref: str) -> str:

@@ -149,7 +149,7 @@ def test_mistakes_name_what_there_is(cli: Cli) -> None:
     [
         ("POST /api/session", 401, "login", "the REST API of vCenter"),
         ("GET /api/cis/tagging/category", 403, "no_permission", "may not read the tags"),
-        ("POST /api/session", 404, "vsphere", "HTTP 404"),
+        ("GET /api/cis/tagging/category", 404, "vsphere", "HTTP 404"),
         ("POST /api/cis/tagging/tag-association", 500, "vsphere", "HTTP 500"),
     ],
 )
@@ -162,6 +162,31 @@ def test_what_the_rest_api_refuses(
     assert said in error["message"]
     assert error["hint"]
     assert cli.store.inventory.hosts() == []
+
+
+def test_where_only_the_older_form_is_served_it_is_used(cli: Cli, lab: Lab) -> None:
+    lab.sim("http", method="POST /api/session", status=404, count=2)
+    rows = cli.json(*IMPORT, "--group-by-tag", "Backup policy")
+    assert {row["group"] for row in rows} == {"daily"}
+    lab.sim("http", method=f"POST {VERSIONS['6.7.3.0']}/session", status=404)
+    error = cli.error(13, *IMPORT, "--group-by-tag", "Backup policy")
+    assert (error["code"], "HTTP 404" in error["message"]) == ("vsphere", True)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("POST /api/cis/tagging/tag", "null"),
+        ("POST /api/cis/tagging/tag-association", "null"),
+        ("POST /api/cis/tagging/tag-association", '[{"tag_id": "urn:1", "object_ids": null}]'),
+    ],
+)
+def test_null_is_none(cli: Cli, lab: Lab, call: str, text: str) -> None:
+    lab.sim("answer", method=call, text=text)
+    rows = cli.json(*IMPORT, "--group-by-tag", "Role")
+    assert {row["name"]: row["group"] for row in rows} == dict.fromkeys(
+        ("web01", "web02", "web03", "web04")
+    )
 
 
 SESSION, CATEGORY, TAG = "/session", "/tagging/category", "/tagging/tag"

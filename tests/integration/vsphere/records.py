@@ -224,6 +224,7 @@ def main() -> None:
                 into = records.setdefault(name, {})
                 Connection.request = recording  # type: ignore[method-assign]
                 simulator.order("clear")
+                simulator.order("version", api="8.0.2.0")
                 for method in ("PowerOffVM_Task", "PowerOnVM_Task"):
                     simulator.order("taskdelay", method=method, ms=1500)
                 operation(session)

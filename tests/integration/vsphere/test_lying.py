@@ -158,26 +158,60 @@ def test_changes_without_an_end_end_with_the_time(monkeypatch: pytest.MonkeyPatc
 
 LIES = {
     "a number for a name": ("servers", ">web01<", ' xsi:type="xsd:int">5<'),
-    "a task for a VM's folder": ("servers", 'type="Folder"', 'type="Task"'),
+    "a snapshot of nothing": ("snapshots", '<snapshot type="VirtualMachineSnapshot">', "<x>"),
+    "an object of no type": ("servers", '<obj type="VirtualMachine">', "<obj>"),
+}
+
+
+def kept(found: Any, operation: str) -> set[object]:
+    """What of an answer could do harm, were it believed."""
+    if operation == "snapshots":
+        return {snapshot.created_at for _, tree in found for snapshot in tree.snapshots}
+    if operation == "servers":
+        return {(server.vm.power_state, server.vm.folder) for server in found}
+    return {row.name for row in found}
+
+
+UNBELIEVED = {
+    "a task for a VM's folder": ("servers", 'type="Folder"', 'type="Task"', {("on", None)}),
     "a text for a list": (
         "browse networks",
         ':type="ArrayOfManagedObjectReference"',
         ':type="xsd:string"',
+        {"DC0_DVPG0", "DC0_DVPG1", "VM Network"},
     ),
-    "a state that is none": ("servers", ">poweredOn<", ">__class__<"),
-    "a moment after all": ("snapshots", "<createTime>2", "<createTime>99999"),
-    "a moment before all": ("snapshots", "<createTime>20", "<createTime>00"),
-    "a number of 99 digits": ("browse networks", "<capacity>", "<capacity>" + "9" * 99),
-    "a snapshot of nothing": ("snapshots", '<snapshot type="VirtualMachineSnapshot">', "<x>"),
-    "a property that was not asked for": ("servers", "<name>name</name>", "<name>_stub</name>"),
-    "an object of no type": ("servers", '<obj type="VirtualMachine">', "<obj>"),
+    "a state that is none": ("servers", ">poweredOn<", ">__class__<", {("unknown", "folder-3")}),
+    "a moment after all": ("snapshots", "<createTime>2", "<createTime>99999", set()),
+    "a moment before all": ("snapshots", "<createTime>20", "<createTime>00", set()),
+    "a property that was not asked for": (
+        "servers",
+        "<name>runtime.powerState</name>",
+        "<name>_stub</name>",
+        {("unknown", "folder-3")},
+    ),
     "an object of an unknown type": (
         "servers",
         '<obj type="VirtualMachine">',
         '<obj type="Unheard">',
+        set(),
     ),
-    "a type that nobody knows": ("servers", "ManagedObjectReference", "Unheard"),
+    "a type that nobody knows": (
+        "servers",
+        ':type="ManagedObjectReference"',
+        ':type="Unheard"',
+        {("on", None)},
+    ),
 }
+
+
+@pytest.mark.parametrize("what", UNBELIEVED)
+def test_what_cannot_be_true_of_one_thing_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    operation, old, new, expected = UNBELIEVED[what]
+    assert old in RECORDS[operation]["RetrievePropertiesEx"][0][1]
+    found, _ = carry_out(monkeypatch, operation, replacing(old, new))
+    assert kept(found, operation) == expected
 
 
 @pytest.mark.parametrize("what", LIES)
