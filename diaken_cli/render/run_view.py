@@ -281,9 +281,9 @@ class PlainLines:
         return self._marked(event.result, event.host, label, event.duration_seconds or None)
 
     def _snapshot_line(self, event: SnapshotFinished) -> Text | None:
+        self._reasons[event.host] = event.error or ""
         if event.status is SnapshotStatus.SKIPPED:
             return None  # it is a warning
-        self._reasons[event.host] = event.error or ""
         outcome = event.error or f"{event.name} ({event.id})"
         return self._marked(event.status, event.host, f"{event.action} snapshot: {outcome}")
 

@@ -190,13 +190,14 @@ def hosts_in_use(store: Store, target: RunTarget) -> tuple[HostRecord, ...]:
         hosts = tuple(inventory.get(host.id, host) for host in target.hosts)
     if not hosts:
         raise Conflict(f"no active host of {target.type} {target.name} is left", code="inactive")
-    for host in hosts:
-        if not host.active:
-            raise Conflict(
-                f"host {host.name} is inactive",
-                code="inactive",
-                hint=f"See: diaken hosts set {host.name} --active",
-            )
+    inactive = [host.name for host in hosts if not host.active]
+    if inactive:
+        hosts_are = "host {} is" if len(inactive) == 1 else "hosts {} are"
+        raise Conflict(
+            f"{hosts_are.format(join_names(inactive))} inactive",
+            code="inactive",
+            hint=f"See: diaken hosts set {inactive[0]} --active",
+        )
     return hosts
 
 

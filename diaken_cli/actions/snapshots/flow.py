@@ -165,7 +165,7 @@ def execute_action(
         end = flow.end()
         results = flow.run.results()
         if results and all(result.status is not HostStatus.SUCCESS for result in results):
-            raise failed_on_every_host(action, flow.failed | flow.skipped)
+            raise failed_on_every_host(action, flow.failed, flow.skipped)
         return end
 
     log = SnapshotLog(request.log_file)
@@ -175,14 +175,16 @@ def execute_action(
         execute_steps([Step[SnapshotRun, str](action, str, work_and_end)], flow, {})
 
 
-def failed_on_every_host(action: str, reasons: Mapping[str, str]) -> OperationFailed:
+def failed_on_every_host(
+    action: str, failed: Mapping[str, str], skipped: Mapping[str, str] | None = None
+) -> OperationFailed:
     """The error of a run that did on no host what it was to do, with the reason of each."""
+    reasons = dict(sorted(failed.items())) | dict(sorted((skipped or {}).items()))
     if len(reasons) == 1:
         ((name, reason),) = reasons.items()
         return OperationFailed(f"{action} failed on {name}: {reason}", code="snapshot_failed")
     headline = f"{action} failed on every host"
-    by_host = dict(sorted(reasons.items()))  # they came as the hosts failed
-    message = f"{headline}: {group_by_reason(by_host, alone='vCenter ')}"
+    message = f"{headline}: {group_by_reason(reasons, alone='vCenter ')}"
     return OperationFailed(message, code="snapshot_failed", headline=headline)
 
 
@@ -333,13 +335,14 @@ def refuse_shared(chosen: Iterable[HostSnapshot]) -> None:
 
     Whoever works on a VM holds the lock of its one host.
     """
-    for item in chosen:
-        if len(item.host_vm.owners) > 1:
-            raise Conflict(
-                f"hosts {' and '.join(item.host_vm.owners)} have the same VM",
-                code="shared_vm",
-                hint="Fix it: diaken hosts set HOST --vm-uuid UUID, or --ip ADDRESS",
-            )
+    shared = dict.fromkeys(item.host_vm.owners for item in chosen if len(item.host_vm.owners) > 1)
+    if shared:
+        sentences = [f"hosts {' and '.join(owners)} have the same VM" for owners in shared]
+        raise Conflict(
+            join_names(sentences, between="; "),
+            code="shared_vm",
+            hint="Fix it: diaken hosts set HOST --vm-uuid UUID, or --ip ADDRESS",
+        )
 
 
 def host_names(chosen: Sequence[HostSnapshot]) -> str:

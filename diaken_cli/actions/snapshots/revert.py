@@ -24,6 +24,7 @@ from diaken_cli.runs.active import ActiveRun
 from diaken_cli.services.ansible.ssh import forget_host_keys
 from diaken_cli.services.vsphere import vms
 from diaken_cli.services.vsphere.session import Session
+from diaken_cli.text import join_names
 from diaken_cli.types import SnapshotAction
 
 ADDRESS_TIMEOUT = 300.0  # seconds for all VMs to report their addresses again
@@ -83,19 +84,24 @@ def question(chosen: Sequence[HostSnapshot]) -> str:
 
 
 def refuse_other_addresses(chosen: Sequence[HostSnapshot]) -> None:
-    """Raise Conflict where a VM reports another address than its host has.
+    """Raise Conflict where VMs report other addresses than their hosts have.
 
     Then the stored UUID and the inventory disagree on which machine this is.
     """
-    for item in chosen:
-        host, reported = item.host, item.host_vm.vm.addresses
-        if reported and host.ip not in reported:
-            raise Conflict(
-                f"the VM of {host.name} reports {', '.join(reported)}, not {host.ip}:"
-                " it may be the wrong VM",
-                code="address_mismatch",
-                hint=f"Fix it: diaken hosts set {host.name} --ip ADDRESS, or --vm-uuid UUID",
-            )
+    differing = {
+        item.host.name: f"reports {', '.join(reported)}, not {item.host.ip}"
+        for item in chosen
+        if (reported := item.host_vm.vm.addresses) and item.host.ip not in reported
+    }
+    if differing:
+        sentences = [f"the VM of {host} {reports}" for host, reports in differing.items()]
+        wrong = "it may be the wrong VM" if len(differing) == 1 else "they may be the wrong VMs"
+        host = next(iter(differing))
+        raise Conflict(
+            f"{join_names(sentences, between='; ')}: {wrong}",
+            code="address_mismatch",
+            hint=f"Fix it: diaken hosts set {host} --ip ADDRESS, or --vm-uuid UUID",
+        )
 
 
 def _forget_keys(items: Iterable[HostSnapshot], context: Context, run: ActiveRun) -> None:

@@ -50,6 +50,20 @@ class Authority:
             *("-keyout", self.key, "-out", self.certificate),
         )
 
+    def expire(self) -> None:
+        """From now on its own certificate is one that has expired."""
+        with (self.folder / "ca.cnf").open("a") as config:
+            config.write("[ca_of_old]\nbasicConstraints=critical,CA:true\n")
+        wish = self.folder / "ca.csr"
+        openssl("req", "-new", "-key", self.key, "-subj", "/CN=old", "-out", wish)
+        openssl(
+            *("ca", "-batch", "-notext", "-config", self.folder / "ca.cnf", "-in", wish),
+            *("-selfsign", "-keyfile", self.key, "-extensions", "ca_of_old"),
+            *("-out", self.certificate),
+            *("-startdate", f"{NOW - 9 * DAY:%Y%m%d%H%M%SZ}"),
+            *("-enddate", f"{NOW - DAY:%Y%m%d%H%M%SZ}"),
+        )
+
     def issue(
         self, name: str, *, names: str, begin: datetime.datetime, end: datetime.datetime
     ) -> Path:
@@ -214,6 +228,19 @@ def test_a_certificate_that_is_wrong_whoever_issued_it(
         assert "Login" not in simulator.calls()  # no password went to whoever that is
         cli.json("vcenters", "set", "main", "--ca-file", "", "--insecure")
         assert cli.json("vcenters", "test", "main")["datacenters"] == ["/DC0"]
+
+
+def test_a_certificate_whose_authority_has_expired(
+    cli: Cli, simulator: Simulator, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path, "old")
+    authority.expire()
+    certificate = authority.issue("right", **GOOD)  # type: ignore[arg-type]
+    with behind(certificate, simulator) as port:
+        added(cli, port, "--ca-file", authority.certificate)
+        error = cli.error(13, "vcenters", "test", "main")
+    assert "of a CA certificate in its chain: it has expired; its own is good" in error["message"]
+    assert "Renew it in vCenter" in error["hint"]
 
 
 def test_an_authority_that_is_not_known_here(

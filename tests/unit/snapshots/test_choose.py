@@ -71,6 +71,24 @@ def test_a_vm_has_all_its_hosts_for_owners_also_where_a_vcenter_has_two_names() 
     assert refused.value.code == "shared_vm"
 
 
+def test_all_hosts_with_one_vm_and_all_that_report_another_address_are_told_at_once() -> None:
+    def chosen(number: int, *owners: str, reports: str) -> HostSnapshot:
+        found = machine(number, "before")
+        vm = replace(found.vm, addresses=(reports,))
+        host_vm = replace(found, vm=vm, owners=owners)
+        return HostSnapshot(host_vm, host_vm.tree.snapshots[0])
+
+    items = [chosen(n, f"web{n}", f"db{n}", reports=f"10.9.9.{n}") for n in (1, 2)]
+    with pytest.raises(Conflict, match="hosts web1 and db1 have the same VM; hosts web2 and db2"):
+        refuse_shared(items)
+    with pytest.raises(Conflict) as refused:
+        refuse_other_addresses(items)
+    assert refused.value.message == (
+        "the VM of web1 reports 10.9.9.1, not 10.0.0.1;"
+        " the VM of web2 reports 10.9.9.2, not 10.0.0.2: they may be the wrong VMs"
+    )
+
+
 def of(name: str, found: FoundVms) -> HostVm:
     """The first machine, with a snapshot of that name."""
     return replace(found.host_vms[0], tree=machine(1, name).tree)
