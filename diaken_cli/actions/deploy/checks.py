@@ -21,6 +21,7 @@ from diaken_cli.outcome import StepEnd
 from diaken_cli.requests import DeployRequest, RunOptions
 from diaken_cli.runs.steps import Facts, Step, refusing
 from diaken_cli.services.ansible import catalog, remote
+from diaken_cli.services.vsphere.matching import NO_DATACENTER
 from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.templates import Placement, read_hardware
@@ -52,13 +53,18 @@ def check_draft(
             mistakes += [m for m in placement_mistakes if not draft.repeats_namesake(m)]
         except (VSphereError, SecretError) as error:
             if not mistakes:
-                raise error.within(f"vCenter {request.vcenter}") from error
+                raise _located(error, request.vcenter) from error
         except DiakenError:
             if not mistakes:
                 raise
     if mistakes or request is None:
         raise InvalidInput(mistakes, hint=draft.hint)
     return request, placement
+
+
+def _located(error: DiakenError, vcenter: str) -> DiakenError:
+    """The same error with its vCenter, which is named where its datacenter is not there."""
+    return error if error.code == NO_DATACENTER else error.within(f"vCenter {vcenter}")
 
 
 def _validate(deploy: Deploy) -> StepEnd:
@@ -77,7 +83,7 @@ def _check_everything(deploy: Deploy) -> Facts:
                 deploy.request, vcenter, deploy.context, deploy.run.warn, deploy.should_stop
             )
     except VSphereError as error:
-        raise error.within(f"vCenter {deploy.request.vcenter}") from error
+        raise _located(error, deploy.request.vcenter) from error
     deploy.run.stop.check()
     if mistakes or placement is None:
         raise InvalidInput(list(mistakes))
