@@ -166,10 +166,10 @@ def recommend_datastores(
             disallowPrerequisiteMoves=True,
         )
     )
-    placements = (
-        action
+    destinations = (
+        action.destination
         for recommendation in result.recommendations
         for action in recommendation.action
         if isinstance(action, _drs.StoragePlacementAction)
     )
-    return tuple(dict.fromkeys(reference(action.destination) for action in placements))
+    return tuple(dict.fromkeys(reference(each) for each in destinations if each is not None))

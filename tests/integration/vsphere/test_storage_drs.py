@@ -141,3 +141,41 @@ def test_a_datastore_cluster_is_browsed_like_a_datastore(
     simulator.order("pod", name="gold", drs="off")
     (cluster,) = [each for each in read_inventory(session).datastore_clusters if each.path == POD]
     assert not cluster.storage_drs
+
+
+def recommending(actions: str) -> str:
+    """An answer with one recommendation of these actions."""
+    return (
+        '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
+        ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>'
+        '<RecommendDatastoresResponse xmlns="urn:vim25"><returnval><recommendations><key>1</key>'
+        "<type>V1</type><time>2026-12-01T12:00:00Z</time><rating>5</rating><reason>storagePlacement"
+        f"</reason><reasonText>x</reasonText>{actions}</recommendations></returnval>"
+        "</RecommendDatastoresResponse></soapenv:Body></soapenv:Envelope>"
+    )
+
+
+ELSEWHERE = (
+    '<action xsi:type="StoragePlacementAction"><type>StoragePlacementV1</type><relocateSpec/>'
+    '<destination type="Datastore">datastore-elsewhere</destination></action>'
+)
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        "",
+        '<action xsi:type="ClusterMigrationAction"><type>MigrationV1</type></action>',
+        '<action xsi:type="FutureAction"><type>FutureV1</type><what>1</what></action>',
+        ELSEWHERE,
+        '<action xsi:type="StoragePlacementAction"><type>StoragePlacementV1</type></action>',
+    ],
+    ids=["no action", "another action", "an unknown action", "elsewhere", "no destination"],
+)
+def test_a_recommendation_of_no_datastore_of_it_is_none(
+    simulator: Simulator, session: Session, actions: str
+) -> None:
+    text = recommending(actions)
+    simulator.order("answer", method="RecommendDatastores", text=text, type="text/xml")
+    told = refused(session, datastore="gold")
+    assert told.startswith(f"Storage DRS recommends no datastore of the datastore cluster {POD}")
