@@ -108,3 +108,19 @@ def assert_deployed(deploying: Deploying) -> None:
     assert (host.active, host.ip, host.vm_uuid) == (True, IP, machine.uuid)
     assert deploying.world().lines[1:] == (f"{IP}\t{NAME}",)
     assert deploying.running_tasks() == []
+
+
+def after_sigkill(deploying: Deploying, moment: Moment) -> str:
+    """A deploy that was killed at that moment: the number of its run."""
+    stopped(deploying, moment, signal.SIGKILL)
+    deploying.lab.sim("clear")
+    (run,) = deploying.json("history", "list")
+    assert (run["status"], run["error"]["code"]) == ("interrupted", "interrupted")
+    if moment.more == SLOW:
+        (deploying.folder / "playbooks" / "slow.yml").write_text("- hosts: all\n  tasks: []\n")
+    return str(run["id"])
+
+
+def clones(deploying: Deploying) -> set[str]:
+    """The keys of the recent vSphere tasks that clone something."""
+    return {task.key for task in deploying.tasks("VirtualMachine.clone")}

@@ -159,19 +159,6 @@ def test_people_read_lines_and_a_table(deploying: Deploying) -> None:
     assert done.err.endswith(f"{IP}\n")
 
 
-def test_an_undone_deploy_leaves_the_template_as_it_was(deploying: Deploying) -> None:
-    before = deploying.world()
-    undone = deploying.deploy("--disk", "20G", "--playbook", "bad", status=1)
-    assert (undone["status"], undone["leftovers"]) == ("failed", [])
-    assert deploying.world() == before
-
-    deploying.deploy("--disk", "20G")
-
-    assert deploying.machines()[NAME].disk == 20
-    deploying.clone_by_hand("debian12", "plain")
-    assert deploying.machines()["plain"].disk == 10
-
-
 def test_quiet_says_only_what_was_asked_for(deploying: Deploying) -> None:
     done = deploying.run(*deploying.words(), "--quiet")
 

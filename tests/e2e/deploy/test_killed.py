@@ -9,16 +9,16 @@ import pytest
 from tests.e2e.deploy.deploying import NAME, STEPS, Deploying, deploy_lab, deploying, left, statuses
 from tests.e2e.deploy.moments import (
     ACTIVATING,
-    ASKING_FOR_ROOM,
     BEFORE_SUCCESS,
     CLONING,
-    ENLARGING,
     NOT_ASKED_YET,
     PROVISIONING,
     SLOW,
     TAKING_OFF,
     Moment,
+    after_sigkill,
     assert_deployed,
+    clones,
     stopped,
 )
 from tests.e2e.faults.somebody import cancels_what_goes_on
@@ -28,17 +28,6 @@ from tests.waiting import until
 __all__ = ["deploy_lab", "deploying"]
 
 MOMENTS = (*BEFORE_SUCCESS, ACTIVATING, *NOT_ASKED_YET)
-
-
-def after_sigkill(deploying: Deploying, moment: Moment) -> str:
-    """A deploy that was killed at that moment: the number of its run."""
-    stopped(deploying, moment, signal.SIGKILL)
-    deploying.lab.sim("clear")
-    (run,) = deploying.json("history", "list")
-    assert (run["status"], run["error"]["code"]) == ("interrupted", "interrupted")
-    if moment.more == SLOW:
-        (deploying.folder / "playbooks" / "slow.yml").write_text("- hosts: all\n  tasks: []\n")
-    return str(run["id"])
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.label)
@@ -301,49 +290,6 @@ def killed_while_it_clones(deploying: Deploying, timeout: str, *, noted: bool) -
     assert CLONING.reached(deploying) is noted
     (run,) = deploying.json("history", "list")
     return str(run["id"])
-
-
-def clones(deploying: Deploying) -> set[str]:
-    """The keys of the recent vSphere tasks that clone something."""
-    return {task.key for task in deploying.tasks("VirtualMachine.clone")}
-
-
-# ── its disk ─────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("moment", [ASKING_FOR_ROOM, ENLARGING], ids=lambda moment: moment.label)
-@pytest.mark.parametrize("command", ["resume", "abort"])
-def test_a_disk_that_was_not_enlarged_yet(
-    deploying: Deploying, moment: Moment, command: str
-) -> None:
-    world, before = deploying.world(), clones(deploying)
-    number = after_sigkill(deploying, moment)
-
-    run = deploying.json("deploy", command, number, *(["--yes"] if command == "abort" else []))
-
-    assert run["leftovers"] == []
-    assert len(clones(deploying) - before) == 1
-    if command == "resume":
-        assert_deployed(deploying)
-        assert deploying.machines()[NAME].disk == 20
-    else:
-        assert deploying.world() == world
-        assert deploying.running_tasks() == []
-        assert deploying.deploy()["status"] == "success", "the template is whole"
-
-
-def test_an_enlargement_that_never_ends_is_canceled(deploying: Deploying) -> None:
-    before = deploying.world()
-    deploying.lab.sim("endless", method="ReconfigVM_Task")
-    with deploying.watched(*deploying.words(*ENLARGING.more)) as call:
-        call.until(lambda: ENLARGING.reached(deploying))
-        call.kill()
-
-    run = deploying.json("deploy", "abort", "1", "--yes")
-
-    assert (run["status"], run["leftovers"]) == ("canceled", [])
-    assert deploying.running_tasks() == []
-    assert deploying.world() == before
 
 
 # ── whose VM is it ───────────────────────────────────────────────────────────────────────────

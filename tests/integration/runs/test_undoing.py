@@ -1,6 +1,6 @@
 """Steps that are undone, with what stands in the way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,7 +10,7 @@ from diaken_cli.errors import OperationFailed
 from diaken_cli.events import Event, Warned
 from diaken_cli.outcome import StepEnd
 from diaken_cli.runs.active import ActiveRun
-from diaken_cli.runs.steps import Step, execute_steps, undo_steps
+from diaken_cli.runs.steps import Step, execute_steps, note_nothing_left, undo_steps
 from diaken_cli.stop import Stop
 from diaken_cli.store import Store
 from diaken_cli.types import RunKind, StepStatus
@@ -68,3 +68,21 @@ def test_undoing_stops_at_what_cannot_be_undone_whatever_it_is(tmp_path: Path) -
         found = store.history.find(run.id)
         assert found is not None
         assert [step.status for step in found.steps] == ["success", "success", "undone"]
+
+
+def test_what_is_found_half_done_is_completed_and_only_where_it_is_done(store: Store) -> None:
+    run = begin(store, RunKind.DEPLOY)
+    context = Context(store, load(None, {}), no_vcenter, Stop())
+    world = Lamps("", ActiveRun(context, run.begun, run.attempt, lambda _: None), ["hall"])
+    step = replace(
+        lamp("hall"),
+        find=lambda world: {"lamp": "hall"} if "hall" in world.lit else None,
+        complete=lambda world: world.lit.append("shade"),
+    )
+    failed = {0: StepStatus.FAILED}
+
+    note_nothing_left([step], world, failed)
+    assert world.lit == ["hall"], "looking changes nothing"
+    execute_steps([step], world, failed)
+
+    assert world.lit == ["hall", "shade"]
