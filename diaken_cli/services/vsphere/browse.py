@@ -1,6 +1,6 @@
 """What a vCenter has, as rows to print and as hosts to import: each kind by one query."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -197,7 +197,7 @@ def _datastores(inventory: Inventory, has: Callable[[Entity], bool]) -> tuple[Da
 def _vms(session: Session, datacenter: str | None, stored: str | None) -> tuple[VmRow, ...]:
     tree = InventoryTree(collect(session, _AROUND_VMS))
 
-    def build(entry: InventoryObject, vm: VirtualMachine, path: str) -> VmRow:
+    def build(entry: InventoryObject, vm: VirtualMachine, fields: Mapping[str, Any]) -> VmRow:
         host = tree.get(entry.values.get("runtime.host"))
         cluster = tree.get(host.values.get("parent")) if host else None
         return VmRow(
@@ -206,7 +206,7 @@ def _vms(session: Session, datacenter: str | None, stored: str | None) -> tuple[
             address=vm.addresses[0] if vm.addresses else None,
             cluster=_name(cluster),
             esxi_host=_name(host),
-            path=path,
+            path=fields["path"],
             instance_uuid=vm.instance_uuid,
         )
 
@@ -227,15 +227,18 @@ def _within(tree: InventoryTree, datacenter: str | None, stored: str | None) -> 
 def _build_vms(
     tree: InventoryTree,
     has: Callable[[str | None], bool],
-    build: Callable[[InventoryObject, VirtualMachine, str], Built],
+    build: Callable[[InventoryObject, VirtualMachine, Mapping[str, Any]], Built],
 ) -> tuple[Built, ...]:
-    """What `build` makes of each VM and its path where its datacenter is had; no templates."""
+    """What `build` makes of each VM in the datacenters that `has` says, and its fields.
+
+    Templates are left out.
+    """
 
     def build_one(entry: InventoryObject, tree: InventoryTree) -> Built | None:
         vm, fields = virtual_machine(entry.reference, entry.values), tree.entity_fields(entry)
         if vm.template or not has(fields["datacenter"]):
             return None
-        return build(entry, vm, fields["path"])
+        return build(entry, vm, fields)
 
     return tree.all_of(vim.VirtualMachine, build_one)
 
@@ -332,17 +335,16 @@ def read_servers(session: Session, stored: str | None = None) -> tuple[Server, .
     roots = {place.vm_folder for place in tree.all_of(vim.Datacenter, build_datacenter)}
     within = _within(tree, None, stored)
 
-    def build(entry: InventoryObject, vm: VirtualMachine, path: str) -> Server:
+    def build(entry: InventoryObject, vm: VirtualMachine, fields: Mapping[str, Any]) -> Server:
         folder = tree.get(entry.values.get("parentVApp"))
         if vm.folder is not None and vm.folder not in roots:
             folder = tree.entries.get(vm.folder)
-        place = None if within is None else tree.entity_fields(entry)["datacenter"]
         return Server(
             vm=vm,
-            path=path,
+            path=fields["path"],
             guest_name=bounded_line(entry.values.get("guest.hostName") or "") or None,
             folder=_name(folder),
-            placed=place == within,
+            placed=within in (None, fields["datacenter"]),
         )
 
     return _build_vms(tree, lambda place: within in (None, place) or place is None, build)
