@@ -282,8 +282,11 @@ def _wait_address(deploy: Deploy) -> StepEnd:
     deploy.run.stop.check()
     if wanted not in reported:
         details, hint = _what_it_reported(reported)
-        if vms.read_vm(deploy.vcenter, deploy.known(DeployStep.CLONE)["vm"]).power_state != "on":
+        vm = vms.read_vm(deploy.vcenter, deploy.known(DeployStep.CLONE)["vm"])
+        if vm.power_state != "on":
             details = f"{details}, and it is powered off"
+        elif not reported and not vm.tools_running:
+            details = f"{details}: VMware Tools are not running in it"
         raise TimedOut(
             f"the VM did not report the address {wanted} within {timeout} s; {details}",
             code="no_address",

@@ -88,7 +88,8 @@ def _candidate(
     elif vm.power_state != "on":
         unfit = _NOT_ON[vm.power_state]
     elif not vm.addresses and vm.local_addresses:
-        unfit = f"the VM reports only {join_names(vm.local_addresses)}: no address for others"
+        only = join_names(vm.local_addresses)
+        unfit = f"the VM reports only {only}, by which no other machine reaches it"
     elif not vm.addresses:
         unfit = "the VM reports no IPv4 address"
         unfit += "" if vm.tools_running else ": VMware Tools are not running"

@@ -195,6 +195,12 @@ _FAMILIES: tuple[tuple[Any, str | None, str, str | None], ...] = (
         "See its tasks in vCenter, and try again.",
     ),
     (
+        vmodl.query.InvalidProperty,
+        None,
+        "this vCenter does not have that property",
+        "Its version may be one that diaken does not know: diaken vcenters test NAME",
+    ),
+    (
         vmodl.fault.SystemError,
         None,
         "vCenter met an internal error",
@@ -287,7 +293,7 @@ def _type_name(fault: Any) -> str:
 
 def _subject(fault: Any, name_of: NameOf) -> str | None:
     """What the fault is about, in a person's words."""
-    if isinstance(fault, vim.fault.DuplicateName):
+    if isinstance(fault, (vim.fault.DuplicateName, vmodl.query.InvalidProperty)):
         return bounded_line(fault.name) if fault.name else None
     if isinstance(fault, vmodl.fault.ManagedObjectNotFound):
         return name_of(fault.obj) if fault.obj else None

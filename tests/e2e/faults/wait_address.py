@@ -29,7 +29,7 @@ WAIT_ADDRESS = (
         world="late_tools",
         step="wait_address",
         code="no_address",
-        said="it reported none",
+        said="it reported none: VMware Tools are not running",
     ),
     Fault(
         "The VM reports another address",

@@ -41,6 +41,7 @@ def test_a_missing_privilege_is_named_with_user_and_object() -> None:
         (vim.fault.TooManyDevices(), "too_many_devices", "configured so"),
         (vim.fault.NoCompatibleHost(), "no_compatible_host", "can't be placed there"),
         (vim.fault.FileNotFound(file="[ds1] b.vmdk"), "file_not_found", "[ds1] b.vmdk: a file"),
+        (vmodl.query.InvalidProperty(name="guest.x"), "invalid_property", "guest.x: this vCenter"),
         (vmodl.fault.NotEnoughLicenses(), "not_enough_licenses", "license"),
         (vmodl.fault.InvalidType(argument="x"), "invalid_type", "vCenter answered InvalidType"),
         (vmodl.fault.ManagedObjectNotFound(obj=vim.Task("task-9")), "gone", "task-9"),

@@ -87,7 +87,7 @@ def test_vms_that_can_be_no_host_now_are_skipped_and_nobodys_mistake() -> None:
     assert [row.reason for row in rows] == [
         "the VM is powered off",
         "the VM is suspended",
-        "the VM reports only 169.254.7.7, 127.0.0.1: no address for others",
+        "the VM reports only 169.254.7.7, 127.0.0.1, by which no other machine reaches it",
         "the VM reports no IPv4 address",
         "the VM's instance UUID can't be read",
     ]
