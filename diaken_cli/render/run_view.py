@@ -67,6 +67,7 @@ from diaken_cli.units import shortened
 REPORTED_LAST = DeployStep.VALIDATE
 """What it refuses ends the command, and nothing comes in between."""
 PERCENT = 20  # points between two lines about the progress of a step
+WHOLE = 100
 
 
 class Screen(Protocol):
@@ -265,8 +266,8 @@ class PlainLines:
 
     def _progress_line(self, event: StepProgressed) -> Text | None:
         percent = event.percent or 0
-        if event.detail is None and percent < self._percent + PERCENT:
-            return None
+        if event.detail is None and (percent < self._percent + PERCENT or percent >= WHOLE):
+            return None  # too soon again, or its end comes next
         self._percent = percent
         how_far = f"{percent} %" if event.percent is not None else ""
         detail = ", ".join(part for part in (how_far, event.detail) if part)
