@@ -119,14 +119,22 @@ def change_vm(
 
 
 def power_off_vm(deploy: Deploy, vm: vms.VirtualMachine) -> None:
-    """Power the VM off, where it is not."""
+    """Power the VM off, where it is not.
+
+    Where its state can't be understood, vCenter says whether it is off: it refuses then.
+    """
 
     def is_off() -> bool:
         now = own_vm(deploy)
         return now is None or now.power_state == "off"
 
-    if vm.power_state != "off":
+    if vm.power_state == "off":
+        return
+    try:
         change_vm(deploy, vm.ref, vms.power_off, "powering off", is_off)
+    except (VSphereError, OperationFailed) as refusal:
+        if vm.power_state != "unknown" or refusal.code != "power_state":
+            raise
 
 
 def call_with_retry(
@@ -241,7 +249,7 @@ def wait_for_tasks_on_vm(deploy: Deploy, vm: str) -> bool:
 def _wait_for_tasks(
     vcenter: Session, vm: str, *, timeout: int, should_stop: Callable[[], bool]
 ) -> bool:
-    begun = [task.ref for task in tasks.recent_tasks(vcenter, vm) if not task.ended]
+    begun = [task.ref for task in tasks.recent_tasks(vcenter, vm) if task.running]
     if begun:
         tasks.wait(vcenter, begun, timeout=timeout, should_stop=should_stop)
     return bool(begun)

@@ -160,7 +160,10 @@ def _end_clone_tasks(deploy: Deploy, *, cancel: bool) -> None:
         recent.ref
         for recent in tasks.recent_tasks(deploy.vcenter, template)
         if not recent.ended
-        and (recent.ref == task or (some_unknown and _since(recent.queued_at, began)))
+        and (
+            recent.ref == task
+            or (some_unknown and recent.running and _since(recent.queued_at, began))
+        )
     ]
     if cancel and task in begun:
         tasks.cancel(deploy.vcenter, task)
@@ -283,8 +286,9 @@ def _wait_address(deploy: Deploy) -> StepEnd:
     if wanted not in reported:
         details, hint = _what_it_reported(reported)
         vm = vms.read_vm(deploy.vcenter, deploy.known(DeployStep.CLONE)["vm"])
-        if vm.power_state != "on":
-            details = f"{details}, and it is powered off"
+        if vm.power_state in ("off", "suspended"):
+            powered = "powered off" if vm.power_state == "off" else "suspended"
+            details = f"{details}, and it is {powered}"
         elif not reported and not vm.tools_running:
             details = f"{details}: VMware Tools are not running in it"
         raise TimedOut(

@@ -75,6 +75,11 @@ class TaskState:
         """Whether nothing will change any more."""
         return self.state in _ENDED
 
+    @property
+    def running(self) -> bool:
+        """Whether it is known to go on, or to wait for its turn."""
+        return self.state in ("queued", "running")
+
 
 def wait(
     session: Session,
@@ -174,7 +179,8 @@ def recent_tasks(session: Session, entity: str) -> tuple[TaskState, ...]:
     """The tasks on an entity (its reference or name) that run or ended lately, oldest first.
 
     For a clone that is its template: vCenter does not tell the new VM's name before the task's
-    `result` exists. A task of which nobody can tell what it is doing, or on what, is passed over.
+    `result` exists. A task of which nobody can tell on what it works is passed over; one of which
+    nobody can tell what it is doing has the state `unknown`.
     """
     rows = read(session, vim.Task, _recent(session, entity), _PATHS)
     name = None
@@ -185,11 +191,8 @@ def recent_tasks(session: Session, entity: str) -> tuple[TaskState, ...]:
     own = (
         state
         for state in states
-        if state.state != "unknown"
-        and (
-            entity in (state.entity, state.entity_name)
-            or (state.entity is None and name is not None and state.entity_name == name)
-        )
+        if entity in (state.entity, state.entity_name)
+        or (state.entity is None and name is not None and state.entity_name == name)
     )
     return tuple(sorted(own, key=lambda state: state.queued_at or _NEVER))
 

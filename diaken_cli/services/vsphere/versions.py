@@ -79,7 +79,10 @@ class _List:
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._take
-        parser.Parse(document, _LAST)
+        try:
+            parser.Parse(document, _LAST)
+        except (ValueError, LookupError) as fault:  # of an encoding that expat or Python lacks
+            raise UnexpectedAnswer("no list of versions") from fault
         return self._listed
 
     def _refuse(self, *_declared: object) -> None:

@@ -250,7 +250,7 @@ ROWS: dict[str, Row] = {
         "recent tasks",
         of("task-85", ">running<", ">pondering<"),
         tasks,
-        RECENT[:1],
+        [*RECENT[:1], ("task-85", "unknown")],
     ),
     "a task on an unknown kind of thing": (
         "recent tasks",

@@ -112,6 +112,8 @@ def test_the_newest_that_both_know_is_used() -> None:
         b'<!DOCTYPE l [<!ENTITY a "ha">]><namespaces version="1.0">&a;</namespaces>',
         b'<namespaces version="2.0"/>',
         b"<html/>",
+        b'<?xml version="1.0" encoding="shift_jis"?><namespaces version="1.0"/>',
+        b'<?xml version="1.0" encoding="unheard-of"?><namespaces version="1.0"/>',
         b'<namespaces version="1.0">' + b"<a>" * 300,
     ],
 )
