@@ -75,9 +75,8 @@ def enlarge_first_disk(session: Session, vm_ref: str, size: int) -> str:
     devices = read_one(session, managed, ["config.hardware.device"])["config.hardware.device"]
     first = next(iter(disk_devices(devices)), None)
     if first is None:
-        raise VSphereError(
-            f"{session.transport.name_of(managed)} has no disk any more", code="gone"
-        )
+        name = session.transport.name_of(managed)
+        raise VSphereError(f"the VM {name} no longer has a disk", code="gone")
     first.capacityInKB = size // 1024
     first.capacityInBytes = first.capacityInKB * 1024
     edit = _device.VirtualDeviceSpec(
