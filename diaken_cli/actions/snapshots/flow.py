@@ -284,7 +284,7 @@ def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[HostP
             ambiguous.append(f"{name} has {len(snapshots)} with this name: {ids}")
         elif host_vm.vm.power_state == "unknown":
             reason = f"vCenter does not tell whether VM {host_vm.vm.name} is powered on"
-            missing.append(HostProblem(host_vm.host, Problem.VCENTER_FAILED, reason))
+            missing.append(HostProblem(host_vm.host, Problem.UNKNOWN_ANSWER, reason))
         else:
             chosen.append(HostSnapshot(host_vm, snapshots[0]))
     if ambiguous:

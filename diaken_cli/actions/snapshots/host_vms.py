@@ -33,8 +33,13 @@ class Problem(Enum):
     NO_VCENTER = auto()
     VCENTER_FAILED = auto()
     NO_VM = auto()
+    UNKNOWN_ANSWER = auto()
     NO_SNAPSHOT = auto()
     TASK_FAILED = auto()
+
+
+OF_ONE_VM = (Problem.NO_VM, Problem.UNKNOWN_ANSWER)
+"""Of a host's own VM, in a vCenter that has answered."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +221,7 @@ def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
     with Connections(connect) as connections:
         found = find_host_vms([host], connections)
     reasons = [error.within(f"vCenter {name}").message for name, error in found.errors.items()]
-    reasons += [missing.reason for missing in found.missing if missing.problem is Problem.NO_VM]
+    reasons += [missing.reason for missing in found.missing if missing.problem in OF_ONE_VM]
     sentences = [f"can't tell whether snapshots stay behind: {reason}" for reason in reasons]
     for host_vm in found.host_vms:
         vm = host_vm.vm
@@ -256,7 +261,7 @@ def match_hosts(
             vm = index.find(host)
             if isinstance(vm, VirtualMachine) and (odd := tree_of[vm.ref].odd):
                 reason = f"vCenter answers for {vm.name} with something unknown: snapshot ({odd})"
-                missing.append(HostProblem(host, Problem.VCENTER_FAILED, reason))
+                missing.append(HostProblem(host, Problem.UNKNOWN_ANSWER, reason))
             elif isinstance(vm, VirtualMachine):
                 found.append((answer, HostVm(host, vm, tree_of[vm.ref], answer.clock)))
             else:

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from diaken_cli import retention
 from diaken_cli.actions.snapshots.host_vms import (
+    OF_ONE_VM,
     Connections,
     FoundVms,
     HostVm,
-    Problem,
     find_host_vms,
 )
 from diaken_cli.context import Context
@@ -102,12 +102,12 @@ def plan(
 
 
 def failures(found: FoundVms) -> list[SnapshotRow]:
-    """A row for each vCenter that could not be asked, and for each host without its VM."""
+    """A row for each vCenter that could not be asked, and each host whose VM is not known."""
     rows = [failed_row(vcenter, None, error.message) for vcenter, error in found.errors.items()]
     return rows + [
         failed_row(missing.host.vcenter or "", missing.host.name, missing.reason)
         for missing in found.missing
-        if missing.problem is Problem.NO_VM
+        if missing.problem in OF_ONE_VM
     ]
 
 

@@ -20,7 +20,6 @@ from diaken_cli.services.vsphere.properties import (
     add_filter,
     not_understood,
     read,
-    read_one,
     reference,
     updates,
     watch,
@@ -199,8 +198,9 @@ def recent_tasks(session: Session, entity: str) -> tuple[TaskState, ...]:
 
 def _recent(session: Session, entity: str) -> list[str]:
     """The recent tasks; those of the entity alone where that list can't be understood."""
-    values = read_one(session, session.content.taskManager, ["recentTask"])
-    if "recentTask" in not_understood(values):
+    manager = reference(session.content.taskManager)
+    values = read(session, vim.TaskManager, [manager], ["recentTask"]).get(manager)
+    if values is None or "recentTask" in not_understood(values):
         values = read(session, vim.VirtualMachine, [entity], ["recentTask"]).get(entity, {})
     return [reference(task) for task in values.get("recentTask", [])]
 

@@ -26,6 +26,8 @@ class World:
     """A seeded database, a hosts file, playbooks and files of every sort, anew for each call."""
 
     folder: Path
+    network: bool = False
+    """Whether it reaches this machine's own servers; else it has no network at all."""
     _server: "subprocess.Popen[str] | None" = field(default=None)
 
     @property
@@ -37,7 +39,8 @@ class World:
         _seed(self.folder / "seed")
         self._server = subprocess.Popen(
             [
-                *("unshare", "--mount", "--net", "--pid", "--ipc", "--fork", "--kill-child"),
+                *("unshare", "--mount", *(() if self.network else ("--net",)), "--pid", "--ipc"),
+                *("--fork", "--kill-child"),
                 *("--mount-proc", sys.executable, "-m", "tests.e2e.fuzz.server", self.folder),
             ],
             cwd=ROOT,

@@ -122,7 +122,7 @@ class Relay:
     """A TLS relay before a simulator that answers in pages, and drops connections that lie idle.
 
     `before` is called with the name of each SOAP method on its way, `after` once it was answered,
-    or was not.
+    or was not. `rewrite` makes the answer of a method another one.
     """
 
     def __init__(self, simulator: Simulator) -> None:
@@ -130,6 +130,7 @@ class Relay:
         self.drop_idle = False
         self.before: Callable[[str], None] = lambda method: None
         self.after: Callable[[str], None] = lambda method: None
+        self.rewrite: Callable[[str, bytes], bytes] = lambda method, body: body
         self._simulator = simulator
         self._waiting: dict[str, list[str]] = {}
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -162,6 +163,12 @@ class Relay:
                     return
                 finally:
                     relay.after(method)
+                self._say(status, headers, relay.rewrite(method, body))
+
+            def do_GET(self) -> None:
+                self._say(*relay._pass_on("GET", self.path, None, dict(self.headers)))
+
+            def _say(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
                 self.send_response(status)
                 for name, value in headers:
                     if name.lower() in ("set-cookie", "content-type"):
@@ -179,7 +186,7 @@ class Relay:
     def _answer(
         self, method: str, request: bytes, headers: dict[str, str]
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        status, told, body = self._pass_on(request, headers)
+        status, told, body = self._pass_on("POST", "/sdk", request, headers)
         if b"NotAuthenticated" in body:
             self._waiting.clear()  # what was asked for in a session ends with it
         elif method == "ContinueRetrievePropertiesEx":  # the simulator itself knows no pages
@@ -196,7 +203,7 @@ class Relay:
         return status, told, body
 
     def _pass_on(
-        self, request: bytes, headers: dict[str, str]
+        self, verb: str, path: str, request: bytes | None, headers: dict[str, str]
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         context = ssl.create_default_context(cafile=str(self._simulator.certificate))
         onward = http.client.HTTPSConnection(
@@ -204,7 +211,7 @@ class Relay:
         )
         with contextlib.closing(onward):
             kept = {k: v for k, v in headers.items() if k.lower() != "accept-encoding"}
-            onward.request("POST", "/sdk", request, kept)
+            onward.request(verb, path, request, kept)
             answer = onward.getresponse()
             return answer.status, answer.getheaders(), answer.read()
 
