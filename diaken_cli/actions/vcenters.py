@@ -9,6 +9,7 @@ from diaken_cli.actions import validate
 from diaken_cli.actions.inventory import find_vcenter
 from diaken_cli.actions.password_variables import environment_for
 from diaken_cli.errors import (
+    CertificateRefused,
     ConfigurationError,
     DiakenError,
     InvalidInput,
@@ -72,6 +73,17 @@ def session_of(store: Store, name: str) -> Session:
     except Unreachable as error:
         error.hint = f"Check that it is up and reachable: diaken vcenters test {vcenter.name}"
         raise
+    except CertificateRefused as error:
+        error.hint = hint_for(vcenter.name, error)
+        raise
+
+
+def hint_for(vcenter: str, error: CertificateRefused) -> str | None:
+    """The error's hint; where it ends with an option, the command that sets it."""
+    hint, option = error.hint, error.option
+    if hint is None or option is None or not hint.endswith(option):
+        return hint
+    return f"{hint.removesuffix(option)}diaken vcenters set {vcenter} {option}"
 
 
 def session(vcenter: VCenterRecord) -> Session:

@@ -218,11 +218,12 @@ def check_vcenter(vcenter: VCenterRecord) -> Iterable[Finding]:
 def _vcenter_hint(vcenter: VCenterRecord, error: DiakenError) -> str | None:
     """The hint of the error, and the command that changes the stored option that may be wrong."""
     if isinstance(error, CertificateRefused):
-        options = error.option
+        hint, options = vcenters.hint_for(vcenter.name, error), error.option
     else:
+        hint = error.hint
         options = next((text for kind, text in OPTIONS_TO_FIX if isinstance(error, kind)), None)
-    if options is None:
-        return error.hint
+    if options is None or hint != error.hint:
+        return hint
     before = f"{error.hint.rstrip('.')}; or: " if error.hint else ""
     return f"{before}diaken vcenters set {vcenter.name} {options}"
 

@@ -225,6 +225,12 @@ def test_a_certificate_that_is_wrong_whoever_issued_it(
         assert f"127.0.0.1:{port}" in error["message"]
         assert said in error["message"]
         assert error["hint"] == hint.replace("PORT", str(port))
+        if "--server " in hint:
+            rows = cli.json("doctor", status=1)
+            (row,) = (row for row in rows if row["check"] == "vcenter")
+            command = error["hint"].replace("--server", "diaken vcenters set main --server")
+            assert said in row["finding"]
+            assert row["hint"] == command
         assert "Login" not in simulator.calls()  # no password went to whoever that is
         cli.json("vcenters", "set", "main", "--ca-file", "", "--insecure")
         assert cli.json("vcenters", "test", "main")["datacenters"] == ["/DC0"]
