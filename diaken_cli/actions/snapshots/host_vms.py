@@ -299,10 +299,13 @@ class _VmIndex:
         A stored UUID that vCenter does not have is "not found", never a reason to look by address:
         another VM may have the address by now. Templates never count.
         """
+        matches = self._by_address.get(host.ip, [])
         if host.vm_uuid is not None:
             missing = f"VM not found: no VM has the instance UUID {host.vm_uuid}"
+            unreadable = [vm.name for vm in matches if not vm.readable]
+            if unreadable:
+                missing += f" ({', '.join(unreadable)} reports {host.ip}: its UUID can't be read)"
             return self._by_uuid.get(host.vm_uuid.casefold(), missing)
-        matches = self._by_address.get(host.ip, [])
         if len(matches) == 1:
             return matches[0]
         if matches:

@@ -37,7 +37,9 @@ def changed(before: Choice, after: Choice, *, power: bool = True) -> list[str]:
 
 def test_each_host_without_its_vm_has_the_kind_of_problem_and_the_reason() -> None:
     twice = virtual_machine(8, addresses=("10.0.0.3",)), virtual_machine(9, addresses=("10.0.0.3",))
-    vms = [(vm, SnapshotTree(vm.name)) for vm in (virtual_machine(1), *twice)]
+    unreadable = virtual_machine(6, instance_uuid="")
+    vms = [(vm, SnapshotTree(vm.name)) for vm in (virtual_machine(1), *twice, unreadable)]
+    vms.append((virtual_machine(7), SnapshotTree("web7", odd="an invalid time")))
     answers = [
         VCenterVms("down", error=Unreachable("it does not answer")),
         VCenterVms("main", NOW, tuple(vms), "v"),
@@ -48,6 +50,8 @@ def test_each_host_without_its_vm_has_the_kind_of_problem_and_the_reason() -> No
         host(3),
         host(4, vcenter="down"),
         host(5, vcenter=None),
+        host(6, vm_uuid="uuid-6"),
+        host(7),
     ]
     found = match_hosts(hosts, answers)
     assert [machine.host.name for machine in found.host_vms] == ["web1"]
@@ -56,6 +60,17 @@ def test_each_host_without_its_vm_has_the_kind_of_problem_and_the_reason() -> No
         "web3": (Problem.NO_VM, "several VMs report the address 10.0.0.3: web8, web9"),
         "web4": (Problem.VCENTER_FAILED, "vCenter down: it does not answer"),
         "web5": (Problem.NO_VCENTER, "the host has no vCenter"),
+        "web6": (
+            Problem.NO_VM,
+            (
+                "VM not found: no VM has the instance UUID uuid-6"
+                " (web6 reports 10.0.0.6: its UUID can't be read)"
+            ),
+        ),
+        "web7": (
+            Problem.UNKNOWN_ANSWER,
+            "vCenter answers for web7 with something unknown: snapshot (an invalid time)",
+        ),
     }
     assert found.error is None
 
