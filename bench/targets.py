@@ -52,10 +52,14 @@ TARGETS = (
     ),
     Target(
         *("prune", "prune", "`snapshots prune`, 1,000 VMs, 5 ms a call, 50 to remove"),
-        *("FindByIp and reading, host by host", 0.04, "wall"),
-        missed="to start, and to read 1,000 VMs through pyVmomi, takes longer than the target by"
-        " itself; the other half are the removals, of which two at a time are begun on a datastore"
-        " (`parallel_removals`), and waited for",
+        *("FindByIp and reading, host by host", 0.08, "wall"),
+        missed="the removals, of which two at a time are begun on a datastore"
+        " (`parallel_removals`) and waited for, are what it takes more than the next row",
+    ),
+    Target(
+        *("prune-reading", "prune", "the same with nothing to remove: without the removals' time"),
+        *("FindByIp and reading, host by host", 0.06, "wall"),
+        missed="to start, and to read 1,000 VMs through pyVmomi, takes longer",
     ),
     Target(
         *("deploy", "deploy", "`deploy vm`, whole"),

@@ -324,7 +324,8 @@ def _with_sizes(
         {vm.ref: tree for vm, tree in vms_and_trees},
     )
     own = [vm.ref for host in hosts if isinstance(vm := index.find(host), VirtualMachine)]
-    size_of = snapshots.snapshot_sizes(session, [ref for ref in own if tree_of[ref].snapshots])
+    with_snapshots = {ref: tree_of[ref] for ref in own if tree_of[ref].snapshots}
+    size_of = snapshots.snapshot_sizes(session, with_snapshots)
     return tuple((vm, tree.with_sizes(size_of)) for vm, tree in vms_and_trees)
 
 

@@ -22,7 +22,7 @@ from diaken_cli.events import Emit
 from diaken_cli.services.vsphere import snapshots
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
-from diaken_cli.services.vsphere.tasks import TaskFollower
+from diaken_cli.services.vsphere.task_follower import TaskFollower
 from diaken_cli.types import SnapshotAction
 
 TIMEOUT = 4 * 3600.0  # seconds for each one: consolidating a large disk takes hours

@@ -15,7 +15,8 @@ from diaken_cli.runs.active import ActiveRun
 from diaken_cli.services.vsphere import snapshots, tasks, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import VmState
-from diaken_cli.services.vsphere.tasks import TaskFollower, TaskState
+from diaken_cli.services.vsphere.task_follower import TaskFollower
+from diaken_cli.services.vsphere.tasks import TaskState
 
 TIMEOUT = 1800.0  # seconds for all reverts and power-ons
 LATE_SECONDS = 5.0  # in which vCenter shows that it accepted a call whose answer got lost

@@ -12,7 +12,8 @@ from diaken_cli.actions.snapshots.host_vms import HostVm
 from diaken_cli.errors import DiakenError, LoginRefused, Unanswered
 from diaken_cli.services.vsphere import snapshots, tasks
 from diaken_cli.services.vsphere.session import Session
-from diaken_cli.services.vsphere.tasks import TaskFollower, TaskState
+from diaken_cli.services.vsphere.task_follower import TaskFollower
+from diaken_cli.services.vsphere.tasks import TaskState
 
 TIMEOUT = 1800.0  # seconds for all of them: quiescing a busy guest takes minutes
 LATE_SECONDS = 5.0  # in which vCenter shows that it accepted a call whose answer got lost

@@ -28,13 +28,13 @@ from diaken_cli.services.vsphere.connection import AnswerTooLarge, UnexpectedAns
 from diaken_cli.services.vsphere.names import bounded_line
 from diaken_cli.units import format_size
 
-_NEWEST = GetServiceVersions("vim25")[0]
+NEWEST = GetServiceVersions("vim25")[0]
 """Answers are read with all types that pyVmomi has, in whatever version they were asked for."""
 
-_REFERENCE = 150  # bytes: a managed object, beside its text
+REFERENCE = 150  # bytes: a managed object, beside its text
 _PREFIX = 500  # bytes: a namespace's
-_MOST_DIGITS = 20  # of 64 bits, with the sign
-_YEARS = range(1902, 9900)  # an instant that stays one in any zone, and some days later
+MOST_DIGITS = 20  # of 64 bits, with the sign
+YEARS = range(1902, 9900)  # an instant that stays one in any zone, and some days later
 _MOST_LEFT_OUT = 20  # that are named of one answer
 _LONGEST_REASON = 200  # characters
 
@@ -70,7 +70,7 @@ _TELLING: dict[Any, tuple[str, ...]] = {
 }
 """What may be unset, and is read as such: one that can't be understood is not the same."""
 
-_WRAPPERS = (_query.ObjectContent, vmodl.DynamicProperty, _query.RetrieveResult)
+WRAPPERS = (_query.ObjectContent, vmodl.DynamicProperty, _query.RetrieveResult)
 """What the properties come in, and nobody keeps."""
 
 
@@ -127,7 +127,7 @@ class ResultDeserializer(SoapAdapter.SoapDeserializer):  # type: ignore[misc]
     """
 
     def __init__(self, stub: Any, budget: Budget) -> None:
-        super().__init__(stub, _NEWEST)
+        super().__init__(stub, NEWEST)
         self.left_out: dict[str, None] = {}
         self._budget = budget
         self._reasons: list[str | None] = []  # of each element on the stack: why it can't be kept
@@ -151,10 +151,10 @@ class ResultDeserializer(SoapAdapter.SoapDeserializer):  # type: ignore[misc]
             return
         self._reasons.append(None)
         element = self.stack[-1]
-        if isinstance(element, _WRAPPERS):
-            self._budget.take(_size(type(element)))
+        if isinstance(element, WRAPPERS):
+            self._budget.take(size(type(element)))
         elif isinstance(element, DataObject):
-            self._budget.keep(_size(type(element)))
+            self._budget.keep(size(type(element)))
 
     def EndElementHandler(self, tag: str) -> None:  # noqa: N802
         """An element is whole: what holds it gets it, or does without it."""
@@ -263,12 +263,12 @@ class ResultDeserializer(SoapAdapter.SoapDeserializer):  # type: ignore[misc]
         if isinstance(element, type):
             kind = element
             self._budget.keep(
-                getsizeof(self.data) + (_REFERENCE if issubclass(kind, ManagedObject) else 0)
+                getsizeof(self.data) + (REFERENCE if issubclass(kind, ManagedObject) else 0)
             )
             _check_value(kind, self.data)
         else:
             kind = type(element)
-            for name in _required(kind):
+            for name in required(kind):
                 if getattr(element, name) is None:
                     raise UnexpectedAnswer(f"{kind.__name__} without its {name}")
             if isinstance(element, vmodl.LocalizedMethodFault):
@@ -302,7 +302,7 @@ def _can_lack(holder: Any, name: str) -> bool:
     except AttributeError:  # of a later version: nobody here knows it
         return True
     kind: Any = type(holder)
-    if name in (*_required(kind), *_telling(kind)):
+    if name in (*required(kind), *_telling(kind)):
         return False
     if issubclass(field.type, list):
         return isinstance(holder, vmodl.MethodFault) or _can_lack(field.type(), name)
@@ -332,11 +332,11 @@ def _fits(kind: Any, expected: Any) -> bool:
 
 def _check_value(kind: Any, text: str) -> None:
     if issubclass(kind, int):
-        if len(text.strip()) > _MOST_DIGITS:
+        if len(text.strip()) > MOST_DIGITS:
             raise UnexpectedAnswer("a number of more than 64 bits")
     elif kind is datetime:
         moment = Iso8601.ParseISO8601(text)
-        if moment is None or moment.year not in _YEARS:
+        if moment is None or moment.year not in YEARS:
             raise UnexpectedAnswer("an invalid time")
     elif issubclass(kind, Enum) and text not in kind.values:
         raise UnexpectedAnswer(f"unknown {kind.__name__} {text[:_LONGEST_REASON]!r}")
@@ -355,7 +355,7 @@ def check_text(text: str) -> None:
 _sizes: dict[Any, int] = {}
 
 
-def _size(kind: Any) -> int:
+def size(kind: Any) -> int:
     """Bytes that an empty object of a type takes, with its empty lists."""
     if kind not in _sizes:
         empty = kind()
@@ -365,7 +365,8 @@ def _size(kind: Any) -> int:
 
 
 @cache
-def _required(kind: Any) -> tuple[str, ...]:
+def required(kind: Any) -> tuple[str, ...]:
+    """What an object of a type must have: see `_REQUIRED`."""
     matches = (names for base, names in _REQUIRED.items() if issubclass(kind, base))
     return next(matches, ())
 

@@ -1,5 +1,6 @@
 """Snapshots: the trees of many VMs in one query; create, remove and revert as vSphere tasks."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
@@ -106,14 +107,17 @@ def snapshot_trees(session: Session, vm_refs: Iterable[str]) -> dict[str, Snapsh
     return {ref: tree for ref, tree in trees.items() if tree.odd is None}
 
 
-def snapshot_sizes(session: Session, vm_refs: Iterable[str]) -> dict[str, int]:
-    """What the snapshots of these VMs take up, in bytes, by snapshot, as far as vCenter tells."""
-    rows = read(session, vim.VirtualMachine, vm_refs, ("snapshot", "layoutEx"))
+def snapshot_sizes(session: Session, trees: Mapping[str, SnapshotTree]) -> dict[str, int]:
+    """What the snapshots of these VMs take up, in bytes, by snapshot, as far as vCenter tells.
+
+    `trees` are by the reference of their VM.
+    """
+    rows = read(session, vim.VirtualMachine, trees, ("layoutEx",))
     return {
         snapshot: size
-        for values in rows.values()
-        if "snapshot" in values and "layoutEx" in values
-        for snapshot, size in sizes_in(values["snapshot"], values["layoutEx"]).items()
+        for ref, values in rows.items()
+        if "layoutEx" in values
+        for snapshot, size in sizes_in(trees[ref], values["layoutEx"]).items()
     }
 
 
@@ -207,8 +211,8 @@ def _walk(roots: Iterable[Any], vm_uuid: str, vm: str) -> Iterator[Snapshot]:
         waiting += [(child, depth + 1, ref) for child in reversed(node.childSnapshotList)]
 
 
-def sizes_in(info: Any, layout: Any) -> dict[str, int]:
-    """Bytes by snapshot reference, of a VirtualMachineSnapshotInfo and its VM's FileLayoutEx.
+def sizes_in(tree: SnapshotTree, layout: Any) -> dict[str, int]:
+    """Bytes by snapshot reference, of a VM's snapshots and its FileLayoutEx.
 
     A snapshot takes up its own state, its memory, and what was written after it until the next
     ones were taken: the disk files that these (or the running VM) have and it has not. So the
@@ -217,20 +221,18 @@ def sizes_in(info: Any, layout: Any) -> dict[str, int]:
     """
     size_of = {file.key: file.size for file in layout.file}
     states = {reference(state.key): state for state in layout.snapshot}
-    running = _disk_files(layout.disk)
-    current = _current(info)
+    files_of = {ref: _disk_files(state.disk) for ref, state in states.items()}
+    later_files: dict[str | None, set[int]] = defaultdict(set)
+    for snapshot in tree.snapshots:
+        later_files[snapshot.parent] |= files_of.get(snapshot.id, set())
+    later_files[tree.current] |= _disk_files(layout.disk)
     sizes = {}
-    for node in _nodes(info.rootSnapshotList):
-        ref = reference(node.snapshot)
-        state = states.get(ref)
-        if state is None:
-            continue
-        later = running if ref == current else set()
-        for child in node.childSnapshotList:
-            child_state = states.get(reference(child.snapshot))
-            later = later | (_disk_files(child_state.disk) if child_state is not None else set())
-        files = (later - _disk_files(state.disk)) | {state.dataKey, state.memoryKey}
-        sizes[ref] = sum(size_of.get(key, 0) for key in files)
+    for snapshot in tree.snapshots:
+        state = states.get(snapshot.id)
+        if state is not None:
+            files = later_files[snapshot.id] - files_of[snapshot.id]
+            files |= {state.dataKey, state.memoryKey}
+            sizes[snapshot.id] = sum(size_of.get(key, 0) for key in files)
     return sizes
 
 

@@ -9,7 +9,8 @@ from pyVmomi.VmomiSupport import F_OPTIONAL
 
 from diaken_cli import bounds
 from diaken_cli.services.vsphere.connection import AnswerTooLarge, UnexpectedAnswer
-from diaken_cli.services.vsphere.deserializer import Budget, ResultDeserializer, check_text
+from diaken_cli.services.vsphere.deserializer import Budget, check_text
+from diaken_cli.services.vsphere.quick import QuickDeserializer
 
 _PIECE = 64 * bounds.KB
 _LAST = True  # expat's flag: nothing follows
@@ -60,7 +61,7 @@ class Soap:
         Raises ExpatError for what is no XML, AnswerTooLarge, and UnexpectedAnswer.
         """
         budget = Budget()
-        result = ResultDeserializer(self._stub, budget)
+        result = QuickDeserializer(self._stub, budget)
         try:
             answer = _Document(self._stub, result, budget).read(body, method.result)
         except (expat.ExpatError, AnswerTooLarge, UnexpectedAnswer):
@@ -89,7 +90,7 @@ def _result(answer: Any, method: Any) -> Any:
 class _Document(SoapAdapter.SoapResponseDeserializer):  # type: ignore[misc]
     """The envelope, and the handler of all of a document's elements that are not the result's."""
 
-    def __init__(self, stub: Any, result: ResultDeserializer, budget: Budget) -> None:
+    def __init__(self, stub: Any, result: QuickDeserializer, budget: Budget) -> None:
         super().__init__(stub)
         self.deser = result
         self._budget = budget

@@ -1,12 +1,10 @@
 """vSphere tasks: wait for many at once, follow those that come and go, cancel and find some."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
 
 from pyVmomi import vim, vmodl
 from pyVmomi.VmomiSupport import ManagedObject
@@ -15,13 +13,10 @@ from diaken_cli.errors import DiakenError, TimedOut, VSphereError
 from diaken_cli.services.vsphere import faults
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import (
-    LEAST_SECONDS,
     Properties,
-    add_filter,
     not_understood,
     read,
     reference,
-    updates,
     watch,
 )
 from diaken_cli.services.vsphere.session import Session
@@ -29,11 +24,8 @@ from diaken_cli.services.vsphere.session import Session
 _CANCEL_TIMEOUT = 120.0
 """Seconds for a canceled vSphere task to end: a clone stops between two chunks of its copy."""
 
-_QUIET_SECONDS = 10
+QUIET_SECONDS = 10
 """After so many without a notice the tasks are looked at: one that got lost must not cost more."""
-
-_MOST_FOLLOWED = 50
-"""Tasks of one collector, with those that have ended: all of them are in its first answer."""
 
 _PATHS = (
     *("info.state", "info.progress", "info.cancelled", "info.entity", "info.entityName"),
@@ -42,7 +34,7 @@ _PATHS = (
 """What is read of a task: one of these that can't be understood costs none of the others."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-_ENDED = ("success", "error")
+ENDED = ("success", "error")
 
 
 @dataclass(frozen=True)
@@ -72,7 +64,7 @@ class TaskState:
     @property
     def ended(self) -> bool:
         """Whether nothing will change any more."""
-        return self.state in _ENDED
+        return self.state in ENDED
 
     @property
     def running(self) -> bool:
@@ -95,7 +87,7 @@ def wait(
     so is one that vCenter has forgotten. A Ctrl-C leaves the tasks running and the session usable.
     """
     deadline = time.monotonic() + timeout
-    states = _read_states(session, task_refs)
+    states = read_states(session, task_refs)
     seen = _running(states)
     while pending := _running(states):
         try:
@@ -105,7 +97,7 @@ def wait(
             if fault.code != "gone":
                 raise
             # One is forgotten: the others are watched anew.
-            states.update(_read_states(session, _running(states)))
+            states.update(read_states(session, _running(states)))
             if len(_running(states)) == len(pending):
                 raise
     # The changes tell that a task has ended; only its whole info tells how.
@@ -137,9 +129,9 @@ def _watch(
                     if on_progress is not None:
                         on_progress(states[ref])
             quiet = 0 if changes else quiet + 1
-            if quiet >= _QUIET_SECONDS:
+            if quiet >= QUIET_SECONDS:
                 quiet = 0
-                states.update(_read_states(session, _running(states)))
+                states.update(read_states(session, _running(states)))
             if not _running(states) or time.monotonic() >= deadline:
                 return
             if should_stop is not None and should_stop():
@@ -148,7 +140,7 @@ def _watch(
 
 def _whole(session: Session, seen: Mapping[str, TaskState]) -> dict[str, TaskState]:
     """How tasks that were seen to end have ended; a success that is forgotten by then is one."""
-    read = _read_states(session, seen)
+    read = read_states(session, seen)
     return {
         ref: seen[ref] if state.forgotten and seen[ref].state == "success" else state
         for ref, state in read.items()
@@ -209,7 +201,7 @@ def _running(states: dict[str, TaskState]) -> list[str]:
     return [ref for ref, state in states.items() if not state.ended]
 
 
-def _read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
+def read_states(session: Session, refs: Iterable[str]) -> dict[str, TaskState]:
     """How each of these tasks stands, in one query."""
     refs = list(dict.fromkeys(refs))
     rows = read(session, vim.Task, refs, _PATHS)
@@ -259,128 +251,3 @@ def _error(session: Session, ref: str, values: Properties) -> DiakenError:
     if why := not_understood(values).get("info.error"):
         return VSphereError(f"the vSphere task {ref} failed for an unknown reason ({why})")
     return VSphereError(f"the vSphere task {ref} failed without a reason")
-
-
-# ── tasks that come and go: one call tells of all that have ended meanwhile ──────────────────
-
-
-class TaskFollower:
-    """Waits for tasks of one session, of which more may come meanwhile; each is told as it ends.
-
-    With `results` it is asked for what good ones made. `wait` is for a number of tasks that stays
-    the same. Use it in a `with`.
-    """
-
-    def __init__(self, session: Session, *, results: bool = False) -> None:
-        self._session = session
-        self._results = results
-        self._pending: list[str] = []
-        self._unsure: set[str] = set()  # tasks whose info has to be read
-        self._followed = 0  # by the collector, also what has ended
-        self._collector: Any = None
-        self._updates: Iterator[dict[str, Properties]] = iter(())
-        self._logins = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._forget()
-
-    def follow(self, task_refs: Iterable[str]) -> None:
-        """Wait for these tasks, too."""
-        new = list(task_refs)
-        self._pending += new
-        if not new or self._collector is None:
-            return
-        if self._followed + len(new) > _MOST_FOLLOWED:
-            self._forget()
-            return
-        self._followed += len(new)
-        try:
-            add_filter(self._session, self._collector, vim.Task, new, ["info.state"])
-        except VSphereError:
-            self._forget()  # `ended` begins anew, and raises where it can't
-        else:
-            # Asked for all that it follows, it answers at once; asked for changes, once a while.
-            self._updates = updates(self._session, self._collector)
-
-    def ended(self, *, timeout: float, should_stop: Callable[[], bool]) -> dict[str, TaskState]:
-        """Those that have ended since, at least one of them.
-
-        A failed one has its error, and so has one that is forgotten. Nothing where `timeout`
-        seconds have passed, `should_stop` says so (it is looked at each second), or nothing is
-        waited for.
-        """
-        deadline = time.monotonic() + timeout
-        quiet = 0
-        while self._pending and time.monotonic() < deadline and not should_stop():
-            good, unsure = self._poll()
-            quiet = 0 if good or unsure else quiet + 1
-            if quiet >= _QUIET_SECONDS:
-                quiet = 0
-                unsure = set(self._pending)
-            self._unsure |= unsure
-            over = self._read_ended(good)
-            self._pending = [ref for ref in self._pending if ref not in over]
-            if over:
-                return over
-        return {}
-
-    def _read_ended(self, good: set[str]) -> dict[str, TaskState]:
-        """Those that succeeded, and what has ended of those whose info has to be read.
-
-        Where that can't be read just now, it is read with the next call; raises only where nothing
-        else is to be told.
-        """
-        over = {ref: TaskState(ref, "success") for ref in good}
-        try:
-            asked = self._unsure.intersection(self._pending) | (good if self._results else set())
-            read = _read_states(self._session, asked)
-        except DiakenError:
-            if not over:
-                raise
-            return over
-        self._unsure.clear()
-        for ref, state in read.items():
-            if state.ended and not (state.forgotten and ref in over):
-                over[ref] = state
-        return over
-
-    def _poll(self) -> tuple[set[str], set[str]]:
-        """Wait a second: tasks that succeeded, and tasks whose info has to be read."""
-        try:
-            if self._collector is None:
-                self._begin()
-            changes = next(self._updates)
-        except VSphereError as fault:
-            session_ended = self._session.logins != self._logins
-            self._forget()
-            if not session_ended and fault.code != "gone":
-                raise
-            # A new session has no collector, and a task that is gone is told of no more.
-            time.sleep(LEAST_SECONDS)
-            return set(), set(self._pending)
-        state = {ref: values.get("info.state") for ref, values in changes.items()}
-        refs_by_state = {
-            end: {ref for ref in self._pending if state.get(ref) == end} for end in _ENDED
-        }
-        return refs_by_state["success"], refs_by_state["error"]
-
-    def _begin(self) -> None:
-        self._logins = self._session.logins
-        self._collector = self._session.content.propertyCollector.CreatePropertyCollector()
-        self._followed = len(self._pending)
-        add_filter(self._session, self._collector, vim.Task, self._pending, ["info.state"])
-        self._updates = updates(self._session, self._collector)
-
-    def _forget(self) -> None:
-        collector, self._collector, self._updates = self._collector, None, iter(())
-        if collector is not None:
-            with self._session.cleaning_up():
-                collector.DestroyPropertyCollector()

@@ -84,6 +84,7 @@ def test_one_that_cannot_be_followed_keeps_its_place_until_it_is_seen_to_end(
     simulator: Simulator, session: Session, removals: list[HostSnapshot]
 ) -> None:
     """What counts is the tree, but its task is not known to have succeeded."""
+    simulator.order("taskdelay", method="RemoveSnapshot_Task", ms=500)
     simulator.order("soapfault", method="WaitForUpdatesEx", fault="NoPermission")
     assert remove_all(session, removals, 2) == [(None, False), (None, True), (None, True)]
 

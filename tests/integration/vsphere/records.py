@@ -30,7 +30,8 @@ from diaken_cli.services.vsphere.privileges import missing_privileges
 from diaken_cli.services.vsphere.properties import collect
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tags import tags_of_vms
-from diaken_cli.services.vsphere.tasks import TaskFollower, recent_tasks, wait
+from diaken_cli.services.vsphere.task_follower import TaskFollower
+from diaken_cli.services.vsphere.tasks import recent_tasks, wait
 from diaken_cli.services.vsphere.templates import Placement, start_clone
 from diaken_cli.services.vsphere.vms import power_off, power_on, wait_for_address
 from tests.integration.vsphere.simulator import IDENTITY, PASSWORD, USERNAME, Simulator, request
@@ -71,7 +72,8 @@ def _clone(session: Session) -> object:
 
 def _taken(session: Session) -> object:
     ref = _of(session, "web01")
-    found = snapshots.snapshot_trees(session, [ref]), snapshots.snapshot_sizes(session, [ref])
+    trees = snapshots.snapshot_trees(session, [ref])
+    found = trees, snapshots.snapshot_sizes(session, trees)
     return found, snapshots.create_snapshot(session, ref, "once more", "")
 
 

@@ -8,7 +8,8 @@ import pytest
 from diaken_cli.errors import VSphereError
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import create_snapshot, find_created
-from diaken_cli.services.vsphere.tasks import TaskFollower, TaskState, cancel, wait
+from diaken_cli.services.vsphere.task_follower import TaskFollower
+from diaken_cli.services.vsphere.tasks import TaskState, cancel, wait
 from diaken_cli.services.vsphere.vms import destroy, find_vms, power_off, wait_for_addresses
 from tests.integration.vsphere.simulator import Simulator, finish, simulator_of_module
 

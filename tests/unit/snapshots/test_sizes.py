@@ -4,7 +4,9 @@ from typing import Any
 
 from pyVmomi import vim
 
-from diaken_cli.services.vsphere.snapshots import sizes_in
+from diaken_cli.services.vsphere.snapshots import SnapshotTree, sizes_in
+from diaken_cli.types import Snapshot
+from tests.unit.snapshots.machines import NOW
 
 Layout = vim.vm.FileLayoutEx
 
@@ -13,8 +15,12 @@ def ref(name: str) -> Any:
     return vim.vm.Snapshot(name, None)
 
 
-def node(name: str, *children: Any) -> Any:
-    return vim.vm.SnapshotTree(snapshot=ref(name), childSnapshotList=list(children))
+def chain(*names: str) -> tuple[Snapshot, ...]:
+    """Snapshots of which each is the parent of the next."""
+    return tuple(
+        Snapshot("", "", name, name, NOW, number + 1, names[number - 1] if number else None)
+        for number, name in enumerate(names)
+    )
 
 
 def disk(*files: int) -> list[Any]:
@@ -31,14 +37,14 @@ def layout(running: list[Any], *states: Any) -> Any:
     return Layout(file=files, disk=running, snapshot=list(states))
 
 
-def info(current: str, *roots: Any) -> Any:
-    return vim.vm.SnapshotInfo(currentSnapshot=ref(current), rootSnapshotList=list(roots))
+def tree(current: str, *snapshots: Snapshot) -> SnapshotTree:
+    return SnapshotTree("", snapshots, current=current)
 
 
 def test_a_chain_each_has_what_was_written_after_it() -> None:
     # File 0 is the base disk, 1 was written after a, 2 after b; 3 and 4 are their states.
     files = layout(disk(0, 1, 2), state("a", 3, -1, 0), state("b", 4, 5, 0, 1))
-    assert sizes_in(info("b", node("a", node("b"))), files) == {
+    assert sizes_in(tree("b", *chain("a", "b")), files) == {
         "a": 10**1 + 10**3,
         "b": 10**2 + 10**4 + 10**5,
     }
@@ -49,10 +55,10 @@ def test_siblings_all_count_for_their_parent() -> None:
     files = layout(
         disk(0, 6), state("a", 3, -1, 0), state("b", 4, -1, 0, 1), state("c", 5, -1, 0, 2)
     )
-    sizes = sizes_in(info("a", node("a", node("b"), node("c"))), files)
+    sizes = sizes_in(tree("a", *chain("a", "b"), chain("a", "c")[1]), files)
     assert sizes == {"a": 10**1 + 10**2 + 10**6 + 10**3, "b": 10**4, "c": 10**5}
 
 
 def test_one_that_is_not_listed_yet_has_no_size() -> None:
     files = layout(disk(0, 1, 2), state("a", 3, -1, 0))
-    assert sizes_in(info("b", node("a", node("b"))), files) == {"a": 10**3}
+    assert sizes_in(tree("b", *chain("a", "b")), files) == {"a": 10**3}
