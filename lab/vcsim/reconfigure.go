@@ -194,20 +194,28 @@ func fileOf(disk *types.VirtualDisk) string {
 // missingFile is the fault of a VM that has a disk without its file: such a VM can be neither cloned nor powered on.
 // The VM is locked.
 func missingFile(vm *simulator.VirtualMachine) types.BaseMethodFault {
+	for file, place := range diskFiles(vm) {
+		if _, err := os.Stat(place); os.IsNotExist(err) {
+			return &types.FileNotFound{FileFault: types.FileFault{File: file}}
+		}
+	}
+	return nil
+}
+
+// diskFiles are the files of a VM's disks, and where they are on this machine.
+func diskFiles(vm *simulator.VirtualMachine) map[string]string {
+	places := map[string]string{}
 	for _, device := range vm.Config.Hardware.Device {
 		disk, ok := device.(*types.VirtualDisk)
 		if !ok {
 			continue
 		}
 		store, file := datastoreOf(disk), object.DatastorePath{}
-		if store == nil || !file.FromString(fileOf(disk)) {
-			continue
-		}
-		if _, err := os.Stat(path.Join(store.Info.GetDatastoreInfo().Url, file.Path)); os.IsNotExist(err) {
-			return &types.FileNotFound{FileFault: types.FileFault{File: fileOf(disk)}}
+		if store != nil && file.FromString(fileOf(disk)) {
+			places[fileOf(disk)] = path.Join(store.Info.GetDatastoreInfo().Url, file.Path)
 		}
 	}
-	return nil
+	return places
 }
 
 type namedNetwork struct {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"log"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -106,6 +108,7 @@ func removeSnapshot(vm *simulator.VirtualMachine, request *types.RemoveSnapshot_
 			removed = append(removed, snapshotsIn(item.ChildSnapshotList)...)
 		}
 	})
+	defer keepDisks(vm)()
 	if _, fault := invoke(request.This, request); fault != nil {
 		return fault
 	}
@@ -125,11 +128,35 @@ func removeAllSnapshots(vm *simulator.VirtualMachine, request *types.RemoveAllSn
 			removed = snapshotsIn(vm.Snapshot.RootSnapshotList)
 		}
 	})
+	defer keepDisks(vm)()
 	if _, fault := invoke(vm.Self, request); fault != nil {
 		return fault
 	}
 	simulator.Map.WithLock(vm, func() { linkSnapshots(vm) })
 	return dropSnapshots(vm, removed)
+}
+
+// keepDisks returns what puts the files of the VM's disks back: 0.24.2 takes one for that of a snapshot's state, as
+// its files have other numbers by the time when the snapshot is removed.
+func keepDisks(vm *simulator.VirtualMachine) func() {
+	there := []string{}
+	simulator.Map.WithLock(vm, func() {
+		for _, place := range diskFiles(vm) {
+			if _, err := os.Stat(place); err == nil {
+				there = append(there, place)
+			}
+		}
+	})
+	return func() {
+		for _, place := range there {
+			file, err := os.OpenFile(place, os.O_CREATE, 0o600)
+			if err != nil {
+				log.Print("a disk is lost: ", err)
+				continue
+			}
+			_ = file.Close() // it is empty
+		}
+	}
 }
 
 // dropSnapshots removes what is left of snapshots that are in the tree no more: the object and the copy of the disk.

@@ -109,8 +109,8 @@ def test_exactly_what_the_rule_names_goes(tmp_path: Path, simulators: dict[str, 
             simulator.order("delay", method="*", ms=5)
             simulator.calls()
         rows = cli.json("snapshots", "prune", "--log-file", str(log), patience=300)
-        for simulator in simulators.values():
-            assert other_calls(simulator) <= MOST_CALLS
+        for name, simulator in simulators.items():  # each task is looked at once, as it begins
+            assert other_calls(simulator) <= MOST_CALLS + len(to_go[name])
         of = {name: [row for row in rows if row["vcenter"] == name] for name in worlds}
         assert {name: ids(of[name], "removed") for name in worlds} == to_go
         assert {name: present(worlds[name].session) for name in worlds} == {
